@@ -1,0 +1,262 @@
+//! The interfaces of `wit/cell.wit` as traits; see there for limits and errors.
+
+use cells_model::{EntryId, rows::Rows};
+
+/// Why a call into the runtime was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Outside the grant; names what was asked for.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// Arguments that mean nothing; says which.
+    #[error("invalid: {0}")]
+    Invalid(String),
+    /// A budget of the run is spent; names it with its limit.
+    #[error("over budget: {0}")]
+    OverBudget(String),
+    /// The store cannot be read or written now.
+    #[error("the store is unavailable")]
+    Unavailable,
+}
+
+/// Where an entry lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// What the analysis works on.
+    Timeseries,
+    /// What phones have put and no stage has taken in yet.
+    Usercache,
+    /// What could not be taken in, each with its reason.
+    Errors,
+}
+
+/// Which of an entry's times a query means. An entry without that time does not match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeField {
+    /// `metadata.write_ts`
+    WriteTs,
+    /// `data.ts`
+    DataTs,
+    /// `data.start_ts`
+    StartTs,
+    /// `data.end_ts`
+    EndTs,
+    /// `data.enter_ts`
+    EnterTs,
+    /// `data.exit_ts`
+    ExitTs,
+    /// The first present of `ts`, `start_ts`, `enter_ts`, `exit_ts`, `write_ts`.
+    Position,
+}
+
+/// Order of an answer: by the query's time, then by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The earliest first.
+    Ascending,
+    /// The latest first.
+    Descending,
+}
+
+/// What to read. Start from [`Query::of`] and set what differs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// Where to look.
+    pub area: Area,
+    /// Keys such as `background/location`; empty: every key that the grant covers.
+    pub keys: Vec<String>,
+    /// The time that the bounds are about.
+    pub field: TimeField,
+    /// Closed lower bound, s.
+    pub start: Option<f64>,
+    /// Closed upper bound, s.
+    pub end: Option<f64>,
+    /// Order of the answer.
+    pub order: Order,
+    /// Also entries that are marked invalid.
+    pub with_invalid: bool,
+}
+
+impl Query {
+    /// Everything of those keys in the timeseries, ascending by `field`.
+    pub fn of(keys: &[&str], field: TimeField) -> Self {
+        Self {
+            area: Area::Timeseries,
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            field,
+            start: None,
+            end: None,
+            order: Order::Ascending,
+            with_invalid: false,
+        }
+    }
+
+    /// The same within closed bounds, s.
+    #[must_use]
+    pub fn between(self, start: Option<f64>, end: Option<f64>) -> Self {
+        Self { start, end, ..self }
+    }
+
+    /// The same in another area.
+    #[must_use]
+    pub fn in_area(self, area: Area) -> Self {
+        Self { area, ..self }
+    }
+}
+
+/// A cursor over entries.
+pub trait EntrySource {
+    /// The next entries as a page (see [`cells_model::page::Page`]); empty at the end.
+    fn next_page(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure>;
+}
+
+/// Columns of location-like entries; a number that is absent is NaN.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LocationRows {
+    /// Ids of the entries.
+    pub ids: Vec<EntryId>,
+    /// `data.ts`, s
+    pub ts: Vec<f64>,
+    /// `metadata.write_ts`, s
+    pub write_ts: Vec<f64>,
+    /// degrees
+    pub latitude: Vec<f64>,
+    /// degrees
+    pub longitude: Vec<f64>,
+    /// m
+    pub accuracy: Vec<f64>,
+    /// `data.filter`: 0 absent, 1 `time`, 2 `distance`, 3 anything else.
+    pub filter: Vec<u8>,
+}
+
+/// A cursor over columns.
+pub trait LocationSource {
+    /// The next rows; none at the end.
+    fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure>;
+}
+
+/// `timeseries-read`: everything that a run reads comes from the snapshot taken when it began.
+pub trait ReadEntries {
+    /// A cursor over entries.
+    type Entries: EntrySource;
+    /// A cursor over columns.
+    type Locations: LocationSource;
+    /// Opens a cursor.
+    fn find(&mut self, query: &Query) -> Result<Self::Entries, Failure>;
+    /// How many entries match.
+    fn count(&mut self, query: &Query) -> Result<u64, Failure>;
+    /// Opens a cursor over columns.
+    fn find_locations(&mut self, query: &Query) -> Result<Self::Locations, Failure>;
+}
+
+/// `timeseries-write`: buffered, committed when the run succeeds.
+pub trait WriteEntries {
+    /// New entries; answers their ids in order.
+    fn insert(&mut self, rows: &Rows) -> Result<Vec<EntryId>, Failure>;
+    /// New content for the entries that the rows name.
+    fn replace(&mut self, rows: &Rows) -> Result<(), Failure>;
+    /// Removes entries.
+    fn delete(&mut self, ids: &[EntryId]) -> Result<(), Failure>;
+    /// Hides entries from queries that do not ask for them.
+    fn mark_invalid(&mut self, ids: &[EntryId]) -> Result<(), Failure>;
+}
+
+/// `usercache`: what phones put, before it is taken in.
+pub trait Usercache {
+    /// Entries as a phone sent them.
+    fn put(&mut self, rows: &Rows) -> Result<(), Failure>;
+    /// Moves entries to the timeseries with the content that the rows give.
+    fn take_in(&mut self, rows: &Rows) -> Result<(), Failure>;
+    /// Keeps what cannot be taken in, with its reason in `extra`, in the errors area.
+    fn set_aside(&mut self, rows: &Rows) -> Result<(), Failure>;
+}
+
+/// `documents`: small named documents of one person.
+pub trait Documents {
+    /// `None` where there is none of that name.
+    fn document(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure>;
+    /// Replaces the whole document when the run succeeds.
+    fn put_document(&mut self, name: &str, content: &[u8]) -> Result<(), Failure>;
+}
+
+/// How much a line of the log matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// For the author of the cell.
+    Debug,
+    /// For the owner.
+    Info,
+    /// Something the owner may want to act on.
+    Warn,
+}
+
+/// `log`: words for the person who runs the cell; no coordinates, no tokens.
+pub trait Log {
+    /// One line.
+    fn log(&mut self, level: Level, text: &str);
+}
+
+/// `exchange`: the body of a request, and an answer that is too large to return at once.
+pub trait Exchange {
+    /// The next bytes of the request's body; empty at the end.
+    fn read(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure>;
+    /// Starts an answer that is sent in pieces.
+    fn begin(&mut self, status: u16, content_type: &str) -> Result<(), Failure>;
+    /// Sends a piece.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure>;
+}
+
+/// A request to an endpoint cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The rest of the path behind the granted one; often empty.
+    pub rest: String,
+    /// When it arrived, s.
+    pub now: f64,
+    /// Size of the body, which [`Exchange::read`] has.
+    pub body_bytes: u64,
+}
+
+/// The answer of an endpoint cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// 200 to 599. A status of 400 and above commits nothing.
+    pub status: u16,
+    /// Such as `application/json`.
+    pub content_type: String,
+    /// At most 4 MiB; the last piece where the answer was begun in pieces.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// An answer in JSON.
+    pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, content_type: "application/json".to_owned(), body: body.into() }
+    }
+}
+
+/// One run of a stage over one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// The moment of the run, s.
+    pub now: f64,
+    /// Where the last run stopped (its mark + 5 s); `None` at first.
+    pub start: Option<f64>,
+    /// `now` - 5 s; both bounds are closed.
+    pub end: f64,
+    /// For stages that draw lots.
+    pub seed: u64,
+    /// What the stage returned last time; empty at first.
+    pub state: Vec<u8>,
+}
+
+/// What a run that succeeded leaves behind.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcome {
+    /// The mark that the pipeline keeps, s; `None`: the old one stays.
+    pub processed_through: Option<f64>,
+    /// The stage's own memory.
+    pub state: Vec<u8>,
+    /// Run again at once.
+    pub more: bool,
+}

@@ -1,0 +1,14 @@
+//! The words that every package of the runtime shares: who, which stream, which entry, which moment.
+//!
+//! * Units: times are seconds since 1970-01-01T00:00:00Z, as the double that a phone sent; ids are bytes.
+//! * Invariants: a [`StreamKey`] has been parsed, an [`EntryId`] has 12 bytes, a [`Query`]'s bounds are not NaN.
+//! * Not here: what entries mean (`cells/model`), where they live (`runtime/store`).
+
+mod id;
+pub mod json;
+mod query;
+mod stream;
+
+pub use id::{BadHex, EntryId, UserId};
+pub use query::{BadQuery, Order, Query, TimeField};
+pub use stream::{Area, BadStreamKey, Stream, StreamKey};
