@@ -159,7 +159,9 @@ impl PageWriter {
         page.extend_from_slice(&short(payload_offset));
         page.extend_from_slice(&short(self.payload.len()));
         page.extend_from_slice(&self.records);
-        page.extend_from_slice(&u16::try_from(self.names.len()).expect("under 65,536 keys a page").to_le_bytes());
+        page.extend_from_slice(
+            &u16::try_from(self.names.len()).expect("under 65,536 keys a page").to_le_bytes(),
+        );
         for name in &self.names {
             page.extend_from_slice(&u16::try_from(name.len()).expect("keys are short").to_le_bytes());
             page.extend_from_slice(name.as_bytes());
@@ -264,7 +266,16 @@ mod tests {
 
     fn entry<'a>(id: u8, key: &'a str, data: &'a str) -> Entry<'a> {
         let metadata = r#"{"write_ts":2.5}"#;
-        Entry { id: EntryId([id; 12]), key, invalid: false, write_ts: 2.5, time: 1.5, metadata, data, text: "" }
+        Entry {
+            id: EntryId([id; 12]),
+            key,
+            invalid: false,
+            write_ts: 2.5,
+            time: 1.5,
+            metadata,
+            data,
+            text: "",
+        }
     }
 
     fn page_of(entries: &[Entry<'_>]) -> Vec<u8> {
@@ -280,7 +291,8 @@ mod tests {
 
     #[test]
     fn entries_come_back_with_their_texts() {
-        let bytes = page_of(&[entry(1, "a/b", r#"{"ts":1.5}"#), entry(2, "a/c", "{}"), entry(3, "a/b", "{}")]);
+        let bytes =
+            page_of(&[entry(1, "a/b", r#"{"ts":1.5}"#), entry(2, "a/c", "{}"), entry(3, "a/b", "{}")]);
         let page = Page::read(&bytes).expect("sound");
         let back: Vec<_> = page.entries().map(|entry| (entry.id.0[0], entry.key, entry.data)).collect();
         assert_eq!(back, [(1, "a/b", r#"{"ts":1.5}"#), (2, "a/c", "{}"), (3, "a/b", "{}")]);
@@ -307,7 +319,11 @@ mod tests {
         let page = Page::read(&bytes).expect("sound");
         let first = page.entries().next().expect("one entry");
         assert!(first.invalid);
-        assert!(first.text.ends_with(r#""data":{},"invalid":true,"error":{"reason":"x"}}"#), "{}", first.text);
+        assert!(
+            first.text.ends_with(r#""data":{},"invalid":true,"error":{"reason":"x"}}"#),
+            "{}",
+            first.text
+        );
     }
 
     #[test]

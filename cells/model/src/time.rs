@@ -1,0 +1,334 @@
+//! Moments in the owner's local time, as entries carry them beside each `…ts`: a `local_dt` and a `fmt_time`.
+//!
+//! * Units: a moment is seconds since 1970-01-01T00:00:00Z; local fields are whole, the year is the proleptic Gregorian one.
+//! * A double has no exact microsecond. As the reference does, the fraction is rounded to the nearest one, a half to the
+//!   even one; the double itself is never changed.
+//! * Zones are IANA names from a tz database inside the program: no files, no clock.
+
+use std::fmt::{self, Write as _};
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
+use serde::{Deserialize, Serialize};
+
+/// The zone of entries that the server makes, and of old phones that name none.
+pub const SERVER_ZONE: &str = "America/Los_Angeles";
+
+/// Why a moment has no local time.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BadTime {
+    /// The tz database does not have the name.
+    #[error("unknown time zone {0:?}")]
+    UnknownZone(String),
+    /// Not finite, or outside the years -9999 to 9999.
+    #[error("{0} s is no moment between the years -9999 and 9999")]
+    OutOfRange(f64),
+}
+
+/// The parts of a local time, as `…local_dt` has them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalDt {
+    /// Such as 2026.
+    pub year: i16,
+    /// 1 to 12
+    pub month: i8,
+    /// 1 to 31
+    pub day: i8,
+    /// 0 to 23
+    pub hour: i8,
+    /// 0 to 59
+    pub minute: i8,
+    /// 0 to 59
+    pub second: i8,
+    /// Monday is 0.
+    pub weekday: i8,
+    /// The zone as the phone named it.
+    pub timezone: String,
+}
+
+/// A zone that was found in the tz database.
+#[derive(Debug, Clone)]
+pub struct Zone {
+    name: Box<str>,
+    rules: TimeZone,
+}
+
+impl Zone {
+    /// Finds an IANA zone such as `Europe/Zurich`, or an offset such as `GMT+2`, `UTC-0330`, `GMT+05:30`, which
+    /// phones without a known place send (east is plus).
+    pub fn find(name: &str) -> Result<Self, BadTime> {
+        static DATABASE: OnceLock<TimeZoneDatabase> = OnceLock::new();
+        let database = DATABASE.get_or_init(TimeZoneDatabase::bundled);
+        let rules = database.get(name).ok().or_else(|| fixed_offset(name).map(TimeZone::fixed));
+        match rules {
+            Some(rules) => Ok(Self { name: name.into(), rules }),
+            None => Err(BadTime::UnknownZone(name.chars().take(64).collect())),
+        }
+    }
+
+    /// The zone of entries that the server makes, [`SERVER_ZONE`].
+    pub fn server() -> &'static Self {
+        static ZONE: OnceLock<Zone> = OnceLock::new();
+        ZONE.get_or_init(|| Self::find(SERVER_ZONE).expect("the tz database inside the program has the zone"))
+    }
+
+    /// The name it was found by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The local time at `ts`, s.
+    pub fn at(&self, ts: f64) -> Result<LocalTime<'_>, BadTime> {
+        let moment = moment(ts).ok_or(BadTime::OutOfRange(ts))?;
+        let offset = self.rules.to_offset(moment);
+        Ok(LocalTime { zone: &self.name, offset_s: offset.seconds(), parts: offset.to_datetime(moment) })
+    }
+}
+
+fn fixed_offset(name: &str) -> Option<Offset> {
+    let rest = name.strip_prefix("GMT").or_else(|| name.strip_prefix("UTC"))?;
+    let (sign, digits) = match rest.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let digits = digits.replacen(':', "", 1);
+    if !(1..=4).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: i32 = digits.parse().ok()?;
+    let (hours, minutes) = if digits.len() > 2 { (number / 100, number % 100) } else { (number, 0) };
+    let sound = hours <= 23 && minutes <= 59;
+    sound.then(|| Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok())?
+}
+
+fn moment(ts: f64) -> Option<Timestamp> {
+    // Fraction and whole are rounded apart: ts * 1e6 as one product would round a second time.
+    let whole = ts.trunc();
+    let micros = ((ts - whole) * 1e6).round_ties_even();
+    if !whole.is_finite() || whole.abs() > 1e12 {
+        return None;
+    }
+    Timestamp::from_microsecond((whole as i64) * 1_000_000 + micros as i64).ok()
+}
+
+/// A moment in a zone.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalTime<'a> {
+    zone: &'a str,
+    offset_s: i32,
+    parts: jiff::civil::DateTime,
+}
+
+impl LocalTime<'_> {
+    /// The parts, as `…local_dt` has them.
+    pub fn local_dt(&self) -> LocalDt {
+        LocalDt {
+            year: self.parts.year(),
+            month: self.parts.month(),
+            day: self.parts.day(),
+            hour: self.parts.hour(),
+            minute: self.parts.minute(),
+            second: self.parts.second(),
+            weekday: self.parts.weekday().to_monday_zero_offset(),
+            timezone: self.zone.to_owned(),
+        }
+    }
+
+    /// ISO 8601 with the offset, as `…fmt_time` has it; no fraction where there are no microseconds.
+    pub fn fmt_time(&self) -> String {
+        self.to_string()
+    }
+
+    /// Appends `"<prefix>local_dt":{…},"<prefix>fmt_time":"…"`; the prefix is such as `start_`.
+    pub fn write_members(&self, prefix: &str, text: &mut String) {
+        let parts = &self.parts;
+        let weekday = parts.weekday().to_monday_zero_offset();
+        let zone = serde_json::to_string(self.zone).expect("a text is always JSON");
+        write!(
+            text,
+            r#""{prefix}local_dt":{{"year":{},"month":{},"day":{},"hour":{},"minute":{},"second":{},"weekday":{weekday},"timezone":{zone}}},"{prefix}fmt_time":"{self}""#,
+            parts.year(), parts.month(), parts.day(), parts.hour(), parts.minute(), parts.second(),
+        )
+        .expect("writing to a String never fails");
+    }
+}
+
+impl fmt::Display for LocalTime<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = &self.parts;
+        write!(f, "{:04}-{:02}-{:02}T", parts.year(), parts.month(), parts.day())?;
+        write!(f, "{:02}:{:02}:{:02}", parts.hour(), parts.minute(), parts.second())?;
+        let micros = parts.subsec_nanosecond() / 1_000;
+        if micros != 0 {
+            write!(f, ".{micros:06}")?;
+        }
+        let (sign, offset_s) = if self.offset_s < 0 { ('-', -self.offset_s) } else { ('+', self.offset_s) };
+        write!(f, "{sign}{:02}:{:02}", offset_s / 3_600, offset_s / 60 % 60)?;
+        // Local mean times before zones were whole minutes.
+        if offset_s % 60 != 0 { write!(f, ":{:02}", offset_s % 60) } else { Ok(()) }
+    }
+}
+
+/// Zones that one run has met: each is looked up once.
+#[derive(Debug, Default)]
+pub struct Zones {
+    known: Vec<Zone>,
+}
+
+/// A phone travels through a few zones; what comes in more names than this is looked up anew.
+const ZONES_MAX: usize = 32;
+
+impl Zones {
+    /// None met yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The zone of that name; see [`Zone::find`].
+    pub fn get(&mut self, name: &str) -> Result<&Zone, BadTime> {
+        let index = match self.known.iter().position(|zone| &*zone.name == name) {
+            Some(index) => index,
+            None => {
+                let zone = Zone::find(name)?;
+                self.known.truncate(ZONES_MAX - 1);
+                self.known.push(zone);
+                self.known.len() - 1
+            }
+        };
+        Ok(&self.known[index])
+    }
+}
+
+/// `local_dt` and `fmt_time` of `ts` (s) in the IANA zone `zone`.
+pub fn local(ts: f64, zone: &str) -> Result<(LocalDt, String), BadTime> {
+    let zone = Zone::find(zone)?;
+    let local = zone.at(ts)?;
+    Ok((local.local_dt(), local.fmt_time()))
+}
+
+/// The metadata of an entry that a stage makes, as JSON text: platform `server`, the server's zone.
+/// `write_ts`, s, is the run's `now`; entries of one run that must keep their order add a microsecond each.
+pub fn server_metadata(key: &str, write_ts: f64) -> Result<String, BadTime> {
+    server_metadata_with(key, write_ts, "")
+}
+
+/// As [`server_metadata`], with further members, such as `"origin_key":"analysis/confirmed_trip"`, at the end.
+pub fn server_metadata_with(key: &str, write_ts: f64, members: &str) -> Result<String, BadTime> {
+    let local = Zone::server().at(write_ts)?;
+    let key = serde_json::to_string(key).expect("a text is always JSON");
+    let ts = serde_json::to_string(&write_ts).expect("a number is always JSON");
+    let mut text =
+        format!(r#"{{"key":{key},"platform":"server","write_ts":{ts},"time_zone":"{SERVER_ZONE}","#);
+    local.write_members("write_", &mut text);
+    if !members.is_empty() {
+        text.push(',');
+        text.push_str(members);
+    }
+    text.push('}');
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn formatted(ts: f64, zone: &str) -> String {
+        local(ts, zone).expect("a sound time").1
+    }
+
+    #[test]
+    fn a_moment_reads_as_the_reference_writes_it() {
+        let (parts, text) = local(1_600_000_000.25, "America/Los_Angeles").expect("sound");
+        assert_eq!(text, "2020-09-13T05:26:40.250000-07:00");
+        let parts = serde_json::to_string(&parts).expect("plain");
+        let want = concat!(
+            r#"{"year":2020,"month":9,"day":13,"hour":5,"minute":26,"second":40,"#,
+            r#""weekday":6,"timezone":"America/Los_Angeles"}"#
+        );
+        assert_eq!(parts, want);
+        assert_eq!(formatted(1_600_000_001.0, "America/Los_Angeles"), "2020-09-13T05:26:41-07:00");
+        assert_eq!(formatted(1_451_606_400.0, "Asia/Kolkata"), "2016-01-01T05:30:00+05:30");
+    }
+
+    #[test]
+    fn a_fraction_is_rounded_to_the_nearest_microsecond_and_a_half_to_the_even_one() {
+        // 2^-21 s lies between two microseconds; 0.5 µs needs a whole part small enough to be exact.
+        assert_eq!(formatted(0.000_000_5, "UTC"), "1970-01-01T00:00:00+00:00");
+        assert_eq!(formatted(0.000_001_5, "UTC"), "1970-01-01T00:00:00.000002+00:00");
+        assert_eq!(formatted(0.999_999_9, "UTC"), "1970-01-01T00:00:01+00:00");
+        assert_eq!(formatted(-0.25, "UTC"), "1969-12-31T23:59:59.750000+00:00");
+        assert_eq!(
+            formatted(1_466_436_427.108_999_967_575_073_242_187_5, "UTC"),
+            "2016-06-20T15:27:07.109000+00:00"
+        );
+    }
+
+    #[test]
+    fn summer_time_begins_and_ends_where_the_zone_says() {
+        assert_eq!(formatted(1_457_863_199.0, "America/Los_Angeles"), "2016-03-13T01:59:59-08:00");
+        assert_eq!(formatted(1_457_863_200.0, "America/Los_Angeles"), "2016-03-13T03:00:00-07:00");
+    }
+
+    #[test]
+    fn zones_that_nobody_knows_and_moments_outside_the_calendar_are_refused() {
+        assert_eq!(local(0.0, "Not/AZone"), Err(BadTime::UnknownZone("Not/AZone".to_owned())));
+        for bad in ["", "GMT+", "GMT+24", "GMT+1:60", "UTC+12345", "GMT+ü", "../../etc/passwd"] {
+            assert!(local(0.0, bad).is_err(), "{bad:?}");
+        }
+        for bad in [f64::NAN, f64::INFINITY, -f64::INFINITY, 1e300, 3e11, -9e11] {
+            assert!(matches!(local(bad, "UTC"), Err(BadTime::OutOfRange(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_offset_stands_for_a_zone() {
+        assert_eq!(formatted(0.0, "GMT+2"), "1970-01-01T02:00:00+02:00");
+        assert_eq!(formatted(0.0, "UTC-0330"), "1969-12-31T20:30:00-03:30");
+        assert_eq!(formatted(0.0, "GMT+05:30"), "1970-01-01T05:30:00+05:30");
+    }
+
+    #[test]
+    fn both_ways_of_writing_a_local_time_agree() {
+        let zone = Zone::find("Europe/Zurich").expect("known");
+        let local = zone.at(1_700_000_000.125).expect("sound");
+        let mut text = String::from("{");
+        local.write_members("start_", &mut text);
+        text.push('}');
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(value["start_local_dt"], serde_json::to_value(local.local_dt()).expect("plain"));
+        assert_eq!(value["start_fmt_time"], local.fmt_time());
+    }
+
+    #[test]
+    fn what_a_stage_makes_is_dated_in_the_servers_zone() {
+        let text = server_metadata("segmentation/raw_trip", 1_600_000_000.25).expect("sound");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(value["platform"], "server");
+        assert_eq!(value["write_ts"], 1_600_000_000.25);
+        assert_eq!(value["write_fmt_time"], "2020-09-13T05:26:40.250000-07:00");
+        assert_eq!(value["write_local_dt"]["weekday"], 6);
+        let origin = r#""origin_key":"a/b""#;
+        let with = server_metadata_with("analysis/composite_trip", 1.5, origin).expect("sound");
+        assert!(serde_json::from_str::<serde_json::Value>(&with).expect("JSON")["origin_key"] == "a/b");
+    }
+
+    #[test]
+    fn a_zone_is_looked_up_once() {
+        let mut zones = Zones::new();
+        let first: *const Zone = zones.get("Europe/Zurich").expect("known");
+        assert!(zones.get("Not/AZone").is_err());
+        assert_eq!(first, std::ptr::from_ref(zones.get("Europe/Zurich").expect("known")));
+    }
+
+    proptest! {
+        #[test]
+        fn no_moment_and_no_name_make_it_panic(ts: f64, name in "[A-Za-z/+0-9:-]{0,12}") {
+            let _ = local(ts, &name);
+            let _ = local(ts, "Europe/Zurich");
+            let _ = local(ts, "Africa/Monrovia");
+        }
+    }
+}
