@@ -9,9 +9,11 @@
 //! * Not here: what entries mean (`cells/model`).
 
 mod interfaces;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use cells_model as model;
 pub use interfaces::{
-    Area, Documents, EntrySource, Exchange, Failure, Level, LocationRows, LocationSource, Log, Order, Outcome,
-    Query, ReadEntries, Request, Response, Run, TimeField, Usercache, WriteEntries,
+    Area, Documents, EntrySource, Exchange, Failure, Level, LocationRows, LocationSource, Log, Order,
+    Outcome, Query, ReadEntries, Request, Response, Run, TimeField, Usercache, WriteEntries,
 };

@@ -1,0 +1,418 @@
+//! A runtime in memory, for tests of cells: every interface over plain lists.
+//!
+//! Reads come from the snapshot of the last [`Memory::commit`]; writes wait for the next one, as in the
+//! real runtime. Pages are packed and rows unpacked by the code that the real runtime uses.
+//!
+//! * Not here: grants (every key may be read and written) and budgets, except for open cursors.
+
+mod commit;
+mod cursor;
+mod entry;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use cells_model::EntryId;
+use cells_model::rows::{self, Row, Rows};
+use serde_json::value::RawValue;
+
+use commit::Write;
+use cursor::{Answer, CURSORS_MAX};
+
+pub use commit::Committed;
+pub use cursor::{EntryCursor, LocationCursor};
+pub use entry::Stored;
+
+use crate::{
+    Area, Documents, Exchange, Failure, Level, Log, Order, Outcome, Query, ReadEntries, Request, Response,
+    Run, Usercache, WriteEntries,
+};
+
+const KEYS_MAX: usize = 64;
+const BODY_PIECE_BYTES_MAX: u32 = 1 << 20;
+const DOCUMENT_BYTES_MAX: usize = 256 << 10;
+/// Between the mark that a run leaves and the start of the next, s.
+const RUN_GAP_S: f64 = 5.0;
+
+/// One person's runtime in memory.
+#[derive(Debug)]
+pub struct Memory {
+    user: [u8; 16],
+    entries: Vec<Rc<Stored>>,
+    writes: Vec<Write>,
+    last_id: EntryId,
+    documents: BTreeMap<String, Vec<u8>>,
+    document_writes: BTreeMap<String, Vec<u8>>,
+    log: Vec<(Level, String)>,
+    open_cursors: Rc<()>,
+    body: Vec<u8>,
+    body_read: usize,
+    begun: Option<Begun>,
+}
+
+/// An answer in pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// 200 to 599.
+    pub status: u16,
+    /// Such as `application/json`.
+    pub content_type: String,
+    /// In the order of sending.
+    pub pieces: Vec<Vec<u8>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Memory {
+    /// An empty runtime of the person `abab…`.
+    pub fn new() -> Self {
+        Self {
+            user: [0xab; 16],
+            entries: Vec::new(),
+            writes: Vec::new(),
+            last_id: EntryId::NONE,
+            documents: BTreeMap::new(),
+            document_writes: BTreeMap::new(),
+            log: Vec::new(),
+            open_cursors: Rc::new(()),
+            body: Vec::new(),
+            body_read: 0,
+            begun: None,
+        }
+    }
+
+    /// The same with the entries of a dump, a JSON array of `{"_id":{"$oid":…},"metadata":{…},"data":{…},…}`,
+    /// whose ids and texts are kept. They count as imported: nothing that is put is a resend of them.
+    ///
+    /// # Panics
+    /// With the reason where the text is no such dump: a test that reads a wrong file should say so.
+    #[must_use]
+    pub fn with_entries(mut self, area: Area, dump: &str) -> Self {
+        let dump: Vec<&RawValue> = serde_json::from_str(dump).expect("a dump is a JSON array");
+        for text in dump {
+            let stored = Stored::from_dump(area, text).unwrap_or_else(|why| panic!("{why}"));
+            self.last_id = self.last_id.max(stored.id);
+            self.entries.push(Rc::new(stored));
+        }
+        self
+    }
+
+    /// The same with one more entry, whose key is in `metadata`.
+    ///
+    /// # Panics
+    /// As [`Self::with_entries`].
+    #[must_use]
+    pub fn with_entry(mut self, area: Area, metadata: &str, data: &str) -> Self {
+        let id = self.allocate();
+        self.with_entries(
+            area,
+            &format!(r#"[{{"_id":{{"$oid":"{id}"}},"metadata":{metadata},"data":{data}}}]"#),
+        )
+    }
+
+    /// The same with a document.
+    #[must_use]
+    pub fn with_document(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.documents.insert(name.to_owned(), content.into());
+        self
+    }
+
+    /// The same with a body for [`Exchange::read`].
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.set_body(body);
+        self
+    }
+
+    /// Gives the next request a body, and forgets the last answer.
+    pub fn set_body(&mut self, body: impl Into<Vec<u8>>) {
+        self.body = body.into();
+        self.body_read = 0;
+        self.begun = None;
+    }
+
+    /// Applies the buffered writes.
+    pub fn commit(&mut self) -> Committed {
+        self.documents.append(&mut self.document_writes);
+        commit::apply(&mut self.entries, std::mem::take(&mut self.writes))
+    }
+
+    /// Forgets the buffered writes.
+    pub fn roll_back(&mut self) {
+        self.document_writes.clear();
+        self.writes.clear();
+    }
+
+    /// One request as the runtime makes it: commits when the cell answers below 400, and answers the whole
+    /// body also where it was sent in pieces. `Err`: the cell's own words; nothing was kept.
+    pub fn call(
+        &mut self,
+        handle: impl FnOnce(&mut Self, &Request) -> Result<Response, String>,
+        rest: &str,
+        now: f64,
+        body: impl Into<Vec<u8>>,
+    ) -> Result<Response, String> {
+        self.set_body(body);
+        let request = Request { rest: rest.to_owned(), now, body_bytes: self.body.len() as u64 };
+        let answer = handle(self, &request).map(|last| self.whole(last));
+        match &answer {
+            Ok(response) if response.status < 400 => drop(self.commit()),
+            _ => self.roll_back(),
+        }
+        answer
+    }
+
+    fn whole(&self, last: Response) -> Response {
+        match self.begun.clone() {
+            None => last,
+            Some(Begun { status, content_type, pieces }) => {
+                Response { status, content_type, body: [pieces.concat(), last.body].concat() }
+            }
+        }
+    }
+
+    /// Runs a stage at `now` as the pipeline does, again while it asks for more, from the mark and state that
+    /// `last` left. Answers what the last run left behind; its mark is the newest of them all.
+    /// `Err`: the cell's own words; nothing of that run was kept.
+    pub fn run_stage(
+        &mut self,
+        mut stage: impl FnMut(&mut Self, &Run) -> Result<Outcome, String>,
+        now: f64,
+        last: Outcome,
+    ) -> Result<Outcome, String> {
+        let mut last = last;
+        loop {
+            let start = last.processed_through.map(|mark| mark + RUN_GAP_S);
+            let run = Run { now, start, end: now - RUN_GAP_S, seed: 0, state: last.state };
+            let mut outcome = stage(self, &run).inspect_err(|_| self.roll_back())?;
+            self.commit();
+            outcome.processed_through = outcome.processed_through.or(last.processed_through);
+            if !outcome.more {
+                return Ok(outcome);
+            }
+            last = outcome;
+        }
+    }
+
+    /// The committed entries of an area in the order in which they came.
+    pub fn entries(&self, area: Area) -> Vec<&Stored> {
+        self.entries.iter().map(Rc::as_ref).filter(|entry| entry.area == area).collect()
+    }
+
+    /// The committed entries of one key of the timeseries in the order in which they came.
+    pub fn of_key(&self, key: &str) -> Vec<&Stored> {
+        self.entries(Area::Timeseries).into_iter().filter(|entry| entry.key == key).collect()
+    }
+
+    /// A committed document.
+    pub fn committed_document(&self, name: &str) -> Option<&[u8]> {
+        self.documents.get(name).map(Vec::as_slice)
+    }
+
+    /// The lines that the cell wrote.
+    pub fn log_lines(&self) -> &[(Level, String)] {
+        &self.log
+    }
+
+    /// The answer in pieces, where the cell began one since the last [`Self::set_body`].
+    pub fn begun(&self) -> Option<&Begun> {
+        self.begun.as_ref()
+    }
+
+    fn allocate(&mut self) -> EntryId {
+        let mut wide = [0; 16];
+        wide[4..].copy_from_slice(&self.last_id.0);
+        let next = u128::from_be_bytes(wide) + 1;
+        self.last_id.0.copy_from_slice(&next.to_be_bytes()[4..]);
+        self.last_id
+    }
+
+    fn answer(&self, query: &Query) -> Result<Answer, Failure> {
+        // The runtime itself holds one reference.
+        if Rc::strong_count(&self.open_cursors) > CURSORS_MAX {
+            return Err(Failure::OverBudget(format!("more than {CURSORS_MAX} open cursors")));
+        }
+        let mut found = self.matching(query)?;
+        found.sort_by(|a, b| {
+            let order = a.time(query.field).total_cmp(&b.time(query.field)).then(a.id.cmp(&b.id));
+            if query.order == Order::Ascending { order } else { order.reverse() }
+        });
+        let open = Rc::clone(&self.open_cursors);
+        Ok(Answer { entries: found.into_iter(), field: query.field, _open: open })
+    }
+
+    fn matching(&self, query: &Query) -> Result<Vec<Rc<Stored>>, Failure> {
+        if query.keys.len() > KEYS_MAX {
+            return Err(Failure::Invalid(format!("{} keys, at most {KEYS_MAX}", query.keys.len())));
+        }
+        let (start, end) = (query.start.unwrap_or(f64::NEG_INFINITY), query.end.unwrap_or(f64::INFINITY));
+        if start.is_nan() || end.is_nan() {
+            return Err(Failure::Invalid("a bound is not a number".to_owned()));
+        }
+        let matches = |entry: &&Rc<Stored>| {
+            entry.area == query.area
+                && (query.keys.is_empty() || query.keys.contains(&entry.key))
+                && (query.with_invalid || !entry.invalid)
+                && (start..=end).contains(&entry.time(query.field))
+        };
+        Ok(self.entries.iter().filter(matches).cloned().collect())
+    }
+
+    /// Unpacks rows as the runtime does, so that a cell's bytes take their real path.
+    fn buffer(
+        &mut self,
+        rows: &Rows,
+        mut write: impl FnMut(&mut Self, Row<'_>) -> Result<Write, String>,
+    ) -> Result<(), Failure> {
+        let packed = rows::read(rows.as_bytes()).map_err(|error| Failure::Invalid(error.to_string()))?;
+        let mut writes = Vec::with_capacity(packed.len());
+        for row in packed {
+            writes.push(write(self, row).map_err(Failure::Invalid)?);
+        }
+        self.writes.append(&mut writes);
+        Ok(())
+    }
+
+    fn known(&self, id: EntryId) -> Result<(), String> {
+        let own = |write: &Write| matches!(write, Write::Insert(row) | Write::Move(row) if row.id == id);
+        let stored = |entry: &Rc<Stored>| entry.id == id && entry.area == Area::Timeseries;
+        if self.entries.iter().any(stored) || self.writes.iter().any(own) {
+            Ok(())
+        } else {
+            Err(format!("unknown id {id}"))
+        }
+    }
+}
+
+fn stored(area: Area, id: EntryId, row: Row<'_>) -> Result<Stored, String> {
+    Stored::new(area, id, row.key, [row.metadata, row.data, row.extra])
+}
+
+impl ReadEntries for Memory {
+    type Entries = EntryCursor;
+    type Locations = LocationCursor;
+
+    fn find(&mut self, query: &Query) -> Result<EntryCursor, Failure> {
+        Ok(EntryCursor { answer: self.answer(query)?, user: self.user })
+    }
+
+    fn count(&mut self, query: &Query) -> Result<u64, Failure> {
+        Ok(self.matching(query)?.len() as u64)
+    }
+
+    fn find_locations(&mut self, query: &Query) -> Result<LocationCursor, Failure> {
+        Ok(LocationCursor { answer: self.answer(query)? })
+    }
+}
+
+impl WriteEntries for Memory {
+    fn insert(&mut self, rows: &Rows) -> Result<Vec<EntryId>, Failure> {
+        let mut ids = Vec::with_capacity(rows.count() as usize);
+        self.buffer(rows, |memory, row| {
+            let id = memory.allocate();
+            ids.push(id);
+            stored(Area::Timeseries, id, row).map(Write::Insert)
+        })?;
+        Ok(ids)
+    }
+
+    fn replace(&mut self, rows: &Rows) -> Result<(), Failure> {
+        self.buffer(rows, |memory, row| {
+            memory.known(row.id)?;
+            stored(Area::Timeseries, row.id, row).map(Write::Replace)
+        })
+    }
+
+    fn delete(&mut self, ids: &[EntryId]) -> Result<(), Failure> {
+        ids.iter().try_for_each(|id| self.known(*id)).map_err(Failure::Invalid)?;
+        self.writes.extend(ids.iter().copied().map(Write::Delete));
+        Ok(())
+    }
+
+    fn mark_invalid(&mut self, ids: &[EntryId]) -> Result<(), Failure> {
+        ids.iter().try_for_each(|id| self.known(*id)).map_err(Failure::Invalid)?;
+        self.writes.extend(ids.iter().copied().map(Write::MarkInvalid));
+        Ok(())
+    }
+}
+
+impl Usercache for Memory {
+    fn put(&mut self, rows: &Rows) -> Result<(), Failure> {
+        self.buffer(rows, |memory, row| {
+            let id = memory.allocate();
+            stored(Area::Usercache, id, row).map(Write::Put)
+        })
+    }
+
+    fn take_in(&mut self, rows: &Rows) -> Result<(), Failure> {
+        self.buffer(rows, |_, row| match row.id {
+            EntryId::NONE => Err("a row that is taken in names no entry".to_owned()),
+            id => stored(Area::Timeseries, id, row).map(Write::Move),
+        })
+    }
+
+    fn set_aside(&mut self, rows: &Rows) -> Result<(), Failure> {
+        self.buffer(rows, |memory, row| match row.id {
+            EntryId::NONE => {
+                let id = memory.allocate();
+                stored(Area::Errors, id, row).map(Write::Insert)
+            }
+            id => stored(Area::Errors, id, row).map(Write::Move),
+        })
+    }
+}
+
+impl Documents for Memory {
+    fn document(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.document_writes.get(name).or_else(|| self.documents.get(name)).cloned())
+    }
+
+    fn put_document(&mut self, name: &str, content: &[u8]) -> Result<(), Failure> {
+        if content.len() > DOCUMENT_BYTES_MAX {
+            let size = content.len();
+            return Err(Failure::Invalid(format!("document of {size} bytes, at most {DOCUMENT_BYTES_MAX}")));
+        }
+        self.document_writes.insert(name.to_owned(), content.to_vec());
+        Ok(())
+    }
+}
+
+impl Log for Memory {
+    fn log(&mut self, level: Level, text: &str) {
+        self.log.push((level, text.to_owned()));
+    }
+}
+
+impl Exchange for Memory {
+    fn read(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure> {
+        let left = &self.body[self.body_read..];
+        let piece = &left[..left.len().min(bytes_max.clamp(1, BODY_PIECE_BYTES_MAX) as usize)];
+        self.body_read += piece.len();
+        Ok(piece.to_vec())
+    }
+
+    fn begin(&mut self, status: u16, content_type: &str) -> Result<(), Failure> {
+        if !self.writes.is_empty() || !self.document_writes.is_empty() {
+            return Err(Failure::Invalid(
+                "a run that has written cannot send its answer in pieces".to_owned(),
+            ));
+        }
+        if self.begun.is_some() || !(200..=599).contains(&status) {
+            return Err(Failure::Invalid(format!("begin with status {status}, or for the second time")));
+        }
+        self.begun = Some(Begun { status, content_type: content_type.to_owned(), pieces: Vec::new() });
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let begun = self.begun.as_mut().ok_or(Failure::Invalid("write before begin".to_owned()))?;
+        begun.pieces.push(bytes.to_vec());
+        Ok(())
+    }
+}
