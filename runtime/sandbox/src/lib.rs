@@ -1,1 +1,51 @@
-//! placeholder
+//! Runs cells: WebAssembly components that see one person's data through [`CellHost`] and nothing else.
+//!
+//! A component is compiled in a child process ([`NativeCache`], [`Compiler`]) or embedded by the build, loaded once for
+//! everybody ([`CellCode`]), checked against a grant ([`Sandbox::prepare`]), instantiated for one call or one run
+//! ([`Prepared`]), and dropped. Whatever it does — loop, allocate, recurse, trap, flood — ends that one run with a
+//! [`RunError`] that names its digest.
+//!
+//! * Units: sizes are bytes, durations say theirs; docs/limits.md has every limit.
+//! * Invariants: a guest has no clock, no randomness, no file, no socket; a person is never part of shared state; an
+//!   instance never serves two people; nothing of a run that failed is kept, since only [`CellHost`] could keep it.
+//! * Not here: stores, grants over streams, commits (`runtime/user`), HTTP (`runtime/host`).
+
+mod admission;
+mod answer;
+mod bindings;
+mod cache;
+mod compiler;
+mod contract;
+mod digest;
+mod engine;
+mod error;
+mod imports;
+mod instance;
+mod interface;
+mod limits;
+pub mod measure;
+mod memory;
+mod native;
+mod pool;
+mod slots;
+mod state;
+mod text;
+mod ticker;
+
+pub use admission::{Admitted, admit};
+pub use cache::{CacheError, NativeCache};
+pub use compiler::{CompileError, CompileLimits, Compiler, compiler_main};
+pub use contract::{
+    Area, CellHost, Failure, LocationColumns, LogLevel, NoHost, Order, Outcome, Query, Request, Response,
+    Run, TimeField,
+};
+pub use digest::{BadDigest, CodeDigest};
+pub(crate) use engine::engine_config;
+pub use engine::{SLOT_MEMORY_BYTES_MAX, Sandbox, SandboxSettings};
+pub use error::{LoadError, PrepareError, Refusal, RunError, StartError};
+pub use instance::{EndpointInstance, Prepared, StageEnd, StageInstance};
+pub use interface::{BadInterface, Interface, Interfaces, World};
+pub use limits::*;
+pub use native::{CellCode, compile_native, engine_hash};
+pub use pool::{Overloaded, PoolSettings, WorkerPool};
+pub use state::Cancel;

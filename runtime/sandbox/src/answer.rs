@@ -1,0 +1,63 @@
+//! What a cell returned, checked before anybody sees it.
+
+use crate::{
+    ANSWER_BYTES_MAX, CONTENT_TYPE_BYTES_MAX, CodeDigest, Outcome, Response, RunError, STAGE_STATE_BYTES_MAX,
+    text,
+};
+
+/// Status and content type go into an HTTP head, so a cell must not be able to break out of it.
+pub(crate) fn check_head(status: u16, content_type: &str) -> Result<(), String> {
+    if !(200..=599).contains(&status) {
+        return Err(format!("the status {status}, outside 200 to 599"));
+    }
+    let visible = content_type.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+    if !visible || !(1..=CONTENT_TYPE_BYTES_MAX).contains(&content_type.len()) {
+        return Err(format!("a content type that is not 1 to {CONTENT_TYPE_BYTES_MAX} visible characters"));
+    }
+    Ok(())
+}
+
+/// `begun`: status and content type were sent already.
+pub(crate) fn check_response(
+    cell: CodeDigest,
+    begun: bool,
+    response: Response,
+) -> Result<Response, RunError> {
+    check_size(cell, response.body.len(), ANSWER_BYTES_MAX)?;
+    if !begun {
+        check_head(response.status, &response.content_type)
+            .map_err(|what| RunError::BadAnswer { cell, what })?;
+    }
+    Ok(response)
+}
+
+pub(crate) fn check_outcome(cell: CodeDigest, outcome: Outcome) -> Result<Outcome, RunError> {
+    check_size(cell, outcome.state.len(), STAGE_STATE_BYTES_MAX)?;
+    if outcome.processed_through.is_some_and(f64::is_nan) {
+        return Err(RunError::BadAnswer { cell, what: "a mark that is not a number".to_owned() });
+    }
+    Ok(outcome)
+}
+
+pub(crate) fn refused(cell: CodeDigest, words: &str) -> RunError {
+    RunError::Refused { cell, text: text::one_line(words) }
+}
+
+fn check_size(cell: CodeDigest, size: usize, limit: usize) -> Result<(), RunError> {
+    if size > limit { Err(RunError::AnswerTooLarge { cell, limit_bytes: limit as u64 }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_cannot_break_out_of_an_answers_head() {
+        assert_eq!(check_head(200, "application/json; charset=utf-8"), Ok(()));
+        assert!(check_head(199, "text/plain").is_err());
+        assert!(check_head(600, "text/plain").is_err());
+        assert!(check_head(200, "text/plain\r\nset-cookie: a=b").is_err());
+        assert!(check_head(200, "").is_err());
+        assert!(check_head(200, &"x".repeat(201)).is_err());
+    }
+}

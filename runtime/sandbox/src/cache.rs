@@ -1,0 +1,228 @@
+//! Native code on disk, by digest and engine: compiled once, then mapped by every process.
+//!
+//! * Layout: `<folder>/<engine hash>/<digest>.cwasm`, and beside it `.mac`: HMAC-SHA-256 over engine hash, digest and
+//!   the code, under a key that the host keeps elsewhere. The folder has mode 0700.
+//! * Invariants: code whose MAC does not match is never loaded; it is compiled again. Files enter by rename.
+//! * Not here: the components themselves, which the host keeps where they were installed.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use ring::hmac;
+
+use crate::compiler::{CompileError, Compiler};
+use crate::{CellCode, CodeDigest, LoadError, Sandbox, StartError, admission};
+
+/// How many children compile at one moment.
+const CHILDREN_MAX: usize = 2;
+
+/// Native code of this engine, on disk.
+pub struct NativeCache {
+    folder: PathBuf,
+    engine_hash: String,
+    key: hmac::Key,
+    compiling: Mutex<HashSet<CodeDigest>>,
+    compiled: Condvar,
+}
+
+/// Why a cache cannot be opened or a cell cannot be had from it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CacheError {
+    /// The engine cannot run here.
+    #[error("the cache of native code needs the engine")]
+    Engine(#[source] StartError),
+    /// A file or folder of the cache cannot be used.
+    #[error("cannot use the cache of native code at {}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The bytes are not the component that was asked for.
+    #[error("the component has the digest {found}, not {wanted}")]
+    OtherDigest {
+        /// What its bytes hash to.
+        found: CodeDigest,
+        /// What was asked for.
+        wanted: CodeDigest,
+    },
+    /// It cannot be compiled.
+    #[error("cannot compile cell {}", cell.short())]
+    Compile {
+        /// Whose code.
+        cell: CodeDigest,
+        /// Why.
+        source: CompileError,
+    },
+    /// It cannot be loaded.
+    #[error("cannot load cell {}", cell.short())]
+    Load {
+        /// Whose code.
+        cell: CodeDigest,
+        /// Why.
+        source: LoadError,
+    },
+}
+
+impl NativeCache {
+    /// Opens the cache in `folder`, making it if need be, and removes code of other engines. Whoever has `key` could
+    /// make the host run any code.
+    pub fn open(folder: &Path, key: &[u8; 32]) -> Result<Self, CacheError> {
+        let engine_hash = crate::engine_hash().map_err(CacheError::Engine)?;
+        let own = folder.join(&engine_hash);
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| CacheError::Io { path, source }
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&own).map_err(at(&own))?;
+        for private in [folder, &own] {
+            fs::set_permissions(private, fs::Permissions::from_mode(0o700)).map_err(at(private))?;
+        }
+        for entry in fs::read_dir(folder).map_err(at(folder))?.flatten() {
+            if entry.path() != own && entry.path().is_dir() {
+                tracing::info!(engine = %entry.file_name().display(), "native code of another engine removed");
+                fs::remove_dir_all(entry.path()).map_err(at(&entry.path()))?;
+            }
+        }
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        Ok(Self { folder: own, engine_hash, key, compiling: Mutex::default(), compiled: Condvar::new() })
+    }
+
+    /// The cell with that digest: already loaded, or from disk, or compiled now by a child. `component` gives the
+    /// component's bytes, and is only called when they are needed. Calls for one digest wait for each other.
+    pub fn load_or_compile(
+        &self,
+        sandbox: &Sandbox,
+        compiler: &Compiler,
+        digest: CodeDigest,
+        component: impl FnOnce() -> io::Result<Vec<u8>>,
+    ) -> Result<CellCode, CacheError> {
+        if let Some(code) = CellCode::loaded(sandbox, digest) {
+            return Ok(code);
+        }
+        let _alone = self.begin(digest);
+        if let Some(code) = self.load(sandbox, digest)? {
+            return Ok(code);
+        }
+        self.compile(compiler, digest, component)?;
+        self.load(sandbox, digest)?.ok_or_else(|| CacheError::Io {
+            path: self.file(digest, "cwasm"),
+            source: io::Error::other("vanished after it was compiled"),
+        })
+    }
+
+    /// What is on disk under a digest, if its MAC matches. Anything else counts as absent, and the log says so.
+    pub fn load(&self, sandbox: &Sandbox, digest: CodeDigest) -> Result<Option<CellCode>, CacheError> {
+        let (file, mac) = (self.file(digest, "cwasm"), self.file(digest, "mac"));
+        let Some(native) = read_if_there(&file)? else { return Ok(None) };
+        let mac = read_if_there(&mac)?.unwrap_or_default();
+        if hmac::verify(&self.key, &self.authenticated(digest, &native), &mac).is_err() {
+            tracing::error!(cell = %digest.short(), "native code was changed on disk; it is compiled again");
+            return Ok(None);
+        }
+        drop(native);
+        match CellCode::from_own_file(sandbox, &file, digest) {
+            Ok(code) => Ok(Some(code)),
+            Err(source) => Err(CacheError::Load { cell: digest, source }),
+        }
+    }
+
+    /// Removes a cell's native code; processes that run it keep it until they let go.
+    pub fn forget(&self, digest: CodeDigest) -> Result<(), CacheError> {
+        for path in [self.file(digest, "cwasm"), self.file(digest, "mac")] {
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(CacheError::Io { path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn compile(
+        &self,
+        compiler: &Compiler,
+        digest: CodeDigest,
+        component: impl FnOnce() -> io::Result<Vec<u8>>,
+    ) -> Result<(), CacheError> {
+        let wasm_file = self.file(digest, "wasm");
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| CacheError::Io { path, source }
+        };
+        let failed = |source| CacheError::Compile { cell: digest, source };
+        let wasm = component().map_err(at(&wasm_file))?;
+        let found = CodeDigest::of(&wasm);
+        if found != digest {
+            return Err(CacheError::OtherDigest { found, wanted: digest });
+        }
+        // The child would refuse it as well, but here the refusal keeps its type.
+        admission::admit(&wasm).map_err(CompileError::Refused).map_err(failed)?;
+        fs::write(&wasm_file, &wasm).map_err(at(&wasm_file))?;
+        let fresh = self.file(digest, "fresh");
+        let compiled = compiler.compile(&wasm_file, &fresh).map_err(failed);
+        fs::remove_file(&wasm_file).map_err(at(&wasm_file))?;
+        compiled?;
+        let native = fs::read(&fresh).map_err(at(&fresh))?;
+        let mac = hmac::sign(&self.key, &self.authenticated(digest, &native));
+        let fresh_mac = self.file(digest, "fresh-mac");
+        fs::write(&fresh_mac, mac.as_ref()).map_err(at(&fresh_mac))?;
+        for (from, to) in [(&fresh, "cwasm"), (&fresh_mac, "mac")] {
+            fs::rename(from, self.file(digest, to)).map_err(at(from))?;
+        }
+        tracing::info!(cell = %digest.short(), native_bytes = native.len(), "cell compiled");
+        Ok(())
+    }
+
+    fn file(&self, digest: CodeDigest, extension: &str) -> PathBuf {
+        self.folder.join(format!("{digest}.{extension}"))
+    }
+
+    /// Engine and digest are part of it, so that code cannot be passed off as another cell's or another engine's.
+    fn authenticated(&self, digest: CodeDigest, native: &[u8]) -> Vec<u8> {
+        [b"cellar native code 1\n", self.engine_hash.as_bytes(), &digest.0, native].concat()
+    }
+
+    fn begin(&self, digest: CodeDigest) -> Alone<'_> {
+        let mut compiling = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        while compiling.contains(&digest) || compiling.len() >= CHILDREN_MAX {
+            compiling = self.compiled.wait(compiling).unwrap_or_else(PoisonError::into_inner);
+        }
+        compiling.insert(digest);
+        Alone { cache: self, digest }
+    }
+}
+
+impl std::fmt::Debug for NativeCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NativeCache").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// While it lives, nobody else compiles that digest.
+struct Alone<'a> {
+    cache: &'a NativeCache,
+    digest: CodeDigest,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.cache.compiling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
+        self.cache.compiled.notify_all();
+    }
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, CacheError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(CacheError::Io { path: path.to_owned(), source }),
+    }
+}

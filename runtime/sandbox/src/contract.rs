@@ -1,0 +1,222 @@
+//! The words of `wit/cell.wit` in Rust, and [`CellHost`]: everything that one run may reach.
+//!
+//! * Units: times are seconds since 1970-01-01T00:00:00Z; sizes are bytes.
+//! * Pages and rows are opaque here: docs/formats/page.md says what they hold, `runtime/user` packs and reads them.
+//! * Not here: grants over streams and stores (`runtime/user`), budgets of a run (`state`).
+
+use std::any::Any;
+
+pub use runtime_types::{Area, Order, Query, TimeField};
+
+/// Why a call into the runtime was refused: the contract's `failure`. None of them ends the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Outside the grant; names what was asked for.
+    Denied(String),
+    /// Arguments that mean nothing; says which.
+    Invalid(String),
+    /// A budget of the run is spent; names it with its limit.
+    OverBudget(String),
+    /// The store cannot be read or written now, or the caller is gone.
+    Unavailable,
+}
+
+/// Columns of location-like entries, row by row the same entry; a number that is absent is NaN.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LocationColumns {
+    /// 12 bytes an entry.
+    pub ids: Vec<u8>,
+    /// `data.ts`, s
+    pub ts: Vec<f64>,
+    /// `metadata.write_ts`, s
+    pub write_ts: Vec<f64>,
+    /// `data.latitude`, degrees
+    pub latitude: Vec<f64>,
+    /// `data.longitude`, degrees
+    pub longitude: Vec<f64>,
+    /// `data.accuracy`, m
+    pub accuracy: Vec<f64>,
+    /// `data.filter`: 0 absent, 1 `time`, 2 `distance`, 3 anything else.
+    pub filter: Vec<u8>,
+}
+
+impl LocationColumns {
+    /// What crosses to the cell, bytes.
+    pub fn bytes(&self) -> u64 {
+        let numbers = [&self.ts, &self.write_ts, &self.latitude, &self.longitude, &self.accuracy];
+        let numbers: usize = numbers.iter().map(|column| 8 * column.len()).sum();
+        (numbers + self.ids.len() + self.filter.len()) as u64
+    }
+}
+
+/// How much a cell's words matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// For whoever writes the cell.
+    Debug,
+    /// Worth a line in the owner's log.
+    Info,
+    /// Something the owner may want to act on.
+    Warn,
+}
+
+/// A request whose caller is known and whose path led to this cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The rest of the path behind the one that the cell is granted; often empty.
+    pub rest: String,
+    /// When the request arrived, s.
+    pub now: f64,
+    /// Size of the body; [`CellHost::read_body`] has it.
+    pub body_bytes: u64,
+}
+
+/// A cell's answer. After [`CellHost::begin`], status and content type are ignored and the body is the last piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// 200 to 599; checked by the sandbox. 400 and above commits nothing.
+    pub status: u16,
+    /// Such as `application/json`: visible ASCII, at most 200 bytes; checked by the sandbox.
+    pub content_type: String,
+    /// At most [`crate::ANSWER_BYTES_MAX`]; checked by the sandbox.
+    pub body: Vec<u8>,
+}
+
+/// One run of one stage over one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// The moment of the run, s.
+    pub now: f64,
+    /// Closed lower bound of the window, s; `None` at first.
+    pub start: Option<f64>,
+    /// Closed upper bound of the window, s.
+    pub end: f64,
+    /// For stages that draw lots; the same in a repeated run.
+    pub seed: u64,
+    /// What the stage returned last time; empty at first.
+    pub state: Vec<u8>,
+}
+
+/// What a run that succeeded leaves behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The mark that the pipeline keeps, s; `None`: the old one stays. Never NaN; checked by the sandbox.
+    pub processed_through: Option<f64>,
+    /// The stage's own memory, at most [`crate::STAGE_STATE_BYTES_MAX`]; checked by the sandbox.
+    pub state: Vec<u8>,
+    /// Run again at once: there is more to do than fits one run.
+    pub more: bool,
+}
+
+/// Everything that one run may reach. The sandbox counts budgets, clamps page sizes and bounds open cursors before
+/// it calls; the implementation checks the grant and knows the store.
+///
+/// A method is called from the thread that runs the cell and counts towards the run's wall clock, except
+/// [`Self::begin`] and [`Self::write`], which may wait for a slow caller. Nothing can interrupt a method, so each
+/// must end by itself.
+pub trait CellHost: Any + Send {
+    /// Opens a cursor over the entries that match. The handle is the implementation's own.
+    fn find(&mut self, query: Query) -> Result<u32, Failure>;
+    /// The next entries of a cursor, packed; at most `bytes_max` (4 KiB to 1 MiB) unless one entry alone is larger. Empty: the end.
+    fn next_page(&mut self, cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure>;
+    /// How many entries match.
+    fn count(&mut self, query: Query) -> Result<u64, Failure>;
+    /// Opens a cursor over locations as columns.
+    fn find_locations(&mut self, query: Query) -> Result<u32, Failure>;
+    /// The next rows, at most `rows_max` (1 to 65,536). Empty columns: the end.
+    fn next_rows(&mut self, cursor: u32, rows_max: u32) -> Result<LocationColumns, Failure>;
+    /// Frees a cursor of either kind. Called once for every handle, also when a cell forgets it.
+    fn drop_cursor(&mut self, cursor: u32);
+
+    /// Buffers new entries; answers their ids, 12 bytes each.
+    fn insert(&mut self, rows: &[u8]) -> Result<Vec<u8>, Failure>;
+    /// Buffers new content for the entries that the rows name.
+    fn replace(&mut self, rows: &[u8]) -> Result<(), Failure>;
+    /// Buffers the removal of entries; 12 bytes each.
+    fn delete(&mut self, ids: &[u8]) -> Result<(), Failure>;
+    /// Buffers marks that hide entries; 12 bytes each.
+    fn mark_invalid(&mut self, ids: &[u8]) -> Result<(), Failure>;
+
+    /// Buffers entries as a phone sent them.
+    fn put(&mut self, rows: &[u8]) -> Result<(), Failure>;
+    /// Buffers moves from the usercache to the timeseries.
+    fn take_in(&mut self, rows: &[u8]) -> Result<(), Failure>;
+    /// Buffers moves to the errors area.
+    fn set_aside(&mut self, rows: &[u8]) -> Result<(), Failure>;
+
+    /// A document; `None` where there is none of that name.
+    fn document_get(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure>;
+    /// Buffers a whole document, at most [`crate::DOCUMENT_BYTES_MAX`].
+    fn document_put(&mut self, name: &str, content: &[u8]) -> Result<(), Failure>;
+
+    /// A line for the owner's log: at most [`crate::LOG_LINE_BYTES_MAX`], without control characters. Called at most
+    /// [`crate::LOG_LINES_MAX`] times a run.
+    fn log(&mut self, level: LogLevel, text: &str);
+
+    /// The next bytes of the request's body, at most `bytes_max` (1 to 1 MiB). Empty: the end.
+    fn read_body(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure>;
+    /// Starts an answer that is sent in pieces; `status` is 200 to 599.
+    fn begin(&mut self, status: u16, content_type: &str) -> Result<(), Failure>;
+    /// Sends a piece; may wait while the caller is slow, and must give up on one that never reads.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure>;
+}
+
+/// A host that holds nothing and refuses everything: what a cell meets in an admission run or a measurement.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoHost;
+
+impl CellHost for NoHost {
+    fn find(&mut self, _: Query) -> Result<u32, Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn next_page(&mut self, _: u32, _: u32) -> Result<Vec<u8>, Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn count(&mut self, _: Query) -> Result<u64, Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn find_locations(&mut self, _: Query) -> Result<u32, Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn next_rows(&mut self, _: u32, _: u32) -> Result<LocationColumns, Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn drop_cursor(&mut self, _: u32) {}
+    fn insert(&mut self, _: &[u8]) -> Result<Vec<u8>, Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn replace(&mut self, _: &[u8]) -> Result<(), Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn delete(&mut self, _: &[u8]) -> Result<(), Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn mark_invalid(&mut self, _: &[u8]) -> Result<(), Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn put(&mut self, _: &[u8]) -> Result<(), Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn take_in(&mut self, _: &[u8]) -> Result<(), Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn set_aside(&mut self, _: &[u8]) -> Result<(), Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn document_get(&mut self, _: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn document_put(&mut self, _: &str, _: &[u8]) -> Result<(), Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn log(&mut self, _: LogLevel, _: &str) {}
+    fn read_body(&mut self, _: u32) -> Result<Vec<u8>, Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn begin(&mut self, _: u16, _: &str) -> Result<(), Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn write(&mut self, _: &[u8]) -> Result<(), Failure> {
+        Err(Failure::Unavailable)
+    }
+}

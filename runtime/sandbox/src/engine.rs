@@ -1,0 +1,196 @@
+//! The engine: one configuration for compiler and runtime, one pool of slots, one ticker.
+//!
+//! * Invariants: whatever [`engine_config`] compiles, a [`Sandbox`] of the same build loads; a person is never part of
+//!   compiled or linked state, so one component and its links serve everybody.
+//! * Not here: what a run may reach (`contract`), loading code (`native`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::native::Code;
+use crate::slots::Slots;
+use crate::ticker::Ticker;
+use crate::{CellCode, CodeDigest, Interfaces, PrepareError, Prepared, StartError};
+
+/// The largest linear memory of any run, bytes: the size of a slot.
+pub const SLOT_MEMORY_BYTES_MAX: usize = 256 << 20;
+/// How many tables a component may have, and how many elements each.
+pub(crate) const TABLES_MAX: u32 = 4;
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
+/// How many linear memories a component may have.
+pub(crate) const MEMORIES_MAX: u32 = 1;
+/// The deepest stack of a guest, bytes; a worker's thread needs more than this.
+const WASM_STACK_BYTES: usize = 512 << 10;
+/// How many frames of a trap's stack are looked at: enough to tell an endless recursion from a stray pointer.
+pub(crate) const TRAP_FRAMES_MAX: usize = 64;
+/// Fewer slots than this are not worth starting with.
+const SLOTS_MIN: u32 = 16;
+
+// A guest's whole address range must be reserved, or loads and stores would need explicit checks.
+const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
+const MEMORY_GUARD_BYTES: u64 = 32 << 20;
+const _: () = assert!(MEMORY_RESERVATION_BYTES >= SLOT_MEMORY_BYTES_MAX as u64);
+
+/// How a sandbox is sized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SandboxSettings {
+    /// How many instances may live at one moment, 1 to 4,096. Not people: an idle person has none. Each reserves
+    /// about 4 GiB of address space, and a few of the system's mappings (`vm.max_map_count`).
+    pub slots: u32,
+}
+
+impl Default for SandboxSettings {
+    fn default() -> Self {
+        Self { slots: 256 }
+    }
+}
+
+/// Where cells run: one for a process.
+pub struct Sandbox {
+    engine: Engine,
+    pub(crate) ticker: Ticker,
+    pub(crate) slots: Arc<Slots>,
+    codes: Mutex<HashMap<CodeDigest, Weak<Code>>>,
+}
+
+impl Sandbox {
+    /// Starts the engine, its pool and its ticker. Where the address space does not hold the pool, a smaller one is
+    /// taken, and the log says so.
+    pub fn start(settings: SandboxSettings) -> Result<Arc<Self>, StartError> {
+        let (engine, slots) = pooled_engine(settings.slots.clamp(1, 4_096))?;
+        let ticker = Ticker::start(engine.weak()).map_err(StartError::Ticker)?;
+        Ok(Arc::new(Self { engine, ticker, slots: Slots::new(slots), codes: Mutex::default() }))
+    }
+
+    /// How many instances may live at one moment.
+    pub fn slots(&self) -> u32 {
+        self.slots.total()
+    }
+
+    /// How many more instances could be made now. Whoever keeps instances warm gives some up when this runs low.
+    pub fn slots_free(&self) -> u32 {
+        self.slots.free()
+    }
+
+    /// Links a component for a grant. Cheap: the links of a component are made once, when it is loaded.
+    pub fn prepare(self: &Arc<Self>, code: &CellCode, granted: Interfaces) -> Result<Prepared, PrepareError> {
+        match code.imports().without(granted).iter().next() {
+            Some(interface) => Err(PrepareError::NotGranted { cell: code.digest(), interface }),
+            None => Ok(Prepared::new(Arc::clone(self), code.clone())),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The code that is loaded under a digest, if anybody still holds it.
+    pub(crate) fn loaded(&self, digest: CodeDigest) -> Option<Arc<Code>> {
+        let codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.get(&digest).and_then(Weak::upgrade)
+    }
+
+    /// Keeps code for the next who asks; if another thread was faster, its code is the one.
+    pub(crate) fn keep(&self, code: Arc<Code>) -> Arc<Code> {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(earlier) = codes.get(&code.digest).and_then(Weak::upgrade) {
+            return earlier;
+        }
+        codes.retain(|_, code| code.strong_count() > 0);
+        codes.insert(code.digest, Arc::downgrade(&code));
+        code
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("slots", &self.slots()).finish_non_exhaustive()
+    }
+}
+
+/// The one configuration. The compiler uses it as it is; a sandbox adds its pool, which native code does not see.
+pub(crate) fn engine_config() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .consume_fuel(false)
+        .memory_init_cow(true)
+        .memory_reservation(MEMORY_RESERVATION_BYTES)
+        .memory_guard_size(MEMORY_GUARD_BYTES)
+        .memory_may_move(false)
+        .signals_based_traps(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        // The same answer on every host, bit by bit.
+        .cranelift_nan_canonicalization(true)
+        .wasm_simd(true)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_tail_call(false)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(TRAP_FRAMES_MAX));
+    one_baseline(&mut config);
+    config
+}
+
+/// Native code for x86-64 assumes what every such server since 2009 has (SSE4.2, POPCNT), so that artefacts move
+/// between hosts; on other processors it assumes what the building machine has.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn one_baseline(config: &mut Config) {
+    let triple =
+        if cfg!(target_env = "musl") { "x86_64-unknown-linux-musl" } else { "x86_64-unknown-linux-gnu" };
+    config.target(triple).expect("the engine knows its own host");
+    // SAFETY: the flag is a preset of processor features and nothing else; the engine compares them with the
+    // processor that it runs on before it loads or compiles anything.
+    #[allow(unsafe_code)]
+    unsafe {
+        config.cranelift_flag_enable("x86-64-v2");
+    }
+}
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+fn one_baseline(_: &mut Config) {}
+
+fn pooled_engine(wanted: u32) -> Result<(Engine, u32), StartError> {
+    // A configuration that cannot run here at all is told apart from a pool that does not fit.
+    Engine::new(&engine_config()).map_err(|error| StartError::Engine { why: format!("{error:#}") })?;
+    let mut slots = wanted;
+    loop {
+        match Engine::new(engine_config().allocation_strategy(pool(slots))) {
+            Ok(engine) => {
+                if slots < wanted {
+                    tracing::warn!(
+                        wanted,
+                        slots,
+                        "address space is short: fewer cells run at once than configured"
+                    );
+                }
+                return Ok((engine, slots));
+            }
+            Err(_) if slots / 2 >= SLOTS_MIN => slots /= 2,
+            Err(error) => return Err(StartError::AddressSpace { slots, why: format!("{error:#}") }),
+        }
+    }
+}
+
+fn pool(slots: u32) -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots * 8)
+        .max_core_instances_per_component(8)
+        .total_memories(slots * MEMORIES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_memory_size(SLOT_MEMORY_BYTES_MAX)
+        .total_tables(slots * TABLES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(64 << 10)
+        .max_unused_warm_slots(64)
+        .decommit_batch_size(1)
+        // It was reported to leave stale data of an earlier instance behind.
+        .pagemap_scan(Enabled::No);
+    InstanceAllocationStrategy::Pooling(pool)
+}

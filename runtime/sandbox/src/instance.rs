@@ -1,0 +1,326 @@
+//! One cell at work: linked, instantiated, called, stopped, and how its end is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::{Engine, Store, Trap, UpdateDeadline, WasmBacktrace};
+
+use crate::bindings::{endpoint, stage};
+use crate::engine::TRAP_FRAMES_MAX;
+use crate::native::Linked;
+use crate::slots::Slot;
+use crate::state::{Answer, Cancel, RunState, Stop};
+use crate::{
+    ANSWER_BYTES_MAX, CellCode, CellHost, CodeDigest, Limits, NoHost, Outcome, Request, Response, Run,
+    RunError, STAGE_STATE_BYTES_MAX, Sandbox, Usage, World, answer,
+};
+
+/// The most resources that a guest may hold handles to: its cursors, and room for the engine's own bookkeeping.
+const HANDLES_MAX: usize = 64;
+
+/// A cell that a grant allows, ready to be instantiated; shared by everybody with the same cell.
+#[derive(Clone)]
+pub struct Prepared {
+    sandbox: Arc<Sandbox>,
+    code: CellCode,
+}
+
+impl Prepared {
+    pub(crate) fn new(sandbox: Arc<Sandbox>, code: CellCode) -> Self {
+        Self { sandbox, code }
+    }
+
+    /// Whose code it is.
+    pub fn digest(&self) -> CodeDigest {
+        self.code.digest()
+    }
+
+    /// Which kind of cell it is.
+    pub fn world(&self) -> World {
+        self.code.world()
+    }
+
+    /// A fresh instance that answers requests. Waits for a slot, at most the run's wall clock.
+    pub fn endpoint(&self, host: Box<dyn CellHost>, limits: Limits) -> Result<EndpointInstance, RunError> {
+        self.endpoint_with(host, limits, None)
+    }
+
+    /// The same, with a way to stop it from another thread.
+    pub fn endpoint_with(
+        &self,
+        host: Box<dyn CellHost>,
+        limits: Limits,
+        cancel: Option<Cancel>,
+    ) -> Result<EndpointInstance, RunError> {
+        let Linked::Endpoint(pre) = self.code.linked() else { return Err(self.wrong_world(World::Endpoint)) };
+        let mut store = self.store(host, limits, cancel)?;
+        match pre.instantiate(&mut store.store) {
+            Ok(guest) => Ok(EndpointInstance { cell: self.digest(), life: Life::Alive(store, guest) }),
+            Err(error) => Err(store.explain(&error)),
+        }
+    }
+
+    /// A fresh instance that does one run of a stage. Waits for a slot, at most the run's wall clock.
+    pub fn stage(
+        &self,
+        host: Box<dyn CellHost>,
+        limits: Limits,
+        cancel: Option<Cancel>,
+    ) -> Result<StageInstance, RunError> {
+        let Linked::Stage(pre) = self.code.linked() else { return Err(self.wrong_world(World::Stage)) };
+        let mut store = self.store(host, limits, cancel)?;
+        match pre.instantiate(&mut store.store) {
+            Ok(guest) => Ok(StageInstance { store, guest }),
+            Err(error) => Err(store.explain(&error)),
+        }
+    }
+
+    fn wrong_world(&self, wanted: World) -> RunError {
+        RunError::WrongWorld { cell: self.digest(), is: self.world(), wanted }
+    }
+
+    fn store(
+        &self,
+        host: Box<dyn CellHost>,
+        limits: Limits,
+        cancel: Option<Cancel>,
+    ) -> Result<CellStore, RunError> {
+        let cell = self.digest();
+        let patience = Duration::from_millis(u64::from(limits.wall_ms));
+        let slot = self.sandbox.slots.take(patience).ok_or_else(|| RunError::NoSlot {
+            cell,
+            waited_ms: limits.wall_ms,
+            slots: self.sandbox.slots(),
+        })?;
+        let mut store = Store::new(self.sandbox.engine(), RunState::new(host, limits, cancel));
+        store.limiter(|state| &mut state.memory);
+        store.set_max_component_handles(HANDLES_MAX);
+        store.epoch_deadline_callback(|mut context| {
+            let goes_on = context.data_mut().goes_on();
+            Ok(if goes_on { UpdateDeadline::Continue(1) } else { UpdateDeadline::Interrupt })
+        });
+        let mut store = CellStore { store, sandbox: Arc::clone(&self.sandbox), cell, _slot: slot };
+        store.arm();
+        Ok(store)
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("code", &self.code).finish_non_exhaustive()
+    }
+}
+
+/// The engine's store of one instance, and the slot that it occupies. The store is dropped first.
+struct CellStore {
+    store: Store<RunState>,
+    sandbox: Arc<Sandbox>,
+    cell: CodeDigest,
+    _slot: Slot,
+}
+
+impl CellStore {
+    /// From here on the clock runs.
+    fn arm(&mut self) {
+        self.sandbox.ticker.check();
+        let call_bytes = self.store.data().limits.call_bytes;
+        self.store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
+        self.store.set_epoch_deadline(1);
+    }
+
+    /// What the engine's error means. Best effort where WebAssembly does not tell: a guest that was refused memory
+    /// and then trapped is out of memory; a guest that left its memory in a deep recursion has overflowed the stack
+    /// that compilers keep there.
+    fn explain(&self, error: &wasmtime::Error) -> RunError {
+        let (cell, state) = (self.cell, self.store.data());
+        match state.stopped {
+            Some(Stop::Deadline) => return RunError::Deadline { cell, wall_ms: state.limits.wall_ms },
+            Some(Stop::Cancelled) => return RunError::Cancelled { cell },
+            None => {}
+        }
+        let trap = error.downcast_ref::<Trap>();
+        if trap == Some(&Trap::StackOverflow) {
+            return RunError::StackOverflow { cell };
+        }
+        if let Some(wanted_bytes) = state.memory.refused_bytes() {
+            return RunError::OutOfMemory { cell, wanted_bytes, limit_bytes: state.limits.memory_bytes };
+        }
+        let frames = error.downcast_ref::<WasmBacktrace>().map(|trace| trace.frames().len());
+        if trap == Some(&Trap::MemoryOutOfBounds) && frames.is_some_and(|frames| frames >= TRAP_FRAMES_MAX) {
+            return RunError::StackOverflow { cell };
+        }
+        let root = error.root_cause().to_string();
+        if root.contains("hostcalls has been exhausted") {
+            let limit_bytes = state.limits.call_bytes;
+            // Without a guest on the stack it was not a call but the answer that was being carried out.
+            return match frames {
+                Some(_) => RunError::OverBudget { cell, what: "bytes in one call", limit_bytes },
+                None => {
+                    RunError::AnswerTooLarge { cell, limit_bytes: limit_bytes.min(ANSWER_BYTES_MAX as u64) }
+                }
+            };
+        }
+        RunError::Trapped { cell, what: crate::text::one_line(&root) }
+    }
+}
+
+/// An instance that answers requests of one person, one at a time; made by [`Prepared::endpoint`].
+///
+/// As a rule it is used once. It may be kept for the next request of the same person under the same grant, with
+/// [`Self::rebind`]; never for another person, since what the guest remembers stays in its memory. The caller bounds
+/// calls and idle time. After any error the instance is gone and its slot is free.
+pub struct EndpointInstance {
+    cell: CodeDigest,
+    life: Life,
+}
+
+enum Life {
+    Alive(CellStore, endpoint::Endpoint),
+    Ended(Box<dyn CellHost>, Usage),
+}
+
+impl EndpointInstance {
+    /// Whose code it is.
+    pub fn digest(&self) -> CodeDigest {
+        self.cell
+    }
+
+    /// Whether it can be called again.
+    pub fn is_alive(&self) -> bool {
+        matches!(self.life, Life::Alive(..))
+    }
+
+    /// Answers one request, on the calling thread. The first call shares its clock with the instantiation.
+    pub fn handle(&mut self, request: Request) -> Result<Response, RunError> {
+        let Life::Alive(store, guest) = &mut self.life else {
+            return Err(RunError::Ended { cell: self.cell });
+        };
+        let request =
+            endpoint::Request { rest: request.rest, now: request.now, body_bytes: request.body_bytes };
+        let called = guest.call_handle(&mut store.store, &request);
+        let answer = match called {
+            Ok(Ok(response)) => {
+                let endpoint::Response { status, content_type, body } = response;
+                let begun = store.store.data().answer == Answer::Begun;
+                answer::check_response(self.cell, begun, Response { status, content_type, body })
+            }
+            Ok(Err(words)) => Err(answer::refused(self.cell, &words)),
+            Err(error) => Err(store.explain(&error)),
+        };
+        if answer.is_err() {
+            self.end();
+        }
+        answer
+    }
+
+    /// Another call of the same person begins: with this host, budgets and clock anew. Answers the host of the call
+    /// before, if [`Self::unbind`] has not taken it. Cursors that the guest kept from that call mean nothing now.
+    pub fn rebind(&mut self, host: Box<dyn CellHost>, limits: Limits) -> Result<Box<dyn CellHost>, RunError> {
+        let Life::Alive(store, _) = &mut self.life else { return Err(RunError::Ended { cell: self.cell }) };
+        let state = store.store.data_mut();
+        state.begin_call(limits);
+        let before = std::mem::replace(&mut state.host, host);
+        store.arm();
+        Ok(before)
+    }
+
+    /// Takes the host out, so that an instance kept warm holds no snapshot and no writes; also after an error.
+    pub fn unbind(&mut self) -> Box<dyn CellHost> {
+        match &mut self.life {
+            Life::Alive(store, _) => store.store.data_mut().take_host(),
+            Life::Ended(host, _) => std::mem::replace(host, Box::new(NoHost)),
+        }
+    }
+
+    /// What the call that ended last has used, or the present one so far.
+    pub fn usage(&self) -> Usage {
+        match &self.life {
+            Life::Alive(store, _) => store.store.data().usage(),
+            Life::Ended(_, usage) => *usage,
+        }
+    }
+
+    /// Memories and tables, bytes: what keeping the instance costs.
+    pub fn memory_bytes(&self) -> u64 {
+        match &self.life {
+            Life::Alive(store, _) => store.store.data().memory.bytes(),
+            Life::Ended(..) => 0,
+        }
+    }
+
+    fn end(&mut self) {
+        if let Life::Alive(store, _) = &mut self.life {
+            let state = store.store.data_mut();
+            let usage = state.usage();
+            self.life = Life::Ended(state.take_host(), usage);
+        }
+    }
+}
+
+impl std::fmt::Debug for EndpointInstance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EndpointInstance").field("cell", &self.cell).field("alive", &self.is_alive()).finish()
+    }
+}
+
+/// An instance that does one run; made by [`Prepared::stage`].
+pub struct StageInstance {
+    store: CellStore,
+    guest: stage::Stage,
+}
+
+/// How a run of a stage ended.
+pub struct StageEnd {
+    /// What it leaves behind, or why nothing of it is kept.
+    pub outcome: Result<Outcome, RunError>,
+    /// The host that was given to the run.
+    pub host: Box<dyn CellHost>,
+    /// What it used.
+    pub usage: Usage,
+}
+
+impl StageInstance {
+    /// Does the run, on the calling thread, and ends the instance.
+    pub fn run(mut self, run: Run) -> StageEnd {
+        let cell = self.store.cell;
+        let wire =
+            stage::Run { now: run.now, start: run.start, end: run.end, seed: run.seed, state: run.state };
+        let outcome = match self.guest.call_run(&mut self.store.store, &wire) {
+            Ok(Ok(stage::Outcome { processed_through, state, more })) => {
+                answer::check_outcome(cell, Outcome { processed_through, state, more })
+            }
+            Ok(Err(words)) => Err(answer::refused(cell, &words)),
+            Err(error) => Err(match self.store.explain(&error) {
+                RunError::AnswerTooLarge { cell, .. } => {
+                    RunError::AnswerTooLarge { cell, limit_bytes: STAGE_STATE_BYTES_MAX as u64 }
+                }
+                other => other,
+            }),
+        };
+        let state = self.store.store.data_mut();
+        let usage = state.usage();
+        StageEnd { outcome, host: state.take_host(), usage }
+    }
+}
+
+impl std::fmt::Debug for StageInstance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StageInstance").field("cell", &self.store.cell).finish_non_exhaustive()
+    }
+}
+
+/// Links a component once, for everybody.
+pub(crate) fn link(
+    engine: &Engine,
+    component: &wasmtime::component::Component,
+    world: World,
+    imports: crate::Interfaces,
+) -> wasmtime::Result<Linked> {
+    let mut linker = wasmtime::component::Linker::new(engine);
+    crate::imports::link(&mut linker, imports)?;
+    let pre = linker.instantiate_pre(component)?;
+    Ok(match world {
+        World::Endpoint => Linked::Endpoint(endpoint::EndpointPre::new(pre)?),
+        World::Stage => Linked::Stage(stage::StagePre::new(pre)?),
+    })
+}

@@ -1,0 +1,123 @@
+//! What one run may use. docs/limits.md has every figure with its reason.
+//!
+//! * Units: milliseconds and bytes. A grant lowers a limit, never raises it: [`Limits::lowered_by`].
+
+/// The largest component that is admitted, bytes.
+pub const COMPONENT_BYTES_MAX: u64 = 8 << 20;
+/// The largest body that `handle` may return at once; more goes in pieces, bytes.
+pub const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// The largest state that a stage may keep, bytes.
+pub const STAGE_STATE_BYTES_MAX: usize = 1 << 20;
+/// The largest document, bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 256 << 10;
+/// How many cursors a run may hold at once.
+pub const CURSORS_MAX: usize = 16;
+/// How many keys a query may name.
+pub const QUERY_KEYS_MAX: usize = 64;
+/// How many log lines of a run are kept; the rest is counted.
+pub const LOG_LINES_MAX: u32 = 64;
+/// Where a log line, or the text of a cell's error, is cut, bytes.
+pub const LOG_LINE_BYTES_MAX: usize = 500;
+/// The smallest and the largest page that a cell gets, whatever it asks for, bytes.
+pub const PAGE_BYTES: std::ops::RangeInclusive<u32> = 4 << 10..=1 << 20;
+/// The largest piece of a request's body that a cell gets at once, bytes.
+pub const BODY_PIECE_BYTES_MAX: u32 = 1 << 20;
+/// The most rows of columns that a cell gets at once.
+pub const ROWS_MAX: u32 = 65_536;
+/// The longest content type, bytes.
+pub const CONTENT_TYPE_BYTES_MAX: usize = 200;
+
+/// What one run may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall clock from instantiation to the answer, without what the run waited for a slow caller, ms. Noticed within
+    /// two ticks of 10 ms.
+    pub wall_ms: u32,
+    /// What the run may wait for a slow caller in `exchange.begin` and `exchange.write`, together, ms.
+    pub waiting_ms: u32,
+    /// All linear memories and tables of the instance together, bytes; at most the pool's slot.
+    pub memory_bytes: u64,
+    /// Out of the store and the documents into the cell, bytes. Past it, reading answers `over-budget`.
+    pub read_bytes: u64,
+    /// From the cell into the write buffer, bytes. Past it, writing answers `over-budget`.
+    pub written_bytes: u64,
+    /// All pieces of an answer together, bytes. Past it, sending answers `over-budget`.
+    pub output_bytes: u64,
+    /// What one call may carry out of the cell, bytes. Past it, the run ends.
+    pub call_bytes: u64,
+}
+
+impl Limits {
+    /// An endpoint's call, unless the grant says less.
+    pub const fn endpoint() -> Self {
+        Self {
+            wall_ms: 2_000,
+            waiting_ms: 60_000,
+            memory_bytes: 32 << 20,
+            read_bytes: 512 << 20,
+            written_bytes: 80 << 20,
+            output_bytes: 1 << 30,
+            call_bytes: 8 << 20,
+        }
+    }
+
+    /// A stage's run, unless the grant says less.
+    pub const fn stage() -> Self {
+        Self {
+            wall_ms: 30_000,
+            waiting_ms: 0,
+            memory_bytes: 256 << 20,
+            read_bytes: 512 << 20,
+            written_bytes: 64 << 20,
+            output_bytes: 0,
+            call_bytes: 16 << 20,
+        }
+    }
+
+    /// The smaller of both, limit by limit.
+    #[must_use]
+    pub fn lowered_by(self, grant: Self) -> Self {
+        Self {
+            wall_ms: self.wall_ms.min(grant.wall_ms),
+            waiting_ms: self.waiting_ms.min(grant.waiting_ms),
+            memory_bytes: self.memory_bytes.min(grant.memory_bytes),
+            read_bytes: self.read_bytes.min(grant.read_bytes),
+            written_bytes: self.written_bytes.min(grant.written_bytes),
+            output_bytes: self.output_bytes.min(grant.output_bytes),
+            call_bytes: self.call_bytes.min(grant.call_bytes),
+        }
+    }
+}
+
+/// What a run used, for the audit record and the owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Wall clock without waiting for a slow caller, µs.
+    pub elapsed_us: u64,
+    /// Waiting for a slow caller, µs.
+    pub waited_us: u64,
+    /// Out of the store and the documents, bytes.
+    pub read_bytes: u64,
+    /// Into the write buffer, bytes.
+    pub written_bytes: u64,
+    /// Pieces of the answer, bytes; without the body that `handle` returned.
+    pub output_bytes: u64,
+    /// The body of the request, bytes.
+    pub body_bytes: u64,
+    /// Memories and tables now, bytes; they only grow.
+    pub memory_bytes: u64,
+    /// Log lines over the limit.
+    pub log_lines_dropped: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_lowers_limits_and_never_raises_them() {
+        let grant = Limits { wall_ms: 10, memory_bytes: 1 << 40, ..Limits::endpoint() };
+        let limits = Limits::endpoint().lowered_by(grant);
+        assert_eq!((limits.wall_ms, limits.memory_bytes), (10, Limits::endpoint().memory_bytes));
+    }
+}
