@@ -1,0 +1,374 @@
+//! Columns: the head and the rest of a block, each under zstd. For settled blocks.
+//!
+//! The head holds what is read without texts: shapes, ids, origins, and the columns of named fields. The
+//! rest holds the other columns, and is unpacked only to rebuild texts.
+
+use std::cell::RefCell;
+
+use runtime_types::json::{member, number};
+
+use super::bytes::{Reader, put_planes, put_u32, put_varint, width_of};
+use super::column::{Column, ColumnReader, ColumnWriter};
+use super::meta::{BlockMeta, put_ids, put_origins, put_sparse, read_ids, read_origins, read_sparse};
+use super::rebuild::rebuild;
+use super::shape::{ACCURACY, FIELDS, FILTER, LATITUDE, LONGITUDE, Shape, Slot};
+use super::split::{Group, Split, split};
+use super::{BadBlock, BlockRow, CannotEncode, Codec, DecodedBlock, ROWS_MAX, TEXT_BYTES_MAX, check_rows};
+
+/// Fast enough to hide behind the rest of encoding; higher levels gain nothing on planes.
+const LEVEL: i32 = 1;
+
+/// How much a section may unpack to: columns of wild integers take more than their texts.
+const SECTION_BYTES_MAX: usize = 2 * TEXT_BYTES_MAX;
+
+/// Zeros behind an unpacked section, so that short copies may have a fixed size.
+pub(super) const PADDING: usize = 64;
+
+thread_local! {
+    static PACKER: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn pack(section: &[u8]) -> std::io::Result<Vec<u8>> {
+    PACKER.with_borrow_mut(|kept| {
+        let packer = match kept {
+            Some(packer) => packer,
+            None => kept.insert(zstd::bulk::Compressor::new(LEVEL)?),
+        };
+        packer.compress(section)
+    })
+}
+
+/// Unpacks to exactly `size` bytes and the padding.
+fn unpack(packed: &[u8], size: usize) -> Result<Vec<u8>, BadBlock> {
+    let mut section = Vec::with_capacity(size + PADDING);
+    let unpacked = UNPACKER.with_borrow_mut(|kept| {
+        let unpacker = match kept {
+            Some(unpacker) => unpacker,
+            None => kept.insert(zstd::bulk::Decompressor::new()?),
+        };
+        unpacker.decompress_to_buffer(packed, &mut section)
+    });
+    if unpacked.map_err(BadBlock::Zstd)? != size {
+        return Err(BadBlock::Broken("a section of another length than told"));
+    }
+    section.resize(size + PADDING, 0);
+    Ok(section)
+}
+
+/// Encodes as columns.
+pub(super) fn encode(rows: &[BlockRow<'_>]) -> Result<Vec<u8>, CannotEncode> {
+    let text_bytes = check_rows(rows)?;
+    let Split { groups, group_of } = split(rows);
+    let mut head = Vec::with_capacity(rows.len() * 32 + 4096);
+    let mut rest = Vec::with_capacity(rows.len() * 64 + 4096);
+    put_shapes(&mut head, &groups, &group_of);
+    put_ids(&mut head, rows);
+    put_origins(&mut head, rows);
+    for field in 0..LATITUDE {
+        put_sparse(&mut head, &untold(rows, &groups, field));
+    }
+    for group in &groups {
+        let mut writer = ColumnWriter::default();
+        for hole in group.shape.named_holes() {
+            writer.put(&mut head, group.shape.holes[hole].mark, group.column(hole));
+        }
+        for hole in group.shape.other_holes() {
+            writer.put(&mut rest, group.shape.holes[hole].mark, group.column(hole));
+        }
+    }
+    let packed_head = pack(&head).map_err(CannotEncode::Zstd)?;
+    let packed_rest = pack(&rest).map_err(CannotEncode::Zstd)?;
+    let mut out = Vec::with_capacity(21 + packed_head.len() + packed_rest.len());
+    out.push(Codec::Columns as u8);
+    for size in [rows.len(), text_bytes, head.len(), packed_head.len(), rest.len()] {
+        put_u32(&mut out, size);
+    }
+    out.extend_from_slice(&packed_head);
+    out.extend_from_slice(&packed_rest);
+    Ok(out)
+}
+
+fn put_shapes(out: &mut Vec<u8>, groups: &[Group<'_>], group_of: &[u64]) {
+    put_varint(out, groups.len() as u64);
+    for group in groups {
+        put_varint(out, group.skeleton.len() as u64);
+        out.extend_from_slice(group.skeleton.as_bytes());
+    }
+    let width = width_of(group_of.iter().copied());
+    out.push(width as u8);
+    put_planes(out, group_of, width);
+}
+
+/// The times of a field that the decoder would not find in the texts, or not these.
+fn untold(rows: &[BlockRow<'_>], groups: &[Group<'_>], field: usize) -> Vec<(usize, f64)> {
+    let mut untold = Vec::new();
+    for group in groups {
+        for (at, row) in group.rows.iter().enumerate() {
+            let told = match group.shape.slots[field] {
+                Slot::Hole(hole) => {
+                    let text = std::str::from_utf8(group.value(at, hole)).unwrap_or_default();
+                    number(text).unwrap_or(f64::NAN)
+                }
+                _ => f64::NAN,
+            };
+            let time = rows[*row].times.own[field];
+            if time.to_bits() != told.to_bits() && !(time.is_nan() && told.is_nan()) {
+                untold.push((*row, time));
+            }
+        }
+    }
+    untold.sort_by_key(|(row, _)| *row);
+    untold
+}
+
+/// The sections of a block, unpacked as far as was asked.
+struct Sections<'a> {
+    rows: usize,
+    text_bytes: usize,
+    head: Vec<u8>,
+    packed_rest: &'a [u8],
+    rest_bytes: usize,
+}
+
+impl<'a> Sections<'a> {
+    fn open(bytes: &'a [u8]) -> Result<Self, BadBlock> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != Codec::Columns as u8 {
+            return Err(BadBlock::OtherCodec);
+        }
+        let rows = reader.rows()?;
+        let text_bytes = reader.text_bytes()?;
+        let head_bytes = section_bytes(reader.u32()?)?;
+        let packed_head_bytes = reader.u32()?;
+        let rest_bytes = section_bytes(reader.u32()?)?;
+        let head = unpack(reader.take(packed_head_bytes)?, head_bytes)?;
+        Ok(Self { rows, text_bytes, head, packed_rest: reader.rest(), rest_bytes })
+    }
+
+    fn rest(&self) -> Result<Vec<u8>, BadBlock> {
+        unpack(self.packed_rest, self.rest_bytes)
+    }
+}
+
+fn section_bytes(size: usize) -> Result<usize, BadBlock> {
+    if size > SECTION_BYTES_MAX {
+        let limit = SECTION_BYTES_MAX as u64;
+        return Err(BadBlock::TooLarge { what: "bytes in a section", size: size as u64, limit });
+    }
+    Ok(size)
+}
+
+/// The head of a block as it is read.
+pub(super) struct Head<'b> {
+    pub meta: BlockMeta,
+    pub shapes: Vec<ReadShape<'b>>,
+    /// Which of the shapes each row has.
+    pub shape_of: Vec<u16>,
+}
+
+/// A shape as it is read, with the columns that have been read so far.
+pub(super) struct ReadShape<'b> {
+    /// Where the skeleton begins in the head; its text follows the marks' offsets.
+    pub start: usize,
+    pub end: usize,
+    pub shape: Shape,
+    pub rows: usize,
+    pub columns: Vec<Option<Column<'b>>>,
+    reader: ColumnReader<'b>,
+}
+
+impl<'b> Head<'b> {
+    fn read(head: &'b [u8], rows: usize) -> Result<Self, BadBlock> {
+        let mut reader = Reader::new(&head[..head.len() - PADDING]);
+        let (mut shapes, shape_of) = read_shapes(&mut reader, rows)?;
+        let ids = read_ids(&mut reader, rows)?;
+        let origins = read_origins(&mut reader, rows)?;
+        let mut times: [Vec<f64>; 6] = Default::default();
+        // What is kept apart comes before the columns, and goes over them: it is put down last.
+        let apart = reader.clone();
+        for _ in 0..LATITUDE {
+            read_sparse(&mut reader, rows, &mut Vec::new())?;
+        }
+        for shape in &mut shapes {
+            for hole in shape.shape.named_holes().collect::<Vec<_>>() {
+                shape.read_column(&mut reader, head, hole)?;
+            }
+        }
+        let mut apart = apart;
+        for (field, times) in times.iter_mut().enumerate() {
+            *times = gather(&shapes, &shape_of, field, f64::NAN, |column, _| column.doubles());
+            read_sparse(&mut apart, rows, times)?;
+            if times.iter().all(|time| time.is_nan()) {
+                times.clear();
+            }
+        }
+        Ok(Self { meta: BlockMeta::new(ids, origins, times), shapes, shape_of })
+    }
+
+    fn read_rest(&mut self, rest: &'b [u8]) -> Result<(), BadBlock> {
+        let mut reader = Reader::new(&rest[..rest.len() - PADDING]);
+        for shape in &mut self.shapes {
+            for hole in shape.shape.other_holes().collect::<Vec<_>>() {
+                shape.read_column(&mut reader, rest, hole)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a named field of `data` hides in a text of the rest.
+    fn hides_fields(&self) -> bool {
+        self.shapes.iter().any(|shape| matches!(shape.shape.slots[LATITUDE], Slot::Raw(_)))
+    }
+}
+
+impl<'b> ReadShape<'b> {
+    fn read_column(
+        &mut self,
+        reader: &mut Reader<'b>,
+        section: &'b [u8],
+        hole: usize,
+    ) -> Result<(), BadBlock> {
+        let mark = self.shape.holes[hole].mark;
+        self.columns[hole] = Some(self.reader.read(reader, section, mark, self.rows)?);
+        Ok(())
+    }
+}
+
+fn read_shapes<'b>(reader: &mut Reader<'b>, rows: usize) -> Result<(Vec<ReadShape<'b>>, Vec<u16>), BadBlock> {
+    let count = reader.count("shapes", rows)?;
+    let mut shapes = Vec::with_capacity(count);
+    for _ in 0..count {
+        let length = reader.count("bytes in a shape", SECTION_BYTES_MAX)?;
+        let start = reader.position();
+        let skeleton = std::str::from_utf8(reader.take(length)?).map_err(BadBlock::NotUtf8)?;
+        let shape = Shape::parse(skeleton)?;
+        let columns = vec![None; shape.holes.len()];
+        let reader = ColumnReader::default();
+        shapes.push(ReadShape { start, end: start + length, shape, rows: 0, columns, reader });
+    }
+    let width = usize::from(reader.u8()?);
+    let shape_of: Vec<u16> = reader.planes(rows, width)?.iter().map(|shape| *shape as u16).collect();
+    for shape in &shape_of {
+        shapes.get_mut(usize::from(*shape)).ok_or(BadBlock::Broken("a row of no shape"))?.rows += 1;
+    }
+    if shapes.iter().any(|shape| shape.rows == 0) {
+        return Err(BadBlock::Broken("a shape without rows"));
+    }
+    Ok((shapes, shape_of))
+}
+
+/// One value a row of a named field: `of` reads it from a column with as many values as the number says,
+/// `none` stands where a shape has no such column.
+fn gather<T: Copy>(
+    shapes: &[ReadShape<'_>],
+    shape_of: &[u16],
+    field: usize,
+    none: T,
+    of: impl Fn(&Column<'_>, usize) -> Vec<T>,
+) -> Vec<T> {
+    let mut columns: Vec<Option<Vec<T>>> = shapes
+        .iter()
+        .map(|shape| match shape.shape.slots[field] {
+            Slot::Hole(hole) => shape.columns[hole].as_ref().map(|column| of(column, shape.rows)),
+            _ => None,
+        })
+        .collect();
+    if let [only] = &mut columns[..] {
+        return only.take().unwrap_or_else(|| vec![none; shape_of.len()]);
+    }
+    let mut columns: Vec<_> =
+        columns.into_iter().map(|column| column.unwrap_or_default().into_iter()).collect();
+    shape_of.iter().map(|shape| columns[usize::from(*shape)].next().unwrap_or(none)).collect()
+}
+
+/// Everything.
+pub(super) fn decode(bytes: &[u8]) -> Result<DecodedBlock, BadBlock> {
+    let sections = Sections::open(bytes)?;
+    let rest = sections.rest()?;
+    let mut head = Head::read(&sections.head, sections.rows)?;
+    head.read_rest(&rest)?;
+    let (text, ends) = rebuild(&head, &sections.head, sections.text_bytes)?;
+    DecodedBlock::new(head.meta, text, ends)
+}
+
+/// Ids, origins and times.
+pub(super) fn decode_meta(bytes: &[u8]) -> Result<BlockMeta, BadBlock> {
+    let sections = Sections::open(bytes)?;
+    Ok(Head::read(&sections.head, sections.rows)?.meta)
+}
+
+/// Ids, origins, times and named fields of `data`, one value a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fields {
+    /// Ids, origins and times.
+    pub meta: BlockMeta,
+    /// `data.latitude`, degrees; NaN where it is absent or no number. Likewise the next two.
+    pub latitude: Vec<f64>,
+    /// `data.longitude`, degrees.
+    pub longitude: Vec<f64>,
+    /// `data.accuracy`, m.
+    pub accuracy: Vec<f64>,
+    /// `data.filter`: 0 absent, 1 `"time"`, 2 `"distance"`, 3 anything else.
+    pub filter: Vec<u8>,
+}
+
+const FILTER_ABSENT: u8 = 0;
+const FILTER_OTHER: u8 = 3;
+
+fn filter_of(value: &[u8]) -> u8 {
+    match value {
+        b"\"time\"" => 1,
+        b"\"distance\"" => 2,
+        _ => FILTER_OTHER,
+    }
+}
+
+impl Fields {
+    /// The same from texts.
+    pub(super) fn of_texts(block: &DecodedBlock) -> Self {
+        let numbers = |name: &str| {
+            let value = |row| member(block.texts(row)[1], name).and_then(number).unwrap_or(f64::NAN);
+            (0..block.len()).map(value).collect()
+        };
+        let filter = |row| {
+            member(block.texts(row)[1], "filter").map_or(FILTER_ABSENT, |value| filter_of(value.as_bytes()))
+        };
+        Self {
+            meta: block.meta().clone(),
+            latitude: numbers("latitude"),
+            longitude: numbers("longitude"),
+            accuracy: numbers("accuracy"),
+            filter: (0..block.len()).map(filter).collect(),
+        }
+    }
+}
+
+/// Ids, origins, times and named fields.
+pub(super) fn decode_fields(bytes: &[u8]) -> Result<Fields, BadBlock> {
+    let sections = Sections::open(bytes)?;
+    let head = Head::read(&sections.head, sections.rows)?;
+    if head.hides_fields() {
+        return decode(bytes).map(|block| Fields::of_texts(&block));
+    }
+    let numbers = |field| gather(&head.shapes, &head.shape_of, field, f64::NAN, |column, _| column.doubles());
+    let mut filter = gather(&head.shapes, &head.shape_of, FILTER, FILTER_ABSENT, |column, rows| {
+        column.kinds(rows, filter_of)
+    });
+    if head.shapes.iter().any(|shape| shape.shape.slots[FILTER] == Slot::NoScalar) {
+        for (filter, shape) in filter.iter_mut().zip(&head.shape_of) {
+            if head.shapes[usize::from(*shape)].shape.slots[FILTER] == Slot::NoScalar {
+                *filter = FILTER_OTHER;
+            }
+        }
+    }
+    Ok(Fields {
+        latitude: numbers(LATITUDE),
+        longitude: numbers(LONGITUDE),
+        accuracy: numbers(ACCURACY),
+        filter,
+        meta: head.meta,
+    })
+}
+
+const _: () = assert!(FIELDS == FILTER + 1 && ROWS_MAX <= u16::MAX as usize);

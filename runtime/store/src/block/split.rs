@@ -1,0 +1,172 @@
+//! Rows into groups of one shape each.
+
+use std::collections::HashMap;
+
+use super::BlockRow;
+use super::scan::{PART, RAW, Root, SCALAR, scan};
+use super::shape::{HOLES_MAX, Shape};
+
+/// A shape of fewer rows is not worth its columns: their texts are kept whole.
+const ROWS_MIN: usize = 4;
+
+/// All rows, each in one group.
+pub(super) struct Split<'a> {
+    pub groups: Vec<Group<'a>>,
+    /// The group of each row.
+    pub group_of: Vec<u64>,
+}
+
+/// Rows of one shape.
+pub(super) struct Group<'a> {
+    pub skeleton: String,
+    pub shape: Shape,
+    /// Their numbers in the block, rising.
+    pub rows: Vec<usize>,
+    /// Where each row's values begin.
+    starts: Vec<usize>,
+    /// Which of a row's values stand in the holes; the others are in the skeleton.
+    kept: Vec<usize>,
+    values: std::rc::Rc<Vec<&'a [u8]>>,
+}
+
+impl<'a> Group<'a> {
+    /// The text in a hole of the group's `at`-th row.
+    pub fn value(&self, at: usize, hole: usize) -> &'a [u8] {
+        self.values[self.starts[at] + self.kept[hole]]
+    }
+
+    /// The texts in a hole.
+    pub fn column(&self, hole: usize) -> Vec<&'a [u8]> {
+        (0..self.rows.len()).map(|at| self.value(at, hole)).collect()
+    }
+
+    /// Moves values that all rows share into the skeleton, except those of named fields.
+    fn fold(&mut self) {
+        let named: Vec<usize> = self.shape.named_holes().collect();
+        let shared = |hole: usize| {
+            let first = self.value(0, hole);
+            let same = (1..self.rows.len()).all(|at| self.value(at, hole) == first);
+            (same && self.shape.holes[hole].mark != RAW && !named.contains(&hole)).then_some(first)
+        };
+        let mut skeleton = Vec::with_capacity(self.skeleton.len() * 2);
+        let mut kept = Vec::new();
+        let mut from = 0;
+        for (hole, place) in self.shape.holes.iter().enumerate() {
+            match shared(hole) {
+                Some(text) => {
+                    skeleton.extend_from_slice(&self.skeleton.as_bytes()[from..place.at]);
+                    skeleton.extend_from_slice(text);
+                }
+                None => {
+                    skeleton.extend_from_slice(&self.skeleton.as_bytes()[from..=place.at]);
+                    kept.push(hole);
+                }
+            }
+            from = place.at + 1;
+        }
+        skeleton.extend_from_slice(&self.skeleton.as_bytes()[from..]);
+        self.skeleton = String::from_utf8(skeleton).expect("values are cut from texts at ASCII");
+        self.shape = Shape::parse(&self.skeleton).expect("a shape stays one with fewer holes");
+        self.kept = kept;
+    }
+}
+
+/// How much of a row is taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    All,
+    /// `data` is kept raw: what has no shape in common is mostly there.
+    NotData,
+    Nothing,
+}
+
+/// Splits rows by shape; those whose shape few others have are taken apart less.
+pub(super) fn split<'a>(rows: &[BlockRow<'a>]) -> Split<'a> {
+    let mut scanner = Scanner::default();
+    let mut groups: Vec<(Vec<usize>, Vec<usize>, String)> = Vec::new();
+    let mut left: Vec<usize> = (0..rows.len()).collect();
+    for depth in [Depth::All, Depth::NotData, Depth::Nothing] {
+        let mut found = Found::default();
+        for row in left.drain(..) {
+            let start = scanner.values.len();
+            scanner.scan(&rows[row], depth);
+            found.put(&scanner.skeleton, row, start);
+        }
+        for (skeleton, members, starts) in found.groups {
+            if members.len() < ROWS_MIN && depth != Depth::Nothing {
+                left.extend(members);
+            } else {
+                let skeleton = String::from_utf8(skeleton).expect("values are cut from texts at ASCII");
+                groups.push((members, starts, skeleton));
+            }
+        }
+        left.sort_unstable();
+    }
+    let values = std::rc::Rc::new(scanner.values);
+    let mut group_of = vec![0; rows.len()];
+    let groups = groups.into_iter().enumerate().map(|(number, (members, starts, skeleton))| {
+        members.iter().for_each(|row| group_of[*row] = number as u64);
+        let shape = Shape::parse(&skeleton).expect("the scanner counts holes and parts");
+        let kept = (0..shape.holes.len()).collect();
+        let values = std::rc::Rc::clone(&values);
+        let mut group = Group { skeleton, shape, rows: members, starts, kept, values };
+        group.fold();
+        group
+    });
+    Split { groups: groups.collect(), group_of }
+}
+
+#[derive(Default)]
+struct Scanner<'a> {
+    /// Of the row scanned last.
+    skeleton: Vec<u8>,
+    /// Of all rows scanned so far.
+    values: Vec<&'a [u8]>,
+}
+
+impl<'a> Scanner<'a> {
+    fn scan(&mut self, row: &BlockRow<'a>, depth: Depth) {
+        self.skeleton.clear();
+        let first_value = self.values.len();
+        let roots = [Root::Value, Root::Value, Root::Members];
+        for (part, (text, root)) in row.parts().into_iter().zip(roots).enumerate() {
+            if part > 0 {
+                self.skeleton.push(PART);
+            }
+            let whole = depth == Depth::Nothing || (depth == Depth::NotData && part == 1);
+            let (kept, values) = (self.skeleton.len(), self.values.len());
+            let plain = !whole && scan(text, root, &mut self.skeleton, &mut self.values).is_ok();
+            if !plain || self.values.len() - first_value > HOLES_MAX - 3 {
+                self.skeleton.truncate(kept);
+                self.values.truncate(values);
+                self.skeleton.push(RAW);
+                self.values.push(text.as_bytes());
+            }
+        }
+        debug_assert!(!self.skeleton.is_empty() && self.skeleton != [SCALAR]);
+    }
+}
+
+/// Skeletons met so far, with the rows that have each and where their values begin.
+#[derive(Default)]
+struct Found {
+    groups: Vec<(Vec<u8>, Vec<usize>, Vec<usize>)>,
+    numbers: HashMap<Vec<u8>, usize>,
+    last: usize,
+}
+
+impl Found {
+    fn put(&mut self, skeleton: &[u8], row: usize, start: usize) {
+        // Rows mostly have the shape of the row before, and comparing is cheaper than hashing.
+        let again = self.groups.get(self.last).is_some_and(|(last, ..)| last == skeleton);
+        if !again {
+            self.last = *self.numbers.entry(skeleton.to_vec()).or_insert(self.groups.len());
+            if self.last == self.groups.len() {
+                self.groups.push((skeleton.to_vec(), Vec::new(), Vec::new()));
+            }
+        }
+        let (_, rows, starts) = &mut self.groups[self.last];
+        rows.push(row);
+        starts.push(start);
+    }
+}
