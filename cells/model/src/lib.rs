@@ -1,14 +1,28 @@
 //! The data model that cells and the runtime share: what entries mean, and how they cross between the two.
 //!
 //! * [`page`] and [`rows`]: the packed forms of docs/formats/page.md, checked on both sides.
-//! * [`time`]: local times as entries carry them.
+//! * [`time`]: local times as entries carry them. [`keys`]: every key with what its data must hold.
+//! * [`background`], [`statemachine`], [`manual`], [`stats`], [`config`]: what phones send, once taken in.
+//!   [`segmentation`], [`analysis`], [`inference`]: what stages make. [`Kept`] writes them back whole.
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, lengths metres, speeds m/s.
 //! * Not here: who may read what (the runtime), and how results are computed (each cell).
 
+pub mod analysis;
+pub mod background;
+pub mod config;
 mod id;
+pub mod inference;
+mod kept;
+pub mod keys;
+pub mod manual;
+mod numbered;
 pub mod page;
 pub mod rows;
+pub mod segmentation;
+pub mod statemachine;
+pub mod stats;
 mod take;
 pub mod time;
 
 pub use id::EntryId;
+pub use kept::{Kept, Point, PointKind};

@@ -1,0 +1,67 @@
+//! `config/*`: how the phone is set up; sent again at every sync until superseded.
+
+use serde::{Deserialize, Serialize};
+
+/// `config/sensor_config`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SensorConfig {
+    /// Whether sensing pauses while the phone is still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_duty_cycling: Option<bool>,
+    /// For developers: a person's actions are made up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulate_user_interaction: Option<bool>,
+    /// The platform's number of the accuracy asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Fixes with a larger radius are dropped, m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_threshold: Option<f64>,
+    /// m
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_distance: Option<f64>,
+    /// ms
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_time: Option<f64>,
+    /// m
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geofence_radius: Option<f64>,
+    /// minutes
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trip_end_stationary_mins: Option<f64>,
+}
+
+/// `config/sync_config`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SyncConfig {
+    /// s
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_interval: Option<f64>,
+    /// Where to push to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ios_device_token: Option<String>,
+}
+
+/// `config/consent`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Consent {
+    /// To what kind of collection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// To which protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol_id: Option<String>,
+    /// Of the protocol, `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_date: Option<String>,
+}
+
+/// `config/app_ui_config`; the rest is the app's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppUiConfig {
+    /// s
+    pub ts: f64,
+    /// Rises with every change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<f64>,
+}
