@@ -8,6 +8,9 @@
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, as the double that a phone sent.
 //! * Not here: what entries mean (`cells/model`).
 
+mod export;
+#[cfg(target_arch = "wasm32")]
+pub mod guest;
 mod interfaces;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,0 +1,32 @@
+//! The runtime as a component sees it: each trait by calls of the interface it stands for.
+
+pub mod bindings;
+mod convert;
+mod runtime;
+
+pub use runtime::{EntryCursor, LocationCursor, Runtime};
+
+use crate::{Outcome, Request, Response, Run};
+
+/// Answers one request; for [`export_endpoint`](crate::export_endpoint).
+#[doc(hidden)]
+pub fn answer(
+    request: bindings::endpoint::Request,
+    handle: impl FnOnce(&mut Runtime, &Request) -> Result<Response, String>,
+) -> Result<bindings::endpoint::Response, String> {
+    let bindings::endpoint::Request { rest, now, body_bytes } = request;
+    let Response { status, content_type, body } = handle(&mut Runtime, &Request { rest, now, body_bytes })?;
+    Ok(bindings::endpoint::Response { status, content_type, body })
+}
+
+/// Does one run; for [`export_stage`](crate::export_stage).
+#[doc(hidden)]
+pub fn work(
+    run: bindings::stage::Run,
+    stage: impl FnOnce(&mut Runtime, &Run) -> Result<Outcome, String>,
+) -> Result<bindings::stage::Outcome, String> {
+    let bindings::stage::Run { now, start, end, seed, state } = run;
+    let Outcome { processed_through, state, more } =
+        stage(&mut Runtime, &Run { now, start, end, seed, state })?;
+    Ok(bindings::stage::Outcome { processed_through, state, more })
+}

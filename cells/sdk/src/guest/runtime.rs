@@ -1,0 +1,116 @@
+//! The traits, by calls into the runtime.
+
+use cells_model::{EntryId, rows::Rows};
+
+use super::bindings::endpoint::cellar::cell::{
+    documents, exchange, log, timeseries_read, timeseries_write, usercache,
+};
+use super::convert;
+use crate::{
+    Documents, EntrySource, Exchange, Failure, Level, LocationRows, LocationSource, Log, Query, ReadEntries,
+    Usercache, WriteEntries,
+};
+
+/// The runtime that this component runs in. It holds nothing: a cell that does not call an interface does not
+/// import it.
+#[derive(Debug, Clone, Copy)]
+pub struct Runtime;
+
+/// A cursor over entries.
+#[derive(Debug)]
+pub struct EntryCursor(timeseries_read::Cursor);
+
+/// A cursor over columns.
+#[derive(Debug)]
+pub struct LocationCursor(timeseries_read::LocationCursor);
+
+impl EntrySource for EntryCursor {
+    fn next_page(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure> {
+        Ok(self.0.next_page(bytes_max)?)
+    }
+}
+
+impl LocationSource for LocationCursor {
+    fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure> {
+        convert::location_rows(self.0.next_rows(rows_max)?)
+    }
+}
+
+impl ReadEntries for Runtime {
+    type Entries = EntryCursor;
+    type Locations = LocationCursor;
+
+    fn find(&mut self, query: &Query) -> Result<EntryCursor, Failure> {
+        Ok(EntryCursor(timeseries_read::find(&query.into())?))
+    }
+
+    fn count(&mut self, query: &Query) -> Result<u64, Failure> {
+        Ok(timeseries_read::count(&query.into())?)
+    }
+
+    fn find_locations(&mut self, query: &Query) -> Result<LocationCursor, Failure> {
+        Ok(LocationCursor(timeseries_read::find_locations(&query.into())?))
+    }
+}
+
+impl WriteEntries for Runtime {
+    fn insert(&mut self, rows: &Rows) -> Result<Vec<EntryId>, Failure> {
+        convert::ids(&timeseries_write::insert(rows.as_bytes())?)
+    }
+
+    fn replace(&mut self, rows: &Rows) -> Result<(), Failure> {
+        Ok(timeseries_write::replace(rows.as_bytes())?)
+    }
+
+    fn delete(&mut self, ids: &[EntryId]) -> Result<(), Failure> {
+        Ok(timeseries_write::delete(&EntryId::pack(ids))?)
+    }
+
+    fn mark_invalid(&mut self, ids: &[EntryId]) -> Result<(), Failure> {
+        Ok(timeseries_write::mark_invalid(&EntryId::pack(ids))?)
+    }
+}
+
+impl Usercache for Runtime {
+    fn put(&mut self, rows: &Rows) -> Result<(), Failure> {
+        Ok(usercache::put(rows.as_bytes())?)
+    }
+
+    fn take_in(&mut self, rows: &Rows) -> Result<(), Failure> {
+        Ok(usercache::take_in(rows.as_bytes())?)
+    }
+
+    fn set_aside(&mut self, rows: &Rows) -> Result<(), Failure> {
+        Ok(usercache::set_aside(rows.as_bytes())?)
+    }
+}
+
+impl Documents for Runtime {
+    fn document(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(documents::get(name)?)
+    }
+
+    fn put_document(&mut self, name: &str, content: &[u8]) -> Result<(), Failure> {
+        Ok(documents::put(name, content)?)
+    }
+}
+
+impl Log for Runtime {
+    fn log(&mut self, level: Level, text: &str) {
+        log::write(level.into(), text);
+    }
+}
+
+impl Exchange for Runtime {
+    fn read(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure> {
+        Ok(exchange::read(bytes_max)?)
+    }
+
+    fn begin(&mut self, status: u16, content_type: &str) -> Result<(), Failure> {
+        Ok(exchange::begin(status, content_type)?)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(exchange::write(bytes)?)
+    }
+}
