@@ -247,7 +247,19 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused_with_its_place() {
-        for bad in ["", "[", "{", "{\"a", "{\"a\":", "{\"a\":}", "{\"a\":1", "{\"a\":1}x", "{,}", "{\"a\":1,}", "{\"a\" 1}"] {
+        for bad in [
+            "",
+            "[",
+            "{",
+            "{\"a",
+            "{\"a\":",
+            "{\"a\":}",
+            "{\"a\":1",
+            "{\"a\":1}x",
+            "{,}",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+        ] {
             let last = members(bad).last();
             assert!(matches!(last, Some(Err(_))), "{bad:?} gave {last:?}");
         }

@@ -1,1 +1,51 @@
-//! placeholder
+//! One person's runtime, and many of them in one process: it finds the cell, holds it to its grant, and commits what
+//! it leaves behind.
+//!
+//! * Invariants: a cell reaches a store only through [`grant::Grant`]; a reply leaves after what it acknowledges is on
+//!   disk; a stage's output, state and audit record commit together; nothing but compiled code is shared by people.
+//! * Units: moments are seconds since 1970-01-01T00:00:00Z.
+//! * Not here: sockets and TLS (`runtime/host`), who may connect (`handshake`), blocks and keys (`runtime/store`).
+
+mod answering;
+mod audit;
+pub mod catalogue;
+mod dump;
+mod endpoint;
+mod error;
+mod exchange;
+mod files;
+pub mod grant;
+pub mod manifest;
+pub mod people;
+mod person;
+mod profile;
+mod reach;
+mod runtime;
+mod settings;
+mod stage;
+mod types;
+
+pub use dump::DumpError;
+pub use error::{CallError, PipelineError, StartError};
+pub use exchange::{Answer, Body, Broken, Call};
+pub use person::Person;
+pub use profile::PROFILE;
+pub use runtime::Runtime;
+pub use runtime_pipeline::StageState;
+pub use runtime_store::EngineKind;
+pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId};
+pub use settings::Settings;
+pub use stage::{PipelineReport, StageReport};
+pub use types::{BadType, KnownType, Types};
+
+/// An error with all its causes in one line, for a log.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}

@@ -1,0 +1,169 @@
+//! One call of an endpoint cell: on the connection's own thread where that is safe, else on the pool.
+//!
+//! A call reads a snapshot and buffers its writes, so it can be dropped and repeated without a trace. That allows the
+//! fast path: a cell that may not write is first run where the request arrived, under a short deadline; if it takes
+//! longer, or wants to answer in pieces, that run is dropped and repeated on the pool under its full limits.
+
+use std::sync::Arc;
+
+use runtime_sandbox::{Limits, Request, Response, RunError, Usage};
+use runtime_store::{Batch, CommitError};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::answering::{Answering, Begun};
+use crate::audit::Note;
+use crate::catalogue::Cell;
+use crate::error::CallError;
+use crate::exchange::{Answer, Broken, Call};
+use crate::person::{Kept, Person};
+use crate::reach::{Effects, Reach, SharedEffects, lock};
+use crate::runtime::Runtime;
+
+/// How long a call may hold a connection's thread, ms. Two ticks of the sandbox's clock.
+const INLINE_WALL_MS: u32 = 20;
+
+/// A request larger than this goes straight to the pool, bytes.
+const INLINE_BODY_BYTES_MAX: u64 = 64 << 10;
+
+/// What one call did.
+struct Done {
+    answer: Result<Response, RunError>,
+    effects: Effects,
+    usage: Usage,
+}
+
+pub(crate) async fn call(
+    runtime: &Arc<Runtime>,
+    person: Arc<Person>,
+    cell: Arc<Cell>,
+    call: Call,
+) -> Result<Answer, CallError> {
+    if cell.tries_inline() && call.body.len() <= INLINE_BODY_BYTES_MAX {
+        let limits =
+            Limits { wall_ms: INLINE_WALL_MS.min(cell.manifest.limits.wall_ms), ..cell.manifest.limits };
+        let done = run(runtime, &person, &cell, &call, limits, Answering::Never);
+        let too_long = matches!(done.answer, Err(RunError::Deadline { .. } | RunError::NoSlot { .. }));
+        if !too_long && !done.effects.begun {
+            return finish(&person, &cell, call.now, done).map(whole);
+        }
+        cell.missed_inline();
+    }
+    on_the_pool(runtime, person, cell, call).await
+}
+
+fn whole(response: Response) -> Answer {
+    Answer::Whole { status: response.status, content_type: response.content_type, body: response.body }
+}
+
+async fn on_the_pool(
+    runtime: &Arc<Runtime>,
+    person: Arc<Person>,
+    cell: Arc<Cell>,
+    call: Call,
+) -> Result<Answer, CallError> {
+    let (head, mut begun) = oneshot::channel::<Begun>();
+    let (end, mut ended) = oneshot::channel::<Result<Response, CallError>>();
+    let answering = Answering::Ready { head, handle: Handle::current() };
+    let user = person.user;
+    let shared = Arc::clone(runtime);
+    let job = move || {
+        let limits = cell.manifest.limits;
+        let mut done = run(&shared, &person, &cell, &call, limits, answering);
+        let pieces = done.effects.pieces.take();
+        let result = finish(&person, &cell, call.now, done);
+        match pieces {
+            Some(pieces) => end_pieces(&pieces, result),
+            // Nobody waits any more where the caller has gone.
+            None => drop(end.send(result)),
+        }
+    };
+    runtime.endpoints.submit(user, job).map_err(CallError::Overloaded)?;
+    tokio::select! {
+        biased;
+        Ok((status, content_type, pieces)) = &mut begun => Ok(Answer::Pieces { status, content_type, pieces }),
+        result = &mut ended => result.unwrap_or(Err(CallError::Lost)).map(whole),
+    }
+}
+
+/// Sends the last piece, or makes the caller see a broken answer.
+fn end_pieces(pieces: &crate::answering::Pieces, result: Result<Response, CallError>) {
+    let last = match result {
+        Ok(response) if response.body.is_empty() => return,
+        Ok(response) => Ok(response.body.into()),
+        Err(error) => Err(Broken { reason: error.code().to_owned() }),
+    };
+    pieces.send(last);
+}
+
+/// Runs the cell once. Nothing of it is visible yet.
+fn run(
+    runtime: &Runtime,
+    person: &Person,
+    cell: &Cell,
+    call: &Call,
+    limits: Limits,
+    answering: Answering,
+) -> Done {
+    let snapshot = person.store.snapshot();
+    let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
+        .answering(call.body.clone(), answering);
+    let effects = reach.effects();
+    let request = Request { rest: call.rest.clone(), now: call.now, body_bytes: call.body.len() };
+    let (answer, usage) = run_instance(runtime, person, cell, limits, reach, request);
+    Done { answer, effects: taken(effects), usage }
+}
+
+fn run_instance(
+    runtime: &Runtime,
+    person: &Person,
+    cell: &Cell,
+    limits: Limits,
+    reach: Reach,
+    request: Request,
+) -> (Result<Response, RunError>, Usage) {
+    let kept = match person.take_warm(cell.prepared.digest()) {
+        Some(mut kept) => kept.instance.rebind(Box::new(reach), limits).map(|_| kept),
+        None => {
+            let made = cell.prepared.endpoint(Box::new(reach), limits);
+            made.map(|instance| Kept { instance, calls: 0 })
+        }
+    };
+    let mut kept = match kept {
+        Ok(kept) => kept,
+        Err(error) => return (Err(error), Usage::default()),
+    };
+    let answer = kept.instance.handle(request);
+    let usage = kept.instance.usage();
+    // What the run reached goes now, so that a waiting instance holds no snapshot.
+    drop(kept.instance.unbind());
+    if answer.is_ok() && runtime.keeps_warm() {
+        kept.calls += 1;
+        person.keep_warm(kept);
+    }
+    (answer, usage)
+}
+
+fn taken(effects: SharedEffects) -> Effects {
+    std::mem::take(&mut *lock(&effects))
+}
+
+/// Commits what a call wrote, if it succeeded, and only then lets its answer go.
+fn finish(person: &Person, cell: &Cell, now: f64, mut done: Done) -> Result<Response, CallError> {
+    let note = Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut done.effects, done.usage);
+    let response = done.answer.map_err(CallError::Cell)?;
+    let writes = std::mem::take(&mut done.effects.batch);
+    let commits = response.status < 400 && !writes.is_empty();
+    let crowded = note.tells() && person.note(note);
+    if commits {
+        commit(person, writes).map_err(CallError::Commit)?;
+    } else if crowded {
+        person.flush_notes().map_err(CallError::Commit)?;
+    }
+    Ok(response)
+}
+
+fn commit(person: &Person, mut writes: Batch) -> Result<(), CommitError> {
+    person.add_notes(&mut writes);
+    person.store.commit(writes).map(drop)
+}

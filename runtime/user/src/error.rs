@@ -1,0 +1,125 @@
+//! How a call, a run of the pipeline or a start can end badly.
+
+use runtime_sandbox::{Overloaded, RunError, StartError as SandboxError};
+use runtime_store::{CommitError, OpenError, ReadError};
+
+use crate::catalogue::CatalogueError;
+use crate::people::PeopleError;
+
+/// Why a call got no answer from its cell. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No cell is reached by that path.
+    #[error("no cell answers {0}")]
+    NoSuchCell(String),
+    /// Nobody of that id lives here.
+    #[error("nobody of that id lives here")]
+    Nobody,
+    /// The operator has suspended this person.
+    #[error("this person's runtime is suspended")]
+    Suspended,
+    /// Too much is waiting already.
+    #[error(transparent)]
+    Overloaded(Overloaded),
+    /// The cell failed.
+    #[error(transparent)]
+    Cell(RunError),
+    /// What the cell wrote could not be kept.
+    #[error("the store kept nothing")]
+    Commit(#[source] CommitError),
+    /// The store cannot be read.
+    #[error("the store cannot be read")]
+    Read(#[source] ReadError),
+    /// The store cannot be opened.
+    #[error("the store cannot be opened")]
+    Open(#[source] OpenError),
+    /// A document of the runtime's own is not what was written.
+    #[error("the document {name} does not read")]
+    Document {
+        /// Which.
+        name: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The runtime is shutting down, or a worker died.
+    #[error("the runtime is shutting down")]
+    Lost,
+}
+
+impl CallError {
+    /// The HTTP status that says this best.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::NoSuchCell(_) => 404,
+            Self::Nobody | Self::Suspended => 403,
+            Self::Overloaded(_) | Self::Lost | Self::Cell(RunError::NoSlot { .. }) => 503,
+            Self::Cell(RunError::Deadline { .. }) => 504,
+            Self::Cell(_) => 502,
+            Self::Commit(_) | Self::Read(_) | Self::Open(_) | Self::Document { .. } => 503,
+        }
+    }
+
+    /// A short word for the caller.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchCell(_) => "no-such-cell",
+            Self::Nobody => "nobody",
+            Self::Suspended => "suspended",
+            Self::Overloaded(_) => "overloaded",
+            Self::Cell(error) => error.code(),
+            Self::Commit(_) | Self::Read(_) | Self::Open(_) | Self::Document { .. } => "store-unavailable",
+            Self::Lost => "shutting-down",
+        }
+    }
+
+    /// When it makes sense to ask again, s; `None` where asking again does not help.
+    pub fn retry_after_s(&self) -> Option<u32> {
+        (self.status() == 503).then_some(5)
+    }
+}
+
+/// Why a runtime could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The sandbox did not start.
+    #[error("the sandbox does not start")]
+    Sandbox(#[from] SandboxError),
+    /// A cell is not sound.
+    #[error("the cells are not sound")]
+    Catalogue(#[from] CatalogueError),
+    /// The list of people does not read.
+    #[error("the list of people does not read")]
+    People(#[from] PeopleError),
+    /// The host's key cannot be read or made.
+    #[error("the host's key cannot be used")]
+    Key(#[source] runtime_store::KeyError),
+    /// A stage list is not sound.
+    #[error("the stage list is not sound")]
+    Plan(#[from] runtime_pipeline::BadPlan),
+    /// The stage list names a cell that is not here.
+    #[error("the stage {stage} names the cell {cell}, which is not here")]
+    NoSuchCell {
+        /// Which stage.
+        stage: String,
+        /// Which cell.
+        cell: String,
+    },
+    /// Threads could not be started, or a folder could not be made.
+    #[error("the operating system refused")]
+    System(#[from] std::io::Error),
+}
+
+/// Why a person's pipeline did not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The person cannot be reached.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// No stage of that name is in the list.
+    #[error("no stage is called {0}")]
+    NoSuchStage(String),
+}

@@ -1,0 +1,304 @@
+//! What a cell says of itself: `cell.toml`.
+
+use std::collections::BTreeMap;
+
+use runtime_sandbox::{Interface, Interfaces, Limits, World};
+use runtime_types::{Area, StreamKey};
+use serde::Deserialize;
+
+/// Why a manifest was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadManifest {
+    /// It is not TOML of the documented form.
+    #[error("the manifest does not read")]
+    Toml(#[from] toml::de::Error),
+    /// A word in it means nothing.
+    #[error("the manifest of {cell} says {what} `{word}`, which is unknown")]
+    Unknown {
+        /// Whose manifest.
+        cell: String,
+        /// What the word should be, such as `the interface`.
+        what: &'static str,
+        /// The word.
+        word: String,
+    },
+    /// It asks for what its world cannot have, or lacks what it must have.
+    #[error("the manifest of {cell} {why}")]
+    Unsound {
+        /// Whose manifest.
+        cell: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Wire {
+    name: String,
+    version: u32,
+    world: String,
+    #[serde(default)]
+    interfaces: Vec<String>,
+    #[serde(default)]
+    paths: Vec<String>,
+    pipeline_stage: Option<String>,
+    #[serde(default)]
+    test: bool,
+    #[serde(default)]
+    reads: Vec<WireStreams>,
+    #[serde(default)]
+    writes: Vec<WireStreams>,
+    #[serde(default)]
+    documents: WireDocuments,
+    #[serde(default)]
+    limits: WireLimits,
+    #[serde(default)]
+    types: BTreeMap<String, WireType>,
+    #[serde(default, rename = "description")]
+    description: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireStreams {
+    area: String,
+    keys: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireDocuments {
+    #[serde(default)]
+    read: Vec<String>,
+    #[serde(default)]
+    write: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WireLimits {
+    wall_ms: Option<u32>,
+    memory_bytes: Option<u64>,
+    read_bytes: Option<u64>,
+    written_bytes: Option<u64>,
+    output_bytes: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireType {
+    schema: String,
+}
+
+/// Streams by area and pattern: `family/name`, where a whole part may be `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamPattern {
+    /// The area.
+    pub area: Area,
+    /// Such as `background/*`.
+    pub key: String,
+}
+
+impl StreamPattern {
+    /// Whether the stream is meant.
+    pub fn covers(&self, area: Area, key: &StreamKey) -> bool {
+        let fits = |pattern: &str, part: &str| pattern == "*" || pattern == part;
+        let (Some((family, name)), Some((key_family, key_name))) =
+            (self.key.split_once('/'), key.as_str().split_once('/'))
+        else {
+            return false;
+        };
+        self.area == area && fits(family, key_family) && fits(name, key_name)
+    }
+}
+
+/// A cell's manifest, checked.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Such as `trip-segmentation`.
+    pub name: String,
+    /// Rises with every release.
+    pub version: u32,
+    /// What it is for, in a sentence.
+    pub description: String,
+    /// Endpoint or stage.
+    pub world: World,
+    /// What it may import.
+    pub interfaces: Interfaces,
+    /// Paths that lead to it; endpoints only.
+    pub paths: Vec<String>,
+    /// The stage it was made for; stages only.
+    pub pipeline_stage: Option<String>,
+    /// Only for tests: never reachable in a product.
+    pub test: bool,
+    /// Streams it may read.
+    pub reads: Vec<StreamPattern>,
+    /// Streams it may write.
+    pub writes: Vec<StreamPattern>,
+    /// Documents it may read; a trailing `*` stands for any ending.
+    pub documents_read: Vec<String>,
+    /// Documents it may write.
+    pub documents_write: Vec<String>,
+    /// What a run may use: the world's limits, lowered.
+    pub limits: Limits,
+    /// Stream key → file of the JSON Schema of a data type that it introduces.
+    pub types: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    pub fn parse(text: &str) -> Result<Self, BadManifest> {
+        let wire: Wire = toml::from_str(text)?;
+        let unknown =
+            |what, word: &str| BadManifest::Unknown { cell: wire.name.clone(), what, word: word.to_owned() };
+        let world = [World::Endpoint, World::Stage]
+            .into_iter()
+            .find(|world| world.name() == wire.world)
+            .ok_or_else(|| unknown("the world", &wire.world))?;
+        let interfaces = wire
+            .interfaces
+            .iter()
+            .map(|name| name.parse::<Interface>().map_err(|_| unknown("the interface", name)))
+            .collect::<Result<Interfaces, _>>()?;
+        let patterns = |streams: &[WireStreams]| {
+            let one = |streams: &WireStreams| {
+                let area = area_of(&streams.area).ok_or_else(|| unknown("the area", &streams.area))?;
+                streams
+                    .keys
+                    .iter()
+                    .map(|key| match key.split_once('/') {
+                        Some(_) => Ok(StreamPattern { area, key: key.clone() }),
+                        None => Err(unknown("the stream", key)),
+                    })
+                    .collect::<Result<Vec<_>, _>>()
+            };
+            streams.iter().map(one).collect::<Result<Vec<_>, _>>().map(|all| all.concat())
+        };
+        let (reads, writes) = (patterns(&wire.reads)?, patterns(&wire.writes)?);
+        let limits = limits_of(world, &wire.limits);
+        let manifest = Self {
+            name: wire.name,
+            version: wire.version,
+            description: wire.description,
+            world,
+            interfaces,
+            paths: wire.paths,
+            pipeline_stage: wire.pipeline_stage,
+            test: wire.test,
+            reads,
+            writes,
+            documents_read: wire.documents.read,
+            documents_write: wire.documents.write,
+            limits,
+            types: wire.types.into_iter().map(|(key, entry)| (key, entry.schema)).collect(),
+        };
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), BadManifest> {
+        let unsound = |why| Err(BadManifest::Unsound { cell: self.name.clone(), why });
+        match self.world {
+            World::Endpoint if self.paths.is_empty() => unsound("is an endpoint without a path"),
+            World::Endpoint if self.pipeline_stage.is_some() => unsound("is an endpoint and names a stage"),
+            World::Stage if !self.paths.is_empty() => unsound("is a stage and has paths"),
+            World::Stage if self.pipeline_stage.is_none() => unsound("is a stage without a name"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a run may leave anything behind: then it waits for the disk and runs on the pool.
+    pub fn may_write(&self) -> bool {
+        [Interface::TimeseriesWrite, Interface::Usercache].iter().any(|one| self.interfaces.contains(*one))
+            || !self.documents_write.is_empty()
+    }
+}
+
+fn area_of(name: &str) -> Option<Area> {
+    match name {
+        "timeseries" => Some(Area::Timeseries),
+        "usercache" => Some(Area::Usercache),
+        "errors" => Some(Area::Errors),
+        _ => None,
+    }
+}
+
+fn limits_of(world: World, wire: &WireLimits) -> Limits {
+    let most = match world {
+        World::Endpoint => Limits::endpoint(),
+        World::Stage => Limits::stage(),
+    };
+    most.lowered_by(Limits {
+        wall_ms: wire.wall_ms.unwrap_or(most.wall_ms),
+        memory_bytes: wire.memory_bytes.unwrap_or(most.memory_bytes),
+        read_bytes: wire.read_bytes.unwrap_or(most.read_bytes),
+        written_bytes: wire.written_bytes.unwrap_or(most.written_bytes),
+        output_bytes: wire.output_bytes.unwrap_or(most.output_bytes),
+        ..most
+    })
+}
+
+/// Whether `name` is meant by one of the names, whose trailing `*` stands for any ending.
+pub fn names_cover(names: &[String], name: &str) -> bool {
+    names.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => pattern == name,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAGE: &str = r#"
+        name = "trips"
+        version = 1
+        world = "stage"
+        interfaces = ["timeseries-read", "timeseries-write"]
+        pipeline-stage = "TRIP_SEGMENTATION"
+        [[reads]]
+        area = "timeseries"
+        keys = ["background/*", "statemachine/transition"]
+        [limits]
+        wall-ms = 100
+        memory-bytes = 99999999999
+    "#;
+
+    #[test]
+    fn a_manifest_grants_what_it_names_and_no_more() {
+        let manifest = Manifest::parse(STAGE).expect("sound");
+        let covers = |area, key: &str| {
+            let key = StreamKey::parse(key).expect("sound");
+            manifest.reads.iter().any(|pattern| pattern.covers(area, &key))
+        };
+        assert!(covers(Area::Timeseries, "background/location"));
+        assert!(covers(Area::Timeseries, "statemachine/transition"));
+        assert!(!covers(Area::Timeseries, "statemachine/other"));
+        assert!(!covers(Area::Usercache, "background/location"));
+        assert!(manifest.may_write());
+    }
+
+    #[test]
+    fn limits_are_lowered_and_never_raised() {
+        let limits = Manifest::parse(STAGE).expect("sound").limits;
+        assert_eq!(limits.wall_ms, 100);
+        assert_eq!(limits.memory_bytes, Limits::stage().memory_bytes);
+    }
+
+    #[test]
+    fn an_unknown_word_refuses_the_manifest() {
+        let odd = STAGE.replace("timeseries-write", "clock");
+        assert!(matches!(Manifest::parse(&odd), Err(BadManifest::Unknown { word, .. }) if word == "clock"));
+        let odd = STAGE.replace("pipeline-stage = \"TRIP_SEGMENTATION\"", "");
+        assert!(matches!(Manifest::parse(&odd), Err(BadManifest::Unsound { .. })));
+    }
+
+    #[test]
+    fn a_star_ends_a_name_of_documents() {
+        let names = ["profile".to_owned(), "pipeline/*".to_owned()];
+        assert!(names_cover(&names, "profile") && names_cover(&names, "pipeline/X"));
+        assert!(!names_cover(&names, "profile2"));
+    }
+}

@@ -1,0 +1,126 @@
+//! A person's profile: one JSON object that put, the pipeline and the phone's app each keep fields in.
+
+use runtime_store::Batch;
+use runtime_types::UserId;
+use serde_json::{Map, Value, json};
+
+use crate::error::CallError;
+use crate::runtime::Runtime;
+use crate::stage::read_state;
+
+/// The document that holds it; also the name that cells know.
+pub const PROFILE: &str = "profile";
+
+/// The stages whose mark says how far the diary is complete, the best first. As in the reference.
+const COMPLETE_BY: [&str; 2] = ["CREATE_CONFIRMED_OBJECTS", "CLEAN_RESAMPLING"];
+
+impl Runtime {
+    /// The profile; empty where nothing has been kept yet.
+    pub fn profile(&self, user: UserId) -> Result<Map<String, Value>, CallError> {
+        let person = self.person(user)?;
+        let content = person.store.snapshot().document(PROFILE).map_err(CallError::Read)?;
+        let mut profile: Map<String, Value> = match content {
+            Some(content) => serde_json::from_slice(&content)
+                .map_err(|source| CallError::Document { name: PROFILE.to_owned(), source })?,
+            None => Map::new(),
+        };
+        profile.insert("user_id".to_owned(), json!({ "$uuid": user.to_string() }));
+        Ok(profile)
+    }
+
+    /// Sets fields of the profile; the others stay. The person's id is not a field that anybody sets.
+    pub fn update_profile(&self, user: UserId, fields: Map<String, Value>) -> Result<(), CallError> {
+        let person = self.person(user)?;
+        let mut profile = self.profile(user)?;
+        profile.extend(fields);
+        profile.remove("user_id");
+        let mut batch = Batch::new();
+        let text = serde_json::to_vec(&profile).expect("an object of JSON values");
+        batch.put_document(PROFILE, text);
+        person.store.commit(batch).map(drop).map_err(CallError::Commit)
+    }
+
+    /// From when to when the diary has trips, s.
+    pub fn pipeline_range(&self, user: UserId) -> Result<(Option<f64>, Option<f64>), CallError> {
+        let profile = self.profile(user)?;
+        let range = profile.get("pipeline_range");
+        let bound = |name| range.and_then(|range| range.get(name)).and_then(Value::as_f64);
+        Ok((bound("start_ts"), bound("end_ts")))
+    }
+
+    /// Up to when the diary is complete, s.
+    pub fn pipeline_complete(&self, user: UserId) -> Result<Option<f64>, CallError> {
+        let snapshot = self.person(user)?.store.snapshot();
+        for stage in COMPLETE_BY {
+            if let Some(mark) = read_state(&snapshot, stage)?.last_processed_ts {
+                return Ok(Some(mark));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is remembered of each stage of the list, in its order.
+    pub fn pipeline_status(
+        &self,
+        user: UserId,
+    ) -> Result<Vec<(String, runtime_pipeline::StageState)>, CallError> {
+        let snapshot = self.person(user)?.store.snapshot();
+        let stages = self.plan().stages().iter();
+        stages.map(|spec| Ok((spec.name.clone(), read_state(&snapshot, &spec.name)?))).collect()
+    }
+
+    /// Forgets what the stages after the usercache have made and remember, so that the next run makes it anew from
+    /// the raw entries. Answers how many entries were removed.
+    pub fn reset_pipeline(&self, user: UserId) -> Result<u64, CallError> {
+        let person = self.person(user)?;
+        let _no_stage = person.pipeline.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let snapshot = person.store.snapshot();
+        let mut batch = Batch::new();
+        let mut removed = 0;
+        for spec in self.plan().stages().iter().filter(|spec| spec.name != "USERCACHE") {
+            batch.delete_document(&crate::stage::state_name(&spec.name));
+            batch.delete_document(&crate::stage::memory_name(&spec.name));
+            removed += delete_output(&snapshot, &*self.stage_cell(spec)?, &mut batch)?;
+        }
+        person.store.commit(batch).map_err(CallError::Commit)?;
+        Ok(removed)
+    }
+}
+
+/// Families that phones fill as well: a stage's copies there are told from a phone's by who made them, which only
+/// the analysis families do without a doubt.
+const ANALYSIS_FAMILIES: [&str; 3] = ["segmentation", "analysis", "inference"];
+
+fn delete_output(
+    snapshot: &runtime_store::Snapshot,
+    cell: &crate::catalogue::Cell,
+    batch: &mut Batch,
+) -> Result<u64, CallError> {
+    let area = runtime_types::Area::Timeseries;
+    let is_output = |stream: &runtime_types::Stream| {
+        stream.area == area
+            && ANALYSIS_FAMILIES.contains(&stream.key.family())
+            && cell.manifest.writes.iter().any(|pattern| pattern.covers(area, &stream.key))
+    };
+    let keys: Vec<_> = snapshot
+        .streams()
+        .into_iter()
+        .map(|(stream, _)| stream)
+        .filter(is_output)
+        .map(|stream| stream.key)
+        .collect();
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let query = runtime_types::Query { keys, ..runtime_types::Query::everything(area) };
+    let mut removed = 0;
+    let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
+    cursor
+        .visit(&mut |row| {
+            batch.delete(row.id);
+            removed += 1;
+            std::ops::ControlFlow::Continue(())
+        })
+        .map_err(CallError::Read)?;
+    Ok(removed)
+}

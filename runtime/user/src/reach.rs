@@ -1,0 +1,337 @@
+//! What one run may reach: a snapshot of one person's store, a buffer for writes, a body, an answer.
+//!
+//! * Invariants: everything that a run reads is of one snapshot; nothing that it writes is visible before it succeeds;
+//!   every stream, document and row is held against the grant here, and nowhere else.
+//! * Not here: budgets and page sizes (the sandbox), what a commit does (the store).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cells_model::page::{self, PageWriter};
+use cells_model::rows;
+use runtime_sandbox::{CellHost, Failure, LocationColumns, LogLevel};
+use runtime_store::{Batch, Cursor, LocationCursor, LocationRows, NewEntry, Snapshot, Store};
+use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
+use serde::de::IgnoredAny;
+
+use crate::answering::{Answering, Pieces};
+use crate::exchange::Body;
+use crate::grant::Grant;
+
+/// What a run leaves behind, to be committed if it succeeds.
+#[derive(Default)]
+pub(crate) struct Effects {
+    /// Its writes.
+    pub batch: Batch,
+    /// What it read, for the owner's audit log: one line for each `find`, `count` and document.
+    pub reads: Vec<String>,
+    /// What it says to the owner.
+    pub log: Vec<(LogLevel, String)>,
+    /// Entries that it read.
+    pub entries_read: u64,
+    /// Whether an answer in pieces has begun, or was asked for where that cannot be.
+    pub begun: bool,
+    /// Where the pieces of the answer go.
+    pub pieces: Option<Pieces>,
+}
+
+/// The same, while the run lasts.
+pub(crate) type SharedEffects = Arc<Mutex<Effects>>;
+
+pub(crate) fn lock(effects: &SharedEffects) -> MutexGuard<'_, Effects> {
+    effects.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+enum Open {
+    Entries(Cursor),
+    Locations(LocationCursor),
+}
+
+/// What one run may reach.
+pub(crate) struct Reach {
+    user: UserId,
+    store: Arc<Store>,
+    snapshot: Snapshot,
+    grant: Arc<Grant>,
+    effects: SharedEffects,
+    cursors: Vec<Option<Open>>,
+    body: Body,
+    answering: Answering,
+}
+
+impl Reach {
+    pub(crate) fn new(user: UserId, store: Arc<Store>, snapshot: Snapshot, grant: Arc<Grant>) -> Self {
+        Self {
+            user,
+            store,
+            snapshot,
+            grant,
+            effects: SharedEffects::default(),
+            cursors: Vec::new(),
+            body: Body::default(),
+            answering: Answering::Never,
+        }
+    }
+
+    /// With the body of a request and a way to answer it in pieces.
+    pub(crate) fn answering(self, body: Body, answering: Answering) -> Self {
+        Self { body, answering, ..self }
+    }
+
+    /// What the run leaves behind; survives the run.
+    pub(crate) fn effects(&self) -> SharedEffects {
+        Arc::clone(&self.effects)
+    }
+
+    fn keep(&mut self, cursor: Open) -> u32 {
+        let free = self.cursors.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.cursors.push(None);
+            self.cursors.len() - 1
+        });
+        self.cursors[free] = Some(cursor);
+        u32::try_from(free).expect("the sandbox bounds cursors at 16")
+    }
+
+    fn narrow(&mut self, query: Query, what: &str) -> Result<Query, Failure> {
+        let area = query.area;
+        let present = || {
+            let streams = self.snapshot.streams().into_iter();
+            streams.filter(|(stream, _)| stream.area == area).map(|(stream, _)| stream.key).collect()
+        };
+        let query = self.grant.narrow(query, present)?;
+        lock(&self.effects).reads.push(describe(what, &query));
+        Ok(query)
+    }
+
+    /// Reads rows and holds each against the grant, then hands it on; the first fault refuses them all.
+    fn each_row(
+        &mut self,
+        bytes: &[u8],
+        area: Area,
+        mut each: impl FnMut(&Store, &mut Batch, EntryId, NewEntry<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let rows = rows::read(bytes).map_err(invalid)?;
+        for (index, row) in rows.iter().enumerate() {
+            let key = StreamKey::parse(row.key).map_err(|error| at(index, &error))?;
+            self.grant.check_write(area, &key, row.data)?;
+            is_object(row.metadata).map_err(|why| at(index, &why))?;
+            // What was set aside is kept as it came, whatever it was.
+            let sound = if area == Area::Errors { is_json(row.data) } else { is_object(row.data) };
+            sound.map_err(|why| at(index, &why))?;
+            is_extra(row.extra).map_err(|why| at(index, &why))?;
+            let id = EntryId(row.id.0);
+            let entry = NewEntry { id: None, key, metadata: row.metadata, data: row.data, extra: row.extra };
+            each(&self.store, &mut lock(&self.effects).batch, id, entry)?;
+        }
+        Ok(())
+    }
+
+    /// The stream of an entry that is to be changed; entries of this very run are known by their id alone.
+    fn check_changes(&mut self, ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
+        let ids = cells_model::EntryId::unpack(ids).ok_or_else(|| invalid("ids are 12 bytes each"))?;
+        let ids: Vec<_> = ids.into_iter().map(|id| EntryId(id.0)).collect();
+        for id in &ids {
+            if let Some(row) = self.snapshot.find_id(Area::Timeseries, *id).map_err(unavailable)? {
+                self.grant.check_change(Area::Timeseries, &row.key)?;
+            }
+        }
+        Ok(ids)
+    }
+}
+
+fn describe(what: &str, query: &Query) -> String {
+    let keys: Vec<_> = query.keys.iter().map(StreamKey::as_str).collect();
+    let keys = if keys.is_empty() { "every stream".to_owned() } else { keys.join(" ") };
+    format!("{what} {:?}: {keys}", query.area)
+}
+
+fn invalid(why: impl std::fmt::Display) -> Failure {
+    Failure::Invalid(why.to_string())
+}
+
+fn at(index: usize, why: &dyn std::fmt::Display) -> Failure {
+    Failure::Invalid(format!("row {index}: {why}"))
+}
+
+fn unavailable(error: runtime_store::ReadError) -> Failure {
+    tracing::error!(error = %crate::chain(&error), "a cell's read failed");
+    Failure::Unavailable
+}
+
+/// Sound JSON, and an object: what the store keeps is what every later reader parses.
+fn is_object(text: &str) -> Result<(), String> {
+    if !text.starts_with('{') {
+        return Err("not a JSON object".to_owned());
+    }
+    is_json(text)
+}
+
+fn is_json(text: &str) -> Result<(), String> {
+    let parsed: Result<IgnoredAny, _> = serde_json::from_str(text);
+    // The parser's words hold a place and never the text.
+    parsed.map(drop).map_err(|error| error.to_string())
+}
+
+fn is_extra(extra: &str) -> Result<(), String> {
+    if extra.is_empty() { Ok(()) } else { is_object(&format!("{{{extra}}}")) }
+}
+
+impl CellHost for Reach {
+    fn find(&mut self, query: Query) -> Result<u32, Failure> {
+        let query = self.narrow(query, "find")?;
+        let cursor = self.snapshot.find(&query).map_err(unavailable)?;
+        Ok(self.keep(Open::Entries(cursor)))
+    }
+
+    fn next_page(&mut self, cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure> {
+        let Some(Some(Open::Entries(cursor))) = self.cursors.get_mut(cursor as usize) else {
+            return Err(invalid("no such cursor of entries"));
+        };
+        let mut writer = PageWriter::new(self.user.0, bytes_max as usize);
+        cursor
+            .visit(&mut |row| {
+                let entry = page::Entry {
+                    id: cells_model::EntryId(row.id.0),
+                    key: row.key.as_str(),
+                    invalid: row.invalid,
+                    write_ts: row.write_ts,
+                    time: row.time,
+                    metadata: row.metadata,
+                    data: row.data,
+                    text: "",
+                };
+                if writer.push(&entry, row.extra) {
+                    std::ops::ControlFlow::Continue(())
+                } else {
+                    std::ops::ControlFlow::Break(())
+                }
+            })
+            .map_err(unavailable)?;
+        lock(&self.effects).entries_read += u64::from(writer.count());
+        Ok(writer.finish())
+    }
+
+    fn count(&mut self, query: Query) -> Result<u64, Failure> {
+        let query = self.narrow(query, "count")?;
+        self.snapshot.count(&query).map_err(unavailable)
+    }
+
+    fn find_locations(&mut self, query: Query) -> Result<u32, Failure> {
+        let query = self.narrow(query, "find-locations")?;
+        let cursor = self.snapshot.find_locations(&query).map_err(unavailable)?;
+        Ok(self.keep(Open::Locations(cursor)))
+    }
+
+    fn next_rows(&mut self, cursor: u32, rows_max: u32) -> Result<LocationColumns, Failure> {
+        let Some(Some(Open::Locations(cursor))) = self.cursors.get_mut(cursor as usize) else {
+            return Err(invalid("no such cursor of locations"));
+        };
+        let mut rows = LocationRows::default();
+        let count = cursor.next(rows_max as usize, &mut rows).map_err(unavailable)?;
+        lock(&self.effects).entries_read += count as u64;
+        let LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter } = rows;
+        Ok(LocationColumns { ids, ts, write_ts, latitude, longitude, accuracy, filter })
+    }
+
+    fn drop_cursor(&mut self, cursor: u32) {
+        if let Some(open) = self.cursors.get_mut(cursor as usize) {
+            *open = None;
+        }
+    }
+
+    fn insert(&mut self, rows: &[u8]) -> Result<Vec<u8>, Failure> {
+        let mut ids = Vec::new();
+        self.each_row(rows, Area::Timeseries, |store, batch, _, entry| {
+            let id = store.allocate(1)[0];
+            ids.extend_from_slice(&id.0);
+            batch.insert(Area::Timeseries, NewEntry { id: Some(id), ..entry });
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+
+    fn replace(&mut self, rows: &[u8]) -> Result<(), Failure> {
+        self.each_row(rows, Area::Timeseries, |_, batch, id, entry| {
+            batch.replace(id, entry);
+            Ok(())
+        })
+    }
+
+    fn delete(&mut self, ids: &[u8]) -> Result<(), Failure> {
+        let ids = self.check_changes(ids)?;
+        ids.into_iter().for_each(|id| lock(&self.effects).batch.delete(id));
+        Ok(())
+    }
+
+    fn mark_invalid(&mut self, ids: &[u8]) -> Result<(), Failure> {
+        let ids = self.check_changes(ids)?;
+        ids.into_iter().for_each(|id| lock(&self.effects).batch.mark_invalid(id));
+        Ok(())
+    }
+
+    fn put(&mut self, rows: &[u8]) -> Result<(), Failure> {
+        self.each_row(rows, Area::Usercache, |_, batch, _, entry| {
+            let taken_in_as = cells_model::taken_in_key(entry.key.as_str());
+            let taken_in_as = StreamKey::parse(taken_in_as).map_err(invalid)?;
+            batch.put_usercache(entry, taken_in_as);
+            Ok(())
+        })
+    }
+
+    fn take_in(&mut self, rows: &[u8]) -> Result<(), Failure> {
+        self.each_row(rows, Area::Timeseries, |_, batch, id, entry| {
+            batch.take_in(id, entry);
+            Ok(())
+        })
+    }
+
+    fn set_aside(&mut self, rows: &[u8]) -> Result<(), Failure> {
+        self.each_row(rows, Area::Errors, |_, batch, id, entry| {
+            if id == EntryId::NONE {
+                batch.put_aside(entry);
+            } else {
+                batch.set_aside(id, entry);
+            }
+            Ok(())
+        })
+    }
+
+    fn document_get(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        self.grant.check_read_document(name)?;
+        let mut effects = lock(&self.effects);
+        effects.reads.push(format!("document {name}"));
+        if let Some(written) = effects.batch.document(name) {
+            return Ok(written.map(<[u8]>::to_vec));
+        }
+        drop(effects);
+        let stored = self.snapshot.document(name).map_err(unavailable)?;
+        Ok(stored.map(|content| content.to_vec()))
+    }
+
+    fn document_put(&mut self, name: &str, content: &[u8]) -> Result<(), Failure> {
+        self.grant.check_write_document(name)?;
+        lock(&self.effects).batch.put_document(name, content.to_vec());
+        Ok(())
+    }
+
+    fn log(&mut self, level: LogLevel, text: &str) {
+        lock(&self.effects).log.push((level, text.to_owned()));
+    }
+
+    fn read_body(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure> {
+        Ok(self.body.read(bytes_max as usize).to_vec())
+    }
+
+    fn begin(&mut self, status: u16, content_type: &str) -> Result<(), Failure> {
+        let mut effects = lock(&self.effects);
+        if !effects.batch.is_empty() {
+            return Err(Failure::Denied("an answer in pieces after a write".to_owned()));
+        }
+        effects.begun = true;
+        effects.pieces = Some(self.answering.begin(status, content_type)?);
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.answering.write(bytes)
+    }
+}

@@ -1,0 +1,279 @@
+//! Many people's runtimes in one process: compiled code is shared, nothing else is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use runtime_pipeline::{Plan, StageSpec};
+use runtime_sandbox::{PoolSettings, Sandbox, SandboxSettings, WorkerPool};
+use runtime_store::{Options, Store, Unattended};
+use runtime_types::UserId;
+
+use crate::catalogue::{BuiltIn, Catalogue, Cell};
+use crate::endpoint;
+use crate::error::{CallError, StartError};
+use crate::exchange::{Answer, Call};
+use crate::files;
+use crate::people::People;
+use crate::person::Person;
+use crate::settings::Settings;
+use crate::stage::{self, PipelineReport};
+
+/// Many people's runtimes in one process.
+pub struct Runtime {
+    settings: Settings,
+    people: People,
+    catalogue: Catalogue,
+    plan: Plan,
+    keys: Unattended,
+    sandbox: Arc<Sandbox>,
+    pub(crate) endpoints: WorkerPool,
+    stages: WorkerPool,
+    awake: Mutex<HashMap<UserId, Arc<Mutex<Option<Arc<Person>>>>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Runtime {
+    /// Starts a runtime over a data folder; creates what is missing.
+    pub fn open(settings: Settings, built_in: &[BuiltIn]) -> Result<Arc<Self>, StartError> {
+        files::create_folder(&settings.data)?;
+        let people = People::open(&settings.data)?;
+        let keys = Unattended::open_or_create(&settings.data.join("host.key")).map_err(StartError::Key)?;
+        let sandbox = Sandbox::start(SandboxSettings { slots: settings.slots })?;
+        let catalogue = Catalogue::open(&sandbox, built_in, settings.test_cells)?;
+        let plan = match &settings.pipeline {
+            Some(text) => Plan::parse(text)?,
+            None => Plan::standard(settings.accuracy_filtering),
+        };
+        for spec in plan.stages().iter().filter(|spec| spec.enabled) {
+            if catalogue.stage(spec).is_none() {
+                return Err(StartError::NoSuchCell { stage: spec.name.clone(), cell: spec.cell.clone() });
+            }
+        }
+        let endpoints = WorkerPool::start(PoolSettings::endpoints(settings.endpoint_threads))?;
+        let stages = WorkerPool::start(PoolSettings::stages(settings.stage_threads))?;
+        let awake = Mutex::default();
+        Ok(Arc::new(Self { settings, people, catalogue, plan, keys, sandbox, endpoints, stages, awake }))
+    }
+
+    /// How it was started.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Who lives here.
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// The cells.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The stage list.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The sandbox that runs the cells.
+    pub fn sandbox(&self) -> &Arc<Sandbox> {
+        &self.sandbox
+    }
+
+    pub(crate) fn keeps_warm(&self) -> bool {
+        // Half of the slots stay free for runs.
+        self.settings.warm_instances && self.sandbox.slots_free() > self.sandbox.slots() / 2
+    }
+
+    pub(crate) fn stage_cell(&self, spec: &StageSpec) -> Result<Arc<Cell>, CallError> {
+        self.catalogue.stage(spec).cloned().ok_or_else(|| CallError::NoSuchCell(spec.cell.clone()))
+    }
+
+    /// The person, woken up where needed. Opening a store reads the disk: call it from a thread that may block.
+    pub fn person(&self, user: UserId) -> Result<Arc<Person>, CallError> {
+        match self.people.is_suspended(user) {
+            None => return Err(CallError::Nobody),
+            Some(true) => return Err(CallError::Suspended),
+            Some(false) => {}
+        }
+        loop {
+            let place = Arc::clone(lock(&self.awake).entry(user).or_default());
+            // Only who waits for this very person waits here.
+            let mut held = lock(&place);
+            // Whoever put the person to sleep meanwhile has taken the place away with it: a store is open once.
+            if !lock(&self.awake).get(&user).is_some_and(|now| Arc::ptr_eq(now, &place)) {
+                continue;
+            }
+            if let Some(person) = &*held {
+                person.touch();
+                return Ok(Arc::clone(person));
+            }
+            let person = Arc::new(Person::new(user, self.open_store(user)?));
+            *held = Some(Arc::clone(&person));
+            return Ok(person);
+        }
+    }
+
+    fn open_store(&self, user: UserId) -> Result<Store, CallError> {
+        let folder = self.people.folder(user).join("store");
+        let options = Options { engine: self.settings.engine, ..Options::default() };
+        let exists = folder.exists();
+        let opened = if exists { Store::open } else { Store::create };
+        opened(&folder, user, &self.keys, &options).map_err(CallError::Open)
+    }
+
+    /// The person, if awake: never blocks for long.
+    fn awake(&self, user: UserId) -> Option<Arc<Person>> {
+        let place = Arc::clone(lock(&self.awake).get(&user)?);
+        let person = place.try_lock().ok()?.clone()?;
+        person.touch();
+        Some(person)
+    }
+
+    /// Calls the endpoint cell that a path leads to.
+    pub async fn call(self: &Arc<Self>, user: UserId, call: Call) -> Result<Answer, CallError> {
+        let cell = self.catalogue.endpoint(&call.path).cloned();
+        let cell = cell.ok_or_else(|| CallError::NoSuchCell(call.path.clone()))?;
+        let person = self.wake(user).await?;
+        endpoint::call(self, person, cell, call).await
+    }
+
+    async fn wake(self: &Arc<Self>, user: UserId) -> Result<Arc<Person>, CallError> {
+        match self.people.is_suspended(user) {
+            None => return Err(CallError::Nobody),
+            Some(true) => return Err(CallError::Suspended),
+            Some(false) => {}
+        }
+        if let Some(person) = self.awake(user) {
+            return Ok(person);
+        }
+        self.make_room(user);
+        let shared = Arc::clone(self);
+        let opened = tokio::task::spawn_blocking(move || shared.person(user)).await;
+        opened.unwrap_or(Err(CallError::Lost))
+    }
+
+    /// Runs a person's stages once through, on the calling thread.
+    pub fn run_pipeline(&self, user: UserId, now: f64) -> Result<PipelineReport, CallError> {
+        let person = self.person(user)?;
+        let report = stage::run_pipeline(self, &person, now)?;
+        person.store.settle().map_err(CallError::Commit)?;
+        Ok(report)
+    }
+
+    /// Runs a person's stages on the pool for stages, fairly among everybody.
+    pub async fn queue_pipeline(
+        self: &Arc<Self>,
+        user: UserId,
+        now: f64,
+    ) -> Result<PipelineReport, CallError> {
+        let (end, ended) = tokio::sync::oneshot::channel();
+        let shared = Arc::clone(self);
+        let job = move || drop(end.send(shared.run_pipeline(user, now)));
+        self.stages.submit(user, job).map_err(CallError::Overloaded)?;
+        ended.await.unwrap_or(Err(CallError::Lost))
+    }
+
+    /// Puts the person that has been idle longest to sleep where too many are awake.
+    fn make_room(&self, newcomer: UserId) {
+        let awake = lock(&self.awake);
+        if awake.len() < self.settings.open_people_max {
+            return;
+        }
+        let idle = |place: &Arc<Mutex<Option<Arc<Person>>>>| {
+            place.try_lock().ok().and_then(|place| place.as_ref().map(|person| person.idle()))
+        };
+        let longest = awake
+            .iter()
+            .filter(|(user, _)| **user != newcomer)
+            .filter_map(|(user, place)| idle(place).map(|idle| (idle, *user)))
+            .max();
+        drop(awake);
+        if let Some((_, user)) = longest {
+            self.put_to_sleep(user);
+        }
+    }
+
+    /// Closes a person's store, if nobody uses it at this moment; answers whether the person sleeps now.
+    pub fn put_to_sleep(&self, user: UserId) -> bool {
+        let Some(place) = lock(&self.awake).get(&user).cloned() else { return true };
+        let Ok(mut held) = place.try_lock() else { return false };
+        if let Some(person) = held.take() {
+            person.cool_down(true);
+            // A run that is under way holds the person, and its store stays open with it.
+            match Arc::try_unwrap(person) {
+                Ok(person) => close(person),
+                Err(busy) => {
+                    *held = Some(busy);
+                    return false;
+                }
+            }
+        }
+        let mut awake = lock(&self.awake);
+        if awake.get(&user).is_some_and(|now| Arc::ptr_eq(now, &place)) {
+            awake.remove(&user);
+        }
+        true
+    }
+
+    /// Puts everybody to sleep that nobody asked for in a while, and drops instances that waited too long. To be
+    /// called every few seconds.
+    pub fn close_idle(&self) {
+        let patience = Duration::from_millis(self.settings.idle_close_ms);
+        let places: Vec<_> =
+            lock(&self.awake).iter().map(|(user, place)| (*user, Arc::clone(place))).collect();
+        for (user, place) in places {
+            let person = place.try_lock().ok().and_then(|place| place.clone());
+            let Some(person) = person else { continue };
+            person.cool_down(false);
+            let sleeps = person.idle() >= patience;
+            drop(person);
+            if sleeps {
+                drop(place);
+                self.put_to_sleep(user);
+            }
+        }
+    }
+
+    /// How many people are awake.
+    pub fn awake_count(&self) -> usize {
+        lock(&self.awake).len()
+    }
+
+    /// Ends the workers after what they have begun, and closes every store. Nothing that was answered is lost even
+    /// without it.
+    pub fn shutdown(&self) {
+        self.endpoints.shutdown();
+        self.stages.shutdown();
+        let users: Vec<_> = lock(&self.awake).keys().copied().collect();
+        for user in users {
+            self.put_to_sleep(user);
+        }
+    }
+
+    /// Destroys a person's key, then the store, then the record. There is no way back.
+    pub fn erase(&self, user: UserId) -> Result<(), CallError> {
+        self.people.suspend(user, true).map_err(|_| CallError::Nobody)?;
+        if !self.put_to_sleep(user) {
+            return Err(CallError::Overloaded(runtime_sandbox::Overloaded::Person { waiting: 1 }));
+        }
+        let folder = self.people.folder(user).join("store");
+        if folder.exists() {
+            Store::erase(&folder).map_err(CallError::Open)?;
+        }
+        self.people.remove(user).map_err(|_| CallError::Nobody)
+    }
+}
+
+fn close(person: Person) {
+    if let Err(error) = person.flush_notes() {
+        tracing::error!(user = %person.user.short(), error = %crate::chain(&error), "audit notes were not kept");
+    }
+    if let Err(error) = person.store.settle() {
+        tracing::error!(user = %person.user.short(), error = %crate::chain(&error), "settling did not end");
+    }
+}

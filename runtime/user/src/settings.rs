@@ -1,0 +1,52 @@
+//! How a runtime is sized and where its data lies.
+
+use std::path::PathBuf;
+
+use runtime_store::EngineKind;
+
+/// How a runtime is sized and where its data lies.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder that holds everything.
+    pub data: PathBuf,
+    /// Which storage engine keeps people's files.
+    pub engine: EngineKind,
+    /// How many people's stores may be open at once; the one idle longest is closed for another.
+    pub open_people_max: usize,
+    /// A person that nobody asked for this long is put to sleep, ms.
+    pub idle_close_ms: u64,
+    /// Threads that run endpoint cells.
+    pub endpoint_threads: usize,
+    /// Threads that run stages.
+    pub stage_threads: usize,
+    /// How many cells may live at one moment.
+    pub slots: u32,
+    /// Whether an instance may be kept for the next request of the same person.
+    pub warm_instances: bool,
+    /// Whether the pipeline filters locations by accuracy; the reference's default is no.
+    pub accuracy_filtering: bool,
+    /// The stage list, in the form of `deploy/pipeline.toml`; `None`: the standard one.
+    pub pipeline: Option<String>,
+    /// Whether cells for tests are reachable.
+    pub test_cells: bool,
+}
+
+impl Settings {
+    /// The defaults, with the data in that folder.
+    pub fn at(data: impl Into<PathBuf>) -> Self {
+        let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            data: data.into(),
+            engine: EngineKind::Redb,
+            open_people_max: 512,
+            idle_close_ms: 300_000,
+            endpoint_threads: threads.max(2),
+            stage_threads: (threads / 2).max(1),
+            slots: 256,
+            warm_instances: true,
+            accuracy_filtering: false,
+            pipeline: None,
+            test_cells: false,
+        }
+    }
+}
