@@ -1,1 +1,36 @@
-//! placeholder
+//! One person's entries and documents, encrypted at rest.
+//!
+//! A [`Store`] is a folder with one engine file, a keyring and a key slot. [`Store::commit`] takes a
+//! [`Batch`] in whole or not at all, and it is on disk when the call returns. A [`Snapshot`] is what the
+//! store held at one moment; reading it never waits for a writer. Entries lie in sealed blocks of up to
+//! 1,024 rows of one stream and month; what the blocks hold is known only from sealed descriptors, which
+//! are kept in memory as the index. The layout is docs/formats/store.md.
+//!
+//! * Units: times are seconds since 1970-01-01T00:00:00Z, as the double that a phone sent; sizes are bytes.
+//! * Invariants: an acknowledged commit survives power loss; texts come back byte for byte; a changed byte
+//!   on disk gives an error, never other data; ids that the store gives out rise.
+//! * Not here: who may read (`runtime/user`), what entries mean (`cells/`), whether a text is sound JSON (the caller).
+
+mod batch;
+pub mod block;
+mod cursor;
+mod error;
+mod keys;
+mod locations;
+mod options;
+mod snapshot;
+mod store;
+
+/// The most that one document may have, bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 256 << 10;
+/// The most that the texts of one entry may have together, bytes.
+pub const ENTRY_BYTES_MAX: usize = 16 << 20;
+
+pub use batch::{Batch, NewEntry};
+pub use cursor::{Cursor, OwnedRow, Progress, Row};
+pub use error::{CommitError, EngineError, KeyError, OpenError, ReadError};
+pub use keys::{DataKey, KeyProvider, Unattended};
+pub use locations::{LocationCursor, LocationRows};
+pub use options::{Clock, EngineKind, Options, SystemClock};
+pub use snapshot::{Head, Snapshot};
+pub use store::{Committed, SettleReport, Store};
