@@ -9,8 +9,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use crate::engine::{MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
-use crate::{COMPONENT_BYTES_MAX, Interface, Interfaces, Refusal, SLOT_MEMORY_BYTES_MAX, World};
+use crate::{COMPONENT_BYTES_MAX, Interface, Interfaces, Refusal, World};
 
 /// What an admitted component is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub fn admit(wasm: &[u8]) -> Result<Admitted, Refusal> {
     asked.admitted()
 }
 
-/// The same for compiled code, and whether it fits a slot.
+/// The same for compiled code.
 pub(crate) fn admit_compiled(engine: &Engine, component: &Component) -> Result<Admitted, Refusal> {
     let mut asked = Asked::default();
     let kind = component.component_type();
@@ -71,26 +70,7 @@ pub(crate) fn admit_compiled(engine: &Engine, component: &Component) -> Result<A
     for (name, export) in kind.exports(engine) {
         asked.export(name, matches!(export.ty, ComponentItem::ComponentFunc(_)));
     }
-    check_resources(component)?;
     asked.admitted()
-}
-
-fn check_resources(component: &Component) -> Result<(), Refusal> {
-    let Some(needs) = component.resources_required() else {
-        return Err(Refusal::Invalid { why: "imports a core module".to_owned() });
-    };
-    let memory_bytes = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(64 << 10);
-    let elements = needs.max_initial_table_size.unwrap_or(0);
-    let asked = [
-        ("linear memories", u64::from(needs.num_memories), u64::from(MEMORIES_MAX)),
-        ("bytes of memory at the start", memory_bytes, SLOT_MEMORY_BYTES_MAX as u64),
-        ("tables", u64::from(needs.num_tables), u64::from(TABLES_MAX)),
-        ("table elements", elements, TABLE_ELEMENTS_MAX as u64),
-    ];
-    match asked.into_iter().find(|(_, wanted, limit)| wanted > limit) {
-        Some((what, wanted, limit)) => Err(Refusal::TooDemanding { what, wanted, limit }),
-        None => Ok(()),
-    }
 }
 
 fn invalid(error: wasmparser::BinaryReaderError) -> Refusal {

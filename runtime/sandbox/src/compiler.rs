@@ -182,9 +182,14 @@ fn bad_arguments() -> ExitCode {
 }
 
 fn limit_self(cpu_s: u64, address_bytes: u64) -> std::io::Result<()> {
-    let limits = [(Resource::Cpu, cpu_s), (Resource::As, address_bytes), (Resource::Core, 0)];
-    for (resource, value) in limits {
-        setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?;
+    // Two seconds between the limits: at the first the system says why, at the second it only kills.
+    let limits = [
+        (Resource::Cpu, cpu_s, cpu_s.saturating_add(2)),
+        (Resource::As, address_bytes, address_bytes),
+        (Resource::Core, 0, 0),
+    ];
+    for (resource, current, maximum) in limits {
+        setrlimit(resource, Rlimit { current: Some(current), maximum: Some(maximum) })?;
     }
     Ok(())
 }

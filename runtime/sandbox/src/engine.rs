@@ -17,10 +17,10 @@ use crate::{CellCode, CodeDigest, Interfaces, PrepareError, Prepared, StartError
 /// The largest linear memory of any run, bytes: the size of a slot.
 pub const SLOT_MEMORY_BYTES_MAX: usize = 256 << 20;
 /// How many tables a component may have, and how many elements each.
-pub(crate) const TABLES_MAX: u32 = 4;
-pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
+const TABLES_MAX: u32 = 4;
+const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// How many linear memories a component may have.
-pub(crate) const MEMORIES_MAX: u32 = 1;
+const MEMORIES_MAX: u32 = 1;
 /// The deepest stack of a guest, bytes; a worker's thread needs more than this.
 const WASM_STACK_BYTES: usize = 512 << 10;
 /// How many frames of a trap's stack are looked at: enough to tell an endless recursion from a stray pointer.

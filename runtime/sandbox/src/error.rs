@@ -174,15 +174,11 @@ pub enum Refusal {
         /// The exports that it has.
         found: String,
     },
-    /// It needs more to begin with than a run may use.
-    #[error("needs {wanted} {what}, over the limit of {limit}")]
+    /// It needs more to begin with than a slot holds.
+    #[error("does not fit a slot: {why}")]
     TooDemanding {
-        /// Such as `bytes of memory at the start`.
-        what: &'static str,
-        /// What it needs.
-        wanted: u64,
-        /// The limit.
-        limit: u64,
+        /// The engine's words, with the numbers.
+        why: String,
     },
 }
 

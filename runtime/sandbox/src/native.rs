@@ -75,9 +75,17 @@ impl CellCode {
         component: wasmtime::Result<Component>,
         digest: CodeDigest,
     ) -> Result<Self, LoadError> {
-        let component =
-            component.map_err(|error| LoadError::OtherEngine { cell: digest, why: format!("{error:#}") })?;
         let refused = |source| LoadError::Refused { cell: digest, source };
+        let component = component.map_err(|error| {
+            let why = format!("{error:#}");
+            // The engine has no type for it; its words name the pool and the number.
+            let too_large = why.contains("pooling allocator");
+            if too_large {
+                refused(Refusal::TooDemanding { why })
+            } else {
+                LoadError::OtherEngine { cell: digest, why }
+            }
+        })?;
         let admitted = admit_compiled(sandbox.engine(), &component).map_err(refused)?;
         let linked = instance::link(sandbox.engine(), &component, admitted.world, admitted.imports).map_err(
             |error| refused(Refusal::Invalid { why: format!("does not fit the contract: {error:#}") }),
