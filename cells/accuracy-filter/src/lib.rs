@@ -1,1 +1,145 @@
-//! placeholder
+//! Makes filtered locations from plain ones, for phones that do not filter themselves: the stage
+//! `ACCURACY_FILTERING`.
+//!
+//! A location enters the filtered stream where it is accurate to under 200 m, repeats no other, and was not
+//! filtered before. Its entry is copied as it is, under another key.
+//!
+//! * Units: seconds, metres, degrees. The window is on `metadata.write_ts`, closed at both ends.
+//! * Memory: 53 bytes a location of the window and one page of texts.
+//! * Not here: whether it runs at all; phones that filter themselves do not need it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
+use cells_sdk::model::EntryId;
+use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::{Failure, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use serde_json::value::RawValue;
+
+const LOCATION: &str = "background/location";
+const FILTERED: &str = "background/filtered_location";
+/// Radius of the circle that likely holds the true place, m (exclusive).
+const ACCURACY_M_MAX: f64 = 200.0;
+/// The reference compares times by the whole millisecond.
+const MILLIS_A_SECOND: f64 = 1000.0;
+/// How many locations one run works on, so that what it writes stays small; a later run goes on.
+const LOCATIONS_A_RUN: usize = 20_000;
+/// The runtime starts the next run this much behind the mark, s.
+const RUN_GAP_S: f64 = 5.0;
+const ROWS_BYTES: usize = 1 << 20;
+
+#[derive(Debug, thiserror::Error)]
+enum FilterError {
+    #[error("cannot read locations")]
+    Read(#[from] ReadError),
+    #[error("cannot write filtered locations")]
+    Write(#[from] Failure),
+    #[error("metadata of location {0} are no JSON object")]
+    Metadata(EntryId),
+}
+
+/// One run of the stage.
+pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
+    try_run(runtime, run).map_err(|error| {
+        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    })
+}
+
+fn try_run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, FilterError> {
+    let written = |key| Query::of(&[key], TimeField::WriteTs).between(run.start, Some(run.end));
+    let mut locations = read(runtime, &written(LOCATION))?;
+    let whole = locations.len();
+    locations.truncate(end_of_run(&locations.columns().write_ts));
+    let more = locations.len() < whole;
+    let Some(last) = locations.columns().write_ts.last().copied() else {
+        return Ok(Outcome::default());
+    };
+    let until = if more { last } else { run.end };
+    let within = |key| written(key).between(run.start, Some(until));
+
+    let unique = without_exact_duplicates(runtime, &within(LOCATION), locations)?;
+    let known = read(runtime, &within(FILTERED))?;
+    let copied: HashSet<usize> = accepted(&unique, &known).into_iter().map(quirk::copied_row).collect();
+    drop((unique, known));
+    copy(runtime, &within(LOCATION), &copied)?;
+    Ok(Outcome { processed_through: Some(last), state: Vec::new(), more })
+}
+
+/// How many locations a run takes: all, or up to a pause behind the first [`LOCATIONS_A_RUN`] that is so long
+/// that nothing falls between the mark and the next run.
+fn end_of_run(write_ts: &[f64]) -> usize {
+    (LOCATIONS_A_RUN..write_ts.len())
+        .find(|row| write_ts[*row] - write_ts[row - 1] > RUN_GAP_S)
+        .unwrap_or(write_ts.len())
+}
+
+/// The rows of `locations` that enter the filtered stream, whose entries of the same window are `known`.
+fn accepted(locations: &Locations, known: &Locations) -> Vec<usize> {
+    let known: HashSet<i64> = known.columns().ts.iter().copied().filter_map(millis).collect();
+    let mut seen = HashSet::new();
+    let rows = locations.columns();
+    (0..locations.len())
+        .filter(|row| locations.is_placed(*row) && rows.accuracy[*row] < ACCURACY_M_MAX)
+        .filter(|row| {
+            // Adding zero makes the two zeros one.
+            let numbers = [rows.latitude[*row], rows.longitude[*row], rows.ts[*row], rows.accuracy[*row]];
+            seen.insert(numbers.map(|number| (number + 0.0).to_bits()))
+        })
+        .filter(|row| millis(rows.ts[*row]).is_some_and(|millis| !known.contains(&millis)))
+        .collect()
+}
+
+/// The whole milliseconds of a time in s, cut towards zero; `None` for what is no number.
+fn millis(ts: f64) -> Option<i64> {
+    ts.is_finite().then_some((ts * MILLIS_A_SECOND) as i64)
+}
+
+mod quirk {
+    /// Which row of the window, duplicates included, is copied for a row that was accepted among the rows
+    /// without exact duplicates.
+    ///
+    /// The reference counts rows in the list without duplicates and copies from the list with them. So behind
+    /// an exact duplicate it copies an earlier entry than the one it has accepted. The row that was meant is
+    /// the one with the accepted row's id.
+    pub(super) fn copied_row(accepted: usize) -> usize {
+        accepted
+    }
+}
+
+/// Copies those rows of the query's answer into the filtered stream, in their order.
+fn copy<R: ReadEntries + WriteEntries>(
+    runtime: &mut R,
+    query: &Query,
+    copied: &HashSet<usize>,
+) -> Result<(), FilterError> {
+    let mut rows = Rows::new();
+    let mut row = 0;
+    for_each_entry(runtime, query, |runtime, entry| {
+        if copied.contains(&row) {
+            let metadata = filtered_metadata(entry.metadata).ok_or(FilterError::Metadata(entry.id))?;
+            let id = EntryId::NONE;
+            rows.push(Row { id, key: FILTERED, metadata: &metadata, data: entry.data, extra: "" });
+        }
+        row += 1;
+        if rows.as_bytes().len() > ROWS_BYTES {
+            runtime.insert(&rows)?;
+            rows.clear();
+        }
+        Ok::<(), FilterError>(())
+    })?;
+    if !rows.is_empty() {
+        runtime.insert(&rows)?;
+    }
+    Ok(())
+}
+
+/// The metadata of the copy: the same values byte for byte, but for the key.
+fn filtered_metadata(metadata: &str) -> Option<String> {
+    let mut members: BTreeMap<String, &RawValue> = serde_json::from_str(metadata).ok()?;
+    let key = serde_json::value::to_raw_value(FILTERED).ok()?;
+    members.insert("key".to_owned(), &key);
+    serde_json::to_string(&members).ok()
+}
+
+cells_sdk::export_stage!(run);

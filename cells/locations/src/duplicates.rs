@@ -1,0 +1,154 @@
+//! Exact duplicates, which the reference drops whenever it reads a stream as a table.
+//!
+//! Two entries are the same reading where all numbers and truth values that the reference knows of a location
+//! are equal, and `metadata.write_ts` too; texts do not count. The same fix written down at two moments is kept twice.
+
+use std::collections::{BTreeMap, HashSet};
+
+use cells_sdk::model::EntryId;
+use cells_sdk::{Query, ReadEntries, TimeField};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Locations, ReadError, for_each_entry};
+
+/// The numbers of the columns, as bits.
+type Numbers = [u64; 5];
+
+/// The members that are compared besides the columns.
+const OTHERS: [&str; 10] = [
+    "altitude",
+    "sensed_speed",
+    "speed",
+    "distance",
+    "heading",
+    "vaccuracy",
+    "floor",
+    "mode",
+    "section",
+    "idx",
+];
+
+/// Drops what repeats an earlier row; `query` is the one that `locations` came from, by [`TimeField::WriteTs`].
+///
+/// Rows that are equal in their columns are rare, and only their entries are read in full.
+pub fn without_exact_duplicates<R: ReadEntries>(
+    runtime: &mut R,
+    query: &Query,
+    mut locations: Locations,
+) -> Result<Locations, ReadError> {
+    let suspects = suspects(&locations);
+    let (Some(first), Some(last)) = (suspects.values().min(), suspects.values().max()) else {
+        return Ok(locations);
+    };
+    let write_ts = &locations.columns().write_ts;
+    let narrow = Query { field: TimeField::WriteTs, ..query.clone() }
+        .between(Some(write_ts[*first]), Some(write_ts[*last]));
+    let mut seen = HashSet::new();
+    let mut repeated = HashSet::new();
+    for_each_entry(runtime, &narrow, |_, entry| {
+        if let Some(row) = suspects.get(&entry.id)
+            && !seen.insert((numbers(&locations, *row), others(entry.data)))
+        {
+            repeated.insert(*row);
+        }
+        Ok::<(), ReadError>(())
+    })?;
+    locations.retain(|row| !repeated.contains(&row));
+    Ok(locations)
+}
+
+/// Rows whose columns equal those of another row. Such rows have the same write time, so in the order of the
+/// query they lie within one run of equal write times.
+fn suspects(locations: &Locations) -> BTreeMap<EntryId, usize> {
+    let mut suspects = BTreeMap::new();
+    let write_ts = &locations.columns().write_ts;
+    let mut start = 0;
+    for run in write_ts.chunk_by(|a, b| a == b) {
+        let end = start + run.len();
+        if run.len() > 1 {
+            let mut first_with = BTreeMap::new();
+            for row in start..end {
+                if let Some(first) = first_with.insert(numbers(locations, row), row) {
+                    suspects.extend([first, row].map(|row| (locations.columns().ids[row], row)));
+                }
+            }
+        }
+        start = end;
+    }
+    suspects
+}
+
+fn numbers(locations: &Locations, row: usize) -> Numbers {
+    let rows = locations.columns();
+    [rows.ts[row], rows.write_ts[row], rows.latitude[row], rows.longitude[row], rows.accuracy[row]].map(bits)
+}
+
+/// Equal bits for what compares equal; absent numbers are equal to one another.
+fn bits(number: f64) -> u64 {
+    if number.is_nan() { f64::NAN.to_bits() } else { (number + 0.0).to_bits() }
+}
+
+/// The other members that are compared, absent ones as NaN.
+fn others(data: &str) -> [u64; OTHERS.len()] {
+    let members = serde_json::from_str(data).map(|Members(members)| members).unwrap_or_default();
+    OTHERS.map(|name| bits(members.get(name).and_then(number).unwrap_or(f64::NAN)))
+}
+
+#[derive(Deserialize)]
+struct Members(BTreeMap<String, Value>);
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_bool().map(|truth| f64::from(u8::from(truth))))
+}
+
+#[cfg(test)]
+mod tests {
+    use cells_sdk::Area;
+    use cells_sdk::testing::Memory;
+
+    use super::*;
+    use crate::read;
+
+    const KEY: &str = "background/location";
+
+    fn runtime(entries: &[(f64, &str)]) -> Memory {
+        entries.iter().fold(Memory::new(), |memory, (write_ts, others)| {
+            let metadata = format!(r#"{{"key":"{KEY}","write_ts":{write_ts}}}"#);
+            let data = format!(r#"{{"ts":1.5,"latitude":2,"longitude":3,"accuracy":4,{others}}}"#);
+            memory.with_entry(Area::Timeseries, &metadata, &data)
+        })
+    }
+
+    fn kept(entries: &[(f64, &str)]) -> Vec<u8> {
+        let mut runtime = runtime(entries);
+        let query = Query::of(&[KEY], TimeField::WriteTs);
+        let all = read(&mut runtime, &query).expect("readable");
+        let kept = without_exact_duplicates(&mut runtime, &query, all).expect("readable");
+        kept.columns().ids.iter().map(|id| id.0[11]).collect()
+    }
+
+    #[test]
+    fn a_reading_that_repeats_another_in_every_number_is_dropped() {
+        let same = r#""altitude":10,"floor":0"#;
+        assert_eq!(
+            kept(&[(7.0, same), (7.0, r#""floor":0.0,"altitude":10.0"#), (7.0, same), (8.0, same)]),
+            [1, 4]
+        );
+    }
+
+    #[test]
+    fn a_reading_that_differs_only_in_its_altitude_stays() {
+        assert_eq!(kept(&[(7.0, r#""altitude":10"#), (7.0, r#""altitude":11"#)]), [1, 2]);
+    }
+
+    #[test]
+    fn the_same_fix_written_down_at_another_moment_stays() {
+        assert_eq!(kept(&[(7.0, r#""altitude":10"#), (7.5, r#""altitude":10"#)]), [1, 2]);
+    }
+
+    #[test]
+    fn texts_do_not_tell_readings_apart() {
+        assert_eq!(kept(&[(7.0, r#""fmt_time":"a""#), (7.0, r#""fmt_time":"b""#)]), [1]);
+    }
+}

@@ -1,0 +1,215 @@
+//! The chain of a person's life: place, trip, place, trip, …; with an untracked span and a place of its own
+//! where nobody knows how the person got to where a trip begins.
+//!
+//! Everything here is made in memory, linked by position; [`crate::store`] gives it ids.
+
+use cells_geometry::distance;
+use cells_locations::Sampling;
+use cells_sdk::model::time::LocalDt;
+use cells_sdk::model::{EntryId, Point};
+
+use crate::fix::{Fix, position};
+use crate::method::source;
+use crate::signals::Moment;
+
+/// Between the arrival at a place and the untracked span that begins there, s.
+const UNTRACKED_AFTER_S: f64 = 5.0;
+/// Slower than this from the last place is no travel: a little under walking speed, m/s.
+const STILL_M_S: f64 = 3000.0 / 3600.0;
+
+/// Where two things meet in the chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Passage {
+    /// s
+    pub ts: f64,
+    /// Local time of `ts`.
+    pub local_dt: LocalDt,
+    /// Local time of `ts`.
+    pub fmt_time: String,
+    /// The trip or untracked span on the other side: its position in [`Chain::journeys`].
+    pub journey: usize,
+}
+
+/// A place. The first of a chain has no entry, the last no exit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stay {
+    /// Its entry, where an earlier run made it and this run only adds the exit.
+    pub earlier: Option<EntryId>,
+    /// Which of the run's new entries it is, from 0.
+    pub created: u32,
+    /// When it was reached, s.
+    pub enter_ts: Option<f64>,
+    /// How it was reached, where this run knows.
+    pub entered: Option<Passage>,
+    /// How it was left.
+    pub exited: Option<Passage>,
+    /// Where.
+    pub location: Point,
+}
+
+/// A trip or an untracked span, from one place to another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Journey {
+    /// Whether nobody knows what happened.
+    pub untracked: bool,
+    /// Which of the run's new entries it is, from 0.
+    pub created: u32,
+    /// Its first moment.
+    pub start: Fix,
+    /// Its last moment.
+    pub end: Fix,
+    /// Position in [`Chain::stays`].
+    pub from: usize,
+    /// Position in [`Chain::stays`].
+    pub to: usize,
+}
+
+impl Journey {
+    /// Straight from start to end, m.
+    pub fn distance(&self) -> f64 {
+        distance(position(self.end.loc), position(self.start.loc))
+    }
+}
+
+/// The place that an earlier run left open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenPlace {
+    /// Its entry.
+    pub id: EntryId,
+    /// s
+    pub enter_ts: Option<f64>,
+    /// The same with its local time, as far as the place has it.
+    pub arrival: Option<Fix>,
+    /// Where.
+    pub location: Point,
+}
+
+/// What a run adds to the chain.
+#[derive(Debug)]
+pub struct Chain<'a> {
+    /// Places; the first may be an earlier one.
+    pub stays: Vec<Stay>,
+    /// Trips and untracked spans.
+    pub journeys: Vec<Journey>,
+    method: Sampling,
+    restarts: &'a [Moment],
+    created: u32,
+    earlier_arrival: Option<Fix>,
+}
+
+impl<'a> Chain<'a> {
+    /// Goes on from the open place, or begins a chain with a place where the first trip starts.
+    pub fn begin(mut open: Option<OpenPlace>, first: &Fix, method: Sampling, restarts: &'a [Moment]) -> Self {
+        let earlier_arrival = open.as_mut().and_then(|open| open.arrival.take());
+        let mut chain =
+            Self { stays: Vec::new(), journeys: Vec::new(), method, restarts, created: 0, earlier_arrival };
+        let stay = match open {
+            Some(open) => Stay {
+                earlier: Some(open.id),
+                created: 0,
+                enter_ts: open.enter_ts,
+                entered: None,
+                exited: None,
+                location: open.location,
+            },
+            None => Stay {
+                earlier: None,
+                created: chain.next_created(),
+                enter_ts: None,
+                entered: None,
+                exited: None,
+                location: first.loc,
+            },
+        };
+        chain.stays.push(stay);
+        chain
+    }
+
+    fn next_created(&mut self) -> u32 {
+        self.created += 1;
+        self.created - 1
+    }
+
+    /// The time at which the last place was reached, where the next trip from `start` must come behind an
+    /// untracked span.
+    pub fn untracked_since(&self, start: &Fix) -> Option<f64> {
+        let place = self.stays.last().expect("a chain begins with a place");
+        let enter_ts = place.enter_ts?;
+        let restarted = self.restarts.iter().any(|restart| (enter_ts..=start.ts).contains(&restart.ts));
+        (restarted || self.jumped(place, enter_ts, start)).then_some(enter_ts)
+    }
+
+    /// The moment at which the last place was reached, as the place has it.
+    pub fn last_arrival(&self) -> Option<Fix> {
+        let place = self.stays.last().expect("a chain begins with a place");
+        match &place.entered {
+            Some(passage) => Some(Fix {
+                ts: passage.ts,
+                local_dt: passage.local_dt.clone(),
+                fmt_time: passage.fmt_time.clone(),
+                loc: place.location,
+            }),
+            None => self.earlier_arrival.clone(),
+        }
+    }
+
+    /// Whether the person is far from the last place, and did not travel there at any speed worth the name.
+    /// A start before the arrival counts as such; at the very moment of the arrival it does not.
+    fn jumped(&self, place: &Stay, enter_ts: f64, start: &Fix) -> bool {
+        let far_m = match self.method {
+            Sampling::Distance => 1200.0,
+            Sampling::Time => 2500.0,
+        };
+        let jump = distance(position(place.location), position(start.loc));
+        // Written with the negations of the reference, which decide what NaN does.
+        let near = jump < far_m;
+        let travelled = jump / (start.ts - enter_ts) > STILL_M_S;
+        !near && !travelled
+    }
+
+    /// Adds a trip and the place at its end. `arrival`: the point at which the last place was reached, where
+    /// [`Self::untracked_since`] asked for it; an untracked span comes before the trip then.
+    pub fn add_trip(&mut self, start: Fix, end: Fix, arrival: Option<Fix>) {
+        // The reference makes the trip and its end before the untracked span, and dates them so.
+        let (trip, place) = (self.next_created(), self.next_created());
+        if let Some(arrival) = arrival {
+            let (untracked, restarted) = (self.next_created(), self.next_created());
+            let gap = shifted_in_seconds_only(arrival);
+            self.add_journey(true, [untracked, restarted], gap, start.clone());
+        }
+        self.add_journey(false, [trip, place], start, end);
+    }
+
+    fn add_journey(&mut self, untracked: bool, created: [u32; 2], start: Fix, end: Fix) {
+        let journey = self.journeys.len();
+        let from = self.stays.len() - 1;
+        let last = &mut self.stays[from];
+        last.exited = Some(passage(&start, journey));
+        if last.enter_ts.is_none() {
+            last.location = start.loc;
+        }
+        self.stays.push(Stay {
+            earlier: None,
+            created: created[1],
+            enter_ts: Some(end.ts),
+            entered: Some(passage(&end, journey)),
+            exited: None,
+            location: end.loc,
+        });
+        self.journeys.push(Journey { untracked, created: created[0], start, end, from, to: from + 1 });
+    }
+
+    /// The name of the method that made it.
+    pub fn source(&self) -> &'static str {
+        source(self.method)
+    }
+}
+
+/// An untracked span begins 5 s behind the arrival, but the reference leaves the local times at the arrival.
+fn shifted_in_seconds_only(arrival: Fix) -> Fix {
+    Fix { ts: arrival.ts + UNTRACKED_AFTER_S, ..arrival }
+}
+
+fn passage(fix: &Fix, journey: usize) -> Passage {
+    Passage { ts: fix.ts, local_dt: fix.local_dt.clone(), fmt_time: fix.fmt_time.clone(), journey }
+}

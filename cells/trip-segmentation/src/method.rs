@@ -1,0 +1,89 @@
+//! Which method finds the trips, by what the phones say about how they choose their fixes.
+
+use cells_locations::Sampling;
+
+use crate::points::{Points, Segments};
+use crate::signals::Signals;
+use crate::{distance_method, time_method};
+
+/// The trips of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segmentation {
+    /// Rows of [`Points`].
+    pub segments: Segments,
+    /// The method that gives its name to all of them.
+    pub method: Sampling,
+}
+
+/// Finds the trips of a run that reads up to `run_end`, s; the points are not empty.
+///
+/// All points go to the one method that any of them names. With both named, each method gets the rows from the
+/// first to the last that name it.
+pub fn segment(points: &Points, signals: &Signals, run_end: f64) -> Segmentation {
+    let method = first_named(points).unwrap_or(UNNAMED_IS_TIME);
+    let other = match method {
+        Sampling::Time => Sampling::Distance,
+        Sampling::Distance => Sampling::Time,
+    };
+    let segments = if points.sampling.contains(&Some(other)) {
+        segment_mixed(points, signals, run_end, [method, other])
+    } else {
+        segment_by(method, points, 0..points.len(), signals)
+    };
+    Segmentation { segments, method }
+}
+
+/// Where no point names its sampling, as in histories from other apps. The reference fails on them for ever.
+/// The method for points in time ends trips at stays and at silences both, so it suits either sampling.
+const UNNAMED_IS_TIME: Sampling = Sampling::Time;
+
+/// The first sampling that a point names.
+pub fn first_named(points: &Points) -> Option<Sampling> {
+    points.sampling.iter().copied().find_map(std::convert::identity)
+}
+
+/// The reference's rule for an owner who changed phones within the window: the ranges are cut by rows, but the
+/// signals by write times between the points' own times, and the trips are put in the order of the ranges.
+/// Ranges that overlap (both phones at once, or there and back) give overlapping trips; of two ranges
+/// that begin at the same moment only the later method's trips remain.
+fn segment_mixed(points: &Points, signals: &Signals, run_end: f64, methods: [Sampling; 2]) -> Segments {
+    let mut parts = methods.map(|method| {
+        let names_it = |named: &Option<Sampling>| *named == Some(method);
+        let first = points.sampling.iter().position(names_it).expect("both are named");
+        let last = points.sampling.iter().rposition(names_it).expect("both are named");
+        let until = points.ts.get(last + 1).copied().unwrap_or(run_end);
+        let own = signals.written_within(points.ts[first], until);
+        (points.ts[first], segment_by(method, points, first..last + 1, &own))
+    });
+    let done_through = parts.iter().filter_map(|(_, part)| part.done_through).reduce(f64::max);
+    parts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let [(first, a), (second, b)] = parts;
+    let kept = if first == second { Vec::new() } else { a.trips };
+    Segments { trips: [kept, b.trips].concat(), done_through }
+}
+
+fn segment_by(
+    method: Sampling,
+    points: &Points,
+    rows: std::ops::Range<usize>,
+    signals: &Signals,
+) -> Segments {
+    let first = rows.start;
+    let track = points.track(rows);
+    let mut segments = match method {
+        Sampling::Time => time_method::segment(track, signals),
+        Sampling::Distance => distance_method::segment(track, signals),
+    };
+    for (start, end) in &mut segments.trips {
+        (*start, *end) = (*start + first, *end + first);
+    }
+    segments
+}
+
+/// The name that the reference gives to what a method makes.
+pub fn source(method: Sampling) -> &'static str {
+    match method {
+        Sampling::Time => "DwellSegmentationTimeFilter",
+        Sampling::Distance => "DwellSegmentationDistFilter",
+    }
+}

@@ -1,0 +1,101 @@
+//! The points of one run, in the order of their times.
+
+use cells_geometry::Position;
+use cells_locations::Locations;
+use cells_sdk::model::EntryId;
+
+/// Points in rising order of `ts`, equal times allowed; every number is finite. Made by [`Points::sort_out`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Points {
+    /// Their entries.
+    pub ids: Vec<EntryId>,
+    /// When the fix was made, s.
+    pub ts: Vec<f64>,
+    /// When the phone wrote it down, s; rising too.
+    pub write_ts: Vec<f64>,
+    /// Where.
+    pub positions: Vec<Position>,
+    /// What `data.filter` says.
+    pub sampling: Vec<Option<cells_locations::Sampling>>,
+}
+
+impl Points {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ts.is_empty()
+    }
+
+    /// Splits what was read, in the order of writing, into what can be worked on and what cannot.
+    ///
+    /// The reference's rule for times that run backwards: a point is out of order where an earlier-written one
+    /// has a later time. So one time far in the future condemns every point behind it.
+    pub fn sort_out(locations: &Locations) -> SortedOut {
+        let rows = locations.columns();
+        let mut sorted = SortedOut::default();
+        let mut latest = f64::NEG_INFINITY;
+        for row in 0..locations.len() {
+            if !locations.is_placed(row) {
+                sorted.unplaced += 1;
+                continue;
+            }
+            if rows.ts[row] < latest {
+                sorted.out_of_order.push(rows.ids[row]);
+                continue;
+            }
+            latest = rows.ts[row];
+            let points = &mut sorted.points;
+            points.ids.push(rows.ids[row]);
+            points.ts.push(rows.ts[row]);
+            points.write_ts.push(rows.write_ts[row]);
+            points.positions.push(Position { latitude: rows.latitude[row], longitude: rows.longitude[row] });
+            points.sampling.push(locations.sampling(row));
+        }
+        sorted
+    }
+
+    /// The part that a method works on.
+    pub fn track(&self, rows: std::ops::Range<usize>) -> Track<'_> {
+        Track {
+            ts: &self.ts[rows.clone()],
+            write_ts: &self.write_ts[rows.clone()],
+            positions: &self.positions[rows],
+        }
+    }
+}
+
+/// What [`Points::sort_out`] makes of a stream.
+#[derive(Debug, Default, PartialEq)]
+pub struct SortedOut {
+    /// What can be worked on.
+    pub points: Points,
+    /// Entries whose time runs backwards; they are to be marked invalid.
+    pub out_of_order: Vec<EntryId>,
+    /// How many had no time or no place. The reference takes a missing time for a reason to condemn all that
+    /// follow; here they are passed over.
+    pub unplaced: usize,
+}
+
+/// What a segmentation method sees: equally long columns with the invariants of [`Points`].
+#[derive(Debug, Clone, Copy)]
+pub struct Track<'a> {
+    /// s
+    pub ts: &'a [f64],
+    /// s
+    pub write_ts: &'a [f64],
+    /// Where.
+    pub positions: &'a [Position],
+}
+
+/// The trips that a method found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Segments {
+    /// First and last row of each trip, in rising order.
+    pub trips: Vec<(usize, usize)>,
+    /// `write_ts` of the last point that need not be read again, s; `None` where no trip was closed.
+    pub done_through: Option<f64>,
+}

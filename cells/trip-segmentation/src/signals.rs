@@ -1,0 +1,136 @@
+//! What phones say besides where they are: motion activity, and how their own trip detection moved.
+
+use cells_locations::{ReadError, for_each_entry, read};
+use cells_sdk::model::statemachine::{State, TransitionType};
+use cells_sdk::{Query, ReadEntries, TimeField};
+use serde::Deserialize;
+
+/// When something happened and when the phone wrote it down, s.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moment {
+    /// `data.ts`
+    pub ts: f64,
+    /// `metadata.write_ts`
+    pub write_ts: f64,
+}
+
+/// What happened in the window of a run; each list in the order of writing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Signals {
+    /// Any motion activity at all, even "still": the phone was awake and measuring.
+    pub motion: Vec<Moment>,
+    /// Tracking was off before this moment; see [`is_restart`].
+    pub restarts: Vec<Moment>,
+    /// The phone thought that a trip had ended.
+    pub stops: Vec<Moment>,
+}
+
+impl Signals {
+    /// Reads those whose `write_ts` lies within the closed bounds, s.
+    pub fn read<R: ReadEntries>(runtime: &mut R, start: Option<f64>, end: f64) -> Result<Self, ReadError> {
+        let written = |key| Query::of(&[key], TimeField::WriteTs).between(start, Some(end));
+        let mut signals = Self::default();
+        // Of a motion activity only the times count, and columns have them without any text.
+        let motion = read(runtime, &written("background/motion_activity"))?;
+        let columns = motion.columns();
+        signals.motion = columns
+            .ts
+            .iter()
+            .zip(&columns.write_ts)
+            .map(|(ts, write_ts)| Moment { ts: *ts, write_ts: *write_ts })
+            .collect();
+        for_each_entry(runtime, &written("statemachine/transition"), |_, entry| {
+            signals.add_transition(entry.data, entry.write_ts);
+            Ok::<(), ReadError>(())
+        })?;
+        Ok(signals)
+    }
+
+    fn add_transition(&mut self, data: &str, write_ts: f64) {
+        // A transition that cannot be read says nothing about trips.
+        let Ok(transition) = serde_json::from_str::<Transition>(data) else { return };
+        let Some(ts) = transition.ts else { return };
+        if is_restart(&transition) {
+            self.restarts.push(Moment { ts, write_ts });
+        }
+        if transition.is(TransitionType::StoppedMoving) {
+            self.stops.push(Moment { ts, write_ts });
+        }
+    }
+
+    /// Those that were written within the closed bounds, s.
+    pub fn written_within(&self, start: f64, end: f64) -> Self {
+        let within = |moments: &[Moment]| {
+            moments.iter().copied().filter(|moment| (start..=end).contains(&moment.write_ts)).collect()
+        };
+        Self { motion: within(&self.motion), restarts: within(&self.restarts), stops: within(&self.stops) }
+    }
+}
+
+#[derive(Deserialize)]
+struct Transition {
+    ts: Option<f64>,
+    curr_state: Option<f64>,
+    transition: Option<f64>,
+}
+
+impl Transition {
+    fn is(&self, kind: TransitionType) -> bool {
+        self.transition == Some(f64::from(kind.number()))
+    }
+}
+
+/// Whether tracking was off before: switched off by its owner, the phone was off (Android), or a visit ended
+/// while no trip was expected (iOS).
+fn is_restart(transition: &Transition) -> bool {
+    let waiting = transition.curr_state == Some(f64::from(State::WaitingForTripStart.number()));
+    transition.is(TransitionType::StopTracking)
+        || transition.is(TransitionType::Booted)
+        || (waiting && transition.is(TransitionType::VisitEnded))
+}
+
+/// For each of the rising times `ts`: whether one of the moments lies behind the previous time, and not behind it.
+/// Moments before the first time count for the first; those behind the last count for none.
+pub fn happened_before(ts: &[f64], moments: &[Moment]) -> Vec<bool> {
+    let mut happened = vec![false; ts.len()];
+    for moment in moments {
+        // A moment that is no number lies behind every time.
+        let row = ts.partition_point(|time| time < &moment.ts || moment.ts.is_nan());
+        if let Some(flag) = happened.get_mut(row) {
+            *flag = true;
+        }
+    }
+    happened
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moments(times: &[f64]) -> Vec<Moment> {
+        times.iter().map(|ts| Moment { ts: *ts, write_ts: *ts }).collect()
+    }
+
+    #[test]
+    fn a_moment_belongs_to_the_first_point_that_is_not_before_it() {
+        let happened = |times: &[f64]| happened_before(&[10.0, 20.0, 20.0, 30.0], &moments(times));
+        assert_eq!(happened(&[5.0]), [true, false, false, false]);
+        assert_eq!(happened(&[20.0, 20.5]), [false, true, false, true]);
+        assert_eq!(happened(&[30.5, f64::NAN]), [false; 4]);
+    }
+
+    #[test]
+    fn a_restart_is_a_stop_of_tracking_a_boot_or_the_end_of_a_visit_while_waiting() {
+        let mut signals = Signals::default();
+        for (ts, state, transition) in
+            [(1, "2", "3"), (2, "0", "4"), (3, "1", "14"), (4, "2", "14"), (5, "2", "2"), (6, "1", "null")]
+        {
+            let data =
+                format!(r#"{{"ts":{ts},"curr_state":{state},"transition":{transition},"fmt_time":""}}"#);
+            signals.add_transition(&data, 9.0);
+        }
+        signals.add_transition(r#"{"ts":7,"curr_state":"1","transition":"STOP_TRACKING"}"#, 9.0);
+        assert_eq!(signals.restarts.iter().map(|moment| moment.ts).collect::<Vec<_>>(), [1.0, 2.0, 3.0]);
+        assert_eq!(signals.stops, [Moment { ts: 5.0, write_ts: 9.0 }]);
+    }
+}

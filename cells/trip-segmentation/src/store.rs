@@ -1,0 +1,180 @@
+//! The open place on the way in, and a run's part of the chain on the way out.
+
+use cells_locations::for_each_entry;
+use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::model::segmentation::{Place, Trip};
+use cells_sdk::model::time::server_metadata;
+use cells_sdk::model::{EntryId, Kept};
+use cells_sdk::{Order, Query, ReadEntries, TimeField, WriteEntries};
+
+use crate::SegmentError;
+use crate::chain::{Chain, Journey, OpenPlace, Passage, Stay};
+use crate::fix::Fix;
+
+const PLACE: &str = "segmentation/raw_place";
+const TRIP: &str = "segmentation/raw_trip";
+const UNTRACKED: &str = "segmentation/raw_untracked";
+
+/// The entry of the place that an earlier run left open, as it is stored.
+#[derive(Debug)]
+pub struct OpenEntry {
+    id: EntryId,
+    metadata: String,
+    data: Kept<Place>,
+}
+
+impl OpenEntry {
+    /// Finds the place without an exit. There is one at most; it is the last one reached, so the search
+    /// goes back in time and as a rule ends at once.
+    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, SegmentError> {
+        let query = Query { order: Order::Descending, ..Query::of(&[PLACE], TimeField::EnterTs) };
+        let mut found = None;
+        let walked = for_each_entry(runtime, &query, |_, entry| {
+            let data: Kept<Place> = serde_json::from_str(entry.data)
+                .map_err(|source| Walk::Broken(SegmentError::BadPlace { id: entry.id, source }))?;
+            if data.known.exit_ts.is_some() {
+                return Ok(());
+            }
+            found = Some(Self { id: entry.id, metadata: entry.metadata.to_owned(), data });
+            Err(Walk::Found)
+        });
+        match walked {
+            Ok(()) | Err(Walk::Found) => Ok(found),
+            Err(Walk::Broken(error)) => Err(error),
+        }
+    }
+
+    /// What the chain goes on from.
+    pub fn place(&self) -> OpenPlace {
+        let place = &self.data.known;
+        let arrival = || {
+            Some(Fix {
+                ts: place.enter_ts?,
+                local_dt: place.enter_local_dt.clone()?,
+                fmt_time: place.enter_fmt_time.clone()?,
+                loc: place.location,
+            })
+        };
+        OpenPlace { id: self.id, enter_ts: place.enter_ts, arrival: arrival(), location: place.location }
+    }
+}
+
+/// How a walk over places ends.
+enum Walk {
+    Found,
+    Broken(SegmentError),
+}
+
+impl From<cells_locations::ReadError> for Walk {
+    fn from(error: cells_locations::ReadError) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+/// Writes a run's part of the chain. Places and trips name each other, and ids come from inserting: so places
+/// are inserted without links, then the trips with theirs, then the places are replaced.
+pub fn write<R: WriteEntries>(
+    runtime: &mut R,
+    chain: &Chain<'_>,
+    open: Option<OpenEntry>,
+    now: f64,
+) -> Result<(), SegmentError> {
+    let metadata = |key: &str, created: u32| {
+        // Entries of one run keep their order in their write times.
+        server_metadata(key, now + f64::from(created) * 1e-6).map_err(SegmentError::Now)
+    };
+    let mut rows = Rows::new();
+    for stay in chain.stays.iter().filter(|stay| stay.earlier.is_none()) {
+        let place = place(chain, stay, &[]);
+        rows.push(new_row(PLACE, &metadata(PLACE, stay.created)?, &json(&place)));
+    }
+    let mut new_places = runtime.insert(&rows)?.into_iter();
+    let place_ids: Vec<EntryId> = chain
+        .stays
+        .iter()
+        .map(|stay| stay.earlier.or_else(|| new_places.next()).ok_or(SegmentError::IdsMissing))
+        .collect::<Result<_, _>>()?;
+
+    rows.clear();
+    for journey in &chain.journeys {
+        let key = if journey.untracked { UNTRACKED } else { TRIP };
+        let trip = trip(chain, journey, &place_ids);
+        rows.push(new_row(key, &metadata(key, journey.created)?, &json(&trip)));
+    }
+    let journey_ids = runtime.insert(&rows)?;
+    if journey_ids.len() != chain.journeys.len() {
+        return Err(SegmentError::IdsMissing);
+    }
+
+    rows.clear();
+    let mut open = open;
+    for (stay, id) in chain.stays.iter().zip(place_ids) {
+        let linked = place(chain, stay, &journey_ids);
+        let (metadata, data) = match open.take_if(|open| Some(open.id) == stay.earlier) {
+            Some(open) => (open.metadata, json(&left(open.data, linked))),
+            None => (metadata(PLACE, stay.created)?, json(&linked)),
+        };
+        rows.push(Row { id, ..new_row(PLACE, &metadata, &data) });
+    }
+    Ok(runtime.replace(&rows)?)
+}
+
+fn new_row<'a>(key: &'a str, metadata: &'a str, data: &'a str) -> Row<'a> {
+    Row { id: EntryId::NONE, key, metadata, data, extra: "" }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("the types hold nothing that JSON has not")
+}
+
+fn trip(chain: &Chain<'_>, journey: &Journey, places: &[EntryId]) -> Trip {
+    let (start, end) = (journey.start.clone(), journey.end.clone());
+    Trip {
+        duration: end.ts - start.ts,
+        distance: journey.distance(),
+        start_ts: start.ts,
+        start_local_dt: start.local_dt,
+        start_fmt_time: start.fmt_time,
+        end_ts: end.ts,
+        end_local_dt: end.local_dt,
+        end_fmt_time: end.fmt_time,
+        start_place: places[journey.from],
+        end_place: places[journey.to],
+        start_loc: start.loc,
+        end_loc: end.loc,
+        source: chain.source().to_owned(),
+    }
+}
+
+/// The place of a stay; links only as far as there are ids.
+fn place(chain: &Chain<'_>, stay: &Stay, journeys: &[EntryId]) -> Place {
+    let (entered, exited) = (stay.entered.clone(), stay.exited.clone());
+    let journey = |passage: &Passage| journeys.get(passage.journey).copied();
+    Place {
+        ending_trip: entered.as_ref().and_then(journey),
+        starting_trip: exited.as_ref().and_then(journey),
+        duration: exited.as_ref().zip(stay.enter_ts).map(|(exit, enter_ts)| exit.ts - enter_ts),
+        enter_ts: stay.enter_ts,
+        enter_local_dt: entered.as_ref().map(|passage| passage.local_dt.clone()),
+        enter_fmt_time: entered.map(|passage| passage.fmt_time),
+        exit_ts: exited.as_ref().map(|passage| passage.ts),
+        exit_local_dt: exited.as_ref().map(|passage| passage.local_dt.clone()),
+        exit_fmt_time: exited.map(|passage| passage.fmt_time),
+        location: stay.location,
+        source: chain.source().to_owned(),
+    }
+}
+
+/// An earlier place with the exit that this run gives it; everything else stays.
+fn left(earlier: Kept<Place>, linked: Place) -> Kept<Place> {
+    let known = Place {
+        exit_ts: linked.exit_ts,
+        exit_local_dt: linked.exit_local_dt,
+        exit_fmt_time: linked.exit_fmt_time,
+        starting_trip: linked.starting_trip,
+        duration: linked.duration,
+        location: linked.location,
+        ..earlier.known
+    };
+    Kept { known, rest: earlier.rest }
+}
