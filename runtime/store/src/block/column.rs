@@ -32,8 +32,8 @@ pub(super) const ODD: u8 = 255;
 /// A column as it is read.
 #[derive(Debug, Clone)]
 pub(super) enum Column<'b> {
-    /// Decimals of one scale.
-    Decimals { values: Rc<[i64]>, scale: u8, form: Form },
+    /// Decimals of one scale; zeros at their ends are left out down to `least` digits behind the point.
+    Decimals { values: Rc<[i64]>, scale: u8, least: u8 },
     /// Decimals whose digits behind the point are `digits`; where that is [`ODD`], the value counts in `odd`.
     Each { values: Rc<[i64]>, scale: u8, digits: &'b [u8], odd: Texts<'b> },
     /// Digits of a written time.
@@ -42,15 +42,6 @@ pub(super) enum Column<'b> {
     Dictionary { index: &'b [u8], texts: Texts<'b> },
     /// One text a row.
     Texts(Texts<'b>),
-}
-
-/// What becomes of zeros at the end of decimals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// They stay.
-    Fixed,
-    /// They go, down to that many digits behind the point.
-    Stripped(usize),
 }
 
 /// Texts in a row: where each begins in a section, and where the last one ends.
@@ -143,9 +134,7 @@ impl<'a> ColumnWriter<'a> {
             return false;
         }
         let scale = plain().map(|decimal| decimal.scale).max().expect("there is a first");
-        let common: Option<Vec<i64>> = (odd < decimals.len())
-            .then(|| fill(&decimals, *first, |decimal| at_scale(decimal, scale)))
-            .flatten();
+        let common = fill(&decimals, *first, |decimal| at_scale(decimal, scale));
         let form = common.as_ref().filter(|_| odd == 0).and_then(|values| form_of(values, &decimals, scale));
         match (common, form) {
             (Some(values), Some(form)) => {
@@ -305,9 +294,8 @@ impl<'b> ColumnReader<'b> {
                     return Err(BadBlock::Broken("decimals of too many digits"));
                 }
                 let values = self.read_known(reader, rows, scale)?;
-                let form =
-                    if tag == FIXED { Form::Fixed } else { Form::Stripped(usize::from(tag - STRIPPED)) };
-                Ok(Column::Decimals { values, scale, form })
+                let least = if tag == FIXED { scale } else { scale.min(tag - STRIPPED) };
+                Ok(Column::Decimals { values, scale, least })
             }
             EACH => self.read_each(reader, section, rows),
             DICTIONARY => {

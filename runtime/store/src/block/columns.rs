@@ -9,9 +9,9 @@ use runtime_types::json::{member, number};
 
 use super::bytes::{Reader, put_planes, put_u32, put_varint, width_of};
 use super::column::{Column, ColumnReader, ColumnWriter};
-use super::meta::{BlockMeta, put_ids, put_origins, put_sparse, read_ids, read_origins, read_sparse};
+use super::meta::{BlockMeta, put_ids, put_origins, put_told, read_ids, read_origins, read_told};
 use super::rebuild::rebuild;
-use super::shape::{ACCURACY, FIELDS, FILTER, LATITUDE, LONGITUDE, Shape, Slot};
+use super::shape::{ACCURACY, FIELDS, FILTER, LATITUDE, LONGITUDE, NAMES, Shape, Slot};
 use super::split::{Group, Split, split};
 use super::{BadBlock, BlockRow, CannotEncode, Codec, DecodedBlock, ROWS_MAX, TEXT_BYTES_MAX, check_rows};
 
@@ -65,8 +65,8 @@ pub(super) fn encode(rows: &[BlockRow<'_>]) -> Result<Vec<u8>, CannotEncode> {
     put_shapes(&mut head, &groups, &group_of);
     put_ids(&mut head, rows);
     put_origins(&mut head, rows);
-    for field in 0..LATITUDE {
-        put_sparse(&mut head, &untold(rows, &groups, field));
+    for field in 0..FIELDS {
+        put_told(&mut head, &untold(rows, &groups, field));
     }
     for group in &groups {
         let mut writer = ColumnWriter::default();
@@ -100,26 +100,41 @@ fn put_shapes(out: &mut Vec<u8>, groups: &[Group<'_>], group_of: &[u64]) {
     put_planes(out, group_of, width);
 }
 
-/// The times of a field that the decoder would not find in the texts, or not these.
+/// The values of a field that the shapes do not tell: times that differ from their text's, and what hides
+/// in texts kept raw.
 fn untold(rows: &[BlockRow<'_>], groups: &[Group<'_>], field: usize) -> Vec<(usize, f64)> {
     let mut untold = Vec::new();
     for group in groups {
+        let slot = group.shape.slots[field];
         for (at, row) in group.rows.iter().enumerate() {
-            let told = match group.shape.slots[field] {
-                Slot::Hole(hole) => {
+            let told = match slot {
+                Slot::Hole(hole) if field < LATITUDE => {
                     let text = std::str::from_utf8(group.value(at, hole)).unwrap_or_default();
                     number(text).unwrap_or(f64::NAN)
                 }
                 _ => f64::NAN,
             };
-            let time = rows[*row].times.own[field];
-            if time.to_bits() != told.to_bits() && !(time.is_nan() && told.is_nan()) {
-                untold.push((*row, time));
+            let value = match (field, slot) {
+                (0..LATITUDE, _) => rows[*row].times.own[field],
+                (_, Slot::Raw(_)) => named_value(rows[*row].data, field),
+                _ => f64::NAN,
+            };
+            if value.to_bits() != told.to_bits() && !(value.is_nan() && told.is_nan()) {
+                untold.push((*row, value));
             }
         }
     }
     untold.sort_by_key(|(row, _)| *row);
     untold
+}
+
+/// A named field of `data` that is no time; NaN where it is absent.
+fn named_value(data: &str, field: usize) -> f64 {
+    let value = member(data, NAMES[field - 1]);
+    if field == FILTER {
+        return value.map_or(f64::NAN, |value| f64::from(filter_of(value.as_bytes())));
+    }
+    value.and_then(number).unwrap_or(f64::NAN)
 }
 
 /// The sections of a block, unpacked as far as was asked.
@@ -165,6 +180,8 @@ pub(super) struct Head<'b> {
     pub shapes: Vec<ReadShape<'b>>,
     /// Which of the shapes each row has.
     pub shape_of: Vec<u16>,
+    /// By field: rows and their values, which go before what the shapes tell.
+    told: Vec<Vec<(usize, f64)>>,
 }
 
 /// A shape as it is read, with the columns that have been read so far.
@@ -184,26 +201,57 @@ impl<'b> Head<'b> {
         let (mut shapes, shape_of) = read_shapes(&mut reader, rows)?;
         let ids = read_ids(&mut reader, rows)?;
         let origins = read_origins(&mut reader, rows)?;
-        let mut times: [Vec<f64>; 6] = Default::default();
-        // What is kept apart comes before the columns, and goes over them: it is put down last.
-        let apart = reader.clone();
-        for _ in 0..LATITUDE {
-            read_sparse(&mut reader, rows, &mut Vec::new())?;
-        }
+        let told = (0..FIELDS).map(|_| read_told(&mut reader, rows)).collect::<Result<Vec<_>, _>>()?;
         for shape in &mut shapes {
             for hole in shape.shape.named_holes().collect::<Vec<_>>() {
                 shape.read_column(&mut reader, head, hole)?;
             }
         }
-        let mut apart = apart;
-        for (field, times) in times.iter_mut().enumerate() {
-            *times = gather(&shapes, &shape_of, field, f64::NAN, |column, _| column.doubles());
-            read_sparse(&mut apart, rows, times)?;
-            if times.iter().all(|time| time.is_nan()) {
-                times.clear();
-            }
+        let mut read = Self { meta: BlockMeta::default(), shapes, shape_of, told };
+        let times = [0, 1, 2, 3, 4, 5].map(|field| {
+            let times = read.numbers(field);
+            if times.iter().all(|time| time.is_nan()) { Vec::new() } else { times }
+        });
+        read.meta = BlockMeta::new(ids, origins, times);
+        Ok(read)
+    }
+
+    /// One value a row of a named field.
+    fn numbers(&self, field: usize) -> Vec<f64> {
+        let mut values = self.gather(field, f64::NAN, |column, _| column.doubles());
+        self.told[field].iter().for_each(|(row, value)| values[*row] = *value);
+        values
+    }
+
+    fn filters(&self) -> Vec<u8> {
+        let mut values = self.gather(FILTER, FILTER_ABSENT, |column, rows| column.kinds(rows, filter_of));
+        let no_scalar = |shape: &u16| self.shapes[usize::from(*shape)].shape.slots[FILTER] == Slot::NoScalar;
+        if self.shapes.iter().any(|shape| shape.shape.slots[FILTER] == Slot::NoScalar) {
+            let other = values.iter_mut().zip(&self.shape_of).filter(|(_, shape)| no_scalar(shape));
+            other.for_each(|(value, _)| *value = FILTER_OTHER);
         }
-        Ok(Self { meta: BlockMeta::new(ids, origins, times), shapes, shape_of })
+        // A cast saturates, so that no told value is out of range.
+        self.told[FILTER].iter().for_each(|(row, value)| values[*row] = (*value as u8).min(FILTER_OTHER));
+        values
+    }
+
+    /// One value a row of a named field: `of` reads it from a column with as many values as the number
+    /// says, `none` stands where a shape has no such column.
+    fn gather<T: Copy>(&self, field: usize, none: T, of: impl Fn(&Column<'_>, usize) -> Vec<T>) -> Vec<T> {
+        let mut columns: Vec<Option<Vec<T>>> = self
+            .shapes
+            .iter()
+            .map(|shape| match shape.shape.slots[field] {
+                Slot::Hole(hole) => shape.columns[hole].as_ref().map(|column| of(column, shape.rows)),
+                _ => None,
+            })
+            .collect();
+        if let [only] = &mut columns[..] {
+            return only.take().unwrap_or_else(|| vec![none; self.shape_of.len()]);
+        }
+        let mut columns: Vec<_> = columns.into_iter().map(|column| column.map(Vec::into_iter)).collect();
+        let mut next = |shape: &u16| columns[usize::from(*shape)].as_mut().and_then(Iterator::next);
+        self.shape_of.iter().map(|shape| next(shape).unwrap_or(none)).collect()
     }
 
     fn read_rest(&mut self, rest: &'b [u8]) -> Result<(), BadBlock> {
@@ -214,11 +262,6 @@ impl<'b> Head<'b> {
             }
         }
         Ok(())
-    }
-
-    /// Whether a named field of `data` hides in a text of the rest.
-    fn hides_fields(&self) -> bool {
-        self.shapes.iter().any(|shape| matches!(shape.shape.slots[LATITUDE], Slot::Raw(_)))
     }
 }
 
@@ -256,30 +299,6 @@ fn read_shapes<'b>(reader: &mut Reader<'b>, rows: usize) -> Result<(Vec<ReadShap
         return Err(BadBlock::Broken("a shape without rows"));
     }
     Ok((shapes, shape_of))
-}
-
-/// One value a row of a named field: `of` reads it from a column with as many values as the number says,
-/// `none` stands where a shape has no such column.
-fn gather<T: Copy>(
-    shapes: &[ReadShape<'_>],
-    shape_of: &[u16],
-    field: usize,
-    none: T,
-    of: impl Fn(&Column<'_>, usize) -> Vec<T>,
-) -> Vec<T> {
-    let mut columns: Vec<Option<Vec<T>>> = shapes
-        .iter()
-        .map(|shape| match shape.shape.slots[field] {
-            Slot::Hole(hole) => shape.columns[hole].as_ref().map(|column| of(column, shape.rows)),
-            _ => None,
-        })
-        .collect();
-    if let [only] = &mut columns[..] {
-        return only.take().unwrap_or_else(|| vec![none; shape_of.len()]);
-    }
-    let mut columns: Vec<_> =
-        columns.into_iter().map(|column| column.unwrap_or_default().into_iter()).collect();
-    shape_of.iter().map(|shape| columns[usize::from(*shape)].next().unwrap_or(none)).collect()
 }
 
 /// Everything.
@@ -327,19 +346,14 @@ fn filter_of(value: &[u8]) -> u8 {
 impl Fields {
     /// The same from texts.
     pub(super) fn of_texts(block: &DecodedBlock) -> Self {
-        let numbers = |name: &str| {
-            let value = |row| member(block.texts(row)[1], name).and_then(number).unwrap_or(f64::NAN);
-            (0..block.len()).map(value).collect()
-        };
-        let filter = |row| {
-            member(block.texts(row)[1], "filter").map_or(FILTER_ABSENT, |value| filter_of(value.as_bytes()))
-        };
+        let values = |field| (0..block.len()).map(move |row| named_value(block.texts(row)[1], field));
         Self {
             meta: block.meta().clone(),
-            latitude: numbers("latitude"),
-            longitude: numbers("longitude"),
-            accuracy: numbers("accuracy"),
-            filter: (0..block.len()).map(filter).collect(),
+            latitude: values(LATITUDE).collect(),
+            longitude: values(LONGITUDE).collect(),
+            accuracy: values(ACCURACY).collect(),
+            // The cast takes NaN for 0, which stands for absent.
+            filter: values(FILTER).map(|filter| filter as u8).collect(),
         }
     }
 }
@@ -348,25 +362,11 @@ impl Fields {
 pub(super) fn decode_fields(bytes: &[u8]) -> Result<Fields, BadBlock> {
     let sections = Sections::open(bytes)?;
     let head = Head::read(&sections.head, sections.rows)?;
-    if head.hides_fields() {
-        return decode(bytes).map(|block| Fields::of_texts(&block));
-    }
-    let numbers = |field| gather(&head.shapes, &head.shape_of, field, f64::NAN, |column, _| column.doubles());
-    let mut filter = gather(&head.shapes, &head.shape_of, FILTER, FILTER_ABSENT, |column, rows| {
-        column.kinds(rows, filter_of)
-    });
-    if head.shapes.iter().any(|shape| shape.shape.slots[FILTER] == Slot::NoScalar) {
-        for (filter, shape) in filter.iter_mut().zip(&head.shape_of) {
-            if head.shapes[usize::from(*shape)].shape.slots[FILTER] == Slot::NoScalar {
-                *filter = FILTER_OTHER;
-            }
-        }
-    }
     Ok(Fields {
-        latitude: numbers(LATITUDE),
-        longitude: numbers(LONGITUDE),
-        accuracy: numbers(ACCURACY),
-        filter,
+        latitude: head.numbers(LATITUDE),
+        longitude: head.numbers(LONGITUDE),
+        accuracy: head.numbers(ACCURACY),
+        filter: head.filters(),
         meta: head.meta,
     })
 }

@@ -55,90 +55,112 @@ impl Decimal {
 /// Room that [`put_decimal`] and [`put_digits`] need behind `at`, whatever the number.
 pub(super) const NUMBER_ROOM: usize = 64;
 
-/// Writes a decimal at `at` and answers where it ends. The buffer must have [`NUMBER_ROOM`] there.
+/// Digits are made eight at a time.
+const EIGHT: u64 = 100_000_000;
+
+/// Writes a decimal at `at` and answers where it ends. Zeros at the end, and a bare point with them, are
+/// left out down to `least` digits behind the point. The buffer must have [`NUMBER_ROOM`] at `at`.
 #[inline]
-pub(super) fn put_decimal(buffer: &mut [u8], mut at: usize, mantissa: i64, scale: usize) -> usize {
-    debug_assert!(scale <= DIGITS_MAX);
+pub(super) fn put_decimal(
+    buffer: &mut [u8],
+    mut at: usize,
+    mantissa: i64,
+    scale: usize,
+    least: usize,
+) -> usize {
+    debug_assert!(least <= scale && scale <= DIGITS_MAX);
     let size = mantissa.unsigned_abs();
     // Always written, kept only where the number is negative: no branch on the sign.
     buffer[at] = b'-';
     at += usize::from(mantissa < 0);
-    let digits = Digits::of(size);
-    let count = size.checked_ilog10().map_or(1, |log| log as usize + 1);
-    let whole = count.saturating_sub(scale).max(1);
-    let point = Digits::END - scale;
-    copy::<24>(buffer, at, &digits.0, point - whole);
-    at += whole;
     if scale == 0 {
-        return at;
+        return put_whole(buffer, at, size);
     }
+    let power = POWERS[scale] as u64;
+    at = put_whole(buffer, at, size / power);
     buffer[at] = b'.';
-    copy::<24>(buffer, at + 1, &digits.0, point);
-    at + 1 + scale
+    let zeros = put_padded(buffer, at + 1, size % power, scale);
+    let kept = scale.saturating_sub(zeros).max(least);
+    at + kept + usize::from(kept > 0)
 }
 
-/// Takes zeros, and then a bare point, off the end of a decimal with `scale` digits behind the point that
-/// ends at `at`, leaving at least `least` digits there.
-#[inline]
-pub(super) fn strip_zeros(buffer: &[u8], mut at: usize, mut scale: usize, least: usize) -> usize {
-    if scale == 0 {
-        return at;
-    }
-    while scale > least && buffer[at - 1] == b'0' {
-        at -= 1;
-        scale -= 1;
-    }
-    if scale == 0 { at - 1 } else { at }
-}
-
-/// Writes the last `width` digits, at most 16, of a number, zeros in front, and answers where they end.
+/// Writes the last `width` digits, 1 to 18, of a number, zeros in front, and answers where they end.
 #[inline]
 pub(super) fn put_digits(buffer: &mut [u8], at: usize, value: i64, width: usize) -> usize {
-    let value = value as u64;
-    if width <= 8 {
-        let digits = eight_digits(value % 100_000_000) >> (8 * (8 - width.max(1)));
-        buffer[at..at + 8].copy_from_slice(&digits.to_le_bytes());
-    } else {
-        let digits = Digits::of(value);
-        copy::<24>(buffer, at, &digits.0, Digits::END - width);
-    }
+    put_padded(buffer, at, value as u64, width);
     at + width
 }
 
+/// Writes a number without zeros in front.
 #[inline]
-fn copy<const N: usize>(to: &mut [u8], at: usize, from: &[u8], start: usize) {
-    to[at..at + N].copy_from_slice(&from[start..start + N]);
-}
-
-/// 24 digits, zeros in front, and room behind them for copies of a fixed size.
-struct Digits([u8; 48]);
-
-impl Digits {
-    const END: usize = 24;
-
-    #[inline]
-    fn of(value: u64) -> Self {
-        const PART: u64 = 100_000_000;
-        let mut digits = [b'0'; 48];
-        digits[16..24].copy_from_slice(&eight_digits(value % PART).to_le_bytes());
-        if value >= PART {
-            let upper = value / PART;
-            digits[8..16].copy_from_slice(&eight_digits(upper % PART).to_le_bytes());
-            digits[..8].copy_from_slice(&eight_digits(upper / PART).to_le_bytes());
-        }
-        Self(digits)
+fn put_whole(buffer: &mut [u8], mut at: usize, value: u64) -> usize {
+    if value < EIGHT {
+        return put_first(buffer, at, value);
     }
+    let upper = value / EIGHT;
+    if upper < EIGHT {
+        at = put_first(buffer, at, upper);
+    } else {
+        at = put_first(buffer, at, upper / EIGHT);
+        put_eight(buffer, at, eight_digits(upper % EIGHT));
+        at += 8;
+    }
+    put_eight(buffer, at, eight_digits(value % EIGHT));
+    at + 8
 }
 
-/// The eight digits of a number below 10^8, the first in the lowest byte: halved thrice, all halves at once.
+/// Writes a number below 10^8 without zeros in front.
+#[inline]
+fn put_first(buffer: &mut [u8], at: usize, value: u64) -> usize {
+    let digits = eight_digits(value);
+    // The last digit stays even where it is zero.
+    let lead = (digits | 1 << 56).trailing_zeros() as usize / 8;
+    put_eight(buffer, at, digits >> (8 * lead));
+    at + 8 - lead
+}
+
+/// Writes the last `width` digits of a number, zeros in front, and answers how many zeros they end with:
+/// at least `width` where there is nothing else.
+#[inline]
+fn put_padded(buffer: &mut [u8], at: usize, value: u64, width: usize) -> usize {
+    let last = eight_digits(value % EIGHT);
+    let zeros = last.leading_zeros() as usize / 8;
+    if width <= 8 {
+        put_eight(buffer, at, last >> (8 * (8 - width)));
+        return zeros;
+    }
+    let more = put_padded_long(buffer, at, value / EIGHT, width - 8);
+    put_eight(buffer, at + width - 8, last);
+    if zeros == 8 { 8 + more } else { zeros }
+}
+
+/// The same for the digits before the last eight: at most ten.
+#[inline]
+fn put_padded_long(buffer: &mut [u8], at: usize, value: u64, width: usize) -> usize {
+    let last = eight_digits(value % EIGHT);
+    let zeros = last.leading_zeros() as usize / 8;
+    if width <= 8 {
+        put_eight(buffer, at, last >> (8 * (8 - width)));
+        return zeros;
+    }
+    put_eight(buffer, at, eight_digits(value / EIGHT % EIGHT) >> (8 * (16 - width)));
+    put_eight(buffer, at + width - 8, last);
+    if zeros == 8 { 8 + eight_digits(value / EIGHT % EIGHT).leading_zeros() as usize / 8 } else { zeros }
+}
+
+#[inline]
+fn put_eight(buffer: &mut [u8], at: usize, digits: u64) {
+    buffer[at..at + 8].copy_from_slice(&(digits + 0x3030_3030_3030_3030).to_le_bytes());
+}
+
+/// The eight digits of a number below 10^8, a byte each, the first one lowest: halved thrice, all halves at once.
 #[inline]
 fn eight_digits(value: u64) -> u64 {
     let fours = (value / 10_000) | ((value % 10_000) << 32);
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = hundreds | ((fours - hundreds * 100) << 16);
     let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    let ones = tens | ((twos - tens * 10) << 8);
-    ones + 0x3030_3030_3030_3030
+    tens | ((twos - tens * 10) << 8)
 }
 
 /// The double nearest to `mantissa / 10^scale`: the one that parsing the decimal's text gives.
@@ -154,37 +176,35 @@ pub(super) fn to_double(mantissa: i64, scale: usize) -> f64 {
 }
 
 fn nudge(quotient: f64, mantissa: i64, scale: usize) -> f64 {
-    let size = i128::from(mantissa.unsigned_abs());
-    let power = i128::from(POWERS[scale]);
+    const FRACTION: u64 = (1 << 52) - 1;
+    let (size, power) = (mantissa.unsigned_abs(), POWERS[scale] as u64);
     let bits = quotient.abs().to_bits();
-    // At least 2^53 / 10^18, so never subnormal: quotient = significand * 2^exponent.
-    let mut significand = (bits & ((1 << 52) - 1) | 1 << 52) as i128;
-    let exponent = (bits >> 52) as i32 - 1075;
-    let (up, down) = (exponent.max(0), (-exponent).max(0));
-    // Everything times 10^scale and, if that makes it whole, times 2^-exponent: below 2^120 throughout.
-    let step = power << up;
-    let mut excess = (size << down) - significand * step;
-    while 2 * excess > step {
-        significand += 1;
-        excess -= step;
-    }
-    while 2 * excess < -step {
-        significand -= 1;
-        excess += step;
-    }
-    let edge = significand <= 1 << 52 || significand >= 1 << 53 || 2 * excess.abs() == step;
+    // At least 2^53 / 10^18, so never subnormal: quotient = significand / 2^down.
+    let mut significand = bits & FRACTION | 1 << 52;
+    let Ok(down) = u32::try_from(1075 - (bits >> 52) as i64) else { return from_text(mantissa, scale) };
+    // (mantissa/10^scale - quotient) * 2^down * 10^scale is at most two steps of 10^scale, so its low 64
+    // bits are all of it.
+    let grown = size.checked_shl(down).unwrap_or(0);
+    let step = power as i64;
+    let excess = grown.wrapping_sub(significand.wrapping_mul(power)) as i64;
+    let steps = i64::from(2 * excess > step) + i64::from(2 * excess > 3 * step)
+        - i64::from(2 * excess < -step)
+        - i64::from(2 * excess < -3 * step);
+    significand = significand.wrapping_add_signed(steps);
+    let left = excess - steps * step;
+    let edge = significand <= 1 << 52 || significand > FRACTION | 1 << 52 || 2 * left.abs() >= step;
     if edge {
         // Where steps change size, or halfway between two doubles: let the parser decide.
         return from_text(mantissa, scale);
     }
-    let value = f64::from_bits((bits >> 52) << 52 | (significand as u64 & ((1 << 52) - 1)));
+    let value = f64::from_bits(bits & !FRACTION | significand & FRACTION);
     if mantissa < 0 { -value } else { value }
 }
 
 #[cold]
 fn from_text(mantissa: i64, scale: usize) -> f64 {
     let mut buffer = [0; NUMBER_ROOM];
-    let end = put_decimal(&mut buffer, 0, mantissa, scale);
+    let end = put_decimal(&mut buffer, 0, mantissa, scale, scale);
     let text = std::str::from_utf8(&buffer[..end]).expect("digits, a sign and a point are ASCII");
     text.parse().expect("what is written is a decimal")
 }
@@ -196,7 +216,7 @@ mod tests {
 
     fn text_of(decimal: Decimal) -> String {
         let mut buffer = [0; NUMBER_ROOM];
-        let end = put_decimal(&mut buffer, 0, decimal.mantissa, usize::from(decimal.scale));
+        let end = put_decimal(&mut buffer, 0, decimal.mantissa, decimal.scale.into(), decimal.scale.into());
         String::from_utf8(buffer[..end].to_vec()).expect("ASCII")
     }
 
@@ -260,15 +280,21 @@ mod tests {
 
     #[test]
     fn zeros_are_stripped_down_to_what_must_stay() {
-        for (text, scale, least, want) in [
-            ("1.500", 3, 0, "1.5"),
-            ("2.000", 3, 0, "2"),
-            ("2.000", 3, 1, "2.0"),
-            ("100", 0, 0, "100"),
-            ("1.05", 2, 0, "1.05"),
+        for (mantissa, scale, least, want) in [
+            (1500, 3, 0, "1.5"),
+            (2000, 3, 0, "2"),
+            (-2000, 3, 1, "-2.0"),
+            (100, 0, 0, "100"),
+            (105, 2, 0, "1.05"),
+            (0, 9, 0, "0"),
+            (0, 18, 1, "0.0"),
+            (1_000_000_000, 9, 0, "1"),
+            (10_000_000_010, 18, 0, "0.00000001000000001"),
+            (120_000_000_000, 9, 2, "120.00"),
         ] {
-            let end = strip_zeros(text.as_bytes(), text.len(), scale, least);
-            assert_eq!(&text[..end], want);
+            let mut buffer = [0; NUMBER_ROOM];
+            let end = put_decimal(&mut buffer, 0, mantissa, scale, least);
+            assert_eq!(&buffer[..end], want.as_bytes());
         }
     }
 

@@ -214,32 +214,22 @@ pub(super) fn read_times(reader: &mut Reader<'_>, rows: usize) -> Result<[Vec<f6
     Ok(times)
 }
 
-/// The times of one field that its rows' texts do not tell: row numbers and values.
-pub(super) fn put_sparse(out: &mut Vec<u8>, told: &[(usize, f64)]) {
+/// Values of one field that the rows' shapes do not tell: row numbers and values.
+pub(super) fn put_told(out: &mut Vec<u8>, told: &[(usize, f64)]) {
     put_varint(out, told.len() as u64);
     told.iter().for_each(|(row, _)| put_u32(out, *row));
-    told.iter().for_each(|(_, time)| out.extend_from_slice(&time.to_le_bytes()));
+    told.iter().for_each(|(_, value)| out.extend_from_slice(&value.to_le_bytes()));
 }
 
-/// Reads what [`put_sparse`] wrote into `column`, which grows to `rows` first if anything is told.
-pub(super) fn read_sparse(
-    reader: &mut Reader<'_>,
-    rows: usize,
-    column: &mut Vec<f64>,
-) -> Result<(), BadBlock> {
-    let count = reader.count("times kept apart", rows)?;
-    if count == 0 {
-        return Ok(());
+/// Reads what [`put_told`] wrote.
+pub(super) fn read_told(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<(usize, f64)>, BadBlock> {
+    let count = reader.count("values told apart", rows)?;
+    let numbers =
+        reader.take(count * 4)?.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes) as usize);
+    let values = reader.take(count * 8)?.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes));
+    let told: Vec<(usize, f64)> = numbers.zip(values).collect();
+    if told.iter().any(|(row, _)| *row >= rows) {
+        return Err(BadBlock::Broken("a value of a row past the end"));
     }
-    if column.is_empty() {
-        column.resize(rows, f64::NAN);
-    }
-    let numbers = reader.take(count * 4)?.as_chunks().0;
-    let values = reader.take(count * 8)?.as_chunks().0;
-    for (number, value) in numbers.iter().zip(values) {
-        let row = u32::from_le_bytes(*number) as usize;
-        *column.get_mut(row).ok_or(BadBlock::Broken("a time of a row past the end"))? =
-            f64::from_le_bytes(*value);
-    }
-    Ok(())
+    Ok(told)
 }

@@ -93,7 +93,11 @@ impl Clock {
 
     #[inline]
     fn read(&self, time: i64) -> i64 {
-        let seconds = || time.div_euclid(self.second).wrapping_add(self.zone);
+        // Times before 1970 are rare, and dividing them the long way is slow.
+        let of = |value: i64, by: i64| {
+            if value >= 0 { (value as u64 / by as u64) as i64 } else { value.div_euclid(by) }
+        };
+        let seconds = || of(time, self.second).wrapping_add(self.zone);
         match self.tag {
             SECOND => seconds().rem_euclid(60),
             MINUTE => seconds().div_euclid(60).rem_euclid(60),

@@ -1,9 +1,9 @@
 //! Texts from shapes and columns, in one pass over the rows into one buffer.
 
 use super::BadBlock;
-use super::column::{Column, Form, ODD, Texts, digits_of};
+use super::column::{Column, ODD, Texts, digits_of};
 use super::columns::{Head, PADDING, ReadShape};
-use super::decimal::{NUMBER_ROOM, put_decimal, put_digits, strip_zeros};
+use super::decimal::{NUMBER_ROOM, put_decimal, put_digits};
 use super::numbers::OWN_SCALE;
 
 /// Copies up to this long have a fixed size: what is written too much is written over by what follows.
@@ -20,8 +20,7 @@ struct Step<'h, 'b> {
 
 enum Then<'h, 'b> {
     EndOfPart,
-    Decimal { values: &'h [i64], scale: usize },
-    Stripped { values: &'h [i64], scale: usize, least: usize },
+    Decimal { values: &'h [i64], scale: usize, least: usize },
     Each { values: &'h [i64], scale: u8, digits: &'b [u8], odd: &'h Texts<'b> },
     Digits { values: &'h [i64], width: usize },
     Dictionary { index: &'b [u8], texts: &'h Texts<'b> },
@@ -53,11 +52,8 @@ fn steps<'h, 'b>(shape: &'h ReadShape<'b>) -> Result<Vec<Step<'h, 'b>>, BadBlock
 
 fn then<'h, 'b>(column: &'h Column<'b>, mark: u8) -> Then<'h, 'b> {
     match column {
-        Column::Decimals { values, scale, form: Form::Fixed } => {
-            Then::Decimal { values, scale: usize::from(*scale) }
-        }
-        Column::Decimals { values, scale, form: Form::Stripped(least) } => {
-            Then::Stripped { values, scale: usize::from(*scale), least: *least }
+        Column::Decimals { values, scale, least } => {
+            Then::Decimal { values, scale: usize::from(*scale), least: usize::from(*least) }
         }
         Column::Each { values, scale, digits, odd } => Then::Each { values, scale: *scale, digits, odd },
         Column::Digits { values } => Then::Digits { values, width: digits_of(mark) },
@@ -100,25 +96,19 @@ impl Buffer {
     fn step(&mut self, step: &Step<'_, '_>, row: usize) -> Result<bool, BadBlock> {
         match &step.then {
             Then::EndOfPart => return Ok(true),
-            Then::Decimal { values, scale } => {
-                self.at = put_decimal(&mut self.bytes, self.at, values[row], *scale);
+            Then::Decimal { values, scale, least } => {
+                self.at = put_decimal(&mut self.bytes, self.at, values[row], *scale, *least);
             }
-            Then::Stripped { values, scale, least } => {
-                self.at = put_decimal(&mut self.bytes, self.at, values[row], *scale);
-                self.at = strip_zeros(&self.bytes, self.at, *scale, *least);
+            Then::Each { values, digits, odd, .. } if digits[row] == ODD => {
+                self.text(odd, values[row] as usize)?
             }
-            Then::Each { values, scale, digits, odd } => match (digits[row], *scale) {
-                (ODD, _) => self.text(odd, values[row] as usize)?,
-                (own, OWN_SCALE) => {
-                    self.at = put_decimal(&mut self.bytes, self.at, values[row], usize::from(own));
-                }
-                (own, scale) => {
-                    let (own, scale) = (usize::from(own), usize::from(scale));
-                    self.at = put_decimal(&mut self.bytes, self.at, values[row], scale);
-                    // What goes is zeros, and the point where nothing stays behind it.
-                    self.at -= scale - own + usize::from(own == 0 && scale > 0);
-                }
-            },
+            Then::Each { values, scale, digits, .. } => {
+                let own = usize::from(digits[row]);
+                let scale = if *scale == OWN_SCALE { own } else { usize::from(*scale) };
+                self.at = put_decimal(&mut self.bytes, self.at, values[row], scale, scale);
+                // What goes is zeros, and the point where nothing stays behind it.
+                self.at -= scale - own + usize::from(own == 0 && scale > 0);
+            }
             Then::Digits { values, width } => {
                 self.at = put_digits(&mut self.bytes, self.at, values[row], *width);
             }

@@ -1,6 +1,7 @@
 //! Rows: plain arrays and one lz4 block of all texts. For fresh tails, which are read whole and soon rewritten.
 
 use super::bytes::{Reader, put_u32};
+use super::lz4;
 use super::meta::{BlockMeta, put_ids, put_origins, put_times, read_ids, read_origins, read_times};
 use super::{BadBlock, BlockRow, CannotEncode, Codec, DecodedBlock, ROWS_MAX, TEXT_BYTES_MAX, check_rows};
 
@@ -16,7 +17,7 @@ pub(super) fn encode(rows: &[BlockRow<'_>]) -> Result<Vec<u8>, CannotEncode> {
     for part in rows.iter().flat_map(|row| row.parts()) {
         text.extend_from_slice(part.as_bytes());
     }
-    let packed = lz4_flex::block::compress(&text);
+    let packed = lz4::pack(&text);
     let wide = rows.iter().flat_map(|row| row.parts()).any(|part| part.len() > usize::from(u16::MAX));
     let extras = rows.iter().any(|row| !row.extra.is_empty());
 

@@ -79,10 +79,11 @@ impl Shape {
     }
 }
 
-/// The number that [`Shape::slots`] gives a member of `data`.
+/// The members of `data` that have slots, from slot 1 on; slot 0 is `write_ts` of `metadata`.
+pub(super) const NAMES: [&str; FIELDS - 1] =
+    ["ts", "start_ts", "end_ts", "enter_ts", "exit_ts", "latitude", "longitude", "accuracy", "filter"];
+
 fn field_of(name: &str) -> Option<usize> {
-    const NAMES: [&str; FIELDS - 1] =
-        ["ts", "start_ts", "end_ts", "enter_ts", "exit_ts", "latitude", "longitude", "accuracy", "filter"];
     NAMES.iter().position(|known| *known == name).map(|at| at + 1)
 }
 

@@ -1,0 +1,138 @@
+//! Writing an lz4 block that is quick to read.
+//!
+//! Reading costs time by the match, hardly by the byte. The usual writers take any repeated four bytes,
+//! which digits are full of; this one takes repeats of at least eight, so names and words are copied in
+//! long stretches and digits stay literals. The format is that of the lz4 project's block description.
+
+/// The shortest repeat worth a match.
+const MATCH_MIN: usize = 8;
+/// The shortest that the format has, from which lengths are counted.
+const FORMAT_MATCH_MIN: usize = 4;
+/// The last match begins at least so far from the end, and the last five bytes are literals.
+const END_LITERALS: usize = 12;
+const LAST_LITERALS: usize = 5;
+/// The farthest a match reaches back.
+const DISTANCE_MAX: usize = 65_535;
+
+const TABLE_BITS: u32 = 13;
+
+/// Packs `text` into an lz4 block.
+pub(super) fn pack(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() / 3 + 64);
+    // Where eight bytes of that hash were seen last, plus one.
+    let mut seen = vec![0_u32; 1 << TABLE_BITS];
+    let (mut at, mut literals) = (0, 0);
+    // Texts that repeat nothing are passed over in growing strides.
+    let mut misses = 0;
+    while at + END_LITERALS <= text.len() {
+        let bytes = eight(text, at);
+        let slot = &mut seen[hash(bytes)];
+        let before = (*slot as usize).wrapping_sub(1);
+        *slot = at as u32 + 1;
+        if before >= at || at - before > DISTANCE_MAX || eight(text, before) != bytes {
+            misses += 1;
+            at += 1 + (misses >> 6);
+            continue;
+        }
+        misses = 0;
+        let back = common_back(text, before, at, literals);
+        let (start, from) = (at - back, before - back);
+        let length = back + MATCH_MIN + common(text, before + MATCH_MIN, at + MATCH_MIN);
+        put_sequence(&mut out, &text[literals..start], start - from, length);
+        at = start + length;
+        literals = at;
+        // A place near the match's end, so that the next row finds it.
+        if at + END_LITERALS <= text.len() {
+            seen[hash(eight(text, at - 2))] = at as u32 - 1;
+        }
+    }
+    put_literals(&mut out, &text[literals..], 0);
+    out
+}
+
+fn eight(text: &[u8], at: usize) -> u64 {
+    let bytes = text[at..at + 8].try_into().expect("eight bytes are eight bytes");
+    u64::from_le_bytes(bytes)
+}
+
+fn hash(bytes: u64) -> usize {
+    (bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - TABLE_BITS)) as usize
+}
+
+/// How many bytes before both places are the same, not past `least`.
+fn common_back(text: &[u8], before: usize, at: usize, least: usize) -> usize {
+    let most = before.min(at - least);
+    (0..most).take_while(|back| text[before - 1 - back] == text[at - 1 - back]).count()
+}
+
+/// How many bytes from both places are the same, before the last literals.
+fn common(text: &[u8], mut before: usize, mut at: usize) -> usize {
+    let start = at;
+    let end = text.len() - LAST_LITERALS;
+    while at + 8 <= end {
+        let differing = eight(text, before) ^ eight(text, at);
+        if differing != 0 {
+            return at - start + differing.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+        before += 8;
+    }
+    while at < end && text[before] == text[at] {
+        at += 1;
+        before += 1;
+    }
+    at - start
+}
+
+fn put_sequence(out: &mut Vec<u8>, literals: &[u8], distance: usize, length: usize) {
+    let length = length - FORMAT_MATCH_MIN;
+    put_literals(out, literals, length.min(15) as u8);
+    out.extend_from_slice(&(distance as u16).to_le_bytes());
+    put_length(out, length);
+}
+
+fn put_literals(out: &mut Vec<u8>, literals: &[u8], match_nibble: u8) {
+    out.push((literals.len().min(15) as u8) << 4 | match_nibble);
+    put_length(out, literals.len());
+    out.extend_from_slice(literals);
+}
+
+/// What does not fit in a token's four bits.
+fn put_length(out: &mut Vec<u8>, length: usize) {
+    if length >= 15 {
+        out.resize(out.len() + (length - 15) / 255, 255);
+        out.push(((length - 15) % 255) as u8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn comes_back(text: &[u8]) -> usize {
+        let packed = pack(text);
+        let found = lz4_flex::block::decompress(&packed, text.len()).expect("what was written");
+        assert!(found == text, "{} bytes differ", text.len());
+        packed.len()
+    }
+
+    #[test]
+    fn repeats_of_every_length_come_back() {
+        for length in 0..700 {
+            comes_back(&b"abcdefghijk".repeat(70)[..length]);
+            comes_back(&[7].repeat(length));
+            let apart =
+                [vec![1; length], b"0123456789".to_vec(), vec![2; 66_000 - length], b"0123456789ab".to_vec()];
+            comes_back(&apart.concat());
+        }
+        assert!(comes_back(&vec![0; 1 << 20]) < 5000);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_come_back(words in prop::collection::vec(prop_oneof!["[a-c]{1,20}", "[0-9]{1,5}", Just("\"name\":".to_owned())], 0..300)) {
+            comes_back(words.concat().as_bytes());
+        }
+    }
+}
