@@ -1,2 +1,71 @@
-//! placeholder
-fn main() {}
+//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `bench`.
+//!
+//! * Each does its own set-up, says in one line what it does and how long it took, and fails with a remedy.
+//! * What it makes stands under cargo's target folder; nothing else is written.
+
+mod bench;
+mod cells;
+mod check;
+mod command;
+mod component;
+mod demo;
+mod manifest;
+mod native;
+mod step;
+mod totals;
+mod trouble;
+mod wasm_target;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds and checks Cellar.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Builds cells and host, then shows one person's day from phone to diary
+    Demo {
+        /// Passed on to `cellar demo`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Runs everything that must pass
+    Test {
+        /// Also what takes long: wider sweeps over seeds and sizes
+        #[arg(long)]
+        long: bool,
+    },
+    /// Builds every cell to target/cells: the component, its manifest and native code
+    Cells,
+    /// Builds in release and runs `cellar bench`
+    Bench {
+        /// Passed on to `cellar bench`, such as `put`; empty: every benchmark
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::Demo { rest } => demo::run_demo(&rest),
+        Verb::Test { long } => check::run_all(long),
+        Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace)),
+        Verb::Bench { rest } => bench::run(&rest),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            eprintln!("xtask: {}", trouble.chain());
+            eprintln!("       {}", trouble.remedy());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Every cell, built: `target/cells/<name>.wasm`, `<name>.cwasm`, `<name>/cell.toml` and its schemas.
+//!
+//! `target/cells/index` has a line a cell, `<name> <sha256 of the component> <product|test>`; the host's build
+//! script embeds what it lists. Files that would not change are not touched, so nothing is rebuilt for them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::run;
+use crate::component;
+use crate::native::{Compiler, sha256};
+use crate::step::step;
+use crate::trouble::Trouble;
+use crate::wasm_target::{Guests, TARGET};
+use crate::workspace::{CellPackage, Workspace};
+
+/// Builds every cell.
+pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
+    let what = format!("building {} cells for {TARGET}, each to a component", workspace.cells.len());
+    let digests = step("cells", &what, || {
+        let guests = Guests::ready()?;
+        let home = workspace.cells_folder();
+        fs::create_dir_all(&home).map_err(Trouble::file("make", &home))?;
+        let mut digests = Vec::with_capacity(workspace.cells.len());
+        for cell in &workspace.cells {
+            digests.push(build_one(workspace, &guests, cell)?);
+        }
+        sweep(workspace)?;
+        Ok((digests, format!("components in {}", home.display())))
+    })?;
+    step("cells", "compiling components to native code, with the runtime's compiler", || {
+        let compiler = Compiler::build(workspace)?;
+        let mut made = 0;
+        for (cell, digest) in workspace.cells.iter().zip(&digests) {
+            let [wasm, native, stamp] = ["wasm", "cwasm", "stamp"].map(|end| file(workspace, cell, end));
+            made += usize::from(compiler.compile(digest, &wasm, &native, &stamp)?);
+        }
+        write_index(workspace, &digests)?;
+        Ok(((), format!("{made} compiled, {} were up to date", digests.len() - made)))
+    })
+}
+
+fn file(workspace: &Workspace, cell: &CellPackage, ending: &str) -> PathBuf {
+    workspace.cells_folder().join(format!("{}.{ending}", cell.manifest.name))
+}
+
+/// Answers the digest of the component.
+fn build_one(workspace: &Workspace, guests: &Guests, cell: &CellPackage) -> Result<String, Trouble> {
+    let name = &cell.manifest.name;
+    // The library as a `cdylib` only here: natively a cell is an ordinary library.
+    let package = ["--quiet", "--package", &cell.package, "--lib", "--crate-type", "cdylib"];
+    run(guests.cargo("rustc").args(package), "correct what cargo says above")?;
+    let file_name = format!("{}.wasm", cell.package.replace('-', "_"));
+    let module_path = workspace.target.join(TARGET).join("cell").join(file_name);
+    let module = fs::read(&module_path).map_err(Trouble::file("read", &module_path))?;
+    let component = component::encode(name, &module)?;
+    component::check(&cell.manifest, &component)?;
+    write_if_changed(&file(workspace, cell, "wasm"), &component)?;
+    let folder = workspace.cells_folder().join(name);
+    copy(&cell.folder, &folder, Path::new("cell.toml"))?;
+    for schema in cell.manifest.schemas() {
+        copy(&cell.folder, &folder, schema)?;
+    }
+    println!("  {name}: {} KiB, imports {}", component.len().div_ceil(1024), imports(cell));
+    Ok(sha256(&component))
+}
+
+fn imports(cell: &CellPackage) -> String {
+    match &cell.manifest.interfaces[..] {
+        [] => "nothing".to_owned(),
+        some => some.join(", "),
+    }
+}
+
+fn copy(from: &Path, to: &Path, path: &Path) -> Result<(), Trouble> {
+    let (source, target) = (from.join(path), to.join(path));
+    let content = fs::read(&source).map_err(Trouble::file("read", &source))?;
+    let folder = target.parent().expect("a file is in a folder");
+    fs::create_dir_all(folder).map_err(Trouble::file("make", folder))?;
+    write_if_changed(&target, &content)
+}
+
+fn write_if_changed(path: &Path, content: &[u8]) -> Result<(), Trouble> {
+    if fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    fs::write(path, content).map_err(Trouble::file("write", path))
+}
+
+fn write_index(workspace: &Workspace, digests: &[String]) -> Result<(), Trouble> {
+    let line = |(cell, digest): (&CellPackage, &String)| {
+        let kind = if cell.manifest.test { "test" } else { "product" };
+        format!("{} {digest} {kind}\n", cell.manifest.name)
+    };
+    let index: String = workspace.cells.iter().zip(digests).map(line).collect();
+    write_if_changed(&workspace.cells_folder().join("index"), index.as_bytes())
+}
+
+/// Removes what is left of cells that are gone.
+fn sweep(workspace: &Workspace) -> Result<(), Trouble> {
+    let home = workspace.cells_folder();
+    let known: BTreeSet<_> = workspace.cells.iter().map(|cell| cell.manifest.name.as_str()).collect();
+    for item in fs::read_dir(&home).map_err(Trouble::file("read", &home))? {
+        let path = item.map_err(Trouble::file("read", &home))?.path();
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        if known.contains(name) || name == "index" {
+            continue;
+        }
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.map_err(Trouble::file("remove", &path))?;
+    }
+    Ok(())
+}

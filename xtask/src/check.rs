@@ -1,0 +1,110 @@
+//! Everything that must pass, the quickest first.
+
+use std::process::Command;
+
+use crate::cells;
+use crate::command::{cargo, run, run_tests, succeeds};
+use crate::step::{skipped, step};
+use crate::totals::Totals;
+use crate::trouble::Trouble;
+use crate::wasm_target::Guests;
+use crate::workspace::Workspace;
+
+/// `cargo xtask test`; `long`: with the wide sweeps.
+pub(crate) fn run_all(long: bool) -> Result<(), Trouble> {
+    one(
+        "format",
+        "is every file formatted?",
+        &mut cargo_with(&["fmt", "--all", "--", "--check"]),
+        "run `cargo fmt --all`",
+    )?;
+    let workspace = Workspace::read()?;
+    cells::build(&workspace)?;
+    lints()?;
+    one(
+        "docs",
+        "does all documentation build, without a broken link?",
+        cargo_with(&["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+        "correct the links that rustdoc names above",
+    )?;
+    licences()?;
+    let mut totals = Totals::default();
+    let done = tests(long, &mut totals);
+    totals.print();
+    done
+}
+
+fn cargo_with(arguments: &[&str]) -> Command {
+    let mut command = cargo();
+    command.args(arguments);
+    command
+}
+
+fn one(name: &str, what: &str, command: &mut Command, remedy: &str) -> Result<(), Trouble> {
+    step(name, what, || {
+        run(command, remedy)?;
+        Ok(((), "yes".to_owned()))
+    })
+}
+
+fn lints() -> Result<(), Trouble> {
+    let remedy = "correct what clippy says above, or allow it where it stands with the reason";
+    let all = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    one("lints", "is clippy content with hosts and tools?", &mut cargo_with(&all), remedy)?;
+    let mut guest = Guests::ready()?.cargo("clippy");
+    guest.args(["--quiet", "--package", "cells-sdk", "--", "-D", "warnings"]);
+    one("lints", "is clippy content with what only guests compile?", &mut guest, remedy)
+}
+
+fn licences() -> Result<(), Trouble> {
+    if !succeeds(&mut cargo_with(&["deny", "--version"])) {
+        skipped("licences", "since cargo-deny is not installed (`cargo install cargo-deny` brings it)");
+        return Ok(());
+    }
+    one(
+        "licences",
+        "are licences, sources and versions of what we use allowed?",
+        &mut cargo_with(&["deny", "check", "licenses", "bans", "sources"]),
+        "choose another dependency, or write the exception with its reason and date into deny.toml",
+    )?;
+    if !succeeds(&mut cargo_with(&["deny", "fetch", "db"])) {
+        skipped("advisories", "since their database cannot be reached");
+        return Ok(());
+    }
+    one(
+        "advisories",
+        "is nothing that we use known to be unsafe?",
+        &mut cargo_with(&["deny", "check", "advisories"]),
+        "update what is named above, or write the exception with its reason and date into deny.toml",
+    )
+}
+
+fn tests(long: bool, totals: &mut Totals) -> Result<(), Trouble> {
+    let nextest = succeeds(&mut cargo_with(&["nextest", "--version"]));
+    if !nextest {
+        skipped("nextest", "since it is not installed; cargo's own runner does its work, more slowly");
+    }
+    let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test", "--all-targets"] };
+    let mut part = |name: &str, what: &str, arguments: &[&[&str]]| {
+        step(name, what, || {
+            totals.begin(name);
+            let mut command = cargo_with(&arguments.concat());
+            if long {
+                command.env("CELLAR_LONG", "1");
+            }
+            run_tests(&mut command, totals)?;
+            Ok(((), "all pass".to_owned()))
+        })
+    };
+    part("tests", "running all tests", &[runner, &["--workspace"]])?;
+    part(
+        "sled",
+        "running the store's tests with sled too",
+        &[runner, &["--package", "runtime-store", "--features", "sled"]],
+    )?;
+    part(
+        "examples",
+        "running the examples in the documentation",
+        &[&["test", "--doc", "--quiet", "--workspace"]],
+    )
+}

@@ -1,0 +1,90 @@
+//! Running programs.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, ExitStatus, Stdio};
+
+use crate::totals::Totals;
+use crate::trouble::Trouble;
+
+/// The cargo that runs this program.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo told this program about its own package is not true of others.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a program to its end; its words go where ours go.
+pub(crate) fn run(command: &mut Command, remedy: &str) -> Result<(), Trouble> {
+    let status = command.status().map_err(|source| not_started(command, source))?;
+    judge(command, status, remedy)
+}
+
+/// What a program prints on its standard output.
+pub(crate) fn output(command: &mut Command, remedy: &str) -> Result<Vec<u8>, Trouble> {
+    let output = command.stderr(Stdio::inherit()).output().map_err(|source| not_started(command, source))?;
+    judge(command, output.status, remedy)?;
+    Ok(output.stdout)
+}
+
+/// Whether a program is there and says that all is well; its words are dropped.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
+}
+
+/// Runs tests; passes every line on and keeps the totals, also of a run that fails.
+pub(crate) fn run_tests(command: &mut Command, totals: &mut Totals) -> Result<(), Trouble> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|source| not_started(command, source))?;
+    let stdout = child.stdout.take().expect("standard output is piped");
+    let stderr = child.stderr.take().expect("standard error is piped");
+    let found = std::thread::scope(|scope| {
+        let errors = scope.spawn(|| pass_on(stderr, |line| eprintln!("{line}")));
+        let found = pass_on(stdout, |line| println!("{line}"));
+        [found, errors.join().expect("passing lines on does not panic")].concat()
+    });
+    found.into_iter().for_each(|line| totals.add(line));
+    let status = child.wait().map_err(|source| not_started(command, source))?;
+    judge(command, status, "read the failures above; a property test prints the seed that repeats it")
+}
+
+/// Answers the lines that are totals.
+fn pass_on(from: impl Read, print: impl Fn(&str)) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        print(&line);
+        if Totals::is_total(&line) {
+            found.push(line.into_owned());
+        }
+    }
+    found
+}
+
+fn judge(command: &Command, status: ExitStatus, remedy: &str) -> Result<(), Trouble> {
+    if status.success() {
+        return Ok(());
+    }
+    Err(Trouble::Failed { command: words(command), status: status.to_string(), remedy: remedy.to_owned() })
+}
+
+fn not_started(command: &Command, source: std::io::Error) -> Trouble {
+    Trouble::Start { program: command.get_program().to_string_lossy().into_owned(), source }
+}
+
+fn words(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(command.get_program());
+    let words = std::iter::once(name).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,75 @@
+//! What went wrong and what to do about it.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// Why a command stopped. Each has a [remedy](Trouble::remedy).
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// A program that cannot be started.
+    #[error("cannot start {program}")]
+    Start { program: String, source: std::io::Error },
+    /// A program that said no; its own words stand above.
+    #[error("{command} ended with {status}")]
+    Failed { command: String, status: String, remedy: String },
+    /// What a program printed does not read as expected.
+    #[error("cannot understand what {program} printed")]
+    Answer { program: &'static str, source: Box<dyn Error + Send + Sync> },
+    /// A file that cannot be read or written.
+    #[error("cannot {verb} {}", path.display())]
+    File { verb: &'static str, path: PathBuf, source: std::io::Error },
+    /// A manifest that says something else than it should.
+    #[error("{}: {why}", path.display())]
+    Manifest { path: PathBuf, why: String },
+    /// A module of which no component can be made.
+    #[error("cannot make a component of {cell}")]
+    Component { cell: String, source: Box<dyn Error + Send + Sync> },
+    /// A component and its manifest that disagree.
+    #[error("cell {cell}: {why}")]
+    Contract { cell: String, why: String },
+    /// No compiler for the guests' target.
+    #[error("the target wasm32-unknown-unknown is missing and could not be added")]
+    NoWasmTarget,
+}
+
+impl Trouble {
+    pub(crate) fn file(verb: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::File { verb, path: path.to_owned(), source }
+    }
+
+    /// The text with all its causes.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> String {
+        match self {
+            Self::Start { program, .. } => format!("install {program}, or put it on the PATH"),
+            Self::Failed { remedy, .. } => remedy.clone(),
+            Self::Answer { program, .. } => format!("is {program} the one of rust-toolchain or rustup?"),
+            Self::File { .. } => {
+                "see that the path can be read and written, and that the disk is not full".to_owned()
+            }
+            Self::Manifest { .. } => "correct the manifest; docs/cells.md says what it may hold".to_owned(),
+            Self::Component { .. } => {
+                "export the cell's function with cells_sdk::export_endpoint! or export_stage!, once"
+                    .to_owned()
+            }
+            Self::Contract { .. } => {
+                "make the manifest say what the code does, or the code do what it says".to_owned()
+            }
+            Self::NoWasmTarget => {
+                "run `rustup target add wasm32-unknown-unknown` where rustup can reach its server; \
+                 where it cannot, xtask/README.md says how to build without it"
+                    .to_owned()
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The compiler for guests: the target of the toolchain in use, or a second toolchain that builds its own std.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{cargo, output, succeeds};
+use crate::trouble::Trouble;
+
+/// What guests are built for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// Names the folder of an unpacked toolchain that has the sources of std; see xtask/README.md.
+const UNPACKED: &str = "CELLAR_GUEST_TOOLCHAIN";
+
+/// How to build guests.
+pub(crate) enum Guests {
+    /// With the toolchain in use.
+    Plain,
+    /// With the toolchain unpacked in that folder, and that linker.
+    Unpacked { root: PathBuf, linker: PathBuf },
+}
+
+impl Guests {
+    /// Finds a way, adding the target with rustup where it is missing.
+    pub(crate) fn ready() -> Result<Self, Trouble> {
+        if let Some(root) = std::env::var_os(UNPACKED) {
+            return Ok(Self::Unpacked { root: root.into(), linker: rust_lld()? });
+        }
+        if installed()? {
+            return Ok(Self::Plain);
+        }
+        println!("cells: adding the target {TARGET} with rustup");
+        let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+        if added.is_ok_and(|status| status.success()) && installed()? {
+            Ok(Self::Plain)
+        } else {
+            Err(Trouble::NoWasmTarget)
+        }
+    }
+
+    /// A cargo that builds for [`TARGET`]; its verb is set, and the options that go with the way.
+    pub(crate) fn cargo(&self, verb: &str) -> Command {
+        let mut command = match self {
+            Self::Plain => cargo(),
+            Self::Unpacked { root, .. } => Command::new(root.join("usr/bin/cargo")),
+        };
+        command.args([verb, "--target", TARGET, "--profile", "cell"]);
+        if let Self::Unpacked { root, linker } = self {
+            command
+                .arg("-Zbuild-std=std,panic_abort")
+                .env("LD_LIBRARY_PATH", root.join("usr/lib/x86_64-linux-gnu"))
+                .env("RUSTC", root.join("usr/bin/rustc"))
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
+                .env_remove("RUSTUP_TOOLCHAIN");
+        }
+        command
+    }
+}
+
+fn rustc() -> Command {
+    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+}
+
+/// What rustc prints, as a path.
+fn ask(arguments: &[&str]) -> Result<PathBuf, Trouble> {
+    let printed = output(rustc().args(arguments), "see that rustc runs")?;
+    Ok(PathBuf::from(String::from_utf8_lossy(&printed).trim()))
+}
+
+fn installed() -> Result<bool, Trouble> {
+    // An unknown folder is printed as readily as one that exists.
+    let libraries = ask(&["--print", "target-libdir", "--target", TARGET])?;
+    Ok(libraries.read_dir().is_ok_and(|mut files| files.next().is_some()))
+}
+
+fn rust_lld() -> Result<PathBuf, Trouble> {
+    let libraries = ask(&["--print", "target-libdir"])?;
+    let shipped = libraries.parent().unwrap_or(Path::new("")).join("bin/rust-lld");
+    let runs = succeeds(Command::new(&shipped).args(["-flavor", "wasm", "--version"]));
+    if runs { Ok(shipped) } else { Ok(PathBuf::from("rust-lld")) }
+}
