@@ -1,0 +1,101 @@
+//! Embeds the cells that `cargo xtask cells` built: a table `BUILT_IN` of `runtime_user::catalogue::BuiltIn`, for
+//! `include!(concat!(env!("OUT_DIR"), "/built_in_cells.rs"))`.
+//!
+//! * Where they are: the folder that `CELLAR_CELLS` names, or else `cells` in cargo's target folder.
+//! * Native code is aligned to 16 bytes, which loading it asks for.
+
+use std::env;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    println!("cargo::rerun-if-env-changed=CELLAR_CELLS");
+    let made = table().and_then(|text| {
+        let out = PathBuf::from(env::var("OUT_DIR")?).join("built_in_cells.rs");
+        Ok(fs::write(out, text)?)
+    });
+    if let Err(error) = made {
+        println!("cargo::error=the cells that belong into this binary are not there: {error}");
+        println!("cargo::error=run `cargo xtask cells`, which builds them, and then this again");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn table() -> Result<String, Box<dyn Error>> {
+    let home = find()?;
+    let index = read(&home.join("index"))?;
+    let mut text = String::from(
+        "/// The cells that are part of this binary, by name.\n\
+         pub static BUILT_IN: &[::runtime_user::catalogue::BuiltIn] = &[\n",
+    );
+    for line in index.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(name), Some(digest)) = (words.next(), words.next()) else {
+            return Err(format!("{} has the line {line:?}", home.join("index").display()).into());
+        };
+        add(&mut text, &home, name, digest)?;
+    }
+    text.push_str("];\n\n");
+    // Bytes of a file have no alignment of their own.
+    text.push_str("#[repr(C, align(16))]\nstruct Aligned<T: ?Sized>(T);\n");
+    Ok(text)
+}
+
+fn add(text: &mut String, home: &Path, name: &str, digest: &str) -> Result<(), Box<dyn Error>> {
+    let folder = home.join(name);
+    let native = home.join(format!("{name}.cwasm"));
+    println!("cargo::rerun-if-changed={}", native.display());
+    fs::metadata(&native).map_err(|error| format!("{}: {error}", native.display()))?;
+    writeln!(text, "    ::runtime_user::catalogue::BuiltIn {{")?;
+    writeln!(text, "        name: {name:?},")?;
+    writeln!(text, "        manifest: {:?},", read(&folder.join("cell.toml"))?)?;
+    writeln!(text, "        schemas: &[")?;
+    for schema in schemas(&folder)? {
+        let file = schema.strip_prefix(&folder)?.to_str().ok_or("a schema's name is not UTF-8")?;
+        writeln!(text, "            ({file:?}, {:?}),", read(&schema)?)?;
+    }
+    writeln!(text, "        ],")?;
+    writeln!(text, "        digest: {digest:?},")?;
+    writeln!(text, "        native: {{")?;
+    writeln!(text, "            static CODE: &Aligned<[u8]> = &Aligned(*include_bytes!({native:?}));")?;
+    writeln!(text, "            &CODE.0")?;
+    writeln!(text, "        }},")?;
+    writeln!(text, "    }},")?;
+    Ok(())
+}
+
+/// JSON files in the folder `schemas` of a cell, by name.
+fn schemas(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let folder = folder.join("schemas");
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for item in fs::read_dir(&folder)? {
+        found.push(item?.path());
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads a file whose change makes another table.
+fn read(path: &Path) -> Result<String, Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={}", path.display());
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// The folder of finished cells: cargo's target folder is some way above the one that this script may write to.
+fn find() -> Result<PathBuf, Box<dyn Error>> {
+    if let Some(named) = env::var_os("CELLAR_CELLS") {
+        return Ok(named.into());
+    }
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let beside = out.ancestors().map(|folder| folder.join("cells")).find(|folder| folder.join("index").exists());
+    let default = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../target/cells");
+    let home = beside.unwrap_or(default);
+    Ok(home.canonicalize().map_err(|error| format!("{}: {error}", home.display()))?)
+}
