@@ -94,7 +94,8 @@ fn find() -> Result<PathBuf, Box<dyn Error>> {
         return Ok(named.into());
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let beside = out.ancestors().map(|folder| folder.join("cells")).find(|folder| folder.join("index").exists());
+    let beside =
+        out.ancestors().map(|folder| folder.join("cells")).find(|folder| folder.join("index").exists());
     let default = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../target/cells");
     let home = beside.unwrap_or(default);
     Ok(home.canonicalize().map_err(|error| format!("{}: {error}", home.display()))?)
