@@ -1,1 +1,161 @@
-//! placeholder
+//! Takes what a phone sends: `{"phone_to_server":[entry,…]}`, or `{"the_entry":entry}`; other members are not its concern.
+//!
+//! A phone deletes its copy when it reads 200, and sends a refused batch again for ever. So a body that cannot
+//! be read, or an entry without its identity (`metadata.type`, `metadata.key`, `metadata.write_ts`), is refused
+//! with a reason for the phone's developer, and nothing of the batch is stored; anything else is accepted, and
+//! an entry that nobody could read later is set aside with a reason for its owner.
+//!
+//! * Memory: the body is read in pieces; one entry and [`ROWS_BYTES`] of rows are held at a time.
+//! * Entries keep their bytes, except for a clock in milliseconds and dots in the names of `stats/*` data.
+//! * Not here: what entries mean (`usercache-to-timeseries`), and which are the same (the store).
+
+mod entry;
+mod profile;
+mod splitter;
+
+use cells_model::rows::{Row, Rows};
+use cells_model::{EntryId, text};
+use cells_sdk::{Documents, Exchange, Failure, Request, Response, Usercache};
+
+pub use entry::{BadEntry, Parsed, SetAside, parse};
+pub use splitter::{BadBody, ENTRY_BYTES_MAX, Form, Piece, Splitter};
+
+use profile::Seen;
+
+/// Rows go to the store when they are this long together, bytes.
+pub const ROWS_BYTES: usize = 256 << 10;
+
+const READ_BYTES: u32 = 256 << 10;
+
+/// Why a request was refused. Nothing of it is stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The body has no entries that can be told apart.
+    #[error(transparent)]
+    Body(#[from] BadBody),
+    /// An entry has no identity.
+    #[error("{bad}")]
+    Entry {
+        /// Which, from 0.
+        index: u64,
+        /// Why.
+        bad: BadEntry,
+    },
+    /// The runtime did not take or give something.
+    #[error(transparent)]
+    Runtime(#[from] Failure),
+}
+
+/// Answers `usercache/put` and `usercache/putone`.
+pub fn handle<R: Usercache + Documents + Exchange>(
+    runtime: &mut R,
+    request: &Request,
+) -> Result<Response, String> {
+    let mut batch = Batch::new(runtime, request.now);
+    match batch.take_body() {
+        Ok(Form::Many) => {
+            let (stored, set_aside) = (batch.stored, batch.set_aside);
+            Ok(Response::json(200, format!(r#"{{"stored":{stored},"set_aside":{set_aside}}}"#)))
+        }
+        Ok(Form::One) => Ok(Response::json(200, r#"{"putone":true}"#)),
+        Err(Refused::Runtime(Failure::Denied(what))) => Err(format!("denied: {what}")),
+        Err(refused) => Ok(refusal(&refused)),
+    }
+}
+
+fn refusal(refused: &Refused) -> Response {
+    let (status, code, place) = match refused {
+        Refused::Body(bad @ BadBody::EntryTooLong { index }) => {
+            (413, bad.code(), format!(r#","entry":{index}"#))
+        }
+        Refused::Body(bad) => (400, bad.code(), bad.place()),
+        Refused::Entry { index, .. } => (400, "entry_without_identity", format!(r#","entry":{index}"#)),
+        Refused::Runtime(Failure::OverBudget(_)) => (413, "too_large", String::new()),
+        Refused::Runtime(Failure::Invalid(_)) => (400, "refused_by_the_store", String::new()),
+        Refused::Runtime(_) => (503, "store_unavailable", String::new()),
+    };
+    let message = text::quoted(&refused.to_string());
+    Response::json(status, format!(r#"{{"error":{{"code":"{code}","message":{message}{place}}}}}"#))
+}
+
+struct Batch<'r, R> {
+    runtime: &'r mut R,
+    now: f64,
+    good: Rows,
+    bad: Rows,
+    stored: u64,
+    set_aside: u64,
+    seen: Seen,
+}
+
+impl<'r, R: Usercache + Documents + Exchange> Batch<'r, R> {
+    fn new(runtime: &'r mut R, now: f64) -> Self {
+        Self {
+            runtime,
+            now,
+            good: Rows::new(),
+            bad: Rows::new(),
+            stored: 0,
+            set_aside: 0,
+            seen: Seen::default(),
+        }
+    }
+
+    fn take_body(&mut self) -> Result<Form, Refused> {
+        let mut splitter = Splitter::new();
+        loop {
+            let bytes = self.runtime.read(READ_BYTES)?;
+            if bytes.is_empty() {
+                break;
+            }
+            let mut rest = &bytes[..];
+            while let Some(piece) = splitter.next(&mut rest)? {
+                self.take_entry(&piece)?;
+            }
+        }
+        let form = splitter.finish()?;
+        self.flush()?;
+        self.seen.write_down(self.runtime)?;
+        Ok(form)
+    }
+
+    fn take_entry(&mut self, piece: &Piece<'_>) -> Result<(), Refused> {
+        let index = self.stored + self.set_aside;
+        let parsed = parse(piece.bytes, piece.depth).map_err(|bad| Refused::Entry { index, bad })?;
+        let Parsed { key, metadata, data, write_ts, data_ts, aside } = parsed;
+        let row = Row { id: EntryId::NONE, key: &key, metadata: &metadata, data: &data, extra: "" };
+        match aside {
+            None => {
+                self.good.push(row);
+                self.stored += 1;
+                self.seen.entry(&key, write_ts, data_ts);
+            }
+            Some(why) => {
+                let reason = text::quoted(&why.to_string());
+                let extra = format!(r#""error":{{"reason":{reason},"at":{:?}}}"#, self.now);
+                self.bad.push(Row { extra: &extra, ..row });
+                self.set_aside += 1;
+                self.seen.entry("", write_ts, None);
+            }
+        }
+        let rows_bytes = self.good.as_bytes().len() + self.bad.as_bytes().len();
+        if rows_bytes < ROWS_BYTES { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), Refused> {
+        if !self.good.is_empty() {
+            self.runtime.put(&self.good)?;
+            self.good.clear();
+        }
+        if !self.bad.is_empty() {
+            self.runtime.set_aside(&self.bad)?;
+            self.bad.clear();
+        }
+        Ok(())
+    }
+}
+
+cells_sdk::export_endpoint!(handle);
+
+#[cfg(test)]
+mod tests;

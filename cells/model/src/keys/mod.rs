@@ -111,3 +111,15 @@ pub fn is_analysis(key: &str) -> bool {
 pub fn taken_in_key(key: &str) -> &str {
     if key == "background/activity" { "background/motion_activity" } else { key }
 }
+
+/// How long each of a key's two parts may be.
+const PART_BYTES_MAX: usize = 64;
+
+/// Whether a text can name a stream: `family/name`, each part 1 to 64 of `a-z A-Z 0-9 _ - .`.
+pub fn is_key(text: &str) -> bool {
+    let sound = |part: &str| {
+        (1..=PART_BYTES_MAX).contains(&part.len())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    };
+    text.split_once('/').is_some_and(|(family, name)| sound(family) && sound(name))
+}

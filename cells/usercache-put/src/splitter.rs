@@ -1,0 +1,369 @@
+//! Cutting a body into the texts of its entries while it arrives, without holding more than one of them.
+//!
+//! The splitter follows structure: strings, brackets, commas, colons. What stands between them, such as `NaN`, is
+//! for whoever parses an entry. Brackets are counted by kind, in one bit each, so that no depth can exhaust a stack.
+
+/// The longest entry that is taken, bytes: a phone's readings have 500, its longest surveys some 100,000.
+pub const ENTRY_BYTES_MAX: usize = 2 << 20;
+
+/// A body that is not JSON may be one endless nesting; this many brackets are one hundredth of the longest body.
+const DEPTH_MAX: usize = 1 << 20;
+/// Longer names than this cannot be one that is looked for, even if each character is an escape.
+const NAME_BYTES_MAX: usize = 128;
+
+/// Why a body was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadBody {
+    /// The JSON breaks off or is malformed.
+    #[error("the body is not JSON: {why} at byte {at}")]
+    Unreadable {
+        /// Offset from the start of the body, bytes.
+        at: u64,
+        /// What is wrong there.
+        why: &'static str,
+    },
+    /// Neither member is there.
+    #[error("the body has neither a list `phone_to_server` nor an entry `the_entry`")]
+    NoEntries,
+    /// `phone_to_server` is not a list.
+    #[error("`phone_to_server` is not a list")]
+    NotAList,
+    /// The two members exclude each other, and each comes once.
+    #[error("the body has more than one of `phone_to_server` and `the_entry`")]
+    Twice,
+    /// An entry is longer than [`ENTRY_BYTES_MAX`].
+    #[error("entry {index} has more than {ENTRY_BYTES_MAX} bytes")]
+    EntryTooLong {
+        /// Which, from 0.
+        index: u64,
+    },
+}
+
+impl BadBody {
+    /// The word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "unreadable_body",
+            Self::NoEntries => "no_entries",
+            Self::NotAList => "not_a_list",
+            Self::Twice => "entries_twice",
+            Self::EntryTooLong { .. } => "entry_too_long",
+        }
+    }
+
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Unreadable { at, .. } => format!(r#","at":{at}"#),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Which of the two forms a body had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `phone_to_server`
+    Many,
+    /// `the_entry`
+    One,
+}
+
+/// The text of one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'s> {
+    /// From its first byte to its last, without surrounding space.
+    pub bytes: &'s [u8],
+    /// How deep it nests; 1 for a flat object.
+    pub depth: usize,
+}
+
+/// What the next byte means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Start,
+    /// Before the first member's name or the end.
+    FirstName,
+    Name,
+    InName,
+    Colon,
+    Value,
+    /// Within a value that is passed over.
+    Skipped,
+    /// Behind a member.
+    AfterMember,
+    /// Before the first entry or the end of the list.
+    FirstEntry,
+    NextEntry,
+    Entry,
+    AfterEntry,
+    End,
+}
+
+/// Cuts one body. Feed it pieces of the body, in order, then call [`Self::finish`].
+#[derive(Debug)]
+pub struct Splitter {
+    at: At,
+    /// Bytes before the piece at hand.
+    offset: u64,
+    name: Vec<u8>,
+    wanted: Option<Form>,
+    found: Option<Form>,
+    nesting: Nesting,
+    in_string: bool,
+    escaped: bool,
+    /// The part of an entry that came in earlier pieces, or the whole of it.
+    held: Vec<u8>,
+    given: bool,
+    entries: u64,
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Splitter {
+    /// Before the first byte.
+    pub fn new() -> Self {
+        Self {
+            at: At::Start,
+            offset: 0,
+            name: Vec::new(),
+            wanted: None,
+            found: None,
+            nesting: Nesting::default(),
+            in_string: false,
+            escaped: false,
+            held: Vec::new(),
+            given: false,
+            entries: 0,
+        }
+    }
+
+    /// The next entry that ends within `piece`, which is left behind it; `None`: the piece is used up.
+    pub fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Piece<'_>>, BadBody> {
+        if std::mem::take(&mut self.given) {
+            self.held.clear();
+        }
+        while let Some(byte) = piece.first() {
+            let used = match self.at {
+                At::Entry | At::Skipped => self.through_value(piece)?,
+                At::InName => self.through_name(piece)?,
+                _ => usize::from(self.step(*byte)?),
+            };
+            self.offset += used as u64;
+            *piece = &piece[used..];
+            if self.at == At::AfterEntry && !self.held.is_empty() {
+                self.given = true;
+                self.entries += 1;
+                let bytes = self.held.trim_ascii_end();
+                return Ok(Some(Piece { bytes, depth: self.nesting.deepest }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// After the last piece: the body must be complete.
+    pub fn finish(self) -> Result<Form, BadBody> {
+        match self.at {
+            At::End => self.found.ok_or(BadBody::NoEntries),
+            _ => Err(self.bad("it ends too early")),
+        }
+    }
+
+    fn bad(&self, why: &'static str) -> BadBody {
+        BadBody::Unreadable { at: self.offset, why }
+    }
+
+    /// One byte between values; answers whether it was used, or is the first of what comes next.
+    fn step(&mut self, byte: u8) -> Result<bool, BadBody> {
+        if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            return Ok(true);
+        }
+        self.at = match (self.at, byte) {
+            (At::Start, b'{') => At::FirstName,
+            (At::Start, _) => return Err(self.bad("it is no object")),
+            (At::FirstName, b'}') | (At::AfterMember, b'}') => At::End,
+            (At::FirstName | At::Name, b'"') => {
+                self.name.clear();
+                At::InName
+            }
+            (At::FirstName | At::Name, _) => return Err(self.bad("no member name")),
+            (At::Colon, b':') => At::Value,
+            (At::Colon, _) => return Err(self.bad("no colon behind a name")),
+            (At::Value, _) => return self.begin_value(byte),
+            (At::AfterMember, b',') => At::Name,
+            (At::AfterMember, _) => return Err(self.bad("neither a comma nor a closing brace")),
+            (At::FirstEntry | At::AfterEntry, b']') if self.wanted == Some(Form::Many) => At::AfterMember,
+            (At::FirstEntry | At::NextEntry, _) => return self.begin_entry(byte),
+            (At::AfterEntry, b',') if self.wanted == Some(Form::Many) => At::NextEntry,
+            (At::AfterEntry, _) if self.wanted == Some(Form::One) => {
+                self.at = At::AfterMember;
+                return Ok(false);
+            }
+            (At::AfterEntry, _) => return Err(self.bad("neither a comma nor a closing bracket")),
+            (At::End, _) => return Err(self.bad("text behind the object")),
+            (At::Skipped | At::Entry | At::InName, _) => unreachable!("next handles these by stretches"),
+        };
+        Ok(true)
+    }
+
+    fn begin_value(&mut self, byte: u8) -> Result<bool, BadBody> {
+        self.wanted = match &self.name[..] {
+            b"phone_to_server" => Some(Form::Many),
+            b"the_entry" => Some(Form::One),
+            _ => None,
+        };
+        if self.wanted.is_some() {
+            if self.found.is_some() {
+                return Err(BadBody::Twice);
+            }
+            self.found = self.wanted;
+        }
+        match self.wanted {
+            Some(Form::Many) if byte == b'[' => {
+                self.at = At::FirstEntry;
+                Ok(true)
+            }
+            Some(Form::Many) => Err(BadBody::NotAList),
+            Some(Form::One) => self.begin_entry(byte),
+            None => self.begin(At::Skipped, byte),
+        }
+    }
+
+    fn begin_entry(&mut self, byte: u8) -> Result<bool, BadBody> {
+        self.begin(At::Entry, byte)
+    }
+
+    fn begin(&mut self, at: At, byte: u8) -> Result<bool, BadBody> {
+        if matches!(byte, b',' | b'}' | b']' | b':') {
+            return Err(self.bad("no value"));
+        }
+        self.nesting = Nesting::default();
+        self.at = at;
+        Ok(false)
+    }
+
+    /// Up to the end of a member's name; its text is kept with the escapes decoded.
+    fn through_name(&mut self, piece: &[u8]) -> Result<usize, BadBody> {
+        let (used, ended) = self.through_string(piece);
+        let text = &piece[..used - usize::from(ended)];
+        let room = NAME_BYTES_MAX.saturating_sub(self.name.len());
+        self.name.extend_from_slice(&text[..text.len().min(room)]);
+        if ended {
+            self.at = At::Colon;
+            if self.name.contains(&b'\\') {
+                let quoted = [b"\"", &self.name[..], b"\""].concat();
+                // A name that was cut or has bad escapes is none that is looked for.
+                self.name = serde_json::from_slice::<String>(&quoted).unwrap_or_default().into_bytes();
+            }
+        }
+        Ok(used)
+    }
+
+    /// How many bytes are still of the string, with its closing quote, and whether it was there.
+    fn through_string(&mut self, piece: &[u8]) -> (usize, bool) {
+        let mut at = 0;
+        while at < piece.len() {
+            if std::mem::take(&mut self.escaped) {
+                at += 1;
+                continue;
+            }
+            match piece[at..].iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+                None => return (piece.len(), false),
+                Some(found) => {
+                    at += found + 1;
+                    if piece[at - 1] == b'"' {
+                        return (at, true);
+                    }
+                    self.escaped = true;
+                }
+            }
+        }
+        (at, false)
+    }
+
+    /// Up to the end of the value, or of the piece.
+    fn through_value(&mut self, piece: &[u8]) -> Result<usize, BadBody> {
+        let mut at = 0;
+        let mut ended = false;
+        while at < piece.len() && !ended {
+            if self.in_string {
+                let (used, closed) = self.through_string(&piece[at..]);
+                at += used;
+                self.in_string = !closed;
+                continue;
+            }
+            match piece[at] {
+                b'"' => self.in_string = true,
+                open @ (b'{' | b'[') => {
+                    if !self.nesting.open(open == b'{') {
+                        return Err(self.bad("more than 1048576 brackets are open"));
+                    }
+                }
+                b',' | b'}' | b']' if self.nesting.depth == 0 => {
+                    ended = true;
+                    continue;
+                }
+                close @ (b'}' | b']') => {
+                    if !self.nesting.close(close == b'}') {
+                        self.offset += at as u64;
+                        return Err(self.bad("a bracket closes one of the other kind"));
+                    }
+                    ended = self.nesting.depth == 0;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        self.keep(&piece[..at])?;
+        if ended {
+            self.at = if self.at == At::Entry { At::AfterEntry } else { At::AfterMember };
+        }
+        Ok(at)
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), BadBody> {
+        if self.at != At::Entry {
+            return Ok(());
+        }
+        if self.held.len() + bytes.len() > ENTRY_BYTES_MAX {
+            return Err(BadBody::EntryTooLong { index: self.entries });
+        }
+        self.held.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Which kinds of bracket are open, one bit each.
+#[derive(Debug, Default)]
+struct Nesting {
+    /// Set: a brace.
+    kinds: Vec<u64>,
+    depth: usize,
+    deepest: usize,
+}
+
+impl Nesting {
+    fn open(&mut self, brace: bool) -> bool {
+        if self.depth == DEPTH_MAX {
+            return false;
+        }
+        let (word, bit) = (self.depth / 64, self.depth % 64);
+        if word == self.kinds.len() {
+            self.kinds.push(0);
+        }
+        self.kinds[word] = self.kinds[word] & !(1 << bit) | u64::from(brace) << bit;
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
+        true
+    }
+
+    fn close(&mut self, brace: bool) -> bool {
+        self.depth -= 1;
+        let (word, bit) = (self.depth / 64, self.depth % 64);
+        (self.kinds[word] >> bit & 1 == 1) == brace
+    }
+}

@@ -1,0 +1,260 @@
+use super::*;
+use cells_sdk::Area;
+use cells_sdk::testing::Memory;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const NOW: f64 = 1.7e9;
+
+fn put(memory: &mut Memory, body: impl Into<Vec<u8>>) -> (u16, Value) {
+    let response = memory.call(handle, "", NOW, body).expect("never the runtime's fault");
+    assert_eq!(response.content_type, "application/json");
+    (response.status, serde_json::from_slice(&response.body).expect("JSON"))
+}
+
+fn entry(key: &str, write_ts: &str, data: &str) -> String {
+    format!(r#"{{"metadata":{{"key":"{key}","type":"message","write_ts":{write_ts}}},"data":{data}}}"#)
+}
+
+fn batch(entries: &[String]) -> String {
+    format!(r#"{{"user":"x","phone_to_server":[{}],"app_version":"1"}}"#, entries.join(","))
+}
+
+#[test]
+fn a_batch_is_stored_with_its_bytes() {
+    let mut memory = Memory::new();
+    let odd = r#"{ "latitude":1.50,  "b":"é\u00e9", "n":1E2 }"#;
+    let (status, answer) = put(
+        &mut memory,
+        batch(&[entry("background/location", "1600000001.0", odd), entry("a/b", "2", "{}")]),
+    );
+    assert_eq!((status, answer), (200, json!({"stored": 2, "set_aside": 0})));
+    let stored = memory.entries(Area::Usercache);
+    assert_eq!(stored[0].data, odd);
+    assert_eq!(
+        stored[0].metadata,
+        r#"{"key":"background/location","type":"message","write_ts":1600000001.0}"#
+    );
+    assert!(memory.entries(Area::Errors).is_empty());
+}
+
+#[test]
+fn one_entry_alone_is_stored_and_an_empty_batch_is_fine() {
+    let mut memory = Memory::new();
+    let (status, answer) = put(&mut memory, format!(r#"{{"the_entry":{}}}"#, entry("a/b", "2", "{}")));
+    assert_eq!((status, answer), (200, json!({"putone": true})));
+    assert_eq!(put(&mut memory, batch(&[])), (200, json!({"stored": 0, "set_aside": 0})));
+    assert_eq!(memory.entries(Area::Usercache).len(), 1);
+}
+
+#[test]
+fn a_clock_in_milliseconds_and_dots_in_stats_names_are_put_right() {
+    let mut memory = Memory::new();
+    let data = r#"{"ts" :1600000002500,"reading":{"x.y":{"z.w":"a.b"}},"name":"a.b"}"#;
+    put(
+        &mut memory,
+        batch(&[entry("stats/client_error", "1600000003000", data), entry("a/b", "1600000003000.5", data)]),
+    );
+    let stored = memory.entries(Area::Usercache);
+    let want = r#"{"ts" :1600000002.5,"reading":{"x_y":{"z_w":"a.b"}},"name":"a.b"}"#;
+    assert_eq!(stored[0].data, want);
+    assert!(stored[0].metadata.ends_with(r#""write_ts":1600000003.0}"#), "{}", stored[0].metadata);
+    assert!(stored[1].data.contains(r#""x.y""#));
+    assert!(stored[1].metadata.ends_with(r#""write_ts":1600000003.0005}"#), "{}", stored[1].metadata);
+}
+
+#[test]
+fn a_bad_reading_in_a_readable_batch_is_set_aside_with_its_reason() {
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    let bad = [
+        entry("a/b", "1", r#"{"x":NaN}"#),
+        entry("a/b", "2", "[1]"),
+        entry("a/b", "3", &format!(r#"{{"x":{deep}}}"#)),
+        entry("no key", "4", "{}"),
+        r#"{"metadata":{"key":"a/b","type":"message","write_ts":5,"read_ts":Infinity},"data":{}}"#.to_owned(),
+        r#"{"metadata":{"key":"a/b","type":"message","write_ts":6}}"#.to_owned(),
+        entry("a/b", "7", "null"),
+        entry("a/b", "8", "{01:x}"),
+        r#"{"metadata":{"key":"a/b","type":"message","write_ts":9,"write_ts":10},"data":{}}"#.to_owned(),
+    ];
+    let mut memory = Memory::new();
+    let mut all = bad.to_vec();
+    all.push(entry("a/b", "10", "{}"));
+    let (status, answer) = put(&mut memory, batch(&all));
+    assert_eq!((status, answer), (200, json!({"stored": 1, "set_aside": bad.len()})));
+    let kept = memory.entries(Area::Errors);
+    for (stored, at) in kept.iter().zip(1..) {
+        assert_eq!(stored.metadata()["write_ts"], f64::from(at), "{stored:?}");
+        assert_eq!(stored.extra()["error"]["at"], NOW);
+        assert!(stored.extra()["error"]["reason"].as_str().is_some_and(|reason| reason.len() > 5));
+    }
+    assert_eq!(kept[0].data(), r#"{"x":NaN}"#);
+    assert_eq!(kept[1].data(), json!([1]));
+    assert_eq!(kept[3].key, "error/unreadable_key");
+    assert_eq!(kept[4].data(), bad[4].as_str());
+    assert_eq!(kept[5].data(), Value::Null);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_set_aside() {
+    let mut body = batch(&[entry("a/b", "1", r#"{"x":"?"}"#)]).into_bytes();
+    let at = body.iter().position(|byte| *byte == b'?').expect("there");
+    body[at] = 0xff;
+    let mut memory = Memory::new();
+    assert_eq!(put(&mut memory, body), (200, json!({"stored": 0, "set_aside": 1})));
+    assert_eq!(memory.entries(Area::Errors)[0].data(), "{\"x\":\"\u{fffd}\"}");
+}
+
+#[test]
+fn an_entry_without_identity_refuses_the_batch_and_nothing_is_stored() {
+    let with = |metadata: &str| format!(r#"{{"metadata":{metadata},"data":{{}}}}"#);
+    let bad = [
+        "1".to_owned(),
+        "null".to_owned(),
+        "{}".to_owned(),
+        r#"{"data":{}}"#.to_owned(),
+        with("[]"),
+        with(r#"{"type":"message","write_ts":1}"#),
+        with(r#"{"key":"a/b","write_ts":1}"#),
+        with(r#"{"key":"a/b","type":"message"}"#),
+        with(r#"{"key":"a/b","type":"message","write_ts":"1"}"#),
+        with(r#"{"key":"a/b","type":"message","write_ts":NaN}"#),
+        with(r#"{"key":"a/b","type":"message","write_ts":1e999}"#),
+        with(r#"{"key":7,"type":"message","write_ts":1}"#),
+        r#"{"metadata" {}}"#.to_owned(),
+    ];
+    for bad in bad {
+        let mut memory = Memory::new();
+        let (status, answer) = put(&mut memory, batch(&[entry("a/b", "1", "{}"), bad.clone()]));
+        assert_eq!((status, &answer["error"]["entry"]), (400, &json!(1)), "{bad}: {answer}");
+        assert_eq!(answer["error"]["code"], "entry_without_identity");
+        assert!(memory.entries(Area::Usercache).is_empty() && memory.committed_document("profile").is_none());
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_read_is_refused_with_its_reason() {
+    let one = entry("a/b", "1", "{}");
+    for (body, code) in [
+        (String::new(), "unreadable_body"),
+        ("[]".to_owned(), "unreadable_body"),
+        (batch(std::slice::from_ref(&one)) + "x", "unreadable_body"),
+        (format!(r#"{{"phone_to_server":[{one}]"#), "unreadable_body"),
+        (format!(r#"{{"phone_to_server":[{one},]}}"#), "unreadable_body"),
+        (format!(r#"{{"phone_to_server":[{one} {one}]}}"#), "unreadable_body"),
+        (r#"{"phone_to_server":[{"a":[}]}"#.to_owned(), "unreadable_body"),
+        (r#"{"phone_to_server":{}}"#.to_owned(), "not_a_list"),
+        (r#"{"phone_to_server":null}"#.to_owned(), "not_a_list"),
+        (r#"{"user":"x"}"#.to_owned(), "no_entries"),
+        ("{}".to_owned(), "no_entries"),
+        (r#"{"phone_to_server":[],"the_entry":{}}"#.to_owned(), "entries_twice"),
+        (format!(r#"{{"a":{}"#, "[".repeat(2_000_000)), "unreadable_body"),
+    ] {
+        let mut memory = Memory::new();
+        let (status, answer) = put(&mut memory, body.clone());
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (400, &json!(code)),
+            "{}",
+            &body[..body.len().min(90)]
+        );
+        assert!(memory.entries(Area::Usercache).is_empty());
+    }
+    let mut memory = Memory::new();
+    let long = entry("a/b", "1", &format!(r#"{{"x":"{}"}}"#, "y".repeat(ENTRY_BYTES_MAX)));
+    assert_eq!(put(&mut memory, batch(&[long])).0, 413);
+}
+
+#[test]
+fn escapes_in_the_names_of_members_are_understood() {
+    let mut memory = Memory::new();
+    let body = format!(r#"{{"phone\u005fto_server":[{}]}}"#, entry("a/b", "1", "{}"));
+    assert_eq!(put(&mut memory, body).0, 200);
+    assert_eq!(memory.entries(Area::Usercache).len(), 1);
+}
+
+#[test]
+fn the_profile_remembers_the_last_location_and_the_last_entry() {
+    let mut memory = Memory::new().with_document("profile", r#"{"mode":{},"x":1.50,"last_location_ts":3}"#);
+    put(&mut memory, batch(&[entry("a/b", "7", "{}")]));
+    let profile =
+        |memory: &Memory| String::from_utf8(memory.committed_document("profile").expect("there").to_vec());
+    let want = r#"{"last_location_ts":3,"last_phone_data_ts":7.0,"mode":{},"x":1.50}"#;
+    assert_eq!(profile(&memory).expect("text"), want, "a batch without locations leaves the last one");
+    put(&mut memory, batch(&[entry("background/location", "9", r#"{"ts":8.5}"#), entry("a/b", "8", "{}")]));
+    let want = r#"{"last_location_ts":8.5,"last_phone_data_ts":8.0,"mode":{},"x":1.50}"#;
+    assert_eq!(profile(&memory).expect("text"), want);
+}
+
+/// What the splitter makes of a body that comes in pieces cut at `cuts`.
+fn split(body: &[u8], cuts: &[usize]) -> Result<(Form, Vec<(Vec<u8>, usize)>), BadBody> {
+    let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
+    cuts.sort_unstable();
+    let (mut splitter, mut entries, mut start) = (Splitter::new(), Vec::new(), 0);
+    for end in cuts.into_iter().chain([body.len()]) {
+        let mut piece = &body[start..end];
+        while let Some(entry) = splitter.next(&mut piece)? {
+            entries.push((entry.bytes.to_vec(), entry.depth));
+        }
+        start = end;
+    }
+    Ok((splitter.finish()?, entries))
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "[a-z\"\\\\{}\\[\\],:é\n]{0,6}".prop_map(Value::from),
+        Just(Value::Null)
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z\"\\\\]{0,3}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn cuts_anywhere_give_the_entries_of_the_whole(
+        entries in prop::collection::vec(json_value(), 0..5), other in json_value(), pretty: bool,
+        cuts in prop::collection::vec(any::<usize>(), 0..12),
+    ) {
+        let body = json!({"a": other, "phone_to_server": entries, "z": other});
+        let body = if pretty { serde_json::to_vec_pretty(&body) } else { serde_json::to_vec(&body) }.expect("plain");
+        let (form, found) = split(&body, &cuts).expect("sound");
+        prop_assert_eq!(form, Form::Many);
+        let found: Vec<Value> = found.iter().map(|(text, _)| serde_json::from_slice(text).expect("JSON")).collect();
+        prop_assert_eq!(found, entries);
+    }
+
+    #[test]
+    fn garbage_never_panics_and_cuts_do_not_change_the_verdict(
+        body in r#"(\{"phone_to_server":\[)?[{}\[\]",:\\ a1é]{0,60}(\]\})?"#, cuts in prop::collection::vec(any::<usize>(), 0..6),
+    ) {
+        let whole = split(body.as_bytes(), &[]);
+        prop_assert_eq!(whole.is_ok(), split(body.as_bytes(), &cuts).is_ok());
+        if let Ok(whole) = whole {
+            prop_assert_eq!(Ok(whole), split(body.as_bytes(), &cuts));
+        }
+    }
+
+    #[test]
+    fn whatever_an_entry_is_what_is_kept_of_it_is_json(
+        bytes in prop_oneof![
+            r#"\{"metadata":\{"key":"(a/b|c)","type":"m","write_ts":1[0-9]{0,14}(\.5)?(,"x":(NaN|\{\}|"\\u00))?\},"data":[{}\[\]",:\\ a1é.N]{0,30}\}"#.prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..60),
+        ],
+    ) {
+        if let Ok(parsed) = parse(&bytes, 3) {
+            let metadata: Value = serde_json::from_str(&parsed.metadata).expect("metadata is JSON");
+            prop_assert!(metadata.is_object() && metadata["write_ts"].as_f64() == Some(parsed.write_ts));
+            let data: Value = serde_json::from_str(&parsed.data).expect("data is JSON");
+            prop_assert!(data.is_object() || parsed.aside.is_some());
+            prop_assert!(cells_model::keys::is_key(&parsed.key));
+        }
+    }
+}
