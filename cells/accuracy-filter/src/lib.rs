@@ -22,8 +22,9 @@ const FILTERED: &str = "background/filtered_location";
 const ACCURACY_M_MAX: f64 = 200.0;
 /// The reference compares times by the whole millisecond.
 const MILLIS_A_SECOND: f64 = 1000.0;
-/// How many locations one run works on, so that what it writes stays small; a later run goes on.
-const LOCATIONS_A_RUN: usize = 20_000;
+/// How many locations one run works on at least, where there are as many: at some 700 bytes each, what it writes
+/// stays well under what a run may write. Another run goes on.
+const LOCATIONS_A_RUN: usize = 40_000;
 /// The runtime starts the next run this much behind the mark, s.
 const RUN_GAP_S: f64 = 5.0;
 const ROWS_BYTES: usize = 1 << 20;
@@ -55,15 +56,28 @@ fn try_run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<
     let Some(last) = locations.columns().write_ts.last().copied() else {
         return Ok(Outcome::default());
     };
-    let until = if more { last } else { run.end };
-    let within = |key| written(key).between(run.start, Some(until));
+    let within = written(LOCATION).between(run.start, Some(if more { last } else { run.end }));
+    // What earlier runs of the same back-log have made counts as made in the same window.
+    let backlog_start = if run.state.is_empty() { run.start } else { start_from(&run.state) };
+    let filtered = written(FILTERED).between(backlog_start, Some(run.end));
 
-    let unique = without_exact_duplicates(runtime, &within(LOCATION), locations)?;
-    let known = read(runtime, &within(FILTERED))?;
+    let unique = without_exact_duplicates(runtime, &within, locations)?;
+    let known = read(runtime, &filtered)?;
     let copied: HashSet<usize> = accepted(&unique, &known).into_iter().map(quirk::copied_row).collect();
     drop((unique, known));
-    copy(runtime, &within(LOCATION), &copied)?;
-    Ok(Outcome { processed_through: Some(last), state: Vec::new(), more })
+    copy(runtime, &within, &copied)?;
+    let state = if more { state_of(backlog_start) } else { Vec::new() };
+    Ok(Outcome { processed_through: Some(last), state, more })
+}
+
+/// The state between the runs of one back-log: where it started, s; eight bytes, NaN for "at the beginning".
+fn state_of(backlog_start: Option<f64>) -> Vec<u8> {
+    backlog_start.unwrap_or(f64::NAN).to_le_bytes().to_vec()
+}
+
+fn start_from(state: &[u8]) -> Option<f64> {
+    let start = f64::from_le_bytes(state.try_into().ok()?);
+    start.is_finite().then_some(start)
 }
 
 /// How many locations a run takes: all, or up to a pause behind the first [`LOCATIONS_A_RUN`] that is so long

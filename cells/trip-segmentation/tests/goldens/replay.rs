@@ -3,14 +3,20 @@
 use std::io::Read;
 use std::path::Path;
 
-use cells_sdk::Outcome;
 use cells_sdk::testing::Memory;
-use cells_sdk::Area;
+use cells_sdk::{Area, Outcome};
 
 /// Behind every recorded day, s.
 const FIRST_RUN: f64 = 1_900_000_000.0;
 
-pub fn replay(loads: &[impl AsRef<Path>], filter_accuracy: bool) -> Memory {
+/// What is there after the last run.
+pub struct Replayed {
+    pub memory: Memory,
+    pub filtered: Outcome,
+    pub segmented: Outcome,
+}
+
+pub fn replay(loads: &[impl AsRef<Path>], filter_accuracy: bool) -> Replayed {
     // Ids rise behind this one, so that none that a run makes is one of a later load.
     let above_all = r#"[{"_id":{"$oid":"f00000000000000000000000"},"metadata":{"key":"a/b"},"data":{}}]"#;
     let mut memory = Memory::new().with_entries(Area::Errors, above_all);
@@ -22,9 +28,10 @@ pub fn replay(loads: &[impl AsRef<Path>], filter_accuracy: bool) -> Memory {
         }
         segmented = memory.run_stage(cells_trip_segmentation::run, now, segmented).expect("the stage works");
     }
-    memory
+    Replayed { memory, filtered, segmented }
 }
 
+/// The text of a gzipped file.
 pub fn text_of(path: &Path) -> String {
     let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
