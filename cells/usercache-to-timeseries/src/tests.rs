@@ -1,0 +1,227 @@
+use super::*;
+use cells_sdk::testing::Memory;
+use proptest::prelude::*;
+use serde_json::Value;
+
+const NOW: f64 = 1_600_100_000.0;
+
+fn metadata(platform: &str, key: &str, write_ts: f64) -> String {
+    format!(
+        r#"{{"platform":"{platform}","key":"{key}","type":"message","write_ts":{write_ts:?},"time_zone":"Europe/Zurich"}}"#
+    )
+}
+
+fn formatted(platform: &str, key: &str, data: &str) -> Result<(Value, Value), Reason> {
+    let metadata = metadata(platform, key, 1_600_000_000.5);
+    let formatted = format(&mut Zones::new(), key, &metadata, data)?;
+    let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+    let (metadata, data) = (read(&formatted.metadata), read(&formatted.data));
+    assert_eq!(metadata["write_fmt_time"], "2020-09-13T14:26:40.500000+02:00");
+    assert_eq!(cells_model::keys::check(formatted.key, &formatted.data), Ok(()), "{}", formatted.data);
+    Ok((metadata, data))
+}
+
+#[test]
+fn what_does_not_change_keeps_its_text() {
+    let data = r#"{"latitude":1.50,"longitude":2e0,"bearing":0.10,"ts":1600000000,"altitude":1.00,"own":{"a": 1.0}}"#;
+    let text = metadata("android", "background/location", 1_600_000_000.0);
+    let formatted = format(&mut Zones::new(), "background/location", &text, data).expect("sound");
+    for part in [
+        r#""latitude":1.50"#,
+        r#""heading":0.10"#,
+        r#""altitude":1.00"#,
+        r#""own":{"a": 1.0}"#,
+        r#""coordinates":[2e0,1.50]"#,
+    ] {
+        assert!(formatted.data.contains(part), "{part} in {}", formatted.data);
+    }
+}
+
+#[test]
+fn every_version_of_the_play_services_names_the_activity_its_own_way() {
+    let names = [
+        ("agb", "agc"),
+        ("zzaEg", "zzaEh"),
+        ("zzbjA", "zzbjB"),
+        ("ajO", "ajP"),
+        ("zzaKM", "zzaKN"),
+        ("zzbhB", "zzbhC"),
+    ];
+    for (kind, confidence) in names {
+        let data = format!(r#"{{"{kind}":7,"{confidence}":75,"other":1}}"#);
+        let (_, data) = formatted("android", "background/motion_activity", &data).expect("sound");
+        assert_eq!(
+            (&data["type"], &data["confidence"], &data["ts"]),
+            (&7.into(), &75.into(), &1_600_000_000.5.into())
+        );
+        assert!(data.get("other").is_none(), "without ts, only the activity is kept");
+    }
+    let (_, data) =
+        formatted("android", "background/motion_activity", r#"{"type":2,"confidence":80,"ts":9,"other":1}"#)
+            .expect("sound");
+    assert_eq!((&data["ts"], &data["other"]), (&9.into(), &1.into()));
+}
+
+#[test]
+fn flags_of_an_iphone_become_one_activity() {
+    let with = |flags: &[&str]| {
+        let flag = |name: &str| format!(r#""{name}":{}"#, flags.contains(&name));
+        let all =
+            ["stationary", "walking", "running", "cycling", "automotive", "unknown"].map(flag).join(",");
+        formatted("ios", "background/motion_activity", &format!(r#"{{"confidence":"low",{all}}}"#))
+    };
+    let kinds = [
+        ("stationary", 3),
+        ("walking", 7),
+        ("running", 8),
+        ("cycling", 1),
+        ("automotive", 0),
+        ("unknown", 4),
+    ];
+    for (flag, kind) in kinds {
+        assert_eq!(with(&[flag]).expect("sound").1["type"], kind);
+    }
+    assert_eq!(with(&[]).expect("sound").1["type"], 9);
+    let (_, data) = with(&["stationary", "automotive"]).expect("sound");
+    assert_eq!(
+        (&data["type"], &data["confidence"], &data["confidence_level"]),
+        (&10.into(), &50.into(), &"low".into())
+    );
+    assert_eq!(with(&["walking", "automotive"]), Err(Reason::TwoActivities));
+}
+
+#[test]
+fn what_cannot_be_formatted_says_why() {
+    let bad = [
+        ("web", "background/location", "{}", Reason::Platform),
+        ("android", "foo/location", "{}", Reason::Key),
+        (
+            "android",
+            "background/location",
+            r#"{"latitude":91,"longitude":0,"ts":0}"#,
+            Reason::Field("latitude", "a number of degrees"),
+        ),
+        (
+            "ios",
+            "background/location",
+            r#"{"latitude":9,"longitude":0,"ts":0}"#,
+            Reason::Field("bearing", "a number"),
+        ),
+        ("android", "background/motion_activity", r#"{"agb":6,"agc":1}"#, Reason::Unknown("type")),
+        ("android", "background/motion_activity", r#"{"agb":"7","agc":1}"#, Reason::Unknown("type")),
+        (
+            "android",
+            "statemachine/transition",
+            r#"{"currState":"x","transition":"booted"}"#,
+            Reason::Unknown("currState"),
+        ),
+        (
+            "ios",
+            "statemachine/transition",
+            r#"{"currState":"STATE_START","transition":null}"#,
+            Reason::Field("transition", "a text"),
+        ),
+        (
+            "android",
+            "background/battery",
+            r#"{"battery_status":9,"battery_level_pct":1}"#,
+            Reason::Unknown("battery_status"),
+        ),
+        ("android", "background/bluetooth_ble", r#"{"eventType":"x"}"#, Reason::Unknown("eventType")),
+        ("android", "manual/mode_confirm", r#"{"start_ts":1}"#, Reason::Field("end_ts", "a number")),
+        (
+            "android",
+            "manual/mode_confirm",
+            r#"{"start_ts":1,"end_ts":1700000000}"#,
+            Reason::AboutFuture("end_ts"),
+        ),
+        ("android", "config/app_ui_config", r#"{"version":1}"#, Reason::Field("ts", "a number")),
+    ];
+    for (platform, key, data, reason) in bad {
+        assert_eq!(formatted(platform, key, data), Err(reason), "{key} {data}");
+    }
+}
+
+#[test]
+fn a_zone_is_needed_of_iphones_and_guessed_for_old_androids_and_for_stats() {
+    let data = r#"{"latitude":1,"longitude":2,"bearing":0,"ts":0}"#;
+    let told = |platform: &str, key: &str, zone: &str| {
+        let metadata = format!(r#"{{"platform":"{platform}","write_ts":1600000000{zone}}}"#);
+        format(&mut Zones::new(), key, &metadata, data).map(|entry| entry.metadata)
+    };
+    let known = |metadata: String| metadata.contains(r#""time_zone":"America/Los_Angeles""#);
+    assert!(told("android", "background/location", "").is_ok_and(known));
+    assert_eq!(told("ios", "background/location", ""), Err(Reason::NoZone));
+    assert!(told("ios", "stats/client_time", r#","time_zone":"Not/AZone""#).is_ok_and(known));
+    assert!(matches!(
+        told("android", "background/location", r#","time_zone":"Not/AZone""#),
+        Err(Reason::Time(_))
+    ));
+}
+
+#[test]
+fn an_entry_from_the_future_is_set_aside_and_one_of_tomorrow_waits() {
+    let memory = |write_ts: f64| {
+        Memory::new().with_entry(
+            Area::Usercache,
+            &metadata("android", "stats/client_time", write_ts),
+            r#"{"ts":1}"#,
+        )
+    };
+    for (write_ts, area) in
+        [(4.1e9, Area::Errors), (NOW + 3_600.0, Area::Usercache), (NOW - 6.0, Area::Timeseries)]
+    {
+        let mut memory = memory(write_ts);
+        memory.run_stage(run, NOW, Outcome::default()).expect("sound");
+        assert_eq!(memory.entries(area).len(), 1, "{write_ts}");
+    }
+    let mut memory = memory(4.1e9);
+    memory.run_stage(run, NOW, Outcome::default()).expect("sound");
+    let reason = &memory.entries(Area::Errors)[0].extra()["error"]["reason"];
+    assert!(reason.as_str().is_some_and(|reason| reason.contains("clock")), "{reason}");
+}
+
+#[test]
+fn a_long_backlog_takes_several_runs_and_documents_stay() {
+    let mut memory = Memory::new();
+    for second in 0..10 {
+        let write_ts = 1.6e9 + f64::from(second);
+        memory =
+            memory.with_entry(Area::Usercache, &metadata("android", "stats/client_time", write_ts), "{}");
+        let document = metadata("android", "diary/trips", write_ts).replace("message", "document");
+        memory = memory.with_entry(Area::Usercache, &document, "{}");
+    }
+    let mut runs = 0;
+    let stage = |memory: &mut Memory, run: &Run| {
+        runs += 1;
+        run_at_most(memory, run, 3)
+    };
+    let outcome = memory.run_stage(stage, NOW, Outcome::default()).expect("sound");
+    assert_eq!((runs, outcome.processed_through), (4, Some(1.6e9 + 9.0)));
+    assert_eq!((memory.entries(Area::Timeseries).len(), memory.entries(Area::Usercache).len()), (10, 10));
+}
+
+#[test]
+fn a_late_entry_is_taken_in_and_the_mark_stays() {
+    let mut memory =
+        Memory::new().with_entry(Area::Usercache, &metadata("android", "stats/client_time", 1.5e9), "{}");
+    let last = Outcome { processed_through: Some(1.6e9), ..Outcome::default() };
+    let outcome = memory.run_stage(run, NOW, last).expect("sound");
+    assert_eq!(outcome.processed_through, Some(1.6e9));
+    assert_eq!(memory.entries(Area::Timeseries).len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn no_entry_makes_it_panic_and_what_comes_out_is_sound(
+        ios: bool, key in 0..cells_model::keys::KEYS.len(),
+        data in prop::collection::btree_map(
+            prop::sample::select(vec!["ts", "start_ts", "end_ts", "latitude", "longitude", "bearing", "type", "agb", "currState", "transition", "battery_status", "battery_level_pct", "battery_level_ratio", "eventType", "confidence", "stationary", "loc"]),
+            prop::sample::select(vec!["1", "-1.5", "1e300", "null", "true", "\"booted\"", "\"STATE_START\"", "\"local.state.start\"", "\"T_NOP\"", "\"RANGE_UPDATE\"", "{}", "[1]", "\"\\\"\""]), 0..9),
+    ) {
+        let key = cells_model::keys::KEYS[key].key;
+        let members: Vec<_> = data.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let data = format!("{{{}}}", members.join(","));
+        let _ = formatted(if ios { "ios" } else { "android" }, key, &data);
+    }
+}
