@@ -16,34 +16,54 @@ const DISTANCE_MAX: usize = 65_535;
 
 const TABLE_BITS: u32 = 13;
 
+/// Where eight bytes were seen last, by their hash: the place's low bits, and more of the hash above them, so
+/// that a look elsewhere is mostly spared. What is too old to be reached comes out as some other place,
+/// which the caller's comparison refuses.
+struct Seen(Vec<u32>);
+
+impl Seen {
+    const PLACE_BITS: u32 = 17;
+    const PLACE: usize = (1 << Self::PLACE_BITS) - 1;
+
+    /// Notes that `bytes` stand at `at`; answers where they may have stood before.
+    #[inline]
+    fn note(&mut self, bytes: u64, at: usize) -> Option<usize> {
+        let hash = bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let slot = &mut self.0[(hash >> (64 - TABLE_BITS)) as usize];
+        let now = (hash >> 8) as u32 & !(Self::PLACE as u32) | (at & Self::PLACE) as u32;
+        let before = std::mem::replace(slot, now);
+        if (before ^ now) >> Self::PLACE_BITS != 0 {
+            return None;
+        }
+        let distance = at.wrapping_sub(before as usize) & Self::PLACE;
+        (1..=DISTANCE_MAX.min(at)).contains(&distance).then(|| at - distance)
+    }
+}
+
 /// Packs `text` into an lz4 block.
 pub(super) fn pack(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() / 3 + 64);
-    // Where eight bytes of that hash were seen last, plus one.
-    let mut seen = vec![0_u32; 1 << TABLE_BITS];
+    let mut seen = Seen(vec![0; 1 << TABLE_BITS]);
     let (mut at, mut literals) = (0, 0);
     // Texts that repeat nothing are passed over in growing strides.
     let mut misses = 0;
     while at + END_LITERALS <= text.len() {
         let bytes = eight(text, at);
-        let slot = &mut seen[hash(bytes)];
-        let before = (*slot as usize).wrapping_sub(1);
-        *slot = at as u32 + 1;
-        if before >= at || at - before > DISTANCE_MAX || eight(text, before) != bytes {
+        let Some(before) = seen.note(bytes, at).filter(|before| eight(text, *before) == bytes) else {
             misses += 1;
             at += 1 + (misses >> 6);
             continue;
-        }
+        };
         misses = 0;
         let back = common_back(text, before, at, literals);
-        let (start, from) = (at - back, before - back);
+        let start = at - back;
         let length = back + MATCH_MIN + common(text, before + MATCH_MIN, at + MATCH_MIN);
-        put_sequence(&mut out, &text[literals..start], start - from, length);
+        put_sequence(&mut out, &text[literals..start], at - before, length);
         at = start + length;
         literals = at;
         // A place near the match's end, so that the next row finds it.
         if at + END_LITERALS <= text.len() {
-            seen[hash(eight(text, at - 2))] = at as u32 - 1;
+            seen.note(eight(text, at - 2), at - 2);
         }
     }
     put_literals(&mut out, &text[literals..], 0);
@@ -53,10 +73,6 @@ pub(super) fn pack(text: &[u8]) -> Vec<u8> {
 fn eight(text: &[u8], at: usize) -> u64 {
     let bytes = text[at..at + 8].try_into().expect("eight bytes are eight bytes");
     u64::from_le_bytes(bytes)
-}
-
-fn hash(bytes: u64) -> usize {
-    (bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - TABLE_BITS)) as usize
 }
 
 /// How many bytes before both places are the same, not past `least`.

@@ -13,6 +13,7 @@ mod bytes;
 mod column;
 mod columns;
 mod decimal;
+mod follow;
 mod lz4;
 mod meta;
 mod numbers;

@@ -164,9 +164,7 @@ impl<'a> Scan<'a, '_> {
                     }
                 }
                 _ => {
-                    while self.peek().is_some_and(|byte| WORD[usize::from(byte)]) {
-                        self.at += 1;
-                    }
+                    self.at = word_end(self.text, start);
                     if self.at == start {
                         return Err(NotPlain);
                     }
@@ -179,20 +177,8 @@ impl<'a> Scan<'a, '_> {
 
     /// Leaves `at` behind the closing quote.
     fn string(&mut self) -> Result<(), NotPlain> {
-        self.at += 1;
-        loop {
-            while self.peek().is_some_and(|byte| PLAIN[usize::from(byte)]) {
-                self.at += 1;
-            }
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') if self.text.get(self.at + 1).is_some_and(|byte| *byte >= b' ') => self.at += 2,
-                _ => return Err(NotPlain),
-            }
-        }
+        self.at = string_end(self.text, self.at).ok_or(NotPlain)?;
+        Ok(())
     }
 
     /// Puts a mark in place of the text from `start` to here.
@@ -221,8 +207,26 @@ impl<'a> Scan<'a, '_> {
     }
 }
 
+/// Behind the closing quote of the string whose opening quote is at `start`.
+pub(super) fn string_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    loop {
+        at += text.get(at..)?.iter().position(|byte| !PLAIN[usize::from(*byte)])?;
+        match text[at] {
+            b'"' => return Some(at + 1),
+            b'\\' if text.get(at + 1).is_some_and(|byte| *byte >= b' ') => at += 2,
+            _ => return None,
+        }
+    }
+}
+
+/// Behind the number or word that begins at `start`; `start` where there is none.
+pub(super) fn word_end(text: &[u8], start: usize) -> usize {
+    start + text[start..].iter().take_while(|byte| WORD[usize::from(**byte)]).count()
+}
+
 /// Whether a string's inside is a date and a time of ISO 8601, with a fraction of at most 9 digits and an offset or not.
-fn is_written_time(inside: &[u8]) -> bool {
+pub(super) fn is_written_time(inside: &[u8]) -> bool {
     const FORM: &[u8] = b"0000-00-00T00:00:00";
     if inside.len() < FORM.len() || inside.len() > 36 {
         return false;

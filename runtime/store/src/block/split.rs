@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::BlockRow;
+use super::follow::Template;
 use super::scan::{PART, RAW, Root, SCALAR, scan};
 use super::shape::{HOLES_MAX, Shape};
 
@@ -83,33 +84,35 @@ enum Depth {
 /// Splits rows by shape; those whose shape few others have are taken apart less.
 pub(super) fn split<'a>(rows: &[BlockRow<'a>]) -> Split<'a> {
     let mut scanner = Scanner::default();
-    let mut groups: Vec<(Vec<usize>, Vec<usize>, String)> = Vec::new();
+    let mut groups: Vec<FoundGroup> = Vec::new();
     let mut left: Vec<usize> = (0..rows.len()).collect();
     for depth in [Depth::All, Depth::NotData, Depth::Nothing] {
         let mut found = Found::default();
         for row in left.drain(..) {
             let start = scanner.values.len();
-            scanner.scan(&rows[row], depth);
-            found.put(&scanner.skeleton, row, start);
+            if depth != Depth::All || !found.follow(&rows[row], row, &mut scanner.values) {
+                scanner.scan(&rows[row], depth);
+                found.put(&scanner.skeleton, row, start);
+            }
         }
-        for (skeleton, members, starts) in found.groups {
-            if members.len() < ROWS_MIN && depth != Depth::Nothing {
-                left.extend(members);
+        for group in found.groups {
+            if group.rows.len() < ROWS_MIN && depth != Depth::Nothing {
+                left.extend(group.rows);
             } else {
-                let skeleton = String::from_utf8(skeleton).expect("values are cut from texts at ASCII");
-                groups.push((members, starts, skeleton));
+                groups.push(group);
             }
         }
         left.sort_unstable();
     }
     let values = std::rc::Rc::new(scanner.values);
     let mut group_of = vec![0; rows.len()];
-    let groups = groups.into_iter().enumerate().map(|(number, (members, starts, skeleton))| {
-        members.iter().for_each(|row| group_of[*row] = number as u64);
+    let groups = groups.into_iter().enumerate().map(|(number, FoundGroup { skeleton, rows, starts, .. })| {
+        rows.iter().for_each(|row| group_of[*row] = number as u64);
+        let skeleton = String::from_utf8(skeleton).expect("values are cut from texts at ASCII");
         let shape = Shape::parse(&skeleton).expect("the scanner counts holes and parts");
         let kept = (0..shape.holes.len()).collect();
         let values = std::rc::Rc::clone(&values);
-        let mut group = Group { skeleton, shape, rows: members, starts, kept, values };
+        let mut group = Group { skeleton, shape, rows, starts, kept, values };
         group.fold();
         group
     });
@@ -147,26 +150,47 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Skeletons met so far, with the rows that have each and where their values begin.
+/// Skeletons met so far.
 #[derive(Default)]
 struct Found {
-    groups: Vec<(Vec<u8>, Vec<usize>, Vec<usize>)>,
+    groups: Vec<FoundGroup>,
     numbers: HashMap<Vec<u8>, usize>,
+    /// The group of the row before.
     last: usize,
 }
 
+struct FoundGroup {
+    skeleton: Vec<u8>,
+    template: Option<Template>,
+    rows: Vec<usize>,
+    /// Where each row's values begin.
+    starts: Vec<usize>,
+}
+
 impl Found {
-    fn put(&mut self, skeleton: &[u8], row: usize, start: usize) {
-        // Rows mostly have the shape of the row before, and comparing is cheaper than hashing.
-        let again = self.groups.get(self.last).is_some_and(|(last, ..)| last == skeleton);
-        if !again {
-            self.last = *self.numbers.entry(skeleton.to_vec()).or_insert(self.groups.len());
-            if self.last == self.groups.len() {
-                self.groups.push((skeleton.to_vec(), Vec::new(), Vec::new()));
-            }
+    /// Whether a row has the skeleton of the row before; if so it is put there and its values are appended.
+    fn follow<'a>(&mut self, row: &BlockRow<'a>, number: usize, values: &mut Vec<&'a [u8]>) -> bool {
+        let start = values.len();
+        let Some(group) = self.groups.get_mut(self.last) else { return false };
+        let same = group.template.as_ref().is_some_and(|template| template.follow(row.parts(), values));
+        if same {
+            group.rows.push(number);
+            group.starts.push(start);
+        } else {
+            values.truncate(start);
         }
-        let (_, rows, starts) = &mut self.groups[self.last];
-        rows.push(row);
-        starts.push(start);
+        same
+    }
+
+    fn put(&mut self, skeleton: &[u8], row: usize, start: usize) {
+        self.last = *self.numbers.entry(skeleton.to_vec()).or_insert(self.groups.len());
+        if self.last == self.groups.len() {
+            let template = Template::new(skeleton);
+            let skeleton = skeleton.to_vec();
+            self.groups.push(FoundGroup { skeleton, template, rows: Vec::new(), starts: Vec::new() });
+        }
+        let group = &mut self.groups[self.last];
+        group.rows.push(row);
+        group.starts.push(start);
     }
 }
