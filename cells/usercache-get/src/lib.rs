@@ -1,1 +1,23 @@
-//! placeholder
+//! What a phone pulls at each sync: documents from the server. There are none, as in the reference; a phone that
+//! misses the member `server_to_phone` counts the sync as failed.
+
+use cells_sdk::{Request, Response};
+
+/// Answers `usercache/get`; the body does not matter.
+pub fn handle<R>(_runtime: &mut R, _request: &Request) -> Result<Response, String> {
+    Ok(Response::json(200, r#"{"server_to_phone": []}"#))
+}
+
+cells_sdk::export_endpoint!(handle);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cells_sdk::testing::Memory;
+
+    #[test]
+    fn there_is_nothing_for_the_phone() {
+        let answer = Memory::new().call(handle, "", 0.0, "{}").expect("always");
+        assert_eq!((answer.status, &answer.body[..]), (200, &br#"{"server_to_phone": []}"#[..]));
+    }
+}
