@@ -78,3 +78,62 @@ impl Surface {
 fn cause(error: impl Into<Box<dyn Error + Send + Sync>>) -> Box<dyn Error + Send + Sync> {
     error.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A component that imports those instances, and whose exports have those names.
+    fn component(imports: &[&str], exports: &[&str]) -> Vec<u8> {
+        let imports =
+            imports.iter().map(|name| format!(r#"(import "{name}" (instance (export "act" (func))))"#));
+        let exports = exports.iter().map(|name| format!(r#"(export "{name}" (func $f))"#));
+        let text = format!(
+            r#"(component {} (core module $m (func (export "f"))) (core instance $i (instantiate $m))
+               (func $f (canon lift (core func $i "f"))) {})"#,
+            imports.collect::<String>(),
+            exports.collect::<String>(),
+        );
+        wat::parse_str(text).unwrap()
+    }
+
+    fn endpoint(interfaces: &[&str]) -> Manifest {
+        let text = format!("name = \"x\"\nworld = \"endpoint\"\ninterfaces = {interfaces:?}\n");
+        toml::from_str(&text).unwrap()
+    }
+
+    fn refused(manifest: &Manifest, component: &[u8]) -> String {
+        check(manifest, component).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_component_imports_exactly_what_its_manifest_lists() {
+        let logging = component(&["cellar:cell/types@0.1.0", "cellar:cell/log@0.1.0"], &["handle"]);
+        assert!(check(&endpoint(&["log"]), &logging).is_ok());
+        let more = refused(&endpoint(&[]), &logging);
+        assert_eq!(more, "cell x: it imports log, which its manifest does not list");
+        let less = refused(&endpoint(&["documents", "log"]), &logging);
+        assert_eq!(less, "cell x: its manifest lists documents, which it does not use");
+    }
+
+    #[test]
+    fn an_import_from_elsewhere_is_refused_by_its_name() {
+        let foreign = component(&["wasi:cli/environment@0.2.0"], &["handle"]);
+        let why = refused(&endpoint(&[]), &foreign);
+        assert_eq!(why, "cell x: it imports wasi:cli/environment@0.2.0, which is not of the contract");
+    }
+
+    #[test]
+    fn a_component_exports_the_one_function_of_its_world() {
+        for exports in [&["run"][..], &["handle", "run"], &[]] {
+            assert!(refused(&endpoint(&[]), &component(&[], exports)).contains("exports"), "{exports:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_component_are_refused() {
+        for bytes in [&b""[..], b"no component", &wat::parse_str("(module)").unwrap()] {
+            assert!(check(&endpoint(&[]), bytes).is_err(), "{bytes:?}");
+        }
+    }
+}

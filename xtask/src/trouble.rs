@@ -57,7 +57,9 @@ impl Trouble {
             Self::File { .. } => {
                 "see that the path can be read and written, and that the disk is not full".to_owned()
             }
-            Self::Manifest { .. } => "correct the manifest; docs/cells.md says what it may hold".to_owned(),
+            Self::Manifest { .. } => {
+                "correct the manifest; cells/sdk/README.md says what it may hold".to_owned()
+            }
             Self::Component { .. } => {
                 "export the cell's function with cells_sdk::export_endpoint! or export_stage!, once"
                     .to_owned()

@@ -12,6 +12,7 @@ mod export;
 #[cfg(target_arch = "wasm32")]
 pub mod guest;
 mod interfaces;
+mod reading;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -20,3 +21,4 @@ pub use interfaces::{
     Area, Documents, EntrySource, Exchange, Failure, Level, LocationRows, LocationSource, Log, Order,
     Outcome, Query, ReadEntries, Request, Response, Run, TimeField, Usercache, WriteEntries,
 };
+pub use reading::{for_each_entry, read_body};
