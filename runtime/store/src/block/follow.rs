@@ -73,8 +73,8 @@ fn digits_end(text: &[u8], width: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::scan::{Root, scan};
+    use super::*;
     use proptest::prelude::*;
 
     fn split(text: &str) -> Option<(Vec<u8>, Vec<&[u8]>)> {
@@ -89,10 +89,17 @@ mod tests {
         #[test]
         fn following_finds_what_scanning_finds(
             values in prop::collection::vec((word(), word()), 4),
-            form in prop_oneof![Just("{\"a\":%,\"b\": [%, {}] ,\"c\":{\"d\":%}}"), Just("[%,%,%]"), Just("[[% ],\"x%\",{\"a\":%}]")],
+            form in prop_oneof![
+                Just("{\"a\":%,\"b\": [%, {}] ,\"c\":{\"d\":%}}"),
+                Just("[%,%,%]"),
+                Just("[[% ],\"x%\",{\"a\":%}]"),
+            ],
         ) {
-            let fill = |second: bool| values.iter().fold(form.to_owned(), |text, pair| text.replacen('%', if second { &pair.1 } else { &pair.0 }, 1));
-            let (one, other) = (fill(false), fill(true));
+            let (mut one, mut other) = (form.to_owned(), form.to_owned());
+            for (first, second) in &values {
+                one = one.replacen('%', first, 1);
+                other = other.replacen('%', second, 1);
+            }
             if let Some((skeleton, _)) = split(&one) {
                 let template = Template::new(&[&skeleton[..], &[PART, PART]].concat()).expect("no raw part");
                 let mut followed = Vec::new();

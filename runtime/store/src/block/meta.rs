@@ -206,8 +206,7 @@ pub(super) fn read_times(reader: &mut Reader<'_>, rows: usize) -> Result<[Vec<f6
         return Err(BadBlock::Broken("a time that no entry has"));
     }
     let mut times: [Vec<f64>; 6] = Default::default();
-    for (field, column) in times.iter_mut().enumerate().filter(|(field, _)| mask >> field & 1 == 1) {
-        let _ = field;
+    for (_, column) in times.iter_mut().enumerate().filter(|(field, _)| mask >> field & 1 == 1) {
         let bytes = reader.take(rows * 8)?;
         column.extend(bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)));
     }

@@ -1,4 +1,5 @@
-//! Rows: plain arrays and one lz4 block of all texts. For fresh tails, which are read whole and soon rewritten.
+//! Rows: plain arrays and one lz4 block of all texts. For fresh tails, which are read whole and soon
+//! rewritten.
 
 use super::bytes::{Reader, put_u32};
 use super::lz4;
@@ -23,7 +24,8 @@ pub(super) fn encode(rows: &[BlockRow<'_>]) -> Result<Vec<u8>, CannotEncode> {
 
     let mut out = Vec::with_capacity(packed.len() + rows.len() * 40 + 64);
     out.push(Codec::Rows as u8);
-    out.push(u8::from(wide) * WIDE_LENGTHS | u8::from(extras) * EXTRAS);
+    let flags = [(wide, WIDE_LENGTHS), (extras, EXTRAS)];
+    out.push(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum());
     put_u32(&mut out, rows.len());
     put_u32(&mut out, text_bytes);
     put_ids(&mut out, rows);
@@ -100,15 +102,14 @@ fn ends(reader: &mut Reader<'_>, rows: usize, flags: u8) -> Result<Vec<[u32; 3]>
             short.iter().map(|bytes| u32::from(u16::from_le_bytes(*bytes))).collect()
         })
     };
-    let parts = [lengths(true)?, lengths(true)?, lengths(flags & EXTRAS != 0)?];
+    let [metadata, data, extra] = [lengths(true)?, lengths(true)?, lengths(flags & EXTRAS != 0)?];
     let mut at = 0_u64;
     let mut ends = Vec::with_capacity(rows);
-    for row in 0..rows {
-        let end = [0, 1, 2].map(|part: usize| {
-            at += u64::from(parts[part][row]);
+    for ((metadata, data), extra) in metadata.into_iter().zip(data).zip(extra) {
+        ends.push([metadata, data, extra].map(|length| {
+            at += u64::from(length);
             at.min(u64::from(u32::MAX)) as u32
-        });
-        ends.push(end);
+        }));
     }
     // At most 3 * 4,096 lengths of 32 bits: the sum cannot wrap, and what was clamped is refused here.
     if at > TEXT_BYTES_MAX as u64 {

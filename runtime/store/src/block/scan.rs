@@ -225,7 +225,8 @@ pub(super) fn word_end(text: &[u8], start: usize) -> usize {
     start + text[start..].iter().take_while(|byte| WORD[usize::from(**byte)]).count()
 }
 
-/// Whether a string's inside is a date and a time of ISO 8601, with a fraction of at most 9 digits and an offset or not.
+/// Whether a string's inside is a date and a time of ISO 8601, with or without a fraction of at most 9 digits
+/// and an offset.
 pub(super) fn is_written_time(inside: &[u8]) -> bool {
     const FORM: &[u8] = b"0000-00-00T00:00:00";
     if inside.len() < FORM.len() || inside.len() > 36 {

@@ -90,7 +90,7 @@ fn location(number: u32) -> Kept {
         37.3 + drift,
         -122.1 - drift,
         5 + number % 40,
-        if number % 3 == 0 { "time" } else { "distance" },
+        if number.is_multiple_of(3) { "time" } else { "distance" },
         ts / 1000,
         -122.1 - drift
     );
