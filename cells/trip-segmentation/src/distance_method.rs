@@ -45,3 +45,63 @@ pub fn segment(track: Track<'_>, signals: &Signals) -> Segments {
     }
     segments
 }
+
+#[cfg(test)]
+mod tests {
+    use cells_geometry::Position;
+
+    use super::*;
+    use crate::signals::Moment;
+
+    /// A degree of latitude, m.
+    const DEGREE_M: f64 = 111_194.926_644_558_74;
+
+    /// Points by their gap in s and step in m from the one before.
+    fn found(steps: &[(f64, f64)], signals: &Signals) -> Segments {
+        let (mut ts, mut positions) = (Vec::new(), Vec::new());
+        let (mut time, mut latitude) = (0.0, 47.0);
+        for (gap, step) in steps {
+            time += gap;
+            latitude += step / DEGREE_M;
+            ts.push(time);
+            positions.push(Position { latitude, longitude: 8.0 });
+        }
+        segment(Track { ts: &ts, write_ts: &ts, positions: &positions }, signals)
+    }
+
+    fn at(ts: f64) -> Vec<Moment> {
+        vec![Moment { ts, write_ts: ts }]
+    }
+
+    const DAY: [(f64, f64); 6] =
+        [(0.0, 0.0), (30.0, 60.0), (30.0, 60.0), (700.0, 30.0), (30.0, 60.0), (30.0, 60.0)];
+
+    #[test]
+    fn a_silence_ends_a_trip_and_a_step_of_50_m_starts_the_next() {
+        let stopped = Signals { stops: at(821.0), ..Signals::default() };
+        assert_eq!(
+            found(&DAY, &Signals::default()),
+            Segments { trips: vec![(0, 2)], done_through: Some(760.0) }
+        );
+        assert_eq!(
+            found(&DAY, &stopped),
+            Segments { trips: vec![(0, 2), (4, 5)], done_through: Some(820.0) }
+        );
+    }
+
+    #[test]
+    fn motion_at_travelling_speed_carries_a_trip_over_a_silence() {
+        let far = [(0.0, 0.0), (30.0, 60.0), (700.0, 300.0), (30.0, 60.0)];
+        let moving = Signals { motion: at(100.0), ..Signals::default() };
+        assert_eq!(found(&far, &moving), Segments::default());
+        assert_eq!(found(&far, &Signals::default()).trips, [(0, 1)]);
+        let restarted = Signals { restarts: at(100.0), ..moving };
+        assert_eq!(found(&far, &restarted).trips, [(0, 1)]);
+    }
+
+    #[test]
+    fn nothing_moves_without_points() {
+        assert_eq!(found(&[], &Signals { stops: at(1.0), ..Signals::default() }), Segments::default());
+        assert_eq!(found(&[(0.0, 0.0)], &Signals { stops: at(1.0), ..Signals::default() }).trips, [(0, 0)]);
+    }
+}

@@ -203,3 +203,6 @@ pub(crate) fn next_where(count: usize, holds: impl Fn(usize) -> bool) -> Vec<usi
     }
     next
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Whole runs of the stage.
+
+use cells_accuracy_filter::run;
+use cells_sdk::testing::Memory;
+use cells_sdk::{Area, Outcome, TimeField};
+use proptest::prelude::*;
+
+const NOW: f64 = 1_700_100_000.0;
+const DAY: f64 = 1_700_000_000.0;
+const LOCATION: &str = "background/location";
+const FILTERED: &str = "background/filtered_location";
+
+fn with(memory: Memory, key: &str, write_ts: f64, data: &str) -> Memory {
+    let metadata = format!(r#"{{"key":"{key}","write_ts":{write_ts},"platform":"ios","odd":1.50}}"#);
+    memory.with_entry(Area::Timeseries, &metadata, data)
+}
+
+fn fix(ts: f64, latitude: f64, accuracy: f64) -> String {
+    format!(r#"{{"ts":{ts},"latitude":{latitude},"longitude":8.5,"accuracy":{accuracy},"note":1.50}}"#)
+}
+
+/// `data.ts` of what was made, in order, from [`DAY`].
+fn made(memory: &Memory) -> Vec<f64> {
+    memory.of_key(FILTERED).iter().map(|entry| entry.time(TimeField::DataTs) - DAY).collect()
+}
+
+#[test]
+fn only_fixes_accurate_to_under_200_m_are_copied_and_byte_for_byte() {
+    let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY, 47.0, 199.0));
+    memory = with(memory, LOCATION, DAY + 2.0, &fix(DAY + 1.0, 47.0, 200.0));
+    memory = with(memory, LOCATION, DAY + 3.0, r#"{"ts":1700000002,"latitude":47,"longitude":8}"#);
+    let outcome = memory.run_stage(run, NOW, Outcome::default()).expect("works");
+    assert_eq!(outcome.processed_through, Some(DAY + 3.0));
+    assert_eq!(made(&memory), [0.0]);
+    let copy = memory.of_key(FILTERED)[0];
+    assert_eq!(copy.data, fix(DAY, 47.0, 199.0));
+    assert!(copy.metadata.contains(r#""odd":1.50"#) && copy.metadata.contains(FILTERED), "{}", copy.metadata);
+    assert_eq!(copy.time(TimeField::WriteTs), DAY + 1.0);
+}
+
+#[test]
+fn a_fix_that_was_written_down_twice_is_copied_once() {
+    let mut memory = Memory::new();
+    for write_ts in [1.0, 2.0, 3.0] {
+        memory = with(memory, LOCATION, DAY + write_ts, &fix(DAY, 47.0, 10.0));
+    }
+    memory = with(memory, LOCATION, DAY + 4.0, &fix(DAY, 47.5, 10.0));
+    memory.run_stage(run, NOW, Outcome::default()).expect("works");
+    assert_eq!(made(&memory), [0.0, 0.0]);
+}
+
+#[test]
+fn a_fix_that_the_phone_has_filtered_itself_is_not_copied_again() {
+    let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY + 0.25, 47.0, 10.0));
+    memory = with(memory, LOCATION, DAY + 1.0, &fix(DAY + 0.5, 47.0, 10.0));
+    memory = with(memory, FILTERED, DAY + 1.5, &fix(DAY + 0.250_244_140_625, 47.0, 10.0));
+    memory.run_stage(run, NOW, Outcome::default()).expect("works");
+    assert_eq!(made(&memory), [0.250_244_140_625, 0.5]);
+}
+
+#[test]
+fn behind_an_exact_duplicate_the_entry_before_is_copied_as_the_reference_does() {
+    let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY, 47.0, 500.0));
+    memory = with(memory, LOCATION, DAY + 1.0, &fix(DAY, 47.0, 500.0));
+    memory = with(memory, LOCATION, DAY + 2.0, &fix(DAY + 1.0, 47.0, 10.0));
+    memory.run_stage(run, NOW, Outcome::default()).expect("works");
+    assert_eq!(made(&memory), [0.0]);
+}
+
+#[test]
+fn nothing_new_leaves_the_mark() {
+    let mut memory = Memory::new();
+    assert_eq!(memory.run_stage(run, NOW, Outcome::default()), Ok(Outcome::default()));
+}
+
+#[test]
+fn a_back_log_is_cut_at_a_pause_and_loses_nothing() {
+    let mut dump = String::from("[");
+    for row in 0..40_100_u32 {
+        let pause = if row >= 40_050 { 60.0 } else { 0.0 };
+        let ts = DAY + f64::from(row) * 2.0 + pause;
+        // The last one repeats the first, which an earlier run has copied.
+        let data = if row == 40_099 { fix(DAY, 47.0, 10.0) } else { fix(ts, 47.0, 10.0) };
+        let metadata = format!(r#"{{"key":"{LOCATION}","write_ts":{ts}}}"#);
+        dump += &format!(r#"{{"_id":{{"$oid":"{:024x}"}},"metadata":{metadata},"data":{data}}},"#, row + 1);
+    }
+    let dump = dump.trim_end_matches(',').to_owned() + "]";
+    let mut memory = Memory::new().with_entries(Area::Timeseries, &dump);
+    let mut runs = Vec::new();
+    let outcome = memory
+        .run_stage(
+            |memory, window| {
+                let outcome = run(memory, window)?;
+                runs.push((outcome.processed_through.map(|mark| mark - DAY), outcome.more));
+                Ok(outcome)
+            },
+            NOW,
+            Outcome::default(),
+        )
+        .expect("works");
+    assert_eq!(runs, [(Some(80_098.0), true), (Some(80_258.0), false)]);
+    assert_eq!(made(&memory).len(), 40_099);
+    assert!(outcome.state.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_locations_make_a_run_panic_and_none_is_invented(
+        fixes in prop::collection::vec((0_u8..4, 0_u8..3, -400.0..400.0, 0_u8..6), 0..20),
+    ) {
+        let mut memory = Memory::new();
+        for (write_ts, latitude, accuracy, shape) in &fixes {
+            let ts = ["1e300", "null", "\"x\"", "1700000000", "1700000000.5", "-1e300"][usize::from(*shape)];
+            let data = format!(r#"{{"ts":{ts},"latitude":{latitude},"longitude":1,"accuracy":{accuracy}}}"#);
+            memory = with(memory, LOCATION, DAY + f64::from(*write_ts), &data);
+        }
+        memory.run_stage(run, NOW, Outcome::default()).expect("works");
+        prop_assert!(memory.of_key(FILTERED).len() <= fixes.len());
+    }
+}

@@ -1,0 +1,340 @@
+//! Whole runs of the stage, on made-up days.
+
+use cells_sdk::testing::{Memory, Stored};
+use cells_sdk::{Area, Outcome, TimeField};
+use cells_trip_segmentation::run;
+use proptest::prelude::*;
+use serde_json::Value;
+
+const NOW: f64 = 1_700_100_000.0;
+const DAY: f64 = 1_700_000_000.0;
+const LOCATION: &str = "background/filtered_location";
+const TRIP: &str = "segmentation/raw_trip";
+const PLACE: &str = "segmentation/raw_place";
+const UNTRACKED: &str = "segmentation/raw_untracked";
+
+/// A phone that is carried north and south.
+struct Phone {
+    memory: Memory,
+    ts: f64,
+    latitude: f64,
+    filter: &'static str,
+}
+
+impl Phone {
+    fn new() -> Self {
+        Self { memory: Memory::new(), ts: DAY, latitude: 47.0, filter: r#","filter":"time""# }
+    }
+
+    /// Points 29 s apart; a step of 0.003 degrees is about 330 m.
+    fn moves(mut self, count: usize, step: f64) -> Self {
+        for _ in 0..count {
+            self.ts += 29.0;
+            self.latitude += step;
+            let ts = self.ts;
+            self = self.point(ts);
+        }
+        self
+    }
+
+    fn day_out(self) -> Self {
+        self.moves(20, 0.003).moves(15, 0.0)
+    }
+
+    fn point(self, ts: f64) -> Self {
+        let (latitude, write_ts) = (self.latitude, self.ts + 1.0);
+        let (local_dt, fmt_time) = cells_sdk::model::time::local(ts, "Europe/Zurich").expect("sound");
+        let local_dt = serde_json::to_string(&local_dt).expect("plain");
+        let data = format!(
+            r#"{{"latitude":{latitude},"longitude":8.5,"loc":{{"type":"Point","coordinates":[8.5,{latitude}]}},
+                "ts":{ts},"local_dt":{local_dt},"fmt_time":"{fmt_time}","accuracy":10{}}}"#,
+            self.filter
+        );
+        self.entry(LOCATION, write_ts, &data)
+    }
+
+    fn transition(self, state: u8, transition: u8) -> Self {
+        let ts = self.ts + 2.0;
+        self.entry(
+            "statemachine/transition",
+            ts,
+            &format!(r#"{{"curr_state":{state},"transition":{transition},"ts":{ts}}}"#),
+        )
+    }
+
+    fn entry(mut self, key: &str, write_ts: f64, data: &str) -> Self {
+        let metadata = format!(r#"{{"key":"{key}","write_ts":{write_ts},"time_zone":"Europe/Zurich"}}"#);
+        self.memory = self.memory.with_entry(Area::Timeseries, &metadata, data);
+        self
+    }
+
+    fn run(&mut self, last: Outcome) -> Outcome {
+        self.memory.run_stage(run, NOW, last).expect("the stage works")
+    }
+
+    /// In the order of their beginnings.
+    fn made(&self, key: &str) -> Vec<Value> {
+        let begin = |entry: &&Stored| match key {
+            PLACE => entry.time(TimeField::EnterTs).max(0.0),
+            _ => entry.time(TimeField::StartTs),
+        };
+        let mut entries = self.memory.of_key(key);
+        entries.sort_by(|a, b| begin(a).total_cmp(&begin(b)));
+        entries
+            .into_iter()
+            .map(|entry| {
+                let mut data = entry.data();
+                data["_id"] = entry.id.to_string().into();
+                data
+            })
+            .collect()
+    }
+
+    fn warnings(&self) -> String {
+        self.memory.log_lines().iter().map(|line| format!("{}\n", line.1)).collect()
+    }
+}
+
+fn assert_linked(phone: &Phone) {
+    let (places, trips) = (phone.made(PLACE), [phone.made(TRIP), phone.made(UNTRACKED)].concat());
+    assert_eq!(places.len(), trips.len() + 1);
+    let place_of =
+        |id: &Value| places.iter().find(|place| place["_id"] == id["$oid"]).expect("a known place");
+    for trip in &trips {
+        let (from, to) = (place_of(&trip["start_place"]), place_of(&trip["end_place"]));
+        assert_eq!(from["starting_trip"]["$oid"], trip["_id"]);
+        assert_eq!(to["ending_trip"]["$oid"], trip["_id"]);
+        assert_eq!((&from["exit_ts"], &to["enter_ts"]), (&trip["start_ts"], &trip["end_ts"]));
+        assert_eq!(from["exit_fmt_time"], trip["start_fmt_time"]);
+    }
+    assert_eq!(places.iter().filter(|place| place.get("exit_ts").is_none()).count(), 1);
+    assert_eq!(places.iter().filter(|place| place.get("enter_ts").is_none()).count(), 1);
+}
+
+#[test]
+fn a_day_with_two_stays_becomes_a_chain_of_linked_places_and_trips() {
+    let mut phone = Phone::new().day_out().day_out();
+    let outcome = phone.run(Outcome::default());
+    assert_eq!(phone.made(TRIP).len(), 2);
+    assert_linked(&phone);
+    let trips = phone.made(TRIP);
+    let seconds = |name: &str| trips[0][name].as_f64().expect("a number");
+    assert_eq!(seconds("duration"), seconds("end_ts") - seconds("start_ts"));
+    assert!((6_000.0..7_000.0).contains(&seconds("distance")), "{}", trips[0]);
+    assert_eq!(trips[0]["start_local_dt"]["timezone"], "Europe/Zurich");
+    assert!(outcome.processed_through.expect("a trip was closed") < phone.ts + 1.0);
+    assert_eq!(phone.warnings(), "");
+}
+
+#[test]
+fn what_a_run_makes_is_dated_a_microsecond_apart_in_the_order_of_making() {
+    let mut phone = Phone::new().day_out().day_out();
+    phone.run(Outcome::default());
+    let mut write_ts: Vec<f64> = [TRIP, PLACE]
+        .iter()
+        .flat_map(|key| phone.memory.of_key(key))
+        .map(|entry| entry.time(TimeField::WriteTs))
+        .collect();
+    write_ts.sort_by(f64::total_cmp);
+    let wanted: Vec<f64> = (0..5).map(|index| NOW + f64::from(index) * 1e-6).collect();
+    assert_eq!(write_ts, wanted);
+}
+
+#[test]
+fn the_next_run_goes_on_from_the_place_that_was_left_open() {
+    let mut phone = Phone::new().day_out().moves(1, 0.003);
+    let outcome = phone.run(Outcome::default());
+    assert_eq!((phone.made(TRIP).len(), phone.made(PLACE).len()), (1, 2));
+    let open = phone.made(PLACE).remove(1);
+    let mut phone = phone.day_out();
+    phone.run(outcome);
+    assert_eq!(phone.made(TRIP).len(), 2);
+    assert_linked(&phone);
+    let left = phone.made(PLACE).remove(1);
+    assert_eq!(left["_id"], open["_id"]);
+    assert_eq!(left["enter_fmt_time"], open["enter_fmt_time"]);
+    assert_eq!(
+        left["duration"].as_f64(),
+        left["exit_ts"].as_f64().zip(open["enter_ts"].as_f64()).map(|(a, b)| a - b)
+    );
+}
+
+#[test]
+fn what_is_not_known_of_an_open_place_survives_its_exit() {
+    let mut phone = Phone::new();
+    let place = r#"{"enter_ts":1699999000.5,"enter_fmt_time":"x","location":{"type":"Point","coordinates":[8.5,47]},
+        "source":"ours","named":{"by":"its owner"}}"#;
+    phone = phone.entry(PLACE, DAY, place).day_out().moves(1, 0.003);
+    phone.run(Outcome::default());
+    let place = phone.made(PLACE).remove(0);
+    assert_eq!((&place["named"]["by"], &place["source"]), (&"its owner".into(), &"ours".into()));
+    assert!(place["starting_trip"]["$oid"].is_string());
+}
+
+#[test]
+fn a_trip_under_way_leaves_no_trace_and_no_mark() {
+    let mut phone = Phone::new().moves(20, 0.003);
+    assert_eq!(phone.run(Outcome::default()), Outcome::default());
+    assert_eq!((phone.made(TRIP), phone.made(PLACE)), (Vec::new(), Vec::new()));
+    assert_eq!(Phone::new().run(Outcome::default()), Outcome::default());
+}
+
+#[test]
+fn a_restart_between_two_trips_makes_an_untracked_span_from_5_s_behind_the_arrival() {
+    let mut phone = Phone::new().day_out().transition(2, 3).day_out();
+    phone.run(Outcome::default());
+    assert_linked(&phone);
+    let (trips, untracked) = (phone.made(TRIP), phone.made(UNTRACKED));
+    assert_eq!((trips.len(), untracked.len()), (2, 1));
+    let number = |entry: &Value, name: &str| entry[name].as_f64().expect("a number");
+    assert_eq!(number(&untracked[0], "start_ts"), number(&trips[0], "end_ts") + 5.0);
+    assert_eq!(untracked[0]["start_fmt_time"], trips[0]["end_fmt_time"]);
+    assert_eq!(untracked[0]["end_ts"], trips[1]["start_ts"]);
+}
+
+#[test]
+fn an_untracked_span_needs_no_arrival_point_where_the_place_knows_the_arrival() {
+    let place = r#"{"enter_ts":1699000000,"enter_fmt_time":"1999","location":{"type":"Point","coordinates":[8.5,46]},
+        "enter_local_dt":{"year":1999,"month":1,"day":2,"hour":3,"minute":4,"second":5,"weekday":6,"timezone":"UTC"},
+        "source":"DwellSegmentationTimeFilter"}"#;
+    // A degree away after eleven days: that was no travel.
+    let mut phone = Phone::new().entry(PLACE, DAY, place).day_out().moves(1, 0.003);
+    phone.run(Outcome::default());
+    let untracked = phone.made(UNTRACKED).remove(0);
+    assert_eq!(
+        (&untracked["start_ts"], &untracked["start_fmt_time"]),
+        (&1_699_000_005.0.into(), &"1999".into())
+    );
+    assert_eq!(untracked["start_loc"]["coordinates"][1], 46.0);
+}
+
+#[test]
+fn points_whose_time_runs_backwards_are_marked_invalid_and_change_nothing() {
+    let mut with = Phone::new().moves(10, 0.003);
+    with = with.point(DAY - 500.0).moves(10, 0.003).moves(16, 0.0);
+    let mut without = Phone::new().moves(20, 0.003).moves(16, 0.0);
+    let mark = with.run(Outcome::default());
+    assert_eq!(mark, without.run(Outcome::default()));
+    let spans = |phone: &Phone| -> Vec<_> {
+        phone.made(TRIP).iter().map(|trip| (trip["start_ts"].clone(), trip["end_ts"].clone())).collect()
+    };
+    assert_eq!(spans(&with), spans(&without));
+    let invalid: Vec<f64> = with
+        .memory
+        .of_key(LOCATION)
+        .iter()
+        .filter(|entry| entry.invalid)
+        .map(|entry| entry.time(TimeField::DataTs))
+        .collect();
+    assert_eq!(invalid, [DAY - 500.0]);
+    assert!(with.warnings().starts_with("1 points have an earlier time"), "{}", with.warnings());
+}
+
+#[test]
+fn points_that_name_no_filter_are_taken_as_sampled_in_time() {
+    let mut phone = Phone { filter: "", ..Phone::new() }.day_out().day_out();
+    phone.run(Outcome::default());
+    assert_eq!(phone.made(TRIP).len(), 2);
+    assert_eq!(phone.made(TRIP)[0]["source"], "DwellSegmentationTimeFilter");
+    assert!(phone.warnings().contains("70 points do not say how they were sampled"), "{}", phone.warnings());
+}
+
+#[test]
+fn a_point_without_a_place_is_passed_over() {
+    let mut phone = Phone::new().moves(5, 0.003);
+    let write_ts = phone.ts + 1.0;
+    phone =
+        phone.entry(LOCATION, write_ts, &format!(r#"{{"ts":{write_ts}}}"#)).moves(15, 0.003).moves(16, 0.0);
+    phone = phone.entry(LOCATION, write_ts, r#"{"latitude":47,"longitude":8.5,"filter":"time"}"#);
+    phone.run(Outcome::default());
+    assert_eq!(phone.made(TRIP).len(), 1);
+    assert!(phone.warnings().contains("2 points have no time or no place"), "{}", phone.warnings());
+}
+
+#[test]
+fn an_owner_who_changes_phones_gets_each_phones_trips_under_the_first_ones_name() {
+    let mut phone = Phone::new().day_out();
+    phone = Phone { filter: r#","filter":"distance""#, ts: phone.ts + 7200.0, ..phone }.moves(20, 0.003);
+    let mut phone = phone.transition(2, 2);
+    phone.run(Outcome::default());
+    let trips = phone.made(TRIP);
+    assert_eq!(trips.len(), 2);
+    assert!(trips.iter().all(|trip| trip["source"] == "DwellSegmentationTimeFilter"), "{trips:?}");
+    assert_linked(&phone);
+}
+
+#[test]
+fn local_times_that_a_point_lacks_are_worked_out_from_its_zone() {
+    let mut phone = Phone::new().moves(1, 0.0);
+    let mut ts = phone.ts;
+    for row in 0..40 {
+        ts += 29.0;
+        let latitude = 47.0 + 0.003 * f64::from(row.min(20));
+        let data = format!(r#"{{"latitude":{latitude},"longitude":8.5,"ts":{ts},"filter":"time"}}"#);
+        phone = phone.entry(LOCATION, ts, &data);
+    }
+    phone.run(Outcome::default());
+    let trip = phone.made(TRIP).remove(0);
+    assert_eq!(trip["end_local_dt"]["timezone"], "Europe/Zurich");
+    assert!(trip["end_fmt_time"].as_str().expect("a text").ends_with("+01:00"), "{trip}");
+    assert_eq!(trip["end_loc"]["coordinates"][0], 8.5);
+}
+
+#[test]
+fn everything_that_is_written_fits_the_schemas_of_the_manifest() {
+    let mut phone = Phone::new().day_out().transition(2, 3).day_out();
+    phone.run(Outcome::default());
+    for key in [TRIP, PLACE, UNTRACKED] {
+        let name = key.strip_prefix("segmentation/").expect("ours");
+        let path = format!("{}/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let schema = serde_json::from_str(&std::fs::read_to_string(path).expect("there")).expect("JSON");
+        let validator = jsonschema::validator_for(&schema).expect("a schema");
+        let entries = phone.memory.of_key(key);
+        assert!(!entries.is_empty());
+        for entry in entries {
+            let data = entry.data();
+            assert!(validator.is_valid(&data), "{key}: {data}");
+        }
+        assert!(!validator.is_valid(&serde_json::json!({"start_ts": "soon"})));
+    }
+}
+
+/// One member of a point, or its absence.
+fn number() -> impl Strategy<Value = String> {
+    prop_oneof![
+        5 => (0.0..3000.0).prop_map(|number: f64| number.to_string()),
+        1 => Just("null".to_owned()),
+        1 => Just("\"47\"".to_owned()),
+        1 => Just("-1e308".to_owned()),
+        1 => Just("1e308".to_owned()),
+        1 => Just("[]".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_points_make_a_run_panic(
+        points in prop::collection::vec((number(), number(), number(), 0.0..3000.0, any::<bool>()), 0..40),
+        motions in prop::collection::vec((number(), number()), 0..5),
+    ) {
+        let mut phone = Phone::new();
+        for (ts, latitude, longitude, write_ts, time) in points {
+            let filter = if time { "time" } else { "distance" };
+            let data =
+                format!(r#"{{"ts":{ts},"latitude":{latitude},"longitude":{longitude},"filter":"{filter}"}}"#);
+            phone = phone.entry(LOCATION, write_ts, &data);
+        }
+        for (ts, kind) in motions {
+            phone = phone.entry("background/motion_activity", 1.0, &format!(r#"{{"ts":{ts}}}"#));
+            let transition = format!(r#"{{"ts":{ts},"transition":{kind},"curr_state":1}}"#);
+            phone = phone.entry("statemachine/transition", 1.0, &transition);
+        }
+        // An error is an answer; a panic is none.
+        if phone.memory.run_stage(run, NOW, Outcome::default()).is_ok() {
+            let (places, trips) = (phone.made(PLACE), phone.made(TRIP).len() + phone.made(UNTRACKED).len());
+            prop_assert_eq!(places.len(), if trips == 0 { 0 } else { trips + 1 });
+        }
+    }
+}
