@@ -44,7 +44,7 @@ impl Chosen {
     }
 
     fn has(&self, index: u64) -> bool {
-        (self.skipped..self.end).contains(&index) && index % self.every == 0
+        (self.skipped..self.end).contains(&index) && index.is_multiple_of(self.every)
     }
 
     fn has_all(&self, from: u64, count: u64) -> bool {

@@ -227,10 +227,12 @@ pub struct RecreatedLocation {
     pub loc: Point,
     /// s
     pub ts: f64,
-    /// `ts` in local time.
-    pub local_dt: LocalDt,
-    /// `ts` in local time.
-    pub fmt_time: String,
+    /// `ts` in local time; the reference leaves it out of the last point of some sections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_dt: Option<LocalDt>,
+    /// `ts` in local time; absent with `local_dt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fmt_time: Option<String>,
     /// m
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub altitude: Option<f64>,

@@ -11,6 +11,7 @@
 
 mod entry;
 mod profile;
+pub mod properties;
 mod splitter;
 
 use cells_model::rows::{Row, Rows};

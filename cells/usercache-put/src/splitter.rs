@@ -298,11 +298,7 @@ impl Splitter {
             }
             match piece[at] {
                 b'"' => self.in_string = true,
-                open @ (b'{' | b'[') => {
-                    if !self.nesting.open(open == b'{') {
-                        return Err(self.bad("more than 1048576 brackets are open"));
-                    }
-                }
+                open @ (b'{' | b'[') => self.open(open == b'{')?,
                 b',' | b'}' | b']' if self.nesting.depth == 0 => {
                     ended = true;
                     continue;
@@ -323,6 +319,10 @@ impl Splitter {
             self.at = if self.at == At::Entry { At::AfterEntry } else { At::AfterMember };
         }
         Ok(at)
+    }
+
+    fn open(&mut self, brace: bool) -> Result<(), BadBody> {
+        if self.nesting.open(brace) { Ok(()) } else { Err(self.bad("more than 1048576 brackets are open")) }
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), BadBody> {

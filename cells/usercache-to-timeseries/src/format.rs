@@ -87,6 +87,8 @@ pub fn format<'a>(
     let write_ts_text = metadata.get("write_ts").expect("it was read above").to_owned();
     let entry = Told { zone, written, write_ts, write_ts_text };
     let data = entry.data(form, phone, data)?;
+    // The runtime checks what is written, and one entry that it refuses would cost the whole run.
+    cells_model::keys::check(taken_in, &data).map_err(Reason::Form)?;
     Ok(Formatted { key: taken_in, metadata: metadata.write(&members), data })
 }
 

@@ -32,6 +32,9 @@ pub enum Reason {
     /// A number or name that the key's enumeration does not have.
     #[error("{0} has a value that is not known")]
     Unknown(&'static str),
+    /// A member that stays as it is has another type than such entries have.
+    #[error("its data is not what entries of this key hold: {0}")]
+    Form(String),
     /// iOS: flags that exclude each other.
     #[error("the phone says of two ways to move that both are true")]
     TwoActivities,

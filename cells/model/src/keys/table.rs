@@ -31,6 +31,8 @@ pub(super) const LOCAL_DT: [Field; 8] = [
 ];
 
 const AT: &[Field] = &[needed("ts", Number), needed("local_dt", LocalDt), needed("fmt_time", Text)];
+/// The reference leaves the local forms out of the last point of some sections.
+const AT_POINT: &[Field] = &[needed("ts", Number), optional("local_dt", LocalDt), optional("fmt_time", Text)];
 const SPAN: &[Field] = &[
     needed("start_ts", Number),
     needed("end_ts", Number),
@@ -240,7 +242,7 @@ pub const KEYS: &[KeyInfo] = &[
         &[SECTION, MEASURED, INFERRED_SECTION],
     ),
     key("analysis/inferred_trip", "a trip with its probable labels", Analysis, &[TRIP, INFERRED]),
-    key("analysis/recreated_location", "a section resampled to even times", Analysis, &[RECREATED, AT]),
+    key("analysis/recreated_location", "a section resampled to even times", Analysis, &[RECREATED, AT_POINT]),
     key("analysis/smoothing", "which points of a section were thrown out", Analysis, &[SMOOTHING]),
     key("background/battery", "charge of the phone", Raw, &[BATTERY, AT]),
     key("background/bluetooth_ble", "beacons in vehicles", Raw, &[BLE, AT]),

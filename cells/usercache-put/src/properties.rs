@@ -1,0 +1,53 @@
+//! What must hold for any bytes. Property tests and fuzz targets call the same functions; each panics where its
+//! promise is broken.
+
+use serde_json::Value;
+
+use crate::{BadBody, Form, Splitter, parse};
+
+/// Whatever an entry is: what is kept of it is JSON, its identity is in it, and its key names a stream.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn an_entry_is_kept_as_json(bytes: &[u8]) {
+    let Ok(parsed) = parse(bytes, 3) else { return };
+    let metadata: Value = serde_json::from_str(&parsed.metadata).expect("metadata is JSON");
+    assert!(metadata.is_object());
+    assert_eq!(metadata["write_ts"].as_f64(), Some(parsed.write_ts));
+    assert!(metadata["key"].is_string() && metadata["type"].is_string());
+    // A number such as 1e999 is JSON, but no double: it is only looked at as far as its grammar.
+    assert!(cells_model::text::is_json(&parsed.data));
+    assert!(parsed.data.starts_with('{') || parsed.aside.is_some());
+    assert!(cells_model::keys::is_key(&parsed.key));
+}
+
+/// The text of an entry, and how deep it nests.
+pub type DeepEntry = (Vec<u8>, usize);
+
+/// The entries of a body with their depths, or why it has none, when it comes in pieces that end at `cuts`.
+pub fn split(body: &[u8], cuts: &[usize]) -> Result<(Form, Vec<DeepEntry>), BadBody> {
+    let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
+    cuts.sort_unstable();
+    let (mut splitter, mut entries, mut start) = (Splitter::new(), Vec::new(), 0);
+    for end in cuts.into_iter().chain([body.len()]) {
+        let mut piece = &body[start..end];
+        while let Some(entry) = splitter.next(&mut piece)? {
+            entries.push((entry.bytes.to_vec(), entry.depth));
+        }
+        start = end;
+    }
+    Ok((splitter.finish()?, entries))
+}
+
+/// A body says the same however it is cut.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn cuts_change_nothing(body: &[u8], cuts: &[usize]) {
+    let (whole, cut) = (split(body, &[]), split(body, cuts));
+    match (whole, cut) {
+        (Ok(whole), Ok(cut)) => assert_eq!(whole, cut),
+        // Where a body breaks in two ways, the cut may decide which is seen first.
+        (whole, cut) => assert_eq!(whole.is_ok(), cut.is_ok()),
+    }
+}
