@@ -41,6 +41,23 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 
 /// Runs tests; passes every line on and keeps the totals, also of a run that fails.
 pub(crate) fn run_tests(command: &mut Command, totals: &mut Totals) -> Result<(), Trouble> {
+    let (status, kept) = watch(command, Totals::is_total)?;
+    kept.into_iter().for_each(|line| totals.add(line));
+    judge(command, status, "read the failures above; a property test prints the seed that repeats it")
+}
+
+/// Runs a program, passes every line on, and answers those that `keep` wants.
+pub(crate) fn run_keeping(
+    command: &mut Command,
+    keep: fn(&str) -> bool,
+    remedy: &str,
+) -> Result<Vec<String>, Trouble> {
+    let (status, kept) = watch(command, keep)?;
+    judge(command, status, remedy)?;
+    Ok(kept)
+}
+
+fn watch(command: &mut Command, keep: fn(&str) -> bool) -> Result<(ExitStatus, Vec<String>), Trouble> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -48,27 +65,26 @@ pub(crate) fn run_tests(command: &mut Command, totals: &mut Totals) -> Result<()
         .map_err(|source| not_started(command, source))?;
     let stdout = child.stdout.take().expect("standard output is piped");
     let stderr = child.stderr.take().expect("standard error is piped");
-    let found = std::thread::scope(|scope| {
-        let errors = scope.spawn(|| pass_on(stderr, |line| eprintln!("{line}")));
-        let found = pass_on(stdout, |line| println!("{line}"));
-        [found, errors.join().expect("passing lines on does not panic")].concat()
+    let kept = std::thread::scope(|scope| {
+        let errors = scope.spawn(|| pass_on(stderr, keep, |line| eprintln!("{line}")));
+        let kept = pass_on(stdout, keep, |line| println!("{line}"));
+        [kept, errors.join().expect("passing lines on does not panic")].concat()
     });
-    found.into_iter().for_each(|line| totals.add(line));
     let status = child.wait().map_err(|source| not_started(command, source))?;
-    judge(command, status, "read the failures above; a property test prints the seed that repeats it")
+    Ok((status, kept))
 }
 
-/// Answers the lines that are totals.
-fn pass_on(from: impl Read, print: impl Fn(&str)) -> Vec<String> {
-    let mut found = Vec::new();
+/// Prints every line, answers those that are wanted.
+fn pass_on(from: impl Read, keep: fn(&str) -> bool, print: impl Fn(&str)) -> Vec<String> {
+    let mut kept = Vec::new();
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
         print(&line);
-        if Totals::is_total(&line) {
-            found.push(line.into_owned());
+        if keep(&line) {
+            kept.push(line.into_owned());
         }
     }
-    found
+    kept
 }
 
 fn judge(command: &Command, status: ExitStatus, remedy: &str) -> Result<(), Trouble> {

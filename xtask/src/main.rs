@@ -1,4 +1,4 @@
-//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `bench`.
+//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `bench`, `fuzz`.
 //!
 //! * Each does its own set-up, says in one line what it does and how long it took, and fails with a remedy.
 //! * What it makes stands under cargo's target folder; nothing else is written.
@@ -9,6 +9,7 @@ mod check;
 mod command;
 mod component;
 mod demo;
+mod fuzz;
 mod manifest;
 mod native;
 mod step;
@@ -45,6 +46,15 @@ enum Verb {
     },
     /// Builds every cell to target/cells: the component, its manifest and native code
     Cells,
+    /// Builds the fuzz targets with coverage and runs them
+    Fuzz {
+        /// One of them; none: each in turn
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(fuzz::TARGETS))]
+        target: Option<String>,
+        /// How long each runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Builds in release and runs `cellar bench`
     Bench {
         /// Passed on to `cellar bench`, such as `put`; empty: every benchmark
@@ -58,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Demo { rest } => demo::run_demo(&rest),
         Verb::Test { long } => check::run_all(long),
         Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace)),
+        Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Bench { rest } => bench::run(&rest),
     };
     match done {

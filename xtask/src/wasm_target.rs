@@ -37,6 +37,11 @@ impl Guests {
         }
     }
 
+    /// Whether clippy comes with it; Debian's packages have it apart.
+    pub(crate) fn has_clippy(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
+
     /// A cargo that builds for [`TARGET`]; its verb is set, and the options that go with the way.
     pub(crate) fn cargo(&self, verb: &str) -> Command {
         let mut command = match self {

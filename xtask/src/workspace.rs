@@ -10,6 +10,7 @@ use crate::trouble::Trouble;
 
 /// The workspace and its cells.
 pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
     pub(crate) target: PathBuf,
     pub(crate) cells: Vec<CellPackage>,
 }
@@ -53,7 +54,7 @@ impl Workspace {
             }
         }
         cells.sort_by(|a, b| a.package.cmp(&b.package));
-        Ok(Self { target: metadata.target_directory, cells })
+        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, cells })
     }
 
     /// Where finished cells stand.

@@ -1,0 +1,59 @@
+//! What happens to bytes that strangers may choose, with what must hold whatever they are.
+//!
+//! Each function is the body of one fuzz target and of one property test. It panics where the promise is broken.
+//!
+//! * Not here: how bytes are found (a fuzzer with coverage in `fuzz/`, a generator with shape in the tests).
+
+mod entries;
+#[cfg(test)]
+mod tests;
+
+pub use entries::{put_and_take_in, request_for_entries};
+
+use cells_model::page::Page;
+use cells_model::rows;
+use runtime_types::json;
+
+pub use runtime_store::block::fuzz_decode as block_decode;
+
+/// A target by its name and its body.
+pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+    ("json_entry", put_and_take_in),
+    ("json_members", json_members),
+    ("json_request", request_for_entries),
+    ("block_decode", block_decode),
+    ("pages_and_rows", pages_and_rows),
+];
+
+/// The scanner of members ends on any text, and what it takes for members are slices of the text in their order.
+/// Where the text is a JSON object, it finds what a parser finds.
+pub fn json_members(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let found: Vec<_> = json::members(text).collect();
+    let sound: Option<Vec<_>> = found.iter().cloned().collect::<Result<_, _>>().ok();
+    if let Some(members) = &sound {
+        let starts = members.iter().map(|(_, value)| value.as_ptr() as usize - text.as_ptr() as usize);
+        assert!(starts.is_sorted(), "values stand in the order of the text");
+    }
+    if let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) {
+        let members = sound.expect("an object that parses has members that are found");
+        assert!(members.len() >= object.len(), "a name may come twice, none is lost");
+        for (_, value) in members {
+            assert!(
+                serde_json::from_str::<serde_json::Value>(value).is_ok(),
+                "a value is JSON again: {value}"
+            );
+        }
+    }
+}
+
+/// A page or a buffer of rows either is refused, or every entry in it can be read.
+pub fn pages_and_rows(bytes: &[u8]) {
+    if let Ok(page) = Page::read(bytes) {
+        assert!(page.entries().all(|entry| entry.text.len() >= entry.metadata.len() + entry.data.len()));
+    }
+    if let Ok(rows) = rows::read(bytes) {
+        let texts: usize = rows.iter().map(|row| row.metadata.len() + row.data.len() + row.extra.len()).sum();
+        assert!(texts <= bytes.len(), "a row's texts are part of the buffer");
+    }
+}

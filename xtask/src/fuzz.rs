@@ -1,0 +1,81 @@
+//! Fuzzing with coverage: builds `fuzz/` for libFuzzer and runs its targets. No tool but a C++ compiler is needed.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::{cargo, run_keeping};
+use crate::step::step;
+use crate::trouble::Trouble;
+use crate::workspace::Workspace;
+
+/// What `fuzz/Cargo.toml` lists.
+pub(crate) const TARGETS: [&str; 5] =
+    ["json_entry", "json_members", "json_request", "block_decode", "pages_and_rows"];
+
+/// Counters at every edge, and what libFuzzer needs to see comparisons.
+const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
+const MEMORY_MIB_MAX: u32 = 1024;
+const STATISTIC: &str = "stat::number_of_executed_units:";
+
+/// `cargo xtask fuzz [TARGET] [--seconds N]`: every target, or one.
+pub(crate) fn run(target: Option<&str>, seconds: u32) -> Result<(), Trouble> {
+    let workspace = Workspace::read()?;
+    let home = workspace.target.join("fuzz");
+    let host = host_triple()?;
+    step("fuzz", "building the targets with coverage", || {
+        let mut build = cargo();
+        build
+            .args(["build", "--quiet", "--release", "--manifest-path", "fuzz/Cargo.toml"])
+            // Build scripts and macros are not instrumented when the target is named.
+            .args(["--target", &host, "--target-dir"])
+            .arg(&home)
+            .current_dir(&workspace.root)
+            .env("RUSTFLAGS", FLAGS);
+        crate::command::run(&mut build, "correct what cargo says above; a C++ compiler is needed too")?;
+        Ok(((), home.display().to_string()))
+    })?;
+    let programs = home.join(&host).join("release");
+    for name in TARGETS.into_iter().filter(|name| target.is_none_or(|one| one == *name)) {
+        one(&workspace, &home, &programs.join(name), name, seconds)?;
+    }
+    Ok(())
+}
+
+fn one(
+    workspace: &Workspace,
+    home: &Path,
+    program: &Path,
+    name: &str,
+    seconds: u32,
+) -> Result<(), Trouble> {
+    let corpus = home.join("corpus").join(name);
+    fs::create_dir_all(&corpus).map_err(Trouble::file("make", &corpus))?;
+    step("fuzz", &format!("{name} for {seconds} s"), || {
+        let mut fuzzer = Command::new(program);
+        fuzzer
+            .arg(&corpus)
+            .args([format!("-max_total_time={seconds}"), format!("-rss_limit_mb={MEMORY_MIB_MAX}")])
+            .args(["-print_final_stats=1", "-timeout=10", "-verbosity=1"])
+            .arg(format!("-artifact_prefix={}/", home.display()));
+        let seeds = workspace.root.join("fuzz/seeds").join(name);
+        if seeds.exists() {
+            fuzzer.arg(seeds);
+        }
+        let remedy =
+            format!("{name} broke a promise; run the program again with the file that it names above");
+        let kept = run_keeping(&mut fuzzer, |line| line.starts_with(STATISTIC), &remedy)?;
+        let executions = kept.first().and_then(|line| line.strip_prefix(STATISTIC)).unwrap_or("?").trim();
+        Ok(((), format!("{executions} executions, no promise broken")))
+    })
+}
+
+fn host_triple() -> Result<String, Trouble> {
+    let printed = crate::command::output(Command::new("rustc").args(["-vV"]), "see that rustc runs")?;
+    let text = String::from_utf8_lossy(&printed).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix("host: "));
+    line.map(str::to_owned)
+        .ok_or_else(|| Trouble::Answer { program: "rustc -vV", source: "it names no host".into() })
+}
