@@ -6,6 +6,8 @@ use cells_sdk::model::segmentation::{Place, Trip};
 use cells_sdk::model::time::server_metadata;
 use cells_sdk::model::{EntryId, Kept};
 use cells_sdk::{Order, Query, ReadEntries, TimeField, WriteEntries};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::SegmentError;
 use crate::chain::{Chain, Journey, OpenPlace, Passage, Stay};
@@ -30,11 +32,13 @@ impl OpenEntry {
         let query = Query { order: Order::Descending, ..Query::of(&[PLACE], TimeField::EnterTs) };
         let mut found = None;
         let walked = for_each_entry(runtime, &query, |_, entry| {
-            let data: Kept<Place> = serde_json::from_str(entry.data)
-                .map_err(|source| Walk::Broken(SegmentError::BadPlace { id: entry.id, source }))?;
-            if data.known.exit_ts.is_some() {
+            let bad = |source| Walk::Broken(SegmentError::BadPlace { id: entry.id, source });
+            // Only the place that is written again has to be sound in all its members.
+            let Exit { exit_ts } = serde_json::from_str(entry.data).map_err(bad)?;
+            if exit_ts.is_some() {
                 return Ok(());
             }
+            let data = serde_json::from_str(entry.data).map_err(bad)?;
             found = Some(Self { id: entry.id, metadata: entry.metadata.to_owned(), data });
             Err(Walk::Found)
         });
@@ -57,6 +61,11 @@ impl OpenEntry {
         };
         OpenPlace { id: self.id, enter_ts: place.enter_ts, arrival: arrival(), location: place.location }
     }
+}
+
+#[derive(Deserialize)]
+struct Exit {
+    exit_ts: Option<IgnoredAny>,
 }
 
 /// How a walk over places ends.

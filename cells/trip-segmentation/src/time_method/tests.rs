@@ -113,7 +113,7 @@ fn points_that_were_written_down_late_are_passed_over() {
     assert_eq!(segment(track, &Signals::default()), Segments::default());
 }
 
-/// The rules as the research has them, with nothing saved and nothing clever.
+/// The rules one by one, with nothing saved and nothing clever.
 fn plainly(day: &Day, signals: &Signals) -> Segments {
     let count = day.ts.len();
     let between = |moments: &[Moment], row: usize| {
