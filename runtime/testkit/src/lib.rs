@@ -1,1 +1,160 @@
-//! placeholder
+//! A small world for tests: a data folder of its own, real cells in the real sandbox over real stores, and people.
+//!
+//! * Invariants: nothing listens on a port, nothing outside the temporary folder is touched, time is what a test says.
+//! * Not here: HTTP and TLS, which `runtime/host` tests with a phone of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use runtime_user::{Answer, Body, Call, CallError, PipelineReport, Runtime, Settings, UserId};
+use serde_json::{Value, json};
+
+/// Where recorded cases lie, if they are here: the folder that `CELLAR_SHARED` names, or `shared` beside the repository.
+/// A test that needs them says that it is skipped, aloud, where they are not.
+pub fn shared() -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let folder = std::env::var_os("CELLAR_SHARED").map_or_else(beside, PathBuf::from);
+    folder.join("goldens").is_dir().then_some(folder)
+}
+
+/// A runtime in a temporary folder, which goes when the world goes.
+pub struct World {
+    /// The runtime itself.
+    pub runtime: Arc<Runtime>,
+    tokio: tokio::runtime::Runtime,
+    _folder: tempfile::TempDir,
+}
+
+/// What a cell answered: its status and its body, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// 200 to 599.
+    pub status: u16,
+    /// Everything, also where it came in pieces.
+    pub body: Vec<u8>,
+}
+
+impl Answered {
+    /// The body as JSON; `null` where it is empty.
+    ///
+    /// # Panics
+    /// Where it is no JSON: a test's failure.
+    pub fn json(&self) -> Value {
+        if self.body.is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_slice(&self.body).expect("a cell answers JSON")
+    }
+}
+
+impl World {
+    /// A world with the standard pipeline, test cells included.
+    pub fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Panics
+    /// Where the operating system refuses: a test's failure.
+    pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut settings = Settings::at(folder.path());
+        settings.test_cells = true;
+        change(&mut settings);
+        let runtime = Runtime::open(settings, runtime_host::cells::BUILT_IN).expect("a runtime starts");
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("threads start");
+        Self { runtime, tokio, _folder: folder }
+    }
+
+    /// Another person.
+    ///
+    /// # Panics
+    /// Where the disk refuses: a test's failure.
+    pub fn person(&self, name: &str) -> UserId {
+        self.runtime.people().add(name, 0.0).expect("a person is added").0
+    }
+
+    /// Waits for something that needs the network's threads.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.tokio.block_on(future)
+    }
+
+    /// Calls the cell that a path leads to.
+    pub fn call(&self, user: UserId, path: &str, rest: &str, body: &[u8], now: f64) -> Result<Answered, CallError> {
+        self.block_on(call(&self.runtime, user, path, rest, body, now))
+    }
+
+    /// Puts entries as a phone does, and expects them to be taken.
+    ///
+    /// # Panics
+    /// Where they are not: a test's failure.
+    pub fn put(&self, user: UserId, entries: &[String], now: f64) {
+        let body = put_body(entries);
+        let answered = self.call(user, "usercache/put", "", body.as_bytes(), now).expect("the cell answers");
+        assert_eq!(answered.status, 200, "{}", String::from_utf8_lossy(&answered.body));
+    }
+
+    /// What `datastreams/find_entries` answers for these keys, of all times.
+    ///
+    /// # Panics
+    /// Where it answers no entries: a test's failure.
+    pub fn entries(&self, user: UserId, keys: &[&str]) -> Vec<Value> {
+        let body = json!({ "key_list": keys, "start_time": 0, "end_time": 1e10, "key_time": "metadata.write_ts" });
+        let body = body.to_string();
+        let path = "datastreams/find_entries";
+        let answered = self.call(user, path, "timestamp", body.as_bytes(), 1e10).expect("the cell answers");
+        assert_eq!(answered.status, 200, "{}", String::from_utf8_lossy(&answered.body));
+        let Value::Object(mut answer) = answered.json() else { panic!("no object") };
+        match answer.remove("phone_data") {
+            Some(Value::Array(entries)) => entries,
+            other => panic!("phone_data is {other:?}"),
+        }
+    }
+
+    /// Runs the pipeline, and expects every stage to get through.
+    ///
+    /// # Panics
+    /// Where one does not: a test's failure.
+    pub fn pipeline(&self, user: UserId, now: f64) -> PipelineReport {
+        let report = self.runtime.run_pipeline(user, now).expect("the pipeline runs");
+        assert!(report.succeeded(), "{report:?}");
+        report
+    }
+}
+
+/// Calls a cell and collects its answer.
+pub async fn call(
+    runtime: &Arc<Runtime>,
+    user: UserId,
+    path: &str,
+    rest: &str,
+    body: &[u8],
+    now: f64,
+) -> Result<Answered, CallError> {
+    let body = Body::from_chunks(vec![Bytes::copy_from_slice(body)]);
+    let call = Call { path: path.to_owned(), rest: rest.to_owned(), now, body };
+    match runtime.call(user, call).await? {
+        Answer::Whole { status, body, .. } => Ok(Answered { status, body }),
+        Answer::Pieces { status, mut pieces, .. } => {
+            let mut body = Vec::new();
+            while let Some(piece) = pieces.recv().await {
+                match piece {
+                    Ok(piece) => body.extend_from_slice(&piece),
+                    Err(_) => return Err(CallError::Lost),
+                }
+            }
+            Ok(Answered { status, body })
+        }
+    }
+}
+
+/// The body of a put, as a phone sends it.
+pub fn put_body(entries: &[String]) -> String {
+    format!(r#"{{"user":"x","phone_to_server":[{}]}}"#, entries.join(","))
+}

@@ -106,8 +106,10 @@ impl People {
     fn learn(&self, record: &PersonRecord) {
         let Some(user) = record.user() else { return };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.people.insert(user, record.suspended);
-        known.tokens.retain(|_, owner| *owner != user);
+        // A newcomer has no tokens yet, and looking through everybody's would make adding people quadratic.
+        if known.people.insert(user, record.suspended).is_some() {
+            known.tokens.retain(|_, owner| *owner != user);
+        }
         for hash in record.tokens.iter().filter_map(|text| text.parse::<TokenHash>().ok()) {
             known.tokens.insert(hash, user);
         }

@@ -4,13 +4,14 @@
 //!   every stream, document and row is held against the grant here, and nowhere else.
 //! * Not here: budgets and page sizes (the sandbox), what a commit does (the store).
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cells_model::page::{self, PageWriter};
 use cells_model::rows;
 use runtime_sandbox::{CellHost, Failure, LocationColumns, LogLevel};
 use runtime_store::{Batch, Cursor, LocationCursor, LocationRows, NewEntry, Snapshot, Store};
-use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
+use runtime_types::{Area, EntryId, Query, StreamKey, TimeField, UserId, json};
 use serde::de::IgnoredAny;
 
 use crate::answering::{Answering, Pieces};
@@ -157,6 +158,28 @@ fn unavailable(error: runtime_store::ReadError) -> Failure {
     Failure::Unavailable
 }
 
+/// Whether the very same entry has been set aside before: a phone that resends a batch adds nothing.
+fn is_aside(snapshot: &Snapshot, entry: &NewEntry<'_>) -> Result<bool, runtime_store::ReadError> {
+    let write_ts = json::EntryTimes::read(entry.metadata, "{}").get(TimeField::WriteTs);
+    if write_ts.is_nan() {
+        return Ok(false);
+    }
+    let keys = vec![entry.key.clone()];
+    let query = Query {
+        keys,
+        field: TimeField::WriteTs,
+        start: write_ts,
+        end: write_ts,
+        ..Query::everything(Area::Errors)
+    };
+    let mut found = false;
+    snapshot.find(&query)?.visit(&mut |row| {
+        found = row.metadata == entry.metadata && row.data == entry.data;
+        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(found)
+}
+
 /// Sound JSON, and an object: what the store keeps is what every later reader parses.
 fn is_object(text: &str) -> Result<(), String> {
     if !text.starts_with('{') {
@@ -200,9 +223,9 @@ impl CellHost for Reach {
                     text: "",
                 };
                 if writer.push(&entry, row.extra) {
-                    std::ops::ControlFlow::Continue(())
+                    ControlFlow::Continue(())
                 } else {
-                    std::ops::ControlFlow::Break(())
+                    ControlFlow::Break(())
                 }
             })
             .map_err(unavailable)?;
@@ -270,7 +293,7 @@ impl CellHost for Reach {
 
     fn put(&mut self, rows: &[u8]) -> Result<(), Failure> {
         self.each_row(rows, Area::Usercache, |_, batch, _, entry| {
-            let taken_in_as = cells_model::taken_in_key(entry.key.as_str());
+            let taken_in_as = cells_model::keys::taken_in_key(entry.key.as_str());
             let taken_in_as = StreamKey::parse(taken_in_as).map_err(invalid)?;
             batch.put_usercache(entry, taken_in_as);
             Ok(())
@@ -285,11 +308,12 @@ impl CellHost for Reach {
     }
 
     fn set_aside(&mut self, rows: &[u8]) -> Result<(), Failure> {
-        self.each_row(rows, Area::Errors, |_, batch, id, entry| {
-            if id == EntryId::NONE {
-                batch.put_aside(entry);
-            } else {
+        let snapshot = self.snapshot.clone();
+        self.each_row(rows, Area::Errors, |store, batch, id, entry| {
+            if id != EntryId::NONE {
                 batch.set_aside(id, entry);
+            } else if !is_aside(&snapshot, &entry).map_err(unavailable)? {
+                batch.insert(Area::Errors, NewEntry { id: Some(store.allocate(1)[0]), ..entry });
             }
             Ok(())
         })

@@ -82,7 +82,7 @@ impl Types {
     /// nobody described passes: it is kept unchanged.
     pub fn check(&self, key: &StreamKey, data: &str) -> Result<(), String> {
         let Some(brought) = self.brought.get(key) else {
-            return cells_model::check(key.as_str(), data);
+            return cells_model::keys::check(key.as_str(), data);
         };
         let value: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
         match brought.validator.iter_errors(&value).next() {
@@ -101,7 +101,7 @@ impl Types {
 
     /// Every known type with the cell that brought it, by key.
     pub fn list(&self) -> Vec<KnownType> {
-        let model = cells_model::KEYS.iter().map(|known| KnownType {
+        let model = cells_model::keys::KEYS.iter().map(|known| KnownType {
             key: known.key.to_owned(),
             from: "model".to_owned(),
             description: known.description.to_owned(),
