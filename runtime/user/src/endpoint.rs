@@ -4,7 +4,7 @@
 //! fast path: a cell that may not write is first run where the request arrived, under a short deadline; if it takes
 //! longer, or wants to answer in pieces, that run is dropped and repeated on the pool under its full limits.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use runtime_sandbox::{Limits, Request, Response, RunError, Usage};
 use runtime_store::{Batch, CommitError};
@@ -69,6 +69,9 @@ async fn on_the_pool(
     let shared = Arc::clone(runtime);
     let job = move || {
         let limits = cell.manifest.limits;
+        // Two puts at once would each write the profile back as they found it.
+        let _one_writer = (!cell.manifest.documents_write.is_empty())
+            .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
         let mut done = run(&shared, &person, &cell, &call, limits, answering);
         let pieces = done.effects.pieces.take();
         let result = finish(&person, &cell, call.now, done);

@@ -38,6 +38,8 @@ pub struct Person {
     notes: Mutex<Vec<Note>>,
     /// Held while a stage runs: one at a time.
     pub(crate) pipeline: Mutex<()>,
+    /// Held from the snapshot to the commit by whoever reads a document and writes it back.
+    pub(crate) documents: Mutex<()>,
     touched: Mutex<Instant>,
 }
 
@@ -59,6 +61,7 @@ impl Person {
             warm: Mutex::default(),
             notes: Mutex::default(),
             pipeline: Mutex::default(),
+            documents: Mutex::default(),
             touched: Mutex::new(Instant::now()),
         }
     }

@@ -31,6 +31,7 @@ impl Runtime {
     /// Sets fields of the profile; the others stay. The person's id is not a field that anybody sets.
     pub fn update_profile(&self, user: UserId, fields: Map<String, Value>) -> Result<(), CallError> {
         let person = self.person(user)?;
+        let _one_writer = person.documents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut profile = self.profile(user)?;
         profile.extend(fields);
         profile.remove("user_id");
