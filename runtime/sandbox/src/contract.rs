@@ -76,7 +76,7 @@ pub struct Request {
 pub struct Response {
     /// 200 to 599; checked by the sandbox. 400 and above commits nothing.
     pub status: u16,
-    /// Such as `application/json`: visible ASCII, at most 200 bytes; checked by the sandbox.
+    /// Such as `application/json`; empty: none. Visible ASCII, at most 200 bytes; checked by the sandbox.
     pub content_type: String,
     /// At most [`crate::ANSWER_BYTES_MAX`]; checked by the sandbox.
     pub body: Vec<u8>,
