@@ -1,0 +1,101 @@
+//! `cellar bench`: does it reach its figures, and against what?
+//!
+//! Every figure is a ratio taken in one run, its two sides in turns, with the middle half of the rounds' ratios beside
+//! it as the machine's noise. A build without optimisation says nothing: run it from a release build.
+
+mod disk;
+mod endpoint;
+mod instance;
+mod network;
+mod people;
+mod put;
+mod rounds;
+mod sample;
+mod scan;
+mod table;
+mod wake;
+
+use std::io;
+
+use clap::Args as ClapArgs;
+
+pub use rounds::Comparison;
+
+/// What to measure.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// One of instance, endpoint, put, scan, disk, people, wake; all of them if none is named
+    name: Option<String>,
+}
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BenchError {
+    /// No benchmark of that name.
+    #[error("no benchmark is called {0}: use instance, endpoint, put, scan, disk, people or wake")]
+    Unknown(String),
+    /// The operating system refused.
+    #[error("the operating system refused")]
+    System(#[from] io::Error),
+    /// The runtime does not start.
+    #[error("the runtime does not start")]
+    Start(#[from] runtime_user::StartError),
+    /// People cannot be added.
+    #[error("people cannot be added")]
+    People(#[from] runtime_user::people::PeopleError),
+    /// A call failed.
+    #[error("a call failed")]
+    Call(#[from] runtime_user::CallError),
+    /// A cell failed.
+    #[error("a cell failed")]
+    Cell(#[from] runtime_sandbox::RunError),
+    /// The host has no identity.
+    #[error("the host has no identity")]
+    Identity(#[from] crate::tls::IdentityError),
+    /// The server or the phone failed.
+    #[error("{0}")]
+    Network(String),
+}
+
+/// What one benchmark gave.
+pub type Figures = Result<Vec<Comparison>, BenchError>;
+
+/// One benchmark: its name, its question, and how it is answered.
+type Benchmark = (&'static str, &'static str, fn() -> Figures);
+
+const BENCHMARKS: [Benchmark; 7] = [
+    ("instance", "What does a fresh instance cost, and do two threads make twice as many?", instance::run),
+    ("endpoint", "What does a cell add to a request?", endpoint::run),
+    ("put", "How long does a phone wait for 1,000 entries to be durable?", put::run),
+    ("scan", "How fast do 100,000 entries come back?", scan::run),
+    ("disk", "What does an entry take on disk?", disk::run),
+    ("people", "What do 10,000 idle people cost?", people::run),
+    ("wake", "How long does an idle person's first reply take?", wake::run),
+];
+
+/// Runs the named benchmark, or all; prints each table as it comes, or everything as JSON.
+pub fn run(args: &Args, as_json: bool) -> Result<(), BenchError> {
+    let chosen: Vec<_> =
+        BENCHMARKS.iter().filter(|(name, ..)| args.name.as_deref().is_none_or(|wanted| wanted == *name)).collect();
+    if chosen.is_empty() {
+        return Err(BenchError::Unknown(args.name.clone().unwrap_or_default()));
+    }
+    if cfg!(debug_assertions) && !as_json {
+        println!("this is a build for development: only a release build's figures mean something");
+    }
+    let mut all = serde_json::Map::new();
+    for (name, question, benchmark) in chosen {
+        let figures = benchmark()?;
+        if as_json {
+            let figures = serde_json::to_value(&figures).map_err(io::Error::other)?;
+            all.insert((*name).to_owned(), figures);
+        } else {
+            println!("{name}: {question}\n{}", table::table(&figures));
+        }
+    }
+    if as_json {
+        println!("{}", serde_json::Value::Object(all));
+    }
+    Ok(())
+}
