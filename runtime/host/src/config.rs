@@ -1,0 +1,427 @@
+//! The configuration file. `deploy/cellar.toml` explains every setting and holds every default.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use runtime_user::{EngineKind, Settings};
+use serde::{Deserialize, Serialize};
+
+use crate::http::{BodyLimits, Patience, ServerLimits};
+
+/// Everything that can be set. What a file leaves out has its default; what a file has that is not here is an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What phones are told to connect to, `HOST:PORT`; none: the address that is listened at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_address: Option<String>,
+    /// The certificate.
+    pub tls: Tls,
+    /// What requests may cost.
+    pub limits: Limits,
+    /// People's stores.
+    pub people: People,
+    /// Cells.
+    pub cells: Cells,
+    /// The pipeline.
+    pub pipeline: Pipeline,
+    /// The log.
+    pub log: Log,
+}
+
+/// The certificate.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// A chain in PEM form; none: one is made on first start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// Its private key in PEM form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// Names for the certificate that is made, besides `localhost`.
+    pub names: Vec<String>,
+}
+
+/// What requests may cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// One body, bytes.
+    pub body_bytes_max: u64,
+    /// All bodies at one moment, bytes.
+    pub bodies_bytes_max: u64,
+    /// Line and headers of a request, bytes.
+    pub head_bytes_max: usize,
+    /// Headers of a request.
+    pub headers_max: usize,
+    /// Connections at one moment.
+    pub connections_max: usize,
+    /// The TLS handshake, ms.
+    pub handshake_ms: u64,
+    /// The head of a request, ms.
+    pub head_ms: u64,
+    /// Between requests of one connection, ms.
+    pub idle_ms: u64,
+    /// Between two pieces of a body, ms.
+    pub body_pause_ms: u64,
+    /// A whole body, ms.
+    pub body_total_ms: u64,
+    /// Between two moments at which a caller takes some of an answer, ms.
+    pub write_pause_ms: u64,
+    /// For requests under way when the host stops, ms.
+    pub grace_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 64 * 1024 * 1024,
+            bodies_bytes_max: 256 * 1024 * 1024,
+            head_bytes_max: 32 * 1024,
+            headers_max: 64,
+            connections_max: 1024,
+            handshake_ms: 10_000,
+            head_ms: 10_000,
+            idle_ms: 75_000,
+            body_pause_ms: 20_000,
+            body_total_ms: 300_000,
+            write_pause_ms: 30_000,
+            grace_ms: 20_000,
+        }
+    }
+}
+
+/// Which storage engine keeps people's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// One file a person.
+    Redb,
+    /// A folder a person; in builds with the feature `sled`.
+    Sled,
+}
+
+/// People's stores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct People {
+    /// The engine of new stores.
+    pub engine: Engine,
+    /// Stores open at one moment.
+    pub open_max: usize,
+    /// A person that nobody asked for this long is put to sleep, ms.
+    pub idle_close_ms: u64,
+}
+
+/// Cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cells {
+    /// Threads that answer requests; 0: as many as the machine has processors, at least 2.
+    pub endpoint_threads: usize,
+    /// Threads that run stages; 0: half as many as the machine has processors, at least 1.
+    pub stage_threads: usize,
+    /// Cells alive at one moment.
+    pub slots: u32,
+    /// Whether an instance may wait for the next request of the same person.
+    pub warm_instances: bool,
+}
+
+/// The pipeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pipeline {
+    /// Whether it runs by itself when data has arrived.
+    pub automatic: bool,
+    /// How long after a put, ms. A stage leaves the last 5 s alone, so less leaves entries for the next run.
+    pub after_put_ms: u64,
+    /// Whether locations are filtered by accuracy; the reference's default is no.
+    pub accuracy_filtering: bool,
+    /// A file with the stage list; none: the standard one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stages: Option<PathBuf>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// From which level on; also `target=level` pairs.
+    pub filter: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8443)),
+            public_address: None,
+            tls: Tls::default(),
+            limits: Limits::default(),
+            people: People::default(),
+            cells: Cells::default(),
+            pipeline: Pipeline::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for People {
+    fn default() -> Self {
+        Self { engine: Engine::Redb, open_max: 512, idle_close_ms: 300_000 }
+    }
+}
+
+impl Default for Cells {
+    fn default() -> Self {
+        Self { endpoint_threads: 0, stage_threads: 0, slots: 256, warm_instances: true }
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self { automatic: true, after_put_ms: 6_000, accuracy_filtering: false, stages: None }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// Why a configuration is not used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no TOML, or has a setting that does not exist or of another kind.
+    #[error("{} is not a configuration", path.display())]
+    Toml {
+        /// Which file.
+        path: PathBuf,
+        /// Why, with the line.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value makes no sense.
+    #[error("{setting} is {value}: {why}")]
+    Value {
+        /// Which setting, such as `limits.head_bytes_max`.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it should be.
+        why: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads a file; none: the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] that names the file and the line, or the setting.
+    pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let file = |source| ConfigError::File { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(file)?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether the values make sense together.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] with the first that does not.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let Limits { body_bytes_max, bodies_bytes_max, head_bytes_max, headers_max, connections_max, .. } =
+            self.limits;
+        let rules = [
+            (
+                head_bytes_max < 8192,
+                "limits.head_bytes_max",
+                head_bytes_max.to_string(),
+                "it must be at least 8192",
+            ),
+            (headers_max == 0, "limits.headers_max", headers_max.to_string(), "it must be at least 1"),
+            (
+                connections_max == 0,
+                "limits.connections_max",
+                connections_max.to_string(),
+                "it must be at least 1",
+            ),
+            (
+                body_bytes_max > bodies_bytes_max,
+                "limits.body_bytes_max",
+                body_bytes_max.to_string(),
+                "it must not be larger than limits.bodies_bytes_max",
+            ),
+            (
+                self.tls.certificate.is_some() != self.tls.key.is_some(),
+                "tls",
+                "half a pair".to_owned(),
+                "certificate and key come together",
+            ),
+            (self.people.open_max == 0, "people.open_max", "0".to_owned(), "it must be at least 1"),
+            (
+                self.people.engine == Engine::Sled && !cfg!(feature = "sled"),
+                "people.engine",
+                "sled".to_owned(),
+                "this binary was built without it: build with `--features sled`",
+            ),
+        ];
+        match rules.into_iter().find(|(broken, ..)| *broken) {
+            Some((_, setting, value, why)) => Err(ConfigError::Value { setting, value, why }),
+            None => Ok(()),
+        }
+    }
+
+    /// What people's runtimes need of it.
+    ///
+    /// # Errors
+    /// [`ConfigError::File`] where the stage list cannot be read.
+    pub fn runtime(&self, data: &Path) -> Result<Settings, ConfigError> {
+        let defaults = Settings::at(data);
+        let pipeline = self.pipeline.stages.as_ref().map(|path| {
+            fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.clone(), source })
+        });
+        let or_default = |count: usize, default: usize| if count == 0 { default } else { count };
+        Ok(Settings {
+            engine: match self.people.engine {
+                Engine::Redb => EngineKind::Redb,
+                Engine::Sled => EngineKind::Sled,
+            },
+            open_people_max: self.people.open_max,
+            idle_close_ms: self.people.idle_close_ms,
+            endpoint_threads: or_default(self.cells.endpoint_threads, defaults.endpoint_threads),
+            stage_threads: or_default(self.cells.stage_threads, defaults.stage_threads),
+            slots: self.cells.slots,
+            warm_instances: self.cells.warm_instances,
+            accuracy_filtering: self.pipeline.accuracy_filtering,
+            pipeline: pipeline.transpose()?,
+            ..defaults
+        })
+    }
+
+    /// What connections may cost.
+    pub fn server(&self) -> ServerLimits {
+        let limits = &self.limits;
+        ServerLimits {
+            connections_max: limits.connections_max,
+            handshake_ms: limits.handshake_ms,
+            head_bytes_max: limits.head_bytes_max,
+            headers_max: limits.headers_max,
+            patience: Patience {
+                head_ms: limits.head_ms,
+                idle_ms: limits.idle_ms,
+                write_ms: limits.write_pause_ms,
+            },
+            grace_ms: limits.grace_ms,
+        }
+    }
+
+    /// How much and how long a body may be.
+    pub fn bodies(&self) -> BodyLimits {
+        let limits = &self.limits;
+        BodyLimits {
+            bytes_max: limits.body_bytes_max,
+            pause_ms: limits.body_pause_ms,
+            total_ms: limits.body_total_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/cellar.toml");
+
+    /// Settings that have no default are explained in comments; this makes them settings.
+    fn uncommented(text: &str) -> String {
+        let lines = text.lines().map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with([' ', '#']) && !setting.is_empty() => setting,
+            _ => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_sample_configuration_holds_the_defaults() {
+        assert_eq!(Config::read(Some(Path::new(SAMPLE))).expect("reads"), Config::default());
+    }
+
+    #[test]
+    fn the_sample_configuration_explains_every_setting() {
+        let text = fs::read_to_string(SAMPLE).expect("reads");
+        let sample: toml::Table = toml::from_str(&uncommented(&text)).expect("TOML");
+        let full = Config {
+            public_address: Some(String::new()),
+            tls: Tls { certificate: Some(PathBuf::new()), key: Some(PathBuf::new()), names: Vec::new() },
+            pipeline: Pipeline { stages: Some(PathBuf::new()), ..Pipeline::default() },
+            ..Config::default()
+        };
+        let names = |table: &toml::Table| {
+            let mut names = Vec::new();
+            for (name, value) in table {
+                match value.as_table() {
+                    Some(inner) => names.extend(inner.keys().map(|inner| format!("{name}.{inner}"))),
+                    None => names.push(name.clone()),
+                }
+            }
+            names.sort();
+            names
+        };
+        let full = toml::Table::try_from(&full).expect("TOML");
+        assert_eq!(names(&sample), names(&full));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_an_error_that_names_it_and_its_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("cellar.toml");
+        fs::write(&path, "[limits]\nbody_bytes_max = 5\nbody_bites_max = 5\n").expect("written");
+        let error = Config::read(Some(&path)).expect_err("refused");
+        let text = runtime_user::chain(&error);
+        assert!(text.contains("body_bites_max") && text.contains('3'), "{text}");
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused() {
+        for text in [
+            "limits.head_bytes_max = 100",
+            "limits.connections_max = 0",
+            "limits.body_bytes_max = 300000000",
+            "tls.key = 'x'",
+            "people.open_max = 0",
+        ] {
+            let config: Config = toml::from_str(text).expect("TOML");
+            assert!(config.check().is_err(), "{text}");
+        }
+    }
+}

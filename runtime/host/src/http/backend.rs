@@ -1,0 +1,76 @@
+//! What answers behind the HTTP layer: people's runtimes, or something smaller in tests and measurements.
+
+use std::sync::Arc;
+
+use runtime_user::{Answer, Call, CallError, Runtime, UserId};
+use serde_json::{Map, Value};
+
+use super::refusal::Refusal;
+
+/// Everything that the routes need. The methods that are not `async` may block on the disk: the HTTP layer calls them
+/// on threads that may, `authenticate` excepted, which only looks up.
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// Whose token that is.
+    fn authenticate(&self, token: &str) -> Option<UserId>;
+    /// An endpoint cell's answer.
+    fn call(&self, user: UserId, call: Call) -> impl Future<Output = Result<Answer, Refusal>> + Send;
+    /// Everything the profile holds.
+    fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal>;
+    /// Sets fields of the profile.
+    fn update_profile(&self, user: UserId, fields: Map<String, Value>) -> Result<(), Refusal>;
+    /// First and last moment of the diary, s.
+    fn pipeline_range(&self, user: UserId) -> Result<(Option<f64>, Option<f64>), Refusal>;
+    /// Up to when the diary is complete, s.
+    fn pipeline_complete(&self, user: UserId) -> Result<Option<f64>, Refusal>;
+    /// Told after a put has been answered with success; must not block.
+    fn data_arrived(&self, _user: UserId) {}
+}
+
+/// People's runtimes.
+impl Backend for Arc<Runtime> {
+    fn authenticate(&self, token: &str) -> Option<UserId> {
+        self.people().authenticate(token)
+    }
+
+    async fn call(&self, user: UserId, call: Call) -> Result<Answer, Refusal> {
+        Runtime::call(self, user, call).await.map_err(|error| refuse(user, &error))
+    }
+
+    fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal> {
+        Runtime::profile(self, user).map_err(|error| refuse(user, &error))
+    }
+
+    fn update_profile(&self, user: UserId, fields: Map<String, Value>) -> Result<(), Refusal> {
+        Runtime::update_profile(self, user, fields).map_err(|error| refuse(user, &error))
+    }
+
+    fn pipeline_range(&self, user: UserId) -> Result<(Option<f64>, Option<f64>), Refusal> {
+        Runtime::pipeline_range(self, user).map_err(|error| refuse(user, &error))
+    }
+
+    fn pipeline_complete(&self, user: UserId) -> Result<Option<f64>, Refusal> {
+        Runtime::pipeline_complete(self, user).map_err(|error| refuse(user, &error))
+    }
+}
+
+/// What the caller gets to know of an error; the log gets the rest. A cell's own words may hold the person's data:
+/// they go to the person's audit log and nowhere else.
+fn refuse(user: UserId, error: &CallError) -> Refusal {
+    let (status, code) = (error.status(), error.code());
+    if status >= 500 {
+        match error {
+            CallError::Cell(_) => tracing::warn!(user = %user.short(), status, code, "call ended by its cell"),
+            CallError::Overloaded(_) => tracing::warn!(user = %user.short(), status, code, "call refused"),
+            _ => {
+                let why = runtime_user::chain(error);
+                tracing::error!(user = %user.short(), status, code, error = %why, "call failed");
+            }
+        }
+    }
+    let message = match error {
+        CallError::Cell(_) => "the cell that answers this path did not: nothing was stored, its owner finds why in the log".to_owned(),
+        _ if status == 503 => "the host cannot answer now: nothing was stored, send it again later".to_owned(),
+        _ => error.to_string(),
+    };
+    Refusal { retry_after_s: error.retry_after_s(), ..Refusal::new(status, code, message) }
+}

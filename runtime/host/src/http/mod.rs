@@ -1,0 +1,26 @@
+//! HTTP/1.1 over TLS on one port: limits first, then routes, then whoever answers behind them.
+//!
+//! * Invariants: bad input is answered with 4xx and a reason, never with 500; a body that is refused is not kept; the
+//!   token of a caller reaches neither a cell nor a log; what waits for a peer waits for a bounded time.
+//! * Units: limits end in their unit; times are ms, sizes are bytes.
+//! * Not here: what cells do (`runtime/user`), certificates (`crate::tls`).
+
+pub mod backend;
+pub mod body;
+pub mod budget;
+pub mod refusal;
+mod reply;
+pub mod routes;
+pub mod scan;
+pub mod server;
+pub mod service;
+mod utf8;
+mod watch;
+
+pub use backend::Backend;
+pub use body::BodyLimits;
+pub use budget::Budget;
+pub use refusal::Refusal;
+pub use server::{Server, ServerLimits};
+pub use service::App;
+pub use watch::Patience;

@@ -1,0 +1,133 @@
+//! Answers that say no: a status, a short code for programs, a sentence for a phone's developer.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde_json::json;
+
+use super::scan::BadBody;
+
+/// Why a request gets no answer of its route. Its message goes to the caller, so it holds no data of anybody's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{status} {code}: {message}")]
+pub struct Refusal {
+    /// The HTTP status, 400 to 599.
+    pub status: u16,
+    /// For programs, such as `unknown-token`.
+    pub code: Cow<'static, str>,
+    /// For people.
+    pub message: Cow<'static, str>,
+    /// When to try again, s.
+    pub retry_after_s: Option<u32>,
+    /// The methods that the route has, where the method was wrong.
+    pub allow: Option<&'static str>,
+}
+
+impl Refusal {
+    /// A refusal without further headers.
+    pub fn new(
+        status: u16,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, code: code.into(), message: message.into(), retry_after_s: None, allow: None }
+    }
+
+    /// The same with the advice to come back.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The route is none of ours.
+    pub fn unknown_route() -> Self {
+        let message = "no such route: the README lists them, and a base URL that ends in / may be followed by another /";
+        Self::new(404, "unknown-route", message)
+    }
+
+    /// The route has other methods.
+    pub fn wrong_method(allow: &'static str) -> Self {
+        let message = format!("this route takes {allow} alone");
+        Self { allow: Some(allow), ..Self::new(405, "wrong-method", message) }
+    }
+
+    /// Nobody says who is calling.
+    pub fn no_user() -> Self {
+        let message = "say who is calling: a member `user` with the token in the body, or `Authorization: Bearer TOKEN`";
+        Self::new(401, "no-user", message)
+    }
+
+    /// The token is nobody's.
+    pub fn unknown_token() -> Self {
+        let message =
+            "nobody here has that token: the owner of the host makes one with `cellar user add`, and may have revoked this one";
+        Self::new(403, "unknown-token", message)
+    }
+
+    /// The header and the body name two tokens.
+    pub fn two_users() -> Self {
+        Self::new(403, "two-users", "the Authorization header and the body's `user` are different people's")
+    }
+
+    /// The body is over the limit.
+    pub fn too_large(limit_bytes: u64) -> Self {
+        let message = format!("the body is over the limit of {limit_bytes} bytes: send it in several requests");
+        Self::new(413, "body-too-large", message)
+    }
+
+    /// The body is compressed.
+    pub fn encoded() -> Self {
+        Self::new(415, "content-encoding", "send the body as it is, without a Content-Encoding")
+    }
+
+    /// The body came too slowly.
+    pub fn slow_body(limit_ms: u64) -> Self {
+        let message = format!("the body paused or lasted too long (limit {limit_ms} ms): nothing was stored, send it again");
+        Self::new(408, "slow-body", message)
+    }
+
+    /// The body broke off.
+    pub fn broken_body() -> Self {
+        Self::new(400, "broken-body", "the body ended before its length, or is wrongly chunked: nothing was stored")
+    }
+
+    /// The host is full for now.
+    pub fn overloaded() -> Self {
+        let message = "the host has no room for this body now: nothing was stored, send it again later";
+        Self::new(503, "overloaded", message).retry_after(5)
+    }
+}
+
+impl From<BadBody> for Refusal {
+    fn from(bad: BadBody) -> Self {
+        Self::new(400, "bad-json", bad.to_string())
+    }
+}
+
+/// Headers that every answer has: nothing of it is kept by caches, nothing of it is sniffed.
+pub(super) fn response(status: StatusCode, content_type: &str) -> hyper::http::response::Builder {
+    let content_type = HeaderValue::from_str(content_type)
+        .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, content_type)
+        .header(header::CACHE_CONTROL, "no-store")
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+}
+
+/// The refusal's headers and its JSON body.
+pub(super) fn parts(refusal: &Refusal) -> (hyper::http::response::Builder, Bytes) {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut builder = response(status, "application/json");
+    if let Some(seconds) = refusal.retry_after_s {
+        builder = builder.header(header::RETRY_AFTER, seconds);
+    }
+    if let Some(allow) = refusal.allow {
+        builder = builder.header(header::ALLOW, allow);
+    }
+    let body = json!({ "error": { "code": refusal.code, "message": refusal.message } });
+    (builder, Bytes::from(body.to_string()))
+}

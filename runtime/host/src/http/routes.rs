@@ -1,0 +1,154 @@
+//! Which path means what. The template, never the path itself, is what logs show.
+
+use hyper::Method;
+
+use super::refusal::Refusal;
+
+/// What a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// `GET /`: what this is.
+    Home,
+    /// `GET /health`: whether the host answers.
+    Health,
+    /// `/profile/create`
+    ProfileCreate,
+    /// `/profile/get`
+    ProfileGet,
+    /// `/profile/update`
+    ProfileUpdate,
+    /// `/pipeline/get_range_ts`
+    PipelineRange,
+    /// `/pipeline/get_complete_ts`
+    PipelineComplete,
+    /// A path that leads to a cell.
+    Cell {
+        /// The path that the cell is granted, such as `usercache/put`.
+        path: &'static str,
+        /// What stands behind it: 0 to 32 of a-z, 0-9 and `_`.
+        rest: String,
+    },
+}
+
+/// The paths that cells answer, each with whether something follows it and the template that logs show.
+const CELL_PATHS: [(&str, bool, &str); 5] = [
+    ("usercache/put", false, "/usercache/put"),
+    ("usercache/putone", false, "/usercache/putone"),
+    ("usercache/get", false, "/usercache/get"),
+    ("datastreams/get", false, "/datastreams/get"),
+    ("datastreams/find_entries", true, "/datastreams/find_entries/<time_type>"),
+];
+
+impl Route {
+    /// Finds the route of a path. Empty segments do not count: phones put `//` between a base URL and a path.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with status 404 or 405.
+    pub fn find(method: &Method, path: &str) -> Result<Self, Refusal> {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).take(5).collect();
+        let route = Self::of(&segments).ok_or_else(Refusal::unknown_route)?;
+        let (right, allow) = match route {
+            Self::Home | Self::Health => (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD"),
+            _ => (*method == Method::POST, "POST"),
+        };
+        if right { Ok(route) } else { Err(Refusal::wrong_method(allow)) }
+    }
+
+    fn of(segments: &[&str]) -> Option<Self> {
+        Some(match segments {
+            [] => Self::Home,
+            ["health"] => Self::Health,
+            ["profile", "create"] => Self::ProfileCreate,
+            ["profile", "get"] => Self::ProfileGet,
+            ["profile", "update"] => Self::ProfileUpdate,
+            ["pipeline", "get_range_ts"] => Self::PipelineRange,
+            ["pipeline", "get_complete_ts"] => Self::PipelineComplete,
+            [family, name, rest @ ..] => {
+                let is = |path: &str| path.split_once('/') == Some((*family, *name));
+                let (path, followed, _) = CELL_PATHS.into_iter().find(|(path, ..)| is(path))?;
+                let rest = match (followed, rest) {
+                    (false, []) => String::new(),
+                    (true, [rest]) if is_plain(rest) => (*rest).to_owned(),
+                    _ => return None,
+                };
+                Self::Cell { path, rest }
+            }
+            _ => return None,
+        })
+    }
+
+    /// The route as logs show it.
+    pub fn template(&self) -> &'static str {
+        match self {
+            Self::Home => "/",
+            Self::Health => "/health",
+            Self::ProfileCreate => "/profile/create",
+            Self::ProfileGet => "/profile/get",
+            Self::ProfileUpdate => "/profile/update",
+            Self::PipelineRange => "/pipeline/get_range_ts",
+            Self::PipelineComplete => "/pipeline/get_complete_ts",
+            Self::Cell { path, .. } => CELL_PATHS
+                .iter()
+                .find(|(known, ..)| known == path)
+                .map_or("/", |(_, _, template)| template),
+        }
+    }
+
+    /// Whether its body is kept whole, for a cell; a body that the host reads itself is smaller.
+    pub fn is_cell(&self) -> bool {
+        matches!(self, Self::Cell { .. })
+    }
+
+    /// Whether a success means that there is something for the pipeline to do.
+    pub fn brings_data(&self) -> bool {
+        matches!(self, Self::Cell { path: "usercache/put" | "usercache/putone", .. })
+    }
+}
+
+fn is_plain(segment: &str) -> bool {
+    segment.len() <= 32 && segment.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(method: Method, path: &str) -> u16 {
+        Route::find(&method, path).map_or_else(|refusal| refusal.status, |_| 200)
+    }
+
+    #[test]
+    fn phones_may_double_the_slash() {
+        let route = Route::find(&Method::POST, "//usercache//put").expect("known");
+        assert_eq!(route.template(), "/usercache/put");
+        assert!(route.brings_data());
+    }
+
+    #[test]
+    fn what_follows_a_path_reaches_the_cell_and_not_the_log() {
+        let route = Route::find(&Method::POST, "/datastreams/find_entries/timestamp").expect("known");
+        let want = Route::Cell { path: "datastreams/find_entries", rest: "timestamp".to_owned() };
+        assert_eq!((&route, route.template()), (&want, "/datastreams/find_entries/<time_type>"));
+    }
+
+    #[test]
+    fn other_paths_are_unknown_and_other_methods_are_refused() {
+        for path in [
+            "/usercache",
+            "/usercache/put/x",
+            "/datastreams/find_entries",
+            "/datastreams/find_entries/a/b",
+            "/datastreams/find_entries/%2e",
+            "/profile/create/x",
+            "/a/b/c/d/e/f",
+            "/index.html",
+        ] {
+            assert_eq!(status(Method::POST, path), 404, "{path}");
+        }
+        assert_eq!(status(Method::GET, "/usercache/put"), 405);
+        assert_eq!(status(Method::POST, "/"), 405);
+        assert_eq!(status(Method::HEAD, "/health"), 200);
+        let long = format!("/datastreams/find_entries/{}", "a".repeat(33));
+        assert_eq!(status(Method::POST, &long), 404);
+    }
+}

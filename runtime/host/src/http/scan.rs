@@ -1,0 +1,490 @@
+//! Checks the JSON of a body as it arrives and finds whose it is, without a tree and without recursion.
+//!
+//! * Accepts RFC 8259 in UTF-8 and, as values, `NaN`, `Infinity` and `-Infinity`: phones send them, and a cell sets
+//!   such a reading aside; refusing the batch would make the phone send it again for ever.
+//! * Invariants: pieces may be cut anywhere, within a character too; memory is bounded by the depth allowed.
+//! * Not here: what the members mean, other than `user`.
+
+use super::utf8::Utf8;
+
+/// How deep objects and arrays may nest. A phone's batch nests about six levels.
+pub const DEPTH_MAX: usize = 128;
+/// A `user` longer than this is nobody's; no more of it is kept.
+const USER_BYTES_MAX: usize = 256;
+/// A name longer than this is not `user`, even where every letter is escaped.
+const NAME_BYTES_MAX: usize = 32;
+
+/// Where and why a body is not what every route expects: one JSON object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not a JSON object: {why} at byte {at}")]
+pub struct BadBody {
+    /// Offset from the start of the body, bytes.
+    pub at: u64,
+    /// What is wrong there.
+    pub why: &'static str,
+}
+
+/// Where the text of the `user` member lies: between its quotes, bytes from the start of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: u64,
+    /// Behind the last byte.
+    pub end: u64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Start,
+    Value,
+    ValueOrEnd,
+    NameOrEnd,
+    Name,
+    Colon,
+    AfterValue,
+    Text,
+    Escape,
+    Unicode(u8),
+    Number(Number),
+    Word { rest: &'static [u8] },
+    End,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Number {
+    Minus,
+    Zero,
+    Whole,
+    Dot,
+    Fraction,
+    Exponent,
+    Sign,
+    Power,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Bracket {
+    Object,
+    Array,
+}
+
+/// What is being kept of the text under the scanner.
+#[derive(Clone, Copy, PartialEq)]
+enum Keep {
+    Nothing,
+    Name,
+    User,
+}
+
+/// Reads a body piece by piece.
+pub struct Scanner {
+    at: u64,
+    state: State,
+    open: Vec<Bracket>,
+    utf8: Utf8,
+    /// Whether the text under the scanner is a member's name.
+    in_name: bool,
+    keep: Keep,
+    kept: Vec<u8>,
+    /// Whether the value that comes next is the `user` of the whole body.
+    user_next: bool,
+    user: Option<(Vec<u8>, Span)>,
+    user_start: u64,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self {
+            at: 0,
+            state: State::Start,
+            open: Vec::new(),
+            utf8: Utf8::default(),
+            in_name: false,
+            keep: Keep::Nothing,
+            kept: Vec::new(),
+            user_next: false,
+            user: None,
+            user_start: 0,
+        }
+    }
+}
+
+impl Scanner {
+    /// Reads the next piece.
+    ///
+    /// # Errors
+    /// [`BadBody`] at the first byte that cannot belong to a JSON object.
+    pub fn feed(&mut self, piece: &[u8]) -> Result<(), BadBody> {
+        self.utf8.feed(piece).map_err(|at| BadBody { at, why: "not UTF-8" })?;
+        let mut rest = piece;
+        while let Some((&byte, behind)) = rest.split_first() {
+            if self.state == State::Text {
+                let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+                let plain = plain.unwrap_or(rest.len());
+                self.keep(&rest[..plain]);
+                self.at += plain as u64;
+                rest = &rest[plain..];
+                if rest.is_empty() {
+                    break;
+                }
+                if plain > 0 {
+                    continue;
+                }
+            }
+            self.step(byte)?;
+            self.at += 1;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    /// The end of the body.
+    ///
+    /// # Errors
+    /// [`BadBody`] where the object has not ended.
+    pub fn finish(&self) -> Result<(), BadBody> {
+        self.utf8.finish().map_err(|at| BadBody { at, why: "not UTF-8" })?;
+        match self.state {
+            State::End => Ok(()),
+            State::Start => Err(self.bad("it is empty: expected `{`")),
+            _ => Err(self.bad("it ends too early")),
+        }
+    }
+
+    /// The text of the `user` member, once it has been read; escapes are resolved.
+    pub fn user(&self) -> Option<String> {
+        let (text, _) = self.user.as_ref()?;
+        unescape(text)
+    }
+
+    /// Where that text lies.
+    pub fn user_span(&self) -> Option<Span> {
+        self.user.as_ref().map(|(_, span)| *span)
+    }
+
+    fn bad(&self, why: &'static str) -> BadBody {
+        BadBody { at: self.at, why }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let max = match self.keep {
+            Keep::Nothing => return,
+            Keep::Name => NAME_BYTES_MAX,
+            Keep::User => USER_BYTES_MAX,
+        };
+        // One byte more than allowed stays, to tell a text that is too long.
+        let room = (max + 1).saturating_sub(self.kept.len());
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn step(&mut self, byte: u8) -> Result<(), BadBody> {
+        let space = matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        match self.state {
+            State::Start | State::Value | State::ValueOrEnd | State::NameOrEnd | State::Name | State::Colon
+            | State::AfterValue | State::End
+                if space => {}
+            State::Start if byte == b'{' => return self.open(Bracket::Object),
+            State::Start => return Err(self.bad("expected `{`")),
+            State::ValueOrEnd if byte == b']' => return self.close(Bracket::Array),
+            State::Value | State::ValueOrEnd => return self.value(byte),
+            State::NameOrEnd if byte == b'}' => return self.close(Bracket::Object),
+            State::NameOrEnd | State::Name => return self.name(byte),
+            State::Colon if byte == b':' => self.state = State::Value,
+            State::Colon => return Err(self.bad("expected `:`")),
+            State::AfterValue => return self.after_value(byte),
+            State::Text => return self.text(byte),
+            State::Escape => self.escape(byte)?,
+            State::Unicode(left) => self.unicode(byte, left)?,
+            State::Number(number) => return self.number(byte, number),
+            State::Word { rest } => self.word(byte, rest)?,
+            State::End => return Err(self.bad("text behind the object")),
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, bracket: Bracket) -> Result<(), BadBody> {
+        if self.open.len() == DEPTH_MAX {
+            return Err(self.bad("nested deeper than 128 levels"));
+        }
+        self.open.push(bracket);
+        self.state = match bracket {
+            Bracket::Object => State::NameOrEnd,
+            Bracket::Array => State::ValueOrEnd,
+        };
+        Ok(())
+    }
+
+    fn close(&mut self, bracket: Bracket) -> Result<(), BadBody> {
+        if self.open.pop() != Some(bracket) {
+            return Err(self.bad("the wrong bracket"));
+        }
+        self.state = if self.open.is_empty() { State::End } else { State::AfterValue };
+        Ok(())
+    }
+
+    fn name(&mut self, byte: u8) -> Result<(), BadBody> {
+        if byte != b'"' {
+            return Err(self.bad("expected a member's name in quotes"));
+        }
+        self.in_name = true;
+        self.keep = if self.open.len() == 1 { Keep::Name } else { Keep::Nothing };
+        self.kept.clear();
+        self.state = State::Text;
+        Ok(())
+    }
+
+    fn value(&mut self, byte: u8) -> Result<(), BadBody> {
+        let is_user = std::mem::take(&mut self.user_next);
+        if is_user && byte != b'"' {
+            return Err(self.bad("`user` must be a text"));
+        }
+        match byte {
+            b'"' => {
+                self.in_name = false;
+                self.keep = if is_user { Keep::User } else { Keep::Nothing };
+                self.kept.clear();
+                self.user_start = self.at + 1;
+                self.state = State::Text;
+            }
+            b'{' => return self.open(Bracket::Object),
+            b'[' => return self.open(Bracket::Array),
+            b'-' => self.state = State::Number(Number::Minus),
+            b'0' => self.state = State::Number(Number::Zero),
+            b'1'..=b'9' => self.state = State::Number(Number::Whole),
+            b't' => self.state = State::Word { rest: b"rue" },
+            b'f' => self.state = State::Word { rest: b"alse" },
+            b'n' => self.state = State::Word { rest: b"ull" },
+            b'N' => self.state = State::Word { rest: b"aN" },
+            b'I' => self.state = State::Word { rest: b"nfinity" },
+            _ => return Err(self.bad("expected a value")),
+        }
+        Ok(())
+    }
+
+    fn after_value(&mut self, byte: u8) -> Result<(), BadBody> {
+        match (byte, self.open.last()) {
+            (b',', Some(Bracket::Object)) => self.state = State::Name,
+            (b',', Some(Bracket::Array)) => self.state = State::Value,
+            (b'}', _) => return self.close(Bracket::Object),
+            (b']', _) => return self.close(Bracket::Array),
+            _ => return Err(self.bad("expected `,` or the closing bracket")),
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, byte: u8) -> Result<(), BadBody> {
+        match byte {
+            b'\\' => {
+                self.keep(b"\\");
+                self.state = State::Escape;
+                Ok(())
+            }
+            b'"' if self.in_name => self.end_name(),
+            b'"' => {
+                if self.keep == Keep::User {
+                    let span = Span { start: self.user_start, end: self.at };
+                    self.user = Some((std::mem::take(&mut self.kept), span));
+                }
+                self.keep = Keep::Nothing;
+                self.state = State::AfterValue;
+                Ok(())
+            }
+            _ => Err(self.bad("a control character within a text")),
+        }
+    }
+
+    fn end_name(&mut self) -> Result<(), BadBody> {
+        if self.keep == Keep::Name && unescape(&self.kept).as_deref() == Some("user") {
+            if self.user.is_some() {
+                return Err(self.bad("a second `user`"));
+            }
+            self.user_next = true;
+        }
+        self.keep = Keep::Nothing;
+        self.state = State::Colon;
+        Ok(())
+    }
+
+    fn escape(&mut self, byte: u8) -> Result<(), BadBody> {
+        self.state = match byte {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => State::Text,
+            b'u' => State::Unicode(4),
+            _ => return Err(self.bad("an unknown escape")),
+        };
+        self.keep(&[byte]);
+        Ok(())
+    }
+
+    fn unicode(&mut self, byte: u8, left: u8) -> Result<(), BadBody> {
+        if !byte.is_ascii_hexdigit() {
+            return Err(self.bad("`\\u` needs four hex digits"));
+        }
+        self.keep(&[byte]);
+        self.state = if left == 1 { State::Text } else { State::Unicode(left - 1) };
+        Ok(())
+    }
+
+    fn number(&mut self, byte: u8, number: Number) -> Result<(), BadBody> {
+        use Number::{Dot, Exponent, Fraction, Minus, Power, Sign, Whole, Zero};
+        let next = match (number, byte) {
+            (Minus, b'0') => Zero,
+            (Minus, b'1'..=b'9') | (Whole, b'0'..=b'9') => Whole,
+            (Minus, b'I') => {
+                self.state = State::Word { rest: b"nfinity" };
+                return Ok(());
+            }
+            (Zero | Whole, b'.') => Dot,
+            (Zero | Whole | Fraction, b'e' | b'E') => Exponent,
+            (Dot | Fraction, b'0'..=b'9') => Fraction,
+            (Exponent, b'+' | b'-') => Sign,
+            (Exponent | Sign | Power, b'0'..=b'9') => Power,
+            (Zero | Whole | Fraction | Power, _) => {
+                self.state = State::AfterValue;
+                return self.step(byte);
+            }
+            _ => return Err(self.bad("not a number")),
+        };
+        self.state = State::Number(next);
+        Ok(())
+    }
+
+    fn word(&mut self, byte: u8, rest: &'static [u8]) -> Result<(), BadBody> {
+        match rest.split_first() {
+            Some((expected, rest)) if *expected == byte => {
+                self.state = if rest.is_empty() { State::AfterValue } else { State::Word { rest } };
+                Ok(())
+            }
+            _ => Err(self.bad("none of true, false, null, NaN and Infinity")),
+        }
+    }
+}
+
+/// The text between quotes with its escapes resolved; `None` where an escape is half a surrogate pair.
+fn unescape(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?;
+    if !text.contains('\\') {
+        return Some(text.to_owned());
+    }
+    serde_json::from_str(&format!("\"{text}\"")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scan(pieces: &[&[u8]]) -> Result<Scanner, BadBody> {
+        let mut scanner = Scanner::default();
+        for piece in pieces {
+            scanner.feed(piece)?;
+        }
+        scanner.finish()?;
+        Ok(scanner)
+    }
+
+    #[test]
+    fn the_user_of_the_body_is_found_and_no_other() {
+        let body = br#" {"a":{"user":"inner"},"list":["user",{"user":1}], "user" : "me\u0041" ,"z":-1.5e+3} "#;
+        let scanner = scan(&[body]).expect("sound");
+        assert_eq!(scanner.user().as_deref(), Some("meA"));
+        let span = scanner.user_span().expect("found");
+        let text = &body[usize::try_from(span.start).expect("small")..usize::try_from(span.end).expect("small")];
+        assert_eq!(text, br"me\u0041");
+    }
+
+    #[test]
+    fn a_name_may_be_escaped_and_may_not_come_twice() {
+        let scanner = scan(&[br#"{"us\u0065r":"x"}"#]).expect("sound");
+        assert_eq!(scanner.user().as_deref(), Some("x"));
+        let twice = scan(&[br#"{"user":"x","user":"y"}"#]).err();
+        assert_eq!(twice.map(|bad| (bad.at, bad.why)), Some((17, "a second `user`")));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused_with_its_place() {
+        let table: [(&[u8], u64); 20] = [
+            (b"", 0),
+            (b"  ", 2),
+            (b"[]", 0),
+            (b"{", 1),
+            (b"{\"a\"", 4),
+            (b"{\"a\":", 5),
+            (b"{\"a\":1", 6),
+            (b"{\"a\":1,", 7),
+            (b"{\"a\":1,}", 7),
+            (b"{\"a\":01}", 6),
+            (b"{\"a\":1.}", 7),
+            (b"{\"a\":[1}", 7),
+            (b"{\"a\":tru}", 8),
+            (b"{\"a\":\"\\x\"}", 7),
+            (b"{\"a\":\"\n\"}", 6),
+            (b"{\"a\":\"\xff\"}", 6),
+            (b"{\"a\":1}x", 7),
+            (b"{\"user\":7}", 8),
+            (b"{\"user\":null}", 8),
+            (b"\xef\xbb\xbf{}", 0),
+        ];
+        for (body, at) in table {
+            let bad = scan(&[body]).err();
+            assert_eq!(bad.map(|bad| bad.at), Some(at), "{:?}: {bad:?}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_none_pass_as_values() {
+        assert!(scan(&[br#"{"a":[NaN,Infinity,-Infinity,-0,1E5]}"#]).is_ok());
+        assert!(scan(&[br#"{"a":nan}"#]).is_err());
+    }
+
+    #[test]
+    fn depth_is_bounded_and_costs_no_stack() {
+        let deep = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+        assert!(scan(&[deep(DEPTH_MAX - 1).as_bytes()]).is_ok());
+        let bad = scan(&[deep(100_000).as_bytes()]).err();
+        assert_eq!(bad.map(|bad| bad.at), Some(5 + DEPTH_MAX as u64 - 1));
+    }
+
+    #[test]
+    fn a_long_user_is_read_to_its_end_but_not_kept() {
+        let body = format!("{{\"user\":\"{}\"}}", "x".repeat(1_000_000));
+        let scanner = scan(&[body.as_bytes()]).expect("sound");
+        assert_eq!(scanner.user().map(|user| user.len()), Some(USER_BYTES_MAX + 1));
+    }
+
+    proptest! {
+        #[test]
+        fn it_makes_no_difference_where_the_body_is_cut(
+            body in "\\{(\"user\":\"[a-zü\\\\n]{0,4}\",)?\"[a-eü]{1,3}\":(\\[?(1|-0.5|null|\"ü\"|\\{\\}),?)*\\]?\\}",
+            cuts in proptest::collection::vec(0_usize..60, 0..6),
+        ) {
+            let body = body.as_bytes();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(body.len())).collect();
+            cuts.sort_unstable();
+            let (mut pieces, mut from) = (Vec::new(), 0);
+            for cut in cuts.into_iter().chain([body.len()]) {
+                pieces.push(&body[from..cut]);
+                from = cut;
+            }
+            let (whole, cut) = (scan(&[body]), scan(&pieces));
+            prop_assert_eq!(whole.as_ref().err(), cut.as_ref().err());
+            if let (Ok(whole), Ok(cut)) = (whole, cut) {
+                prop_assert_eq!((whole.user(), whole.user_span()), (cut.user(), cut.user_span()));
+            }
+        }
+
+        #[test]
+        fn it_accepts_what_a_parser_accepts(text in "[\\[\\]{}\",:\\\\0-9.eE+truefalsn \\-]{0,14}") {
+            let body = format!("{{\"k\":{text}}}");
+            let parsed = serde_json::from_str::<serde::de::IgnoredAny>(&body).is_ok();
+            prop_assert_eq!(parsed, scan(&[body.as_bytes()]).is_ok(), "{}", body);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let mut scanner = Scanner::default();
+            let _ = scanner.feed(b"{\"a\":");
+            let _ = scanner.feed(&bytes);
+            let _ = (scanner.finish(), scanner.user());
+        }
+    }
+}

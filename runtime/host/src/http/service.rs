@@ -1,0 +1,237 @@
+//! One request: its route, its caller, its body, its answer.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use runtime_user::{Answer, Body, Call, UserId};
+use serde_json::{Map, Value, json};
+
+use super::backend::Backend;
+use super::body::{self, Arrived, BodyLimits};
+use super::budget::{Budget, Held};
+use super::refusal::{Refusal, parts, response};
+use super::reply::{Record, Reply};
+use super::routes::Route;
+use super::watch::Phase;
+
+/// The largest body of a route that the host itself answers, bytes.
+pub const SMALL_BYTES_MAX: u64 = 128 * 1024;
+/// The largest profile, bytes: as large as any document of a person may be.
+pub const PROFILE_BYTES_MAX: usize = 256 * 1024;
+
+/// What every connection's requests share.
+#[derive(Debug)]
+pub struct App<B> {
+    /// Who answers.
+    pub backend: B,
+    /// How much a body for a cell may be, and how long any body may take.
+    pub limits: BodyLimits,
+    /// Memory for bodies, of the whole host.
+    pub budget: Budget,
+}
+
+enum Answered {
+    Json(Value),
+    Html(&'static str),
+    Cell { answer: Answer, held: Held },
+}
+
+/// Answers one request. Never fails: what goes wrong is an answer too.
+pub async fn answer<B: Backend>(app: Arc<App<B>>, request: Request<Incoming>, phase: Arc<Phase>) -> Response<Reply> {
+    let mut record = Record::start(method_name(request.method()), phase);
+    let outcome = handle(&app, request, &mut record).await;
+    match outcome {
+        Ok(Answered::Json(value)) => whole(response(StatusCode::OK, "application/json"), value.to_string(), record),
+        Ok(Answered::Html(text)) => {
+            let builder = response(StatusCode::OK, "text/html; charset=utf-8").header(
+                header::CONTENT_SECURITY_POLICY,
+                HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+            );
+            whole(builder, text, record)
+        }
+        Ok(Answered::Cell { answer, held }) => cell_answer(answer, held, record),
+        Err(refusal) => {
+            let (builder, body) = parts(&refusal);
+            whole(builder, body, record)
+        }
+    }
+}
+
+fn whole(builder: hyper::http::response::Builder, body: impl Into<Bytes>, record: Record) -> Response<Reply> {
+    finish(builder, |record| Reply::whole(body.into(), record), record)
+}
+
+fn finish(
+    builder: hyper::http::response::Builder,
+    reply: impl FnOnce(Record) -> Reply,
+    mut record: Record,
+) -> Response<Reply> {
+    let (mut parts, ()) =
+        builder.body(()).expect("status and headers are ours or were checked before").into_parts();
+    record.status = parts.status.as_u16();
+    // A refused body may not have been read to its end, so what follows on the connection is no request.
+    if matches!(record.status, 408 | 413) {
+        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Response::from_parts(parts, reply(record))
+}
+
+fn cell_answer(answer: Answer, held: Held, record: Record) -> Response<Reply> {
+    // A status that is none would be a cell's fault; the runtime has checked 200 to 599.
+    let status = |status| StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    match answer {
+        Answer::Whole { status: code, content_type, body } => {
+            whole(response(status(code), &content_type), body, record)
+        }
+        Answer::Pieces { status: code, content_type, pieces } => {
+            let builder = response(status(code), &content_type);
+            finish(builder, |record| Reply::pieces(pieces, record, Some(held)), record)
+        }
+    }
+}
+
+async fn handle<B: Backend>(
+    app: &App<B>,
+    request: Request<Incoming>,
+    record: &mut Record,
+) -> Result<Answered, Refusal> {
+    let pause = Duration::from_millis(app.limits.pause_ms);
+    let (head, body) = request.into_parts();
+    let route = match Route::find(&head.method, head.uri.path()) {
+        Ok(route) => route,
+        Err(refusal) => {
+            body::drain(body, pause).await;
+            return Err(refusal);
+        }
+    };
+    record.route = route.template();
+    match route {
+        Route::Home => return Ok(Answered::Html(include_str!("home.html"))),
+        Route::Health => return Ok(Answered::Json(json!({ "healthy": true }))),
+        _ => {}
+    }
+    let bearer = match bearer(&app.backend, &head.headers) {
+        Ok(bearer) => bearer,
+        Err(refusal) => {
+            body::drain(body, pause).await;
+            return Err(refusal);
+        }
+    };
+    record.user = bearer;
+    let bytes_max = if route.is_cell() { app.limits.bytes_max } else { SMALL_BYTES_MAX.min(app.limits.bytes_max) };
+    let limits = BodyLimits { bytes_max, ..app.limits };
+    let sender_waits = head.headers.contains_key(header::EXPECT);
+    let authenticate = |token: &str| {
+        let user = app.backend.authenticate(token).ok_or_else(Refusal::unknown_token)?;
+        if bearer.is_some_and(|bearer| bearer != user) { Err(Refusal::two_users()) } else { Ok(user) }
+    };
+    let arrived = body::collect(body, limits, &app.budget, sender_waits, authenticate).await?;
+    record.bytes_in = arrived.bytes;
+    let user = bearer.or(arrived.user).ok_or_else(Refusal::no_user)?;
+    record.user = Some(user);
+    dispatch(app, route, user, arrived).await
+}
+
+/// Who the header says is calling; `None` where it says nothing.
+fn bearer<B: Backend>(backend: &B, headers: &HeaderMap) -> Result<Option<UserId>, Refusal> {
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Refusal::encoded());
+    }
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let token = value.to_str().ok().and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    });
+    let token = token.ok_or_else(Refusal::no_user)?;
+    backend.authenticate(token).map(Some).ok_or_else(Refusal::unknown_token)
+}
+
+async fn dispatch<B: Backend>(
+    app: &App<B>,
+    route: Route,
+    user: UserId,
+    mut arrived: Arrived,
+) -> Result<Answered, Refusal> {
+    let backend = app.backend.clone();
+    let brings_data = route.brings_data();
+    let json = match route {
+        Route::Home | Route::Health => return Err(Refusal::unknown_route()),
+        Route::Cell { path, rest } => {
+            let body = Body::from_chunks(std::mem::take(&mut arrived.pieces));
+            let call = Call { path: path.to_owned(), rest, now: now(), body };
+            let answer = backend.call(user, call).await?;
+            if brings_data && matches!(answer, Answer::Whole { status: 200..300, .. }) {
+                backend.data_arrived(user);
+            }
+            return Ok(Answered::Cell { answer, held: arrived.held });
+        }
+        Route::ProfileCreate => json!({ "uuid": user.dashed() }),
+        Route::ProfileGet => Value::Object(blocking(move || backend.profile(user)).await?),
+        Route::ProfileUpdate => {
+            let fields = update_doc(&arrived.pieces.concat())?;
+            blocking(move || update_profile(&backend, user, fields)).await?;
+            json!({ "update": true })
+        }
+        Route::PipelineRange => {
+            let (start_ts, end_ts) = blocking(move || backend.pipeline_range(user)).await?;
+            json!({ "start_ts": start_ts, "end_ts": end_ts })
+        }
+        Route::PipelineComplete => {
+            json!({ "complete_ts": blocking(move || backend.pipeline_complete(user)).await? })
+        }
+    };
+    Ok(Answered::Json(json))
+}
+
+fn update_doc(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    let parsed: Value = serde_json::from_slice(body).map_err(|error| {
+        Refusal::new(400, "bad-json", format!("the body is not JSON as this route needs it: {error}"))
+    })?;
+    match parsed {
+        Value::Object(mut members) => match members.remove("update_doc") {
+            Some(Value::Object(fields)) => Ok(fields),
+            _ => Err(Refusal::new(400, "no-update-doc", "`update_doc` must be an object of the fields to set")),
+        },
+        _ => Err(Refusal::new(400, "bad-json", "the body must be an object")),
+    }
+}
+
+fn update_profile<B: Backend>(backend: &B, user: UserId, fields: Map<String, Value>) -> Result<(), Refusal> {
+    let mut profile = backend.profile(user)?;
+    profile.extend(fields.clone());
+    let bytes = Value::Object(profile).to_string().len();
+    if bytes > PROFILE_BYTES_MAX {
+        let message = format!("the profile would have {bytes} bytes, over the limit of {PROFILE_BYTES_MAX}");
+        return Err(Refusal::new(413, "profile-too-large", message));
+    }
+    backend.update_profile(user, fields)
+}
+
+/// Runs what may wait for the disk where that disturbs no socket.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Refusal::new(503, "unavailable", "the host cannot answer now").retry_after(5)))
+}
+
+/// The host's clock, s.
+pub fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// A method as logs show it: only names that we know, since a caller may put anything there.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}

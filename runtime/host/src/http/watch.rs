@@ -1,0 +1,205 @@
+//! Watches one connection: what it is doing, and a socket whose peer stops reading.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep};
+
+/// How long a connection may take over each thing that its peer has to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// From the first byte of a request's head to its last; also from the connection to that first byte. ms
+    pub head_ms: u64,
+    /// Between an answer and the next request, ms.
+    pub idle_ms: u64,
+    /// Between two moments at which the peer takes some of an answer, ms.
+    pub write_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Doing {
+    /// Nothing of the next request has come.
+    Waiting,
+    /// Some of a request's head has come.
+    Head,
+    /// This many requests are being answered.
+    Requests(u32),
+}
+
+#[derive(Debug)]
+struct Now {
+    doing: Doing,
+    since: Instant,
+    answered: bool,
+}
+
+/// What a connection is doing, shared by its socket, its requests and its watchdog.
+#[derive(Debug)]
+pub struct Phase {
+    now: Mutex<Now>,
+    changed: Notify,
+}
+
+/// Why a connection was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// A head did not come to its end: the peer is owed a 408.
+    SlowHead,
+    /// There was nothing to answer.
+    Idle,
+}
+
+impl Phase {
+    /// A connection that has just begun.
+    pub fn new() -> Arc<Self> {
+        let now = Now { doing: Doing::Waiting, since: Instant::now(), answered: false };
+        Arc::new(Self { now: Mutex::new(now), changed: Notify::new() })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Now)) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = now.doing;
+        change(&mut now);
+        if now.doing != before {
+            now.since = Instant::now();
+            drop(now);
+            self.changed.notify_one();
+        }
+    }
+
+    fn bytes_came(&self) {
+        self.change(|now| {
+            if now.doing == Doing::Waiting {
+                now.doing = Doing::Head;
+            }
+        });
+    }
+
+    /// A request's head is complete.
+    pub(super) fn request_began(&self) {
+        self.change(|now| {
+            now.doing = match now.doing {
+                Doing::Requests(count) => Doing::Requests(count + 1),
+                _ => Doing::Requests(1),
+            };
+        });
+    }
+
+    /// A request's answer has ended, or will never end.
+    pub(super) fn request_ended(&self) {
+        self.change(|now| {
+            now.answered = true;
+            now.doing = match now.doing {
+                Doing::Requests(count) if count > 1 => Doing::Requests(count - 1),
+                _ => Doing::Waiting,
+            };
+        });
+    }
+
+    /// Resolves when the peer has been waited for long enough.
+    pub async fn watch(&self, patience: Patience) -> Ended {
+        loop {
+            let changed = self.changed.notified();
+            let (limit_ms, since, ended) = {
+                let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+                match now.doing {
+                    Doing::Waiting if now.answered => (patience.idle_ms, now.since, Ended::Idle),
+                    Doing::Waiting => (patience.head_ms, now.since, Ended::Idle),
+                    Doing::Head => (patience.head_ms, now.since, Ended::SlowHead),
+                    Doing::Requests(_) => {
+                        drop(now);
+                        changed.await;
+                        continue;
+                    }
+                }
+            };
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(since + Duration::from_millis(limit_ms)) => return ended,
+            }
+        }
+    }
+}
+
+/// A socket that reports what comes and gives up on a peer that takes nothing.
+pub struct Watched<S> {
+    socket: S,
+    phase: Arc<Phase>,
+    write_pause: Duration,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Watched<S> {
+    /// Watches a socket.
+    pub fn new(socket: S, phase: Arc<Phase>, patience: Patience) -> Self {
+        Self { socket, phase, write_pause: Duration::from_millis(patience.write_ms), stalled: None }
+    }
+
+    /// Passes on what a write came to, unless it has been pending for too long.
+    fn written<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.stalled = None;
+            return outcome;
+        }
+        let pause = self.write_pause;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+        match stalled.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.socket).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.phase.bytes_came();
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.written(outcome, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        self.written(outcome, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.socket).poll_flush(context);
+        self.written(outcome, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.socket).poll_shutdown(context);
+        self.written(outcome, context)
+    }
+}

@@ -1,0 +1,135 @@
+//! From a dump to what a phone sends: entries without the server's own members, in batches.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use runtime_types::json;
+
+use super::elements::{BadArray, elements};
+
+/// How many entries a phone sends in one sync.
+pub const ENTRIES_PER_BATCH_MAX: usize = 10_000;
+/// A batch stays well below the host's default limit of 64 MiB.
+const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Why a file is no dump.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadDump {
+    /// Neither an array of entries nor a phone's batch.
+    #[error("neither an array of entries nor an object with `phone_to_server`")]
+    Form(#[source] BadArray),
+    /// An entry is no object.
+    #[error("entry {index} is not an object")]
+    Entry {
+        /// Which, from 0.
+        index: usize,
+        /// Why.
+        #[source]
+        source: json::BadObject,
+    },
+}
+
+/// Reads a file, decompressed where it starts as gzip does.
+///
+/// # Errors
+/// What the operating system says; also where it is not UTF-8.
+pub fn read_file(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.read_to_end(&mut bytes)?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::new();
+        MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain)?;
+        bytes = plain;
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// The entries of a dump (`[entry, ...]`, `{"entries": [...]}`) or of a phone's batch (`{"phone_to_server": [...]}`),
+/// each without `_id` and `user_id`, otherwise as it stands.
+///
+/// # Errors
+/// [`BadDump`] where the text is neither.
+pub fn entries_of(dump: &str) -> Result<Vec<String>, BadDump> {
+    let array = ["phone_to_server", "entries"].iter().find_map(|name| json::member(dump, name));
+    let found = elements(array.unwrap_or(dump)).map_err(BadDump::Form)?;
+    let strip = |(index, entry): (usize, &str)| {
+        as_a_phone_sends_it(entry).map_err(|source| BadDump::Entry { index, source })
+    };
+    found.into_iter().enumerate().map(strip).collect()
+}
+
+fn as_a_phone_sends_it(entry: &str) -> Result<String, json::BadObject> {
+    let mut text = String::with_capacity(entry.len());
+    text.push('{');
+    for member in json::members(entry) {
+        let (name, value) = member?;
+        if matches!(name, "_id" | "user_id") {
+            continue;
+        }
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push('"');
+        text.push_str(name);
+        text.push_str("\":");
+        text.push_str(value);
+    }
+    text.push('}');
+    Ok(text)
+}
+
+/// Bodies of `/usercache/put` that hold these entries in order, each with how many it holds.
+pub fn batches<'a>(token: &'a str, entries: &'a [String]) -> impl Iterator<Item = (String, usize)> + 'a {
+    let mut rest = entries;
+    std::iter::from_fn(move || {
+        let first = rest.first()?;
+        let mut bytes = first.len();
+        let fits = |entry: &&String| {
+            bytes += entry.len() + 1;
+            bytes <= BATCH_BYTES_MAX
+        };
+        let count = 1 + rest[1..].iter().take(ENTRIES_PER_BATCH_MAX - 1).take_while(fits).count();
+        let (some, behind) = rest.split_at(count);
+        rest = behind;
+        Some((format!("{{\"user\":\"{token}\",\"phone_to_server\":[{}]}}", some.join(",")), count))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_members_are_left_out_and_the_rest_stays_as_it_is() {
+        let dump = r#"[{"_id":{"$oid":"x"},"user_id":7,"metadata":{"key": "a/b"},"data":{"x": 1.50}}]"#;
+        let want = vec![r#"{"metadata":{"key": "a/b"},"data":{"x": 1.50}}"#.to_owned()];
+        assert_eq!(entries_of(dump), Ok(want.clone()));
+        for name in ["phone_to_server", "entries"] {
+            assert_eq!(entries_of(&format!("{{\"user\":\"t\",\"{name}\":{dump}}}")), Ok(want.clone()));
+        }
+    }
+
+    #[test]
+    fn batches_hold_every_entry_once_in_order() {
+        let entries: Vec<String> = (0..25_001).map(|index| format!("{{\"n\":{index}}}")).collect();
+        let all: Vec<(String, usize)> = batches("t", &entries).collect();
+        assert_eq!(all.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [10_000, 10_000, 5_001]);
+        let again: Vec<String> = all.iter().flat_map(|(body, _)| entries_of(body).expect("sound")).collect();
+        assert_eq!(again, entries);
+    }
+
+    #[test]
+    fn large_entries_make_small_batches() {
+        let entries = vec![format!("\"{}\"", "x".repeat(BATCH_BYTES_MAX / 2)); 3];
+        assert_eq!(batches("t", &entries).map(|(_, count)| count).collect::<Vec<_>>(), [1, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_no_dump_is_refused_and_the_entry_is_named() {
+        assert!(matches!(entries_of("{}"), Err(BadDump::Form(_))));
+        assert!(matches!(entries_of("[{},7]"), Err(BadDump::Entry { index: 1, .. })));
+    }
+}

@@ -1,0 +1,227 @@
+//! One connection to a host, kept for as long as both sides like.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, header};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::batches::batches;
+use super::connect::Connect;
+use crate::tls::pinned_client;
+
+/// Why a host did not answer, or answered no.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PhoneError {
+    /// Nobody listens there.
+    #[error("cannot reach {authority}")]
+    Reach {
+        /// Where.
+        authority: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Somebody else is there, or the connection is not sound.
+    #[error("{authority} is not the host with the pinned key, or no TLS host")]
+    Tls {
+        /// Where.
+        authority: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The name cannot be used.
+    #[error("{0} is no name of a host")]
+    Name(String),
+    /// Cryptography could not be set up.
+    #[error("TLS cannot be set up")]
+    Setup(#[from] rustls::Error),
+    /// The connection broke off.
+    #[error("the connection broke off")]
+    Broken(#[from] hyper::Error),
+    /// Nothing came for too long.
+    #[error("no answer within {limit_ms} ms")]
+    Silent {
+        /// How long it was waited, ms.
+        limit_ms: u64,
+    },
+    /// The host said no.
+    #[error("the host answered {status} {code}: {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The short code.
+        code: String,
+        /// The sentence.
+        message: String,
+    },
+    /// The answer is not what the route promises.
+    #[error("the host's answer is not the JSON that {path} promises")]
+    Answer {
+        /// The route.
+        path: String,
+    },
+}
+
+/// What a host answered.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After`, s.
+    pub retry_after_s: Option<u32>,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+/// How long an answer may take: longer than any run of a cell, ms.
+const ANSWER_MS: u64 = 120_000;
+/// How long connecting may take, ms.
+const CONNECT_MS: u64 = 10_000;
+
+/// A phone with its connection.
+pub struct Phone {
+    connect: Connect,
+    sender: http1::SendRequest<Full<Bytes>>,
+}
+
+impl Phone {
+    /// Connects, and goes no further unless the host has the pinned key.
+    ///
+    /// # Errors
+    /// [`PhoneError`] where nobody or somebody else is there.
+    pub async fn connect(connect: Connect) -> Result<Self, PhoneError> {
+        let limit = Duration::from_millis(CONNECT_MS);
+        let opened = timeout(limit, open(&connect)).await;
+        let sender = opened.map_err(|_| PhoneError::Silent { limit_ms: CONNECT_MS })??;
+        Ok(Self { connect, sender })
+    }
+
+    /// The token, as the member `user` of a body has it.
+    pub fn token(&self) -> &str {
+        self.connect.token.reveal()
+    }
+
+    /// Posts a body to a path and reads the whole answer. Connects again where the connection has ended meanwhile.
+    ///
+    /// # Errors
+    /// [`PhoneError`] where no answer came; an answer that says no is an answer.
+    pub async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> Result<Reply, PhoneError> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header(header::HOST, self.connect.authority())
+            .header(header::CONTENT_TYPE, "application/json; charset=UTF-8")
+            .body(Full::new(body.into()))
+            .map_err(|_| PhoneError::Name(path.to_owned()))?;
+        self.send(request).await
+    }
+
+    /// Sends any request and reads the whole answer.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, PhoneError> {
+        if self.sender.ready().await.is_err() {
+            self.sender = open(&self.connect).await?;
+        }
+        let answered = timeout(Duration::from_millis(ANSWER_MS), exchange(&mut self.sender, request)).await;
+        answered.map_err(|_| PhoneError::Silent { limit_ms: ANSWER_MS })?
+    }
+
+    /// Puts entries, in batches of a phone's size. Answers how many batches it took: all of it is on the host's disk.
+    ///
+    /// # Errors
+    /// [`PhoneError`]; batches before the one that failed are stored.
+    pub async fn put(&mut self, entries: &[String]) -> Result<usize, PhoneError> {
+        let token = zeroize::Zeroizing::new(self.token().to_owned());
+        let mut count = 0;
+        for (body, _) in batches(&token, entries) {
+            let reply = self.post("/usercache/put", body).await?;
+            reply.success()?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Entries of some keys between two moments (s, both included) of `metadata.write_ts` or another time.
+    ///
+    /// # Errors
+    /// [`PhoneError`] where the host says no or answers something else.
+    pub async fn find_entries(&mut self, query: Value) -> Result<Vec<Value>, PhoneError> {
+        let path = "/datastreams/find_entries/timestamp";
+        let mut answer = self.ask(path, query).await?;
+        match answer.get_mut("phone_data").map(Value::take) {
+            Some(Value::Array(entries)) => Ok(entries),
+            _ => Err(PhoneError::Answer { path: path.to_owned() }),
+        }
+    }
+
+    /// Posts an object, with the token added, and reads the JSON that comes back.
+    ///
+    /// # Errors
+    /// [`PhoneError`] where the host says no or answers no JSON.
+    pub async fn ask(&mut self, path: &str, mut body: Value) -> Result<Value, PhoneError> {
+        if let Value::Object(members) = &mut body {
+            members.insert("user".to_owned(), json!(self.token()));
+        }
+        let reply = self.post(path, body.to_string()).await?;
+        reply.success()?;
+        serde_json::from_slice(&reply.body).map_err(|_| PhoneError::Answer { path: path.to_owned() })
+    }
+}
+
+impl Reply {
+    /// An error unless the status is a success.
+    ///
+    /// # Errors
+    /// [`PhoneError::Refused`] with the host's own words.
+    pub fn success(&self) -> Result<(), PhoneError> {
+        if (200..300).contains(&self.status) {
+            return Ok(());
+        }
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let word = |name: &str| body["error"][name].as_str().unwrap_or("?").to_owned();
+        Err(PhoneError::Refused { status: self.status, code: word("code"), message: word("message") })
+    }
+}
+
+async fn open(connect: &Connect) -> Result<http1::SendRequest<Full<Bytes>>, PhoneError> {
+    let authority = connect.authority();
+    let reach = |source| PhoneError::Reach { authority: authority.clone(), source };
+    let socket = TcpStream::connect((connect.host.as_str(), connect.port)).await.map_err(reach)?;
+    socket.set_nodelay(true).map_err(reach)?;
+    let name = ServerName::try_from(connect.host.clone());
+    let name = name.map_err(|_| PhoneError::Name(connect.host.clone()))?;
+    let connector = TlsConnector::from(pinned_client(connect.pin)?);
+    let encrypted = connector.connect(name, socket).await;
+    let encrypted = encrypted.map_err(|source| PhoneError::Tls { authority: authority.clone(), source })?;
+    let (sender, connection) = http1::handshake(TokioIo::new(encrypted)).await?;
+    // Ends with the sender; why it ended is told to whoever waits for an answer.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
+}
+
+async fn exchange(
+    sender: &mut http1::SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<Reply, PhoneError> {
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (retry_after_s, content_type) =
+        (text(header::RETRY_AFTER).parse().ok(), text(header::CONTENT_TYPE).to_owned());
+    let body = body.collect().await?.to_bytes();
+    Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, body })
+}

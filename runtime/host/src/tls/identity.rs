@@ -1,0 +1,185 @@
+//! The host's certificate and key: brought by the operator, or made on first start.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use super::pin::Pin;
+use super::provider;
+
+/// Why there is no certificate to show.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// A file cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file holds no PEM of that kind.
+    #[error("{} holds no {wanted} in PEM form", path.display())]
+    Pem {
+        /// Which.
+        path: PathBuf,
+        /// What it should hold.
+        wanted: &'static str,
+        /// Why.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// A certificate could not be made.
+    #[error("cannot make a certificate")]
+    Make(#[from] rcgen::Error),
+    /// Certificate and key do not fit each other, or TLS refuses them.
+    #[error("the certificate or its key is refused")]
+    Tls(#[from] rustls::Error),
+}
+
+/// A certificate chain and its key.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    pin: Pin,
+}
+
+impl Identity {
+    /// Reads an operator's certificate chain and key.
+    ///
+    /// # Errors
+    /// [`IdentityError`] where either cannot be read.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let pem = |path: &Path, wanted| {
+            let path = path.to_owned();
+            move |source| match source {
+                rustls::pki_types::pem::Error::Io(source) => IdentityError::File { path, source },
+                source => IdentityError::Pem { path, wanted, source },
+            }
+        };
+        let chain = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(pem(certificate, "certificate"))?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(pem(key, "private key"))?;
+        let Some(first) = chain.first() else {
+            let source = rustls::pki_types::pem::Error::NoItemsFound;
+            return Err(IdentityError::Pem { path: certificate.to_owned(), wanted: "certificate", source });
+        };
+        let pin = Pin::of_certificate(first)?;
+        Ok(Self { chain, key, pin })
+    }
+
+    /// Reads `host.crt` and `host.tls.key` in a folder; makes them there on first start, for `localhost` and `names`.
+    ///
+    /// # Errors
+    /// [`IdentityError`] where they can be neither read nor made.
+    pub fn load_or_make(folder: &Path, names: &[String]) -> Result<Self, IdentityError> {
+        let (certificate, key) = (folder.join("host.crt"), folder.join("host.tls.key"));
+        if !certificate.exists() || !key.exists() {
+            make(folder, &certificate, &key, names)?;
+        }
+        Self::load(&certificate, &key)
+    }
+
+    /// The digest of the public key.
+    pub fn pin(&self) -> Pin {
+        self.pin
+    }
+
+    /// How to serve with it: TLS 1.3, and 1.2 for old phones; HTTP/1.1.
+    ///
+    /// # Errors
+    /// [`IdentityError::Tls`] where certificate and key do not belong together.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, IdentityError> {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_no_client_auth()
+            .with_single_cert(self.chain.clone(), self.key.clone_key())?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+        Ok(Arc::new(config))
+    }
+}
+
+fn make(folder: &Path, certificate: &Path, key: &Path, names: &[String]) -> Result<(), IdentityError> {
+    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let mut all = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    all.extend(names.iter().filter(|name| !all.contains(name)).cloned().collect::<Vec<_>>());
+    let mut params = CertificateParams::new(all)?;
+    params.distinguished_name.push(DnType::CommonName, "cellar");
+    let made = params.self_signed(&pair)?;
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| IdentityError::File { path, source }
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(file(folder))?;
+    // The key first: a certificate without its key would look complete after a crash.
+    let secret = Zeroizing::new(pair.serialize_pem());
+    write_new(key, secret.as_bytes(), 0o600).map_err(file(key))?;
+    write_new(certificate, made.pem().as_bytes(), 0o644).map_err(file(certificate))?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(file(folder))
+}
+
+/// Writes a file whole or not at all.
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let half = path.with_extension("new");
+    match fs::remove_file(&half) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&half)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&half, path)
+}
+
+/// Names for a certificate besides `localhost`: the address that is listened at, where it is one address.
+pub fn names_of(address: IpAddr) -> Vec<String> {
+    if address.is_unspecified() { Vec::new() } else { vec![address.to_string()] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_certificate_is_made_once_and_its_key_is_the_owners_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Identity::load_or_make(folder.path(), &["host.example".to_owned()]).expect("made");
+        let again = Identity::load_or_make(folder.path(), &[]).expect("read");
+        assert_eq!(first.pin(), again.pin());
+        let mode = fs::metadata(folder.path().join("host.tls.key")).expect("a key").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(again.server_config().is_ok());
+    }
+
+    #[test]
+    fn a_damaged_certificate_is_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        Identity::load_or_make(folder.path(), &[]).expect("made");
+        fs::write(folder.path().join("host.crt"), "nonsense").expect("written");
+        let error = Identity::load_or_make(folder.path(), &[]).err().expect("refused");
+        assert!(error.to_string().contains("host.crt"), "{error}");
+    }
+
+    #[test]
+    fn another_key_than_the_certificates_is_refused() {
+        let (one, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        Identity::load_or_make(one.path(), &[]).expect("made");
+        Identity::load_or_make(other.path(), &[]).expect("made");
+        let mixed = Identity::load(&one.path().join("host.crt"), &other.path().join("host.tls.key"));
+        assert!(mixed.expect("both read").server_config().is_err());
+    }
+}
