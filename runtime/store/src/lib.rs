@@ -13,24 +13,32 @@
 
 mod batch;
 pub mod block;
-mod cursor;
+mod cache;
+mod draft;
+pub mod engine;
 mod error;
+mod index;
 mod keys;
-mod locations;
+mod layout;
+mod month;
 mod options;
-mod snapshot;
+mod read;
+mod rows;
 mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod vault;
+
+pub use batch::{Batch, NewEntry};
+pub use error::{CommitError, EngineError, KeyError, OpenError, ReadError};
+pub use keys::{DataKey, KeyProvider, SmallFile, Unattended};
+pub use options::{Clock, EngineKind, Options, SystemClock};
+pub use read::{Cursor, Head, LocationCursor, LocationRows, OwnedRow, Progress, Row, Snapshot};
+pub use store::{Committed, SettleReport, Store};
 
 /// The most that one document may have, bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 256 << 10;
 /// The most that the texts of one entry may have together, bytes.
 pub const ENTRY_BYTES_MAX: usize = 16 << 20;
-
-pub use batch::{Batch, NewEntry};
-pub use cursor::{Cursor, OwnedRow, Progress, Row};
-pub use error::{CommitError, EngineError, KeyError, OpenError, ReadError};
-pub use keys::{DataKey, KeyProvider, Unattended};
-pub use locations::{LocationCursor, LocationRows};
-pub use options::{Clock, EngineKind, Options, SystemClock};
-pub use snapshot::{Head, Snapshot};
-pub use store::{Committed, SettleReport, Store};

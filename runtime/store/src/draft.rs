@@ -1,0 +1,132 @@
+//! Blocks that are not sealed yet: rows sorted, parted and encoded.
+
+use std::sync::Arc;
+
+use runtime_types::json::EntryTimes;
+use runtime_types::{EntryId, Stream, TimeField};
+
+use crate::block::{self, BlockRow, Codec};
+use crate::layout::{FIELDS, Span};
+use crate::rows::RowSet;
+use crate::{CommitError, ENTRY_BYTES_MAX, ReadError};
+
+/// The most rows of a block.
+pub(crate) const BLOCK_ROWS_MAX: usize = 1024;
+/// Where a block with more than one row stops growing, bytes of text: what a cursor holds at a time.
+pub(crate) const BLOCK_TEXT_BYTES_MAX: usize = 640 << 10;
+
+const _: () = assert!(BLOCK_ROWS_MAX <= block::ROWS_MAX && ENTRY_BYTES_MAX <= block::TEXT_BYTES_MAX);
+
+/// A block without number and seal.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub stream: Arc<Stream>,
+    pub month: i32,
+    pub codec: Codec,
+    pub rows: u32,
+    pub plain: Vec<u8>,
+    pub text_bytes: u32,
+    pub min_id: EntryId,
+    pub max_id: EntryId,
+    pub spans: [Option<Span>; FIELDS],
+    pub invalid: RowSet,
+}
+
+/// A row on its way into a block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DraftRow<'a> {
+    pub row: BlockRow<'a>,
+    pub invalid: bool,
+}
+
+/// Where an entry is sorted, s: its position; 0 where it has no time at all.
+pub(crate) fn position(times: &EntryTimes) -> f64 {
+    or_zero(times.get(TimeField::Position))
+}
+
+/// What stands for a position that is not there.
+pub(crate) fn or_zero(position: f64) -> f64 {
+    if position.is_nan() { 0.0 } else { position }
+}
+
+fn text_bytes(row: &BlockRow<'_>) -> usize {
+    row.metadata.len() + row.data.len() + row.extra.len()
+}
+
+/// Sorts rows of one stream and month by position and id, and encodes them as few blocks of like size.
+pub(crate) fn draft(
+    stream: &Arc<Stream>,
+    month: i32,
+    codec: Codec,
+    mut rows: Vec<DraftRow<'_>>,
+) -> Result<Vec<Draft>, CommitError> {
+    rows.sort_by(|a, b| {
+        position(&a.row.times).total_cmp(&position(&b.row.times)).then(a.row.id.cmp(&b.row.id))
+    });
+    let bytes: usize = rows.iter().map(|row| text_bytes(&row.row)).sum();
+    let parts = rows.len().div_ceil(BLOCK_ROWS_MAX).max(bytes.div_ceil(BLOCK_TEXT_BYTES_MAX)).max(1);
+    let rows_each = rows.len().div_ceil(parts);
+    let mut drafts = Vec::new();
+    let mut rest = rows.as_slice();
+    while !rest.is_empty() {
+        let count = chunk(rest, rows_each);
+        let (head, tail) = rest.split_at(count);
+        drafts.push(encode(stream, month, codec, head)?);
+        rest = tail;
+    }
+    Ok(drafts)
+}
+
+/// How many rows the next block takes: its share, fewer where they are large, and at least one.
+fn chunk(rows: &[DraftRow<'_>], rows_each: usize) -> usize {
+    let mut bytes = 0;
+    let fitting = rows.iter().take(rows_each).take_while(|row| {
+        bytes += text_bytes(&row.row);
+        bytes <= BLOCK_TEXT_BYTES_MAX
+    });
+    fitting.count().max(1)
+}
+
+fn encode(
+    stream: &Arc<Stream>,
+    month: i32,
+    codec: Codec,
+    rows: &[DraftRow<'_>],
+) -> Result<Draft, CommitError> {
+    let plain_rows: Vec<BlockRow<'_>> = rows.iter().map(|row| row.row).collect();
+    let encoded = match codec {
+        Codec::Rows => block::encode_rows(&plain_rows),
+        Codec::Columns => block::encode_columns(&plain_rows),
+    };
+    let plain = encoded.map_err(|source| ReadError::Block { block: 0, source: Box::new(source) })?;
+    let mut invalid = RowSet::default();
+    for (at, _) in rows.iter().enumerate().filter(|(_, row)| row.invalid) {
+        invalid.insert(at as u32);
+    }
+    let ids = || plain_rows.iter().map(|row| row.id);
+    Ok(Draft {
+        stream: Arc::clone(stream),
+        month,
+        codec,
+        rows: rows.len() as u32,
+        plain,
+        text_bytes: plain_rows.iter().map(text_bytes).sum::<usize>() as u32,
+        min_id: ids().min().unwrap_or(EntryId::NONE),
+        max_id: ids().max().unwrap_or(EntryId::NONE),
+        spans: spans(&plain_rows),
+        invalid,
+    })
+}
+
+fn spans(rows: &[BlockRow<'_>]) -> [Option<Span>; FIELDS] {
+    let mut spans: [Option<Span>; FIELDS] = [None; FIELDS];
+    for row in rows {
+        let times = row.times.own.iter().copied().chain([position(&row.times)]);
+        for (span, time) in spans.iter_mut().zip(times).filter(|(_, time)| !time.is_nan()) {
+            let so_far = span.unwrap_or(Span { min: time, max: time, rows: 0 });
+            *span =
+                Some(Span { min: so_far.min.min(time), max: so_far.max.max(time), rows: so_far.rows + 1 });
+        }
+    }
+    spans
+}

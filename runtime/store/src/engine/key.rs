@@ -1,0 +1,97 @@
+//! The keys of sealed values: a kind and a number or digest. Nothing in them tells of content.
+
+/// What a value is; the first byte of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// What a commit leaves as a whole; one value.
+    Superblock = 0,
+    /// Entries, by block number.
+    Block = 1,
+    /// What a block holds, by the same number.
+    Descriptor = 2,
+    /// The content of a document, by a digest of its name.
+    Document = 3,
+    /// The name of a document and which content it has, by the same digest.
+    DocumentName = 4,
+}
+
+impl Kind {
+    const ALL: [Self; 5] =
+        [Self::Superblock, Self::Block, Self::Descriptor, Self::Document, Self::DocumentName];
+}
+
+/// Under which key a value lies: at most 17 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    bytes: [u8; 17],
+    length: u8,
+}
+
+impl Key {
+    /// Of the superblock.
+    pub const SUPERBLOCK: Self = Self { bytes: [0; 17], length: 1 };
+
+    fn new(kind: Kind, rest: &[u8]) -> Self {
+        let mut bytes = [0; 17];
+        bytes[0] = kind as u8;
+        bytes[1..=rest.len()].copy_from_slice(rest);
+        Self { bytes, length: rest.len() as u8 + 1 }
+    }
+
+    /// Of a block.
+    pub fn block(block: u64) -> Self {
+        Self::new(Kind::Block, &block.to_be_bytes())
+    }
+
+    /// Of a block's descriptor.
+    pub fn descriptor(block: u64) -> Self {
+        Self::new(Kind::Descriptor, &block.to_be_bytes())
+    }
+
+    /// Of a document's content.
+    pub fn document(digest: [u8; 16]) -> Self {
+        Self::new(Kind::Document, &digest)
+    }
+
+    /// Of a document's name.
+    pub fn document_name(digest: [u8; 16]) -> Self {
+        Self::new(Kind::DocumentName, &digest)
+    }
+
+    /// Reads what [`Self::bytes`] gave; `None` for bytes that are no key.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (first, rest) = bytes.split_first()?;
+        let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == *first)?;
+        let length = match kind {
+            Kind::Superblock => 0,
+            Kind::Block | Kind::Descriptor => 8,
+            Kind::Document | Kind::DocumentName => 16,
+        };
+        (rest.len() == length).then(|| Self::new(kind, rest))
+    }
+
+    /// Its bytes, as engines keep and order them.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// What lies under it.
+    pub fn kind(&self) -> Kind {
+        Kind::ALL[usize::from(self.bytes[0])]
+    }
+
+    /// The number of a block or descriptor.
+    pub fn number(&self) -> u64 {
+        let mut number = [0; 8];
+        number.copy_from_slice(&self.bytes[1..9]);
+        u64::from_be_bytes(number)
+    }
+
+    /// The digest of a document's name.
+    pub fn digest(&self) -> [u8; 16] {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&self.bytes[1..]);
+        digest
+    }
+}

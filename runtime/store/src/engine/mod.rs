@@ -1,0 +1,72 @@
+//! What keeps sealed values: a narrow trait, and the engines behind it.
+//!
+//! Keys and values are opaque. A commit is atomic and durable when it returns; after a failure nothing more
+//! is asked of the engine until the store is opened anew.
+
+mod guard;
+mod key;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+#[cfg(feature = "redb")]
+pub mod redb;
+#[cfg(feature = "sled")]
+pub mod sled;
+
+use std::path::{Path, PathBuf};
+
+use crate::{EngineError, EngineKind, Options};
+
+pub use key::{Key, Kind};
+
+/// One step of a commit.
+#[derive(Debug)]
+pub enum Op {
+    /// Sets a value. A block is set once.
+    Put(Key, Vec<u8>),
+    /// Removes a value, if it is there.
+    Delete(Key),
+}
+
+/// Keeps values by key.
+pub trait Engine: Send + Sync {
+    /// Does all steps or none; durable when it returns.
+    fn commit(&self, ops: &[Op]) -> Result<(), EngineError>;
+    /// The value; `None` where there is none.
+    fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError>;
+    /// Visits the values of one kind in the order of their keys. Not for blocks: it would read them all.
+    fn scan(&self, kind: Kind, visit: &mut dyn FnMut(Key, &[u8])) -> Result<(), EngineError>;
+    /// What it takes on disk, bytes.
+    fn bytes_on_disk(&self) -> Result<u64, EngineError>;
+    /// Gives free space back to the system; answers whether there was any.
+    fn compact(&self) -> Result<bool, EngineError>;
+}
+
+/// Where in a store's folder that engine keeps its data.
+fn data_path(folder: &Path, engine: EngineKind) -> PathBuf {
+    folder.join(match engine {
+        EngineKind::Redb => "data.redb",
+        EngineKind::Sled => "data.sled",
+    })
+}
+
+/// The engine that a store in this folder was created with; `None` where there is no store.
+pub(crate) fn kind_in(folder: &Path) -> Option<EngineKind> {
+    [EngineKind::Redb, EngineKind::Sled].into_iter().find(|engine| data_path(folder, *engine).exists())
+}
+
+/// Opens or creates the engine's data in a folder; `None` where this build leaves that engine out.
+pub(crate) fn open(folder: &Path, options: &Options) -> Option<Result<Box<dyn Engine>, EngineError>> {
+    let path = data_path(folder, options.engine);
+    match options.engine {
+        #[cfg(feature = "redb")]
+        EngineKind::Redb => {
+            Some(redb::Redb::open(&path, options.engine_cache_bytes).map(|engine| Box::new(engine) as _))
+        }
+        #[cfg(feature = "sled")]
+        EngineKind::Sled => {
+            Some(sled::Sled::open(&path, options.engine_cache_bytes).map(|engine| Box::new(engine) as _))
+        }
+        #[allow(unreachable_patterns)]
+        _ => None,
+    }
+}

@@ -1,0 +1,97 @@
+//! What is known of a store without reading its blocks: an immutable tree that snapshots share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use runtime_types::{Area, EntryId, Stream};
+
+use crate::keys::SealId;
+use crate::layout::Body;
+use crate::rows::RowSet;
+
+/// A block as one commit left it: its body never changes, its dead and invalid rows may in the next.
+#[derive(Debug)]
+pub(crate) struct BlockInfo {
+    pub body: Arc<Body>,
+    /// Rows that were superseded or deleted.
+    pub dead: RowSet,
+    /// Rows that queries leave out unless they ask for such.
+    pub invalid: RowSet,
+    /// Of the sealed descriptor, for the superblock's check.
+    pub digest: [u8; 32],
+}
+
+impl BlockInfo {
+    /// Rows that are not dead.
+    pub fn live(&self) -> u32 {
+        self.body.rows - self.dead.len()
+    }
+}
+
+/// The blocks of one stream.
+#[derive(Debug)]
+pub(crate) struct StreamBlocks {
+    pub stream: Arc<Stream>,
+    /// By least position, then number.
+    pub blocks: Vec<Arc<BlockInfo>>,
+}
+
+impl StreamBlocks {
+    pub fn new(stream: Arc<Stream>, mut blocks: Vec<Arc<BlockInfo>>) -> Self {
+        let by_position = |info: &Arc<BlockInfo>| (info.body.min_position(), info.body.number);
+        blocks.sort_by(|a, b| {
+            let (a, b) = (by_position(a), by_position(b));
+            a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+        });
+        Self { stream, blocks }
+    }
+
+    pub fn live(&self) -> u64 {
+        self.blocks.iter().map(|info| u64::from(info.live())).sum()
+    }
+
+    /// Blocks in which that id may be.
+    pub fn with_id(&self, id: EntryId) -> impl Iterator<Item = &Arc<BlockInfo>> {
+        self.blocks.iter().filter(move |info| (info.body.min_id..=info.body.max_id).contains(&id))
+    }
+}
+
+/// A document as one commit left it.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// Digest of its name: its key in the engine.
+    pub name_digest: [u8; 16],
+    /// Which act of sealing made its content.
+    pub seal: SealId,
+    /// Of the sealed name, for the superblock's check.
+    pub digest: [u8; 32],
+    /// The content, where it is small, or where a newer one took its place while snapshots may need it.
+    pub content: OnceLock<Arc<[u8]>>,
+}
+
+/// What one commit left.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub commit: u64,
+    pub head: [u8; 32],
+    pub streams: BTreeMap<Stream, Arc<StreamBlocks>>,
+    pub documents: BTreeMap<String, Arc<Document>>,
+}
+
+impl Index {
+    /// The streams of an area.
+    pub fn area(&self, area: Area) -> impl Iterator<Item = &Arc<StreamBlocks>> {
+        self.streams.iter().filter(move |(stream, _)| stream.area == area).map(|(_, blocks)| blocks)
+    }
+
+    /// Every block.
+    pub fn blocks(&self) -> impl Iterator<Item = &Arc<BlockInfo>> {
+        self.streams.values().flat_map(|stream| stream.blocks.iter())
+    }
+
+    /// The largest id in an area; none where it is empty.
+    pub fn max_id(&self, area: Area) -> EntryId {
+        let blocks = self.area(area).flat_map(|stream| stream.blocks.iter());
+        blocks.map(|info| info.body.max_id).max().unwrap_or(EntryId::NONE)
+    }
+}

@@ -1,0 +1,67 @@
+//! Small files that are replaced whole: either the old content is there or the new, whenever power goes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// A file of a few KiB that is replaced whole.
+pub trait SmallFile: Send + Sync {
+    /// Its content; `None` where there is no file.
+    fn read(&self) -> io::Result<Option<Vec<u8>>>;
+    /// Replaces the content, on disk when it returns.
+    fn replace(&self, content: &[u8]) -> io::Result<()>;
+}
+
+/// One in a folder.
+#[derive(Debug)]
+pub(crate) struct FolderFile(pub PathBuf);
+
+impl SmallFile for FolderFile {
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        match File::open(&self.0) {
+            Ok(file) => {
+                let mut content = Vec::new();
+                // A file of another size is damaged anyway; it must not fill the memory.
+                file.take(SMALL_FILE_BYTES_MAX).read_to_end(&mut content)?;
+                Ok(Some(content))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn replace(&self, content: &[u8]) -> io::Result<()> {
+        replace_file(&self.0, content)
+    }
+}
+
+/// 500 streams for 50 years of months take 30 MiB.
+const SMALL_FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// Writes a new file beside the old, syncs it, renames it over the old, and syncs the folder. Mode 600.
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    write_new(&beside, content)?;
+    fs::rename(&beside, path)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Writes and syncs a file of mode 600. What a crash left behind under that name is written over.
+pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Makes what was created, renamed or removed in a folder survive power loss.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,122 @@
+use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
+
+use runtime_types::{Area, Stream, StreamKey, UserId};
+
+use super::*;
+use crate::Clock;
+
+const USER: UserId = UserId([7; 16]);
+
+struct SetClock(Mutex<f64>);
+
+impl Clock for SetClock {
+    fn now_s(&self) -> f64 {
+        *self.0.lock().unwrap()
+    }
+}
+
+fn stream(name: &str) -> Stream {
+    Stream { area: Area::Timeseries, key: StreamKey::parse(name).unwrap() }
+}
+
+#[test]
+fn a_host_key_file_is_drawn_once_and_must_be_private() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("host-key");
+    let first = Unattended::open_or_create(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let key = first.create(folder.path(), USER).unwrap();
+    let again = Unattended::open_or_create(&path).unwrap().unlock(folder.path(), USER).unwrap();
+    assert_eq!(key.expose(), again.expose());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(matches!(Unattended::open_or_create(&path), Err(KeyError::OpenToOthers { mode: 0o640, .. })));
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 2, "only the key file and the slot are left");
+}
+
+#[test]
+fn a_slot_opens_for_its_owner_alone_and_with_no_bit_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = Unattended::open_or_create(&folder.path().join("host-key")).unwrap();
+    keys.create(folder.path(), USER).unwrap();
+    assert!(matches!(keys.unlock(folder.path(), UserId([8; 16])), Err(KeyError::WrongKey { .. })));
+    let other = Unattended::open_or_create(&folder.path().join("other-key")).unwrap();
+    assert!(matches!(other.unlock(folder.path(), USER), Err(KeyError::WrongKey { .. })));
+    let path = folder.path().join(unattended::SLOT_FILE);
+    let slot = std::fs::read(&path).unwrap();
+    for bit in 0..slot.len() * 8 {
+        let mut changed = slot.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, &changed).unwrap();
+        assert!(keys.unlock(folder.path(), USER).is_err(), "bit {bit}");
+    }
+    std::fs::write(&path, &slot[..slot.len() - 1]).unwrap();
+    assert!(matches!(keys.unlock(folder.path(), USER), Err(KeyError::Unsound { .. })));
+}
+
+#[test]
+fn a_keyring_comes_back_whole_and_no_changed_bit_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = FolderFile(folder.path().join(KEYRING_FILE));
+    let key = DataKey::random().unwrap();
+    let mut keyring = Keyring::new().unwrap();
+    assert!(keyring.ensure(&stream("a/b"), 24_000).unwrap());
+    assert!(!keyring.ensure(&stream("a/b"), 24_000).unwrap());
+    assert!(keyring.ensure(&stream("a/b"), -1).unwrap());
+    assert_eq!(keyring.destroy(|_, month| month == -1), [2]);
+    keyring.save(USER, &key, &file).unwrap();
+    let again = Keyring::load(USER, &key, &file).unwrap();
+    assert_eq!(*again.encode(), *keyring.encode());
+    assert_eq!(again.doomed(), [2]);
+    assert!(Keyring::load(UserId([8; 16]), &key, &file).is_err());
+    assert!(Keyring::load(USER, &DataKey::random().unwrap(), &file).is_err());
+    let sound = file.read().unwrap().unwrap();
+    for bit in 0..sound.len() * 8 {
+        let mut changed = sound.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        file.replace(&changed).unwrap();
+        assert!(Keyring::load(USER, &key, &file).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_sealed_value_opens_only_where_it_was_put_and_as_it_was() {
+    let clock = Arc::new(SetClock(Mutex::new(0.0)));
+    let (sealer, opener) = (Sealer::new(USER, clock).unwrap(), Opener::new(USER));
+    let key = MonthKey { number: 1, secret: Secret::random().unwrap() };
+    let about = About { key: b"k1", context: b"c" };
+    let (sealed, id) = sealer.seal(&key, &about, b"plain").unwrap();
+    assert_eq!(header_id(&sealed), Some(id));
+    assert_eq!(opener.open(&key, &about, &mut sealed.clone()), Some(b"plain".as_slice()));
+    let elsewhere = [
+        About { key: b"k2", context: b"c" },
+        About { key: b"k1", context: b"d" },
+        About { key: b"k1c", context: b"" },
+    ];
+    for about in elsewhere {
+        assert_eq!(opener.open(&key, &about, &mut sealed.clone()), None);
+    }
+    assert_eq!(Opener::new(UserId([9; 16])).open(&key, &about, &mut sealed.clone()), None);
+    for bit in 0..sealed.len() * 8 {
+        let mut changed = sealed.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(opener.open(&key, &about, &mut changed), None, "bit {bit}");
+    }
+}
+
+#[test]
+fn the_sealing_subkey_changes_every_minute_and_with_a_clock_set_back() {
+    let clock = Arc::new(SetClock(Mutex::new(1000.0)));
+    let sealer = Sealer::new(USER, clock.clone()).unwrap();
+    let key = MonthKey { number: 1, secret: Secret::random().unwrap() };
+    let boot_at = |now_s: f64| -> [u8; 16] {
+        *clock.0.lock().unwrap() = now_s;
+        let (_, id) = sealer.seal(&key, &About { key: b"", context: b"" }, b"").unwrap();
+        id[..16].try_into().unwrap()
+    };
+    let (first, same, next) = (boot_at(1000.0), boot_at(1059.0), boot_at(1060.0));
+    assert_eq!(first, same);
+    assert_ne!(same, next);
+    assert_ne!(boot_at(1000.0), next);
+}

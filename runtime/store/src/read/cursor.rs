@@ -1,0 +1,97 @@
+//! Reading entries in the order of a query.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use runtime_types::{EntryId, Query, StreamKey};
+
+use super::merge::{Mark, Merge};
+use super::source::Texts;
+use super::token;
+use crate::ReadError;
+use crate::index::Index;
+use crate::vault::Vault;
+
+/// One entry, its texts borrowed from a decoded block for as long as the visit lasts.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Which entry.
+    pub id: EntryId,
+    /// Which readings.
+    pub key: &'a StreamKey,
+    /// Marked invalid.
+    pub invalid: bool,
+    /// `metadata.write_ts`, s; NaN where there is none.
+    pub write_ts: f64,
+    /// The time that the query names, s.
+    pub time: f64,
+    /// A JSON object, byte for byte as it came.
+    pub metadata: &'a str,
+    /// A JSON object, byte for byte as it came.
+    pub data: &'a str,
+    /// Empty, or further members without braces.
+    pub extra: &'a str,
+}
+
+/// One entry that owns its texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnedRow {
+    /// Which entry.
+    pub id: EntryId,
+    /// Which readings.
+    pub key: StreamKey,
+    /// Marked invalid.
+    pub invalid: bool,
+    /// `metadata.write_ts`, s; NaN where there is none.
+    pub write_ts: f64,
+    /// A JSON object, byte for byte as it came.
+    pub metadata: String,
+    /// A JSON object, byte for byte as it came.
+    pub data: String,
+    /// Empty, or further members without braces.
+    pub extra: String,
+}
+
+/// Whether a cursor has more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The visit was broken off; the row it broke at comes first next time.
+    More,
+    /// Every row has been visited.
+    End,
+}
+
+/// A position in an answer. It keeps its snapshot, and of the blocks only those that it is reading.
+#[derive(Debug)]
+pub struct Cursor {
+    vault: Arc<Vault>,
+    /// Blocks that the snapshot needs stay on disk while this lives.
+    _index: Arc<Index>,
+    merge: Merge<Texts>,
+}
+
+impl Cursor {
+    pub(super) fn new(vault: &Arc<Vault>, index: &Arc<Index>, query: &Query, mark: Option<Mark>) -> Self {
+        let merge = Merge::new(Arc::clone(vault), index, query, mark);
+        Self { vault: Arc::clone(vault), _index: Arc::clone(index), merge }
+    }
+
+    /// Visits rows in the query's order until `visit` breaks; that row is not consumed: it comes first next time.
+    pub fn visit(
+        &mut self,
+        visit: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+    ) -> Result<Progress, ReadError> {
+        self.merge.visit(|info, texts, row, time| {
+            let (id, write_ts, [metadata, data, extra]) = texts.row(row as usize);
+            let key = &info.body.stream.key;
+            let invalid = texts.is_invalid(row as usize, info);
+            visit(&Row { id, key, invalid, write_ts, time, metadata, data, extra })
+        })
+    }
+
+    /// A text from which [`crate::Snapshot::resume`] goes on behind the last row consumed. It is
+    /// authenticated: only this store's tokens, for the same query, are taken.
+    pub fn token(&self) -> String {
+        token::write(&self.vault, self.merge.query(), self.merge.mark)
+    }
+}

@@ -1,0 +1,137 @@
+//! What the store held at one moment.
+
+use std::sync::Arc;
+
+use runtime_types::{Area, EntryId, Query, Stream, TimeField};
+
+use super::source::{is_visible, time_of};
+use super::{Cursor, LocationCursor, OwnedRow, merge, token};
+use crate::ReadError;
+use crate::index::{BlockInfo, Index};
+use crate::vault::Vault;
+
+/// The last commit of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Number of the commit; 0 before the first.
+    pub commit: u64,
+    /// Hash over that commit and all before it.
+    pub hash: [u8; 32],
+}
+
+/// What the store held at one moment: entries and documents. Cheap to take and to clone.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    vault: Arc<Vault>,
+    index: Arc<Index>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(vault: Arc<Vault>, index: Arc<Index>) -> Self {
+        Self { vault, index }
+    }
+
+    /// Opens a cursor over the entries that match. Descending is the exact reverse of ascending. An entry
+    /// without any time has position 0.
+    pub fn find(&self, query: &Query) -> Result<Cursor, ReadError> {
+        query.check()?;
+        Ok(Cursor::new(&self.vault, &self.index, query, None))
+    }
+
+    /// Goes on behind the row where the cursor stood that gave the token, also in a later snapshot.
+    pub fn resume(&self, query: &Query, token: &str) -> Result<Cursor, ReadError> {
+        query.check()?;
+        let mark = token::read(&self.vault, query, token).ok_or(ReadError::Token)?;
+        Ok(Cursor::new(&self.vault, &self.index, query, mark))
+    }
+
+    /// How many entries match; blocks are read only where the index cannot tell.
+    pub fn count(&self, query: &Query) -> Result<u64, ReadError> {
+        query.check()?;
+        let mut count = 0;
+        for info in merge::candidates(&self.index, query) {
+            count += match count_of(info, query) {
+                Some(rows) => rows,
+                None => self.count_rows(info, query)?,
+            };
+        }
+        Ok(count)
+    }
+
+    fn count_rows(&self, info: &BlockInfo, query: &Query) -> Result<u64, ReadError> {
+        let meta = self.vault.meta(&info.body)?;
+        let matches = (0..meta.len()).filter(|row| {
+            let time = time_of(&meta, *row, query.field);
+            query.start <= time && time <= query.end && is_visible(info, *row as u32, query)
+        });
+        Ok(matches.count() as u64)
+    }
+
+    /// Opens a cursor over the locations that match, as columns.
+    pub fn find_locations(&self, query: &Query) -> Result<LocationCursor, ReadError> {
+        query.check()?;
+        Ok(LocationCursor::new(&self.vault, &self.index, query))
+    }
+
+    /// The entry with that id in an area.
+    pub fn find_id(&self, area: Area, id: EntryId) -> Result<Option<OwnedRow>, ReadError> {
+        for info in self.index.area(area).flat_map(|stream| stream.with_id(id)) {
+            let meta = self.vault.meta(&info.body)?;
+            let mut rows =
+                (0..).zip(meta.ids()).filter(|(row, found)| **found == id && !info.dead.contains(*row));
+            let Some((row, _)) = rows.next() else { continue };
+            let block = self.vault.block(&info.body)?;
+            let [metadata, data, extra] = block.texts(row as usize).map(str::to_owned);
+            return Ok(Some(OwnedRow {
+                id,
+                key: info.body.stream.key.clone(),
+                invalid: info.invalid.contains(row),
+                write_ts: meta.time(row as usize, TimeField::WriteTs),
+                metadata,
+                data,
+                extra,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Whether there is an entry with that id in an area; no text is read.
+    pub fn has_id(&self, area: Area, id: EntryId) -> Result<bool, ReadError> {
+        for info in self.index.area(area).flat_map(|stream| stream.with_id(id)) {
+            let meta = self.vault.meta(&info.body)?;
+            let mut rows = (0..).zip(meta.ids());
+            if rows.any(|(row, found)| *found == id && !info.dead.contains(row)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The document of that name.
+    pub fn document(&self, name: &str) -> Result<Option<Arc<[u8]>>, ReadError> {
+        self.index.documents.get(name).map(|document| self.vault.document(document)).transpose()
+    }
+
+    /// The names of all documents, in order.
+    pub fn documents(&self) -> Vec<String> {
+        self.index.documents.keys().cloned().collect()
+    }
+
+    /// Every stream that has entries, with how many, invalid ones included.
+    pub fn streams(&self) -> Vec<(Stream, u64)> {
+        self.index.streams.iter().map(|(stream, blocks)| (stream.clone(), blocks.live())).collect()
+    }
+
+    /// The last commit in it.
+    pub fn head(&self) -> Head {
+        Head { commit: self.index.commit, hash: self.index.head }
+    }
+}
+
+/// How many rows of a block match, where its descriptor can tell.
+fn count_of(info: &BlockInfo, query: &Query) -> Option<u64> {
+    let span = info.body.span(query.field)?;
+    let whole = query.start <= span.min && span.max <= query.end;
+    let marks = !info.dead.is_empty() || (!query.with_invalid && !info.invalid.is_empty());
+    (whole && !marks).then_some(u64::from(span.rows))
+}

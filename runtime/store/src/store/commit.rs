@@ -1,0 +1,159 @@
+//! From a batch to the changes of one commit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use runtime_types::{Area, EntryId, Stream, StreamKey};
+
+use super::Committed;
+use super::plan::{Fresh, Plan, Touched};
+use super::publish::Changes;
+use crate::block::{BlockRow, Codec, DecodedBlock};
+use crate::draft::{Draft, DraftRow, draft, position};
+use crate::index::{BlockInfo, Index};
+use crate::month::month_of;
+use crate::vault::Vault;
+use crate::{Batch, CommitError, DOCUMENT_BYTES_MAX};
+
+/// Fresh blocks of a stream's month are joined while they hold fewer rows than this together.
+pub(super) const TAIL_ROWS_MAX: u32 = 512;
+/// Fresh blocks up to this size are joined whatever is added.
+const TINY_ROWS_MAX: u32 = 64;
+
+/// What a batch changes; nothing where all its puts are ignored or skipped.
+pub(super) fn changes(
+    vault: &Vault,
+    index: &Index,
+    batch: Batch,
+    new_id: &mut dyn FnMut() -> EntryId,
+) -> Result<(Option<Changes>, Committed), CommitError> {
+    let documents = documents(index, batch.documents)?;
+    let mut plan = Plan::new(vault, index, &batch.texts, new_id);
+    for step in &batch.steps {
+        plan.step(step)?;
+    }
+    let Plan { fresh, mut touched, mut tally, .. } = plan;
+    tally.stored = fresh.iter().filter(|fresh| !fresh.dead).count() as u64;
+    if tally.stored == 0 && touched.is_empty() && documents.is_empty() {
+        return Ok((None, tally));
+    }
+    let mut changes = Changes { documents, ..Changes::default() };
+    for group in groups(&fresh, &batch.texts) {
+        let drafts = group.drafts(vault, index, &mut touched, &mut changes.removed)?;
+        changes.drafts.extend(drafts);
+    }
+    for (number, touched) in touched {
+        if touched.dead.len() == touched.info.body.rows {
+            changes.removed.insert(number, touched.info);
+        } else {
+            changes.marked.push((touched.info, touched.dead, touched.invalid));
+        }
+    }
+    Ok((Some(changes), tally))
+}
+
+/// The last word on each document; deleting what is not there is left out.
+fn documents(
+    index: &Index,
+    steps: Vec<(String, Option<Vec<u8>>)>,
+) -> Result<BTreeMap<String, Option<Vec<u8>>>, CommitError> {
+    let mut documents = BTreeMap::new();
+    for (name, content) in steps {
+        let size = content.as_ref().map_or(0, Vec::len);
+        if size > DOCUMENT_BYTES_MAX {
+            let (size_bytes, limit_bytes) = (size as u64, DOCUMENT_BYTES_MAX as u64);
+            return Err(CommitError::DocumentTooLarge { size_bytes, limit_bytes });
+        }
+        documents.insert(name, content);
+    }
+    documents.retain(|name, content| content.is_some() || index.documents.contains_key(name));
+    Ok(documents)
+}
+
+/// New rows of one stream and month.
+struct Group<'a> {
+    stream: Arc<Stream>,
+    month: i32,
+    rows: Vec<DraftRow<'a>>,
+}
+
+fn groups<'a>(fresh: &'a [Fresh<'_>], texts: &'a str) -> Vec<Group<'a>> {
+    let mut numbers: HashMap<(Area, &StreamKey, i32), usize> = HashMap::new();
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for fresh in fresh.iter().filter(|fresh| !fresh.dead) {
+        let times = fresh.row.times;
+        let month = month_of(position(&times));
+        let number = *numbers.entry((fresh.area, &fresh.row.key, month)).or_insert_with(|| {
+            let stream = Arc::new(Stream { area: fresh.area, key: fresh.row.key.clone() });
+            groups.push(Group { stream, month, rows: Vec::new() });
+            groups.len() - 1
+        });
+        let row = BlockRow {
+            id: fresh.id,
+            origin: fresh.origin,
+            times,
+            metadata: fresh.row.metadata(texts),
+            data: fresh.row.data(texts),
+            extra: fresh.row.extra(texts),
+        };
+        groups[number].rows.push(DraftRow { row, invalid: fresh.invalid });
+    }
+    groups
+}
+
+impl Group<'_> {
+    /// Encodes the rows, together with the fresh blocks that they are joined with; these are removed.
+    fn drafts(
+        self,
+        vault: &Vault,
+        index: &Index,
+        touched: &mut HashMap<u64, Touched>,
+        removed: &mut HashMap<u64, Arc<BlockInfo>>,
+    ) -> Result<Vec<Draft>, CommitError> {
+        let tails = self.tails(index, touched);
+        let mut blocks = Vec::with_capacity(tails.len());
+        for (tail, _) in &tails {
+            blocks.push(vault.block(&tail.body)?);
+        }
+        let mut rows = self.rows;
+        for ((tail, _), block) in tails.iter().zip(&blocks) {
+            let touched = touched.remove(&tail.body.number);
+            let (dead, invalid) = touched
+                .as_ref()
+                .map_or((&tail.dead, &tail.invalid), |touched| (&touched.dead, &touched.invalid));
+            let alive = (0..tail.body.rows).filter(|row| !dead.contains(*row));
+            rows.extend(alive.map(|row| draft_row(block, row, invalid.contains(row))));
+            removed.insert(tail.body.number, Arc::clone(tail));
+        }
+        draft(&self.stream, self.month, Codec::Rows, rows)
+    }
+
+    /// The fresh blocks to join with, the newest first, and how many live rows each has. A block that is much
+    /// larger than what is added stands, so that an entry is rewritten a few times and not hundreds.
+    fn tails(&self, index: &Index, touched: &HashMap<u64, Touched>) -> Vec<(Arc<BlockInfo>, u32)> {
+        let Some(stream) = index.streams.get(&*self.stream) else { return Vec::new() };
+        let live = |info: &Arc<BlockInfo>| {
+            let dead = touched.get(&info.body.number).map_or(info.dead.len(), |touched| touched.dead.len());
+            info.body.rows - dead
+        };
+        let fresh = |info: &&Arc<BlockInfo>| info.body.month == self.month && info.body.codec == Codec::Rows;
+        let mut tails: Vec<_> =
+            stream.blocks.iter().filter(fresh).map(|info| (Arc::clone(info), live(info))).collect();
+        tails.retain(|(_, live)| (1..TAIL_ROWS_MAX).contains(live));
+        tails.sort_by_key(|(info, _)| std::cmp::Reverse(info.body.number));
+        let mut together = self.rows.len() as u32;
+        tails.retain(|(_, live)| {
+            let join = together + live < TAIL_ROWS_MAX && (*live <= TINY_ROWS_MAX || *live <= 4 * together);
+            if join {
+                together += live;
+            }
+            join
+        });
+        tails
+    }
+}
+
+/// A stored row on its way into another block.
+pub(super) fn draft_row(block: &DecodedBlock, row: u32, invalid: bool) -> DraftRow<'_> {
+    DraftRow { row: block.row(row as usize), invalid }
+}

@@ -1,0 +1,217 @@
+//! One person's store: opening, committing, looking after itself.
+
+mod commit;
+mod open;
+mod plan;
+mod publish;
+mod settle;
+mod shred;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use runtime_types::{EntryId, Stream, UserId};
+
+use crate::index::Index;
+use crate::vault::Vault;
+use crate::{Batch, Clock, CommitError, KeyProvider, OpenError, Options, ReadError, Snapshot};
+use publish::{Changes, Writer, publish};
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Its number; the one before, if the batch changed nothing.
+    pub commit: u64,
+    /// Entries that were stored, replaced ones included.
+    pub stored: u64,
+    /// Puts of what had been taken in already, byte for byte.
+    pub ignored: u64,
+    /// Entries of the usercache that a put took the place of.
+    pub overwritten: u64,
+    /// Steps on entries that were not there any more.
+    pub skipped: u64,
+}
+
+/// What a call of [`Store::settle`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SettleReport {
+    /// Blocks that were read and replaced.
+    pub blocks_before: u64,
+    /// Blocks that took their place.
+    pub blocks_after: u64,
+    /// Rows that were rewritten.
+    pub rows: u64,
+    /// There is more to do: call again.
+    pub more: bool,
+}
+
+/// One person's entries and documents. Shared between threads; one writer at a time, any number of readers.
+///
+/// Its file stays open until the store and the last snapshot and cursor of it are dropped.
+pub struct Store {
+    vault: Arc<Vault>,
+    current: RwLock<Arc<Index>>,
+    writer: Mutex<Writer>,
+    /// The last id given out; the superblock has it as of the last commit.
+    last_id: Mutex<EntryId>,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("user", &self.vault.user).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    fn new(vault: Vault, writer: Writer, index: Index, clock: Arc<dyn Clock>) -> Self {
+        let last_id = Mutex::new(writer.superblock.last_id);
+        let (vault, current) = (Arc::new(vault), RwLock::new(Arc::new(index)));
+        Self { vault, current, writer: Mutex::new(writer), last_id, clock }
+    }
+
+    /// Makes a store in a folder that is absent or empty. Complete and on disk when it returns; a crash on
+    /// the way leaves nothing in `folder` (what it leaves in `<folder>.new`, the next try clears away).
+    pub fn create(
+        folder: &Path,
+        user: UserId,
+        keys: &dyn KeyProvider,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
+        open::create(folder, user, keys, options)
+    }
+
+    /// Opens a store that was created with the same user, keys and engine.
+    pub fn open(
+        folder: &Path,
+        user: UserId,
+        keys: &dyn KeyProvider,
+        options: &Options,
+    ) -> Result<Self, OpenError> {
+        open::open(folder, user, keys, options)
+    }
+
+    /// Makes a store of an empty engine, such as one that loses power on command.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn create_on(disk: crate::testing::Parts, options: &Options) -> Result<Self, OpenError> {
+        open::create_on(disk.clone().vault_parts()?, options)?;
+        open::open_on(disk.vault_parts()?, options)
+    }
+
+    /// Opens what [`Self::create_on`] made.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_on(disk: crate::testing::Parts, options: &Options) -> Result<Self, OpenError> {
+        open::open_on(disk.vault_parts()?, options)
+    }
+
+    fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The one writer; refuses after a failed write, and after a panic in the midst of one.
+    fn writer(&self) -> Result<MutexGuard<'_, Writer>, CommitError> {
+        let writer = self.writer.lock().map_err(|_| CommitError::Poisoned)?;
+        if writer.poisoned { Err(CommitError::Poisoned) } else { Ok(writer) }
+    }
+
+    /// Commits changes and lets readers see them.
+    fn publish(&self, writer: &mut Writer, index: &Index, changes: Changes) -> Result<(), CommitError> {
+        writer.superblock.last_id = *self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = publish(&self.vault, writer, index, changes)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        Ok(())
+    }
+
+    /// What the store holds now. Reading it never waits for a commit.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(Arc::clone(&self.vault), self.index())
+    }
+
+    /// Reserves rising ids; those that are never used are lost. The first four bytes are the clock's
+    /// seconds, unless the last id is later than the clock.
+    pub fn allocate(&self, count: usize) -> Vec<EntryId> {
+        // Saturates outside 1970 to 2106.
+        let now = EntryId::first_of_second(self.clock.now_s() as u32);
+        let mut last = self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = (0..count).map(|_| {
+            *last = last.next().max(now);
+            *last
+        });
+        ids.collect()
+    }
+
+    /// Does the steps of a batch, all or none; on disk when it returns.
+    pub fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
+        let mut writer = self.writer()?;
+        let index = self.index();
+        let mut new_id = || self.allocate(1)[0];
+        let (changes, tally) = commit::changes(&self.vault, &index, batch, &mut new_id)?;
+        match changes {
+            None => Ok(tally),
+            Some(changes) => {
+                self.publish(&mut writer, &index, changes)?;
+                Ok(Committed { commit: index.commit + 1, ..tally })
+            }
+        }
+    }
+
+    /// Rewrites full fresh blocks as columns without their dead rows, joins small blocks of months past,
+    /// and deletes blocks that no snapshot reads any more. Bounded: about 8,192 rows a call.
+    pub fn settle(&self) -> Result<SettleReport, CommitError> {
+        let mut writer = self.writer()?;
+        let index = self.index();
+        let (changes, report) = settle::changes(&self.vault, &index)?;
+        if changes.is_some() || writer.has_reapable() {
+            self.publish(&mut writer, &index, changes.unwrap_or_default())?;
+        }
+        Ok(report)
+    }
+
+    /// Destroys the keys of months and what they sealed. `months` counts calendar months of UTC since
+    /// year 0 (`year * 12 + month - 1`), both ends included; an entry belongs to the month of its position.
+    /// `streams` empty: all of them. Answers how many blocks went.
+    pub fn shred(&self, streams: &[Stream], months: RangeInclusive<i32>) -> Result<u64, CommitError> {
+        let mut writer = self.writer()?;
+        let index = self.index();
+        let chosen = |stream: &Stream, month: i32| {
+            months.contains(&month) && (streams.is_empty() || streams.contains(stream))
+        };
+        let removed = shred::destroy_keys(&self.vault, &index, chosen)?;
+        let blocks = removed.len() as u64;
+        self.publish(&mut writer, &index, Changes { removed, ..Changes::default() })?;
+        shred::forget(&self.vault)?;
+        Ok(blocks)
+    }
+
+    /// What its engine takes on disk, bytes.
+    pub fn bytes_on_disk(&self) -> Result<u64, ReadError> {
+        Ok(self.vault.engine.bytes_on_disk()?)
+    }
+
+    /// Gives space back to the system where more than half of the file is free; answers whether it did.
+    /// Reading waits meanwhile: for a store that is about to be closed.
+    pub fn compact(&self) -> Result<bool, CommitError> {
+        let mut writer = self.writer()?;
+        let index = self.index();
+        if writer.has_reapable() {
+            self.publish(&mut writer, &index, Changes::default())?;
+        }
+        let live: u64 = index.blocks().map(|info| u64::from(info.body.bytes) + DESCRIPTOR_BYTES).sum();
+        if self.bytes_on_disk()? <= 2 * live + SMALL_FILE_BYTES {
+            return Ok(false);
+        }
+        Ok(self.vault.engine.compact()?)
+    }
+
+    /// Destroys the wrapped key of the store in `folder`, then its files. The store must not be open.
+    pub fn erase(folder: &Path) -> Result<(), OpenError> {
+        open::erase(folder)
+    }
+}
+
+/// About what a descriptor takes, sealed.
+const DESCRIPTOR_BYTES: u64 = 350;
+/// A file of that size is not worth compacting.
+const SMALL_FILE_BYTES: u64 = 256 << 10;

@@ -1,0 +1,348 @@
+//! From the steps of a batch to what they do: which entries are new, which rows die.
+
+use std::cell::OnceCell;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use runtime_types::json::member;
+use runtime_types::{Area, EntryId, StreamKey, TimeField};
+
+use super::Committed;
+use crate::batch::{BatchRow, Step};
+use crate::index::{BlockInfo, Index, StreamBlocks};
+use crate::rows::RowSet;
+use crate::vault::{Meta, Vault};
+use crate::{CommitError, ENTRY_BYTES_MAX, ReadError};
+
+/// A new entry. It may die before it was ever stored, by a later step of the same batch.
+pub(super) struct Fresh<'a> {
+    pub area: Area,
+    pub row: &'a BatchRow,
+    pub id: EntryId,
+    pub origin: u64,
+    pub invalid: bool,
+    pub dead: bool,
+}
+
+/// A stored block some of whose rows die or are hidden.
+pub(super) struct Touched {
+    pub info: Arc<BlockInfo>,
+    /// All dead rows, those of earlier commits included; likewise the invalid ones.
+    pub dead: RowSet,
+    pub invalid: RowSet,
+}
+
+/// What makes a put the same as another: type, key, write time.
+type PutName<'a> = (&'a str, &'a StreamKey, u64);
+
+/// Where an entry is.
+enum Place {
+    Fresh(usize),
+    Stored(Arc<BlockInfo>, u32),
+}
+
+/// The rows of a stored block, sorted in the ways that steps look them up.
+struct Table {
+    meta: Meta,
+    by_id: OnceCell<Vec<(EntryId, u32)>>,
+    by_write_ts: OnceCell<Vec<(f64, u32)>>,
+}
+
+impl Table {
+    fn row_of(&self, id: EntryId) -> Option<u32> {
+        let by_id = self.by_id.get_or_init(|| {
+            let mut rows: Vec<_> = self.meta.ids().iter().copied().zip(0..).collect();
+            rows.sort_unstable();
+            rows
+        });
+        let at = by_id.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(by_id[at].1)
+    }
+
+    fn written_at(&self, write_ts: f64) -> &[(f64, u32)] {
+        let by_write_ts = self.by_write_ts.get_or_init(|| {
+            let times = self.meta.times(TimeField::WriteTs).iter().copied();
+            let mut rows: Vec<_> = times.zip(0..).filter(|(time, _)| !time.is_nan()).collect();
+            rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+            rows
+        });
+        let from = by_write_ts.partition_point(|(time, _)| *time < write_ts);
+        let to = by_write_ts.partition_point(|(time, _)| *time <= write_ts);
+        &by_write_ts[from..to]
+    }
+}
+
+/// What the steps so far do.
+pub(super) struct Plan<'a> {
+    vault: &'a Vault,
+    index: &'a Index,
+    texts: &'a str,
+    new_id: &'a mut dyn FnMut() -> EntryId,
+    pub fresh: Vec<Fresh<'a>>,
+    pub touched: HashMap<u64, Touched>,
+    by_id: HashMap<(Area, EntryId), usize>,
+    puts: HashMap<PutName<'a>, usize>,
+    /// Origins of entries that left the usercache in this batch.
+    moved: HashSet<u64>,
+    tables: HashMap<u64, Table>,
+    /// The largest id stored in each area: no larger one is looked for.
+    max_ids: [EntryId; Area::ALL.len()],
+    pub tally: Committed,
+}
+
+impl<'a> Plan<'a> {
+    pub fn new(
+        vault: &'a Vault,
+        index: &'a Index,
+        texts: &'a str,
+        new_id: &'a mut dyn FnMut() -> EntryId,
+    ) -> Self {
+        Self {
+            vault,
+            index,
+            texts,
+            new_id,
+            fresh: Vec::new(),
+            touched: HashMap::new(),
+            by_id: HashMap::new(),
+            puts: HashMap::new(),
+            moved: HashSet::new(),
+            tables: HashMap::new(),
+            max_ids: Area::ALL.map(|area| index.max_id(area)),
+            tally: Committed { commit: index.commit, ..Committed::default() },
+        }
+    }
+
+    /// Does one step.
+    pub fn step(&mut self, step: &'a Step) -> Result<(), CommitError> {
+        match step {
+            Step::Insert(area, row) => self.insert(*area, row),
+            Step::Put { row, kind, taken_in_as } => {
+                let texts = self.texts;
+                self.put(row, &texts[kind.clone()], taken_in_as)
+            }
+            Step::Move { id, into, row } => self.leave_usercache(*id, *into, row),
+            Step::Replace { id, row } => self.replace(*id, row),
+            Step::Delete(id) => self.on_timeseries(*id, Self::kill),
+            Step::MarkInvalid(id) => self.on_timeseries(*id, Self::hide),
+        }
+    }
+
+    fn add(&mut self, area: Area, row: &'a BatchRow, id: EntryId, origin: u64) -> Result<usize, CommitError> {
+        let size_bytes = row.bytes();
+        if size_bytes > ENTRY_BYTES_MAX as u64 {
+            return Err(CommitError::EntryTooLarge { size_bytes, limit_bytes: ENTRY_BYTES_MAX as u64 });
+        }
+        let at = self.fresh.len();
+        self.fresh.push(Fresh { area, row, id, origin, invalid: false, dead: false });
+        self.by_id.insert((area, id), at);
+        Ok(at)
+    }
+
+    fn insert(&mut self, area: Area, row: &'a BatchRow) -> Result<(), CommitError> {
+        let kind = member(row.metadata(self.texts), "type").unwrap_or("");
+        self.insert_new(area, row, kind)
+    }
+
+    fn insert_new(&mut self, area: Area, row: &'a BatchRow, kind: &'a str) -> Result<(), CommitError> {
+        let id = row.id.unwrap_or_else(|| (self.new_id)());
+        if self.find(area, id)?.is_some() {
+            return Err(CommitError::IdTaken { id });
+        }
+        let usercache = area == Area::Usercache;
+        let origin = if usercache { self.origin(row, kind) } else { 0 };
+        let at = self.add(area, row, id, origin)?;
+        if let (true, Some(name)) = (usercache, put_name(row, kind)) {
+            self.puts.insert(name, at);
+        }
+        Ok(())
+    }
+
+    fn origin(&self, row: &BatchRow, kind: &str) -> u64 {
+        let write_ts = row.times.get(TimeField::WriteTs);
+        let (metadata, data) = (row.metadata(self.texts), row.data(self.texts));
+        self.vault.origin(kind, row.key.as_str(), write_ts, metadata, data)
+    }
+
+    fn put(
+        &mut self,
+        row: &'a BatchRow,
+        kind: &'a str,
+        taken_in_as: &'a StreamKey,
+    ) -> Result<(), CommitError> {
+        if let Some(name) = put_name(row, kind) {
+            if let Some(place) = self.find_put(name, row.times.get(TimeField::WriteTs))? {
+                self.kill(place);
+                self.tally.overwritten += 1;
+            } else if self.was_taken_in(row, kind, taken_in_as)? {
+                self.tally.ignored += 1;
+                return Ok(());
+            }
+        }
+        self.insert_new(Area::Usercache, row, kind)
+    }
+
+    /// The entry of the usercache that this put takes the place of: one of this batch, or the newest stored.
+    fn find_put(&mut self, name: PutName<'a>, write_ts: f64) -> Result<Option<Place>, CommitError> {
+        if let Some(at) = self.puts.get(&name).copied().filter(|at| !self.fresh[*at].dead) {
+            return Ok(Some(Place::Fresh(at)));
+        }
+        let (kind, key, _) = name;
+        let mut newest: Option<(EntryId, Arc<BlockInfo>, u32)> = None;
+        for (info, row) in self.written_at(Area::Usercache, key, write_ts)? {
+            let block = self.vault.block(&info.body)?;
+            let [metadata, ..] = block.texts(row as usize);
+            let id = block.ids()[row as usize];
+            let same = member(metadata, "type").unwrap_or("") == kind;
+            if same && newest.as_ref().is_none_or(|(newest, ..)| *newest < id) {
+                newest = Some((id, info, row));
+            }
+        }
+        Ok(newest.map(|(_, info, row)| Place::Stored(info, row)))
+    }
+
+    fn was_taken_in(
+        &mut self,
+        row: &BatchRow,
+        kind: &str,
+        taken_in_as: &StreamKey,
+    ) -> Result<bool, CommitError> {
+        let write_ts = row.times.get(TimeField::WriteTs);
+        let mut candidates = self.written_at(Area::Timeseries, taken_in_as, write_ts)?;
+        candidates.extend(self.written_at(Area::Errors, &row.key, write_ts)?);
+        if candidates.is_empty() && self.moved.is_empty() {
+            return Ok(false);
+        }
+        let origin = self.origin(row, kind);
+        let stored = |(info, row): &(Arc<BlockInfo>, u32)| {
+            self.tables[&info.body.number].meta.origin(*row as usize) == origin
+        };
+        Ok(self.moved.contains(&origin) || candidates.iter().any(stored))
+    }
+
+    /// The live rows of a stream with that write time.
+    fn written_at(
+        &mut self,
+        area: Area,
+        key: &StreamKey,
+        write_ts: f64,
+    ) -> Result<Vec<(Arc<BlockInfo>, u32)>, CommitError> {
+        let mut found = Vec::new();
+        let index = self.index;
+        let Some(stream) = stream_of(index, area, key) else { return Ok(found) };
+        for info in &stream.blocks {
+            let span = info.body.span(TimeField::WriteTs);
+            if !span.is_some_and(|span| span.min <= write_ts && write_ts <= span.max) {
+                continue;
+            }
+            let rows = self.table(info)?.written_at(write_ts).to_vec();
+            let alive = rows.iter().filter(|(_, row)| self.is_alive(info, *row));
+            found.extend(alive.map(|(_, row)| (Arc::clone(info), *row)));
+        }
+        Ok(found)
+    }
+
+    fn leave_usercache(&mut self, id: EntryId, into: Area, row: &'a BatchRow) -> Result<(), CommitError> {
+        let Some(place) = self.find(Area::Usercache, id)? else {
+            self.tally.skipped += 1;
+            return Ok(());
+        };
+        if self.find(into, id)?.is_some() {
+            return Err(CommitError::IdTaken { id });
+        }
+        let origin = self.origin_at(&place);
+        self.kill(place);
+        self.moved.insert(origin);
+        self.add(into, row, id, origin).map(drop)
+    }
+
+    fn replace(&mut self, id: EntryId, row: &'a BatchRow) -> Result<(), CommitError> {
+        let Some(place) = self.find(Area::Timeseries, id)? else {
+            self.tally.skipped += 1;
+            return Ok(());
+        };
+        let origin = self.origin_at(&place);
+        self.kill(place);
+        self.add(Area::Timeseries, row, id, origin).map(drop)
+    }
+
+    fn on_timeseries(&mut self, id: EntryId, what: fn(&mut Self, Place)) -> Result<(), CommitError> {
+        match self.find(Area::Timeseries, id)? {
+            Some(place) => what(self, place),
+            None => self.tally.skipped += 1,
+        }
+        Ok(())
+    }
+
+    fn origin_at(&self, place: &Place) -> u64 {
+        match place {
+            Place::Fresh(at) => self.fresh[*at].origin,
+            Place::Stored(info, row) => self.tables[&info.body.number].meta.origin(*row as usize),
+        }
+    }
+
+    fn touch(&mut self, info: &Arc<BlockInfo>) -> &mut Touched {
+        self.touched.entry(info.body.number).or_insert_with(|| Touched {
+            info: Arc::clone(info),
+            dead: info.dead.clone(),
+            invalid: info.invalid.clone(),
+        })
+    }
+
+    fn kill(&mut self, place: Place) {
+        match place {
+            Place::Fresh(at) => self.fresh[at].dead = true,
+            Place::Stored(info, row) => drop(self.touch(&info).dead.insert(row)),
+        }
+    }
+
+    fn hide(&mut self, place: Place) {
+        match place {
+            Place::Fresh(at) => self.fresh[at].invalid = true,
+            Place::Stored(info, row) => drop(self.touch(&info).invalid.insert(row)),
+        }
+    }
+
+    fn is_alive(&self, info: &BlockInfo, row: u32) -> bool {
+        let dead = self.touched.get(&info.body.number).map_or(&info.dead, |touched| &touched.dead);
+        !dead.contains(row)
+    }
+
+    fn table(&mut self, info: &BlockInfo) -> Result<&Table, ReadError> {
+        match self.tables.entry(info.body.number) {
+            Entry::Occupied(table) => Ok(table.into_mut()),
+            Entry::Vacant(place) => {
+                let meta = self.vault.meta(&info.body)?;
+                Ok(place.insert(Table { meta, by_id: OnceCell::new(), by_write_ts: OnceCell::new() }))
+            }
+        }
+    }
+
+    fn find(&mut self, area: Area, id: EntryId) -> Result<Option<Place>, ReadError> {
+        if let Some(at) = self.by_id.get(&(area, id)).copied().filter(|at| !self.fresh[*at].dead) {
+            return Ok(Some(Place::Fresh(at)));
+        }
+        if id > self.max_ids[area as usize] {
+            return Ok(None);
+        }
+        let index = self.index;
+        for info in index.area(area).flat_map(|stream| stream.with_id(id)) {
+            if let Some(row) = self.table(info)?.row_of(id).filter(|row| self.is_alive(info, *row)) {
+                return Ok(Some(Place::Stored(Arc::clone(info), row)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn stream_of<'i>(index: &'i Index, area: Area, key: &StreamKey) -> Option<&'i Arc<StreamBlocks>> {
+    index.streams.get(&runtime_types::Stream { area, key: key.clone() })
+}
+
+/// `None` for an entry without a write time: nothing is the same as that.
+fn put_name<'a>(row: &'a BatchRow, kind: &'a str) -> Option<PutName<'a>> {
+    let write_ts = row.times.get(TimeField::WriteTs);
+    // Zero has two signs and is still one moment.
+    (!write_ts.is_nan()).then(|| (kind, &row.key, (write_ts + 0.0).to_bits()))
+}

@@ -1,0 +1,274 @@
+//! From changes to one commit of the engine, and the index that follows from it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use ring::digest::{Context, SHA256};
+use runtime_types::Stream;
+
+use crate::CommitError;
+use crate::draft::Draft;
+use crate::engine::{Key, Op};
+use crate::index::{BlockInfo, Document, Index, StreamBlocks};
+use crate::layout::{Body, Superblock, encode_descriptor, encode_document_name};
+use crate::rows::RowSet;
+use crate::vault::Vault;
+
+/// Documents up to this size stay in memory: a newer content then takes no look at the old one.
+const SMALL_DOCUMENT_BYTES_MAX: usize = 4 << 10;
+
+/// What one commit changes.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub drafts: Vec<Draft>,
+    /// Blocks that go, by number.
+    pub removed: HashMap<u64, Arc<BlockInfo>>,
+    /// Blocks whose dead or invalid rows are now these.
+    pub marked: Vec<(Arc<BlockInfo>, RowSet, RowSet)>,
+    /// New contents; `None`: the document goes.
+    pub documents: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+/// What the one writer knows besides the index.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    pub superblock: Superblock,
+    /// Blocks without a descriptor, still in the engine for older snapshots.
+    pub graveyard: Vec<Arc<Body>>,
+    /// Likewise, left by an earlier opening: no snapshot can be reading them.
+    pub left_behind: Vec<u64>,
+    /// A write failed: what is on disk is unknown.
+    pub poisoned: bool,
+}
+
+impl Writer {
+    /// Whether the next commit has blocks to delete.
+    pub fn has_reapable(&self) -> bool {
+        !self.left_behind.is_empty() || self.graveyard.iter().any(|body| Arc::strong_count(body) == 1)
+    }
+}
+
+/// One commit in the making.
+struct Making<'a> {
+    vault: &'a Vault,
+    ops: Vec<Op>,
+    superblock: Superblock,
+}
+
+impl Making<'_> {
+    /// Adds a digest to the state, or takes it away: exclusive or is its own inverse.
+    fn toggle(&mut self, digest: &[u8; 32]) {
+        for (byte, other) in self.superblock.state.iter_mut().zip(digest) {
+            *byte ^= other;
+        }
+    }
+
+    /// Seals what is not a block; answers its digest in the state.
+    fn put_meta(&mut self, key: Key, plain: &[u8]) -> Result<[u8; 32], CommitError> {
+        let (sealed, _) = self.vault.seal_meta(key, plain)?;
+        let digest = self.vault.state_digest(key, &sealed);
+        self.toggle(&digest);
+        self.ops.push(Op::Put(key, sealed));
+        Ok(digest)
+    }
+
+    fn put_descriptor(
+        &mut self,
+        body: Arc<Body>,
+        dead: RowSet,
+        invalid: RowSet,
+    ) -> Result<Arc<BlockInfo>, CommitError> {
+        let plain = encode_descriptor(&body, &dead, &invalid);
+        let digest = self.put_meta(Key::descriptor(body.number), &plain)?;
+        Ok(Arc::new(BlockInfo { body, dead, invalid, digest }))
+    }
+
+    fn put_block(&mut self, draft: Draft) -> Result<Arc<BlockInfo>, CommitError> {
+        let number = self.superblock.next_block;
+        self.superblock.next_block += 1;
+        self.superblock.descriptors += 1;
+        let keyring = self.vault.keyring();
+        let month = keyring.month(&draft.stream, draft.month).expect("keys were made for every draft");
+        let mut body = Body {
+            number,
+            stream: draft.stream,
+            month: draft.month,
+            key_number: month.number,
+            codec: draft.codec,
+            rows: draft.rows,
+            bytes: 0,
+            text_bytes: draft.text_bytes,
+            seal: [0; 24],
+            min_id: draft.min_id,
+            max_id: draft.max_id,
+            spans: draft.spans,
+        };
+        let key = Key::block(number);
+        let (sealed, seal) = self.vault.seal_block(key, month, &body.context(), &draft.plain)?;
+        body.seal = seal;
+        body.bytes = sealed.len() as u32;
+        self.ops.push(Op::Put(key, sealed));
+        self.put_descriptor(Arc::new(body), RowSet::default(), draft.invalid)
+    }
+
+    fn remove_block(&mut self, info: &BlockInfo) {
+        self.superblock.descriptors -= 1;
+        self.toggle(&info.digest);
+        self.ops.push(Op::Delete(Key::descriptor(info.body.number)));
+    }
+
+    fn put_document(&mut self, name: &str, content: Vec<u8>) -> Result<Arc<Document>, CommitError> {
+        self.superblock.documents += 1;
+        let name_digest = self.vault.name_digest(name);
+        let key = Key::document(name_digest);
+        let (sealed, seal) = self.vault.seal_meta(key, &content)?;
+        self.ops.push(Op::Put(key, sealed));
+        let digest = self.put_meta(Key::document_name(name_digest), &encode_document_name(name, &seal))?;
+        let small = content.len() <= SMALL_DOCUMENT_BYTES_MAX;
+        let content = if small { OnceLock::from(Arc::from(content)) } else { OnceLock::new() };
+        Ok(Arc::new(Document { name_digest, seal, digest, content }))
+    }
+
+    fn remove_document(&mut self, document: &Document) {
+        self.superblock.documents -= 1;
+        self.toggle(&document.digest);
+        self.ops.push(Op::Delete(Key::document(document.name_digest)));
+        self.ops.push(Op::Delete(Key::document_name(document.name_digest)));
+    }
+}
+
+/// Draws keys for the months of new blocks and puts the keyring on disk before anything is sealed with them.
+fn ensure_keys(vault: &Vault, drafts: &[Draft]) -> Result<(), CommitError> {
+    let current = vault.keyring();
+    if drafts.iter().all(|draft| current.month(&draft.stream, draft.month).is_some()) {
+        return Ok(());
+    }
+    let mut keyring = (*current).clone();
+    for draft in drafts {
+        keyring.ensure(&draft.stream, draft.month)?;
+    }
+    Ok(vault.replace_keyring(keyring)?)
+}
+
+/// Commits changes; answers the index after them.
+pub(super) fn publish(
+    vault: &Vault,
+    writer: &mut Writer,
+    index: &Index,
+    changes: Changes,
+) -> Result<Index, CommitError> {
+    ensure_keys(vault, &changes.drafts)?;
+    let mut making = Making { vault, ops: Vec::new(), superblock: writer.superblock.clone() };
+    let mut next = Index {
+        commit: index.commit + 1,
+        head: index.head,
+        streams: index.streams.clone(),
+        documents: index.documents.clone(),
+    };
+    let mut replaced: HashMap<u64, Option<Arc<BlockInfo>>> = HashMap::new();
+    for info in changes.removed.values() {
+        making.remove_block(info);
+        replaced.insert(info.body.number, None);
+    }
+    for (info, dead, invalid) in changes.marked {
+        making.toggle(&info.digest);
+        let marked = making.put_descriptor(Arc::clone(&info.body), dead, invalid)?;
+        replaced.insert(info.body.number, Some(marked));
+    }
+    let mut added = Vec::new();
+    for draft in changes.drafts {
+        added.push(making.put_block(draft)?);
+    }
+    let buried = changes.removed.into_values().map(|info| Arc::clone(&info.body)).collect();
+    renew_streams(&mut next, &replaced, added);
+    change_documents(&mut making, &mut next, changes.documents)?;
+    finish(making, writer, &mut next, buried)?;
+    Ok(next)
+}
+
+/// Rebuilds the lists of the streams that changed.
+fn renew_streams(
+    next: &mut Index,
+    replaced: &HashMap<u64, Option<Arc<BlockInfo>>>,
+    added: Vec<Arc<BlockInfo>>,
+) {
+    let mut by_stream: BTreeMap<Arc<Stream>, Vec<Arc<BlockInfo>>> = BTreeMap::new();
+    for info in added {
+        by_stream.entry(Arc::clone(&info.body.stream)).or_default().push(info);
+    }
+    for stream in next.streams.values() {
+        if stream.blocks.iter().any(|info| replaced.contains_key(&info.body.number)) {
+            by_stream.entry(Arc::clone(&stream.stream)).or_default();
+        }
+    }
+    for (stream, mut blocks) in by_stream {
+        for info in next.streams.get(&*stream).into_iter().flat_map(|stream| &stream.blocks) {
+            match replaced.get(&info.body.number) {
+                None => blocks.push(Arc::clone(info)),
+                Some(Some(marked)) => blocks.push(Arc::clone(marked)),
+                Some(None) => {}
+            }
+        }
+        if blocks.is_empty() {
+            next.streams.remove(&*stream);
+        } else {
+            next.streams.insert((*stream).clone(), Arc::new(StreamBlocks::new(stream, blocks)));
+        }
+    }
+}
+
+fn change_documents(
+    making: &mut Making<'_>,
+    next: &mut Index,
+    documents: BTreeMap<String, Option<Vec<u8>>>,
+) -> Result<(), CommitError> {
+    for (name, content) in documents {
+        if let Some(old) = next.documents.remove(&name) {
+            // Snapshots that have the old one will not find its content in the engine any more.
+            let kept = making.vault.document(&old)?;
+            old.content.get_or_init(|| kept);
+            making.remove_document(&old);
+        }
+        if let Some(content) = content {
+            let document = making.put_document(&name, content)?;
+            next.documents.insert(name, document);
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what no snapshot reads any more, seals the superblock and commits.
+fn finish(
+    mut making: Making<'_>,
+    writer: &mut Writer,
+    next: &mut Index,
+    buried: Vec<Arc<Body>>,
+) -> Result<(), CommitError> {
+    // Whoever reads a block holds its body; the graveyard's own is the last.
+    let (reaped, kept): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut writer.graveyard).into_iter().partition(|body| Arc::strong_count(body) == 1);
+    let deleted = reaped.iter().map(|body| body.number).chain(writer.left_behind.iter().copied());
+    making.ops.extend(deleted.map(|number| Op::Delete(Key::block(number))));
+    writer.graveyard = kept;
+    writer.graveyard.extend(buried);
+
+    let Making { vault, mut ops, mut superblock } = making;
+    superblock.commit = next.commit;
+    superblock.graveyard = writer.graveyard.iter().map(|body| body.number).collect();
+    let mut hash = Context::new(&SHA256);
+    hash.update(&next.head);
+    hash.update(&superblock.commit.to_le_bytes());
+    hash.update(&superblock.state);
+    superblock.head.copy_from_slice(hash.finish().as_ref());
+    next.head = superblock.head;
+    let sealed = vault.seal_meta(Key::SUPERBLOCK, &superblock.encode());
+    let committed = sealed.map_err(CommitError::from).and_then(|(sealed, _)| {
+        ops.push(Op::Put(Key::SUPERBLOCK, sealed));
+        Ok(vault.engine.commit(&ops)?)
+    });
+    // The graveyard has been emptied for a commit that may not have happened.
+    writer.poisoned = committed.is_err();
+    writer.superblock = superblock;
+    writer.left_behind.clear();
+    committed
+}

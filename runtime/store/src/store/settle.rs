@@ -1,0 +1,120 @@
+//! Rewriting blocks for good: columns, without dead rows.
+
+use std::sync::Arc;
+
+use super::SettleReport;
+use super::commit::{TAIL_ROWS_MAX, draft_row};
+use super::publish::Changes;
+use crate::CommitError;
+use crate::block::Codec;
+use crate::draft::{BLOCK_TEXT_BYTES_MAX, draft};
+use crate::index::{BlockInfo, Index, StreamBlocks};
+use crate::vault::Vault;
+
+/// How many rows one call rewrites, about: a few tens of milliseconds in which no commit gets through.
+const SETTLE_ROWS_MAX: u32 = 8192;
+/// Likewise bytes of text.
+const SETTLE_TEXT_BYTES_MAX: u64 = 8 * BLOCK_TEXT_BYTES_MAX as u64;
+/// Settled blocks below this many live rows are joined with what comes later to their month.
+const SMALL_ROWS_MAX: u32 = 256;
+
+/// The blocks of one stream and month that are rewritten together.
+struct Group {
+    blocks: Vec<Arc<BlockInfo>>,
+}
+
+/// What there is to rewrite, up to the bounds of a call.
+pub(super) fn changes(vault: &Vault, index: &Index) -> Result<(Option<Changes>, SettleReport), CommitError> {
+    let mut report = SettleReport::default();
+    let mut changes = Changes::default();
+    let mut text_bytes = 0;
+    for group in index.streams.values().flat_map(|stream| groups(stream)) {
+        for part in parts(group) {
+            let rows: u32 = part.blocks.iter().map(|info| info.live()).sum();
+            let bytes: u64 = part.blocks.iter().map(|info| u64::from(info.body.text_bytes)).sum();
+            let full = report.rows + u64::from(rows) > u64::from(SETTLE_ROWS_MAX)
+                || text_bytes + bytes > SETTLE_TEXT_BYTES_MAX;
+            if report.rows > 0 && full {
+                report.more = true;
+                return Ok((Some(changes), report));
+            }
+            report.rows += u64::from(rows);
+            text_bytes += bytes;
+            rewrite(vault, part, &mut changes, &mut report)?;
+        }
+    }
+    Ok(((!changes.removed.is_empty()).then_some(changes), report))
+}
+
+/// Cuts a group where one call must not take all of it. Neighbours stay together.
+fn parts(group: Group) -> Vec<Group> {
+    let mut parts: Vec<Group> = Vec::new();
+    let (mut rows, mut bytes) = (0, 0);
+    for info in group.blocks {
+        let (more_rows, more_bytes) = (info.live(), u64::from(info.body.text_bytes));
+        let full = rows + more_rows > SETTLE_ROWS_MAX || bytes + more_bytes > SETTLE_TEXT_BYTES_MAX;
+        match parts.last_mut() {
+            Some(part) if !full => {
+                (rows, bytes) = (rows + more_rows, bytes + more_bytes);
+                part.blocks.push(info);
+            }
+            _ => {
+                (rows, bytes) = (more_rows, more_bytes);
+                parts.push(Group { blocks: vec![info] });
+            }
+        }
+    }
+    parts
+}
+
+fn rewrite(
+    vault: &Vault,
+    group: Group,
+    changes: &mut Changes,
+    report: &mut SettleReport,
+) -> Result<(), CommitError> {
+    let mut blocks = Vec::with_capacity(group.blocks.len());
+    for info in &group.blocks {
+        blocks.push(vault.block(&info.body)?);
+    }
+    let mut rows = Vec::new();
+    for (info, block) in group.blocks.iter().zip(&blocks) {
+        let alive = (0..info.body.rows).filter(|row| !info.dead.contains(*row));
+        rows.extend(alive.map(|row| draft_row(block, row, info.invalid.contains(row))));
+    }
+    let first = &group.blocks[0].body;
+    let drafts = draft(&first.stream, first.month, Codec::Columns, rows)?;
+    report.blocks_before += group.blocks.len() as u64;
+    report.blocks_after += drafts.len() as u64;
+    changes.drafts.extend(drafts);
+    changes.removed.extend(group.blocks.iter().map(|info| (info.body.number, Arc::clone(info))));
+    Ok(())
+}
+
+fn is_fresh(info: &BlockInfo) -> bool {
+    info.body.codec == Codec::Rows
+}
+
+/// More dead rows than live ones.
+fn is_worn(info: &BlockInfo) -> bool {
+    info.dead.len() > info.live()
+}
+
+/// The groups of a stream that are due, by month.
+fn groups(stream: &StreamBlocks) -> Vec<Group> {
+    let newest = stream.blocks.iter().map(|info| info.body.month).max();
+    let by_month = stream.blocks.chunk_by(|a, b| a.body.month == b.body.month);
+    by_month.filter_map(|blocks| due(blocks, Some(blocks[0].body.month) == newest)).collect()
+}
+
+/// Which blocks of a month to rewrite, if any.
+fn due(blocks: &[Arc<BlockInfo>], newest: bool) -> Option<Group> {
+    let fresh: u32 = blocks.iter().filter(|info| is_fresh(info)).map(|info| info.live()).sum();
+    let full = fresh >= TAIL_ROWS_MAX;
+    let past = fresh > 0 && !newest;
+    let chosen = |info: &&Arc<BlockInfo>| {
+        is_worn(info) || (is_fresh(info) && (full || past)) || (past && info.live() < SMALL_ROWS_MAX)
+    };
+    let blocks: Vec<_> = blocks.iter().filter(chosen).cloned().collect();
+    (!blocks.is_empty()).then_some(Group { blocks })
+}

@@ -1,0 +1,232 @@
+//! A disk that forgets what was not synced: whole writes, parts of them, and in any order.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::StorageBackend;
+
+use crate::keys::SmallFile;
+
+/// What a real disk writes at a time: a write that was under way may be cut between two of these.
+const SECTOR_BYTES: usize = 512;
+
+/// Files in memory; clones share them. Every write, change of length and sync is a point at which power can go.
+#[derive(Debug, Clone, Default)]
+pub struct SimDisk(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    files: BTreeMap<String, File>,
+    points: u64,
+    dies_at: Option<u64>,
+    dead: bool,
+    syncs: u64,
+}
+
+#[derive(Debug, Default)]
+struct File {
+    /// As programs see it.
+    seen: Vec<u8>,
+    /// As it was when last synced.
+    synced: Vec<u8>,
+    /// What happened since.
+    unsynced: Vec<Change>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Write {
+        at: usize,
+        bytes: Vec<u8>,
+    },
+    Length(usize),
+    /// A small file renamed over the old one.
+    Replace(Vec<u8>),
+}
+
+/// A small pseudo-random generator (xorshift), so that a seed tells the whole story.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+}
+
+impl File {
+    fn apply(content: &mut Vec<u8>, change: &Change) {
+        match change {
+            Change::Write { at, bytes } => {
+                if content.len() < at + bytes.len() {
+                    content.resize(at + bytes.len(), 0);
+                }
+                content[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+            Change::Length(length) => content.resize(*length, 0),
+            Change::Replace(bytes) => content.clone_from(bytes),
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        Self::apply(&mut self.seen, &change);
+        self.unsynced.push(change);
+    }
+
+    fn sync(&mut self) {
+        self.unsynced.clear();
+        self.synced.clone_from(&self.seen);
+    }
+
+    /// Power goes: each change since the last sync is kept, lost, or kept in part.
+    fn crash(&mut self, random: &mut Random) {
+        let mut content = std::mem::take(&mut self.synced);
+        for change in self.unsynced.drain(..) {
+            match (random.next() % 3, change) {
+                (0, _) => {}
+                (1, Change::Write { at, bytes }) => {
+                    for (sector, part) in bytes.chunks(SECTOR_BYTES).enumerate() {
+                        if random.next().is_multiple_of(2) {
+                            let (at, bytes) = (at + sector * SECTOR_BYTES, part.to_vec());
+                            Self::apply(&mut content, &Change::Write { at, bytes });
+                        }
+                    }
+                }
+                (_, change) => Self::apply(&mut content, &change),
+            }
+        }
+        self.seen.clone_from(&content);
+        self.synced = content;
+    }
+}
+
+impl State {
+    fn point(&mut self) -> io::Result<()> {
+        self.alive()?;
+        self.dead = self.dies_at == Some(self.points);
+        self.points += 1;
+        Ok(())
+    }
+
+    fn alive(&self) -> io::Result<()> {
+        if self.dead { Err(io::Error::other("the power is out")) } else { Ok(()) }
+    }
+}
+
+impl SimDisk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file of the disk; it need not exist.
+    pub fn file(&self, name: &str) -> SimFile {
+        SimFile { disk: self.clone(), name: name.to_owned() }
+    }
+
+    /// How many points there have been at which power can go.
+    pub fn points(&self) -> u64 {
+        self.state().points
+    }
+
+    /// How many syncs there have been.
+    pub fn syncs(&self) -> u64 {
+        self.state().syncs
+    }
+
+    /// Power goes at that point: what happens there reaches the disk or not, and nothing does afterwards.
+    pub fn die_at(&self, point: u64) {
+        self.state().dies_at = Some(point);
+    }
+
+    /// Power is back; `seed` decides what became of the changes that were not synced.
+    pub fn revive(&self, seed: u64) {
+        let mut state = self.state();
+        // A generator of this kind must not start at zero.
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        state.files.values_mut().for_each(|file| file.crash(&mut random));
+        state.dies_at = None;
+        state.dead = false;
+    }
+
+    /// The content of a file as programs see it.
+    pub fn content(&self, name: &str) -> Vec<u8> {
+        self.state().files.get(name).map(|file| file.seen.clone()).unwrap_or_default()
+    }
+
+    /// Puts other content into a file, synced.
+    pub fn set_content(&self, name: &str, content: Vec<u8>) {
+        let file = File { seen: content.clone(), synced: content, unsynced: Vec::new() };
+        self.state().files.insert(name.to_owned(), file);
+    }
+}
+
+/// One file of a [`SimDisk`].
+#[derive(Debug, Clone)]
+pub struct SimFile {
+    disk: SimDisk,
+    name: String,
+}
+
+impl SimFile {
+    fn change(&self, change: Change) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.point()?;
+        state.files.entry(self.name.clone()).or_default().change(change);
+        // Whoever made the change that power went at gets no answer; it may still reach the disk.
+        state.alive()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.point()?;
+        state.alive()?;
+        state.syncs += 1;
+        state.files.entry(self.name.clone()).or_default().sync();
+        Ok(())
+    }
+}
+
+impl SmallFile for SimFile {
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        let state = self.disk.state();
+        state.alive()?;
+        Ok(state.files.get(&self.name).map(|file| file.seen.clone()))
+    }
+
+    fn replace(&self, content: &[u8]) -> io::Result<()> {
+        self.change(Change::Replace(content.to_vec()))?;
+        self.sync()
+    }
+}
+
+impl StorageBackend for SimFile {
+    fn len(&self) -> Result<u64, io::Error> {
+        let state = self.disk.state();
+        state.alive()?;
+        Ok(state.files.get(&self.name).map_or(0, |file| file.seen.len() as u64))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
+        let state = self.disk.state();
+        state.alive()?;
+        let file = state.files.get(&self.name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let bytes = file.seen.get(offset as usize..).and_then(|rest| rest.get(..out.len()));
+        out.copy_from_slice(bytes.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
+        self.change(Change::Length(len as usize))
+    }
+
+    fn sync_data(&self) -> Result<(), io::Error> {
+        self.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
+        self.change(Change::Write { at: offset as usize, bytes: data.to_vec() })
+    }
+}

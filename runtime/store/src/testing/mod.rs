@@ -1,0 +1,61 @@
+//! Disks that lose power on command, for tests.
+
+mod disk;
+
+use std::sync::Arc;
+
+use runtime_types::UserId;
+
+pub use crate::engine::memory::MemoryDisk;
+use crate::engine::redb::Redb;
+use crate::keys::{DataKey, KEYRING_FILE, SmallFile};
+use crate::{EngineError, OpenError, vault};
+pub use disk::{SimDisk, SimFile};
+
+/// What a store is made of, kept where a test can break it.
+#[derive(Clone)]
+pub struct Parts {
+    /// Whose store.
+    pub user: UserId,
+    /// Opens the keyring.
+    pub data_key: [u8; 32],
+    /// Where the keyring lies.
+    pub disk: SimDisk,
+    /// Which engine, and where its data lies.
+    pub engine: TestEngine,
+}
+
+/// An engine over a disk of the test.
+#[derive(Clone)]
+pub enum TestEngine {
+    /// The engine in memory.
+    Memory(MemoryDisk),
+    /// redb over a file of the simulated disk.
+    Redb,
+    /// Any other, made anew at each opening.
+    Made(Arc<dyn Fn() -> Result<Box<dyn crate::engine::Engine>, EngineError> + Send + Sync>),
+}
+
+impl Parts {
+    /// redb and keyring on one simulated disk.
+    pub fn redb(disk: &SimDisk) -> Self {
+        Self { user: UserId([5; 16]), data_key: [6; 32], disk: disk.clone(), engine: TestEngine::Redb }
+    }
+
+    pub(crate) fn vault_parts(self) -> Result<vault::Parts, OpenError> {
+        let engine = match &self.engine {
+            TestEngine::Memory(memory) => Ok(memory.engine()),
+            TestEngine::Redb => {
+                let engine = Redb::on_backend(self.disk.file("data.redb"), 1 << 20);
+                engine.map(|engine| Box::new(engine) as _)
+            }
+            TestEngine::Made(make) => make(),
+        };
+        Ok(vault::Parts {
+            engine: engine.map_err(OpenError::Engine)?,
+            keyring_file: Box::new(self.disk.file(KEYRING_FILE)) as Box<dyn SmallFile>,
+            data_key: DataKey::from_bytes(self.data_key),
+            user: self.user,
+        })
+    }
+}

@@ -1,0 +1,10 @@
+//! What every engine must pass, and what breaks disks and keys on purpose. A failure names its seed.
+
+mod conformance;
+mod flips;
+mod kill;
+mod lab;
+mod model;
+mod power;
+mod random;
+mod scenes;

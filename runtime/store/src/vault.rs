@@ -1,0 +1,228 @@
+//! Engine and keys together: sealed values in, plain values out.
+
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ring::hmac;
+use runtime_types::UserId;
+
+use crate::block::{self, BadBlock, BlockMeta, DecodedBlock, Fields};
+use crate::cache::BlockCache;
+use crate::engine::{Engine, Key};
+use crate::index::Document;
+use crate::keys::{About, DataKey, Keyring, MonthKey, Opener, SealId, Sealer, Secret, SmallFile, header_id};
+use crate::layout::Body;
+use crate::{KeyError, Options, ReadError};
+
+/// One person's engine, keys and decoded blocks. Snapshots and cursors share it.
+pub(crate) struct Vault {
+    pub engine: Box<dyn Engine>,
+    pub user: UserId,
+    data_key: DataKey,
+    keyring_file: Box<dyn SmallFile>,
+    keyring: RwLock<Arc<Keyring>>,
+    sealer: Sealer,
+    opener: Opener,
+    pub cache: BlockCache,
+    names: hmac::Key,
+    state: hmac::Key,
+    origins: hmac::Key,
+    pub tokens: hmac::Key,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// What a vault is made of.
+pub(crate) struct Parts {
+    pub engine: Box<dyn Engine>,
+    pub keyring_file: Box<dyn SmallFile>,
+    pub data_key: DataKey,
+    pub user: UserId,
+}
+
+/// The rows of a block without their texts, wherever they were found.
+pub(crate) enum Meta {
+    Decoded(Arc<DecodedBlock>),
+    Own(BlockMeta),
+}
+
+impl Deref for Meta {
+    type Target = BlockMeta;
+    fn deref(&self) -> &BlockMeta {
+        match self {
+            Self::Decoded(block) => block.meta(),
+            Self::Own(meta) => meta,
+        }
+    }
+}
+
+fn mac_key(index: &Secret, use_for: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, &index.derive(b"", &[b"cellar/index/1/", use_for]).0)
+}
+
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    parts.iter().for_each(|part| context.update(part));
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.sign().as_ref());
+    digest
+}
+
+impl Vault {
+    pub fn new(parts: Parts, keyring: Keyring, options: &Options) -> Result<Self, KeyError> {
+        let index = &keyring.index;
+        Ok(Self {
+            names: mac_key(index, b"names"),
+            state: mac_key(index, b"state"),
+            origins: mac_key(index, b"origins"),
+            tokens: mac_key(index, b"tokens"),
+            sealer: Sealer::new(parts.user, Arc::clone(&options.clock))?,
+            opener: Opener::new(parts.user),
+            cache: BlockCache::new(options.block_cache_bytes),
+            engine: parts.engine,
+            user: parts.user,
+            data_key: parts.data_key,
+            keyring_file: parts.keyring_file,
+            keyring: RwLock::new(Arc::new(keyring)),
+        })
+    }
+
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another keyring on disk, and then in use.
+    pub fn replace_keyring(&self, keyring: Keyring) -> Result<(), KeyError> {
+        keyring.save(self.user, &self.data_key, &*self.keyring_file)?;
+        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+        Ok(())
+    }
+
+    /// Where a document of that name lies.
+    pub fn name_digest(&self, name: &str) -> [u8; 16] {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&mac(&self.names, &[name.as_bytes()])[..16]);
+        digest
+    }
+
+    /// What a sealed descriptor or document name adds to the superblock's state. Keyed, so that nobody else
+    /// can look for another set of old values with the same sum.
+    pub fn state_digest(&self, key: Key, sealed: &[u8]) -> [u8; 32] {
+        mac(&self.state, &[key.bytes(), sealed])
+    }
+
+    /// What a phone sent, as 8 bytes that tell an identical resend from another entry; never 0.
+    pub fn origin(&self, kind: &str, key: &str, write_ts: f64, metadata: &str, data: &str) -> u64 {
+        let lengths = [kind.len(), key.len(), metadata.len()].map(|length| (length as u64).to_le_bytes());
+        let digest = mac(
+            &self.origins,
+            &[
+                lengths.as_flattened(),
+                &write_ts.to_le_bytes(),
+                kind.as_bytes(),
+                key.as_bytes(),
+                metadata.as_bytes(),
+                data.as_bytes(),
+            ],
+        );
+        u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")).max(1)
+    }
+
+    /// Seals what is not a block.
+    pub fn seal_meta(&self, key: Key, plain: &[u8]) -> Result<(Vec<u8>, SealId), KeyError> {
+        self.sealer.seal(&self.keyring().meta, &About { key: key.bytes(), context: b"" }, plain)
+    }
+
+    /// Opens what is not a block, in its own memory.
+    pub fn open_meta<'v>(&self, key: Key, sealed: &'v mut [u8]) -> Option<&'v [u8]> {
+        self.opener.open(&self.keyring().meta, &About { key: key.bytes(), context: b"" }, sealed)
+    }
+
+    pub fn seal_block(
+        &self,
+        key: Key,
+        month: &MonthKey,
+        context: &[u8],
+        plain: &[u8],
+    ) -> Result<(Vec<u8>, SealId), KeyError> {
+        self.sealer.seal(month, &About { key: key.bytes(), context }, plain)
+    }
+
+    /// Reads and opens a block.
+    fn with_block<T>(
+        &self,
+        body: &Body,
+        decode: impl FnOnce(&[u8]) -> Result<T, BadBlock>,
+    ) -> Result<T, ReadError> {
+        let number = body.number;
+        let key = Key::block(number);
+        let sealed = self.engine.get(key)?;
+        let keyring = self.keyring();
+        let month = keyring.month(&body.stream, body.month).filter(|key| key.number == body.key_number);
+        let month = month.ok_or(ReadError::Shredded { block: number })?;
+        let mut sealed = sealed.ok_or(ReadError::Missing { what: "block", number })?;
+        let unopened = ReadError::Sealed { what: "block", number };
+        if header_id(&sealed) != Some(body.seal) {
+            return Err(unopened);
+        }
+        let about = About { key: key.bytes(), context: &body.context() };
+        let plain = self.opener.open(month, &about, &mut sealed).ok_or(unopened)?;
+        decode(plain).map_err(|source| ReadError::Block { block: number, source: Box::new(source) })
+    }
+
+    /// A block with its texts.
+    pub fn block(&self, body: &Body) -> Result<Arc<DecodedBlock>, ReadError> {
+        if let Some(block) = self.cache.get(body.number) {
+            return Ok(block);
+        }
+        let block = Arc::new(self.with_block(body, |bytes| block::decode(body.codec, bytes))?);
+        check_rows(body, block.len())?;
+        self.cache.put(body.number, &block);
+        Ok(block)
+    }
+
+    /// The rows of a block without their texts.
+    pub fn meta(&self, body: &Body) -> Result<Meta, ReadError> {
+        if let Some(block) = self.cache.get(body.number) {
+            return Ok(Meta::Decoded(block));
+        }
+        let meta = self.with_block(body, |bytes| block::decode_meta(body.codec, bytes))?;
+        check_rows(body, meta.len())?;
+        Ok(Meta::Own(meta))
+    }
+
+    /// The columns of a block that locations have.
+    pub fn fields(&self, body: &Body) -> Result<Fields, ReadError> {
+        let fields = self.with_block(body, |bytes| block::decode_fields(body.codec, bytes))?;
+        check_rows(body, fields.meta.len())?;
+        Ok(fields)
+    }
+
+    /// The content of a document as its index entry says.
+    pub fn document(&self, document: &Document) -> Result<Arc<[u8]>, ReadError> {
+        if let Some(content) = document.content.get() {
+            return Ok(Arc::clone(content));
+        }
+        let key = Key::document(document.name_digest);
+        let sealed = self.engine.get(key)?;
+        if let Some(sealed) = sealed.filter(|sealed| header_id(sealed) == Some(document.seal)) {
+            let mut sealed = sealed;
+            let plain = self.open_meta(key, &mut sealed);
+            return plain.map(Arc::from).ok_or(ReadError::Sealed { what: "document", number: 0 });
+        }
+        // A commit between the two looks keeps the old content before it writes the new.
+        let kept = document.content.get().map(Arc::clone);
+        kept.ok_or(ReadError::Sealed { what: "document", number: 0 })
+    }
+}
+
+fn check_rows(body: &Body, rows: usize) -> Result<(), ReadError> {
+    if rows == body.rows as usize {
+        return Ok(());
+    }
+    Err(ReadError::Unsound { what: "block", number: body.number, why: "it has another count of rows" })
+}
