@@ -42,7 +42,8 @@ const _: () = assert!(MEMORY_RESERVATION_BYTES >= SLOT_MEMORY_BYTES_MAX as u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SandboxSettings {
     /// How many instances may live at one moment, 1 to 4,096. Not people: an idle person has none. Each reserves
-    /// about 4 GiB of address space, and a few of the system's mappings (`vm.max_map_count`).
+    /// about 4 GiB of address space, and a few of the system's mappings (`vm.max_map_count`). From 128 on the engine
+    /// gives every thread slots of its own, so that threads do not pass each other's memory back and forth.
     pub slots: u32,
 }
 
@@ -56,7 +57,7 @@ impl Default for SandboxSettings {
 pub struct Sandbox {
     engine: Engine,
     pub(crate) ticker: Ticker,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) slots: Slots,
     codes: Mutex<HashMap<CodeDigest, Weak<Code>>>,
 }
 
@@ -81,6 +82,9 @@ impl Sandbox {
 
     /// Links a component for a grant. Cheap: the links of a component are made once, when it is loaded.
     pub fn prepare(self: &Arc<Self>, code: &CellCode, granted: Interfaces) -> Result<Prepared, PrepareError> {
+        if !Engine::same(&self.engine, code.engine()) {
+            return Err(PrepareError::OtherSandbox { cell: code.digest() });
+        }
         match code.imports().without(granted).iter().next() {
             Some(interface) => Err(PrepareError::NotGranted { cell: code.digest(), interface }),
             None => Ok(Prepared::new(Arc::clone(self), code.clone())),

@@ -194,13 +194,11 @@ pub enum PrepareError {
         /// The first one that is missing.
         interface: Interface,
     },
-    /// The component's functions have other types than the contract's.
-    #[error("cell {} does not fit the contract: {why}", cell.short())]
-    Misfit {
+    /// The code was loaded by another sandbox, whose pool and ticker it needs.
+    #[error("cell {} was loaded by another sandbox", cell.short())]
+    OtherSandbox {
         /// Whose code.
         cell: CodeDigest,
-        /// The engine's words.
-        why: String,
     },
 }
 

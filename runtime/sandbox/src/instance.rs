@@ -8,7 +8,6 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline, WasmBacktrace};
 use crate::bindings::{endpoint, stage};
 use crate::engine::TRAP_FRAMES_MAX;
 use crate::native::Linked;
-use crate::slots::Slot;
 use crate::state::{Answer, Cancel, RunState, Stop};
 use crate::{
     ANSWER_BYTES_MAX, CellCode, CellHost, CodeDigest, Limits, NoHost, Outcome, Request, Response, Run,
@@ -87,11 +86,10 @@ impl Prepared {
     ) -> Result<CellStore, RunError> {
         let cell = self.digest();
         let patience = Duration::from_millis(u64::from(limits.wall_ms));
-        let slot = self.sandbox.slots.take(patience).ok_or_else(|| RunError::NoSlot {
-            cell,
-            waited_ms: limits.wall_ms,
-            slots: self.sandbox.slots(),
-        })?;
+        if !self.sandbox.slots.take(patience) {
+            return Err(RunError::NoSlot { cell, waited_ms: limits.wall_ms, slots: self.sandbox.slots() });
+        }
+        let slot = Slot(Arc::clone(&self.sandbox));
         let mut store = Store::new(self.sandbox.engine(), RunState::new(host, limits, cancel));
         store.limiter(|state| &mut state.memory);
         store.set_max_component_handles(HANDLES_MAX);
@@ -99,7 +97,7 @@ impl Prepared {
             let goes_on = context.data_mut().goes_on();
             Ok(if goes_on { UpdateDeadline::Continue(1) } else { UpdateDeadline::Interrupt })
         });
-        let mut store = CellStore { store, sandbox: Arc::clone(&self.sandbox), cell, _slot: slot };
+        let mut store = CellStore { store, cell, slot };
         store.arm();
         Ok(store)
     }
@@ -114,15 +112,23 @@ impl std::fmt::Debug for Prepared {
 /// The engine's store of one instance, and the slot that it occupies. The store is dropped first.
 struct CellStore {
     store: Store<RunState>,
-    sandbox: Arc<Sandbox>,
     cell: CodeDigest,
-    _slot: Slot,
+    slot: Slot,
+}
+
+/// One slot of a sandbox, given back when dropped.
+struct Slot(Arc<Sandbox>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.slots.give();
+    }
 }
 
 impl CellStore {
     /// From here on the clock runs.
     fn arm(&mut self) {
-        self.sandbox.ticker.check();
+        self.slot.0.ticker.check();
         let call_bytes = self.store.data().limits.call_bytes;
         self.store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
         self.store.set_epoch_deadline(1);

@@ -28,7 +28,7 @@ pub fn warm_calls(prepared: &Prepared, threads: usize, runs: usize) -> Result<Du
 }
 
 fn request() -> Request {
-    Request { rest: String::new(), now: 1e9, body_bytes: 0 }
+    Request { rest: "timestamp".to_owned(), now: 1e9, body_bytes: 0 }
 }
 
 fn on_threads(threads: usize, work: impl Fn() -> Result<(), RunError> + Sync) -> Result<Duration, RunError> {

@@ -109,6 +109,13 @@ impl CellCode {
         self.0.imports
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        match &self.0.linked {
+            Linked::Endpoint(pre) => pre.engine(),
+            Linked::Stage(pre) => pre.engine(),
+        }
+    }
+
     pub(crate) fn linked(&self) -> &Linked {
         &self.0.linked
     }

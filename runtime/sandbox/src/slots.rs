@@ -1,21 +1,23 @@
 //! The pool's slots: as many instances as may live at one moment. Who finds none waits; nobody fails at once.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Counts free slots.
+/// Counts free slots. Taking one and giving it back is one atomic step each, since every thread does it for every
+/// instance; the lock is for those who wait.
 pub(crate) struct Slots {
     total: u32,
-    free: Mutex<u32>,
-    freed: Condvar,
+    free: AtomicU32,
+    waiting: AtomicU32,
+    wake: Mutex<()>,
+    given: Condvar,
 }
 
-/// One slot, given back when dropped.
-pub(crate) struct Slot(Arc<Slots>);
-
 impl Slots {
-    pub(crate) fn new(total: u32) -> Arc<Self> {
-        Arc::new(Self { total, free: Mutex::new(total), freed: Condvar::new() })
+    pub(crate) fn new(total: u32) -> Self {
+        let (free, waiting) = (AtomicU32::new(total), AtomicU32::new(0));
+        Self { total, free, waiting, wake: Mutex::new(()), given: Condvar::new() }
     }
 
     pub(crate) fn total(&self) -> u32 {
@@ -23,32 +25,41 @@ impl Slots {
     }
 
     pub(crate) fn free(&self) -> u32 {
-        *self.lock()
+        self.free.load(Ordering::Relaxed)
     }
 
-    /// Takes a slot, waiting at most `patience`.
-    pub(crate) fn take(self: &Arc<Self>, patience: Duration) -> Option<Slot> {
-        let mut free = self.lock();
-        if *free == 0 {
-            let deadline = Instant::now() + patience;
-            while *free == 0 {
-                let left = deadline.checked_duration_since(Instant::now())?;
-                free = self.freed.wait_timeout(free, left).unwrap_or_else(PoisonError::into_inner).0;
-            }
+    /// Takes a slot, waiting at most `patience`. Whoever gets `true` calls [`Self::give`] once.
+    pub(crate) fn take(&self, patience: Duration) -> bool {
+        self.take_free() || self.wait(patience)
+    }
+
+    /// Gives a slot back.
+    pub(crate) fn give(&self) {
+        self.free.fetch_add(1, Ordering::SeqCst);
+        // Who waits has said so before looking for a free slot once more, so one of the two sees the other.
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            drop(self.wake.lock().unwrap_or_else(PoisonError::into_inner));
+            self.given.notify_one();
         }
-        *free -= 1;
-        Some(Slot(Arc::clone(self)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, u32> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take_free(&self) -> bool {
+        self.free.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| free.checked_sub(1)).is_ok()
     }
-}
 
-impl Drop for Slot {
-    fn drop(&mut self) {
-        *self.0.lock() += 1;
-        self.0.freed.notify_one();
+    fn wait(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let mut wake = self.wake.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = loop {
+            if self.take_free() {
+                break true;
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break false };
+            wake = self.given.wait_timeout(wake, left).unwrap_or_else(PoisonError::into_inner).0;
+        };
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        taken
     }
 }
 
@@ -59,14 +70,36 @@ mod tests {
     #[test]
     fn whoever_finds_no_slot_waits_for_one() {
         let slots = Slots::new(1);
-        let first = slots.take(Duration::ZERO).expect("one is free");
-        assert!(slots.take(Duration::ZERO).is_none());
-        let waiting = std::thread::spawn({
-            let slots = Arc::clone(&slots);
-            move || slots.take(Duration::from_secs(60)).is_some()
+        assert!(slots.take(Duration::ZERO));
+        assert!(!slots.take(Duration::ZERO));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| slots.take(Duration::from_secs(60)));
+            while slots.waiting.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            slots.give();
+            assert!(waiting.join().unwrap());
         });
-        drop(first);
-        assert!(waiting.join().unwrap());
-        assert_eq!(slots.free(), 1);
+        assert_eq!(slots.free(), 0);
+    }
+
+    #[test]
+    fn no_slot_is_lost_and_none_is_given_twice() {
+        let slots = Slots::new(2);
+        let alive = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        assert!(slots.take(Duration::from_secs(60)));
+                        assert!(alive.fetch_add(1, Ordering::SeqCst) < 2);
+                        std::thread::yield_now();
+                        alive.fetch_sub(1, Ordering::SeqCst);
+                        slots.give();
+                    }
+                });
+            }
+        });
+        assert_eq!((slots.free(), slots.waiting.into_inner()), (2, 0));
     }
 }

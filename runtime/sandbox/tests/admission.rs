@@ -1,5 +1,7 @@
 //! What is let in, and under which grant.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,7 @@
 //! What crosses between a cell and its host, counted and checked.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Whatever a cell does, its run ends with its own error, and other people's requests go on.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::sync::{Arc, mpsc};

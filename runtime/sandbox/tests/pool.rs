@@ -1,5 +1,7 @@
 //! The threads that run cells take turns between people.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 
