@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use runtime_types::json::member;
@@ -83,8 +83,8 @@ pub(super) struct Plan<'a> {
     pub touched: HashMap<u64, Touched>,
     by_id: HashMap<(Area, EntryId), usize>,
     puts: HashMap<PutName<'a>, usize>,
-    /// Origins of entries that left the usercache in this batch.
-    moved: HashSet<u64>,
+    /// Entries of this batch that came from a phone and have left the usercache, by origin.
+    taken_in: HashMap<u64, Vec<usize>>,
     tables: HashMap<u64, Table>,
     /// The largest id stored in each area: no larger one is looked for.
     max_ids: [EntryId; Area::ALL.len()],
@@ -107,7 +107,7 @@ impl<'a> Plan<'a> {
             touched: HashMap::new(),
             by_id: HashMap::new(),
             puts: HashMap::new(),
-            moved: HashSet::new(),
+            taken_in: HashMap::new(),
             tables: HashMap::new(),
             max_ids: Area::ALL.map(|area| index.max_id(area)),
             tally: Committed { commit: index.commit, ..Committed::default() },
@@ -137,6 +137,9 @@ impl<'a> Plan<'a> {
         let at = self.fresh.len();
         self.fresh.push(Fresh { area, row, id, origin, invalid: false, dead: false });
         self.by_id.insert((area, id), at);
+        if origin != 0 && area != Area::Usercache {
+            self.taken_in.entry(origin).or_default().push(at);
+        }
         Ok(at)
     }
 
@@ -211,14 +214,19 @@ impl<'a> Plan<'a> {
         let write_ts = row.times.get(TimeField::WriteTs);
         let mut candidates = self.written_at(Area::Timeseries, taken_in_as, write_ts)?;
         candidates.extend(self.written_at(Area::Errors, &row.key, write_ts)?);
-        if candidates.is_empty() && self.moved.is_empty() {
+        if candidates.is_empty() && self.taken_in.is_empty() {
             return Ok(false);
         }
         let origin = self.origin(row, kind);
         let stored = |(info, row): &(Arc<BlockInfo>, u32)| {
             self.tables[&info.body.number].meta.origin(*row as usize) == origin
         };
-        Ok(self.moved.contains(&origin) || candidates.iter().any(stored))
+        let fresh = |at: &usize| {
+            let fresh = &self.fresh[*at];
+            let stream = if fresh.area == Area::Timeseries { taken_in_as } else { &row.key };
+            !fresh.dead && fresh.row.key == *stream && fresh.row.times.get(TimeField::WriteTs) == write_ts
+        };
+        Ok(candidates.iter().any(stored) || self.taken_in.get(&origin).is_some_and(|rows| rows.iter().any(fresh)))
     }
 
     /// The live rows of a stream with that write time.
@@ -253,7 +261,6 @@ impl<'a> Plan<'a> {
         }
         let origin = self.origin_at(&place);
         self.kill(place);
-        self.moved.insert(origin);
         self.add(into, row, id, origin).map(drop)
     }
 

@@ -21,6 +21,8 @@ struct State {
     points: u64,
     dies_at: Option<u64>,
     dead: bool,
+    /// Syncs answer, and do nothing.
+    lying: bool,
     syncs: u64,
 }
 
@@ -151,6 +153,11 @@ impl SimDisk {
         state.dead = false;
     }
 
+    /// From now on syncs answer and do nothing.
+    pub fn ignore_syncs(&self) {
+        self.state().lying = true;
+    }
+
     /// The content of a file as programs see it.
     pub fn content(&self, name: &str) -> Vec<u8> {
         self.state().files.get(name).map(|file| file.seen.clone()).unwrap_or_default()
@@ -184,6 +191,9 @@ impl SimFile {
         state.point()?;
         state.alive()?;
         state.syncs += 1;
+        if state.lying {
+            return Ok(());
+        }
         state.files.entry(self.name.clone()).or_default().sync();
         Ok(())
     }

@@ -220,7 +220,10 @@ impl Model {
         let bits = |rows: &[(f64, OwnedRow)]| -> Vec<String> {
             rows.iter().map(|(time, row)| format!("{time:?} {row:?}")).collect()
         };
-        assert_eq!(bits(&found), bits(&expected), "{what}: {query:?}, pages of {page}");
+        let (found, wanted) = (bits(&found), bits(&expected));
+        let differs = found.iter().zip(&wanted).position(|(found, wanted)| found != wanted);
+        let at = differs.unwrap_or(found.len().min(wanted.len()));
+        assert_eq!(found.get(at), wanted.get(at), "{what}: row {at} of {query:?}, pages of {page}");
         assert_eq!(snapshot.count(query).unwrap(), expected.len() as u64, "{what}: count of {query:?}");
         let mut cursor = snapshot.find_locations(query).unwrap();
         let mut rows = LocationRows::default();

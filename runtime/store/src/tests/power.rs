@@ -1,1 +1,226 @@
+//! Power loss at every point: after opening, there is what was acknowledged, and at most the commit in flight.
 
+use runtime_types::{Area, EntryId, Query};
+
+use super::model::{Deed, Model, batch_of, read_all};
+use super::random::{Random, rounds};
+use super::scenes;
+use crate::testing::{MemoryDisk, Parts, SimDisk, TestEngine};
+use crate::{OpenError, Options, Store};
+
+enum Act {
+    Commit(Vec<Deed>),
+    Settle,
+    Reopen,
+}
+
+/// What happens, and what the store holds after each act.
+struct Script {
+    acts: Vec<Act>,
+    states: Vec<Model>,
+}
+
+impl Script {
+    fn new(seed: u64, length: usize) -> Self {
+        let mut random = Random::new(seed);
+        let (mut acts, mut states) = (Vec::new(), vec![Model::default()]);
+        let mut last = EntryId::first_of_second(1);
+        for _ in 0..length {
+            let mut model = states[states.len() - 1].clone();
+            acts.push(match random.below(10) {
+                0 => Act::Settle,
+                1 => Act::Reopen,
+                _ => {
+                    let deeds = scenes::deeds(&mut random, &model, &mut || {
+                        last = last.next();
+                        last
+                    });
+                    model.apply(&deeds);
+                    Act::Commit(deeds)
+                }
+            });
+            states.push(model);
+        }
+        Self { acts, states }
+    }
+
+    /// Runs until the power goes; answers how many acts were done.
+    fn run(&self, parts: &Parts) -> usize {
+        let Ok(mut store) = Store::open_on(parts.clone(), &Options::default()) else { return 0 };
+        for (done, act) in self.acts.iter().enumerate() {
+            let answer = match act {
+                Act::Commit(deeds) => store.commit(batch_of(deeds)).map(drop),
+                Act::Settle => store.settle().map(drop),
+                Act::Reopen => {
+                    drop(store);
+                    match Store::open_on(parts.clone(), &Options::default()) {
+                        Ok(again) => store = again,
+                        Err(_) => return done,
+                    }
+                    Ok(())
+                }
+            };
+            if answer.is_err() {
+                let mut more = crate::Batch::new();
+                more.put_document("late", vec![1]);
+                assert!(store.commit(more).is_err(), "a store whose write failed takes no more");
+                return done;
+            }
+        }
+        self.acts.len()
+    }
+}
+
+/// Everything in a store, as text.
+fn dump(store: &Store) -> String {
+    let snapshot = store.snapshot();
+    let mut text = String::new();
+    for area in Area::ALL {
+        text += &format!("{:?}\n", read_all(&snapshot, &Query::everything(area), 10_000, false));
+    }
+    for name in snapshot.documents() {
+        text += &format!("{name}: {:?}\n", snapshot.document(&name).unwrap());
+    }
+    text
+}
+
+fn dump_model(model: &Model) -> String {
+    let mut text = String::new();
+    for area in Area::ALL {
+        text += &format!("{:?}\n", model.find(&Query::everything(area)));
+    }
+    for (name, content) in &model.documents {
+        text += &format!("{name}: {:?}\n", Some(content));
+    }
+    text
+}
+
+/// After the power is back: opens, compares, and goes on writing.
+fn check(script: &Script, done: usize, parts: &Parts, what: &str) {
+    let store = Store::open_on(parts.clone(), &Options::default());
+    let store = store.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let found = dump(&store);
+    let states = &script.states[done..script.states.len().min(done + 2)];
+    assert!(
+        states.iter().any(|state| dump_model(state) == found),
+        "{what}: after {done} acts there is neither what was acknowledged nor that and the next:\n{found}"
+    );
+    let mut batch = crate::Batch::new();
+    batch.put_document("afterwards", vec![7; 100]);
+    store.commit(batch).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+    let now = dump(&store);
+    drop(store);
+    let again = Store::open_on(parts.clone(), &Options::default());
+    assert_eq!(dump(&again.unwrap_or_else(|error| panic!("{what}: {error:?}"))), now, "{what}");
+}
+
+#[test]
+fn no_acknowledged_commit_is_lost_wherever_power_goes_in_memory() {
+    for seed in 0..rounds(6, 200) {
+        let script = Script::new(seed, 12);
+        let mut point = 0;
+        loop {
+            let memory = MemoryDisk::default();
+            let engine = TestEngine::Memory(memory.clone());
+            let parts = Parts { engine, ..Parts::redb(&SimDisk::default()) };
+            drop(Store::create_on(parts.clone(), &Options::default()).unwrap());
+            memory.die_at(memory.points() + point);
+            let done = script.run(&parts);
+            memory.revive();
+            check(&script, done, &parts, &format!("seed {seed}, point {point}"));
+            if done == script.acts.len() {
+                break;
+            }
+            point += 1;
+        }
+        assert!(point > 8, "seed {seed} has only {point} points");
+    }
+}
+
+#[test]
+fn no_acknowledged_commit_is_lost_wherever_power_goes_under_redb() {
+    let mut points = 0;
+    for seed in 0..rounds(2, 40) {
+        let script = Script::new(seed ^ 0x5eed, 7);
+        let mut point = 0;
+        loop {
+            let fate = seed * 1_000 + point;
+            let disk = SimDisk::default();
+            let parts = Parts::redb(&disk);
+            drop(Store::create_on(parts.clone(), &Options::default()).unwrap());
+            disk.die_at(disk.points() + point);
+            let done = script.run(&parts);
+            disk.revive(fate);
+            check(&script, done, &parts, &format!("seed {seed}, point {point}, fate {fate}"));
+            if done == script.acts.len() {
+                break;
+            }
+            point += 1;
+        }
+        points += point;
+    }
+    eprintln!("{points} points of power loss under redb");
+}
+
+#[test]
+fn a_disk_that_forgets_its_syncs_is_caught_by_these_tests() {
+    // The test of the test: a store on a disk whose syncs do nothing loses what it acknowledged.
+    let mut lost = false;
+    for fate in 0..20 {
+        let disk = SimDisk::default();
+        let parts = Parts::redb(&disk);
+        drop(Store::create_on(parts.clone(), &Options::default()).unwrap());
+        disk.ignore_syncs();
+        let script = Script::new(3, 6);
+        script.run(&parts);
+        disk.revive(fate);
+        let store = Store::open_on(parts, &Options::default());
+        lost |= store.map_or(true, |store| {
+            let all = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dump(&store)));
+            all.map_or(true, |found| found != dump_model(&script.states[script.states.len() - 1]))
+        });
+    }
+    assert!(lost);
+}
+
+#[test]
+fn a_keyring_of_another_time_is_refused_and_not_taken_for_a_shredded_month() {
+    let disk = SimDisk::default();
+    let parts = Parts::redb(&disk);
+    drop(Store::create_on(parts.clone(), &Options::default()).unwrap());
+    let old = disk.content("keyring");
+    let store = Store::open_on(parts.clone(), &Options::default()).unwrap();
+    let thing = scenes::thing(&mut Random::new(1), store.allocate(1)[0]);
+    store.commit(batch_of(&[Deed::Insert(Area::Timeseries, thing)])).unwrap();
+    drop(store);
+    let new = disk.content("keyring");
+    disk.set_content("keyring", old);
+    assert!(matches!(Store::open_on(parts.clone(), &Options::default()), Err(OpenError::Damaged(_))));
+    disk.set_content("keyring", new);
+    assert!(Store::open_on(parts, &Options::default()).is_ok());
+}
+
+#[test]
+fn shredding_that_a_crash_cut_short_is_finished_at_the_next_opening() {
+    for point in 0..60 {
+        let disk = SimDisk::default();
+        let parts = Parts::redb(&disk);
+        let store = Store::create_on(parts.clone(), &Options::default()).unwrap();
+        let mut batch = crate::Batch::new();
+        for at in [1_700_000_000.0, 1_702_000_000.0] {
+            batch.insert(Area::Timeseries, super::lab::entry("a/b", &super::lab::location(at)));
+        }
+        store.commit(batch).unwrap();
+        disk.die_at(disk.points() + point);
+        let shredded = store.shred(&[], 2023 * 12 + 10..=2023 * 12 + 10);
+        drop(store);
+        disk.revive(point);
+        let store = Store::open_on(parts.clone(), &Options::default()).unwrap();
+        let times: Vec<f64> = read_all(&store.snapshot(), &Query::everything(Area::Timeseries), 9, false)
+            .into_iter()
+            .map(|(time, _)| time)
+            .collect();
+        let both = times == [1_700_000_000.0, 1_702_000_000.0];
+        assert!(times == [1_702_000_000.0] || (both && shredded.is_err()), "point {point}: {times:?}");
+    }
+}
