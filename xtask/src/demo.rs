@@ -36,7 +36,7 @@ fn build_host(workspace: &Workspace, profile: Profile) -> Result<PathBuf, Troubl
         }
     };
     step("host", what, || {
-        let package = ["build", "--package", "runtime-host", "--bin", "cellar"];
+        let package = ["build", "--workspace", "--bin", "cellar"];
         run(cargo().args(package).args(options), "correct what cargo says above")?;
         let program = workspace.target.join(folder).join("cellar");
         let result = program.display().to_string();

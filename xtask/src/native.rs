@@ -29,7 +29,9 @@ impl Compiler {
     /// Builds it with the profile of development, in which what it depends on is optimised.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self, Trouble> {
         run(
-            cargo().args(["build", "--quiet", "--package", "runtime-sandbox", "--bin", COMPILER]),
+            // Of the whole workspace, so that its dependencies have the features that every later build asks for, and
+            // the engine is built once.
+            cargo().args(["build", "--quiet", "--workspace", "--bin", COMPILER]),
             "correct what cargo says above",
         )?;
         let program = workspace.target.join("debug").join(COMPILER);
