@@ -1,7 +1,9 @@
 use cells_model::page::Page;
 
 use super::*;
-use crate::{EntrySource, LocationSource, TimeField};
+use crate::{
+    Documents, EntrySource, Exchange, LocationSource, ReadEntries, TimeField, Usercache, WriteEntries,
+};
 
 fn put_row(write_ts: f64, data: &str) -> Rows {
     let mut rows = Rows::new();
