@@ -1,11 +1,20 @@
 //! The host: one port, TLS, HTTP, configuration, many people; and everything that `cellar` can do.
 //!
-//! * Holds: [`http`] and [`tls`] (the port), [`phone`] (a phone on the command line).
+//! * Holds: [`http`] and [`tls`] (the port), [`admin`] (people), [`phone`] (a phone on the command line), [`cli`] and
+//!   [`verbs`] (the binary), [`config`] and [`logs`].
 //! * Units: limits end in their unit.
 //! * Not here: what happens to a request behind its route (`runtime/user`).
 
+pub mod admin;
+pub mod bench;
 pub mod cells;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod failure;
 pub mod http;
+pub mod logs;
 pub mod phone;
 pub mod replay;
 pub mod tls;
+pub mod verbs;

@@ -26,8 +26,7 @@ pub type Subscriber = Box<dyn tracing::Subscriber + Send + Sync>;
 pub fn subscriber(format: LogFormat, filter: &str, writer: BoxMakeWriter) -> Result<Subscriber, BadFilter> {
     let parsed = EnvFilter::try_new(filter);
     let parsed = parsed.map_err(|source| BadFilter { filter: filter.to_owned(), source })?;
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(parsed).with_writer(writer).with_ansi(false);
+    let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(writer).with_ansi(false);
     Ok(match format {
         LogFormat::Text => Box::new(builder.finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),

@@ -59,7 +59,9 @@ fn refuse(user: UserId, error: &CallError) -> Refusal {
     let (status, code) = (error.status(), error.code());
     if status >= 500 {
         match error {
-            CallError::Cell(_) => tracing::warn!(user = %user.short(), status, code, "call ended by its cell"),
+            CallError::Cell(_) => {
+                tracing::warn!(user = %user.short(), status, code, "call ended by its cell")
+            }
             CallError::Overloaded(_) => tracing::warn!(user = %user.short(), status, code, "call refused"),
             _ => {
                 let why = runtime_user::chain(error);
@@ -68,8 +70,13 @@ fn refuse(user: UserId, error: &CallError) -> Refusal {
         }
     }
     let message = match error {
-        CallError::Cell(_) => "the cell that answers this path did not: nothing was stored, its owner finds why in the log".to_owned(),
-        _ if status == 503 => "the host cannot answer now: nothing was stored, send it again later".to_owned(),
+        CallError::Cell(_) => {
+            "the cell that answers this path did not: nothing was stored, its owner finds why in the log"
+                .to_owned()
+        }
+        _ if status == 503 => {
+            "the host cannot answer now: nothing was stored, send it again later".to_owned()
+        }
         _ => error.to_string(),
     };
     Refusal { retry_after_s: error.retry_after_s(), ..Refusal::new(status, code, message) }

@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn crumbs_are_put_together_and_large_pieces_are_kept_as_they_are() {
         let budget = Budget::new(1 << 20);
-        let mut gathered = Gathered { held: budget.hold(), pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
+        let mut gathered =
+            Gathered { held: budget.hold(), pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
         let mut want = Vec::new();
         for index in 0..40_000_u32 {
             let piece = Bytes::copy_from_slice(&index.to_le_bytes());

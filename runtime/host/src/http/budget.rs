@@ -37,7 +37,10 @@ impl Held {
     /// Takes more; answers whether there was enough.
     #[must_use]
     pub fn take(&mut self, bytes: u64) -> bool {
-        let taken = self.budget.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(bytes));
+        let taken = self
+            .budget
+            .free
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(bytes));
         if taken.is_ok() {
             self.bytes += bytes;
         }

@@ -62,8 +62,7 @@ impl Refusal {
 
     /// The token is nobody's.
     pub fn unknown_token() -> Self {
-        let message =
-            "nobody here has that token: the owner of the host makes one with `cellar user add`, and may have revoked this one";
+        let message = "nobody here has that token: the owner of the host makes one with `cellar user add`, and may have revoked this one";
         Self::new(403, "unknown-token", message)
     }
 
@@ -74,7 +73,8 @@ impl Refusal {
 
     /// The body is over the limit.
     pub fn too_large(limit_bytes: u64) -> Self {
-        let message = format!("the body is over the limit of {limit_bytes} bytes: send it in several requests");
+        let message =
+            format!("the body is over the limit of {limit_bytes} bytes: send it in several requests");
         Self::new(413, "body-too-large", message)
     }
 
@@ -85,13 +85,19 @@ impl Refusal {
 
     /// The body came too slowly.
     pub fn slow_body(limit_ms: u64) -> Self {
-        let message = format!("the body paused or lasted too long (limit {limit_ms} ms): nothing was stored, send it again");
+        let message = format!(
+            "the body paused or lasted too long (limit {limit_ms} ms): nothing was stored, send it again"
+        );
         Self::new(408, "slow-body", message)
     }
 
     /// The body broke off.
     pub fn broken_body() -> Self {
-        Self::new(400, "broken-body", "the body ended before its length, or is wrongly chunked: nothing was stored")
+        Self::new(
+            400,
+            "broken-body",
+            "the body ended before its length, or is wrongly chunked: nothing was stored",
+        )
     }
 
     /// The host is full for now.

@@ -53,7 +53,16 @@ impl Drop for Record {
         if complete {
             tracing::info!(method, route, status, user, bytes_in, bytes_out, elapsed_us, "request answered");
         } else {
-            tracing::info!(method, route, status, user, bytes_in, bytes_out, elapsed_us, "request broken off");
+            tracing::info!(
+                method,
+                route,
+                status,
+                user,
+                bytes_in,
+                bytes_out,
+                elapsed_us,
+                "request broken off"
+            );
         }
     }
 }
@@ -103,7 +112,9 @@ impl Body for Reply {
         match &next {
             Some(Ok(bytes)) => self.record.bytes_out += bytes.len() as u64,
             // The end of a chunked answer is not written then, so the caller sees that it is cut.
-            Some(Err(broken)) => tracing::warn!(route = self.record.route, reason = %broken.reason, "answer broke off"),
+            Some(Err(broken)) => {
+                tracing::warn!(route = self.record.route, reason = %broken.reason, "answer broke off")
+            }
             None => {}
         }
         self.record.complete |= last;
@@ -116,7 +127,9 @@ impl Body for Reply {
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Content::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Content::Pieces(_) => SizeHint::default(),
         }
     }

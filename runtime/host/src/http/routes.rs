@@ -87,10 +87,9 @@ impl Route {
             Self::ProfileUpdate => "/profile/update",
             Self::PipelineRange => "/pipeline/get_range_ts",
             Self::PipelineComplete => "/pipeline/get_complete_ts",
-            Self::Cell { path, .. } => CELL_PATHS
-                .iter()
-                .find(|(known, ..)| known == path)
-                .map_or("/", |(_, _, template)| template),
+            Self::Cell { path, .. } => {
+                CELL_PATHS.iter().find(|(known, ..)| known == path).map_or("/", |(_, _, template)| template)
+            }
         }
     }
 

@@ -180,8 +180,14 @@ impl Scanner {
     fn step(&mut self, byte: u8) -> Result<(), BadBody> {
         let space = matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
         match self.state {
-            State::Start | State::Value | State::ValueOrEnd | State::NameOrEnd | State::Name | State::Colon
-            | State::AfterValue | State::End
+            State::Start
+            | State::Value
+            | State::ValueOrEnd
+            | State::NameOrEnd
+            | State::Name
+            | State::Colon
+            | State::AfterValue
+            | State::End
                 if space => {}
             State::Start if byte == b'{' => return self.open(Bracket::Object),
             State::Start => return Err(self.bad("expected `{`")),
@@ -384,11 +390,13 @@ mod tests {
 
     #[test]
     fn the_user_of_the_body_is_found_and_no_other() {
-        let body = br#" {"a":{"user":"inner"},"list":["user",{"user":1}], "user" : "me\u0041" ,"z":-1.5e+3} "#;
+        let body =
+            br#" {"a":{"user":"inner"},"list":["user",{"user":1}], "user" : "me\u0041" ,"z":-1.5e+3} "#;
         let scanner = scan(&[body]).expect("sound");
         assert_eq!(scanner.user().as_deref(), Some("meA"));
         let span = scanner.user_span().expect("found");
-        let text = &body[usize::try_from(span.start).expect("small")..usize::try_from(span.end).expect("small")];
+        let text =
+            &body[usize::try_from(span.start).expect("small")..usize::try_from(span.end).expect("small")];
         assert_eq!(text, br"me\u0041");
     }
 

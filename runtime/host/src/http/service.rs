@@ -41,15 +41,23 @@ enum Answered {
 }
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
-pub async fn answer<B: Backend>(app: Arc<App<B>>, request: Request<Incoming>, phase: Arc<Phase>) -> Response<Reply> {
+pub async fn answer<B: Backend>(
+    app: Arc<App<B>>,
+    request: Request<Incoming>,
+    phase: Arc<Phase>,
+) -> Response<Reply> {
     let mut record = Record::start(method_name(request.method()), phase);
     let outcome = handle(&app, request, &mut record).await;
     match outcome {
-        Ok(Answered::Json(value)) => whole(response(StatusCode::OK, "application/json"), value.to_string(), record),
+        Ok(Answered::Json(value)) => {
+            whole(response(StatusCode::OK, "application/json"), value.to_string(), record)
+        }
         Ok(Answered::Html(text)) => {
             let builder = response(StatusCode::OK, "text/html; charset=utf-8").header(
                 header::CONTENT_SECURITY_POLICY,
-                HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+                HeaderValue::from_static(
+                    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+                ),
             );
             whole(builder, text, record)
         }
@@ -122,7 +130,8 @@ async fn handle<B: Backend>(
         }
     };
     record.user = bearer;
-    let bytes_max = if route.is_cell() { app.limits.bytes_max } else { SMALL_BYTES_MAX.min(app.limits.bytes_max) };
+    let bytes_max =
+        if route.is_cell() { app.limits.bytes_max } else { SMALL_BYTES_MAX.min(app.limits.bytes_max) };
     let limits = BodyLimits { bytes_max, ..app.limits };
     let sender_waits = head.headers.contains_key(header::EXPECT);
     let authenticate = |token: &str| {
@@ -195,7 +204,9 @@ fn update_doc(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match parsed {
         Value::Object(mut members) => match members.remove("update_doc") {
             Some(Value::Object(fields)) => Ok(fields),
-            _ => Err(Refusal::new(400, "no-update-doc", "`update_doc` must be an object of the fields to set")),
+            _ => {
+                Err(Refusal::new(400, "no-update-doc", "`update_doc` must be an object of the fields to set"))
+            }
         },
         _ => Err(Refusal::new(400, "bad-json", "the body must be an object")),
     }
@@ -213,9 +224,13 @@ fn update_profile<B: Backend>(backend: &B, user: UserId, fields: Map<String, Val
 }
 
 /// Runs what may wait for the disk where that disturbs no socket.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(Refusal::new(503, "unavailable", "the host cannot answer now").retry_after(5)))
+    done.unwrap_or_else(
+        |_| Err(Refusal::new(503, "unavailable", "the host cannot answer now").retry_after(5)),
+    )
 }
 
 /// The host's clock, s.

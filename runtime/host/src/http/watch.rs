@@ -101,22 +101,24 @@ impl Phase {
         });
     }
 
+    /// What the peer may take now, ms, since when, and what it means if it takes longer; nothing while we are at it.
+    fn limit(&self, patience: Patience) -> Option<(u64, Instant, Ended)> {
+        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        match now.doing {
+            Doing::Waiting if now.answered => Some((patience.idle_ms, now.since, Ended::Idle)),
+            Doing::Waiting => Some((patience.head_ms, now.since, Ended::Idle)),
+            Doing::Head => Some((patience.head_ms, now.since, Ended::SlowHead)),
+            Doing::Requests(_) => None,
+        }
+    }
+
     /// Resolves when the peer has been waited for long enough.
     pub async fn watch(&self, patience: Patience) -> Ended {
         loop {
             let changed = self.changed.notified();
-            let (limit_ms, since, ended) = {
-                let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-                match now.doing {
-                    Doing::Waiting if now.answered => (patience.idle_ms, now.since, Ended::Idle),
-                    Doing::Waiting => (patience.head_ms, now.since, Ended::Idle),
-                    Doing::Head => (patience.head_ms, now.since, Ended::SlowHead),
-                    Doing::Requests(_) => {
-                        drop(now);
-                        changed.await;
-                        continue;
-                    }
-                }
+            let Some((limit_ms, since, ended)) = self.limit(patience) else {
+                changed.await;
+                continue;
             };
             tokio::select! {
                 () = changed => {}

@@ -110,10 +110,7 @@ mod tests {
             (format!("cellar://h:0/?token={token}&pin={PIN}"), BadConnect::Port),
             (format!("cellar://h:1/?token={token}"), BadConnect::Form),
             (format!("cellar://h:1/?token={token}&pin=ab"), BadConnect::Pin(BadPin)),
-            (
-                format!("cellar://h:1/?token=777&pin={PIN}"),
-                BadConnect::Token(BadToken::Length { chars: 3 }),
-            ),
+            (format!("cellar://h:1/?token=777&pin={PIN}"), BadConnect::Token(BadToken::Length { chars: 3 })),
         ];
         for (text, want) in table {
             let error = text.parse::<Connect>().err();

@@ -35,7 +35,11 @@ pub fn elements(text: &str) -> Result<Vec<&str>, BadArray> {
                 }
                 if is_last {
                     let behind = text.get(at + 1..).unwrap_or_default().trim();
-                    return if behind.is_empty() { Ok(found) } else { Err(bad(at + 1, "text behind the array")) };
+                    return if behind.is_empty() {
+                        Ok(found)
+                    } else {
+                        Err(bad(at + 1, "text behind the array"))
+                    };
                 }
                 start = at + 1;
             }

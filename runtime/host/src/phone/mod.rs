@@ -11,5 +11,5 @@ mod elements;
 
 pub use batches::{BadDump, ENTRIES_PER_BATCH_MAX, batches, entries_of, read_file};
 pub use client::{Phone, PhoneError, Reply};
-pub use elements::{BadArray, elements};
 pub use connect::{BadConnect, Connect};
+pub use elements::{BadArray, elements};

@@ -2,7 +2,6 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,11 +141,6 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&half, path)
-}
-
-/// Names for a certificate besides `localhost`: the address that is listened at, where it is one address.
-pub fn names_of(address: IpAddr) -> Vec<String> {
-    if address.is_unspecified() { Vec::new() } else { vec![address.to_string()] }
 }
 
 #[cfg(test)]

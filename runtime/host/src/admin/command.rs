@@ -1,0 +1,188 @@
+//! What can be done for people, as data: it travels through the socket or is done at once.
+
+use std::path::PathBuf;
+
+use runtime_user::people::PersonRecord;
+use runtime_user::{Area, Runtime, StageState, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{export, import};
+use crate::failure::Failure;
+use crate::http::service::now;
+use crate::tls::Pin;
+
+/// One command. People are named by name or id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// Adds a person.
+    Add {
+        /// What to call them.
+        name: String,
+    },
+    /// Everybody.
+    List,
+    /// One person: record, streams, disk.
+    Show {
+        /// Who.
+        user: String,
+    },
+    /// Refuses a person's calls, or lets them in again.
+    Suspend {
+        /// Who.
+        user: String,
+        /// Which of the two.
+        suspended: bool,
+    },
+    /// Writes everything of a person into one file.
+    Export {
+        /// Who.
+        user: String,
+        /// Which file; absolute, and not there yet.
+        output: PathBuf,
+    },
+    /// Reads an export as a new person, or a dump into a person.
+    Import {
+        /// Into whom; none: the person of the export, who must not be here.
+        into: Option<String>,
+        /// Which file; absolute.
+        input: PathBuf,
+    },
+    /// Destroys a person's key, then everything else of them.
+    Erase {
+        /// Who.
+        user: String,
+    },
+    /// Runs the pipeline.
+    PipelineRun {
+        /// Whose.
+        user: String,
+    },
+    /// What the pipeline remembers.
+    PipelineStatus {
+        /// Whose.
+        user: String,
+    },
+    /// Forgets what the pipeline made.
+    PipelineReset {
+        /// Whose.
+        user: String,
+    },
+}
+
+/// Where phones reach the host: what a connection string is made of, the token aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// `HOST:PORT`
+    pub address: String,
+    /// The pin of the host's key.
+    pub pin: Pin,
+}
+
+impl Door {
+    /// The connection string with that token. It is a secret.
+    pub fn connection(&self, token: &str) -> String {
+        format!("cellar://{}/?token={token}&pin={}", self.address, self.pin)
+    }
+}
+
+const SEE_LIST: &str = "`cellar user list` shows who is here";
+const SEE_LOG: &str = "look into the host's log, and try again";
+
+/// Does one command. Blocks on the disk.
+///
+/// # Errors
+/// [`Failure`] with the remedy.
+pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value, Failure> {
+    match command {
+        Command::Add { name } => {
+            let (user, token) =
+                runtime.people().add(&name, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            Ok(json!({ "id": user.dashed(), "name": name, "connect": door.connection(token.reveal()) }))
+        }
+        Command::List => {
+            let records = runtime.people().records().map_err(|error| Failure::of(&error, SEE_LOG))?;
+            Ok(records.iter().map(person).collect())
+        }
+        Command::Show { user } => show(runtime, &user),
+        Command::Suspend { user, suspended } => {
+            let id = find(runtime, &user)?;
+            runtime.people().suspend(id, suspended).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            runtime.put_to_sleep(id);
+            Ok(json!({ "id": id.dashed(), "suspended": suspended }))
+        }
+        Command::Export { user, output } => export::export(runtime, find(runtime, &user)?, &output),
+        Command::Import { into, input } => {
+            let into = into.map(|user| find(runtime, &user)).transpose()?;
+            import::import(runtime, door, into, &input)
+        }
+        Command::Erase { user } => {
+            let id = find(runtime, &user)?;
+            runtime.erase(id).map_err(|error| {
+                Failure::of(
+                    &error,
+                    "the person is suspended now; try again when nothing of theirs is running",
+                )
+            })?;
+            Ok(json!({ "id": id.dashed(), "erased": true }))
+        }
+        Command::PipelineRun { user } => {
+            let report = runtime.run_pipeline(find(runtime, &user)?, now());
+            let report = report.map_err(|error| Failure::of(&error, SEE_LOG))?;
+            serde_json::to_value(report).map_err(|error| Failure::of(&error, SEE_LOG))
+        }
+        Command::PipelineStatus { user } => pipeline_status(runtime, &user),
+        Command::PipelineReset { user } => {
+            let id = find(runtime, &user)?;
+            let removed = runtime.reset_pipeline(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            Ok(json!({ "id": id.dashed(), "removed": removed }))
+        }
+    }
+}
+
+fn find(runtime: &Runtime, user: &str) -> Result<UserId, Failure> {
+    runtime.people().find(user).map_err(|error| Failure::of(&error, SEE_LIST))
+}
+
+fn person(record: &PersonRecord) -> Value {
+    let id = record.id.parse::<UserId>().map_or_else(|_| record.id.clone(), |user| user.dashed());
+    json!({
+        "id": id,
+        "name": record.name,
+        "created_ts": record.created_ts,
+        "suspended": record.suspended,
+        "tokens": record.tokens.len(),
+    })
+}
+
+fn show(runtime: &Runtime, user: &str) -> Result<Value, Failure> {
+    let record = runtime.people().show(user).map_err(|error| Failure::of(&error, SEE_LIST))?;
+    let mut shown = person(&record);
+    if record.suspended {
+        return Ok(shown);
+    }
+    let of_call = |error| Failure::of(&error, SEE_LOG);
+    let reached = runtime.person(find(runtime, user)?).map_err(of_call)?;
+    let streams = reached.store.snapshot().streams().into_iter().map(|(stream, count)| {
+        json!({ "area": area_name(stream.area), "key": stream.key.as_str(), "entries": count })
+    });
+    shown["streams"] = streams.collect();
+    let bytes = reached.store.bytes_on_disk().map_err(|error| Failure::of(&error, SEE_LOG))?;
+    shown["bytes_on_disk"] = bytes.into();
+    Ok(shown)
+}
+
+fn area_name(area: Area) -> &'static str {
+    export::AREAS.iter().find(|(_, known)| *known == area).map_or("other", |(name, _)| name)
+}
+
+fn pipeline_status(runtime: &Runtime, user: &str) -> Result<Value, Failure> {
+    let states = runtime.pipeline_status(find(runtime, user)?);
+    let states = states.map_err(|error| Failure::of(&error, SEE_LOG))?;
+    let of_stage = |(stage, state): (String, StageState)| {
+        let off = runtime.plan().stage(&stage).is_some_and(|spec| !spec.enabled);
+        json!({ "stage": stage, "off": off, "state": state })
+    };
+    Ok(states.into_iter().map(of_stage).collect())
+}

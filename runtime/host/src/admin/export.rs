@@ -1,0 +1,135 @@
+//! Everything of a person in one file that people and programs can read.
+//!
+//! `{"format", "user", "exported_ts", "documents", "timeseries", "usercache", "errors"}`: entries as the HTTP API gives
+//! them, ids and hidden ones included; documents by name, as JSON where they are JSON and as hex digits where not.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use runtime_store::{Row, Snapshot};
+use runtime_user::{Area, Query, Runtime, UserId};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::http::service::now;
+
+/// What the member `format` says.
+pub(super) const FORMAT: &str = "cellar-export-1";
+/// The areas, each under the name that it has in the file.
+pub(super) const AREAS: [(&str, Area); 3] =
+    [("timeseries", Area::Timeseries), ("usercache", Area::Usercache), ("errors", Area::Errors)];
+
+/// Writes the file; it must not be there yet, and only its owner may read it.
+pub(super) fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Value, Failure> {
+    let of_file = |error: io::Error| {
+        Failure::new(
+            format!("cannot write {}: {error}", output.display()),
+            "name a new file in a folder that the host may write to",
+        )
+    };
+    let record = runtime.people().show(&user.to_string());
+    let record = record.map_err(|error| Failure::of(&error, "look into the host's log"))?;
+    let person = runtime.person(user);
+    let person = person.map_err(|error| {
+        Failure::of(&error, "look into the host's log; a suspended person is resumed first")
+    })?;
+    let snapshot = person.store.snapshot();
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output).map_err(of_file)?;
+    let written = write_all(&file, &snapshot, user, &record.name, record.created_ts);
+    let counts = written.map_err(|error| {
+        // Half an export must not be taken for a whole one.
+        let _ = std::fs::remove_file(output);
+        of_file(error)
+    })?;
+    Ok(json!({ "id": user.dashed(), "output": output, "entries": counts }))
+}
+
+fn write_all(
+    file: &File,
+    snapshot: &Snapshot,
+    user: UserId,
+    name: &str,
+    created_ts: f64,
+) -> io::Result<Value> {
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let of_user = json!({ "id": user.to_string(), "name": name, "created_ts": created_ts });
+    write!(
+        out,
+        "{{\"format\":\"{FORMAT}\",\n\"user\":{of_user},\n\"exported_ts\":{},\n\"documents\":{{",
+        now()
+    )?;
+    for (index, document) in snapshot.documents().iter().enumerate() {
+        let content = snapshot.document(document).map_err(io::Error::other)?.unwrap_or_default();
+        let comma = if index == 0 { "" } else { "," };
+        write!(out, "{comma}\n{}:{}", json!(document), document_text(&content))?;
+    }
+    write!(out, "\n}}")?;
+    let mut counts = json!({});
+    for (name, area) in AREAS {
+        write!(out, ",\n\"{name}\":[")?;
+        counts[name] = write_area(&mut out, snapshot, user, area)?.into();
+        write!(out, "\n]")?;
+    }
+    writeln!(out, "}}")?;
+    out.flush()?;
+    file.sync_all()?;
+    Ok(counts)
+}
+
+/// `{"json": ...}` where the content is JSON, byte for byte; `{"hex": "..."}` where not.
+fn document_text(content: &[u8]) -> String {
+    match serde_json::from_slice::<&RawValue>(content) {
+        // What stands around the value would be lost, so only a value that is all of it counts.
+        Ok(value) if value.get().len() == content.len() => format!("{{\"json\":{value}}}"),
+        _ => format!(
+            "{{\"hex\":\"{}\"}}",
+            content.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        ),
+    }
+}
+
+fn write_area(out: &mut impl Write, snapshot: &Snapshot, user: UserId, area: Area) -> io::Result<u64> {
+    let mut cursor = snapshot.find(&Query::everything(area)).map_err(io::Error::other)?;
+    let (mut count, mut outcome) = (0_u64, Ok(()));
+    cursor
+        .visit(&mut |row| {
+            outcome = write_entry(out, user, row, count == 0);
+            count += 1;
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .map_err(io::Error::other)?;
+    outcome.map(|()| count)
+}
+
+fn write_entry(out: &mut impl Write, user: UserId, row: &Row<'_>, first: bool) -> io::Result<()> {
+    let comma = if first { "" } else { "," };
+    let Row { id, metadata, data, extra, invalid, .. } = row;
+    write!(
+        out,
+        "{comma}\n{{\"_id\":{{\"$oid\":\"{id}\"}},\"user_id\":{{\"$uuid\":\"{user}\"}},\"metadata\":{metadata},\"data\":{data}"
+    )?;
+    if *invalid {
+        write!(out, ",\"invalid\":true")?;
+    }
+    if !extra.is_empty() {
+        write!(out, ",{extra}")?;
+    }
+    write!(out, "}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::document_text;
+
+    #[test]
+    fn a_document_that_is_no_json_is_written_in_hex() {
+        assert_eq!(document_text(b"{\"a\": 1.50}"), "{\"json\":{\"a\": 1.50}}");
+        assert_eq!(document_text(b"\x00\xff"), "{\"hex\":\"00ff\"}");
+        assert_eq!(document_text(b" 1"), "{\"hex\":\"2031\"}");
+        assert_eq!(document_text(b""), "{\"hex\":\"\"}");
+    }
+}

@@ -1,0 +1,132 @@
+//! The command line. Exit status: 0 done, 1 failed with one line on stderr, 2 bad arguments.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::verbs::{phone, pipeline, serve, types, user};
+use crate::{bench, demo, replay};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cellar",
+    version,
+    about = "A private server for people's own data",
+    arg_required_else_help = true
+)]
+struct Cli {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Answer phones on one port and run each person's cells
+    #[command(after_help = serve::EXAMPLE)]
+    Serve(serve::Args),
+    /// Show a day of an invented person, from phone to diary
+    #[command(after_help = "Example:\n  cellar demo\n  cellar demo --keep /tmp/demo")]
+    Demo(demo::Args),
+    /// Run the pipeline over dumps and write what comes of them
+    #[command(
+        after_help = "Example:\n  cellar replay --input day1.json.gz --input day2.json.gz --output result.json"
+    )]
+    Replay(replay::Args),
+    /// Add, list, suspend, export, import and erase people
+    #[command(subcommand)]
+    User(user::Verb),
+    /// Act as a phone
+    #[command(subcommand)]
+    Phone(phone::Verb),
+    /// Run, look at and reset a person's pipeline
+    #[command(subcommand)]
+    Pipeline(pipeline::Verb),
+    /// List the data types that are known, each with the cell that brought it
+    #[command(after_help = "Example:\n  cellar types --json")]
+    Types,
+    /// Measure, and print ratios taken in one run
+    #[command(after_help = "Example:\n  cellar bench put")]
+    Bench(bench::Args),
+    /// Compile one component; a host starts this as a process of its own
+    #[command(name = "compile-cell", hide = true)]
+    CompileCell {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// Reads the arguments of the process and does what they say.
+pub fn main() -> ExitCode {
+    let Cli { json, verb } = Cli::parse();
+    let done = match verb {
+        Verb::Serve(args) => serve::run(&args, json),
+        Verb::Demo(args) => demo::run(&args, json).map_err(|error| {
+            Failure::of(&error, "look at what failed, or report it with `cellar --version`")
+        }),
+        Verb::Replay(args) => run_replay(&args, json),
+        Verb::User(verb) => user::run(verb, json),
+        Verb::Phone(verb) => phone::run(verb, json),
+        Verb::Pipeline(verb) => pipeline::run(verb, json),
+        Verb::Types => types::run(json),
+        Verb::Bench(args) => bench::run(&args, json)
+            .map_err(|error| Failure::of(&error, "`cellar bench --help` lists the benchmarks")),
+        Verb::CompileCell { args } => return runtime_sandbox::compiler_main(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("cellar: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_replay(args: &replay::Args, json: bool) -> Result<(), Failure> {
+    let replayed = replay::run(args)
+        .map_err(|error| Failure::of(&error, "a dump is a JSON array of entries with metadata and data"))?;
+    if json {
+        println!("{}", serde_json::to_string(&replayed).map_err(|error| Failure::of(&error, "report this"))?);
+    } else {
+        println!(
+            "{} entries imported, {} stored at the end; pipeline {:.3} s of CPU (start {:.3} s, import {:.3} s, export {:.3} s)",
+            replayed.imported,
+            replayed.entries,
+            replayed.pipeline_cpu_s,
+            replayed.start_s,
+            replayed.import_s,
+            replayed.export_s
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let mut inner = command.get_subcommands().filter(|inner| !inner.is_hide_set()).peekable();
+            if inner.peek().is_none() {
+                let help = command.clone().render_long_help().to_string();
+                assert!(help.contains("cellar ") && help.contains("Example"), "{path}: {help}");
+            }
+            for inner in inner {
+                check(inner, &format!("{path} {}", inner.get_name()));
+            }
+        }
+        check(&Cli::command(), "cellar");
+    }
+}

@@ -1,0 +1,12 @@
+//! What each verb of `cellar` does, a file a verb.
+
+pub mod phone;
+pub mod pipeline;
+pub mod serve;
+pub mod types;
+pub mod user;
+
+mod place;
+
+pub use place::Place;
+pub(crate) use place::{administer, identity, moment};
