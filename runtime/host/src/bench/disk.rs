@@ -39,7 +39,7 @@ pub(super) fn run() -> Figures {
 }
 
 fn bytes_each(store: &Store, entries: usize) -> Result<f64, BenchError> {
-    let bytes = store.bytes_on_disk().map_err(CallError::Open)?;
+    let bytes = store.bytes_on_disk().map_err(CallError::Read)?;
     Ok(bytes as f64 / entries as f64)
 }
 

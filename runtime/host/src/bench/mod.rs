@@ -76,8 +76,10 @@ const BENCHMARKS: [Benchmark; 7] = [
 
 /// Runs the named benchmark, or all; prints each table as it comes, or everything as JSON.
 pub fn run(args: &Args, as_json: bool) -> Result<(), BenchError> {
-    let chosen: Vec<_> =
-        BENCHMARKS.iter().filter(|(name, ..)| args.name.as_deref().is_none_or(|wanted| wanted == *name)).collect();
+    let chosen: Vec<_> = BENCHMARKS
+        .iter()
+        .filter(|(name, ..)| args.name.as_deref().is_none_or(|wanted| wanted == *name))
+        .collect();
     if chosen.is_empty() {
         return Err(BenchError::Unknown(args.name.clone().unwrap_or_default()));
     }
