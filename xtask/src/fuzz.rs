@@ -44,13 +44,7 @@ pub(crate) fn run(target: Option<&str>, seconds: u32) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn one(
-    workspace: &Workspace,
-    home: &Path,
-    program: &Path,
-    name: &str,
-    seconds: u32,
-) -> Result<(), Trouble> {
+fn one(workspace: &Workspace, home: &Path, program: &Path, name: &str, seconds: u32) -> Result<(), Trouble> {
     let corpus = home.join("corpus").join(name);
     fs::create_dir_all(&corpus).map_err(Trouble::file("make", &corpus))?;
     step("fuzz", &format!("{name} for {seconds} s"), || {

@@ -86,7 +86,14 @@ impl World {
     }
 
     /// Calls the cell that a path leads to.
-    pub fn call(&self, user: UserId, path: &str, rest: &str, body: &[u8], now: f64) -> Result<Answered, CallError> {
+    pub fn call(
+        &self,
+        user: UserId,
+        path: &str,
+        rest: &str,
+        body: &[u8],
+        now: f64,
+    ) -> Result<Answered, CallError> {
         self.block_on(call(&self.runtime, user, path, rest, body, now))
     }
 
@@ -105,7 +112,8 @@ impl World {
     /// # Panics
     /// Where it answers no entries: a test's failure.
     pub fn entries(&self, user: UserId, keys: &[&str]) -> Vec<Value> {
-        let body = json!({ "key_list": keys, "start_time": 0, "end_time": 1e10, "key_time": "metadata.write_ts" });
+        let body =
+            json!({ "key_list": keys, "start_time": 0, "end_time": 1e10, "key_time": "metadata.write_ts" });
         let body = body.to_string();
         let path = "datastreams/find_entries";
         let answered = self.call(user, path, "timestamp", body.as_bytes(), 1e10).expect("the cell answers");

@@ -44,7 +44,8 @@ fn every_misdeed_ends_in_its_own_error_while_other_people_are_answered() {
     let neighbours = {
         let (runtime, over) = (Arc::clone(&world.runtime), Arc::clone(&over));
         std::thread::spawn(move || {
-            let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let tokio =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let mut answered = 0_u32;
             while !over.load(Ordering::Relaxed) {
                 let answer = tokio.block_on(call(&runtime, neighbour, "usercache/get", "", b"{}", 1.0));
