@@ -47,7 +47,7 @@ pub(crate) struct Parts {
 /// The rows of a block without their texts, wherever they were found.
 pub(crate) enum Meta {
     Decoded(Arc<DecodedBlock>),
-    Own(BlockMeta),
+    Own(Box<BlockMeta>),
 }
 
 impl Deref for Meta {
@@ -192,7 +192,7 @@ impl Vault {
         }
         let meta = self.with_block(body, |bytes| block::decode_meta(body.codec, bytes))?;
         check_rows(body, meta.len())?;
-        Ok(Meta::Own(meta))
+        Ok(Meta::Own(Box::new(meta)))
     }
 
     /// The columns of a block that locations have.

@@ -3,6 +3,7 @@
 //! Keys and values are opaque. A commit is atomic and durable when it returns; after a failure nothing more
 //! is asked of the engine until the store is opened anew.
 
+#[cfg(any(feature = "redb", feature = "sled"))]
 mod guard;
 mod key;
 #[cfg(any(test, feature = "testing"))]
@@ -55,18 +56,32 @@ pub(crate) fn kind_in(folder: &Path) -> Option<EngineKind> {
 }
 
 /// Opens or creates the engine's data in a folder; `None` where this build leaves that engine out.
-pub(crate) fn open(folder: &Path, options: &Options) -> Option<Result<Box<dyn Engine>, EngineError>> {
-    let path = data_path(folder, options.engine);
+pub(crate) fn open(folder: &Path, options: &Options) -> Opened {
+    let (path, cache_bytes) = (data_path(folder, options.engine), options.engine_cache_bytes);
     match options.engine {
-        #[cfg(feature = "redb")]
-        EngineKind::Redb => {
-            Some(redb::Redb::open(&path, options.engine_cache_bytes).map(|engine| Box::new(engine) as _))
-        }
-        #[cfg(feature = "sled")]
-        EngineKind::Sled => {
-            Some(sled::Sled::open(&path, options.engine_cache_bytes).map(|engine| Box::new(engine) as _))
-        }
-        #[allow(unreachable_patterns)]
-        _ => None,
+        EngineKind::Redb => open_redb(&path, cache_bytes),
+        EngineKind::Sled => open_sled(&path, cache_bytes),
     }
+}
+
+type Opened = Option<Result<Box<dyn Engine>, EngineError>>;
+
+#[cfg(feature = "redb")]
+fn open_redb(path: &Path, cache_bytes: usize) -> Opened {
+    Some(redb::Redb::open(path, cache_bytes).map(|engine| Box::new(engine) as _))
+}
+
+#[cfg(not(feature = "redb"))]
+fn open_redb(_: &Path, _: usize) -> Opened {
+    None
+}
+
+#[cfg(feature = "sled")]
+fn open_sled(path: &Path, cache_bytes: usize) -> Opened {
+    Some(sled::Sled::open(path, cache_bytes).map(|engine| Box::new(engine) as _))
+}
+
+#[cfg(not(feature = "sled"))]
+fn open_sled(_: &Path, _: usize) -> Opened {
+    None
 }

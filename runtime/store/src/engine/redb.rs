@@ -24,6 +24,9 @@ const PIECE_KEY_BYTES: usize = 10;
 /// The longest piece: longer runs are hard to find in a file that has been in use.
 const PIECE_PAGES_MAX: usize = 16;
 
+/// Up to this size a full repair takes about 20 ms, which whoever opens after a kill can wait.
+const FULL_REPAIR_BYTES_MAX: u64 = 16 << 20;
+
 /// Everything but blocks.
 const VALUES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("values");
 /// Blocks, by number and piece.
@@ -33,12 +36,22 @@ const PIECES: TableDefinition<'_, [u8; PIECE_KEY_BYTES], &[u8]> = TableDefinitio
 pub struct Redb {
     /// `None` after a failure. The lock is held for writing only while compacting.
     database: RwLock<Option<Database>>,
-    path: Option<PathBuf>,
+    place: Place,
+}
+
+/// Where the data lies.
+#[derive(Debug)]
+enum Place {
+    File(PathBuf),
+    /// A test's backend, and whether each commit is to be ready for a quick repair.
+    Backend {
+        quick_repair: bool,
+    },
 }
 
 impl fmt::Debug for Redb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redb").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Redb").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
@@ -47,15 +60,30 @@ impl Redb {
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
         let database =
             guarded(NAME, "open its file", || Builder::new().set_cache_size(cache_bytes).create(path))?;
-        Ok(Self { database: RwLock::new(Some(database)), path: Some(path.to_owned()) })
+        Ok(Self { database: RwLock::new(Some(database)), place: Place::File(path.to_owned()) })
     }
 
-    /// Opens or creates what the backend holds.
-    pub fn on_backend(backend: impl StorageBackend, cache_bytes: usize) -> Result<Self, EngineError> {
+    /// Opens or creates what the backend holds; `quick_repair` as it would be for a large file.
+    pub fn on_backend(
+        backend: impl StorageBackend,
+        cache_bytes: usize,
+        quick_repair: bool,
+    ) -> Result<Self, EngineError> {
         let database = guarded(NAME, "open its file", || {
             Builder::new().set_cache_size(cache_bytes).create_with_backend(backend)
         })?;
-        Ok(Self { database: RwLock::new(Some(database)), path: None })
+        Ok(Self { database: RwLock::new(Some(database)), place: Place::Backend { quick_repair } })
+    }
+
+    /// A commit that is ready for a quick repair takes two syncs instead of one; without it, the first opening
+    /// after a kill reads the whole file. So small files go without.
+    fn wants_quick_repair(&self) -> bool {
+        match &self.place {
+            Place::File(path) => {
+                std::fs::metadata(path).map_or(true, |file| file.len() > FULL_REPAIR_BYTES_MAX)
+            }
+            Place::Backend { quick_repair } => *quick_repair,
+        }
     }
 
     fn with<T>(
@@ -118,11 +146,10 @@ fn delete_block(pieces: &mut Pieces<'_>, block: u64) -> Result<(), redb::Error> 
     Ok(())
 }
 
-fn apply(database: &Database, ops: &[Op]) -> Result<(), redb::Error> {
+fn apply(database: &Database, quick_repair: bool, ops: &[Op]) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
-    // Opening after a kill takes milliseconds instead of reading the whole file.
-    transaction.set_quick_repair(true);
+    transaction.set_quick_repair(quick_repair);
     {
         let mut values = transaction.open_table(VALUES)?;
         let mut pieces = transaction.open_table(PIECES)?;
@@ -165,7 +192,8 @@ fn read_value(database: &Database, key: Key) -> Result<Option<Vec<u8>>, redb::Er
 
 impl Engine for Redb {
     fn commit(&self, ops: &[Op]) -> Result<(), EngineError> {
-        self.with("commit", |database| apply(database, ops))
+        let quick_repair = self.wants_quick_repair();
+        self.with("commit", |database| apply(database, quick_repair, ops))
     }
 
     fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError> {
@@ -194,7 +222,7 @@ impl Engine for Redb {
     }
 
     fn bytes_on_disk(&self) -> Result<u64, EngineError> {
-        let Some(path) = &self.path else { return Ok(0) };
+        let Place::File(path) = &self.place else { return Ok(0) };
         // Allocated, not apparent: redb grows its file by doubling and leaves holes.
         guarded(NAME, "look at its file", || std::fs::metadata(path)).map(|file| file.blocks() * 512)
     }

@@ -86,7 +86,7 @@ impl<C: Content> Merge<C> {
                 waiting.push((Place::before(first, order), Arc::clone(info)));
             }
         }
-        waiting.sort_by(|a, b| b.0.cmp(&a.0));
+        waiting.sort_by_key(|(first, _)| std::cmp::Reverse(*first));
         let (active, window) = (BinaryHeap::new(), VecDeque::new());
         Self { vault, query: query.clone(), after, waiting, active, window, mark }
     }

@@ -28,7 +28,7 @@ pub(super) fn changes(
     new_id: &mut dyn FnMut() -> EntryId,
 ) -> Result<(Option<Changes>, Committed), CommitError> {
     let documents = documents(index, batch.documents)?;
-    let mut plan = Plan::new(vault, index, &batch.texts, new_id);
+    let mut plan = Plan::new(vault, index, &batch.texts, new_id, batch.steps.len());
     for step in &batch.steps {
         plan.step(step)?;
     }

@@ -1,8 +1,8 @@
 //! From the steps of a batch to what they do: which entries are new, which rows die.
 
 use std::cell::OnceCell;
-use std::collections::hash_map::Entry;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use runtime_types::json::member;
@@ -97,15 +97,16 @@ impl<'a> Plan<'a> {
         index: &'a Index,
         texts: &'a str,
         new_id: &'a mut dyn FnMut() -> EntryId,
+        steps: usize,
     ) -> Self {
         Self {
             vault,
             index,
             texts,
             new_id,
-            fresh: Vec::new(),
+            fresh: Vec::with_capacity(steps),
             touched: HashMap::new(),
-            by_id: HashMap::new(),
+            by_id: HashMap::with_capacity(steps),
             puts: HashMap::new(),
             taken_in: HashMap::new(),
             tables: HashMap::new(),
@@ -226,7 +227,8 @@ impl<'a> Plan<'a> {
             let stream = if fresh.area == Area::Timeseries { taken_in_as } else { &row.key };
             !fresh.dead && fresh.row.key == *stream && fresh.row.times.get(TimeField::WriteTs) == write_ts
         };
-        Ok(candidates.iter().any(stored) || self.taken_in.get(&origin).is_some_and(|rows| rows.iter().any(fresh)))
+        Ok(candidates.iter().any(stored)
+            || self.taken_in.get(&origin).is_some_and(|rows| rows.iter().any(fresh)))
     }
 
     /// The live rows of a stream with that write time.

@@ -30,8 +30,11 @@ pub struct Parts {
 pub enum TestEngine {
     /// The engine in memory.
     Memory(MemoryDisk),
-    /// redb over a file of the simulated disk.
-    Redb,
+    /// redb over a file of the simulated disk, with commits as for small files or as for large ones.
+    Redb {
+        /// As for large ones: two syncs a commit.
+        quick_repair: bool,
+    },
     /// Any other, made anew at each opening.
     Made(Arc<dyn Fn() -> Result<Box<dyn crate::engine::Engine>, EngineError> + Send + Sync>),
 }
@@ -39,14 +42,19 @@ pub enum TestEngine {
 impl Parts {
     /// redb and keyring on one simulated disk.
     pub fn redb(disk: &SimDisk) -> Self {
-        Self { user: UserId([5; 16]), data_key: [6; 32], disk: disk.clone(), engine: TestEngine::Redb }
+        Self {
+            user: UserId([5; 16]),
+            data_key: [6; 32],
+            disk: disk.clone(),
+            engine: TestEngine::Redb { quick_repair: false },
+        }
     }
 
     pub(crate) fn vault_parts(self) -> Result<vault::Parts, OpenError> {
         let engine = match &self.engine {
             TestEngine::Memory(memory) => Ok(memory.engine()),
-            TestEngine::Redb => {
-                let engine = Redb::on_backend(self.disk.file("data.redb"), 1 << 20);
+            TestEngine::Redb { quick_repair } => {
+                let engine = Redb::on_backend(self.disk.file("data.redb"), 1 << 20, *quick_repair);
                 engine.map(|engine| Box::new(engine) as _)
             }
             TestEngine::Made(make) => make(),

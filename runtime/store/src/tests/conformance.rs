@@ -310,7 +310,10 @@ fn refusals(engine: LabEngine) {
     let mut batch = Batch::new();
     batch.put_document("a", vec![0; crate::DOCUMENT_BYTES_MAX + 1]);
     assert!(matches!(store.commit(batch), Err(CommitError::DocumentTooLarge { .. })));
-    assert_eq!(store.commit(Batch::new()).unwrap(), Committed { commit: before.commit, ..Default::default() });
+    assert_eq!(
+        store.commit(Batch::new()).unwrap(),
+        Committed { commit: before.commit, ..Default::default() }
+    );
     let query = Query { start: f64::NAN, ..Query::everything(Area::Timeseries) };
     assert!(matches!(store.snapshot().find(&query), Err(ReadError::Query(_))));
     assert_eq!(store.snapshot().head(), before);
@@ -443,7 +446,10 @@ fn a_store_opens_for_its_owner_and_key_alone() {
     assert!(matches!(open(stranger, &lab.keys), Err(OpenError::Key(_))));
     let other = Unattended::open_or_create(&lab.path.with_file_name("other-key")).unwrap();
     assert!(matches!(open(super::lab::USER, &other), Err(OpenError::Key(_))));
-    assert!(matches!(Store::create(&lab.path, super::lab::USER, &lab.keys, &lab.options), Err(OpenError::Exists { .. })));
+    assert!(matches!(
+        Store::create(&lab.path, super::lab::USER, &lab.keys, &lab.options),
+        Err(OpenError::Exists { .. })
+    ));
 }
 
 #[test]

@@ -18,7 +18,8 @@ const ROWS: u64 = 20;
 #[ignore = "runs as the child of the kill tests"]
 fn child() {
     let folder = std::env::var("CELLAR_KILL_FOLDER").expect("set by the parent");
-    let engine = if std::env::var_os("CELLAR_KILL_SLED").is_some() { EngineKind::Sled } else { EngineKind::Redb };
+    let engine =
+        if std::env::var_os("CELLAR_KILL_SLED").is_some() { EngineKind::Sled } else { EngineKind::Redb };
     let options = Options { engine, ..Options::default() };
     let folder = Path::new(&folder);
     let keys = Unattended::open_or_create(&folder.join("host-key")).unwrap();
@@ -76,7 +77,10 @@ fn kill_in_a_loop(engine: LabEngine, kills: u64) {
         let snapshot = store.snapshot();
         let round = snapshot.document("round").unwrap().unwrap();
         let round = u64::from_le_bytes(round[..8].try_into().unwrap());
-        assert!((acknowledged..=acknowledged + 1).contains(&round), "kill {kill}: {round} after {acknowledged}");
+        assert!(
+            (acknowledged..=acknowledged + 1).contains(&round),
+            "kill {kill}: {round} after {acknowledged}"
+        );
         let rows = read_all(&snapshot, &Query::everything(Area::Timeseries), 10_000, false);
         assert_eq!(rows.len() as u64, round * ROWS, "kill {kill}");
         for (at, (time, row)) in rows.iter().enumerate() {

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use runtime_types::{StreamKey, UserId};
 use tempfile::TempDir;
 
+#[cfg(feature = "sled")]
+use crate::EngineKind;
 use crate::testing::{MemoryDisk, Parts, SimDisk, TestEngine};
-use crate::{Clock, EngineKind, NewEntry, OpenError, Options, Store, Unattended};
+use crate::{Clock, NewEntry, OpenError, Options, Store, Unattended};
 
 pub const USER: UserId = UserId([5; 16]);
 
@@ -72,12 +74,6 @@ impl Lab {
             Some(parts) => Store::open_on(parts.clone(), &self.options),
             None => Store::open(&self.path, USER, &self.keys, &self.options),
         }
-    }
-
-    /// The folder of the default engine's file.
-    pub fn data_file(&self) -> PathBuf {
-        assert_eq!(self.options.engine, EngineKind::Redb);
-        self.path.join("data.redb")
     }
 }
 

@@ -236,9 +236,12 @@ fn check_locations(rows: &LocationRows, expected: &[(f64, OwnedRow)], what: &str
     assert_eq!(rows.len(), expected.len(), "{what}: locations");
     for (at, (_, row)) in expected.iter().enumerate() {
         assert_eq!(rows.ids[at * 12..][..12], row.id.0, "{what}: id of location {at}");
-        for (column, name) in
-            [(&rows.ts, "ts"), (&rows.latitude, "latitude"), (&rows.longitude, "longitude"), (&rows.accuracy, "accuracy")]
-        {
+        for (column, name) in [
+            (&rows.ts, "ts"),
+            (&rows.latitude, "latitude"),
+            (&rows.longitude, "longitude"),
+            (&rows.accuracy, "accuracy"),
+        ] {
             let value = member(&row.data, name).and_then(number).unwrap_or(f64::NAN);
             let same = column[at] == value || column[at].is_nan() && value.is_nan();
             assert!(same, "{what}: {name} of location {at} is {}, not {value}", column[at]);
