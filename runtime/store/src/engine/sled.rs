@@ -7,12 +7,16 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::guard::{drop_guarded, guarded};
 use super::{Engine, Key, Kind, Op};
 use crate::EngineError;
 
 const NAME: &str = "sled";
+/// How often, and after how long, opening is tried again.
+const LOCK_TRIES_MAX: u32 = 20;
+const LOCK_WAIT: Duration = Duration::from_millis(10);
 
 /// One sled folder.
 pub struct Sled {
@@ -32,14 +36,21 @@ impl fmt::Debug for Sled {
 impl Sled {
     /// Opens or creates the folder.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
-        let database = guarded(NAME, "open its folder", || {
-            sled::Config::new()
-                .path(path)
-                .cache_capacity(cache_bytes as u64)
-                // Flushing on a timer takes a thread a store, and would not be in time.
-                .flush_every_ms(None)
-                .open()
-        })?;
+        let config = sled::Config::new()
+            .path(path)
+            .cache_capacity(cache_bytes as u64)
+            // Flushing on a timer takes a thread a store, and would not be in time.
+            .flush_every_ms(None);
+        let mut database = guarded(NAME, "open its folder", || config.open());
+        for _ in 0..LOCK_TRIES_MAX {
+            if database.is_ok() {
+                break;
+            }
+            // sled's own threads hold the lock of a store that was closed for a little longer.
+            std::thread::sleep(LOCK_WAIT);
+            database = guarded(NAME, "open its folder", || config.open());
+        }
+        let database = database?;
         Ok(Self { database: Some(database), path: path.to_owned(), synced: Mutex::default() })
     }
 
