@@ -22,8 +22,7 @@ fn an_endless_loop_ends_at_its_deadline_while_another_request_is_answered() {
     );
     let (loops, looping) = mpsc::channel();
     let loops = std::sync::Mutex::new(loops);
-    let on_log: Arc<dyn Fn(&str) + Send + Sync> =
-        Arc::new(move |_: &str| loops.lock().unwrap().send(()).unwrap());
+    let on_log: OnLog = Arc::new(move |_: &str| loops.lock().unwrap().send(()).unwrap());
     let host = Recorder { on_log: Some(on_log), ..Recorder::default() };
     let hostile = prepare(&wasm);
     let hostile = std::thread::spawn(move || {
@@ -59,7 +58,7 @@ fn a_loop_at_the_start_of_an_instance_ends_at_its_deadline() {
 #[test]
 fn a_run_that_was_cancelled_ends_and_says_so() {
     let cancel = Cancel::new();
-    let on_log: Arc<dyn Fn(&str) + Send + Sync> = Arc::new({
+    let on_log: OnLog = Arc::new({
         let cancel = cancel.clone();
         move |_: &str| cancel.cancel()
     });

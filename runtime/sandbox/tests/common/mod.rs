@@ -97,13 +97,16 @@ pub enum Did {
     Write(Vec<u8>),
 }
 
+/// What a test does when a cell logs.
+pub type OnLog = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// A host that records, hands out pages of a fixed size without end, and keeps documents.
 #[derive(Clone, Default)]
 pub struct Recorder {
     pub did: Arc<Mutex<Vec<Did>>>,
     pub documents: Arc<Mutex<HashMap<String, Vec<u8>>>>,
     pub body: Arc<Mutex<Vec<u8>>>,
-    pub on_log: Option<Arc<dyn Fn(&str) + Send + Sync>>,
+    pub on_log: Option<OnLog>,
     pub next: u32,
 }
 
