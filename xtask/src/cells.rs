@@ -29,7 +29,8 @@ pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
         sweep(workspace)?;
         Ok((digests, format!("components in {}", home.display())))
     })?;
-    step("cells", "compiling components to native code, with the runtime's compiler", || {
+    let what = "compiling components to native code; the first time builds the compiler, which takes minutes";
+    step("cells", what, || {
         let compiler = Compiler::build(workspace)?;
         let mut made = 0;
         for (cell, digest) in workspace.cells.iter().zip(&digests) {

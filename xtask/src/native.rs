@@ -26,7 +26,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 }
 
 impl Compiler {
-    /// Builds it with the profile of development, in which what it depends on is optimised.
+    /// Builds it with the profile of development, in which what it depends on is optimised. As part of the whole
+    /// workspace, as the host and the tests are: then all of them share one build of the engine.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self, Trouble> {
         run(
             // Of the whole workspace, so that its dependencies have the features that every later build asks for, and
