@@ -22,6 +22,7 @@ async fn bad_requests_are_refused_with_a_reason_and_reach_no_cell() {
     let twice = format!("{{\"user\":\"{TOKEN}\",\"user\":\"{TOKEN}\"}}");
     let not_utf8 = [b"{\"user\":\"".as_slice(), TOKEN.as_bytes(), b"\",\"a\":\"\xff\"}"].concat();
     let bearer = format!("authorization: Bearer {OTHER_TOKEN}\r\n");
+    let of_another = body_of(TOKEN);
     let huge = vec![b' '; 1 << 20 | 1];
     let (put, get) = ("/usercache/put", "/datastreams/find_entries/timestamp");
     let table: Vec<(&str, &str, &str, &[u8], u16, &str)> = vec![
@@ -40,7 +41,7 @@ async fn bad_requests_are_refused_with_a_reason_and_reach_no_cell() {
         ("POST", put, "", b"{\"user\":\"\\ud800\"}", 403, "unknown-token"),
         ("POST", put, "authorization: Basic x\r\n", b"{}", 401, "no-user"),
         ("POST", put, "authorization: Bearer x\r\n", b"{}", 403, "unknown-token"),
-        ("POST", put, &bearer, body_of(TOKEN).as_bytes(), 403, "two-users"),
+        ("POST", put, &bearer, of_another.as_bytes(), 403, "two-users"),
         ("POST", put, "content-encoding: gzip\r\n", b"\x1f\x8b", 415, "content-encoding"),
         ("POST", put, "", &huge, 413, "body-too-large"),
         ("GET", put, "", b"", 405, "wrong-method"),

@@ -1,6 +1,6 @@
 //! Everything of a person in one file that people and programs can read.
 //!
-//! `{"format", "user", "exported_ts", "documents", "timeseries", "usercache", "errors"}`: entries as the HTTP API gives
+//! `{"format", "user", "exported_ts", "documents", "timeseries", "usercache", "errors", "audit"}`: entries as the HTTP API gives
 //! them, ids and hidden ones included; documents by name, as JSON where they are JSON and as hex digits where not.
 
 use std::fs::{File, OpenOptions};
@@ -20,8 +20,12 @@ use crate::http::service::now;
 /// What the member `format` says.
 pub(super) const FORMAT: &str = "cellar-export-1";
 /// The areas, each under the name that it has in the file.
-pub(super) const AREAS: [(&str, Area); 3] =
-    [("timeseries", Area::Timeseries), ("usercache", Area::Usercache), ("errors", Area::Errors)];
+pub(super) const AREAS: [(&str, Area); 4] = [
+    ("timeseries", Area::Timeseries),
+    ("usercache", Area::Usercache),
+    ("errors", Area::Errors),
+    ("audit", Area::Audit),
+];
 
 /// Writes the file; it must not be there yet, and only its owner may read it.
 pub(super) fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Value, Failure> {

@@ -55,7 +55,8 @@ fn import_export(runtime: &Runtime, door: &Door, text: &str) -> Result<Value, Fa
     }
     // Everything is read before anything is stored.
     let sound = read(text)?;
-    let token = runtime.people().add_as(user, name, now());
+    let created_ts = of_user["created_ts"].as_f64().unwrap_or_else(now);
+    let token = runtime.people().add_as(user, name, created_ts);
     let token = token.map_err(|error| Failure::of(&error, "look into the host's log"))?;
     let stored = store(runtime, user, &sound);
     let counts = stored.inspect_err(|_| {

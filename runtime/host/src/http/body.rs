@@ -68,7 +68,8 @@ pub async fn collect(
         return Err(Refusal::too_large(limits.bytes_max));
     }
     let arrived = read(&mut body, limits, budget, &authenticate).await;
-    if arrived.is_err() {
+    // Who is too slow, or gone, sends nothing more that is worth waiting for.
+    if arrived.as_ref().is_err_and(|refusal| refusal.status != 408) {
         drain(body, Duration::from_millis(limits.pause_ms)).await;
     }
     arrived

@@ -8,6 +8,7 @@ use flate2::read::MultiGzDecoder;
 use runtime_types::json;
 
 use super::elements::{BadArray, elements};
+use super::unformat::unformat;
 
 /// How many entries a phone sends in one sync.
 pub const ENTRIES_PER_BATCH_MAX: usize = 10_000;
@@ -47,8 +48,9 @@ pub fn read_file(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// The entries of a dump (`[entry, ...]`, `{"entries": [...]}`) or of a phone's batch (`{"phone_to_server": [...]}`),
-/// each without `_id` and `user_id`, otherwise as it stands.
+/// The entries of a dump (`[entry, ...]`, `{"entries": [...]}`) or of a phone's batch (`{"phone_to_server": [...]}`)
+/// as a phone sends them: without `_id` and `user_id`, and as they were before a server took them in. Entries that a
+/// server made (`metadata.platform` is `server`) are left out.
 ///
 /// # Errors
 /// [`BadDump`] where the text is neither.
@@ -56,19 +58,32 @@ pub fn entries_of(dump: &str) -> Result<Vec<String>, BadDump> {
     let array = ["phone_to_server", "entries"].iter().find_map(|name| json::member(dump, name));
     let found = elements(array.unwrap_or(dump)).map_err(BadDump::Form)?;
     let strip = |(index, entry): (usize, &str)| {
-        as_a_phone_sends_it(entry).map_err(|source| BadDump::Entry { index, source })
+        as_a_phone_sends_it(entry).map_err(|source| BadDump::Entry { index, source }).transpose()
     };
-    found.into_iter().enumerate().map(strip).collect()
+    found.into_iter().enumerate().filter_map(strip).collect()
 }
 
-fn as_a_phone_sends_it(entry: &str) -> Result<String, json::BadObject> {
+fn as_a_phone_sends_it(entry: &str) -> Result<Option<String>, json::BadObject> {
+    let (metadata, data) = (json::member(entry, "metadata"), json::member(entry, "data"));
+    let platform = metadata.and_then(|metadata| json::member(metadata, "platform"));
+    if platform == Some("\"server\"") {
+        return Ok(None);
+    }
+    // What is not formatted as it should be goes as it stands: the host says what is wrong with it.
+    let before = match metadata.zip(data) {
+        Some((metadata, data)) => unformat(metadata, data).unwrap_or_default(),
+        None => None,
+    };
     let mut text = String::with_capacity(entry.len());
     text.push('{');
     for member in json::members(entry) {
         let (name, value) = member?;
-        if matches!(name, "_id" | "user_id") {
-            continue;
-        }
+        let value = match (name, &before) {
+            ("_id" | "user_id", _) => continue,
+            ("metadata", Some((metadata, _))) => metadata,
+            ("data", Some((_, data))) => data,
+            _ => value,
+        };
         if text.len() > 1 {
             text.push(',');
         }
@@ -78,7 +93,7 @@ fn as_a_phone_sends_it(entry: &str) -> Result<String, json::BadObject> {
         text.push_str(value);
     }
     text.push('}');
-    Ok(text)
+    Ok(Some(text))
 }
 
 /// Bodies of `/usercache/put` that hold these entries in order, each with how many it holds.

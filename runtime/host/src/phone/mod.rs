@@ -2,12 +2,14 @@
 //!
 //! * Invariants: nothing is sent to a host whose key is not the pinned one; a batch has at most 10,000 entries, as a
 //!   phone's sync has.
+//! * A dump's entries are sent as a phone first sent them; entries that no phone makes are left out.
 //! * Not here: what the host does with them.
 
 mod batches;
 mod client;
 mod connect;
 mod elements;
+mod unformat;
 
 pub use batches::{BadDump, ENTRIES_PER_BATCH_MAX, batches, entries_of, read_file};
 pub use client::{Phone, PhoneError, Reply};

@@ -154,6 +154,9 @@ fn failed(error: &PhoneError) -> Failure {
         PhoneError::Tls { .. } => {
             "somebody else may answer there: use the connection string that the host prints"
         }
+        PhoneError::Refused { code, .. } if code == "suspended" => {
+            "the host's owner lets people in again with `cellar user resume`"
+        }
         PhoneError::Refused { status: 401 | 403, .. } => "get a connection string with `cellar user add`",
         PhoneError::Refused { status: 400..500, .. } => "change what the message names",
         _ => "try again; the host's log has more",

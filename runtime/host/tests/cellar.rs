@@ -1,0 +1,176 @@
+//! The binary, as people and scripts use it: a host that runs, verbs beside it, and what each leaves behind.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use runtime_simulator::{Person, Phone, simulate_day};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+fn cellar(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cellar")).args(args).output().expect("it starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a verb that must succeed prints, as JSON.
+fn json(args: &[&str]) -> Value {
+    let output = cellar(&[args, &["--json"]].concat());
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+struct Serving {
+    child: Child,
+    ready: Value,
+}
+
+fn serve(data: &str) -> Serving {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cellar"))
+        .args(["serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--log-format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
+    Serving { child, ready }
+}
+
+impl Serving {
+    /// Stops it as an operator does; answers its log.
+    fn stop(self) -> String {
+        let process = Pid::from_child(&self.child);
+        kill_process(process, Signal::TERM).expect("it runs");
+        let output = self.child.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    }
+}
+
+fn write_day(path: &Path) -> usize {
+    let day = simulate_day(&Person::invent(3, Phone::Android).plan(19_786), 3);
+    fs::write(path, format!("[{}]", day.entries.join(",\n"))).expect("written");
+    day.entries.len()
+}
+
+#[test]
+fn a_day_goes_in_comes_out_moves_elsewhere_and_is_erased() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, state, dump) = (at("data"), at("phone"), at("day.json"));
+    let count = write_day(Path::new(&dump));
+
+    let host = serve(&data);
+    let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
+    let put = json(&["phone", "put", "--connect", &connect, "--state", &state, "--input", &dump]);
+    assert_eq!(put["entries"], count);
+    let run = json(&["pipeline", "run", "--data", &data, "--user", "owner"]);
+    assert!(
+        run["stages"].as_array().expect("stages").iter().all(|stage| stage["failure"].is_null()),
+        "{run}"
+    );
+    let trips = json(&["phone", "get", "--state", &state, "--key", "segmentation/raw_trip"]);
+    assert!(!trips.as_array().expect("entries").is_empty());
+
+    let (first, second) = (at("first.json"), at("second.json"));
+    let person = json(&["user", "export", "--data", &data, "owner", "--output", &first])["id"].clone();
+    let person = person.as_str().expect("an id");
+    json(&["user", "erase", "--data", &data, person, "--yes"]);
+    let refused = cellar(&["phone", "get", "--state", &state, "--key", "segmentation/raw_trip"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let log = host.stop();
+
+    let token = connect.split(['=', '&']).nth(1).expect("a token");
+    assert!(log.contains("request answered") && log.contains("host stopped"), "{log}");
+    assert!(!log.contains(token) && !log.contains("latitude"), "{log}");
+
+    // The same person, elsewhere and with no host running.
+    let elsewhere = at("elsewhere");
+    assert_eq!(json(&["user", "import", "--data", &elsewhere, "--input", &first])["id"], person);
+    json(&["user", "export", "--data", &elsewhere, person, "--output", &second]);
+    let read = |path: &str| {
+        let mut export: Value = serde_json::from_slice(&fs::read(path).expect("there")).expect("JSON");
+        export["exported_ts"] = Value::Null;
+        export
+    };
+    assert!(read(&first) == read(&second), "an export that was imported exports the same");
+}
+
+#[test]
+fn people_are_added_and_suspended_while_the_host_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data").to_str().expect("UTF-8").to_owned();
+    let host = serve(&data);
+    let added = json(&["user", "add", "--data", &data, "Ada"]);
+    let connect = added["connect"].as_str().expect("a secret").to_owned();
+    let get = || cellar(&["phone", "get", "--connect", &connect, "--key", "background/location"]);
+    assert!(get().status.success(), "{}", text(&get().stderr));
+    json(&["user", "suspend", "--data", &data, "Ada"]);
+    assert!(text(&get().stderr).contains("403 suspended"));
+    json(&["user", "resume", "--data", &data, "Ada"]);
+    assert!(get().status.success());
+    assert_eq!(json(&["user", "list", "--data", &data]).as_array().expect("people").len(), 2);
+    let second = cellar(&["serve", "--data", &data, "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(text(&second.stderr).contains("another process uses"), "{}", text(&second.stderr));
+    host.stop();
+    // Whoever comes next finds the folder as it was, and the same key.
+    let pin = host_pin(&data);
+    assert_eq!(host_pin(&data), pin);
+}
+
+fn host_pin(data: &str) -> Value {
+    let host = serve(data);
+    assert!(host.ready["connect"].is_null(), "a first person is made once");
+    let pin = host.ready["pin"].clone();
+    host.stop();
+    pin
+}
+
+#[test]
+fn failures_are_one_line_that_says_what_to_do_and_bad_arguments_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_str().expect("UTF-8");
+    for args in [
+        vec!["user", "list", "--data", "/nowhere/at/all"],
+        vec!["user", "show", "--data", data, "Nobody"],
+        vec!["phone", "get", "--connect", "nonsense", "--key", "a/b"],
+        vec!["phone", "put", "--state", "/nowhere", "--input", "/nowhere"],
+        vec!["serve", "--data", data, "--config", "/nowhere"],
+        vec!["serve", "--data", data, "--listen", "192.0.2.1:1"],
+        vec!["replay", "--input", "/nowhere", "--output", "/nowhere"],
+    ] {
+        let output = cellar(&args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.starts_with("cellar: ") && said.contains("; "), "{args:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+    }
+    for args in [vec!["user"], vec!["serve"], vec!["user", "erase", "--data", data, "Ada"], vec!["nonsense"]]
+    {
+        assert_eq!(cellar(&args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn check_prints_the_settings_that_would_be_used() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/cellar.toml");
+    let args = ["serve", "--data", "/nowhere", "--config", sample, "--listen", "127.0.0.1:9", "--check"];
+    let settings = json(&args);
+    assert_eq!(settings["listen"], "127.0.0.1:9");
+    assert_eq!(settings["limits"]["body_bytes_max"], 64 << 20);
+    assert!(text(&cellar(&args).stdout).contains("body_bytes_max = 67108864"));
+}
+
+#[test]
+fn the_types_are_listed_with_who_brought_them() {
+    let types = json(&["types"]);
+    let types = types.as_array().expect("a list");
+    assert!(types.iter().any(|known| known["key"] == "background/location"), "{types:?}");
+}
