@@ -72,11 +72,11 @@ async fn answer(socket: UnixStream, runtime: Arc<Runtime>, door: Door) -> io::Re
 /// # Errors
 /// The host's [`Failure`], or that nobody answers.
 pub fn ask(data: &Path, command: &Command) -> Result<Value, Failure> {
-    let outcome = exchange(&path(data), command).map_err(|error| {
+    let unanswered = |error: io::Error| {
         let what = format!("another process uses {} and does not answer: {error}", data.display());
         Failure::new(what, "wait until it ends, or stop it")
-    })?;
-    outcome
+    };
+    exchange(&path(data), command).map_err(unanswered)?
 }
 
 fn exchange(path: &Path, command: &Command) -> io::Result<Result<Value, Failure>> {

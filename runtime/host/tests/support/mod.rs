@@ -1,6 +1,7 @@
 //! A host on the loopback with whatever behind it, and a raw phone.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a lock that is poisoned has failed a test already")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -37,13 +38,15 @@ pub enum Cells {
     Busy,
 }
 
+/// Path, rest and body of a call.
+pub type Seen = (String, String, Vec<u8>);
+
 #[derive(Clone)]
 pub struct Fake {
     pub cells: Cells,
     pub go: Arc<Semaphore>,
     pub called: Arc<Semaphore>,
-    /// Path, rest and body of every call.
-    pub seen: Arc<Mutex<Vec<(String, String, Vec<u8>)>>>,
+    pub seen: Arc<Mutex<Vec<Seen>>>,
     pub profile: Arc<Mutex<Map<String, Value>>>,
 }
 
