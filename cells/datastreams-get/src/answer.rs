@@ -1,7 +1,7 @@
 //! Writing the answer: at once where it is small, in pieces where it is not.
 
 use cells_model::keys::{self, Class, KEYS};
-use cells_model::page::{Entry, Page};
+use cells_model::page::{self, BadPage, Entry, Page};
 use cells_sdk::{Area, EntrySource, Exchange, Failure, Query, ReadEntries, Response};
 
 use crate::Wanted;
@@ -173,17 +173,19 @@ impl<'r, R: ReadEntries + Exchange> Answer<'r, R> {
             if bytes.is_empty() {
                 break;
             }
-            let page = read_page(&bytes)?;
-            let count = page.len() as u64;
             if !part.filter.lets_all_through() {
-                self.give_some(&page, |entry| part.filter.matches(entry), chosen)?;
-            } else if chosen.has_all(self.seen, count) {
-                self.write(page.payload().as_bytes())?;
+                self.give_some(&read_page(&bytes)?, |entry| part.filter.matches(entry), chosen)?;
+                continue;
+            }
+            let (count, payload) = page::as_a_whole(&bytes).map_err(refused)?;
+            let count = count as u64;
+            if chosen.has_all(self.seen, count) {
+                self.write(payload)?;
                 self.seen += count;
             } else if chosen.has_none(self.seen, count) {
                 self.seen += count;
             } else {
-                self.give_some(&page, |_| true, chosen)?;
+                self.give_some(&read_page(&bytes)?, |_| true, chosen)?;
             }
         }
         Ok(())
@@ -242,5 +244,9 @@ impl<'r, R: ReadEntries + Exchange> Answer<'r, R> {
 }
 
 fn read_page(bytes: &[u8]) -> Result<Page<'_>, Failure> {
-    Page::read(bytes).map_err(|bad| Failure::Invalid(bad.to_string()))
+    Page::read(bytes).map_err(refused)
+}
+
+fn refused(bad: BadPage) -> Failure {
+    Failure::Invalid(bad.to_string())
 }

@@ -44,14 +44,18 @@ pub struct Entry<'a> {
 }
 
 /// Builds pages of about `bytes_max`; the runtime's side.
+///
+/// The page grows in place: records in a room at its start, texts behind it. A room that turns out too small is made
+/// larger by moving the texts once.
 #[derive(Debug)]
 pub struct PageWriter {
     user_hex: [u8; 32],
     bytes_max: usize,
-    records: Vec<u8>,
+    /// Header, records, unused bytes; from `payload_offset` on the payload.
+    page: Vec<u8>,
+    payload_offset: usize,
     names: Vec<String>,
     names_bytes: usize,
-    payload: Vec<u8>,
     count: u32,
 }
 
@@ -63,10 +67,10 @@ impl PageWriter {
         Self {
             user_hex,
             bytes_max,
-            records: Vec::new(),
+            page: Vec::new(),
+            payload_offset: 0,
             names: Vec::new(),
             names_bytes: 2,
-            payload: Vec::with_capacity(bytes_max.min(1 << 20)),
             count: 0,
         }
     }
@@ -82,7 +86,9 @@ impl PageWriter {
             + 1;
         let known = self.names.iter().position(|name| name == entry.key);
         let name_bytes = if known.is_some() { 0 } else { 2 + entry.key.len() };
-        let grown = self.size() + name_bytes + RECORD_BYTES + 1 + entry_bytes;
+        // The unused room counts as well: it crosses like the rest.
+        let head = self.payload_offset.max(self.head_bytes() + name_bytes + RECORD_BYTES);
+        let grown = head + (self.page.len() - self.payload_offset) + 1 + entry_bytes;
         if self.count > 0 && grown > self.bytes_max {
             return false;
         }
@@ -91,14 +97,41 @@ impl PageWriter {
             self.names.push(entry.key.to_owned());
             self.names.len() - 1
         });
+        self.make_room(entry_bytes);
         if self.count > 0 {
-            self.payload.push(b',');
+            self.page.push(b',');
         }
-        let offset = self.payload.len();
+        let start = self.page.len();
         self.write_text(entry, extra);
-        self.write_record(entry, name, offset);
+        self.write_record(entry, name, start);
         self.count += 1;
         true
+    }
+
+    /// Room for one more record, and for about as many as the page will have.
+    fn make_room(&mut self, entry_bytes: usize) {
+        let wanted = self.head_bytes() + RECORD_BYTES;
+        if wanted <= self.payload_offset {
+            return;
+        }
+        let payload_bytes = self.page.len() - self.payload_offset;
+        let each = payload_bytes.checked_div(self.count as usize).unwrap_or(entry_bytes);
+        let left = self.bytes_max.saturating_sub(wanted + payload_bytes);
+        // An eighth more, since entries differ; but never what this entry needs.
+        let records = left / (each + RECORD_BYTES) * 9 / 8;
+        let room = (records * RECORD_BYTES).min(left.saturating_sub(entry_bytes + 1));
+        if self.page.is_empty() {
+            let first = wanted + room + entry_bytes;
+            self.page.reserve_exact(first.max(self.bytes_max.min(1 << 20)));
+        }
+        let more = wanted + room - self.payload_offset;
+        self.page.splice(self.payload_offset..self.payload_offset, std::iter::repeat_n(0, more));
+        self.payload_offset += more;
+    }
+
+    /// Header, records and names as they are.
+    fn head_bytes(&self) -> usize {
+        HEADER_BYTES + self.count as usize * RECORD_BYTES + self.names_bytes
     }
 
     fn write_text(&mut self, entry: &Entry<'_>, extra: &str) {
@@ -106,39 +139,39 @@ impl PageWriter {
         write_hex(&entry.id.0, &mut id_hex);
         let prefix = [ID_PREFIX, &id_hex, USER_PREFIX, &self.user_hex, METADATA_PREFIX];
         for part in prefix {
-            self.payload.extend_from_slice(part);
+            self.page.extend_from_slice(part);
         }
-        self.payload.extend_from_slice(entry.metadata.as_bytes());
-        self.payload.extend_from_slice(DATA_PREFIX);
-        self.payload.extend_from_slice(entry.data.as_bytes());
+        self.page.extend_from_slice(entry.metadata.as_bytes());
+        self.page.extend_from_slice(DATA_PREFIX);
+        self.page.extend_from_slice(entry.data.as_bytes());
         if entry.invalid {
-            self.payload.extend_from_slice(INVALID_SUFFIX);
+            self.page.extend_from_slice(INVALID_SUFFIX);
         }
         if !extra.is_empty() {
-            self.payload.push(b',');
-            self.payload.extend_from_slice(extra.as_bytes());
+            self.page.push(b',');
+            self.page.extend_from_slice(extra.as_bytes());
         }
-        self.payload.push(b'}');
+        self.page.push(b'}');
     }
 
-    fn write_record(&mut self, entry: &Entry<'_>, name: usize, offset: usize) {
-        let short = |length: usize| u32::try_from(length).expect("a page is under 4 GiB").to_le_bytes();
-        let mut record = [0; RECORD_BYTES];
+    fn write_record(&mut self, entry: &Entry<'_>, name: usize, start: usize) {
+        let end = self.page.len();
+        let at = HEADER_BYTES + self.count as usize * RECORD_BYTES;
+        let record = &mut self.page[at..at + RECORD_BYTES];
         record[..12].copy_from_slice(&entry.id.0);
         record[12..14].copy_from_slice(&u16::try_from(name).expect("under 65,536 keys a page").to_le_bytes());
         record[14..16].copy_from_slice(&(u16::from(entry.invalid) * FLAG_INVALID).to_le_bytes());
-        record[16..20].copy_from_slice(&short(offset));
-        record[20..24].copy_from_slice(&short(self.payload.len() - offset));
+        record[16..20].copy_from_slice(&short(start - self.payload_offset));
+        record[20..24].copy_from_slice(&short(end - start));
         record[24..28].copy_from_slice(&short(entry.metadata.len()));
         record[28..32].copy_from_slice(&short(entry.data.len()));
         record[32..40].copy_from_slice(&entry.write_ts.to_le_bytes());
         record[40..].copy_from_slice(&entry.time.to_le_bytes());
-        self.records.extend_from_slice(&record);
     }
 
     /// Bytes that the page would have now.
     pub fn size(&self) -> usize {
-        HEADER_BYTES + self.records.len() + self.names_bytes + self.payload.len()
+        self.page.len()
     }
 
     /// How many entries it has.
@@ -147,28 +180,31 @@ impl PageWriter {
     }
 
     /// The finished page; empty bytes where it has no entry, which is how an answer ends.
-    pub fn finish(self) -> Vec<u8> {
+    pub fn finish(mut self) -> Vec<u8> {
         if self.count == 0 {
             return Vec::new();
         }
-        let payload_offset = HEADER_BYTES + self.records.len() + self.names_bytes;
-        let short = |length: usize| u32::try_from(length).expect("a page is under 4 GiB").to_le_bytes();
-        let mut page = Vec::with_capacity(payload_offset + self.payload.len());
-        page.extend_from_slice(&MAGIC);
-        page.extend_from_slice(&self.count.to_le_bytes());
-        page.extend_from_slice(&short(payload_offset));
-        page.extend_from_slice(&short(self.payload.len()));
-        page.extend_from_slice(&self.records);
-        page.extend_from_slice(
-            &u16::try_from(self.names.len()).expect("under 65,536 keys a page").to_le_bytes(),
-        );
+        let payload_bytes = self.page.len() - self.payload_offset;
+        self.page[..4].copy_from_slice(&MAGIC);
+        self.page[4..8].copy_from_slice(&self.count.to_le_bytes());
+        self.page[8..12].copy_from_slice(&short(self.payload_offset));
+        self.page[12..16].copy_from_slice(&short(payload_bytes));
+        let mut at = HEADER_BYTES + self.count as usize * RECORD_BYTES;
+        let mut put = |bytes: &[u8]| {
+            self.page[at..at + bytes.len()].copy_from_slice(bytes);
+            at += bytes.len();
+        };
+        put(&u16::try_from(self.names.len()).expect("under 65,536 keys a page").to_le_bytes());
         for name in &self.names {
-            page.extend_from_slice(&u16::try_from(name.len()).expect("keys are short").to_le_bytes());
-            page.extend_from_slice(name.as_bytes());
+            put(&u16::try_from(name.len()).expect("keys are short").to_le_bytes());
+            put(name.as_bytes());
         }
-        page.extend_from_slice(&self.payload);
-        page
+        self.page
     }
+}
+
+fn short(length: usize) -> [u8; 4] {
+    u32::try_from(length).expect("a page is under 4 GiB").to_le_bytes()
 }
 
 fn write_hex(bytes: &[u8], text: &mut [u8]) {
@@ -177,6 +213,38 @@ fn write_hex(bytes: &[u8], text: &mut [u8]) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
+}
+
+struct Header<'a> {
+    count: usize,
+    payload_offset: usize,
+    payload: &'a [u8],
+}
+
+impl<'a> Header<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, BadPage> {
+        let mut take = Take::new(bytes);
+        if take.array() != Some(MAGIC) {
+            return Err(BadPage("it does not begin with CPG1"));
+        }
+        let [count, payload_offset, payload_bytes] =
+            [take.u32(), take.u32(), take.u32()].map(|number| number.map(|number| number as usize));
+        let (Some(count), Some(payload_offset), Some(payload_bytes)) = (count, payload_offset, payload_bytes)
+        else {
+            return Err(BadPage("it ends too early"));
+        };
+        let payload = bytes.get(payload_offset..).filter(|payload| payload.len() == payload_bytes);
+        match payload {
+            Some(payload) if payload_offset >= HEADER_BYTES => Ok(Self { count, payload_offset, payload }),
+            _ => Err(BadPage("the payload is not where the header says")),
+        }
+    }
+}
+
+/// How many entries a page has, and their texts joined by one comma, for a cell that passes whole pages on: only the
+/// header is checked.
+pub fn as_a_whole(bytes: &[u8]) -> Result<(usize, &[u8]), BadPage> {
+    Header::read(bytes).map(|header| (header.count, header.payload))
 }
 
 /// A page that has been checked; the cell's side. Borrows everything.
@@ -190,27 +258,15 @@ pub struct Page<'a> {
 impl<'a> Page<'a> {
     /// Checks a page that is not empty.
     pub fn read(bytes: &'a [u8]) -> Result<Self, BadPage> {
-        let mut take = Take::new(bytes);
-        if take.array() != Some(MAGIC) {
-            return Err(BadPage("it does not begin with CPG1"));
-        }
+        let Header { count, payload_offset, payload } = Header::read(bytes)?;
         let short = BadPage("it ends too early");
-        let [count, payload_offset, payload_bytes] =
-            [take.u32(), take.u32(), take.u32()].map(|number| number.map(|number| number as usize));
-        let (Some(count), Some(payload_offset), Some(payload_bytes)) = (count, payload_offset, payload_bytes)
-        else {
-            return Err(short);
-        };
+        let mut take = Take::new(&bytes[HEADER_BYTES..payload_offset]);
         let records = take.bytes(count.saturating_mul(RECORD_BYTES)).ok_or(short.clone())?;
         let names_count = take.u16().ok_or(short.clone())?;
         let mut names = Vec::with_capacity(usize::from(names_count).min(bytes.len() / 2));
         for _ in 0..names_count {
             let length = take.u16().ok_or(short.clone())?;
             names.push(take.text(usize::from(length)).ok_or(BadPage("a key is cut or not UTF-8"))?);
-        }
-        let payload = take.bytes(payload_bytes).ok_or(short)?;
-        if !take.is_empty() || payload_offset.checked_add(payload_bytes) != Some(bytes.len()) {
-            return Err(BadPage("the payload is not where the header says"));
         }
         let payload = std::str::from_utf8(payload).map_err(|_| BadPage("the payload is not UTF-8"))?;
         let page = Self { records: records.as_chunks().0, names, payload };
@@ -309,6 +365,27 @@ mod tests {
         assert!(writer.push(&entry(1, "a/b", &large), ""));
         assert!(!writer.push(&entry(2, "a/b", "{}"), ""));
         assert_eq!(Page::read(&writer.finish()).expect("sound").len(), 1);
+    }
+
+    #[test]
+    fn a_page_holds_what_fits_however_the_sizes_of_entries_change() {
+        let large = format!("\"{}\"", "x".repeat(30_000));
+        let sizes = [&large, "{}", "{}"].into_iter().chain(std::iter::repeat_n("{}", 2_000));
+        let (mut writer, mut pushed) = (PageWriter::new([0; 16], 64 << 10), Vec::new());
+        for (index, data) in sizes.enumerate() {
+            let key = format!("a/{}", index % 40);
+            if !writer.push(&entry(1, &key, data), "") {
+                break;
+            }
+            pushed.push((key, data));
+        }
+        let bytes = writer.finish();
+        // An entry of this kind takes 190 bytes: less than one of them is left over, and room for some records.
+        assert!(bytes.len() <= 64 << 10 && pushed.len() > 150, "{} bytes, {}", bytes.len(), pushed.len());
+        let page = Page::read(&bytes).expect("sound");
+        let back: Vec<_> = page.entries().map(|entry| (entry.key.to_owned(), entry.data)).collect();
+        assert_eq!(back, pushed);
+        assert_eq!(as_a_whole(&bytes), Ok((pushed.len(), page.payload().as_bytes())));
     }
 
     #[test]

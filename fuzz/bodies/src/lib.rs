@@ -16,8 +16,11 @@ use runtime_types::json;
 
 pub use runtime_store::block::fuzz_decode as block_decode;
 
+/// A body: it must survive any bytes.
+pub type Body = fn(&[u8]);
+
 /// A target by its name and its body.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Body); 5] = [
     ("json_entry", put_and_take_in),
     ("json_members", json_members),
     ("json_request", request_for_entries),

@@ -161,8 +161,9 @@ async fn live(folder: &Path, day: &SimulatedDay) -> Result<Shown, DemoError> {
     let places = phone.find_entries(diary_query("segmentation/raw_place", "metadata.write_ts")).await?;
     let read_ms = reading.elapsed().as_secs_f64() * 1e3;
     drop(phone);
-    drop(stop.send(()));
-    drop(serving.await);
+    // Where the server has ended by itself, there is nothing to stop.
+    let _ = stop.send(());
+    let _ = serving.await;
     tokio::task::block_in_place(|| runtime.shutdown());
 
     let trips: Vec<_> = trips.iter().filter_map(trip_of).collect();

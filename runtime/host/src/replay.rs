@@ -106,8 +106,8 @@ pub struct Replayed {
 /// Replays the dumps in an empty runtime of its own and writes what came of them.
 pub fn run(args: &Args) -> Result<Replayed, ReplayError> {
     let started = Instant::now();
-    let folder = tempfile::tempdir()
-        .map_err(|source| ReplayError::File { path: std::env::temp_dir(), source })?;
+    let folder =
+        tempfile::tempdir().map_err(|source| ReplayError::File { path: std::env::temp_dir(), source })?;
     let settings = Settings { accuracy_filtering: args.filter_accuracy, ..Settings::at(folder.path()) };
     let runtime = Runtime::open(settings, cells::BUILT_IN)?;
     let (user, _token) = runtime.people().add("replay", now())?;

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use support::{Cells, Fake, Limits, OTHER_TOKEN, TOKEN, code, request, rest, start, status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+/// Method, path, headers and body of a bad request; status and code of its answer.
+type Bad<'a> = (&'a str, &'a str, &'a str, &'a [u8], u16, &'a str);
+
 fn body_of(user: &str) -> String {
     format!("{{\"user\":\"{user}\",\"phone_to_server\":[]}}")
 }
@@ -27,7 +30,7 @@ async fn bad_requests_are_refused_with_a_reason_and_reach_no_cell() {
     let of_another = body_of(TOKEN);
     let huge = vec![b' '; 1 << 20 | 1];
     let (put, get) = ("/usercache/put", "/datastreams/find_entries/timestamp");
-    let table: Vec<(&str, &str, &str, &[u8], u16, &str)> = vec![
+    let table: [Bad<'_>; 26] = [
         ("POST", put, "", b"", 400, "bad-json"),
         ("POST", put, "", b"[]", 400, "bad-json"),
         ("POST", put, "", b"not json", 400, "bad-json"),

@@ -158,7 +158,7 @@ pub trait CellHost: Any + Send {
     /// Starts an answer that is sent in pieces; `status` is 200 to 599.
     fn begin(&mut self, status: u16, content_type: &str) -> Result<(), Failure>;
     /// Sends a piece; may wait while the caller is slow, and must give up on one that never reads.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure>;
+    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure>;
 }
 
 /// A host that holds nothing and refuses everything: what a cell meets in an admission run or a measurement.
@@ -216,7 +216,7 @@ impl CellHost for NoHost {
     fn begin(&mut self, _: u16, _: &str) -> Result<(), Failure> {
         Err(Failure::Unavailable)
     }
-    fn write(&mut self, _: &[u8]) -> Result<(), Failure> {
+    fn write(&mut self, _: Vec<u8>) -> Result<(), Failure> {
         Err(Failure::Unavailable)
     }
 }

@@ -223,6 +223,6 @@ impl exchange::Host for RunState {
         if self.answer != Answer::Begun {
             return Err(types::Failure::Invalid("a piece of an answer that has not begun".to_owned()));
         }
-        Ok(self.send(bytes.len(), |host| host.write(&bytes))?)
+        Ok(self.send(bytes.len(), |host| host.write(bytes))?)
     }
 }

@@ -20,8 +20,8 @@ const ENDS: [(&str, &str); 14] = [
     ("long-refusal", "cell-gave-up"),
     ("cursors-never-closed", "cell-gave-up"),
     ("huge-string", "cell-over-budget"),
-    ("huge-name", "cell-gave-up"),
-    ("endless-reads", "cell-gave-up"),
+    ("huge-name", "cell-over-budget"),
+    ("endless-reads", "cell-deadline"),
     ("deep-write", "cell-gave-up"),
 ];
 

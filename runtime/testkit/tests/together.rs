@@ -82,10 +82,12 @@ fn put_get_and_stage_at_once_give_what_they_give_one_after_the_other() {
         let now = last + 7_200.0;
         let calm = World::start();
         let user = calm.person("Ada");
-        calm.put(user, &day.entries, now);
+        let known = |entry: &&String| KEYS.iter().any(|key| entry.contains(&format!("\"key\":\"{key}\"")));
+        let entries: Vec<String> = day.entries.iter().filter(known).cloned().collect();
+        calm.put(user, &entries, now);
         calm.pipeline(user, now);
         let want = diary(&calm, user);
         assert!(!want.is_empty(), "seed {seed}: a day without trips shows nothing");
-        assert_eq!(all_at_once(seed, &day.entries, now), want, "seed {seed}");
+        assert_eq!(all_at_once(seed, &entries, now), want, "seed {seed}");
     }
 }

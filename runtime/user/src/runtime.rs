@@ -29,8 +29,11 @@ pub struct Runtime {
     sandbox: Arc<Sandbox>,
     pub(crate) endpoints: WorkerPool,
     stages: WorkerPool,
-    awake: Mutex<HashMap<UserId, Arc<Mutex<Option<Arc<Person>>>>>>,
+    awake: Mutex<HashMap<UserId, Place>>,
 }
+
+/// Where one person is, if awake. Its lock is held while the person's store is opened or closed.
+type Place = Arc<Mutex<Option<Arc<Person>>>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -184,7 +187,7 @@ impl Runtime {
         if awake.len() < self.settings.open_people_max {
             return;
         }
-        let idle = |place: &Arc<Mutex<Option<Arc<Person>>>>| {
+        let idle = |place: &Place| {
             place.try_lock().ok().and_then(|place| place.as_ref().map(|person| person.idle()))
         };
         let longest = awake
@@ -273,7 +276,14 @@ fn close(person: Person) {
     if let Err(error) = person.flush_notes() {
         tracing::error!(user = %person.user.short(), error = %crate::chain(&error), "audit notes were not kept");
     }
-    if let Err(error) = person.store.settle() {
-        tracing::error!(user = %person.user.short(), error = %crate::chain(&error), "settling did not end");
+    // Old tails and room that they left go while nobody waits: nothing else makes the file smaller.
+    let tidied = settle_all(&person).and_then(|()| person.store.compact().map(drop));
+    if let Err(error) = tidied {
+        tracing::error!(user = %person.user.short(), error = %crate::chain(&error), "tidying did not end");
     }
+}
+
+fn settle_all(person: &Person) -> Result<(), runtime_store::CommitError> {
+    while person.store.settle()?.more {}
+    Ok(())
 }

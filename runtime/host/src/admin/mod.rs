@@ -14,4 +14,4 @@ mod socket;
 
 pub use command::{Command, Door, execute};
 pub use folder::{Claim, FolderError, claim};
-pub use socket::{ask, listen};
+pub use socket::{Desk, ask};

@@ -26,27 +26,42 @@ fn path(data: &Path) -> PathBuf {
     data.join("control.sock")
 }
 
-/// Answers verbs until it is dropped. Only who holds the folder's lock may call it.
-///
-/// # Errors
-/// What the operating system says: most often that the folder's path is longer than a socket's may be.
-pub async fn listen(data: &Path, runtime: Arc<Runtime>, door: Door) -> io::Result<()> {
-    let path = path(data);
-    // What a crashed host left; nobody listens there, since the lock is ours.
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// The socket, open: verbs may ask from here on.
+pub struct Desk {
+    listener: UnixListener,
+}
+
+impl Desk {
+    /// Opens the socket. Only who holds the folder's lock may call it.
+    ///
+    /// # Errors
+    /// What the operating system says: most often that the folder's path is longer than a socket's may be.
+    pub fn open(data: &Path) -> io::Result<Self> {
+        let path = path(data);
+        // What a crashed host left; nobody listens there, since the lock is ours.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        Ok(Self { listener })
     }
-    let listener = UnixListener::bind(&path)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    loop {
-        let (socket, _) = listener.accept().await?;
-        let (runtime, door) = (Arc::clone(&runtime), door.clone());
-        tokio::spawn(async move {
-            if let Err(error) = answer(socket, runtime, door).await {
-                tracing::debug!(%error, "verb not answered");
-            }
-        });
+
+    /// Answers verbs until it is dropped.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub async fn answer(self, runtime: Arc<Runtime>, door: Door) -> io::Result<()> {
+        loop {
+            let (socket, _) = self.listener.accept().await?;
+            let (runtime, door) = (Arc::clone(&runtime), door.clone());
+            tokio::spawn(async move {
+                if let Err(error) = answer(socket, runtime, door).await {
+                    tracing::debug!(%error, "verb not answered");
+                }
+            });
+        }
     }
 }
 
@@ -67,16 +82,12 @@ async fn answer(socket: UnixStream, runtime: Arc<Runtime>, door: Door) -> io::Re
     write.write_all(text.as_bytes()).await
 }
 
-/// Asks the host that has the folder.
+/// Asks the host that has the folder; the inner result is its answer.
 ///
 /// # Errors
-/// The host's [`Failure`], or that nobody answers.
-pub fn ask(data: &Path, command: &Command) -> Result<Value, Failure> {
-    let unanswered = |error: io::Error| {
-        let what = format!("another process uses {} and does not answer: {error}", data.display());
-        Failure::new(what, "wait until it ends, or stop it")
-    };
-    exchange(&path(data), command).map_err(unanswered)?
+/// Where nobody answers: who has the folder is no host, or one that is starting or stopping.
+pub fn ask(data: &Path, command: &Command) -> io::Result<Result<Value, Failure>> {
+    exchange(&path(data), command)
 }
 
 fn exchange(path: &Path, command: &Command) -> io::Result<Result<Value, Failure>> {

@@ -15,7 +15,8 @@ use rustls::{ClientConfig, ClientConnection, ServerConfig, StreamOwned};
 use serde_json::{Map, Value};
 
 use super::BenchError;
-use crate::http::{App, Backend, BodyLimits, Budget, Patience, Refusal, Server, ServerLimits};
+use crate::config::Config;
+use crate::http::{App, Backend, Budget, Refusal, Server};
 use crate::tls::{Identity, IdentityError, pinned_client};
 
 /// The path that the no-op cell answers.
@@ -44,18 +45,12 @@ impl Network {
 
     /// Opens a port in front of `backend`; it closes with the network.
     pub fn serve<B: Backend>(&self, backend: B) -> Result<SocketAddr, BenchError> {
-        let limits = ServerLimits {
-            connections_max: 64,
-            handshake_ms: 10_000,
-            head_bytes_max: 16 << 10,
-            headers_max: 64,
-            patience: Patience { head_ms: 60_000, idle_ms: 600_000, write_ms: 60_000 },
-            grace_ms: 1_000,
-        };
-        let body = BodyLimits { bytes_max: 64 << 20, pause_ms: 60_000, total_ms: 600_000 };
-        let app = Arc::new(App { backend, limits: body, budget: Budget::new(256 << 20) });
+        let config = Config::default();
+        let budget = Budget::new(config.limits.bodies_bytes_max);
+        let app = Arc::new(App { backend, limits: config.bodies(), budget });
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = self.tokio.block_on(Server::bind(any_port, Arc::clone(&self.server), limits))?;
+        let server =
+            self.tokio.block_on(Server::bind(any_port, Arc::clone(&self.server), config.server()))?;
         let address = server.address()?;
         self.tokio.spawn(server.serve(app, std::future::pending()));
         Ok(address)

@@ -1,6 +1,9 @@
 //! Where a verb works: a data folder and its configuration.
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use runtime_user::Runtime;
 use serde_json::Value;
@@ -45,9 +48,10 @@ pub(crate) fn administer(place: &Place, command: Command) -> Result<Value, Failu
         let what = format!("{} is no data folder of a host", place.data.display());
         return Err(Failure::new(what, "`cellar user add` or `cellar serve` makes one"));
     }
-    let claimed = claim(&place.data);
-    let claimed = claimed.map_err(|error| Failure::of(&error, "name a folder that you may write to"))?;
-    let Claim::Ours(_lock) = claimed else { return ask(&place.data, &command) };
+    let _lock = match reach(&place.data, &command)? {
+        Reached::Folder(lock) => lock,
+        Reached::Host(answer) => return answer,
+    };
     let config = place.config()?;
     let identity = identity(&config, &place.data);
     let identity =
@@ -61,6 +65,41 @@ pub(crate) fn administer(place: &Place, command: Command) -> Result<Value, Failu
     let done = execute(&runtime, &door, command);
     runtime.shutdown();
     done
+}
+
+enum Reached {
+    /// Nobody uses the folder; it is ours while this file is open.
+    Folder(File),
+    /// The host that has the folder did it.
+    Host(Result<Value, Failure>),
+}
+
+/// How long a host may take to start or to stop, or another verb to end, before a verb gives up.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+fn reach(data: &Path, command: &Command) -> Result<Reached, Failure> {
+    let begun = Instant::now();
+    loop {
+        let claimed = claim(data);
+        let claimed = claimed.map_err(|error| Failure::of(&error, "name a folder that you may write to"))?;
+        if let Claim::Ours(lock) = claimed {
+            return Ok(Reached::Folder(lock));
+        }
+        match ask(data, command) {
+            Ok(answer) => return Ok(Reached::Host(answer)),
+            // Nothing was asked yet, so asking again does nothing twice.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+                    && begun.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(error) => {
+                let what = format!("another process uses {} and does not answer: {error}", data.display());
+                return Err(Failure::new(what, "wait until it ends, or stop it"));
+            }
+        }
+    }
 }
 
 /// A moment for people, UTC to the second; the number itself where it is out of every range.

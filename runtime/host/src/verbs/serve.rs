@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Place, identity};
-use crate::admin::{Claim, Door, claim, listen};
+use crate::admin::{Claim, Desk, Door, claim};
 use crate::cells;
 use crate::config::{Config, LogFormat};
 use crate::failure::Failure;
@@ -109,15 +109,20 @@ async fn serve(
         pin: identity.pin(),
     };
     let first = first_person(&runtime, &door)?;
+    let desk = Desk::open(data);
     announce(address, &door, first.as_deref(), ready_file, as_json)?;
 
     let host = Host::new(Arc::clone(&runtime), &config.pipeline);
     let app =
         App { backend: host, limits: config.bodies(), budget: Budget::new(config.limits.bodies_bytes_max) };
     let keeping = tokio::spawn(keep_house(Arc::clone(&runtime)));
-    let (for_verbs, folder) = (Arc::clone(&runtime), data.to_owned());
+    let for_verbs = Arc::clone(&runtime);
     let listening = tokio::spawn(async move {
-        if let Err(error) = listen(&folder, for_verbs, door).await {
+        let ended = match desk {
+            Ok(desk) => desk.answer(for_verbs, door).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
             tracing::error!(%error, "verbs cannot reach this host while it runs");
         }
     });
