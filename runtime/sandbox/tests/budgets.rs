@@ -196,7 +196,7 @@ impl CellHost for Slow {
         read_body(bytes_max: u32) -> Result<Vec<u8>, Failure>;
         begin(status: u16, content_type: &str) -> Result<(), Failure>;
     }
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure> {
         // Blocks as a full channel to a slow caller would.
         Self::wait();
         self.0.write(bytes)

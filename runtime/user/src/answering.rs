@@ -76,10 +76,10 @@ impl Answering {
     }
 
     /// Sends a piece. A caller who is gone, or reads nothing, ends the answer.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure> {
         let Self::Begun(pieces) = self else {
             return Err(Failure::Invalid("no answer has begun".to_owned()));
         };
-        if pieces.send(Ok(Bytes::copy_from_slice(bytes))) { Ok(()) } else { Err(Failure::Unavailable) }
+        if pieces.send(Ok(Bytes::from(bytes))) { Ok(()) } else { Err(Failure::Unavailable) }
     }
 }

@@ -111,6 +111,7 @@ impl Reach {
         mut each: impl FnMut(&Store, &mut Batch, EntryId, NewEntry<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let rows = rows::read(bytes).map_err(invalid)?;
+        let mut effects = lock(&self.effects);
         for (index, row) in rows.iter().enumerate() {
             let key = StreamKey::parse(row.key).map_err(|error| at(index, &error))?;
             self.grant.check_write(area, &key, row.data)?;
@@ -121,7 +122,7 @@ impl Reach {
             is_extra(row.extra).map_err(|why| at(index, &why))?;
             let id = EntryId(row.id.0);
             let entry = NewEntry { id: None, key, metadata: row.metadata, data: row.data, extra: row.extra };
-            each(&self.store, &mut lock(&self.effects).batch, id, entry)?;
+            each(&self.store, &mut effects.batch, id, entry)?;
         }
         Ok(())
     }
@@ -355,7 +356,7 @@ impl CellHost for Reach {
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure> {
         self.answering.write(bytes)
     }
 }

@@ -197,8 +197,8 @@ impl CellHost for Recorder {
         self.note(Did::Begin(status, content_type.to_owned()));
         Ok(())
     }
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.note(Did::Write(bytes.to_vec()));
+    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure> {
+        self.note(Did::Write(bytes));
         Ok(())
     }
 }
