@@ -19,7 +19,7 @@ pub struct Moment {
 pub struct Signals {
     /// Any motion activity at all, even "still": the phone was awake and measuring.
     pub motion: Vec<Moment>,
-    /// Tracking was off before this moment; see [`is_restart`].
+    /// Tracking was off before this moment: a stop of tracking, a reboot, or a visit that ended.
     pub restarts: Vec<Moment>,
     /// The phone thought that a trip had ended.
     pub stops: Vec<Moment>,

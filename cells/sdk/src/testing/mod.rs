@@ -119,7 +119,7 @@ impl Memory {
         self
     }
 
-    /// The same with a body for [`Exchange::read`].
+    /// The same with a body for [`crate::Exchange::read`].
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.set_body(body);
