@@ -1,7 +1,7 @@
 //! What does an entry take on disk?
 //!
 //! * Work: 100,000 simulated entries, committed a thousand at a time, settled, compacted: one stream of locations, and
-//!   all that a phone sends.
+//!   all kinds that a phone sends; as the timeseries keeps them, and as they came.
 //! * Against: the bytes of their JSON.
 //! * Sketch: columns and zstd give 40 to 60 bytes a location; small streams and the engine's pages cost the rest.
 
@@ -20,8 +20,12 @@ pub(super) fn run() -> Figures {
     let folder = tempfile::tempdir()?;
     let runtime = Runtime::open(Settings::at(folder.path()), cells::BUILT_IN)?;
     let mut figures = Vec::new();
-    let work =
-        [("a location", sample::locations(ENTRIES)), ("an entry of all kinds", sample::everything(ENTRIES))];
+    let (locations, everything) = (sample::locations(ENTRIES), sample::everything(ENTRIES));
+    let work = [
+        ("a location of the timeseries", sample::taken_in(&locations)?),
+        ("any entry of the timeseries", sample::taken_in(&everything)?),
+        ("a location as a phone sends it", locations),
+    ];
     for (what, samples) in work {
         let (user, _) = runtime.people().add(what, 0.0)?;
         let person = runtime.person(user)?;

@@ -1,8 +1,14 @@
-//! Entries to measure with: what a simulated person's phone sends.
+//! Entries to measure with: what a simulated person's phone sends, and what the timeseries makes of it.
+
+use std::ops::ControlFlow;
 
 use runtime_simulator::{Person, Phone, simulate_days};
 use runtime_store::{Batch, NewEntry, Store};
-use runtime_types::{Area, StreamKey, json};
+use runtime_types::{Area, Query, StreamKey, json};
+use runtime_user::{CallError, Runtime, Settings};
+
+use super::BenchError;
+use crate::cells;
 
 /// One entry's texts.
 pub struct Sample {
@@ -76,6 +82,41 @@ fn samples(days: u32, count_max: usize, wanted: impl Fn(&Sample) -> bool) -> Vec
     let person = Person::invent(7, Phone::Android);
     let entries = simulate_days(&person, FIRST_DAY, days).flat_map(|day| day.entries);
     entries.map(|text| Sample::read(&text)).filter(wanted).take(count_max).collect()
+}
+
+/// The stage that takes entries in, alone.
+const TAKE_IN: &str = "[[stage]]\nname = \"USERCACHE\"\ncell = \"usercache-to-timeseries\"";
+
+/// Later than any of the simulated days, s.
+const LATER: f64 = 4e9;
+
+/// The same entries as the timeseries keeps them: formatted, with local times, about twice as long.
+pub fn taken_in(samples: &[Sample]) -> Result<Vec<Sample>, BenchError> {
+    let folder = tempfile::tempdir()?;
+    let settings = Settings { pipeline: Some(TAKE_IN.to_owned()), ..Settings::at(folder.path()) };
+    let runtime = Runtime::open(settings, cells::BUILT_IN)?;
+    let (user, _) = runtime.people().add("bench", 0.0)?;
+    let person = runtime.person(user)?;
+    for some in samples.chunks(1_000) {
+        let mut batch = Batch::new();
+        for sample in some {
+            let key = StreamKey::parse(&sample.key).expect("the simulator's keys are plain");
+            batch.put_usercache(sample.entry(&key), key.clone());
+        }
+        person.store.commit(batch).map_err(CallError::Commit)?;
+    }
+    runtime.run_pipeline(user, LATER)?;
+    let mut taken = Vec::with_capacity(samples.len());
+    let snapshot = person.store.snapshot();
+    let mut cursor = snapshot.find(&Query::everything(Area::Timeseries)).map_err(CallError::Read)?;
+    let keep = &mut |row: &runtime_store::Row<'_>| {
+        let (metadata, data) = (row.metadata.to_owned(), row.data.to_owned());
+        taken.push(Sample { key: row.key.as_str().to_owned(), metadata, data });
+        ControlFlow::Continue(())
+    };
+    cursor.visit(keep).map_err(CallError::Read)?;
+    runtime.shutdown();
+    Ok(taken)
 }
 
 /// Commits samples to a store's timeseries, a thousand at a time.
