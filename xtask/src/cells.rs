@@ -46,12 +46,16 @@ fn file(workspace: &Workspace, cell: &CellPackage, ending: &str) -> PathBuf {
     workspace.cells_folder().join(format!("{}.{ending}", cell.manifest.name))
 }
 
+/// A stack of 128 KiB, below which a guest's memory is wiped in place, and a heap of as much to begin with, so that a
+/// small guest never grows; docs/limits.md says what that is worth.
+const LINK: [&str; 4] = ["-C", "link-arg=-zstack-size=131072", "-C", "link-arg=--initial-heap=131072"];
+
 /// Answers the digest of the component.
 fn build_one(workspace: &Workspace, guests: &Guests, cell: &CellPackage) -> Result<String, Trouble> {
     let name = &cell.manifest.name;
     // The library as a `cdylib` only here: natively a cell is an ordinary library.
     let package = ["--quiet", "--package", &cell.package, "--lib", "--crate-type", "cdylib"];
-    run(guests.cargo("rustc").args(package), "correct what cargo says above")?;
+    run(guests.cargo("rustc").args(package).arg("--").args(LINK), "correct what cargo says above")?;
     let file_name = format!("{}.wasm", cell.package.replace('-', "_"));
     let module_path = workspace.target.join(TARGET).join("cell").join(file_name);
     let module = fs::read(&module_path).map_err(Trouble::file("read", &module_path))?;

@@ -21,6 +21,9 @@ const WARM_IDLE: Duration = Duration::from_secs(10);
 /// Notes that wait for the next commit; past this they are committed on their own.
 const NOTES_WAITING_MAX: usize = 256;
 
+/// How many instances of one cell wait for the same person: calls that come at the same time each find one.
+const WARM_EACH_MAX: usize = 4;
+
 struct Warm {
     digest: CodeDigest,
     instance: EndpointInstance,
@@ -75,7 +78,7 @@ impl Person {
         lock(&self.touched).elapsed()
     }
 
-    /// The instance that was kept for that code, if any; a second call at the same time finds none.
+    /// An instance that was kept for that code, if any.
     pub(crate) fn take_warm(&self, digest: CodeDigest) -> Option<Kept> {
         let mut warm = lock(&self.warm);
         let index = warm.iter().position(|kept| kept.digest == digest)?;
@@ -92,7 +95,7 @@ impl Person {
         }
         let digest = instance.digest();
         let mut warm = lock(&self.warm);
-        if warm.iter().all(|kept| kept.digest != digest) {
+        if warm.iter().filter(|kept| kept.digest == digest).count() < WARM_EACH_MAX {
             warm.push(Warm { digest, instance, calls, since: Instant::now() });
         }
     }
