@@ -153,7 +153,7 @@ pub trait ReadEntries {
 pub trait WriteEntries {
     /// New entries; answers their ids in order.
     fn insert(&mut self, rows: &Rows) -> Result<Vec<EntryId>, Failure>;
-    /// New content for the entries that the rows name.
+    /// New content for the entries that the rows name; a mark as invalid goes.
     fn replace(&mut self, rows: &Rows) -> Result<(), Failure>;
     /// Removes entries.
     fn delete(&mut self, ids: &[EntryId]) -> Result<(), Failure>;

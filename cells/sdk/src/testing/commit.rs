@@ -40,7 +40,7 @@ pub(super) fn apply(entries: &mut Vec<Rc<Stored>>, writes: Vec<Write>) -> Commit
             Write::Replace(row) => {
                 if let Some(at) = find(entries, Area::Timeseries, row.id) {
                     let old = &entries[at];
-                    let row = Stored { origin: old.origin.clone(), invalid: old.invalid, ..row };
+                    let row = Stored { origin: old.origin.clone(), ..row };
                     entries[at] = Rc::new(row);
                     done.stored += 1;
                 }

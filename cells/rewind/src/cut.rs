@@ -1,0 +1,154 @@
+//! Where the chains are cut.
+
+use cells_locations::{ReadError, for_each_entry, read};
+use cells_sdk::model::EntryId;
+use cells_sdk::{Order, Query, ReadEntries, TimeField};
+use serde::Deserialize;
+
+use crate::RewindError;
+
+/// The chain of raw trips: everything from the trip that begins at `start_ts` on goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawCut {
+    /// When the first trip that goes began, s.
+    pub start_ts: f64,
+    /// Where it began: the place that is open again.
+    pub place: EntryId,
+    /// `write_ts` of its first point, s: no valid point from there on belongs to an earlier trip.
+    pub points_from_ts: f64,
+    /// When the trip before ended, s; before `start_ts`.
+    pub before_ts: f64,
+}
+
+/// The chain of cleaned trips: everything behind the trip `last` goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CleanCut {
+    /// The last cleaned trip that stays.
+    pub last: EntryId,
+    /// When it began, s.
+    pub last_start_ts: f64,
+    /// When its raw trip ended, s: it, its sections and its end place end no later; what goes begins later.
+    pub through_ts: f64,
+    /// When its last cleaned section ended at the latest, s.
+    pub end_ts: f64,
+    /// The raw place at its end.
+    pub raw_place: EntryId,
+}
+
+/// Where both chains are cut; `None`: at their beginnings.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cut {
+    /// Raw trips, places and sections.
+    pub raw: Option<RawCut>,
+    /// What was made of them.
+    pub clean: Option<CleanCut>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Trip {
+    #[serde(skip)]
+    id: EntryId,
+    start_ts: f64,
+    end_ts: f64,
+    start_place: EntryId,
+    end_place: EntryId,
+}
+
+#[derive(Deserialize)]
+struct CleanedTrip {
+    start_ts: f64,
+    end_ts: f64,
+    raw_trip: EntryId,
+}
+
+/// How the walk back over the raw trips ends before their beginning.
+enum Walk {
+    Found,
+    Broken(RewindError),
+}
+
+impl<E: Into<RewindError>> From<E> for Walk {
+    fn from(error: E) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+impl Cut {
+    /// Walks back from the moment, so that the cost does not depend on how long the person has been here.
+    pub fn find<R: ReadEntries>(runtime: &mut R, moment: f64) -> Result<Self, RewindError> {
+        let before =
+            Query { order: Order::Descending, ..Query::of(&["segmentation/raw_trip"], TimeField::StartTs) };
+        let before = before.between(None, Some(moment.next_down()));
+        let mut cut = Self::default();
+        let mut later: Option<Trip> = None;
+        let walked = for_each_entry(runtime, &before, |runtime, entry| {
+            let trip = serde_json::from_str(entry.data);
+            let mut trip: Trip = trip.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+            trip.id = entry.id;
+            if let Some(later) = later.replace(trip.clone())
+                // A mark between the two must be able to tell them apart.
+                && trip.end_ts < later.start_ts
+            {
+                cut.add(runtime, &trip, &later)?;
+            }
+            if cut.clean.is_some() { Err(Walk::Found) } else { Ok(()) }
+        });
+        match walked {
+            Ok(()) | Err(Walk::Found) => Ok(cut),
+            Err(Walk::Broken(error)) => Err(error),
+        }
+    }
+
+    /// Looks at two trips that follow each other.
+    fn add<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip, later: &Trip) -> Result<(), RewindError> {
+        if self.raw.is_none() {
+            let first = first_point(runtime, later.start_ts)?;
+            self.raw = first.map(|points_from_ts| RawCut {
+                start_ts: later.start_ts,
+                place: later.start_place,
+                points_from_ts,
+                before_ts: trip.end_ts,
+            });
+        }
+        if self.raw.is_some() {
+            self.clean = cleaned(runtime, trip)?;
+        }
+        Ok(())
+    }
+}
+
+/// When the point of that time was written, if no other valid point was written at the same moment: a window that
+/// begins there begins with this point.
+fn first_point<R: ReadEntries>(runtime: &mut R, ts: f64) -> Result<Option<f64>, ReadError> {
+    let points = |field, at| Query::of(&["background/filtered_location"], field).between(Some(at), Some(at));
+    let at_once = read(runtime, &points(TimeField::DataTs, ts))?;
+    let Some(write_ts) = at_once.columns().write_ts.iter().copied().min_by(f64::total_cmp) else {
+        return Ok(None);
+    };
+    let written_together = runtime
+        .count(&points(TimeField::WriteTs, write_ts))
+        .map_err(|source| ReadError::Refused { keys: "background/filtered_location".to_owned(), source })?;
+    Ok((written_together == 1).then_some(write_ts))
+}
+
+/// The cleaned trip that was made of a raw one, if any was.
+fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCut>, RewindError> {
+    let during = Query::of(&["analysis/cleaned_trip"], TimeField::EndTs);
+    let during = during.between(Some(raw.start_ts), Some(raw.end_ts));
+    let mut found = None;
+    for_each_entry(runtime, &during, |_, entry| {
+        let trip = serde_json::from_str(entry.data);
+        let trip: CleanedTrip = trip.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+        if trip.raw_trip == raw.id {
+            found = Some(CleanCut {
+                last: entry.id,
+                last_start_ts: trip.start_ts,
+                through_ts: raw.end_ts,
+                end_ts: trip.end_ts,
+                raw_place: raw.end_place,
+            });
+        }
+        Ok::<(), RewindError>(())
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,155 @@
+//! Removing what comes behind a cut.
+
+use std::collections::HashSet;
+
+use cells_locations::{for_each_entry, read};
+use cells_sdk::model::EntryId;
+use cells_sdk::{Query, ReadEntries, TimeField, WriteEntries};
+use serde::Deserialize;
+
+use crate::RewindError;
+use crate::cut::{CleanCut, RawCut};
+
+/// How many ids one call removes.
+const IDS_MAX: usize = 65_536;
+/// All stages of one pipeline run write at the same moment, plus a microsecond an entry: the smoothing of a section
+/// is not written earlier than this before the section, s.
+const RUN_SPREAD_S: f64 = 1.0;
+
+/// What the stages up to jump smoothing made from the cut on.
+pub fn segmented<R: ReadEntries + WriteEntries>(
+    runtime: &mut R,
+    cut: Option<&RawCut>,
+) -> Result<(), RewindError> {
+    let from = cut.map(|cut| cut.start_ts);
+    let sections = sections(runtime, from)?;
+    let earliest = sections.iter().map(|(_, write_ts)| *write_ts).min_by(f64::total_cmp);
+    let gone: HashSet<EntryId> = sections.into_iter().map(|(id, _)| id).collect();
+    remove_some(
+        runtime,
+        &from_time("analysis/smoothing", TimeField::WriteTs, smoothing_from(cut, earliest)),
+        |data| {
+            let Smoothing { section } = serde_json::from_str(data)?;
+            Ok(cut.is_none() || gone.contains(&section))
+        },
+    )?;
+    delete(runtime, gone.into_iter().collect())?;
+    remove(runtime, "segmentation/raw_trip", TimeField::StartTs, from)?;
+    remove(runtime, "segmentation/raw_stop", TimeField::EnterTs, from)?;
+    let kept_place = cut.map(|cut| cut.place);
+    remove_some(runtime, &from_time("segmentation/raw_untracked", TimeField::StartTs, from), |data| {
+        let Untracked { end_place } = serde_json::from_str(data)?;
+        Ok(Some(end_place) != kept_place)
+    })?;
+    match cut {
+        // The place that is open again may have been entered at the very moment.
+        Some(cut) => remove_but(runtime, "segmentation/raw_place", TimeField::EnterTs, from, cut.place),
+        None => remove(runtime, "segmentation/raw_place", TimeField::WriteTs, None),
+    }
+}
+
+/// What the later stages made behind the cut.
+pub fn cleaned<R: ReadEntries + WriteEntries>(
+    runtime: &mut R,
+    cut: Option<&CleanCut>,
+) -> Result<(), RewindError> {
+    let behind = cut.map(|cut| cut.through_ts.next_up());
+    let points = read(runtime, &from_time("analysis/recreated_location", TimeField::DataTs, behind))?;
+    delete(runtime, points.columns().ids.clone())?;
+    for key in [
+        "analysis/cleaned_trip",
+        "analysis/cleaned_untracked",
+        "analysis/cleaned_section",
+        "analysis/inferred_section",
+        "inference/prediction",
+        "analysis/inferred_trip",
+        "inference/labels",
+        "analysis/inferred_labels",
+        "analysis/expected_trip",
+        "analysis/confirmed_trip",
+        "analysis/confirmed_untracked",
+    ] {
+        remove(runtime, key, TimeField::StartTs, behind)?;
+    }
+    remove(runtime, "analysis/cleaned_stop", TimeField::EnterTs, behind)?;
+    remove(runtime, "analysis/composite_trip", TimeField::StartTs, cut.map(|cut| cut.last_start_ts))?;
+    for key in ["analysis/cleaned_place", "analysis/confirmed_place"] {
+        // The first place of all was never entered.
+        let field = if cut.is_some() { TimeField::EnterTs } else { TimeField::WriteTs };
+        remove(runtime, key, field, behind)?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Smoothing {
+    section: EntryId,
+}
+
+#[derive(Deserialize)]
+struct Untracked {
+    end_place: EntryId,
+}
+
+fn smoothing_from(cut: Option<&RawCut>, earliest_section: Option<f64>) -> Option<f64> {
+    // Without a section that goes nothing is searched.
+    cut.map(|_| earliest_section.map_or(f64::INFINITY, |write_ts| write_ts - RUN_SPREAD_S))
+}
+
+fn from_time(key: &str, field: TimeField, from: Option<f64>) -> Query {
+    Query::of(&[key], field).between(from, None)
+}
+
+/// Ids and `write_ts` of the raw sections that go.
+fn sections<R: ReadEntries>(runtime: &mut R, from: Option<f64>) -> Result<Vec<(EntryId, f64)>, RewindError> {
+    let mut found = Vec::new();
+    for_each_entry(runtime, &from_time("segmentation/raw_section", TimeField::StartTs, from), |_, entry| {
+        found.push((entry.id, entry.write_ts));
+        Ok::<(), RewindError>(())
+    })?;
+    Ok(found)
+}
+
+fn remove<R: ReadEntries + WriteEntries>(
+    runtime: &mut R,
+    key: &str,
+    field: TimeField,
+    from: Option<f64>,
+) -> Result<(), RewindError> {
+    remove_but(runtime, key, field, from, EntryId::NONE)
+}
+
+fn remove_but<R: ReadEntries + WriteEntries>(
+    runtime: &mut R,
+    key: &str,
+    field: TimeField,
+    from: Option<f64>,
+    kept: EntryId,
+) -> Result<(), RewindError> {
+    let mut ids = Vec::new();
+    for_each_entry(runtime, &from_time(key, field, from), |_, entry| {
+        ids.push(entry.id);
+        Ok::<(), RewindError>(())
+    })?;
+    ids.retain(|id| *id != kept);
+    delete(runtime, ids)
+}
+
+fn remove_some<R: ReadEntries + WriteEntries>(
+    runtime: &mut R,
+    query: &Query,
+    goes: impl Fn(&str) -> Result<bool, serde_json::Error>,
+) -> Result<(), RewindError> {
+    let mut ids = Vec::new();
+    for_each_entry(runtime, query, |_, entry| {
+        if goes(entry.data).map_err(|source| RewindError::BadEntry { id: entry.id, source })? {
+            ids.push(entry.id);
+        }
+        Ok::<(), RewindError>(())
+    })?;
+    delete(runtime, ids)
+}
+
+fn delete<R: WriteEntries>(runtime: &mut R, ids: Vec<EntryId>) -> Result<(), RewindError> {
+    Ok(ids.chunks(IDS_MAX).try_for_each(|some| runtime.delete(some))?)
+}
