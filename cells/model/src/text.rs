@@ -200,6 +200,20 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+/// The object's text with `more` behind its members: `"name":value` pairs joined by commas, at least one, none of
+/// them there before. `None` where the text does not end as an object.
+pub fn with_members(text: &str, more: &str) -> Option<String> {
+    let head = text.trim_ascii_end().strip_suffix('}')?.trim_ascii_end();
+    let mut whole = String::with_capacity(head.len() + more.len() + 2);
+    whole.push_str(head);
+    if !head.ends_with('{') {
+        whole.push(',');
+    }
+    whole.push_str(more);
+    whole.push('}');
+    Some(whole)
+}
+
 /// Replaces `.` by `_` in the names of all members, at every depth; all other bytes stay.
 pub fn without_dots_in_names(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
@@ -338,6 +352,14 @@ mod tests {
         assert_eq!(object.write(r#""x":{}"#), r#"{"a":3,"ts":7,"heading":2e1,"x":{}}"#);
         assert_eq!(Object::read("{}").expect("sound").write(""), "{}");
         assert_eq!(Object::empty().write(r#""x":1"#), r#"{"x":1}"#);
+    }
+
+    #[test]
+    fn members_are_added_behind_the_others() {
+        let added = |text| with_members(text, r#""x":1"#);
+        assert_eq!(added("{ }").as_deref(), Some(r#"{"x":1}"#));
+        assert_eq!(added(r#"{"a":{} }"#).as_deref(), Some(r#"{"a":{},"x":1}"#));
+        assert_eq!(added("[1]"), None);
     }
 
     #[test]
