@@ -1,14 +1,25 @@
-//! Which stage of a person's analysis runs next, over which window, and what is remembered of it.
+//! Whose stages run when, which stage runs over which window, and what is remembered of it.
 //!
-//! Pure: states and moments in, decisions out. No clock, no store, no cell.
+//! Pure: states, events and moments in, decisions out. No clock, no store, no cell.
 //!
+//! * [`Schedule`] and [`Agenda`]: when a person's next run is due. [`Plan`]: the stages in their order.
+//!   [`StageState`]: a stage's window and mark. [`Rewind`] and [`Concerned`]: what is made anew, and when entries
+//!   that arrive late ask for it.
 //! * Units: moments are seconds since 1970-01-01T00:00:00Z.
 //! * Invariants: a window ends [`SETTLING_S`] before now; a mark never moves on a failure; a stage that a crash
-//!   interrupted runs again over the same window.
+//!   interrupted runs again over the same window; one run at a time for a person.
 //! * Not here: running a cell and committing its output (`runtime/user`).
 
+mod agenda;
+mod late;
 mod plan;
+mod rewind;
+mod schedule;
 mod state;
 
-pub use plan::{BadPlan, Plan, StageSpec};
+pub use agenda::{Agenda, Event, Left, Rhythm};
+pub use late::Concerned;
+pub use plan::{BadPlan, Late, Plan, StageSpec};
+pub use rewind::{Marks, Rewind};
+pub use schedule::Schedule;
 pub use state::{Failure, SETTLING_S, StageState, Window};

@@ -13,6 +13,19 @@ pub struct StageSpec {
     /// Switched off: the stage counts as run and nothing happens.
     #[serde(default = "on")]
     pub enabled: bool,
+    /// What happens when an entry that the stage reads arrives behind its mark; `None`: nothing of its own.
+    #[serde(default)]
+    pub late: Option<Late>,
+}
+
+/// What an entry asks for that arrives behind the mark of the stage that should have read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Late {
+    /// The stage alone reads from the entry on again; what else it made stays.
+    Again,
+    /// Everything that was made from the entry on is made anew, by this stage and all later ones.
+    Rewind,
 }
 
 fn on() -> bool {
@@ -31,12 +44,22 @@ pub enum BadPlan {
         /// Which.
         name: String,
     },
+    /// The name is a word of the pipeline's own.
+    #[error("a stage cannot be called {name}")]
+    Reserved {
+        /// Which.
+        name: String,
+    },
 }
+
+/// Names under which the pipeline keeps what is no stage's.
+const RESERVED: [&str; 1] = ["rewind"];
 
 /// The stages in the order in which they run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     stages: Vec<StageSpec>,
+    rewind: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -44,35 +67,31 @@ pub struct Plan {
 struct Wire {
     #[serde(rename = "stage")]
     stages: Vec<StageSpec>,
+    rewind: Option<WireRewind>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRewind {
+    cell: String,
 }
 
 /// The reference's order, as far as there are cells.
-const STANDARD: &str = r#"
-[[stage]]
-name = "USERCACHE"
-cell = "usercache-to-timeseries"
-
-[[stage]]
-name = "ACCURACY_FILTERING"
-cell = "accuracy-filter"
-# The reference's default: phones send filtered locations themselves.
-enabled = false
-
-[[stage]]
-name = "TRIP_SEGMENTATION"
-cell = "trip-segmentation"
-"#;
+const STANDARD: &str = include_str!("../../../deploy/pipeline.toml");
 
 impl Plan {
-    /// Reads `[[stage]]` tables with `name`, `cell` and optionally `enabled`.
+    /// Reads `[[stage]]` tables with `name`, `cell` and optionally `enabled` and `late`, and `[rewind]` with `cell`.
     pub fn parse(text: &str) -> Result<Self, BadPlan> {
-        let Wire { stages } = toml::from_str(text)?;
+        let Wire { stages, rewind } = toml::from_str(text)?;
         for (index, stage) in stages.iter().enumerate() {
             if stages[..index].iter().any(|earlier| earlier.name == stage.name) {
                 return Err(BadPlan::Twice { name: stage.name.clone() });
             }
+            if RESERVED.contains(&stage.name.as_str()) {
+                return Err(BadPlan::Reserved { name: stage.name.clone() });
+            }
         }
-        Ok(Self { stages })
+        Ok(Self { stages, rewind: rewind.map(|rewind| rewind.cell) })
     }
 
     /// The reference's order, as far as there are cells; accuracy filtering as asked.
@@ -87,6 +106,11 @@ impl Plan {
     /// The stages in the order in which they run.
     pub fn stages(&self) -> &[StageSpec] {
         &self.stages
+    }
+
+    /// The cell that takes back what depended on a moment and later ones; without one, everything is made anew.
+    pub fn rewind(&self) -> Option<&str> {
+        self.rewind.as_deref()
     }
 
     /// The stage of that name.
@@ -106,7 +130,8 @@ mod tests {
         assert_eq!(enabled(false), Some(false));
         assert_eq!(enabled(true), Some(true));
         let names: Vec<_> = Plan::standard(true).stages.into_iter().map(|stage| stage.name).collect();
-        assert_eq!(names, ["USERCACHE", "ACCURACY_FILTERING", "TRIP_SEGMENTATION"]);
+        assert_eq!(names.first().map(String::as_str), Some("USERCACHE"));
+        assert!(names.contains(&"TRIP_SEGMENTATION".to_owned()));
     }
 
     #[test]
@@ -117,9 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_says_what_late_entries_ask_for_and_who_takes_back() {
+        let late = |name| Plan::standard(true).stage(name).and_then(|stage| stage.late);
+        assert_eq!(late("ACCURACY_FILTERING"), Some(Late::Again));
+        assert_eq!(late("TRIP_SEGMENTATION"), Some(Late::Rewind));
+        let ours = "[rewind]\ncell = \"back\"\n[[stage]]\nname = \"A\"\ncell = \"a\"";
+        let plan = Plan::parse(ours).expect("sound");
+        assert_eq!((plan.rewind(), plan.stages()[0].late), (Some("back"), None));
+    }
+
+    #[test]
     fn two_stages_of_one_name_are_refused() {
         let twice = format!("{STANDARD}\n[[stage]]\nname = \"USERCACHE\"\ncell = \"x\"");
         assert!(matches!(Plan::parse(&twice), Err(BadPlan::Twice { name }) if name == "USERCACHE"));
         assert!(matches!(Plan::parse("[[stage]]\nnme = 1"), Err(BadPlan::Toml(_))));
+        let reserved = "[[stage]]\nname = \"rewind\"\ncell = \"x\"";
+        assert!(matches!(Plan::parse(reserved), Err(BadPlan::Reserved { .. })));
     }
 }

@@ -68,10 +68,14 @@ impl StageState {
 
     /// The earliest moment for another try after failures: 30 s, doubling, at most an hour.
     pub fn retry_at(&self) -> Option<f64> {
-        let failure = self.failure.as_ref()?;
-        let doublings = i32::try_from(failure.attempts.saturating_sub(1).min(20)).expect("at most 20");
-        Some(failure.at + (30.0 * 2_f64.powi(doublings)).min(PAUSE_MAX_S))
+        self.failure.as_ref().map(|failure| failure.at + pause_after(failure.attempts))
     }
+}
+
+/// How long to wait after so many failures in a row, s: 30, doubling, at most an hour.
+pub(crate) fn pause_after(failures: u32) -> f64 {
+    let doublings = i32::try_from(failures.saturating_sub(1).min(20)).expect("at most 20");
+    (30.0 * 2_f64.powi(doublings)).min(PAUSE_MAX_S)
 }
 
 #[cfg(test)]

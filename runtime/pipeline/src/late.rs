@@ -1,0 +1,138 @@
+//! Which entries come too late for the stages that should have read them.
+//!
+//! A stage reads from its mark on, so an entry that was written earlier than its mark and arrives now is never read.
+//! The last [`SETTLING_S`] before a mark are no loss that can be told: the reference passes over them as well.
+
+use crate::plan::{Late, Plan, StageSpec};
+use crate::rewind::Rewind;
+use crate::state::SETTLING_S;
+
+/// Who must learn of entries of one stream that come late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Concerned {
+    /// Nobody reads them, or nobody has a mark that they could miss.
+    Nobody,
+    /// These stages go back to them, each alone.
+    Each(Vec<String>),
+    /// Everything is made anew from them on if they are behind the mark of this stage.
+    Everything {
+        /// The stage whose mark counts.
+        stage: String,
+    },
+}
+
+impl Plan {
+    /// Whom entries of a stream concern that come in before the stage at `before` (an index of the list) runs;
+    /// `reads` tells whether a stage's cell reads that stream.
+    pub fn concerned(&self, before: usize, reads: impl Fn(&StageSpec) -> bool) -> Concerned {
+        let later = || self.stages().iter().enumerate().skip(before).filter(|(_, stage)| stage.enabled);
+        let reading = || later().filter(|(_, stage)| reads(stage));
+        let each: Vec<_> = reading()
+            .filter(|(_, stage)| stage.late == Some(Late::Again))
+            .map(|(_, stage)| stage.name.clone())
+            .collect();
+        if !each.is_empty() {
+            return Concerned::Each(each);
+        }
+        let Some((first, anew)) = later().find(|(_, stage)| stage.late == Some(Late::Rewind)) else {
+            return Concerned::Nobody;
+        };
+        if reading().any(|(index, _)| index >= first) {
+            Concerned::Everything { stage: anew.name.clone() }
+        } else {
+            Concerned::Nobody
+        }
+    }
+}
+
+impl Concerned {
+    /// Adds what an entry asks for, given its `metadata.write_ts`, its position and the marks of stages.
+    pub fn judge(
+        &self,
+        write_ts: f64,
+        position: f64,
+        mark: impl Fn(&str) -> Option<f64>,
+        wanted: &mut Rewind,
+    ) {
+        let is_late = |stage: &str| mark(stage).is_some_and(|mark| write_ts < mark - SETTLING_S);
+        match self {
+            Self::Nobody => {}
+            Self::Each(stages) => {
+                for stage in stages.iter().filter(|stage| is_late(stage)) {
+                    wanted.go_again(stage, write_ts);
+                }
+            }
+            // A position that is no number is no bound: `min` leaves it out.
+            Self::Everything { stage } if is_late(stage) => wanted.go_back(write_ts.min(position)),
+            Self::Everything { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: &str = r#"
+        [[stage]]
+        name = "TAKE_IN"
+        cell = "take-in"
+        [[stage]]
+        name = "MATCH"
+        cell = "match"
+        late = "again"
+        [[stage]]
+        name = "TRIPS"
+        cell = "trips"
+        late = "rewind"
+        [[stage]]
+        name = "SECTIONS"
+        cell = "sections"
+    "#;
+
+    fn concerned(plan: &str, readers: &[&str]) -> Concerned {
+        let plan = Plan::parse(plan).expect("sound");
+        plan.concerned(1, |stage| readers.contains(&stage.name.as_str()))
+    }
+
+    #[test]
+    fn what_a_stage_takes_up_by_itself_concerns_that_stage_alone() {
+        assert_eq!(concerned(PLAN, &["MATCH", "SECTIONS"]), Concerned::Each(vec!["MATCH".to_owned()]));
+        let off = PLAN.replace("late = \"again\"", "late = \"again\"\nenabled = false");
+        assert!(matches!(concerned(&off, &["MATCH", "SECTIONS"]), Concerned::Everything { .. }));
+    }
+
+    #[test]
+    fn what_a_later_stage_reads_concerns_everything_from_the_first_that_keeps_a_chain() {
+        let everything = Concerned::Everything { stage: "TRIPS".to_owned() };
+        assert_eq!(concerned(PLAN, &["TRIPS"]), everything);
+        assert_eq!(concerned(PLAN, &["SECTIONS"]), everything);
+        assert_eq!(concerned(PLAN, &["TAKE_IN"]), Concerned::Nobody);
+        assert_eq!(concerned(PLAN, &[]), Concerned::Nobody);
+    }
+
+    #[test]
+    fn an_entry_is_late_when_it_is_behind_the_mark_by_more_than_the_fuzz() {
+        let everything = Concerned::Everything { stage: "TRIPS".to_owned() };
+        let from = |write_ts: f64, position: f64, mark| {
+            let mut wanted = Rewind::default();
+            everything.judge(write_ts, position, |_| mark, &mut wanted);
+            wanted.from
+        };
+        assert_eq!(from(100.0, 99.0, None), None);
+        assert_eq!(from(100.0, 99.0, Some(105.0)), None, "within the fuzz");
+        assert_eq!(from(100.0, 99.0, Some(105.001)), Some(99.0));
+        assert_eq!(from(100.0, f64::NAN, Some(200.0)), Some(100.0));
+        assert_eq!(from(f64::NAN, 99.0, Some(200.0)), None);
+    }
+
+    #[test]
+    fn a_stage_that_goes_back_alone_is_judged_by_its_own_mark() {
+        let each = Concerned::Each(vec!["A".to_owned(), "B".to_owned()]);
+        let mut wanted = Rewind::default();
+        for write_ts in [300.0, 200.0] {
+            each.judge(write_ts, 0.0, |stage| (stage == "A").then_some(250.0), &mut wanted);
+        }
+        assert_eq!((wanted.from, wanted.again), (None, [("A".to_owned(), 200.0)].into()));
+    }
+}

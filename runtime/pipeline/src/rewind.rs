@@ -1,0 +1,129 @@
+//! What must be made anew: wanted by late entries, a reset or a deletion, done at the start of the next run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::{Failure, StageState, pause_after};
+
+/// What must be made anew before any stage runs again. Kept as a document until it is done.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Rewind {
+    /// Everything that depended on entries from this moment on, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<f64>,
+    /// Stages that alone go back to entries they have passed over, each with the earliest `metadata.write_ts`, s.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub again: BTreeMap<String, f64>,
+    /// The last failure, if the rewind was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+impl Rewind {
+    /// Everything from that moment on.
+    pub fn to(from: f64) -> Self {
+        Self { from: Some(from), ..Self::default() }
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.from.is_none() && self.again.is_empty()
+    }
+
+    /// Also what the other one wants.
+    pub fn add(&mut self, other: &Self) {
+        self.from = self.from.into_iter().chain(other.from).min_by(f64::total_cmp);
+        for (stage, from) in &other.again {
+            self.go_again(stage, *from);
+        }
+    }
+
+    /// Also everything from that moment on.
+    pub fn go_back(&mut self, from: f64) {
+        self.from = Some(self.from.map_or(from, |old| old.min(from)));
+    }
+
+    /// Also that stage alone, to entries written from that moment on.
+    pub fn go_again(&mut self, stage: &str, from: f64) {
+        match self.again.get_mut(stage) {
+            Some(old) => *old = old.min(from),
+            None => drop(self.again.insert(stage.to_owned(), from)),
+        }
+    }
+
+    /// The state of a stage after the rewind: the mark that the rewind gave it, if any (`Some(None)`: from the very
+    /// beginning), lowered to what the stage must go back to. A failure is forgotten: what failed is read anew.
+    #[must_use]
+    pub fn state(&self, stage: &str, before: &StageState, mark: Option<Option<f64>>) -> StageState {
+        let mark = mark.unwrap_or(before.last_processed_ts);
+        let lowered = self.again.get(stage);
+        let mark = mark.map(|mark| lowered.map_or(mark, |lowered| mark.min(*lowered)));
+        StageState { last_processed_ts: mark, failure: None, ..before.clone() }
+    }
+
+    /// The same after a try at `now` that failed.
+    #[must_use]
+    pub fn failed(&self, now: f64, reason: String) -> Self {
+        let attempts = self.failure.as_ref().map_or(0, |failure| failure.attempts).saturating_add(1);
+        Self { failure: Some(Failure { at: now, reason, attempts }), ..self.clone() }
+    }
+
+    /// The earliest moment for another try after failures.
+    pub fn retry_at(&self) -> Option<f64> {
+        self.failure.as_ref().map(|failure| failure.at + pause_after(failure.attempts))
+    }
+}
+
+/// From which mark each stage goes on, as a rewind cell says it. A stage that is not named keeps its mark.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marks {
+    /// By the stage's name: exactly this mark, s; none: from the very beginning.
+    pub marks: BTreeMap<String, Option<f64>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_want_is_wanted_from_the_earlier_moment() {
+        let mut wanted = Rewind::default();
+        assert!(wanted.is_empty());
+        wanted.go_again("MATCH", 70.0);
+        wanted.add(&Rewind::to(50.0));
+        wanted.add(&Rewind { again: [("MATCH".to_owned(), 60.0)].into(), ..Rewind::to(90.0) });
+        assert_eq!((wanted.from, wanted.again["MATCH"]), (Some(50.0), 60.0));
+    }
+
+    #[test]
+    fn a_stage_goes_on_from_the_mark_it_is_given_or_from_what_it_must_read_again() {
+        let before = StageState::default().done(1_000.0, Some(900.0)).failed(1_100.0, "x".to_owned());
+        let rewind = Rewind { again: [("MATCH".to_owned(), 500.0)].into(), ..Rewind::default() };
+        let mark = |stage, mark| rewind.state(stage, &before, mark).last_processed_ts;
+        assert_eq!(mark("TRIPS", None), Some(905.0));
+        assert_eq!(mark("TRIPS", Some(Some(7.0))), Some(7.0));
+        assert_eq!(mark("TRIPS", Some(None)), None);
+        assert_eq!(mark("MATCH", None), Some(500.0));
+        assert_eq!(mark("MATCH", Some(Some(400.0))), Some(400.0));
+        let state = rewind.state("TRIPS", &before, None);
+        assert_eq!((state.failure, state.last_ts_run), (None, before.last_ts_run));
+    }
+
+    #[test]
+    fn a_rewind_that_failed_waits_and_stays_wanted() {
+        let failed = Rewind::to(50.0).failed(1_000.0, "x".to_owned()).failed(2_000.0, "y".to_owned());
+        assert_eq!((failed.from, failed.retry_at()), (Some(50.0), Some(2_060.0)));
+        let text = serde_json::to_string(&failed).expect("plain");
+        assert_eq!(serde_json::from_str::<Rewind>(&text).expect("plain"), failed);
+        assert_eq!(serde_json::to_string(&Rewind::to(1.5)).expect("plain"), r#"{"from":1.5}"#);
+    }
+
+    #[test]
+    fn marks_read_as_a_cell_writes_them() {
+        let marks: Marks = serde_json::from_str(r#"{"marks":{"A":1.5,"B":null}}"#).expect("marks");
+        assert_eq!(marks.marks, [("A".to_owned(), Some(1.5)), ("B".to_owned(), None)].into());
+        assert!(serde_json::from_str::<Marks>(r#"{"marks":{"A":"x"}}"#).is_err());
+    }
+}
