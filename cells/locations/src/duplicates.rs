@@ -89,6 +89,16 @@ fn bits(number: f64) -> u64 {
     if number.is_nan() { f64::NAN.to_bits() } else { (number + 0.0).to_bits() }
 }
 
+/// Everything that is compared of an entry besides its write time.
+pub(crate) type Compared = ([u64; 4], [u64; OTHERS.len()]);
+
+/// What is compared of an entry, from its data alone.
+pub(crate) fn compared(data: &str) -> Compared {
+    let members = serde_json::from_str(data).map(|Members(members)| members).unwrap_or_default();
+    let of = |name: &str| bits(members.get(name).and_then(number).unwrap_or(f64::NAN));
+    (["ts", "latitude", "longitude", "accuracy"].map(of), OTHERS.map(of))
+}
+
 /// The other members that are compared, absent ones as NaN.
 fn others(data: &str) -> [u64; OTHERS.len()] {
     let members = serde_json::from_str(data).map(|Members(members)| members).unwrap_or_default();

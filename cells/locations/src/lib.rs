@@ -7,6 +7,7 @@
 
 mod columns;
 mod duplicates;
+mod repeats;
 mod single;
 
 use cells_sdk::Failure;
@@ -14,6 +15,7 @@ use cells_sdk::model::page::BadPage;
 
 pub use columns::{Locations, Sampling, for_each_entry, read};
 pub use duplicates::without_exact_duplicates;
+pub use repeats::Repeats;
 pub use single::{Found, at_time};
 
 /// Why locations could not be read.
