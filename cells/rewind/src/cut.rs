@@ -86,8 +86,10 @@ impl Cut {
             let mut trip: Trip = trip.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
             trip.id = entry.id;
             if let Some(later) = later.replace(trip.clone())
-                // A mark between the two must be able to tell them apart.
+                // A mark between the two must be able to tell them apart, and so must the order of the places at both
+                // ends of the later one.
                 && trip.end_ts < later.start_ts
+                && later.start_ts < later.end_ts
             {
                 cut.add(runtime, &trip, &later)?;
             }

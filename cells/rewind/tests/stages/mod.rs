@@ -1,0 +1,61 @@
+//! The stages of the standard list, run natively as the pipeline runs them.
+
+use std::collections::BTreeMap;
+
+use cells_sdk::model::EntryId;
+use cells_sdk::testing::Memory;
+use cells_sdk::{Area, Outcome, Run, WriteEntries};
+use serde_json::{Value, json};
+
+type Stage = fn(&mut Memory, &Run) -> Result<Outcome, String>;
+
+/// In the order in which they run.
+const STAGES: [(&str, Stage); 1] = [("TRIP_SEGMENTATION", cells_trip_segmentation::run)];
+
+/// Everything that they make.
+pub const MADE: [&str; 3] = ["segmentation/raw_trip", "segmentation/raw_place", "segmentation/raw_untracked"];
+
+/// What is remembered of each stage: the beginning of its next window and its own memory.
+#[derive(Default)]
+pub struct Stages(BTreeMap<&'static str, (Option<f64>, Vec<u8>)>);
+
+impl Stages {
+    pub fn run(&mut self, memory: &mut Memory, now: f64) {
+        for (name, stage) in STAGES {
+            let (start, state) = self.0.remove(name).unwrap_or_default();
+            let run = Run { now, start, end: now - 5.0, seed: 0, state };
+            let outcome = stage(memory, &run).unwrap_or_else(|why| panic!("{name}: {why}"));
+            memory.commit();
+            let mark = outcome.processed_through.map(|mark| mark + 5.0).or(start);
+            self.0.insert(name, (mark, outcome.state));
+        }
+    }
+
+    pub fn rewind(&mut self, memory: &mut Memory, moment: f64, now: f64) {
+        let run = Run { now, start: Some(moment), end: now - 5.0, seed: 0, state: Vec::new() };
+        let outcome = cells_rewind::run(memory, &run).expect("the cell works");
+        memory.commit();
+        let said: Value = serde_json::from_slice(&outcome.state).expect("JSON");
+        for (name, (mark, _)) in &mut self.0 {
+            let to = said["marks"][name].as_f64();
+            *mark = to.zip(*mark).map(|(to, mark)| to.min(mark));
+        }
+    }
+
+    pub fn marks(&self) -> BTreeMap<&'static str, Option<f64>> {
+        self.0.iter().map(|(name, (mark, _))| (*name, *mark)).collect()
+    }
+}
+
+pub fn delete(memory: &mut Memory, ids: &[EntryId]) {
+    memory.delete(ids).expect("they are there");
+    memory.commit();
+}
+
+pub fn with_entries_of(memory: Memory, whole: &Memory, ids: &[EntryId]) -> Memory {
+    let entries = whole.entries(Area::Timeseries).into_iter().filter(|entry| ids.contains(&entry.id));
+    let dump: Vec<Value> = entries
+        .map(|entry| json!({"_id": entry.id, "metadata": entry.metadata(), "data": entry.data()}))
+        .collect();
+    memory.with_entries(Area::Timeseries, &Value::from(dump).to_string())
+}
