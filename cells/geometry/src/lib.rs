@@ -8,6 +8,10 @@
 //! * Numbers that are not finite give NaN, never a panic.
 //! * Sine and its like come from `libm`, so that the same bits come out natively and in the sandbox.
 
+mod track;
+
+pub use track::{Steps, heading, speed, speeds, steps};
+
 /// The radius of the sphere, m.
 pub const EARTH_RADIUS_M: f64 = 6_371_000.0;
 
