@@ -48,7 +48,7 @@ pub(crate) enum Step {
         id: EntryId,
         row: BatchRow,
     },
-    Delete(EntryId),
+    Delete(Area, EntryId),
     MarkInvalid(EntryId),
 }
 
@@ -98,6 +98,16 @@ impl Batch {
     /// What this very batch does to a document: `None` nothing, `Some(None)` removes it.
     pub fn document(&self, name: &str) -> Option<Option<&[u8]>> {
         self.documents.iter().rev().find(|(known, _)| known == name).map(|(_, content)| content.as_deref())
+    }
+
+    /// The entries that it adds to an area, or moves there: stream and times of each, in order.
+    pub fn added(&self, area: Area) -> impl Iterator<Item = (&StreamKey, &EntryTimes)> {
+        self.steps.iter().filter_map(move |step| match step {
+            Step::Insert(into, row) | Step::Move { into, row, .. } if *into == area => {
+                Some((&row.key, &row.times))
+            }
+            _ => None,
+        })
     }
 
     /// What it holds in memory: texts, documents and a small sum a step.
@@ -157,7 +167,12 @@ impl Batch {
 
     /// Removes an entry of the timeseries. One that is not there is skipped.
     pub fn delete(&mut self, id: EntryId) {
-        self.steps.push(Step::Delete(id));
+        self.delete_in(Area::Timeseries, id);
+    }
+
+    /// Removes an entry of an area. One that is not there is skipped.
+    pub fn delete_in(&mut self, area: Area, id: EntryId) {
+        self.steps.push(Step::Delete(area, id));
     }
 
     /// Hides an entry of the timeseries from queries that do not ask for such. One that is not there is skipped.

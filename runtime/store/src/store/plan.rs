@@ -125,8 +125,8 @@ impl<'a> Plan<'a> {
             }
             Step::Move { id, into, row } => self.leave_usercache(*id, *into, row),
             Step::Replace { id, row } => self.replace(*id, row),
-            Step::Delete(id) => self.on_timeseries(*id, Self::kill),
-            Step::MarkInvalid(id) => self.on_timeseries(*id, Self::hide),
+            Step::Delete(area, id) => self.on_entry(*area, *id, Self::kill),
+            Step::MarkInvalid(id) => self.on_entry(Area::Timeseries, *id, Self::hide),
         }
     }
 
@@ -276,8 +276,8 @@ impl<'a> Plan<'a> {
         self.add(Area::Timeseries, row, id, origin).map(drop)
     }
 
-    fn on_timeseries(&mut self, id: EntryId, what: fn(&mut Self, Place)) -> Result<(), CommitError> {
-        match self.find(Area::Timeseries, id)? {
+    fn on_entry(&mut self, area: Area, id: EntryId, what: fn(&mut Self, Place)) -> Result<(), CommitError> {
+        match self.find(area, id)? {
             Some(place) => what(self, place),
             None => self.tally.skipped += 1,
         }

@@ -16,7 +16,7 @@ pub enum Deed {
     TakeIn(EntryId, Thing),
     SetAside(EntryId, Thing),
     Replace(EntryId, Thing),
-    Delete(EntryId),
+    Delete(Area, EntryId),
     MarkInvalid(EntryId),
     Document(String, Option<Vec<u8>>),
 }
@@ -60,7 +60,7 @@ pub fn batch_of(deeds: &[Deed]) -> Batch {
             Deed::TakeIn(id, thing) => batch.take_in(*id, thing.entry()),
             Deed::SetAside(id, thing) => batch.set_aside(*id, thing.entry()),
             Deed::Replace(id, thing) => batch.replace(*id, thing.entry()),
-            Deed::Delete(id) => batch.delete(*id),
+            Deed::Delete(area, id) => batch.delete_in(*area, *id),
             Deed::MarkInvalid(id) => batch.mark_invalid(*id),
             Deed::Document(name, Some(content)) => batch.put_document(name, content.clone()),
             Deed::Document(name, None) => batch.delete_document(name),
@@ -118,7 +118,7 @@ impl Model {
                         self.keep(Area::Timeseries, Thing { id, ..thing }, old.origin, arrival);
                     }
                 }
-                Deed::Delete(id) => drop(self.entries.remove(&(Area::Timeseries, id))),
+                Deed::Delete(area, id) => drop(self.entries.remove(&(area, id))),
                 Deed::MarkInvalid(id) => {
                     if let Some(kept) = self.entries.get_mut(&(Area::Timeseries, id)) {
                         kept.invalid = true;

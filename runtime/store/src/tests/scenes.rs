@@ -111,7 +111,10 @@ fn deed(random: &mut Random, model: &Model, new_ids: &mut dyn FnMut() -> EntryId
             let id = some_id(random, model, Area::Timeseries);
             Deed::Replace(id, thing(random, id))
         }
-        84..90 => Deed::Delete(some_id(random, model, Area::Timeseries)),
+        84..90 => {
+            let area = if random.chance(80) { Area::Timeseries } else { *random.pick(&Area::ALL) };
+            Deed::Delete(area, some_id(random, model, area))
+        }
         90..94 => Deed::MarkInvalid(some_id(random, model, Area::Timeseries)),
         _ => {
             let name = ["profile", "stage/trips", "ü"][random.below(3)].to_owned();
