@@ -1,1 +1,106 @@
-//! Begun.
+//! Guesses what a person would call a trip: the stage `LABEL_INFERENCE`.
+//!
+//! Reads `analysis/cleaned_trip` and applies the person's model of trips (`cells/similarity`), where there is one.
+//! Writes `analysis/inferred_trip`, the same trip with its probable labels, and for each the guess by itself:
+//! `inference/labels` of the one algorithm there is, and `analysis/inferred_labels` of all algorithms together,
+//! which is the same.
+//!
+//! * Units: seconds; probabilities 0 to 1. The window is on `data.end_ts`, closed at both ends.
+//! * Memory: the model, a page of trips, and the trips of about 512 KiB of output.
+//! * Not here: building the model (`cells/trip-model`).
+
+mod guess;
+mod output;
+
+use cells_locations::{ReadError, for_each_entry};
+use cells_sdk::model::Point;
+use cells_sdk::model::time::BadTime;
+use cells_sdk::{Documents, Failure, Level, Log, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_similarity::{Ends, MODEL_DOCUMENT, TripModel};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use output::Output;
+
+const CLEANED: &str = "analysis/cleaned_trip";
+
+/// Why a run was given up; nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+enum InferError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("cannot read the model or write labels")]
+    Refused(#[from] Failure),
+    #[error("the runtime gave fewer ids than there were rows")]
+    IdsMissing,
+    #[error("the moment of the run has no local time")]
+    Now(#[from] BadTime),
+}
+
+/// One run of the stage.
+pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
+    runtime: &mut R,
+    run: &Run,
+) -> Result<Outcome, String> {
+    try_run(runtime, run).map_err(|error| {
+        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    })
+}
+
+fn try_run<R: ReadEntries + WriteEntries + Documents + Log>(
+    runtime: &mut R,
+    run: &Run,
+) -> Result<Outcome, InferError> {
+    let ended = Query::of(&[CLEANED], TimeField::EndTs).between(run.start, Some(run.end));
+    let mut output = Output::new(run.now);
+    // Asked for at the first trip: most runs have none.
+    let mut model: Option<Option<TripModel>> = None;
+    let (mut last, mut unread) = (None, 0_u32);
+    for_each_entry(runtime, &ended, |runtime, entry| {
+        if model.is_none() {
+            model = Some(stored_model(runtime)?);
+        }
+        last = Some(entry.time);
+        let added = match serde_json::from_str::<Trip<'_>>(entry.data) {
+            Ok(trip) => {
+                let model = model.as_ref().and_then(Option::as_ref);
+                let labels = guess::labels(model, &Ends::of(trip.start_loc, trip.end_loc));
+                output.add(&entry, &trip, &labels)?
+            }
+            Err(_) => false,
+        };
+        unread += u32::from(!added);
+        output.write_if_full(runtime)
+    })?;
+    output.write(runtime)?;
+    if unread > 0 {
+        runtime.log(Level::Warn, &format!("{unread} trips cannot be read: passed over"));
+    }
+    Ok(Outcome { processed_through: last, state: Vec::new(), more: false })
+}
+
+/// What the stage reads of a trip.
+#[derive(Deserialize)]
+struct Trip<'a> {
+    #[serde(borrow)]
+    start_ts: &'a RawValue,
+    #[serde(borrow)]
+    end_ts: &'a RawValue,
+    start_loc: Point,
+    end_loc: Point,
+}
+
+/// The person's model. One that cannot be read counts as none: its stage builds a new one.
+fn stored_model<R: Documents + Log>(runtime: &mut R) -> Result<Option<TripModel>, InferError> {
+    let Some(document) = runtime.document(MODEL_DOCUMENT)? else { return Ok(None) };
+    match TripModel::parse(&document) {
+        Ok(model) => Ok(Some(model)),
+        Err(error) => {
+            runtime.log(Level::Warn, &format!("no labels are guessed: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+cells_sdk::export_stage!(run);
