@@ -1,0 +1,157 @@
+//! One trip and what belongs to it.
+
+use cells_sdk::model::EntryId;
+use cells_sdk::model::page::Entry;
+use cells_sdk::{EntrySource, ReadEntries, TimeField};
+use serde::Deserialize;
+
+use crate::ComposeError;
+use crate::places::Places;
+use crate::sections::{self, Modes};
+use crate::window::Window;
+use crate::{TRIP, UNTRACKED};
+
+const LOCATION: &str = "analysis/recreated_location";
+const INFERRED_SECTION: &str = "analysis/inferred_section";
+const CLEANED_SECTION: &str = "analysis/cleaned_section";
+
+/// A trip with more locations than this is thinned out.
+const LOCATIONS_MAX: usize = 100;
+
+/// A confirmed trip, or an untracked span, on its way.
+pub struct Trip<'a> {
+    id: EntryId,
+    untracked: bool,
+    /// Its members, without the braces.
+    members: &'a str,
+    known: Known,
+}
+
+#[derive(Deserialize)]
+struct Known {
+    start_ts: f64,
+    end_ts: f64,
+    start_place: EntryId,
+    end_place: EntryId,
+    cleaned_trip: Option<EntryId>,
+}
+
+/// The streams that trips are put together from. `C`: the runtime's cursor.
+pub struct Around<C> {
+    places: Places<C>,
+    locations: Window<C, ()>,
+    inferred: Window<C, sections::Note>,
+    cleaned: Window<C, sections::Note>,
+}
+
+impl<C: EntrySource> Around<C> {
+    /// `end`: no trip of the run ends later, s. `first_start_ts`: when the first one began, s.
+    pub fn new(end: f64, first_start_ts: f64) -> Self {
+        let sections = |key| Window::new(key, TimeField::StartTs, end, sections::note);
+        Self {
+            places: Places::new(first_start_ts),
+            locations: Window::new(LOCATION, TimeField::DataTs, end, |_| ()),
+            inferred: sections(INFERRED_SECTION),
+            cleaned: sections(CLEANED_SECTION),
+        }
+    }
+}
+
+impl<'a> Trip<'a> {
+    /// `None` where it lacks what every trip has.
+    pub fn read(entry: &Entry<'a>) -> Option<Self> {
+        let known = serde_json::from_str(entry.data).ok()?;
+        let members = entry.data.trim_ascii().strip_prefix('{')?.strip_suffix('}')?;
+        debug_assert!([TRIP, UNTRACKED].contains(&entry.key));
+        Some(Self { id: entry.id, untracked: entry.key == UNTRACKED, members, known })
+    }
+
+    /// s
+    pub fn start_ts(&self) -> f64 {
+        self.known.start_ts
+    }
+
+    /// Writes the composite trip's data in place of what `data` holds. Answers whether nothing was amiss: both places
+    /// are there, and every mode has a name.
+    pub fn compose<R: ReadEntries>(
+        &self,
+        runtime: &mut R,
+        around: &mut Around<R::Entries>,
+        data: &mut String,
+    ) -> Result<bool, ComposeError> {
+        data.clear();
+        data.push('{');
+        data.push_str(self.members.trim_ascii_end());
+        data.push_str(r#","confirmed_trip":{"$oid":""#);
+        data.push_str(&self.id.to_string());
+        data.push_str("\"}");
+        let mut whole = true;
+        let mut place = |name: &str, text: Option<&str>| {
+            whole &= text.is_some();
+            for part in [",\"", name, "\":", text.unwrap_or("null")] {
+                data.push_str(part);
+            }
+        };
+        place("start_confirmed_place", around.places.left(runtime, self.known.start_place)?);
+        place("end_confirmed_place", around.places.reached(runtime, self.known.end_place)?);
+        data.push_str(",\"locations\":[");
+        self.write_locations(runtime, &mut around.locations, data)?;
+        data.push_str("],\"sections\":[");
+        whole &= self.write_sections(runtime, around, data)?;
+        data.push_str("]}");
+        Ok(whole)
+    }
+
+    /// Where there are more than 100, only each n-th: n is one more than how many times 100 goes into their number,
+    /// as in the reference, so 51 to 100 are left.
+    fn write_locations<R: ReadEntries>(
+        &self,
+        runtime: &mut R,
+        locations: &mut Window<R::Entries, ()>,
+        data: &mut String,
+    ) -> Result<(), ComposeError> {
+        if self.untracked {
+            return Ok(());
+        }
+        let Known { start_ts, end_ts, .. } = self.known;
+        locations.reach(runtime, start_ts, end_ts)?;
+        let count = locations.between(start_ts, end_ts).count();
+        let step = if count > LOCATIONS_MAX { count / LOCATIONS_MAX + 1 } else { 1 };
+        for (index, held) in locations.between(start_ts, end_ts).step_by(step).enumerate() {
+            separate(index, data);
+            data.push_str(held.text);
+        }
+        Ok(())
+    }
+
+    /// Inferred sections, or cleaned ones where there are none. Answers whether every mode has a name.
+    fn write_sections<R: ReadEntries>(
+        &self,
+        runtime: &mut R,
+        around: &mut Around<R::Entries>,
+        data: &mut String,
+    ) -> Result<bool, ComposeError> {
+        let Known { start_ts, end_ts, cleaned_trip: Some(trip), .. } = self.known else { return Ok(true) };
+        let mut written = 0;
+        let mut known = true;
+        for (window, modes) in [(&mut around.inferred, Modes::Inferred), (&mut around.cleaned, Modes::Sensed)]
+        {
+            if written > 0 {
+                break;
+            }
+            window.reach(runtime, start_ts, end_ts)?;
+            for held in window.between(start_ts, end_ts).filter(|held| held.note.trip == Some(trip)) {
+                separate(written, data);
+                known &= sections::write(held.text, held.note, modes, data);
+                written += 1;
+            }
+        }
+        Ok(known)
+    }
+}
+
+fn separate(index: usize, data: &mut String) {
+    if index > 0 {
+        data.push(',');
+    }
+}

@@ -1,0 +1,107 @@
+//! Entries of one stream around a trip, while trips go by in the order of their ends.
+//!
+//! One cursor serves the whole run. Its pages are held from the trip's start on and dropped once the trips have gone
+//! past them; a trip that begins before what is still held opens the stream anew, at its own start.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use cells_sdk::model::page::Entry;
+use cells_sdk::{Query, ReadEntries, TimeField};
+
+use crate::{ComposeError, reading};
+
+const PAGE_BYTES: u32 = 128 << 10;
+
+/// What is noted of each entry, and its whole text.
+#[derive(Debug)]
+pub struct Held<'a, T> {
+    /// What was noted when it was read.
+    pub note: &'a T,
+    /// The whole entry, as the page has it.
+    pub text: &'a str,
+}
+
+/// A stream around the trip at hand. `C`: the runtime's cursor.
+pub struct Window<C, T> {
+    key: &'static str,
+    field: TimeField,
+    /// s
+    end: f64,
+    note: fn(&Entry<'_>) -> T,
+    cursor: Option<(Query, C)>,
+    pages: VecDeque<Texts<T>>,
+    /// Everything from here on that the cursor has brought is held, s.
+    complete_from: f64,
+}
+
+/// The texts of one page.
+struct Texts<T> {
+    payload: String,
+    rows: Vec<(f64, Range<usize>, T)>,
+}
+
+impl<C, T> Window<C, T> {
+    /// Nothing of the stream yet. `end`: nothing later is wanted, s. `note`: what to remember of an entry.
+    pub fn new(key: &'static str, field: TimeField, end: f64, note: fn(&Entry<'_>) -> T) -> Self {
+        Self { key, field, end, note, cursor: None, pages: VecDeque::new(), complete_from: f64::INFINITY }
+    }
+
+    /// Sees to it that everything from `start` to `end`, s, both closed, is held.
+    pub fn reach<R: ReadEntries<Entries = C>>(
+        &mut self,
+        runtime: &mut R,
+        start: f64,
+        end: f64,
+    ) -> Result<(), ComposeError>
+    where
+        C: cells_sdk::EntrySource,
+    {
+        if start < self.complete_from {
+            self.pages.clear();
+            let query = Query::of(&[self.key], self.field).between(Some(start), Some(self.end));
+            let cursor = reading::open(runtime, &query)?;
+            self.cursor = Some((query, cursor));
+        }
+        self.complete_from = start;
+        while self.pages.front().is_some_and(|page| page.last_time() < start) {
+            self.pages.pop_front();
+        }
+        while self.pages.back().is_none_or(|page| page.last_time() <= end) {
+            let Some((query, cursor)) = &mut self.cursor else { break };
+            let bytes = reading::next(query, cursor, PAGE_BYTES)?;
+            if bytes.is_empty() {
+                self.cursor = None;
+                break;
+            }
+            self.pages.push_back(Texts::read(query, &bytes, self.note)?);
+        }
+        Ok(())
+    }
+
+    /// What is held from `start` to `end`, s, both closed, in the order of time.
+    pub fn between(&self, start: f64, end: f64) -> impl Iterator<Item = Held<'_, T>> {
+        let rows = self.pages.iter().flat_map(|page| page.rows.iter().map(move |row| (page, row)));
+        rows.filter(move |(_, row)| (start..=end).contains(&row.0))
+            .map(|(page, (_, range, note))| Held { note, text: &page.payload[range.clone()] })
+    }
+}
+
+impl<T> Texts<T> {
+    fn read(query: &Query, bytes: &[u8], note: fn(&Entry<'_>) -> T) -> Result<Self, ComposeError> {
+        let page = reading::page(query, bytes)?;
+        let payload = page.payload();
+        let rows = page.entries().map(|entry| (entry.time, place_in(payload, entry.text), note(&entry)));
+        Ok(Self { rows: rows.collect(), payload: payload.to_owned() })
+    }
+
+    fn last_time(&self) -> f64 {
+        self.rows.last().map_or(f64::INFINITY, |row| row.0)
+    }
+}
+
+/// Where `part` stands in the text that it was cut from.
+pub fn place_in(whole: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start..start + part.len()
+}

@@ -1,0 +1,1 @@
+//! How much diary there is: the stage `USER_STATS`.
