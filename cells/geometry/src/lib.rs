@@ -10,7 +10,7 @@
 
 mod track;
 
-pub use track::{Steps, heading, speed, speeds, steps};
+pub use track::{Steps, heading, over, speed, speeds, steps};
 
 /// The radius of the sphere, m.
 pub const EARTH_RADIUS_M: f64 = 6_371_000.0;

@@ -52,7 +52,8 @@ pub fn speed(from: Position, to: Position, seconds: f64) -> f64 {
     over(distance(from, to), seconds)
 }
 
-fn over(metres: f64, seconds: f64) -> f64 {
+/// As [`speed`], of a way that was measured already.
+pub fn over(metres: f64, seconds: f64) -> f64 {
     if seconds == 0.0 { 0.0 } else { metres / seconds }
 }
 

@@ -29,7 +29,8 @@ const OTHERS: [&str; 10] = [
     "idx",
 ];
 
-/// Drops what repeats an earlier row; `query` is the one that `locations` came from, by [`TimeField::WriteTs`].
+/// Drops what repeats an earlier row; `query` is the one that `locations` came from, by [`TimeField::WriteTs`] or
+/// [`TimeField::DataTs`].
 ///
 /// Rows that are equal in their columns are rare, and only their entries are read in full.
 pub fn without_exact_duplicates<R: ReadEntries>(
@@ -37,13 +38,13 @@ pub fn without_exact_duplicates<R: ReadEntries>(
     query: &Query,
     mut locations: Locations,
 ) -> Result<Locations, ReadError> {
-    let suspects = suspects(&locations);
+    let by_ts = query.field == TimeField::DataTs;
+    let suspects = suspects(&locations, by_ts);
     let (Some(first), Some(last)) = (suspects.values().min(), suspects.values().max()) else {
         return Ok(locations);
     };
-    let write_ts = &locations.columns().write_ts;
-    let narrow = Query { field: TimeField::WriteTs, ..query.clone() }
-        .between(Some(write_ts[*first]), Some(write_ts[*last]));
+    let times = order(&locations, by_ts);
+    let narrow = query.clone().between(Some(times[*first]), Some(times[*last]));
     let mut seen = HashSet::new();
     let mut repeated = HashSet::new();
     for_each_entry(runtime, &narrow, |_, entry| {
@@ -58,13 +59,12 @@ pub fn without_exact_duplicates<R: ReadEntries>(
     Ok(locations)
 }
 
-/// Rows whose columns equal those of another row. Such rows have the same write time, so in the order of the
-/// query they lie within one run of equal write times.
-fn suspects(locations: &Locations) -> BTreeMap<EntryId, usize> {
+/// Rows whose columns equal those of another row. Such rows have the same times, so in the order of the query
+/// they lie within one run of equal times.
+fn suspects(locations: &Locations, by_ts: bool) -> BTreeMap<EntryId, usize> {
     let mut suspects = BTreeMap::new();
-    let write_ts = &locations.columns().write_ts;
     let mut start = 0;
-    for run in write_ts.chunk_by(|a, b| a == b) {
+    for run in order(locations, by_ts).chunk_by(|a, b| a == b) {
         let end = start + run.len();
         if run.len() > 1 {
             let mut first_with = BTreeMap::new();
@@ -77,6 +77,12 @@ fn suspects(locations: &Locations) -> BTreeMap<EntryId, usize> {
         start = end;
     }
     suspects
+}
+
+/// The column that rows are ordered by.
+fn order(locations: &Locations, by_ts: bool) -> &[f64] {
+    let columns = locations.columns();
+    if by_ts { &columns.ts } else { &columns.write_ts }
 }
 
 fn numbers(locations: &Locations, row: usize) -> Numbers {
@@ -132,10 +138,14 @@ mod tests {
 
     fn kept(entries: &[(f64, &str)]) -> Vec<u8> {
         let mut runtime = runtime(entries);
-        let query = Query::of(&[KEY], TimeField::WriteTs);
-        let all = read(&mut runtime, &query).expect("readable");
-        let kept = without_exact_duplicates(&mut runtime, &query, all).expect("readable");
-        kept.columns().ids.iter().map(|id| id.0[11]).collect()
+        let [by_write_ts, by_ts] = [TimeField::WriteTs, TimeField::DataTs].map(|field| {
+            let query = Query::of(&[KEY], field);
+            let all = read(&mut runtime, &query).expect("readable");
+            let kept = without_exact_duplicates(&mut runtime, &query, all).expect("readable");
+            kept.columns().ids.iter().map(|id| id.0[11]).collect::<Vec<_>>()
+        });
+        assert_eq!(by_write_ts, by_ts);
+        by_ts
     }
 
     #[test]
