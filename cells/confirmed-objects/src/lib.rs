@@ -1,0 +1,159 @@
+//! Puts what a person entered to the trips and places of the cleaned timeline: the stage `CREATE_CONFIRMED_OBJECTS`.
+//!
+//! Each expected trip becomes an `analysis/confirmed_trip`, each untracked span an `analysis/confirmed_untracked`, each
+//! place an `analysis/confirmed_place`: copies that name each other, with the labels and forms that belong to them
+//! (the rule is that of `cells/user-inputs`) and, for trips, how they were travelled. The place at the end stays open
+//! and is gone on from in the next run. What it computes equals the reference entry by entry; rules that look odd are
+//! the reference's and say so.
+//!
+//! * Units: seconds, metres. The window is on the beginnings of trips, closed at both ends.
+//! * State: the id of the place that the last run left open, empty where it is to be made anew.
+//! * Memory: texts of trips, places and inputs of the window and of what is made; longer windows are done in parts.
+//! * Not here: inputs that come after their trip was made (`cells/user-input-matching`).
+
+mod open;
+mod store;
+mod summary;
+mod timeline;
+
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+
+use cells_sdk::model::EntryId;
+use cells_sdk::model::text::BadObject;
+use cells_sdk::model::time::BadTime;
+use cells_sdk::{Failure, Level, Log, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_user_inputs::reading::{WHOLE, walk};
+use cells_user_inputs::{Input, Kind, ReadError};
+
+use open::{OpenPlace, Shown};
+use store::{Material, Start};
+use summary::Sections;
+use timeline::{Stay, Timeline};
+
+/// What a run's error may say, bytes.
+const ERROR_BYTES_MAX: usize = 500;
+
+/// Why a run was given up; nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+enum ConfirmError {
+    #[error("cannot read the timeline")]
+    Read(#[from] ReadError),
+    #[error("cannot write trips and places")]
+    Write(#[from] Failure),
+    #[error("entry {id} cannot be copied")]
+    Text {
+        id: EntryId,
+        #[source]
+        source: BadObject,
+    },
+    #[error("the runtime gave fewer ids than there were rows")]
+    IdsMissing,
+    #[error("the moment of the run has no local time")]
+    Now(#[source] BadTime),
+}
+
+/// One run of the stage.
+pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
+    try_run(runtime, run).map_err(|error| with_causes(&error))
+}
+
+fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, ConfirmError> {
+    let open = OpenPlace::find(runtime)?;
+    let timeline = Timeline::read(runtime, run, open.as_ref().and_then(|open| open.enter_ts))?;
+    warn(runtime, timeline.unreadable, "trips or places cannot be read: left out");
+    warn(runtime, timeline.nowhere, "trips end at a place that is not there: left out");
+    let (Some(first), Some(last)) = (timeline.first_place(), timeline.last_place()) else {
+        // The reference fails here, too, and looks at the same window again.
+        warn(runtime, timeline.places(), "places without the trips between them: the window is kept");
+        return Ok(unchanged(run));
+    };
+    let inputs = read_inputs(runtime, first, last)?;
+    let sections = read_sections(runtime, &timeline)?;
+    let start = start(runtime, run, open, first)?;
+    let material = Material { timeline: &timeline, inputs: &inputs, sections: &sections };
+    let written = store::write(runtime, run, &material, start, first)?;
+    warn(runtime, written.unmeasured, "inputs end too late for a place without a duration: passed over");
+    let state = if timeline.has_more() { Vec::new() } else { written.open.to_string().into_bytes() };
+    Ok(Outcome { processed_through: last.read.enter_ts, state, more: timeline.has_more() })
+}
+
+fn unchanged(run: &Run) -> Outcome {
+    Outcome { processed_through: None, state: run.state.clone(), more: false }
+}
+
+/// Labels and forms that may belong to something between two places, by beginning and id.
+fn read_inputs<R: ReadEntries + Log>(
+    runtime: &mut R,
+    first: &Stay,
+    last: &Stay,
+) -> Result<Vec<Input>, ConfirmError> {
+    let (begin, end) = (first.span().begin_or_min(), last.span().end_or_max());
+    let query = Query::of(&Kind::keys(), TimeField::StartTs).between(Some(begin), Some(end.max(begin)));
+    let (mut inputs, mut bad) = (Vec::new(), 0);
+    walk(runtime, &query, WHOLE, |entry| {
+        match Input::parse(entry) {
+            Ok(input) => inputs.push(input),
+            Err(_) => bad += 1,
+        }
+        ControlFlow::Continue(())
+    })?;
+    warn(runtime, bad, "labels or forms cannot be read: passed over");
+    Ok(inputs)
+}
+
+fn read_sections<R: ReadEntries + Log>(
+    runtime: &mut R,
+    timeline: &Timeline,
+) -> Result<Sections, ConfirmError> {
+    let mut trips = timeline.journeys().map(|(journey, _)| &journey.read);
+    let Some(first) = trips.next() else { return Ok(Sections::default()) };
+    let end_ts = trips.fold(first.end_ts, |end_ts, trip| end_ts.max(trip.end_ts));
+    let sections = Sections::read(runtime, first.start_ts, end_ts)?;
+    warn(runtime, sections.unreadable, "sections cannot be read: they do not count");
+    Ok(sections)
+}
+
+fn start<R: ReadEntries + Log>(
+    runtime: &mut R,
+    run: &Run,
+    open: Option<OpenPlace>,
+    first: &Stay,
+) -> Result<Start, ConfirmError> {
+    if let Some(place) = open {
+        let shown = match place.enter_ts {
+            Some(enter_ts) => Shown::find(runtime, enter_ts)?,
+            None => None,
+        };
+        let left_by_the_last_run = run.state == place.id.to_string().as_bytes();
+        let anew = !left_by_the_last_run && place.cleaned_place == Some(first.id);
+        return Ok(Start::At { place: Box::new(place), shown, anew });
+    }
+    let ending_trip = match first.read.ending_trip.zip(first.read.enter_ts) {
+        Some((cleaned, enter_ts)) => open::confirmed_trip_of(runtime, cleaned, enter_ts)?,
+        None => None,
+    };
+    let lost = usize::from(first.read.ending_trip.is_some() && ending_trip.is_none());
+    warn(runtime, lost, "place was reached by a trip that is not confirmed: it begins the timeline");
+    Ok(Start::New { ending_trip })
+}
+
+/// Tells the owner what did not count, and why; no places.
+fn warn<R: Log>(runtime: &mut R, count: usize, what: &str) {
+    if count > 0 {
+        runtime.log(Level::Warn, &format!("{count} {what}"));
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(text, ": {error}").expect("writing to a string does not fail");
+        cause = error.source();
+    }
+    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
+    text
+}
+
+cells_sdk::export_stage!(run);

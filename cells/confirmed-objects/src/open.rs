@@ -1,0 +1,161 @@
+//! The confirmed place that an earlier run left open, and the composite trip that shows it.
+//!
+//! Quirk: such a place gets its exit, its inputs and the trip from there, but keeps the `raw_places` of when it was
+//! made and never gets a `duration`. A place that was opened again for another reason (a part of a long window ended
+//! there, or later results were taken back) is made anew from its cleaned place, as if it had never been open.
+//!
+//! Quirk: a place is shown by the composite trip that ends when the place was entered; the composite trip that begins
+//! there does not exist yet.
+
+use std::ops::ControlFlow;
+
+use cells_sdk::model::EntryId;
+use cells_sdk::model::text::{BadObject, Object};
+use cells_sdk::{Order, Query, ReadEntries, TimeField};
+use cells_user_inputs::Entered;
+use cells_user_inputs::reading::{FEW, ReadError, WHOLE, walk};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::timeline::Stay;
+
+/// Confirmed places.
+pub const PLACE: &str = "analysis/confirmed_place";
+/// What the diary shows.
+pub const COMPOSITE: &str = "analysis/composite_trip";
+const TRIP: &str = "analysis/confirmed_trip";
+/// How long before an arrival its trip may have ended: cleaning moves either of them by minutes, s.
+const APART_MAX_S: f64 = 86_400.0;
+
+/// The place, as it is stored.
+#[derive(Debug, Clone)]
+pub struct OpenPlace {
+    /// Its id.
+    pub id: EntryId,
+    /// When it was reached; `None` in the first place of all, s.
+    pub enter_ts: Option<f64>,
+    /// The confirmed trip or untracked span that led there.
+    pub ending_trip: Option<EntryId>,
+    /// The cleaned place of which it was made.
+    pub cleaned_place: Option<EntryId>,
+    /// A JSON object.
+    pub metadata: String,
+    /// A JSON object.
+    pub data: String,
+    /// The whole entry.
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(default)]
+    enter_ts: Option<f64>,
+    #[serde(default)]
+    exit_ts: Option<IgnoredAny>,
+    #[serde(default)]
+    ending_trip: Option<EntryId>,
+    #[serde(default)]
+    cleaned_place: Option<EntryId>,
+}
+
+impl OpenPlace {
+    /// Finds the place without an exit. There is one at most; it is the last one reached, so the search goes back in
+    /// time and as a rule ends at once. What cannot be read is not it.
+    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, ReadError> {
+        let query = Query { order: Order::Descending, ..Query::of(&[PLACE], TimeField::Position) };
+        let mut found = None;
+        walk(runtime, &query, FEW, |entry| {
+            let Ok(wire @ Wire { exit_ts: None, .. }) = serde_json::from_str::<Wire>(entry.data) else {
+                return ControlFlow::Continue(());
+            };
+            let Wire { enter_ts, ending_trip, cleaned_place, .. } = wire;
+            let [metadata, data, text] = [entry.metadata, entry.data, entry.text].map(str::to_owned);
+            found = Some(Self { id: entry.id, enter_ts, ending_trip, cleaned_place, metadata, data, text });
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// Its data with what its cleaned place knows by now, as the module's first quirk has it.
+    pub fn continued(
+        &self,
+        cleaned: &Stay,
+        entered: &Entered,
+        starting_trip: Option<&str>,
+    ) -> Result<String, BadObject> {
+        let cleaned = Object::read(&cleaned.data)?;
+        let mut data = Object::read(&self.data)?;
+        for name in ["exit_ts", "exit_local_dt", "exit_fmt_time"] {
+            if let Some(value) = cleaned.get(name) {
+                data.set(name, value.to_owned());
+            }
+        }
+        data.set("user_input", &*entered.user_input);
+        data.set("additions", &*entered.additions);
+        if let Some(trip) = starting_trip {
+            data.set("starting_trip", trip.to_owned());
+        }
+        Ok(data.write(""))
+    }
+
+    /// The whole entry with other data.
+    pub fn entry_with(&self, data: &str) -> Result<String, BadObject> {
+        let mut entry = Object::read(&self.text)?;
+        entry.set("data", data);
+        Ok(entry.write(""))
+    }
+}
+
+/// The composite trip that shows a place at its end.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Its id.
+    pub id: EntryId,
+    /// A JSON object.
+    pub metadata: String,
+    /// A JSON object.
+    pub data: String,
+}
+
+impl Shown {
+    /// Finds the composite trip that ends at that moment, s.
+    pub fn find<R: ReadEntries>(runtime: &mut R, enter_ts: f64) -> Result<Option<Self>, ReadError> {
+        let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(enter_ts), Some(enter_ts));
+        let mut found = None;
+        walk(runtime, &query, WHOLE, |entry| {
+            let [metadata, data] = [entry.metadata, entry.data].map(str::to_owned);
+            found = Some(Self { id: entry.id, metadata, data });
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// Its data with that entry as the place at its end.
+    pub fn with_place(&self, place: &str) -> Result<String, BadObject> {
+        let mut data = Object::read(&self.data)?;
+        data.set("end_confirmed_place", place);
+        Ok(data.write(""))
+    }
+}
+
+/// The confirmed trip that was made from a cleaned one, which ended about when `enter_ts` says, s.
+pub fn confirmed_trip_of<R: ReadEntries>(
+    runtime: &mut R,
+    cleaned_trip: EntryId,
+    enter_ts: f64,
+) -> Result<Option<EntryId>, ReadError> {
+    #[derive(Deserialize)]
+    struct Wire {
+        cleaned_trip: Option<EntryId>,
+    }
+    let ended = Query::of(&[TRIP], TimeField::EndTs).between(Some(enter_ts - APART_MAX_S), Some(enter_ts));
+    let mut found = None;
+    walk(runtime, &ended, WHOLE, |entry| match serde_json::from_str(entry.data) {
+        Ok(Wire { cleaned_trip: Some(of) }) if of == cleaned_trip => {
+            found = Some(entry.id);
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,234 @@
+//! A run's part of the confirmed timeline on its way out.
+//!
+//! Places and trips name each other, so their ids are drawn first: empty entries are inserted in the order in which
+//! the reference makes them (a place, then each trip with the place at its end), and replaced by the finished ones.
+
+use cells_sdk::model::EntryId;
+use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::model::text::Object;
+use cells_sdk::model::time::server_metadata;
+use cells_sdk::{Run, WriteEntries};
+use cells_user_inputs::{Entered, Input, Next, Span};
+
+use crate::ConfirmError;
+use crate::open::{COMPOSITE, OpenPlace, PLACE, Shown};
+use crate::summary::Sections;
+use crate::timeline::{Journey, Stay, Timeline};
+
+const TRIP: &str = "analysis/confirmed_trip";
+const UNTRACKED: &str = "analysis/confirmed_untracked";
+/// What a place has only once somebody has left it.
+const OF_THE_EXIT: [&str; 5] = ["exit_ts", "exit_local_dt", "exit_fmt_time", "starting_trip", "duration"];
+
+/// Everything of which the confirmed timeline is made.
+pub struct Material<'a> {
+    /// Trips and places.
+    pub timeline: &'a Timeline,
+    /// What the person entered, by beginning and id.
+    pub inputs: &'a [Input],
+    /// How trips were travelled.
+    pub sections: &'a Sections,
+}
+
+/// Where the timeline goes on.
+pub enum Start {
+    /// At a place that earlier runs know. `anew`: nothing of what they knew counts.
+    At {
+        /// It.
+        place: Box<OpenPlace>,
+        /// The composite trip that shows it.
+        shown: Option<Shown>,
+        /// Whether it is made anew from its cleaned place.
+        anew: bool,
+    },
+    /// At a place that this run makes, reached by that confirmed trip where it was reached at all.
+    New {
+        /// The confirmed trip.
+        ending_trip: Option<EntryId>,
+    },
+}
+
+/// What was written.
+pub struct Written {
+    /// The place that was left open.
+    pub open: EntryId,
+    /// Inputs that could not be judged.
+    pub unmeasured: usize,
+}
+
+/// Writes the confirmed timeline.
+pub fn write<R: WriteEntries>(
+    runtime: &mut R,
+    run: &Run,
+    material: &Material<'_>,
+    start: Start,
+    first: &Stay,
+) -> Result<Written, ConfirmError> {
+    let keys: Vec<&str> = keys(material.timeline, &start);
+    let mut places = Rows::new();
+    keys.iter()
+        .for_each(|key| places.push(Row { id: EntryId::NONE, key, metadata: "{}", data: "{}", extra: "" }));
+    let ids = if keys.is_empty() { Vec::new() } else { runtime.insert(&places)? };
+    if ids.len() != keys.len() {
+        return Err(ConfirmError::IdsMissing);
+    }
+    let mut writer = Writer { material, now: run.now, rows: Rows::new(), made: 0, unmeasured: 0 };
+    let open = writer.all(start, first, &ids)?;
+    runtime.replace(&writer.rows)?;
+    Ok(Written { open, unmeasured: writer.unmeasured })
+}
+
+/// The keys of what is made, in the order of making.
+fn keys(timeline: &Timeline, start: &Start) -> Vec<&'static str> {
+    let first = matches!(start, Start::New { .. }).then_some(PLACE);
+    let each = timeline
+        .journeys()
+        .flat_map(|(journey, _)| [if journey.untracked { UNTRACKED } else { TRIP }, PLACE]);
+    first.into_iter().chain(each).collect()
+}
+
+struct Writer<'a> {
+    material: &'a Material<'a>,
+    now: f64,
+    rows: Rows,
+    /// How many entries were made; they are dated a microsecond apart.
+    made: u32,
+    unmeasured: usize,
+}
+
+impl Writer<'_> {
+    /// Answers the id of the place that is left open.
+    fn all(&mut self, start: Start, first: &Stay, ids: &[EntryId]) -> Result<EntryId, ConfirmError> {
+        let timeline = self.material.timeline;
+        let (mut place, ids) = match &start {
+            Start::At { place, .. } => (place.id, ids),
+            Start::New { .. } => (ids[0], &ids[1..]),
+        };
+        // A part of a window ends at a place that the next part goes on from.
+        let last = timeline.journeys().count();
+        let stays_open = |at: usize| timeline.has_more() && at == last;
+        self.first(&start, first, place, ids.first().copied())?;
+        for (at, (journey, end)) in timeline.journeys().enumerate() {
+            let (trip, next_place) = (ids[2 * at], ids[2 * at + 1]);
+            let data = self.journey(journey, place, next_place)?;
+            self.push(if journey.untracked { UNTRACKED } else { TRIP }, trip, &data)?;
+            let data = self.stay(end, Some(trip), ids.get(2 * at + 2).copied(), stays_open(at + 1))?;
+            self.push(PLACE, next_place, &data)?;
+            place = next_place;
+        }
+        Ok(place)
+    }
+
+    fn first(
+        &mut self,
+        start: &Start,
+        stay: &Stay,
+        id: EntryId,
+        starting_trip: Option<EntryId>,
+    ) -> Result<(), ConfirmError> {
+        let (place, shown, anew) = match start {
+            Start::At { place, shown, anew } => (place, shown, anew),
+            Start::New { ending_trip } => {
+                let data = self.stay(stay, *ending_trip, starting_trip, false)?;
+                return self.push(PLACE, id, &data);
+            }
+        };
+        let data = if *anew {
+            self.stay(stay, place.ending_trip, starting_trip, false)?
+        } else {
+            let entered = self.entered(&stay.span(), || self.material.timeline.behind_stay(stay));
+            let starting_trip = starting_trip.map(json);
+            let bad = |source| ConfirmError::Text { id: place.id, source };
+            place.continued(stay, &self.count(entered), starting_trip.as_deref()).map_err(bad)?
+        };
+        self.rows.push(Row { id, key: PLACE, metadata: &place.metadata, data: &data, extra: "" });
+        if let Some(shown) = shown {
+            let bad = |source| ConfirmError::Text { id: shown.id, source };
+            let entry = place.entry_with(&data).map_err(bad)?;
+            let data = shown.with_place(&entry).map_err(bad)?;
+            self.rows.push(Row {
+                id: shown.id,
+                key: COMPOSITE,
+                metadata: &shown.metadata,
+                data: &data,
+                extra: "",
+            });
+        }
+        Ok(())
+    }
+
+    /// A trip or untracked span with its links, its summaries and what was entered about it.
+    fn journey(&mut self, journey: &Journey, from: EntryId, to: EntryId) -> Result<String, ConfirmError> {
+        let entered = self.entered(&journey.span(), || self.material.timeline.behind_journey(journey));
+        let entered = self.count(entered);
+        let bad = |source| ConfirmError::Text { id: journey.id, source };
+        let mut data = Object::read(&journey.data).map_err(bad)?;
+        data.set("start_place", json(from));
+        data.set("end_place", json(to));
+        if !journey.untracked {
+            let summaries = self.material.sections.of(journey.read.cleaned_trip);
+            data.set("expected_trip", json(journey.id));
+            data.set("inferred_section_summary", summaries.inferred);
+            data.set("cleaned_section_summary", summaries.cleaned);
+            data.set("ble_sensed_summary", summaries.ble);
+        }
+        Ok(with_entered(data, entered))
+    }
+
+    /// A place with its links and what was entered about it; without what it has from being left where it
+    /// `stays_open`.
+    fn stay(
+        &mut self,
+        stay: &Stay,
+        ending_trip: Option<EntryId>,
+        starting_trip: Option<EntryId>,
+        stays_open: bool,
+    ) -> Result<String, ConfirmError> {
+        let entered = self.entered(&stay.span(), || self.material.timeline.behind_stay(stay));
+        let entered = self.count(entered);
+        let bad = |source| ConfirmError::Text { id: stay.id, source };
+        let mut data = Object::read(&stay.data).map_err(bad)?;
+        link(&mut data, "ending_trip", ending_trip);
+        link(&mut data, "starting_trip", starting_trip);
+        if stays_open {
+            OF_THE_EXIT.iter().for_each(|name| drop(data.remove(name)));
+        }
+        data.set("cleaned_place", json(stay.id));
+        Ok(with_entered(data, entered))
+    }
+
+    fn entered(&self, span: &Span, next: impl Fn() -> Next) -> (Entered, usize) {
+        Entered::of(self.material.inputs, span, next)
+    }
+
+    fn count(&mut self, (entered, unmeasured): (Entered, usize)) -> Entered {
+        self.unmeasured += unmeasured;
+        entered
+    }
+
+    fn push(&mut self, key: &str, id: EntryId, data: &str) -> Result<(), ConfirmError> {
+        let metadata =
+            server_metadata(key, self.now + f64::from(self.made) * 1e-6).map_err(ConfirmError::Now)?;
+        self.made += 1;
+        self.rows.push(Row { id, key, metadata: &metadata, data, extra: "" });
+        Ok(())
+    }
+}
+
+/// A cleaned place may name trips that nobody has confirmed: such a link goes.
+fn link(data: &mut Object<'_>, name: &'static str, id: Option<EntryId>) {
+    match id {
+        Some(id) => data.set(name, json(id)),
+        None => drop(data.remove(name)),
+    }
+}
+
+fn with_entered(mut data: Object<'_>, entered: Entered) -> String {
+    data.set("user_input", entered.user_input);
+    data.set("additions", entered.additions);
+    data.write("")
+}
+
+fn json(id: EntryId) -> String {
+    serde_json::to_string(&id).expect("an id is always JSON")
+}
