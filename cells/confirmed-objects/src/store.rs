@@ -17,6 +17,8 @@ use crate::timeline::{Journey, Stay, Timeline};
 
 const TRIP: &str = "analysis/confirmed_trip";
 const UNTRACKED: &str = "analysis/confirmed_untracked";
+/// How many bytes of rows go in one call.
+const ROWS_BYTES_MAX: usize = 4 << 20;
 /// What a place has only once somebody has left it.
 const OF_THE_EXIT: [&str; 5] = ["exit_ts", "exit_local_dt", "exit_fmt_time", "starting_trip", "duration"];
 
@@ -72,9 +74,9 @@ pub fn write<R: WriteEntries>(
     if ids.len() != keys.len() {
         return Err(ConfirmError::IdsMissing);
     }
-    let mut writer = Writer { material, now: run.now, rows: Rows::new(), made: 0, unmeasured: 0 };
+    let mut writer = Writer { runtime, material, now: run.now, rows: Rows::new(), made: 0, unmeasured: 0 };
     let open = writer.all(start, first, &ids)?;
-    runtime.replace(&writer.rows)?;
+    writer.flush()?;
     Ok(Written { open, unmeasured: writer.unmeasured })
 }
 
@@ -87,7 +89,8 @@ fn keys(timeline: &Timeline, start: &Start) -> Vec<&'static str> {
     first.into_iter().chain(each).collect()
 }
 
-struct Writer<'a> {
+struct Writer<'a, R> {
+    runtime: &'a mut R,
     material: &'a Material<'a>,
     now: f64,
     rows: Rows,
@@ -96,7 +99,7 @@ struct Writer<'a> {
     unmeasured: usize,
 }
 
-impl Writer<'_> {
+impl<R: WriteEntries> Writer<'_, R> {
     /// Answers the id of the place that is left open.
     fn all(&mut self, start: Start, first: &Stay, ids: &[EntryId]) -> Result<EntryId, ConfirmError> {
         let timeline = self.material.timeline;
@@ -211,6 +214,14 @@ impl Writer<'_> {
             server_metadata(key, self.now + f64::from(self.made) * 1e-6).map_err(ConfirmError::Now)?;
         self.made += 1;
         self.rows.push(Row { id, key, metadata: &metadata, data, extra: "" });
+        if self.rows.as_bytes().len() > ROWS_BYTES_MAX { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), ConfirmError> {
+        if !self.rows.is_empty() {
+            self.runtime.replace(&self.rows)?;
+            self.rows.clear();
+        }
         Ok(())
     }
 }

@@ -18,9 +18,9 @@ const PLACE: &str = "analysis/cleaned_place";
 const TRIP: &str = "analysis/expected_trip";
 const UNTRACKED: &str = "analysis/cleaned_untracked";
 
-/// A window with more is done in parts, so that a back-log of years fits the memory and the bytes of a run. A year
-/// has some 2,000.
-pub const JOURNEYS_MAX: usize = 4_000;
+/// A window with more is done in parts, so that a back-log of years fits the memory and the bytes of a run, with
+/// forms of 25 KB for each trip. A year has some 2,000.
+pub const JOURNEYS_MAX: usize = 2_000;
 /// Between the mark that a run leaves and the beginning of the next one's window, s.
 const MARK_AHEAD_S: f64 = 5.0;
 

@@ -1,0 +1,159 @@
+//! What changes in confirmed and composite entries.
+//!
+//! A composite trip holds copies: of its confirmed trip's members and of the whole place at its end. So a changed
+//! trip is copied into the composite trip that begins and ends with it, a changed place into the one that ends when
+//! the place was reached.
+//!
+//! Quirk: the composite trip that *begins* at a changed place keeps its copy as it was.
+//!
+//! * Memory: one composite trip at a time.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use cells_sdk::model::EntryId;
+use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::model::text::{BadObject, Object};
+use cells_sdk::{Query, ReadEntries, TimeField, WriteEntries};
+use cells_user_inputs::reading::{WHOLE, walk};
+use cells_user_inputs::{Entered, Input};
+
+use crate::MatchError;
+use crate::confirmed::{Confirmed, PLACE, TRIP};
+
+const COMPOSITE: &str = "analysis/composite_trip";
+const ROWS_BYTES_MAX: usize = 4 << 20;
+
+/// A confirmed trip or place and what it is about to show.
+#[derive(Debug)]
+struct Changed<'a> {
+    confirmed: &'a Confirmed,
+    entered: Entered,
+}
+
+impl<'a> Changed<'a> {
+    fn new(confirmed: &'a Confirmed) -> Result<Self, BadObject> {
+        let data = Object::read(&confirmed.data)?;
+        let member = |name, without: &str| match data.get(name) {
+            None | Some("null") => without.to_owned(),
+            Some(text) => text.to_owned(),
+        };
+        let entered =
+            Entered { user_input: member("user_input", "{}"), additions: member("additions", "[]") };
+        Ok(Self { confirmed, entered })
+    }
+
+    /// A text with its members set as they are about to be; `None` where they are so already.
+    fn in_text(&self, text: &str) -> Result<Option<String>, BadObject> {
+        let mut data = Object::read(text)?;
+        let Entered { user_input, additions } = &self.entered;
+        if data.get("user_input") == Some(user_input) && data.get("additions") == Some(additions) {
+            return Ok(None);
+        }
+        data.set("user_input", &**user_input);
+        data.set("additions", &**additions);
+        Ok(Some(data.write("")))
+    }
+}
+
+/// Everything that a run changes.
+#[derive(Debug, Default)]
+pub struct Changes<'a> {
+    by_id: BTreeMap<EntryId, Changed<'a>>,
+}
+
+/// The trip and the place that one composite trip may show.
+#[derive(Debug, Default)]
+struct Shown<'a> {
+    trip: Option<&'a Changed<'a>>,
+    place: Option<&'a Changed<'a>>,
+}
+
+impl<'a> Changes<'a> {
+    /// Takes an input into the trip or place that it belongs to. `Err`: what that shows was not written by a stage.
+    pub fn take_in(&mut self, confirmed: &'a Confirmed, input: &Input) -> Result<(), MatchError> {
+        let bad = |source| MatchError::Text { id: confirmed.id, source };
+        let changed = match self.by_id.entry(confirmed.id) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(new) => {
+                new.insert(Changed::new(confirmed).map_err(bad)?)
+            }
+        };
+        let taken = changed.entered.take_in(input);
+        taken.map_err(|source| MatchError::Entered { id: confirmed.id, source })
+    }
+
+    /// Writes what differs.
+    pub fn write<R: ReadEntries + WriteEntries>(self, runtime: &mut R) -> Result<(), MatchError> {
+        let mut rows = Rows::new();
+        let mut shown = BTreeMap::<u64, Shown<'_>>::new();
+        for changed in self.by_id.values() {
+            let confirmed = changed.confirmed;
+            let bad = |source| MatchError::Text { id: confirmed.id, source };
+            if let Some(data) = changed.in_text(&confirmed.data).map_err(bad)? {
+                let key = if confirmed.is_place { PLACE } else { TRIP };
+                rows.push(Row {
+                    id: confirmed.id,
+                    key,
+                    metadata: &confirmed.metadata,
+                    data: &data,
+                    extra: "",
+                });
+            }
+            let Some(until) = confirmed.shown_until() else { continue };
+            let shown = shown.entry(until.to_bits()).or_default();
+            *(if confirmed.is_place { &mut shown.place } else { &mut shown.trip }) = Some(changed);
+        }
+        for (until, shown) in shown {
+            shown.write(runtime, f64::from_bits(until), &mut rows)?;
+            if rows.as_bytes().len() > ROWS_BYTES_MAX {
+                runtime.replace(&rows)?;
+                rows.clear();
+            }
+        }
+        if !rows.is_empty() {
+            runtime.replace(&rows)?;
+        }
+        Ok(())
+    }
+}
+
+impl Shown<'_> {
+    /// Adds the composite trip that ends at `until`, s, where it differs.
+    fn write<R: ReadEntries>(&self, runtime: &mut R, until: f64, rows: &mut Rows) -> Result<(), MatchError> {
+        let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(until), Some(until));
+        let mut outcome = Ok(());
+        walk(runtime, &query, WHOLE, |entry| {
+            outcome = match self.in_text(entry.data) {
+                Ok(Some(data)) => {
+                    let (id, metadata) = (entry.id, entry.metadata);
+                    rows.push(Row { id, key: COMPOSITE, metadata, data: &data, extra: "" });
+                    Ok(())
+                }
+                Ok(None) => Ok(()),
+                Err(source) => Err(MatchError::Text { id: entry.id, source }),
+            };
+            ControlFlow::Break(())
+        })?;
+        outcome
+    }
+
+    fn in_text(&self, text: &str) -> Result<Option<String>, BadObject> {
+        let with_trip = match self.trip {
+            Some(changed) => changed.in_text(text)?,
+            None => None,
+        };
+        let Some(place) = self.place else { return Ok(with_trip) };
+        let mut entry = Object::read(&place.confirmed.text)?;
+        let place_data = place.in_text(&place.confirmed.data)?;
+        entry.set("data", place_data.as_deref().unwrap_or(&place.confirmed.data));
+        let entry = entry.write("");
+        let mut data = Object::read(with_trip.as_deref().unwrap_or(text))?;
+        if data.get("end_confirmed_place") == Some(&entry) {
+            drop(data);
+            return Ok(with_trip);
+        }
+        data.set("end_confirmed_place", entry);
+        Ok(Some(data.write("")))
+    }
+}

@@ -1,0 +1,103 @@
+//! Puts labels and forms that come later to the trips and places that are there: the stage
+//! `USER_INPUT_MATCH_INCOMING`.
+//!
+//! People answer after the trip was shown to them, so as a rule their inputs come a run later than the trip. This
+//! stage runs early, over the inputs that were written since it last ran: each goes to the confirmed trip or place
+//! that it belongs to (the rule is that of `cells/user-inputs`), and from there into the composite trip that the diary
+//! shows. An input whose trip is not there yet is passed over; `cells/confirmed-objects` finds it when it makes the
+//! trip.
+//!
+//! * Units: seconds. The window is on `metadata.write_ts` of the inputs, closed at both ends.
+//! * Running again over the same window changes nothing.
+//! * Memory: at most 256 inputs at a time, and the trips and places of the days around them.
+//! * Not here: what labels mean.
+
+mod changes;
+mod confirmed;
+mod window;
+
+use std::fmt::Write as _;
+
+use cells_sdk::model::EntryId;
+use cells_sdk::model::text::BadObject;
+use cells_sdk::{Failure, Level, Log, Outcome, ReadEntries, Run, WriteEntries};
+use cells_user_inputs::{BadEntered, ReadError};
+
+use changes::Changes;
+use confirmed::{Around, Owner};
+use window::Window;
+
+/// What a run's error may say, bytes.
+const ERROR_BYTES_MAX: usize = 500;
+
+/// Why a run was given up; nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+enum MatchError {
+    #[error("cannot read inputs and what they belong to")]
+    Read(#[from] ReadError),
+    #[error("cannot write trips and places")]
+    Write(#[from] Failure),
+    #[error("entry {id} cannot be changed")]
+    Text {
+        id: EntryId,
+        #[source]
+        source: BadObject,
+    },
+    #[error("entry {id} cannot take an input in")]
+    Entered {
+        id: EntryId,
+        #[source]
+        source: BadEntered,
+    },
+}
+
+/// One run of the stage.
+pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
+    try_run(runtime, run).map_err(|error| with_causes(&error))
+}
+
+fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, MatchError> {
+    let window = Window::read(runtime, run)?;
+    warn(runtime, window.bad, "labels or forms cannot be read: passed over");
+    let Some(last) = window.last else { return Ok(Outcome::default()) };
+    let begins = |places: bool| -> Vec<f64> {
+        let about = window.inputs.iter().filter(|input| input.kind.is_about_a_place() == places);
+        about.map(|input| input.start_ts).collect()
+    };
+    let trips = Around::read(runtime, false, &begins(false))?;
+    let places = Around::read(runtime, true, &begins(true))?;
+    let (mut changes, mut unmeasured, mut odd) = (Changes::default(), 0, 0);
+    for input in &window.inputs {
+        let around = if input.kind.is_about_a_place() { &places } else { &trips };
+        match around.owner(runtime, input)? {
+            Owner::Found(at) => odd += usize::from(changes.take_in(around.get(at), input).is_err()),
+            Owner::Nobody => {}
+            Owner::Unmeasured => unmeasured += 1,
+        }
+    }
+    warn(runtime, unmeasured, "inputs end too late for a place without a duration: passed over");
+    warn(runtime, odd, "inputs belong to entries that cannot take them in: passed over");
+    changes.write(runtime)?;
+    let state = if window.more { last.to_state() } else { Vec::new() };
+    Ok(Outcome { processed_through: Some(last.write_ts), state, more: window.more })
+}
+
+/// Tells the owner what did not count, and why; no places.
+fn warn<R: Log>(runtime: &mut R, count: usize, what: &str) {
+    if count > 0 {
+        runtime.log(Level::Warn, &format!("{count} {what}"));
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(text, ": {error}").expect("writing to a string does not fail");
+        cause = error.source();
+    }
+    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
+    text
+}
+
+cells_sdk::export_stage!(run);
