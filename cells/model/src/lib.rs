@@ -1,7 +1,8 @@
 //! The data model that cells and the runtime share: what entries mean, and how they cross between the two.
 //!
 //! * [`page`] and [`rows`]: the packed forms of docs/formats/page.md, checked on both sides.
-//! * [`text`]: JSON texts changed without touching the other bytes. [`time`]: local times as entries carry them. [`keys`]: every key with what its data must hold.
+//! * [`text`]: JSON texts changed without touching the other bytes. [`scan`]: one pass that checks all of a text.
+//!   [`time`]: local times as entries carry them. [`keys`]: every key with what its data must hold.
 //! * [`background`], [`statemachine`], [`manual`], [`stats`], [`config`]: what phones send, once taken in.
 //!   [`segmentation`], [`analysis`], [`inference`]: what stages make. [`Kept`] writes them back whole.
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, lengths metres, speeds m/s.
@@ -18,6 +19,7 @@ pub mod manual;
 mod numbered;
 pub mod page;
 pub mod rows;
+pub mod scan;
 pub mod segmentation;
 pub mod statemachine;
 pub mod stats;

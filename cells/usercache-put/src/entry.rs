@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Deeper nesting than this is set aside: the parsers of readers stop there.
-const DEPTH_MAX: usize = 120;
+pub(crate) const DEPTH_MAX: usize = 120;
 /// From here on, a time in seconds is one in milliseconds: the year 5138, or March 1973.
-const MILLISECONDS_FROM: f64 = 1e11;
+pub(crate) const MILLISECONDS_FROM: f64 = 1e11;
 /// The key under which an entry is set aside whose own key names no stream.
 const UNREADABLE_KEY: &str = "error/unreadable_key";
 

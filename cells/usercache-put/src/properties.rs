@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::{BadBody, Form, Splitter, parse};
+use crate::{BadBody, Form, Splitter, parse, quick};
 
 /// Whatever an entry is: what is kept of it is JSON, its identity is in it, and its key names a stream.
 ///
@@ -19,6 +19,20 @@ pub fn an_entry_is_kept_as_json(bytes: &[u8]) {
     assert!(cells_model::text::is_json(&parsed.data));
     assert!(parsed.data.starts_with('{') || parsed.aside.is_some());
     assert!(cells_model::keys::is_key(&parsed.key));
+}
+
+/// What the quick way reads is what the other one reads.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn the_quick_way_reads_alike(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some((length, entry)) = quick(text) else { return };
+    let body = format!(r#"{{"the_entry":{}}}"#, &text[..length]);
+    let (_, entries) = split(body.as_bytes(), &[]).expect("a sound entry");
+    let [(alone, depth)] = &entries[..] else { panic!("{} entries", entries.len()) };
+    assert_eq!(alone.as_slice(), &bytes[..length], "the same end");
+    assert_eq!(Ok(entry), parse(alone, *depth));
 }
 
 /// The text of an entry, and how deep it nests.

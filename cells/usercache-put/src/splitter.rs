@@ -165,6 +165,32 @@ impl Splitter {
         Ok(None)
     }
 
+    /// Goes on to the first byte of the next entry, if it stands in `piece` and nothing of the entry came before.
+    /// Whoever knows where that entry ends says so with [`Self::passed`]; [`Self::next`] finds out.
+    pub fn before_entry(&mut self, piece: &mut &[u8]) -> Result<bool, BadBody> {
+        if std::mem::take(&mut self.given) {
+            self.held.clear();
+        }
+        while let (Some(byte), false) = (piece.first(), self.within()) {
+            let used = usize::from(self.step(*byte)?);
+            self.offset += used as u64;
+            *piece = &piece[used..];
+        }
+        Ok(self.at == At::Entry && self.held.is_empty() && !piece.is_empty())
+    }
+
+    /// Whether the next byte belongs to a name or a value.
+    fn within(&self) -> bool {
+        matches!(self.at, At::Entry | At::Skipped | At::InName)
+    }
+
+    /// The entry had so many bytes: the next one behind them is not the entry's.
+    pub fn passed(&mut self, bytes: usize) {
+        self.offset += bytes as u64;
+        self.entries += 1;
+        self.at = At::AfterEntry;
+    }
+
     /// After the last piece: the body must be complete.
     pub fn finish(self) -> Result<Form, BadBody> {
         match self.at {

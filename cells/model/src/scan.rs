@@ -1,0 +1,399 @@
+//! One pass over a JSON text that checks all of its grammar and stops where the caller wants to look.
+//!
+//! For texts that are kept as they came and are not trusted: whoever walks a text to its end here knows that it is
+//! sound (RFC 8259, bytes outside strings; whether strings are UTF-8 is for the caller), has seen the members that it
+//! asked for, and has built nothing. Values that are walked over do not recurse.
+//!
+//! ```
+//! use cells_model::scan::Scan;
+//! let text = r#"{"a":[1],"ts":2.5}"#;
+//! let mut scan = Scan::new(text.as_bytes());
+//! let (mut more, mut ts) = (scan.open()?, None);
+//! while more {
+//!     let is_ts = scan.name()? == b"ts";
+//!     let start = scan.at();
+//!     scan.value(100)?;
+//!     ts = if is_ts { Some(&text[start..scan.at()]) } else { ts };
+//!     more = scan.more()?;
+//! }
+//! scan.end()?;
+//! assert_eq!(ts, Some("2.5"));
+//! # Ok::<(), cells_model::scan::BadJson>(())
+//! ```
+
+/// Values may nest at most so deep, whatever a caller allows.
+pub const LEVELS_MAX: u32 = 128;
+
+/// Where a text stops being JSON. Repeats nothing of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not JSON at byte {at}: {why}")]
+pub struct BadJson {
+    /// Offset from the start of the text, bytes.
+    pub at: usize,
+    /// What is wrong there.
+    pub why: &'static str,
+}
+
+/// A place in a text. After an error it means nothing.
+#[derive(Debug, Clone)]
+pub struct Scan<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    /// At the start of a text.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Where it stands, bytes from the start: before the next value or behind the last.
+    #[inline]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The next byte, of a value where one begins here.
+    #[inline]
+    pub fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    #[cold]
+    fn bad(&self, why: &'static str) -> BadJson {
+        BadJson { at: self.at.min(self.bytes.len()), why }
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// Into the object that begins here, space before it passed over; answers whether it has a member.
+    #[inline]
+    pub fn open(&mut self) -> Result<bool, BadJson> {
+        self.space();
+        if self.peek() != Some(b'{') {
+            return Err(self.bad("no object"));
+        }
+        self.at += 1;
+        self.space();
+        let empty = self.peek() == Some(b'}');
+        self.at += usize::from(empty);
+        Ok(!empty)
+    }
+
+    /// A member's name as it stands between its quotes; leaves the place at its value.
+    #[inline]
+    pub fn name(&mut self) -> Result<&'a [u8], BadJson> {
+        if self.peek() != Some(b'"') {
+            return Err(self.bad("no member name"));
+        }
+        let start = self.at + 1;
+        self.string()?;
+        let name = &self.bytes[start..self.at - 1];
+        self.space();
+        if self.peek() != Some(b':') {
+            return Err(self.bad("no colon behind a name"));
+        }
+        self.at += 1;
+        self.space();
+        Ok(name)
+    }
+
+    /// Behind a member's value; answers whether another member follows, and stands at its name then.
+    #[inline]
+    pub fn more(&mut self) -> Result<bool, BadJson> {
+        self.space();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.space();
+                Ok(true)
+            }
+            Some(b'}') => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => Err(self.bad("neither a comma nor a closing brace")),
+        }
+    }
+
+    /// Behind the outermost value: nothing but space may follow.
+    pub fn end(&mut self) -> Result<(), BadJson> {
+        self.space();
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.bad("text behind the value")) }
+    }
+
+    /// Over the value that begins here, which may nest `levels` deep; 0: only what is no object and no list.
+    pub fn value(&mut self, levels: u32) -> Result<(), BadJson> {
+        let levels = levels.min(LEVELS_MAX);
+        // The open brackets, the innermost in the lowest bit; set: a brace.
+        let (mut braces, mut depth) = (0_u128, 0);
+        loop {
+            match self.peek() {
+                Some(b'"') => self.string()?,
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                Some(open @ (b'{' | b'[')) => {
+                    if depth == levels {
+                        return Err(self.bad("nested too deep"));
+                    }
+                    self.at += 1;
+                    self.space();
+                    let brace = open == b'{';
+                    // Both closing brackets stand two behind the opening ones.
+                    if self.peek() == Some(open + 2) {
+                        self.at += 1;
+                    } else {
+                        braces = braces << 1 | u128::from(brace);
+                        depth += 1;
+                        if brace {
+                            self.name()?;
+                        }
+                        continue;
+                    }
+                }
+                _ => self.word()?,
+            }
+            if !self.close(&mut braces, &mut depth)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Behind a value: over closing brackets and to the next value; answers whether there is one.
+    #[inline]
+    fn close(&mut self, braces: &mut u128, depth: &mut u32) -> Result<bool, BadJson> {
+        while *depth > 0 {
+            self.space();
+            let brace = *braces & 1 == 1;
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.space();
+                    if brace {
+                        self.name()?;
+                    }
+                    return Ok(true);
+                }
+                Some(b'}') if brace => {}
+                Some(b']') if !brace => {}
+                _ => return Err(self.bad("neither a comma nor the closing bracket")),
+            }
+            self.at += 1;
+            *braces >>= 1;
+            *depth -= 1;
+        }
+        Ok(false)
+    }
+
+    /// Over the string that begins here.
+    #[inline]
+    fn string(&mut self) -> Result<(), BadJson> {
+        let mut at = self.at + 1;
+        loop {
+            at += plain(&self.bytes[at.min(self.bytes.len())..]);
+            match self.bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok(());
+                }
+                Some(b'\\') => {
+                    at += escape(&self.bytes[at..]).ok_or(BadJson { at, why: "no such escape" })?
+                }
+                Some(_) => return Err(BadJson { at, why: "a control character within a string" }),
+                None => return Err(BadJson { at, why: "a string that never ends" }),
+            }
+        }
+    }
+
+    /// Over the number that begins here.
+    #[inline]
+    fn number(&mut self) -> Result<(), BadJson> {
+        self.at += usize::from(self.peek() == Some(b'-'));
+        let start = self.at;
+        let whole = self.digits();
+        if whole == 0 || whole > 1 && self.bytes[start] == b'0' {
+            return Err(self.bad("not a number"));
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            if self.digits() == 0 {
+                return Err(self.bad("not a number"));
+            }
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            if self.digits() == 0 {
+                return Err(self.bad("not a number"));
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn digits(&mut self) -> usize {
+        let rest = &self.bytes[self.at..];
+        let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        self.at += count;
+        count
+    }
+
+    fn word(&mut self) -> Result<(), BadJson> {
+        let rest = &self.bytes[self.at..];
+        let word = [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word));
+        self.at += word.ok_or_else(|| self.bad("no value"))?.len();
+        Ok(())
+    }
+}
+
+const ONES: u64 = u64::MAX / 0xff;
+const HIGHS: u64 = ONES << 7;
+
+/// How many bytes come before the first quote, backslash or control character.
+#[inline]
+fn plain(bytes: &[u8]) -> usize {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (index, eight) in eights.iter().enumerate() {
+        let word = u64::from_le_bytes(*eight);
+        // In each sum the lowest top bit that is set marks the first byte that is zero, or below 0x20; higher ones may
+        // be borrows.
+        let quotes = (word ^ (ONES * 0x22)).wrapping_sub(ONES) & !(word ^ (ONES * 0x22));
+        let slashes = (word ^ (ONES * 0x5c)).wrapping_sub(ONES) & !(word ^ (ONES * 0x5c));
+        let controls = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (quotes | slashes | controls) & HIGHS;
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    eights.len() * 8 + rest.iter().position(stop).unwrap_or(rest.len())
+}
+
+/// How long the escape is that begins here.
+fn escape(bytes: &[u8]) -> Option<usize> {
+    match bytes.get(1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+        b'u' => bytes.get(2..6)?.iter().all(u8::is_ascii_hexdigit).then_some(6),
+        _ => None,
+    }
+}
+
+/// Whether the whole text is one JSON value that nests at most `levels` deep.
+pub fn check(text: &str, levels: u32) -> Result<(), BadJson> {
+    let mut scan = Scan::new(text.as_bytes());
+    scan.space();
+    scan.value(levels)?;
+    scan.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What serde_json takes; it has no limit of depth where nothing is built.
+    fn is_json(text: &str) -> bool {
+        crate::text::is_json(text)
+    }
+
+    #[test]
+    fn the_grammar_is_that_of_json() {
+        let sound = [
+            "0",
+            "-0",
+            "1e5",
+            "1.50E-3",
+            "\"\"",
+            " [ ] ",
+            "{ }",
+            "[1 , 2]",
+            r#"{"a" : {"b":[true,false,null]} , "c":""}"#,
+            r#""é\u00e9\ud800 \" \\ \/ \b\f\n\r\t""#,
+            "\t\r\n1 ",
+            "[[[]],{}]",
+        ];
+        let unsound = [
+            "",
+            "-",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "NaN",
+            "Infinity",
+            "tru",
+            "nulls",
+            "\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\u{1}\"",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[,1]",
+            "{",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":1,}",
+            "{a:1}",
+            "[1}",
+            "{\"a\":1]",
+            "1 2",
+            "'a'",
+            "\"a\nb\"",
+            "{\"a\" 1}",
+            "[1 2]",
+            "\"\\",
+        ];
+        for text in sound {
+            assert!(check(text, 9).is_ok() && is_json(text), "{text:?}: {:?}", check(text, 9));
+        }
+        for text in unsound {
+            assert!(check(text, 9).is_err() && !is_json(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_taken_up_to_its_limit() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            for depth in [0, 1, 5, 127, 128, 129, 1_000_000] {
+                let text = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+                assert_eq!(check(&text, u32::MAX).is_ok(), depth <= 128, "{depth} of {open}");
+                assert_eq!(check(&text, 5).is_ok(), depth <= 5, "{depth} of {open}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_string_ends_at_its_first_bare_quote_wherever_that_stands() {
+        for length in 0..40 {
+            for odd in ["", "\\\"", "\u{e9}", "\u{7f}", "\\\\", "\u{1}"] {
+                let text = format!("[\"{}{odd}b\",\"\"]", "a".repeat(length));
+                assert_eq!(check(&text, 1).is_ok(), odd != "\u{1}", "{text:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sound_is_what_serde_json_takes(text in r#"[{}\[\]",:\\ au0-91.eE+é-]{0,24}|(\{"a":[0-9.e-]{1,5}(,"b\\?[a-z"]":("x"|\[1?\]|null))?\}){1,2}"#) {
+            prop_assert_eq!(check(&text, LEVELS_MAX).is_ok(), is_json(&text));
+        }
+
+        #[test]
+        fn no_bytes_make_the_scanner_panic(bytes in prop::collection::vec(any::<u8>(), 0..40), quote in any::<bool>()) {
+            let mut all = if quote { b"{\"".to_vec() } else { Vec::new() };
+            all.extend(bytes);
+            let mut scan = Scan::new(&all);
+            let _ = scan.value(9);
+            let mut scan = Scan::new(&all);
+            let _ = scan.open().and_then(|_| scan.name().map(drop)).and_then(|()| scan.value(3));
+        }
+    }
+}
