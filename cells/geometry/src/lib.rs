@@ -8,6 +8,7 @@
 //! * Numbers that are not finite give NaN, never a panic.
 //! * Sine and its like come from `libm`, so that the same bits come out natively and in the sandbox.
 
+mod exact;
 mod track;
 
 pub use track::{Steps, heading, over, speed, speeds, steps};

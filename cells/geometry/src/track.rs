@@ -3,7 +3,8 @@
 //! The first point of a track was reached from nowhere: all of its three are 0, and they count in medians and
 //! quantiles of the track as any other, as in the reference.
 
-use crate::{Position, distance};
+use crate::exact::sin_cos;
+use crate::{EARTH_RADIUS_M, Position, distance};
 
 /// How each point of a track was reached from the one before; as long as the track.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,13 +58,21 @@ pub fn over(metres: f64, seconds: f64) -> f64 {
     if seconds == 0.0 { 0.0 } else { metres / seconds }
 }
 
+/// Nearer points than this have their heading from exactly rounded sines, m: further apart a last bit of those
+/// costs less than a billionth of it.
+const NEAR_M: f64 = 20.0;
+
 /// The direction in which the straight way to `to` begins, degrees clockwise from north, over -180 to 180.
 pub fn heading(from: Position, to: Position) -> f64 {
     let (from_latitude, to_latitude) = (from.latitude.to_radians(), to.latitude.to_radians());
     let east = to.longitude.to_radians() - from.longitude.to_radians();
-    let y = libm::sin(east) * libm::cos(to_latitude);
-    let x = libm::cos(from_latitude) * libm::sin(to_latitude)
-        - libm::sin(from_latitude) * libm::cos(to_latitude) * libm::cos(east);
+    let near = NEAR_M / EARTH_RADIUS_M;
+    let is_near = (to_latitude - from_latitude).abs() < near && libm::cos(from_latitude) * east.abs() < near;
+    let sin_cos = if is_near { sin_cos } else { |angle| (libm::sin(angle), libm::cos(angle)) };
+    let [(from_sin, from_cos), (to_sin, to_cos), (east_sin, east_cos)] =
+        [from_latitude, to_latitude, east].map(sin_cos);
+    let y = east_sin * to_cos;
+    let x = from_cos * to_sin - from_sin * to_cos * east_cos;
     libm::atan2(y, x).to_degrees()
 }
 
@@ -82,6 +91,14 @@ mod tests {
         let headings = [at(1.0, 8.0), at(0.0, 9.0), at(0.0, 7.0), at(-1.0, 8.0)].map(|to| heading(here, to));
         assert_eq!(headings, [0.0, 90.0, -90.0, 180.0]);
         assert_eq!(heading(here, here), 0.0);
+    }
+
+    #[test]
+    fn the_heading_of_a_few_millimetres_is_that_of_exactly_rounded_sines() {
+        let to = |latitude, longitude| heading(at(47.11, 8.2), at(latitude, longitude));
+        assert!((to(47.110000013, 8.200000021) / 47.711272961521004 - 1.0).abs() < 1e-12);
+        let from = at(47.13, 8.2);
+        assert!((heading(from, at(47.130000039, 8.200000021)) / 20.11957248055768 - 1.0).abs() < 1e-12);
     }
 
     #[test]
