@@ -1,0 +1,121 @@
+//! Sections of one point: their path is that point as the phone sent it, with what the reference's tables add.
+//!
+//! Quirk: the reference does not resample a single point, so what it stores is a row of its table of points: every
+//! member of the phone's point, the parts of its local time as members of their own, its number in the table
+//! (`index`), its owner and its time of writing. And a row with a gap is dropped, so the point is kept only where it
+//! has every member that any point of the window has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cells_locations::{Repeats, for_each_entry};
+use cells_sdk::model::EntryId;
+use cells_sdk::model::background::MotionType;
+use cells_sdk::model::page::Entry;
+use cells_sdk::model::text::{self, Member};
+use cells_sdk::{Query, ReadEntries, TimeField};
+
+use crate::CleanError;
+use crate::points::KEY;
+use crate::section::Alone;
+
+/// Members that the table never has, or that the stage gives anew.
+const NOT_KEPT: [&str; 6] = ["speed", "distance", "heading", "idx", "mode", "section"];
+const LOCAL_DT: &str = "local_dt";
+
+/// A point as a row of the reference's table: its members as JSON, joined by commas, without those that the stage
+/// gives anew.
+pub type Row = String;
+
+/// What a walk over the window's points finds.
+#[derive(Default)]
+struct Found {
+    /// Every member that any point has.
+    columns: BTreeSet<String>,
+    /// Members by name, of the wanted points.
+    rows: BTreeMap<EntryId, BTreeMap<String, String>>,
+}
+
+/// The rows of those points; one that has a gap is not among them.
+pub fn read_rows<R: ReadEntries>(
+    runtime: &mut R,
+    start: Option<f64>,
+    end: f64,
+    wanted: &BTreeSet<EntryId>,
+) -> Result<BTreeMap<EntryId, Row>, CleanError> {
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (mut found, mut repeats, mut index) = (Found::default(), Repeats::new(), 0_u64);
+    let query = Query::of(&[KEY], TimeField::DataTs).between(start, Some(end));
+    for_each_entry::<_, CleanError>(runtime, &query, |_, entry| {
+        found.add_columns(&entry);
+        if !repeats.is_repeat(&entry) {
+            if wanted.contains(&entry.id) {
+                found.add_row(&entry, index);
+            }
+            index += 1;
+        }
+        Ok(())
+    })?;
+    let Found { columns, rows } = found;
+    let whole = |row: &BTreeMap<String, String>| columns.iter().all(|column| row.contains_key(column));
+    Ok(rows.into_iter().filter(|(_, row)| whole(row)).map(|(id, row)| (id, joined(&row))).collect())
+}
+
+impl Found {
+    fn add_columns(&mut self, entry: &Entry<'_>) {
+        for_each_column(entry.data, |prefix, member| {
+            // Looked up first: a name is new once in a window.
+            if prefix.is_empty() && !self.columns.contains(member.name) {
+                self.columns.insert(member.name.to_owned());
+            } else if !prefix.is_empty() {
+                let name = format!("{prefix}{}", member.name);
+                self.columns.insert(name);
+            }
+        });
+    }
+
+    fn add_row(&mut self, entry: &Entry<'_>, index: u64) {
+        let mut row = BTreeMap::new();
+        for_each_column(entry.data, |prefix, member| {
+            if member.value != "null" {
+                row.insert(format!("{prefix}{}", member.name), member.value.to_owned());
+            }
+        });
+        row.insert("index".to_owned(), index.to_string());
+        if entry.write_ts.is_finite() {
+            let write_ts = text::member(entry.metadata, "write_ts").map(|member| member.value.to_owned());
+            row.extend(write_ts.map(|write_ts| ("metadata_write_ts".to_owned(), write_ts)));
+        }
+        row.extend(
+            text::member(entry.text, "user_id").map(|user| ("user_id".to_owned(), user.value.to_owned())),
+        );
+        self.rows.insert(entry.id, row);
+    }
+}
+
+/// Calls `visit` with every column of a point: its members, and the parts of its local time with a prefix.
+fn for_each_column(data: &str, mut visit: impl FnMut(&str, Member<'_>)) {
+    for member in text::members(data).map_while(Result::ok) {
+        if member.name == LOCAL_DT {
+            text::members(member.value).map_while(Result::ok).for_each(|part| visit("local_dt_", part));
+        } else if !NOT_KEPT.contains(&member.name) {
+            visit("", member);
+        }
+    }
+}
+
+/// The data of the section's only point.
+pub fn data(row: &Row, point: &Alone, mode: MotionType, section: EntryId) -> String {
+    let numbers = [point.distance, point.speed].map(|number| serde_json::json!(number));
+    let [distance, speed] = numbers;
+    let mode = mode.number();
+    format!(
+        r#"{{{row},"distance":{distance},"speed":{speed},"heading":0.0,"idx":0,"mode":{mode},"section":{{"$oid":"{section}"}}}}"#
+    )
+}
+
+fn joined(row: &BTreeMap<String, String>) -> Row {
+    let members: Vec<String> = row.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    members.join(",")
+}

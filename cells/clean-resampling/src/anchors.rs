@@ -1,0 +1,93 @@
+//! Where trips are anchored: the points at which their places were reached.
+//!
+//! * A place is reached at one of its own points; where the section beside it has that point, it is that one,
+//!   otherwise the first of that moment, marked invalid or not.
+//! * Quirk: an altitude that the point of a place lacks is taken to be 0 m, unless the point is the section's own. The
+//!   first place of all has no arrival: it lies at its exit, 0 m high.
+//! * Not as the reference: where the point is gone, the place itself stands for it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use cells_locations::at_time;
+use cells_sdk::ReadEntries;
+use cells_sdk::model::EntryId;
+use cells_sdk::model::segmentation::Place;
+use cells_sdk::model::time::SERVER_ZONE;
+
+use crate::CleanError;
+use crate::ends::Anchor;
+use crate::points::{KEY, Points, Sample, ZoneTable, position, sample};
+use crate::window::{Raw, Window};
+
+/// The anchors of a run's places.
+#[derive(Debug, Default)]
+pub struct Anchors {
+    by_place: HashMap<EntryId, Anchor>,
+}
+
+impl Anchors {
+    /// Finds the points of all places at which trips of the window begin or end. Those outside `points` are read.
+    pub fn find<R: ReadEntries>(
+        runtime: &mut R,
+        window: &Window,
+        points: &Points,
+        zones: &mut ZoneTable,
+    ) -> Result<Self, CleanError> {
+        let mut anchors = Self::default();
+        for journey in window.journeys.iter().filter(|journey| !journey.untracked) {
+            let trip = &journey.entry.data.known;
+            for id in [trip.start_place, trip.end_place] {
+                if !anchors.by_place.contains_key(&id) {
+                    let place = window.place(id);
+                    let point = point_of(runtime, place, points, zones)?;
+                    let Place { location, enter_ts, duration, .. } = place.data.known;
+                    anchors.by_place.insert(id, Anchor { location, point, enter_ts, duration });
+                }
+            }
+        }
+        Ok(anchors)
+    }
+
+    /// The anchor of a place of the window, for the section that has these rows of the points.
+    pub fn of(&self, place: EntryId, points: &Points, section: &Range<usize>) -> Option<Anchor> {
+        let anchor = *self.by_place.get(&place)?;
+        let own = anchor
+            .enter_ts
+            .map(|ts| points.at(ts))
+            .filter(|rows| !rows.is_empty() && section.contains(&rows.start));
+        let point = match own {
+            Some(rows) => points.samples[rows.start],
+            None if anchor.point.altitude.is_nan() => Sample { altitude: 0.0, ..anchor.point },
+            None => anchor.point,
+        };
+        Some(Anchor { point, ..anchor })
+    }
+}
+
+fn point_of<R: ReadEntries>(
+    runtime: &mut R,
+    place: &Raw<Place>,
+    points: &Points,
+    zones: &mut ZoneTable,
+) -> Result<Sample, CleanError> {
+    let Some(enter_ts) = place.data.known.enter_ts else { return Ok(place_itself(place, zones)) };
+    if let Some(row) = points.at(enter_ts).next() {
+        return Ok(points.samples[row]);
+    }
+    let found = at_time(runtime, KEY, enter_ts, true)?;
+    let found = found.iter().find_map(|entry| sample(&entry.metadata, &entry.data, zones));
+    Ok(found.unwrap_or_else(|| place_itself(place, zones)))
+}
+
+fn place_itself(place: &Raw<Place>, zones: &mut ZoneTable) -> Sample {
+    let place = &place.data.known;
+    let local_dt = place.enter_local_dt.as_ref().or(place.exit_local_dt.as_ref());
+    Sample {
+        ts: place.enter_ts.or(place.exit_ts).unwrap_or(0.0),
+        position: position(place.location),
+        loc: place.location,
+        altitude: f64::NAN,
+        zone: zones.number(local_dt.map_or(SERVER_ZONE, |local| &local.timezone)),
+    }
+}

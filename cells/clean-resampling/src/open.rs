@@ -1,0 +1,102 @@
+//! The cleaned place that the last run left open.
+
+use cells_locations::for_each_entry;
+use cells_sdk::model::analysis::Place;
+use cells_sdk::model::segmentation;
+use cells_sdk::model::{EntryId, Kept};
+use cells_sdk::{Order, Query, ReadEntries, TimeField};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::CleanError;
+use crate::chain::Stay;
+use crate::window::PLACE as RAW_PLACE;
+
+/// The key of cleaned places.
+pub const PLACE: &str = "analysis/cleaned_place";
+
+/// The place's entry, as it is stored.
+#[derive(Debug)]
+pub struct OpenPlace {
+    /// Its id.
+    pub id: EntryId,
+    /// A JSON object.
+    pub metadata: String,
+    /// What is kept of it.
+    pub data: Kept<Place>,
+    /// When the first place of all was left, s; only where this is the one.
+    first_exit_ts: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Exit {
+    exit_ts: Option<IgnoredAny>,
+}
+
+/// How a walk over places ends.
+enum Walk {
+    Found,
+    Broken(CleanError),
+}
+
+impl From<cells_locations::ReadError> for Walk {
+    fn from(error: cells_locations::ReadError) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+impl OpenPlace {
+    /// Finds the place without an exit. There is one at most, and it is the last one reached or, where the first
+    /// trips were none, the only one: so the search goes back in time and ends at once.
+    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, CleanError> {
+        let query = Query { order: Order::Descending, ..Query::of(&[PLACE], TimeField::Position) };
+        let mut found: Option<Self> = None;
+        let walked = for_each_entry(runtime, &query, |_, entry| {
+            let bad = |source| Walk::Broken(CleanError::BadPlace { id: entry.id, source });
+            // Only the place that is written again has to be sound in all its members.
+            let Exit { exit_ts } = serde_json::from_str(entry.data).map_err(bad)?;
+            if exit_ts.is_some() {
+                return Ok(());
+            }
+            let data = serde_json::from_str(entry.data).map_err(bad)?;
+            found =
+                Some(Self { id: entry.id, metadata: entry.metadata.to_owned(), data, first_exit_ts: None });
+            Err(Walk::Found)
+        });
+        if let Err(Walk::Broken(error)) = walked {
+            return Err(error);
+        }
+        if let Some(place) = found.as_mut().filter(|place| place.data.known.enter_ts.is_none()) {
+            place.first_exit_ts = first_exit(runtime)?;
+        }
+        Ok(found)
+    }
+
+    /// Where the chain goes on.
+    pub fn stay(&self) -> Stay {
+        let Place { enter_ts, location, .. } = self.data.known;
+        let point_ts = enter_ts.or(self.first_exit_ts);
+        Stay { raw: None, enter_ts, point_ts, location, raw_places: Vec::new(), exit: None }
+    }
+}
+
+/// When the first raw place of all was left, s.
+fn first_exit<R: ReadEntries>(runtime: &mut R) -> Result<Option<f64>, CleanError> {
+    let mut exit_ts = None;
+    let query = Query::of(&[RAW_PLACE], TimeField::ExitTs);
+    let walked = for_each_entry(runtime, &query, |_, entry| {
+        let place: Result<segmentation::Place, _> = serde_json::from_str(entry.data);
+        match place {
+            Ok(place) if place.enter_ts.is_none() => {
+                exit_ts = place.exit_ts;
+                Err(Walk::Found)
+            }
+            // It is the first in time, so what comes later need not be looked at.
+            _ => Err(Walk::Found),
+        }
+    });
+    match walked {
+        Ok(()) | Err(Walk::Found) => Ok(exit_ts),
+        Err(Walk::Broken(error)) => Err(error),
+    }
+}

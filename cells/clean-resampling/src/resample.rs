@@ -1,0 +1,160 @@
+//! Points at even times: a section's fixes, interpolated every 30 s and at its end.
+//!
+//! * Latitude, longitude and altitude are interpolated linearly between the fixes before and behind.
+//! * A point that has no number, as where two first fixes share a moment or one has no altitude, is left out; the
+//!   points keep the numbers that they had with it.
+//! * Quirk: the steps between points are the difference of the first two doubles, not 30 s exactly: at today's
+//!   moments a double resolves a quarter of a microsecond, and the error adds up.
+
+use cells_geometry::{Position, distance, heading, over};
+
+use crate::points::Sample;
+
+/// Between two points, s.
+pub const INTERVAL_S: f64 = 30.0;
+
+/// One point of a resampled section.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// s
+    pub ts: f64,
+    /// Where, degrees.
+    pub position: Position,
+    /// m; NaN where no point of the run has one.
+    pub altitude: f64,
+    /// As in [`Sample::zone`].
+    pub zone: u16,
+    /// From the point before, m.
+    pub distance: f64,
+    /// From the point before, m/s.
+    pub speed: f64,
+    /// From the point before, degrees.
+    pub heading: f64,
+    /// Its number in the section, counting points that were left out.
+    pub idx: u32,
+}
+
+/// How many points a track will give, before those without numbers are left out.
+pub fn count(samples: &[Sample]) -> f64 {
+    match samples {
+        [] => 0.0,
+        [_] => 1.0,
+        [first, .., last] => ((last.ts - first.ts) / INTERVAL_S).ceil().max(0.0) + 1.0,
+    }
+}
+
+/// Resamples a track of two fixes or more. `with_altitude`: whether points of this run have altitudes; where none
+/// has, their absence costs no point.
+pub fn resample(samples: &[Sample], with_altitude: bool) -> Vec<Step> {
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Vec::new() };
+    let line = Line::through(samples);
+    let zones = Zones::of(samples);
+    let between = count(samples) as usize - 1;
+    let step_s = first.ts + INTERVAL_S - first.ts;
+    let mut steps: Vec<Step> = Vec::with_capacity(between + 1);
+    let mut previous: Option<(f64, Position)> = None;
+    for number in 0..=between {
+        let ts = if number == between { last.ts } else { first.ts + number as f64 * step_s };
+        let (position, altitude) = line.at(ts);
+        let (mut metres, mut speed, mut direction) = (0.0, 0.0, 0.0);
+        if let Some((previous_ts, previous)) = previous {
+            metres = distance(previous, position);
+            speed = over(metres, ts - previous_ts);
+            direction = heading(previous, position);
+        }
+        previous = Some((ts, position));
+        let idx = u32::try_from(number).unwrap_or(u32::MAX);
+        let step = Step {
+            ts,
+            position,
+            altitude,
+            zone: zones.at(ts),
+            distance: metres,
+            speed,
+            heading: direction,
+            idx,
+        };
+        if step.is_sound(with_altitude) {
+            steps.push(step);
+        }
+    }
+    steps
+}
+
+impl Step {
+    fn is_sound(&self, with_altitude: bool) -> bool {
+        let numbers = [self.distance, self.speed, self.heading];
+        self.position.is_finite()
+            && numbers.into_iter().all(f64::is_finite)
+            && (self.altitude.is_finite() || !with_altitude)
+    }
+}
+
+/// Fixes in the order of their moments, for interpolation.
+struct Line {
+    samples: Vec<Sample>,
+}
+
+impl Line {
+    fn through(samples: &[Sample]) -> Self {
+        let mut samples = samples.to_vec();
+        // An added end may come before the fixes; fixes of one moment keep their order.
+        if !samples.is_sorted_by(|a, b| a.ts <= b.ts) {
+            samples.sort_by(|a, b| a.ts.total_cmp(&b.ts));
+        }
+        Self { samples }
+    }
+
+    /// Where the line is at `ts`, and how high. Outside the fixes the nearest two decide.
+    fn at(&self, ts: f64) -> (Position, f64) {
+        let behind = self.samples.partition_point(|sample| sample.ts < ts).clamp(1, self.samples.len() - 1);
+        let (low, high) = (&self.samples[behind - 1], &self.samples[behind]);
+        let (elapsed_s, between_s) = (ts - low.ts, high.ts - low.ts);
+        let along = |low: f64, high: f64| (high - low) / between_s * elapsed_s + low;
+        let position = Position {
+            latitude: along(low.position.latitude, high.position.latitude),
+            longitude: along(low.position.longitude, high.position.longitude),
+        };
+        (position, along(low.altitude, high.altitude))
+    }
+}
+
+/// Which zone a track was in at which time.
+struct Zones {
+    /// Zone, first and last moment; the last moment of one is the first of the next.
+    spans: Vec<(u16, f64, f64)>,
+}
+
+impl Zones {
+    fn of(samples: &[Sample]) -> Self {
+        let mut spans: Vec<(u16, f64, f64)> = Vec::new();
+        for sample in samples {
+            match spans.last_mut() {
+                Some((zone, _, end)) if *zone == sample.zone => *end = sample.ts,
+                last => {
+                    if let Some((.., end)) = last {
+                        *end = sample.ts;
+                    }
+                    spans.push((sample.zone, sample.ts, sample.ts));
+                }
+            }
+        }
+        Self { spans }
+    }
+
+    /// The zone of the span that holds `ts`; of several, which share a moment, the longest, or the first of those.
+    fn at(&self, ts: f64) -> u16 {
+        if let [(zone, ..)] = self.spans[..] {
+            return zone;
+        }
+        let mut best: Option<(u16, f64)> = None;
+        for (zone, start, end) in &self.spans {
+            let longer = best.is_none_or(|(_, length)| end - start > length);
+            if (*start..=*end).contains(&ts) && longer {
+                best = Some((*zone, end - start));
+            }
+        }
+        // Fixes out of order can leave a moment without a span.
+        best.or(self.spans.first().map(|(zone, ..)| (*zone, 0.0))).map_or(0, |(zone, _)| zone)
+    }
+}

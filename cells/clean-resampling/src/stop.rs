@@ -1,0 +1,83 @@
+//! The stop between two cleaned sections.
+//!
+//! Cleaning moves the ends of sections, and so a stop's. One that is longer than 150 m is no stop: the section with
+//! the worse data takes the way over.
+//!
+//! * Quirk: the section that takes the way over also gets the time, but with the wrong sign, in its duration and in
+//!   its last speed.
+//! * Quirk: its points stay as they are, and so does the trip.
+//! * Not as the reference: a stop without a duration divides by zero there; here that speed is 0.
+
+use cells_geometry::{distance, over};
+
+use crate::fix::Fix;
+use crate::mode::is_motorized;
+use crate::points::{Points, position};
+use crate::section::Cleaned;
+
+/// A longer stop is given to a section, m.
+const STOP_MAX_M: f64 = 150.0;
+
+/// A cleaned stop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CleanedStop {
+    /// Its number among the stops of the window.
+    pub raw: usize,
+    /// The end of the section before.
+    pub enter: Fix,
+    /// The start of the section behind.
+    pub exit: Fix,
+    /// s
+    pub duration: f64,
+    /// m
+    pub distance: f64,
+    /// The section before, by its number in the trip.
+    pub ending: usize,
+    /// The section behind, by its number in the trip.
+    pub starting: usize,
+}
+
+/// Cleans the stop between two sections of a trip, which may change one of them.
+pub fn clean(
+    raw: usize,
+    sections: &mut [Cleaned],
+    ending: usize,
+    starting: usize,
+    points: &Points,
+) -> CleanedStop {
+    let (mut enter, mut exit) = (sections[ending].end.clone(), sections[starting].start.clone());
+    let mut duration = exit.ts - enter.ts;
+    let mut length = distance(position(exit.loc), position(enter.loc));
+    if length > STOP_MAX_M {
+        let metres = distance(position(enter.loc), position(exit.loc));
+        let seconds = enter.ts - exit.ts;
+        let taker = if goes_to_next(&sections[ending], &sections[starting], points) {
+            exit = enter.clone();
+            sections[starting].start = enter.clone();
+            &mut sections[starting]
+        } else {
+            enter = exit.clone();
+            sections[ending].end = exit.clone();
+            &mut sections[ending]
+        };
+        taker.distance += metres;
+        taker.duration += seconds;
+        taker.distances.push(metres);
+        taker.speeds.push(over(metres, seconds));
+        (duration, length) = (0.0, 0.0);
+    }
+    CleanedStop { raw, enter, exit, duration, distance: length, ending, starting }
+}
+
+/// Whether the section behind takes the stop over: one with an engine, beside one without; otherwise the one with
+/// fewer points a metre, in doubt the one before.
+fn goes_to_next(previous: &Cleaned, next: &Cleaned, points: &Points) -> bool {
+    let density = |section: &Cleaned| {
+        points.within(section.start.ts, section.end.ts).len() as f64 / (section.distance + 1.0)
+    };
+    match (is_motorized(previous.mode), is_motorized(next.mode)) {
+        (false, true) => true,
+        (true, false) => false,
+        _ => density(previous) > density(next),
+    }
+}

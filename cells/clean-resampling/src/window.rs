@@ -1,0 +1,216 @@
+//! The raw diary of a run: trips, places, sections and stops of its window, on the way in.
+//!
+//! * A trip belongs to the window by its start, a place by its arrival, closed at both ends.
+//! * Everything comes by one cursor in the order of time. A back-log that is too long for one run ends early, before
+//!   a trip: see [`Window::is_cut`].
+//! * An entry that cannot be read is passed over and counted; it costs its own trip and no other.
+
+use std::collections::HashMap;
+
+use cells_locations::for_each_entry;
+use cells_sdk::model::page::Entry;
+use cells_sdk::model::segmentation::{Place, Section, Stop, Trip};
+use cells_sdk::model::{EntryId, Kept};
+use cells_sdk::{Query, ReadEntries, TimeField};
+use serde::de::DeserializeOwned;
+
+use crate::CleanError;
+use crate::resample::INTERVAL_S;
+
+pub(crate) const TRIP: &str = "segmentation/raw_trip";
+pub(crate) const UNTRACKED: &str = "segmentation/raw_untracked";
+pub(crate) const PLACE: &str = "segmentation/raw_place";
+const SECTION: &str = "segmentation/raw_section";
+const STOP: &str = "segmentation/raw_stop";
+
+/// A window begins 5 s behind the arrival at the last place of the run before; that place and its point are needed.
+pub(crate) const BEFORE_S: f64 = 6.0;
+
+/// An entry with its id.
+#[derive(Debug, Clone)]
+pub struct Raw<T> {
+    /// Its id.
+    pub id: EntryId,
+    /// When it was written, s.
+    pub write_ts: f64,
+    /// Its data, with the members that the type does not name.
+    pub data: Kept<T>,
+}
+
+/// A trip, or a span without readings.
+#[derive(Debug, Clone)]
+pub struct Journey {
+    /// Its entry.
+    pub entry: Raw<Trip>,
+    /// Whether nobody knows what happened.
+    pub untracked: bool,
+}
+
+/// What a run works on.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// By start and id.
+    pub journeys: Vec<Journey>,
+    /// Those of the window, and where its journeys begin and end.
+    pub places: HashMap<EntryId, Raw<Place>>,
+    /// Places that were reached within the window, in that order.
+    pub reached: Vec<EntryId>,
+    /// By start and id.
+    pub sections: Vec<Raw<Section>>,
+    /// By arrival and id.
+    pub stops: Vec<Raw<Stop>>,
+    /// The start of the first trip that was left for the next run, s.
+    pub cut_before: Option<f64>,
+    /// Entries that cannot be read.
+    pub unreadable: usize,
+}
+
+/// How a walk over the window ends.
+enum Walk {
+    Full,
+    Broken(CleanError),
+}
+
+impl From<cells_locations::ReadError> for Walk {
+    fn from(error: cells_locations::ReadError) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+impl Window {
+    /// Reads the window; ends early where the journeys so far will make `points_max` points or more.
+    pub fn read<R: ReadEntries>(
+        runtime: &mut R,
+        start: Option<f64>,
+        end: f64,
+        points_max: f64,
+    ) -> Result<Self, CleanError> {
+        let keys = [TRIP, UNTRACKED, PLACE, SECTION, STOP];
+        let query =
+            Query::of(&keys, TimeField::Position).between(start.map(|start| start - BEFORE_S), Some(end));
+        let mut window = Self::default();
+        let mut points = 0.0;
+        let walked = for_each_entry(runtime, &query, |_, entry| {
+            let begun = start.is_none_or(|start| entry.time >= start);
+            let is_journey = entry.key == TRIP || entry.key == UNTRACKED;
+            if begun && is_journey && points >= points_max {
+                window.cut_before = Some(entry.time);
+                return Err(Walk::Full);
+            }
+            points += window.add(&entry, begun);
+            Ok(())
+        });
+        match walked {
+            Ok(()) | Err(Walk::Full) => {}
+            Err(Walk::Broken(error)) => return Err(error),
+        }
+        window.find_missing_places(runtime)?;
+        Ok(window)
+    }
+
+    /// Takes an entry in; answers about how many points it will make.
+    fn add(&mut self, entry: &Entry<'_>, begun: bool) -> f64 {
+        match entry.key {
+            PLACE => {
+                if let Some(place) = self.parse::<Place>(entry) {
+                    if begun && place.data.known.enter_ts.is_some() {
+                        self.reached.push(place.id);
+                    }
+                    self.places.insert(place.id, place);
+                }
+                0.0
+            }
+            _ if !begun => 0.0,
+            SECTION => {
+                let section = self.parse(entry);
+                self.sections.extend(section);
+                0.0
+            }
+            STOP => {
+                let stop = self.parse(entry);
+                self.stops.extend(stop);
+                0.0
+            }
+            key => {
+                let untracked = key == UNTRACKED;
+                let Some(entry) = self.parse::<Trip>(entry) else { return 0.0 };
+                let seconds = if untracked { 0.0 } else { entry.data.known.duration.max(0.0) };
+                self.journeys.push(Journey { entry, untracked });
+                1.0 + seconds / INTERVAL_S
+            }
+        }
+    }
+
+    fn parse<T: DeserializeOwned>(&mut self, entry: &Entry<'_>) -> Option<Raw<T>> {
+        let data = serde_json::from_str(entry.data);
+        self.unreadable += usize::from(data.is_err());
+        data.ok().map(|data| Raw { id: entry.id, write_ts: entry.write_ts, data })
+    }
+
+    /// Places before and behind the window that its journeys name. A journey without its places is passed over.
+    fn find_missing_places<R: ReadEntries>(&mut self, runtime: &mut R) -> Result<(), CleanError> {
+        let mut wanted = Vec::new();
+        for Journey { entry: Raw { data: Kept { known: trip, .. }, .. }, .. } in &self.journeys {
+            wanted.push((trip.start_place, TimeField::ExitTs, trip.start_ts));
+            wanted.push((trip.end_place, TimeField::EnterTs, trip.end_ts));
+        }
+        wanted.retain(|(place, ..)| !self.places.contains_key(place));
+        for (id, field, ts) in wanted {
+            let query = Query::of(&[PLACE], field).between(Some(ts), Some(ts));
+            let mut found = Vec::new();
+            for_each_entry::<_, CleanError>(runtime, &query, |_, entry| {
+                if entry.id == id {
+                    found.extend(self.parse::<Place>(&entry));
+                }
+                Ok(())
+            })?;
+            self.places.extend(found.into_iter().map(|place| (place.id, place)));
+        }
+        let places = &self.places;
+        let before = self.journeys.len();
+        self.journeys.retain(|journey| {
+            let trip = &journey.entry.data.known;
+            places.contains_key(&trip.start_place) && places.contains_key(&trip.end_place)
+        });
+        self.unreadable += before - self.journeys.len();
+        Ok(())
+    }
+
+    /// Whether the run was ended early.
+    pub fn is_cut(&self) -> bool {
+        self.cut_before.is_some()
+    }
+
+    /// Leaves the journeys from `index` on to the next run.
+    pub fn cut(&mut self, index: usize) {
+        self.journeys.truncate(index);
+    }
+
+    /// The place of that id; every journey has both of its own.
+    pub fn place(&self, id: EntryId) -> &Raw<Place> {
+        self.places.get(&id).expect("a journey without its places is passed over")
+    }
+
+    /// Where the run began: the start of its first journey, or the only place of a run without any.
+    pub fn first_place(&self) -> Option<&Raw<Place>> {
+        match self.journeys.first() {
+            Some(journey) => Some(self.place(journey.entry.data.known.start_place)),
+            None => self.only_place(),
+        }
+    }
+
+    /// Where the run ended: the end of its last journey, or the only place of a run without any.
+    pub fn last_place(&self) -> Option<&Raw<Place>> {
+        match self.journeys.last() {
+            Some(journey) => Some(self.place(journey.entry.data.known.end_place)),
+            None => self.only_place(),
+        }
+    }
+
+    fn only_place(&self) -> Option<&Raw<Place>> {
+        match self.reached[..] {
+            [only] => self.places.get(&only),
+            _ => None,
+        }
+    }
+}
