@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use runtime_user::{EngineKind, Settings};
+use runtime_user::{EngineKind, Rhythm, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::http::{BodyLimits, Patience, ServerLimits};
@@ -137,8 +137,12 @@ pub struct Cells {
 pub struct Pipeline {
     /// Whether it runs by itself when data has arrived.
     pub automatic: bool,
-    /// How long after a put, ms. A stage leaves the last 5 s alone, so less leaves entries for the next run.
-    pub after_put_ms: u64,
+    /// How long after the last put, ms.
+    pub quiet_ms: u64,
+    /// How long after the first put that no run has covered, ms: where puts never pause.
+    pub wait_max_ms: u64,
+    /// Between runs for what an earlier run had to leave, ms.
+    pub every_ms: u64,
     /// Whether locations are filtered by accuracy; the reference's default is no.
     pub accuracy_filtering: bool,
     /// A file with the stage list; none: the standard one.
@@ -195,7 +199,25 @@ impl Default for Cells {
 
 impl Default for Pipeline {
     fn default() -> Self {
-        Self { automatic: true, after_put_ms: 6_000, accuracy_filtering: false, stages: None }
+        Self {
+            automatic: true,
+            quiet_ms: 60_000,
+            wait_max_ms: 900_000,
+            every_ms: 86_400_000,
+            accuracy_filtering: false,
+            stages: None,
+        }
+    }
+}
+
+impl Pipeline {
+    fn rhythm(&self) -> Rhythm {
+        let seconds = |ms: u64| ms as f64 / 1e3;
+        Rhythm {
+            quiet_s: seconds(self.quiet_ms),
+            wait_max_s: seconds(self.wait_max_ms),
+            every_s: seconds(self.every_ms),
+        }
     }
 }
 
@@ -287,6 +309,19 @@ impl Config {
                 "half a pair".to_owned(),
                 "certificate and key come together",
             ),
+            (
+                self.pipeline.wait_max_ms < self.pipeline.quiet_ms,
+                "pipeline.wait_max_ms",
+                self.pipeline.wait_max_ms.to_string(),
+                "it must not be less than pipeline.quiet_ms",
+            ),
+            (
+                // What cannot be read is looked at again and again: not all the time.
+                self.pipeline.every_ms < self.pipeline.quiet_ms.max(60_000),
+                "pipeline.every_ms",
+                self.pipeline.every_ms.to_string(),
+                "it must be at least 60000 and not less than pipeline.quiet_ms",
+            ),
             (self.people.open_max == 0, "people.open_max", "0".to_owned(), "it must be at least 1"),
             (
                 self.people.engine == Engine::Sled && !cfg!(feature = "sled"),
@@ -324,6 +359,7 @@ impl Config {
             warm_instances: self.cells.warm_instances,
             accuracy_filtering: self.pipeline.accuracy_filtering,
             pipeline: pipeline.transpose()?,
+            rhythm: self.pipeline.rhythm(),
             ..defaults
         })
     }
@@ -419,6 +455,8 @@ mod tests {
             "limits.body_bytes_max = 300000000",
             "tls.key = 'x'",
             "people.open_max = 0",
+            "pipeline.wait_max_ms = 1000",
+            "pipeline.every_ms = 1000",
         ] {
             let config: Config = toml::from_str(text).expect("TOML");
             assert!(config.check().is_err(), "{text}");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args as ClapArgs;
 use flate2::read::GzDecoder;
-use runtime_user::{Area, DumpError, PipelineReport, Runtime, Settings, StageState, UserId};
+use runtime_user::{Area, DumpError, PipelineReport, Runtime, Settings, UserId};
 use serde_json::{Map, Value, json};
 
 use crate::cells;
@@ -117,13 +117,13 @@ pub fn run(args: &Args) -> Result<Replayed, ReplayError> {
     for path in &args.inputs {
         let dump = read_dump(path)?;
         let importing = Instant::now();
-        let count = runtime.import(user, &dump);
+        let count = runtime.import(user, &dump, now());
         imported += count.map_err(|source| ReplayError::Dump { path: path.clone(), source })?;
         import_s += importing.elapsed().as_secs_f64();
         let before = process_cpu();
         let report = runtime.run_pipeline(user, now())?;
         pipeline_cpu += process_cpu().saturating_sub(before);
-        if let Some(failed) = report.stages.iter().find(|stage| stage.failure.is_some()) {
+        if let Some(failed) = report.failed() {
             let reason = failed.failure.clone().unwrap_or_default();
             return Err(ReplayError::Stage { stage: failed.stage.clone(), reason });
         }
@@ -177,10 +177,10 @@ fn write_result(
 }
 
 fn states(runtime: &Runtime, user: UserId) -> Result<Map<String, Value>, ReplayError> {
-    let known: Vec<(String, StageState)> = runtime.pipeline_status(user)?;
+    let known = runtime.pipeline_status(user)?.stages;
     let mut states = Map::new();
     for stage in REFERENCE_STAGES {
-        let state = known.iter().find(|(name, _)| name == stage).map(|(_, state)| state);
+        let state = known.iter().find(|known| known.stage == stage).map(|known| &known.state);
         let off = runtime.plan().stage(stage).is_some_and(|spec| !spec.enabled);
         let ran = off || state.is_some_and(|state| state.last_ts_run.is_some());
         let mark = state.and_then(|state| state.last_processed_ts);

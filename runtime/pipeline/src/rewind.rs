@@ -53,12 +53,14 @@ impl Rewind {
     }
 
     /// The state of a stage after the rewind: the mark that the rewind gave it, if any (`Some(None)`: from the very
-    /// beginning), lowered to what the stage must go back to. A failure is forgotten: what failed is read anew.
+    /// beginning), lowered to what the stage must go back to. A mark never rises: what a stage has not read yet lies
+    /// behind it. A failure is forgotten: what failed is read anew.
     #[must_use]
     pub fn state(&self, stage: &str, before: &StageState, mark: Option<Option<f64>>) -> StageState {
-        let mark = mark.unwrap_or(before.last_processed_ts);
-        let lowered = self.again.get(stage);
-        let mark = mark.map(|mark| lowered.map_or(mark, |lowered| mark.min(*lowered)));
+        let given = mark.unwrap_or(before.last_processed_ts);
+        let lower = |old: f64, new: f64| Some(old.min(new));
+        let mark = before.last_processed_ts.zip(given).and_then(|(old, new)| lower(old, new));
+        let mark = mark.and_then(|mark| lower(mark, self.again.get(stage).copied().unwrap_or(mark)));
         StageState { last_processed_ts: mark, failure: None, ..before.clone() }
     }
 
@@ -79,7 +81,7 @@ impl Rewind {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Marks {
-    /// By the stage's name: exactly this mark, s; none: from the very beginning.
+    /// By the stage's name: this mark, s, unless it was further back; none: from the very beginning.
     pub marks: BTreeMap<String, Option<f64>>,
 }
 
@@ -104,6 +106,7 @@ mod tests {
         let mark = |stage, mark| rewind.state(stage, &before, mark).last_processed_ts;
         assert_eq!(mark("TRIPS", None), Some(905.0));
         assert_eq!(mark("TRIPS", Some(Some(7.0))), Some(7.0));
+        assert_eq!(mark("TRIPS", Some(Some(7_000.0))), Some(905.0), "never further than it was");
         assert_eq!(mark("TRIPS", Some(None)), None);
         assert_eq!(mark("MATCH", None), Some(500.0));
         assert_eq!(mark("MATCH", Some(Some(400.0))), Some(400.0));

@@ -84,9 +84,9 @@ impl<P: Copy + Ord + Hash> Schedule<P> {
         Some(person)
     }
 
-    /// When somebody's next run is due, s, whoever that is.
-    pub fn next_due(&self) -> Option<f64> {
-        self.due.first().map(|(due, _)| due.0)
+    /// When [`Self::start_next`] has somebody again, s; `None` where only an event can change that.
+    pub fn next_start(&self, busy_max: usize) -> Option<f64> {
+        self.due.first().filter(|_| self.busy < busy_max).map(|(due, _)| due.0)
     }
 
     /// What is known of somebody; `None` where nothing is under way or due.
@@ -113,7 +113,7 @@ mod tests {
         for (person, at) in [(1, 30.0), (2, 10.0), (3, 20.0), (4, 500.0)] {
             schedule.happened(person, at, Event::Arrived);
         }
-        assert_eq!(schedule.next_due(), Some(70.0));
+        assert_eq!((schedule.next_start(2), schedule.next_start(0)), (Some(70.0), None));
         assert_eq!(schedule.start_next(69.0, 2), None);
         let started = [(); 3].map(|()| schedule.start_next(100.0, 2));
         assert_eq!(started, [Some(2), Some(3), None]);
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(schedule.start_next(101.0, 9), None, "the fourth is not due");
         assert_eq!((schedule.busy(), schedule.agenda(2)), (2, None));
         schedule.forget(1);
-        assert_eq!((schedule.busy(), schedule.next_due()), (1, Some(560.0)));
+        assert_eq!((schedule.busy(), schedule.next_start(2)), (1, Some(560.0)));
     }
 
     /// A small generator, so that a seed tells the whole story.

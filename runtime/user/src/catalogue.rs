@@ -179,7 +179,12 @@ impl Catalogue {
 
     /// The cell that a plan names for a stage.
     pub fn stage(&self, spec: &StageSpec) -> Option<&Arc<Cell>> {
-        self.cells.get(&spec.cell).filter(|cell| cell.manifest.world == World::Stage)
+        self.stage_named(&spec.cell)
+    }
+
+    /// The cell of that name, if it does a stage's work.
+    pub fn stage_named(&self, name: &str) -> Option<&Arc<Cell>> {
+        self.cells.get(name).filter(|cell| cell.manifest.world == World::Stage)
     }
 
     /// Every cell by name.

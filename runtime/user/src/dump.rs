@@ -5,12 +5,14 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::sync::PoisonError;
 
 use runtime_store::{Batch, NewEntry, Snapshot};
 use runtime_types::{Area, EntryId, Query, StreamKey, UserId, json};
 use serde_json::value::RawValue;
 
 use crate::error::CallError;
+use crate::late;
 use crate::runtime::Runtime;
 
 /// Why a dump was refused; nothing of it was stored.
@@ -40,8 +42,9 @@ pub enum DumpError {
 const ENTRIES_PER_COMMIT: usize = 20_000;
 
 impl Runtime {
-    /// Takes in the entries of a dump, straight into the timeseries. Answers how many there were.
-    pub fn import(&self, user: UserId, dump: &[u8]) -> Result<usize, DumpError> {
+    /// Takes in the entries of a dump, straight into the timeseries. Entries that stages have gone past are made part
+    /// of what is made anew. Answers how many there were.
+    pub fn import(&self, user: UserId, dump: &[u8], now: f64) -> Result<usize, DumpError> {
         let entries: Vec<&RawValue> = serde_json::from_slice(dump)?;
         let sound = entries
             .iter()
@@ -49,13 +52,17 @@ impl Runtime {
             .map(|(index, entry)| Imported::read(entry.get()).map_err(|why| DumpError::Entry { index, why }));
         let sound = sound.collect::<Result<Vec<_>, _>>()?;
         let person = self.person(user)?;
+        // A stage that runs meanwhile would go past what it has not seen.
+        let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         for some in sound.chunks(ENTRIES_PER_COMMIT) {
             let mut batch = Batch::new();
             for entry in some {
                 entry.add(&person.store, &mut batch);
             }
+            late::judge(self, &person.store.snapshot(), 0, &mut batch)?;
             person.store.commit(batch).map_err(CallError::Commit)?;
         }
+        self.data_arrived(user, now);
         Ok(sound.len())
     }
 

@@ -14,15 +14,20 @@ mod endpoint;
 mod error;
 mod exchange;
 mod files;
+mod forget;
 pub mod grant;
+mod late;
 pub mod manifest;
 pub mod people;
 mod person;
 mod profile;
 mod reach;
+mod rewind;
 mod runtime;
 mod settings;
 mod stage;
+mod status;
+mod timetable;
 mod types;
 
 pub use dump::DumpError;
@@ -31,11 +36,15 @@ pub use exchange::{Answer, Body, Broken, Call};
 pub use person::Person;
 pub use profile::PROFILE;
 pub use runtime::Runtime;
-pub use runtime_pipeline::StageState;
+pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::EngineKind;
 pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId};
 pub use settings::Settings;
+#[cfg(feature = "testing")]
+pub use settings::{OpenTestStore, TestStores};
 pub use stage::{PipelineReport, StageReport};
+pub use status::{PipelineStatus, RewindStatus, StageStatus};
+pub use timetable::Pending;
 pub use types::{BadType, KnownType, Types};
 
 /// An error with all its causes in one line, for a log.

@@ -252,6 +252,11 @@ impl People {
         self.known.read().unwrap_or_else(PoisonError::into_inner).people.get(&user).copied()
     }
 
+    /// Everybody's id, in order.
+    pub fn users(&self) -> Vec<UserId> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).people.keys().copied().collect()
+    }
+
     /// How many people there are.
     pub fn count(&self) -> usize {
         self.known.read().unwrap_or_else(PoisonError::into_inner).people.len()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use runtime_pipeline::{Plan, StageSpec};
+use runtime_pipeline::{Left, Plan, StageSpec};
 use runtime_sandbox::{PoolSettings, Sandbox, SandboxSettings, WorkerPool};
 use runtime_store::{Options, Store, Unattended};
 use runtime_types::UserId;
@@ -18,6 +18,7 @@ use crate::people::People;
 use crate::person::Person;
 use crate::settings::Settings;
 use crate::stage::{self, PipelineReport};
+use crate::timetable::{self, Timetable};
 
 /// Many people's runtimes in one process.
 pub struct Runtime {
@@ -29,6 +30,7 @@ pub struct Runtime {
     sandbox: Arc<Sandbox>,
     pub(crate) endpoints: WorkerPool,
     stages: WorkerPool,
+    pub(crate) timetable: Timetable,
     awake: Mutex<HashMap<UserId, Place>>,
 }
 
@@ -56,10 +58,24 @@ impl Runtime {
                 return Err(StartError::NoSuchCell { stage: spec.name.clone(), cell: spec.cell.clone() });
             }
         }
+        if let Some(cell) = plan.rewind().filter(|cell| catalogue.stage_named(cell).is_none()) {
+            return Err(StartError::NoSuchCell { stage: "rewind".to_owned(), cell: cell.to_owned() });
+        }
         let endpoints = WorkerPool::start(PoolSettings::endpoints(settings.endpoint_threads))?;
         let stages = WorkerPool::start(PoolSettings::stages(settings.stage_threads))?;
-        let awake = Mutex::default();
-        Ok(Arc::new(Self { settings, people, catalogue, plan, keys, sandbox, endpoints, stages, awake }))
+        let (timetable, awake) = (Timetable::open(settings.rhythm, &people), Mutex::default());
+        Ok(Arc::new(Self {
+            settings,
+            people,
+            catalogue,
+            plan,
+            keys,
+            sandbox,
+            endpoints,
+            stages,
+            timetable,
+            awake,
+        }))
     }
 
     /// How it was started.
@@ -93,7 +109,11 @@ impl Runtime {
     }
 
     pub(crate) fn stage_cell(&self, spec: &StageSpec) -> Result<Arc<Cell>, CallError> {
-        self.catalogue.stage(spec).cloned().ok_or_else(|| CallError::NoSuchCell(spec.cell.clone()))
+        self.stage_cell_named(&spec.cell)
+    }
+
+    pub(crate) fn stage_cell_named(&self, name: &str) -> Result<Arc<Cell>, CallError> {
+        self.catalogue.stage_named(name).cloned().ok_or_else(|| CallError::NoSuchCell(name.to_owned()))
     }
 
     /// The person, woken up where needed. Opening a store reads the disk: call it from a thread that may block.
@@ -122,6 +142,10 @@ impl Runtime {
     }
 
     fn open_store(&self, user: UserId) -> Result<Store, CallError> {
+        #[cfg(feature = "testing")]
+        if let Some(crate::settings::TestStores(open)) = &self.settings.stores {
+            return open(user).map_err(CallError::Open);
+        }
         let folder = self.people.folder(user).join("store");
         let options = Options { engine: self.settings.engine, ..Options::default() };
         let exists = folder.exists();
@@ -162,10 +186,31 @@ impl Runtime {
 
     /// Runs a person's stages once through, on the calling thread.
     pub fn run_pipeline(&self, user: UserId, now: f64) -> Result<PipelineReport, CallError> {
-        let person = self.person(user)?;
-        let report = stage::run_pipeline(self, &person, now)?;
+        if self.awake(user).is_none() {
+            self.make_room(user);
+        }
+        let ended = match self.person(user) {
+            Err(error) => {
+                let ended = Err(error);
+                self.ended(user, now, &ended);
+                ended
+            }
+            Ok(person) => {
+                let _one_at_a_time = lock(&person.pipeline);
+                self.timetable.began(user, now);
+                let ended = self.run_stages(&person, now);
+                self.ended(user, now, &ended);
+                ended
+            }
+        };
+        ended.map(|(report, _)| report)
+    }
+
+    fn run_stages(&self, person: &Person, now: f64) -> Result<(PipelineReport, Left), CallError> {
+        let report = stage::run_pipeline(self, person, now)?;
         person.store.settle().map_err(CallError::Commit)?;
-        Ok(report)
+        let left = timetable::left(&person.store.snapshot(), now)?;
+        Ok((report, left))
     }
 
     /// Runs a person's stages on the pool for stages, fairly among everybody.
@@ -268,6 +313,7 @@ impl Runtime {
         if folder.exists() {
             Store::erase(&folder).map_err(CallError::Open)?;
         }
+        self.timetable.forget(user);
         self.people.remove(user).map_err(|_| CallError::Nobody)
     }
 }

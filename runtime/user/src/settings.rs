@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use runtime_pipeline::Rhythm;
 use runtime_store::EngineKind;
 
 /// How a runtime is sized and where its data lies.
@@ -27,8 +28,31 @@ pub struct Settings {
     pub accuracy_filtering: bool,
     /// The stage list, in the form of `deploy/pipeline.toml`; `None`: the standard one.
     pub pipeline: Option<String>,
+    /// How soon runs of the pipeline follow what asks for them.
+    pub rhythm: Rhythm,
     /// Whether cells for tests are reachable.
     pub test_cells: bool,
+    /// How stores are opened in place of files in people's folders, for tests that break them.
+    #[cfg(feature = "testing")]
+    pub stores: Option<TestStores>,
+}
+
+/// Opens a person's store for a test.
+#[cfg(feature = "testing")]
+#[derive(Clone)]
+pub struct TestStores(pub OpenTestStore);
+
+/// How [`TestStores`] opens one.
+#[cfg(feature = "testing")]
+pub type OpenTestStore = std::sync::Arc<
+    dyn Fn(runtime_types::UserId) -> Result<runtime_store::Store, runtime_store::OpenError> + Send + Sync,
+>;
+
+#[cfg(feature = "testing")]
+impl std::fmt::Debug for TestStores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TestStores")
+    }
 }
 
 impl Settings {
@@ -46,7 +70,10 @@ impl Settings {
             warm_instances: true,
             accuracy_filtering: false,
             pipeline: None,
+            rhythm: Rhythm::default(),
             test_cells: false,
+            #[cfg(feature = "testing")]
+            stores: None,
         }
     }
 }

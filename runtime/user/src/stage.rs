@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use runtime_pipeline::{StageSpec, StageState, Window};
-use runtime_sandbox::{Outcome, Run, RunError};
+use runtime_sandbox::{Outcome, Run, RunError, Usage};
 use runtime_store::{Batch, Snapshot};
 use serde::Serialize;
 
@@ -14,6 +14,7 @@ use crate::error::CallError;
 use crate::person::Person;
 use crate::reach::{Effects, Reach, lock};
 use crate::runtime::Runtime;
+use crate::{late, rewind};
 
 /// A stage that asks to be run again more often than this in one go is stuck, not busy.
 const RUNS_MAX: u32 = 10_000;
@@ -39,19 +40,53 @@ pub struct StageReport {
     pub last_processed_ts: Option<f64>,
     /// Why it did not get through.
     pub failure: Option<String>,
+    /// Where it did not: when it is tried again by itself, s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<f64>,
+}
+
+impl StageReport {
+    /// Nothing done yet.
+    pub(crate) fn new(stage: &str, cell: &str) -> Self {
+        Self {
+            stage: stage.to_owned(),
+            cell: cell.to_owned(),
+            off: false,
+            runs: 0,
+            elapsed_us: 0,
+            entries_read: 0,
+            entries_written: 0,
+            last_processed_ts: None,
+            failure: None,
+            retry_at: None,
+        }
+    }
 }
 
 /// What a pipeline did for one person.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PipelineReport {
-    /// One for each stage of the list, in its order.
+    /// What was taken back before a stage ran, to be made anew; mostly nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rewinds: Vec<StageReport>,
+    /// One for each stage of the list that was come to, in its order.
     pub stages: Vec<StageReport>,
 }
 
 impl PipelineReport {
     /// Whether every stage got through.
     pub fn succeeded(&self) -> bool {
-        self.stages.iter().all(|stage| stage.failure.is_none())
+        self.failed().is_none()
+    }
+
+    /// What did not get through.
+    pub fn failed(&self) -> Option<&StageReport> {
+        self.rewinds.iter().chain(&self.stages).find(|stage| stage.failure.is_some())
+    }
+
+    /// Wall clock of everything together, µs.
+    pub fn elapsed_us(&self) -> u64 {
+        self.rewinds.iter().chain(&self.stages).map(|stage| stage.elapsed_us).sum()
     }
 }
 
@@ -73,112 +108,112 @@ pub(crate) fn read_state(snapshot: &Snapshot, stage: &str) -> Result<StageState,
     serde_json::from_slice(&content).map_err(|source| CallError::Document { name, source })
 }
 
-/// Runs every stage of the list once through, for one person. A stage that fails keeps the later ones from running:
-/// they would build on what is not there yet.
+/// Runs every stage of the list once through, for one person whose `pipeline` the caller holds. What must be made
+/// anew is taken back before the next stage runs. A stage that fails keeps the later ones from running: they would
+/// build on what is not there yet.
 pub(crate) fn run_pipeline(
     runtime: &Runtime,
     person: &Person,
     now: f64,
 ) -> Result<PipelineReport, CallError> {
-    let _one_at_a_time = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
     let mut report = PipelineReport::default();
-    for spec in runtime.plan().stages() {
-        let stage = run_stage(runtime, person, spec, now)?;
-        let failed = stage.failure.is_some();
+    for (index, spec) in runtime.plan().stages().iter().enumerate() {
+        report.rewinds.extend(rewind::take_back(runtime, person, now)?);
+        if !report.succeeded() {
+            break;
+        }
+        let stage = if spec.enabled {
+            run_stage(runtime, person, index, now)?
+        } else {
+            StageReport { off: true, ..StageReport::new(&spec.name, &spec.cell) }
+        };
         report.stages.push(stage);
-        if failed {
+        if !report.succeeded() {
             break;
         }
     }
     Ok(report)
 }
 
-fn run_stage(
-    runtime: &Runtime,
-    person: &Person,
-    spec: &StageSpec,
-    now: f64,
-) -> Result<StageReport, CallError> {
-    let mut report = StageReport {
-        stage: spec.name.clone(),
-        cell: spec.cell.clone(),
-        off: !spec.enabled,
-        runs: 0,
-        elapsed_us: 0,
-        entries_read: 0,
-        entries_written: 0,
-        last_processed_ts: None,
-        failure: None,
-    };
-    if report.off {
-        return Ok(report);
-    }
+fn run_stage(runtime: &Runtime, person: &Person, index: usize, now: f64) -> Result<StageReport, CallError> {
+    let spec = &runtime.plan().stages()[index];
     let cell = runtime.stage_cell(spec)?;
+    let mut report = StageReport::new(&spec.name, &spec.cell);
     let started = Instant::now();
     let mut more = true;
     while more {
-        if report.runs == RUNS_MAX {
-            report.failure = Some(format!("asked to run again {RUNS_MAX} times"));
-            break;
-        }
         report.runs += 1;
-        more = run_once(person, &cell, spec, now, &mut report)?;
+        more = run_once(runtime, person, &cell, index, now, &mut report)?;
     }
-    report.elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    report.elapsed_us = micros(started);
     Ok(report)
+}
+
+pub(crate) fn micros(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What one run of a cell came to. Nothing of it is visible yet.
+pub(crate) struct Ran {
+    pub outcome: Result<Outcome, RunError>,
+    pub effects: Effects,
+    pub usage: Usage,
+}
+
+/// Runs a stage's cell once.
+pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: Run) -> Ran {
+    let grant = Arc::clone(&cell.grant);
+    let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot.clone(), grant);
+    let shared = reach.effects();
+    let instance = cell.prepared.stage(Box::new(reach), cell.manifest.limits, None);
+    let (outcome, usage) = match instance.map(|instance| instance.run(run)) {
+        Ok(end) => (end.outcome, end.usage),
+        Err(error) => (Err(error), Usage::default()),
+    };
+    let effects = std::mem::take(&mut *lock(&shared));
+    Ran { outcome, effects, usage }
 }
 
 /// One run and its commit; answers whether the stage wants another.
 fn run_once(
+    runtime: &Runtime,
     person: &Person,
-    cell: &Arc<Cell>,
-    spec: &StageSpec,
+    cell: &Cell,
+    index: usize,
     now: f64,
     report: &mut StageReport,
 ) -> Result<bool, CallError> {
+    let spec = &runtime.plan().stages()[index];
+    // A put that changed the same document in between would be overwritten.
+    let _one_writer = (!cell.manifest.documents_write.is_empty())
+        .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
     let snapshot = person.store.snapshot();
-    let state = read_state(&snapshot, &spec.name)?;
+    let before = read_state(&snapshot, &spec.name)?;
     let memory = snapshot.document(&memory_name(&spec.name)).map_err(CallError::Read)?;
-    let Window { start, end } = state.window(now);
+    let Window { start, end } = before.window(now);
     let seed = seed_of(person, &spec.name, now);
     let run = Run { now, start, end, seed, state: memory.map_or_else(Vec::new, |bytes| bytes.to_vec()) };
-    let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant));
-    let shared = reach.effects();
-    let ended =
-        cell.prepared.stage(Box::new(reach), cell.manifest.limits, None).map(|instance| instance.run(run));
-    let mut effects = std::mem::take(&mut *lock(&shared));
+    let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
     report.entries_read += effects.entries_read;
-    match ended {
-        Ok(end) => match end.outcome {
-            Ok(outcome) => {
-                let note =
-                    Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut effects, end.usage);
-                succeed(person, spec, now, &state, outcome, effects, note, report)
-            }
-            Err(error) => fail(person, spec, now, &state, error, report),
-        },
-        Err(error) => fail(person, spec, now, &state, error, report),
-    }
-}
-
-#[allow(clippy::too_many_arguments, reason = "one commit takes all that one run left behind")]
-fn succeed(
-    person: &Person,
-    spec: &StageSpec,
-    now: f64,
-    before: &StageState,
-    outcome: Outcome,
-    effects: Effects,
-    note: Note,
-    report: &mut StageReport,
-) -> Result<bool, CallError> {
+    let outcome = match outcome {
+        Ok(outcome) if outcome.more && report.runs >= RUNS_MAX => {
+            return fail(person, spec, now, &before, format!("asked to run again {RUNS_MAX} times"), report);
+        }
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let (user, code) = (person.user.short(), error.code());
+            tracing::warn!(%user, stage = %spec.name, code, "stage failed");
+            return fail(person, spec, now, &before, error.to_string(), report);
+        }
+    };
+    person.note(Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut effects, usage));
     let mut batch = effects.batch;
     report.entries_written += batch.rows();
+    late::judge(runtime, &snapshot, index + 1, &mut batch)?;
     let state = before.done(now, outcome.processed_through);
     report.last_processed_ts = state.last_processed_ts;
     put_state(&mut batch, &spec.name, &state);
     batch.put_document(&memory_name(&spec.name), outcome.state);
-    person.note(note);
     person.add_notes(&mut batch);
     person.store.commit(batch).map_err(CallError::Commit)?;
     Ok(outcome.more)
@@ -190,16 +225,15 @@ fn fail(
     spec: &StageSpec,
     now: f64,
     before: &StageState,
-    error: RunError,
+    reason: String,
     report: &mut StageReport,
 ) -> Result<bool, CallError> {
-    let reason = error.to_string();
-    tracing::warn!(user = %person.user.short(), stage = %spec.name, code = error.code(), "stage failed");
     let mut batch = Batch::new();
-    put_state(&mut batch, &spec.name, &before.failed(now, reason.clone()));
+    let state = before.failed(now, reason.clone());
+    put_state(&mut batch, &spec.name, &state);
     person.store.commit(batch).map_err(CallError::Commit)?;
     report.last_processed_ts = before.last_processed_ts;
-    report.failure = Some(reason);
+    (report.failure, report.retry_at) = (Some(reason), state.retry_at());
     Ok(false)
 }
 
@@ -209,7 +243,7 @@ pub(crate) fn put_state(batch: &mut Batch, stage: &str, state: &StageState) {
 }
 
 /// The same for a repeated run, another for another person, stage or moment.
-fn seed_of(person: &Person, stage: &str, now: f64) -> u64 {
+pub(crate) fn seed_of(person: &Person, stage: &str, now: f64) -> u64 {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(&person.user.0);
     context.update(stage.as_bytes());

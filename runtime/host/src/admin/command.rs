@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use runtime_user::people::PersonRecord;
-use runtime_user::{Area, Runtime, StageState, UserId};
+use runtime_user::{Area, Runtime, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -49,6 +49,17 @@ pub enum Command {
         /// Which file; absolute.
         input: PathBuf,
     },
+    /// Removes what a person's phones sent of a span.
+    Forget {
+        /// Who.
+        user: String,
+        /// From this moment on, s.
+        from: f64,
+        /// Up to this moment, s; included.
+        to: f64,
+        /// Which streams; none: all that phones fill.
+        keys: Vec<String>,
+    },
     /// Destroys a person's key, then everything else of them.
     Erase {
         /// Who.
@@ -68,6 +79,8 @@ pub enum Command {
     PipelineReset {
         /// Whose.
         user: String,
+        /// From which moment on, s; none: everything.
+        from: Option<f64>,
     },
 }
 
@@ -109,7 +122,11 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
         Command::Suspend { user, suspended } => {
             let id = find(runtime, &user)?;
             runtime.people().suspend(id, suspended).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            runtime.put_to_sleep(id);
+            if suspended {
+                runtime.put_to_sleep(id);
+            } else if runtime.pending(id).is_some() {
+                runtime.data_arrived(id, now());
+            }
             Ok(json!({ "id": id.dashed(), "suspended": suspended }))
         }
         Command::Export { user, output } => export::export(runtime, find(runtime, &user)?, &output),
@@ -132,11 +149,31 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
             let report = report.map_err(|error| Failure::of(&error, SEE_LOG))?;
             serde_json::to_value(report).map_err(|error| Failure::of(&error, SEE_LOG))
         }
-        Command::PipelineStatus { user } => pipeline_status(runtime, &user),
-        Command::PipelineReset { user } => {
+        Command::PipelineStatus { user } => {
+            let status = runtime.pipeline_status(find(runtime, &user)?);
+            let status = status.map_err(|error| Failure::of(&error, SEE_LOG))?;
+            serde_json::to_value(status).map_err(|error| Failure::of(&error, SEE_LOG))
+        }
+        Command::PipelineReset { user, from: None } => {
             let id = find(runtime, &user)?;
-            let removed = runtime.reset_pipeline(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            Ok(json!({ "id": id.dashed(), "removed": removed }))
+            let removed = runtime.reset_pipeline(id, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            Ok(json!({ "id": id.dashed(), "from": null, "removed": removed }))
+        }
+        Command::PipelineReset { user, from: Some(from) } => {
+            let id = find(runtime, &user)?;
+            runtime.rewind(id, from, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            Ok(json!({ "id": id.dashed(), "from": from }))
+        }
+        Command::Forget { user, from, to, keys } => {
+            let id = find(runtime, &user)?;
+            let removed = runtime.forget(id, from..=to, &keys, now());
+            let removed = removed.map_err(|error| {
+                Failure::of(
+                    &error,
+                    "look into the host's log, and say the same again: it goes on where it broke off",
+                )
+            })?;
+            Ok(json!({ "id": id.dashed(), "from": from, "to": to, "removed": removed }))
         }
     }
 }
@@ -175,14 +212,4 @@ fn show(runtime: &Runtime, user: &str) -> Result<Value, Failure> {
 
 fn area_name(area: Area) -> &'static str {
     export::AREAS.iter().find(|(_, known)| *known == area).map_or("other", |(name, _)| name)
-}
-
-fn pipeline_status(runtime: &Runtime, user: &str) -> Result<Value, Failure> {
-    let states = runtime.pipeline_status(find(runtime, user)?);
-    let states = states.map_err(|error| Failure::of(&error, SEE_LOG))?;
-    let of_stage = |(stage, state): (String, StageState)| {
-        let off = runtime.plan().stage(&stage).is_some_and(|spec| !spec.enabled);
-        json!({ "stage": stage, "off": off, "state": state })
-    };
-    Ok(states.into_iter().map(of_stage).collect())
 }

@@ -35,7 +35,8 @@ pub(super) fn import(
         (true, None) => import_export(runtime, door, &text),
         (true, Some(_)) => Err(Failure::new("an export is a person of its own", "leave out --into")),
         (false, Some(user)) => {
-            let count = runtime.import(user, text.as_bytes()).map_err(|error| Failure::of(&error, IS_IT))?;
+            let count = runtime.import(user, text.as_bytes(), now());
+            let count = count.map_err(|error| Failure::of(&error, IS_IT))?;
             Ok(json!({ "id": user.dashed(), "entries": { "timeseries": count } }))
         }
         (false, None) => Err(Failure::new("a dump names nobody", "say whose it is with --into USER")),
@@ -169,6 +170,8 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<Value, 
         batch.put_document(name, content.clone());
     }
     commit(batch)?;
+    // Whether the stages had come to all of it where it was exported, nobody knows.
+    runtime.data_arrived(user, now());
     Ok(counts)
 }
 

@@ -6,6 +6,7 @@ use runtime_user::{Answer, Call, CallError, Runtime, UserId};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
+use super::service::now;
 
 /// Everything that the routes need. The methods that are not `async` may block on the disk: the HTTP layer calls them
 /// on threads that may, `authenticate` excepted, which only looks up.
@@ -22,8 +23,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn pipeline_range(&self, user: UserId) -> Result<(Option<f64>, Option<f64>), Refusal>;
     /// Up to when the diary is complete, s.
     fn pipeline_complete(&self, user: UserId) -> Result<Option<f64>, Refusal>;
-    /// Told after a put has been answered with success; must not block.
-    fn data_arrived(&self, _user: UserId) {}
+    /// Told when what a put brought is on disk, before its answer leaves.
+    fn data_arrived(&self, _user: UserId) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// People's runtimes.
@@ -50,6 +53,10 @@ impl Backend for Arc<Runtime> {
 
     fn pipeline_complete(&self, user: UserId) -> Result<Option<f64>, Refusal> {
         Runtime::pipeline_complete(self, user).map_err(|error| refuse(user, &error))
+    }
+
+    async fn data_arrived(&self, user: UserId) {
+        self.note_arrival(user, now()).await;
     }
 }
 

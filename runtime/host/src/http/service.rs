@@ -175,7 +175,7 @@ async fn dispatch<B: Backend>(
             let call = Call { path: path.to_owned(), rest, now: now(), body };
             let answer = backend.call(user, call).await?;
             if brings_data && matches!(answer, Answer::Whole { status: 200..300, .. }) {
-                backend.data_arrived(user);
+                backend.data_arrived(user).await;
             }
             return Ok(Answered::Cell { answer, held: arrived.held });
         }

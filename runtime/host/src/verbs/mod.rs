@@ -9,4 +9,4 @@ pub mod user;
 mod place;
 
 pub use place::Place;
-pub(crate) use place::{administer, identity, moment};
+pub(crate) use place::{administer, identity, moment, read_moment};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Place, administer, moment};
+use super::{Place, administer, moment, read_moment};
 use crate::admin::Command;
 use crate::failure::Failure;
 
@@ -12,12 +12,21 @@ pub enum Verb {
     /// Run a person's stages now
     #[command(after_help = "Example:\n  cellar pipeline run --data ~/cellar --user Ada")]
     Run(Whose),
-    /// Show what is remembered of each stage
+    /// Show each stage's mark and last failure, and when the next run is due
     #[command(after_help = "Example:\n  cellar pipeline status --data ~/cellar --user Ada")]
     Status(Whose),
     /// Remove what the stages made; the next run makes it anew from what phones sent
-    #[command(after_help = "Example:\n  cellar pipeline reset --data ~/cellar --user Ada")]
-    Reset(Whose),
+    #[command(
+        after_help = "Example:\n  cellar pipeline reset --data ~/cellar --user Ada\n  cellar pipeline reset --data ~/cellar --user Ada --from 2024-03-05T00:00:00Z"
+    )]
+    Reset {
+        #[command(flatten)]
+        /// Whose.
+        whose: Whose,
+        /// Only what depended on this moment and later ones: RFC 3339 or seconds since 1970
+        #[arg(long, value_name = "TIME", value_parser = read_moment, allow_hyphen_values = true)]
+        from: Option<f64>,
+    },
 }
 
 /// Whose pipeline.
@@ -38,11 +47,13 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
     let (place, command, tell): (Place, Command, fn(&Value) -> String) = match verb {
         Verb::Run(Whose { place, user }) => (place, Command::PipelineRun { user }, tell_run),
         Verb::Status(Whose { place, user }) => (place, Command::PipelineStatus { user }, tell_status),
-        Verb::Reset(Whose { place, user }) => (place, Command::PipelineReset { user }, tell_reset),
+        Verb::Reset { whose: Whose { place, user }, from } => {
+            (place, Command::PipelineReset { user, from }, tell_reset)
+        }
     };
     let answer = administer(&place, command)?;
     println!("{}", if as_json { answer.to_string() } else { tell(&answer) });
-    let failed = answer["stages"].as_array().into_iter().flatten().find(|stage| stage["failure"].is_string());
+    let failed = reports(&answer).find(|stage| stage["failure"].is_string());
     match failed {
         Some(stage) => Err(Failure::new(
             format!("{} failed: {}", text(stage, "stage"), text(stage, "failure")),
@@ -50,6 +61,12 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
         )),
         None => Ok(()),
     }
+}
+
+/// What each rewind and stage of a run did.
+fn reports(answer: &Value) -> impl Iterator<Item = &Value> {
+    let lists = [&answer["rewinds"], &answer["stages"]];
+    lists.into_iter().filter_map(Value::as_array).flatten()
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -76,23 +93,59 @@ fn tell_run(answer: &Value) -> String {
             mark(&stage["last_processed_ts"])
         )
     };
-    answer["stages"].as_array().into_iter().flatten().map(line).collect::<Vec<_>>().join("\n")
+    reports(answer).map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn tell_status(answer: &Value) -> String {
-    let line = |stage: &Value| {
+    let mut lines: Vec<String> = Vec::new();
+    for stage in answer["stages"].as_array().into_iter().flatten() {
         let state = &stage["state"];
         let off = if stage["off"] == true { "  off" } else { "" };
-        format!(
+        lines.push(format!(
             "{:32} up to {:24} last run {:24}{off}",
             text(stage, "stage"),
             mark(&state["last_processed_ts"]),
             mark(&state["last_ts_run"])
-        )
-    };
-    answer.as_array().into_iter().flatten().map(line).collect::<Vec<_>>().join("\n")
+        ));
+        lines.extend(failure_line(&state["failure"], &stage["retry_at"]));
+    }
+    let rewind = &answer["rewind"];
+    if !rewind.is_null() {
+        let from = rewind["from"].as_f64().map(|from| format!("everything from {}", moment(from)));
+        let again = rewind["again"].as_object().into_iter().flatten();
+        let again = again.map(|(stage, from)| format!("{stage} from {}", mark(from)));
+        lines.push(format!(
+            "made anew first: {}",
+            from.into_iter().chain(again).collect::<Vec<_>>().join(", ")
+        ));
+        lines.extend(failure_line(&rewind["failure"], &rewind["retry_at"]));
+    }
+    lines.push(next_line(&answer["pending"]));
+    lines.join("\n")
+}
+
+fn failure_line(failure: &Value, retry_at: &Value) -> Option<String> {
+    let attempts = failure["attempts"].as_u64()?;
+    let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+    let (at, next) = (mark(&failure["at"]), mark(retry_at));
+    Some(format!("  FAILED {times}, last at {at}, next try {next}: {}", text(failure, "reason")))
+}
+
+fn next_line(pending: &Value) -> String {
+    match (pending.is_null(), pending["running"] == true, pending["due"].as_f64()) {
+        (true, ..) => "nothing waits for a run".to_owned(),
+        (_, true, _) => "a run is queued or under way".to_owned(),
+        (.., Some(due)) => format!("next run {}", moment(due)),
+        _ => "a run is pending: it follows once a host serves with pipeline.automatic".to_owned(),
+    }
 }
 
 fn tell_reset(answer: &Value) -> String {
-    format!("{} entries removed; the next run makes them anew", answer["removed"])
+    match (answer["removed"].as_u64(), answer["from"].as_f64()) {
+        (Some(removed), _) => format!("{removed} entries removed; the next run makes them anew"),
+        (None, from) => format!(
+            "the next run makes everything anew from {}",
+            from.map_or_else(|| "the beginning".to_owned(), moment)
+        ),
+    }
 }

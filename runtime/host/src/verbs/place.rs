@@ -122,9 +122,30 @@ pub(crate) fn moment(seconds: f64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
+/// Reads a moment that a person typed, to seconds since 1970.
+pub(crate) fn read_moment(text: &str) -> Result<f64, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return if seconds.is_finite() { Ok(seconds) } else { Err("not a moment".to_owned()) };
+    }
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    let timestamp =
+        parsed.map_err(|_| "neither RFC 3339, such as 2024-03-05T08:00:00Z, nor seconds".to_owned())?;
+    Ok(timestamp.as_duration().as_secs_f64())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::moment;
+    use super::{moment, read_moment};
+
+    #[test]
+    fn a_moment_is_read_as_a_date_with_its_zone_or_as_seconds() {
+        assert_eq!(read_moment("2016-06-20T15:28:03.5Z"), Ok(1_466_436_483.5));
+        assert_eq!(read_moment("2016-06-20T08:28:03-07:00"), Ok(1_466_436_483.0));
+        assert_eq!(read_moment("1466436483.395"), Ok(1_466_436_483.395));
+        for bad in ["", "yesterday", "2016-06-20", "2016-06-20T15:28:03", "nan", "inf"] {
+            assert!(read_moment(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn moments_read_as_dates() {

@@ -20,10 +20,6 @@ use crate::http::service::now;
 use crate::http::{App, Budget, Server};
 use crate::logs;
 
-use self::host::Host;
-
-mod host;
-
 /// What `--help` shows.
 pub const EXAMPLE: &str = "Example:\n  cellar serve --data ~/cellar --listen 0.0.0.0:8443\n\n\
     Exit status: 0 stopped cleanly, 1 could not start, 2 bad arguments.";
@@ -112,10 +108,14 @@ async fn serve(
     let desk = Desk::open(data);
     announce(address, &door, first.as_deref(), ready_file, as_json)?;
 
-    let host = Host::new(Arc::clone(&runtime), &config.pipeline);
-    let app =
-        App { backend: host, limits: config.bodies(), budget: Budget::new(config.limits.bodies_bytes_max) };
+    let budget = Budget::new(config.limits.bodies_bytes_max);
+    let app = App { backend: Arc::clone(&runtime), limits: config.bodies(), budget };
     let keeping = tokio::spawn(keep_house(Arc::clone(&runtime)));
+    let scheduled = Arc::clone(&runtime);
+    let scheduling = config.pipeline.automatic.then(|| {
+        // Runs that a stop cuts off are pending again at the next start.
+        tokio::spawn(async move { scheduled.keep_schedule(now).await })
+    });
     let for_verbs = Arc::clone(&runtime);
     let listening = tokio::spawn(async move {
         let ended = match desk {
@@ -130,6 +130,9 @@ async fn serve(
     server.serve(Arc::new(app), stop).await;
     listening.abort();
     keeping.abort();
+    if let Some(scheduling) = scheduling {
+        scheduling.abort();
+    }
     let closing = tokio::task::spawn_blocking(move || runtime.shutdown());
     if tokio::time::timeout(Duration::from_millis(config.limits.grace_ms), closing).await.is_err() {
         tracing::warn!(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{Place, administer, moment};
+use super::{Place, administer, moment, read_moment};
 use crate::admin::Command;
 use crate::failure::Failure;
 
@@ -61,6 +61,24 @@ pub enum Verb {
         #[arg(long, value_name = "USER")]
         into: Option<String>,
     },
+    /// Remove what a person's phones sent of a span; the diary is made anew without it
+    #[command(
+        after_help = "Example:\n  cellar user forget --data ~/cellar Ada --from 2024-03-05T08:00:00+01:00 --to 2024-03-05T12:00:00+01:00\n  cellar user forget --data ~/cellar Ada --from 1709622000 --to 1709636400 --keys 'background/*'"
+    )]
+    Forget {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// The first moment: RFC 3339 or seconds since 1970
+        #[arg(long, value_name = "TIME", value_parser = read_moment, allow_hyphen_values = true)]
+        from: f64,
+        /// The last moment
+        #[arg(long, value_name = "TIME", value_parser = read_moment, allow_hyphen_values = true)]
+        to: f64,
+        /// Only these streams, such as `background/location` or `manual/*`; none: all that phones fill
+        #[arg(long, value_name = "KEY", num_args = 1..)]
+        keys: Vec<String>,
+    },
     /// Destroy a person's key and everything of theirs; there is no way back
     #[command(after_help = "Example:\n  cellar user erase --data ~/cellar Ada --yes")]
     Erase {
@@ -105,6 +123,9 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
         }
         Verb::Import { place, input, into } => {
             (place, Command::Import { into, input: absolute(input)? }, tell_imported)
+        }
+        Verb::Forget { who, from, to, keys } => {
+            (who.place, Command::Forget { user: who.user, from, to, keys }, tell_forgotten)
         }
         Verb::Erase { who, yes: _ } => (who.place, Command::Erase { user: who.user }, tell_erased),
     };
@@ -172,6 +193,11 @@ fn tell_imported(answer: &Value) -> String {
         told.push_str(connect);
     }
     told
+}
+
+fn tell_forgotten(answer: &Value) -> String {
+    let bound = |name: &str| moment(answer[name].as_f64().unwrap_or(f64::NAN));
+    format!("{} entries removed, from {} to {}", answer["removed"], bound("from"), bound("to"))
 }
 
 fn tell_erased(answer: &Value) -> String {
