@@ -3,12 +3,10 @@
 //! Places are reached and left in the order in which trips end, so one cursor that begins where the first trip of the
 //! run begins meets every place but the one where that trip started.
 
-use std::ops::Range;
-
 use cells_sdk::model::EntryId;
 use cells_sdk::{EntrySource, Order, Query, ReadEntries, TimeField};
 
-use crate::window::place_in;
+use crate::window::{Held, Texts};
 use crate::{ComposeError, reading};
 
 const PLACE: &str = "analysis/confirmed_place";
@@ -25,7 +23,7 @@ pub struct Places<C> {
     from_ts: f64,
     query: Query,
     cursor: Cursor<C>,
-    pages: Vec<(String, Vec<(EntryId, Range<usize>)>)>,
+    pages: Vec<Texts<EntryId>>,
 }
 
 enum Cursor<C> {
@@ -47,7 +45,7 @@ impl<C: EntrySource> Places<C> {
         runtime: &mut R,
         id: EntryId,
     ) -> Result<Option<&str>, ComposeError> {
-        if !self.holds(id) {
+        if self.find(id).is_none() {
             self.look_back(runtime, id)?;
         }
         self.reached(runtime, id)
@@ -59,16 +57,14 @@ impl<C: EntrySource> Places<C> {
         runtime: &mut R,
         id: EntryId,
     ) -> Result<Option<&str>, ComposeError> {
-        while !self.holds(id) && self.read_on(runtime)? {}
-        // The newest pages are the likeliest.
-        let mut texts = self.pages.iter().rev();
-        Ok(texts.find_map(|(payload, rows)| {
-            rows.iter().find(|(known, _)| *known == id).map(|(_, range)| &payload[range.clone()])
-        }))
+        while self.find(id).is_none() && self.read_on(runtime)? {}
+        Ok(self.find(id))
     }
 
-    fn holds(&self, id: EntryId) -> bool {
-        self.pages.iter().rev().any(|(_, rows)| rows.iter().any(|(known, _)| *known == id))
+    /// The newest pages are the likeliest.
+    fn find(&self, id: EntryId) -> Option<&str> {
+        let mut held = self.pages.iter().rev().flat_map(Texts::held);
+        held.find_map(|(_, Held { note, text })| (*note == id).then_some(text))
     }
 
     /// Reads one more page; `false` at the end.
@@ -95,7 +91,7 @@ impl<C: EntrySource> Places<C> {
         let before = Query { order: Order::Descending, ..before };
         let mut cursor = reading::open(runtime, &before)?;
         let mut seen = 0;
-        while seen < EARLIER_MAX && !self.holds(id) {
+        while seen < EARLIER_MAX && self.find(id).is_none() {
             let bytes = reading::next(&before, &mut cursor, EARLIER_PAGE_BYTES)?;
             if bytes.is_empty() {
                 break;
@@ -107,11 +103,9 @@ impl<C: EntrySource> Places<C> {
 
     /// Answers how many places were new.
     fn keep(&mut self, bytes: &[u8]) -> Result<usize, ComposeError> {
-        let page = reading::page(&self.query, bytes)?;
-        let payload = page.payload();
-        let rows: Vec<_> = page.entries().map(|entry| (entry.id, place_in(payload, entry.text))).collect();
-        let count = rows.len();
-        self.pages.push((payload.to_owned(), rows));
+        let page = Texts::read(&self.query, bytes, |entry| entry.id)?;
+        let count = page.held().len();
+        self.pages.push(page);
         Ok(count)
     }
 }

@@ -36,7 +36,7 @@ pub struct Window<C, T> {
 }
 
 /// The texts of one page.
-struct Texts<T> {
+pub struct Texts<T> {
     payload: String,
     rows: Vec<(f64, Range<usize>, T)>,
 }
@@ -81,18 +81,23 @@ impl<C, T> Window<C, T> {
 
     /// What is held from `start` to `end`, s, both closed, in the order of time.
     pub fn between(&self, start: f64, end: f64) -> impl Iterator<Item = Held<'_, T>> {
-        let rows = self.pages.iter().flat_map(|page| page.rows.iter().map(move |row| (page, row)));
-        rows.filter(move |(_, row)| (start..=end).contains(&row.0))
-            .map(|(page, (_, range, note))| Held { note, text: &page.payload[range.clone()] })
+        let held = self.pages.iter().flat_map(Texts::held);
+        held.filter(move |(ts, _)| (start..=end).contains(ts)).map(|(_, held)| held)
     }
 }
 
 impl<T> Texts<T> {
-    fn read(query: &Query, bytes: &[u8], note: fn(&Entry<'_>) -> T) -> Result<Self, ComposeError> {
+    /// Takes over a page that is not empty; `note`: what to remember of an entry.
+    pub fn read(query: &Query, bytes: &[u8], note: fn(&Entry<'_>) -> T) -> Result<Self, ComposeError> {
         let page = reading::page(query, bytes)?;
         let payload = page.payload();
         let rows = page.entries().map(|entry| (entry.time, place_in(payload, entry.text), note(&entry)));
         Ok(Self { rows: rows.collect(), payload: payload.to_owned() })
+    }
+
+    /// Everything of the page in its order, with the query's time, s.
+    pub fn held(&self) -> impl ExactSizeIterator<Item = (f64, Held<'_, T>)> {
+        self.rows.iter().map(|(ts, range, note)| (*ts, Held { note, text: &self.payload[range.clone()] }))
     }
 
     fn last_time(&self) -> f64 {
