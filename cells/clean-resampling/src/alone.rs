@@ -78,7 +78,8 @@ impl Found {
     fn add_row(&mut self, entry: &Entry<'_>, index: u64) {
         let mut row = BTreeMap::new();
         for_each_column(entry.data, |prefix, member| {
-            if member.value != "null" {
+            let sound = member.name != "fmt_time" || member.value.starts_with('"');
+            if member.value != "null" && sound {
                 row.insert(format!("{prefix}{}", member.name), member.value.to_owned());
             }
         });

@@ -7,6 +7,7 @@
 //! * Not as the reference: where the point is gone, the place itself stands for it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use cells_locations::at_time;
@@ -38,11 +39,11 @@ impl Anchors {
         for journey in window.journeys.iter().filter(|journey| !journey.untracked) {
             let trip = &journey.entry.data.known;
             for id in [trip.start_place, trip.end_place] {
-                if !anchors.by_place.contains_key(&id) {
+                if let Entry::Vacant(vacant) = anchors.by_place.entry(id) {
                     let place = window.place(id);
                     let point = point_of(runtime, place, points, zones)?;
                     let Place { location, enter_ts, duration, .. } = place.data.known;
-                    anchors.by_place.insert(id, Anchor { location, point, enter_ts, duration });
+                    vacant.insert(Anchor { location, point, enter_ts, duration });
                 }
             }
         }

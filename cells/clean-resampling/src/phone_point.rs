@@ -6,7 +6,7 @@ use cells_sdk::model::{EntryId, text};
 
 use crate::CleanError;
 use crate::moved::Moved;
-use crate::points::KEY;
+use crate::points::{KEY, ZoneTable, sample};
 use crate::section::Cleaned;
 
 /// Members that are the new point's own.
@@ -23,26 +23,20 @@ pub fn read<R: ReadEntries>(
         Some(ts) => at_time(runtime, KEY, ts, true)?,
         None => Vec::new(),
     };
-    let mut members = Vec::new();
-    let (mut placed, mut directed) = (false, false);
-    for member in found.first().iter().flat_map(|entry| text::members(&entry.data)).map_while(Result::ok) {
-        placed |= member.name == "loc";
-        directed |= member.name == "heading";
-        if !OWN.contains(&member.name) {
-            members.push(format!("\"{}\":{}", member.name, member.value));
-        }
-    }
-    if !placed {
+    let mut zones = ZoneTable::default();
+    let mut sound = found.iter().filter(|entry| sample(&entry.metadata, &entry.data, &mut zones).is_some());
+    let mut members = match sound.next() {
+        Some(entry) => said(&entry.data),
+        None => Vec::new(),
+    };
+    let has = |members: &[String], name: &str| members.iter().any(|member| member.starts_with(name));
+    if !has(&members, r#""loc":"#) {
         let [longitude, latitude] = moved.location.coordinates;
         let loc = json(&moved.location);
-        members.clear();
-        members.push(format!(
-            r#""latitude":{},"longitude":{},"loc":{loc}"#,
-            json(&latitude),
-            json(&longitude)
-        ));
+        members =
+            vec![format!(r#""latitude":{},"longitude":{},"loc":{loc}"#, json(&latitude), json(&longitude))];
     }
-    if !placed || !directed {
+    if !has(&members, r#""heading":"#) {
         members.push(r#""heading":0.0"#.to_owned());
     }
     let start = &section.start;
@@ -55,6 +49,17 @@ pub fn read<R: ReadEntries>(
         json(&id),
     ));
     Ok(format!("{{{}}}", members.join(",")))
+}
+
+/// What the phone said at the place, except for what is the new point's own. What is null says nothing.
+fn said(data: &str) -> Vec<String> {
+    let sound = |name: &str, value: &str| name != "heading" || text::number(value).is_some();
+    text::members(data)
+        .map_while(Result::ok)
+        .filter(|member| !OWN.contains(&member.name) && member.value != "null")
+        .filter(|member| sound(member.name, member.value))
+        .map(|member| format!("\"{}\":{}", member.name, member.value))
+        .collect()
 }
 
 fn json(value: &impl serde::Serialize) -> String {
