@@ -1,0 +1,128 @@
+//! The moments at which sections begin and end.
+
+use cells_geometry::Position;
+use cells_locations::{Found, at_time, for_each_entry};
+use cells_sdk::model::time::{BadTime, LocalDt, SERVER_ZONE, Zones};
+use cells_sdk::model::{EntryId, Point};
+use cells_sdk::{Query, ReadEntries, TimeField};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::SectionError;
+use crate::read::POINT;
+
+/// A moment at a place, with the texts of the point's entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moment {
+    /// s
+    pub ts: f64,
+    /// The zone that the phone was in.
+    pub zone: String,
+    /// Local time of `ts`.
+    pub fmt_time: String,
+    /// Where.
+    pub loc: Point,
+}
+
+impl Moment {
+    /// The parts of its local time. A zone that nobody knows is taken for the server's.
+    pub fn local_dt(&self, zones: &mut Zones) -> Result<LocalDt, BadTime> {
+        let zone = if zones.get(&self.zone).is_ok() { &self.zone } else { SERVER_ZONE };
+        Ok(zones.get(zone)?.at(self.ts)?.local_dt())
+    }
+
+    /// Where, as degrees.
+    pub fn position(&self) -> Position {
+        position(self.loc)
+    }
+
+    /// Whether a point of that time and place is this very moment.
+    pub fn is_at(&self, ts: f64, position: Position) -> bool {
+        self.ts == ts && self.position() == position
+    }
+
+    fn parse(entry: &Found) -> Result<Self, SectionError> {
+        let bad = |reason: &dyn std::fmt::Display| SectionError::BadPoint {
+            id: entry.id,
+            reason: reason.to_string().chars().take(200).collect(),
+        };
+        let data: PointData = serde_json::from_str(&entry.data).map_err(|error| bad(&error))?;
+        let zone = zone_of(&entry.metadata, data.local_dt.as_ref());
+        let fmt_time = match data.fmt_time {
+            Some(fmt_time) => fmt_time,
+            None => {
+                let local = cells_sdk::model::time::local(data.ts, &zone)
+                    .or_else(|_| cells_sdk::model::time::local(data.ts, SERVER_ZONE));
+                local.map_err(|error| bad(&error))?.1
+            }
+        };
+        let loc = data.loc.and_then(|loc| serde_json::from_value(loc).ok());
+        let loc = loc.unwrap_or(Point::at(data.longitude, data.latitude));
+        Ok(Self { ts: data.ts, zone, fmt_time, loc })
+    }
+}
+
+/// The place of a GeoJSON point.
+pub fn position(point: Point) -> Position {
+    let [longitude, latitude] = point.coordinates;
+    Position { latitude, longitude }
+}
+
+/// A point's data as far as it is copied. Phones' points always have it all once they are taken in; a history from
+/// elsewhere may not, and then it is worked out here.
+#[derive(Deserialize)]
+struct PointData {
+    ts: f64,
+    latitude: f64,
+    longitude: f64,
+    loc: Option<Value>,
+    local_dt: Option<Value>,
+    fmt_time: Option<String>,
+}
+
+fn zone_of(metadata: &str, local_dt: Option<&Value>) -> String {
+    let of = |value: Option<&Value>, name: &str| Some(value?.get(name)?.as_str()?.to_owned());
+    of(local_dt, "timezone").unwrap_or_else(|| {
+        let metadata: Option<Value> = serde_json::from_str(metadata).ok();
+        of(metadata.as_ref(), "time_zone").unwrap_or_else(|| SERVER_ZONE.to_owned())
+    })
+}
+
+/// A point of the columns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row {
+    /// Its entry.
+    pub id: EntryId,
+    /// s
+    pub ts: f64,
+}
+
+/// Reads the two points at which one section ends and the next begins; often they are one or side by side, and one
+/// query brings both. `near`: few other points lie between them.
+pub fn read_two<R: ReadEntries>(
+    runtime: &mut R,
+    [end, start]: [Row; 2],
+    near: bool,
+) -> Result<[Moment; 2], SectionError> {
+    let mut found: Vec<Found> = Vec::with_capacity(2);
+    if near {
+        let (first, last) = (end.ts.min(start.ts), end.ts.max(start.ts));
+        let between = Query::of(&[POINT], TimeField::DataTs).between(Some(first), Some(last));
+        for_each_entry(runtime, &between, |_, entry| {
+            if entry.id == end.id || entry.id == start.id {
+                let (metadata, data) = (entry.metadata.to_owned(), entry.data.to_owned());
+                found.push(Found { id: entry.id, metadata, data });
+            }
+            Ok::<(), SectionError>(())
+        })?;
+    } else {
+        for row in [end, start] {
+            found.extend(at_time(runtime, POINT, row.ts, false)?);
+        }
+    }
+    let of = |row: Row| {
+        let entry = found.iter().find(|entry| entry.id == row.id);
+        Moment::parse(entry.ok_or(SectionError::PointGone { id: row.id, ts: row.ts })?)
+    };
+    Ok([of(end)?, of(start)?])
+}

@@ -1,0 +1,227 @@
+//! Trips on the way in, with the points and motions of their time.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use cells_geometry::Position;
+use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
+use cells_sdk::model::background::MotionType;
+use cells_sdk::model::page::Entry;
+use cells_sdk::model::{EntryId, Point};
+use cells_sdk::{Query, ReadEntries, Run, TimeField};
+use serde::Deserialize;
+
+use crate::ends::{Moment, Row};
+use crate::motion::Sensed;
+use crate::sections::Method;
+
+/// The points that sections are made of.
+pub const POINT: &str = "background/filtered_location";
+const TRIP: &str = "segmentation/raw_trip";
+const MOTION: &str = "background/motion_activity";
+
+/// A trip that is to be cut.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trip {
+    /// Its entry.
+    pub id: EntryId,
+    /// Its first point.
+    pub start: Moment,
+    /// Its last point.
+    pub end: Moment,
+    /// The place that it came from.
+    pub start_place: EntryId,
+    /// How it was found.
+    pub method: Method,
+}
+
+/// What [`trips`] found.
+#[derive(Debug, Default)]
+pub struct Trips {
+    /// In the order of their ends.
+    pub trips: Vec<Trip>,
+    /// End of the last one, readable or not, s.
+    pub through: Option<f64>,
+    /// How many cannot be read.
+    pub unreadable: usize,
+}
+
+#[derive(Deserialize)]
+struct TripData {
+    start_ts: f64,
+    start_local_dt: LocalZone,
+    start_fmt_time: String,
+    start_loc: Point,
+    start_place: EntryId,
+    end_ts: f64,
+    end_local_dt: LocalZone,
+    end_fmt_time: String,
+    end_loc: Point,
+    source: String,
+}
+
+#[derive(Deserialize)]
+struct LocalZone {
+    timezone: String,
+}
+
+/// The trips that ended within the window.
+pub fn trips<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Trips, ReadError> {
+    let query = Query::of(&[TRIP], TimeField::EndTs).between(run.start, Some(run.end));
+    let mut found = Trips::default();
+    for_each_entry(runtime, &query, |_, entry| {
+        found.through = Some(entry.time);
+        match serde_json::from_str(entry.data) {
+            Ok(data) => found.trips.push(trip(entry.id, data)),
+            Err(_) => found.unreadable += 1,
+        }
+        Ok::<(), ReadError>(())
+    })?;
+    Ok(found)
+}
+
+fn trip(id: EntryId, data: TripData) -> Trip {
+    Trip {
+        id,
+        start: Moment {
+            ts: data.start_ts,
+            zone: data.start_local_dt.timezone,
+            fmt_time: data.start_fmt_time,
+            loc: data.start_loc,
+        },
+        end: Moment {
+            ts: data.end_ts,
+            zone: data.end_local_dt.timezone,
+            fmt_time: data.end_fmt_time,
+            loc: data.end_loc,
+        },
+        start_place: data.start_place,
+        method: Method::of_trip(&data.source),
+    }
+}
+
+/// The time that readings are taken from: that of the trips, but none of it before the run's window.
+///
+/// Quirk: the reference takes the window of the trips' ends for the readings too. So readings of the 5 s behind the
+/// last run's last trip are missing from a trip that began in them.
+fn span(run: &Run, trips: &[Trip]) -> (f64, f64) {
+    let first = trips.iter().map(|trip| trip.start.ts).fold(f64::INFINITY, f64::min);
+    let last = trips.iter().map(|trip| trip.end.ts).fold(f64::NEG_INFINITY, f64::max);
+    (run.start.map_or(first, |start| start.max(first)), last)
+}
+
+/// Points in the order of their times, every number finite.
+#[derive(Debug, Default)]
+pub struct Points {
+    locations: Locations,
+    positions: Vec<Position>,
+}
+
+impl Points {
+    /// Reads those of the trips' time.
+    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run, trips: &[Trip]) -> Result<Self, ReadError> {
+        let (start, end) = span(run, trips);
+        let query = Query::of(&[POINT], TimeField::DataTs).between(Some(start), Some(end));
+        let locations = read(runtime, &query)?;
+        let mut locations = without_exact_duplicates(runtime, &query, locations)?;
+        if !(0..locations.len()).all(|row| locations.is_placed(row)) {
+            let placed: Vec<bool> = (0..locations.len()).map(|row| locations.is_placed(row)).collect();
+            locations.retain(|row| placed[row]);
+        }
+        let columns = locations.columns();
+        let places = columns.latitude.iter().zip(&columns.longitude);
+        let positions =
+            places.map(|(latitude, longitude)| Position { latitude: *latitude, longitude: *longitude });
+        let positions = positions.collect();
+        Ok(Self { locations, positions })
+    }
+
+    /// The rows of a trip.
+    pub fn of(&self, trip: &Trip) -> Range<usize> {
+        within(self.ts(), |ts| *ts, trip)
+    }
+
+    /// When the points were made, s.
+    pub fn ts(&self) -> &[f64] {
+        &self.locations.columns().ts
+    }
+
+    /// Where they are.
+    pub fn positions(&self) -> &[Position] {
+        &self.positions
+    }
+
+    /// A point's entry.
+    pub fn row(&self, row: usize) -> Row {
+        Row { id: self.locations.columns().ids[row], ts: self.ts()[row] }
+    }
+}
+
+/// Motion activities in the order of their times.
+#[derive(Debug, Default)]
+pub struct Motions {
+    sensed: Vec<Sensed>,
+    /// How many have no kind that anybody knows.
+    pub unreadable: usize,
+}
+
+#[derive(Deserialize)]
+struct MotionData {
+    #[serde(rename = "type")]
+    kind: MotionType,
+    confidence: Option<f64>,
+}
+
+impl Motions {
+    /// Reads those of the trips' time, repeated ones once.
+    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run, trips: &[Trip]) -> Result<Self, ReadError> {
+        let (start, end) = span(run, trips);
+        let query = Query::of(&[MOTION], TimeField::DataTs).between(Some(start), Some(end));
+        let (mut motions, mut repeats) = (Self::default(), Repeats::default());
+        for_each_entry(runtime, &query, |_, entry| {
+            match serde_json::from_str::<MotionData>(entry.data) {
+                Ok(MotionData { kind, confidence }) => {
+                    let confidence = confidence.unwrap_or(f64::NAN);
+                    let sensed = Sensed { ts: entry.time, kind, confidence };
+                    if repeats.is_new(&sensed, &entry) {
+                        motions.sensed.push(sensed);
+                    }
+                }
+                Err(_) => motions.unreadable += 1,
+            }
+            Ok::<(), ReadError>(())
+        })?;
+        Ok(motions)
+    }
+
+    /// Those of a trip.
+    pub fn of(&self, trip: &Trip) -> &[Sensed] {
+        &self.sensed[within(&self.sensed, |sensed| sensed.ts, trip)]
+    }
+}
+
+/// Motions of one moment that have passed by. The reference drops one whose kind, confidence, time and write time are
+/// those of an earlier one; and how many there are counts for what flickers.
+#[derive(Debug, Default)]
+struct Repeats {
+    ts: f64,
+    seen: BTreeSet<(u8, u64, u64)>,
+}
+
+impl Repeats {
+    fn is_new(&mut self, sensed: &Sensed, entry: &Entry<'_>) -> bool {
+        if self.ts != sensed.ts {
+            self.ts = sensed.ts;
+            self.seen.clear();
+        }
+        let bits = |number: f64| (number + 0.0).to_bits();
+        self.seen.insert((sensed.kind.number(), bits(sensed.confidence), bits(entry.write_ts)))
+    }
+}
+
+/// The part of what is in the order of time that lies within a trip, both ends included.
+fn within<T>(items: &[T], ts: impl Fn(&T) -> f64, trip: &Trip) -> Range<usize> {
+    let first = items.partition_point(|item| ts(item) < trip.start.ts);
+    let behind = items.partition_point(|item| ts(item) <= trip.end.ts);
+    first..behind.max(first)
+}

@@ -1,0 +1,164 @@
+//! Sections and stops on the way out.
+
+use cells_geometry::distance;
+use cells_sdk::WriteEntries;
+use cells_sdk::model::EntryId;
+use cells_sdk::model::background::MotionType;
+use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::model::segmentation::{Section, Stop};
+use cells_sdk::model::time::{Zones, server_metadata};
+
+use crate::SectionError;
+use crate::ends::{Moment, position};
+
+const SECTION: &str = "segmentation/raw_section";
+const STOP: &str = "segmentation/raw_stop";
+/// The reference writes this name whatever the method was.
+const SOURCE: &str = "SmoothedHighConfidenceMotion";
+
+/// A section of a trip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Leg {
+    /// Its first moment.
+    pub start: Moment,
+    /// Its last moment.
+    pub end: Moment,
+    /// How the owner travelled.
+    pub kind: MotionType,
+}
+
+/// A trip with its sections, at least one. Between neighbours there is a stop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cut {
+    /// The trip's entry.
+    pub trip: EntryId,
+    /// In the order of the trip.
+    pub legs: Vec<Leg>,
+}
+
+/// Writes the sections and stops of a run.
+///
+/// Sections and stops name each other, and ids come from inserting: so sections are inserted without links, then the
+/// stops with theirs, then the sections that have stops are replaced.
+pub fn write<R: WriteEntries>(runtime: &mut R, cuts: &[Cut], now: f64) -> Result<(), SectionError> {
+    let mut made = Made::of(cuts, now)?;
+    if made.sections.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new();
+    for section in &made.sections {
+        section.push_to(&mut rows, EntryId::NONE);
+    }
+    let section_ids = runtime.insert(&rows)?;
+    if section_ids.len() != made.sections.len() {
+        return Err(SectionError::IdsMissing);
+    }
+    if made.stops.is_empty() {
+        return Ok(());
+    }
+    rows.clear();
+    for (stop, before) in &mut made.stops {
+        stop.data.ending_section = section_ids[*before];
+        stop.data.starting_section = section_ids[*before + 1];
+        stop.push_to(&mut rows, EntryId::NONE);
+    }
+    let stop_ids = runtime.insert(&rows)?;
+    if stop_ids.len() != made.stops.len() {
+        return Err(SectionError::IdsMissing);
+    }
+    for ((_, before), id) in made.stops.iter().zip(stop_ids) {
+        made.sections[*before].data.end_stop = Some(id);
+        made.sections[*before + 1].data.start_stop = Some(id);
+    }
+    rows.clear();
+    let linked = |section: &Section| section.start_stop.is_some() || section.end_stop.is_some();
+    for (section, id) in made.sections.iter().zip(section_ids).filter(|(section, _)| linked(&section.data)) {
+        section.push_to(&mut rows, id);
+    }
+    Ok(runtime.replace(&rows)?)
+}
+
+/// An entry that is not written yet.
+struct New<T> {
+    key: &'static str,
+    metadata: String,
+    data: T,
+}
+
+impl<T: serde::Serialize> New<T> {
+    fn push_to(&self, rows: &mut Rows, id: EntryId) {
+        let data = serde_json::to_string(&self.data).expect("the types hold nothing that JSON has not");
+        rows.push(Row { id, key: self.key, metadata: &self.metadata, data: &data, extra: "" });
+    }
+}
+
+/// What a run makes, not linked yet.
+struct Made {
+    sections: Vec<New<Section>>,
+    /// Each with the number of the section before it.
+    stops: Vec<(New<Stop>, usize)>,
+}
+
+impl Made {
+    /// In the reference's order of creation, in which write times rise: a stop right behind the section that ends it.
+    fn of(cuts: &[Cut], now: f64) -> Result<Self, SectionError> {
+        let (mut zones, mut created) = (Zones::new(), 0_u32);
+        let mut metadata = |key: &str| {
+            created += 1;
+            server_metadata(key, now + f64::from(created - 1) * 1e-6).map_err(SectionError::Now)
+        };
+        let mut made = Self { sections: Vec::new(), stops: Vec::new() };
+        for cut in cuts {
+            for (number, leg) in cut.legs.iter().enumerate() {
+                let data = section(cut.trip, leg, &mut zones)?;
+                made.sections.push(New { key: SECTION, metadata: metadata(SECTION)?, data });
+                if number > 0 {
+                    let before = made.sections.len() - 2;
+                    let data = stop(&made.sections[before].data, &made.sections[before + 1].data);
+                    made.stops.push((New { key: STOP, metadata: metadata(STOP)?, data }, before));
+                }
+            }
+        }
+        Ok(made)
+    }
+}
+
+fn section(trip: EntryId, leg: &Leg, zones: &mut Zones) -> Result<Section, SectionError> {
+    let mut local_dt = |moment: &Moment| moment.local_dt(zones).map_err(SectionError::LocalTime);
+    Ok(Section {
+        trip_id: trip,
+        start_ts: leg.start.ts,
+        start_local_dt: local_dt(&leg.start)?,
+        start_fmt_time: leg.start.fmt_time.clone(),
+        end_ts: leg.end.ts,
+        end_local_dt: local_dt(&leg.end)?,
+        end_fmt_time: leg.end.fmt_time.clone(),
+        start_loc: leg.start.loc,
+        end_loc: leg.end.loc,
+        start_stop: None,
+        end_stop: None,
+        duration: leg.end.ts - leg.start.ts,
+        sensed_mode: leg.kind,
+        ble_sensed_mode: None,
+        source: SOURCE.to_owned(),
+    })
+}
+
+fn stop(before: &Section, after: &Section) -> Stop {
+    Stop {
+        trip_id: before.trip_id,
+        enter_ts: before.end_ts,
+        enter_local_dt: before.end_local_dt.clone(),
+        enter_fmt_time: before.end_fmt_time.clone(),
+        exit_ts: after.start_ts,
+        exit_local_dt: after.start_local_dt.clone(),
+        exit_fmt_time: after.start_fmt_time.clone(),
+        enter_loc: before.end_loc,
+        exit_loc: after.start_loc,
+        ending_section: EntryId::NONE,
+        starting_section: EntryId::NONE,
+        duration: after.start_ts - before.end_ts,
+        distance: distance(position(before.end_loc), position(after.start_loc)),
+        source: SOURCE.to_owned(),
+    }
+}
