@@ -60,7 +60,7 @@ fn two_trips() -> Memory {
 /// Three trips to work, by bike twice.
 fn model() -> TripModel {
     let labels = |mode: &str| -> Given {
-        serde_json::from_value(json!({"mode_confirm": mode, "purpose_confirm": "work"})).unwrap()
+        serde_json::from_value(json!({"mode_confirm": mode, "purpose_confirm": "work"})).expect("labels")
     };
     let given = ["bike", "walk", "bike"].map(labels);
     let ends = Ends::of(Point::at(HOME[0], HOME[1]), Point::at(WORK[0], WORK[1]));
@@ -68,7 +68,7 @@ fn model() -> TripModel {
 }
 
 fn run(memory: &mut Memory) -> Outcome {
-    memory.run_stage(cells_label_inference::run, NOW, Outcome::default()).unwrap()
+    memory.run_stage(cells_label_inference::run, NOW, Outcome::default()).expect("the stage works")
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn memory_with(sections: &[String]) -> Memory {
 }
 
 fn run(memory: &mut Memory) -> Outcome {
-    memory.run_stage(cells_mode_inference::run, NOW, Outcome::default()).unwrap()
+    memory.run_stage(cells_mode_inference::run, NOW, Outcome::default()).expect("the stage works")
 }
 
 fn modes(memory: &Memory) -> Vec<Value> {

@@ -1,5 +1,7 @@
 //! The model of one person's trips, and the document that keeps it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::binning::bins;
@@ -84,13 +86,10 @@ impl TripModel {
     /// each; `model_ts`, s, is when the last of them ended.
     pub fn build(trips: &[(Ends, &Given)], model_ts: f64) -> Self {
         let all_ends: Vec<Ends> = trips.iter().map(|(ends, _)| *ends).collect();
-        let mut labels: Vec<LabelMap> = Vec::new();
-        let mut number = |map: LabelMap| match labels.iter().position(|known| *known == map) {
-            Some(number) => number,
-            None => {
-                labels.push(map);
-                labels.len() - 1
-            }
+        let mut numbers: BTreeMap<LabelMap, usize> = BTreeMap::new();
+        let mut number = |map: LabelMap| {
+            let next = numbers.len();
+            *numbers.entry(map).or_insert(next)
         };
         let bin = |members: Vec<usize>| Bin {
             trips: count(members.len()),
@@ -101,6 +100,10 @@ impl TripModel {
                 .collect(),
         };
         let bins = bins(&all_ends).into_iter().map(bin).collect();
+        let mut labels = vec![LabelMap::new(); numbers.len()];
+        for (map, number) in numbers {
+            labels[number] = map;
+        }
         Self { version: VERSION, trips: count(trips.len()), model_ts, labels, bins }
     }
 

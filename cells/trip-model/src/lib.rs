@@ -1,1 +1,130 @@
-//! Begun.
+//! Learns what a person calls trips: the stage `TRIP_MODEL`, the last one.
+//!
+//! Reads the labelled ones among `analysis/confirmed_trip` and keeps the model built of them (`cells/similarity`) in
+//! the document `model/trip`, where the next run's `LABEL_INFERENCE` finds it. The trips that it was built from are
+//! kept in `model/trip-training`, so that a day's new labels cost no look at the years before.
+//!
+//! * A first model needs [`LABELLED_MIN`] labelled trips; later any number does.
+//! * At most [`TRIPS_MAX`] trips, the last written, and no more than fit the two documents; see [`training`].
+//! * The same trips give the same model: it is built anew each time, in the order in which trips were written.
+//!   (The reference adds all trips once more to the bins of the model before, so that there each run makes it
+//!   surer of itself.)
+//! * Noticing what changed is in [`notice`]. `run.start` is not used.
+//! * Memory: the trips in training, some 300 bytes each, and the model.
+//! * Not here: applying the model (`cells/label-inference`).
+
+pub mod notice;
+pub mod reading;
+pub mod training;
+
+use cells_locations::ReadError;
+use cells_sdk::{Documents, Failure, Level, Log, Outcome, ReadEntries, Run};
+use cells_similarity::{MODEL_DOCUMENT, TripModel};
+
+use notice::{News, Seen};
+use training::{TRAINING_DOCUMENT, TRIPS_MAX, Training};
+
+/// So many labelled trips make a first model.
+pub const LABELLED_MIN: usize = 14;
+/// A document of a person is at most this long.
+const DOCUMENT_BYTES_MAX: usize = 256 << 10;
+
+/// Why a run was given up; nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+enum LearnError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("cannot count inputs, or read or write the model")]
+    Refused(#[from] Failure),
+}
+
+/// One run of the stage.
+pub fn run<R: ReadEntries + Documents + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
+    try_run(runtime, run).map_err(|error| {
+        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    })
+}
+
+fn try_run<R: ReadEntries + Documents + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, LearnError> {
+    let before = Seen::from_state(&run.state);
+    let newest_before = before.as_ref().and_then(Seen::newest_end_ts);
+    let seen = match before {
+        Some(before) => learn_news(runtime, run.end, before)?,
+        None => None,
+    };
+    let seen = match seen {
+        Some(seen) => seen,
+        None => learn_anew(runtime, run.end)?,
+    };
+    let newest = seen.newest_end_ts();
+    let processed_through = newest.filter(|newest| newest_before != Some(*newest));
+    Ok(Outcome { processed_through, state: seen.to_state(), more: false })
+}
+
+/// Takes in what is new. Answers `None` where that does not do, and everything has to be looked at again: older things
+/// have changed, what was kept cannot be read, or trips that were left out have to move up.
+fn learn_news<R: ReadEntries + Documents + Log>(
+    runtime: &mut R,
+    end: f64,
+    before: Seen,
+) -> Result<Option<Seen>, LearnError> {
+    let Some(News { seen, trips }) = notice::since(runtime, end, before)? else { return Ok(None) };
+    if trips.is_empty() {
+        return Ok(Some(seen));
+    }
+    let kept = runtime.document(TRAINING_DOCUMENT)?;
+    let Some(mut training) = kept.as_deref().and_then(Training::parse) else { return Ok(None) };
+    let trips_before = training.len();
+    if training.take_in(trips) {
+        if training.has_left_out() && training.len() < trips_before {
+            return Ok(None);
+        }
+        keep(runtime, training)?;
+    }
+    Ok(Some(seen))
+}
+
+fn learn_anew<R: ReadEntries + Documents + Log>(runtime: &mut R, end: f64) -> Result<Seen, LearnError> {
+    let seen = notice::all(runtime, end)?;
+    let training = reading::last_labelled(runtime, TRIPS_MAX)?;
+    // What is there already need not be written, and nothing need be for somebody without labels.
+    let kept = match runtime.document(TRAINING_DOCUMENT)? {
+        Some(kept) => Training::parse(&kept),
+        None => Some(Training::default()),
+    };
+    if kept.is_none_or(|kept| kept != training) {
+        keep(runtime, training)?;
+    }
+    Ok(seen)
+}
+
+/// Writes the training down, and the model where there is to be one.
+fn keep<R: Documents + Log>(runtime: &mut R, mut training: Training) -> Result<(), LearnError> {
+    let has_model = runtime
+        .document(MODEL_DOCUMENT)?
+        .is_some_and(|document| TripModel::parse(&document).is_ok_and(|model| !model.bins.is_empty()));
+    let all = training.len();
+    training.leave_out_all_but(TRIPS_MAX);
+    let (training_text, model_text) = loop {
+        let (training_text, model_text) = (training.to_document(), training.model().to_document());
+        if training_text.len().max(model_text.len()) <= DOCUMENT_BYTES_MAX {
+            break (training_text, model_text);
+        }
+        // Labels differ in length, so how many trips fit is found by trying.
+        training.leave_out_all_but(training.len() - training.len().div_ceil(16));
+    };
+    let left_out = all - training.len();
+    if left_out > 0 {
+        runtime
+            .log(Level::Info, &format!("{left_out} labelled trips, the oldest, are left out of the model"));
+    }
+    runtime.put_document(TRAINING_DOCUMENT, &training_text)?;
+    // Whoever takes all labels back, or deletes the trips, wants no model that remembers them.
+    if training.len() >= LABELLED_MIN || has_model {
+        runtime.put_document(MODEL_DOCUMENT, &model_text)?;
+    }
+    Ok(())
+}
+
+cells_sdk::export_stage!(run);

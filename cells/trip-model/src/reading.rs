@@ -1,0 +1,84 @@
+//! Confirmed trips as far as the stage looks at them.
+
+use cells_locations::{ReadError, for_each_entry};
+use cells_sdk::model::page::Entry;
+use cells_sdk::model::{EntryId, Point};
+use cells_sdk::{Order, Query, ReadEntries, TimeField};
+use cells_similarity::{Ends, Given};
+use serde::Deserialize;
+
+use crate::training::Training;
+
+/// The trips that people label.
+pub(crate) const TRIP: &str = "analysis/confirmed_trip";
+
+/// A trip, labelled or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trip {
+    /// Of its entry.
+    pub id: EntryId,
+    /// When its entry was written, s.
+    pub write_ts: f64,
+    /// When it ended, s.
+    pub end_ts: f64,
+    /// Between which places.
+    pub ends: Ends,
+    /// What its owner said about it.
+    pub given: Given,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    end_ts: f64,
+    start_loc: Point,
+    end_loc: Point,
+    #[serde(default)]
+    user_input: Given,
+}
+
+impl Trip {
+    /// `None` where the entry cannot be read: then nothing can be learnt from it.
+    pub(crate) fn read(entry: &Entry<'_>) -> Option<Self> {
+        let Wire { end_ts, start_loc, end_loc, user_input } = serde_json::from_str(entry.data).ok()?;
+        let ends = Ends::of(start_loc, end_loc);
+        Some(Self { id: entry.id, write_ts: entry.write_ts, end_ts, ends, given: user_input })
+    }
+
+    /// Whether its owner said anything about it.
+    pub fn is_labelled(&self) -> bool {
+        self.given != Given::Nothing
+    }
+}
+
+/// The last `max` labelled trips, by when they were written.
+pub(crate) fn last_labelled<R: ReadEntries>(runtime: &mut R, max: usize) -> Result<Training, ReadError> {
+    let written = Query { order: Order::Descending, ..Query::of(&[TRIP], TimeField::WriteTs) };
+    let mut trips = Vec::new();
+    let walked = for_each_entry(runtime, &written, |_, entry| {
+        match Trip::read(&entry).filter(Trip::is_labelled) {
+            Some(_) if trips.len() == max => return Err(Walk::Enough),
+            Some(trip) => trips.push(trip),
+            None => {}
+        }
+        Ok(())
+    });
+    match walked {
+        Ok(()) => Ok(Training::of(trips, false)),
+        Err(Walk::Enough) => Ok(Training::of(trips, true)),
+        Err(Walk::Broken(error)) => Err(error),
+    }
+}
+
+/// How a walk ends before the end.
+pub(crate) enum Walk {
+    /// The rest does not matter.
+    Enough,
+    /// It cannot go on.
+    Broken(ReadError),
+}
+
+impl From<ReadError> for Walk {
+    fn from(error: ReadError) -> Self {
+        Self::Broken(error)
+    }
+}
