@@ -12,8 +12,8 @@ fn route(id: &str, kind: &str, network: Option<&str>) -> Rc<Route> {
     Rc::new(Route { id: id.to_owned(), kind: kind.to_owned(), network: network.map(str::to_owned) })
 }
 
-fn with_routes(routes: &[Rc<Route>]) -> Rc<Stop> {
-    Rc::new(Stop { routes: routes.to_vec(), ..stop() })
+fn with_routes<const N: usize>(routes: [&Rc<Route>; N]) -> Rc<Stop> {
+    Rc::new(Stop { routes: routes.map(Rc::clone).to_vec(), ..stop() })
 }
 
 fn with_rail(rail: &[RailMode]) -> Rc<Stop> {
@@ -31,16 +31,16 @@ fn modes<'s>(start: &'s [Rc<Stop>], end: &'s [Rc<Stop>]) -> Option<Vec<&'s str>>
 #[test]
 fn without_stops_nothing_is_in_common() {
     assert_eq!(modes(&[], &[]), None);
-    assert_eq!(modes(&[with_routes(&[route("1", "bus", None)])], &[]), None);
+    assert_eq!(modes(&[with_routes([&route("1", "bus", None)])], &[]), None);
 }
 
 #[test]
 fn a_route_that_stops_at_both_ends_tells_its_kind() {
     let (bus, tram) = (route("1", "bus", None), route("2", "tram", None));
-    let start = [with_routes(&[bus.clone()]), with_routes(&[tram.clone()])];
-    assert_eq!(modes(&start, &[with_routes(&[bus.clone()])]), Some(vec!["bus"]));
+    let start = [with_routes([&bus]), with_routes([&tram])];
+    assert_eq!(modes(&start, &[with_routes([&bus])]), Some(vec!["bus"]));
     assert_eq!(
-        modes(&start, &[with_routes(&[tram, bus])]),
+        modes(&start, &[with_routes([&tram, &bus])]),
         Some(vec!["bus", "tram"]),
         "in the start's order"
     );
@@ -48,13 +48,13 @@ fn a_route_that_stops_at_both_ends_tells_its_kind() {
 
 #[test]
 fn two_routes_on_rails_of_one_kind_and_network_connect() {
-    let start = [with_routes(&[route("1", "subway", Some("city"))])];
-    let end = |kind, network| [with_routes(&[route("2", kind, network)])];
+    let start = [with_routes([&route("1", "subway", Some("city"))])];
+    let end = |kind, network| [with_routes([&route("2", kind, network)])];
     assert_eq!(modes(&start, &end("subway", Some("city"))), Some(vec!["subway"]));
     assert_eq!(modes(&start, &end("subway", Some("land"))), None);
     assert_eq!(modes(&start, &end("subway", None)), None);
     assert_eq!(modes(&start, &end("tram", Some("city"))), None);
-    let bus = |id| [with_routes(&[route(id, "bus", Some("city"))])];
+    let bus = |id| [with_routes([&route(id, "bus", Some("city"))])];
     assert_eq!(modes(&bus("1"), &bus("2")), None, "buses do not");
 }
 
