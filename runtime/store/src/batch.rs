@@ -20,6 +20,54 @@ pub struct NewEntry<'a> {
     pub extra: &'a str,
 }
 
+/// An entry whose texts have been read: by whoever checked them, or here.
+#[derive(Debug, Clone)]
+pub struct ReadEntry<'a> {
+    entry: NewEntry<'a>,
+    times: EntryTimes,
+    /// Where the value of `type` stands in metadata; `None`: not looked for yet.
+    kind: Option<Range<usize>>,
+}
+
+impl<'a> ReadEntry<'a> {
+    /// An entry whose times are what [`EntryTimes::read`] gives, and whose metadata has the text of its first `type` at
+    /// `kind`, empty where it has none.
+    pub fn known(entry: NewEntry<'a>, times: EntryTimes, kind: Range<usize>) -> Self {
+        Self { entry, times, kind: Some(kind) }
+    }
+
+    /// The entry under that id.
+    #[must_use]
+    pub fn with_id(mut self, id: EntryId) -> Self {
+        self.entry.id = Some(id);
+        self
+    }
+
+    /// The entry.
+    pub fn entry(&self) -> &NewEntry<'a> {
+        &self.entry
+    }
+
+    /// Its times, s.
+    pub fn times(&self) -> &EntryTimes {
+        &self.times
+    }
+}
+
+impl<'a> From<NewEntry<'a>> for ReadEntry<'a> {
+    fn from(entry: NewEntry<'a>) -> Self {
+        let times = EntryTimes::read(entry.metadata, entry.data);
+        Self { entry, times, kind: None }
+    }
+}
+
+/// How far a batch had come; see [`Batch::back_to`].
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    texts: usize,
+    steps: usize,
+}
+
 /// What one commit does, in order: later steps see what earlier ones did. Owns its bytes.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -115,53 +163,66 @@ impl Batch {
         (self.texts.len() + self.steps.len() * size_of::<Step>()) as u64 + self.document_bytes
     }
 
-    fn keep(&mut self, entry: NewEntry<'_>) -> BatchRow {
+    /// Makes room for so many more bytes of texts.
+    pub fn reserve(&mut self, text_bytes: usize) {
+        self.texts.reserve(text_bytes);
+    }
+
+    /// How far it has come.
+    pub fn mark(&self) -> Mark {
+        Mark { texts: self.texts.len(), steps: self.steps.len() }
+    }
+
+    /// Forgets the steps on entries that were added since `mark` was taken of this batch.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.texts.truncate(mark.texts);
+        self.steps.truncate(mark.steps);
+    }
+
+    fn keep(&mut self, read: ReadEntry<'_>) -> BatchRow {
+        let ReadEntry { entry, times, .. } = read;
         let start = self.texts.len();
         self.texts.push_str(entry.metadata);
         let metadata_end = self.texts.len();
         self.texts.push_str(entry.data);
         let data_end = self.texts.len();
         self.texts.push_str(entry.extra);
-        let times = EntryTimes::read(entry.metadata, entry.data);
         BatchRow { id: entry.id, key: entry.key, times, start, metadata_end, data_end, end: self.texts.len() }
     }
 
     /// A new entry; never compared with what is there, but its id must not be taken in that area.
-    pub fn insert(&mut self, area: Area, entry: NewEntry<'_>) {
-        let row = self.keep(entry);
+    pub fn insert<'a>(&mut self, area: Area, entry: impl Into<ReadEntry<'a>>) {
+        let row = self.keep(entry.into());
         self.steps.push(Step::Insert(area, row));
     }
 
-    /// What a phone put. An entry with the same (type, key, write_ts) still in the usercache is
-    /// overwritten, and the new one gets an id of its own. If it has been taken in, into the stream `taken_in_as` of the
-    /// timeseries or set aside into the stream `entry.key` of the errors, an identical entry is ignored
-    /// and a different one is kept.
-    pub fn put_usercache(&mut self, entry: NewEntry<'_>, taken_in_as: StreamKey) {
-        let kind = member(entry.metadata, "type").map_or(0..0, |kind| {
-            let at = kind.as_ptr() as usize - entry.metadata.as_ptr() as usize;
-            at..at + kind.len()
-        });
-        let row = self.keep(entry);
+    /// What a phone put. If the identical entry has been taken in, into the stream `taken_in_as` of the timeseries, or
+    /// set aside into the stream `entry.key` of the errors, it is ignored. Otherwise an entry with the same (type, key,
+    /// write_ts) still in the usercache is overwritten, and the new one gets an id of its own.
+    pub fn put_usercache<'a>(&mut self, entry: impl Into<ReadEntry<'a>>, taken_in_as: StreamKey) {
+        let read = entry.into();
+        let kind = read.kind.clone().unwrap_or_else(|| kind_of(read.entry.metadata));
+        let row = self.keep(read);
         let kind = row.start + kind.start..row.start + kind.end;
         self.steps.push(Step::Put { row, kind, taken_in_as });
     }
 
     /// The entry `id` leaves the usercache and `entry` enters the timeseries under that id. One that has
     /// left it meanwhile is skipped.
-    pub fn take_in(&mut self, id: EntryId, entry: NewEntry<'_>) {
-        let row = self.keep(entry);
+    pub fn take_in<'a>(&mut self, id: EntryId, entry: impl Into<ReadEntry<'a>>) {
+        let row = self.keep(entry.into());
         self.steps.push(Step::Move { id, into: Area::Timeseries, row });
     }
 
     /// As [`Self::take_in`], into the errors.
-    pub fn set_aside(&mut self, id: EntryId, entry: NewEntry<'_>) {
-        let row = self.keep(entry);
+    pub fn set_aside<'a>(&mut self, id: EntryId, entry: impl Into<ReadEntry<'a>>) {
+        let row = self.keep(entry.into());
         self.steps.push(Step::Move { id, into: Area::Errors, row });
     }
 
     /// New content for an entry of the timeseries; the id stays. One that is not there is skipped.
-    pub fn replace(&mut self, id: EntryId, entry: NewEntry<'_>) {
-        let row = self.keep(entry);
+    pub fn replace<'a>(&mut self, id: EntryId, entry: impl Into<ReadEntry<'a>>) {
+        let row = self.keep(entry.into());
         self.steps.push(Step::Replace { id, row });
     }
 
@@ -191,4 +252,12 @@ impl Batch {
         self.document_bytes += name.len() as u64;
         self.documents.push((name.to_owned(), None));
     }
+}
+
+/// Where the text of the first `type` stands in metadata; empty where there is none.
+fn kind_of(metadata: &str) -> Range<usize> {
+    member(metadata, "type").map_or(0..0, |kind| {
+        let at = kind.as_ptr() as usize - metadata.as_ptr() as usize;
+        at..at + kind.len()
+    })
 }

@@ -1,9 +1,10 @@
 //! What is known of a store without reading its blocks: an immutable tree that snapshots share.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
-use runtime_types::{Area, EntryId, Stream};
+use runtime_types::{Area, EntryId, Stream, TimeField};
 
 use crate::keys::SealId;
 use crate::layout::Body;
@@ -34,6 +35,8 @@ pub(crate) struct StreamBlocks {
     pub stream: Arc<Stream>,
     /// By least position, then number.
     pub blocks: Vec<Arc<BlockInfo>>,
+    /// The first and last `write_ts` of all rows, s: most puts are later than whatever is there.
+    write_ts: Option<RangeInclusive<f64>>,
 }
 
 impl StreamBlocks {
@@ -43,7 +46,22 @@ impl StreamBlocks {
             let (a, b) = (by_position(a), by_position(b));
             a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
         });
-        Self { stream, blocks }
+        let spans = || blocks.iter().filter_map(|info| info.body.span(TimeField::WriteTs));
+        let first = spans().map(|span| span.min).min_by(f64::total_cmp);
+        let last = spans().map(|span| span.max).max_by(f64::total_cmp);
+        let write_ts = first.zip(last).map(|(first, last)| first..=last);
+        Self { stream, blocks, write_ts }
+    }
+
+    /// Blocks in which a row with that `write_ts` may be.
+    pub fn written_at(&self, write_ts: f64) -> impl Iterator<Item = &Arc<BlockInfo>> {
+        let any = self.write_ts.as_ref().is_some_and(|span| span.contains(&write_ts));
+        let blocks = if any { &self.blocks[..] } else { &[] };
+        let within = move |info: &&Arc<BlockInfo>| {
+            let span = info.body.span(TimeField::WriteTs);
+            span.is_some_and(|span| span.min <= write_ts && write_ts <= span.max)
+        };
+        blocks.iter().filter(within)
     }
 
     pub fn live(&self) -> u64 {

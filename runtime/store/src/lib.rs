@@ -31,7 +31,7 @@ pub mod testing;
 mod tests;
 mod vault;
 
-pub use batch::{Batch, NewEntry};
+pub use batch::{Batch, Mark, NewEntry, ReadEntry};
 pub use error::{CommitError, EngineError, KeyError, OpenError, ReadError};
 pub use keys::{DataKey, KeyProvider, SmallFile, Unattended};
 pub use options::{Clock, EngineKind, Options, SystemClock};

@@ -116,7 +116,7 @@ impl Vault {
     }
 
     /// What a phone sent, as 8 bytes that tell an identical resend from another entry; never 0.
-    pub fn origin(&self, kind: &str, key: &str, write_ts: f64, metadata: &str, data: &str) -> u64 {
+    pub fn origin(&self, kind: &str, key: &str, write_ts: f64, [metadata, data]: [&str; 2]) -> u64 {
         let lengths = [kind.len(), key.len(), metadata.len()].map(|length| (length as u64).to_le_bytes());
         let digest = mac(
             &self.origins,

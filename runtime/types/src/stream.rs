@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Where an entry lives; each area has its own streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,9 +37,9 @@ pub struct BadStreamKey;
 const PART_BYTES_MAX: usize = 64;
 
 /// Which readings: `family/name`, such as `background/location`. Each part 1 to 64 of
-/// `a-z A-Z 0-9 _ - .`, since phones make keys such as `diary/trips-2020-09-13`.
+/// `a-z A-Z 0-9 _ - .`, since phones make keys such as `diary/trips-2020-09-13`. Clones share the text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StreamKey(Box<str>);
+pub struct StreamKey(Arc<str>);
 
 impl StreamKey {
     /// Reads `family/name`.

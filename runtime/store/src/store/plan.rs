@@ -6,10 +6,11 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use runtime_types::json::member;
-use runtime_types::{Area, EntryId, StreamKey, TimeField};
+use runtime_types::{Area, EntryId, Stream, StreamKey, TimeField};
 
 use super::Committed;
 use crate::batch::{BatchRow, Step};
+use crate::block::DecodedBlock;
 use crate::index::{BlockInfo, Index, StreamBlocks};
 use crate::rows::RowSet;
 use crate::vault::{Meta, Vault};
@@ -20,6 +21,7 @@ pub(super) struct Fresh<'a> {
     pub area: Area,
     pub row: &'a BatchRow,
     pub id: EntryId,
+    /// 0 in the usercache: told when the entry leaves it.
     pub origin: u64,
     pub invalid: bool,
     pub dead: bool,
@@ -73,6 +75,9 @@ impl Table {
     }
 }
 
+/// The stream of an area that was asked for last: entries of a stream come together.
+type Asked<'a> = (&'a StreamKey, Option<&'a StreamBlocks>);
+
 /// What the steps so far do.
 pub(super) struct Plan<'a> {
     vault: &'a Vault,
@@ -81,11 +86,15 @@ pub(super) struct Plan<'a> {
     new_id: &'a mut dyn FnMut() -> EntryId,
     pub fresh: Vec<Fresh<'a>>,
     pub touched: HashMap<u64, Touched>,
+    /// Entries of this batch whose ids its maker may know.
     by_id: HashMap<(Area, EntryId), usize>,
     puts: HashMap<PutName<'a>, usize>,
     /// Entries of this batch that came from a phone and have left the usercache, by origin.
     taken_in: HashMap<u64, Vec<usize>>,
     tables: HashMap<u64, Table>,
+    /// The block whose texts were looked at last.
+    read: Option<(u64, Arc<DecodedBlock>)>,
+    asked: [Option<Asked<'a>>; Area::ALL.len()],
     /// The largest id stored in each area: no larger one is looked for.
     max_ids: [EntryId; Area::ALL.len()],
     pub tally: Committed,
@@ -106,10 +115,12 @@ impl<'a> Plan<'a> {
             new_id,
             fresh: Vec::with_capacity(steps),
             touched: HashMap::new(),
-            by_id: HashMap::with_capacity(steps),
+            by_id: HashMap::new(),
             puts: HashMap::new(),
             taken_in: HashMap::new(),
             tables: HashMap::new(),
+            read: None,
+            asked: [None; Area::ALL.len()],
             max_ids: Area::ALL.map(|area| index.max_id(area)),
             tally: Committed { commit: index.commit, ..Committed::default() },
         }
@@ -137,7 +148,9 @@ impl<'a> Plan<'a> {
         }
         let at = self.fresh.len();
         self.fresh.push(Fresh { area, row, id, origin, invalid: false, dead: false });
-        self.by_id.insert((area, id), at);
+        if row.id.is_some() || area != Area::Usercache {
+            self.by_id.insert((area, id), at);
+        }
         if origin != 0 && area != Area::Usercache {
             self.taken_in.entry(origin).or_default().push(at);
         }
@@ -145,28 +158,21 @@ impl<'a> Plan<'a> {
     }
 
     fn insert(&mut self, area: Area, row: &'a BatchRow) -> Result<(), CommitError> {
-        let kind = member(row.metadata(self.texts), "type").unwrap_or("");
-        self.insert_new(area, row, kind)
-    }
-
-    fn insert_new(&mut self, area: Area, row: &'a BatchRow, kind: &'a str) -> Result<(), CommitError> {
-        let id = row.id.unwrap_or_else(|| (self.new_id)());
-        if self.find(area, id)?.is_some() {
-            return Err(CommitError::IdTaken { id });
-        }
-        let usercache = area == Area::Usercache;
-        let origin = if usercache { self.origin(row, kind) } else { 0 };
-        let at = self.add(area, row, id, origin)?;
-        if let (true, Some(name)) = (usercache, put_name(row, kind)) {
+        let at = self.insert_new(area, row)?;
+        if area == Area::Usercache
+            && let Some(name) = put_name(row, kind_of(row.metadata(self.texts)))
+        {
             self.puts.insert(name, at);
         }
         Ok(())
     }
 
-    fn origin(&self, row: &BatchRow, kind: &str) -> u64 {
-        let write_ts = row.times.get(TimeField::WriteTs);
-        let (metadata, data) = (row.metadata(self.texts), row.data(self.texts));
-        self.vault.origin(kind, row.key.as_str(), write_ts, metadata, data)
+    fn insert_new(&mut self, area: Area, row: &'a BatchRow) -> Result<usize, CommitError> {
+        let id = row.id.unwrap_or_else(|| (self.new_id)());
+        if self.find(area, id)?.is_some() {
+            return Err(CommitError::IdTaken { id });
+        }
+        self.add(area, row, id, 0)
     }
 
     fn put(
@@ -175,16 +181,19 @@ impl<'a> Plan<'a> {
         kind: &'a str,
         taken_in_as: &'a StreamKey,
     ) -> Result<(), CommitError> {
-        if let Some(name) = put_name(row, kind) {
-            if let Some(place) = self.find_put(name, row.times.get(TimeField::WriteTs))? {
-                self.kill(place);
-                self.tally.overwritten += 1;
-            } else if self.was_taken_in(row, kind, taken_in_as)? {
-                self.tally.ignored += 1;
-                return Ok(());
-            }
+        let Some(name) = put_name(row, kind) else { return self.insert_new(Area::Usercache, row).map(drop) };
+        // First: a resend of what was taken in must not take the place of another entry, which still waits.
+        if self.was_taken_in(row, kind, taken_in_as)? {
+            self.tally.ignored += 1;
+            return Ok(());
         }
-        self.insert_new(Area::Usercache, row, kind)
+        if let Some(place) = self.find_put(name, row.times.get(TimeField::WriteTs))? {
+            self.kill(place);
+            self.tally.overwritten += 1;
+        }
+        let at = self.insert_new(Area::Usercache, row)?;
+        self.puts.insert(name, at);
+        Ok(())
     }
 
     /// The entry of the usercache that this put takes the place of: one of this batch, or the newest stored.
@@ -195,10 +204,10 @@ impl<'a> Plan<'a> {
         let (kind, key, _) = name;
         let mut newest: Option<(EntryId, Arc<BlockInfo>, u32)> = None;
         for (info, row) in self.written_at(Area::Usercache, key, write_ts)? {
-            let block = self.vault.block(&info.body)?;
+            let block = self.block(&info)?;
             let [metadata, ..] = block.texts(row as usize);
             let id = block.ids()[row as usize];
-            let same = member(metadata, "type").unwrap_or("") == kind;
+            let same = kind_of(metadata) == kind;
             if same && newest.as_ref().is_none_or(|(newest, ..)| *newest < id) {
                 newest = Some((id, info, row));
             }
@@ -208,9 +217,9 @@ impl<'a> Plan<'a> {
 
     fn was_taken_in(
         &mut self,
-        row: &BatchRow,
+        row: &'a BatchRow,
         kind: &str,
-        taken_in_as: &StreamKey,
+        taken_in_as: &'a StreamKey,
     ) -> Result<bool, CommitError> {
         let write_ts = row.times.get(TimeField::WriteTs);
         let mut candidates = self.written_at(Area::Timeseries, taken_in_as, write_ts)?;
@@ -218,7 +227,8 @@ impl<'a> Plan<'a> {
         if candidates.is_empty() && self.taken_in.is_empty() {
             return Ok(false);
         }
-        let origin = self.origin(row, kind);
+        let texts = [row.metadata(self.texts), row.data(self.texts)];
+        let origin = self.vault.origin(kind, row.key.as_str(), write_ts, texts);
         let stored = |(info, row): &(Arc<BlockInfo>, u32)| {
             self.tables[&info.body.number].meta.origin(*row as usize) == origin
         };
@@ -235,22 +245,38 @@ impl<'a> Plan<'a> {
     fn written_at(
         &mut self,
         area: Area,
-        key: &StreamKey,
+        key: &'a StreamKey,
         write_ts: f64,
     ) -> Result<Vec<(Arc<BlockInfo>, u32)>, CommitError> {
         let mut found = Vec::new();
-        let index = self.index;
-        let Some(stream) = stream_of(index, area, key) else { return Ok(found) };
-        for info in &stream.blocks {
-            let span = info.body.span(TimeField::WriteTs);
-            if !span.is_some_and(|span| span.min <= write_ts && write_ts <= span.max) {
-                continue;
-            }
+        let Some(stream) = self.stream(area, key) else { return Ok(found) };
+        for info in stream.written_at(write_ts) {
             let rows = self.table(info)?.written_at(write_ts).to_vec();
             let alive = rows.iter().filter(|(_, row)| self.is_alive(info, *row));
             found.extend(alive.map(|(_, row)| (Arc::clone(info), *row)));
         }
         Ok(found)
+    }
+
+    fn stream(&mut self, area: Area, key: &'a StreamKey) -> Option<&'a StreamBlocks> {
+        let asked = &mut self.asked[area as usize];
+        if let Some((_, stream)) = asked.filter(|(last, _)| *last == key) {
+            return stream;
+        }
+        let stream = self.index.streams.get(&Stream { area, key: key.clone() }).map(|stream| &**stream);
+        *asked = Some((key, stream));
+        stream
+    }
+
+    /// A block with its texts.
+    fn block(&mut self, info: &BlockInfo) -> Result<Arc<DecodedBlock>, ReadError> {
+        let number = info.body.number;
+        if let Some((_, block)) = self.read.as_ref().filter(|(last, _)| *last == number) {
+            return Ok(Arc::clone(block));
+        }
+        let block = self.vault.block(&info.body)?;
+        self.read = Some((number, Arc::clone(&block)));
+        Ok(block)
     }
 
     fn leave_usercache(&mut self, id: EntryId, into: Area, row: &'a BatchRow) -> Result<(), CommitError> {
@@ -261,7 +287,7 @@ impl<'a> Plan<'a> {
         if self.find(into, id)?.is_some() {
             return Err(CommitError::IdTaken { id });
         }
-        let origin = self.origin_at(&place);
+        let origin = self.origin_of(&place)?;
         self.kill(place);
         self.add(into, row, id, origin).map(drop)
     }
@@ -271,7 +297,10 @@ impl<'a> Plan<'a> {
             self.tally.skipped += 1;
             return Ok(());
         };
-        let origin = self.origin_at(&place);
+        let origin = match &place {
+            Place::Fresh(at) => self.fresh[*at].origin,
+            Place::Stored(info, row) => self.tables[&info.body.number].meta.origin(*row as usize),
+        };
         self.kill(place);
         self.add(Area::Timeseries, row, id, origin).map(drop)
     }
@@ -284,10 +313,22 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    fn origin_at(&self, place: &Place) -> u64 {
+    /// The origin of an entry of the usercache, whose texts are still those that the phone sent.
+    fn origin_of(&mut self, place: &Place) -> Result<u64, ReadError> {
         match place {
-            Place::Fresh(at) => self.fresh[*at].origin,
-            Place::Stored(info, row) => self.tables[&info.body.number].meta.origin(*row as usize),
+            Place::Fresh(at) => {
+                let row = self.fresh[*at].row;
+                let texts = [row.metadata(self.texts), row.data(self.texts)];
+                let write_ts = row.times.get(TimeField::WriteTs);
+                Ok(self.vault.origin(kind_of(texts[0]), row.key.as_str(), write_ts, texts))
+            }
+            Place::Stored(info, row) => {
+                let block = self.block(info)?;
+                let [metadata, data, _] = block.texts(*row as usize);
+                let write_ts = block.meta().time(*row as usize, TimeField::WriteTs);
+                let key = info.body.stream.key.as_str();
+                Ok(self.vault.origin(kind_of(metadata), key, write_ts, [metadata, data]))
+            }
         }
     }
 
@@ -329,7 +370,9 @@ impl<'a> Plan<'a> {
     }
 
     fn find(&mut self, area: Area, id: EntryId) -> Result<Option<Place>, ReadError> {
-        if let Some(at) = self.by_id.get(&(area, id)).copied().filter(|at| !self.fresh[*at].dead) {
+        if !self.by_id.is_empty()
+            && let Some(at) = self.by_id.get(&(area, id)).copied().filter(|at| !self.fresh[*at].dead)
+        {
             return Ok(Some(Place::Fresh(at)));
         }
         if id > self.max_ids[area as usize] {
@@ -345,8 +388,9 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn stream_of<'i>(index: &'i Index, area: Area, key: &StreamKey) -> Option<&'i Arc<StreamBlocks>> {
-    index.streams.get(&runtime_types::Stream { area, key: key.clone() })
+/// The text of `type`, its quotes included; empty where there is none.
+fn kind_of(metadata: &str) -> &str {
+    member(metadata, "type").unwrap_or("")
 }
 
 /// `None` for an entry without a write time: nothing is the same as that.

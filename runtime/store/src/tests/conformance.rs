@@ -159,8 +159,15 @@ fn dedupe(engine: LabEngine) {
     drop(store);
     let store = lab.open().unwrap();
     assert_eq!(put(&store, &other_type).ignored, 1);
-    // What is in the usercache goes first, also where it has been taken in before.
-    assert_eq!(put(&store, &changed).overwritten, 1);
+    // What was taken in goes first: its resend takes the place of nothing that waits.
+    let waiting = ids_in(&store, Area::Usercache);
+    assert_eq!(
+        put(&store, &changed),
+        Committed { commit: before.commit + 1, ignored: 1, ..Default::default() }
+    );
+    assert_eq!(ids_in(&store, Area::Usercache), waiting);
+    let third = (metadata.clone(), data.replace("distance", "third"));
+    assert_eq!(put(&store, &third).overwritten, 1);
     // Within one batch the last one counts.
     let mut batch = Batch::new();
     for text in ["1", "2", "3"] {

@@ -170,10 +170,11 @@ impl Model {
                     && kept.thing.key == *key
                     && kept.origin.as_ref().is_some_and(|origin| same_sent(origin, &thing))
             };
+            if self.entries.iter().any(|(at, kept)| taken_in(at, kept)) {
+                return;
+            }
             if let Some(old) = old {
                 self.entries.remove(&old);
-            } else if self.entries.iter().any(|(at, kept)| taken_in(at, kept)) {
-                return;
             }
         }
         let origin = Some(thing.clone());
