@@ -139,3 +139,124 @@ fn is_out_of_line(speeds: &[f64]) -> bool {
     let [low, high] = [0.25, 0.75].map(|q| quantile(rest, q));
     *second > high + 1.5 * (high - low)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A degree of latitude, m.
+    const DEGREE_M: f64 = 111_194.926_644_558_73;
+
+    /// A point that many metres north of a corner.
+    fn at(ts: f64, metres: f64) -> Sample {
+        let position = Position { latitude: metres / DEGREE_M, longitude: 8.0 };
+        Sample { ts, position, loc: Point::at(8.0, position.latitude), altitude: 0.0, zone: 0 }
+    }
+
+    fn track(samples: &[Sample]) -> Track {
+        Track { samples: samples.to_vec(), labels: Some((0..samples.len()).collect()) }
+    }
+
+    fn place(metres: f64, enter_ts: Option<f64>, duration: f64) -> Anchor {
+        let point = at(enter_ts.unwrap_or(0.0), metres);
+        Anchor { location: point.loc, point, enter_ts, duration: Some(duration) }
+    }
+
+    /// Begins a track of 2 m/s, whose first point is at 1000 s and 0 m, at a place; answers the first moment.
+    fn begin(place: &Anchor, mode: MotionType) -> f64 {
+        let mut track = track(&[at(1000.0, 0.0), at(1100.0, 200.0), at(1200.0, 400.0), at(1300.0, 600.0)]);
+        track.begin_at(place, mode, 1000.0);
+        (track.samples[0].ts * 1e6).round() / 1e6
+    }
+
+    #[test]
+    fn a_trip_begins_at_its_place_as_early_as_its_own_speed_asks_for() {
+        assert_eq!(begin(&place(-100.0, Some(100.0), 800.0), MotionType::InVehicle), 950.0);
+        assert_eq!(begin(&place(-100.0, None, 0.0), MotionType::InVehicle), 950.0);
+    }
+
+    #[test]
+    fn a_trip_that_begins_at_its_place_gets_no_point() {
+        let mut track = track(&[at(1000.0, 0.0), at(1100.0, 200.0)]);
+        assert!(!track.begin_at(&place(0.0, Some(100.0), 900.0), MotionType::Walking, 1000.0));
+        assert_eq!(track.samples.len(), 2);
+        assert!(track.labels.is_some());
+    }
+
+    #[test]
+    fn nobody_leaves_a_place_before_arriving_there() {
+        // 500 s before the first point would be 400 s before the arrival: half of a short stay, 3 minutes of a long one.
+        let near =
+            |enter_ts, duration| begin(&place(-1000.0, Some(enter_ts), duration), MotionType::InVehicle);
+        assert_eq!(near(900.0, 100.0), 950.0);
+        assert_eq!(near(520.0, 480.0), 700.0);
+        // A stay without a duration is left at once.
+        assert_eq!(near(900.0, 0.0), 900.0);
+    }
+
+    #[test]
+    fn a_long_way_at_a_speed_just_over_the_plausible_is_covered_at_a_metre_a_second() {
+        let mut walk = track(&[at(1000.0, 0.0), at(1010.0, 18.0), at(1020.0, 36.0), at(1030.0, 54.0)]);
+        walk.begin_at(&place(-200.0, Some(0.0), 1000.0), MotionType::Walking, 1000.0);
+        assert_eq!(walk.samples[0].ts.round(), 800.0);
+        let mut ride = track(&[at(1000.0, 0.0), at(1010.0, 18.0), at(1020.0, 36.0), at(1030.0, 54.0)]);
+        ride.begin_at(&place(-200.0, Some(0.0), 1000.0), MotionType::InVehicle, 1000.0);
+        assert_eq!(ride.samples[0].ts.round(), 1000.0 - (200.0_f64 / 1.8).round());
+    }
+
+    #[test]
+    fn a_track_that_stands_still_tells_no_time() {
+        let mut still = track(&[at(1000.0, 0.0), at(1100.0, 0.0)]);
+        assert!(!still.begin_at(&place(-500.0, Some(0.0), 900.0), MotionType::Walking, 1000.0));
+        assert_eq!(still.samples.len(), 2);
+        // It moved once: that one speed counts.
+        let mut once = track(&[at(1000.0, 0.0), at(1100.0, 0.0), at(1200.0, 0.0), at(1300.0, 500.0)]);
+        once.begin_at(&place(-500.0, Some(0.0), 900.0), MotionType::InVehicle, 1000.0);
+        assert_eq!(once.samples[0].ts.round(), 900.0);
+    }
+
+    #[test]
+    fn a_start_more_than_a_week_before_the_track_is_none() {
+        let mut slow = track(&[at(1e6, 0.0), at(1e6 + 1e4, 10.0), at(1e6 + 2e4, 20.0)]);
+        slow.begin_at(&place(-1e5, None, 0.0), MotionType::InVehicle, 1e6);
+        assert_eq!(slow.samples[0].ts, 1e6);
+    }
+
+    #[test]
+    fn the_mode_is_doubted_where_the_way_from_the_place_was_out_of_line() {
+        let walk: Vec<Sample> =
+            (0..9).map(|n| at(1000.0 + 10.0 * f64::from(n), 15.0 * f64::from(n))).collect();
+        // 3 km in half of a stay of 100 s.
+        assert!(track(&walk).begin_at(&place(-3000.0, Some(900.0), 100.0), MotionType::Walking, 1000.0));
+        assert!(!track(&walk).begin_at(&place(-30.0, Some(900.0), 100.0), MotionType::Walking, 1000.0));
+    }
+
+    #[test]
+    fn speeds_keep_their_numbers_where_points_were_deleted() {
+        let joined = |labels: &[usize], speeds: &[f64]| {
+            Track { samples: Vec::new(), labels: Some(labels.to_vec()) }.as_the_reference_joins(speeds)
+        };
+        assert_eq!(joined(&[0, 1, 2], &[0.0, 5.0, 6.0]), [0.0, 5.0, 6.0]);
+        let shifted = joined(&[1, 2, 4], &[0.0, 5.0, 6.0]);
+        assert_eq!(shifted[..2], [5.0, 6.0]);
+        assert!(shifted[2].is_nan());
+        assert_eq!(shifted[3..], [0.0]);
+    }
+
+    #[test]
+    fn a_trip_ends_at_its_place() {
+        let mut walk = track(&[at(1000.0, 0.0), at(1100.0, 200.0)]);
+        walk.end_at(&place(200.0, Some(1100.0), 0.0));
+        assert_eq!(walk.samples.len(), 2);
+        walk.end_at(&place(350.0, Some(1200.0), 0.0));
+        assert_eq!(walk.samples[2].ts, 1200.0);
+    }
+
+    #[test]
+    fn a_deleted_end_near_its_place_makes_the_place_doubtful() {
+        let (near, far) = (at(0.0, 50.0).loc, at(0.0, 500.0).loc);
+        assert!(is_bogus(at(0.0, 0.0).loc, true, near));
+        assert!(!is_bogus(at(0.0, 0.0).loc, false, near));
+        assert!(!is_bogus(at(0.0, 0.0).loc, true, far));
+    }
+}

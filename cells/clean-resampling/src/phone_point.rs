@@ -2,7 +2,8 @@
 
 use cells_locations::at_time;
 use cells_sdk::ReadEntries;
-use cells_sdk::model::{EntryId, text};
+use cells_sdk::model::EntryId;
+use cells_sdk::model::text::{self, Member};
 
 use crate::CleanError;
 use crate::moved::Moved;
@@ -51,15 +52,15 @@ pub fn read<R: ReadEntries>(
     Ok(format!("{{{}}}", members.join(",")))
 }
 
-/// What the phone said at the place, except for what is the new point's own. What is null says nothing.
+/// What the phone said at the place, except for what is the new point's own. Where a point must have a number, null
+/// says nothing.
 fn said(data: &str) -> Vec<String> {
-    let sound = |name: &str, value: &str| name != "heading" || text::number(value).is_some();
-    text::members(data)
-        .map_while(Result::ok)
-        .filter(|member| !OWN.contains(&member.name) && member.value != "null")
-        .filter(|member| sound(member.name, member.value))
-        .map(|member| format!("\"{}\":{}", member.name, member.value))
-        .collect()
+    let sound = |member: &Member<'_>| match member.name {
+        "altitude" | "heading" => text::number(member.value).is_some(),
+        name => !OWN.contains(&name),
+    };
+    let members = text::members(data).map_while(Result::ok).filter(sound);
+    members.map(|member| format!("\"{}\":{}", member.name, member.value)).collect()
 }
 
 fn json(value: &impl serde::Serialize) -> String {

@@ -3,8 +3,6 @@
 //! * Latitude, longitude and altitude are interpolated linearly between the fixes before and behind.
 //! * A point that has no number, as where two first fixes share a moment or one has no altitude, is left out; the
 //!   points keep the numbers that they had with it.
-//! * Quirk: the steps between points are the difference of the first two doubles, not 30 s exactly: at today's
-//!   moments a double resolves a quarter of a microsecond, and the error adds up.
 
 use cells_geometry::{Position, distance, heading, over};
 
@@ -50,11 +48,10 @@ pub fn resample(samples: &[Sample], with_altitude: bool) -> Vec<Step> {
     let line = Line::through(samples);
     let zones = Zones::of(samples);
     let between = count(samples) as usize - 1;
-    let step_s = first.ts + INTERVAL_S - first.ts;
     let mut steps: Vec<Step> = Vec::with_capacity(between + 1);
     let mut previous: Option<(f64, Position)> = None;
     for number in 0..=between {
-        let ts = if number == between { last.ts } else { first.ts + number as f64 * step_s };
+        let ts = if number == between { last.ts } else { first.ts + number as f64 * INTERVAL_S };
         let (position, altitude) = line.at(ts);
         let (mut metres, mut speed, mut direction) = (0.0, 0.0, 0.0);
         if let Some((previous_ts, previous)) = previous {
@@ -156,5 +153,78 @@ impl Zones {
         }
         // Fixes out of order can leave a moment without a span.
         best.or(self.spans.first().map(|(zone, ..)| (*zone, 0.0))).map_or(0, |(zone, _)| zone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cells_sdk::model::Point;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fix(ts: f64, latitude: f64) -> Sample {
+        let (position, loc) = (Position { latitude, longitude: 8.0 }, Point::at(8.0, latitude));
+        Sample { ts, position, loc, altitude: 400.0, zone: 0 }
+    }
+
+    fn times(steps: &[Step]) -> Vec<f64> {
+        steps.iter().map(|step| step.ts).collect()
+    }
+
+    #[test]
+    fn a_section_has_a_point_every_30_s_and_one_at_its_end() {
+        let steps = resample(&[fix(100.0, 47.0), fix(170.0, 47.007)], true);
+        assert_eq!(times(&steps), [100.0, 130.0, 160.0, 170.0]);
+        assert!((steps[1].position.latitude - 47.003).abs() < 1e-9);
+        assert_eq!((steps[0].distance, steps[0].speed, steps[0].heading, steps[0].idx), (0.0, 0.0, 0.0, 0));
+        assert!((steps[3].speed - steps[3].distance / 10.0).abs() < 1e-9 && steps[3].idx == 3);
+    }
+
+    #[test]
+    fn an_end_on_a_full_step_is_there_once() {
+        assert_eq!(times(&resample(&[fix(0.0, 47.0), fix(60.0, 47.1)], true)), [0.0, 30.0, 60.0]);
+    }
+
+    #[test]
+    fn a_step_without_an_altitude_is_left_out_and_the_others_keep_their_numbers() {
+        let mut fixes = [fix(0.0, 47.0), fix(30.0, 47.1), fix(90.0, 47.2), fix(120.0, 47.3)];
+        fixes[2].altitude = f64::NAN;
+        let numbers = |with| -> Vec<u32> { resample(&fixes, with).iter().map(|step| step.idx).collect() };
+        assert_eq!(numbers(true), [0, 1]);
+        // Where no point of the run has an altitude, nothing is lost by it.
+        assert_eq!(numbers(false), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn two_first_fixes_of_one_moment_cost_the_first_step_and_the_one_behind() {
+        let steps = resample(&[fix(0.0, 47.0), fix(0.0, 47.1), fix(90.0, 47.2)], true);
+        assert_eq!(times(&steps), [60.0, 90.0]);
+        assert!(resample(&[fix(5.0, 47.0), fix(5.0, 47.1)], true).is_empty());
+    }
+
+    #[test]
+    fn a_moment_on_the_border_of_two_zones_belongs_to_the_longer_stay() {
+        let zoned = |ts, zone| Sample { zone, ..fix(ts, 47.0) };
+        let fixes = [zoned(0.0, 1), zoned(30.0, 1), zoned(60.0, 2), zoned(300.0, 2)];
+        let zones: Vec<u16> = resample(&fixes, true).iter().map(|step| step.zone).collect();
+        assert_eq!(zones[..4], [1, 1, 2, 2]);
+    }
+
+    proptest! {
+        #[test]
+        fn steps_are_sound_and_never_more_than_counted(
+            fixes in prop::collection::vec((0.0..1e5, -90.0..90.0, any::<f64>()), 1..20),
+        ) {
+            let fixes: Vec<Sample> = fixes
+                .into_iter()
+                .map(|(ts, latitude, altitude)| Sample { altitude, ..fix(ts, latitude) })
+                .collect();
+            if fixes.len() > 1 {
+                let steps = resample(&fixes, true);
+                prop_assert!(steps.len() as f64 <= count(&fixes));
+                prop_assert!(steps.iter().all(|step| step.is_sound(true)));
+            }
+        }
     }
 }

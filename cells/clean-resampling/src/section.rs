@@ -68,11 +68,12 @@ pub struct Cleaned {
 }
 
 impl Cleaned {
-    /// Takes the only point away, which is not kept.
+    /// Takes the only point away, which is not kept. What a stop has added behind it stays.
     pub fn lose_path(&mut self) {
         self.path = Path::Steps(Vec::new());
-        self.speeds.clear();
-        self.distances.clear();
+        for list in [&mut self.speeds, &mut self.distances] {
+            list.drain(..list.len().min(1));
+        }
     }
 }
 

@@ -1,0 +1,488 @@
+//! Whole runs of the stage, on made-up days.
+
+use cells_clean_resampling::run;
+use cells_sdk::model::time::local;
+use cells_sdk::testing::{Memory, Stored};
+use cells_sdk::{Area, Outcome, TimeField};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const NOW: f64 = 1_700_100_000.0;
+const DAY: f64 = 1_700_000_000.0;
+/// A degree of latitude, m.
+const DEGREE_M: f64 = 111_194.926_644_558_73;
+
+const TRIP: &str = "analysis/cleaned_trip";
+const UNTRACKED: &str = "analysis/cleaned_untracked";
+const PLACE: &str = "analysis/cleaned_place";
+const SECTION: &str = "analysis/cleaned_section";
+const STOP: &str = "analysis/cleaned_stop";
+const POINT: &str = "analysis/recreated_location";
+const MADE: [&str; 6] = [TRIP, UNTRACKED, PLACE, SECTION, STOP, POINT];
+
+/// A raw diary: a person who goes north and comes back.
+struct Diary {
+    memory: Memory,
+    ts: f64,
+    /// North of a corner.
+    metres: f64,
+    /// Between points, s.
+    step_s: f64,
+    zone: &'static str,
+    /// The id of the next place, and of the journey that led there.
+    place: u64,
+    arrival: Option<(f64, f64, String)>,
+    ids: u64,
+    points: Vec<String>,
+}
+
+fn id(number: u64) -> Value {
+    json!({ "$oid": format!("{number:024x}") })
+}
+
+impl Diary {
+    fn new() -> Self {
+        let (memory, zone, points) = (Memory::new(), "Europe/Zurich", Vec::new());
+        Self { memory, ts: DAY, metres: 0.0, step_s: 20.0, zone, place: 1, arrival: None, ids: 1, points }
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    fn entry(&mut self, number: u64, key: &str, data: &Value) {
+        let entry = json!([{ "_id": id(number), "metadata": { "key": key, "write_ts": NOW - 1000.0 }, "data": data }]);
+        let memory = std::mem::take(&mut self.memory);
+        self.memory = memory.with_entries(Area::Timeseries, &entry.to_string());
+    }
+
+    fn at(&self, prefix: &str, ts: f64) -> Value {
+        let (local_dt, fmt_time) = local(ts, self.zone).expect("sound");
+        json!({ format!("{prefix}ts"): ts, format!("{prefix}local_dt"): local_dt, format!("{prefix}fmt_time"): fmt_time })
+    }
+
+    fn loc(metres: f64) -> Value {
+        json!({ "type": "Point", "coordinates": [8.5, 47.0 + metres / DEGREE_M] })
+    }
+
+    fn point(&mut self) {
+        let number = self.next_id();
+        let latitude = 47.0 + self.metres / DEGREE_M;
+        let place = json!({ "latitude": latitude, "longitude": 8.5, "loc": Self::loc(self.metres),
+            "altitude": 400.0, "accuracy": 5.0, "heading": 1.0, "filter": "time" });
+        let data = merged([place, self.at("", self.ts)]);
+        self.points.push(format!("{number:024x}"));
+        self.entry(number, "background/filtered_location", &data);
+    }
+
+    /// A trip of sections, each so many points 20 s and so many metres apart in a mode; 60 s and `gap` metres
+    /// between sections. It begins `off` metres from the place, ten minutes after the arrival.
+    fn trip(mut self, off: f64, sections: &[(u32, f64, u8)], gap: f64) -> Self {
+        self.ts += 600.0;
+        self.metres += off;
+        let trip = self.next_id();
+        let start = (self.ts, self.metres);
+        let stops: Vec<u64> = sections.iter().skip(1).map(|_| self.next_id()).collect();
+        let mut spans: Vec<(u64, [(f64, f64); 2])> = Vec::new();
+        for (number, (count, step, mode)) in sections.iter().enumerate() {
+            if number > 0 {
+                self.ts += 60.0;
+                self.metres += gap;
+            }
+            let (section, from) = (self.next_id(), (self.ts, self.metres));
+            for point in 0..*count {
+                if point > 0 {
+                    self.ts += self.step_s;
+                    self.metres += step;
+                }
+                self.point();
+            }
+            let to = (self.ts, self.metres);
+            let mut data = merged([
+                json!({ "trip_id": id(trip), "sensed_mode": mode, "ble_sensed_mode": null, "source": "s",
+                    "duration": to.0 - from.0 }),
+                self.span(["start_", "end_"], from, to),
+            ]);
+            if let Some(before) = number.checked_sub(1) {
+                data["start_stop"] = id(stops[before]);
+            }
+            if let Some(stop) = stops.get(number) {
+                data["end_stop"] = id(*stop);
+            }
+            self.entry(section, "segmentation/raw_section", &data);
+            spans.push((section, [from, to]));
+        }
+        for (stop, pair) in stops.iter().zip(spans.windows(2)) {
+            let (enter, exit) = (pair[0].1[1], pair[1].1[0]);
+            let data = merged([
+                json!({ "trip_id": id(trip), "ending_section": id(pair[0].0), "starting_section": id(pair[1].0),
+                    "duration": exit.0 - enter.0, "distance": 1.0, "source": "s" }),
+                self.span(["enter_", "exit_"], enter, exit),
+            ]);
+            self.entry(*stop, "segmentation/raw_stop", &data);
+        }
+        let end = (self.ts, self.metres);
+        self.journey("segmentation/raw_trip", trip, start, end)
+    }
+
+    /// A span without readings, which ends `metres` away.
+    fn silence(mut self, metres: f64) -> Self {
+        let start = (self.ts + 5.0, self.metres);
+        self.ts += 7200.0;
+        self.metres += metres;
+        let (number, end) = (self.next_id(), (self.ts, self.metres));
+        self.journey("segmentation/raw_untracked", number, start, end)
+    }
+
+    fn span(&self, [from, to]: [&str; 2], start: (f64, f64), end: (f64, f64)) -> Value {
+        let places =
+            json!({ format!("{from}loc"): Self::loc(start.1), format!("{to}loc"): Self::loc(end.1) });
+        merged([self.at(from, start.0), self.at(to, end.0), places])
+    }
+
+    fn journey(mut self, key: &str, number: u64, start: (f64, f64), end: (f64, f64)) -> Self {
+        let next = self.next_id();
+        let data = merged([
+            json!({ "start_place": id(self.place), "end_place": id(next), "duration": end.0 - start.0,
+                "distance": (end.1 - start.1).abs(), "source": "s" }),
+            self.span(["start_", "end_"], start, end),
+        ]);
+        self.entry(number, key, &data);
+        let exit = json!({ "starting_trip": id(number) });
+        self.raw_place(Some(merged([self.at("exit_", start.0), exit])), start);
+        self.place = next;
+        let arrival = json!({ "ending_trip": id(number) });
+        self.arrival = Some((end.0, end.1, merged([self.at("enter_", end.0), arrival]).to_string()));
+        self
+    }
+
+    fn raw_place(&mut self, exit: Option<Value>, start: (f64, f64)) {
+        let (metres, arrival) = match &self.arrival {
+            Some((_, metres, arrival)) => (*metres, serde_json::from_str(arrival).expect("JSON")),
+            None => (start.1, json!({})),
+        };
+        let mut data = merged([json!({ "location": Self::loc(metres), "source": "s" }), arrival]);
+        if let Some(exit) = exit {
+            data = merged([data, exit]);
+            if let Some((enter_ts, ..)) = &self.arrival {
+                data["duration"] = json!(start.0 - enter_ts);
+            }
+        }
+        self.entry(self.place, "segmentation/raw_place", &data);
+    }
+
+    /// The diary up to here, with its last place still open.
+    fn cleaned(mut self) -> (Self, Outcome) {
+        self.raw_place(None, (0.0, 0.0));
+        let now = NOW.max(self.ts + 100.0);
+        let outcome = self.memory.run_stage(run, now, Outcome::default()).expect("the stage works");
+        (self, outcome)
+    }
+
+    /// In the order of their beginnings.
+    fn made(&self, key: &str) -> Vec<Value> {
+        let mut entries: Vec<&Stored> = self.memory.of_key(key);
+        entries.sort_by(|a, b| a.time(TimeField::Position).total_cmp(&b.time(TimeField::Position)));
+        let with_id =
+            |entry: &&Stored| merged([entry.data(), json!({ "_id": { "$oid": entry.id.to_string() } })]);
+        entries.iter().map(with_id).collect()
+    }
+}
+
+fn merged<const N: usize>(parts: [Value; N]) -> Value {
+    let members = parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten();
+    Value::Object(members.collect())
+}
+
+fn number(data: &Value, name: &str) -> f64 {
+    data[name].as_f64().unwrap_or_else(|| panic!("no {name} in {data}"))
+}
+
+/// Two kilometres by car, and a walk.
+const DRIVE: (u32, f64, u8) = (11, 200.0, 0);
+const WALK: (u32, f64, u8) = (11, 24.0, 2);
+
+fn assert_linked(diary: &Diary) {
+    let places = diary.made(PLACE);
+    let trips = [diary.made(TRIP), diary.made(UNTRACKED)].concat();
+    assert_eq!(places.len(), trips.len() + 1);
+    let place = |id: &Value| places.iter().find(|place| place["_id"] == *id).expect("a known place");
+    for trip in &trips {
+        let (from, to) = (place(&trip["start_place"]), place(&trip["end_place"]));
+        assert_eq!((&from["starting_trip"], &to["ending_trip"]), (&trip["_id"], &trip["_id"]));
+        assert_eq!(from["exit_ts"], trip["start_ts"]);
+        assert_eq!(from["exit_fmt_time"], trip["start_fmt_time"]);
+    }
+}
+
+#[test]
+fn a_trip_is_cleaned_with_its_sections_its_stops_and_points_at_even_times() {
+    let (diary, outcome) = Diary::new().trip(0.0, &[WALK, DRIVE, WALK], 10.0).cleaned();
+    assert_eq!(outcome.processed_through, Some(diary.ts));
+    assert_linked(&diary);
+    let (trips, sections, stops) = (diary.made(TRIP), diary.made(SECTION), diary.made(STOP));
+    assert_eq!((trips.len(), sections.len(), stops.len()), (1, 3, 2));
+    let total: f64 = sections.iter().chain(&stops).map(|part| number(part, "distance")).sum();
+    assert!((number(&trips[0], "distance") - total).abs() < 1e-6 && (total - 2500.0).abs() < 1.0, "{total}");
+    assert_eq!(sections[1]["start_stop"], stops[0]["_id"]);
+    assert_eq!(sections[1]["end_stop"], stops[1]["_id"]);
+    assert_eq!(stops[0]["ending_section"], sections[0]["_id"]);
+    assert_eq!(stops[1]["starting_section"], sections[2]["_id"]);
+    let points = diary.made(POINT);
+    let of_drive: Vec<f64> = points
+        .iter()
+        .filter(|point| point["section"] == sections[1]["_id"])
+        .map(|point| number(point, "ts"))
+        .collect();
+    let start = number(&sections[1], "start_ts");
+    let wanted = [0.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 200.0].map(|seconds| start + seconds);
+    assert_eq!(of_drive, wanted);
+    assert_eq!(number(&sections[1], "duration"), 200.0);
+    assert_eq!(points[0]["local_dt"]["timezone"], "Europe/Zurich");
+}
+
+#[test]
+fn a_trip_of_less_than_100_m_joins_the_places_around_it() {
+    let (diary, _) = Diary::new()
+        .trip(0.0, &[DRIVE], 0.0)
+        .trip(0.0, &[(3, 20.0, 2)], 0.0)
+        .trip(0.0, &[DRIVE], 0.0)
+        .cleaned();
+    assert_linked(&diary);
+    assert_eq!((diary.made(TRIP).len(), diary.made(SECTION).len()), (2, 2));
+    let place = diary.made(PLACE).remove(1);
+    // The place itself, the one before the short trip, and the one behind it.
+    assert_eq!(place["raw_places"].as_array().expect("a list").len(), 3);
+}
+
+#[test]
+fn a_trip_that_begins_a_little_off_its_place_is_moved_there() {
+    let (diary, _) = Diary::new()
+        .trip(0.0, &[DRIVE], 0.0)
+        .trip(0.0, &[(3, 20.0, 2)], 0.0)
+        .trip(0.0, &[DRIVE], 0.0)
+        .cleaned();
+    let (trip, section) = (diary.made(TRIP).remove(1), diary.made(SECTION).remove(1));
+    let place = diary.made(PLACE).remove(1);
+    assert_eq!(trip["start_loc"], place["location"]);
+    assert_eq!((&section["start_ts"], &section["start_loc"]), (&trip["start_ts"], &trip["start_loc"]));
+    let points: Vec<Value> =
+        diary.made(POINT).into_iter().filter(|point| point["section"] == section["_id"]).collect();
+    assert_eq!(
+        (&points[0]["ts"], &points[0]["idx"], &points[0]["filter"]),
+        (&trip["start_ts"], &Value::Null, &json!("time"))
+    );
+    assert_eq!(number(&points[1], "ts") - number(&points[0], "ts"), 30.0);
+    assert!((number(&points[1], "distance") - 40.0).abs() < 1e-3, "{}", points[1]);
+    assert_eq!(number(&points[1], "speed") * 30.0, number(&points[1], "distance"));
+    assert_eq!(section["distances"][1], points[1]["distance"]);
+    let along: f64 = points.iter().map(|point| number(point, "distance")).sum();
+    assert!((along - number(&section, "distance")).abs() < 1e-6);
+}
+
+#[test]
+fn a_span_without_readings_that_led_nowhere_is_time_at_the_place() {
+    let near = Diary::new().trip(0.0, &[DRIVE], 0.0).silence(50.0).trip(0.0, &[DRIVE], 0.0).cleaned().0;
+    assert_linked(&near);
+    assert_eq!((near.made(TRIP).len(), near.made(UNTRACKED).len()), (2, 0));
+    let far = Diary::new().trip(0.0, &[DRIVE], 0.0).silence(5000.0).trip(0.0, &[DRIVE], 0.0).cleaned().0;
+    assert_linked(&far);
+    assert_eq!((far.made(TRIP).len(), far.made(UNTRACKED).len()), (2, 1));
+    assert_eq!(number(&far.made(UNTRACKED)[0], "distance"), 5000.0);
+    // The last one may yet lead somewhere: a later run will not ask.
+    let last = Diary::new().trip(0.0, &[DRIVE], 0.0).silence(5000.0).cleaned().0;
+    assert_eq!(last.made(UNTRACKED).len(), 0);
+}
+
+#[test]
+fn a_stop_of_more_than_150_m_goes_to_the_section_with_an_engine() {
+    let (diary, _) = Diary::new().trip(0.0, &[WALK, DRIVE], 300.0).cleaned();
+    let (sections, stop) = (diary.made(SECTION), diary.made(STOP).remove(0));
+    assert_eq!((number(&stop, "distance"), number(&stop, "duration")), (0.0, 0.0));
+    assert_eq!(sections[1]["start_ts"], stop["enter_ts"]);
+    assert_eq!(sections[0]["end_ts"], stop["exit_ts"]);
+    // The section that takes it over gets its length, and its time with the wrong sign.
+    assert_eq!(number(&sections[1], "duration"), 200.0 - 60.0);
+    assert!((number(&sections[1], "distance") - 2300.0).abs() < 0.1);
+    let speeds = sections[1]["speeds"].as_array().expect("a list");
+    assert!((speeds[speeds.len() - 1].as_f64().expect("a number") + 5.0).abs() < 1e-3);
+}
+
+#[test]
+fn what_smoothing_has_deleted_does_not_count() {
+    let mut diary = Diary::new().trip(0.0, &[DRIVE], 0.0);
+    let (section, deleted) = (id(3), json!([{ "$oid": diary.points[5] }]));
+    let number_of = diary.next_id();
+    diary.entry(number_of, "analysis/smoothing", &json!({ "section": section, "deleted_points": deleted }));
+    let all = id_of_all(&diary);
+    let number_of = diary.next_id();
+    diary.entry(number_of, "analysis/smoothing", &json!({ "section": section, "deleted_points": all }));
+    // The first result counts; the second would leave nothing.
+    let (diary, _) = diary.cleaned();
+    assert_eq!(diary.made(TRIP).len(), 1);
+}
+
+fn id_of_all(diary: &Diary) -> Value {
+    diary.points.iter().map(|point| json!({ "$oid": point })).collect()
+}
+
+#[test]
+fn the_only_point_of_a_section_is_kept_as_the_phone_sent_it() {
+    let (diary, _) = Diary::new().trip(0.0, &[DRIVE, (1, 0.0, 2), DRIVE], 10.0).cleaned();
+    let section = diary.made(SECTION).remove(1);
+    let point =
+        diary.made(POINT).into_iter().find(|point| point["section"] == section["_id"]).expect("a point");
+    assert_eq!((&point["index"], &point["idx"], &point["heading"]), (&json!(11), &json!(0), &json!(0.0)));
+    assert_eq!((&point["filter"], &point["local_dt_timezone"]), (&json!("time"), &json!("Europe/Zurich")));
+    assert!(point.get("local_dt").is_none());
+    assert_eq!(point["user_id"]["$uuid"], "ab".repeat(16));
+    assert_eq!(section["speeds"], json!([0.0]));
+}
+
+#[test]
+fn the_next_run_goes_on_from_the_place_that_was_left_open() {
+    let whole = Diary::new().trip(0.0, &[DRIVE], 0.0).trip(30.0, &[WALK], 0.0).trip(0.0, &[DRIVE], 0.0);
+    let (whole, _) = whole.cleaned();
+    // The same diary, cleaned up to each of its arrivals.
+    let mut pieces = Memory::new();
+    for entry in whole.memory.entries(Area::Timeseries) {
+        if !MADE.contains(&entry.key.as_str()) {
+            let text = json!([{ "_id": { "$oid": entry.id.to_string() }, "metadata": entry.metadata(), "data": entry.data() }]);
+            pieces = pieces.with_entries(Area::Timeseries, &text.to_string());
+        }
+    }
+    let mut outcome = Outcome::default();
+    for now in [DAY + 805.0, DAY + 1605.0, NOW] {
+        outcome = pieces.run_stage(run, now, outcome).expect("the stage works");
+    }
+    assert_eq!(outcome.processed_through, Some(whole.ts));
+    let pieces = Diary { memory: pieces, ..Diary::new() };
+    assert_linked(&pieces);
+    for key in MADE {
+        let without_links = |diary: &Diary| -> Vec<Value> {
+            let mut made = diary.made(key);
+            for data in &mut made {
+                let members = data.as_object_mut().expect("an object");
+                members.retain(|_, value| value.get("$oid").is_none());
+            }
+            made
+        };
+        assert_eq!(without_links(&pieces), without_links(&whole), "{key}");
+    }
+}
+
+#[test]
+fn nothing_new_writes_nothing_and_keeps_the_mark() {
+    let (mut diary, outcome) = Diary::new().trip(0.0, &[DRIVE], 0.0).cleaned();
+    let count = diary.memory.entries(Area::Timeseries).len();
+    let again = diary.memory.run_stage(run, NOW + 10.0, outcome.clone()).expect("the stage works");
+    assert_eq!(again.processed_through, outcome.processed_through);
+    assert_eq!(diary.memory.entries(Area::Timeseries).len(), count);
+    assert_eq!(Memory::new().run_stage(run, NOW, Outcome::default()), Ok(Outcome::default()));
+}
+
+#[test]
+fn a_long_back_log_is_cut_into_runs_that_make_the_same() {
+    // 8 trips of 33 hours make some 4,000 points each: more than one run takes.
+    let long = |diary: Diary| diary.trip(0.0, &[(6001, 20.0, 0)], 0.0);
+    let diary = (0..6).fold(Diary::new(), |diary, _| long(diary));
+    let (diary, outcome) = diary.cleaned();
+    assert_linked(&diary);
+    assert_eq!(diary.made(TRIP).len(), 6);
+    assert_eq!(outcome.processed_through, Some(diary.ts));
+    assert!(!outcome.more);
+    assert_eq!(diary.made(POINT).len(), 6 * 4001);
+}
+
+#[test]
+fn everything_that_is_written_fits_the_schemas_of_the_manifest() {
+    let (diary, _) = Diary::new()
+        .trip(0.0, &[DRIVE, (1, 0.0, 2), WALK], 200.0)
+        .silence(5000.0)
+        .trip(0.0, &[(3, 20.0, 2)], 0.0)
+        .trip(0.0, &[DRIVE], 0.0)
+        .cleaned();
+    for key in MADE {
+        let name = key.strip_prefix("analysis/").expect("ours");
+        let path = format!("{}/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let schema = serde_json::from_str(&std::fs::read_to_string(path).expect("there")).expect("JSON");
+        let validator = jsonschema::validator_for(&schema).expect("a schema");
+        let entries = diary.memory.of_key(key);
+        assert!(!entries.is_empty(), "{key}");
+        for entry in entries {
+            let data = entry.data();
+            let broken: Vec<String> = validator.iter_errors(&data).map(|error| error.to_string()).collect();
+            assert!(broken.is_empty(), "{key}: {broken:?}");
+        }
+        assert!(!validator.is_valid(&json!({ "start_ts": "soon" })));
+    }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_costs_its_own_trip_only() {
+    let mut diary = Diary::new().trip(0.0, &[DRIVE], 0.0).trip(0.0, &[DRIVE], 0.0);
+    let odd = json!({ "start_ts": DAY + 10.0, "trip_id": 7 });
+    let numbers = [diary.next_id(), diary.next_id(), diary.next_id()];
+    diary.entry(numbers[0], "segmentation/raw_section", &odd);
+    diary.entry(numbers[1], "segmentation/raw_trip", &odd);
+    diary.entry(numbers[2], "background/filtered_location", &json!({ "ts": DAY + 610.0, "latitude": "47" }));
+    let (diary, _) = diary.cleaned();
+    assert_eq!(diary.made(TRIP).len(), 2);
+    let said: Vec<&str> = diary.memory.log_lines().iter().map(|line| line.1.as_str()).collect();
+    assert!(said.iter().any(|line| line.starts_with("2 entries of the raw diary")), "{said:?}");
+    assert!(said.iter().any(|line| line.starts_with("1 points have no time")), "{said:?}");
+}
+
+#[test]
+fn a_trip_that_lasts_a_month_is_none() {
+    let slow = Diary { step_s: 300_000.0, ..Diary::new() }.trip(0.0, &[DRIVE], 0.0);
+    let (diary, _) = Diary { step_s: 20.0, ..slow }.trip(0.0, &[DRIVE], 0.0).cleaned();
+    assert_eq!(diary.made(TRIP).len(), 1);
+    assert!(diary.memory.log_lines()[0].1.starts_with("1 trips last longer than three weeks"));
+}
+
+/// A member of an entry, or something else.
+fn odd() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        6 => (0.0..3000.0).prop_map(|seconds| json!(DAY + seconds)),
+        1 => Just(Value::Null),
+        1 => Just(json!("47")),
+        1 => Just(json!(-1e308)),
+        1 => Just(json!([])),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_entries_make_a_run_panic(
+        points in prop::collection::vec((odd(), -95.0..95.0, -200.0..200.0, odd()), 0..30),
+        times in prop::collection::vec((odd(), odd(), 0_usize..12), 0..8),
+    ) {
+        let mut diary = Diary::new().trip(0.0, &[WALK, DRIVE], 40.0).trip(30.0, &[(2, 200.0, 2)], 0.0);
+        for (ts, latitude, longitude, altitude) in points {
+            let number = diary.next_id();
+            let data = json!({ "ts": ts, "latitude": latitude, "longitude": longitude, "altitude": altitude });
+            diary.entry(number, "background/filtered_location", &data);
+        }
+        for (start, end, which) in times {
+            // Sections of the first trip with other times, and results of smoothing that delete points.
+            let number = diary.next_id();
+            let span = json!({ "start_ts": start, "end_ts": end, "trip_id": id(2), "sensed_mode": which,
+                "source": "s", "duration": 1.0, "start_loc": Diary::loc(0.0), "end_loc": Diary::loc(9.0) });
+            let times = diary.span(["start_", "end_"], (DAY, 0.0), (DAY + 1.0, 1.0));
+            diary.entry(number, "segmentation/raw_section", &merged([times, span]));
+            let gone: Vec<Value> = diary.points.iter().skip(which).map(|point| json!({ "$oid": point })).collect();
+            let data = json!({ "section": id(number), "deleted_points": gone });
+            let number = diary.next_id();
+            diary.entry(number, "analysis/smoothing", &data);
+        }
+        diary.raw_place(None, (0.0, 0.0));
+        // An error is an answer; a panic is none.
+        if diary.memory.run_stage(run, NOW, Outcome::default()).is_ok() {
+            assert_linked(&diary);
+        }
+    }
+}
