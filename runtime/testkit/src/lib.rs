@@ -3,12 +3,17 @@
 //! * Invariants: nothing listens on a port, nothing outside the temporary folder is touched, time is what a test says.
 //! * Not here: HTTP and TLS, which `runtime/host` tests with a phone of its own.
 
+mod canonical;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use runtime_user::{Answer, Body, Call, CallError, PipelineReport, Runtime, Settings, UserId};
+use runtime_user::catalogue::BuiltIn;
+use runtime_user::{Answer, Area, Body, Call, CallError, PipelineReport, Runtime, Settings, UserId};
 use serde_json::{Value, json};
+
+pub use canonical::canonical;
 
 /// Where recorded cases lie, if they are here: the folder that `CELLAR_SHARED` names, or `shared` beside the repository.
 /// A test that needs them says that it is skipped, aloud, where they are not.
@@ -23,7 +28,8 @@ pub struct World {
     /// The runtime itself.
     pub runtime: Arc<Runtime>,
     tokio: tokio::runtime::Runtime,
-    _folder: tempfile::TempDir,
+    cells: Vec<BuiltIn>,
+    folder: tempfile::TempDir,
 }
 
 /// What a cell answered: its status and its body, whole.
@@ -55,21 +61,63 @@ impl World {
     }
 
     /// The same with other settings.
+    pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_cells(runtime_host::cells::BUILT_IN.to_vec(), change)
+    }
+
+    /// The same with other cells.
     ///
     /// # Panics
     /// Where the operating system refuses: a test's failure.
-    pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
+    pub fn with_cells(cells: Vec<BuiltIn>, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut settings = Settings::at(folder.path());
         settings.test_cells = true;
         change(&mut settings);
-        let runtime = Runtime::open(settings, runtime_host::cells::BUILT_IN).expect("a runtime starts");
+        Self::over(folder, cells, settings)
+    }
+
+    fn over(folder: tempfile::TempDir, cells: Vec<BuiltIn>, settings: Settings) -> Self {
+        let runtime = Runtime::open(settings, &cells).expect("a runtime starts");
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .expect("threads start");
-        Self { runtime, tokio, _folder: folder }
+        Self { runtime, tokio, cells, folder }
+    }
+
+    /// The world after its host was started anew, with other settings where a test changes them.
+    ///
+    /// # Panics
+    /// Where the operating system refuses: a test's failure.
+    #[must_use]
+    pub fn restart(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let Self { runtime, tokio, cells, folder } = self;
+        let mut settings = runtime.settings().clone();
+        change(&mut settings);
+        // What holds the runtime ends first: a store is open once.
+        drop(tokio);
+        runtime.shutdown();
+        drop(runtime);
+        Self::over(folder, cells, settings)
+    }
+
+    /// Everything that is stored of a person but the audit log, in a form that does not tell ids and clocks apart.
+    ///
+    /// # Panics
+    /// Where it cannot be read: a test's failure.
+    pub fn canonical(&self, user: UserId) -> Vec<String> {
+        let mut entries = Vec::new();
+        let areas = [Area::Timeseries, Area::Usercache, Area::Errors];
+        let read = self.runtime.each_entry(user, &areas, |area, text| {
+            let mut entry: Value = serde_json::from_str(text).expect("an entry is JSON");
+            entry["area"] = format!("{area:?}").into();
+            entries.push(entry);
+            Ok(())
+        });
+        read.expect("entries are read");
+        canonical(&entries)
     }
 
     /// Another person.

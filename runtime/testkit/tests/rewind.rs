@@ -1,0 +1,162 @@
+//! What arrives late, is forgotten or is reset leaves the diary as if it had always been so.
+
+use runtime_simulator::{Person, Phone, simulate_day};
+use runtime_testkit::World;
+use runtime_user::UserId;
+
+const FIRST_DAY: u32 = 19_786;
+const SEED: u64 = 11;
+
+fn day(number: u32) -> Vec<String> {
+    simulate_day(&Person::invent(SEED, Phone::Android).plan(FIRST_DAY + number), SEED).entries
+}
+
+/// Local midnight before a day, s.
+fn midnight(number: u32) -> f64 {
+    Person::invent(SEED, Phone::Android).plan(FIRST_DAY + number).midnight_ts as f64
+}
+
+fn noon_after(days: u32) -> f64 {
+    midnight(days) + 43_200.0
+}
+
+/// Somebody whose phone put these days, one after the other, the pipeline running after each.
+fn after(world: &World, days: &[u32]) -> UserId {
+    let user = world.person("somebody");
+    for (index, number) in days.iter().enumerate() {
+        let now = noon_after(4) + 3_600.0 * index as f64;
+        world.put(user, &day(*number), now);
+        world.pipeline(user, now);
+    }
+    user
+}
+
+fn rewinds(world: &World, user: UserId, now: f64) -> usize {
+    world.pipeline(user, now).rewinds.len()
+}
+
+fn assert_same(world: &World, got: UserId, want: UserId, what: &str) {
+    let (got, want) = (world.canonical(got), world.canonical(want));
+    assert!(
+        want.iter().any(|entry| entry.contains("segmentation/raw_trip")),
+        "{what}: no trips show nothing"
+    );
+    let surplus: Vec<_> = got.iter().filter(|entry| !want.contains(entry)).take(2).collect();
+    let missing: Vec<_> = want.iter().filter(|entry| !got.contains(entry)).take(2).collect();
+    assert!(got == want, "{what}: {} of {}; surplus {surplus:?}; missing {missing:?}", got.len(), want.len());
+}
+
+#[test]
+fn a_day_that_arrives_late_is_in_the_diary_as_if_it_had_come_in_time() {
+    let world = World::start();
+    let in_time = after(&world, &[0, 1, 2, 3]);
+    for order in [[0, 2, 3, 1], [1, 0, 2, 3], [3, 2, 1, 0]] {
+        assert_same(&world, after(&world, &order), in_time, &format!("{order:?}"));
+    }
+}
+
+#[test]
+fn days_in_time_are_never_made_anew() {
+    let world = World::start();
+    let user = world.person("somebody");
+    for number in 0..4 {
+        // As phones do: the day is put in the evening, in batches.
+        let now = midnight(number + 1);
+        for batch in runtime_simulator::batches(&day(number), 300) {
+            world.put(user, batch, now);
+            assert_eq!(rewinds(&world, user, now), 0, "day {number}");
+        }
+    }
+}
+
+#[test]
+fn a_late_import_is_in_the_diary_as_if_it_had_come_in_time() {
+    let world = World::start();
+    let phone = after(&world, &[1]);
+    let mut dump = Vec::new();
+    world.runtime.dump(phone, &[runtime_user::Area::Timeseries], &mut dump).expect("a dump");
+    let mut raw: Vec<serde_json::Value> = serde_json::from_slice(&dump).expect("JSON");
+    let made = ["segmentation/", "analysis/", "inference/"];
+    raw.retain(|entry| {
+        !made
+            .iter()
+            .any(|family| entry["metadata"]["key"].as_str().is_some_and(|key| key.starts_with(family)))
+    });
+    for entry in &mut raw {
+        entry.as_object_mut().expect("an entry").remove("invalid");
+    }
+    let user = after(&world, &[0, 2]);
+    let now = noon_after(5);
+    world.runtime.import(user, serde_json::to_vec(&raw).expect("JSON").as_slice(), now).expect("imported");
+    let status = world.runtime.pipeline_status(user).expect("a status");
+    let from = status.rewind.expect("late entries ask for a rewind").wanted.from.expect("from when on");
+    assert!((midnight(1)..midnight(2)).contains(&from), "{from}");
+    assert!(status.pending.is_some());
+    assert_eq!(rewinds(&world, user, now + 60.0), 1);
+    assert_same(&world, user, after(&world, &[0, 1, 2]), "imported");
+}
+
+#[test]
+fn a_forgotten_day_was_never_there() {
+    let world = World::start();
+    for forgotten in [0, 1, 2, 3] {
+        let user = after(&world, &[0, 1, 2, 3]);
+        let span = midnight(forgotten)..=midnight(forgotten + 1).next_down();
+        let now = noon_after(5);
+        let removed = world.runtime.forget(user, span.clone(), &[], now).expect("forgotten");
+        assert_eq!(removed, day(forgotten).len() as u64, "day {forgotten}");
+        assert_eq!(world.runtime.forget(user, span, &[], now).expect("forgotten"), 0);
+        assert!(world.runtime.pending(user).is_some());
+        assert_eq!(rewinds(&world, user, now + 60.0), 1);
+        let others: Vec<_> = (0..4).filter(|number| *number != forgotten).collect();
+        assert_same(&world, user, after(&world, &others), &format!("without day {forgotten}"));
+    }
+}
+
+#[test]
+fn what_waits_in_the_usercache_is_forgotten_too_and_other_streams_stay() {
+    let world = World::start();
+    let user = world.person("somebody");
+    let now = noon_after(4);
+    world.put(user, &day(0), now);
+    let battery = ["background/battery".to_owned()];
+    let span = || midnight(0)..=midnight(1);
+    let first = world.runtime.forget(user, span(), &battery, now).expect("forgotten");
+    assert!(first > 0 && first < day(0).len() as u64, "{first}");
+    assert!(world.entries(user, &["background/battery"]).is_empty());
+    let rest = world.runtime.forget(user, span(), &["*/*".to_owned()], now).expect("forgotten");
+    assert_eq!(first + rest, day(0).len() as u64);
+    assert_eq!(world.runtime.pipeline_status(user).expect("a status").rewind, None, "nothing was made of it");
+    assert!(world.canonical(user).is_empty());
+}
+
+#[test]
+fn a_reset_from_any_moment_makes_the_same_diary_again() {
+    let world = World::start();
+    let user = after(&world, &[0, 1, 2, 3]);
+    let want = after(&world, &[0, 1, 2, 3]);
+    for step in 0..10 {
+        let from = midnight(0) + 4.0 * 86_400.0 * f64::from(step) / 9.0 - 3_600.0;
+        let now = noon_after(5) + 60.0 * f64::from(step);
+        world.runtime.rewind(user, from, now).expect("reset");
+        assert_eq!(rewinds(&world, user, now), 1);
+        assert_same(&world, user, want, &format!("from {from}"));
+    }
+    world.runtime.reset_pipeline(user, noon_after(6)).expect("reset");
+    world.pipeline(user, noon_after(6));
+    assert_same(&world, user, want, "from the beginning");
+}
+
+#[test]
+fn a_rewind_that_is_wanted_survives_a_restart() {
+    let world = World::start();
+    let user = after(&world, &[0, 1]);
+    world.runtime.rewind(user, midnight(1), noon_after(5)).expect("reset");
+    let world = world.restart(|_| {});
+    let status = world.runtime.pipeline_status(user).expect("a status");
+    assert_eq!(status.rewind.and_then(|rewind| rewind.wanted.from), Some(midnight(1)));
+    assert!(status.pending.is_some());
+    assert_eq!(rewinds(&world, user, noon_after(5)), 1);
+    assert_eq!(rewinds(&world, user, noon_after(5)), 0);
+    assert_eq!(world.runtime.pending(user), None);
+}
