@@ -1,1 +1,107 @@
 //! How much diary there is: the stage `USER_STATS`.
+//!
+//! Sets three members of the person's profile: `pipeline_range` (from the beginning of the first composite trip to the
+//! end of the last), `total_trips` (confirmed trips) and `labeled_trips` (those whose `user_input` is not empty).
+//!
+//! The reference counts all trips in every run. Here a run costs what is new: the stage remembers how many trips of
+//! each day have labels ([`counts`]), reads the trips made since, counts again the days that the window's inputs may
+//! be about, and counts everything again when its sum is not the number of trips that there are.
+//!
+//! * Units: seconds; days of UTC. The window is on the `write_ts` of inputs, as that of the stage that sets labels, and
+//!   so is the mark.
+//! * Memory: one page; what is remembered is 2 KB at most, however long the person has been here.
+//! * Quirk: a confirmed trip without `user_input` counts as one with labels, as the reference's query has it.
+
+pub mod counts;
+mod profile;
+mod read;
+
+use cells_sdk::{Documents, Failure, Outcome, ReadEntries, Run};
+
+use counts::{Counts, Day};
+use read::{Bound, Inputs};
+
+/// Why a run was given up; nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+enum StatsError {
+    #[error("cannot read {what}: {source}")]
+    Read { what: &'static str, source: Failure },
+    #[error("cannot read {what}: {source}")]
+    Page { what: &'static str, source: cells_sdk::model::page::BadPage },
+    #[error("cannot read or write the profile: {0}")]
+    Document(#[from] Failure),
+    #[error("the profile is not an object: {0}")]
+    BadProfile(#[from] serde_json::Error),
+}
+
+/// What one run leaves to the next.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Remembered {
+    counts: Counts,
+    /// Of the first composite trip, s.
+    start_ts: Option<f64>,
+    /// Of the last composite trip, s.
+    end_ts: Option<f64>,
+}
+
+/// One run of the stage.
+pub fn run<R: ReadEntries + Documents>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
+    try_run(runtime, run).map_err(|error| error.to_string())
+}
+
+fn try_run<R: ReadEntries + Documents>(runtime: &mut R, run: &Run) -> Result<Outcome, StatsError> {
+    let inputs = Inputs::read(runtime, run.start, run.end)?;
+    let trips = read::trips_count(runtime)?;
+    // A memory that cannot be read is as good as none. Where the clock was set back, what is new cannot be told.
+    let can_tell = |last: &Remembered| last.counts.through_ts().is_none_or(|ts| ts < run.now);
+    let last = serde_json::from_slice(&run.state).ok().filter(can_tell);
+    let remembered = match last {
+        Some(last) => go_on(runtime, last, &inputs, trips)?,
+        None => None,
+    };
+    let remembered = match remembered {
+        Some(remembered) => remembered,
+        None => from_scratch(runtime)?,
+    };
+    profile::update(runtime, &remembered)?;
+    let state = serde_json::to_vec(&remembered).expect("numbers and lists of them");
+    Ok(Outcome { processed_through: inputs.last_write_ts, state, more: false })
+}
+
+/// Adds what is new; `None` where that does not explain the number of trips.
+fn go_on<R: ReadEntries>(
+    runtime: &mut R,
+    last: Remembered,
+    inputs: &Inputs,
+    trips: u64,
+) -> Result<Option<Remembered>, StatsError> {
+    let Remembered { mut counts, start_ts, end_ts } = last;
+    let new_from = read::new_trips(runtime, &mut counts)?;
+    let mut nothing_removed = counts.trips() == trips;
+    for days in inputs.days(&counts) {
+        read::recount(runtime, &mut counts, days)?;
+    }
+    nothing_removed &= counts.trips() == trips;
+    if counts.trips() != trips {
+        // Where trips were taken back and made anew, what was removed lies behind the first new one.
+        let Some(from) = new_from.filter(|day| counts.has_single(*day)) else { return Ok(None) };
+        read::recount(runtime, &mut counts, from..=Day::MAX)?;
+    }
+    if counts.trips() != trips {
+        return Ok(None);
+    }
+    let bound = |known| if nothing_removed { Bound::Beyond(known) } else { Bound::Any };
+    let start_ts = read::first_start(runtime, bound(start_ts))?;
+    let end_ts = read::last_end(runtime, bound(end_ts))?;
+    Ok(Some(Remembered { counts, start_ts, end_ts }))
+}
+
+fn from_scratch<R: ReadEntries>(runtime: &mut R) -> Result<Remembered, StatsError> {
+    let mut counts = Counts::default();
+    read::recount(runtime, &mut counts, Day::MIN..=Day::MAX)?;
+    let start_ts = read::first_start(runtime, Bound::Any)?;
+    let end_ts = read::last_end(runtime, Bound::Any)?;
+    Ok(Remembered { counts, start_ts, end_ts })
+}
+
+cells_sdk::export_stage!(run);
