@@ -1,0 +1,143 @@
+//! A person's diary in the forms that other programs read: GeoJSON, GPX, CSV.
+//!
+//! [`write`] takes the confirmed trips of a span from a [`Source`], puts each together with its places, stops,
+//! sections and points, and writes it before it looks at the next.
+//!
+//! * Units: times are seconds since 1970-01-01T00:00:00Z, lengths metres; coordinates are longitude, latitude, degrees.
+//! * Memory: one trip, and 12 bytes for each trip of the span.
+//! * Not here: where entries come from (the host), and spans without readings, which no trip explains.
+
+mod entry;
+mod geojson;
+mod gpx;
+mod source;
+mod table;
+mod trip;
+
+use std::io::{self, Write};
+
+pub use entry::Entry;
+pub use geojson::timeline;
+pub use source::{Source, Visit};
+pub use trip::{Fix, Mode, Modes, Section, Trip};
+
+use gpx::Tracks;
+use table::Table;
+
+/// What to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// One GeoJSON feature collection (RFC 7946) of trips, places, stops, sections and incidents.
+    Geojson,
+    /// A feature collection for each trip, one within the other, as the reference's own clients show it.
+    Timeline,
+    /// GPX 1.1: a track for each trip, a segment for each section.
+    Gpx,
+    /// A line for each trip, with a heading.
+    Csv,
+}
+
+/// Why a diary was not written, or not whole. `E`: the source's own error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError<E> {
+    /// The source cannot be read.
+    #[error("the diary cannot be read")]
+    Read(#[source] E),
+    /// The output takes no more.
+    #[error("the diary cannot be written")]
+    Write(#[from] io::Error),
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// How many trips.
+    pub trips: u64,
+    /// Confirmed trips that lack what every trip has, and were passed over.
+    pub unread: u64,
+}
+
+/// Writes the trips that begin between `from` and `to`, s, both closed, in the order of their beginnings.
+///
+/// # Errors
+/// [`ExportError`]; what was written by then is not whole.
+pub fn write<S: Source, W: Write>(
+    source: &mut S,
+    format: Format,
+    from: f64,
+    to: f64,
+    out: W,
+) -> Result<Written, ExportError<S::Error>> {
+    let ids = trip::ids(source, from, to).map_err(ExportError::Read)?;
+    let mut sheet = Sheet::begin(format, out)?;
+    let mut written = Written::default();
+    for id in ids {
+        match Trip::read(source, id, Modes::Inferred).map_err(ExportError::Read)? {
+            Some(trip) => {
+                sheet.trip(&trip)?;
+                written.trips += 1;
+            }
+            None => written.unread += 1,
+        }
+    }
+    sheet.end()?;
+    Ok(written)
+}
+
+/// An output that was begun.
+enum Sheet<W: Write> {
+    /// The feature collection, or the list, and whether something stands in it.
+    Json {
+        out: W,
+        flat: bool,
+        begun: bool,
+    },
+    Gpx(Tracks<W>),
+    Csv(Table<W>),
+}
+
+impl<W: Write> Sheet<W> {
+    fn begin(format: Format, mut out: W) -> io::Result<Self> {
+        Ok(match format {
+            Format::Geojson => {
+                out.write_all(b"{\"type\":\"FeatureCollection\",\"features\":[")?;
+                Self::Json { out, flat: true, begun: false }
+            }
+            Format::Timeline => {
+                out.write_all(b"[")?;
+                Self::Json { out, flat: false, begun: false }
+            }
+            Format::Gpx => Self::Gpx(Tracks::begin(out)?),
+            Format::Csv => Self::Csv(Table::begin(out)?),
+        })
+    }
+
+    fn trip(&mut self, trip: &Trip) -> io::Result<()> {
+        match self {
+            Self::Json { out, flat, begun } => {
+                let values = if *flat { geojson::features(trip) } else { vec![timeline(trip)] };
+                for value in values {
+                    out.write_all(if *begun { b",\n" } else { b"\n" })?;
+                    serde_json::to_writer(&mut *out, &value)?;
+                    *begun = true;
+                }
+                Ok(())
+            }
+            Self::Gpx(tracks) => tracks.trip(trip),
+            Self::Csv(table) => table.trip(trip),
+        }
+    }
+
+    fn end(self) -> io::Result<()> {
+        match self {
+            Self::Json { mut out, flat, .. } => {
+                out.write_all(if flat { b"\n]}\n" } else { b"\n]\n" })?;
+                out.flush()
+            }
+            Self::Gpx(tracks) => tracks.end(),
+            Self::Csv(table) => table.end(),
+        }
+    }
+}
