@@ -4,6 +4,7 @@
 //!   every stream, document and row is held against the grant here, and nowhere else.
 //! * Not here: budgets and page sizes (the sandbox), what a commit does (the store).
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +24,8 @@ use crate::grant::Grant;
 pub(crate) struct Effects {
     /// Its writes.
     pub batch: Batch,
+    /// Ids that it drew for entries whose content is still to come.
+    pub drawn: BTreeMap<EntryId, StreamKey>,
     /// What it read, for the owner's audit log: one line for each `find`, `count` and document.
     pub reads: Vec<String>,
     /// What it says to the owner.
@@ -108,13 +111,17 @@ impl Reach {
         &mut self,
         bytes: &[u8],
         area: Area,
-        mut each: impl FnMut(&Store, &mut Batch, EntryId, NewEntry<'_>) -> Result<(), Failure>,
+        mut each: impl FnMut(&Store, &mut Effects, EntryId, NewEntry<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let rows = rows::read(bytes).map_err(invalid)?;
         let mut effects = lock(&self.effects);
         for (index, row) in rows.iter().enumerate() {
             let key = StreamKey::parse(row.key).map_err(|error| at(index, &error))?;
-            self.grant.check_write(area, &key, row.data)?;
+            if area == Area::Timeseries && row.data == NOTHING_YET {
+                self.grant.check_change(area, &key)?;
+            } else {
+                self.grant.check_write(area, &key, row.data)?;
+            }
             is_object(row.metadata).map_err(|why| at(index, &why))?;
             // What was set aside is kept as it came, whatever it was.
             let sound = if area == Area::Errors { is_json(row.data) } else { is_object(row.data) };
@@ -122,7 +129,7 @@ impl Reach {
             is_extra(row.extra).map_err(|why| at(index, &why))?;
             let id = EntryId(row.id.0);
             let entry = NewEntry { id: None, key, metadata: row.metadata, data: row.data, extra: row.extra };
-            each(&self.store, &mut effects.batch, id, entry)?;
+            each(&self.store, &mut effects, id, entry)?;
         }
         Ok(())
     }
@@ -138,6 +145,13 @@ impl Reach {
         }
         Ok(ids)
     }
+}
+
+/// The data of a row that only draws an id: nothing is stored until the run gives it its content.
+const NOTHING_YET: &str = "{}";
+
+fn same_stream(key: &StreamKey, entry: &NewEntry<'_>) -> Result<(), Failure> {
+    if *key == entry.key { Ok(()) } else { Err(invalid(format!("the entry is one of {}", key.as_str()))) }
 }
 
 fn describe(what: &str, query: &Query) -> String {
@@ -264,18 +278,32 @@ impl CellHost for Reach {
 
     fn insert(&mut self, rows: &[u8]) -> Result<Vec<u8>, Failure> {
         let mut ids = Vec::new();
-        self.each_row(rows, Area::Timeseries, |store, batch, _, entry| {
+        self.each_row(rows, Area::Timeseries, |store, effects, _, entry| {
             let id = store.allocate(1)[0];
             ids.extend_from_slice(&id.0);
-            batch.insert(Area::Timeseries, NewEntry { id: Some(id), ..entry });
+            if entry.data == NOTHING_YET {
+                effects.drawn.insert(id, entry.key);
+            } else {
+                effects.batch.insert(Area::Timeseries, NewEntry { id: Some(id), ..entry });
+            }
             Ok(())
         })?;
         Ok(ids)
     }
 
     fn replace(&mut self, rows: &[u8]) -> Result<(), Failure> {
-        self.each_row(rows, Area::Timeseries, |_, batch, id, entry| {
-            batch.replace(id, entry);
+        let snapshot = self.snapshot.clone();
+        self.each_row(rows, Area::Timeseries, |_, effects, id, entry| {
+            if let Some(key) = effects.drawn.remove(&id) {
+                same_stream(&key, &entry)?;
+                effects.batch.insert(Area::Timeseries, NewEntry { id: Some(id), ..entry });
+                return Ok(());
+            }
+            // An entry of another stream is not this cell's to change, whatever key the row gives it.
+            if let Some(row) = snapshot.find_id(Area::Timeseries, id).map_err(unavailable)? {
+                same_stream(&row.key, &entry)?;
+            }
+            effects.batch.replace(id, entry);
             Ok(())
         })
     }
@@ -293,28 +321,28 @@ impl CellHost for Reach {
     }
 
     fn put(&mut self, rows: &[u8]) -> Result<(), Failure> {
-        self.each_row(rows, Area::Usercache, |_, batch, _, entry| {
+        self.each_row(rows, Area::Usercache, |_, effects, _, entry| {
             let taken_in_as = cells_model::keys::taken_in_key(entry.key.as_str());
             let taken_in_as = StreamKey::parse(taken_in_as).map_err(invalid)?;
-            batch.put_usercache(entry, taken_in_as);
+            effects.batch.put_usercache(entry, taken_in_as);
             Ok(())
         })
     }
 
     fn take_in(&mut self, rows: &[u8]) -> Result<(), Failure> {
-        self.each_row(rows, Area::Timeseries, |_, batch, id, entry| {
-            batch.take_in(id, entry);
+        self.each_row(rows, Area::Timeseries, |_, effects, id, entry| {
+            effects.batch.take_in(id, entry);
             Ok(())
         })
     }
 
     fn set_aside(&mut self, rows: &[u8]) -> Result<(), Failure> {
         let snapshot = self.snapshot.clone();
-        self.each_row(rows, Area::Errors, |store, batch, id, entry| {
+        self.each_row(rows, Area::Errors, |store, effects, id, entry| {
             if id != EntryId::NONE {
-                batch.set_aside(id, entry);
+                effects.batch.set_aside(id, entry);
             } else if !is_aside(&snapshot, &entry).map_err(unavailable)? {
-                batch.insert(Area::Errors, NewEntry { id: Some(store.allocate(1)[0]), ..entry });
+                effects.batch.insert(Area::Errors, NewEntry { id: Some(store.allocate(1)[0]), ..entry });
             }
             Ok(())
         })
