@@ -29,6 +29,10 @@ impl Repeats {
         let mut numbers = None;
         for (write_ts, data, known) in &mut self.seen[..self.used] {
             if *write_ts == entry.write_ts {
+                // A resend is the same text as a rule.
+                if data == entry.data {
+                    return true;
+                }
                 let numbers = numbers.get_or_insert_with(|| compared(entry.data));
                 if *known.get_or_insert_with(|| compared(data)) == *numbers {
                     return true;

@@ -1,5 +1,6 @@
 //! The id of an entry as cells see it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -39,9 +40,22 @@ impl EntryId {
     }
 }
 
+impl EntryId {
+    /// Calls `with` with its 24 hex digits.
+    fn with_hex<T>(&self, with: impl FnOnce(&str) -> T) -> T {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = [0; 24];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        with(std::str::from_utf8(&hex).expect("hex digits are ASCII"))
+    }
+}
+
 impl fmt::Display for EntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.with_hex(|hex| f.write_str(hex))
     }
 }
 
@@ -53,14 +67,14 @@ impl fmt::Debug for EntryId {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
-    #[serde(rename = "$oid")]
-    oid: String,
+struct Wire<'a> {
+    #[serde(rename = "$oid", borrow)]
+    oid: Cow<'a, str>,
 }
 
 impl Serialize for EntryId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Wire { oid: self.to_string() }.serialize(serializer)
+        self.with_hex(|hex| Wire { oid: Cow::Borrowed(hex) }.serialize(serializer))
     }
 }
 

@@ -144,30 +144,115 @@ impl LocalTime<'_> {
     /// Appends `"<prefix>local_dt":{…},"<prefix>fmt_time":"…"`; the prefix is such as `start_`.
     pub fn write_members(&self, prefix: &str, text: &mut String) {
         let parts = &self.parts;
-        let weekday = parts.weekday().to_monday_zero_offset();
+        let numbers = [
+            ("year", i64::from(parts.year())),
+            ("month", i64::from(parts.month())),
+            ("day", i64::from(parts.day())),
+            ("hour", i64::from(parts.hour())),
+            ("minute", i64::from(parts.minute())),
+            ("second", i64::from(parts.second())),
+            ("weekday", i64::from(parts.weekday().to_monday_zero_offset())),
+        ];
+        for part in ["\"", prefix, "local_dt\":{"] {
+            text.push_str(part);
+        }
+        for (name, number) in numbers {
+            for part in ["\"", name, "\":"] {
+                text.push_str(part);
+            }
+            match u32::try_from(number) {
+                Ok(number) => Digits::of(number, 1).push_to(text),
+                Err(_) => text.push_str(&number.to_string()),
+            }
+            text.push(',');
+        }
         let zone = serde_json::to_string(self.zone).expect("a text is always JSON");
-        write!(
-            text,
-            r#""{prefix}local_dt":{{"year":{},"month":{},"day":{},"hour":{},"minute":{},"second":{},"weekday":{weekday},"timezone":{zone}}},"{prefix}fmt_time":"{self}""#,
-            parts.year(), parts.month(), parts.day(), parts.hour(), parts.minute(), parts.second(),
-        )
-        .expect("writing to a String never fails");
+        for part in ["\"timezone\":", &zone, "},\"", prefix, "fmt_time\":\""] {
+            text.push_str(part);
+        }
+        write!(text, "{self}\"").expect("writing to a String never fails");
+    }
+}
+
+/// A number in decimal digits. Entries are full of local times, and the formatter of the standard library costs
+/// several times as much.
+struct Digits {
+    bytes: [u8; 10],
+    start: usize,
+}
+
+impl Digits {
+    /// With leading zeros up to `width` digits, which are 1 to 10.
+    fn of(mut number: u32, width: usize) -> Self {
+        let (mut bytes, mut start) = ([b'0'; 10], 10);
+        while number > 0 || start > 10 - width {
+            start -= 1;
+            bytes[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        Self { bytes, start }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    fn push_to(&self, text: &mut String) {
+        text.push_str(std::str::from_utf8(self.as_bytes()).expect("digits are ASCII"));
+    }
+}
+
+/// The longest text of a local time: a year of four digits with its sign, microseconds, an offset with seconds.
+const FMT_TIME_BYTES_MAX: usize = 40;
+
+/// A text in the making, without memory of its own.
+struct Short {
+    bytes: [u8; FMT_TIME_BYTES_MAX],
+    len: usize,
+}
+
+impl Short {
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    fn put_number(&mut self, number: u32, width: usize, behind: &[u8]) {
+        self.put(Digits::of(number, width).as_bytes());
+        self.put(behind);
     }
 }
 
 impl fmt::Display for LocalTime<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = &self.parts;
-        write!(f, "{:04}-{:02}-{:02}T", parts.year(), parts.month(), parts.day())?;
-        write!(f, "{:02}:{:02}:{:02}", parts.hour(), parts.minute(), parts.second())?;
-        let micros = parts.subsec_nanosecond() / 1_000;
-        if micros != 0 {
-            write!(f, ".{micros:06}")?;
+        let small = |number: i8| u32::from(number.unsigned_abs());
+        let mut text = Short { bytes: [0; FMT_TIME_BYTES_MAX], len: 0 };
+        if parts.year() < 0 {
+            text.put(b"-");
         }
-        let (sign, offset_s) = if self.offset_s < 0 { ('-', -self.offset_s) } else { ('+', self.offset_s) };
-        write!(f, "{sign}{:02}:{:02}", offset_s / 3_600, offset_s / 60 % 60)?;
+        let year_digits = if parts.year() < 0 { 3 } else { 4 };
+        text.put_number(u32::from(parts.year().unsigned_abs()), year_digits, b"-");
+        text.put_number(small(parts.month()), 2, b"-");
+        text.put_number(small(parts.day()), 2, b"T");
+        text.put_number(small(parts.hour()), 2, b":");
+        text.put_number(small(parts.minute()), 2, b":");
+        text.put_number(small(parts.second()), 2, b"");
+        let micros = parts.subsec_nanosecond().unsigned_abs() / 1_000;
+        if micros != 0 {
+            text.put(b".");
+            text.put_number(micros, 6, b"");
+        }
+        text.put(if self.offset_s < 0 { b"-" } else { b"+" });
+        let offset_s = self.offset_s.unsigned_abs();
+        text.put_number(offset_s / 3_600, 2, b":");
+        text.put_number(offset_s / 60 % 60, 2, b"");
         // Local mean times before zones were whole minutes.
-        if offset_s % 60 != 0 { write!(f, ":{:02}", offset_s % 60) } else { Ok(()) }
+        if offset_s % 60 != 0 {
+            text.put(b":");
+            text.put_number(offset_s % 60, 2, b"");
+        }
+        f.write_str(std::str::from_utf8(&text.bytes[..text.len]).expect("digits and signs are ASCII"))
     }
 }
 
@@ -318,6 +403,16 @@ mod tests {
         let first: *const Zone = zones.get("Europe/Zurich").expect("known");
         assert!(zones.get("Not/AZone").is_err());
         assert_eq!(first, std::ptr::from_ref(zones.get("Europe/Zurich").expect("known")));
+    }
+
+    #[test]
+    fn years_have_four_places_and_a_sign_where_they_are_before_the_first() {
+        assert_eq!(formatted(-62_167_219_200.0, "UTC"), "0000-01-01T00:00:00+00:00");
+        assert_eq!(formatted(-62_200_000_000.0, "UTC"), "-002-12-17T14:13:20+00:00");
+        assert_eq!(formatted(-2e9, "Africa/Monrovia"), "1906-08-16T19:43:32-00:43:08");
+        let mut text = "{".to_owned();
+        Zone::find("UTC").expect("known").at(-62_200_000_000.0).expect("sound").write_members("", &mut text);
+        assert!(text.starts_with(r#"{"local_dt":{"year":-2,"month":12,"day":17,"hour":14,"#), "{text}");
     }
 
     proptest! {
