@@ -248,7 +248,7 @@ impl fmt::Display for LocalTime<'_> {
         text.put_number(offset_s / 3_600, 2, b":");
         text.put_number(offset_s / 60 % 60, 2, b"");
         // Local mean times before zones were whole minutes.
-        if offset_s % 60 != 0 {
+        if !offset_s.is_multiple_of(60) {
             text.put(b":");
             text.put_number(offset_s % 60, 2, b"");
         }
