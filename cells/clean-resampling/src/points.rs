@@ -161,7 +161,12 @@ impl Points {
 }
 
 /// The place of a GeoJSON point.
+///
+/// Quirk: the reference rounds what it reads from GeoJSON to 15 decimals. That changes degrees below 8 only, and
+/// shows only in ways of a few centimetres.
 pub fn position(point: Point) -> Position {
-    let [longitude, latitude] = point.coordinates;
+    let [longitude, latitude] = point.coordinates.map(|degrees| {
+        if degrees.abs() < 8.0 { format!("{degrees:.15}").parse().unwrap_or(degrees) } else { degrees }
+    });
     Position { latitude, longitude }
 }
