@@ -61,7 +61,9 @@ impl<W: Write> Tracks<W> {
 
     fn text(&mut self, name: &str, text: &str) -> io::Result<()> {
         self.xml.write_event(Event::Start(BytesStart::new(name)))?;
-        self.xml.write_event(Event::Text(BytesText::new(text)))?;
+        // XML has no way to write control characters.
+        let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
+        self.xml.write_event(Event::Text(BytesText::new(&text)))?;
         self.xml.write_event(Event::End(BytesEnd::new(name)))
     }
 

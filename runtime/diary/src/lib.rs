@@ -1,6 +1,6 @@
 //! A person's diary in the forms that other programs read: GeoJSON, GPX, CSV.
 //!
-//! [`write`] takes the confirmed trips of a span from a [`Source`], puts each together with its places, stops,
+//! [`write()`] takes the confirmed trips of a span from a [`Source`], puts each together with its places, stops,
 //! sections and points, and writes it before it looks at the next.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, lengths metres; coordinates are longitude, latitude, degrees.
@@ -95,7 +95,7 @@ enum Sheet<W: Write> {
         begun: bool,
     },
     Gpx(Tracks<W>),
-    Csv(Table<W>),
+    Csv(Box<Table<W>>),
 }
 
 impl<W: Write> Sheet<W> {
@@ -110,7 +110,7 @@ impl<W: Write> Sheet<W> {
                 Self::Json { out, flat: false, begun: false }
             }
             Format::Gpx => Self::Gpx(Tracks::begin(out)?),
-            Format::Csv => Self::Csv(Table::begin(out)?),
+            Format::Csv => Self::Csv(Box::new(Table::begin(out)?)),
         })
     }
 

@@ -1,60 +1,13 @@
 //! On recorded days, the timeline equals what the reference shows of the same entries.
 
-use std::convert::Infallible;
+mod support;
 
-use cells_model::EntryId;
 use cells_recorded::{Canonical, Case, cases, difference};
 use cells_sdk::Area;
-use cells_sdk::testing::{Memory, Stored};
-use runtime_diary::{Modes, Source, Trip, Visit, timeline};
-use runtime_types::TimeField;
+use cells_sdk::testing::Memory;
+use runtime_diary::{Modes, Trip, timeline};
 use serde_json::{Value, json};
-
-/// A recorded person.
-struct Recorded<'a>(&'a Memory);
-
-impl Recorded<'_> {
-    fn visit(&self, wanted: impl Fn(&Stored) -> Option<f64>, visit: Visit<'_>) {
-        let entries = self.0.entries(Area::Timeseries);
-        let mut found: Vec<_> =
-            entries.into_iter().filter_map(|entry| Some((wanted(entry)?, entry))).collect();
-        found.sort_by(|(a, x), (b, y)| a.total_cmp(b).then(x.id.cmp(&y.id)));
-        found.iter().for_each(|(_, entry)| visit(entry.id, &entry.data));
-    }
-}
-
-impl Source for Recorded<'_> {
-    type Error = Infallible;
-    fn between(
-        &mut self,
-        key: &str,
-        field: TimeField,
-        start: f64,
-        end: f64,
-        visit: Visit<'_>,
-    ) -> Result<(), Infallible> {
-        let field = match field {
-            TimeField::StartTs => cells_sdk::TimeField::StartTs,
-            TimeField::EnterTs => cells_sdk::TimeField::EnterTs,
-            _ => cells_sdk::TimeField::DataTs,
-        };
-        let wanted = |entry: &Stored| {
-            let ts = entry.time(field);
-            (entry.key == key && !entry.invalid && (start..=end).contains(&ts)).then_some(ts)
-        };
-        self.visit(wanted, visit);
-        Ok(())
-    }
-    fn at(&mut self, key: &str, ts: f64, visit: Visit<'_>) -> Result<(), Infallible> {
-        let field = cells_sdk::TimeField::DataTs;
-        self.visit(|entry| (entry.key == key && entry.time(field) == ts).then_some(ts), visit);
-        Ok(())
-    }
-    fn with_id(&mut self, id: EntryId) -> Result<Option<String>, Infallible> {
-        let entries = self.0.entries(Area::Timeseries);
-        Ok(entries.iter().find(|entry| entry.id == id).map(|entry| entry.data.clone()))
-    }
-}
+use support::InMemory;
 
 /// Everything that the reference made.
 fn everything(case: &Case) -> Memory {
@@ -79,7 +32,7 @@ fn every_recorded_day_is_shown_as_the_reference_shows_it() {
             .map(|trip| (trip.time(cells_sdk::TimeField::StartTs), trip.id))
             .collect();
         of_day.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut source = Recorded(&memory);
+        let mut source = InMemory(&memory);
         let read = |(_, id)| Trip::read(&mut source, id, Modes::Sensed).ok().flatten().expect("a trip");
         let got: Vec<Value> = of_day.into_iter().map(read).map(|trip| timeline(&trip)).collect();
         // Ids are compared by what they point at: as in any other entry.

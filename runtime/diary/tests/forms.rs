@@ -1,0 +1,337 @@
+//! Each form, on an invented day.
+
+mod support;
+
+use cells_sdk::Area;
+use cells_sdk::testing::Memory;
+use proptest::prelude::*;
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use runtime_diary::{Format, Written, write};
+use serde_json::{Value, json};
+use support::InMemory;
+
+const DAY: f64 = 1_700_000_000.0;
+
+fn id(number: u32) -> Value {
+    json!({"$oid": format!("{number:024x}")})
+}
+
+fn hex(number: u32) -> String {
+    format!("{number:024x}")
+}
+
+fn point(longitude: f64, latitude: f64) -> Value {
+    json!({"type": "Point", "coordinates": [longitude, latitude]})
+}
+
+fn time(ts: f64) -> String {
+    cells_model::time::local(ts, "Europe/Zurich").expect("sound").1
+}
+
+#[derive(Default)]
+struct Day {
+    memory: Memory,
+    /// How far behind its last point a ride ends, degrees.
+    gap: f64,
+}
+
+impl Day {
+    fn entry(mut self, number: u32, key: &str, data: Value) -> Self {
+        let dump = json!([{"_id": id(number), "metadata": {"key": key, "write_ts": 1.5}, "data": data}]);
+        self.memory = self.memory.with_entries(Area::Timeseries, &dump.to_string());
+        self
+    }
+
+    /// A trip of 600 s between two places, with a ride of three points and a walk of one.
+    fn trip(self, number: u32, start: f64, user_input: Value) -> Self {
+        let (start, end) = (DAY + start, DAY + start + 600.0);
+        let [from, to, stop, ride, walk, mode] = [1, 2, 3, 4, 5, 6].map(|part| number * 100 + part);
+        let trip = json!({
+            "start_ts": start, "end_ts": end, "start_fmt_time": time(start), "end_fmt_time": time(end),
+            "start_place": id(from), "end_place": id(to), "cleaned_trip": id(number + 1),
+            "start_loc": point(8.0, 47.0), "end_loc": point(8.1, 47.1), "distance": 1_500.5, "duration": 600.0,
+            "inferred_section_summary": {"distance": {"WALKING": 250.25, "TRAM": 1_250.25}},
+            "user_input": user_input,
+        });
+        let gap = self.gap;
+        let section = |from: f64, to: f64, mode: u8, metres: f64| {
+            json!({
+                "trip_id": id(number + 1), "start_ts": start + from, "end_ts": start + to, "sensed_mode": mode,
+                "start_loc": point(8.0, 47.0), "end_loc": point(8.0 + to / 6_000.0 + gap, 47.1),
+                "distance": metres, "speeds": [0.0], "distances": [0.0],
+            })
+        };
+        let mut inferred = section(0.0, 400.0, 8, 1_250.25);
+        inferred["cleaned_section"] = id(ride);
+        let mut day = self
+            .entry(number, "analysis/confirmed_trip", trip)
+            .entry(
+                from,
+                "analysis/confirmed_place",
+                json!({"exit_ts": start, "location": point(8.01, 47.01)}),
+            )
+            .entry(to, "analysis/confirmed_place", json!({"enter_ts": end, "location": point(8.11, 47.11)}))
+            .entry(
+                stop,
+                "analysis/cleaned_stop",
+                json!({
+                    "trip_id": id(number + 1), "enter_ts": start + 400.0, "exit_ts": start + 500.0,
+                    "enter_loc": point(8.05, 47.1), "exit_loc": point(8.06, 47.1),
+                }),
+            )
+            .entry(ride, "analysis/cleaned_section", section(0.0, 400.0, 0, 1_250.25))
+            .entry(walk, "analysis/cleaned_section", section(500.0, 600.0, 7, 250.25))
+            .entry(mode, "analysis/inferred_section", inferred);
+        for (part, (ts, altitude)) in
+            (10..).zip([(0.0, Some(400.5)), (200.0, None), (400.0, Some(402.0)), (600.0, None)])
+        {
+            let longitude = 8.0 + ts / 6_000.0;
+            let mut data = json!({"ts": start + ts, "loc": point(longitude, 47.1)});
+            if let Some(altitude) = altitude {
+                data["altitude"] = f64::into(altitude);
+            }
+            day = day.entry(number * 100 + part, "analysis/recreated_location", data);
+        }
+        day
+    }
+
+    fn written(&self, format: Format, from: f64, to: f64) -> (String, Written) {
+        let mut out = Vec::new();
+        let written = write(&mut InMemory(&self.memory), format, from, to, &mut out).expect("it is written");
+        (String::from_utf8(out).expect("a text"), written)
+    }
+
+    fn all(&self, format: Format) -> String {
+        self.written(format, f64::NEG_INFINITY, f64::INFINITY).0
+    }
+
+    fn json(&self, format: Format) -> Value {
+        serde_json::from_str(&self.all(format)).expect("JSON")
+    }
+}
+
+fn day() -> Day {
+    Day::default().trip(1_000, 100.0, json!({})).trip(
+        2_000,
+        5_000.0,
+        json!({"mode_confirm": "tram, 2 stops"}),
+    )
+}
+
+/// Refuses what RFC 7946 does not allow of a feature.
+fn check_feature(feature: &Value) {
+    assert_eq!(feature["type"], "Feature");
+    assert!(feature["id"].is_string() && feature["properties"].is_object(), "{feature}");
+    let coordinates = &feature["geometry"]["coordinates"];
+    let is_position =
+        |value: &Value| value.as_array().is_some_and(|of| of.len() == 2 && of.iter().all(Value::is_f64));
+    match feature["geometry"]["type"].as_str() {
+        None => assert!(feature["geometry"].is_null(), "{feature}"),
+        Some("Point") => assert!(is_position(coordinates), "{feature}"),
+        Some("LineString") => {
+            let line = coordinates.as_array().expect("a list");
+            assert!(line.len() >= 2 && line.iter().all(is_position), "{feature}");
+        }
+        Some(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn geojson_is_one_flat_collection_in_which_each_part_names_its_trip() {
+    let shown = day().json(Format::Geojson);
+    assert_eq!(shown["type"], "FeatureCollection");
+    let features = shown["features"].as_array().expect("a list");
+    features.iter().for_each(check_feature);
+    let kinds: Vec<_> = features[..6]
+        .iter()
+        .map(|feature| feature["properties"]["feature_type"].as_str().expect("a text"))
+        .collect();
+    assert_eq!(kinds, ["trip", "start_place", "end_place", "stop", "section", "section"]);
+    assert_eq!(features.len(), 12);
+    for (feature, trip) in features.iter().zip([[1_000; 6], [2_000; 6]].concat()) {
+        let of_trip = feature["properties"]["feature_type"] == "trip";
+        let named = if of_trip { &feature["id"] } else { &feature["properties"]["trip"] };
+        assert_eq!(*named, hex(trip));
+    }
+    let ride = &features[4];
+    assert_eq!(ride["geometry"]["coordinates"].as_array().map(Vec::len), Some(3));
+    assert_eq!(ride["properties"]["sensed_mode"], "PredictedModeTypes.TRAM");
+    assert_eq!(ride["properties"]["timestamps"][1], json!(1_700_000_300_000_u64));
+    assert_eq!(features[5]["geometry"], point(8.1, 47.1));
+    assert_eq!(features[5]["properties"]["mode"], "WALKING");
+}
+
+#[test]
+fn the_timeline_is_a_collection_for_each_trip() {
+    let shown = day().json(Format::Timeline);
+    let trips = shown.as_array().expect("a list");
+    assert_eq!(trips.len(), 2);
+    assert_eq!(trips[0]["features"].as_array().map(Vec::len), Some(5));
+    assert_eq!(trips[0]["features"][3]["type"], "FeatureCollection");
+    assert_eq!(trips[0]["properties"]["feature_type"], "trip");
+}
+
+#[test]
+fn what_its_owner_reports_on_the_way_stands_with_the_trip() {
+    let stress = |ts: f64| json!({"ts": DAY + ts, "loc": point(8.2, 47.2), "stress": 80});
+    let day = day().entry(1, "manual/incident", stress(150.0)).entry(2, "manual/incident", stress(900.0));
+    let shown = day.json(Format::Timeline);
+    let features = shown[0]["features"].as_array().expect("a list");
+    let incident = &features[5];
+    assert_eq!((features.len(), &incident["id"]), (6, &json!(hex(1))));
+    assert_eq!((&incident["geometry"], &incident["properties"]["stress"]), (&point(8.2, 47.2), &json!(80)));
+}
+
+#[test]
+fn a_section_whose_end_was_moved_is_closed_by_the_reading_from_there() {
+    let line = |gap: f64| {
+        let reading = json!({"ts": DAY + 500.0, "loc": point(8.07, 47.1)});
+        let day = Day { gap, ..Day::default() }.entry(77, "background/filtered_location", reading);
+        let shown = day.trip(1_000, 100.0, json!({})).json(Format::Geojson);
+        shown["features"][4]["geometry"]["coordinates"].as_array().expect("a line").clone()
+    };
+    assert_eq!(line(0.000_01).len(), 3, "it ends there, to ten metres");
+    let closed = line(0.01);
+    assert_eq!((closed.len(), &closed[3]), (4, &json!([8.07, 47.1])));
+}
+
+#[test]
+fn gpx_has_a_track_for_each_trip_and_a_segment_for_each_section() {
+    let text = day().all(Format::Gpx);
+    let mut reader = Reader::from_str(&text);
+    let (mut path, mut seen, mut points) = (Vec::new(), Vec::new(), Vec::new());
+    loop {
+        match reader.read_event().expect("sound XML") {
+            Event::Start(start) => {
+                let name = start.name().as_ref().to_owned();
+                if name == "trkpt" {
+                    let of = |name: &str| {
+                        let value = start.try_get_attribute(name).expect("sound").expect("there");
+                        value.value.into_owned()
+                    };
+                    points.push((of("lat"), of("lon")));
+                }
+                path.push(name);
+            }
+            Event::End(_) => drop(path.pop()),
+            Event::Text(text) if !text.as_ref().trim().is_empty() => {
+                seen.push((path.join("/"), text.as_ref().to_owned()));
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert_eq!((points.len(), &points[1]), (8, &("47.1".to_owned(), "8.033333333333333".to_owned())));
+    let of = |wanted: &str| {
+        seen.iter().filter(|(path, _)| path == wanted).map(|(_, text)| text.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("gpx/trk/name")[0], "2023-11-14T23:15:00+01:00 to 2023-11-14T23:25:00+01:00");
+    assert_eq!(of("gpx/trk/desc")[0], "TRAM 1.25 km, WALKING 0.25 km");
+    assert_eq!(of("gpx/trk/trkseg/trkpt/time")[..2], ["2023-11-14T22:15:00Z", "2023-11-14T22:18:20Z"]);
+    assert_eq!(of("gpx/trk/trkseg/trkpt/ele"), ["400.5", "402", "400.5", "402"]);
+    assert_eq!(text.matches("<trkseg>").count(), 4);
+    assert!(text.contains(r#"version="1.1" creator="Cellar" xmlns="http://www.topografix.com/GPX/1/1""#));
+}
+
+#[test]
+fn csv_has_a_line_for_each_trip_with_its_modes_and_labels() {
+    let label = "tram, \"fast\"\nand late";
+    let form = json!({"_id": id(9), "data": {"label": "2 people", "xmlResponse": "<a/>"}});
+    let input = json!({"mode_confirm": label, "trip_user_input": form});
+    let text = Day::default().trip(1_000, 100.0, input).all(Format::Csv);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let heading = reader.headers().expect("there").clone();
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("sound");
+    assert_eq!(rows.len(), 1);
+    let of = |name: &str| {
+        rows[0].get(heading.iter().position(|column| column == name).expect("a column")).expect("a field")
+    };
+    assert_eq!(of("start_time"), "2023-11-14T23:15:00+01:00");
+    assert_eq!((of("start_latitude"), of("start_longitude")), ("47.01", "8.01"));
+    assert_eq!((of("end_latitude"), of("end_longitude")), ("47.11", "8.11"));
+    assert_eq!((of("distance_m"), of("duration_s")), ("1500.5", "600"));
+    assert_eq!((of("main_mode"), of("modes_m")), ("TRAM", "TRAM 1250; WALKING 250"));
+    assert_eq!((of("mode_confirm"), of("purpose_confirm"), of("trip_user_input")), (label, "", "2 people"));
+    assert_eq!(of("trip"), hex(1_000));
+}
+
+#[test]
+fn only_trips_that_begin_within_the_span_are_written() {
+    let day = day();
+    for (from, to, trips) in [(0.0, 99.0, 0), (100.0, 100.0, 1), (100.0, 5_000.0, 2), (101.0, 1e9, 1)] {
+        let (_, written) = day.written(Format::Csv, DAY + from, DAY + to);
+        assert_eq!(written.trips, trips, "{from} to {to}");
+    }
+}
+
+#[test]
+fn nobody_has_been_anywhere_and_each_form_is_whole() {
+    let nobody = Day::default();
+    assert_eq!(nobody.json(Format::Geojson), json!({"type": "FeatureCollection", "features": []}));
+    assert_eq!(nobody.json(Format::Timeline), json!([]));
+    assert_eq!(nobody.all(Format::Csv).lines().count(), 1);
+    assert!(nobody.all(Format::Gpx).trim_end().ends_with("</gpx>"));
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let mut small = [0; 100];
+    let day = day();
+    let failed = write(&mut InMemory(&day.memory), Format::Geojson, 0.0, f64::INFINITY, &mut small[..]);
+    assert_eq!(failed.expect_err("it does not fit").to_string(), "the diary cannot be written");
+}
+
+/// What a member may be in an entry that somebody imported.
+fn odd() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!(null)),
+        Just(json!("]]><&\u{0}")),
+        Just(json!(1e300)),
+        Just(json!(-5)),
+        Just(json!([])),
+        Just(json!({})),
+        Just(id(7)),
+        Just(point(1e300, -1e300)),
+        Just(json!({"coordinates": [1]})),
+        Just(json!({"distance": {"A": "b"}})),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_entry_makes_an_export_panic_and_what_is_written_can_be_read(
+        members in prop::collection::vec((0..22_usize, 0..5_usize, odd()), 0..12)
+    ) {
+        const NAMES: [&str; 22] = [
+            "end_ts", "start_place", "end_place", "cleaned_trip", "user_input", "inferred_section_summary", "distance",
+            "duration", "start_fmt_time", "location", "enter_loc", "exit_loc", "trip_id", "end_loc", "sensed_mode",
+            "cleaned_section", "loc", "altitude", "start_loc", "mode_confirm", "speeds", "source",
+        ];
+        const KEYS: [&str; 5] = [
+            "analysis/confirmed_trip", "analysis/confirmed_place", "analysis/cleaned_section", "analysis/cleaned_stop",
+            "analysis/recreated_location",
+        ];
+        let mut entries = [
+            json!({"start_ts": DAY, "end_ts": DAY + 9.0, "start_place": id(2), "end_place": id(2), "cleaned_trip": id(7)}),
+            json!({"enter_ts": DAY}),
+            json!({"start_ts": DAY, "end_ts": DAY + 9.0, "trip_id": id(7)}),
+            json!({"enter_ts": DAY, "trip_id": id(7)}),
+            json!({"ts": DAY, "loc": point(8.0, 47.0)}),
+        ];
+        for (name, entry, value) in members {
+            entries[entry][NAMES[name]] = value;
+        }
+        let mut day = Day::default();
+        for (number, (key, data)) in (1..).zip(KEYS.into_iter().zip(entries)) {
+            day = day.entry(number, key, data);
+        }
+        day.json(Format::Geojson);
+        day.json(Format::Timeline);
+        let table = day.all(Format::Csv);
+        prop_assert!(csv::Reader::from_reader(table.as_bytes()).records().all(|row| row.is_ok()));
+        let text = day.all(Format::Gpx);
+        let mut reader = Reader::from_str(&text);
+        while reader.read_event().expect("sound XML") != Event::Eof {}
+    }
+}
