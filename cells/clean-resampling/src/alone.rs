@@ -4,6 +4,8 @@
 //! member of the phone's point, the parts of its local time as members of their own, its number in the table
 //! (`index`), its owner and its time of writing. And a row with a gap is dropped, so the point is kept only where it
 //! has every member that any point of the window has.
+//!
+//! Not as the reference: of a back-log that is cut into runs, `index` counts and members are those of one run.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -110,9 +110,8 @@ impl Piece {
         let (mut points, mut zones) = (Points::default(), ZoneTable::default());
         let (mut anchors, mut deleted) = (Anchors::default(), Deleted::default());
         if !window.sections.is_empty() {
-            let ends = window.journeys.iter().map(|journey| journey.entry.data.known.end_ts);
-            let end = ends.fold(f64::NEG_INFINITY, f64::max).min(run.end);
-            points = Points::read(runtime, run.start.map(|start| start - BEFORE_S), end, &mut zones)?;
+            let (start, end) = (run.start.map(|start| start - BEFORE_S), window.end_ts().min(run.end));
+            points = Points::read(runtime, start, end, &mut zones)?;
             anchors = Anchors::find(runtime, &window, &points, &mut zones)?;
             deleted = Deleted::read(runtime, &window)?;
         }
@@ -243,7 +242,9 @@ impl Piece {
             })
             .collect();
         let wanted: BTreeSet<EntryId> = alone.iter().map(|(_, id)| *id).collect();
-        let rows = alone::read_rows(runtime, run.start, run.end, &wanted)?;
+        // Of a back-log that was cut, only this piece: what comes behind it is read by the next run.
+        let end = if self.window.is_cut() { self.window.end_ts() } else { run.end };
+        let rows = alone::read_rows(runtime, run.start, end, &wanted)?;
         for (section, id) in &mut alone {
             if !rows.contains_key(id) {
                 section.lose_path();

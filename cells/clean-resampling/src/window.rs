@@ -186,6 +186,11 @@ impl Window {
         self.journeys.truncate(index);
     }
 
+    /// When the last of its journeys ended, s.
+    pub fn end_ts(&self) -> f64 {
+        self.journeys.iter().map(|journey| journey.entry.data.known.end_ts).fold(f64::NEG_INFINITY, f64::max)
+    }
+
     /// The place of that id; every journey has both of its own.
     pub fn place(&self, id: EntryId) -> &Raw<Place> {
         self.places.get(&id).expect("a journey without its places is passed over")

@@ -414,6 +414,7 @@ fn everything_that_is_written_fits_the_schemas_of_the_manifest() {
             let data = entry.data();
             let broken: Vec<String> = validator.iter_errors(&data).map(|error| error.to_string()).collect();
             assert!(broken.is_empty(), "{key}: {broken:?}");
+            assert_eq!(cells_sdk::model::keys::check(key, &entry.data), Ok(()));
         }
         assert!(!validator.is_valid(&json!({ "start_ts": "soon" })));
     }
