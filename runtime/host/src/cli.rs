@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
-use crate::verbs::{phone, pipeline, serve, types, user};
+use crate::verbs::{export, phone, pipeline, serve, types, user};
 use crate::{bench, demo, replay};
 
 #[derive(Debug, Parser)]
@@ -40,6 +40,9 @@ enum Verb {
     /// Add, list, suspend, export, import and erase people
     #[command(subcommand)]
     User(user::Verb),
+    /// Write a person's diary as GeoJSON, GPX or CSV
+    #[command(after_help = export::EXAMPLE)]
+    Export(export::Args),
     /// Act as a phone
     #[command(subcommand)]
     Phone(phone::Verb),
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         }),
         Verb::Replay(args) => run_replay(&args, json),
         Verb::User(verb) => user::run(verb, json),
+        Verb::Export(args) => export::run(args, json),
         Verb::Phone(verb) => phone::run(verb, json),
         Verb::Pipeline(verb) => pipeline::run(verb, json),
         Verb::Types => types::run(json),

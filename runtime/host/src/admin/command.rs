@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use runtime_diary::Format;
 use runtime_user::people::PersonRecord;
 use runtime_user::{Area, Runtime, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{export, import};
+use super::{diary, export, import};
 use crate::failure::Failure;
 use crate::http::service::now;
 use crate::tls::Pin;
@@ -41,6 +42,19 @@ pub enum Command {
         user: String,
         /// Which file; absolute, and not there yet.
         output: PathBuf,
+    },
+    /// Writes a person's diary for other programs.
+    ExportDiary {
+        /// Whose.
+        user: String,
+        /// In which form.
+        format: Format,
+        /// Only trips that begin at this moment or later, s.
+        from: Option<f64>,
+        /// Only trips that begin at this moment or earlier, s.
+        to: Option<f64>,
+        /// Which file; absolute, and not there yet. None: into the answer.
+        output: Option<PathBuf>,
     },
     /// Reads an export as a new person, or a dump into a person.
     Import {
@@ -130,6 +144,10 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
             Ok(json!({ "id": id.dashed(), "suspended": suspended }))
         }
         Command::Export { user, output } => export::export(runtime, find(runtime, &user)?, &output),
+        Command::ExportDiary { user, format, from, to, output } => {
+            let span = [from.unwrap_or(f64::NEG_INFINITY), to.unwrap_or(f64::INFINITY)];
+            diary::export(runtime, find(runtime, &user)?, format, span, output.as_deref())
+        }
         Command::Import { into, input } => {
             let into = into.map(|user| find(runtime, &user)).transpose()?;
             import::import(runtime, door, into, &input)

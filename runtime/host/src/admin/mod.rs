@@ -7,6 +7,7 @@
 //!   connection string of a person who is added.
 
 mod command;
+mod diary;
 mod export;
 mod folder;
 mod import;

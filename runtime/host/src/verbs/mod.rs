@@ -1,5 +1,6 @@
 //! What each verb of `cellar` does, a file a verb.
 
+pub mod export;
 pub mod phone;
 pub mod pipeline;
 pub mod serve;

@@ -1,0 +1,97 @@
+//! `cellar export`: a diary leaves in each form, whether a host runs or not.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+const START: f64 = 1_700_000_000.0;
+
+fn cellar(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cellar")).args(args).output().expect("it starts")
+}
+
+fn done(args: &[&str]) -> String {
+    let output = cellar(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("a text")
+}
+
+fn id(number: u32) -> Value {
+    json!({"$oid": format!("{number:024x}")})
+}
+
+fn entry(number: u32, key: &str, data: Value) -> Value {
+    json!({"_id": id(number), "metadata": {"key": key, "write_ts": START}, "data": data})
+}
+
+fn point(longitude: f64) -> Value {
+    json!({"type": "Point", "coordinates": [longitude, 47.5]})
+}
+
+/// Two trips of one section, an hour apart.
+fn diary() -> Value {
+    let mut entries = Vec::new();
+    for (number, start) in [(100, START), (200, START + 3_600.0)] {
+        let end = start + 60.0;
+        let trip = json!({
+            "start_ts": start, "end_ts": end, "start_fmt_time": format!("from {start}"), "end_fmt_time": "?",
+            "start_place": id(number + 1), "end_place": id(number + 2), "cleaned_trip": id(number + 3),
+            "distance": 500.0, "duration": 60.0, "user_input": {"mode_confirm": "bike"},
+        });
+        let section = json!({"trip_id": id(number + 3), "start_ts": start, "end_ts": end, "sensed_mode": 1});
+        entries.extend([
+            entry(number, "analysis/confirmed_trip", trip),
+            entry(number + 1, "analysis/confirmed_place", json!({"exit_ts": start, "location": point(8.5)})),
+            entry(number + 2, "analysis/confirmed_place", json!({"enter_ts": end, "location": point(8.6)})),
+            entry(number + 4, "analysis/cleaned_section", section),
+            entry(number + 5, "analysis/recreated_location", json!({"ts": start, "loc": point(8.5)})),
+            entry(number + 6, "analysis/recreated_location", json!({"ts": end, "loc": point(8.6)})),
+        ]);
+    }
+    entries.into()
+}
+
+#[test]
+fn a_diary_leaves_in_each_form_with_and_without_a_host() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, dump) = (at("data"), at("dump.json"));
+    fs::write(&dump, diary().to_string()).expect("written");
+    done(&["user", "add", "--data", &data, "Ada"]);
+    done(&["user", "import", "--data", &data, "--into", "Ada", "--input", &dump]);
+    let export =
+        |more: &[&str]| done(&[&["export", "--data", &data, "--user", "Ada", "--format"], more].concat());
+
+    let alone = export(&["csv"]);
+    assert_eq!(alone.lines().count(), 3, "{alone}");
+    assert!(alone.lines().nth(1).expect("a trip").contains("8.6,500,60,"), "{alone}");
+    let shown: Value = serde_json::from_str(&export(&["geojson"])).expect("JSON");
+    assert_eq!(shown["features"].as_array().map(Vec::len), Some(8));
+    let later = export(&["gpx", "--from", &(START + 1.0).to_string(), "--to", "2023-11-15T00:00:00Z"]);
+    assert_eq!((later.matches("<trk>").count(), later.matches("<trkpt").count()), (1, 2), "{later}");
+
+    let mut host = Command::new(env!("CARGO_BIN_EXE_cellar"))
+        .args(["serve", "--data", &data, "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    BufReader::new(host.stdout.take().expect("piped")).read_line(&mut line).expect("it is ready");
+    let file = at("diary.csv");
+    let told = export(&["csv", "--output", &file]);
+    assert_eq!(told.trim_end(), format!("2 trips written to {file}"));
+    assert_eq!(fs::read_to_string(&file).expect("there"), alone, "a host gives what a verb alone gives");
+    assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
+    assert_eq!(export(&["csv"]), alone);
+    let again = cellar(&["export", "--data", &data, "--user", "Ada", "--format", "csv", "--output", &file]);
+    assert_eq!(again.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(words.contains("File exists") && words.contains("name a new file"), "{words}");
+    kill_process(Pid::from_child(&host), Signal::TERM).expect("it runs");
+    host.wait().expect("it ends");
+}
