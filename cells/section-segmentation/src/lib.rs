@@ -1,6 +1,6 @@
 //! Cuts trips into sections, each travelled in one way, and stops between them: the stage `SECTION_SEGMENTATION`.
 //!
-//! Reads raw trips of the run's window with the filtered locations and motion activity of their time; writes
+//! Reads raw trips of the run's window with the filtered locations, motion activity and beacons of their time; writes
 //! `segmentation/raw_section` and `segmentation/raw_stop`, linked with one another. What it computes equals the
 //! reference entry by entry; rules that look odd are the reference's and say so.
 //!
@@ -8,6 +8,7 @@
 //! * Memory: about 85 bytes a point, 24 bytes a motion activity and 400 bytes a trip of the window.
 //! * Not here: which points are wrong (`JUMP_SMOOTHING`), and in what vehicle (`MODE_INFERENCE`).
 
+pub mod beacons;
 pub mod changes;
 mod ends;
 pub mod merging;
@@ -27,10 +28,12 @@ use std::ops::Range;
 use cells_locations::ReadError;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::time::BadTime;
-use cells_sdk::{Failure, Level, Log, Outcome, ReadEntries, Run, WriteEntries};
+use cells_sdk::{Documents, Failure, Level, Log, Outcome, ReadEntries, Run, WriteEntries};
 
-use ends::read_two;
-use read::{Motions, Points, Trip, trips};
+use beacons::{Beacons, VEHICLES, Vehicles};
+use changes::changes;
+use ends::{Moment, read_two};
+use read::{Motions, Points, Trip, span, trips};
 use sections::{Part, unknown};
 use store::{Cut, Leg};
 use track::Track;
@@ -46,6 +49,8 @@ const NEAR_ROWS_MAX: usize = 8;
 enum SectionError {
     #[error("cannot read the window")]
     Read(#[from] ReadError),
+    #[error("cannot read the document {VEHICLES}")]
+    Document(#[source] Failure),
     #[error("cannot write sections and stops")]
     Write(#[from] Failure),
     #[error("point {id} at {ts} s is in the columns but has no entry")]
@@ -61,88 +66,137 @@ enum SectionError {
 }
 
 /// One run of the stage.
-pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
+pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
+    runtime: &mut R,
+    run: &Run,
+) -> Result<Outcome, String> {
     try_run(runtime, run).map_err(|error| with_causes(&error))
 }
 
-fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, SectionError> {
+fn try_run<R: ReadEntries + WriteEntries + Documents + Log>(
+    runtime: &mut R,
+    run: &Run,
+) -> Result<Outcome, SectionError> {
     let found = trips(runtime, run)?;
-    let (mut pointless, mut unreadable_motions) = (0, 0);
+    let mut pointless = 0;
     if !found.trips.is_empty() {
-        let points = Points::read(runtime, run, &found.trips)?;
-        let motions = Motions::read(runtime, run, &found.trips)?;
-        unreadable_motions = motions.unreadable;
+        let readings = Readings::read(runtime, run, &found.trips)?;
         let mut unsensed = Unsensed::new(&found.trips);
         let mut cuts = Vec::with_capacity(found.trips.len());
         for trip in &found.trips {
-            let rows = points.of(trip);
+            let rows = readings.points.of(trip);
             if rows.is_empty() {
                 pointless += 1;
                 continue;
             }
-            let track = Track::new(&points.ts()[rows.clone()], &points.positions()[rows.clone()]);
-            let changes = changes::changes(motions.of(trip), trip.method.confidence_min(), &track);
-            let parts = if !changes.is_empty() {
-                trip.method.sections(&track, &changes)
-            } else if unsensed.is_real(runtime, trip)? {
-                vec![unknown(&track)]
-            } else {
-                Vec::new()
-            };
-            cuts.push(Cut { trip: trip.id, legs: legs(runtime, trip, &points, rows, &parts)? });
+            let parts = parts(runtime, trip, &readings, rows.clone(), &mut unsensed)?;
+            cuts.push(Cut { trip: trip.id, legs: legs(runtime, trip, &readings, rows, &parts)? });
         }
         store::write(runtime, &cuts, run.now)?;
+        tell(runtime, readings.motions.unreadable, "motion activities have no known kind: passed over");
     }
-    report(runtime, [found.unreadable, pointless, unreadable_motions]);
+    tell(runtime, found.unreadable, "trips cannot be read: left without sections");
+    tell(runtime, pointless, "trips have no points: left without sections");
     Ok(Outcome { processed_through: found.through, state: Vec::new(), more: false })
 }
 
-/// Gives sections their moments. The first begins with the trip and the last ends with it, whatever points they have.
+/// Of the time of a run's trips.
+struct Readings {
+    points: Points,
+    motions: Motions,
+    beacons: Beacons,
+}
+
+impl Readings {
+    fn read<R: ReadEntries + Documents + Log>(
+        runtime: &mut R,
+        run: &Run,
+        trips: &[Trip],
+    ) -> Result<Self, SectionError> {
+        let span = span(run, trips);
+        let points = Points::read(runtime, span)?;
+        let motions = Motions::read(runtime, span)?;
+        let vehicles = vehicles(runtime)?;
+        Ok(Self { points, motions, beacons: Beacons::read(runtime, vehicles, span)? })
+    }
+}
+
+/// The person's vehicles. A document of another form costs the sections their vehicles, and nothing else.
+fn vehicles<R: Documents + Log>(runtime: &mut R) -> Result<Vehicles, SectionError> {
+    let document = runtime.document(VEHICLES).map_err(SectionError::Document)?;
+    Ok(document.map_or_else(Vehicles::default, |text| {
+        Vehicles::parse(&text).unwrap_or_else(|bad| {
+            runtime.log(Level::Warn, &format!("no beacon names a vehicle: the document {VEHICLES}: {bad}"));
+            Vehicles::default()
+        })
+    }))
+}
+
+/// Which of its points each section of a trip has; the trip has some.
+fn parts<R: ReadEntries>(
+    runtime: &mut R,
+    trip: &Trip,
+    readings: &Readings,
+    rows: Range<usize>,
+    unsensed: &mut Unsensed<'_>,
+) -> Result<Vec<Part>, ReadError> {
+    let points = &readings.points;
+    let track = Track::new(&points.ts()[rows.clone()], &points.positions()[rows]);
+    let changes = changes(readings.motions.of(trip), trip.method.confidence_min(), &track);
+    if !changes.is_empty() {
+        return Ok(trip.method.sections(&track, &changes));
+    }
+    Ok(if unsensed.is_real(runtime, trip)? { vec![unknown(&track)] } else { Vec::new() })
+}
+
+/// Gives sections their moments and vehicles. The first begins with the trip and the last ends with it, whatever points
+/// they have.
 fn legs<R: ReadEntries>(
     runtime: &mut R,
     trip: &Trip,
-    points: &Points,
+    Readings { points, beacons, .. }: &Readings,
     rows: Range<usize>,
     parts: &[Part],
 ) -> Result<Vec<Leg>, SectionError> {
-    let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return Ok(Vec::new()) };
-    let (trip_first, trip_last) = (rows.start, rows.end - 1);
-    let is_start = |row: usize| trip.start.is_at(points.ts()[row], points.positions()[row]);
-    let is_end = |row: usize| trip.end.is_at(points.ts()[row], points.positions()[row]);
-    // As a rule the ends of the trip are those of its points, and nothing has to be read.
-    let (start, end) = match (is_start(trip_first), is_end(trip_last)) {
-        (true, true) => (trip.start.clone(), trip.end.clone()),
-        (known_start, known_end) => {
-            let near = trip_last - trip_first <= NEAR_ROWS_MAX;
-            let [start, end] = read_two(runtime, [points.row(trip_first), points.row(trip_last)], near)?;
-            (
-                if known_start { trip.start.clone() } else { start },
-                if known_end { trip.end.clone() } else { end },
-            )
-        }
-    };
-    let mut legs = vec![Leg { start, end: end.clone(), kind: first.kind }];
+    let Some(first) = parts.first() else { return Ok(Vec::new()) };
+    let (start, end) = ends_of_trip(runtime, trip, points, &rows)?;
+    let mut legs = vec![Leg { start, end: end.clone(), kind: first.kind, vehicle: None }];
     for pair in parts.windows(2) {
         let (before, after) = (rows.start + pair[0].last, rows.start + pair[1].first);
         let near = before.abs_diff(after) <= NEAR_ROWS_MAX;
         let [leave, enter] = read_two(runtime, [points.row(before), points.row(after)], near)?;
         legs.last_mut().expect("there is the first").end = leave;
-        legs.push(Leg { start: enter, end: end.clone(), kind: pair[1].kind });
+        legs.push(Leg { start: enter, end: end.clone(), kind: pair[1].kind, vehicle: None });
     }
-    debug_assert_eq!(legs.last().map(|leg| leg.kind), Some(last.kind));
+    for leg in &mut legs {
+        leg.vehicle = beacons.vehicle(leg.start.ts, leg.end.ts).cloned();
+    }
     Ok(legs)
 }
 
+/// The first and the last of a trip's points. As a rule the trip has them, and nothing is read.
+fn ends_of_trip<R: ReadEntries>(
+    runtime: &mut R,
+    trip: &Trip,
+    points: &Points,
+    rows: &Range<usize>,
+) -> Result<(Moment, Moment), SectionError> {
+    let (first, last) = (rows.start, rows.end - 1);
+    let knows = |moment: &Moment, row: usize| moment.is_at(points.ts()[row], points.positions()[row]);
+    let known = [knows(&trip.start, first), knows(&trip.end, last)];
+    if known == [true, true] {
+        return Ok((trip.start.clone(), trip.end.clone()));
+    }
+    let near = last - first <= NEAR_ROWS_MAX;
+    let [start, end] = read_two(runtime, [points.row(first), points.row(last)], near)?;
+    Ok((if known[0] { trip.start.clone() } else { start }, if known[1] { trip.end.clone() } else { end }))
+}
+
 /// Tells the owner what did not count, and why; no places.
-fn report<R: Log>(runtime: &mut R, [trips, pointless, motions]: [usize; 3]) {
-    let mut tell = |count: usize, what: &str| {
-        if count > 0 {
-            runtime.log(Level::Warn, &format!("{count} {what}"));
-        }
-    };
-    tell(trips, "trips cannot be read: left without sections");
-    tell(pointless, "trips have no points: left without sections");
-    tell(motions, "motion activities have no kind that is known: passed over");
+fn tell<R: Log>(runtime: &mut R, count: usize, what: &str) {
+    if count > 0 {
+        runtime.log(Level::Warn, &format!("{count} {what}"));
+    }
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -104,7 +104,7 @@ fn trip(id: EntryId, data: TripData) -> Trip {
 ///
 /// Quirk: the reference takes the window of the trips' ends for the readings too. So readings of the 5 s behind the
 /// last run's last trip are missing from a trip that began in them.
-fn span(run: &Run, trips: &[Trip]) -> (f64, f64) {
+pub fn span(run: &Run, trips: &[Trip]) -> (f64, f64) {
     let first = trips.iter().map(|trip| trip.start.ts).fold(f64::INFINITY, f64::min);
     let last = trips.iter().map(|trip| trip.end.ts).fold(f64::NEG_INFINITY, f64::max);
     (run.start.map_or(first, |start| start.max(first)), last)
@@ -118,9 +118,8 @@ pub struct Points {
 }
 
 impl Points {
-    /// Reads those of the trips' time.
-    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run, trips: &[Trip]) -> Result<Self, ReadError> {
-        let (start, end) = span(run, trips);
+    /// Reads those within closed bounds, s.
+    pub fn read<R: ReadEntries>(runtime: &mut R, (start, end): (f64, f64)) -> Result<Self, ReadError> {
         let query = Query::of(&[POINT], TimeField::DataTs).between(Some(start), Some(end));
         let locations = read(runtime, &query)?;
         let mut locations = without_exact_duplicates(runtime, &query, locations)?;
@@ -173,9 +172,8 @@ struct MotionData {
 }
 
 impl Motions {
-    /// Reads those of the trips' time, repeated ones once.
-    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run, trips: &[Trip]) -> Result<Self, ReadError> {
-        let (start, end) = span(run, trips);
+    /// Reads those within closed bounds, s; repeated ones once.
+    pub fn read<R: ReadEntries>(runtime: &mut R, (start, end): (f64, f64)) -> Result<Self, ReadError> {
         let query = Query::of(&[MOTION], TimeField::DataTs).between(Some(start), Some(end));
         let (mut motions, mut repeats) = (Self::default(), Repeats::default());
         for_each_entry(runtime, &query, |_, entry| {

@@ -7,6 +7,7 @@ use cells_sdk::model::background::MotionType;
 use cells_sdk::model::rows::{Row, Rows};
 use cells_sdk::model::segmentation::{Section, Stop};
 use cells_sdk::model::time::{Zones, server_metadata};
+use serde_json::Value;
 
 use crate::SectionError;
 use crate::ends::{Moment, position};
@@ -25,6 +26,8 @@ pub struct Leg {
     pub end: Moment,
     /// How the owner travelled.
     pub kind: MotionType,
+    /// In which vehicle, where its beacon was heard.
+    pub vehicle: Option<Value>,
 }
 
 /// A trip with its sections, at least one. Between neighbours there is a stop.
@@ -139,7 +142,7 @@ fn section(trip: EntryId, leg: &Leg, zones: &mut Zones) -> Result<Section, Secti
         end_stop: None,
         duration: leg.end.ts - leg.start.ts,
         sensed_mode: leg.kind,
-        ble_sensed_mode: None,
+        ble_sensed_mode: leg.vehicle.clone(),
         source: SOURCE.to_owned(),
     })
 }
