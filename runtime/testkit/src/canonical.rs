@@ -1,7 +1,8 @@
 //! Entries in a form in which two runs that did the same are equal.
 //!
 //! Ids are drawn anew in every run and name other entries; an entry is told by what it says and by what the entries
-//! say that it names, and so on. When the server wrote it is the run's clock, and left out.
+//! say that it names, and so on. When the server wrote it is the run's clock, and left out; so is the number that a
+//! resampled point has among what its run read, a leftover of the reference's tables that tells where the run began.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,6 +11,9 @@ use serde_json::{Map, Value};
 
 /// How far an entry is told by what it names: composite trip, confirmed trip, cleaned trip, raw trip, place.
 const ROUNDS: usize = 6;
+
+/// The stream of resampled points.
+const RESAMPLED: &str = "analysis/recreated_location";
 
 /// One text an entry, sorted. Equal for runs that did the same.
 pub fn canonical(entries: &[Value]) -> Vec<String> {
@@ -39,6 +43,7 @@ fn told(value: &Value, names: &HashMap<String, u64>) -> Value {
         return names.get(id).copied().unwrap_or_default().into();
     }
     match value {
+        Value::Object(members) if members.len() == 1 && members.contains_key("$uuid") => "USER".into(),
         Value::Array(items) => items.iter().map(|item| told(item, names)).collect(),
         Value::Object(members) if members.contains_key("metadata") && members.contains_key("data") => {
             let kept = members.iter().filter(|(name, _)| !["_id", "user_id"].contains(&name.as_str()));
@@ -46,6 +51,9 @@ fn told(value: &Value, names: &HashMap<String, u64>) -> Value {
                 kept.map(|(name, value)| (name.clone(), told(value, names))).collect();
             if entry["metadata"]["platform"] == "server" {
                 entry["metadata"] = entry["metadata"]["key"].clone();
+            }
+            if let (true, Some(data)) = (entry["metadata"] == RESAMPLED, entry["data"].as_object_mut()) {
+                data.remove("index");
             }
             Value::Object(entry)
         }
@@ -73,6 +81,13 @@ mod tests {
         let other = [place("a", 1.0, "c"), place("b", 2.0, "c"), place("c", 3.0, "none")];
         assert_eq!(canonical(&one), canonical(&same));
         assert_ne!(canonical(&one), canonical(&other));
+    }
+
+    #[test]
+    fn whose_entry_it_is_makes_no_difference() {
+        let of =
+            |user: &str| json!({ "user_id": { "$uuid": user }, "data": { "user_id": { "$uuid": user } } });
+        assert_eq!(canonical(&[of("a")]), canonical(&[of("b")]));
     }
 
     #[test]
