@@ -67,3 +67,6 @@ fn ends_at_last_motion(before: MotionType, after: MotionType) -> bool {
 fn without_running(kind: MotionType) -> MotionType {
     if kind == MotionType::Running { MotionType::Walking } else { kind }
 }
+
+#[cfg(test)]
+mod tests;

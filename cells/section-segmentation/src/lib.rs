@@ -19,6 +19,8 @@ pub mod sections;
 mod store;
 pub mod streaks;
 pub mod track;
+#[cfg(test)]
+mod travels;
 mod unsensed;
 pub mod verdict;
 

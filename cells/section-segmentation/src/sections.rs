@@ -134,3 +134,6 @@ fn maximum(a: f64, b: f64) -> f64 {
 fn minimum(a: f64, b: f64) -> f64 {
     if b < a { b } else { a }
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,3 +111,6 @@ fn speed_across(track: &Track<'_>, before: Option<usize>, after: Option<usize>) 
         _ => 0.0,
     }
 }
+
+#[cfg(test)]
+mod tests;
