@@ -30,8 +30,13 @@ struct Serving {
 }
 
 fn serve(data: &str) -> Serving {
+    serve_with(data, &[])
+}
+
+fn serve_with(data: &str, more: &[&str]) -> Serving {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cellar"))
         .args(["serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--log-format", "json"])
+        .args(more)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -100,6 +105,93 @@ fn a_day_goes_in_comes_out_moves_elsewhere_and_is_erased() {
         export
     };
     assert!(read(&first) == read(&second), "an export that was imported exports the same");
+}
+
+#[test]
+fn a_put_is_followed_by_a_run_though_the_host_was_killed_in_between() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, state, dump, patient, eager) =
+        (at("data"), at("phone"), at("day.json"), at("patient.toml"), at("eager.toml"));
+    write_day(Path::new(&dump));
+    fs::write(&patient, "[pipeline]\nquiet_ms = 7200000\nwait_max_ms = 7200000\n").expect("written");
+    fs::write(&eager, "[pipeline]\nquiet_ms = 0\nwait_max_ms = 0\n").expect("written");
+    let status = || json(&["pipeline", "status", "--data", &data, "--user", "owner"]);
+    let told = || text(&cellar(&["pipeline", "status", "--data", &data, "--user", "owner"]).stdout);
+
+    let mut host = serve_with(&data, &["--config", &patient]);
+    let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
+    assert!(told().contains("nothing waits for a run"));
+    json(&["phone", "put", "--connect", &connect, "--state", &state, "--input", &dump]);
+    let due = status()["pending"]["due"].as_f64().expect("a run is due");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    assert!((due - now.as_secs_f64() - 7_200.0).abs() < 600.0, "{due}");
+    assert!(told().contains("next run 2"), "{}", told());
+    host.child.kill().expect("it runs");
+    host.child.wait().expect("it ends");
+    assert_eq!(status()["pending"]["running"], false);
+    assert!(told().contains("a run is pending"), "{}", told());
+
+    let host = serve_with(&data, &["--config", &eager]);
+    // Each look starts a process, and so waits by itself.
+    let done = (0..600).any(|_| status()["pending"].is_null());
+    let log = host.stop();
+    assert!(done && log.contains("pipeline run"), "{log}");
+    assert!(
+        status()["stages"]
+            .as_array()
+            .expect("stages")
+            .iter()
+            .all(|stage| stage["state"]["failure"].is_null())
+    );
+}
+
+#[test]
+fn a_diary_is_made_anew_from_a_moment_and_without_a_span_that_its_owner_forgets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, state, dump, never) = (at("data"), at("phone"), at("day.json"), at("never.toml"));
+    let count = write_day(Path::new(&dump));
+    fs::write(&never, "[pipeline]\nautomatic = false\n").expect("written");
+    let host = serve_with(&data, &["--config", &never]);
+    let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
+    json(&["phone", "put", "--connect", &connect, "--state", &state, "--input", &dump]);
+    let person = ["--data", &data, "--user", "owner"];
+    let pipeline = |verb: &str, more: &[&str]| json(&[&["pipeline", verb], &person[..], more].concat());
+    let trips = || {
+        let shown = json(&["user", "show", "--data", &data, "owner"]);
+        let of_trips = |stream: &&Value| stream["key"] == "segmentation/raw_trip";
+        shown["streams"]
+            .as_array()
+            .expect("streams")
+            .iter()
+            .find(of_trips)
+            .map(|stream| stream["entries"].clone())
+    };
+    pipeline("run", &[]);
+    let made = trips();
+    assert!(made.is_some());
+
+    pipeline("reset", &["--from", "2024-03-04T12:00:00+05:30"]);
+    let status = pipeline("status", &[]);
+    assert_eq!((&status["rewind"]["from"], status["pending"].is_object()), (&1_709_533_800.0.into(), true));
+    let told = text(&cellar(&[&["pipeline", "status"], &person[..]].concat()).stdout);
+    assert!(told.contains("made anew first: everything from 2024-03-04 06:30:00 UTC"), "{told}");
+    assert_eq!(pipeline("run", &[])["rewinds"].as_array().expect("one").len(), 1);
+    assert_eq!((trips(), pipeline("status", &[])["rewind"].is_null()), (made, true));
+
+    let span = ["--from", "2024-01-01T00:00:00Z", "--to", "1711929600"];
+    let forget =
+        |more: &[&str]| json(&[&["user", "forget", "--data", &data, "owner"], &span[..], more].concat());
+    let some = forget(&["--keys", "background/battery", "stats/*"])["removed"].as_u64().expect("a number");
+    let rest = forget(&[])["removed"].as_u64().expect("a number");
+    assert!(some > 0 && some + rest == count as u64, "{some} and {rest} of {count}");
+    pipeline("run", &[]);
+    assert_eq!(trips(), None);
+    host.stop();
+    let wrong = cellar(&["pipeline", "reset", "--data", &data, "--user", "owner", "--from", "yesterday"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("2024-03-05T08:00:00Z"), "{}", text(&wrong.stderr));
 }
 
 #[test]
