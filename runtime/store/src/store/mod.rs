@@ -18,6 +18,7 @@ use crate::index::Index;
 use crate::vault::Vault;
 use crate::{Batch, Clock, CommitError, KeyProvider, OpenError, Options, ReadError, Snapshot};
 use publish::{Changes, Writer, publish};
+use settle::Keep;
 
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -160,9 +161,19 @@ impl Store {
     /// Rewrites full fresh blocks as columns without their dead rows, joins small blocks of months past,
     /// and deletes blocks that no snapshot reads any more. Bounded: about 8,192 rows a call.
     pub fn settle(&self) -> Result<SettleReport, CommitError> {
+        self.rewrite(Keep::AsManyAsLive)
+    }
+
+    /// As [`Self::settle`], and no block keeps a dead row: what was removed is in no block any more once all of it is
+    /// done. Bounded likewise.
+    pub fn scrub(&self) -> Result<SettleReport, CommitError> {
+        self.rewrite(Keep::None)
+    }
+
+    fn rewrite(&self, keep: Keep) -> Result<SettleReport, CommitError> {
         let mut writer = self.writer()?;
         let index = self.index();
-        let (changes, report) = settle::changes(&self.vault, &index)?;
+        let (changes, report) = settle::changes(&self.vault, &index, keep)?;
         if changes.is_some() || writer.has_reapable() {
             self.publish(&mut writer, &index, changes.unwrap_or_default())?;
         }

@@ -23,12 +23,25 @@ struct Group {
     blocks: Vec<Arc<BlockInfo>>,
 }
 
+/// How many dead rows a block may keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// As many as it has live ones.
+    AsManyAsLive,
+    /// None.
+    None,
+}
+
 /// What there is to rewrite, up to the bounds of a call.
-pub(super) fn changes(vault: &Vault, index: &Index) -> Result<(Option<Changes>, SettleReport), CommitError> {
+pub(super) fn changes(
+    vault: &Vault,
+    index: &Index,
+    keep: Keep,
+) -> Result<(Option<Changes>, SettleReport), CommitError> {
     let mut report = SettleReport::default();
     let mut changes = Changes::default();
     let mut text_bytes = 0;
-    for group in index.streams.values().flat_map(|stream| groups(stream)) {
+    for group in index.streams.values().flat_map(|stream| groups(stream, keep)) {
         for part in parts(group) {
             let rows: u32 = part.blocks.iter().map(|info| info.live()).sum();
             let bytes: u64 = part.blocks.iter().map(|info| u64::from(info.body.text_bytes)).sum();
@@ -95,25 +108,27 @@ fn is_fresh(info: &BlockInfo) -> bool {
     info.body.codec == Codec::Rows
 }
 
-/// More dead rows than live ones.
-fn is_worn(info: &BlockInfo) -> bool {
-    info.dead.len() > info.live()
+fn is_worn(info: &BlockInfo, keep: Keep) -> bool {
+    match keep {
+        Keep::AsManyAsLive => info.dead.len() > info.live(),
+        Keep::None => !info.dead.is_empty(),
+    }
 }
 
 /// The groups of a stream that are due, by month.
-fn groups(stream: &StreamBlocks) -> Vec<Group> {
+fn groups(stream: &StreamBlocks, keep: Keep) -> Vec<Group> {
     let newest = stream.blocks.iter().map(|info| info.body.month).max();
     let by_month = stream.blocks.chunk_by(|a, b| a.body.month == b.body.month);
-    by_month.filter_map(|blocks| due(blocks, Some(blocks[0].body.month) == newest)).collect()
+    by_month.filter_map(|blocks| due(blocks, Some(blocks[0].body.month) == newest, keep)).collect()
 }
 
 /// Which blocks of a month to rewrite, if any.
-fn due(blocks: &[Arc<BlockInfo>], newest: bool) -> Option<Group> {
+fn due(blocks: &[Arc<BlockInfo>], newest: bool, keep: Keep) -> Option<Group> {
     let fresh: u32 = blocks.iter().filter(|info| is_fresh(info)).map(|info| info.live()).sum();
     let full = fresh >= TAIL_ROWS_MAX;
     let past = fresh > 0 && !newest;
     let chosen = |info: &&Arc<BlockInfo>| {
-        is_worn(info) || (is_fresh(info) && (full || past)) || (past && info.live() < SMALL_ROWS_MAX)
+        is_worn(info, keep) || (is_fresh(info) && (full || past)) || (past && info.live() < SMALL_ROWS_MAX)
     };
     let blocks: Vec<_> = blocks.iter().filter(chosen).cloned().collect();
     (!blocks.is_empty()).then_some(Group { blocks })

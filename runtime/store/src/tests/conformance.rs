@@ -79,6 +79,10 @@ fn model(engine: LabEngine) {
                 store.settle().unwrap();
             }
             if random.chance(15) {
+                while store.scrub().unwrap().more {}
+                assert_eq!(store.scrub().unwrap().rows, 0, "{what}: no dead row is left");
+            }
+            if random.chance(15) {
                 store.compact().unwrap();
             }
             if random.chance(25) {
