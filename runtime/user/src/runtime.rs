@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runtime_pipeline::{Left, Plan, StageSpec};
-use runtime_sandbox::{PoolSettings, Sandbox, SandboxSettings, WorkerPool};
+use runtime_sandbox::{CellHost, Outcome, PoolSettings, Run, Sandbox, SandboxSettings, WorkerPool};
 use runtime_store::{Options, Store, Unattended};
 use runtime_types::UserId;
 
@@ -224,6 +224,32 @@ impl Runtime {
         let job = move || drop(end.send(shared.run_pipeline(user, now)));
         self.stages.submit(user, job).map_err(CallError::Overloaded)?;
         ended.await.unwrap_or(Err(CallError::Lost))
+    }
+
+    /// For measuring: a stage's first run over everything that is there now, of which nothing is kept.
+    /// `natively` gets the runtime that the cell would reach; `None`: the cell itself runs, in the sandbox. Answers
+    /// how long it took, or the cell's words.
+    pub fn rehearse(
+        &self,
+        user: UserId,
+        stage: &str,
+        now: f64,
+        natively: Option<fn(Box<dyn CellHost>, Run) -> Result<Outcome, String>>,
+    ) -> Result<Result<Duration, String>, CallError> {
+        let person = self.person(user)?;
+        let (cell, host, run) = stage::rehearsal(self, &person, stage, now)?;
+        let started = Instant::now();
+        let ended = match natively {
+            Some(stage) => stage(host, run).map(drop),
+            None => cell
+                .prepared
+                .stage(host, cell.manifest.limits, None)
+                .and_then(|instance| instance.run(run).outcome)
+                .map(drop)
+                .map_err(|error| error.to_string()),
+        };
+        let took = started.elapsed();
+        Ok(ended.map(|()| took))
     }
 
     /// Puts the person that has been idle longest to sleep where too many are awake.

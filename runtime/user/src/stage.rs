@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use runtime_pipeline::{StageSpec, StageState, Window};
-use runtime_sandbox::{Outcome, Run, RunError, Usage};
+use runtime_sandbox::{CellHost, Outcome, Run, RunError, Usage};
 use runtime_store::{Batch, Snapshot};
 use serde::Serialize;
 
@@ -32,6 +32,16 @@ pub struct StageReport {
     pub runs: u32,
     /// Wall clock, µs.
     pub elapsed_us: u64,
+    /// CPU of the thread that did it, commits included, µs.
+    pub cpu_us: u64,
+    /// The longest run of the cell alone, µs.
+    pub cell_us_max: u64,
+    /// The most memory that a run's cell had, bytes.
+    pub memory_bytes_max: u64,
+    /// The most that a run read, bytes.
+    pub read_bytes_max: u64,
+    /// The most that a run wrote, bytes.
+    pub written_bytes_max: u64,
     /// Entries that it read.
     pub entries_read: u64,
     /// Entries that it stored, moved or changed.
@@ -54,12 +64,24 @@ impl StageReport {
             off: false,
             runs: 0,
             elapsed_us: 0,
+            cpu_us: 0,
+            cell_us_max: 0,
+            memory_bytes_max: 0,
+            read_bytes_max: 0,
+            written_bytes_max: 0,
             entries_read: 0,
             entries_written: 0,
             last_processed_ts: None,
             failure: None,
             retry_at: None,
         }
+    }
+
+    pub(crate) fn count(&mut self, usage: &Usage) {
+        self.cell_us_max = self.cell_us_max.max(usage.elapsed_us);
+        self.memory_bytes_max = self.memory_bytes_max.max(usage.memory_bytes);
+        self.read_bytes_max = self.read_bytes_max.max(usage.read_bytes);
+        self.written_bytes_max = self.written_bytes_max.max(usage.written_bytes);
     }
 }
 
@@ -139,18 +161,24 @@ fn run_stage(runtime: &Runtime, person: &Person, index: usize, now: f64) -> Resu
     let spec = &runtime.plan().stages()[index];
     let cell = runtime.stage_cell(spec)?;
     let mut report = StageReport::new(&spec.name, &spec.cell);
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), thread_cpu_us());
     let mut more = true;
     while more {
         report.runs += 1;
         more = run_once(runtime, person, &cell, index, now, &mut report)?;
     }
     report.elapsed_us = micros(started);
+    report.cpu_us = thread_cpu_us() - cpu;
     Ok(report)
 }
 
 pub(crate) fn micros(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+fn thread_cpu_us() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000).unwrap_or(0)
 }
 
 /// What one run of a cell came to. Nothing of it is visible yet.
@@ -174,6 +202,22 @@ pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: R
     Ran { outcome, effects, usage }
 }
 
+/// What a stage would be given in a first run over everything: for measuring. Whatever it writes is forgotten.
+pub(crate) fn rehearsal(
+    runtime: &Runtime,
+    person: &Person,
+    stage: &str,
+    now: f64,
+) -> Result<(Arc<Cell>, Box<dyn CellHost>, Run), CallError> {
+    let spec = runtime.plan().stage(stage).ok_or_else(|| CallError::NoSuchCell(stage.to_owned()))?;
+    let cell = runtime.stage_cell(spec)?;
+    let snapshot = person.store.snapshot();
+    let Window { start, end } = StageState::default().window(now);
+    let run = Run { now, start, end, seed: seed_of(person, stage, now), state: Vec::new() };
+    let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant));
+    Ok((cell, Box::new(reach), run))
+}
+
 /// One run and its commit; answers whether the stage wants another.
 fn run_once(
     runtime: &Runtime,
@@ -195,6 +239,7 @@ fn run_once(
     let run = Run { now, start, end, seed, state: memory.map_or_else(Vec::new, |bytes| bytes.to_vec()) };
     let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
     report.entries_read += effects.entries_read;
+    report.count(&usage);
     let outcome = match outcome {
         Ok(outcome) if outcome.more && report.runs >= RUNS_MAX => {
             return fail(person, spec, now, &before, format!("asked to run again {RUNS_MAX} times"), report);

@@ -8,6 +8,7 @@ mod endpoint;
 mod instance;
 mod network;
 mod people;
+mod pipeline;
 mod put;
 mod rounds;
 mod sample;
@@ -24,7 +25,7 @@ pub use rounds::Comparison;
 /// What to measure.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// One of instance, endpoint, put, scan, disk, people, wake; all of them if none is named
+    /// One of instance, endpoint, put, scan, disk, people, pipeline, wake; all of them if none is named
     name: Option<String>,
 }
 
@@ -33,7 +34,7 @@ pub struct Args {
 #[non_exhaustive]
 pub enum BenchError {
     /// No benchmark of that name.
-    #[error("no benchmark is called {0}: use instance, endpoint, put, scan, disk, people or wake")]
+    #[error("no benchmark is called {0}: use instance, endpoint, put, scan, disk, people, pipeline or wake")]
     Unknown(String),
     /// The operating system refused.
     #[error("the operating system refused")]
@@ -64,13 +65,14 @@ pub type Figures = Result<Vec<Comparison>, BenchError>;
 /// One benchmark: its name, its question, and how it is answered.
 type Benchmark = (&'static str, &'static str, fn() -> Figures);
 
-const BENCHMARKS: [Benchmark; 7] = [
+const BENCHMARKS: [Benchmark; 8] = [
     ("instance", "What does a fresh instance cost, and do two threads make twice as many?", instance::run),
     ("endpoint", "What does a cell add to a request?", endpoint::run),
     ("put", "How long does a phone wait for 1,000 entries to be durable?", put::run),
     ("scan", "How fast do 100,000 entries come back?", scan::run),
     ("disk", "What does an entry take on disk?", disk::run),
     ("people", "What do 10,000 idle people cost?", people::run),
+    ("pipeline", "What does a person's day cost, from the phone's entries to the diary?", pipeline::run),
     ("wake", "How long does an idle person's first reply take?", wake::run),
 ];
 

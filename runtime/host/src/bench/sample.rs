@@ -72,6 +72,14 @@ pub fn days(count: u32) -> Vec<Sample> {
     samples(count, usize::MAX, |_| true)
 }
 
+/// The same, day by day.
+pub fn by_day(count: usize) -> Vec<Vec<Sample>> {
+    let person = Person::invent(7, Phone::Android);
+    let days = u32::try_from(count).expect("not so many days");
+    let day = |day: runtime_simulator::SimulatedDay| day.entries.iter().map(|text| Sample::read(text)).collect();
+    simulate_days(&person, FIRST_DAY, days).map(day).collect()
+}
+
 fn first(count: usize, wanted: impl Fn(&Sample) -> bool) -> Vec<Sample> {
     let samples = samples(DAYS_MAX, count, wanted);
     assert_eq!(samples.len(), count, "the simulator made too few entries");

@@ -1,0 +1,132 @@
+//! Finds the points of a section to which a person cannot have jumped: the stage `JUMP_SMOOTHING`.
+//!
+//! Reads raw sections of the run's window and the filtered locations within them; writes one `analysis/smoothing`
+//! for each, which names the points to leave out, often none. A section whose pieces do not fit the rule
+//! ([`zigzag::Misfit`]) gets none. What it computes equals the reference entry by entry; rules that look odd are the
+//! reference's and say so.
+//!
+//! * Units: seconds, metres, degrees. The window is on `data.end_ts` of sections, closed at both ends.
+//! * Memory: about 60 bytes a location and 30 a section of the window.
+//! * State: how far the stream of lots was drawn ([`record`]); empty for a person without an iPhone.
+//! * Not here: leaving the points out (`CLEAN_RESAMPLING`).
+
+pub mod boxplot;
+pub mod fill;
+pub mod lots;
+pub mod order;
+pub mod points;
+pub mod posdap;
+pub mod record;
+pub mod smooth;
+mod store;
+pub mod zigzag;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use cells_geometry::Position;
+use cells_locations::{Locations, ReadError, Sampling};
+use cells_sdk::model::EntryId;
+use cells_sdk::model::time::BadTime;
+use cells_sdk::{Failure, Level, Log, Outcome, ReadEntries, Run, WriteEntries};
+
+use points::Points;
+use record::Record;
+use store::Found;
+use zigzag::Misfit;
+
+/// What a run's error may say, bytes.
+const ERROR_BYTES_MAX: usize = 500;
+
+/// Why a run was given up; nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+enum SmoothError {
+    #[error("cannot read the window")]
+    Read(#[from] ReadError),
+    #[error("cannot write smoothings")]
+    Write(#[from] Failure),
+    #[error("the moment of the run has no local time")]
+    Now(#[source] BadTime),
+}
+
+/// One run of the stage.
+pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
+    try_run(runtime, run).map_err(|error| with_causes(&error))
+}
+
+fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, SmoothError> {
+    let mut record = Record::read(&run.state).unwrap_or_else(|bad| {
+        // The lots are arbitrary anyway; a person's pipeline need not stop for them.
+        runtime.log(
+            Level::Warn,
+            &format!("the stage's memory is not sound, lots are drawn from the first: {bad}"),
+        );
+        Record::default()
+    });
+    record.take_back(run.start);
+    let mut lots = record.lots();
+    let Found { sections, unreadable } = store::sections(runtime, run)?;
+    let locations = store::locations(runtime, run, &sections)?;
+    let mut smoothings = Vec::with_capacity(sections.len());
+    let mut misfits = BTreeMap::<Misfit, Vec<EntryId>>::new();
+    for section in &sections {
+        let rows = section.rows(&locations);
+        let by_distance = is_by_distance(&locations, rows.clone());
+        let points = points(&locations, rows);
+        let points = if by_distance { fill::fill(points, &mut lots) } else { points };
+        record.note(section.end_ts, &lots);
+        match smooth::smooth(&points, by_distance) {
+            Ok(smoothed) => smoothings.push(store::smoothing(section, &locations, &points, &smoothed)),
+            Err(misfit) => misfits.entry(misfit).or_default().push(section.id),
+        }
+    }
+    store::write(runtime, &smoothings, run.now)?;
+    report(runtime, &misfits, unreadable);
+    let processed_through = sections.last().map(|section| section.end_ts);
+    Ok(Outcome { processed_through, state: record.write(&lots), more: false })
+}
+
+/// The points of those rows.
+fn points(locations: &Locations, rows: Range<usize>) -> Points {
+    let columns = locations.columns();
+    let mut points = Points::default();
+    for row in rows {
+        let position = Position { latitude: columns.latitude[row], longitude: columns.longitude[row] };
+        points.push(columns.ts[row], position, Some(row));
+    }
+    points
+}
+
+/// Whether a phone chose those fixes by distance: one of them says so, and none says anything else.
+fn is_by_distance(locations: &Locations, rows: Range<usize>) -> bool {
+    let says_so = |row: usize| locations.sampling(row) == Some(Sampling::Distance);
+    let says_nothing = |row: usize| locations.columns().filter[row] == 0;
+    rows.clone().any(says_so) && rows.into_iter().all(|row| says_so(row) || says_nothing(row))
+}
+
+/// Tells the owner what was left as it is, and why; no places.
+fn report<R: Log>(runtime: &mut R, misfits: &BTreeMap<Misfit, Vec<EntryId>>, unreadable: usize) {
+    for (misfit, sections) in misfits {
+        let (count, first) = (sections.len(), sections[0]);
+        runtime
+            .log(Level::Warn, &format!("{count} sections keep all their points, such as {first}: {misfit}"));
+    }
+    if unreadable > 0 {
+        runtime
+            .log(Level::Warn, &format!("{unreadable} sections have no start that can be read: passed over"));
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(text, ": {error}").expect("writing to a string does not fail");
+        cause = error.source();
+    }
+    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
+    text
+}
+
+cells_sdk::export_stage!(run);

@@ -1,0 +1,124 @@
+//! Sections and locations on the way in, smoothings on the way out.
+
+use std::ops::Range;
+
+use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
+use cells_sdk::model::EntryId;
+use cells_sdk::model::analysis::Smoothing;
+use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::model::time::server_metadata;
+use cells_sdk::{Query, ReadEntries, Run, TimeField, WriteEntries};
+use serde::Deserialize;
+
+use crate::SmoothError;
+use crate::points::Points;
+use crate::smooth::Smoothed;
+
+const SECTION: &str = "segmentation/raw_section";
+const LOCATION: &str = "background/filtered_location";
+const SMOOTHING: &str = "analysis/smoothing";
+
+/// What a smoothing needs of a raw section.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Section {
+    /// Its entry.
+    pub id: EntryId,
+    /// s
+    pub start_ts: f64,
+    /// s
+    pub end_ts: f64,
+}
+
+impl Section {
+    /// The locations from its start to its end, both included.
+    pub fn rows(&self, locations: &Locations) -> Range<usize> {
+        let ts = &locations.columns().ts;
+        let start = ts.partition_point(|ts| *ts < self.start_ts);
+        let end = ts.partition_point(|ts| *ts <= self.end_ts);
+        start..end.max(start)
+    }
+}
+
+/// What [`sections`] found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// In the order of their ends.
+    pub sections: Vec<Section>,
+    /// How many have no start that can be read.
+    pub unreadable: usize,
+}
+
+#[derive(Deserialize)]
+struct Start {
+    start_ts: f64,
+}
+
+/// The sections that ended within the window.
+pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Found, ReadError> {
+    let query = Query::of(&[SECTION], TimeField::EndTs).between(run.start, Some(run.end));
+    let mut found = Found::default();
+    for_each_entry(runtime, &query, |_, entry| {
+        match serde_json::from_str(entry.data) {
+            Ok(Start { start_ts }) => {
+                found.sections.push(Section { id: entry.id, start_ts, end_ts: entry.time });
+            }
+            Err(_) => found.unreadable += 1,
+        }
+        Ok::<(), ReadError>(())
+    })?;
+    Ok(found)
+}
+
+/// The locations of those sections in the order of their times.
+///
+/// Quirk: the reference takes the window of the sections' ends for the locations too. So points before the last run's
+/// mark are missing from a section that began before it.
+pub fn locations<R: ReadEntries>(
+    runtime: &mut R,
+    run: &Run,
+    sections: &[Section],
+) -> Result<Locations, ReadError> {
+    let Some(last) = sections.last() else { return Ok(Locations::default()) };
+    let first = sections.iter().map(|section| section.start_ts).fold(f64::INFINITY, f64::min);
+    let start = run.start.map_or(first, |start| start.max(first));
+    let query = Query::of(&[LOCATION], TimeField::DataTs).between(Some(start), Some(last.end_ts));
+    let mut locations = read(runtime, &query)?;
+    let placed: Vec<bool> = (0..locations.len()).map(|row| locations.is_placed(row)).collect();
+    locations.retain(|row| placed[row]);
+    without_exact_duplicates(runtime, &query, locations)
+}
+
+/// What is kept of a section's smoothing.
+pub fn smoothing(
+    section: &Section,
+    locations: &Locations,
+    points: &Points,
+    smoothed: &Smoothed,
+) -> Smoothing {
+    let deleted = points.rows.iter().zip(&smoothed.kept).filter(|(_, kept)| !**kept);
+    Smoothing {
+        section: section.id,
+        deleted_points: deleted.filter_map(|(row, _)| row.map(|row| locations.columns().ids[row])).collect(),
+        outlier_algo: Some("BoxplotOutlier".to_owned()),
+        filtering_algo: Some(smoothed.rule.name().to_owned()),
+    }
+}
+
+/// Writes the smoothings in their order.
+pub fn write<R: WriteEntries>(
+    runtime: &mut R,
+    smoothings: &[Smoothing],
+    now: f64,
+) -> Result<(), SmoothError> {
+    let mut rows = Rows::new();
+    for (created, smoothing) in (0_u32..).zip(smoothings) {
+        let metadata =
+            server_metadata(SMOOTHING, now + f64::from(created) * 1e-6).map_err(SmoothError::Now)?;
+        let data = serde_json::to_string(smoothing).expect("ids and texts are always JSON");
+        rows.push(Row { id: EntryId::NONE, key: SMOOTHING, metadata: &metadata, data: &data, extra: "" });
+    }
+    if !rows.is_empty() {
+        runtime.insert(&rows)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! What does a person's day cost, from the phone's entries to the diary?
+//!
+//! * Work: recorded days, where they are there (the folder that `CELLAR_SHARED` names, or `../shared`), each for a
+//!   person of its own; a simulated year in one go; a new simulated day for many people.
+//! * Against: the reference's own seconds of computing for the same days, its database left out (`baseline.csv`); the
+//!   same stages compiled natively and called directly; a day after a week against a day after a year.
+//! * Counts: CPU of the stages' thread, whole runs: store, sandbox, commits. Start, import and export are not in it.
+//! * Sketch: 14 stages commit 14 times, 0.2 ms each; what they compute is 2 ms native.
+
+mod days;
+mod native;
+mod year;
+
+use std::collections::BTreeMap;
+
+use runtime_user::{PipelineReport, Runtime, Settings};
+
+use super::rounds::{Comparison, quantile};
+use super::{BenchError, Figures};
+use crate::cells;
+use days::Day;
+
+/// How often each day is run, each time by a new person.
+const ROUNDS: usize = 5;
+/// Behind every recorded and simulated day, s.
+const NOW: f64 = 1_900_000_000.0;
+/// The share of the reference's computing that may be spent.
+const SHARE_MAX: f64 = 0.01;
+
+pub(super) fn run() -> Figures {
+    let folder = tempfile::tempdir()?;
+    let runtime = Runtime::open(Settings::at(folder.path()), cells::BUILT_IN)?;
+    let days = days::recorded()?;
+    let mut figures = Vec::new();
+    if days.is_empty() {
+        println!("  no recorded days are here: only simulated ones are measured");
+    } else {
+        figures.extend(against_the_reference(&runtime, &days)?);
+        figures.extend(native::run(&runtime, &days)?);
+    }
+    runtime.shutdown();
+    figures.extend(year::run()?);
+    Ok(figures)
+}
+
+/// CPU by stage, median of the rounds, summed over the days; µs.
+fn against_the_reference(runtime: &Runtime, days: &[Day]) -> Figures {
+    let mut by_stage = BTreeMap::<String, f64>::new();
+    let mut rounds = vec![0.0; ROUNDS];
+    for day in days {
+        let mut stages = BTreeMap::<String, Vec<f64>>::new();
+        for (round, sum) in rounds.iter_mut().enumerate() {
+            let report = run_day(runtime, day, round)?;
+            for stage in report.stages {
+                *sum += stage.cpu_us as f64;
+                stages.entry(stage.stage).or_default().push(stage.cpu_us as f64);
+            }
+        }
+        for (stage, mut cpu_us) in stages {
+            *by_stage.entry(stage).or_default() += quantile(&mut cpu_us, 0.5);
+        }
+    }
+    let reference = |stage: &str| -> f64 { days.iter().filter_map(|day| day.reference_s.get(stage)).sum() };
+    let total_s = reference("TOTAL");
+    let mut ratios: Vec<f64> = rounds.iter().map(|us| us / 1e6 / total_s).collect();
+    let ours_ms = quantile(&mut rounds, 0.5) / 1e3;
+    let ratio = quantile(&mut ratios, 0.5);
+    let mut figures = vec![Comparison {
+        what: format!("{} days, all stages", days.len()),
+        against: "reference".to_owned(),
+        ours: ours_ms,
+        other: total_s * 1e3,
+        unit: "ms",
+        ratio,
+        ratio_p25: quantile(&mut ratios, 0.25),
+        ratio_p75: quantile(&mut ratios, 0.75),
+        target: "≤ 0.01×".to_owned(),
+        met: ratio <= SHARE_MAX,
+    }];
+    for (stage, us) in by_stage {
+        let other = reference(&stage) * 1e3;
+        let other = if other == 0.0 { f64::NAN } else { other };
+        let what = format!("  {}", stage.to_lowercase());
+        figures.push(Comparison { other, ..Comparison::figure(&what, us / 1e3, "ms", "", true) });
+    }
+    Ok(figures)
+}
+
+fn run_day(runtime: &Runtime, day: &Day, round: usize) -> Result<PipelineReport, BenchError> {
+    let (user, _) = runtime.people().add(&format!("{} {round}", day.name), NOW)?;
+    runtime.import(user, &day.dump, NOW).map_err(|error| BenchError::Network(error.to_string()))?;
+    let report = runtime.run_pipeline(user, NOW)?;
+    match report.failed() {
+        Some(failed) => Err(BenchError::Network(format!("{}: {:?}", failed.stage, failed.failure))),
+        None => {
+            runtime.put_to_sleep(user);
+            Ok(report)
+        }
+    }
+}
