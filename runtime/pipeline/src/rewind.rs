@@ -15,6 +15,9 @@ pub struct Rewind {
     /// Stages that alone go back to entries they have passed over, each with the earliest `metadata.write_ts`, s.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub again: BTreeMap<String, f64>,
+    /// Whether an owner wants what is taken back gone from the disk too, and not only out of the diary.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scrub: bool,
     /// The last failure, if the rewind was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -34,6 +37,7 @@ impl Rewind {
     /// Also what the other one wants.
     pub fn add(&mut self, other: &Self) {
         self.from = self.from.into_iter().chain(other.from).min_by(f64::total_cmp);
+        self.scrub |= other.scrub;
         for (stage, from) in &other.again {
             self.go_again(stage, *from);
         }
@@ -96,7 +100,10 @@ mod tests {
         wanted.go_again("MATCH", 70.0);
         wanted.add(&Rewind::to(50.0));
         wanted.add(&Rewind { again: [("MATCH".to_owned(), 60.0)].into(), ..Rewind::to(90.0) });
-        assert_eq!((wanted.from, wanted.again["MATCH"]), (Some(50.0), 60.0));
+        assert_eq!((wanted.from, wanted.again["MATCH"], wanted.scrub), (Some(50.0), 60.0, false));
+        wanted.add(&Rewind { scrub: true, ..Rewind::to(99.0) });
+        wanted.add(&Rewind::to(98.0));
+        assert_eq!((wanted.from, wanted.scrub), (Some(50.0), true));
     }
 
     #[test]

@@ -23,7 +23,8 @@ const ENTRIES_PER_COMMIT: u64 = 10_000;
 impl Runtime {
     /// Removes the entries that phones sent whose position (the moment they are about) lies in the span, s: those
     /// taken in, those that wait and those set aside. `keys` are patterns such as `background/*`; none: every stream
-    /// that phones fill. What stages made of them is taken back before the next run.
+    /// that phones fill. What stages made of them is taken back before the next run. No block of the store keeps
+    /// either.
     ///
     /// Every commit is consistent: what it removes and that it is to be made anew without it stand together. A call
     /// that breaks off is repeated. Answers how many entries were removed.
@@ -45,6 +46,9 @@ impl Runtime {
                     break;
                 }
             }
+        }
+        if removed > 0 {
+            rewind::scrub(&person)?;
         }
         if rewind::read(&person.store.snapshot())?.is_some() {
             self.timetable.note(self.people(), user, now, Event::RewindWanted);
@@ -90,7 +94,7 @@ impl Runtime {
         let removed = batch.rows();
         if removed > 0 {
             if !wanted.is_empty() {
-                rewind::want(&snapshot, &mut batch, &wanted)?;
+                rewind::want(&snapshot, &mut batch, &Rewind { scrub: true, ..wanted })?;
             }
             person.store.commit(batch).map_err(CallError::Commit)?;
         }

@@ -78,8 +78,17 @@ pub(crate) fn take_back(
             person.store.commit(batch).map_err(CallError::Commit)?;
         }
     }
+    if wanted.scrub && report.failure.is_none() {
+        scrub(person)?;
+    }
     report.elapsed_us = stage::micros(started);
     Ok(Some(report))
+}
+
+/// Rewrites the blocks that hold what was removed, so that it is on disk no longer.
+pub(crate) fn scrub(person: &Person) -> Result<(), CallError> {
+    while person.store.scrub().map_err(CallError::Commit)?.more {}
+    Ok(())
 }
 
 /// One run of the rewind cell and its commit; answers whether it wants another.
