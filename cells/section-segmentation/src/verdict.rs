@@ -22,7 +22,7 @@ pub enum Verdict {
     NewRide,
 }
 
-/// Longer streaks are a ride on a bicycle, which phones often cannot tell from anything.
+/// A streak that reaches so far, of five changes or more, is a ride on a bicycle, which phones take for anything.
 const NEW_RIDE_REACH_MIN: usize = 4;
 /// What follows a bicycle sooner is still the same ride, s.
 const SAME_RIDE_S: f64 = 60.0;

@@ -41,7 +41,8 @@ fn a_walk_with_points_stays_and_one_without_goes_to_the_kind_of_its_speed() {
     let without = |speed: f64| {
         let mut travel = Travel::new().goes(900.0, 15.0).goes(40.0, speed).goes(1060.0, 5.0);
         for gone in [93, 92, 91, 90] {
-            (travel.ts.remove(gone), travel.positions.remove(gone));
+            travel.ts.remove(gone);
+            travel.positions.remove(gone);
         }
         travel
     };
