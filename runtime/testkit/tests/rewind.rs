@@ -7,6 +7,7 @@
 use runtime_simulator::{Person, Phone, simulate_day};
 use runtime_testkit::World;
 use runtime_user::UserId;
+use serde_json::{Value, json};
 
 const FIRST_DAY: u32 = 19_786;
 const SEED: u64 = 11;
@@ -86,7 +87,7 @@ fn a_late_import_is_in_the_diary_as_if_it_had_come_in_time() {
     let phone = after(&world, &[&[1]]);
     let mut dump = Vec::new();
     world.runtime.dump(phone, &[runtime_user::Area::Timeseries], &mut dump).expect("a dump");
-    let mut raw: Vec<serde_json::Value> = serde_json::from_slice(&dump).expect("JSON");
+    let mut raw: Vec<Value> = serde_json::from_slice(&dump).expect("JSON");
     let made = ["segmentation/", "analysis/", "inference/"];
     raw.retain(|entry| {
         !made
@@ -108,6 +109,40 @@ fn a_late_import_is_in_the_diary_as_if_it_had_come_in_time() {
     assert!(status.pending.is_some());
     assert_eq!(rewinds(&world, user, now + 60.0), 1);
     assert_same(&world, user, after(&world, &[&[0, 1, 2]]), "imported");
+}
+
+/// A label that a person gave a trip, as a phone puts it.
+fn label(trip: &Value, label: &str, write_ts: f64) -> String {
+    let (start, end) = (&trip["data"]["start_ts"], &trip["data"]["end_ts"]);
+    json!({
+        "metadata": { "key": "manual/mode_confirm", "platform": "android", "type": "message",
+            "time_zone": "Asia/Kolkata", "write_ts": write_ts, "read_ts": 0 },
+        "data": { "start_ts": start, "end_ts": end, "label": label },
+    })
+    .to_string()
+}
+
+#[test]
+fn a_label_that_arrives_late_reaches_its_trip_and_nothing_else_is_made_anew() {
+    let world = World::start();
+    let user = after(&world, &[&[0, 1]]);
+    let trips = world.entries(user, &["analysis/confirmed_trip"]);
+    let labels = |world: &World| {
+        let trips = world.entries(user, &["analysis/confirmed_trip"]);
+        trips.iter().map(|trip| trip["data"]["user_input"]["mode_confirm"].clone()).collect::<Vec<_>>()
+    };
+    let now = noon_after(4) + 7_200.0;
+    world.put(user, &[label(&trips[1], "bike", now - 100.0)], now);
+    assert_eq!(rewinds(&world, user, now), 0, "a label is behind the trips and not behind its own stage");
+    assert_eq!((&labels(&world)[0], &labels(&world)[1]), (&Value::Null, &json!("bike")));
+
+    let now = now + 3_600.0;
+    world.put(user, &[label(&trips[0], "walk", now - 9_000.0)], now);
+    let report = world.pipeline(user, now);
+    assert_eq!((report.rewinds.len(), report.rewinds[0].entries_written), (1, 0));
+    assert_eq!((&labels(&world)[0], &labels(&world)[1]), (&json!("walk"), &json!("bike")));
+    let ids = |entries: &[Value]| entries.iter().map(|entry| entry["_id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&world.entries(user, &["analysis/confirmed_trip"])), ids(&trips));
 }
 
 #[test]
