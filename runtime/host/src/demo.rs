@@ -3,12 +3,14 @@
 //! A phone puts the day over TCP and TLS, the usercache-put cell takes it, the person's sealed store keeps it, the
 //! stages run as cells, and the phone reads the diary back through the datastreams-get cell.
 
+mod diary;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args as ClapArgs;
-use runtime_simulator::{Person, Phone as PhoneKind, SimulatedDay, simulate_day};
+use runtime_simulator::{Person, Phone as PhoneKind, SimulatedDay, TruthTrip, simulate_day};
 use runtime_user::{PipelineReport, Runtime, UserId};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,6 +20,7 @@ use crate::config::Config;
 use crate::http::{App, Budget, Server};
 use crate::phone::{Connect, Phone};
 use crate::tls::Identity;
+use diary::Diary;
 
 /// How to show it.
 #[derive(Debug, ClapArgs)]
@@ -75,16 +78,6 @@ pub enum DemoError {
     Nothing(String),
 }
 
-/// One trip of the diary.
-#[derive(Debug, Serialize)]
-struct Trip {
-    start: String,
-    end: String,
-    start_ts: f64,
-    end_ts: f64,
-    distance_m: f64,
-}
-
 /// What the demonstration showed.
 #[derive(Debug, Serialize)]
 struct Shown {
@@ -94,8 +87,7 @@ struct Shown {
     batches: usize,
     put_ms: f64,
     pipeline: PipelineReport,
-    trips: Vec<Trip>,
-    places: usize,
+    diary: Diary,
     trips_that_there_were: usize,
     read_ms: f64,
     data: Option<PathBuf>,
@@ -157,8 +149,7 @@ async fn live(folder: &Path, day: &SimulatedDay) -> Result<Shown, DemoError> {
     // The evening: the phone has been still long enough for the last trip to be over.
     let pipeline = run_pipeline(&runtime, user, last + 7_200.0).await?;
     let reading = Instant::now();
-    let trips = phone.find_entries(diary_query("segmentation/raw_trip", "data.start_ts")).await?;
-    let places = phone.find_entries(diary_query("segmentation/raw_place", "metadata.write_ts")).await?;
+    let trips = phone.find_entries(diary_query()).await?;
     let read_ms = reading.elapsed().as_secs_f64() * 1e3;
     drop(phone);
     // Where the server has ended by itself, there is nothing to stop.
@@ -166,8 +157,8 @@ async fn live(folder: &Path, day: &SimulatedDay) -> Result<Shown, DemoError> {
     let _ = serving.await;
     tokio::task::block_in_place(|| runtime.shutdown());
 
-    let trips: Vec<_> = trips.iter().filter_map(trip_of).collect();
-    if trips.is_empty() {
+    let diary = Diary::read(&trips);
+    if diary.is_empty() {
         return Err(DemoError::Nothing("the diary has no trips".to_owned()));
     }
     Ok(Shown {
@@ -177,8 +168,7 @@ async fn live(folder: &Path, day: &SimulatedDay) -> Result<Shown, DemoError> {
         batches,
         put_ms,
         pipeline,
-        trips,
-        places: places.len(),
+        diary,
         trips_that_there_were: day.truth.len(),
         read_ms,
         data: None,
@@ -193,36 +183,23 @@ async fn run_pipeline(runtime: &Arc<Runtime>, user: UserId, now: f64) -> Result<
     }
 }
 
-fn diary_query(key: &str, key_time: &str) -> Value {
-    json!({ "key_list": [key], "start_time": 0, "end_time": 9_999_999_999_u64, "key_time": key_time })
-}
-
-fn trip_of(entry: &Value) -> Option<Trip> {
-    let data = &entry["data"];
-    Some(Trip {
-        start: data["start_fmt_time"].as_str()?.to_owned(),
-        end: data["end_fmt_time"].as_str()?.to_owned(),
-        start_ts: data["start_ts"].as_f64()?,
-        end_ts: data["end_ts"].as_f64()?,
-        distance_m: data["distance"].as_f64()?,
+/// As the phone's app asks.
+fn diary_query() -> Value {
+    json!({
+        "key_list": ["analysis/composite_trip"], "key_time": "data.end_ts",
+        "start_time": 0, "end_time": 9_999_999_999_u64,
     })
 }
 
 /// For people: what went in, what the stages did, the diary beside what really happened.
 fn tell(shown: &Shown, day: &SimulatedDay) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    let mut line = |args: std::fmt::Arguments<'_>| {
-        text.write_fmt(args).expect("a text takes what it is given");
-        text.push('\n');
-    };
-    line(format_args!(
-        "A phone put {} entries of one day in {} batches over TLS to {}: {:.0} ms, each on disk before its answer.",
+    let mut text = format!(
+        "A phone put {} entries of one day in {} batches over TLS to {}: {:.0} ms, each on disk before its answer.\n",
         shown.entries_put, shown.batches, shown.address, shown.put_ms
-    ));
+    );
     for stage in shown.pipeline.stages.iter().filter(|stage| !stage.off) {
-        line(format_args!(
-            "  {:18} cell {:24} read {:5}, wrote {:5} entries in {:6.1} ms",
+        text.push_str(&format!(
+            "  {:25} cell {:24} read {:5}, wrote {:5} entries in {:6.1} ms\n",
             stage.stage,
             stage.cell,
             stage.entries_read,
@@ -230,41 +207,34 @@ fn tell(shown: &Shown, day: &SimulatedDay) -> String {
             stage.elapsed_us as f64 / 1e3
         ));
     }
-    line(format_args!("\nThe diary, read back through datastreams-get in {:.0} ms:", shown.read_ms));
-    for trip in &shown.trips {
-        line(format_args!(
-            "  {} to {}  {:6.2} km as the crow flies",
-            clock(&trip.start),
-            clock(&trip.end),
-            trip.distance_m / 1e3
-        ));
-    }
-    line(format_args!("  and {} places. What the invented person really did:", shown.places));
+    text.push_str(&format!("\nThe diary, as the phone reads it in {:.0} ms:\n", shown.read_ms));
+    shown.diary.tell(&mut text);
+    text.push_str("What the invented person really did:\n");
     for trip in &day.truth {
-        let minutes = (trip.end_ts - trip.start_ts) / 60.0;
-        line(format_args!(
-            "  {:>3.0} min  {:6.2} km by {:?}, {} to {}",
-            minutes,
+        text.push_str(&format!(
+            "  {:6.2} km from {} to {}: {}\n",
             trip.distance_m / 1e3,
-            trip.mode,
             trip.from,
-            trip.to
+            trip.to,
+            parts(trip)
         ));
     }
     match &shown.data {
-        Some(folder) => line(format_args!(
-            "\nThe data stays in {}. Look around: cellar serve --data {}",
-            folder.display(),
+        Some(folder) => text.push_str(&format!(
+            "\nThe data stays in {0}. Look around: cellar serve --data {0}, cellar export --data {0} --user Demo --format gpx\n",
             folder.display()
         )),
-        None => line(format_args!(
-            "\nNext: `cellar demo --keep DIR` keeps the data, `cellar serve --data DIR` runs a host, docs/owner.md tells the rest."
-        )),
+        None => text.push_str(
+            "\nNext: `cellar demo --keep DIR` keeps the data, `cellar serve --data DIR` runs a host, docs/owner.md tells the rest.\n",
+        ),
     }
     text
 }
 
-/// `YYYY-MM-DD HH:MM` of a local time.
-fn clock(fmt_time: &str) -> String {
-    fmt_time.get(..16).unwrap_or(fmt_time).replace('T', " ")
+/// By which modes the person really went.
+fn parts(trip: &TruthTrip) -> String {
+    let part = |section: &runtime_simulator::TruthSection| {
+        format!("{} {:.2} km", format!("{:?}", section.mode).to_lowercase(), section.distance_m / 1e3)
+    };
+    trip.sections.iter().map(part).collect::<Vec<_>>().join(", ")
 }
