@@ -7,7 +7,7 @@
 //! No stage moves more bytes, so texts are copied from page to row and never parsed as a whole.
 //!
 //! * Units: seconds. The window is on `data.end_ts`, closed at both ends; the mark is the last trip's `end_ts`.
-//! * Memory: the pages that the trip at hand touches, the places of the run, and 1 MiB of rows. A long back-log is
+//! * Memory: the pages that the trip at hand touches, the places of the run, and 32 KiB of rows. A long back-log is
 //!   cut into runs of about 16 MiB of output.
 //! * Quirk: a place is copied as it is now. When it changes later, whoever changes it brings the copies up to date.
 //! * Not here: bringing entries of old formats up to date.
@@ -30,9 +30,9 @@ const TRIP: &str = "analysis/confirmed_trip";
 const UNTRACKED: &str = "analysis/confirmed_untracked";
 const COMPOSITE: &str = "analysis/composite_trip";
 
-const TRIP_PAGE_BYTES: u32 = 64 << 10;
-/// What is held back before it is handed over.
-const ROWS_BYTES: usize = 1 << 20;
+const TRIP_PAGE_BYTES: u32 = 32 << 10;
+/// What is held back before it is handed over: little, since a guest that grows its memory pays for it.
+const ROWS_BYTES: usize = 32 << 10;
 /// After this much, a run ends and asks for another, so that no back-log comes near a run's limits.
 const RUN_BYTES: usize = 16 << 20;
 /// How far behind its mark the next run begins, s: between two runs of a back-log, a trip must not end there.

@@ -10,7 +10,7 @@ use crate::window::{Held, Texts};
 use crate::{ComposeError, reading};
 
 const PLACE: &str = "analysis/confirmed_place";
-const PAGE_BYTES: u32 = 32 << 10;
+const PAGE_BYTES: u32 = 16 << 10;
 /// Room for one place or a few.
 const EARLIER_PAGE_BYTES: u32 = 4 << 10;
 /// How far to look back for a place that the first trip names; were it gone, the search would walk through all of the

@@ -11,7 +11,7 @@ use cells_sdk::{Query, ReadEntries, TimeField};
 
 use crate::{ComposeError, reading};
 
-const PAGE_BYTES: u32 = 128 << 10;
+const PAGE_BYTES: u32 = 64 << 10;
 
 /// What is noted of each entry, and its whole text.
 #[derive(Debug)]
