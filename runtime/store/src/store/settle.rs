@@ -42,7 +42,8 @@ pub(super) fn changes(
     let mut changes = Changes::default();
     let mut text_bytes = 0;
     for group in index.streams.values().flat_map(|stream| groups(stream, keep)) {
-        for part in parts(group) {
+        let moves = |part: &Group| part.blocks.iter().any(|info| is_fresh(info) || is_worn(info, keep));
+        for part in parts(group).into_iter().filter(moves) {
             let rows: u32 = part.blocks.iter().map(|info| info.live()).sum();
             let bytes: u64 = part.blocks.iter().map(|info| u64::from(info.body.text_bytes)).sum();
             let full = report.rows + u64::from(rows) > u64::from(SETTLE_ROWS_MAX)
@@ -115,6 +116,11 @@ fn is_worn(info: &BlockInfo, keep: Keep) -> bool {
     }
 }
 
+/// Small in both ways: blocks of few large rows are full.
+fn is_small(info: &BlockInfo) -> bool {
+    info.live() < SMALL_ROWS_MAX && info.body.text_bytes < BLOCK_TEXT_BYTES_MAX as u32 / 4
+}
+
 /// The groups of a stream that are due, by month.
 fn groups(stream: &StreamBlocks, keep: Keep) -> Vec<Group> {
     let newest = stream.blocks.iter().map(|info| info.body.month).max();
@@ -127,9 +133,14 @@ fn due(blocks: &[Arc<BlockInfo>], newest: bool, keep: Keep) -> Option<Group> {
     let fresh: u32 = blocks.iter().filter(|info| is_fresh(info)).map(|info| info.live()).sum();
     let full = fresh >= TAIL_ROWS_MAX;
     let past = fresh > 0 && !newest;
-    let chosen = |info: &&Arc<BlockInfo>| {
-        is_worn(info, keep) || (is_fresh(info) && (full || past)) || (past && info.live() < SMALL_ROWS_MAX)
+    let must = |info: &BlockInfo| is_worn(info, keep) || (is_fresh(info) && (full || past));
+    // Small settled blocks are taken along only by a neighbour that must be rewritten: a call that rewrote nothing
+    // but them would find them again.
+    let chosen = |at: usize| {
+        let beside = || at.checked_sub(1).into_iter().chain([at + 1]).filter_map(|at| blocks.get(at));
+        must(&blocks[at]) || (past && is_small(&blocks[at]) && beside().any(|info| must(info)))
     };
-    let blocks: Vec<_> = blocks.iter().filter(chosen).cloned().collect();
+    let blocks: Vec<_> =
+        (0..blocks.len()).filter(|at| chosen(*at)).map(|at| Arc::clone(&blocks[at])).collect();
     (!blocks.is_empty()).then_some(Group { blocks })
 }

@@ -486,3 +486,24 @@ fn a_store_is_open_once_at_a_time() {
     drop(store);
     assert!(lab.open().is_ok());
 }
+
+#[test]
+fn settling_rows_that_fill_blocks_by_few_comes_to_an_end() {
+    let lab = Lab::new(LabEngine::Redb);
+    let store = lab.create();
+    let month_s = 31.0 * 86_400.0;
+    for at in 0..80 {
+        let text = "x".repeat(if at % 3 == 0 { 400_000 } else { 90_000 });
+        let row = |data| (r#"{"key":"a/b","write_ts":1}"#.to_owned(), data);
+        let mut batch = Batch::new();
+        batch.insert(Area::Timeseries, entry("a/b", &row(format!(r#"{{"ts":{at},"text":"{text}"}}"#))));
+        if at == 40 {
+            batch.insert(Area::Timeseries, entry("a/b", &row(format!(r#"{{"ts":{month_s}}}"#))));
+        }
+        store.commit(batch).unwrap();
+    }
+    let calls = (1..).find(|_| !store.settle().unwrap().more).unwrap();
+    assert!(calls < 80, "{calls} calls");
+    assert!(!store.settle().unwrap().more, "what is settled stays");
+    assert_eq!(store.snapshot().count(&Query::everything(Area::Timeseries)).unwrap(), 81);
+}
