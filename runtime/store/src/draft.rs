@@ -49,7 +49,8 @@ pub(crate) fn or_zero(position: f64) -> f64 {
     if position.is_nan() { 0.0 } else { position }
 }
 
-fn text_bytes(row: &BlockRow<'_>) -> usize {
+/// All texts of a row, bytes.
+pub(crate) fn text_bytes(row: &BlockRow<'_>) -> usize {
     row.metadata.len() + row.data.len() + row.extra.len()
 }
 

@@ -9,7 +9,7 @@ use super::Committed;
 use super::plan::{Fresh, Plan, Touched};
 use super::publish::Changes;
 use crate::block::{BlockRow, Codec, DecodedBlock};
-use crate::draft::{Draft, DraftRow, draft, position};
+use crate::draft::{BLOCK_TEXT_BYTES_MAX, Draft, DraftRow, draft, position, text_bytes};
 use crate::index::{BlockInfo, Index};
 use crate::month::month_of;
 use crate::vault::Vault;
@@ -19,6 +19,10 @@ use crate::{Batch, CommitError, DOCUMENT_BYTES_MAX};
 pub(super) const TAIL_ROWS_MAX: u32 = 512;
 /// Fresh blocks up to this size are joined whatever is added.
 const TINY_ROWS_MAX: u32 = 64;
+
+/// Fresh blocks are joined while they hold less text than this together, so that an entry of many kilobytes is not
+/// written again with every other one of its month.
+const TAIL_TEXT_BYTES_MAX: u64 = BLOCK_TEXT_BYTES_MAX as u64 / 4;
 
 /// What a batch changes; nothing where all its puts are ignored or skipped.
 pub(super) fn changes(
@@ -142,10 +146,15 @@ impl Group<'_> {
         tails.retain(|(_, live)| (1..TAIL_ROWS_MAX).contains(live));
         tails.sort_by_key(|(info, _)| std::cmp::Reverse(info.body.number));
         let mut together = self.rows.len() as u32;
-        tails.retain(|(_, live)| {
-            let join = together + live < TAIL_ROWS_MAX && (*live <= TINY_ROWS_MAX || *live <= 4 * together);
+        let mut text_bytes: u64 = self.rows.iter().map(|row| text_bytes(&row.row) as u64).sum();
+        tails.retain(|(info, live)| {
+            let all_text = text_bytes + u64::from(info.body.text_bytes);
+            let join = together + live < TAIL_ROWS_MAX
+                && all_text < TAIL_TEXT_BYTES_MAX
+                && (*live <= TINY_ROWS_MAX || *live <= 4 * together);
             if join {
                 together += live;
+                text_bytes = all_text;
             }
             join
         });
