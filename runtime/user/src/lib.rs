@@ -35,7 +35,7 @@ pub use error::{CallError, PipelineError, StartError};
 pub use exchange::{Answer, Body, Broken, Call};
 pub use person::Person;
 pub use profile::PROFILE;
-pub use runtime::Runtime;
+pub use runtime::{NativeStage, Runtime};
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::EngineKind;
 pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId};

@@ -17,8 +17,11 @@ use crate::files;
 use crate::people::People;
 use crate::person::Person;
 use crate::settings::Settings;
-use crate::stage::{self, PipelineReport};
+use crate::stage::{self, PipelineReport, Rehearsal};
 use crate::timetable::{self, Timetable};
+
+/// A stage without a sandbox: what the sandbox costs is measured against it.
+pub type NativeStage = fn(Box<dyn CellHost>, Run) -> Result<Outcome, String>;
 
 /// Many people's runtimes in one process.
 pub struct Runtime {
@@ -234,10 +237,10 @@ impl Runtime {
         user: UserId,
         stage: &str,
         now: f64,
-        natively: Option<fn(Box<dyn CellHost>, Run) -> Result<Outcome, String>>,
+        natively: Option<NativeStage>,
     ) -> Result<Result<Duration, String>, CallError> {
         let person = self.person(user)?;
-        let (cell, host, run) = stage::rehearsal(self, &person, stage, now)?;
+        let Rehearsal { cell, host, run } = stage::rehearsal(self, &person, stage, now)?;
         let started = Instant::now();
         let ended = match natively {
             Some(stage) => stage(host, run).map(drop),

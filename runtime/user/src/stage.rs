@@ -202,20 +202,27 @@ pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: R
     Ran { outcome, effects, usage }
 }
 
+/// A run that nothing is kept of.
+pub(crate) struct Rehearsal {
+    pub cell: Arc<Cell>,
+    pub host: Box<dyn CellHost>,
+    pub run: Run,
+}
+
 /// What a stage would be given in a first run over everything: for measuring. Whatever it writes is forgotten.
 pub(crate) fn rehearsal(
     runtime: &Runtime,
     person: &Person,
     stage: &str,
     now: f64,
-) -> Result<(Arc<Cell>, Box<dyn CellHost>, Run), CallError> {
+) -> Result<Rehearsal, CallError> {
     let spec = runtime.plan().stage(stage).ok_or_else(|| CallError::NoSuchCell(stage.to_owned()))?;
     let cell = runtime.stage_cell(spec)?;
     let snapshot = person.store.snapshot();
     let Window { start, end } = StageState::default().window(now);
     let run = Run { now, start, end, seed: seed_of(person, stage, now), state: Vec::new() };
     let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant));
-    Ok((cell, Box::new(reach), run))
+    Ok(Rehearsal { cell, host: Box::new(reach), run })
 }
 
 /// One run and its commit; answers whether the stage wants another.

@@ -76,7 +76,8 @@ pub fn days(count: u32) -> Vec<Sample> {
 pub fn by_day(count: usize) -> Vec<Vec<Sample>> {
     let person = Person::invent(7, Phone::Android);
     let days = u32::try_from(count).expect("not so many days");
-    let day = |day: runtime_simulator::SimulatedDay| day.entries.iter().map(|text| Sample::read(text)).collect();
+    let day =
+        |day: runtime_simulator::SimulatedDay| day.entries.iter().map(|text| Sample::read(text)).collect();
     simulate_days(&person, FIRST_DAY, days).map(day).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runtime_sandbox::{CellHost, Outcome, Run};
-use runtime_user::{Runtime, UserId};
+use runtime_user::{NativeStage, Runtime, UserId};
 
 use super::days::Day;
 use super::{NOW, run_day};
@@ -14,10 +14,8 @@ const ROUNDS: usize = 9;
 /// How much longer a stage may take in the sandbox.
 const PRICE_MAX: f64 = 1.5;
 
-type Natively = fn(Box<dyn CellHost>, Run) -> Result<Outcome, String>;
-
 /// The stages whose work is worth measuring; the others only read a few entries.
-const STAGES: [(&str, Natively); 6] = [
+const STAGES: [(&str, NativeStage); 6] = [
     ("TRIP_SEGMENTATION", |host, run| native("TRIP_SEGMENTATION", host, run)),
     ("SECTION_SEGMENTATION", |host, run| native("SECTION_SEGMENTATION", host, run)),
     ("JUMP_SMOOTHING", |host, run| native("JUMP_SMOOTHING", host, run)),
@@ -53,9 +51,9 @@ pub(super) fn run(runtime: &Runtime, days: &[Day]) -> Figures {
         let what = format!("  {} in the sandbox", stage.to_lowercase());
         figures.push(compared.named(&what, "native").at_most(PRICE_MAX));
     }
-    let (ours, other): (f64, f64) = figures.iter().fold((0.0, 0.0), |(ours, other), figure: &Comparison| {
-        (ours + figure.ours, other + figure.other)
-    });
+    let (ours, other): (f64, f64) = figures
+        .iter()
+        .fold((0.0, 0.0), |(ours, other), figure: &Comparison| (ours + figure.ours, other + figure.other));
     let all = Comparison { other, ratio: ours / other, ..Comparison::figure("", ours, "ms", "", true) };
     let all = Comparison { ratio_p25: all.ratio, ratio_p75: all.ratio, ..all };
     figures.insert(0, all.named("these stages together in the sandbox", "native").at_most(PRICE_MAX));
@@ -66,7 +64,7 @@ fn sum(
     runtime: &Runtime,
     people: &[UserId],
     stage: &str,
-    natively: Option<Natively>,
+    natively: Option<NativeStage>,
 ) -> Result<Duration, BenchError> {
     let mut total = Duration::ZERO;
     for user in people {
