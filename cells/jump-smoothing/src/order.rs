@@ -3,7 +3,7 @@
 //! Quirk: after filling gaps the reference sorts a section's points by time with a sort that is not stable, and
 //! iPhones often write several fixes with the same time. Which of them comes first decides distances and
 //! speeds, so the very steps of that sort are repeated here: NumPy's `argsort` with `kind="quicksort"` as it was
-//! up to NumPy 1.24 (median of three; insertion for [`SMALL`] or fewer; heapsort where the parts stay large). A
+//! up to NumPy 1.24 (median of three; insertion for 16 or fewer; heapsort where the parts stay large). A
 //! stable sort would be the better rule.
 
 /// As many places are sorted by insertion.

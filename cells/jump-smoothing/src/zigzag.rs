@@ -1,7 +1,7 @@
 //! `SmoothZigzag`: a track that jumps away and back is cut at its jumps, and every other piece is bad.
 //!
 //! The shortest piece that leads somewhere is taken as good, and from it pieces alternate in both directions. A bad
-//! piece must be a cluster (its ends less than [`CLUSTER_M`] apart): a person who is thrown to a wrong place
+//! piece must be a cluster (its ends less than 100 m apart): a person who is thrown to a wrong place
 //! seems to stay there. Where a piece that should be bad leads somewhere, its part up to the first long step is
 //! the bad one and the rest is good.
 //!
