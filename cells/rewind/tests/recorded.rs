@@ -9,7 +9,7 @@ use cells_sdk::{Area, TimeField};
 use stages::Stages;
 
 /// How many moments of each day are tried.
-const MOMENTS: usize = 5;
+const MOMENTS: usize = 4;
 
 #[test]
 fn a_rewind_to_any_moment_changes_nothing_when_nothing_has_changed() {

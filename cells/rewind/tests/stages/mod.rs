@@ -10,10 +10,43 @@ use serde_json::{Value, json};
 type Stage = fn(&mut Memory, &Run) -> Result<Outcome, String>;
 
 /// In the order in which they run.
-const STAGES: [(&str, Stage); 1] = [("TRIP_SEGMENTATION", cells_trip_segmentation::run)];
+const STAGES: [(&str, Stage); 9] = [
+    ("TRIP_SEGMENTATION", cells_trip_segmentation::run),
+    ("SECTION_SEGMENTATION", cells_section_segmentation::run),
+    ("JUMP_SMOOTHING", cells_jump_smoothing::run),
+    ("CLEAN_RESAMPLING", cells_clean_resampling::run),
+    ("MODE_INFERENCE", cells_mode_inference::run),
+    ("LABEL_INFERENCE", cells_label_inference::run),
+    ("EXPECTATION_POPULATION", cells_expectation::run),
+    ("CREATE_CONFIRMED_OBJECTS", cells_confirmed_objects::run),
+    ("CREATE_COMPOSITE_OBJECTS", cells_composite_trips::run),
+];
 
 /// Everything that they make.
-pub const MADE: [&str; 3] = ["segmentation/raw_trip", "segmentation/raw_place", "segmentation/raw_untracked"];
+pub const MADE: [&str; 22] = [
+    "segmentation/raw_trip",
+    "segmentation/raw_place",
+    "segmentation/raw_untracked",
+    "segmentation/raw_section",
+    "segmentation/raw_stop",
+    "analysis/smoothing",
+    "analysis/cleaned_trip",
+    "analysis/cleaned_place",
+    "analysis/cleaned_untracked",
+    "analysis/cleaned_section",
+    "analysis/cleaned_stop",
+    "analysis/recreated_location",
+    "inference/prediction",
+    "analysis/inferred_section",
+    "analysis/inferred_trip",
+    "inference/labels",
+    "analysis/inferred_labels",
+    "analysis/expected_trip",
+    "analysis/confirmed_trip",
+    "analysis/confirmed_place",
+    "analysis/confirmed_untracked",
+    "analysis/composite_trip",
+];
 
 /// What is remembered of each stage: the beginning of its next window and its own memory.
 #[derive(Default)]
