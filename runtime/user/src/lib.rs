@@ -25,6 +25,7 @@ mod reach;
 mod rewind;
 mod runtime;
 mod settings;
+mod sound;
 mod stage;
 mod status;
 mod timetable;

@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cells_model::page::{self, PageWriter};
 use cells_model::rows;
+use cells_model::scan::BadJson;
 use runtime_sandbox::{CellHost, Failure, LocationColumns, LogLevel};
-use runtime_store::{Batch, Cursor, LocationCursor, LocationRows, NewEntry, Snapshot, Store};
-use runtime_types::{Area, EntryId, Query, StreamKey, TimeField, UserId, json};
-use serde::de::IgnoredAny;
+use runtime_store::{Batch, Cursor, LocationCursor, LocationRows, NewEntry, ReadEntry, Snapshot, Store};
+use runtime_types::{Area, BadStreamKey, EntryId, Query, StreamKey, TimeField, UserId};
 
 use crate::answering::{Answering, Pieces};
 use crate::exchange::Body;
 use crate::grant::Grant;
+use crate::sound;
 
 /// What a run leaves behind, to be committed if it succeeds.
 #[derive(Default)]
@@ -111,27 +112,39 @@ impl Reach {
         &mut self,
         bytes: &[u8],
         area: Area,
-        mut each: impl FnMut(&Store, &mut Effects, EntryId, NewEntry<'_>) -> Result<(), Failure>,
+        mut each: impl FnMut(&Store, &mut Effects, EntryId, ReadEntry<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let rows = rows::read(bytes).map_err(invalid)?;
         let mut effects = lock(&self.effects);
+        let before = effects.batch.mark();
+        // What is left of the body becomes rows too, as a rule.
+        effects.batch.reserve(bytes.len() + usize::try_from(self.body.len()).unwrap_or(0));
+        let mut keys = Keys::default();
+        let mut done = Ok(());
         for (index, row) in rows.iter().enumerate() {
-            let key = StreamKey::parse(row.key).map_err(|error| at(index, &error))?;
-            if area == Area::Timeseries && row.data == NOTHING_YET {
-                self.grant.check_change(area, &key)?;
-            } else {
-                self.grant.check_write(area, &key, row.data)?;
+            done = keys.parse(row.key).map_err(|error| at(index, &error)).and_then(|key| {
+                let entry = self.checked(area, key, row).map_err(|why| why.at(index))?;
+                each(&self.store, &mut effects, EntryId(row.id.0), entry)
+            });
+            if done.is_err() {
+                effects.batch.back_to(before);
+                break;
             }
-            is_object(row.metadata).map_err(|why| at(index, &why))?;
-            // What was set aside is kept as it came, whatever it was.
-            let sound = if area == Area::Errors { is_json(row.data) } else { is_object(row.data) };
-            sound.map_err(|why| at(index, &why))?;
-            is_extra(row.extra).map_err(|why| at(index, &why))?;
-            let id = EntryId(row.id.0);
-            let entry = NewEntry { id: None, key, metadata: row.metadata, data: row.data, extra: row.extra };
-            each(&self.store, &mut effects, id, entry)?;
         }
-        Ok(())
+        done
+    }
+
+    /// A row of a cell as an entry, where the grant allows it and its texts are sound.
+    fn checked<'r>(&self, area: Area, key: StreamKey, row: &rows::Row<'r>) -> Result<ReadEntry<'r>, Fault> {
+        if area == Area::Timeseries && row.data == NOTHING_YET {
+            self.grant.check_change(area, &key)?;
+        } else {
+            self.grant.check_write(area, &key, row.data)?;
+        }
+        let found = sound::entry(area, row.metadata, row.data)?;
+        sound::extra(row.extra)?;
+        let entry = NewEntry { id: None, key, metadata: row.metadata, data: row.data, extra: row.extra };
+        Ok(ReadEntry::known(entry, found.times, found.kind))
     }
 
     /// The stream of an entry that is to be changed; entries of this very run are known by their id alone.
@@ -147,11 +160,57 @@ impl Reach {
     }
 }
 
+/// Why a row is refused.
+enum Fault {
+    /// By the grant, whose words say enough.
+    Refused(Failure),
+    /// Its texts are not what they should be.
+    Unsound(BadJson),
+}
+
+impl Fault {
+    fn at(self, index: usize) -> Failure {
+        match self {
+            Self::Refused(failure) => failure,
+            Self::Unsound(why) => at(index, &why),
+        }
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+impl From<BadJson> for Fault {
+    fn from(why: BadJson) -> Self {
+        Self::Unsound(why)
+    }
+}
+
+/// Keys as they come in rows, where one follows its like: the last one's text is shared.
+#[derive(Default)]
+struct Keys(Option<StreamKey>);
+
+impl Keys {
+    fn parse(&mut self, text: &str) -> Result<StreamKey, BadStreamKey> {
+        match &self.0 {
+            Some(last) if last.as_str() == text => Ok(last.clone()),
+            _ => Ok(self.0.insert(StreamKey::parse(text)?).clone()),
+        }
+    }
+}
+
 /// The data of a row that only draws an id: nothing is stored until the run gives it its content.
 const NOTHING_YET: &str = "{}";
 
-fn same_stream(key: &StreamKey, entry: &NewEntry<'_>) -> Result<(), Failure> {
-    if *key == entry.key { Ok(()) } else { Err(invalid(format!("the entry is one of {}", key.as_str()))) }
+fn same_stream(key: &StreamKey, entry: &ReadEntry<'_>) -> Result<(), Failure> {
+    if *key == entry.entry().key {
+        Ok(())
+    } else {
+        Err(invalid(format!("the entry is one of {}", key.as_str())))
+    }
 }
 
 fn describe(what: &str, query: &Query) -> String {
@@ -174,8 +233,8 @@ fn unavailable(error: runtime_store::ReadError) -> Failure {
 }
 
 /// Whether the very same entry has been set aside before: a phone that resends a batch adds nothing.
-fn is_aside(snapshot: &Snapshot, entry: &NewEntry<'_>) -> Result<bool, runtime_store::ReadError> {
-    let write_ts = json::EntryTimes::read(entry.metadata, "{}").get(TimeField::WriteTs);
+fn is_aside(snapshot: &Snapshot, read: &ReadEntry<'_>) -> Result<bool, runtime_store::ReadError> {
+    let (entry, write_ts) = (read.entry(), read.times().get(TimeField::WriteTs));
     if write_ts.is_nan() {
         return Ok(false);
     }
@@ -193,24 +252,6 @@ fn is_aside(snapshot: &Snapshot, entry: &NewEntry<'_>) -> Result<bool, runtime_s
         if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     Ok(found)
-}
-
-/// Sound JSON, and an object: what the store keeps is what every later reader parses.
-fn is_object(text: &str) -> Result<(), String> {
-    if !text.starts_with('{') {
-        return Err("not a JSON object".to_owned());
-    }
-    is_json(text)
-}
-
-fn is_json(text: &str) -> Result<(), String> {
-    let parsed: Result<IgnoredAny, _> = serde_json::from_str(text);
-    // The parser's words hold a place and never the text.
-    parsed.map(drop).map_err(|error| error.to_string())
-}
-
-fn is_extra(extra: &str) -> Result<(), String> {
-    if extra.is_empty() { Ok(()) } else { is_object(&format!("{{{extra}}}")) }
 }
 
 impl CellHost for Reach {
@@ -281,10 +322,10 @@ impl CellHost for Reach {
         self.each_row(rows, Area::Timeseries, |store, effects, _, entry| {
             let id = store.allocate(1)[0];
             ids.extend_from_slice(&id.0);
-            if entry.data == NOTHING_YET {
-                effects.drawn.insert(id, entry.key);
+            if entry.entry().data == NOTHING_YET {
+                effects.drawn.insert(id, entry.entry().key.clone());
             } else {
-                effects.batch.insert(Area::Timeseries, NewEntry { id: Some(id), ..entry });
+                effects.batch.insert(Area::Timeseries, entry.with_id(id));
             }
             Ok(())
         })?;
@@ -293,10 +334,12 @@ impl CellHost for Reach {
 
     fn replace(&mut self, rows: &[u8]) -> Result<(), Failure> {
         let snapshot = self.snapshot.clone();
-        self.each_row(rows, Area::Timeseries, |_, effects, id, entry| {
+        let mut given = Vec::new();
+        let done = self.each_row(rows, Area::Timeseries, |_, effects, id, entry| {
             if let Some(key) = effects.drawn.remove(&id) {
-                same_stream(&key, &entry)?;
-                effects.batch.insert(Area::Timeseries, NewEntry { id: Some(id), ..entry });
+                given.push((id, key));
+                same_stream(&given[given.len() - 1].1, &entry)?;
+                effects.batch.insert(Area::Timeseries, entry.with_id(id));
                 return Ok(());
             }
             // An entry of another stream is not this cell's to change, whatever key the row gives it.
@@ -305,7 +348,11 @@ impl CellHost for Reach {
             }
             effects.batch.replace(id, entry);
             Ok(())
-        })
+        });
+        if done.is_err() {
+            lock(&self.effects).drawn.extend(given);
+        }
+        done
     }
 
     fn delete(&mut self, ids: &[u8]) -> Result<(), Failure> {
@@ -321,9 +368,10 @@ impl CellHost for Reach {
     }
 
     fn put(&mut self, rows: &[u8]) -> Result<(), Failure> {
+        let mut keys = Keys::default();
         self.each_row(rows, Area::Usercache, |_, effects, _, entry| {
-            let taken_in_as = cells_model::keys::taken_in_key(entry.key.as_str());
-            let taken_in_as = StreamKey::parse(taken_in_as).map_err(invalid)?;
+            let taken_in_as = cells_model::keys::taken_in_key(entry.entry().key.as_str());
+            let taken_in_as = keys.parse(taken_in_as).map_err(invalid)?;
             effects.batch.put_usercache(entry, taken_in_as);
             Ok(())
         })
@@ -342,7 +390,7 @@ impl CellHost for Reach {
             if id != EntryId::NONE {
                 effects.batch.set_aside(id, entry);
             } else if !is_aside(&snapshot, &entry).map_err(unavailable)? {
-                effects.batch.insert(Area::Errors, NewEntry { id: Some(store.allocate(1)[0]), ..entry });
+                effects.batch.insert(Area::Errors, entry.with_id(store.allocate(1)[0]));
             }
             Ok(())
         })

@@ -84,7 +84,15 @@ mod tests {
 
     #[test]
     fn what_is_no_sound_object_is_refused_with_its_place_and_without_its_text() {
-        for bad in ["", "[]", "{", r#"{"a":NaN}"#, r#"{"a":47.1x}"#, r#"{"a":1} {}"#, &format!("{{\"a\":{}", "[".repeat(1_000))] {
+        for bad in [
+            "",
+            "[]",
+            "{",
+            r#"{"a":NaN}"#,
+            r#"{"a":47.1x}"#,
+            r#"{"a":1} {}"#,
+            &format!("{{\"a\":{}", "[".repeat(1_000)),
+        ] {
             for (metadata, data) in [(bad, "{}"), ("{}", bad)] {
                 let why = entry(Area::Usercache, metadata, data).expect_err(bad).to_string();
                 assert!(why.starts_with("not JSON at byte ") && !why.contains("47"), "{why}");
