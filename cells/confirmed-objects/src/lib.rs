@@ -53,6 +53,9 @@ enum ConfirmError {
     Now(#[source] BadTime),
 }
 
+/// The pipeline begins the next window so far behind the mark, s.
+const MARK_AHEAD_S: f64 = 5.0;
+
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
     try_run(runtime, run).map_err(|error| with_causes(&error))
@@ -74,8 +77,15 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let material = Material { timeline: &timeline, inputs: &inputs, sections: &sections };
     let written = store::write(runtime, run, &material, start, first)?;
     warn(runtime, written.unmeasured, "inputs end too late for a place without a duration: passed over");
-    let state = if timeline.has_more() { Vec::new() } else { written.open.to_string().into_bytes() };
-    Ok(Outcome { processed_through: last.read.enter_ts, state, more: timeline.has_more() })
+    let processed_through = last.read.enter_ts;
+    let next_start = processed_through.map(|mark| mark + MARK_AHEAD_S).or(run.start);
+    let state = if timeline.has_more() { Vec::new() } else { remembered(written.open, next_start) };
+    Ok(Outcome { processed_through, state, more: timeline.has_more() })
+}
+
+/// The stage's memory: which place is open, and where the next window begins unless something was taken back.
+fn remembered(open: EntryId, next_start: Option<f64>) -> Vec<u8> {
+    format!("{open} {:016x}", next_start.unwrap_or(f64::NEG_INFINITY).to_bits()).into_bytes()
 }
 
 fn unchanged(run: &Run) -> Outcome {
@@ -125,7 +135,7 @@ fn start<R: ReadEntries + Log>(
             Some(enter_ts) => Shown::find(runtime, enter_ts)?,
             None => None,
         };
-        let left_by_the_last_run = run.state == place.id.to_string().as_bytes();
+        let left_by_the_last_run = run.state == remembered(place.id, run.start);
         let anew = !left_by_the_last_run && place.cleaned_place == Some(first.id);
         return Ok(Start::At { place: Box::new(place), shown, anew });
     }

@@ -33,15 +33,42 @@ pub struct CleanCut {
     pub end_ts: f64,
     /// The raw place at its end.
     pub raw_place: EntryId,
+    /// The cleaned place from which it begins.
+    pub start_place: EntryId,
 }
 
-/// Where both chains are cut; `None`: at their beginnings.
+/// The chain of confirmed trips: from the last cleaned trip that stays, or one before, they are confirmed again, since
+/// the place at its end changes with what is joined to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfirmedCut {
+    /// The confirmed place from which that trip begins, open again.
+    pub place: EntryId,
+    /// When that place was entered, s.
+    pub enter_ts: f64,
+    /// When the trip begins, s; later.
+    pub start_ts: f64,
+    /// The first trip that is composed again: the one that ended at that place shows it, with the way on.
+    pub composed: Composed,
+}
+
+/// From where on trips are composed again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Composed {
+    /// When the first of them begins, s.
+    pub start_ts: f64,
+    /// When it ends, s.
+    pub end_ts: f64,
+}
+
+/// Where the chains are cut; `None`: at their beginnings.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Cut {
     /// Raw trips, places and sections.
     pub raw: Option<RawCut>,
     /// What was made of them.
     pub clean: Option<CleanCut>,
+    /// What was made of that with the person's words.
+    pub confirmed: Option<ConfirmedCut>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -59,6 +86,13 @@ struct CleanedTrip {
     start_ts: f64,
     end_ts: f64,
     raw_trip: EntryId,
+    start_place: EntryId,
+}
+
+#[derive(Deserialize)]
+struct ConfirmedPlace {
+    cleaned_place: Option<EntryId>,
+    ending_trip: Option<EntryId>,
 }
 
 /// How the walk back over the raw trips ends before their beginning.
@@ -93,12 +127,13 @@ impl Cut {
             {
                 cut.add(runtime, &trip, &later)?;
             }
-            if cut.clean.is_some() { Err(Walk::Found) } else { Ok(()) }
+            if cut.confirmed.is_some() { Err(Walk::Found) } else { Ok(()) }
         });
         match walked {
-            Ok(()) | Err(Walk::Found) => Ok(cut),
-            Err(Walk::Broken(error)) => Err(error),
+            Ok(()) | Err(Walk::Found) => {}
+            Err(Walk::Broken(error)) => return Err(error),
         }
+        Ok(cut)
     }
 
     /// Looks at two trips that follow each other.
@@ -112,8 +147,11 @@ impl Cut {
                 before_ts: trip.end_ts,
             });
         }
-        if self.raw.is_some() {
-            self.clean = cleaned(runtime, trip)?;
+        if self.raw.is_some()
+            && let Some(clean) = cleaned(runtime, trip)?
+        {
+            self.confirmed = confirmed(runtime, &clean)?;
+            self.clean.get_or_insert(clean);
         }
         Ok(())
     }
@@ -148,9 +186,71 @@ fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCu
                 through_ts: raw.end_ts,
                 end_ts: trip.end_ts,
                 raw_place: raw.end_place,
+                start_place: trip.start_place,
             });
         }
         Ok::<(), RewindError>(())
     })?;
     Ok(found)
+}
+
+/// How many confirmed places are looked at, back from a trip's beginning: the last one is the one, unless a stage has
+/// not come to it yet.
+const PLACES_MAX: usize = 4;
+
+/// The confirmed place from which a cleaned trip begins, if it was entered before that, so that a mark can tell.
+fn confirmed<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<Option<ConfirmedCut>, RewindError> {
+    let before = Query::of(&["analysis/confirmed_place"], TimeField::EnterTs);
+    let before =
+        Query { order: Order::Descending, ..before.between(None, Some(trip.last_start_ts.next_down())) };
+    let (mut found, mut looked_at) = (None, 0);
+    let walked = for_each_entry(runtime, &before, |_, entry| {
+        let place = serde_json::from_str(entry.data);
+        let place: ConfirmedPlace = place.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+        looked_at += 1;
+        if place.cleaned_place == Some(trip.start_place) {
+            found = Some((entry.id, entry.time, place.ending_trip));
+        }
+        if found.is_some() || looked_at == PLACES_MAX { Err(Walk::Found) } else { Ok(()) }
+    });
+    if let Err(Walk::Broken(error)) = walked {
+        return Err(error);
+    }
+    let Some((place, enter_ts, ending_trip)) = found else { return Ok(None) };
+    let own = Composed { start_ts: trip.last_start_ts, end_ts: trip.end_ts };
+    let composed = match ending_trip {
+        Some(ending_trip) => composed(runtime, ending_trip, own.start_ts)?.unwrap_or(own),
+        None => own,
+    };
+    Ok(Some(ConfirmedCut { place, enter_ts, start_ts: own.start_ts, composed }))
+}
+
+/// When a trip or a span without readings, one of the last before a moment, began and ended.
+fn composed<R: ReadEntries>(
+    runtime: &mut R,
+    id: EntryId,
+    before_ts: f64,
+) -> Result<Option<Composed>, RewindError> {
+    let keys = ["analysis/confirmed_trip", "analysis/confirmed_untracked"];
+    let before = Query::of(&keys, TimeField::StartTs).between(None, Some(before_ts.next_down()));
+    let before = Query { order: Order::Descending, ..before };
+    let (mut found, mut looked_at) = (None, 0);
+    let walked = for_each_entry(runtime, &before, |_, entry| {
+        looked_at += 1;
+        if entry.id == id {
+            let Ended { end_ts } = serde_json::from_str(entry.data)
+                .map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+            found = Some(Composed { start_ts: entry.time, end_ts });
+        }
+        if found.is_some() || looked_at == PLACES_MAX { Err(Walk::Found) } else { Ok(()) }
+    });
+    match walked {
+        Ok(()) | Err(Walk::Found) => Ok(found),
+        Err(Walk::Broken(error)) => Err(error),
+    }
+}
+
+#[derive(Deserialize)]
+struct Ended {
+    end_ts: f64,
 }

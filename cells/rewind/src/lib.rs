@@ -10,6 +10,7 @@
 //!   points that come no later than the beginning of the next one.
 //! * The chain of cleaned trips is cut behind the last cleaned trip before that: whether a span without readings is
 //!   kept depends on the cleaned trip behind it.
+//! * The chain of confirmed trips is cut before that same trip: the place at its end shows what was joined to it.
 //! * Where there is no such trip, everything is taken back.
 //! * Memory: ids of what is removed; texts are read a page at a time.
 //! * Not here: raw entries, labels and forms of the person, which nobody but their owner removes; the model of the
@@ -50,6 +51,7 @@ fn rewind<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<O
     let cut = Cut::find(runtime, moment)?;
     remove::segmented(runtime, cut.raw.as_ref())?;
     remove::cleaned(runtime, cut.clean.as_ref())?;
+    remove::confirmed(runtime, cut.confirmed.as_ref())?;
     if let Some(raw) = &cut.raw {
         reopen::raw_place(runtime, raw)?;
         reopen::valid_points(runtime, raw.points_from_ts)?;
@@ -57,7 +59,10 @@ fn rewind<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<O
         reopen::valid_points(runtime, f64::NEG_INFINITY)?;
     }
     if let Some(clean) = &cut.clean {
-        reopen::cleaned_places(runtime, clean)?;
+        reopen::cleaned_place(runtime, clean)?;
+    }
+    if let Some(confirmed) = &cut.confirmed {
+        reopen::confirmed_place(runtime, confirmed)?;
     }
     Ok(Outcome { processed_through: None, state: marks::to_json(moment, &cut), more: false })
 }

@@ -24,9 +24,9 @@ pub fn to_json(moment: f64, cut: &Cut) -> Vec<u8> {
         "MODE_INFERENCE": by_trip_end,
         "LABEL_INFERENCE": by_trip_end,
         "EXPECTATION_POPULATION": by_trip_end,
-        "CREATE_CONFIRMED_OBJECTS": clean(|clean| behind(clean.through_ts)),
-        // The last trip that stays shows the place at its end, which changes: it is composed again.
-        "CREATE_COMPOSITE_OBJECTS": clean(|clean| clean.end_ts),
+        "CREATE_CONFIRMED_OBJECTS": cut.confirmed.as_ref().map(|confirmed| confirmed.start_ts),
+        // What is confirmed again is composed again.
+        "CREATE_COMPOSITE_OBJECTS": cut.confirmed.as_ref().map(|confirmed| confirmed.composed.end_ts),
     });
     json!({ "marks": marks }).to_string().into_bytes()
 }

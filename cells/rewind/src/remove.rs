@@ -8,7 +8,7 @@ use cells_sdk::{Query, ReadEntries, TimeField, WriteEntries};
 use serde::Deserialize;
 
 use crate::RewindError;
-use crate::cut::{CleanCut, RawCut};
+use crate::cut::{CleanCut, ConfirmedCut, RawCut};
 
 /// How many ids one call removes.
 const IDS_MAX: usize = 65_536;
@@ -66,19 +66,28 @@ pub fn cleaned<R: ReadEntries + WriteEntries>(
         "inference/labels",
         "analysis/inferred_labels",
         "analysis/expected_trip",
-        "analysis/confirmed_trip",
-        "analysis/confirmed_untracked",
     ] {
         remove(runtime, key, TimeField::StartTs, behind)?;
     }
     remove(runtime, "analysis/cleaned_stop", TimeField::EnterTs, behind)?;
-    remove(runtime, "analysis/composite_trip", TimeField::StartTs, cut.map(|cut| cut.last_start_ts))?;
-    for key in ["analysis/cleaned_place", "analysis/confirmed_place"] {
-        // The first place of all was never entered.
-        let field = if cut.is_some() { TimeField::EnterTs } else { TimeField::WriteTs };
-        remove(runtime, key, field, behind)?;
+    // The first place of all was never entered.
+    let field = if cut.is_some() { TimeField::EnterTs } else { TimeField::WriteTs };
+    remove(runtime, "analysis/cleaned_place", field, behind)
+}
+
+/// What was made of that with the person's words, from the cut on.
+pub fn confirmed<R: ReadEntries + WriteEntries>(
+    runtime: &mut R,
+    cut: Option<&ConfirmedCut>,
+) -> Result<(), RewindError> {
+    let from = cut.map(|cut| cut.start_ts);
+    for key in ["analysis/confirmed_trip", "analysis/confirmed_untracked"] {
+        remove(runtime, key, TimeField::StartTs, from)?;
     }
-    Ok(())
+    let composed_from = cut.map(|cut| cut.composed.start_ts);
+    remove(runtime, "analysis/composite_trip", TimeField::StartTs, composed_from)?;
+    let field = if cut.is_some() { TimeField::EnterTs } else { TimeField::WriteTs };
+    remove(runtime, "analysis/confirmed_place", field, from)
 }
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use cells_sdk::{Query, ReadEntries, TimeField, WriteEntries};
 use serde_json::{Map, Value, json};
 
 use crate::RewindError;
-use crate::cut::{CleanCut, RawCut};
+use crate::cut::{CleanCut, ConfirmedCut, RawCut};
 
 /// What a place has only once somebody has left it.
 const OF_THE_EXIT: [&str; 5] = ["exit_ts", "exit_local_dt", "exit_fmt_time", "starting_trip", "duration"];
@@ -22,25 +22,30 @@ pub fn raw_place<R: ReadEntries + WriteEntries>(runtime: &mut R, cut: &RawCut) -
     reopen(runtime, &entered, |id, _| id == cut.place, |_| ()).map(drop)
 }
 
-/// The places at the end of the last cleaned trip that stays: cleaned and confirmed.
-pub fn cleaned_places<R: ReadEntries + WriteEntries>(
+/// The cleaned place at the end of the last cleaned trip that stays.
+pub fn cleaned_place<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     cut: &CleanCut,
 ) -> Result<(), RewindError> {
-    let entered =
-        |key| Query::of(&[key], TimeField::EnterTs).between(Some(cut.last_start_ts), Some(cut.through_ts));
+    let entered = Query::of(&["analysis/cleaned_place"], TimeField::EnterTs);
+    let entered = entered.between(Some(cut.last_start_ts), Some(cut.through_ts));
     let trip = json!(cut.last);
     // Places that were joined to it belong to trips that go.
     let only_its_own = |place: &mut Map<String, Value>| {
         place.insert("raw_places".to_owned(), json!([cut.raw_place]));
     };
     let ends_trip = |_, place: &Map<String, Value>| place.get("ending_trip") == Some(&trip);
-    let Some(cleaned) = reopen(runtime, &entered("analysis/cleaned_place"), ends_trip, only_its_own)? else {
-        return Ok(());
-    };
-    let cleaned = json!(cleaned);
-    let of_it = |_, place: &Map<String, Value>| place.get("cleaned_place") == Some(&cleaned);
-    reopen(runtime, &entered("analysis/confirmed_place"), of_it, only_its_own).map(drop)
+    reopen(runtime, &entered, ends_trip, only_its_own).map(drop)
+}
+
+/// The confirmed place from which that trip begins.
+pub fn confirmed_place<R: ReadEntries + WriteEntries>(
+    runtime: &mut R,
+    cut: &ConfirmedCut,
+) -> Result<(), RewindError> {
+    let entered = Query::of(&["analysis/confirmed_place"], TimeField::EnterTs);
+    let entered = entered.between(Some(cut.enter_ts), Some(cut.enter_ts));
+    reopen(runtime, &entered, |id, _| id == cut.place, |_| ()).map(drop)
 }
 
 /// Points that were out of order may be in order now: that is judged anew.

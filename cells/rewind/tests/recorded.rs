@@ -6,6 +6,7 @@ use cells_recorded::{Canonical, cases};
 use cells_sdk::testing::Memory;
 use cells_sdk::{Area, TimeField};
 
+use serde_json::Value;
 use stages::Stages;
 
 /// How many moments of each day are tried.
@@ -25,8 +26,11 @@ fn a_rewind_to_any_moment_changes_nothing_when_nothing_has_changed() {
             if let Err(why) = same(&before, &Canonical::of(&memory)) {
                 problems.push(format!("{} back to {moment}: {why}", case.name));
             }
-            if stages.marks() != marks {
-                problems.push(format!("{} back to {moment}: other marks", case.name));
+            // A stage to which nothing came back stands just behind what it has done, not 5 s behind.
+            let now = stages.marks();
+            let near = |name| matches!((now[name], marks[name]), (Some(now), Some(then)) if (0.0..=5.0).contains(&(then - now)));
+            if !marks.keys().all(|name| near(*name) || now[name] == marks[name]) {
+                problems.push(format!("{} back to {moment}: marks {now:?}, want {marks:?}", case.name));
             }
         }
     }
@@ -108,13 +112,28 @@ fn earliest(memory: &Memory, ids: &[cells_sdk::model::EntryId]) -> f64 {
         .fold(f64::INFINITY, f64::min)
 }
 
+/// A section's only point keeps its number among the points of the run that made it: no two runs need agree.
+fn without_row_numbers(entries: &[Value]) -> Vec<Value> {
+    let mut entries = entries.to_vec();
+    for entry in &mut entries {
+        if let Some(data) = entry["data"].as_object_mut() {
+            data.remove("index");
+            let embedded = data.get_mut("locations").and_then(Value::as_array_mut);
+            for location in embedded.into_iter().flatten() {
+                location["data"].as_object_mut().map(|data| data.remove("index"));
+            }
+        }
+    }
+    entries
+}
+
 fn same(want: &Canonical, got: &Canonical) -> Result<(), String> {
     for key in stages::MADE {
-        let (got, want) = (got.entries(key), want.entries(key));
+        let (got, want) = (without_row_numbers(got.entries(key)), without_row_numbers(want.entries(key)));
         if got.len() != want.len() {
             return Err(format!("{key}: {} entries, want {}", got.len(), want.len()));
         }
-        let mut pairs = got.iter().zip(want).enumerate();
+        let mut pairs = got.iter().zip(&want).enumerate();
         pairs.try_for_each(|(index, (got, want))| {
             cells_recorded::difference(got, want, &format!("{key}#{index}"))
         })?;
