@@ -143,6 +143,15 @@ impl Batch {
         self.steps.len() as u64
     }
 
+    /// How many of its entries have no id of their own.
+    pub(crate) fn ids_wanted(&self) -> usize {
+        let wants = |step: &&Step| match step {
+            Step::Insert(_, row) | Step::Put { row, .. } => row.id.is_none(),
+            _ => false,
+        };
+        self.steps.iter().filter(wants).count()
+    }
+
     /// What this very batch does to a document: `None` nothing, `Some(None)` removes it.
     pub fn document(&self, name: &str) -> Option<Option<&[u8]>> {
         self.documents.iter().rev().find(|(known, _)| known == name).map(|(_, content)| content.as_deref())

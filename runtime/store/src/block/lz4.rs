@@ -40,9 +40,8 @@ impl Seen {
     }
 }
 
-/// Packs `text` into an lz4 block.
-pub(super) fn pack(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() / 3 + 64);
+/// Packs `text` into an lz4 block behind what `out` has.
+pub(super) fn pack(text: &[u8], out: &mut Vec<u8>) {
     let mut seen = Seen(vec![0; 1 << TABLE_BITS]);
     let (mut at, mut literals) = (0, 0);
     // Texts that repeat nothing are passed over in growing strides.
@@ -58,7 +57,7 @@ pub(super) fn pack(text: &[u8]) -> Vec<u8> {
         let back = common_back(text, before, at, literals);
         let start = at - back;
         let length = back + MATCH_MIN + common(text, before + MATCH_MIN, at + MATCH_MIN);
-        put_sequence(&mut out, &text[literals..start], at - before, length);
+        put_sequence(out, &text[literals..start], at - before, length);
         at = start + length;
         literals = at;
         // A place near the match's end, so that the next row finds it.
@@ -66,8 +65,7 @@ pub(super) fn pack(text: &[u8]) -> Vec<u8> {
             seen.note(eight(text, at - 2), at - 2);
         }
     }
-    put_literals(&mut out, &text[literals..], 0);
-    out
+    put_literals(out, &text[literals..], 0);
 }
 
 fn eight(text: &[u8], at: usize) -> u64 {
@@ -127,7 +125,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn comes_back(text: &[u8]) -> usize {
-        let packed = pack(text);
+        let mut packed = Vec::new();
+        pack(text, &mut packed);
         let found = lz4_flex::block::decompress(&packed, text.len()).expect("what was written");
         assert!(found == text, "{} bytes differ", text.len());
         packed.len()

@@ -1,6 +1,8 @@
 //! Rows: plain arrays and one lz4 block of all texts. For fresh tails, which are read whole and soon
 //! rewritten.
 
+use std::cell::Cell;
+
 use super::bytes::{Reader, put_u32};
 use super::lz4;
 use super::meta::{BlockMeta, put_ids, put_origins, put_times, read_ids, read_origins, read_times};
@@ -11,18 +13,20 @@ const WIDE_LENGTHS: u8 = 1;
 /// Some row has an extra text, so that there is a third array of lengths.
 const EXTRAS: u8 = 2;
 
+thread_local! {
+    /// Where texts are put together, kept from block to block: new memory costs more than filling it.
+    static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+/// What a thread keeps of it.
+const TEXT_KEPT_BYTES_MAX: usize = 1 << 20;
+
 /// Encodes as rows.
 pub(super) fn encode(rows: &[BlockRow<'_>]) -> Result<Vec<u8>, CannotEncode> {
     let text_bytes = check_rows(rows)?;
-    let mut text = Vec::with_capacity(text_bytes);
-    for part in rows.iter().flat_map(|row| row.parts()) {
-        text.extend_from_slice(part.as_bytes());
-    }
-    let packed = lz4::pack(&text);
     let wide = rows.iter().flat_map(|row| row.parts()).any(|part| part.len() > usize::from(u16::MAX));
     let extras = rows.iter().any(|row| !row.extra.is_empty());
 
-    let mut out = Vec::with_capacity(packed.len() + rows.len() * 40 + 64);
+    let mut out = Vec::with_capacity(text_bytes / 3 + rows.len() * 40 + 64);
     out.push(Codec::Rows as u8);
     let flags = [(wide, WIDE_LENGTHS), (extras, EXTRAS)];
     out.push(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum());
@@ -37,7 +41,15 @@ pub(super) fn encode(rows: &[BlockRow<'_>]) -> Result<Vec<u8>, CannotEncode> {
             out.extend_from_slice(if wide { &bytes } else { &bytes[..2] });
         }
     }
-    out.extend_from_slice(&packed);
+    let mut text = TEXT.take();
+    text.clear();
+    for row in rows {
+        row.parts().into_iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
+    }
+    lz4::pack(&text, &mut out);
+    if text.capacity() <= TEXT_KEPT_BYTES_MAX {
+        TEXT.set(text);
+    }
     Ok(out)
 }
 

@@ -9,7 +9,7 @@ use super::Committed;
 use super::plan::{Fresh, Plan, Touched};
 use super::publish::Changes;
 use crate::block::{BlockRow, Codec, DecodedBlock};
-use crate::draft::{BLOCK_TEXT_BYTES_MAX, Draft, DraftRow, draft, position, text_bytes};
+use crate::draft::{BLOCK_ROWS_MAX, BLOCK_TEXT_BYTES_MAX, Draft, DraftRow, draft, position, text_bytes};
 use crate::index::{BlockInfo, Index};
 use crate::month::month_of;
 use crate::vault::Vault;
@@ -82,16 +82,29 @@ struct Group<'a> {
 }
 
 fn groups<'a>(fresh: &'a [Fresh<'_>], texts: &'a str) -> Vec<Group<'a>> {
+    let count = fresh.len();
     let mut numbers: HashMap<(Area, &StreamKey, i32), usize> = HashMap::new();
     let mut groups: Vec<Group<'a>> = Vec::new();
-    for fresh in fresh.iter().filter(|fresh| !fresh.dead) {
+    let mut last = None;
+    for (at, fresh) in fresh.iter().enumerate().filter(|(_, fresh)| !fresh.dead) {
         let times = fresh.row.times;
         let month = month_of(position(&times));
-        let number = *numbers.entry((fresh.area, &fresh.row.key, month)).or_insert_with(|| {
-            let stream = Arc::new(Stream { area: fresh.area, key: fresh.row.key.clone() });
-            groups.push(Group { stream, month, rows: Vec::new() });
-            groups.len() - 1
-        });
+        let group = (fresh.area, &fresh.row.key, month);
+        let number = match last {
+            // One entry follows its like, as a rule.
+            Some((known, number)) if known == group => number,
+            _ => *numbers.entry(group).or_insert_with(|| {
+                let stream = Arc::new(Stream { area: fresh.area, key: fresh.row.key.clone() });
+                // Nearly always one stream has most of what is left.
+                groups.push(Group {
+                    stream,
+                    month,
+                    rows: Vec::with_capacity((count - at).min(BLOCK_ROWS_MAX)),
+                });
+                groups.len() - 1
+            }),
+        };
+        last = Some((group, number));
         let row = BlockRow {
             id: fresh.id,
             origin: fresh.origin,

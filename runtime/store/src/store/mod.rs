@@ -147,7 +147,8 @@ impl Store {
     pub fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
         let mut writer = self.writer()?;
         let index = self.index();
-        let mut new_id = || self.allocate(1)[0];
+        let mut ids = self.allocate(batch.ids_wanted()).into_iter();
+        let mut new_id = || ids.next().expect("one for each step that wants one");
         let (changes, tally) = commit::changes(&self.vault, &index, batch, &mut new_id)?;
         match changes {
             None => Ok(tally),

@@ -38,6 +38,25 @@ pub(super) struct Touched {
 /// What makes a put the same as another: type, key, write time.
 type PutName<'a> = (&'a str, &'a StreamKey, u64);
 
+/// Numbers for types and keys, of which a batch has few.
+#[derive(Default)]
+struct Kinds<'a> {
+    numbers: HashMap<(&'a str, &'a StreamKey), u32>,
+    last: Option<((&'a str, &'a StreamKey), u32)>,
+}
+
+impl<'a> Kinds<'a> {
+    fn number(&mut self, kind: &'a str, key: &'a StreamKey) -> u32 {
+        if let Some((_, number)) = self.last.filter(|(last, _)| *last == (kind, key)) {
+            return number;
+        }
+        let next = self.numbers.len() as u32;
+        let number = *self.numbers.entry((kind, key)).or_insert(next);
+        self.last = Some(((kind, key), number));
+        number
+    }
+}
+
 /// Where an entry is.
 enum Place {
     Fresh(usize),
@@ -88,7 +107,9 @@ pub(super) struct Plan<'a> {
     pub touched: HashMap<u64, Touched>,
     /// Entries of this batch whose ids its maker may know.
     by_id: HashMap<(Area, EntryId), usize>,
-    puts: HashMap<PutName<'a>, usize>,
+    kinds: Kinds<'a>,
+    /// Puts of this batch by number of type and key, and write time.
+    puts: HashMap<(u32, u64), usize>,
     /// Entries of this batch that came from a phone and have left the usercache, by origin.
     taken_in: HashMap<u64, Vec<usize>>,
     tables: HashMap<u64, Table>,
@@ -116,6 +137,7 @@ impl<'a> Plan<'a> {
             fresh: Vec::with_capacity(steps),
             touched: HashMap::new(),
             by_id: HashMap::new(),
+            kinds: Kinds::default(),
             puts: HashMap::new(),
             taken_in: HashMap::new(),
             tables: HashMap::new(),
@@ -162,9 +184,16 @@ impl<'a> Plan<'a> {
         if area == Area::Usercache
             && let Some(name) = put_name(row, kind_of(row.metadata(self.texts)))
         {
-            self.puts.insert(name, at);
+            self.remember(name, at);
         }
         Ok(())
+    }
+
+    fn remember(&mut self, (kind, key, write_ts): PutName<'a>, at: usize) {
+        if self.puts.is_empty() {
+            self.puts.reserve(self.fresh.capacity());
+        }
+        self.puts.insert((self.kinds.number(kind, key), write_ts), at);
     }
 
     fn insert_new(&mut self, area: Area, row: &'a BatchRow) -> Result<usize, CommitError> {
@@ -192,16 +221,17 @@ impl<'a> Plan<'a> {
             self.tally.overwritten += 1;
         }
         let at = self.insert_new(Area::Usercache, row)?;
-        self.puts.insert(name, at);
+        self.remember(name, at);
         Ok(())
     }
 
     /// The entry of the usercache that this put takes the place of: one of this batch, or the newest stored.
     fn find_put(&mut self, name: PutName<'a>, write_ts: f64) -> Result<Option<Place>, CommitError> {
-        if let Some(at) = self.puts.get(&name).copied().filter(|at| !self.fresh[*at].dead) {
+        let (kind, key, bits) = name;
+        let put = (self.kinds.number(kind, key), bits);
+        if let Some(at) = self.puts.get(&put).copied().filter(|at| !self.fresh[*at].dead) {
             return Ok(Some(Place::Fresh(at)));
         }
-        let (kind, key, _) = name;
         let mut newest: Option<(EntryId, Arc<BlockInfo>, u32)> = None;
         for (info, row) in self.written_at(Area::Usercache, key, write_ts)? {
             let block = self.block(&info)?;
