@@ -1,11 +1,12 @@
 //! Blocks that are not sealed yet: rows sorted, parted and encoded.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use runtime_types::json::EntryTimes;
 use runtime_types::{EntryId, Stream, TimeField};
 
-use crate::block::{self, BlockRow, Codec};
+use crate::block::{self, BlockRow, Codec, DecodedBlock};
 use crate::layout::{FIELDS, Span};
 use crate::rows::RowSet;
 use crate::{CommitError, ENTRY_BYTES_MAX, ReadError};
@@ -32,11 +33,31 @@ pub(crate) struct Draft {
     pub invalid: RowSet,
 }
 
-/// A row on its way into a block.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct DraftRow<'a> {
-    pub row: BlockRow<'a>,
-    pub invalid: bool,
+/// Rows of one stream and month on their way into blocks.
+#[derive(Debug, Default)]
+pub(crate) struct DraftRows<'a> {
+    pub rows: Vec<BlockRow<'a>>,
+    /// Which of them are marked invalid.
+    pub invalid: HashSet<EntryId>,
+}
+
+impl<'a> DraftRows<'a> {
+    pub fn with_capacity(rows: usize) -> Self {
+        Self { rows: Vec::with_capacity(rows), invalid: HashSet::new() }
+    }
+
+    pub fn push(&mut self, row: BlockRow<'a>, invalid: bool) {
+        if invalid {
+            self.invalid.insert(row.id);
+        }
+        self.rows.push(row);
+    }
+
+    /// Adds the rows of a stored block that are not dead.
+    pub fn extend(&mut self, block: &'a DecodedBlock, dead: &RowSet, invalid: &RowSet) {
+        let alive = (0..block.len() as u32).filter(|row| !dead.contains(*row));
+        alive.for_each(|row| self.push(block.row(row as usize), invalid.contains(row)));
+    }
 }
 
 /// Where an entry is sorted, s: its position; 0 where it has no time at all.
@@ -59,12 +80,11 @@ pub(crate) fn draft(
     stream: &Arc<Stream>,
     month: i32,
     codec: Codec,
-    mut rows: Vec<DraftRow<'_>>,
+    rows: DraftRows<'_>,
 ) -> Result<Vec<Draft>, CommitError> {
-    rows.sort_by(|a, b| {
-        position(&a.row.times).total_cmp(&position(&b.row.times)).then(a.row.id.cmp(&b.row.id))
-    });
-    let bytes: usize = rows.iter().map(|row| text_bytes(&row.row)).sum();
+    let DraftRows { mut rows, invalid } = rows;
+    rows.sort_by(|a, b| position(&a.times).total_cmp(&position(&b.times)).then(a.id.cmp(&b.id)));
+    let bytes: usize = rows.iter().map(text_bytes).sum();
     let parts = rows.len().div_ceil(BLOCK_ROWS_MAX).max(bytes.div_ceil(BLOCK_TEXT_BYTES_MAX)).max(1);
     let rows_each = rows.len().div_ceil(parts);
     let mut drafts = Vec::new();
@@ -72,17 +92,17 @@ pub(crate) fn draft(
     while !rest.is_empty() {
         let count = chunk(rest, rows_each);
         let (head, tail) = rest.split_at(count);
-        drafts.push(encode(stream, month, codec, head)?);
+        drafts.push(encode(stream, month, codec, head, &invalid)?);
         rest = tail;
     }
     Ok(drafts)
 }
 
 /// How many rows the next block takes: its share, fewer where they are large, and at least one.
-fn chunk(rows: &[DraftRow<'_>], rows_each: usize) -> usize {
+fn chunk(rows: &[BlockRow<'_>], rows_each: usize) -> usize {
     let mut bytes = 0;
     let fitting = rows.iter().take(rows_each).take_while(|row| {
-        bytes += text_bytes(&row.row);
+        bytes += text_bytes(row);
         bytes <= BLOCK_TEXT_BYTES_MAX
     });
     fitting.count().max(1)
@@ -92,29 +112,32 @@ fn encode(
     stream: &Arc<Stream>,
     month: i32,
     codec: Codec,
-    rows: &[DraftRow<'_>],
+    rows: &[BlockRow<'_>],
+    marked: &HashSet<EntryId>,
 ) -> Result<Draft, CommitError> {
-    let plain_rows: Vec<BlockRow<'_>> = rows.iter().map(|row| row.row).collect();
     let encoded = match codec {
-        Codec::Rows => block::encode_rows(&plain_rows),
-        Codec::Columns => block::encode_columns(&plain_rows),
+        Codec::Rows => block::encode_rows(rows),
+        Codec::Columns => block::encode_columns(rows),
     };
     let plain = encoded.map_err(|source| ReadError::Block { block: 0, source: Box::new(source) })?;
     let mut invalid = RowSet::default();
-    for (at, _) in rows.iter().enumerate().filter(|(_, row)| row.invalid) {
-        invalid.insert(at as u32);
+    if !marked.is_empty() {
+        let rows = (0..).zip(rows).filter(|(_, row)| marked.contains(&row.id));
+        for (at, _) in rows {
+            invalid.insert(at);
+        }
     }
-    let ids = || plain_rows.iter().map(|row| row.id);
+    let ids = || rows.iter().map(|row| row.id);
     Ok(Draft {
         stream: Arc::clone(stream),
         month,
         codec,
         rows: rows.len() as u32,
         plain,
-        text_bytes: plain_rows.iter().map(text_bytes).sum::<usize>() as u32,
+        text_bytes: rows.iter().map(text_bytes).sum::<usize>() as u32,
         min_id: ids().min().unwrap_or(EntryId::NONE),
         max_id: ids().max().unwrap_or(EntryId::NONE),
-        spans: spans(&plain_rows),
+        spans: spans(rows),
         invalid,
     })
 }

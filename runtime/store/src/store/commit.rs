@@ -8,8 +8,8 @@ use runtime_types::{Area, EntryId, Stream, StreamKey};
 use super::Committed;
 use super::plan::{Fresh, Plan, Touched};
 use super::publish::Changes;
-use crate::block::{BlockRow, Codec, DecodedBlock};
-use crate::draft::{BLOCK_ROWS_MAX, BLOCK_TEXT_BYTES_MAX, Draft, DraftRow, draft, position, text_bytes};
+use crate::block::{BlockRow, Codec};
+use crate::draft::{BLOCK_ROWS_MAX, BLOCK_TEXT_BYTES_MAX, Draft, DraftRows, draft, position, text_bytes};
 use crate::index::{BlockInfo, Index};
 use crate::month::month_of;
 use crate::vault::Vault;
@@ -78,7 +78,7 @@ fn documents(
 struct Group<'a> {
     stream: Arc<Stream>,
     month: i32,
-    rows: Vec<DraftRow<'a>>,
+    rows: DraftRows<'a>,
 }
 
 fn groups<'a>(fresh: &'a [Fresh<'_>], texts: &'a str) -> Vec<Group<'a>> {
@@ -86,7 +86,7 @@ fn groups<'a>(fresh: &'a [Fresh<'_>], texts: &'a str) -> Vec<Group<'a>> {
     let mut numbers: HashMap<(Area, &StreamKey, i32), usize> = HashMap::new();
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut last = None;
-    for (at, fresh) in fresh.iter().enumerate().filter(|(_, fresh)| !fresh.dead) {
+    for fresh in fresh.iter().filter(|fresh| !fresh.dead) {
         let times = fresh.row.times;
         let month = month_of(position(&times));
         let group = (fresh.area, &fresh.row.key, month);
@@ -95,12 +95,9 @@ fn groups<'a>(fresh: &'a [Fresh<'_>], texts: &'a str) -> Vec<Group<'a>> {
             Some((known, number)) if known == group => number,
             _ => *numbers.entry(group).or_insert_with(|| {
                 let stream = Arc::new(Stream { area: fresh.area, key: fresh.row.key.clone() });
-                // Nearly always one stream has most of what is left.
-                groups.push(Group {
-                    stream,
-                    month,
-                    rows: Vec::with_capacity((count - at).min(BLOCK_ROWS_MAX)),
-                });
+                // Often the first stream has most of the rows.
+                let room = if groups.is_empty() { count.min(BLOCK_ROWS_MAX) } else { 0 };
+                groups.push(Group { stream, month, rows: DraftRows::with_capacity(room) });
                 groups.len() - 1
             }),
         };
@@ -113,7 +110,7 @@ fn groups<'a>(fresh: &'a [Fresh<'_>], texts: &'a str) -> Vec<Group<'a>> {
             data: fresh.row.data(texts),
             extra: fresh.row.extra(texts),
         };
-        groups[number].rows.push(DraftRow { row, invalid: fresh.invalid });
+        groups[number].rows.push(row, fresh.invalid);
     }
     groups
 }
@@ -138,8 +135,7 @@ impl Group<'_> {
             let (dead, invalid) = touched
                 .as_ref()
                 .map_or((&tail.dead, &tail.invalid), |touched| (&touched.dead, &touched.invalid));
-            let alive = (0..tail.body.rows).filter(|row| !dead.contains(*row));
-            rows.extend(alive.map(|row| draft_row(block, row, invalid.contains(row))));
+            rows.extend(block, dead, invalid);
             removed.insert(tail.body.number, Arc::clone(tail));
         }
         draft(&self.stream, self.month, Codec::Rows, rows)
@@ -158,8 +154,8 @@ impl Group<'_> {
             stream.blocks.iter().filter(fresh).map(|info| (Arc::clone(info), live(info))).collect();
         tails.retain(|(_, live)| (1..TAIL_ROWS_MAX).contains(live));
         tails.sort_by_key(|(info, _)| std::cmp::Reverse(info.body.number));
-        let mut together = self.rows.len() as u32;
-        let mut text_bytes: u64 = self.rows.iter().map(|row| text_bytes(&row.row) as u64).sum();
+        let mut together = self.rows.rows.len() as u32;
+        let mut text_bytes: u64 = self.rows.rows.iter().map(|row| text_bytes(row) as u64).sum();
         tails.retain(|(info, live)| {
             let all_text = text_bytes + u64::from(info.body.text_bytes);
             let join = together + live < TAIL_ROWS_MAX
@@ -173,9 +169,4 @@ impl Group<'_> {
         });
         tails
     }
-}
-
-/// A stored row on its way into another block.
-pub(super) fn draft_row(block: &DecodedBlock, row: u32, invalid: bool) -> DraftRow<'_> {
-    DraftRow { row: block.row(row as usize), invalid }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::SettleReport;
-use super::commit::{TAIL_ROWS_MAX, draft_row};
+use super::commit::TAIL_ROWS_MAX;
 use super::publish::Changes;
 use crate::CommitError;
 use crate::block::Codec;
-use crate::draft::{BLOCK_TEXT_BYTES_MAX, draft};
+use crate::draft::{BLOCK_TEXT_BYTES_MAX, DraftRows, draft};
 use crate::index::{BlockInfo, Index, StreamBlocks};
 use crate::vault::Vault;
 
@@ -91,10 +91,9 @@ fn rewrite(
     for info in &group.blocks {
         blocks.push(vault.block(&info.body)?);
     }
-    let mut rows = Vec::new();
+    let mut rows = DraftRows::default();
     for (info, block) in group.blocks.iter().zip(&blocks) {
-        let alive = (0..info.body.rows).filter(|row| !info.dead.contains(*row));
-        rows.extend(alive.map(|row| draft_row(block, row, info.invalid.contains(row))));
+        rows.extend(block, &info.dead, &info.invalid);
     }
     let first = &group.blocks[0].body;
     let drafts = draft(&first.stream, first.month, Codec::Columns, rows)?;
