@@ -2,6 +2,8 @@
 //! `include!(concat!(env!("OUT_DIR"), "/built_in_cells.rs"))`.
 //!
 //! * Where they are: the folder that `CELLAR_CELLS` names, or else `cells` in cargo's target folder.
+//! * They must have been built for the contract as it is now: cells that pack their pages in another way would be
+//!   refused one by one, at their first call.
 //! * Native code is aligned to 16 bytes, which loading it asks for.
 
 use std::env;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
 
 fn table() -> Result<String, Box<dyn Error>> {
     let home = find()?;
+    check_contract(&home)?;
     let index = read(&home.join("index"))?;
     let mut text = String::from(
         "/// The cells that are part of this binary, by name.\n\
@@ -43,6 +46,19 @@ fn table() -> Result<String, Box<dyn Error>> {
     // Bytes of a file have no alignment of their own.
     text.push_str("#[repr(C, align(16))]\nstruct Aligned<T: ?Sized>(T);\n");
     Ok(text)
+}
+
+/// Holds what `cargo xtask cells` noted of the contract, a line of file names and then the files, against the files.
+fn check_contract(home: &Path) -> Result<(), Box<dyn Error>> {
+    let noted = read(&home.join("contract"))?;
+    let (names, mut noted) = noted.split_once('\n').ok_or("the contract of the cells has no line of names")?;
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..");
+    for name in names.split(' ') {
+        let now = read(&root.join(name))?;
+        let same = noted.strip_prefix(now.as_str());
+        noted = same.ok_or_else(|| format!("they were built before {name} was what it is now"))?;
+    }
+    if noted.is_empty() { Ok(()) } else { Err("they were built for another contract".into()) }
 }
 
 fn add(text: &mut String, home: &Path, name: &str, digest: &str) -> Result<(), Box<dyn Error>> {

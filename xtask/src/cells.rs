@@ -1,7 +1,9 @@
 //! Every cell, built: `target/cells/<name>.wasm`, `<name>.cwasm`, `<name>/cell.toml` and its schemas.
 //!
 //! `target/cells/index` has a line a cell, `<name> <sha256 of the component> <product|test>`; the host's build
-//! script embeds what it lists. Files that would not change are not touched, so nothing is rebuilt for them.
+//! script embeds what it lists. `target/cells/contract` has what cells and runtime must agree on, as it was when the
+//! cells were built: the build script refuses cells of another contract. Files that would not change are not touched,
+//! so nothing is rebuilt for them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,6 +40,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
             made += usize::from(compiler.compile(digest, &wasm, &native, &stamp)?);
         }
         write_index(workspace, &digests)?;
+        write_contract(workspace)?;
         Ok(((), format!("{made} compiled, {} were up to date", digests.len() - made)))
     })
 }
@@ -102,6 +105,19 @@ fn write_index(workspace: &Workspace, digests: &[String]) -> Result<(), Trouble>
     write_if_changed(&workspace.cells_folder().join("index"), index.as_bytes())
 }
 
+/// What cells and runtime must agree on: the interfaces, and the bytes that cross them.
+const CONTRACT: [&str; 3] = ["wit/cell.wit", "cells/model/src/page.rs", "cells/model/src/rows.rs"];
+
+/// A line with the names of the files, then the files.
+fn write_contract(workspace: &Workspace) -> Result<(), Trouble> {
+    let mut contract = format!("{}\n", CONTRACT.join(" ")).into_bytes();
+    for name in CONTRACT {
+        let path = workspace.root.join(name);
+        contract.extend(fs::read(&path).map_err(Trouble::file("read", &path))?);
+    }
+    write_if_changed(&workspace.cells_folder().join("contract"), &contract)
+}
+
 /// Removes what is left of cells that are gone.
 fn sweep(workspace: &Workspace) -> Result<(), Trouble> {
     let home = workspace.cells_folder();
@@ -109,7 +125,7 @@ fn sweep(workspace: &Workspace) -> Result<(), Trouble> {
     for item in fs::read_dir(&home).map_err(Trouble::file("read", &home))? {
         let path = item.map_err(Trouble::file("read", &home))?.path();
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        if known.contains(name) || name == "index" {
+        if known.contains(name) || ["index", "contract"].contains(&name) {
             continue;
         }
         let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };

@@ -105,6 +105,19 @@ fn a_day_goes_in_comes_out_moves_elsewhere_and_is_erased() {
         export
     };
     assert!(read(&first) == read(&second), "an export that was imported exports the same");
+
+    // A phone that never heard that its day was taken in sends it again, to the host where its person is now.
+    let (third, again) = (at("third"), at("phone-again"));
+    let host = serve(&third);
+    let imported = json(&["user", "import", "--data", &third, "--input", &first]);
+    let connect = imported["connect"].as_str().expect("a way in");
+    let put = json(&["phone", "put", "--connect", connect, "--state", &again, "--input", &dump]);
+    assert_eq!(put["entries"], count);
+    let last = at("last.json");
+    json(&["user", "export", "--data", &third, person, "--output", &last]);
+    assert_eq!(read(&last)["usercache"], Value::Array(Vec::new()), "nothing is taken for new");
+    assert_eq!(read(&last)["origins"], read(&first)["origins"]);
+    host.stop();
 }
 
 #[test]

@@ -27,19 +27,28 @@ pub struct ReadEntry<'a> {
     times: EntryTimes,
     /// Where the value of `type` stands in metadata; `None`: not looked for yet.
     kind: Option<Range<usize>>,
+    origin: u64,
 }
 
 impl<'a> ReadEntry<'a> {
     /// An entry whose times are what [`EntryTimes::read`] gives, and whose metadata has the text of its first `type` at
     /// `kind`, empty where it has none.
     pub fn known(entry: NewEntry<'a>, times: EntryTimes, kind: Range<usize>) -> Self {
-        Self { entry, times, kind: Some(kind) }
+        Self { entry, times, kind: Some(kind), origin: 0 }
     }
 
     /// The entry under that id.
     #[must_use]
     pub fn with_id(mut self, id: EntryId) -> Self {
         self.entry.id = Some(id);
+        self
+    }
+
+    /// The entry with the origin that [`crate::Row::origin`] told of it, for an insert: where the key of origins is the one
+    /// with which it was told, an identical put will be ignored.
+    #[must_use]
+    pub fn with_origin(mut self, origin: u64) -> Self {
+        self.origin = origin;
         self
     }
 
@@ -57,7 +66,7 @@ impl<'a> ReadEntry<'a> {
 impl<'a> From<NewEntry<'a>> for ReadEntry<'a> {
     fn from(entry: NewEntry<'a>) -> Self {
         let times = EntryTimes::read(entry.metadata, entry.data);
-        Self { entry, times, kind: None }
+        Self { entry, times, kind: None, origin: 0 }
     }
 }
 
@@ -106,6 +115,8 @@ pub(crate) struct BatchRow {
     pub id: Option<EntryId>,
     pub key: StreamKey,
     pub times: EntryTimes,
+    /// Of an entry that is inserted with one; 0 for none.
+    pub origin: u64,
     start: usize,
     metadata_end: usize,
     data_end: usize,
@@ -189,14 +200,23 @@ impl Batch {
     }
 
     fn keep(&mut self, read: ReadEntry<'_>) -> BatchRow {
-        let ReadEntry { entry, times, .. } = read;
+        let ReadEntry { entry, times, origin, .. } = read;
         let start = self.texts.len();
         self.texts.push_str(entry.metadata);
         let metadata_end = self.texts.len();
         self.texts.push_str(entry.data);
         let data_end = self.texts.len();
         self.texts.push_str(entry.extra);
-        BatchRow { id: entry.id, key: entry.key, times, start, metadata_end, data_end, end: self.texts.len() }
+        BatchRow {
+            id: entry.id,
+            key: entry.key,
+            times,
+            origin,
+            start,
+            metadata_end,
+            data_end,
+            end: self.texts.len(),
+        }
     }
 
     /// A new entry; never compared with what is there, but its id must not be taken in that area.

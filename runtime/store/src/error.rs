@@ -208,6 +208,9 @@ pub enum CommitError {
         /// The id.
         id: EntryId,
     },
+    /// Another store's key of origins can be taken over only before anything has an origin told with this one's.
+    #[error("entries are here already")]
+    NotEmpty,
     /// What the batch refers to cannot be read.
     #[error("cannot read what the batch refers to")]
     Read(#[from] ReadError),

@@ -26,7 +26,8 @@ pub(crate) struct Vault {
     pub cache: BlockCache,
     names: hmac::Key,
     state: hmac::Key,
-    origins: hmac::Key,
+    /// Follows the keyring's.
+    origins: RwLock<hmac::Key>,
     pub tokens: hmac::Key,
 }
 
@@ -60,8 +61,8 @@ impl Deref for Meta {
     }
 }
 
-fn mac_key(index: &Secret, use_for: &[u8]) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, &index.derive(b"", &[b"cellar/index/1/", use_for]).0)
+fn mac_key(secret: &Secret, use_for: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, &secret.derive(b"", &[b"cellar/index/1/", use_for]).0)
 }
 
 fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
@@ -78,7 +79,7 @@ impl Vault {
         Ok(Self {
             names: mac_key(index, b"names"),
             state: mac_key(index, b"state"),
-            origins: mac_key(index, b"origins"),
+            origins: RwLock::new(mac_key(&keyring.origins, b"origins")),
             tokens: mac_key(index, b"tokens"),
             sealer: Sealer::new(parts.user, Arc::clone(&options.clock))?,
             opener: Opener::new(parts.user),
@@ -98,6 +99,7 @@ impl Vault {
     /// Puts another keyring on disk, and then in use.
     pub fn replace_keyring(&self, keyring: Keyring) -> Result<(), KeyError> {
         keyring.save(self.user, &self.data_key, &*self.keyring_file)?;
+        *self.origins.write().unwrap_or_else(PoisonError::into_inner) = mac_key(&keyring.origins, b"origins");
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
         Ok(())
     }
@@ -119,7 +121,7 @@ impl Vault {
     pub fn origin(&self, kind: &str, key: &str, write_ts: f64, [metadata, data]: [&str; 2]) -> u64 {
         let lengths = [kind.len(), key.len(), metadata.len()].map(|length| (length as u64).to_le_bytes());
         let digest = mac(
-            &self.origins,
+            &self.origins.read().unwrap_or_else(PoisonError::into_inner),
             &[
                 lengths.as_flattened(),
                 &write_ts.to_le_bytes(),

@@ -1,7 +1,9 @@
 //! Everything of a person in one file that people and programs can read.
 //!
-//! `{"format", "user", "exported_ts", "documents", "timeseries", "usercache", "errors", "audit"}`: entries as the HTTP API gives
-//! them, ids and hidden ones included; documents by name, as JSON where they are JSON and as hex digits where not.
+//! `{"format", "user", "exported_ts", "documents", "timeseries", "usercache", "errors", "audit", "origins"}`: entries as the
+//! HTTP API gives them, ids and hidden ones included; documents by name, as JSON where they are JSON and as hex digits
+//! where not. `origins` is `{"key", "timeseries", "errors"}`: by id, the digests of what the phone had sent, and the key
+//! under which they are digests, so that a resend is known wherever the entries go (docs/decisions/0009).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -27,6 +29,9 @@ pub(super) const AREAS: [(&str, Area); 4] = [
     ("audit", Area::Audit),
 ];
 
+/// The areas whose entries have origins: in the usercache the texts tell them.
+pub(super) const ORIGIN_AREAS: [Area; 2] = [Area::Timeseries, Area::Errors];
+
 /// Writes the file; it must not be there yet, and only its owner may read it.
 pub(super) fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Value, Failure> {
     let of_file = |error: io::Error| {
@@ -43,7 +48,8 @@ pub(super) fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<V
     })?;
     let snapshot = person.store.snapshot();
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output).map_err(of_file)?;
-    let written = write_all(&file, &snapshot, user, &record.name, record.created_ts);
+    let written =
+        write_all(&file, &snapshot, user, &record.name, record.created_ts, &person.store.origins_key());
     let counts = written.map_err(|error| {
         // Half an export must not be taken for a whole one.
         let _ = std::fs::remove_file(output);
@@ -58,6 +64,7 @@ fn write_all(
     user: UserId,
     name: &str,
     created_ts: f64,
+    origins_key: &[u8],
 ) -> io::Result<Value> {
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let of_user = json!({ "id": user.to_string(), "name": name, "created_ts": created_ts });
@@ -73,12 +80,17 @@ fn write_all(
     }
     write!(out, "\n}}")?;
     let mut counts = json!({});
+    let mut origins = String::new();
     for (name, area) in AREAS {
         write!(out, ",\n\"{name}\":[")?;
-        counts[name] = write_area(&mut out, snapshot, user, area)?.into();
+        let mut told = String::new();
+        counts[name] = write_area(&mut out, snapshot, user, area, &mut told)?.into();
         write!(out, "\n]")?;
+        if ORIGIN_AREAS.contains(&area) {
+            origins.push_str(&format!(",\n\"{name}\":{{{told}\n}}"));
+        }
     }
-    writeln!(out, "}}")?;
+    writeln!(out, ",\n\"origins\":{{\"key\":\"{}\"{origins}}}}}", hex(origins_key))?;
     out.flush()?;
     file.sync_all()?;
     Ok(counts)
@@ -89,20 +101,31 @@ fn document_text(content: &[u8]) -> String {
     match serde_json::from_slice::<&RawValue>(content) {
         // What stands around the value would be lost, so only a value that is all of it counts.
         Ok(value) if value.get().len() == content.len() => format!("{{\"json\":{value}}}"),
-        _ => format!(
-            "{{\"hex\":\"{}\"}}",
-            content.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-        ),
+        _ => format!("{{\"hex\":\"{}\"}}", hex(content)),
     }
 }
 
-fn write_area(out: &mut impl Write, snapshot: &Snapshot, user: UserId, area: Area) -> io::Result<u64> {
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn write_area(
+    out: &mut impl Write,
+    snapshot: &Snapshot,
+    user: UserId,
+    area: Area,
+    origins: &mut String,
+) -> io::Result<u64> {
     let mut cursor = snapshot.find(&Query::everything(area)).map_err(io::Error::other)?;
     let (mut count, mut outcome) = (0_u64, Ok(()));
     cursor
         .visit(&mut |row| {
             outcome = write_entry(out, user, row, count == 0);
             count += 1;
+            if row.origin != 0 {
+                let comma = if origins.is_empty() { "" } else { "," };
+                origins.push_str(&format!("{comma}\n\"{}\":\"{:016x}\"", row.id, row.origin));
+            }
             if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
         .map_err(io::Error::other)?;

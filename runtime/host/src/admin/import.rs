@@ -1,8 +1,9 @@
 //! The way back: an export becomes a person again, a dump becomes entries of a person.
 
+use std::collections::HashMap;
 use std::path::Path;
 
-use runtime_store::{Batch, NewEntry};
+use runtime_store::{Batch, NewEntry, ReadEntry};
 use runtime_types::json::{member, members};
 use runtime_user::{EntryId, Person, Runtime, StreamKey, UserId};
 use serde_json::{Value, json};
@@ -75,7 +76,11 @@ fn import_export(runtime: &Runtime, door: &Door, text: &str) -> Result<Value, Fa
 struct Export<'a> {
     documents: Vec<(String, Vec<u8>)>,
     areas: Vec<Vec<Entry<'a>>>,
+    /// Key of the digests and, for each area, the digests by id.
+    origins: Option<([u8; 32], Vec<Origins>)>,
 }
+
+type Origins = HashMap<EntryId, u64>;
 
 struct Entry<'a> {
     id: EntryId,
@@ -110,7 +115,23 @@ fn read(text: &str) -> Result<Export<'_>, Failure> {
         });
         areas.push(entries.collect::<Result<Vec<_>, _>>()?);
     }
-    Ok(Export { documents, areas })
+    let origins = member(text, "origins").map(|of| {
+        read_origins(of).ok_or_else(|| unsound("the origins of the export do not read".to_owned()))
+    });
+    Ok(Export { documents, areas, origins: origins.transpose()? })
+}
+
+/// `{"key":"<64 hex>","timeseries":{"<24 hex>":"<16 hex>",…},…}`
+fn read_origins(text: &str) -> Option<([u8; 32], Vec<Origins>)> {
+    let key = from_hex(member(text, "key")?.trim_matches('"'))?.try_into().ok()?;
+    let of_area = |name| {
+        let told = members(member(text, name).unwrap_or("{}")).map(|found| {
+            let (id, origin) = found.ok()?;
+            Some((id.parse().ok()?, u64::from_str_radix(origin.trim_matches('"'), 16).ok()?))
+        });
+        told.collect()
+    };
+    Some((key, AREAS.into_iter().map(|(name, _)| of_area(name)).collect::<Option<_>>()?))
 }
 
 impl<'a> Entry<'a> {
@@ -151,13 +172,21 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<Value, 
     let commit = |batch| {
         person.store.commit(batch).map(drop).map_err(|error| Failure::of(&error, "look into the host's log"))
     };
+    let mut origins = vec![Origins::new(); AREAS.len()];
+    if let Some((key, told)) = &export.origins {
+        let kept = person.store.adopt_origins_key(*key);
+        kept.map_err(|error| Failure::of(&error, "look into the host's log"))?;
+        origins.clone_from(told);
+    }
     let mut counts = json!({});
-    for ((name, area), entries) in AREAS.into_iter().zip(&export.areas) {
+    for (((name, area), entries), origins) in AREAS.into_iter().zip(&export.areas).zip(&origins) {
         counts[name] = entries.len().into();
         for some in entries.chunks(ENTRIES_PER_COMMIT) {
             let mut batch = Batch::new();
             for Entry { id, key, metadata, data, extra, invalid } in some {
-                batch.insert(area, NewEntry { id: Some(*id), key: key.clone(), metadata, data, extra });
+                let entry = NewEntry { id: Some(*id), key: key.clone(), metadata, data, extra };
+                let origin = origins.get(id).copied().unwrap_or(0);
+                batch.insert(area, ReadEntry::from(entry).with_origin(origin));
                 if *invalid {
                     batch.mark_invalid(*id);
                 }
@@ -187,6 +216,23 @@ mod tests {
         assert_eq!((entry.data, entry.invalid), (r#"{"x": 1.50}"#, true));
         assert_eq!(entry.extra, r#""error":{"why":"x"},"more":[1]"#);
         assert!(Entry::read(r#"{"metadata":{"key":"a/b"},"data":{}}"#).is_none());
+    }
+
+    #[test]
+    fn origins_that_do_not_read_are_refused() {
+        let key = "07".repeat(32);
+        let id = "576810cb4a9bba50e3fa1d4a";
+        let text = |key: &str, id: &str, origin: &str| {
+            format!(r#"{{"key":"{key}","timeseries":{{}},"errors":{{"{id}":"{origin}"}}}}"#)
+        };
+        let (read, areas) = read_origins(&text(&key, id, "00000000000000ff")).expect("sound");
+        let errors = AREAS.iter().position(|(name, _)| *name == "errors").expect("an area");
+        assert_eq!((read, areas[errors].get(&id.parse().expect("hex"))), ([7; 32], Some(&255)));
+        for bad in
+            [text("07", id, "1"), text(&key, "x", "1"), text(&key, id, "x"), "{}".to_owned(), "[".to_owned()]
+        {
+            assert!(read_origins(&bad).is_none(), "{bad}");
+        }
     }
 
     #[test]

@@ -29,8 +29,10 @@ pub(crate) struct MonthKey {
 pub(crate) struct Keyring {
     /// Seals what is not an entry: descriptors, superblock, documents.
     pub meta: MonthKey,
-    /// Where digests of names, origins and tokens are derived from.
+    /// Where digests of names, state and tokens are derived from.
     pub index: Secret,
+    /// Where digests of origins are derived from: their own, so that an export can carry it.
+    pub origins: Secret,
     months: BTreeMap<(Stream, i32), MonthKey>,
     /// Numbers of keys that were destroyed while their blocks may still stand in the engine.
     doomed: Vec<u32>,
@@ -42,6 +44,7 @@ impl Keyring {
         Ok(Self {
             meta: MonthKey { number: 0, secret: Secret::random()? },
             index: Secret::random()?,
+            origins: Secret::random()?,
             months: BTreeMap::new(),
             doomed: Vec::new(),
             next_number: 1,
@@ -123,11 +126,12 @@ impl Keyring {
 
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         // Sized beforehand, so that no half-grown copy of the secrets is left behind in memory.
-        let size = 84 + self.doomed.len() * 4 + self.months.len() * (43 + 130);
+        let size = 116 + self.doomed.len() * 4 + self.months.len() * (43 + 130);
         let mut out = Zeroizing::new(Vec::with_capacity(size));
         out.extend_from_slice(&self.next_number.to_le_bytes());
         out.extend_from_slice(&self.meta.secret.0);
         out.extend_from_slice(&self.index.0);
+        out.extend_from_slice(&self.origins.0);
         out.extend_from_slice(&(self.doomed.len() as u32).to_le_bytes());
         for number in &self.doomed {
             out.extend_from_slice(&number.to_le_bytes());
@@ -153,6 +157,7 @@ impl Keyring {
         let next_number = u32::from_le_bytes(take(&mut bytes)?);
         let meta = MonthKey { number: 0, secret: Secret(take(&mut bytes)?) };
         let index = Secret(take(&mut bytes)?);
+        let origins = Secret(take(&mut bytes)?);
         let mut doomed = Vec::new();
         for _ in 0..u32::from_le_bytes(take(&mut bytes)?) {
             doomed.push(u32::from_le_bytes(take(&mut bytes)?));
@@ -168,7 +173,7 @@ impl Keyring {
             let number = u32::from_le_bytes(take(&mut bytes)?);
             months.insert((stream, month), MonthKey { number, secret: Secret(take(&mut bytes)?) });
         }
-        bytes.is_empty().then_some(Self { meta, index, months, doomed, next_number })
+        bytes.is_empty().then_some(Self { meta, index, origins, months, doomed, next_number })
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Row<'a> {
     pub data: &'a str,
     /// Empty, or further members without braces.
     pub extra: &'a str,
+    /// The digest of what a phone sent; 0 for none, and in the usercache.
+    pub origin: u64,
 }
 
 /// One entry that owns its texts.
@@ -85,7 +87,8 @@ impl Cursor {
             let (id, write_ts, [metadata, data, extra]) = texts.row(row as usize);
             let key = &info.body.stream.key;
             let invalid = texts.is_invalid(row as usize, info);
-            visit(&Row { id, key, invalid, write_ts, time, metadata, data, extra })
+            let origin = texts.origin(row as usize);
+            visit(&Row { id, key, invalid, write_ts, time, metadata, data, extra, origin })
         })
     }
 

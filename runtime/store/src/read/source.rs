@@ -68,6 +68,7 @@ pub(super) struct PartRow {
     id: EntryId,
     write_ts: f64,
     invalid: bool,
+    origin: u64,
     texts: [Box<str>; 3],
 }
 
@@ -96,6 +97,16 @@ impl Texts {
     }
 }
 
+impl Texts {
+    /// The origin of a row; 0 for none.
+    pub fn origin(&self, row: usize) -> u64 {
+        match self {
+            Self::Whole(block) => block.meta().origin(row),
+            Self::Part(rows) => rows[row].origin,
+        }
+    }
+}
+
 impl Content for Texts {
     fn load(vault: &Vault, info: &BlockInfo) -> Result<Arc<Self>, ReadError> {
         vault.block(&info.body).map(|block| Arc::new(Self::Whole(block)))
@@ -109,7 +120,8 @@ impl Content for Texts {
     fn select(&self, rows: &[u32], info: &BlockInfo) -> Self {
         let copied = rows.iter().map(|row| {
             let (id, write_ts, texts) = self.row(*row as usize);
-            PartRow { id, write_ts, invalid: info.invalid.contains(*row), texts: texts.map(Box::from) }
+            let (invalid, origin) = (info.invalid.contains(*row), self.origin(*row as usize));
+            PartRow { id, write_ts, invalid, origin, texts: texts.map(Box::from) }
         });
         Self::Part(copied.collect())
     }

@@ -197,6 +197,25 @@ impl Store {
         Ok(blocks)
     }
 
+    /// The key with which origins are told, for whoever carries entries with their origins elsewhere. A secret.
+    pub fn origins_key(&self) -> [u8; 32] {
+        self.vault.keyring().origins.0
+    }
+
+    /// Takes over the key of the store that entries come from, so that they can be inserted with their origins.
+    ///
+    /// # Errors
+    /// [`CommitError::NotEmpty`] once there are entries.
+    pub fn adopt_origins_key(&self, key: [u8; 32]) -> Result<(), CommitError> {
+        let _writer = self.writer()?;
+        if !self.index().streams.is_empty() {
+            return Err(CommitError::NotEmpty);
+        }
+        let mut keyring = (*self.vault.keyring()).clone();
+        keyring.origins.0 = key;
+        Ok(self.vault.replace_keyring(keyring)?)
+    }
+
     /// What its engine takes on disk, bytes.
     pub fn bytes_on_disk(&self) -> Result<u64, ReadError> {
         Ok(self.vault.engine.bytes_on_disk()?)

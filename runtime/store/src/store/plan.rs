@@ -201,7 +201,8 @@ impl<'a> Plan<'a> {
         if self.find(area, id)?.is_some() {
             return Err(CommitError::IdTaken { id });
         }
-        self.add(area, row, id, 0)
+        // In the usercache the texts tell it.
+        self.add(area, row, id, if area == Area::Usercache { 0 } else { row.origin })
     }
 
     fn put(

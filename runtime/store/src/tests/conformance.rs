@@ -1,5 +1,6 @@
 //! What every engine must pass.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use runtime_types::{Area, EntryId, Order, Query, Stream, TimeField};
@@ -8,7 +9,9 @@ use super::lab::{Lab, LabEngine, entry, key, location};
 use super::model::{Model, batch_of, read_all, read_page};
 use super::random::{Random, rounds};
 use super::scenes;
-use crate::{Batch, CommitError, Committed, NewEntry, OpenError, ReadError, Store, Unattended};
+use crate::{
+    Batch, CommitError, Committed, NewEntry, OpenError, ReadEntry, ReadError, Row, Store, Unattended,
+};
 
 macro_rules! conformance {
     ($name:ident, $engine:expr) => {
@@ -22,6 +25,10 @@ macro_rules! conformance {
             #[test]
             fn a_resend_is_harmless_and_nothing_is_lost() {
                 dedupe($engine);
+            }
+            #[test]
+            fn a_resend_is_known_in_the_store_that_entries_were_carried_to() {
+                carried_origins($engine);
             }
             #[test]
             fn a_snapshot_stays_as_it_was_while_others_commit() {
@@ -186,6 +193,32 @@ fn dedupe(engine: LabEngine) {
     let mut batch = Batch::new();
     (0..3).for_each(|_| batch.insert(Area::Timeseries, entry("a/b", &first)));
     assert_eq!(store.commit(batch).unwrap().stored, 3);
+}
+
+fn carried_origins(engine: LabEngine) {
+    let (lab, elsewhere) = (Lab::new(engine), Lab::new(engine));
+    let (store, other) = (lab.create(), elsewhere.create());
+    let texts = location(1000.5);
+    put(&store, &texts);
+    let mut batch = Batch::new();
+    let taken = (texts.0.clone(), r#"{"ts":1000.5,"formatted":true}"#.to_owned());
+    batch.take_in(ids_in(&store, Area::Usercache)[0], entry("background/location", &taken));
+    store.commit(batch).unwrap();
+    other.adopt_origins_key(store.origins_key()).unwrap();
+    let mut batch = Batch::new();
+    let mut cursor = store.snapshot().find(&Query::everything(Area::Timeseries)).unwrap();
+    let mut carry = |row: &Row<'_>| {
+        assert_ne!(row.origin, 0);
+        let entry = NewEntry { id: Some(row.id), ..entry("background/location", &taken) };
+        batch.insert(Area::Timeseries, ReadEntry::from(entry).with_origin(row.origin));
+        ControlFlow::Continue(())
+    };
+    cursor.visit(&mut carry).unwrap();
+    other.commit(batch).unwrap();
+    assert!(matches!(other.adopt_origins_key([1; 32]), Err(CommitError::NotEmpty)));
+    drop(other);
+    let other = elsewhere.open().unwrap();
+    assert_eq!((put(&other, &texts).ignored, put(&other, &location(1001.0)).ignored), (1, 0));
 }
 
 fn snapshots(engine: LabEngine) {
