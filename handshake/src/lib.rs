@@ -1,13 +1,24 @@
 //! Who calls, and which cell answers: bytes and state in, decision out. No sockets, no clock, no globals.
 //!
 //! * Holds: [`encoding`], how codes, labels and keys are written; [`transcript`], what both sides of a pairing
-//!   prove; [`error`], what a refused phone is told; [`token`], bearer tokens of phones that cannot pair.
+//!   prove, and [`pairing`], the steps in which they do; [`hello`] and [`route`], whom a connection is for, before
+//!   anything is encrypted; [`device`], who may connect and do what, and [`session`], what they are granted;
+//!   [`limit`], what strangers may cost; [`keys`], who can open a person's data; [`body`] and [`error`], the JSON
+//!   bodies and what a refused phone is told; [`token`], bearer tokens of phones that cannot pair.
 //! * Units: moments are milliseconds since 1970-01-01T00:00:00Z, given by the caller; sizes are bytes.
 //! * Invariants: secrets are wiped when dropped, hidden from `Debug`, compared in constant time.
 //! * Not here: TLS (`runtime/host`), files, which people exist.
 
+pub mod body;
+pub mod device;
 pub mod encoding;
 pub mod error;
+pub mod hello;
+pub mod keys;
+pub mod limit;
+pub mod pairing;
+pub mod route;
 pub mod secret;
+pub mod session;
 pub mod token;
 pub mod transcript;

@@ -1,7 +1,10 @@
 //! Fixed numbers of bytes with a meaning; base64url in JSON.
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use ring::rand::SecureRandom;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::token::NoRandomness;
 
 /// A value of another length than its kind has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +69,10 @@ byte_types! {
     WindowId(8);
     /// The first half of the SHA-256 of a device's key; safe to log.
     DeviceId(16);
+    /// One session of a device, drawn at random; for logs, opens nothing.
+    SessionId(16);
+    /// What a phone puts on an upload so that a repetition is known as one.
+    IdempotencyKey(16);
     /// SHA-256 of a runtime's key: whom a phone expects to meet.
     Pin(32);
     /// Random bytes that make one run of the protocol differ from every other.
@@ -74,4 +81,21 @@ byte_types! {
     Commit(32);
     /// A SHA-256 of something that the place of use names.
     Digest32(32);
+}
+
+impl Nonce {
+    /// Draws a nonce.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] where `random` refuses.
+    pub fn random(random: &dyn SecureRandom) -> Result<Self, NoRandomness> {
+        draw(random).map(Self)
+    }
+}
+
+/// `N` random bytes.
+pub(crate) fn draw<const N: usize>(random: &dyn SecureRandom) -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    random.fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(bytes)
 }

@@ -12,6 +12,8 @@
 
 use ring::rand::SecureRandom;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::token::NoRandomness;
@@ -101,6 +103,21 @@ impl TypedCode {
             text.push(char::from(*byte));
         }
         Zeroizing::new(text)
+    }
+}
+
+impl PartialEq for TypedCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for TypedCode {}
+
+/// For a checker that remembers which states it has seen; no table of the product is keyed by a code.
+impl Hash for TypedCode {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 

@@ -15,6 +15,15 @@ pub struct Label(pub [u8; 16]);
 #[error("a label has 26 characters of a-z and 2-7 that stand for 16 bytes")]
 pub struct BadLabel;
 
+/// What follows the first part where the host is an address: no name ends with an address, in DNS or in TLS.
+const UNDER_AN_ADDRESS: &str = "upc.internal";
+
+/// The name that TLS is told: the label or selector, and the host behind it. Only the first part leads anywhere.
+pub fn server_name(first: &str, host: &str) -> String {
+    let host = if host.parse::<std::net::Ipv4Addr>().is_ok() { UNDER_AN_ADDRESS } else { host };
+    format!("{first}.{host}")
+}
+
 impl Label {
     /// Length of the written form in characters.
     pub const CHARS: usize = 26;

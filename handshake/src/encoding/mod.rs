@@ -4,15 +4,16 @@
 //!   for letter case and look-alikes where a person types.
 
 mod bytes;
-pub(crate) use bytes::base64url;
+pub(crate) use bytes::{base64url, draw};
 mod code;
 mod label;
 mod qr;
 mod spki;
 
-pub use bytes::{BadLength, Commit, DeviceId, Digest32, Nonce, Pin, WindowId};
+pub use bytes::{BadLength, Commit, DeviceId, Digest32, IdempotencyKey, Nonce, Pin, SessionId, WindowId};
 pub use code::{BadCode, CODE_CHARS, Selector, TypedCode};
-pub use label::{BadLabel, Label};
+pub use label::{BadLabel, Label, server_name};
+pub(crate) use qr::is_host;
 pub use qr::{BadQr, QR_HOST_BYTES_MAX, QrCode};
 pub use spki::{BadSpki, ED25519_SPKI_BYTES, KeyKind, P256_POINT_BYTES, P256_SPKI_BYTES, Spki, WrapPub};
 

@@ -152,7 +152,7 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes.try_into().expect("the layout's offsets are constants and the length was checked")
 }
 
-fn is_host(host: &[u8]) -> bool {
+pub(crate) fn is_host(host: &[u8]) -> bool {
     let part = |part: &[u8]| {
         let inner = part.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         inner && !part.is_empty() && part[0] != b'-' && part[part.len() - 1] != b'-'

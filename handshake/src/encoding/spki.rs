@@ -20,6 +20,31 @@ const P256_PREFIX: [u8; 26] = [
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
+/// The points of Ed25519 whose order is at most 8, with the sign of x cleared and the two that are not in canonical
+/// form: 0, 1, -1 modulo 2^255 - 19, and the two of order 8. With such a key anybody makes signatures that `ring` takes.
+const ED25519_WEAK: [[u8; 32]; 7] = [
+    [0; 32],
+    ends(1, 0, 0),
+    ends(0xec, 0xff, 0x7f),
+    ends(0xed, 0xff, 0x7f),
+    ends(0xee, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [middle; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
+}
+
 const _: () = assert!(ED25519_PREFIX.len() + 32 == ED25519_SPKI_BYTES);
 const _: () = assert!(P256_PREFIX.len() + P256_POINT_BYTES == P256_SPKI_BYTES);
 
@@ -57,7 +82,7 @@ pub enum BadSpki {
         /// How many there were.
         bytes: usize,
     },
-    /// All zeros, compressed, or not on the curve.
+    /// Compressed, not on the curve, or of so small an order that everybody can sign.
     #[error("the key is no point that can sign")]
     Point,
 }
@@ -72,7 +97,10 @@ impl Spki {
             ED25519_SPKI_BYTES => {
                 let key = bytes.strip_prefix(&ED25519_PREFIX);
                 let key = key.ok_or(BadSpki::Algorithm { bytes: bytes.len() })?;
-                if key.iter().all(|byte| *byte == 0) {
+                let mut unsigned = [0; 32];
+                unsigned.copy_from_slice(key);
+                unsigned[31] &= 0x7f;
+                if ED25519_WEAK.contains(&unsigned) {
                     return Err(BadSpki::Point);
                 }
                 bytes.try_into().map(Self::Ed25519).map_err(|_| BadSpki::Point)
@@ -90,7 +118,7 @@ impl Spki {
     /// The key of an Ed25519 pair.
     ///
     /// # Errors
-    /// [`BadSpki::Point`] for 32 zeros.
+    /// [`BadSpki::Point`] for the few keys with which everybody could sign, 32 zeros among them.
     pub fn from_ed25519(key: &[u8; 32]) -> Result<Self, BadSpki> {
         Self::parse(&[ED25519_PREFIX.as_slice(), key].concat())
     }
@@ -235,6 +263,25 @@ mod tests {
         compressed[0] = 4;
         compressed[64] ^= 1;
         assert_eq!(Spki::from_p256_point(&compressed), Err(BadSpki::Point));
+    }
+
+    #[test]
+    fn keys_with_which_everybody_can_sign_are_refused() {
+        use ring::signature::{ED25519, UnparsedPublicKey};
+        // The neutral point and 0: `ring` takes it for a signature of some message under every such key.
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        let mut signed = 0;
+        for weak in ED25519_WEAK {
+            for sign in [0, 0x80] {
+                let mut key = weak;
+                key[31] |= sign;
+                let public = UnparsedPublicKey::new(&ED25519, key);
+                signed += usize::from((0_u8..200).any(|byte| public.verify(&[byte], &signature).is_ok()));
+                assert_eq!(Spki::from_ed25519(&key), Err(BadSpki::Point));
+            }
+        }
+        assert_eq!(signed, 14, "or the list is of other points");
     }
 
     #[test]

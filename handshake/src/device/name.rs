@@ -1,0 +1,115 @@
+//! What a device says of itself. Shown to the owner; decides nothing.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Longest name of a device, in bytes of UTF-8.
+pub const DEVICE_NAME_BYTES_MAX: usize = 64;
+
+/// What the owner calls a device: 1 to 64 bytes, not blank, no control characters, line separators or characters
+/// that turn the direction of writing, since an owner decides by what stands there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DeviceName(String);
+
+/// A text that is no name of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a device name has 1 to {DEVICE_NAME_BYTES_MAX} bytes, is not blank and has no control characters")]
+pub struct BadDeviceName;
+
+impl DeviceName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`BadDeviceName`].
+    pub fn new(name: impl Into<String>) -> Result<Self, BadDeviceName> {
+        let name = name.into();
+        let sound = name.len() <= DEVICE_NAME_BYTES_MAX && !name.trim().is_empty();
+        if sound && !name.chars().any(misleads) { Ok(Self(name)) } else { Err(BadDeviceName) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn misleads(character: char) -> bool {
+    let turns = matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    turns || character.is_control()
+}
+
+impl TryFrom<String> for DeviceName {
+    type Error = BadDeviceName;
+    fn try_from(name: String) -> Result<Self, BadDeviceName> {
+        Self::new(name)
+    }
+}
+
+impl From<DeviceName> for String {
+    fn from(name: DeviceName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What kind of phone it says it is; shown to the owner, decides nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "String")]
+pub enum Platform {
+    /// `android`
+    Android,
+    /// `ios`
+    Ios,
+    /// `other`
+    Other,
+}
+
+/// A text that names no platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a platform is android, ios or other")]
+pub struct BadPlatform;
+
+/// By hand, since a derived reader would also take `{"ios":null}`.
+impl TryFrom<String> for Platform {
+    type Error = BadPlatform;
+    fn try_from(text: String) -> Result<Self, BadPlatform> {
+        match text.as_str() {
+            "android" => Ok(Self::Android),
+            "ios" => Ok(Self::Ios),
+            "other" => Ok(Self::Other),
+            _ => Err(BadPlatform),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_could_mislead_the_owner_is_refused() {
+        for misleading in [
+            '\u{202e}', '\u{202a}', '\u{2066}', '\u{2069}', '\u{200e}', '\u{200f}', '\u{61c}', '\n', '\0',
+            '\u{7f}', '\u{85}', '\u{2028}', '\u{2029}',
+        ] {
+            let name = format!("ab{misleading}c");
+            assert_eq!(DeviceName::new(name), Err(BadDeviceName), "{misleading:?}");
+        }
+        assert_eq!(DeviceName::new(""), Err(BadDeviceName));
+        assert_eq!(DeviceName::new("\u{e9}".repeat(33)), Err(BadDeviceName));
+        assert_eq!(DeviceName::new(" \u{a0}\u{3000}"), Err(BadDeviceName));
+        for name in ["x".repeat(64), "\u{e9}".repeat(32), "Ιωάννης 📱".to_owned(), "טלפון".to_owned()]
+        {
+            assert_eq!(DeviceName::new(name.clone()).unwrap().as_str(), name);
+        }
+    }
+}

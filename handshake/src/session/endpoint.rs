@@ -1,0 +1,65 @@
+//! Which endpoint a path is, and who may call it. Every one is a POST.
+
+use crate::device::{Admitted, Scope};
+use crate::encoding::DeviceId;
+use crate::error::Code;
+use data_encoding::BASE64URL_NOPAD;
+
+/// An endpoint under `/.upc/v1/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `session`: a grant.
+    Session,
+    /// `unlock`: the data key, for the time being.
+    Unlock,
+    /// `rotate`: another key for this very device.
+    Rotate,
+    /// `devices`: the list.
+    Devices,
+    /// `devices/{id}/revoke`, the id in base64url.
+    Revoke(DeviceId),
+    /// `lock`: forget the data key now.
+    Lock,
+}
+
+impl Endpoint {
+    /// Reads a path without query. `None` for every other path.
+    pub fn of_path(path: &str) -> Option<Self> {
+        match path.strip_prefix("/.upc/v1/")? {
+            "session" => Some(Self::Session),
+            "unlock" => Some(Self::Unlock),
+            "rotate" => Some(Self::Rotate),
+            "devices" => Some(Self::Devices),
+            "lock" => Some(Self::Lock),
+            other => {
+                let id = other.strip_prefix("devices/")?.strip_suffix("/revoke")?;
+                let id = BASE64URL_NOPAD.decode(id.as_bytes()).ok()?;
+                DeviceId::try_from(id.as_slice()).ok().map(Self::Revoke)
+            }
+        }
+    }
+
+    /// The scope that a device needs; `None`: every admitted device may.
+    pub fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Session | Self::Unlock | Self::Rotate => None,
+            Self::Devices | Self::Revoke(_) | Self::Lock => Some(Scope::Admin),
+        }
+    }
+
+    /// Whether the owner must have been asked just now, by fingerprint or the like.
+    pub fn needs_step_up(self) -> bool {
+        matches!(self, Self::Revoke(_))
+    }
+
+    /// Whether this device may call it; `stepped_up`: its owner was asked just now.
+    ///
+    /// # Errors
+    /// [`Code::ScopeMissing`], whichever of the two is missing.
+    pub fn authorise(self, admitted: &Admitted, stepped_up: bool) -> Result<(), Code> {
+        if let Some(scope) = self.scope() {
+            admitted.require(scope)?;
+        }
+        if self.needs_step_up() && !stepped_up { Err(Code::ScopeMissing) } else { Ok(()) }
+    }
+}

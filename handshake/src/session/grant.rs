@@ -1,0 +1,261 @@
+//! `POST /.upc/v1/session`: what a device may reach for the next hours, and how the store stands.
+
+use super::{BODY_BYTES_MAX, Check, INTEGER_MAX, is_word, sound};
+use crate::device::{Admitted, Device, DeviceTable, Scopes, granted_path, is_cell_name};
+use crate::encoding::{Digest32, Label, Pin, SessionId, base64url};
+use crate::error::Code;
+use crate::keys::Head;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The version of these bodies.
+pub const VERSION: u32 = 1;
+/// Longest life of a grant in seconds.
+pub const GRANT_TTL_S_MAX: u32 = 86_400;
+/// Most cells of a grant.
+pub const CELLS_MAX: usize = 64;
+/// Most scopes that a phone may ask for.
+pub const WANT_MAX: usize = 32;
+/// Most keys that a runtime may announce.
+pub const NEXT_PINS_MAX: usize = 2;
+/// A data key wrapped for one device.
+pub const SLOT_BYTES: usize = 147;
+const VERSIONS_MAX: usize = 8;
+const WORD_BYTES_MAX: usize = 64;
+
+/// How the store stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreState {
+    /// The runtime has no data key.
+    Locked,
+    /// It has.
+    Unlocked,
+    /// There is no store yet.
+    Absent,
+}
+
+/// [`SLOT_BYTES`] bytes that only the device's own hardware opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SlotBytes(#[serde(with = "base64url")] pub [u8; SLOT_BYTES]);
+
+/// What a phone asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRequest {
+    /// Versions of these bodies that the phone reads, 1 to 8.
+    pub v: Vec<u32>,
+    /// Scopes, at most 32 of 1 to 64 bytes; unknown ones are passed over. None wanted is none granted.
+    #[serde(default)]
+    pub want: Vec<String>,
+    /// The newest head that the phone has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_head: Option<Head>,
+    /// Name and version of the app, 1 to 64 bytes; for the owner's log.
+    pub client: String,
+}
+
+impl Check for SessionRequest {
+    fn check(&self) -> Result<(), Code> {
+        sound((1..=VERSIONS_MAX).contains(&self.v.len()) && self.want.len() <= WANT_MAX)?;
+        sound(self.want.iter().all(|scope| is_word(scope, WORD_BYTES_MAX)))?;
+        sound(is_word(&self.client, WORD_BYTES_MAX))?;
+        sound(self.last_head.is_none_or(|head| head.seq <= INTEGER_MAX))?;
+        if self.v.contains(&VERSION) { Ok(()) } else { Err(Code::VersionRetired) }
+    }
+}
+
+/// What a runtime lets every device do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Largest body of a request to a cell in bytes.
+    #[serde(rename = "body")]
+    pub body_bytes_max: u64,
+    /// Requests a second.
+    #[serde(rename = "rps")]
+    pub requests_per_s_max: u32,
+}
+
+/// One cell of a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedCell {
+    /// See [`is_cell_name`].
+    pub name: String,
+    /// 1 to 64 printable characters of ASCII.
+    pub version: String,
+    /// SHA-256 of its WebAssembly.
+    pub digest: Digest32,
+    /// See [`granted_path`].
+    pub path: String,
+    /// At least one: what device, request and cell have in common.
+    pub scopes: Scopes,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// [`VERSION`].
+    pub v: u32,
+    /// For logs on both sides.
+    pub session: SessionId,
+    /// Seconds from now, at most [`GRANT_TTL_S_MAX`].
+    #[serde(rename = "ttl")]
+    pub ttl_s: u32,
+    /// At most [`CELLS_MAX`].
+    pub cells: Vec<GrantedCell>,
+    /// How the store stands.
+    pub store: StoreState,
+    /// This device's slot, where the store is locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<SlotBytes>,
+    /// Where the store's chain ends; a locked store need not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+    /// The label to come by from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_label: Option<Label>,
+    /// Keys that the runtime may change to, at most [`NEXT_PINS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_pins: Vec<Pin>,
+    /// The runtime's clock in milliseconds since 1970. For a display; the phone decides nothing by it.
+    #[serde(rename = "now")]
+    pub now_ms: u64,
+    /// What the runtime lets a device do.
+    pub limits: Limits,
+}
+
+impl Check for Grant {
+    fn check(&self) -> Result<(), Code> {
+        let names: BTreeSet<&str> = self.cells.iter().map(|cell| cell.name.as_str()).collect();
+        sound(self.cells.len() <= CELLS_MAX && names.len() == self.cells.len())?;
+        sound(self.cells.iter().all(GrantedCell::is_sound))?;
+        sound(self.ttl_s <= GRANT_TTL_S_MAX && self.next_pins.len() <= NEXT_PINS_MAX)?;
+        sound(self.slot.is_none() || self.store == StoreState::Locked)?;
+        sound(self.head.is_none_or(|head| head.seq <= INTEGER_MAX))?;
+        if self.v == VERSION { Ok(()) } else { Err(Code::VersionRetired) }
+    }
+}
+
+impl GrantedCell {
+    fn is_sound(&self) -> bool {
+        let named = is_cell_name(&self.name) && is_word(&self.version, WORD_BYTES_MAX);
+        named && !self.scopes.is_empty() && self.path == granted_path(&self.name, &self.digest)
+    }
+}
+
+/// A cell that a runtime has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellOffer {
+    /// See [`is_cell_name`]; no two of one name.
+    pub name: String,
+    /// 1 to 64 printable characters of ASCII.
+    pub version: String,
+    /// SHA-256 of its WebAssembly.
+    pub digest: Digest32,
+    /// What its manifest asks of a caller.
+    pub asks: Scopes,
+}
+
+/// What a runtime knows when a device asks for a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer<'a> {
+    /// Drawn at random.
+    pub session: SessionId,
+    /// Every cell that answers requests.
+    pub cells: &'a [CellOffer],
+    /// How the store stands.
+    pub store: StoreState,
+    /// This device's slot, if it has one; told only where the store is locked.
+    pub slot: Option<SlotBytes>,
+    /// Where the store's chain ends, as far as that is known.
+    pub head: Option<Head>,
+    /// Keys that the runtime may change to, at most [`NEXT_PINS_MAX`].
+    pub next_pins: &'a [Pin],
+    /// Now.
+    pub now_ms: u64,
+    /// How long the grant shall live; [`GRANT_TTL_S_MAX`] at most is told.
+    pub ttl_s: u32,
+    /// What the runtime lets a device do.
+    pub limits: Limits,
+}
+
+/// Why there is no grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadGrant {
+    /// The phone is told this.
+    #[error(transparent)]
+    Refused(#[from] Code),
+    /// The store is open and its head is not known: a phone would take it for rolled back.
+    #[error("an open store names no head")]
+    HeadMissing,
+    /// More cells or pins than a grant may have, two cells of one name, or a name that is none.
+    #[error("what is offered makes no grant that a phone would take")]
+    Offer,
+    /// The grant would be longer than a body may be.
+    #[error("a grant of {bytes} bytes is over the limit of {BODY_BYTES_MAX}")]
+    TooLarge {
+        /// How long.
+        bytes: usize,
+    },
+}
+
+/// Opens a session: makes the grant and notes its paths at the device, so store the table before the grant leaves.
+/// An announced label of the device is told with it.
+///
+/// # Errors
+/// [`BadGrant::Refused`] with [`Code::DeviceUnknown`] where the device is admitted no longer, with
+/// [`Code::RolledBack`] where the phone has seen a newer head than the store has, and with what
+/// [`SessionRequest::check`] says; the others where the runtime offers what it may not.
+pub fn open(
+    table: &mut DeviceTable,
+    admitted: &Admitted,
+    request: &SessionRequest,
+    offer: &Offer<'_>,
+) -> Result<Grant, BadGrant> {
+    request.check()?;
+    if !table.still_admitted(admitted) {
+        return Err(Code::DeviceUnknown.into());
+    }
+    let device = table.get(admitted.device()).ok_or(Code::DeviceUnknown)?;
+    let grant = build(device, request, offer)?;
+    let paths: Vec<String> = grant.cells.iter().map(|cell| cell.path.clone()).collect();
+    let until_ms = offer.now_ms.saturating_add(u64::from(grant.ttl_s) * 1_000);
+    table.grant_paths(admitted.device(), &paths, until_ms, offer.now_ms);
+    Ok(grant)
+}
+
+fn build(device: &Device, request: &SessionRequest, offer: &Offer<'_>) -> Result<Grant, BadGrant> {
+    if let (Some(seen), Some(head)) = (request.last_head, offer.head)
+        && !head.follows(seen)
+    {
+        return Err(Code::RolledBack.into());
+    }
+    if offer.store == StoreState::Unlocked && offer.head.is_none() {
+        return Err(BadGrant::HeadMissing);
+    }
+    let may = device.scopes().and(Scopes::known(&request.want));
+    let granted = |cell: &CellOffer| GrantedCell {
+        name: cell.name.clone(),
+        version: cell.version.clone(),
+        digest: cell.digest,
+        path: granted_path(&cell.name, &cell.digest),
+        scopes: may.and(cell.asks),
+    };
+    let grant = Grant {
+        v: VERSION,
+        session: offer.session,
+        ttl_s: offer.ttl_s.min(GRANT_TTL_S_MAX),
+        cells: offer.cells.iter().map(granted).filter(|cell| !cell.scopes.is_empty()).collect(),
+        store: offer.store,
+        slot: offer.slot.filter(|_| offer.store == StoreState::Locked),
+        head: offer.head,
+        next_label: device.labels().and_then(|labels| labels.next),
+        next_pins: offer.next_pins.to_vec(),
+        now_ms: offer.now_ms,
+        limits: offer.limits,
+    };
+    grant.check().map_err(|_| BadGrant::Offer)?;
+    let bytes = serde_json::to_vec(&grant).map_or(usize::MAX, |text| text.len());
+    if bytes > BODY_BYTES_MAX { Err(BadGrant::TooLarge { bytes }) } else { Ok(grant) }
+}

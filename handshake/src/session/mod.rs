@@ -1,0 +1,56 @@
+//! What an admitted device says first, and what it is told: `POST /.upc/v1/...`.
+//!
+//! A grant is no bearer token: it repeats what the device record and the cells say, for the phone to read. Authority
+//! is the connection, so a grant that leaks opens nothing, and each request is looked up in the record again.
+//!
+//! * Holds: the bodies of the endpoints; [`open`], which makes a grant; [`UnlockGuard`] and [`Idempotency`], which
+//!   the caller stores; [`PhoneState`], the phone's side.
+//! * Units: moments are milliseconds since 1970, and what a phone gets of them it must not decide by; durations in
+//!   bodies are seconds from now.
+//! * Invariants: a grant has no scope that the device, the request and the cell do not all have.
+//! * Not here: JSON's own rules (sizes, double keys), HTTP, what unlocking does.
+
+mod endpoint;
+mod grant;
+mod idempotency;
+mod manage;
+mod phone;
+#[cfg(test)]
+mod tests;
+mod unlock;
+
+pub use endpoint::Endpoint;
+pub use grant::{
+    BadGrant, CELLS_MAX, CellOffer, GRANT_TTL_S_MAX, Grant, GrantedCell, Limits, NEXT_PINS_MAX, Offer,
+    SLOT_BYTES, SessionRequest, SlotBytes, StoreState, VERSION, WANT_MAX, open,
+};
+pub use idempotency::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_MS, Idempotency};
+pub use manage::{
+    DeviceLine, DevicesReply, Empty, LockReply, RotateRequest, SIGNATURE_BYTES_MAX, StatusWord,
+};
+pub use phone::{Distrust, PhoneState};
+pub use unlock::{UNLOCKS_PER_HOUR_MAX, UnlockGuard, UnlockReply, UnlockRequest};
+
+use crate::error::Code;
+
+/// Longest body in bytes, either way.
+pub const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Largest integer in a body, so that every reader of JSON reads the same.
+pub const INTEGER_MAX: u64 = 1 << 53;
+
+/// A body that has been read, and whose lengths and numbers are still to be judged.
+pub trait Check {
+    /// Judges them.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`], and [`Code::VersionRetired`] where the other side speaks no version of ours.
+    fn check(&self) -> Result<(), Code>;
+}
+
+fn sound(sound: bool) -> Result<(), Code> {
+    if sound { Ok(()) } else { Err(Code::Malformed) }
+}
+
+fn is_word(text: &str, bytes_max: usize) -> bool {
+    (1..=bytes_max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
