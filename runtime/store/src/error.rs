@@ -79,6 +79,14 @@ pub enum KeyError {
         /// Whose keyring.
         user: UserId,
     },
+    /// The key is of another generation than the keyring, which may have been rotated meanwhile.
+    #[error("the keyring opens with the data key of generation {keyring}; this one is of {held}")]
+    OtherGeneration {
+        /// What the keyring names, from 1.
+        keyring: u32,
+        /// What the key at hand is.
+        held: u32,
+    },
     /// The system gave no random bytes.
     #[error("no random bytes")]
     NoRandom,
@@ -211,11 +219,19 @@ pub enum CommitError {
     /// Another store's key of origins can be taken over only before anything has an origin told with this one's.
     #[error("entries are here already")]
     NotEmpty,
+    /// Generations of data keys follow one another without gaps.
+    #[error("a data key of generation {given} does not follow that of {current}")]
+    Generation {
+        /// The one in use.
+        current: u32,
+        /// The one that was to take its place.
+        given: u32,
+    },
     /// What the batch refers to cannot be read.
     #[error("cannot read what the batch refers to")]
     Read(#[from] ReadError),
     /// A key cannot be made or kept.
-    #[error("cannot keep the keys of new months")]
+    #[error("cannot keep the store's keys")]
     Key(#[from] KeyError),
     /// The engine cannot write; the store must be opened anew.
     #[error("cannot write the store's file")]

@@ -184,6 +184,18 @@ pub(crate) struct Superblock {
 }
 
 impl Superblock {
+    /// Of a store that holds nothing yet.
+    pub const FIRST: Self = Self {
+        commit: 0,
+        head: [0; 32],
+        last_id: EntryId::NONE,
+        next_block: 1,
+        descriptors: 0,
+        documents: 0,
+        state: [0; 32],
+        graveyard: Vec::new(),
+    };
+
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(120 + 8 * self.graveyard.len());
         out.push(VERSION);

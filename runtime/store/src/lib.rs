@@ -33,10 +33,10 @@ mod vault;
 
 pub use batch::{Batch, Mark, NewEntry, ReadEntry};
 pub use error::{CommitError, EngineError, KeyError, OpenError, ReadError};
-pub use keys::{DataKey, KeyProvider, SmallFile, Unattended};
+pub use keys::{DataKey, Held, KeyProvider, SmallFile, Unattended};
 pub use options::{Clock, EngineKind, Options, SystemClock};
 pub use read::{Cursor, Head, LocationCursor, LocationRows, OwnedRow, Progress, Row, Snapshot};
-pub use store::{Committed, SettleReport, Store};
+pub use store::{Committed, Erased, SettleReport, Shredded, Store};
 
 /// The most that one document may have, bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 256 << 10;

@@ -1,16 +1,19 @@
 //! Engine and keys together: sealed values in, plain values out.
 
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ring::hmac;
 use runtime_types::UserId;
 
-use crate::block::{self, BadBlock, BlockMeta, DecodedBlock, Fields};
+use crate::block::{self, BadBlock, BlockMeta, Codec, DecodedBlock, Fields};
 use crate::cache::BlockCache;
 use crate::engine::{Engine, Key};
 use crate::index::Document;
-use crate::keys::{About, DataKey, Keyring, MonthKey, Opener, SealId, Sealer, Secret, SmallFile, header_id};
+use crate::keys::{
+    About, DataKey, Held, Keyring, Opener, SealId, SealKey, Sealer, Secret, SmallFile, header_id,
+};
 use crate::layout::Body;
 use crate::{KeyError, Options, ReadError};
 
@@ -18,17 +21,41 @@ use crate::{KeyError, Options, ReadError};
 pub(crate) struct Vault {
     pub engine: Box<dyn Engine>,
     pub user: UserId,
-    data_key: DataKey,
+    data_key: Mutex<DataKey>,
     keyring_file: Box<dyn SmallFile>,
-    keyring: RwLock<Arc<Keyring>>,
+    in_use: RwLock<InUse>,
     sealer: Sealer,
     opener: Opener,
     pub cache: BlockCache,
-    names: hmac::Key,
-    state: hmac::Key,
-    /// Follows the keyring's.
-    origins: RwLock<hmac::Key>,
-    pub tokens: hmac::Key,
+    /// Texts of this store went through contexts that all stores share.
+    packed_columns: AtomicBool,
+    names: Box<hmac::Key>,
+    pub tokens: Box<hmac::Key>,
+}
+
+/// The keyring, and what follows from the keys of it that may change. Boxed, so that moving it leaves no copies.
+struct InUse {
+    keyring: Arc<Keyring>,
+    /// Of the meta key: whoever holds an earlier one can make no superblock that this store takes for its own.
+    state: Box<hmac::Key>,
+    origins: Box<hmac::Key>,
+}
+
+impl InUse {
+    fn new(keyring: Keyring) -> Self {
+        let state = mac_key(&keyring.meta.secret, b"state");
+        let origins = mac_key(&keyring.origins, b"origins");
+        Self { keyring: Arc::new(keyring), state, origins }
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        self.cache.clear();
+        if self.packed_columns.load(Ordering::Relaxed) {
+            block::forget();
+        }
+    }
 }
 
 impl std::fmt::Debug for Vault {
@@ -41,7 +68,7 @@ impl std::fmt::Debug for Vault {
 pub(crate) struct Parts {
     pub engine: Box<dyn Engine>,
     pub keyring_file: Box<dyn SmallFile>,
-    pub data_key: DataKey,
+    pub held: Held,
     pub user: UserId,
 }
 
@@ -61,8 +88,8 @@ impl Deref for Meta {
     }
 }
 
-fn mac_key(secret: &Secret, use_for: &[u8]) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, &secret.derive(b"", &[b"cellar/index/1/", use_for]).0)
+fn mac_key(secret: &Secret, use_for: &[u8]) -> Box<hmac::Key> {
+    Box::new(hmac::Key::new(hmac::HMAC_SHA256, &*secret.derive(b"", &[b"cellar/index/1/", use_for]).0))
 }
 
 fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
@@ -78,29 +105,48 @@ impl Vault {
         let index = &keyring.index;
         Ok(Self {
             names: mac_key(index, b"names"),
-            state: mac_key(index, b"state"),
-            origins: RwLock::new(mac_key(&keyring.origins, b"origins")),
             tokens: mac_key(index, b"tokens"),
             sealer: Sealer::new(parts.user, Arc::clone(&options.clock))?,
             opener: Opener::new(parts.user),
             cache: BlockCache::new(options.block_cache_bytes),
+            packed_columns: AtomicBool::new(false),
             engine: parts.engine,
             user: parts.user,
-            data_key: parts.data_key,
+            data_key: Mutex::new(parts.held.key),
             keyring_file: parts.keyring_file,
-            keyring: RwLock::new(Arc::new(keyring)),
+            in_use: RwLock::new(InUse::new(keyring)),
         })
     }
 
+    fn in_use<T>(&self, look: impl FnOnce(&InUse) -> T) -> T {
+        look(&self.in_use.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub fn keyring(&self) -> Arc<Keyring> {
-        Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner))
+        self.in_use(|keys| Arc::clone(&keys.keyring))
+    }
+
+    /// Takes another keyring in use, and forgets what was made of keys that may not be in it.
+    pub fn use_keyring(&self, keyring: Keyring) {
+        *self.in_use.write().unwrap_or_else(PoisonError::into_inner) = InUse::new(keyring);
+        self.sealer.forget();
+        self.opener.forget();
     }
 
     /// Puts another keyring on disk, and then in use.
     pub fn replace_keyring(&self, keyring: Keyring) -> Result<(), KeyError> {
-        keyring.save(self.user, &self.data_key, &*self.keyring_file)?;
-        *self.origins.write().unwrap_or_else(PoisonError::into_inner) = mac_key(&keyring.origins, b"origins");
-        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+        let data_key = self.data_key.lock().unwrap_or_else(PoisonError::into_inner);
+        keyring.save(self.user, &data_key, &*self.keyring_file)?;
+        self.use_keyring(keyring);
+        Ok(())
+    }
+
+    /// The same under another data key.
+    pub fn rotate_keyring(&self, keyring: Keyring, key: DataKey) -> Result<(), KeyError> {
+        let mut data_key = self.data_key.lock().unwrap_or_else(PoisonError::into_inner);
+        keyring.save(self.user, &key, &*self.keyring_file)?;
+        *data_key = key;
+        self.use_keyring(keyring);
         Ok(())
     }
 
@@ -114,23 +160,21 @@ impl Vault {
     /// What a sealed descriptor or document name adds to the superblock's state. Keyed, so that nobody else
     /// can look for another set of old values with the same sum.
     pub fn state_digest(&self, key: Key, sealed: &[u8]) -> [u8; 32] {
-        mac(&self.state, &[key.bytes(), sealed])
+        self.in_use(|keys| mac(&keys.state, &[key.bytes(), sealed]))
     }
 
     /// What a phone sent, as 8 bytes that tell an identical resend from another entry; never 0.
     pub fn origin(&self, kind: &str, key: &str, write_ts: f64, [metadata, data]: [&str; 2]) -> u64 {
         let lengths = [kind.len(), key.len(), metadata.len()].map(|length| (length as u64).to_le_bytes());
-        let digest = mac(
-            &self.origins.read().unwrap_or_else(PoisonError::into_inner),
-            &[
-                lengths.as_flattened(),
-                &write_ts.to_le_bytes(),
-                kind.as_bytes(),
-                key.as_bytes(),
-                metadata.as_bytes(),
-                data.as_bytes(),
-            ],
-        );
+        let parts = [
+            lengths.as_flattened(),
+            &write_ts.to_le_bytes(),
+            kind.as_bytes(),
+            key.as_bytes(),
+            metadata.as_bytes(),
+            data.as_bytes(),
+        ];
+        let digest = self.in_use(|keys| mac(&keys.origins, &parts));
         u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")).max(1)
     }
 
@@ -147,11 +191,18 @@ impl Vault {
     pub fn seal_block(
         &self,
         key: Key,
-        month: &MonthKey,
+        month: &SealKey,
         context: &[u8],
         plain: &[u8],
     ) -> Result<(Vec<u8>, SealId), KeyError> {
         self.sealer.seal(month, &About { key: key.bytes(), context }, plain)
+    }
+
+    /// Notes that columns are about to be packed or unpacked.
+    pub fn note_codec(&self, codec: Codec) {
+        if codec == Codec::Columns {
+            self.packed_columns.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Reads and opens a block.
@@ -161,10 +212,11 @@ impl Vault {
         decode: impl FnOnce(&[u8]) -> Result<T, BadBlock>,
     ) -> Result<T, ReadError> {
         let number = body.number;
+        self.note_codec(body.codec);
         let key = Key::block(number);
         let sealed = self.engine.get(key)?;
         let keyring = self.keyring();
-        let month = keyring.month(&body.stream, body.month).filter(|key| key.number == body.key_number);
+        let month = keyring.numbered(&body.stream, body.month, body.key_number);
         let month = month.ok_or(ReadError::Shredded { block: number })?;
         let mut sealed = sealed.ok_or(ReadError::Missing { what: "block", number })?;
         let unopened = ReadError::Sealed { what: "block", number };

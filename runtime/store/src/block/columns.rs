@@ -3,58 +3,19 @@
 //! The head holds what is read without texts: shapes, ids, origins, and the columns of named fields. The
 //! rest holds the other columns, and is unpacked only to rebuild texts.
 
-use std::cell::RefCell;
-
 use runtime_types::json::{member, number};
 
 use super::bytes::{Reader, put_planes, put_u32, put_varint, width_of};
 use super::column::{Column, ColumnReader, ColumnWriter};
 use super::meta::{BlockMeta, put_ids, put_origins, put_told, read_ids, read_origins, read_told};
 use super::rebuild::rebuild;
+use super::section::{PADDING, pack, unpack};
 use super::shape::{ACCURACY, FIELDS, FILTER, LATITUDE, LONGITUDE, NAMES, Shape, Slot};
 use super::split::{Group, Split, split};
 use super::{BadBlock, BlockRow, CannotEncode, Codec, DecodedBlock, ROWS_MAX, TEXT_BYTES_MAX, check_rows};
 
-/// Fast enough to hide behind the rest of encoding; higher levels gain nothing on planes.
-const LEVEL: i32 = 1;
-
 /// How much a section may unpack to: columns of wild integers take more than their texts.
 const SECTION_BYTES_MAX: usize = 2 * TEXT_BYTES_MAX;
-
-/// Zeros behind an unpacked section, so that short copies may have a fixed size.
-pub(super) const PADDING: usize = 64;
-
-thread_local! {
-    static PACKER: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
-    static UNPACKER: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
-fn pack(section: &[u8]) -> std::io::Result<Vec<u8>> {
-    PACKER.with_borrow_mut(|kept| {
-        let packer = match kept {
-            Some(packer) => packer,
-            None => kept.insert(zstd::bulk::Compressor::new(LEVEL)?),
-        };
-        packer.compress(section)
-    })
-}
-
-/// Unpacks to exactly `size` bytes and the padding.
-fn unpack(packed: &[u8], size: usize) -> Result<Vec<u8>, BadBlock> {
-    let mut section = Vec::with_capacity(size + PADDING);
-    let unpacked = UNPACKER.with_borrow_mut(|kept| {
-        let unpacker = match kept {
-            Some(unpacker) => unpacker,
-            None => kept.insert(zstd::bulk::Decompressor::new()?),
-        };
-        unpacker.decompress_to_buffer(packed, &mut section)
-    });
-    if unpacked.map_err(BadBlock::Zstd)? != size {
-        return Err(BadBlock::Broken("a section of another length than told"));
-    }
-    section.resize(size + PADDING, 0);
-    Ok(section)
-}
 
 /// Encodes as columns.
 pub(super) fn encode(rows: &[BlockRow<'_>]) -> Result<Vec<u8>, CannotEncode> {

@@ -16,6 +16,9 @@ const DISTANCE_MAX: usize = 65_535;
 
 const TABLE_BITS: u32 = 13;
 
+/// Token, 14 literals, distance and one more byte of length; with room for the copy.
+const SHORT_SEQUENCE_BYTES_MAX: usize = 20;
+
 /// Where eight bytes were seen last, by their hash: the place's low bits, and more of the hash above them, so
 /// that a look elsewhere is mostly spared. What is too old to be reached comes out as some other place,
 /// which the caller's comparison refuses.
@@ -57,7 +60,7 @@ pub(super) fn pack(text: &[u8], out: &mut Vec<u8>) {
         let back = common_back(text, before, at, literals);
         let start = at - back;
         let length = back + MATCH_MIN + common(text, before + MATCH_MIN, at + MATCH_MIN);
-        put_sequence(out, &text[literals..start], at - before, length);
+        put_sequence(out, &text[literals..], start - literals, at - before, length);
         at = start + length;
         literals = at;
         // A place near the match's end, so that the next row finds it.
@@ -98,9 +101,22 @@ fn common(text: &[u8], mut before: usize, mut at: usize) -> usize {
     at - start
 }
 
-fn put_sequence(out: &mut Vec<u8>, literals: &[u8], distance: usize, length: usize) {
+/// Writes the first `count` bytes of `rest` as literals, and a match.
+fn put_sequence(out: &mut Vec<u8>, rest: &[u8], count: usize, distance: usize, length: usize) {
     let length = length - FORMAT_MATCH_MIN;
-    put_literals(out, literals, length.min(15) as u8);
+    // Most have few literals: copies of a fixed size are quicker than as many bytes as needed.
+    if let Some(bytes) = rest.first_chunk::<16>().filter(|_| count < 15 && length < 15 + 255) {
+        let mut sequence = [0; SHORT_SEQUENCE_BYTES_MAX];
+        sequence[0] = (count as u8) << 4 | length.min(15) as u8;
+        sequence[1..17].copy_from_slice(bytes);
+        sequence[1 + count..3 + count].copy_from_slice(&(distance as u16).to_le_bytes());
+        sequence[3 + count] = length.saturating_sub(15) as u8;
+        let end = out.len() + 3 + count + usize::from(length >= 15);
+        out.extend_from_slice(&sequence);
+        out.truncate(end);
+        return;
+    }
+    put_literals(out, &rest[..count], length.min(15) as u8);
     out.extend_from_slice(&(distance as u16).to_le_bytes());
     put_length(out, length);
 }

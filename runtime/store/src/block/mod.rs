@@ -20,6 +20,7 @@ mod numbers;
 mod rebuild;
 mod rows;
 mod scan;
+mod section;
 mod shape;
 mod split;
 #[cfg(test)]
@@ -266,6 +267,11 @@ pub fn decode_fields(codec: Codec, bytes: &[u8]) -> Result<Fields, BadBlock> {
         Codec::Rows => rows::decode(bytes).map(|block| Fields::of_texts(&block)),
         Codec::Columns => columns::decode_fields(bytes),
     }
+}
+
+/// Gives back the memory that is kept from block to block: remains of texts are in it.
+pub(crate) fn forget() {
+    section::forget();
 }
 
 /// What fuzzing calls: reads `bytes` in every way and touches all that comes out.

@@ -2,9 +2,10 @@
 
 use super::BadBlock;
 use super::column::{Column, ODD, Texts, digits_of};
-use super::columns::{Head, PADDING, ReadShape};
+use super::columns::{Head, ReadShape};
 use super::decimal::{NUMBER_ROOM, put_decimal, put_digits};
 use super::numbers::OWN_SCALE;
+use super::section::PADDING;
 
 /// Copies up to this long have a fixed size: what is written too much is written over by what follows.
 const SHORT: usize = 32;

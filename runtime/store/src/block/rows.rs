@@ -14,7 +14,8 @@ const WIDE_LENGTHS: u8 = 1;
 const EXTRAS: u8 = 2;
 
 thread_local! {
-    /// Where texts are put together, kept from block to block: new memory costs more than filling it.
+    /// Where texts are put together, kept from block to block: new memory costs more than filling it. Empty of texts
+    /// while nobody works, for no store may leave any behind.
     static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 /// What a thread keeps of it.
@@ -48,6 +49,7 @@ pub(super) fn encode(rows: &[BlockRow<'_>]) -> Result<Vec<u8>, CannotEncode> {
     }
     lz4::pack(&text, &mut out);
     if text.capacity() <= TEXT_KEPT_BYTES_MAX {
+        text.fill(0);
         TEXT.set(text);
     }
     Ok(out)

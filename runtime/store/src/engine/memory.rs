@@ -1,4 +1,5 @@
-//! An engine in memory that can lose power: what was not synced may be gone, and what was must not be.
+//! An engine in memory, for stores that nobody keeps. For tests it can lose power: what was not synced may be gone, and
+//! what was must not be.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -6,7 +6,6 @@
 #[cfg(any(feature = "redb", feature = "sled"))]
 mod guard;
 mod key;
-#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 #[cfg(feature = "redb")]
 pub mod redb;

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// A file of a few KiB that is replaced whole.
 pub trait SmallFile: Send + Sync {
@@ -33,6 +34,21 @@ impl SmallFile for FolderFile {
 
     fn replace(&self, content: &[u8]) -> io::Result<()> {
         replace_file(&self.0, content)
+    }
+}
+
+/// One that is gone with whoever holds it.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryFile(Mutex<Option<Vec<u8>>>);
+
+impl SmallFile for MemoryFile {
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn replace(&self, content: &[u8]) -> io::Result<()> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(content.to_vec());
+        Ok(())
     }
 }
 

@@ -1,48 +1,61 @@
 //! The keyring: one random key a stream and month, in one small sealed file that is replaced whole.
 //!
-//! It is never in the engine's file, which keeps old versions of what it holds.
+//! It is never in the engine's file, which keeps old versions of what it holds. A month whose key was drawn under an
+//! earlier data key gets another one for what is written next; the old one stays for what it sealed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use runtime_types::{Area, Stream, StreamKey, UserId};
 use zeroize::Zeroizing;
 
-use super::{DataKey, Secret, SmallFile, random_bytes};
+use super::{DataKey, Held, Secret, SmallFile, random_bytes};
 use crate::KeyError;
 
 /// Its name in the store's folder.
 pub(crate) const KEYRING_FILE: &str = "keyring";
-const MAGIC: &[u8; 4] = b"CKR1";
+const MAGIC: &[u8; 4] = b"CKR2";
+/// Magic and generation: in clear, and bound to what is sealed.
+const HEAD_BYTES: usize = 8;
 const NONCE_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
 
-/// A key of a stream's month.
+/// A key that seals values: a month's, or the meta key.
 #[derive(Clone)]
-pub(crate) struct MonthKey {
+pub(crate) struct SealKey {
     /// Never used twice in a store, also after the key is gone.
     pub number: u32,
+    /// Of the data key under which it was drawn.
+    pub generation: u32,
     pub secret: Secret,
 }
 
 /// All keys of one store but the data key.
 #[derive(Clone)]
 pub(crate) struct Keyring {
+    /// Of the data key that opens it, from 1.
+    pub generation: u32,
     /// Seals what is not an entry: descriptors, superblock, documents.
-    pub meta: MonthKey,
-    /// Where digests of names, state and tokens are derived from.
+    pub meta: SealKey,
+    /// The one before, until everything that it sealed has been sealed anew.
+    meta_before: Option<SealKey>,
+    /// Where digests of names and tokens are derived from.
     pub index: Secret,
     /// Where digests of origins are derived from: their own, so that an export can carry it.
     pub origins: Secret,
-    months: BTreeMap<(Stream, i32), MonthKey>,
+    /// Oldest first. None is empty; at most the last one of a month is of this generation.
+    months: BTreeMap<(Stream, i32), Vec<SealKey>>,
     /// Numbers of keys that were destroyed while their blocks may still stand in the engine.
     doomed: Vec<u32>,
     next_number: u32,
 }
 
 impl Keyring {
-    pub fn new() -> Result<Self, KeyError> {
+    pub fn new(generation: u32) -> Result<Self, KeyError> {
         Ok(Self {
-            meta: MonthKey { number: 0, secret: Secret::random()? },
+            generation,
+            meta: SealKey { number: 0, generation, secret: Secret::random()? },
+            meta_before: None,
             index: Secret::random()?,
             origins: Secret::random()?,
             months: BTreeMap::new(),
@@ -51,29 +64,69 @@ impl Keyring {
         })
     }
 
-    pub fn month(&self, stream: &Stream, month: i32) -> Option<&MonthKey> {
-        // A lookup by reference would need a key type of its own; this is once a block.
-        self.months.get(&(stream.clone(), month))
+    fn draw(&mut self) -> Result<SealKey, KeyError> {
+        let key =
+            SealKey { number: self.next_number, generation: self.generation, secret: Secret::random()? };
+        self.next_number += 1;
+        Ok(key)
     }
 
-    /// Draws a key where the month has none; answers whether it did.
+    /// All keys of a month.
+    fn month(&self, stream: &Stream, month: i32) -> &[SealKey] {
+        self.months.get(&(stream.clone(), month)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The key that seals new blocks of a month; `None` until [`Self::ensure`] has drawn one.
+    pub fn current(&self, stream: &Stream, month: i32) -> Option<&SealKey> {
+        self.month(stream, month).last().filter(|key| key.generation == self.generation)
+    }
+
+    /// The key of that number, if the month has it.
+    pub fn numbered(&self, stream: &Stream, month: i32, number: u32) -> Option<&SealKey> {
+        self.month(stream, month).iter().find(|key| key.number == number)
+    }
+
+    /// Draws a key where the month has none for new blocks; answers whether it did.
     pub fn ensure(&mut self, stream: &Stream, month: i32) -> Result<bool, KeyError> {
-        if self.month(stream, month).is_some() {
+        if self.current(stream, month).is_some() {
             return Ok(false);
         }
-        let key = MonthKey { number: self.next_number, secret: Secret::random()? };
-        self.next_number += 1;
-        self.months.insert((stream.clone(), month), key);
+        let key = self.draw()?;
+        self.months.entry((stream.clone(), month)).or_default().push(key);
         Ok(true)
     }
 
-    /// Drops the keys that `choose` picks and notes their numbers as doomed.
+    /// The keyring under the next data key: with another meta key, and none for new blocks of any month. Of the old
+    /// keys those stay that `used` tells to have sealed something that stands.
+    pub fn rotated(&self, generation: u32, used: &HashSet<u32>) -> Result<Self, KeyError> {
+        let mut next = Self { generation, ..self.clone() };
+        next.months.retain(|_, keys| {
+            keys.retain(|key| used.contains(&key.number));
+            !keys.is_empty()
+        });
+        let meta = next.draw()?;
+        next.meta_before = Some(std::mem::replace(&mut next.meta, meta));
+        Ok(next)
+    }
+
+    /// The keyring as it must be to read what has not been sealed anew; `None` where all has been.
+    pub fn with_meta_before(&self) -> Option<Self> {
+        let before = self.meta_before.clone()?;
+        Some(Self { meta: before, ..self.clone() })
+    }
+
+    /// Everything has been sealed anew; answers whether there was a meta key to forget.
+    pub fn forget_meta_before(&mut self) -> bool {
+        self.meta_before.take().is_some()
+    }
+
+    /// Drops all keys of the months that `choose` picks and notes their numbers as doomed.
     pub fn destroy(&mut self, choose: impl Fn(&Stream, i32) -> bool) -> Vec<u32> {
         let mut numbers = Vec::new();
-        self.months.retain(|(stream, month), key| {
+        self.months.retain(|(stream, month), keys| {
             let keep = !choose(stream, *month);
             if !keep {
-                numbers.push(key.number);
+                numbers.extend(keys.iter().map(|key| key.number));
             }
             keep
         });
@@ -94,15 +147,17 @@ impl Keyring {
     pub fn save(&self, user: UserId, key: &DataKey, file: &dyn SmallFile) -> Result<(), KeyError> {
         let nonce = random_bytes::<NONCE_BYTES>()?;
         let plain = self.encode();
-        let mut sealed = Vec::with_capacity(plain.len() + 32);
+        let mut sealed = Vec::with_capacity(HEAD_BYTES + NONCE_BYTES + plain.len() + TAG_BYTES);
         sealed.extend_from_slice(MAGIC);
+        sealed.extend_from_slice(&self.generation.to_le_bytes());
+        let about = about(user, &sealed);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(&plain);
         let tag = wrap_key(key)
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
-                about(user),
-                &mut sealed[MAGIC.len() + NONCE_BYTES..],
+                about,
+                &mut sealed[HEAD_BYTES + NONCE_BYTES..],
             )
             .expect("a keyring is far shorter than what one nonce can seal");
         sealed.extend_from_slice(tag.as_ref());
@@ -110,80 +165,117 @@ impl Keyring {
     }
 
     /// Opens what [`Self::save`] wrote.
-    pub fn load(user: UserId, key: &DataKey, file: &dyn SmallFile) -> Result<Self, KeyError> {
+    pub fn load(user: UserId, held: &Held, file: &dyn SmallFile) -> Result<Self, KeyError> {
         let content = file.read().map_err(|source| disk("read", source))?;
         let mut content = Zeroizing::new(content.ok_or_else(unsound)?);
-        let (magic, sealed) = content.split_first_chunk_mut::<4>().ok_or_else(unsound)?;
-        let (nonce, sealed) = sealed.split_first_chunk_mut::<NONCE_BYTES>().ok_or_else(unsound)?;
-        if magic != MAGIC {
-            return Err(unsound());
+        let generation = generation_of(&content).ok_or_else(unsound)?;
+        if generation != held.generation {
+            return Err(KeyError::OtherGeneration { keyring: generation, held: held.generation });
         }
-        let plain = wrap_key(key)
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), about(user), sealed)
+        let (head, sealed) = content.split_at_mut(HEAD_BYTES);
+        let (nonce, sealed) = sealed.split_first_chunk_mut::<NONCE_BYTES>().ok_or_else(unsound)?;
+        let plain = wrap_key(&held.key)
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), about(user, head), sealed)
             .map_err(|_| KeyError::WrongKeyring { user })?;
-        Self::decode(plain).ok_or_else(unsound)
+        Self::decode(generation, plain).ok_or_else(unsound)
     }
 
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         // Sized beforehand, so that no half-grown copy of the secrets is left behind in memory.
-        let size = 116 + self.doomed.len() * 4 + self.months.len() * (43 + 130);
+        let keys: usize = self.months.values().map(Vec::len).sum();
+        let size = 157 + self.doomed.len() * 4 + keys * (46 + 129);
         let mut out = Zeroizing::new(Vec::with_capacity(size));
+        let put_key = |out: &mut Vec<u8>, key: &SealKey| {
+            out.extend_from_slice(&key.number.to_le_bytes());
+            out.extend_from_slice(&key.generation.to_le_bytes());
+            out.extend_from_slice(&*key.secret.0);
+        };
         out.extend_from_slice(&self.next_number.to_le_bytes());
-        out.extend_from_slice(&self.meta.secret.0);
-        out.extend_from_slice(&self.index.0);
-        out.extend_from_slice(&self.origins.0);
+        put_key(&mut out, &self.meta);
+        out.push(u8::from(self.meta_before.is_some()));
+        self.meta_before.iter().for_each(|key| put_key(&mut out, key));
+        out.extend_from_slice(&*self.index.0);
+        out.extend_from_slice(&*self.origins.0);
         out.extend_from_slice(&(self.doomed.len() as u32).to_le_bytes());
         for number in &self.doomed {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        out.extend_from_slice(&(self.months.len() as u32).to_le_bytes());
-        for ((stream, month), key) in &self.months {
-            let name = stream.key.as_str().as_bytes();
-            out.extend_from_slice(&[stream.area as u8, name.len() as u8]);
-            out.extend_from_slice(name);
-            out.extend_from_slice(&month.to_le_bytes());
-            out.extend_from_slice(&key.number.to_le_bytes());
-            out.extend_from_slice(&key.secret.0);
+        out.extend_from_slice(&(keys as u32).to_le_bytes());
+        for ((stream, month), keys) in &self.months {
+            for key in keys {
+                let name = stream.key.as_str().as_bytes();
+                out.extend_from_slice(&[stream.area as u8, name.len() as u8]);
+                out.extend_from_slice(name);
+                out.extend_from_slice(&month.to_le_bytes());
+                put_key(&mut out, key);
+            }
         }
+        debug_assert!(out.len() <= size, "{} bytes of keys in a buffer of {size}", out.len());
         out
     }
 
-    fn decode(mut bytes: &[u8]) -> Option<Self> {
+    fn decode(generation: u32, mut bytes: &[u8]) -> Option<Self> {
         fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
             let (taken, rest) = bytes.split_first_chunk::<N>()?;
             *bytes = rest;
             Some(*taken)
         }
-        let next_number = u32::from_le_bytes(take(&mut bytes)?);
-        let meta = MonthKey { number: 0, secret: Secret(take(&mut bytes)?) };
-        let index = Secret(take(&mut bytes)?);
-        let origins = Secret(take(&mut bytes)?);
-        let mut doomed = Vec::new();
-        for _ in 0..u32::from_le_bytes(take(&mut bytes)?) {
-            doomed.push(u32::from_le_bytes(take(&mut bytes)?));
+        fn number(bytes: &mut &[u8]) -> Option<u32> {
+            take(bytes).map(u32::from_le_bytes)
         }
-        let mut months = BTreeMap::new();
-        for _ in 0..u32::from_le_bytes(take(&mut bytes)?) {
+        fn key(bytes: &mut &[u8]) -> Option<SealKey> {
+            Some(SealKey {
+                number: number(bytes)?,
+                generation: number(bytes)?,
+                secret: take::<32>(bytes)?.into(),
+            })
+        }
+        let next_number = number(&mut bytes)?;
+        let meta = key(&mut bytes)?;
+        let meta_before = match take(&mut bytes)? {
+            [0] => None,
+            _ => Some(key(&mut bytes)?),
+        };
+        let (index, origins) = (take::<32>(&mut bytes)?.into(), take::<32>(&mut bytes)?.into());
+        let mut doomed = Vec::new();
+        for _ in 0..number(&mut bytes)? {
+            doomed.push(number(&mut bytes)?);
+        }
+        let mut months: BTreeMap<(Stream, i32), Vec<SealKey>> = BTreeMap::new();
+        for _ in 0..number(&mut bytes)? {
             let [area, length] = take(&mut bytes)?;
             let (name, rest) = bytes.split_at_checked(usize::from(length))?;
             bytes = rest;
-            let key = StreamKey::parse(std::str::from_utf8(name).ok()?).ok()?;
-            let stream = Stream { area: Area::from_number(area)?, key };
+            let name = StreamKey::parse(std::str::from_utf8(name).ok()?).ok()?;
+            let stream = Stream { area: Area::from_number(area)?, key: name };
             let month = i32::from_le_bytes(take(&mut bytes)?);
-            let number = u32::from_le_bytes(take(&mut bytes)?);
-            months.insert((stream, month), MonthKey { number, secret: Secret(take(&mut bytes)?) });
+            months.entry((stream, month)).or_default().push(key(&mut bytes)?);
         }
-        bytes.is_empty().then_some(Self { meta, index, origins, months, doomed, next_number })
+        let keyring = Self { generation, meta, meta_before, index, origins, months, doomed, next_number };
+        bytes.is_empty().then_some(keyring)
     }
 }
 
-fn wrap_key(key: &DataKey) -> LessSafeKey {
-    let secret = key.0.derive(b"", &[b"cellar/keyring/1"]);
-    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &secret.0).expect("the key has 32 bytes"))
+/// The generation that a keyring's first bytes name: unproved until it opens. `None` for what is no keyring.
+fn generation_of(content: &[u8]) -> Option<u32> {
+    let generation = content.strip_prefix(MAGIC)?.first_chunk()?;
+    Some(u32::from_le_bytes(*generation)).filter(|generation| *generation > 0)
 }
 
-fn about(user: UserId) -> Aad<Vec<u8>> {
-    Aad::from([b"cellar/keyring/1".as_slice(), &user.0].concat())
+/// The same of a file; `None` where there is none.
+pub(crate) fn generation_in(file: &dyn SmallFile) -> Result<Option<u32>, KeyError> {
+    let content = file.read().map_err(|source| disk("read", source))?;
+    content.map(|content| generation_of(&content).ok_or_else(unsound)).transpose()
+}
+
+fn wrap_key(key: &DataKey) -> LessSafeKey {
+    let secret = key.0.derive(b"", &[b"cellar/keyring/2"]);
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*secret.0).expect("the key has 32 bytes"))
+}
+
+/// What the sealed keys are bound to: the file's head and its owner.
+fn about(user: UserId, head: &[u8]) -> Aad<Vec<u8>> {
+    Aad::from([b"cellar/keyring/2".as_slice(), head, &user.0].concat())
 }
 
 fn disk(what: &'static str, source: std::io::Error) -> KeyError {

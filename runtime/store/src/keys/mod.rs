@@ -3,47 +3,62 @@
 //! data key (in a slot) → keyring file → one random key a stream and month, and one for what is not an
 //! entry → a subkey per 16 random bytes → AES-256-GCM under a counter. Random and wrapped, not derived: a
 //! derived key cannot be destroyed.
+//!
+//! * Units: a generation counts the data keys of a person from 1; the keyring names the one that opens it.
+//! * Invariants: bytes of a key lie on the heap and are wiped when dropped. What ring makes of a key cannot be
+//!   wiped by anyone but the allocator; it lies on the heap too, and goes with the store.
+//! * Not here: slots that the owner opens (`handshake`, `runtime/user`).
 
 mod files;
+mod held;
 mod keyring;
 mod seal;
 #[cfg(test)]
 mod tests;
 mod unattended;
+#[cfg(test)]
+mod vectors;
 
 use std::path::Path;
 
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 use runtime_types::UserId;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroize;
 
 use crate::KeyError;
 
 pub use files::SmallFile;
-pub(crate) use files::{FolderFile, sync_folder};
-pub(crate) use keyring::{KEYRING_FILE, Keyring, MonthKey};
+pub(crate) use files::{FolderFile, MemoryFile, sync_folder};
+pub use held::Held;
+pub(crate) use keyring::{KEYRING_FILE, Keyring, SealKey, generation_in};
 pub(crate) use seal::{About, Opener, SealId, Sealer, header_id};
+pub(crate) use unattended::SLOT_PREFIX;
 pub use unattended::Unattended;
 
 /// A person's data key: 32 random bytes that open the keyring. Wiped from memory when dropped.
-#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct DataKey(pub(crate) Secret);
 
 impl DataKey {
     /// Draws one.
     pub fn random() -> Result<Self, KeyError> {
-        Ok(Self(Secret::random()?))
+        Secret::random().map(Self)
     }
 
     /// Takes one that a slot held.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Secret(bytes))
+        Self(bytes.into())
     }
 
     /// For wrapping it into a slot.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0.0
+    }
+
+    /// Another copy of it, wiped on its own. Not `Clone`: who makes a copy of a key says so.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
@@ -53,22 +68,36 @@ impl std::fmt::Debug for DataKey {
     }
 }
 
-/// Yields a person's data key, which lies wrapped in a slot file of the store's folder.
+/// Yields a person's data key and its generation.
 pub trait KeyProvider: Send + Sync {
-    /// Draws a data key and writes its slot into `folder`, on disk when it returns.
-    fn create(&self, folder: &Path, user: UserId) -> Result<DataKey, KeyError>;
-    /// Opens the slot in `folder`.
-    fn unlock(&self, folder: &Path, user: UserId) -> Result<DataKey, KeyError>;
+    /// The key of a store that is being made in `folder`; whatever opens it again is on disk when this returns.
+    fn create(&self, folder: &Path, user: UserId) -> Result<Held, KeyError>;
+    /// The key of the store in `folder`.
+    fn unlock(&self, folder: &Path, user: UserId) -> Result<Held, KeyError>;
 }
 
-/// 32 secret bytes, wiped from memory when dropped.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub(crate) struct Secret(pub [u8; 32]);
+/// 32 secret bytes, wiped from memory when dropped. On the heap, so that moving them about leaves no copies.
+#[derive(Clone)]
+pub(crate) struct Secret(pub Box<[u8; 32]>);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl From<[u8; 32]> for Secret {
+    fn from(mut bytes: [u8; 32]) -> Self {
+        let secret = Self(Box::new(bytes));
+        bytes.zeroize();
+        secret
+    }
+}
 
 impl Secret {
     pub fn random() -> Result<Self, KeyError> {
-        let mut secret = Self([0; 32]);
-        SystemRandom::new().fill(&mut secret.0).map_err(|_| KeyError::NoRandom)?;
+        let mut secret = Self::from([0; 32]);
+        SystemRandom::new().fill(&mut *secret.0).map_err(|_| KeyError::NoRandom)?;
         Ok(secret)
     }
 
@@ -80,11 +109,11 @@ impl Secret {
                 32
             }
         }
-        let mut derived = Self([0; 32]);
+        let mut derived = Self::from([0; 32]);
         Salt::new(HKDF_SHA256, salt)
-            .extract(&self.0)
+            .extract(&*self.0)
             .expand(info, Length)
-            .and_then(|okm| okm.fill(&mut derived.0))
+            .and_then(|okm| okm.fill(&mut *derived.0))
             .expect("32 bytes are far below what HKDF can give");
         derived
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use runtime_types::UserId;
 
-use super::{MonthKey, random_bytes};
+use super::{SealKey, random_bytes};
 use crate::{Clock, KeyError};
 
 const VERSION: u8 = 1;
@@ -43,9 +43,9 @@ impl About<'_> {
     }
 }
 
-fn subkey(key: &MonthKey, boot: &[u8; 16]) -> LessSafeKey {
+fn subkey(key: &SealKey, boot: &[u8; 16]) -> LessSafeKey {
     let secret = key.secret.derive(b"", &[b"cellar/seal/1", boot]);
-    let key = UnboundKey::new(&AES_256_GCM, &secret.0).expect("the key has 32 bytes");
+    let key = UnboundKey::new(&AES_256_GCM, &*secret.0).expect("the key has 32 bytes");
     LessSafeKey::new(key)
 }
 
@@ -80,7 +80,7 @@ impl Boot {
         Ok(Self { bytes: random_bytes()?, began_s: now_s, values: 0, subkeys: Vec::new() })
     }
 
-    fn subkey(&mut self, key: &MonthKey) -> Arc<LessSafeKey> {
+    fn subkey(&mut self, key: &SealKey) -> Arc<LessSafeKey> {
         if let Some((_, subkey)) = self.subkeys.iter().find(|(number, _)| *number == key.number) {
             return Arc::clone(subkey);
         }
@@ -96,7 +96,7 @@ impl Sealer {
         Ok(Self { user, clock, boot })
     }
 
-    fn next(&self, key: &MonthKey) -> Result<(Arc<LessSafeKey>, [u8; 16], u64), KeyError> {
+    fn next(&self, key: &SealKey) -> Result<(Arc<LessSafeKey>, [u8; 16], u64), KeyError> {
         let now_s = self.clock.now_s();
         let mut boot = self.boot.lock().unwrap_or_else(PoisonError::into_inner);
         let age_s = now_s - boot.began_s;
@@ -109,10 +109,15 @@ impl Sealer {
         Ok((boot.subkey(key), boot.bytes, counter))
     }
 
+    /// Forgets the subkeys that it made: their keys may be gone.
+    pub fn forget(&self) {
+        self.boot.lock().unwrap_or_else(PoisonError::into_inner).subkeys.clear();
+    }
+
     /// Seals a value; answers it with its id.
     pub fn seal(
         &self,
-        key: &MonthKey,
+        key: &SealKey,
         about: &About<'_>,
         plain: &[u8],
     ) -> Result<(Vec<u8>, SealId), KeyError> {
@@ -149,7 +154,7 @@ impl Opener {
         Self { user, last: Mutex::new(None) }
     }
 
-    fn subkey(&self, key: &MonthKey, boot: &[u8; 16]) -> Arc<LessSafeKey> {
+    fn subkey(&self, key: &SealKey, boot: &[u8; 16]) -> Arc<LessSafeKey> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = last.as_ref().filter(|last| last.number == key.number && last.boot == *boot) {
             return Arc::clone(&last.subkey);
@@ -159,8 +164,13 @@ impl Opener {
         subkey
     }
 
+    /// Forgets the subkey that it made last.
+    pub fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Opens a value in its own memory; `None` where a byte of it, its place or its key is another.
-    pub fn open<'v>(&self, key: &MonthKey, about: &About<'_>, sealed: &'v mut [u8]) -> Option<&'v [u8]> {
+    pub fn open<'v>(&self, key: &SealKey, about: &About<'_>, sealed: &'v mut [u8]) -> Option<&'v [u8]> {
         if sealed.len() < HEADER_BYTES + TAG_BYTES || sealed[..2] != [VERSION, AES_256_GCM_ALGORITHM] {
             return None;
         }

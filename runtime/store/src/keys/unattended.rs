@@ -10,11 +10,16 @@ use runtime_types::UserId;
 use zeroize::Zeroizing;
 
 use super::files::{FolderFile, SmallFile, replace_file, sync_folder, write_new};
-use super::{DataKey, KeyProvider, Secret, random_bytes};
+use super::keyring::{KEYRING_FILE, generation_in};
+use super::{DataKey, Held, KeyProvider, Secret, random_bytes};
 use crate::KeyError;
 
+/// What names of files with wrapped data keys begin with, whoever keeps them.
+pub(crate) const SLOT_PREFIX: &str = "slot";
 /// Name of the slot in the store's folder.
 pub(crate) const SLOT_FILE: &str = "slot-unattended";
+/// Of the key that a store begins with.
+const FIRST_GENERATION: u32 = 1;
 const HOST_KEY_MAGIC: &[u8; 4] = b"CHK1";
 const SLOT_VERSION: u8 = 1;
 /// The kind of slot whose secret is a file of the host.
@@ -54,7 +59,7 @@ impl Unattended {
         let content = Zeroizing::new(FolderFile(path.to_owned()).read().map_err(disk)?.unwrap_or_default());
         let secret = content.strip_prefix(HOST_KEY_MAGIC).and_then(|secret| secret.try_into().ok());
         let unsound = || KeyError::Unsound { what: "host key file", path: path.to_owned() };
-        secret.map(|bytes| Self { secret: Secret(bytes) }).ok_or_else(unsound)
+        secret.map(|bytes: [u8; 32]| Self { secret: bytes.into() }).ok_or_else(unsound)
     }
 
     /// Two processes may start at once: the file is linked into place, so that one wins and both read it.
@@ -62,7 +67,7 @@ impl Unattended {
         let disk = |source| KeyError::Disk { what: "create", path: path.to_owned(), source };
         let folder = path.parent().unwrap_or(Path::new("."));
         let secret = Secret::random()?;
-        let content = Zeroizing::new([HOST_KEY_MAGIC.as_slice(), &secret.0].concat());
+        let content = Zeroizing::new([HOST_KEY_MAGIC.as_slice(), &*secret.0].concat());
         let mark = u64::from_le_bytes(random_bytes()?);
         let beside = path.with_extension(format!("{mark:016x}"));
         write_new(&beside, &content).map_err(disk)?;
@@ -77,7 +82,7 @@ impl Unattended {
 
     fn wrap_key(&self, head: &[u8]) -> LessSafeKey {
         let secret = self.secret.derive(&head[2..18], &[b"cellar/slot/1", head]);
-        LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &secret.0).expect("the key has 32 bytes"))
+        LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*secret.0).expect("the key has 32 bytes"))
     }
 }
 
@@ -90,15 +95,51 @@ fn slot_path(folder: &Path) -> PathBuf {
     folder.join(SLOT_FILE)
 }
 
-impl KeyProvider for Unattended {
-    fn create(&self, folder: &Path, user: UserId) -> Result<DataKey, KeyError> {
-        let key = DataKey::random()?;
+impl Unattended {
+    /// Wraps a data key for the host, beside what is there: while a key is being changed the keyring says which of the
+    /// two counts. On disk when it returns.
+    ///
+    /// # Errors
+    /// [`KeyError`] where the disk refuses.
+    pub fn write(&self, folder: &Path, user: UserId, held: &Held) -> Result<(), KeyError> {
+        let mut slots = read_slots(folder)?;
+        slots.retain(|slot| generation_of(slot) != held.generation);
+        // The newest first; of the older ones only the last can still count.
+        slots.truncate(1);
+        slots.insert(0, self.wrap(user, held)?);
+        write_slots(folder, &slots)
+    }
+
+    /// Forgets the slots of every other generation.
+    ///
+    /// # Errors
+    /// [`KeyError`] where the disk refuses.
+    pub fn keep_generation(folder: &Path, generation: u32) -> Result<(), KeyError> {
+        let mut slots = read_slots(folder)?;
+        slots.retain(|slot| generation_of(slot) == generation);
+        write_slots(folder, &slots)
+    }
+
+    /// Takes the host's slot away: from then on it needs somebody to open the store.
+    ///
+    /// # Errors
+    /// [`KeyError`] where the disk refuses.
+    pub fn remove(folder: &Path) -> Result<(), KeyError> {
+        let path = slot_path(folder);
+        let removed = match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| sync_folder(folder)),
+        };
+        removed.map_err(|source| KeyError::Disk { what: "remove", path, source })
+    }
+
+    fn wrap(&self, user: UserId, held: &Held) -> Result<[u8; SLOT_BYTES], KeyError> {
         let mut slot = Vec::with_capacity(SLOT_BYTES);
         slot.extend_from_slice(&[SLOT_VERSION, SLOT_UNATTENDED]);
         slot.extend_from_slice(&random_bytes::<16>()?);
-        slot.extend_from_slice(&1_u32.to_be_bytes());
+        slot.extend_from_slice(&held.generation.to_be_bytes());
         let nonce = random_bytes::<12>()?;
-        let mut wrapped = Zeroizing::new(*key.expose());
+        let mut wrapped = Zeroizing::new(*held.key.expose());
         let tag = self
             .wrap_key(&slot)
             .seal_in_place_separate_tag(
@@ -110,21 +151,50 @@ impl KeyProvider for Unattended {
         slot.extend_from_slice(&nonce);
         slot.extend_from_slice(wrapped.as_slice());
         slot.extend_from_slice(tag.as_ref());
-        let path = slot_path(folder);
-        replace_file(&path, &slot).map_err(|source| KeyError::Disk { what: "write", path, source })?;
-        Ok(key)
+        Ok(slot.try_into().expect("head, nonce, key and tag are the length of a slot"))
+    }
+}
+
+/// The host's slots as they lie on disk, the newest first; none where there is no file.
+fn read_slots(folder: &Path) -> Result<Vec<[u8; SLOT_BYTES]>, KeyError> {
+    let path = slot_path(folder);
+    let content = FolderFile(path.clone()).read();
+    let content = content.map_err(|source| KeyError::Disk { what: "read", path: path.clone(), source })?;
+    let content = content.unwrap_or_default();
+    let (slots, rest) = content.as_chunks::<SLOT_BYTES>();
+    let sound = |slot: &[u8; SLOT_BYTES]| slot[..2] == [SLOT_VERSION, SLOT_UNATTENDED];
+    if !rest.is_empty() || slots.len() > 2 || !slots.iter().all(sound) {
+        return Err(KeyError::Unsound { what: "key slot", path });
+    }
+    Ok(slots.to_vec())
+}
+
+fn write_slots(folder: &Path, slots: &[[u8; SLOT_BYTES]]) -> Result<(), KeyError> {
+    let path = slot_path(folder);
+    replace_file(&path, slots.as_flattened()).map_err(|source| KeyError::Disk { what: "write", path, source })
+}
+
+fn generation_of(slot: &[u8; SLOT_BYTES]) -> u32 {
+    let bytes = slot[..SLOT_HEAD_BYTES].last_chunk().expect("a head ends with four bytes of generation");
+    u32::from_be_bytes(*bytes)
+}
+
+impl KeyProvider for Unattended {
+    fn create(&self, folder: &Path, user: UserId) -> Result<Held, KeyError> {
+        let held = Held { key: DataKey::random()?, generation: FIRST_GENERATION };
+        write_slots(folder, &[self.wrap(user, &held)?])?;
+        Ok(held)
     }
 
-    fn unlock(&self, folder: &Path, user: UserId) -> Result<DataKey, KeyError> {
-        let path = slot_path(folder);
-        let content = FolderFile(path.clone()).read();
-        let content =
-            content.map_err(|source| KeyError::Disk { what: "read", path: path.clone(), source })?;
-        let unsound = || KeyError::Unsound { what: "key slot", path: path.clone() };
-        let mut slot = Zeroizing::new(content.ok_or_else(unsound)?);
-        if slot.len() != SLOT_BYTES || slot[..2] != [SLOT_VERSION, SLOT_UNATTENDED] {
-            return Err(unsound());
-        }
+    fn unlock(&self, folder: &Path, user: UserId) -> Result<Held, KeyError> {
+        let unsound = || KeyError::Unsound { what: "key slot", path: slot_path(folder) };
+        let slots = read_slots(folder)?;
+        let named = generation_in(&FolderFile(folder.join(KEYRING_FILE)))?;
+        let counts = |slot: &&[u8; SLOT_BYTES]| named.is_none_or(|named| generation_of(slot) == named);
+        // Where none is the keyring's, the store says so, with both numbers.
+        let slot = slots.iter().find(counts).or(slots.first()).ok_or_else(unsound)?;
+        let mut slot = Zeroizing::new(*slot);
+        let generation = generation_of(&slot);
         let (head, wrapped) = slot.split_at_mut(SLOT_HEAD_BYTES);
         let (nonce, wrapped) = wrapped.split_first_chunk_mut::<12>().ok_or_else(unsound)?;
         let opened = self
@@ -132,6 +202,30 @@ impl KeyProvider for Unattended {
             .open_in_place(Nonce::assume_unique_for_key(*nonce), about(head, user), wrapped)
             .map_err(|_| KeyError::WrongKey { user })?;
         let bytes: [u8; 32] = (&*opened).try_into().map_err(|_| KeyError::WrongKey { user })?;
-        Ok(DataKey::from_bytes(bytes))
+        Ok(Held { key: DataKey::from_bytes(bytes), generation })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: UserId = UserId([1; 16]);
+
+    #[test]
+    fn a_change_of_key_leaves_both_until_the_old_one_is_forgotten_and_then_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let host = Unattended::open_or_create(&folder.path().join("host.key")).expect("a key");
+        let first = host.create(folder.path(), ADA).expect("made");
+        let second = Held { key: DataKey::from_bytes([9; 32]), generation: 2 };
+        host.write(folder.path(), ADA, &second).expect("written");
+        assert_eq!(read_slots(folder.path()).expect("sound").len(), 2);
+        // There is no keyring here, so the newest counts.
+        assert_eq!(host.unlock(folder.path(), ADA).expect("opens").key.expose(), &[9; 32]);
+        Unattended::keep_generation(folder.path(), first.generation).expect("written");
+        assert_eq!(host.unlock(folder.path(), ADA).expect("opens").key.expose(), first.key.expose());
+        Unattended::remove(folder.path()).expect("removed");
+        Unattended::remove(folder.path()).expect("nothing to do");
+        assert!(matches!(host.unlock(folder.path(), ADA), Err(KeyError::Unsound { .. })));
     }
 }

@@ -8,6 +8,7 @@ use runtime_types::{Area, EntryId, Stream, StreamKey};
 use super::Committed;
 use super::plan::{Fresh, Plan, Touched};
 use super::publish::Changes;
+use super::puts::Numbers;
 use crate::block::{BlockRow, Codec};
 use crate::draft::{BLOCK_ROWS_MAX, BLOCK_TEXT_BYTES_MAX, Draft, DraftRows, draft, position, text_bytes};
 use crate::index::{BlockInfo, Index};
@@ -83,25 +84,19 @@ struct Group<'a> {
 
 fn groups<'a>(fresh: &'a [Fresh<'_>], texts: &'a str) -> Vec<Group<'a>> {
     let count = fresh.len();
-    let mut numbers: HashMap<(Area, &StreamKey, i32), usize> = HashMap::new();
+    let mut numbers: Numbers<(i32, Area, &StreamKey)> = Numbers::default();
     let mut groups: Vec<Group<'a>> = Vec::new();
-    let mut last = None;
     for fresh in fresh.iter().filter(|fresh| !fresh.dead) {
         let times = fresh.row.times;
         let month = month_of(position(&times));
-        let group = (fresh.area, &fresh.row.key, month);
-        let number = match last {
-            // One entry follows its like, as a rule.
-            Some((known, number)) if known == group => number,
-            _ => *numbers.entry(group).or_insert_with(|| {
-                let stream = Arc::new(Stream { area: fresh.area, key: fresh.row.key.clone() });
-                // Often the first stream has most of the rows.
-                let room = if groups.is_empty() { count.min(BLOCK_ROWS_MAX) } else { 0 };
-                groups.push(Group { stream, month, rows: DraftRows::with_capacity(room) });
-                groups.len() - 1
-            }),
-        };
-        last = Some((group, number));
+        let group = (month, fresh.area, &fresh.row.key);
+        let number = numbers.get(group).unwrap_or_else(|| {
+            let stream = Arc::new(Stream { area: fresh.area, key: fresh.row.key.clone() });
+            // Often the first stream has most of the rows.
+            let room = if groups.is_empty() { count.min(BLOCK_ROWS_MAX) } else { 0 };
+            groups.push(Group { stream, month, rows: DraftRows::with_capacity(room) });
+            numbers.add(group)
+        });
         let row = BlockRow {
             id: fresh.id,
             origin: fresh.origin,

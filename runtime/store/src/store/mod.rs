@@ -1,9 +1,12 @@
 //! One person's store: opening, committing, looking after itself.
 
 mod commit;
+mod erase;
 mod open;
 mod plan;
 mod publish;
+mod puts;
+mod rotate;
 mod settle;
 mod shred;
 
@@ -16,7 +19,8 @@ use runtime_types::{EntryId, Stream, UserId};
 
 use crate::index::Index;
 use crate::vault::Vault;
-use crate::{Batch, Clock, CommitError, KeyProvider, OpenError, Options, ReadError, Snapshot};
+use crate::{Batch, Clock, CommitError, DataKey, Head, KeyProvider, OpenError, Options, ReadError, Snapshot};
+pub use erase::Erased;
 use publish::{Changes, Writer, publish};
 use settle::Keep;
 
@@ -48,11 +52,22 @@ pub struct SettleReport {
     pub more: bool,
 }
 
+/// What [`Store::shred`] destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shredded {
+    /// Keys: of each month of each stream the one in use, and those of earlier data keys.
+    pub keys: u64,
+    /// Blocks that they had sealed.
+    pub blocks: u64,
+}
+
 /// One person's entries and documents. Shared between threads; one writer at a time, any number of readers.
 ///
-/// Its file stays open until the store and the last snapshot and cursor of it are dropped.
+/// Its file stays open, and its keys and what was read of it in memory, until the store and the last snapshot and
+/// cursor of it are dropped. Keys are wiped then. Texts, and what ring made of the keys, are given back to the
+/// allocator; a process that must keep nothing of a closed store wipes memory as it is freed.
 pub struct Store {
-    vault: Arc<Vault>,
+    pub(crate) vault: Arc<Vault>,
     current: RwLock<Arc<Index>>,
     writer: Mutex<Writer>,
     /// The last id given out; the superblock has it as of the last commit.
@@ -94,6 +109,29 @@ impl Store {
         open::open(folder, user, keys, options)
     }
 
+    /// Makes an empty store in memory, gone when it is dropped: for trying what a batch would do. Of the options, the
+    /// engine and its cache mean nothing.
+    pub fn in_memory(user: UserId, options: &Options) -> Result<Self, OpenError> {
+        open::in_memory(user, options)
+    }
+
+    /// The generation of the data key that opens the store in `folder`, as its keyring says in clear: proved only by
+    /// opening it. `None` where there is no keyring. The store may be open.
+    ///
+    /// # Errors
+    /// [`OpenError::Key`] where the file is no keyring, or cannot be read.
+    pub fn key_generation(folder: &Path) -> Result<Option<u32>, OpenError> {
+        open::key_generation(folder)
+    }
+
+    /// Whether a data key opens the keyring of the store in `folder`, which may be open. Takes no look at the engine.
+    ///
+    /// # Errors
+    /// [`OpenError::Absent`] where there is no keyring; [`OpenError::Key`] where it is unsound or cannot be read.
+    pub fn opens_with(folder: &Path, user: UserId, key: &DataKey) -> Result<bool, OpenError> {
+        open::opens_with(folder, user, key)
+    }
+
     /// Makes a store of an empty engine, such as one that loses power on command.
     #[cfg(any(test, feature = "testing"))]
     pub fn create_on(disk: crate::testing::Parts, options: &Options) -> Result<Self, OpenError> {
@@ -107,7 +145,7 @@ impl Store {
         open::open_on(disk.vault_parts()?, options)
     }
 
-    fn index(&self) -> Arc<Index> {
+    pub(crate) fn index(&self) -> Arc<Index> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -123,6 +161,15 @@ impl Store {
         let next = publish(&self.vault, writer, index, changes)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
+    }
+
+    /// The last commit: its number, and a hash over it and all before it. Every commit changes both, also one that only
+    /// looks after the store, and they are on disk with it; opening a store may add commits of its own. Whoever has
+    /// seen a later number than a store tells of knows that it was put back to an older copy; the same number with
+    /// another hash, that it has gone another way since.
+    pub fn head(&self) -> Head {
+        let index = self.index();
+        Head { commit: index.commit, hash: index.head }
     }
 
     /// What the store holds now. Reading it never waits for a commit.
@@ -183,23 +230,26 @@ impl Store {
 
     /// Destroys the keys of months and what they sealed. `months` counts calendar months of UTC since
     /// year 0 (`year * 12 + month - 1`), both ends included; an entry belongs to the month of its position.
-    /// `streams` empty: all of them. Answers how many blocks went.
-    pub fn shred(&self, streams: &[Stream], months: RangeInclusive<i32>) -> Result<u64, CommitError> {
+    /// `streams` empty: all of them.
+    ///
+    /// Copies of the keyring that were made before still have the keys: to put those out of reach of who has only a
+    /// data key, rotate it afterwards.
+    pub fn shred(&self, streams: &[Stream], months: RangeInclusive<i32>) -> Result<Shredded, CommitError> {
         let mut writer = self.writer()?;
         let index = self.index();
         let chosen = |stream: &Stream, month: i32| {
             months.contains(&month) && (streams.is_empty() || streams.contains(stream))
         };
-        let removed = shred::destroy_keys(&self.vault, &index, chosen)?;
+        let (keys, removed) = shred::destroy_keys(&self.vault, &index, chosen)?;
         let blocks = removed.len() as u64;
         self.publish(&mut writer, &index, Changes { removed, ..Changes::default() })?;
         shred::forget(&self.vault)?;
-        Ok(blocks)
+        Ok(Shredded { keys, blocks })
     }
 
     /// The key with which origins are told, for whoever carries entries with their origins elsewhere. A secret.
     pub fn origins_key(&self) -> [u8; 32] {
-        self.vault.keyring().origins.0
+        *self.vault.keyring().origins.0
     }
 
     /// Takes over the key of the store that entries come from, so that they can be inserted with their origins.
@@ -212,7 +262,7 @@ impl Store {
             return Err(CommitError::NotEmpty);
         }
         let mut keyring = (*self.vault.keyring()).clone();
-        keyring.origins.0 = key;
+        keyring.origins = key.into();
         Ok(self.vault.replace_keyring(keyring)?)
     }
 
@@ -234,11 +284,6 @@ impl Store {
             return Ok(false);
         }
         Ok(self.vault.engine.compact()?)
-    }
-
-    /// Destroys the wrapped key of the store in `folder`, then its files. The store must not be open.
-    pub fn erase(folder: &Path) -> Result<(), OpenError> {
-        open::erase(folder)
     }
 }
 

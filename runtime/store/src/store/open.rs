@@ -8,16 +8,20 @@ use std::sync::{Arc, OnceLock};
 
 use runtime_types::{Stream, UserId};
 
-use super::Store;
 use super::publish::{Changes, Writer, publish};
+use super::{Store, rotate};
+use crate::engine::memory::MemoryDisk;
 use crate::engine::{self, Engine, Key, Kind, Op};
 use crate::index::{BlockInfo, Document, Index, StreamBlocks};
-use crate::keys::{FolderFile, KEYRING_FILE, KeyProvider, Keyring, SmallFile, sync_folder};
+use crate::keys::{
+    DataKey, FolderFile, Held, KEYRING_FILE, KeyProvider, Keyring, MemoryFile, SmallFile, generation_in,
+    sync_folder,
+};
 use crate::layout::{Superblock, decode_descriptor, decode_document_name};
 use crate::vault::{Parts, Vault};
 use crate::{CommitError, KeyError, OpenError, Options, ReadError};
 
-fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Disk { what, path: path.to_owned(), source }
 }
 
@@ -52,9 +56,9 @@ pub(super) fn create(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(disk("clear", &making)(error)),
         _ => fs::create_dir(&making).map_err(disk("create", &making))?,
     }
-    let data_key = keys.create(&making, user).map_err(OpenError::Key)?;
-    let keyring_file = Box::new(FolderFile(making.join(KEYRING_FILE)));
-    let parts = Parts { engine: open_engine(&making, options)?, keyring_file, data_key, user };
+    let held = keys.create(&making, user).map_err(OpenError::Key)?;
+    let keyring_file = Box::new(keyring_file(&making));
+    let parts = Parts { engine: open_engine(&making, options)?, keyring_file, held, user };
     create_on(parts, options)?;
     sync_folder(&making).map_err(disk("sync", &making))?;
     fs::rename(&making, folder).map_err(disk("create", folder))?;
@@ -72,38 +76,83 @@ pub(super) fn open(
     if engine::kind_in(folder) != Some(options.engine) {
         return Err(OpenError::Absent { folder: folder.to_owned() });
     }
-    let data_key = keys.unlock(folder, user).map_err(OpenError::Key)?;
-    let keyring_file = Box::new(FolderFile(folder.join(KEYRING_FILE)));
-    open_on(Parts { engine: open_engine(folder, options)?, keyring_file, data_key, user }, options)
+    let held = keys.unlock(folder, user).map_err(OpenError::Key)?;
+    let keyring_file = Box::new(keyring_file(folder));
+    // Before the engine, whose opening may take a repair: a key that does not open must cost nothing.
+    Keyring::load(user, &held, &*keyring_file).map_err(OpenError::Key)?;
+    open_on(Parts { engine: open_engine(folder, options)?, keyring_file, held, user }, options)
+}
+
+fn keyring_file(folder: &Path) -> FolderFile {
+    FolderFile(folder.join(KEYRING_FILE))
+}
+
+/// Which data key opens the store in a folder; `None` where there is no store.
+pub(super) fn key_generation(folder: &Path) -> Result<Option<u32>, OpenError> {
+    generation_in(&keyring_file(folder)).map_err(OpenError::Key)
+}
+
+/// Whether a data key opens the keyring of the store in a folder.
+pub(super) fn opens_with(folder: &Path, user: UserId, key: &DataKey) -> Result<bool, OpenError> {
+    let absent = OpenError::Absent { folder: folder.to_owned() };
+    let generation = key_generation(folder)?.ok_or(absent)?;
+    match Keyring::load(user, &Held { key: key.copy(), generation }, &keyring_file(folder)) {
+        Ok(_) => Ok(true),
+        Err(KeyError::WrongKeyring { .. }) => Ok(false),
+        Err(error) => Err(OpenError::Key(error)),
+    }
+}
+
+/// A store that is gone when it is dropped.
+pub(super) fn in_memory(user: UserId, options: &Options) -> Result<Store, OpenError> {
+    let held = Held { key: DataKey::random().map_err(OpenError::Key)?, generation: 1 };
+    let keyring = Keyring::new(held.generation).map_err(OpenError::Key)?;
+    let (engine, keyring_file) = (MemoryDisk::default().engine(), Box::new(MemoryFile::default()));
+    let vault = Vault::new(Parts { engine, keyring_file, held, user }, keyring, options);
+    let writer = Writer { superblock: Superblock::FIRST, ..Writer::default() };
+    let clock = Arc::clone(&options.clock);
+    Ok(Store::new(vault.map_err(OpenError::Key)?, writer, Index::default(), clock))
 }
 
 /// Writes a keyring and the first superblock, which is what makes a store of an engine.
 pub(super) fn create_on(parts: Parts, options: &Options) -> Result<(), OpenError> {
-    let keyring = Keyring::new().map_err(OpenError::Key)?;
+    let generation = parts.held.generation;
+    if generation == 0 {
+        return Err(OpenError::Key(KeyError::OtherGeneration { keyring: 1, held: generation }));
+    }
+    let keyring = Keyring::new(generation).map_err(OpenError::Key)?;
     let vault = Vault::new(parts, keyring.clone(), options).map_err(OpenError::Key)?;
     vault.replace_keyring(keyring).map_err(OpenError::Key)?;
-    let superblock = Superblock { next_block: 1, ..Superblock::default() };
-    let (sealed, _) = vault.seal_meta(Key::SUPERBLOCK, &superblock.encode()).map_err(OpenError::Key)?;
+    let (sealed, _) =
+        vault.seal_meta(Key::SUPERBLOCK, &Superblock::FIRST.encode()).map_err(OpenError::Key)?;
     vault.engine.commit(&[Op::Put(Key::SUPERBLOCK, sealed)]).map_err(OpenError::Engine)
 }
 
 /// Reads everything but blocks and contents of documents, and checks that it is one commit's.
 pub(super) fn open_on(parts: Parts, options: &Options) -> Result<Store, OpenError> {
-    let keyring = load_keyring(&parts).map_err(OpenError::Key)?;
-    let vault = Vault::new(parts, keyring, options).map_err(OpenError::Key)?;
-    let superblock = read_superblock(&vault).map_err(OpenError::Damaged)?;
+    let file: &dyn SmallFile = &*parts.keyring_file;
+    let keyring = Keyring::load(parts.user, &parts.held, file).map_err(OpenError::Key)?;
+    let before = keyring.with_meta_before();
+    let vault = Vault::new(parts, keyring.clone(), options).map_err(OpenError::Key)?;
+    let mut superblock = read_superblock(&vault);
+    let mut unsealed = false;
+    if let (Err(ReadError::Sealed { .. }), Some(before)) = (&superblock, before) {
+        vault.use_keyring(before);
+        superblock = read_superblock(&vault);
+        unsealed = true;
+    }
+    let superblock = superblock.map_err(OpenError::Damaged)?;
     let mut index = read_index(&vault, &superblock).map_err(OpenError::Damaged)?;
     let left_behind = superblock.graveyard.clone();
     let mut writer = Writer { superblock, graveyard: Vec::new(), left_behind, poisoned: false };
+    if unsealed {
+        index = finish_rotation(&vault, &mut writer, &index, keyring)?;
+    }
+    rotate::forget_meta_before(&vault).map_err(OpenError::Key)?;
     if !vault.keyring().doomed().is_empty() {
         index = finish_shredding(&vault, &mut writer, index)?;
     }
     Ok(Store::new(vault, writer, index, Arc::clone(&options.clock)))
-}
-
-fn load_keyring(parts: &Parts) -> Result<Keyring, KeyError> {
-    let file: &dyn SmallFile = &*parts.keyring_file;
-    Keyring::load(parts.user, &parts.data_key, file)
 }
 
 fn read_superblock(vault: &Vault) -> Result<Superblock, ReadError> {
@@ -140,8 +189,8 @@ impl Found {
         let (mut body, dead, invalid) =
             decode_descriptor(number, plain).ok_or(unsound("it does not parse"))?;
         let keyring = vault.keyring();
-        let key = keyring.month(&body.stream, body.month).map(|key| key.number);
-        if key != Some(body.key_number) && !keyring.doomed().contains(&body.key_number) {
+        let key = keyring.numbered(&body.stream, body.month, body.key_number);
+        if key.is_none() && !keyring.doomed().contains(&body.key_number) {
             return Err(unsound("its key is not in the keyring"));
         }
         if let Some((stream, _)) = self.blocks.get_key_value(&body.stream) {
@@ -209,40 +258,36 @@ fn read_index(vault: &Vault, superblock: &Superblock) -> Result<Index, ReadError
     })
 }
 
+/// What finishing a deed at opening can fail with.
+fn unfinished(why: &'static str) -> impl FnOnce(CommitError) -> OpenError {
+    move |error| match error {
+        CommitError::Engine(error) => OpenError::Engine(error),
+        CommitError::Key(error) => OpenError::Key(error),
+        CommitError::Read(error) => OpenError::Damaged(error),
+        _ => OpenError::Damaged(ReadError::Unsound { what: "keyring", number: 0, why }),
+    }
+}
+
+/// A crash came between putting the keyring under another data key and sealing the rest anew.
+fn finish_rotation(
+    vault: &Vault,
+    writer: &mut Writer,
+    index: &Index,
+    keyring: Keyring,
+) -> Result<Index, OpenError> {
+    let changes = rotate::everything(vault, index).map_err(OpenError::Damaged)?;
+    vault.use_keyring(keyring);
+    publish(vault, writer, index, changes).map_err(unfinished("a rotation cannot be finished"))
+}
+
 /// A crash came between destroying keys and deleting what they sealed.
 fn finish_shredding(vault: &Vault, writer: &mut Writer, index: Index) -> Result<Index, OpenError> {
     let mut keyring = (*vault.keyring()).clone();
     let doomed = |info: &&Arc<BlockInfo>| keyring.doomed().contains(&info.body.key_number);
     let removed = index.blocks().filter(doomed).map(|info| (info.body.number, Arc::clone(info))).collect();
     let index = publish(vault, writer, &index, Changes { removed, ..Changes::default() });
-    let index = index.map_err(|error| match error {
-        CommitError::Engine(error) => OpenError::Engine(error),
-        CommitError::Key(error) => OpenError::Key(error),
-        _ => OpenError::Damaged(ReadError::Unsound {
-            what: "keyring",
-            number: 0,
-            why: "shredding cannot be finished",
-        }),
-    })?;
+    let index = index.map_err(unfinished("shredding cannot be finished"))?;
     keyring.forget_doomed();
     vault.replace_keyring(keyring).map_err(OpenError::Key)?;
     Ok(index)
-}
-
-/// Destroys the wrapped keys first: what remains after a crash cannot be read.
-pub(super) fn erase(folder: &Path) -> Result<(), OpenError> {
-    if !folder.exists() {
-        return Err(OpenError::Absent { folder: folder.to_owned() });
-    }
-    for entry in fs::read_dir(folder).map_err(disk("read", folder))? {
-        let path = entry.map_err(disk("read", folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("slot-") || name.starts_with(KEYRING_FILE) {
-            fs::remove_file(&path).map_err(disk("remove", &path))?;
-        }
-    }
-    sync_folder(folder).map_err(disk("sync", folder))?;
-    fs::remove_dir_all(folder).map_err(disk("remove", folder))?;
-    let parent = folder.parent().unwrap_or(Path::new("."));
-    sync_folder(parent).map_err(disk("sync", parent))
 }

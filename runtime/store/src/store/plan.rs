@@ -9,6 +9,7 @@ use runtime_types::json::member;
 use runtime_types::{Area, EntryId, Stream, StreamKey, TimeField};
 
 use super::Committed;
+use super::puts::{Kind, Puts};
 use crate::batch::{BatchRow, Step};
 use crate::block::DecodedBlock;
 use crate::index::{BlockInfo, Index, StreamBlocks};
@@ -35,27 +36,8 @@ pub(super) struct Touched {
     pub invalid: RowSet,
 }
 
-/// What makes a put the same as another: type, key, write time.
-type PutName<'a> = (&'a str, &'a StreamKey, u64);
-
-/// Numbers for types and keys, of which a batch has few.
-#[derive(Default)]
-struct Kinds<'a> {
-    numbers: HashMap<(&'a str, &'a StreamKey), u32>,
-    last: Option<((&'a str, &'a StreamKey), u32)>,
-}
-
-impl<'a> Kinds<'a> {
-    fn number(&mut self, kind: &'a str, key: &'a StreamKey) -> u32 {
-        if let Some((_, number)) = self.last.filter(|(last, _)| *last == (kind, key)) {
-            return number;
-        }
-        let next = self.numbers.len() as u32;
-        let number = *self.numbers.entry((kind, key)).or_insert(next);
-        self.last = Some(((kind, key), number));
-        number
-    }
-}
+/// What makes a put the same as another: type and key, write time.
+type PutName<'a> = (Kind<'a>, u64);
 
 /// Where an entry is.
 enum Place {
@@ -107,9 +89,7 @@ pub(super) struct Plan<'a> {
     pub touched: HashMap<u64, Touched>,
     /// Entries of this batch whose ids its maker may know.
     by_id: HashMap<(Area, EntryId), usize>,
-    kinds: Kinds<'a>,
-    /// Puts of this batch by number of type and key, and write time.
-    puts: HashMap<(u32, u64), usize>,
+    puts: Puts<'a>,
     /// Entries of this batch that came from a phone and have left the usercache, by origin.
     taken_in: HashMap<u64, Vec<usize>>,
     tables: HashMap<u64, Table>,
@@ -137,8 +117,7 @@ impl<'a> Plan<'a> {
             fresh: Vec::with_capacity(steps),
             touched: HashMap::new(),
             by_id: HashMap::new(),
-            kinds: Kinds::default(),
-            puts: HashMap::new(),
+            puts: Puts::default(),
             taken_in: HashMap::new(),
             tables: HashMap::new(),
             read: None,
@@ -182,18 +161,11 @@ impl<'a> Plan<'a> {
     fn insert(&mut self, area: Area, row: &'a BatchRow) -> Result<(), CommitError> {
         let at = self.insert_new(area, row)?;
         if area == Area::Usercache
-            && let Some(name) = put_name(row, kind_of(row.metadata(self.texts)))
+            && let Some((kind, write_ts)) = put_name(row, kind_of(row.metadata(self.texts)))
         {
-            self.remember(name, at);
+            self.puts.put(kind, write_ts, at);
         }
         Ok(())
-    }
-
-    fn remember(&mut self, (kind, key, write_ts): PutName<'a>, at: usize) {
-        if self.puts.is_empty() {
-            self.puts.reserve(self.fresh.capacity());
-        }
-        self.puts.insert((self.kinds.number(kind, key), write_ts), at);
     }
 
     fn insert_new(&mut self, area: Area, row: &'a BatchRow) -> Result<usize, CommitError> {
@@ -222,15 +194,14 @@ impl<'a> Plan<'a> {
             self.tally.overwritten += 1;
         }
         let at = self.insert_new(Area::Usercache, row)?;
-        self.remember(name, at);
+        self.puts.put(name.0, name.1, at);
         Ok(())
     }
 
     /// The entry of the usercache that this put takes the place of: one of this batch, or the newest stored.
     fn find_put(&mut self, name: PutName<'a>, write_ts: f64) -> Result<Option<Place>, CommitError> {
-        let (kind, key, bits) = name;
-        let put = (self.kinds.number(kind, key), bits);
-        if let Some(at) = self.puts.get(&put).copied().filter(|at| !self.fresh[*at].dead) {
+        let ((kind, key), bits) = name;
+        if let Some(at) = self.puts.get((kind, key), bits).filter(|at| !self.fresh[*at].dead) {
             return Ok(Some(Place::Fresh(at)));
         }
         let mut newest: Option<(EntryId, Arc<BlockInfo>, u32)> = None;
@@ -428,5 +399,5 @@ fn kind_of(metadata: &str) -> &str {
 fn put_name<'a>(row: &'a BatchRow, kind: &'a str) -> Option<PutName<'a>> {
     let write_ts = row.times.get(TimeField::WriteTs);
     // Zero has two signs and is still one moment.
-    (!write_ts.is_nan()).then(|| (kind, &row.key, (write_ts + 0.0).to_bits()))
+    (!write_ts.is_nan()).then(|| ((kind, &row.key), (write_ts + 0.0).to_bits()))
 }

@@ -88,7 +88,7 @@ impl Making<'_> {
         self.superblock.next_block += 1;
         self.superblock.descriptors += 1;
         let keyring = self.vault.keyring();
-        let month = keyring.month(&draft.stream, draft.month).expect("keys were made for every draft");
+        let month = keyring.current(&draft.stream, draft.month).expect("keys were made for every draft");
         let mut body = Body {
             number,
             stream: draft.stream,
@@ -140,7 +140,7 @@ impl Making<'_> {
 /// Draws keys for the months of new blocks and puts the keyring on disk before anything is sealed with them.
 fn ensure_keys(vault: &Vault, drafts: &[Draft]) -> Result<(), CommitError> {
     let current = vault.keyring();
-    if drafts.iter().all(|draft| current.month(&draft.stream, draft.month).is_some()) {
+    if drafts.iter().all(|draft| current.current(&draft.stream, draft.month).is_some()) {
         return Ok(());
     }
     let mut keyring = (*current).clone();

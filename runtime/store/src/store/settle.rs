@@ -95,6 +95,7 @@ fn rewrite(
     for (info, block) in group.blocks.iter().zip(&blocks) {
         rows.extend(block, &info.dead, &info.invalid);
     }
+    vault.note_codec(Codec::Columns);
     let first = &group.blocks[0].body;
     let drafts = draft(&first.stream, first.month, Codec::Columns, rows)?;
     report.blocks_before += group.blocks.len() as u64;

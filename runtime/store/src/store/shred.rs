@@ -9,18 +9,19 @@ use crate::CommitError;
 use crate::index::{BlockInfo, Index};
 use crate::vault::Vault;
 
-/// Destroys the keys of the chosen months, on disk when it returns; answers the blocks that they sealed.
+/// Destroys the keys of the chosen months, retired ones too, on disk when it returns; answers how many there were, and
+/// the blocks that they sealed.
 pub(super) fn destroy_keys(
     vault: &Vault,
     index: &Index,
     chosen: impl Fn(&Stream, i32) -> bool,
-) -> Result<HashMap<u64, Arc<BlockInfo>>, CommitError> {
+) -> Result<(u64, HashMap<u64, Arc<BlockInfo>>), CommitError> {
     let mut keyring = (*vault.keyring()).clone();
-    keyring.destroy(&chosen);
+    let keys = keyring.destroy(&chosen).len() as u64;
     vault.replace_keyring(keyring)?;
     vault.cache.clear();
     let sealed = index.blocks().filter(|info| chosen(&info.body.stream, info.body.month));
-    Ok(sealed.map(|info| (info.body.number, Arc::clone(info))).collect())
+    Ok((keys, sealed.map(|info| (info.body.number, Arc::clone(info))).collect()))
 }
 
 /// The blocks are gone, so their keys need not be remembered as destroyed.

@@ -8,7 +8,7 @@ use runtime_types::UserId;
 
 pub use crate::engine::memory::MemoryDisk;
 use crate::engine::redb::Redb;
-use crate::keys::{DataKey, KEYRING_FILE, SmallFile};
+use crate::keys::{DataKey, Held, KEYRING_FILE, SmallFile, generation_in};
 use crate::{EngineError, OpenError, vault};
 pub use disk::{SimDisk, SimFile};
 
@@ -59,10 +59,13 @@ impl Parts {
             }
             TestEngine::Made(make) => make(),
         };
+        let keyring_file: Box<dyn SmallFile> = Box::new(self.disk.file(KEYRING_FILE));
+        // The key is taken for whichever the keyring names, and opens it or not.
+        let generation = generation_in(&*keyring_file).map_err(OpenError::Key)?.unwrap_or(1);
         Ok(vault::Parts {
             engine: engine.map_err(OpenError::Engine)?,
-            keyring_file: Box::new(self.disk.file(KEYRING_FILE)) as Box<dyn SmallFile>,
-            data_key: DataKey::from_bytes(self.data_key),
+            keyring_file,
+            held: Held { key: DataKey::from_bytes(self.data_key), generation },
             user: self.user,
         })
     }

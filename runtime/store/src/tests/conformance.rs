@@ -3,14 +3,15 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use runtime_types::{Area, EntryId, Order, Query, Stream, TimeField};
+use runtime_types::{Area, EntryId, Order, Query, Stream, TimeField, UserId};
 
 use super::lab::{Lab, LabEngine, entry, key, location};
 use super::model::{Model, batch_of, read_all, read_page};
 use super::random::{Random, rounds};
-use super::scenes;
+use super::{rotation, scenes};
 use crate::{
-    Batch, CommitError, Committed, NewEntry, OpenError, ReadEntry, ReadError, Row, Store, Unattended,
+    Batch, CommitError, Committed, KeyError, KeyProvider, NewEntry, OpenError, ReadEntry, ReadError, Row,
+    Shredded, Store, Unattended,
 };
 
 macro_rules! conformance {
@@ -49,6 +50,14 @@ macro_rules! conformance {
             #[test]
             fn a_shredded_month_is_gone_and_the_others_stand() {
                 shredding($engine);
+            }
+            #[test]
+            fn what_is_written_after_a_rotation_has_other_keys_and_what_was_there_is_read() {
+                rotation::rotating($engine);
+            }
+            #[test]
+            fn a_head_is_the_same_after_opening_and_another_after_every_commit() {
+                rotation::heads($engine);
             }
             #[test]
             fn blocks_that_overlap_by_the_hundred_come_out_in_order() {
@@ -91,6 +100,9 @@ fn model(engine: LabEngine) {
             }
             if random.chance(15) {
                 store.compact().unwrap();
+            }
+            if random.chance(15) {
+                lab.rotate(&store).unwrap();
             }
             if random.chance(25) {
                 drop(store);
@@ -386,7 +398,7 @@ fn shredding(engine: LabEngine) {
     store.commit(batch).unwrap();
     let months = 2023 * 12 + 10..=2023 * 12 + 10;
     let stream = Stream { area: Area::Timeseries, key: key("a/b") };
-    assert_eq!(store.shred(&[stream], months.clone()).unwrap(), 1);
+    assert_eq!(store.shred(&[stream], months.clone()).unwrap(), Shredded { keys: 1, blocks: 1 });
     let left = |store: &Store| -> Vec<(String, f64)> {
         let rows = read_all(&store.snapshot(), &Query::everything(Area::Timeseries), 9, false);
         rows.iter().map(|(time, row)| (row.key.to_string(), *time)).collect()
@@ -400,7 +412,7 @@ fn shredding(engine: LabEngine) {
     drop(store);
     let store = lab.open().unwrap();
     assert_eq!(sorted(left(&store)), expected);
-    assert_eq!(store.shred(&[], months).unwrap(), 1);
+    assert_eq!(store.shred(&[], months).unwrap(), Shredded { keys: 1, blocks: 1 });
     // A shredded month takes new entries, under a new key.
     let mut batch = Batch::new();
     batch.insert(Area::Timeseries, entry("a/b", &location(november)));
@@ -483,26 +495,51 @@ fn tokens(engine: LabEngine) {
 #[test]
 fn a_store_opens_for_its_owner_and_key_alone() {
     let lab = Lab::new(LabEngine::Redb);
-    drop(lab.create());
-    let open = |user, keys: &Unattended| Store::open(&lab.path, user, keys, &lab.options).map(drop);
-    assert!(open(super::lab::USER, &lab.keys).is_ok());
-    let stranger = runtime_types::UserId([6; 16]);
-    assert!(matches!(open(stranger, &lab.keys), Err(OpenError::Key(_))));
+    let keys = Unattended::open_or_create(&lab.path.with_file_name("host-key")).unwrap();
+    let create = || Store::create(&lab.path, super::lab::USER, &keys, &lab.options).map(drop);
+    let open = |user, keys: &dyn KeyProvider| Store::open(&lab.path, user, keys, &lab.options).map(drop);
+    create().unwrap();
+    assert!(open(super::lab::USER, &keys).is_ok());
+    let stranger = UserId([6; 16]);
+    assert!(matches!(open(stranger, &keys), Err(OpenError::Key(_))));
     let other = Unattended::open_or_create(&lab.path.with_file_name("other-key")).unwrap();
     assert!(matches!(open(super::lab::USER, &other), Err(OpenError::Key(_))));
-    assert!(matches!(
-        Store::create(&lab.path, super::lab::USER, &lab.keys, &lab.options),
-        Err(OpenError::Exists { .. })
-    ));
+    assert!(matches!(create(), Err(OpenError::Exists { .. })));
+    // What the slot held opens it too, for whoever has it otherwise.
+    let held = keys.unlock(&lab.path, super::lab::USER).unwrap();
+    assert!(open(super::lab::USER, &held).is_ok());
+    assert!(matches!(open(stranger, &held), Err(OpenError::Key(KeyError::WrongKeyring { .. }))));
 }
 
 #[test]
-fn an_erased_store_leaves_nothing_behind() {
+fn an_erased_store_leaves_nothing_but_a_receipt() {
     let lab = Lab::new(LabEngine::Redb);
     assert!(matches!(lab.open(), Err(OpenError::Absent { .. })));
     drop(lab.create());
-    Store::erase(&lab.path).unwrap();
+    let beside =
+        [("slots.json", "{}"), ("slot-unattended", "wrapped"), ("slots.json.new", "half"), ("zone", "x")];
+    for (name, content) in beside {
+        std::fs::write(lab.path.join(name), content).unwrap();
+    }
+    let keyring = std::fs::read(lab.path.join("keyring")).unwrap();
+    let data = std::fs::metadata(lab.path.join("data.redb")).unwrap().len();
+    let erased = Store::erase(&lab.path).unwrap();
     assert!(!lab.path.exists());
+    assert_eq!((erased.slots, erased.keyring), (3, true));
+    assert_eq!(erased.bytes, data + keyring.len() as u64 + 2 + 7 + 4 + 1);
+    let mut destroyed = Vec::new();
+    let in_order: [(&str, &[u8]); 4] = [
+        ("keyring", &keyring),
+        ("slot-unattended", b"wrapped"),
+        ("slots.json", b"{}"),
+        ("slots.json.new", b"half"),
+    ];
+    for part in in_order.iter().flat_map(|(name, content)| [name.as_bytes(), content]) {
+        destroyed.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        destroyed.extend_from_slice(part);
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, &destroyed);
+    assert_eq!(digest.as_ref(), erased.destroyed_sha256);
     assert!(matches!(Store::erase(&lab.path), Err(OpenError::Absent { .. })));
     // The place can be used again, also over what a crash left of an earlier try.
     std::fs::create_dir(lab.path.with_file_name("store.new")).unwrap();

@@ -8,7 +8,7 @@ use crate::testing::{MemoryDisk, Parts, SimDisk, TestEngine};
 use crate::{Batch, OwnedRow, ReadError, Snapshot, Store};
 
 /// A store with fresh and settled blocks, dead and invalid rows, documents and something in the graveyard.
-fn fill(parts: &Parts, rows: u32) {
+pub(super) fn fill(parts: &Parts, rows: u32) {
     let options = crate::Options::default();
     let store = Store::create_on(parts.clone(), &options).unwrap();
     let mut batch = Batch::new();
@@ -31,12 +31,12 @@ fn fill(parts: &Parts, rows: u32) {
 }
 
 #[derive(Debug, PartialEq)]
-struct Everything {
+pub(super) struct Everything {
     rows: Vec<String>,
     documents: Vec<(String, Vec<u8>)>,
 }
 
-fn read(snapshot: &Snapshot) -> Result<Everything, ReadError> {
+pub(super) fn read(snapshot: &Snapshot) -> Result<Everything, ReadError> {
     let mut rows = Vec::new();
     for area in Area::ALL {
         snapshot.find(&Query::everything(area))?.visit(&mut |row| {

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use runtime_types::{Area, Query};
 
-use super::lab::{Lab, LabEngine, USER, entry, location};
+use super::lab::{Lab, LabEngine, USER, entry, held, location};
 use super::model::read_all;
 use super::random::{Random, rounds};
-use crate::{Batch, EngineKind, Options, Store, Unattended};
+use crate::{Batch, EngineKind, Options, Store};
 
 const ROWS: u64 = 20;
 
@@ -21,9 +21,9 @@ fn child() {
     let engine =
         if std::env::var_os("CELLAR_KILL_SLED").is_some() { EngineKind::Sled } else { EngineKind::Redb };
     let options = Options { engine, ..Options::default() };
-    let folder = Path::new(&folder);
-    let keys = Unattended::open_or_create(&folder.join("host-key")).unwrap();
-    let store = Store::open(&folder.join("store"), USER, &keys, &options).unwrap();
+    let folder = Path::new(&folder).join("store");
+    let mut generation = Store::key_generation(&folder).unwrap().unwrap();
+    let store = Store::open(&folder, USER, &held(generation), &options).unwrap();
     let mut out = std::io::stdout();
     loop {
         let round = store.snapshot().document("round").unwrap();
@@ -39,6 +39,30 @@ fn child() {
         if next.is_multiple_of(40) {
             store.settle().unwrap();
         }
+        if next.is_multiple_of(7) {
+            generation += 1;
+            store.rotate_data_key(held(generation).key, generation).unwrap();
+            writeln!(out, "rotated {generation}").unwrap();
+            out.flush().unwrap();
+        }
+    }
+}
+
+/// What the child told.
+#[derive(Default)]
+struct Told {
+    commits: u64,
+    generation: u32,
+}
+
+impl Told {
+    /// Answers whether a line told of a commit.
+    fn hear(&mut self, line: &str) -> bool {
+        if let Some(generation) = line.strip_prefix("rotated ") {
+            self.generation = generation.parse().unwrap();
+        }
+        let round = line.strip_prefix("acknowledged ");
+        round.inspect(|round| self.commits = round.parse().unwrap()).is_some()
     }
 }
 
@@ -46,6 +70,7 @@ fn kill_in_a_loop(engine: LabEngine, kills: u64) {
     let lab = Lab::new(engine);
     drop(lab.create());
     let mut random = Random::new(11);
+    let mut generation = 1;
     for kill in 0..kills {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["tests::kill::child", "--exact", "--ignored", "--nocapture"]);
@@ -55,25 +80,28 @@ fn kill_in_a_loop(engine: LabEngine, kills: u64) {
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut acknowledged = 0;
+        let mut told = Told { generation, ..Told::default() };
         let enough = 1 + random.below(25);
         let mut acks = 0;
         // Anything between a commit's beginning and its end may be what the kill meets.
         while acks < enough {
             let line = lines.next().expect("the child lives until it is killed").unwrap();
-            if let Some(round) = line.strip_prefix("acknowledged ") {
-                acknowledged = round.parse().unwrap();
-                acks += 1;
-            }
+            acks += usize::from(told.hear(&line));
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        for line in lines.map_while(Result::ok) {
-            if let Some(round) = line.strip_prefix("acknowledged ") {
-                acknowledged = round.parse().unwrap();
-            }
-        }
-        let store = lab.open().unwrap_or_else(|error| panic!("kill {kill}: {error:?}"));
+        lines.map_while(Result::ok).for_each(|line| {
+            told.hear(&line);
+        });
+        let acknowledged = told.commits;
+        generation = Store::key_generation(&lab.path).unwrap().unwrap();
+        assert!(
+            (told.generation..=told.generation + 1).contains(&generation),
+            "kill {kill}: data key {generation} after {}",
+            told.generation
+        );
+        let store = Store::open(&lab.path, USER, &held(generation), &lab.options);
+        let store = store.unwrap_or_else(|error| panic!("kill {kill}: {error:?}"));
         let snapshot = store.snapshot();
         let round = snapshot.document("round").unwrap().unwrap();
         let round = u64::from_le_bytes(round[..8].try_into().unwrap());

@@ -1,6 +1,7 @@
 //! A place to make, close and open a store, on every engine.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use runtime_types::{StreamKey, UserId};
@@ -9,7 +10,7 @@ use tempfile::TempDir;
 #[cfg(feature = "sled")]
 use crate::EngineKind;
 use crate::testing::{MemoryDisk, Parts, SimDisk, TestEngine};
-use crate::{Clock, NewEntry, OpenError, Options, Store, Unattended};
+use crate::{Clock, CommitError, DataKey, Held, NewEntry, OpenError, Options, Store};
 
 pub const USER: UserId = UserId([5; 16]);
 
@@ -19,6 +20,11 @@ pub enum LabEngine {
     Redb,
     #[cfg(feature = "sled")]
     Sled,
+}
+
+/// The data key of each generation; the first is that of [`Parts::redb`].
+pub fn held(generation: u32) -> Held {
+    Held { key: DataKey::from_bytes([5_u8.wrapping_add(generation as u8); 32]), generation }
 }
 
 /// A clock that stands where it is set.
@@ -33,7 +39,8 @@ impl Clock for SetClock {
 pub struct Lab {
     _folder: TempDir,
     pub path: PathBuf,
-    pub keys: Unattended,
+    /// Of the data key at hand.
+    pub generation: AtomicU32,
     pub options: Options,
     pub clock: Arc<SetClock>,
     /// For the engine in memory.
@@ -43,7 +50,6 @@ pub struct Lab {
 impl Lab {
     pub fn new(engine: LabEngine) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let keys = Unattended::open_or_create(&folder.path().join("host-key")).unwrap();
         let clock = Arc::new(SetClock(Mutex::new(1_700_000_000.0)));
         #[cfg_attr(not(feature = "sled"), expect(unused_mut))]
         let mut options = Options { clock: clock.clone(), ..Options::default() };
@@ -58,22 +64,38 @@ impl Lab {
             }
         }
         let path = folder.path().join("store");
-        Self { _folder: folder, path, keys, options, clock, parts }
+        Self { _folder: folder, path, generation: AtomicU32::new(1), options, clock, parts }
+    }
+
+    pub fn keys(&self) -> Held {
+        held(self.generation.load(Ordering::Relaxed))
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        Some(Parts { data_key: *self.keys().key.expose(), ..self.parts.clone()? })
     }
 
     pub fn create(&self) -> Store {
-        match &self.parts {
-            Some(parts) => Store::create_on(parts.clone(), &self.options),
-            None => Store::create(&self.path, USER, &self.keys, &self.options),
+        match self.parts() {
+            Some(parts) => Store::create_on(parts, &self.options),
+            None => Store::create(&self.path, USER, &self.keys(), &self.options),
         }
         .unwrap()
     }
 
     pub fn open(&self) -> Result<Store, OpenError> {
-        match &self.parts {
-            Some(parts) => Store::open_on(parts.clone(), &self.options),
-            None => Store::open(&self.path, USER, &self.keys, &self.options),
+        match self.parts() {
+            Some(parts) => Store::open_on(parts, &self.options),
+            None => Store::open(&self.path, USER, &self.keys(), &self.options),
         }
+    }
+
+    /// Rotates to the next data key, which is the one at hand from then on.
+    pub fn rotate(&self, store: &Store) -> Result<(), CommitError> {
+        let next = held(self.keys().generation + 1);
+        store.rotate_data_key(next.key, next.generation)?;
+        self.generation.store(next.generation, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every engine must pass, and what breaks disks and keys on purpose. A failure names its seed.
 
+mod attacks;
 mod conformance;
 mod flips;
 mod kill;
@@ -7,4 +8,5 @@ mod lab;
 mod model;
 mod power;
 mod random;
+mod rotation;
 mod scenes;

@@ -2,15 +2,18 @@
 
 use runtime_types::{Area, EntryId, Query};
 
+use super::lab::held;
 use super::model::{Deed, Model, batch_of, read_all};
 use super::random::{Random, rounds};
 use super::scenes;
+use crate::keys::generation_in;
 use crate::testing::{MemoryDisk, Parts, SimDisk, TestEngine};
-use crate::{OpenError, Options, Store};
+use crate::{KeyError, OpenError, Options, Store};
 
 enum Act {
     Commit(Vec<Deed>),
     Settle,
+    Rotate,
     Reopen,
 }
 
@@ -30,6 +33,7 @@ impl Script {
             acts.push(match random.below(10) {
                 0 => Act::Settle,
                 1 => Act::Reopen,
+                2 => Act::Rotate,
                 _ => {
                     let deeds = scenes::deeds(&mut random, &model, &mut || {
                         last = last.next();
@@ -47,13 +51,18 @@ impl Script {
     /// Runs until the power goes; answers how many acts were done.
     fn run(&self, parts: &Parts) -> usize {
         let Ok(mut store) = Store::open_on(parts.clone(), &Options::default()) else { return 0 };
+        let mut generation = 1;
         for (done, act) in self.acts.iter().enumerate() {
             let answer = match act {
                 Act::Commit(deeds) => store.commit(batch_of(deeds)).map(drop),
                 Act::Settle => store.settle().map(drop),
+                Act::Rotate => {
+                    generation += 1;
+                    store.rotate_data_key(held(generation).key, generation)
+                }
                 Act::Reopen => {
                     drop(store);
-                    match Store::open_on(parts.clone(), &Options::default()) {
+                    match Store::open_on(under(parts, generation), &Options::default()) {
                         Ok(again) => store = again,
                         Err(_) => return done,
                     }
@@ -69,6 +78,20 @@ impl Script {
         }
         self.acts.len()
     }
+}
+
+fn under(parts: &Parts, generation: u32) -> Parts {
+    Parts { data_key: *held(generation).key.expose(), ..parts.clone() }
+}
+
+/// The parts with the data key that the keyring names, which no other opens.
+fn as_named(parts: &Parts, what: &str) -> (Parts, u32) {
+    let named = generation_in(&parts.disk.file("keyring")).unwrap().unwrap();
+    for other in [named - 1, named + 1] {
+        let store = Store::open_on(under(parts, other), &Options::default());
+        assert!(matches!(store, Err(OpenError::Key(KeyError::WrongKeyring { .. }))), "{what}: {other}");
+    }
+    (under(parts, named), named)
 }
 
 /// Everything in a store, as text.
@@ -97,6 +120,11 @@ fn dump_model(model: &Model) -> String {
 
 /// After the power is back: opens, compares, and goes on writing.
 fn check(script: &Script, done: usize, parts: &Parts, what: &str) {
+    let (parts, generation) = as_named(parts, what);
+    let rotations = |acts: &[Act]| acts.iter().filter(|act| matches!(act, Act::Rotate)).count() as u32;
+    let acknowledged = 1 + rotations(&script.acts[..done]);
+    let in_flight = rotations(&script.acts[done..script.acts.len().min(done + 1)]);
+    assert!((acknowledged..=acknowledged + in_flight).contains(&generation), "{what}: data key {generation}");
     let store = Store::open_on(parts.clone(), &Options::default());
     let store = store.unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let found = dump(&store);

@@ -1,0 +1,78 @@
+//! Another data key: the keyring under it, and everything that is no block under another meta key.
+//!
+//! The keyring is one file that is replaced whole, and the moment at which that happens is the rotation: before it the
+//! old data key opens the store, after it the new one. Sealing anew is a commit that follows, and that the next
+//! opening does where a crash came between. Blocks stay under the keys of their months, which the keyring keeps.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::Store;
+use super::publish::{Changes, Writer};
+use crate::index::Index;
+use crate::keys::{DataKey, Keyring};
+use crate::vault::Vault;
+use crate::{CommitError, KeyError, ReadError};
+
+impl Store {
+    /// Puts another data key in place of the one that opens the store; on disk when it returns. `generation` is the
+    /// number of the new key, one more than that of the old. What is written from now on is sealed under fresh keys.
+    /// Entries that are there stay under theirs until they are rewritten; everything else is sealed anew at once.
+    ///
+    /// # Errors
+    /// [`CommitError::Generation`] and [`CommitError::Read`] change nothing. After any other the store takes no more
+    /// commits, and [`Store::key_generation`] tells which of the two keys opens it: keep both until then.
+    pub fn rotate_data_key(&self, new: DataKey, generation: u32) -> Result<(), CommitError> {
+        let mut writer = self.writer()?;
+        let (index, keyring) = (self.index(), self.vault.keyring());
+        if keyring.generation.checked_add(1) != Some(generation) {
+            return Err(CommitError::Generation { current: keyring.generation, given: generation });
+        }
+        // While the old meta key is in use.
+        let changes = everything(&self.vault, &index)?;
+        let keyring = keyring.rotated(generation, &used_keys(&index, &writer))?;
+        let rotated = self.rotate(&mut writer, &index, keyring, new, changes);
+        // In part on disk, perhaps, and not as it is in memory.
+        writer.poisoned |= rotated.is_err();
+        rotated
+    }
+
+    fn rotate(
+        &self,
+        writer: &mut Writer,
+        index: &Index,
+        keyring: Keyring,
+        new: DataKey,
+        changes: Changes,
+    ) -> Result<(), CommitError> {
+        self.vault.rotate_keyring(keyring, new)?;
+        self.publish(writer, index, changes)?;
+        Ok(forget_meta_before(&self.vault)?)
+    }
+}
+
+/// The keys of blocks that somebody may read.
+fn used_keys(index: &Index, writer: &Writer) -> HashSet<u32> {
+    let bodies = index.blocks().map(|info| &info.body).chain(&writer.graveyard);
+    bodies.map(|body| body.key_number).collect()
+}
+
+/// All that is sealed with the meta key, as it is. Contents of documents are kept where snapshots find them that
+/// will not find them in the engine any more.
+pub(super) fn everything(vault: &Vault, index: &Index) -> Result<Changes, ReadError> {
+    let mut changes = Changes::default();
+    for (name, document) in &index.documents {
+        let content = vault.document(document)?;
+        let content = document.content.get_or_init(|| content);
+        changes.documents.insert(name.clone(), Some(content.to_vec()));
+    }
+    let marked = index.blocks().map(|info| (Arc::clone(info), info.dead.clone(), info.invalid.clone()));
+    changes.marked.extend(marked);
+    Ok(changes)
+}
+
+/// Nothing is sealed with the old meta key any more.
+pub(super) fn forget_meta_before(vault: &Vault) -> Result<(), KeyError> {
+    let mut keyring = (*vault.keyring()).clone();
+    if keyring.forget_meta_before() { vault.replace_keyring(keyring) } else { Ok(()) }
+}
