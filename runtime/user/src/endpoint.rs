@@ -52,6 +52,19 @@ pub(crate) async fn call(
     on_the_pool(runtime, person, cell, call).await
 }
 
+/// Runs a call to its end on the calling thread, which may wait for the disk; an answer in pieces is none.
+pub(crate) fn call_here(
+    runtime: &Runtime,
+    person: &Person,
+    cell: &Cell,
+    call: &Call,
+) -> Result<Response, CallError> {
+    let _one_writer = (!cell.manifest.documents_write.is_empty())
+        .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
+    let done = run(runtime, person, cell, call, cell.manifest.limits, Answering::Never);
+    finish(person, cell, call.now, done)
+}
+
 fn whole(response: Response) -> Answer {
     Answer::Whole { status: response.status, content_type: response.content_type, body: response.body }
 }

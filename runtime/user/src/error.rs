@@ -19,6 +19,21 @@ pub enum CallError {
     /// The operator has suspended this person.
     #[error("this person's runtime is suspended")]
     Suspended,
+    /// The owner's devices hold the key, and none has handed it over.
+    #[error("this person's store is locked: a paired phone opens it")]
+    Locked,
+    /// A file of the person's cannot be used.
+    #[error("cannot use {}", path.display())]
+    Disk {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An upload could not be kept while the store is locked.
+    #[error("the upload cannot wait for its owner")]
+    Inbox(#[source] crate::owner::InboxError),
     /// Too much is waiting already.
     #[error(transparent)]
     Overloaded(Overloaded),
@@ -54,10 +69,16 @@ impl CallError {
         match self {
             Self::NoSuchCell(_) => 404,
             Self::Nobody | Self::Suspended => 403,
+            Self::Locked => 423,
             Self::Overloaded(_) | Self::Lost | Self::Cell(RunError::NoSlot { .. }) => 503,
             Self::Cell(RunError::Deadline { .. }) => 504,
             Self::Cell(_) => 502,
-            Self::Commit(_) | Self::Read(_) | Self::Open(_) | Self::Document { .. } => 503,
+            Self::Commit(_)
+            | Self::Read(_)
+            | Self::Open(_)
+            | Self::Document { .. }
+            | Self::Inbox(_)
+            | Self::Disk { .. } => 503,
         }
     }
 
@@ -67,9 +88,13 @@ impl CallError {
             Self::NoSuchCell(_) => "no-such-cell",
             Self::Nobody => "nobody",
             Self::Suspended => "suspended",
+            Self::Locked => "store-locked",
+            Self::Inbox(_) => "inbox",
             Self::Overloaded(_) => "overloaded",
             Self::Cell(error) => error.code(),
-            Self::Commit(_) | Self::Read(_) | Self::Open(_) | Self::Document { .. } => "store-unavailable",
+            Self::Commit(_) | Self::Read(_) | Self::Open(_) | Self::Document { .. } | Self::Disk { .. } => {
+                "store-unavailable"
+            }
             Self::Lost => "shutting-down",
         }
     }
@@ -93,6 +118,9 @@ pub enum StartError {
     /// The list of people does not read.
     #[error("the list of people does not read")]
     People(#[from] PeopleError),
+    /// Somebody's devices do not read.
+    #[error("somebody's devices do not read")]
+    Owner(#[from] crate::owner::OwnerError),
     /// The host's key cannot be read or made.
     #[error("the host's key cannot be used")]
     Key(#[source] runtime_store::KeyError),

@@ -9,6 +9,7 @@
 mod answering;
 mod audit;
 pub mod catalogue;
+mod clock;
 mod dump;
 mod endpoint;
 mod error;
@@ -18,6 +19,7 @@ mod forget;
 pub mod grant;
 mod late;
 pub mod manifest;
+mod owner;
 pub mod people;
 mod person;
 mod profile;
@@ -34,6 +36,11 @@ mod types;
 pub use dump::DumpError;
 pub use error::{CallError, PipelineError, StartError};
 pub use exchange::{Answer, Body, Broken, Call};
+pub use owner::{
+    Admission, ClaimSummary, DeviceSummary, Granted, InboxError, Invitation, LockState, OwnerError,
+    PairingStatus, RECOVERY_DELAY_MS, Receipt, Recovery, SessionTerms, WindowWish,
+};
+pub use people::KeyMode;
 pub use person::Person;
 pub use profile::PROFILE;
 pub use runtime::{NativeStage, Runtime};

@@ -70,6 +70,22 @@ pub struct PersonRecord {
     pub suspended: bool,
     /// Digests of their tokens, 64 hex digits each.
     pub tokens: Vec<String>,
+    /// Who can open the store.
+    #[serde(default)]
+    pub keys: KeyMode,
+}
+
+/// Who holds what opens a person's store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyMode {
+    /// The host, at any time: it has a slot of its own. For phones that cannot pair, and for who wants it so.
+    #[default]
+    Unattended,
+    /// The owner's devices. Whenever one connects, the host may go on for the time of a lease.
+    Lease,
+    /// The owner's devices. The store closes soon after the last contact, so that analyses run at contacts alone.
+    PhoneUnlocked,
 }
 
 impl PersonRecord {
@@ -78,10 +94,18 @@ impl PersonRecord {
     }
 }
 
+/// What must be known of a person without a look at the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Their calls are refused.
+    pub suspended: bool,
+    /// Who can open the store.
+    pub keys: KeyMode,
+}
+
 #[derive(Default)]
 struct Known {
-    /// Person → suspended.
-    people: BTreeMap<UserId, bool>,
+    people: BTreeMap<UserId, Standing>,
     tokens: HashMap<TokenHash, UserId>,
 }
 
@@ -105,9 +129,10 @@ impl People {
 
     fn learn(&self, record: &PersonRecord) {
         let Some(user) = record.user() else { return };
+        let standing = Standing { suspended: record.suspended, keys: record.keys };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         // A newcomer has no tokens yet, and looking through everybody's would make adding people quadratic.
-        if known.people.insert(user, record.suspended).is_some() {
+        if known.people.insert(user, standing).is_some() {
             known.tokens.retain(|_, owner| *owner != user);
         }
         for hash in record.tokens.iter().filter_map(|text| text.parse::<TokenHash>().ok()) {
@@ -148,28 +173,48 @@ impl People {
         self.root.join(&hex[..2]).join(hex)
     }
 
-    /// Adds a person; the token is shown to nobody again. Durable when it returns.
+    /// Adds a person whose store the host opens by itself, with a token for a phone that cannot pair; it is shown to
+    /// nobody again. Durable when it returns.
     pub fn add(&self, name: &str, now: f64) -> Result<(UserId, Token), PeopleError> {
         let user = UserId(random_id()?);
         let token = self.add_as(user, name, now)?;
         Ok((user, token))
     }
 
-    /// Adds a person who brings an id, as an import does.
+    /// As [`Self::add`], for a person who brings an id, as an import does.
     pub fn add_as(&self, user: UserId, name: &str, now: f64) -> Result<Token, PeopleError> {
+        let token = Token::random().map_err(|_| PeopleError::NoRandomness)?;
+        self.add_record(user, name, now, KeyMode::Unattended, vec![token.hash().to_string()])?;
+        Ok(token)
+    }
+
+    /// Adds a person who will pair a phone, which then holds what opens the store. Durable when it returns.
+    pub fn add_owner(&self, name: &str, now: f64) -> Result<UserId, PeopleError> {
+        let user = UserId(random_id()?);
+        self.add_record(user, name, now, KeyMode::Lease, Vec::new())?;
+        Ok(user)
+    }
+
+    fn add_record(
+        &self,
+        user: UserId,
+        name: &str,
+        now: f64,
+        keys: KeyMode,
+        tokens: Vec<String>,
+    ) -> Result<(), PeopleError> {
         if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
             return Err(PeopleError::BadName);
         }
-        let token = Token::random().map_err(|_| PeopleError::NoRandomness)?;
-        let record = PersonRecord {
-            id: user.to_string(),
-            name: name.to_owned(),
-            created_ts: now,
-            suspended: false,
-            tokens: vec![token.hash().to_string()],
-        };
-        self.store(user, &record)?;
-        Ok(token)
+        let (id, name) = (user.to_string(), name.to_owned());
+        self.store(user, &PersonRecord { id, name, created_ts: now, suspended: false, tokens, keys })
+    }
+
+    /// Notes who can open the store from now on; the slots must be so already.
+    pub fn set_keys(&self, user: UserId, keys: KeyMode) -> Result<(), PeopleError> {
+        let mut record = self.show(&user.to_string())?;
+        record.keys = keys;
+        self.store(user, &record)
     }
 
     fn store(&self, user: UserId, record: &PersonRecord) -> Result<(), PeopleError> {
@@ -247,9 +292,14 @@ impl People {
         self.known.read().unwrap_or_else(PoisonError::into_inner).tokens.get(&hash).copied()
     }
 
+    /// `None`: nobody of that id.
+    pub fn standing(&self, user: UserId) -> Option<Standing> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).people.get(&user).copied()
+    }
+
     /// `None`: nobody of that id; otherwise whether they are suspended.
     pub fn is_suspended(&self, user: UserId) -> Option<bool> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).people.get(&user).copied()
+        self.standing(user).map(|standing| standing.suspended)
     }
 
     /// Everybody's id, in order.

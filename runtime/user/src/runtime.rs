@@ -1,6 +1,7 @@
 //! Many people's runtimes in one process: compiled code is shared, nothing else is.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,8 @@ use crate::endpoint;
 use crate::error::{CallError, StartError};
 use crate::exchange::{Answer, Call};
 use crate::files;
-use crate::people::People;
+use crate::owner::{Owners, Receipt, may_wait};
+use crate::people::{KeyMode, People};
 use crate::person::Person;
 use crate::settings::Settings;
 use crate::stage::{self, PipelineReport, Rehearsal};
@@ -29,7 +31,9 @@ pub struct Runtime {
     people: People,
     catalogue: Catalogue,
     plan: Plan,
-    keys: Unattended,
+    pub(crate) keys: Unattended,
+    pub(crate) owners: Owners,
+    started: Instant,
     sandbox: Arc<Sandbox>,
     pub(crate) endpoints: WorkerPool,
     stages: WorkerPool,
@@ -66,6 +70,7 @@ impl Runtime {
         }
         let endpoints = WorkerPool::start(PoolSettings::endpoints(settings.endpoint_threads))?;
         let stages = WorkerPool::start(PoolSettings::stages(settings.stage_threads))?;
+        let owners = Owners::open(&people)?;
         let (timetable, awake) = (Timetable::open(settings.rhythm, &people), Mutex::default());
         Ok(Arc::new(Self {
             settings,
@@ -73,6 +78,8 @@ impl Runtime {
             catalogue,
             plan,
             keys,
+            owners,
+            started: Instant::now(),
             sandbox,
             endpoints,
             stages,
@@ -121,11 +128,7 @@ impl Runtime {
 
     /// The person, woken up where needed. Opening a store reads the disk: call it from a thread that may block.
     pub fn person(&self, user: UserId) -> Result<Arc<Person>, CallError> {
-        match self.people.is_suspended(user) {
-            None => return Err(CallError::Nobody),
-            Some(true) => return Err(CallError::Suspended),
-            Some(false) => {}
-        }
+        self.check_standing(user)?;
         loop {
             let place = Arc::clone(lock(&self.awake).entry(user).or_default());
             // Only who waits for this very person waits here.
@@ -144,13 +147,38 @@ impl Runtime {
         }
     }
 
+    /// Refuses for people who are not here, suspended or locked.
+    fn check_standing(&self, user: UserId) -> Result<(), CallError> {
+        match self.people.is_suspended(user) {
+            None => Err(CallError::Nobody),
+            Some(true) => Err(CallError::Suspended),
+            Some(false) => self.check_unlocked(user),
+        }
+    }
+
+    /// Milliseconds since this runtime started: a clock that nobody sets.
+    pub(crate) fn clock_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn store_folder(&self, user: UserId) -> PathBuf {
+        self.people.folder(user).join("store")
+    }
+
+    pub(crate) fn store_options(&self) -> Options {
+        Options { engine: self.settings.engine, ..Options::default() }
+    }
+
     fn open_store(&self, user: UserId) -> Result<Store, CallError> {
         #[cfg(feature = "testing")]
         if let Some(crate::settings::TestStores(open)) = &self.settings.stores {
             return open(user).map_err(CallError::Open);
         }
-        let folder = self.people.folder(user).join("store");
-        let options = Options { engine: self.settings.engine, ..Options::default() };
+        let (folder, options) = (self.store_folder(user), self.store_options());
+        if self.mode(user)? != KeyMode::Unattended {
+            let held = self.owners.keys.get(user, self.clock_ms()).ok_or(CallError::Locked)?;
+            return Store::open(&folder, user, &held, &options).map_err(CallError::Open);
+        }
         let exists = folder.exists();
         let opened = if exists { Store::open } else { Store::create };
         opened(&folder, user, &self.keys, &options).map_err(CallError::Open)
@@ -168,16 +196,14 @@ impl Runtime {
     pub async fn call(self: &Arc<Self>, user: UserId, call: Call) -> Result<Answer, CallError> {
         let cell = self.catalogue.endpoint(&call.path).cloned();
         let cell = cell.ok_or_else(|| CallError::NoSuchCell(call.path.clone()))?;
-        let person = self.wake(user).await?;
-        endpoint::call(self, person, cell, call).await
+        match self.wake(user).await {
+            Err(CallError::Locked) if may_wait(&call.path) => self.call_locked(user, cell, call).await,
+            person => endpoint::call(self, person?, cell, call).await,
+        }
     }
 
     async fn wake(self: &Arc<Self>, user: UserId) -> Result<Arc<Person>, CallError> {
-        match self.people.is_suspended(user) {
-            None => return Err(CallError::Nobody),
-            Some(true) => return Err(CallError::Suspended),
-            Some(false) => {}
-        }
+        self.check_standing(user)?;
         if let Some(person) = self.awake(user) {
             return Ok(person);
         }
@@ -332,18 +358,23 @@ impl Runtime {
         }
     }
 
-    /// Destroys a person's key, then the store, then the record. There is no way back.
-    pub fn erase(&self, user: UserId) -> Result<(), CallError> {
+    /// Destroys everything that opens a person's data, then the data, then the record. There is no way back.
+    ///
+    /// # Errors
+    /// [`CallError::Overloaded`] while something of theirs runs: they are suspended then, and it may be tried again.
+    pub fn erase(&self, user: UserId) -> Result<Receipt, CallError> {
         self.people.suspend(user, true).map_err(|_| CallError::Nobody)?;
+        self.owners.forget(user);
         if !self.put_to_sleep(user) {
             return Err(CallError::Overloaded(runtime_sandbox::Overloaded::Person { waiting: 1 }));
         }
-        let folder = self.people.folder(user).join("store");
-        if folder.exists() {
-            Store::erase(&folder).map_err(CallError::Open)?;
-        }
+        let slots = self.destroy_slots(user)?;
+        let folder = self.store_folder(user);
+        let store =
+            if folder.exists() { Some(Store::erase(&folder).map_err(CallError::Open)?) } else { None };
         self.timetable.forget(user);
-        self.people.remove(user).map_err(|_| CallError::Nobody)
+        self.people.remove(user).map_err(|_| CallError::Nobody)?;
+        Ok(Receipt::new(user, &slots, store.as_ref()))
     }
 }
 

@@ -16,6 +16,10 @@ pub struct Settings {
     pub open_people_max: usize,
     /// A person that nobody asked for this long is put to sleep, ms.
     pub idle_close_ms: u64,
+    /// How long a store may be open after a device's last contact, for owners who give a lease, ms.
+    pub lease_ms: u64,
+    /// The same for owners whose phone unlocks for a while only, ms.
+    pub phone_unlocked_ms: u64,
     /// Threads that run endpoint cells.
     pub endpoint_threads: usize,
     /// Threads that run stages.
@@ -64,6 +68,8 @@ impl Settings {
             engine: EngineKind::Redb,
             open_people_max: 512,
             idle_close_ms: 300_000,
+            lease_ms: 7 * 24 * 3_600_000,
+            phone_unlocked_ms: 3_600_000,
             endpoint_threads: threads.max(2),
             stage_threads: (threads / 2).max(1),
             slots: 256,

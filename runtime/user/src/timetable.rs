@@ -215,8 +215,10 @@ impl Runtime {
     pub(crate) fn ended(&self, user: UserId, now: f64, ended: &Result<(PipelineReport, Left), CallError>) {
         let event = match ended {
             Err(CallError::Nobody) => return self.timetable.forget(user),
-            // The mark stays: who lets them in again asks for a run.
-            Err(CallError::Suspended) => return lock(&self.timetable.schedule).forget(user),
+            // The mark stays: who lets them in again, or unlocks, asks for a run.
+            Err(CallError::Suspended | CallError::Locked) => {
+                return lock(&self.timetable.schedule).forget(user);
+            }
             Err(_) => Event::Failed(None),
             Ok((report, left)) => match report.failed() {
                 Some(stage) => Event::Failed(stage.retry_at),

@@ -1,0 +1,419 @@
+//! Who may come to one person, as it lies on disk, and everybody's in memory, with the names that lead to them.
+//!
+//! * Invariants: `access.json` is replaced before the answer that a change belongs to is given; a name is in the table of
+//!   routes exactly while the file has it; windows of an earlier process are burnt before anything is served.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use handshake::device::{BadChange, DeviceTable};
+use handshake::encoding::{DeviceId, Label};
+use handshake::hello::Hello;
+use handshake::keys::SigningKey;
+use handshake::pairing::{Window, WindowRecord};
+use handshake::route::{Decision, Kind, Name, Route, Routes, decide};
+use handshake::session::UnlockGuard;
+use ring::rand::{SecureRandom, SystemRandom};
+use runtime_types::UserId;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::pairing::Terms;
+use super::{HeldKeys, OwnerError};
+use crate::clock;
+use crate::files;
+use crate::people::People;
+use crate::runtime::Runtime;
+
+const ACCESS_FILE: &str = "access.json";
+
+/// What is kept of a person's doors.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Access {
+    pub devices: DeviceTable,
+    /// The newest pairing window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowRecord>,
+    /// Where browsers, and phones that cannot pair, connect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<Label>,
+    /// A device was revoked while the store was locked: the data key is to be changed at the next unlocking.
+    #[serde(default)]
+    pub rotation_due: bool,
+    /// Data keys that devices have sent.
+    #[serde(default)]
+    pub guard: UnlockGuard,
+    /// When the recovery phrase was used while devices were active, ms since 1970: it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_asked_ms: Option<u64>,
+}
+
+impl Access {
+    fn new(user: UserId) -> Self {
+        let devices = DeviceTable::new(user);
+        let guard = UnlockGuard::default();
+        Self { devices, window: None, web: None, rotation_due: false, guard, recovery_asked_ms: None }
+    }
+
+    /// Every name that leads here.
+    fn routes(&self) -> impl Iterator<Item = (Label, Kind)> {
+        let devices = self.devices.labels().map(|(label, device)| (label, Kind::Native(device)));
+        devices.chain(self.web.map(|label| (label, Kind::Web)))
+    }
+}
+
+/// What is in memory of a person's doors.
+pub(crate) struct State {
+    pub access: Access,
+    /// The pairing window with its secrets, while it lasts.
+    pub window: Option<Window>,
+    /// The key that the runtime shows, once it was needed.
+    pub key: Option<Arc<SigningKey>>,
+    /// What the window was opened with, while it lasts.
+    pub terms: Option<Terms>,
+}
+
+/// One person's doors.
+pub(crate) struct Owner {
+    pub user: UserId,
+    folder: PathBuf,
+    state: Mutex<State>,
+    changing: Mutex<()>,
+    inbox: Mutex<()>,
+    /// Changes whenever somebody may be let in no longer, or a pairing goes on.
+    pub changed: watch::Sender<u64>,
+}
+
+impl Owner {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held by whoever changes slots and keys.
+    pub fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held by whoever puts into the inbox or empties it.
+    pub fn inbox(&self) -> MutexGuard<'_, ()> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Tells everybody who waits on this person's doors to look again.
+    pub fn tell(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Puts the access on disk.
+    pub fn keep(&self, access: &Access) -> Result<(), OwnerError> {
+        let path = self.folder.join(ACCESS_FILE);
+        let text = serde_json::to_vec(access).expect("keys, numbers and texts");
+        files::replace(&path, &text).map_err(|source| OwnerError::Disk { path, source })
+    }
+}
+
+fn read(folder: &Path, user: UserId) -> Result<Option<Access>, OwnerError> {
+    let path = folder.join(ACCESS_FILE);
+    let bytes = match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(|source| OwnerError::Disk { path: path.clone(), source })?,
+    };
+    let access: Access =
+        serde_json::from_slice(&bytes).map_err(|source| OwnerError::Record { path: path.clone(), source })?;
+    if access.devices.user() == user { Ok(Some(access)) } else { Err(OwnerError::OtherPerson { path }) }
+}
+
+/// Everybody's doors.
+pub(crate) struct Owners {
+    entries: RwLock<HashMap<UserId, Arc<Owner>>>,
+    routes: RwLock<Routes>,
+    /// Changes whenever a name is added or withdrawn.
+    renamed: watch::Sender<u64>,
+    pub keys: HeldKeys,
+}
+
+impl Owners {
+    /// Reads everybody's.
+    pub fn open(people: &People) -> Result<Self, OwnerError> {
+        let owners = Self {
+            entries: RwLock::default(),
+            routes: RwLock::default(),
+            renamed: watch::Sender::new(0),
+            keys: HeldKeys::default(),
+        };
+        for user in people.users() {
+            let folder = people.folder(user);
+            let Some(mut access) = read(&folder, user)? else { continue };
+            let owner = owners.insert(user, folder, access.clone());
+            if access.window.as_ref().is_some_and(|window| !window.is_over()) {
+                access.window = access.window.map(|window| window.after_restart(clock::epoch_ms()));
+                owner.keep(&access)?;
+                owner.state().access = access.clone();
+            }
+            for (label, kind) in access.routes() {
+                owners.register(label, Route { user, kind })?;
+            }
+        }
+        Ok(owners)
+    }
+
+    fn insert(&self, user: UserId, folder: PathBuf, access: Access) -> Arc<Owner> {
+        let state = Mutex::new(State { access, window: None, terms: None, key: None });
+        let owner = Owner {
+            user,
+            folder,
+            state,
+            changing: Mutex::default(),
+            inbox: Mutex::default(),
+            changed: watch::Sender::new(0),
+        };
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(entries.entry(user).or_insert_with(|| Arc::new(owner)))
+    }
+
+    /// The person's doors, if there have ever been any.
+    pub fn get(&self, user: UserId) -> Option<Arc<Owner>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&user).cloned()
+    }
+
+    /// The person's doors; closed ones where there were none.
+    pub fn entry(&self, people: &People, user: UserId) -> Arc<Owner> {
+        let make = || self.insert(user, people.folder(user), Access::new(user));
+        self.get(user).unwrap_or_else(make)
+    }
+
+    /// Where a connection goes.
+    pub fn decide(&self, hello: &Hello, legacy: bool) -> Decision {
+        decide(hello, &self.routes.read().unwrap_or_else(PoisonError::into_inner), legacy)
+    }
+
+    /// Changes the table of names, and tells who follows it where anything was changed.
+    fn rename<T>(&self, change: impl FnOnce(&mut Routes) -> T, changed: impl FnOnce(&T) -> bool) -> T {
+        let done = change(&mut self.routes.write().unwrap_or_else(PoisonError::into_inner));
+        if changed(&done) {
+            self.renamed.send_modify(|count| *count += 1);
+        }
+        done
+    }
+
+    pub fn register(&self, label: Label, route: Route) -> Result<(), OwnerError> {
+        self.rename(|routes| routes.register(label, route), Result::is_ok).map_err(OwnerError::Route)
+    }
+
+    /// Makes a window's two names lead to it.
+    pub fn register_window(&self, user: UserId, window: &Window) -> Result<(), OwnerError> {
+        let route = Route { user, kind: Kind::Pair(window.id()) };
+        let register = |routes: &mut Routes| {
+            if let Some(selector) = window.selector() {
+                routes.register_selector(selector, user, window.id())?;
+            }
+            routes.register(window.label(), route)
+        };
+        self.rename(register, Result::is_ok).map_err(OwnerError::Route)
+    }
+
+    /// Takes names out of the table; what was not there stays so.
+    pub fn withdraw(&self, user: UserId, names: impl IntoIterator<Item = Name>) {
+        let withdraw = |routes: &mut Routes| {
+            names.into_iter().filter(|name| routes.withdraw(user, *name).is_ok()).count()
+        };
+        self.rename(withdraw, |withdrawn| *withdrawn > 0);
+    }
+
+    /// Everybody who has ever had doors.
+    pub fn users(&self) -> Vec<UserId> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// Forgets a person: the names lead nowhere, the key is wiped, whoever waits is told.
+    pub fn forget(&self, user: UserId) {
+        self.rename(|routes| routes.withdraw_all(user), |()| true);
+        self.keys.wipe(user);
+        let owner = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&user);
+        if let Some(owner) = owner {
+            owner.state().access = Access::new(user);
+            owner.tell();
+        }
+    }
+}
+
+/// A random label.
+pub(super) fn draw_label() -> Result<Label, OwnerError> {
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| OwnerError::NoRandomness)?;
+    Ok(Label(bytes))
+}
+
+impl Runtime {
+    /// The person's doors; [`OwnerError::Nobody`] for who is not here.
+    pub(crate) fn owner(&self, user: UserId) -> Result<Arc<Owner>, OwnerError> {
+        self.people().standing(user).ok_or(OwnerError::Nobody)?;
+        Ok(self.owners.entry(self.people(), user))
+    }
+
+    /// Changes what is kept of a person's doors: on disk when this returns, or not at all.
+    pub(crate) fn change_access<T>(
+        &self,
+        user: UserId,
+        change: impl FnOnce(&mut Access) -> Result<T, OwnerError>,
+    ) -> Result<T, OwnerError> {
+        let owner = self.owner(user)?;
+        let mut state = owner.state();
+        let mut access = state.access.clone();
+        let done = change(&mut access)?;
+        owner.keep(&access)?;
+        state.access = access;
+        Ok(done)
+    }
+
+    /// Where a connection goes; `legacy` says whether the front for phones that cannot pair is open.
+    pub fn decide(&self, hello: &Hello, legacy: bool) -> Decision {
+        self.owners.decide(hello, legacy)
+    }
+
+    /// Every name that leads to somebody here, as the first part of a server name: what a gateway in front is told.
+    pub fn names(&self) -> Vec<String> {
+        let routes = self.owners.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.names().map(|name| name.to_string()).collect()
+    }
+
+    /// Changes whenever [`Self::names`] does. The number means nothing.
+    pub fn names_changed(&self) -> watch::Receiver<u64> {
+        self.owners.renamed.subscribe()
+    }
+
+    /// The key that the person's runtime shows in TLS; made when it is first needed. May read the disk.
+    pub fn signing_key(&self, user: UserId) -> Result<Arc<SigningKey>, OwnerError> {
+        let owner = self.owner(user)?;
+        let mut state = owner.state();
+        if let Some(key) = &state.key {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(super::identity::open_or_make(owner.folder())?);
+        state.key = Some(Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// The first part of the name under which browsers reach the person; drawn when it is first needed.
+    pub fn web_label(&self, user: UserId) -> Result<Label, OwnerError> {
+        if let Some(label) = self.owner(user)?.state().access.web {
+            return Ok(label);
+        }
+        let fresh = draw_label()?;
+        let label = self.change_access(user, |access| Ok(*access.web.get_or_insert(fresh)))?;
+        if label == fresh {
+            self.owners.register(label, Route { user, kind: Kind::Web })?;
+        }
+        Ok(label)
+    }
+
+    /// Has every open connection of a person looked at again, as after they were suspended.
+    pub fn look_again(&self, user: UserId) {
+        if let Some(owner) = self.owners.get(user) {
+            owner.tell();
+        }
+    }
+
+    /// Renames a device.
+    pub fn rename_device(&self, user: UserId, device: DeviceId, name: &str) -> Result<(), OwnerError> {
+        let name = handshake::device::DeviceName::new(name).map_err(|_| OwnerError::BadName)?;
+        self.change_access(user, |access| access.devices.rename(device, name).map_err(OwnerError::Change))
+    }
+
+    /// Shuts a device out, for ever and at once: its names lead nowhere, its open connections end, its slot is destroyed,
+    /// and the data key is changed, now or when the store is next unlocked. Reads and writes the disk.
+    pub fn revoke_device(&self, user: UserId, device: DeviceId, now_ms: u64) -> Result<(), OwnerError> {
+        let owner = self.owner(user)?;
+        let known = |change: BadChange| OwnerError::Change(change);
+        let freed = self.change_access(user, |access| {
+            let freed = access.devices.revoke(device, now_ms).map_err(known)?;
+            access.rotation_due |= !freed.is_empty();
+            Ok(freed)
+        })?;
+        self.owners.withdraw(user, freed.iter().copied().map(Name::Label));
+        owner.tell();
+        if freed.is_empty() {
+            return Ok(());
+        }
+        {
+            let _one_at_a_time = owner.changing();
+            let mut slots = super::slots::Slots::read(owner.folder())?;
+            if slots.remove(super::slots::Holder::Device(device)) {
+                slots.write(owner.folder())?;
+            }
+        }
+        if self.check_unlocked(user).is_ok() && self.store_folder(user).exists() {
+            self.rotate_if_due(user)?;
+        }
+        Ok(())
+    }
+
+    /// Changes the data key where a revocation asks for it.
+    pub(super) fn rotate_if_due(&self, user: UserId) -> Result<(), OwnerError> {
+        if self.owner(user)?.state().access.rotation_due {
+            self.rotate_key(user)?;
+            self.change_access(user, |access| {
+                access.rotation_due = false;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A device as its owner is shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceSummary {
+    /// Its id, 32 hex digits.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// Which kind of phone it says it is.
+    pub platform: String,
+    /// `active`, `stale`, `rotating` or `revoked`.
+    pub status: String,
+    /// `ed25519` or `p256`.
+    pub key: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it was paired, ms since 1970.
+    pub enrolled_ms: u64,
+    /// When it was last here, to the day, ms since 1970.
+    pub last_seen_ms: u64,
+}
+
+impl Runtime {
+    /// The person's devices, revoked ones included.
+    pub fn devices(&self, user: UserId) -> Result<Vec<DeviceSummary>, OwnerError> {
+        let owner = self.owner(user)?;
+        let state = owner.state();
+        Ok(state.access.devices.iter().map(DeviceSummary::of).collect())
+    }
+}
+
+impl DeviceSummary {
+    fn of(device: &handshake::device::Device) -> Self {
+        use handshake::device::Status;
+        let status = match device.status() {
+            Status::Active => "active",
+            Status::Stale => "stale",
+            Status::Rotating { .. } => "rotating",
+            Status::Revoked { .. } => "revoked",
+        };
+        Self {
+            id: device.id().to_string(),
+            name: device.name().to_string(),
+            platform: format!("{:?}", device.platform()).to_lowercase(),
+            status: status.to_owned(),
+            key: format!("{:?}", device.key_kind()).to_lowercase(),
+            scopes: device.scopes().iter().map(|scope| scope.to_string()).collect(),
+            enrolled_ms: device.enrolled_ms(),
+            last_seen_ms: device.last_seen_ms(),
+        }
+    }
+}

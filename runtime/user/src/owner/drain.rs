@@ -1,0 +1,154 @@
+//! Uploads while a store is locked: checked by the cell, sealed, and taken in when the owner unlocks.
+
+use std::sync::Arc;
+
+use handshake::keys::InboxKey;
+use handshake::secret::Secret;
+use ring::rand::SystemRandom;
+use runtime_store::{Batch, Store};
+use runtime_types::UserId;
+
+use super::OwnerError;
+use super::inbox::Inbox;
+use super::slots::Slots;
+use crate::catalogue::Cell;
+use crate::clock;
+use crate::endpoint;
+use crate::error::CallError;
+use crate::exchange::{Answer, Call};
+use crate::person::Person;
+use crate::runtime::Runtime;
+
+/// The document with the private half of the inbox key. No cell is granted names that begin so.
+pub(super) const INBOX_KEY: &str = "runtime/inbox-key";
+
+/// The paths whose calls may wait sealed.
+const UPLOADS: [&str; 2] = ["usercache/put", "usercache/putone"];
+
+/// Whether calls of a path may wait sealed while the store is locked.
+pub(crate) fn may_wait(path: &str) -> bool {
+    UPLOADS.contains(&path)
+}
+
+impl Runtime {
+    /// Takes an upload for a locked store: the cell judges it against an empty store that is thrown away, so that the
+    /// phone gets the answer that it would get; what it accepts is sealed and on disk before it is told so.
+    pub(crate) async fn call_locked(
+        self: &Arc<Self>,
+        user: UserId,
+        cell: Arc<Cell>,
+        call: Call,
+    ) -> Result<Answer, CallError> {
+        let (runtime, options) = (Arc::clone(self), self.store_options());
+        let made = tokio::task::spawn_blocking(move || {
+            let slots = Slots::read(&runtime.people().folder(user));
+            let inbox = slots.ok().and_then(|slots| slots.inbox().copied()).ok_or(CallError::Locked)?;
+            let store = Store::in_memory(user, &options).map_err(CallError::Open)?;
+            Ok((inbox, Arc::new(Person::new(user, store))))
+        });
+        let (inbox, nobody) = made.await.unwrap_or(Err(CallError::Lost))?;
+        let kept =
+            Call { path: call.path.clone(), rest: call.rest.clone(), now: call.now, body: call.body.clone() };
+        let answer = endpoint::call(self, nobody, cell, call).await?;
+        if !matches!(answer, Answer::Whole { status: 200..300, .. }) {
+            return Ok(answer);
+        }
+        let runtime = Arc::clone(self);
+        let sealed = tokio::task::spawn_blocking(move || {
+            let owner = runtime.owner(user).map_err(|_| CallError::Nobody)?;
+            {
+                let _one_at_a_time = owner.inbox();
+                Inbox::of(owner.folder(), user).put(&inbox, &kept).map_err(CallError::Inbox)?;
+            }
+            // The owner may have unlocked, and emptied the inbox, in between.
+            if runtime.check_unlocked(user).is_ok() {
+                runtime.drain_inbox(user).map_err(|error| match error {
+                    OwnerError::Call(error) => error,
+                    _ => CallError::Lost,
+                })?;
+            }
+            Ok(())
+        });
+        sealed.await.unwrap_or(Err(CallError::Lost)).map(|()| answer)
+    }
+
+    /// How many uploads wait sealed, and their bytes.
+    pub fn waiting_uploads(&self, user: UserId) -> Result<(usize, u64), OwnerError> {
+        let waiting = Inbox::of(&self.people().folder(user), user).waiting().map_err(OwnerError::Inbox)?;
+        Ok((waiting.len(), waiting.iter().map(|(_, bytes)| bytes).sum()))
+    }
+
+    /// Takes in what came while the store was locked, in the order in which it came. Each upload goes once it is
+    /// committed; a crash in between leaves one that the store knows already.
+    pub(super) fn drain_inbox(&self, user: UserId) -> Result<(), OwnerError> {
+        let owner = self.owner(user)?;
+        let _one_at_a_time = owner.inbox();
+        let inbox = Inbox::of(owner.folder(), user);
+        let waiting = inbox.waiting().map_err(OwnerError::Inbox)?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let person = self.person(user).map_err(OwnerError::Call)?;
+        let keys = inbox_keys(&person)?;
+        for (number, _) in waiting {
+            let taken = match keys.iter().find_map(|key| inbox.open(key, number).ok()) {
+                Some(call) => self.take_in(&person, &call)?,
+                None => false,
+            };
+            if taken {
+                inbox.remove(number).map_err(OwnerError::Inbox)?;
+            } else {
+                // It is not lost, and it must not stop what comes behind it.
+                tracing::error!(user = %user.short(), "a sealed upload could not be taken in; it stays aside");
+                inbox.set_aside(number).map_err(OwnerError::Inbox)?;
+            }
+        }
+        drop(person);
+        self.data_arrived(user, clock::epoch_s());
+        Ok(())
+    }
+
+    /// Answers whether the cell still takes what it accepted.
+    fn take_in(&self, person: &Person, call: &Call) -> Result<bool, OwnerError> {
+        let cell = self.catalogue().endpoint(&call.path).cloned();
+        let cell = cell.ok_or_else(|| OwnerError::Call(CallError::NoSuchCell(call.path.clone())))?;
+        match endpoint::call_here(self, person, &cell, call) {
+            Ok(answer) => Ok(answer.status < 400),
+            Err(CallError::Cell(_)) => Ok(false),
+            Err(error) => Err(OwnerError::Call(error)),
+        }
+    }
+
+    /// Gives the inbox another key pair, so that who had the old data key cannot read later uploads. Whatever was
+    /// sealed to the old one must have been taken in.
+    pub(super) fn rotate_inbox_key(&self, person: &Person) -> Result<(), OwnerError> {
+        let owner = self.owner(person.user)?;
+        let _none_meanwhile = owner.inbox();
+        let mut slots = Slots::read(owner.folder())?;
+        let waits = !Inbox::of(owner.folder(), person.user).waiting().map_err(OwnerError::Inbox)?.is_empty();
+        if slots.inbox().is_none() || waits {
+            return Ok(());
+        }
+        let key = InboxKey::random(&SystemRandom::new()).map_err(|_| OwnerError::NoRandomness)?;
+        let mut batch = Batch::new();
+        // The one before stays: until `slots.json` names the new one, uploads are sealed to it.
+        let newest = [Some(&key), inbox_keys(person)?.first()].map(|key| key.map(InboxKey::to_bytes));
+        let bytes = newest.iter().flatten().flat_map(|key| key.expose().to_vec()).collect();
+        batch.put_document(INBOX_KEY, bytes);
+        person.store.commit(batch).map_err(OwnerError::Commit)?;
+        slots.set_inbox(key.public());
+        slots.write(owner.folder())
+    }
+}
+
+/// The newest and the one before.
+fn inbox_keys(person: &Person) -> Result<Vec<InboxKey>, OwnerError> {
+    let content = person.store.snapshot().document(INBOX_KEY).map_err(OwnerError::Read)?;
+    let content = content.ok_or(OwnerError::NoInboxKey)?;
+    let (keys, rest) = content.as_chunks::<32>();
+    if keys.is_empty() || !rest.is_empty() {
+        return Err(OwnerError::NoInboxKey);
+    }
+    let read = keys.iter().map(|bytes| InboxKey::from_bytes(&Secret::new(*bytes)));
+    read.collect::<Result<_, _>>().map_err(|_| OwnerError::NoInboxKey)
+}

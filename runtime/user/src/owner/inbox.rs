@@ -1,0 +1,227 @@
+//! Uploads that arrive while a store is locked: each in a file of its own, sealed to the person's inbox key, which lies in
+//! the store itself. Whoever has the disk sees how many there are, how large, and when they came.
+//!
+//! * Invariants: an upload is on disk when [`Inbox::put`] returns; it is removed only after what it says was committed,
+//!   and taking one in twice changes nothing, since the store knows a resend.
+//! * Units: sizes are bytes.
+//!
+//! A file is `handshake::keys::inbox`'s sealed form of: length of the path (1) · path · length of the rest (1) · rest ·
+//! moment of arrival, s (8, little-endian double) · body. It is bound to the person and to its number.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use handshake::keys::{InboxKey, InboxPub};
+use ring::rand::SystemRandom;
+use runtime_types::UserId;
+use zeroize::Zeroizing;
+
+use crate::exchange::{Body, Call};
+use crate::files;
+
+/// What may wait for one person, bytes: a month without contact of a phone that records every second stays below it.
+pub(crate) const INBOX_BYTES_MAX: u64 = 1 << 30;
+const SUFFIX: &str = ".sealed";
+
+/// Why an upload was not taken, or cannot be read back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InboxError {
+    /// Too much waits already.
+    #[error("{waiting_bytes} bytes wait for the owner to unlock, over the limit of {INBOX_BYTES_MAX}")]
+    Full {
+        /// How much.
+        waiting_bytes: u64,
+    },
+    /// The folder cannot be used.
+    #[error("cannot use {}", path.display())]
+    Disk {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be sealed: it is too large, or the operating system gives no random bytes.
+    #[error("an upload cannot be sealed")]
+    Seal,
+    /// It was changed, or is another person's.
+    #[error("{} is not what was sealed", path.display())]
+    Unsound {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+/// One person's sealed uploads.
+pub(crate) struct Inbox {
+    folder: PathBuf,
+    user: UserId,
+}
+
+impl Inbox {
+    /// The inbox below a person's folder; it need not be there yet.
+    pub fn of(person: &Path, user: UserId) -> Self {
+        Self { folder: person.join("inbox"), user }
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:016x}{SUFFIX}"))
+    }
+
+    fn disk(path: &Path) -> impl FnOnce(io::Error) -> InboxError {
+        let path = path.to_owned();
+        move |source| InboxError::Disk { path, source }
+    }
+
+    /// Numbers and sizes of what waits, in the order of arrival.
+    pub fn waiting(&self) -> Result<Vec<(u64, u64)>, InboxError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(Self::disk(&self.folder))?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(Self::disk(&self.folder))?;
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
+            // What a crash left half-written has another name.
+            let Some(number) = number.and_then(|hex| u64::from_str_radix(hex, 16).ok()) else { continue };
+            let bytes = entry.metadata().map_err(Self::disk(&self.folder))?.len();
+            found.push((number, bytes));
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Seals an upload; it is on disk when this returns. One at a time: the caller holds the person's lock.
+    pub fn put(&self, to: &InboxPub, call: &Call) -> Result<(), InboxError> {
+        files::create_folder(&self.folder).map_err(Self::disk(&self.folder))?;
+        let waiting = self.waiting()?;
+        let waiting_bytes = waiting.iter().map(|(_, bytes)| bytes).sum::<u64>() + call.body.len();
+        if waiting_bytes > INBOX_BYTES_MAX {
+            return Err(InboxError::Full { waiting_bytes });
+        }
+        let number = waiting.last().map_or(0, |(last, _)| last + 1);
+        let mut plain = Zeroizing::new(Vec::with_capacity(call.body.len() as usize + 64));
+        for text in [&call.path, &call.rest] {
+            plain.push(u8::try_from(text.len()).map_err(|_| InboxError::Seal)?);
+            plain.extend_from_slice(text.as_bytes());
+        }
+        plain.extend_from_slice(&call.now.to_le_bytes());
+        let mut body = call.body.clone();
+        while !body.is_empty() {
+            plain.extend_from_slice(&body.read(1 << 20));
+        }
+        let sealed = to.seal(&self.context(number), &plain, &SystemRandom::new());
+        let sealed = sealed.map_err(|_| InboxError::Seal)?;
+        self.keep(number, &sealed)
+    }
+
+    fn keep(&self, number: u64, sealed: &[u8]) -> Result<(), InboxError> {
+        let (path, half) = (self.path(number), self.folder.join("half"));
+        let write = || {
+            let mut file =
+                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&half)?;
+            file.write_all(sealed)?;
+            file.sync_all()?;
+            fs::rename(&half, &path)?;
+            files::sync_folder(&self.folder)
+        };
+        write().map_err(Self::disk(&path))
+    }
+
+    fn context(&self, number: u64) -> Vec<u8> {
+        [self.user.0.as_slice(), &number.to_be_bytes()].concat()
+    }
+
+    /// Reads an upload back.
+    pub fn open(&self, key: &InboxKey, number: u64) -> Result<Call, InboxError> {
+        let path = self.path(number);
+        // Opened in its own memory, which is wiped.
+        let mut sealed = Zeroizing::new(fs::read(&path).map_err(Self::disk(&path))?);
+        let plain = key.open(&self.context(number), &mut sealed).ok();
+        plain.and_then(|plain| read(plain)).ok_or(InboxError::Unsound { path })
+    }
+
+    /// Keeps what cannot be taken in under a name that is not looked at again.
+    pub fn set_aside(&self, number: u64) -> Result<(), InboxError> {
+        let path = self.path(number);
+        fs::rename(&path, path.with_extension("aside")).map_err(Self::disk(&path))
+    }
+
+    /// Removes an upload that was taken in.
+    pub fn remove(&self, number: u64) -> Result<(), InboxError> {
+        let path = self.path(number);
+        fs::remove_file(&path).map_err(Self::disk(&path))
+    }
+}
+
+fn read(plain: &[u8]) -> Option<Call> {
+    let (path, plain) = text(plain)?;
+    let (rest, plain) = text(plain)?;
+    let (now, body) = plain.split_first_chunk::<8>()?;
+    let body = Body::from_chunks(vec![bytes::Bytes::copy_from_slice(body)]);
+    Some(Call { path, rest, now: f64::from_le_bytes(*now), body })
+}
+
+fn text(plain: &[u8]) -> Option<(String, &[u8])> {
+    let (length, plain) = plain.split_first()?;
+    let (text, plain) = plain.split_at_checked(usize::from(*length))?;
+    Some((std::str::from_utf8(text).ok()?.to_owned(), plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: UserId = UserId([1; 16]);
+
+    fn call(body: &'static str) -> Call {
+        let body = Body::from_chunks(vec![bytes::Bytes::from_static(body.as_bytes())]);
+        Call { path: "usercache/put".to_owned(), rest: String::new(), now: 12.5, body }
+    }
+
+    fn body_of(call: &Call) -> Vec<u8> {
+        call.body.clone().read(1 << 20).to_vec()
+    }
+
+    fn key() -> InboxKey {
+        InboxKey::random(&SystemRandom::new()).expect("randomness")
+    }
+
+    #[test]
+    fn what_waited_comes_back_in_the_order_in_which_it_came() {
+        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
+        let inbox = Inbox::of(folder.path(), ADA);
+        for body in ["first", "second"] {
+            inbox.put(&key.public(), &call(body)).expect("kept");
+        }
+        let numbers: Vec<_> = inbox.waiting().expect("read").into_iter().map(|(number, _)| number).collect();
+        let opened: Vec<_> = numbers.iter().map(|number| inbox.open(&key, *number).expect("opens")).collect();
+        assert_eq!(opened.iter().map(body_of).collect::<Vec<_>>(), [b"first".to_vec(), b"second".to_vec()]);
+        assert_eq!((opened[0].path.as_str(), opened[0].now), ("usercache/put", 12.5));
+        inbox.remove(numbers[0]).expect("removed");
+        inbox.put(&key.public(), &call("third")).expect("kept");
+        assert_eq!(inbox.waiting().expect("read").len(), 2);
+    }
+
+    #[test]
+    fn nothing_of_an_upload_is_on_disk_in_clear_and_a_changed_or_moved_file_is_an_error() {
+        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
+        let inbox = Inbox::of(folder.path(), ADA);
+        for _ in 0..2 {
+            inbox.put(&key.public(), &call("a marker that nobody may read")).expect("kept");
+        }
+        let sealed = fs::read(inbox.path(0)).expect("a file");
+        assert!(!sealed.windows(6).any(|window| window == b"marker"));
+        fs::rename(inbox.path(0), inbox.path(1)).expect("moved");
+        assert!(matches!(inbox.open(&key, 1), Err(InboxError::Unsound { .. })));
+        let other = Inbox { folder: inbox.folder.clone(), user: UserId([2; 16]) };
+        fs::write(inbox.path(0), &sealed).expect("written");
+        assert!(matches!(other.open(&key, 0), Err(InboxError::Unsound { .. })));
+        assert!(inbox.open(&key, 0).is_ok());
+    }
+}

@@ -1,0 +1,330 @@
+//! A paired device on its connection: who it is, what it was granted, and what it may ask of the runtime itself.
+//!
+//! * Invariants: a device counts as admitted as long as the table says so, asked at every request; what a grant names is
+//!   kept before the grant leaves; a wrong data key is counted before the device is answered.
+
+use std::sync::Arc;
+
+use handshake::device::{Admitted, Scope, Scopes};
+use handshake::encoding::{DeviceId, Digest32, Label, SessionId, Spki};
+use handshake::error::Code;
+use handshake::keys::{Head, verify_rotation};
+use handshake::secret::Secret;
+use handshake::session::{
+    CellOffer, DevicesReply, Endpoint, GRANT_TTL_S_MAX, Grant, Limits, Offer, RotateRequest, SessionRequest,
+    SlotBytes, StoreState, UnlockReply, UnlockRequest, open,
+};
+use ring::rand::{SecureRandom, SystemRandom};
+use runtime_store::Store;
+use runtime_types::UserId;
+use tokio::sync::watch;
+
+use super::slots::{Holder, Slots};
+use super::{LockState, OwnerError};
+use crate::runtime::Runtime;
+
+/// A device whose key is the one of an open connection.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// Whose runtime.
+    pub user: UserId,
+    /// Which device.
+    pub device: DeviceId,
+    /// Its key.
+    pub key: Spki,
+    admitted: Admitted,
+    changed: watch::Receiver<u64>,
+}
+
+impl Admission {
+    /// Whether the device may use an endpoint of the runtime itself.
+    ///
+    /// # Errors
+    /// [`Code::ScopeMissing`].
+    pub fn authorise(&self, endpoint: Endpoint, stepped_up: bool) -> Result<(), Code> {
+        endpoint.authorise(&self.admitted, stepped_up)
+    }
+
+    /// Waits until something of the person's doors changes: a device may have been revoked.
+    pub async fn changed(&mut self) {
+        if self.changed.changed().await.is_err() {
+            // The person is gone, and so is whoever would tell.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether the device may do this.
+    ///
+    /// # Errors
+    /// [`Code::ScopeMissing`].
+    pub fn require(&self, scope: Scope) -> Result<(), Code> {
+        self.admitted.require(scope)
+    }
+}
+
+/// A request's path, as far as the device's grant goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// The cell that answers.
+    pub cell: String,
+    /// What stands behind the granted path, with a slash in front.
+    pub path: String,
+}
+
+/// What a host allows a session.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionTerms {
+    /// Largest body, bytes.
+    pub body_bytes_max: u64,
+    /// How many requests a second.
+    pub requests_per_s_max: u32,
+}
+
+/// What a cell's paths ask of a device.
+fn scopes_of(paths: &[String]) -> Scopes {
+    let scope = |path: &String| match path.as_str() {
+        "usercache/put" | "usercache/putone" => Some(Scope::UsercachePut),
+        "usercache/get" => Some(Scope::UsercacheGet),
+        path if path.starts_with("datastreams/") => Some(Scope::DatastreamsRead),
+        _ => None,
+    };
+    paths.iter().filter_map(scope).collect()
+}
+
+/// A head as phones keep it.
+pub(super) fn head_of(head: &runtime_store::Head) -> Head {
+    Head { seq: head.commit, hash: Digest32(head.hash) }
+}
+
+impl Runtime {
+    /// Whether a key may pass the handshake: it is, or is about to be, one of the person's devices'.
+    pub fn knows_device(&self, user: UserId, key: &Spki) -> bool {
+        self.owners.get(user).is_some_and(|owner| owner.state().access.devices.knows_live_key(key))
+    }
+
+    /// Asked after every handshake, full or resumed. May write the disk.
+    ///
+    /// # Errors
+    /// [`Code::DeviceUnknown`], and not why.
+    pub fn admit(&self, user: UserId, label: Label, key: Spki, now_ms: u64) -> Result<Admission, Code> {
+        let suspended = self.people().is_suspended(user) != Some(false);
+        let owner = self.owners.get(user).filter(|_| !suspended).ok_or(Code::DeviceUnknown)?;
+        let changed = owner.changed.subscribe();
+        let mut state = owner.state();
+        let before = state.access.devices.revision();
+        let mut access = state.access.clone();
+        let admitted = access.devices.admit(key.as_bytes(), label, now_ms)?;
+        if access.devices.revision() != before {
+            owner.keep(&access).map_err(|error| unkept(user, &error))?;
+            state.access = access;
+            // It may have been the first use of a new key, which ends what the old one has open.
+            owner.tell();
+        }
+        drop(state);
+        self.contact(user);
+        Ok(Admission { user, device: admitted.device(), key, admitted, changed })
+    }
+
+    /// Asked before every request of a connection.
+    pub fn still_admitted(&self, admission: &Admission) -> bool {
+        let standing = self.people().is_suspended(admission.user) == Some(false);
+        let owner = self.owners.get(admission.user).filter(|_| standing);
+        owner.is_some_and(|owner| owner.state().access.devices.still_admitted(&admission.admitted))
+    }
+
+    /// Opens a session: what the device may call, and whether the store is open. Reads the disk.
+    ///
+    /// # Errors
+    /// [`Code::RolledBack`] where the device has seen more of the store than there is, and others.
+    pub fn session(
+        &self,
+        admission: &Admission,
+        request: &SessionRequest,
+        terms: SessionTerms,
+        now_ms: u64,
+    ) -> Result<Grant, Code> {
+        let user = admission.user;
+        self.contact(user);
+        let state = self.lock_state(user).map_err(|_| Code::Starting)?;
+        let (store, slot, head) = match state {
+            LockState::Absent => (StoreState::Absent, None, None),
+            LockState::Locked => (StoreState::Locked, self.slot_for(admission)?, None),
+            LockState::Unlocked { .. } => {
+                let person = self.person(user).map_err(|error| failed(user, &OwnerError::Call(error)))?;
+                (StoreState::Unlocked, None, Some(head_of(&person.store.head())))
+            }
+        };
+        let mut session = [0; 16];
+        SystemRandom::new().fill(&mut session).map_err(|_| Code::Starting)?;
+        let cells = self.offers();
+        let offer = Offer {
+            session: SessionId(session),
+            cells: &cells,
+            store,
+            slot,
+            head,
+            next_pins: &[],
+            now_ms,
+            ttl_s: GRANT_TTL_S_MAX,
+            limits: Limits {
+                body_bytes_max: terms.body_bytes_max,
+                requests_per_s_max: terms.requests_per_s_max,
+            },
+        };
+        let owner = self.owners.get(user).ok_or(Code::DeviceUnknown)?;
+        let mut state = owner.state();
+        let mut access = state.access.clone();
+        let grant =
+            open(&mut access.devices, &admission.admitted, request, &offer).map_err(|bad| match bad {
+                handshake::session::BadGrant::Refused(code) => code,
+                bad => {
+                    tracing::error!(user = %user.short(), error = %bad, "no grant can be made");
+                    Code::Starting
+                }
+            })?;
+        // Whoever has a device needs no phrase; somebody else who tried one gets no further.
+        let asked = access.recovery_asked_ms.take().is_some();
+        if asked || access.devices.revision() != state.access.devices.revision() {
+            owner.keep(&access).map_err(|error| unkept(user, &error))?;
+            state.access = access;
+        }
+        Ok(grant)
+    }
+
+    fn slot_for(&self, admission: &Admission) -> Result<Option<SlotBytes>, Code> {
+        let user = admission.user;
+        let generation = Store::key_generation(&self.store_folder(user));
+        let generation = generation.map_err(|error| failed(user, &OwnerError::Store(error)))?;
+        let slots = Slots::read(&self.people().folder(user)).map_err(|error| failed(user, &error))?;
+        let slot = generation.and_then(|generation| slots.find(Holder::Device(admission.device), generation));
+        Ok(slot.map(|slot| SlotBytes(*slot.as_bytes())))
+    }
+
+    fn offers(&self) -> Vec<CellOffer> {
+        let offer = |cell: &Arc<crate::catalogue::Cell>| CellOffer {
+            name: cell.manifest.name.clone(),
+            version: format!("{}.0.0", cell.manifest.version),
+            digest: Digest32(cell.prepared.digest().0),
+            asks: scopes_of(&cell.manifest.paths),
+        };
+        let endpoints = self.catalogue().cells().map(|(_, cell)| cell);
+        endpoints.filter(|cell| !cell.manifest.paths.is_empty()).map(offer).collect()
+    }
+
+    /// Takes the data key that the device opened. Reads the disk.
+    ///
+    /// # Errors
+    /// [`Code::ProofWrong`] for a wrong key, [`Code::RateLimited`] after five within an hour.
+    pub fn unlock_by(
+        &self,
+        admission: &Admission,
+        request: &UnlockRequest,
+        now_ms: u64,
+    ) -> Result<UnlockReply, Code> {
+        let user = admission.user;
+        let attempt = self.change_access(user, |access| Ok(access.guard.attempt(admission.device, now_ms)));
+        attempt.map_err(|error| unkept(user, &error))?.map_err(|_| Code::RateLimited)?;
+        match self.unlock(user, request.generation, *request.udk.expose()) {
+            Ok(LockState::Unlocked { until_ms }) => {
+                let forgotten = self.change_access(user, |access| {
+                    access.guard.forget(admission.device);
+                    Ok(())
+                });
+                forgotten.map_err(|error| unkept(user, &error))?;
+                tracing::info!(user = %user.short(), device = %admission.device, "store unlocked by a device");
+                let left_ms =
+                    until_ms.map_or(u64::from(u32::MAX), |until_ms| until_ms.saturating_sub(now_ms));
+                Ok(UnlockReply { until_s: left_ms / 1_000 })
+            }
+            Ok(_) => Err(Code::StoreLocked),
+            Err(OwnerError::WrongKey) => Err(Code::ProofWrong),
+            Err(error) => Err(failed(user, &error)),
+        }
+    }
+
+    /// Locks on a device's word.
+    ///
+    /// # Errors
+    /// [`Code::ScopeMissing`] without `admin`.
+    pub fn lock_by(&self, admission: &Admission) -> Result<(), Code> {
+        admission.require(Scope::Admin)?;
+        match self.lock(admission.user) {
+            Ok(()) | Err(OwnerError::Busy) => Ok(()),
+            Err(OwnerError::Unattended) => Err(Code::ScopeMissing),
+            Err(error) => Err(failed(admission.user, &error)),
+        }
+    }
+
+    /// Takes another key for the device that asks, signed by that key for this very connection.
+    ///
+    /// # Errors
+    /// [`Code::ProofWrong`] for a signature that is none.
+    pub fn rotate_device(
+        &self,
+        admission: &Admission,
+        request: &RotateRequest,
+        exporter: &Secret<32>,
+    ) -> Result<(), Code> {
+        verify_rotation(exporter, &admission.key, &request.spki, &request.signature)
+            .map_err(|_| Code::ProofWrong)?;
+        self.change_access(admission.user, |access| {
+            access.devices.begin_rotation(admission.device, request.spki).map_err(OwnerError::Change)
+        })
+        .map_err(|error| match error {
+            OwnerError::Change(_) => Code::ProofWrong,
+            error => failed(admission.user, &error),
+        })
+    }
+
+    /// The person's devices, for one of them that may know.
+    ///
+    /// # Errors
+    /// [`Code::ScopeMissing`] without `admin`.
+    pub fn devices_for(&self, admission: &Admission) -> Result<DevicesReply, Code> {
+        admission.require(Scope::Admin)?;
+        let owner = self.owners.get(admission.user).ok_or(Code::DeviceUnknown)?;
+        let state = owner.state();
+        Ok(DevicesReply::of(&state.access.devices))
+    }
+
+    /// Where a path below `/c/` leads, as far as this device was granted it.
+    ///
+    /// # Errors
+    /// [`Code::ScopeMissing`], whether there is no such cell or no such grant.
+    pub fn granted(&self, admission: &Admission, path: &str, now_ms: u64) -> Result<Granted, Code> {
+        let owner = self.owners.get(admission.user).ok_or(Code::DeviceUnknown)?;
+        let state = owner.state();
+        let cell = state.access.devices.path_allowed(admission.device, path, now_ms);
+        let cell = cell.ok_or(Code::ScopeMissing)?;
+        // `/c/<cell>/<8 digits>` and what the cell itself is asked for.
+        let inner = path.splitn(5, '/').nth(4).map_or_else(String::new, |inner| format!("/{inner}"));
+        Ok(Granted { cell: cell.to_owned(), path: inner })
+    }
+
+    /// Announces another label to a device, which it will learn with its next grant. The old one stays valid until the
+    /// new one was used, and for a week more.
+    pub fn rotate_label(&self, user: UserId, device: DeviceId) -> Result<Label, OwnerError> {
+        let fresh = super::access::draw_label()?;
+        let announced = self.change_access(user, |access| {
+            access.devices.announce_label(device, fresh).map_err(OwnerError::Change)
+        })?;
+        if announced == fresh {
+            let kind = handshake::route::Kind::Native(device);
+            self.owners.register(fresh, handshake::route::Route { user, kind })?;
+        }
+        Ok(announced)
+    }
+}
+
+fn unkept(user: UserId, error: &OwnerError) -> Code {
+    tracing::error!(user = %user.short(), error = %crate::chain(error), "access was not kept");
+    Code::Starting
+}
+
+fn failed(user: UserId, error: &OwnerError) -> Code {
+    if let OwnerError::Call(crate::CallError::Locked) = error {
+        return Code::StoreLocked;
+    }
+    tracing::error!(user = %user.short(), error = %crate::chain(error), "device not served");
+    Code::Starting
+}

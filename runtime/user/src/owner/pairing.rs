@@ -1,0 +1,445 @@
+//! Pairing: the window that the owner opens, and the device that comes through it.
+//!
+//! * Invariants: whatever a window counts is on disk before the phone is answered; a device is in the table, and has its slot,
+//!   before it is told so; the store's key exists before the first device does.
+
+use std::sync::Arc;
+
+use handshake::device::{NewDevice, Scopes};
+use handshake::encoding::{QrCode, WindowId, WrapPub};
+use handshake::error::Code;
+use handshake::keys::InboxKey;
+use handshake::pairing::{
+    Challenge, Channel, Claimed, Codes, ConnectionId, Enrol, Enrolled, Enrolment, Hello, LIFETIME_MS, Proof,
+    Step, Window, WindowState,
+};
+use handshake::route::{Kind, Name, Route};
+use ring::rand::SystemRandom;
+use runtime_store::{Batch, DataKey, Held, Store};
+use runtime_types::UserId;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::access::{Owner, State, draw_label};
+use super::drain::INBOX_KEY;
+use super::slots::{Holder, Slots};
+use super::{LockState, OwnerError};
+use crate::clock;
+use crate::people::KeyMode;
+use crate::runtime::Runtime;
+
+/// How often codes are drawn whose public part is free; the chance that one is taken is small.
+const DRAWS_MAX: usize = 8;
+
+/// How the owner wants a phone to be let in.
+#[derive(Debug, Clone)]
+pub struct WindowWish {
+    /// Where phones connect: a name or an IPv4 address.
+    pub host: String,
+    /// The port there.
+    pub port: u16,
+    /// How long the window waits for a phone, ms; `None`: five minutes.
+    pub lifetime_ms: Option<u64>,
+    /// Whether a code may be typed, too.
+    pub typed: bool,
+    /// Whether the device may list the others, and lock.
+    pub admin: bool,
+    /// The public half of a recovery phrase that the owner has written down; `None`: as it was.
+    pub recovery: Option<WrapPub>,
+}
+
+/// What the owner shows the phone.
+pub struct Invitation {
+    /// Which window.
+    pub window: WindowId,
+    /// The text of the QR code. A secret.
+    pub qr: Zeroizing<String>,
+    /// The code to type, where that is offered. A secret.
+    pub typed: Option<Zeroizing<String>>,
+    /// When it is over, ms since 1970.
+    pub until_ms: u64,
+}
+
+/// How a pairing stands, for its owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairingStatus {
+    /// Which window.
+    pub window: WindowId,
+    /// Where it stands.
+    pub state: WindowState,
+    /// Wrong proofs so far.
+    pub bad: u8,
+    /// Challenges so far.
+    pub challenges: u8,
+    /// Who waits for approval, or was approved.
+    pub claim: Option<ClaimSummary>,
+}
+
+/// Who waits for approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimSummary {
+    /// What the phone calls itself.
+    pub name: String,
+    /// Which kind it says it is.
+    pub platform: String,
+    /// Six digits, which the phone shows too.
+    pub digits: String,
+}
+
+/// What else the window was opened with, until it is over.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    host: String,
+    port: u16,
+    admin: bool,
+    recovery: Option<WrapPub>,
+}
+
+impl Runtime {
+    /// Opens a pairing window. Reads and writes the disk.
+    ///
+    /// # Errors
+    /// [`OwnerError::Window`] where one is open already; [`OwnerError::Call`] with `Locked` where a store is there that
+    /// no further device could be given a slot for.
+    pub fn open_window(&self, user: UserId, wish: WindowWish, now_ms: u64) -> Result<Invitation, OwnerError> {
+        let owner = self.owner(user)?;
+        if self.lock_state(user).map_err(OwnerError::Call)? == LockState::Locked {
+            return Err(OwnerError::Call(crate::CallError::Locked));
+        }
+        let key = self.signing_key(user)?;
+        self.tick_window(user, now_ms)?;
+        let lifetime_ms = wish.lifetime_ms.unwrap_or(LIFETIME_MS);
+        let mut drawn = 0;
+        let (codes, window) = loop {
+            let codes =
+                Codes::random(wish.typed, &SystemRandom::new()).map_err(|_| OwnerError::NoRandomness)?;
+            let mut state = owner.state();
+            let last = state.access.window.clone();
+            let step =
+                Window::open(&codes, lifetime_ms, last.as_ref(), now_ms).map_err(OwnerError::Window)?;
+            let window = persist(&owner, &mut state, step)?;
+            match self.owners.register_window(user, &window) {
+                Ok(()) => break (codes, window),
+                Err(error) if drawn == DRAWS_MAX => return Err(error),
+                Err(_) => {
+                    drawn += 1;
+                    state.access.window = last;
+                }
+            }
+        };
+        let qr = self.qr(&codes, &wish, key.spki().pin())?;
+        let typed = codes.typed.as_ref().map(|code| code.reveal());
+        let id = window.id();
+        let WindowWish { host, port, admin, recovery, .. } = wish;
+        let mut state = owner.state();
+        state.window = Some(window);
+        state.terms = Some(Terms { host, port, admin, recovery });
+        drop(state);
+        owner.tell();
+        Ok(Invitation { window: id, qr, typed, until_ms: now_ms + lifetime_ms })
+    }
+
+    fn qr(
+        &self,
+        codes: &Codes,
+        wish: &WindowWish,
+        pin: handshake::encoding::Pin,
+    ) -> Result<Zeroizing<String>, OwnerError> {
+        let code: QrCode = codes.qr(pin, wish.host.clone(), wish.port, false);
+        code.encode().map_err(OwnerError::Address)
+    }
+
+    /// How the newest pairing stands; `None`: there never was one.
+    pub fn pairing_status(&self, user: UserId, now_ms: u64) -> Result<Option<PairingStatus>, OwnerError> {
+        self.tick_window(user, now_ms)?;
+        let owner = self.owner(user)?;
+        let state = owner.state();
+        let claim = state.window.as_ref().and_then(Window::claim).map(|claim| ClaimSummary {
+            name: claim.name.to_string(),
+            platform: format!("{:?}", claim.platform).to_lowercase(),
+            digits: claim.digits.to_string(),
+        });
+        Ok(state.access.window.as_ref().map(|record| PairingStatus {
+            window: record.window,
+            state: record.state,
+            bad: record.bad,
+            challenges: record.challenges,
+            claim,
+        }))
+    }
+
+    /// The owner's word on whoever waits: `true` after the digits were compared.
+    pub fn answer_pairing(
+        &self,
+        user: UserId,
+        window: WindowId,
+        approved: bool,
+        now_ms: u64,
+    ) -> Result<(), OwnerError> {
+        self.with_window(user, |pairing| {
+            if approved { pairing.approve(window, now_ms) } else { pairing.reject(window, now_ms) }
+        })?
+        .ok_or(OwnerError::NoWindow)?
+        .map_err(OwnerError::Answer)
+    }
+
+    /// M1.
+    pub fn pair_hello(
+        &self,
+        user: UserId,
+        channel: Channel,
+        hello: &Hello,
+        now_ms: u64,
+    ) -> Result<Challenge, Code> {
+        self.of_window(user, |window| window.hello(channel, hello, now_ms, &SystemRandom::new()))
+    }
+
+    /// M3.
+    pub fn pair_proof(
+        &self,
+        user: UserId,
+        connection: ConnectionId,
+        proof: &Proof,
+        now_ms: u64,
+    ) -> Result<Claimed, Code> {
+        self.of_window(user, |window| window.proof(connection, proof, now_ms))
+    }
+
+    /// M5; waits for the owner.
+    pub async fn pair_enrol(
+        self: &Arc<Self>,
+        user: UserId,
+        connection: ConnectionId,
+        enrol: Enrol,
+    ) -> Result<Enrolled, Code> {
+        let owner = self.owner(user).map_err(|_| Code::WindowGone)?;
+        let mut changed = owner.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            let (runtime, owner, enrol) = (Arc::clone(self), Arc::clone(&owner), enrol.clone());
+            let tried = tokio::task::spawn_blocking(move || {
+                runtime.try_enrol(&owner, connection, &enrol, clock::epoch_ms())
+            });
+            let until_ms = match tried.await.unwrap_or(Err(Code::Starting))? {
+                Tried::Enrolled(enrolled) => return Ok(*enrolled),
+                Tried::Wait { until_ms } => until_ms,
+            };
+            let left = std::time::Duration::from_millis(until_ms.saturating_sub(clock::epoch_ms()) + 1);
+            // Either the owner has spoken, or the time is over and the window says so.
+            let _ = tokio::time::timeout(left, changed.changed()).await;
+        }
+    }
+
+    /// A pairing connection has ended.
+    pub fn pair_lost(&self, user: UserId, connection: ConnectionId, now_ms: u64) {
+        let lost = self.with_window(user, |window| window.connection_lost(connection, now_ms));
+        if let Err(error) = lost {
+            tracing::warn!(user = %user.short(), error = %crate::chain(&error), "the end of a pairing was not kept");
+        }
+    }
+
+    /// Lets time pass for a window; its names are withdrawn once it is over.
+    pub fn tick_window(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
+        self.with_window(user, |window| window.tick(now_ms)).map(drop)
+    }
+
+    /// Lets time pass for every window, ends leases of labels and granted paths. To be called every few seconds.
+    pub fn tick_doors(&self, now_ms: u64) {
+        for user in self.owners.users() {
+            let swept = self.tick_window(user, now_ms).and_then(|()| self.sweep_devices(user, now_ms));
+            if let Err(error) = swept {
+                tracing::warn!(user = %user.short(), error = %crate::chain(&error), "doors were not tidied");
+            }
+        }
+    }
+
+    fn sweep_devices(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
+        let owner = self.owner(user)?;
+        let mut state = owner.state();
+        let mut access = state.access.clone();
+        let swept = access.devices.sweep(now_ms);
+        if access.devices.revision() == state.access.devices.revision() {
+            return Ok(());
+        }
+        owner.keep(&access)?;
+        state.access = access;
+        drop(state);
+        self.owners.withdraw(user, swept.freed.into_iter().map(Name::Label));
+        for device in swept.stale {
+            tracing::info!(user = %user.short(), %device, "device was not here for 180 days");
+        }
+        Ok(())
+    }
+
+    /// One event of the window, its record on disk before the answer; `None`: there is none.
+    fn with_window<T>(
+        &self,
+        user: UserId,
+        event: impl FnOnce(&mut Window) -> Step<T>,
+    ) -> Result<Option<T>, OwnerError> {
+        let Some(owner) = self.owners.get(user) else { return Ok(None) };
+        let mut state = owner.state();
+        let Some(window) = &mut state.window else { return Ok(None) };
+        let step = event(window);
+        let moved = step.record().is_some();
+        let answer = persist(&owner, &mut state, step)?;
+        self.close_if_over(&mut state, user);
+        drop(state);
+        if moved {
+            owner.tell();
+        }
+        Ok(Some(answer))
+    }
+
+    fn close_if_over(&self, state: &mut State, user: UserId) {
+        if !state.access.window.as_ref().is_some_and(handshake::pairing::WindowRecord::is_over) {
+            return;
+        }
+        if let Some(window) = &state.window {
+            let selector = window.selector().map(Name::Selector);
+            self.owners.withdraw(user, [Name::Label(window.label())].into_iter().chain(selector));
+        }
+        state.terms = None;
+    }
+
+    fn of_window<T>(
+        &self,
+        user: UserId,
+        event: impl FnOnce(&mut Window) -> Step<Result<T, Code>>,
+    ) -> Result<T, Code> {
+        match self.with_window(user, event) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(Code::WindowGone),
+            Err(error) => {
+                tracing::error!(user = %user.short(), error = %crate::chain(&error), "pairing not kept");
+                Err(Code::Starting)
+            }
+        }
+    }
+
+    fn try_enrol(
+        &self,
+        owner: &Owner,
+        connection: ConnectionId,
+        enrol: &Enrol,
+        now_ms: u64,
+    ) -> Result<Tried, Code> {
+        let failed = |error: OwnerError| {
+            tracing::error!(user = %owner.user.short(), error = %crate::chain(&error), "device not enrolled");
+            // The window is used up either way: whoever tries again needs another code.
+            if matches!(error, OwnerError::Change(_)) { Code::NotApproved } else { Code::WindowGone }
+        };
+        let terms = owner.state().terms.clone();
+        match self.of_window(owner.user, |window| window.enrol(connection, enrol, now_ms))? {
+            Enrolment::Wait { until_ms } => Ok(Tried::Wait { until_ms }),
+            Enrolment::Ready(device) => {
+                let terms = terms.ok_or(Code::WindowGone)?;
+                let enrolled = self.enrol(owner, *device, &terms, now_ms).map_err(failed)?;
+                owner.tell();
+                Ok(Tried::Enrolled(Box::new(enrolled)))
+            }
+        }
+    }
+
+    fn enrol(
+        &self,
+        owner: &Owner,
+        device: handshake::pairing::NewDevice,
+        terms: &Terms,
+        now_ms: u64,
+    ) -> Result<Enrolled, OwnerError> {
+        let user = owner.user;
+        let id = device.device.device_id();
+        let (wrap_pub, label) = (device.wrap_pub, draw_label()?);
+        let scopes = if terms.admin { Scopes::ALL } else { Scopes::PHONE };
+        let new = NewDevice {
+            spki: device.device,
+            wrap_pub,
+            label,
+            name: device.name,
+            platform: device.platform,
+            scopes,
+        };
+        // Asked before anything is sealed: a key that a device has or had comes in no second time, and a slot for it
+        // would stay behind, or take the place of the one that its device opens.
+        owner.state().access.devices.clone().enrol(new.clone(), now_ms).map_err(OwnerError::Change)?;
+        // A change of key between slot and table would leave the device without a slot.
+        let one_at_a_time = owner.changing();
+        self.give_slot(owner, id, wrap_pub, terms)?;
+        self.change_access(user, |access| access.devices.enrol(new, now_ms).map_err(OwnerError::Change))?;
+        drop(one_at_a_time);
+        self.owners.register(label, Route { user, kind: Kind::Native(id) })?;
+        let store = self.person(user).map_err(OwnerError::Call)?;
+        let head = store.store.head();
+        Ok(Enrolled {
+            user_id: user,
+            device_id: id,
+            label,
+            host: terms.host.clone(),
+            port: terms.port,
+            spki_r: *self.signing_key(user)?.spki(),
+            next_pins: Vec::new(),
+            scopes: scopes.iter().map(|scope| scope.to_string()).collect(),
+            head: Some(super::native::head_of(&head)),
+        })
+    }
+
+    /// Wraps the data key for a device, while nobody else changes slots; where there is no store yet, it is made, with a key that nobody else has.
+    fn give_slot(
+        &self,
+        owner: &Owner,
+        device: handshake::encoding::DeviceId,
+        to: WrapPub,
+        terms: &Terms,
+    ) -> Result<(), OwnerError> {
+        let user = owner.user;
+        let fresh = !self.store_folder(user).exists();
+        let unattended = self.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
+        if fresh && unattended {
+            // The host's slot comes with the store.
+            self.person(user).map_err(OwnerError::Call)?;
+        }
+        let held = if fresh && !unattended {
+            Held { key: DataKey::random().map_err(OwnerError::Key)?, generation: 1 }
+        } else {
+            self.key_of(user)?
+        };
+        // Slots of a pairing that broke off before the store was made are of no use.
+        let mut slots = if fresh && !unattended { Slots::default() } else { Slots::read(owner.folder())? };
+        slots.seal(user, Holder::Device(device), to, &held)?;
+        if let Some(phrase) = terms.recovery {
+            slots.seal(user, Holder::Recovery, phrase, &held)?;
+        }
+        let inbox = slots.inbox().is_none().then(|| InboxKey::random(&SystemRandom::new()));
+        let inbox = inbox.transpose().map_err(|_| OwnerError::NoRandomness)?;
+        slots.write(owner.folder())?;
+        if fresh && !unattended {
+            Store::create(&self.store_folder(user), user, &held, &self.store_options())
+                .map_err(OwnerError::Store)?;
+            self.hold(user, held)?;
+        }
+        let Some(inbox) = inbox else { return Ok(()) };
+        let person = self.person(user).map_err(OwnerError::Call)?;
+        let mut batch = Batch::new();
+        batch.put_document(INBOX_KEY, inbox.to_bytes().expose().to_vec());
+        person.store.commit(batch).map_err(OwnerError::Commit)?;
+        slots.set_inbox(inbox.public());
+        slots.write(owner.folder())
+    }
+}
+
+enum Tried {
+    Enrolled(Box<Enrolled>),
+    Wait { until_ms: u64 },
+}
+
+/// Puts a window's record on disk before its answer can be had.
+fn persist<T>(owner: &Owner, state: &mut State, step: Step<T>) -> Result<T, OwnerError> {
+    let mut access = state.access.clone();
+    let answer = step.after(|record, _| {
+        access.window = Some(record.clone());
+        owner.keep(&access)
+    })?;
+    state.access = access;
+    Ok(answer)
+}

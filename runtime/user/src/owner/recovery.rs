@@ -1,0 +1,85 @@
+//! The recovery phrase: what opens a store whose devices are all gone. The phrase itself never comes here: whoever has it
+//! opens the slot elsewhere, and hands over the data key.
+
+use handshake::keys::Slot;
+use runtime_store::Store;
+use runtime_types::UserId;
+
+use super::slots::{Holder, Slots};
+use super::{LockState, OwnerError};
+use crate::runtime::Runtime;
+
+/// How long a phrase waits while devices are active, ms: their owner has a day to notice.
+pub const RECOVERY_DELAY_MS: u64 = 24 * 3_600_000;
+
+/// What a phrase is to open.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// The data key, wrapped for the phrase.
+    pub slot: Slot,
+    /// From when on it may be handed over, ms since 1970; `None`: now.
+    pub from_ms: Option<u64>,
+}
+
+impl Runtime {
+    /// Begins a recovery. Where devices are active it has to wait; a contact of one of them ends it.
+    ///
+    /// # Errors
+    /// [`OwnerError::NoPhrase`] where there is no slot for one.
+    pub fn begin_recovery(&self, user: UserId, now_ms: u64) -> Result<Recovery, OwnerError> {
+        let generation = Store::key_generation(&self.store_folder(user)).map_err(OwnerError::Store)?;
+        let slots = Slots::read(&self.people().folder(user))?;
+        let slot = generation.and_then(|generation| slots.find(Holder::Recovery, generation));
+        let slot = slot.cloned().ok_or(OwnerError::NoPhrase)?;
+        let active = self.devices(user)?.iter().any(|device| device.status != "revoked");
+        if !active {
+            return Ok(Recovery { slot, from_ms: None });
+        }
+        let asked_ms = self.owner(user)?.state().access.recovery_asked_ms;
+        let asked_ms = match asked_ms {
+            Some(asked_ms) => asked_ms,
+            None => self.change_access(user, |access| {
+                access.recovery_asked_ms = Some(now_ms);
+                Ok(now_ms)
+            })?,
+        };
+        let from_ms = asked_ms + RECOVERY_DELAY_MS;
+        Ok(Recovery { slot, from_ms: (now_ms < from_ms).then_some(from_ms) })
+    }
+
+    /// Ends a recovery with the key that the phrase opened: the store is unlocked, so that a phone can be paired.
+    ///
+    /// # Errors
+    /// [`OwnerError::Wait`] before its time, [`OwnerError::WrongKey`].
+    pub fn end_recovery(
+        &self,
+        user: UserId,
+        generation: u32,
+        key: [u8; 32],
+        now_ms: u64,
+    ) -> Result<LockState, OwnerError> {
+        if let Some(from_ms) = self.begin_recovery(user, now_ms)?.from_ms {
+            return Err(OwnerError::Wait { until_ms: from_ms });
+        }
+        let state = self.unlock(user, generation, key)?;
+        self.change_access(user, |access| {
+            access.recovery_asked_ms = None;
+            Ok(())
+        })?;
+        Ok(state)
+    }
+
+    /// Whether somebody wants to use the phrase, and from when on they may, ms since 1970.
+    pub fn recovery_pending(&self, user: UserId) -> Option<u64> {
+        let owner = self.owners.get(user)?;
+        let asked_ms = owner.state().access.recovery_asked_ms;
+        asked_ms.map(|asked_ms| asked_ms + RECOVERY_DELAY_MS)
+    }
+}
+
+impl Runtime {
+    /// Whether a recovery phrase opens the store.
+    pub fn has_recovery(&self, user: UserId) -> Result<bool, OwnerError> {
+        Ok(Slots::read(&self.people().folder(user))?.has_recovery())
+    }
+}
