@@ -51,7 +51,8 @@ fn table() -> Result<String, Box<dyn Error>> {
 /// Holds what `cargo xtask cells` noted of the contract, a line of file names and then the files, against the files.
 fn check_contract(home: &Path) -> Result<(), Box<dyn Error>> {
     let noted = read(&home.join("contract"))?;
-    let (names, mut noted) = noted.split_once('\n').ok_or("the contract of the cells has no line of names")?;
+    let (names, mut noted) =
+        noted.split_once('\n').ok_or("the contract of the cells has no line of names")?;
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..");
     for name in names.split(' ') {
         let now = read(&root.join(name))?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
-use crate::verbs::{export, phone, pipeline, serve, types, user};
+use crate::verbs::{device, export, gateway, pair, phone, pipeline, serve, types, user};
 use crate::{bench, demo, replay};
 
 #[derive(Debug, Parser)]
@@ -29,6 +29,9 @@ enum Verb {
     /// Answer phones on one port and run each person's cells
     #[command(after_help = serve::EXAMPLE)]
     Serve(serve::Args),
+    /// Stand in front of many hosts at one address, and pass on what comes for each
+    #[command(after_help = gateway::EXAMPLE)]
+    Gateway(gateway::Args),
     /// Show a day of an invented person, from phone to diary
     #[command(after_help = "Example:\n  cellar demo\n  cellar demo --keep /tmp/demo")]
     Demo(demo::Args),
@@ -43,6 +46,12 @@ enum Verb {
     /// Write a person's diary as GeoJSON, GPX or CSV
     #[command(after_help = export::EXAMPLE)]
     Export(export::Args),
+    /// Show a code with which a phone becomes one of a person's devices
+    #[command(after_help = pair::EXAMPLE)]
+    Pair(pair::Args),
+    /// List, approve, rename and revoke a person's devices
+    #[command(subcommand)]
+    Device(device::Verb),
     /// Act as a phone
     #[command(subcommand)]
     Phone(phone::Verb),
@@ -68,12 +77,15 @@ pub fn main() -> ExitCode {
     let Cli { json, verb } = Cli::parse();
     let done = match verb {
         Verb::Serve(args) => serve::run(&args, json),
+        Verb::Gateway(args) => gateway::run(&args, json),
         Verb::Demo(args) => demo::run(&args, json).map_err(|error| {
             Failure::of(&error, "look at what failed, or report it with `cellar --version`")
         }),
         Verb::Replay(args) => run_replay(&args, json),
         Verb::User(verb) => user::run(verb, json),
         Verb::Export(args) => export::run(args, json),
+        Verb::Pair(args) => pair::run(&args, json),
+        Verb::Device(verb) => device::run(verb, json),
         Verb::Phone(verb) => phone::run(verb, json),
         Verb::Pipeline(verb) => pipeline::run(verb, json),
         Verb::Types => types::run(json),

@@ -3,11 +3,16 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use runtime_user::{EngineKind, Rhythm, Settings};
+use runtime_user::{EngineKind, Rhythm, Runtime, SessionTerms, Settings};
 use serde::{Deserialize, Serialize};
 
-use crate::http::{BodyLimits, Patience, ServerLimits};
+use crate::http::{App, BodyLimits, Patience, ServerLimits};
+use crate::port::NativeApp;
+
+/// How many requests a second a device may make on one connection.
+pub const REQUESTS_PER_S: u32 = 50;
 
 /// Everything that can be set. What a file leaves out has its default; what a file has that is not here is an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,8 +23,12 @@ pub struct Config {
     /// What phones are told to connect to, `HOST:PORT`; none: the address that is listened at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_address: Option<String>,
-    /// The certificate.
+    /// The certificate of the front for phones that cannot pair.
     pub tls: Tls,
+    /// The front for phones that cannot pair.
+    pub legacy: Legacy,
+    /// A gateway in front of this host.
+    pub gateway: Gateway,
     /// What requests may cost.
     pub limits: Limits,
     /// People's stores.
@@ -46,6 +55,29 @@ pub struct Tls {
     pub names: Vec<String>,
 }
 
+/// The front for phones that cannot pair: it ends TLS for everybody and tells people by their tokens, so whoever runs
+/// the host can read what comes through it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Legacy {
+    /// Whether it is open.
+    pub enabled: bool,
+}
+
+/// A gateway in front of this host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    /// Addresses whose word on where a caller comes from is taken; what comes from elsewhere is read as it is.
+    pub trusted: Vec<std::net::IpAddr>,
+    /// Where this host tells the gateway which names are its own, `HOST:PORT`; none: there is no gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub register: Option<SocketAddr>,
+    /// The file with the secret that the gateway knows this host by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<PathBuf>,
+}
+
 /// What requests may cost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -60,6 +92,8 @@ pub struct Limits {
     pub headers_max: usize,
     /// Connections at one moment.
     pub connections_max: usize,
+    /// The first message of a client, ms.
+    pub hello_ms: u64,
     /// The TLS handshake, ms.
     pub handshake_ms: u64,
     /// The head of a request, ms.
@@ -84,6 +118,7 @@ impl Default for Limits {
             head_bytes_max: 32 * 1024,
             headers_max: 64,
             connections_max: 1024,
+            hello_ms: 3_000,
             handshake_ms: 10_000,
             head_ms: 10_000,
             idle_ms: 75_000,
@@ -115,6 +150,10 @@ pub struct People {
     pub open_max: usize,
     /// A person that nobody asked for this long is put to sleep, ms.
     pub idle_close_ms: u64,
+    /// How long a store may be open after a device's last contact, for owners who give a lease, ms.
+    pub lease_ms: u64,
+    /// The same for owners whose phone unlocks for a while only, ms.
+    pub phone_unlocked_ms: u64,
 }
 
 /// Cells.
@@ -176,6 +215,8 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8443)),
             public_address: None,
             tls: Tls::default(),
+            legacy: Legacy::default(),
+            gateway: Gateway::default(),
             limits: Limits::default(),
             people: People::default(),
             cells: Cells::default(),
@@ -187,7 +228,13 @@ impl Default for Config {
 
 impl Default for People {
     fn default() -> Self {
-        Self { engine: Engine::Redb, open_max: 512, idle_close_ms: 300_000 }
+        Self {
+            engine: Engine::Redb,
+            open_max: 512,
+            idle_close_ms: 300_000,
+            lease_ms: 7 * 24 * 3_600_000,
+            phone_unlocked_ms: 3_600_000,
+        }
     }
 }
 
@@ -310,6 +357,12 @@ impl Config {
                 "certificate and key come together",
             ),
             (
+                self.gateway.register.is_some() != self.gateway.secret.is_some(),
+                "gateway",
+                "half of it".to_owned(),
+                "register and secret come together",
+            ),
+            (
                 self.pipeline.wait_max_ms < self.pipeline.quiet_ms,
                 "pipeline.wait_max_ms",
                 self.pipeline.wait_max_ms.to_string(),
@@ -353,6 +406,8 @@ impl Config {
             },
             open_people_max: self.people.open_max,
             idle_close_ms: self.people.idle_close_ms,
+            lease_ms: self.people.lease_ms,
+            phone_unlocked_ms: self.people.phone_unlocked_ms,
             endpoint_threads: or_default(self.cells.endpoint_threads, defaults.endpoint_threads),
             stage_threads: or_default(self.cells.stage_threads, defaults.stage_threads),
             slots: self.cells.slots,
@@ -364,11 +419,25 @@ impl Config {
         })
     }
 
+    /// The host of the address that phones are told.
+    pub fn public_host(&self) -> String {
+        let told = self.public_address.as_deref().and_then(|address| address.rsplit_once(':'));
+        told.map_or_else(|| self.listen.ip().to_string(), |(host, _)| host.to_owned())
+    }
+
+    /// What answers paired devices.
+    pub fn native(&self, app: Arc<App<Arc<Runtime>>>) -> NativeApp {
+        let terms =
+            SessionTerms { body_bytes_max: self.limits.body_bytes_max, requests_per_s_max: REQUESTS_PER_S };
+        NativeApp { app, terms, idle_ms: self.limits.idle_ms }
+    }
+
     /// What connections may cost.
     pub fn server(&self) -> ServerLimits {
         let limits = &self.limits;
         ServerLimits {
             connections_max: limits.connections_max,
+            hello_ms: limits.hello_ms,
             handshake_ms: limits.handshake_ms,
             head_bytes_max: limits.head_bytes_max,
             headers_max: limits.headers_max,
@@ -419,6 +488,11 @@ mod tests {
         let full = Config {
             public_address: Some(String::new()),
             tls: Tls { certificate: Some(PathBuf::new()), key: Some(PathBuf::new()), names: Vec::new() },
+            gateway: Gateway {
+                register: Some(([10, 0, 0, 1], 8444).into()),
+                secret: Some(PathBuf::new()),
+                ..Gateway::default()
+            },
             pipeline: Pipeline { stages: Some(PathBuf::new()), ..Pipeline::default() },
             ..Config::default()
         };
@@ -454,6 +528,7 @@ mod tests {
             "limits.connections_max = 0",
             "limits.body_bytes_max = 300000000",
             "tls.key = 'x'",
+            "gateway.register = '10.0.0.1:8444'",
             "people.open_max = 0",
             "pipeline.wait_max_ms = 1000",
             "pipeline.every_ms = 1000",

@@ -5,21 +5,25 @@
 
 mod diary;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args as ClapArgs;
+use handshake::device::{DeviceName, Platform};
+use handshake::encoding::{KeyKind, QrCode};
 use runtime_simulator::{Person, Phone as PhoneKind, SimulatedDay, TruthTrip, simulate_day};
-use runtime_user::{PipelineReport, Runtime, UserId};
+use runtime_user::{PipelineReport, Runtime, UserId, WindowWish};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cells;
 use crate::config::Config;
+use crate::http::service::epoch_ms;
 use crate::http::{App, Budget, Server};
-use crate::phone::{Connect, Phone};
-use crate::tls::Identity;
+use crate::phone::{Code, Native, Phone, PhoneFile, PhoneKeys, pair};
+use crate::port::{PortFront, PortParts};
 use diary::Diary;
 
 /// How to show it.
@@ -64,9 +68,9 @@ pub enum DemoError {
     /// The person cannot be added.
     #[error("the person cannot be added")]
     People(#[from] runtime_user::people::PeopleError),
-    /// No certificate.
-    #[error("the host has no certificate")]
-    Identity(#[from] crate::tls::IdentityError),
+    /// No phone was paired.
+    #[error("the phone cannot be paired")]
+    Owner(#[from] runtime_user::OwnerError),
     /// The phone got no answer.
     #[error("the phone got no answer")]
     Phone(#[from] crate::phone::PhoneError),
@@ -83,6 +87,9 @@ pub enum DemoError {
 struct Shown {
     person: String,
     address: String,
+    digits: String,
+    device: String,
+    pair_ms: f64,
     entries_put: usize,
     batches: usize,
     put_ms: f64,
@@ -130,19 +137,28 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), DemoError> {
 async fn live(folder: &Path, day: &SimulatedDay) -> Result<Shown, DemoError> {
     let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
     let runtime = Runtime::open(config.runtime(folder)?, cells::BUILT_IN)?;
-    let identity = Identity::load_or_make(folder, &[])?;
-    let server = Server::bind(config.listen, identity.server_config()?, config.server()).await?;
-    let address = server.address()?;
     let budget = Budget::new(config.limits.bodies_bytes_max);
     let app = Arc::new(App { backend: Arc::clone(&runtime), limits: config.bodies(), budget });
+    let front = PortFront::new(PortParts {
+        runtime: Arc::clone(&runtime),
+        host: config.listen.ip().to_string(),
+        legacy: None,
+        gateways: Vec::new(),
+        native: Arc::new(config.native(Arc::clone(&app))),
+        limits: config.server(),
+    });
+    let server = Server::bind(config.listen, front, config.server()).await?;
+    let address = server.address()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(app, async { drop(stopped.await) }));
 
     let last = day.truth.last().map_or(0.0, |trip| trip.end_ts);
-    let (user, token) = runtime.people().add("Demo", last)?;
-    let connect =
-        Connect { host: address.ip().to_string(), port: address.port(), token, pin: identity.pin() };
-    let mut phone = Phone::connect(connect).await?;
+    let user = runtime.people().add_owner("Demo", last)?;
+    let pairing = Instant::now();
+    let (file, digits) = pair_phone(&runtime, user, address).await?;
+    let pair_ms = pairing.elapsed().as_secs_f64() * 1e3;
+    let device = file.state.device.to_string();
+    let mut phone = Phone::paired(Native::open(file).await?);
     let putting = Instant::now();
     let batches = phone.put(&day.entries).await?;
     let put_ms = putting.elapsed().as_secs_f64() * 1e3;
@@ -164,6 +180,9 @@ async fn live(folder: &Path, day: &SimulatedDay) -> Result<Shown, DemoError> {
     Ok(Shown {
         person: user.short(),
         address: address.to_string(),
+        digits,
+        device,
+        pair_ms,
         entries_put: day.entries.len(),
         batches,
         put_ms,
@@ -173,6 +192,41 @@ async fn live(folder: &Path, day: &SimulatedDay) -> Result<Shown, DemoError> {
         read_ms,
         data: None,
     })
+}
+
+/// Pairs the phone as people do: one scans what the other shows, both look at six digits, the owner approves.
+async fn pair_phone(
+    runtime: &Arc<Runtime>,
+    user: UserId,
+    address: SocketAddr,
+) -> Result<(PhoneFile, String), DemoError> {
+    let wish = WindowWish {
+        host: address.ip().to_string(),
+        port: address.port(),
+        lifetime_ms: None,
+        typed: true,
+        admin: false,
+        recovery: None,
+    };
+    let invitation = runtime.open_window(user, wish, epoch_ms())?;
+    let nothing = |what: &str| DemoError::Nothing(what.to_owned());
+    let code = QrCode::parse(&invitation.qr).map_err(|_| nothing("the code does not read"))?;
+    let keys = PhoneKeys::random(KeyKind::P256).map_err(|_| nothing("there is no randomness"))?;
+    let name = DeviceName::new("Demo phone").map_err(|_| nothing("the phone has no name"))?;
+    let (show, shown) = tokio::sync::oneshot::channel();
+    let phone = tokio::spawn(pair(Code::Scanned(code), keys, name, Platform::Android, |digits| {
+        // Where nobody looks any more, the pairing has failed already.
+        let _ = show.send(digits.to_string());
+    }));
+    if let Ok(digits) = shown.await {
+        let claim = runtime.pairing_status(user, epoch_ms())?.and_then(|status| status.claim);
+        let same = claim.is_some_and(|claim| claim.digits == digits);
+        runtime.answer_pairing(user, invitation.window, same, epoch_ms())?;
+        let file = phone.await.map_err(std::io::Error::other)??;
+        return Ok((file, digits));
+    }
+    let failed = phone.await.map_err(std::io::Error::other)?;
+    Err(failed.err().map_or_else(|| nothing("the phone showed no digits"), DemoError::Phone))
 }
 
 async fn run_pipeline(runtime: &Arc<Runtime>, user: UserId, now: f64) -> Result<PipelineReport, DemoError> {
@@ -194,9 +248,15 @@ fn diary_query() -> Value {
 /// For people: what went in, what the stages did, the diary beside what really happened.
 fn tell(shown: &Shown, day: &SimulatedDay) -> String {
     let mut text = format!(
-        "A phone put {} entries of one day in {} batches over TLS to {}: {:.0} ms, each on disk before its answer.\n",
-        shown.entries_put, shown.batches, shown.address, shown.put_ms
+        "A phone scanned a code, both sides showed {}, and it was let in as device {} in {:.0} ms.\n",
+        shown.digits,
+        &shown.device[..12.min(shown.device.len())],
+        shown.pair_ms
     );
+    text.push_str(&format!(
+        "It put {} entries of one day in {} batches over TLS to {}: {:.0} ms, each on disk before its answer.\n",
+        shown.entries_put, shown.batches, shown.address, shown.put_ms
+    ));
     for stage in shown.pipeline.stages.iter().filter(|stage| !stage.off) {
         text.push_str(&format!(
             "  {:25} cell {:24} read {:5}, wrote {:5} entries in {:6.1} ms\n",

@@ -1,6 +1,6 @@
 //! The host: one port, TLS, HTTP, configuration, many people; and everything that `cellar` can do.
 //!
-//! * Holds: [`http`] and [`tls`] (the port), [`admin`] (people), [`phone`] (a phone on the command line), [`cli`] and
+//! * Holds: [`port`], [`http`] and [`tls`] (the port), [`gateway`] (one address for many hosts), [`admin`] (people), [`phone`] (a phone on the command line), [`cli`] and
 //!   [`verbs`] (the binary), [`config`] and [`logs`].
 //! * Units: limits end in their unit.
 //! * Not here: what happens to a request behind its route (`runtime/user`).
@@ -12,9 +12,11 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod failure;
+pub mod gateway;
 pub mod http;
 pub mod logs;
 pub mod phone;
+pub mod port;
 pub mod replay;
 pub mod tls;
 pub mod verbs;

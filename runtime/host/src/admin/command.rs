@@ -21,7 +21,18 @@ pub enum Command {
     Add {
         /// What to call them.
         name: String,
+        /// Whether the host opens the store by itself, for a phone that cannot pair.
+        unattended: bool,
     },
+    /// Gives a person another token.
+    Token {
+        /// Whom.
+        user: String,
+        /// Whether the ones before are of no use any more.
+        revoke_others: bool,
+    },
+    /// What owners ask: devices, pairing, locks.
+    Owner(super::owner::OwnerCommand),
     /// Everybody.
     List,
     /// One person: record, streams, disk.
@@ -123,11 +134,27 @@ const SEE_LOG: &str = "look into the host's log, and try again";
 /// [`Failure`] with the remedy.
 pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value, Failure> {
     match command {
-        Command::Add { name } => {
+        Command::Add { name, unattended: false } => {
+            let user =
+                runtime.people().add_owner(&name, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            Ok(json!({ "id": user.dashed(), "name": name }))
+        }
+        Command::Add { name, unattended: true } => {
             let (user, token) =
                 runtime.people().add(&name, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
             Ok(json!({ "id": user.dashed(), "name": name, "connect": door.connection(token.reveal()) }))
         }
+        Command::Token { user, revoke_others } => {
+            let id = find(runtime, &user)?;
+            let token = runtime.people().new_token(id, revoke_others);
+            let token = token.map_err(|error| Failure::of(&error, SEE_LOG))?;
+            let label = runtime.web_label(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            let (host, port) = door.address.rsplit_once(':').unwrap_or((&door.address, "443"));
+            let own =
+                format!("https://{}:{port}/", handshake::encoding::server_name(&label.to_string(), host));
+            Ok(json!({ "id": id.dashed(), "connect": door.connection(token.reveal()), "own": own }))
+        }
+        Command::Owner(command) => super::owner::execute(runtime, door, command),
         Command::List => {
             let records = runtime.people().records().map_err(|error| Failure::of(&error, SEE_LOG))?;
             Ok(records.iter().map(person).collect())
@@ -137,6 +164,7 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
             let id = find(runtime, &user)?;
             runtime.people().suspend(id, suspended).map_err(|error| Failure::of(&error, SEE_LOG))?;
             if suspended {
+                runtime.look_again(id);
                 runtime.put_to_sleep(id);
             } else if runtime.pending(id).is_some() {
                 runtime.data_arrived(id, now());
@@ -154,13 +182,13 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
         }
         Command::Erase { user } => {
             let id = find(runtime, &user)?;
-            runtime.erase(id).map_err(|error| {
+            let receipt = runtime.erase(id).map_err(|error| {
                 Failure::of(
                     &error,
                     "the person is suspended now; try again when nothing of theirs is running",
                 )
             })?;
-            Ok(json!({ "id": id.dashed(), "erased": true }))
+            Ok(json!({ "id": id.dashed(), "erased": true, "receipt": receipt }))
         }
         Command::PipelineRun { user } => {
             let report = runtime.run_pipeline(find(runtime, &user)?, now());
@@ -196,7 +224,7 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
     }
 }
 
-fn find(runtime: &Runtime, user: &str) -> Result<UserId, Failure> {
+pub(super) fn find(runtime: &Runtime, user: &str) -> Result<UserId, Failure> {
     runtime.people().find(user).map_err(|error| Failure::of(&error, SEE_LIST))
 }
 

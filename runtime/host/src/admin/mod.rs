@@ -11,8 +11,10 @@ mod diary;
 mod export;
 mod folder;
 mod import;
+mod owner;
 mod socket;
 
 pub use command::{Command, Door, execute};
 pub use folder::{Claim, FolderError, claim};
+pub use owner::OwnerCommand;
 pub use socket::{Desk, ask};

@@ -5,7 +5,11 @@
 
 mod disk;
 mod endpoint;
+mod handshake;
 mod instance;
+mod limits;
+mod memory;
+mod native;
 mod network;
 mod people;
 mod pipeline;
@@ -25,7 +29,7 @@ pub use rounds::Comparison;
 /// What to measure.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// One of instance, endpoint, put, scan, disk, people, pipeline, wake; all of them if none is named
+    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory; all of them if none is named
     name: Option<String>,
 }
 
@@ -34,7 +38,9 @@ pub struct Args {
 #[non_exhaustive]
 pub enum BenchError {
     /// No benchmark of that name.
-    #[error("no benchmark is called {0}: use instance, endpoint, put, scan, disk, people, pipeline or wake")]
+    #[error(
+        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake or memory"
+    )]
     Unknown(String),
     /// The operating system refused.
     #[error("the operating system refused")]
@@ -65,15 +71,18 @@ pub type Figures = Result<Vec<Comparison>, BenchError>;
 /// One benchmark: its name, its question, and how it is answered.
 type Benchmark = (&'static str, &'static str, fn() -> Figures);
 
-const BENCHMARKS: [Benchmark; 8] = [
+const BENCHMARKS: [Benchmark; 11] = [
     ("instance", "What does a fresh instance cost, and do two threads make twice as many?", instance::run),
     ("endpoint", "What does a cell add to a request?", endpoint::run),
+    ("handshake", "What does it cost the host to let a paired phone in?", handshake::run),
     ("put", "How long does a phone wait for 1,000 entries to be durable?", put::run),
     ("scan", "How fast do 100,000 entries come back?", scan::run),
     ("disk", "What does an entry take on disk?", disk::run),
     ("people", "What do 10,000 idle people cost?", people::run),
     ("pipeline", "What does a person's day cost, from the phone's entries to the diary?", pipeline::run),
+    ("limits", "How far from its limits does each stage's cell stay?", limits::run),
     ("wake", "How long does an idle person's first reply take?", wake::run),
+    ("memory", "What do a put and a run cost this build, in processor time?", memory::run),
 ];
 
 /// Runs the named benchmark, or all; prints each table as it comes, or everything as JSON.

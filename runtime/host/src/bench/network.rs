@@ -49,8 +49,11 @@ impl Network {
         let budget = Budget::new(config.limits.bodies_bytes_max);
         let app = Arc::new(App { backend, limits: config.bodies(), budget });
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server =
-            self.tokio.block_on(Server::bind(any_port, Arc::clone(&self.server), config.server()))?;
+        let server = self.tokio.block_on(Server::bind(
+            any_port,
+            tokio_rustls::TlsAcceptor::from(Arc::clone(&self.server)),
+            config.server(),
+        ))?;
         let address = server.address()?;
         self.tokio.spawn(server.serve(app, std::future::pending()));
         Ok(address)

@@ -27,6 +27,11 @@ const NOW: f64 = 1_900_000_000.0;
 /// The share of the reference's computing that may be spent.
 const SHARE_MAX: f64 = 0.01;
 
+/// The largest recorded day, by its size as it was imported; `None` where nothing is recorded.
+pub(super) fn largest_day() -> Result<Option<(String, Vec<u8>)>, BenchError> {
+    days::largest()
+}
+
 pub(super) fn run() -> Figures {
     let folder = tempfile::tempdir()?;
     let runtime = Runtime::open(Settings::at(folder.path()), cells::BUILT_IN)?;

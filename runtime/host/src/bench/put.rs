@@ -1,6 +1,7 @@
 //! How long does a phone wait for 1,000 entries to be durable?
 //!
-//! * Work: a put of 1,000 locations over TLS, through the cell into a person's store, until the 200 is there.
+//! * Work: a put of 1,000 locations by a paired phone on its connection, through the cell into its owner's store, until
+//!   the 200 is there.
 //! * Against: the same bytes appended to a file in the same folder, and `fdatasync`.
 //! * Reports: that, and the same with parts left out, to say where the time goes.
 //! * Sketch: one sync each, 1 to 4 ms by the disk's mood; the cell reads half a megabyte of JSON in about 2 ms.
@@ -11,15 +12,17 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use handshake::encoding::KeyKind;
 use runtime_store::Batch;
 use runtime_types::StreamKey;
-use runtime_user::{Answer, Body, Call, Person, Runtime, Settings, UserId};
+use runtime_user::{Answer, Body, Call, Person, Runtime, UserId};
 
-use super::network::{Network, request};
+use super::native::{NO_GATEWAYS, NativeHost, broken};
 use super::rounds::{Comparison, compare, time};
 use super::sample::{self, Sample};
 use super::{BenchError, Figures};
-use crate::cells;
+use crate::phone::Native;
 
 const ENTRIES: usize = 1_000;
 const ROUNDS: usize = 31;
@@ -31,21 +34,23 @@ const ADDED_MS_MAX: f64 = 5.0;
 
 pub(super) fn run() -> Figures {
     let folder = tempfile::tempdir()?;
-    let runtime = Runtime::open(Settings::at(folder.path()), cells::BUILT_IN)?;
+    let host = NativeHost::open(folder.path())?;
+    let runtime = Arc::clone(&host.runtime);
     let samples = sample::locations(SAMPLES);
     let mut raw = Raw::open(folder.path())?;
     let mut figures = Vec::new();
 
-    let (_, token) = runtime.people().add("over TLS", 0.0)?;
-    let bodies = bodies(&samples, token.reveal());
-    let network = Network::new(folder.path())?;
-    let address = network.serve(Arc::clone(&runtime))?;
-    let mut phone = network.connect(address)?;
-    let mut requests = bodies.iter().map(|body| request("/usercache/put", body)).cycle();
+    // A phone that paired names nobody: its key says who it is.
+    let bodies = bodies(&samples, "");
+    let address = host.serve(NO_GATEWAYS)?;
+    let file = host.pair(host.add("over TLS")?, address, KeyKind::P256)?;
+    let mut phone = host.tokio.block_on(Native::open(file)).map_err(broken)?;
+    let requests: Vec<_> = bodies.iter().map(|body| Bytes::copy_from_slice(body.as_bytes())).collect();
+    let mut requests = requests.iter().cycle();
     let post = || {
-        let request = requests.next().expect("a round for each request");
-        let (took, answered) = time(|| phone.post(&request));
-        answered.expect("the host stores");
+        let request = requests.next().expect("a round for each request").clone();
+        let (took, answered) = time(|| host.tokio.block_on(phone.post("/usercache/put", request)));
+        assert_eq!(answered.expect("the host answers").status, 200, "the host stores");
         took.as_secs_f64() * 1e3
     };
     let put = compare(ROUNDS, "ms", post, raw.appends(&bodies));
@@ -61,7 +66,8 @@ pub(super) fn run() -> Figures {
     let person = runtime.person(user)?;
     let commit = compare(ROUNDS, "ms", commits(&person, &samples), raw.appends(&bodies));
     figures.push(part(commit, "of it: batch and commit, without the cell"));
-    runtime.shutdown();
+    drop(phone);
+    host.shutdown();
     Ok(figures)
 }
 

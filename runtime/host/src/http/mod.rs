@@ -8,14 +8,15 @@
 pub mod backend;
 pub mod body;
 pub mod budget;
+pub mod guesses;
 pub mod refusal;
-mod reply;
+pub(crate) mod reply;
 pub mod routes;
 pub mod scan;
 pub mod server;
 pub mod service;
 mod utf8;
-mod watch;
+pub(crate) mod watch;
 
 pub use backend::Backend;
 pub use body::BodyLimits;

@@ -66,6 +66,19 @@ impl Refusal {
         Self::new(403, "unknown-token", message)
     }
 
+    /// Too many bad tokens came from there; `wait_ms` until one more is looked at.
+    pub fn too_many_tokens(wait_ms: u64) -> Self {
+        let message = "too many tokens that are nobody's were shown: nothing was stored, send it again later";
+        let seconds = u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+        Self::new(429, "too-many-tokens", message).retry_after(seconds)
+    }
+
+    /// The request is for another host than the connection.
+    pub fn wrong_authority() -> Self {
+        let message = "the request names another host than the connection: open one for that host";
+        Self::new(421, "wrong-authority", message)
+    }
+
     /// The header and the body name two tokens.
     pub fn two_users() -> Self {
         Self::new(403, "two-users", "the Authorization header and the body's `user` are different people's")

@@ -15,12 +15,12 @@ use super::watch::Phase;
 
 /// What the log gets of one request: nothing of its path, its body or its headers. Written when it is dropped.
 #[derive(Debug)]
-pub(super) struct Record {
-    pub(super) method: &'static str,
-    pub(super) route: &'static str,
-    pub(super) status: u16,
-    pub(super) user: Option<UserId>,
-    pub(super) bytes_in: u64,
+pub(crate) struct Record {
+    pub(crate) method: &'static str,
+    pub(crate) route: &'static str,
+    pub(crate) status: u16,
+    pub(crate) user: Option<UserId>,
+    pub(crate) bytes_in: u64,
     bytes_out: u64,
     started: Instant,
     complete: bool,
@@ -28,7 +28,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn start(method: &'static str, phase: Arc<Phase>) -> Self {
+    pub(crate) fn start(method: &'static str, phase: Arc<Phase>) -> Self {
         phase.request_began();
         Self {
             method,
@@ -81,13 +81,13 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(super) fn whole(bytes: Bytes, mut record: Record) -> Self {
+    pub(crate) fn whole(bytes: Bytes, mut record: Record) -> Self {
         // Nobody asks for the body of an answer to HEAD.
         record.complete = bytes.is_empty() || record.method == "HEAD";
         Self { content: Content::Whole(Some(bytes)), record, _held: None }
     }
 
-    pub(super) fn pieces(
+    pub(crate) fn pieces(
         pieces: mpsc::Receiver<Result<Bytes, Broken>>,
         record: Record,
         held: Option<Held>,

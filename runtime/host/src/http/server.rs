@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use handshake::limit::Source;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -17,14 +19,18 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::backend::Backend;
-use super::service::{App, answer};
+use super::guesses::Guesses;
+use super::service::{App, Caller, Callers, answer};
 use super::watch::{Ended, Patience, Phase, Watched};
+use crate::port::Rewound;
 
 /// What connections may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
     /// Connections at one moment; more wait in the operating system's queue until one ends.
     pub connections_max: usize,
+    /// For the first message of a client, ms.
+    pub hello_ms: u64,
     /// For the TLS handshake, ms.
     pub handshake_ms: u64,
     /// The head of a request, bytes: line and headers. At least 8192.
@@ -37,25 +43,62 @@ pub struct ServerLimits {
     pub grace_ms: u64,
 }
 
+/// An encrypted connection.
+pub type Encrypted = TlsStream<Rewound<TcpStream>>;
+
+/// Tells a connection that the host stops.
+pub type Stopped = watch::Receiver<bool>;
+
+/// What serves a connection to its end.
+pub type Serve = Box<dyn FnOnce(Stopped) -> Serving + Send>;
+
+/// A connection that is being served.
+pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a front makes of a socket.
+pub enum Greeted {
+    /// Requests come from that source, each with a token of one of these callers.
+    Requests(Box<Encrypted>, Callers, Source),
+    /// The front serves it itself.
+    Own(Serve),
+}
+
+/// Turns a socket into an encrypted connection of somebody.
+pub trait Front: Clone + Send + Sync + 'static {
+    /// Greets whoever has connected from there; `None`: nobody to talk to, who was told so where that makes sense. The
+    /// server bounds how long this may take.
+    fn greet(&self, socket: TcpStream, peer: SocketAddr) -> impl Future<Output = Option<Greeted>> + Send;
+}
+
+/// The front of a host that has one certificate and knows callers by their tokens alone.
+impl Front for TlsAcceptor {
+    async fn greet(&self, socket: TcpStream, peer: SocketAddr) -> Option<Greeted> {
+        let source = Source::from(peer.ip());
+        match self.accept(Rewound::new(Vec::new(), socket)).await {
+            Ok(encrypted) => Some(Greeted::Requests(Box::new(encrypted), Callers::Anybody, source)),
+            Err(error) => {
+                tracing::debug!(%error, "handshake failed");
+                None
+            }
+        }
+    }
+}
+
 /// A port that accepts connections.
-pub struct Server {
+pub struct Server<F> {
     listener: TcpListener,
-    tls: TlsAcceptor,
+    front: F,
     limits: ServerLimits,
 }
 
-impl Server {
+impl<F: Front> Server<F> {
     /// Takes the port.
     ///
     /// # Errors
     /// What the operating system says: the address is in use, or not ours.
-    pub async fn bind(
-        address: SocketAddr,
-        tls: Arc<rustls::ServerConfig>,
-        limits: ServerLimits,
-    ) -> io::Result<Self> {
+    pub async fn bind(address: SocketAddr, front: F, limits: ServerLimits) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, tls: TlsAcceptor::from(tls), limits })
+        Ok(Self { listener, front, limits })
     }
 
     /// The address that it listens at; the port is the real one where 0 was asked for.
@@ -68,8 +111,9 @@ impl Server {
 
     /// Serves until `stop` resolves, then lets requests that are under way end.
     pub async fn serve<B: Backend>(self, app: Arc<App<B>>, stop: impl Future<Output = ()>) {
-        let Self { listener, tls, limits } = self;
+        let Self { listener, front, limits } = self;
         let places = Arc::new(Semaphore::new(limits.connections_max));
+        let guesses = Arc::new(Guesses::default());
         let (stopping, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
         let mut stop = std::pin::pin!(stop);
@@ -79,7 +123,7 @@ impl Server {
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
                 accepted = accept(&listener, &places) => accepted,
             };
-            let (socket, place) = match accepted {
+            let (socket, peer, place) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most often: a moment later some connection has ended.
@@ -88,9 +132,17 @@ impl Server {
                     continue;
                 }
             };
-            let (tls, app, stopped) = (tls.clone(), Arc::clone(&app), stopped.clone());
+            let (front, app, stopped) = (front.clone(), Arc::clone(&app), stopped.clone());
+            let guesses = Arc::clone(&guesses);
             connections.spawn(async move {
-                connection(socket, tls, app, limits, stopped).await;
+                match greet(socket, peer, front, limits, stopped.clone()).await {
+                    Some(Greeted::Requests(encrypted, callers, source)) => {
+                        let caller = Caller::of(&encrypted, callers, source, guesses);
+                        requests(*encrypted, caller, app, limits, stopped).await;
+                    }
+                    Some(Greeted::Own(serve)) => serve(stopped).await,
+                    None => {}
+                }
                 drop(place);
             });
         }
@@ -105,48 +157,58 @@ impl Server {
     }
 }
 
-async fn accept(
+pub(crate) async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(|_| io::ErrorKind::BrokenPipe)?;
-    let (socket, _) = listener.accept().await?;
+    let (socket, peer) = listener.accept().await?;
     // Answers are written whole; waiting to fill a packet only makes them late.
     socket.set_nodelay(true)?;
-    Ok((socket, place))
+    Ok((socket, peer, place))
 }
 
-async fn connection<B: Backend>(
+async fn greet(
     socket: TcpStream,
-    tls: TlsAcceptor,
-    app: Arc<App<B>>,
+    peer: SocketAddr,
+    front: impl Front,
     limits: ServerLimits,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let handshake = timeout(Duration::from_millis(limits.handshake_ms), tls.accept(socket));
-    let encrypted = tokio::select! {
-        encrypted = handshake => encrypted,
-        _ = stopped.wait_for(|stopped| *stopped) => return,
+    mut stopped: Stopped,
+) -> Option<Greeted> {
+    let greeting = timeout(Duration::from_millis(limits.handshake_ms), front.greet(socket, peer));
+    let greeted = tokio::select! {
+        greeted = greeting => greeted,
+        _ = stopped.wait_for(|stopped| *stopped) => return None,
     };
-    match encrypted {
-        Ok(Ok(encrypted)) => requests(encrypted, app, limits, stopped).await,
-        Ok(Err(error)) => tracing::debug!(%error, "handshake failed"),
-        Err(_) => tracing::debug!(limit_ms = limits.handshake_ms, "handshake took too long"),
+    greeted.unwrap_or_else(|_| {
+        tracing::debug!(limit_ms = limits.handshake_ms, "handshake took too long");
+        None
+    })
+}
+
+impl Caller {
+    fn of(encrypted: &Encrypted, callers: Callers, source: Source, guesses: Arc<Guesses>) -> Self {
+        let authority = match callers {
+            Callers::Anybody => None,
+            Callers::Of(_) => encrypted.get_ref().1.server_name().map(str::to_owned),
+        };
+        Self { callers, source, authority, guesses }
     }
 }
 
 async fn requests<B: Backend>(
-    encrypted: TlsStream<TcpStream>,
+    encrypted: Encrypted,
+    caller: Caller,
     app: Arc<App<B>>,
     limits: ServerLimits,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: Stopped,
 ) {
     let phase = Phase::new();
     let socket = Watched::new(encrypted, Arc::clone(&phase), limits.patience);
-    let of_request = Arc::clone(&phase);
+    let (of_request, caller) = (Arc::clone(&phase), Arc::new(caller));
     let service = service_fn(move |request| {
-        let (app, phase) = (Arc::clone(&app), Arc::clone(&of_request));
-        async move { Ok::<_, std::convert::Infallible>(answer(app, request, phase).await) }
+        let (app, caller, phase) = (Arc::clone(&app), Arc::clone(&caller), Arc::clone(&of_request));
+        async move { Ok::<_, std::convert::Infallible>(answer(app, request, caller, phase).await) }
     });
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)

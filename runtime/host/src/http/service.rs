@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use handshake::error::Code;
+use handshake::limit::Source;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use runtime_user::{Answer, Body, Call, UserId};
 use serde_json::{Map, Value, json};
 
 use super::backend::Backend;
 use super::body::{self, Arrived, BodyLimits};
 use super::budget::{Budget, Held};
+use super::guesses::Guesses;
 use super::refusal::{Refusal, parts, response};
 use super::reply::{Record, Reply};
 use super::routes::Route;
@@ -34,20 +37,55 @@ pub struct App<B> {
     pub budget: Budget,
 }
 
-enum Answered {
+/// Whose requests a connection may carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callers {
+    /// Whoever has a token: the front for phones that cannot say by name whose they are.
+    Anybody,
+    /// Whoever has one of this person's tokens.
+    Of(UserId),
+}
+
+/// Who sends requests on a connection, as far as the connection tells.
+pub struct Caller {
+    /// Whose tokens count.
+    pub callers: Callers,
+    /// From where it comes.
+    pub source: Source,
+    /// The host that every request must name; `None`: any.
+    pub authority: Option<String>,
+    /// What has been guessed at this port.
+    pub guesses: Arc<Guesses>,
+}
+
+pub(crate) enum Answered {
     Json(Value),
     Html(&'static str),
-    Cell { answer: Answer, held: Held },
+    /// Of the paths below `/.upc/`.
+    Small {
+        status: StatusCode,
+        body: Bytes,
+    },
+    Cell {
+        answer: Answer,
+        held: Held,
+    },
 }
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
 pub async fn answer<B: Backend>(
     app: Arc<App<B>>,
     request: Request<Incoming>,
+    caller: Arc<Caller>,
     phase: Arc<Phase>,
 ) -> Response<Reply> {
     let mut record = Record::start(method_name(request.method()), phase);
-    let outcome = handle(&app, request, &mut record).await;
+    let outcome = handle(&app, request, &caller, &mut record).await;
+    respond(outcome, record)
+}
+
+/// Makes an HTTP answer of what came out.
+pub(crate) fn respond(outcome: Result<Answered, Refusal>, record: Record) -> Response<Reply> {
     match outcome {
         Ok(Answered::Json(value)) => {
             whole(response(StatusCode::OK, "application/json"), value.to_string(), record)
@@ -61,6 +99,7 @@ pub async fn answer<B: Backend>(
             );
             whole(builder, text, record)
         }
+        Ok(Answered::Small { status, body }) => whole(response(status, "application/json"), body, record),
         Ok(Answered::Cell { answer, held }) => cell_answer(answer, held, record),
         Err(refusal) => {
             let (builder, body) = parts(&refusal);
@@ -105,11 +144,17 @@ fn cell_answer(answer: Answer, held: Held, record: Record) -> Response<Reply> {
 async fn handle<B: Backend>(
     app: &App<B>,
     request: Request<Incoming>,
+    caller: &Caller,
     record: &mut Record,
 ) -> Result<Answered, Refusal> {
     let pause = Duration::from_millis(app.limits.pause_ms);
     let (head, body) = request.into_parts();
+    let named = caller.authority.as_deref().is_none_or(|name| names_host(&head.uri, &head.headers, name));
     let route = match Route::find(&head.method, head.uri.path()) {
+        _ if !named => Err(Refusal::wrong_authority()),
+        found => found,
+    };
+    let route = match route {
         Ok(route) => route,
         Err(refusal) => {
             body::drain(body, pause).await;
@@ -122,7 +167,13 @@ async fn handle<B: Backend>(
         Route::Health => return Ok(Answered::Json(json!({ "healthy": true }))),
         _ => {}
     }
-    let bearer = match bearer(&app.backend, &head.headers) {
+    let authenticate = |token: &str| {
+        caller.guesses.look_up(caller.source, token, |token| {
+            let user = app.backend.authenticate(token);
+            user.filter(|user| caller.callers == Callers::Anybody || caller.callers == Callers::Of(*user))
+        })
+    };
+    let bearer = match bearer(authenticate, &head.headers) {
         Ok(bearer) => bearer,
         Err(refusal) => {
             body::drain(body, pause).await;
@@ -135,7 +186,7 @@ async fn handle<B: Backend>(
     let limits = BodyLimits { bytes_max, ..app.limits };
     let sender_waits = head.headers.contains_key(header::EXPECT);
     let authenticate = |token: &str| {
-        let user = app.backend.authenticate(token).ok_or_else(Refusal::unknown_token)?;
+        let user = authenticate(token)?;
         if bearer.is_some_and(|bearer| bearer != user) { Err(Refusal::two_users()) } else { Ok(user) }
     };
     let arrived = body::collect(body, limits, &app.budget, sender_waits, authenticate).await?;
@@ -146,21 +197,39 @@ async fn handle<B: Backend>(
 }
 
 /// Who the header says is calling; `None` where it says nothing.
-fn bearer<B: Backend>(backend: &B, headers: &HeaderMap) -> Result<Option<UserId>, Refusal> {
-    let encoding = headers.get(header::CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Refusal::encoded());
-    }
+fn bearer(
+    authenticate: impl Fn(&str) -> Result<UserId, Refusal>,
+    headers: &HeaderMap,
+) -> Result<Option<UserId>, Refusal> {
+    check_encoding(headers)?;
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let token = value.to_str().ok().and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
-    let token = token.ok_or_else(Refusal::no_user)?;
-    backend.authenticate(token).map(Some).ok_or_else(Refusal::unknown_token)
+    authenticate(token.ok_or_else(Refusal::no_user)?).map(Some)
 }
 
-async fn dispatch<B: Backend>(
+/// Whether a request names that host and no other, with whatever port.
+pub(crate) fn names_host(uri: &Uri, headers: &HeaderMap, name: &str) -> bool {
+    let is_it = |authority: &str| {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        host.eq_ignore_ascii_case(name)
+    };
+    let named = uri.authority().map(|authority| authority.as_str());
+    let headers = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    let mut all = named.into_iter().chain(headers).peekable();
+    all.peek().is_some() && all.all(is_it)
+}
+
+/// Bodies are taken as they are.
+pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    let plain = encoding.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if plain { Ok(()) } else { Err(Refusal::encoded()) }
+}
+
+pub(crate) async fn dispatch<B: Backend>(
     app: &App<B>,
     route: Route,
     user: UserId,
@@ -224,7 +293,7 @@ fn update_profile<B: Backend>(backend: &B, user: UserId, fields: Map<String, Val
 }
 
 /// Runs what may wait for the disk where that disturbs no socket.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -233,13 +302,26 @@ async fn blocking<T: Send + 'static>(
     )
 }
 
+/// The same for an answer of the handshake's.
+pub(crate) async fn blocking_code<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Code> + Send + 'static,
+) -> Result<T, Code> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Code::Starting))
+}
+
+/// The host's clock, ms since 1970.
+pub fn epoch_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The host's clock, s.
 pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// A method as logs show it: only names that we know, since a caller may put anything there.
-fn method_name(method: &Method) -> &'static str {
+pub(crate) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",

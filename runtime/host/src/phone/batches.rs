@@ -98,6 +98,8 @@ fn as_a_phone_sends_it(entry: &str) -> Result<Option<String>, json::BadObject> {
 
 /// Bodies of `/usercache/put` that hold these entries in order, each with how many it holds.
 pub fn batches<'a>(token: &'a str, entries: &'a [String]) -> impl Iterator<Item = (String, usize)> + 'a {
+    // A paired phone has none, and says nothing.
+    let user = if token.is_empty() { String::new() } else { format!("\"user\":\"{token}\",") };
     let mut rest = entries;
     std::iter::from_fn(move || {
         let first = rest.first()?;
@@ -109,7 +111,7 @@ pub fn batches<'a>(token: &'a str, entries: &'a [String]) -> impl Iterator<Item 
         let count = 1 + rest[1..].iter().take(ENTRIES_PER_BATCH_MAX - 1).take_while(fits).count();
         let (some, behind) = rest.split_at(count);
         rest = behind;
-        Some((format!("{{\"user\":\"{token}\",\"phone_to_server\":[{}]}}", some.join(",")), count))
+        Some((format!("{{{user}\"phone_to_server\":[{}]}}", some.join(",")), count))
     })
 }
 

@@ -16,6 +16,8 @@ use tokio_rustls::TlsConnector;
 
 use super::batches::batches;
 use super::connect::Connect;
+use super::native::Native;
+use super::state::PhoneFile;
 use crate::tls::pinned_client;
 
 /// Why a host did not answer, or answered no.
@@ -65,12 +67,127 @@ pub enum PhoneError {
         /// The sentence.
         message: String,
     },
+    /// The runtime has another key than the one that was paired with.
+    #[error("not your cloud: another key answers there, nothing was sent")]
+    OtherRuntime,
+    /// The other side ended the handshake.
+    #[error("{authority} refuses the connection (alert {description}): {}", alert_words(*description))]
+    Alert {
+        /// Where.
+        authority: String,
+        /// The alert, as TLS numbers them.
+        description: u8,
+    },
+    /// The runtime said no.
+    #[error("the runtime answered {code}: {}", code_words(*code))]
+    Code {
+        /// Its short word for why.
+        code: handshake::error::Code,
+    },
+    /// The pairing went wrong.
+    #[error("{}", pair_words(*why))]
+    Pair {
+        /// Why.
+        why: handshake::pairing::PairError,
+    },
+    /// What the runtime says of itself cannot be.
+    #[error(transparent)]
+    Distrust(handshake::session::Distrust),
+    /// The store is locked, and this phone cannot open it.
+    #[error("the store is locked, and there is no slot for this phone")]
+    Slot,
+    /// The phone was not granted that.
+    #[error("this phone was not granted {0}")]
+    NotGranted(String),
     /// The answer is not what the route promises.
     #[error("the host's answer is not the JSON that {path} promises")]
     Answer {
         /// The route.
         path: String,
     },
+}
+
+impl PhoneError {
+    /// What a failed handshake means.
+    pub(super) fn of_tls(authority: &str, source: io::Error) -> Self {
+        let authority = authority.to_owned();
+        match alert_in(&source) {
+            Some(description) => Self::Alert { authority, description },
+            None if is_refused_key(&source) => Self::OtherRuntime,
+            None => Self::Tls { authority, source },
+        }
+    }
+
+    /// The alert that ended a connection, also where it came after the handshake.
+    pub fn alert(&self) -> Option<u8> {
+        match self {
+            Self::Alert { description, .. } => Some(*description),
+            Self::Broken(error) => alert_in(error),
+            _ => None,
+        }
+    }
+}
+
+fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(found) = error.downcast_ref::<rustls::Error>().or(inner) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn alert_in(error: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    match rustls_error(error)? {
+        rustls::Error::AlertReceived(description) => Some(u8::from(*description)),
+        _ => None,
+    }
+}
+
+fn is_refused_key(error: &io::Error) -> bool {
+    matches!(rustls_error(error), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+impl From<handshake::pairing::PairError> for PhoneError {
+    fn from(why: handshake::pairing::PairError) -> Self {
+        Self::Pair { why }
+    }
+}
+
+fn pair_words(why: handshake::pairing::PairError) -> String {
+    why.words().map_or_else(|| why.to_string(), str::to_owned)
+}
+
+fn alert_words(description: u8) -> &'static str {
+    match description {
+        49 => "this phone was removed, pair again",
+        112 => "your cloud is not at this address",
+        120 => "update the app",
+        _ => "the two do not understand each other",
+    }
+}
+
+fn code_words(code: handshake::error::Code) -> &'static str {
+    use handshake::error::Code;
+    match code {
+        Code::DeviceUnknown => "this phone was removed, pair again",
+        Code::ScopeMissing => "not permitted for this phone",
+        Code::WindowGone => "the code has expired, make a new one",
+        Code::ProofWrong => "the code or the key was not accepted",
+        Code::WindowClaimed => "another phone used this code: cancel the pairing",
+        Code::NotApproved => "not approved",
+        Code::StoreLocked => "the store is locked",
+        Code::RolledBack => "your cloud stands before what this phone has seen of it",
+        Code::RateLimited => "too often, try again later",
+        Code::VersionRetired => "update the app",
+        Code::WrongAuthority => "another name than the connection's",
+        Code::Starting => "try again in a moment",
+        _ => "the request was not understood",
+    }
 }
 
 /// What a host answered.
@@ -91,8 +208,17 @@ const ANSWER_MS: u64 = 120_000;
 /// How long connecting may take, ms.
 const CONNECT_MS: u64 = 10_000;
 
-/// A phone with its connection.
+/// A phone with its connection: a paired one, or one that shows a token.
 pub struct Phone {
+    line: Line,
+}
+
+enum Line {
+    Token(Box<TokenLine>),
+    Paired(Box<Native>),
+}
+
+struct TokenLine {
     connect: Connect,
     sender: http1::SendRequest<Full<Bytes>>,
 }
@@ -106,12 +232,28 @@ impl Phone {
         let limit = Duration::from_millis(CONNECT_MS);
         let opened = timeout(limit, open(&connect)).await;
         let sender = opened.map_err(|_| PhoneError::Silent { limit_ms: CONNECT_MS })??;
-        Ok(Self { connect, sender })
+        Ok(Self { line: Line::Token(Box::new(TokenLine { connect, sender })) })
     }
 
-    /// The token, as the member `user` of a body has it.
-    pub fn token(&self) -> &str {
-        self.connect.token.reveal()
+    /// A paired phone that has opened a session.
+    pub fn paired(native: Native) -> Self {
+        Self { line: Line::Paired(Box::new(native)) }
+    }
+
+    /// What a paired phone keeps now; `None` for one with a token.
+    pub fn file(&self) -> Option<&PhoneFile> {
+        match &self.line {
+            Line::Paired(native) => Some(&native.file),
+            Line::Token(_) => None,
+        }
+    }
+
+    /// The token, as the member `user` of a body has it; `None`: a paired phone needs none.
+    pub fn token(&self) -> Option<&str> {
+        match &self.line {
+            Line::Token(line) => Some(line.connect.token.reveal()),
+            Line::Paired(_) => None,
+        }
     }
 
     /// Posts a body to a path and reads the whole answer. Connects again where the connection has ended meanwhile.
@@ -119,26 +261,10 @@ impl Phone {
     /// # Errors
     /// [`PhoneError`] where no answer came; an answer that says no is an answer.
     pub async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> Result<Reply, PhoneError> {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header(header::HOST, self.connect.authority())
-            .header(header::CONTENT_TYPE, "application/json; charset=UTF-8")
-            .body(Full::new(body.into()))
-            .map_err(|_| PhoneError::Name(path.to_owned()))?;
-        self.send(request).await
-    }
-
-    /// Sends any request and reads the whole answer.
-    ///
-    /// # Errors
-    /// As [`Self::post`].
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, PhoneError> {
-        if self.sender.ready().await.is_err() {
-            self.sender = open(&self.connect).await?;
+        match &mut self.line {
+            Line::Token(line) => line.post(path, body.into()).await,
+            Line::Paired(native) => native.post(path, body.into()).await,
         }
-        let answered = timeout(Duration::from_millis(ANSWER_MS), exchange(&mut self.sender, request)).await;
-        answered.map_err(|_| PhoneError::Silent { limit_ms: ANSWER_MS })?
     }
 
     /// Puts entries, in batches of a phone's size. Answers how many batches it took: all of it is on the host's disk.
@@ -146,7 +272,7 @@ impl Phone {
     /// # Errors
     /// [`PhoneError`]; batches before the one that failed are stored.
     pub async fn put(&mut self, entries: &[String]) -> Result<usize, PhoneError> {
-        let token = zeroize::Zeroizing::new(self.token().to_owned());
+        let token = zeroize::Zeroizing::new(self.token().unwrap_or_default().to_owned());
         let mut count = 0;
         for (body, _) in batches(&token, entries) {
             let reply = self.post("/usercache/put", body).await?;
@@ -174,8 +300,8 @@ impl Phone {
     /// # Errors
     /// [`PhoneError`] where the host says no or answers no JSON.
     pub async fn ask(&mut self, path: &str, mut body: Value) -> Result<Value, PhoneError> {
-        if let Value::Object(members) = &mut body {
-            members.insert("user".to_owned(), json!(self.token()));
+        if let (Value::Object(members), Some(token)) = (&mut body, self.token()) {
+            members.insert("user".to_owned(), json!(token));
         }
         let reply = self.post(path, body.to_string()).await?;
         reply.success()?;
@@ -195,6 +321,23 @@ impl Reply {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let word = |name: &str| body["error"][name].as_str().unwrap_or("?").to_owned();
         Err(PhoneError::Refused { status: self.status, code: word("code"), message: word("message") })
+    }
+}
+
+impl TokenLine {
+    async fn post(&mut self, path: &str, body: Bytes) -> Result<Reply, PhoneError> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header(header::HOST, self.connect.authority())
+            .header(header::CONTENT_TYPE, "application/json; charset=UTF-8")
+            .body(Full::new(body))
+            .map_err(|_| PhoneError::Name(path.to_owned()))?;
+        if self.sender.ready().await.is_err() {
+            self.sender = open(&self.connect).await?;
+        }
+        let answered = timeout(Duration::from_millis(ANSWER_MS), exchange(&mut self.sender, request)).await;
+        answered.map_err(|_| PhoneError::Silent { limit_ms: ANSWER_MS })?
     }
 }
 

@@ -6,9 +6,11 @@
 
 mod identity;
 mod pin;
+mod raw;
 
 pub use identity::{Identity, IdentityError};
 pub use pin::{BadPin, Pin, pinned_client};
+pub use raw::{Accepts, peer_key, raw_client, raw_server};
 
 use std::sync::Arc;
 

@@ -1,6 +1,9 @@
 //! What each verb of `cellar` does, a file a verb.
 
+pub mod device;
 pub mod export;
+pub mod gateway;
+pub mod pair;
 pub mod phone;
 pub mod pipeline;
 pub mod serve;

@@ -1,19 +1,61 @@
-//! `cellar phone`: puts and gets as a phone does, over TLS with a pinned key.
+//! `cellar phone`: pairs, puts and gets as a phone does, over TLS with pinned keys.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use handshake::device::{DeviceName, Platform};
+use handshake::encoding::{KeyKind, QrCode, TypedCode};
+use handshake::transcript::CompareDigits;
 use serde_json::{Value, json};
 
 use super::moment;
 use crate::failure::Failure;
-use crate::phone::{Connect, Phone, PhoneError, entries_of, read_file};
+use crate::phone::{
+    Code, Connect, Native, Phone, PhoneError, PhoneFile, PhoneKeys, entries_of, pair, read_file,
+};
 
 /// What the phone does.
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
+    /// Pair with a code that `cellar pair` shows
+    #[command(
+        after_help = "Example:\n  cellar phone pair --state phone.json --scan 'UPC1:...'\n  cellar phone pair --state phone.json --type 7K3M-... --host host.example:8443"
+    )]
+    Pair {
+        /// The text of the scanned code
+        #[arg(long, value_name = "TEXT", conflicts_with = "code", required_unless_present = "code")]
+        scan: Option<String>,
+        /// The code as a person types it
+        #[arg(long = "type", value_name = "CODE", requires = "host")]
+        code: Option<String>,
+        /// Where the host is, for a typed code
+        #[arg(long, value_name = "HOST:PORT")]
+        host: Option<String>,
+        /// Where to keep what the phone needs from now on; it holds private keys
+        #[arg(long, value_name = "FILE")]
+        state: PathBuf,
+        /// What the phone calls itself
+        #[arg(long, default_value = "cellar phone")]
+        name: String,
+        /// What it says it is
+        #[arg(long, value_enum, default_value_t = Kind::Other)]
+        platform: Kind,
+        /// Which kind of key it has
+        #[arg(long, value_enum, default_value_t = Key::P256)]
+        key: Key,
+    },
+    /// Put what a file holds, and read the diary
+    #[command(after_help = "Example:\n  cellar phone sync --state phone.json --input day.json.gz")]
+    Sync {
+        #[command(flatten)]
+        /// Which host.
+        link: Link,
+        /// As for put; without it only the diary is read
+        #[arg(long, value_name = "FILE")]
+        input: Option<PathBuf>,
+    },
     /// Put the entries of a dump or of a batch, in batches of a phone's size
     #[command(
         after_help = "Example:\n  cellar phone put --connect 'cellar://...' --state phone.txt --input day.json.gz\n  cellar phone put --state phone.txt --input more.json"
@@ -59,12 +101,25 @@ pub struct Link {
     /// What `cellar user add` printed
     #[arg(long, value_name = "STRING")]
     connect: Option<String>,
-    /// A file that holds it; written where --connect is given too
+    /// What `cellar phone pair` wrote; or a file for --connect, which is written where that is given too
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 }
 
 impl Link {
+    /// The phone, connected.
+    async fn phone(&self) -> Result<Phone, Failure> {
+        if let (None, Some(path)) = (&self.connect, &self.state)
+            && let Ok(file) = PhoneFile::load(path)
+        {
+            let native = Native::open(file).await.map_err(|error| failed(&error))?;
+            // What the runtime announced is kept at once: another name, or another key.
+            native.file.store(path).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
+            return Ok(Phone::paired(native));
+        }
+        Phone::connect(self.open()?).await.map_err(|error| failed(&error))
+    }
+
     fn open(&self) -> Result<Connect, Failure> {
         let text = match (&self.connect, &self.state) {
             (Some(text), _) => text.clone(),
@@ -104,18 +159,44 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let tokio = tokio.map_err(|error| Failure::of(&error, "close other programs, and try again"))?;
     match verb {
+        Verb::Pair { scan, code, host, state, name, platform, key } => {
+            let code = read_code(scan.as_deref(), code.as_deref(), host.as_deref())?;
+            let name = DeviceName::new(name).map_err(|error| Failure::of(&error, "give another --name"))?;
+            let keys = PhoneKeys::random(key.into()).map_err(|error| Failure::of(&error, "try again"))?;
+            let show = |digits: CompareDigits| {
+                if as_json {
+                    println!("{}", json!({ "digits": digits.to_string() }));
+                } else {
+                    println!("Compare with what `cellar pair` shows, and let this phone in there: {digits}");
+                }
+            };
+            let paired = tokio.block_on(pair(code, keys, name, platform.into(), show));
+            let file = paired.map_err(|error| failed(&error))?;
+            file.store(&state).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
+            if as_json {
+                println!(
+                    "{}",
+                    json!({ "device": file.state.device.to_string(), "scopes": file.state.scopes })
+                );
+            } else {
+                println!("paired; this phone is {}", file.state.device);
+            }
+        }
+        Verb::Sync { link, input } => {
+            let entries = input.as_deref().map(read_entries).transpose()?.unwrap_or_default();
+            let (batches, trips) = tokio.block_on(sync(&link, &entries))?;
+            if as_json {
+                println!("{}", json!({ "entries": entries.len(), "batches": batches, "trips": trips }));
+            } else {
+                println!("{} entries put in {batches} batches, all on the host's disk", entries.len());
+                trips.iter().for_each(|entry| println!("{}", tell(entry)));
+            }
+        }
         Verb::Put { link, input } => {
-            let connect = link.open()?;
-            let text = read_file(&input).map_err(|error| {
-                Failure::new(
-                    format!("cannot read {}: {error}", input.display()),
-                    "name a JSON file, or one compressed with gzip",
-                )
+            let entries = read_entries(&input)?;
+            let batches = tokio.block_on(async {
+                link.phone().await?.put(&entries).await.map_err(|error| failed(&error))
             })?;
-            let entries = entries_of(&text).map_err(|error| {
-                Failure::of(&error, "see `cellar phone put --help` for what a file may hold")
-            })?;
-            let batches = tokio.block_on(put(connect, &entries)).map_err(|error| failed(&error))?;
             if as_json {
                 println!("{}", json!({ "entries": entries.len(), "batches": batches }));
             } else {
@@ -129,7 +210,9 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
                 query["max_entries"] = count.into();
                 query["trunc_method"] = "last".into();
             }
-            let entries = tokio.block_on(get(link.open()?, query)).map_err(|error| failed(&error))?;
+            let entries = tokio.block_on(async {
+                link.phone().await?.find_entries(query).await.map_err(|error| failed(&error))
+            })?;
             if as_json {
                 println!("{}", Value::from(entries));
             } else {
@@ -140,12 +223,87 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn put(connect: Connect, entries: &[String]) -> Result<usize, PhoneError> {
-    Phone::connect(connect).await?.put(entries).await
+/// What a phone says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Android.
+    Android,
+    /// iOS.
+    Ios,
+    /// Something else.
+    Other,
 }
 
-async fn get(connect: Connect, query: Value) -> Result<Vec<Value>, PhoneError> {
-    Phone::connect(connect).await?.find_entries(query).await
+impl From<Kind> for Platform {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Android => Self::Android,
+            Kind::Ios => Self::Ios,
+            Kind::Other => Self::Other,
+        }
+    }
+}
+
+/// Which kind of key a phone has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Key {
+    /// What phones have in hardware.
+    P256,
+    /// In software.
+    Ed25519,
+}
+
+impl From<Key> for KeyKind {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::P256 => Self::P256,
+            Key::Ed25519 => Self::Ed25519,
+        }
+    }
+}
+
+fn read_code(scan: Option<&str>, code: Option<&str>, host: Option<&str>) -> Result<Code, Failure> {
+    let again = "look at the code again";
+    if let Some(text) = scan {
+        return QrCode::parse(text).map(Code::Scanned).map_err(|error| Failure::of(&error, again));
+    }
+    let code = TypedCode::parse(code.unwrap_or_default()).map_err(|error| Failure::of(&error, again))?;
+    let bad_host = || Failure::new("--host is no HOST:PORT", "`cellar pair` shows it beside the code");
+    let (host, port) = host.and_then(|host| host.rsplit_once(':')).ok_or_else(bad_host)?;
+    let port = port.parse().map_err(|_| bad_host())?;
+    Ok(Code::Typed { code, host: host.to_owned(), port })
+}
+
+fn read_entries(input: &Path) -> Result<Vec<String>, Failure> {
+    let text = read_file(input).map_err(|error| {
+        Failure::new(
+            format!("cannot read {}: {error}", input.display()),
+            "name a JSON file, or one compressed with gzip",
+        )
+    })?;
+    let remedy = "see `cellar phone put --help` for what a file may hold";
+    entries_of(&text).map_err(|error| Failure::of(&error, remedy))
+}
+
+async fn sync(link: &Link, entries: &[String]) -> Result<(usize, Vec<Value>), Failure> {
+    let mut phone = link.phone().await?;
+    let batches = phone.put(entries).await.map_err(|error| failed(&error))?;
+    let query = json!({
+        "key_list": ["analysis/composite_trip"], "key_time": "data.end_ts",
+        "start_time": 0, "end_time": 9_999_999_999_u64,
+    });
+    let trips = phone.find_entries(query).await.map_err(|error| failed(&error))?;
+    Ok((batches, trips))
+}
+
+/// Connects as that phone, which opens the store where it is locked.
+pub(super) fn unlock(state: &Path) -> Result<(), Failure> {
+    let file = PhoneFile::load(state);
+    let file = file.map_err(|error| Failure::of(&error, "name what `cellar phone pair` wrote"))?;
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let tokio = tokio.map_err(|error| Failure::of(&error, "close other programs, and try again"))?;
+    let native = tokio.block_on(Native::open(file)).map_err(|error| failed(&error))?;
+    native.file.store(state).map_err(|error| Failure::of(&error, "name a file that you may write"))
 }
 
 fn failed(error: &PhoneError) -> Failure {
@@ -153,6 +311,13 @@ fn failed(error: &PhoneError) -> Failure {
         PhoneError::Reach { .. } => "check that the host runs (`cellar serve`) and listens at that address",
         PhoneError::Tls { .. } => {
             "somebody else may answer there: use the connection string that the host prints"
+        }
+        PhoneError::OtherRuntime => "connect to nobody there: ask who runs the host",
+        PhoneError::Alert { .. } | PhoneError::Broken(_) if matches!(error.alert(), Some(49 | 112)) => {
+            "pair again, with a code of `cellar pair`"
+        }
+        PhoneError::Pair { .. } | PhoneError::Code { .. } => {
+            "`cellar pair` shows a fresh code; `cellar user status` the rest"
         }
         PhoneError::Refused { code, .. } if code == "suspended" => {
             "the host's owner lets people in again with `cellar user resume`"

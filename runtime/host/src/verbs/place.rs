@@ -49,6 +49,10 @@ pub(crate) fn administer(place: &Place, command: Command) -> Result<Value, Failu
         return Err(Failure::new(what, "`cellar user add` or `cellar serve` makes one"));
     }
     let _lock = match reach(&place.data, &command)? {
+        Reached::Folder(_) if matches!(&command, Command::Owner(command) if command.needs_host()) => {
+            let what = format!("no host is running over {}", place.data.display());
+            return Err(Failure::new(what, "start one: cellar serve --data DIR"));
+        }
         Reached::Folder(lock) => lock,
         Reached::Host(answer) => return answer,
     };

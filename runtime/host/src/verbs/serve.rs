@@ -12,17 +12,22 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Place, identity};
-use crate::admin::{Claim, Desk, Door, claim};
+use crate::admin::{Claim, Command, Desk, Door, OwnerCommand, claim, execute};
 use crate::cells;
 use crate::config::{Config, LogFormat};
 use crate::failure::Failure;
-use crate::http::service::now;
+use crate::gateway::{GatewaySecret, keep_registered};
+use crate::http::service::{epoch_ms, now};
 use crate::http::{App, Budget, Server};
 use crate::logs;
+use crate::port::{PortFront, PortParts};
 
 /// What `--help` shows.
 pub const EXAMPLE: &str = "Example:\n  cellar serve --data ~/cellar --listen 0.0.0.0:8443\n\n\
     Exit status: 0 stopped cleanly, 1 could not start, 2 bad arguments.";
+
+/// How long the first person's code is good for.
+const FIRST_PAIRING_MINUTES: u64 = 15;
 
 /// Where and how to serve.
 #[derive(Debug, clap::Args)]
@@ -35,6 +40,9 @@ pub struct Args {
     /// Read the settings, print what would be used, and exit
     #[arg(long)]
     check: bool,
+    /// Open the front for phones that cannot pair: whoever runs this host can read what they send
+    #[arg(long)]
+    legacy: bool,
     /// How log lines look
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -51,6 +59,7 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
     let mut config = args.place.config()?;
     config.listen = args.listen.unwrap_or(config.listen);
     config.log.format = args.log_format.unwrap_or(config.log.format);
+    config.legacy.enabled |= args.legacy;
     if args.check {
         return print_settings(&config, as_json);
     }
@@ -91,9 +100,20 @@ async fn serve(
     let opened = tokio::task::spawn_blocking(move || Runtime::open(settings, cells::BUILT_IN)).await;
     let opened = opened.map_err(|error| Failure::of(&error, "report this"))?;
     let runtime = opened.map_err(|error| Failure::of(&error, "check the data folder and its rights"))?;
-    let tls = identity.server_config();
+    let tls = config.legacy.enabled.then(|| identity.server_config()).transpose();
     let tls = tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;
-    let server = Server::bind(config.listen, tls, config.server()).await.map_err(|error| {
+    let registration = registration(config)?;
+    let budget = Budget::new(config.limits.bodies_bytes_max);
+    let app = Arc::new(App { backend: Arc::clone(&runtime), limits: config.bodies(), budget });
+    let front = PortFront::new(PortParts {
+        runtime: Arc::clone(&runtime),
+        host: config.public_host(),
+        legacy: tls,
+        gateways: config.gateway.trusted.clone(),
+        native: Arc::new(config.native(Arc::clone(&app))),
+        limits: config.server(),
+    });
+    let server = Server::bind(config.listen, front, config.server()).await.map_err(|error| {
         Failure::new(
             format!("cannot listen at {}: {error}", config.listen),
             "choose another address with --listen",
@@ -104,12 +124,18 @@ async fn serve(
         address: config.public_address.clone().unwrap_or_else(|| reachable(address).to_string()),
         pin: identity.pin(),
     };
-    let first = first_person(&runtime, &door)?;
+    let first = first_person(&runtime, &door, config.legacy.enabled)?;
     let desk = Desk::open(data);
-    announce(address, &door, first.as_deref(), ready_file, as_json)?;
+    announce(address, &door, &first, ready_file, as_json)?;
+    if config.legacy.enabled {
+        tracing::warn!(
+            "the front for phones that cannot pair is open: it ends their TLS, so this host can read what they send"
+        );
+    }
 
-    let budget = Budget::new(config.limits.bodies_bytes_max);
-    let app = App { backend: Arc::clone(&runtime), limits: config.bodies(), budget };
+    let registering = registration.map(|(gateway, secret)| {
+        tokio::spawn(keep_registered(Arc::clone(&runtime), gateway, secret, address.port()))
+    });
     let keeping = tokio::spawn(keep_house(Arc::clone(&runtime)));
     let scheduled = Arc::clone(&runtime);
     let scheduling = config.pipeline.automatic.then(|| {
@@ -127,11 +153,11 @@ async fn serve(
         }
     });
     tracing::info!(%address, people = runtime.people().count(), "host started");
-    server.serve(Arc::new(app), stop).await;
+    server.serve(app, stop).await;
     listening.abort();
     keeping.abort();
-    if let Some(scheduling) = scheduling {
-        scheduling.abort();
+    for task in [registering, scheduling].into_iter().flatten() {
+        task.abort();
     }
     let closing = tokio::task::spawn_blocking(move || runtime.shutdown());
     if tokio::time::timeout(Duration::from_millis(config.limits.grace_ms), closing).await.is_err() {
@@ -146,6 +172,17 @@ async fn serve(
     Ok(())
 }
 
+/// The gateway in front of this host, if there is one, and the secret that it knows the host by.
+fn registration(config: &Config) -> Result<Option<(SocketAddr, GatewaySecret)>, Failure> {
+    let (Some(gateway), Some(path)) = (config.gateway.register, &config.gateway.secret) else {
+        return Ok(None);
+    };
+    let secret = GatewaySecret::load(path);
+    let secret =
+        secret.map_err(|error| Failure::of(&error, "`cellar gateway` makes the file: copy it from there"))?;
+    Ok(Some((gateway, secret)))
+}
+
 /// Where a phone on this machine reaches a host that listens everywhere.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
@@ -158,20 +195,47 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn first_person(runtime: &Runtime, door: &Door) -> Result<Option<String>, Failure> {
+/// What the first person's phone needs, shown once.
+#[derive(Default)]
+struct First {
+    /// For a phone that cannot pair.
+    connect: Option<String>,
+    /// The codes with which the owner's phone pairs.
+    pair: Option<serde_json::Value>,
+}
+
+/// Adds somebody to an empty host: whoever starts it.
+fn first_person(runtime: &Runtime, door: &Door, legacy: bool) -> Result<First, Failure> {
     if runtime.people().count() > 0 {
-        return Ok(None);
+        return Ok(First::default());
     }
-    let added = runtime.people().add("owner", now());
-    let (_, token) = added.map_err(|error| Failure::of(&error, "check the data folder and its rights"))?;
-    Ok(Some(door.connection(token.reveal())))
+    let remedy = "check the data folder and its rights";
+    if legacy {
+        let added = runtime.people().add("owner", now());
+        let (_, token) = added.map_err(|error| Failure::of(&error, remedy))?;
+        return Ok(First { connect: Some(door.connection(token.reveal())), pair: None });
+    }
+    runtime.people().add_owner("owner", now()).map_err(|error| Failure::of(&error, remedy))?;
+    let open = OwnerCommand::PairOpen {
+        user: "owner".to_owned(),
+        lifetime_ms: Some(FIRST_PAIRING_MINUTES * 60_000),
+        typed: true,
+        admin: true,
+        recovery: None,
+    };
+    // An address that no phone can be told is no reason not to serve.
+    let pair = execute(runtime, door, Command::Owner(open));
+    if let Err(error) = &pair {
+        tracing::warn!(%error, "no code for the first person's phone");
+    }
+    Ok(First { connect: None, pair: pair.ok() })
 }
 
 /// Tells people and scripts that phones can connect: lines on stdout, and the ready file.
 fn announce(
     address: SocketAddr,
     door: &Door,
-    first: Option<&str>,
+    first: &First,
     ready_file: Option<&Path>,
     as_json: bool,
 ) -> Result<(), Failure> {
@@ -185,14 +249,25 @@ fn announce(
         })?;
     }
     let text = if as_json {
-        if let Some(connect) = first {
-            ready["connect"] = connect.into();
+        if let Some(pair) = &first.pair {
+            ready["pair"] = pair.clone();
+        }
+        if let Some(connect) = &first.connect {
+            ready["connect"] = connect.as_str().into();
         }
         format!("{ready}\n")
     } else {
-        let person = first.map_or_else(String::new, |connect| {
-            format!("first person: owner. Their phone connects with this secret, which is shown only now:\n{connect}\n")
-        });
+        let person = match &first.connect {
+            Some(connect) => format!(
+                "first person: owner. Their phone connects with this secret, which is shown only now:\n{connect}\n"
+            ),
+            None => first.pair.as_ref().map_or_else(String::new, |pair| {
+                let code = super::pair::shown(pair, FIRST_PAIRING_MINUTES).unwrap_or_default();
+                format!(
+                    "first person: owner. {code}\nThen, in another terminal, compare and let it in: cellar device approve --data DIR owner DIGITS\nA recovery phrase, or another code: cellar pair --data DIR owner\n"
+                )
+            }),
+        };
         format!("{person}pin {}\nlistening at https://{address}/\n", door.pin)
     };
     let mut out = std::io::stdout().lock();
@@ -201,7 +276,7 @@ fn announce(
     Ok(())
 }
 
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {
@@ -218,7 +293,12 @@ async fn keep_house(runtime: Arc<Runtime>) {
     loop {
         every.tick().await;
         let runtime = Arc::clone(&runtime);
-        if let Err(error) = tokio::task::spawn_blocking(move || runtime.close_idle()).await {
+        let kept = tokio::task::spawn_blocking(move || {
+            runtime.lock_expired();
+            runtime.tick_doors(epoch_ms());
+            runtime.close_idle();
+        });
+        if let Err(error) = kept.await {
             tracing::error!(%error, "people could not be put to sleep");
         }
     }

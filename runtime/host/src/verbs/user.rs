@@ -1,11 +1,14 @@
 //! `cellar user`: who has a runtime here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use data_encoding::BASE64URL_NOPAD;
+use handshake::keys::{Phrase, Slot};
+use runtime_user::{KeyMode, UserId};
 use serde_json::Value;
 
 use super::{Place, administer, moment, read_moment};
-use crate::admin::Command;
+use crate::admin::{Command, OwnerCommand};
 use crate::failure::Failure;
 
 /// What to do with people.
@@ -19,7 +22,51 @@ pub enum Verb {
         place: Place,
         /// What to call them
         name: String,
+        /// Let the host open their data by itself, and print a token for a phone that cannot pair
+        #[arg(long)]
+        unattended: bool,
     },
+    /// Print another token for a phone that cannot pair
+    #[command(
+        after_help = "Example:\n  cellar user token --data ~/cellar Ada\n  cellar user token --data ~/cellar Ada --revoke-others"
+    )]
+    Token {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// The tokens before it are of no use any more
+        #[arg(long)]
+        revoke_others: bool,
+    },
+    /// Show whether a person's data is open, who can open it, and what waits
+    #[command(after_help = "Example:\n  cellar user status --data ~/cellar Ada")]
+    Status(Who),
+    /// Close a person's data and wipe its key from memory
+    #[command(after_help = "Example:\n  cellar user lock --data ~/cellar Ada")]
+    Lock(Who),
+    /// Open a person's data with the file of a phone that was paired on this machine
+    #[command(after_help = "Example:\n  cellar user unlock --data ~/cellar Ada --state phone.json")]
+    Unlock {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// What `cellar phone pair` wrote
+        #[arg(long, value_name = "FILE")]
+        state: PathBuf,
+    },
+    /// Change who can open a person's data
+    #[command(after_help = "Example:\n  cellar user keys --data ~/cellar Ada --mode lease")]
+    Keys {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// lease: the phones, each contact for a week; phone-unlocked: for an hour; unattended: the host at any time
+        #[arg(long, value_enum)]
+        mode: Mode,
+    },
+    /// Open a person's data with the 24 words of the recovery phrase, read from standard input
+    #[command(after_help = "Example:\n  cellar user recover --data ~/cellar Ada")]
+    Recover(Who),
     /// List everybody
     #[command(after_help = "Example:\n  cellar user list --data ~/cellar")]
     List {
@@ -109,7 +156,25 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
         std::path::absolute(&path).map_err(|error| Failure::of(&error, "name the file with its whole path"))
     };
     let (place, command, tell): (Place, Command, fn(&Value) -> String) = match verb {
-        Verb::Add { place, name } => (place, Command::Add { name }, tell_added),
+        Verb::Add { place, name, unattended } => (place, Command::Add { name, unattended }, tell_added),
+        Verb::Token { who, revoke_others } => {
+            (who.place, Command::Token { user: who.user, revoke_others }, tell_token)
+        }
+        Verb::Status(Who { place, user }) => {
+            (place, Command::Owner(OwnerCommand::Status { user }), tell_status)
+        }
+        Verb::Lock(Who { place, user }) => (place, Command::Owner(OwnerCommand::Lock { user }), tell_status),
+        Verb::Unlock { who, state } => {
+            let command = unlocking(&who, &state)?;
+            (who.place, command, tell_status)
+        }
+        Verb::Keys { who, mode } => {
+            (who.place, Command::Owner(OwnerCommand::Keys { user: who.user, mode: mode.into() }), tell_status)
+        }
+        Verb::Recover(who) => {
+            let command = recovering(&who)?;
+            (who.place, command, tell_status)
+        }
         Verb::List { place } => (place, Command::List, tell_list),
         Verb::Show(Who { place, user }) => (place, Command::Show { user }, tell_shown),
         Verb::Suspend(Who { place, user }) => {
@@ -138,7 +203,92 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or("?")
 }
 
+/// Who can open a person's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// The host.
+    Unattended,
+    /// The phones, for a week after each contact.
+    Lease,
+    /// The phones, for an hour after each contact.
+    PhoneUnlocked,
+}
+
+impl From<Mode> for KeyMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Unattended => Self::Unattended,
+            Mode::Lease => Self::Lease,
+            Mode::PhoneUnlocked => Self::PhoneUnlocked,
+        }
+    }
+}
+
+/// Connects as the phone, which unlocks, since only the phone's key opens its slot.
+fn unlocking(who: &Who, state: &Path) -> Result<Command, Failure> {
+    super::phone::unlock(state)?;
+    Ok(Command::Owner(OwnerCommand::Status { user: who.user.clone() }))
+}
+
+/// Opens the slot of the phrase here: the words themselves never reach the host.
+fn recovering(who: &Who) -> Result<Command, Failure> {
+    let begun =
+        administer(&who.place, Command::Owner(OwnerCommand::RecoverBegin { user: who.user.clone() }))?;
+    if let Some(from_ms) = begun["from_ms"].as_f64() {
+        let what = format!("devices are active: the phrase opens the data from {} on", moment(from_ms / 1e3));
+        return Err(Failure::new(what, "connect with one of them, revoke them, or try again then"));
+    }
+    let mut words = zeroize::Zeroizing::new(String::new());
+    std::io::stdin()
+        .read_line(&mut words)
+        .map_err(|error| Failure::of(&error, "give the words on standard input"))?;
+    let phrase =
+        Phrase::parse(&words).map_err(|error| Failure::of(&error, "type the 24 words in their order"))?;
+    let unsound = || Failure::new("the host's slot does not read", "look into the host's log");
+    let bytes = BASE64URL_NOPAD.decode(text(&begun, "slot").as_bytes()).map_err(|_| unsound())?;
+    let slot = Slot::parse(&bytes).map_err(|_| unsound())?;
+    let user: UserId = text(&begun, "id").parse().map_err(|_| unsound())?;
+    let key = slot.open(&phrase.wrap_key(), &user.0);
+    let key = key
+        .map_err(|error| Failure::of(&error, "the phrase belongs to another store, or to an older backup"))?;
+    Ok(Command::Owner(OwnerCommand::RecoverEnd {
+        user: who.user.clone(),
+        generation: slot.generation(),
+        key,
+    }))
+}
+
+fn tell_token(answer: &Value) -> String {
+    format!(
+        "A phone that cannot pair connects with this secret, which is shown only now:\n{}\n\
+         An app that takes any address reaches this person alone at {}",
+        text(answer, "connect"),
+        text(answer, "own")
+    )
+}
+
+fn tell_status(answer: &Value) -> String {
+    let until =
+        answer["until_ms"].as_f64().map_or_else(String::new, |ms| format!(" until {}", moment(ms / 1e3)));
+    let store = match text(answer, "store") {
+        "absent" => "there is no data yet: the first phone brings its key".to_owned(),
+        "locked" => "locked: a paired phone opens it at its next contact".to_owned(),
+        _ => format!("open{until}"),
+    };
+    let phrase =
+        if answer["recovery_phrase"] == true { "there is a recovery phrase" } else { "no recovery phrase" };
+    let waiting = match answer["waiting_uploads"].as_u64() {
+        None | Some(0) => String::new(),
+        Some(count) => format!("; {count} sealed uploads wait"),
+    };
+    format!("{store} (keys: {}; {phrase}{waiting})", text(answer, "keys"))
+}
+
 fn tell_added(answer: &Value) -> String {
+    if answer["connect"].is_null() {
+        let (name, id) = (text(answer, "name"), text(answer, "id"));
+        return format!("{name} is {id}. Pair their phone: cellar pair --data DIR {name}");
+    }
     format!(
         "{} is {}. Their phone connects with this secret, which is shown only now:\n{}",
         text(answer, "name"),
@@ -201,5 +351,13 @@ fn tell_forgotten(answer: &Value) -> String {
 }
 
 fn tell_erased(answer: &Value) -> String {
-    format!("{} is erased", text(answer, "id"))
+    let receipt = &answer["receipt"];
+    format!(
+        "{} is erased: {} wrapped keys and {} bytes are destroyed; what opened them had the digests\n  slots    {}\n  keyring  {}",
+        text(answer, "id"),
+        receipt["slots"],
+        receipt["bytes"],
+        receipt["slots_sha256"].as_str().unwrap_or("-"),
+        receipt["keyring_sha256"].as_str().unwrap_or("-")
+    )
 }

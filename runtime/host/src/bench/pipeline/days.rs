@@ -31,6 +31,25 @@ pub(super) fn recorded() -> Result<Vec<Day>, BenchError> {
     Ok(days)
 }
 
+/// Whatever of the recorded cases is the largest in one piece.
+pub(super) fn largest() -> Result<Option<(String, Vec<u8>)>, BenchError> {
+    let shared = env::var_os("CELLAR_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
+    let Ok(cases) = fs::read_dir(shared.join("goldens")) else { return Ok(None) };
+    let mut found: Option<(String, Vec<u8>)> = None;
+    for case in cases {
+        let case = case?;
+        let input = case.path().join("input.json.gz");
+        if !input.exists() {
+            continue;
+        }
+        let text = dump(&input)?;
+        if found.as_ref().is_none_or(|(_, largest)| text.len() > largest.len()) {
+            found = Some((case.file_name().to_string_lossy().into_owned(), text));
+        }
+    }
+    Ok(found)
+}
+
 fn dump(path: &Path) -> Result<Vec<u8>, BenchError> {
     read_dump(path).map_err(|error| BenchError::Network(error.to_string()))
 }

@@ -1,0 +1,111 @@
+//! Each person's TLS configurations, made when somebody connects and kept for the next: building one costs more than a
+//! handshake.
+//!
+//! * Invariants: a configuration is one person's and one protocol's; what is dropped here takes its sessions with it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use handshake::encoding::{Spki, server_name};
+use handshake::route::ALPN_CONNECT;
+use handshake::transcript::ALPN_PAIR;
+use runtime_user::{Runtime, UserId};
+use rustls::ServerConfig;
+
+use crate::tls::{Accepts, Identity, IdentityError, raw_server};
+
+/// For how many people configurations are kept; each takes some tens of KiB with its sessions.
+const PEOPLE_MAX: usize = 256;
+
+/// Which of a person's configurations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Purpose {
+    Pair,
+    Native,
+    Web,
+}
+
+struct Kept {
+    config: Arc<ServerConfig>,
+    used: Instant,
+}
+
+/// Why a person cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConfigError {
+    #[error("the person's key cannot be used")]
+    Key(#[from] runtime_user::OwnerError),
+    #[error("tls refuses the person's key")]
+    Tls(#[from] rustls::Error),
+    #[error("the person's certificate cannot be used")]
+    Identity(#[from] IdentityError),
+}
+
+/// Everybody's configurations.
+pub struct Configs {
+    runtime: Arc<Runtime>,
+    /// What follows a label in the names of this host.
+    host: String,
+    kept: Mutex<HashMap<(UserId, Purpose), Kept>>,
+}
+
+impl Configs {
+    /// None yet.
+    pub fn new(runtime: Arc<Runtime>, host: String) -> Self {
+        Self { runtime, host, kept: Mutex::default() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(UserId, Purpose), Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The person's configuration for that. May read the disk.
+    pub(super) fn get(&self, user: UserId, purpose: Purpose) -> Result<Arc<ServerConfig>, ConfigError> {
+        if let Some(config) = self.ready(user, purpose) {
+            return Ok(config);
+        }
+        let config = self.make(user, purpose)?;
+        let mut kept = self.lock();
+        if kept.len() >= PEOPLE_MAX {
+            let oldest = kept.iter().min_by_key(|(_, kept)| kept.used).map(|(key, _)| *key);
+            oldest.and_then(|key| kept.remove(&key));
+        }
+        kept.insert((user, purpose), Kept { config: Arc::clone(&config), used: Instant::now() });
+        Ok(config)
+    }
+
+    /// The configuration, if it is kept.
+    pub(super) fn ready(&self, user: UserId, purpose: Purpose) -> Option<Arc<ServerConfig>> {
+        let mut kept = self.lock();
+        let kept = kept.get_mut(&(user, purpose))?;
+        kept.used = Instant::now();
+        Some(Arc::clone(&kept.config))
+    }
+
+    /// Drops a person's configurations, and with them every session that could be resumed: a device was revoked, or the
+    /// person is gone.
+    pub fn forget(&self, user: UserId) {
+        self.lock().retain(|(owner, _), _| *owner != user);
+    }
+
+    fn make(&self, user: UserId, purpose: Purpose) -> Result<Arc<ServerConfig>, ConfigError> {
+        if purpose == Purpose::Web {
+            let folder = self.runtime.people().folder(user).join("web");
+            let name = server_name(&self.runtime.web_label(user)?.to_string(), &self.host);
+            return Ok(Identity::load_or_make(&folder, &[name])?.server_config()?);
+        }
+        let key = self.runtime.signing_key(user)?;
+        let config = match purpose {
+            // A device shows the key that it will have; whether it gets in is decided inside.
+            Purpose::Pair => raw_server(key.pkcs8(), key.spki(), ALPN_PAIR, Arc::new(|_: &Spki| true), false),
+            _ => raw_server(key.pkcs8(), key.spki(), ALPN_CONNECT, self.devices_of(user), true),
+        };
+        Ok(config?)
+    }
+
+    fn devices_of(&self, user: UserId) -> Accepts {
+        let runtime = Arc::downgrade(&self.runtime);
+        Arc::new(move |spki: &Spki| runtime.upgrade().is_some_and(|runtime| runtime.knows_device(user, spki)))
+    }
+}

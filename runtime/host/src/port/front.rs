@@ -1,0 +1,277 @@
+//! Greeting whoever connects: the first message is read, a person's configuration chosen, and the connection looked at
+//! again once it is encrypted.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use handshake::hello::Alert;
+use handshake::limit::{Limits, Slot, Source};
+use handshake::pairing::Channel;
+use handshake::route::{Decision, check_established};
+use handshake::secret::Secret;
+use handshake::transcript::EXPORTER_LABEL;
+use runtime_user::{Runtime, UserId};
+use rustls::{ProtocolVersion, ServerConfig};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::configs::{Configs, Purpose};
+use super::native::{self, NativeApp};
+use super::pairing;
+use super::peek::{Rewound, Unread, peek};
+use super::proxy;
+use crate::http::server::{Encrypted, Front, Greeted, ServerLimits};
+use crate::http::service::{Callers, blocking_code, epoch_ms};
+use crate::tls::peer_key;
+
+/// Everybody's front.
+#[derive(Clone)]
+pub struct PortFront(Arc<Shared>);
+
+struct Shared {
+    runtime: Arc<Runtime>,
+    configs: Arc<Configs>,
+    /// For phones that cannot say by name whose they are; `None`: switched off.
+    legacy: Option<TlsAcceptor>,
+    /// Whose word on a caller's address is taken.
+    gateways: Vec<IpAddr>,
+    native: Arc<NativeApp>,
+    limits: ServerLimits,
+    strangers: Mutex<Limits>,
+    started: Instant,
+}
+
+/// What a front is made of.
+pub struct PortParts {
+    /// Everybody's runtimes.
+    pub runtime: Arc<Runtime>,
+    /// What follows a label in the names of this host.
+    pub host: String,
+    /// How the front for phones that cannot pair shows itself; `None`: it is off.
+    pub legacy: Option<Arc<ServerConfig>>,
+    /// Gateways whose word on a caller's address is taken.
+    pub gateways: Vec<IpAddr>,
+    /// What answers devices.
+    pub native: Arc<NativeApp>,
+    /// What connections may cost.
+    pub limits: ServerLimits,
+}
+
+impl PortFront {
+    /// A front for everybody.
+    pub fn new(parts: PortParts) -> Self {
+        let PortParts { runtime, host, legacy, gateways, native, limits } = parts;
+        Self(Arc::new(Shared {
+            configs: Arc::new(Configs::new(Arc::clone(&runtime), host)),
+            runtime,
+            legacy: legacy.map(TlsAcceptor::from),
+            gateways,
+            native,
+            limits,
+            strangers: Mutex::default(),
+            started: Instant::now(),
+        }))
+    }
+}
+
+/// Why a connection went no further. Nothing of it is anybody's data.
+#[derive(Debug, thiserror::Error)]
+enum Turned {
+    #[error(transparent)]
+    Unread(#[from] Unread),
+    #[error("alert {0:?}")]
+    Alert(Alert),
+    #[error("too many from there")]
+    Crowded,
+    #[error("not encrypted: {0}")]
+    Tls(#[from] io::Error),
+    #[error("not what was routed: {0}")]
+    Routed(#[from] handshake::route::Refusal),
+    #[error("no key of ours")]
+    Key,
+    #[error("the person's configuration cannot be made")]
+    Config,
+}
+
+impl Front for PortFront {
+    async fn greet(&self, socket: TcpStream, peer: SocketAddr) -> Option<Greeted> {
+        match self.0.greet(socket, peer).await {
+            Ok(greeted) => Some(greeted),
+            Err(turned) => {
+                tracing::debug!(why = %turned, "connection turned away");
+                None
+            }
+        }
+    }
+}
+
+/// A place among the handshakes under way, given back however the handshake ends.
+struct Place<'a> {
+    strangers: &'a Mutex<Limits>,
+    slot: Option<Slot>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            lock(self.strangers).handshakes.end(slot);
+        }
+    }
+}
+
+fn lock(strangers: &Mutex<Limits>) -> MutexGuard<'_, Limits> {
+    strangers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn clock_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    async fn greet(&self, mut socket: TcpStream, peer: SocketAddr) -> Result<Greeted, Turned> {
+        let mut source = Source::from(peer.ip());
+        if self.gateways.contains(&peer.ip().to_canonical()) {
+            source = Source::from(proxy::read_header(&mut socket).await?.ip());
+        }
+        let now_ms = self.clock_ms();
+        lock(&self.strangers).connection(source, now_ms).map_err(|_| Turned::Crowded)?;
+        let (hello, seen) = match peek(&mut socket, self.limits.hello_ms).await {
+            Ok(read) => read,
+            Err(unread) => {
+                if let Unread::Refused(refused) = &unread
+                    && let Some(alert) = refused.alert()
+                {
+                    turn_away(&mut socket, alert).await;
+                }
+                return Err(unread.into());
+            }
+        };
+        let decision = self.runtime.decide(&hello, self.legacy.is_some());
+        if let Decision::Alert(alert) = decision {
+            turn_away(&mut socket, alert).await;
+            return Err(Turned::Alert(alert));
+        }
+        self.route(Rewound::new(seen, socket), decision, source).await
+    }
+
+    async fn route(
+        &self,
+        socket: Rewound<TcpStream>,
+        decision: Decision,
+        source: Source,
+    ) -> Result<Greeted, Turned> {
+        match decision {
+            Decision::Legacy => {
+                let acceptor = self.legacy.as_ref().ok_or(Turned::Alert(Alert::UnrecognizedName))?;
+                let encrypted = encrypt(socket, decision, acceptor).await?;
+                Ok(Greeted::Requests(Box::new(encrypted), Callers::Anybody, source))
+            }
+            Decision::Web { user, .. } => {
+                let _place = self.place(user, source)?;
+                let encrypted = encrypt(socket, decision, &self.acceptor(user, Purpose::Web).await?).await?;
+                Ok(Greeted::Requests(Box::new(encrypted), Callers::Of(user), source))
+            }
+            Decision::Pair { user, .. } => {
+                let _place = self.place(user, source)?;
+                let now_ms = self.clock_ms();
+                lock(&self.strangers).pairing(source, now_ms).map_err(|_| Turned::Crowded)?;
+                let encrypted = encrypt(socket, decision, &self.acceptor(user, Purpose::Pair).await?).await?;
+                self.pair(encrypted, user)
+            }
+            Decision::Native { user, label, .. } => {
+                let _place = self.place(user, source)?;
+                let acceptor = self.acceptor(user, Purpose::Native).await?;
+                let encrypted = encrypt(socket, decision, &acceptor).await?;
+                self.device(encrypted, user, label).await
+            }
+            Decision::Alert(alert) => Err(Turned::Alert(alert)),
+        }
+    }
+
+    fn place(&self, user: UserId, source: Source) -> Result<Place<'_>, Turned> {
+        let slot = lock(&self.strangers).handshakes.begin(user, source).ok_or(Turned::Crowded)?;
+        Ok(Place { strangers: &self.strangers, slot: Some(slot) })
+    }
+
+    /// The person's acceptor for that; a first one is made where the disk may be waited for.
+    async fn acceptor(&self, user: UserId, purpose: Purpose) -> Result<TlsAcceptor, Turned> {
+        if let Some(config) = self.configs.ready(user, purpose) {
+            return Ok(TlsAcceptor::from(config));
+        }
+        let configs = Arc::clone(&self.configs);
+        let made = tokio::task::spawn_blocking(move || configs.get(user, purpose)).await;
+        match made {
+            Ok(Ok(config)) => Ok(TlsAcceptor::from(config)),
+            Ok(Err(error)) => {
+                tracing::error!(user = %user.short(), error = %runtime_user::chain(&error), "person cannot be served");
+                Err(Turned::Config)
+            }
+            Err(_) => Err(Turned::Config),
+        }
+    }
+
+    fn pair(&self, encrypted: Encrypted, user: UserId) -> Result<Greeted, Turned> {
+        let device = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(Turned::Key)?;
+        let exporter = exporter(&encrypted)?;
+        let shown = self.runtime.signing_key(user).map_err(|_| Turned::Config)?;
+        let connection = pairing::next_connection();
+        let channel = Channel { connection, device, runtime: *shown.spki(), exporter };
+        let runtime = Arc::clone(&self.runtime);
+        Ok(Greeted::Own(Box::new(move |stopped| {
+            Box::pin(pairing::serve(encrypted, runtime, user, channel, stopped))
+        })))
+    }
+
+    async fn device(
+        &self,
+        encrypted: Encrypted,
+        user: UserId,
+        label: handshake::encoding::Label,
+    ) -> Result<Greeted, Turned> {
+        let key = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(Turned::Key)?;
+        let exporter = exporter(&encrypted)?;
+        let runtime = Arc::clone(&self.runtime);
+        // A resumed session did not ask for the key again: the table decides, every time.
+        let admitted = blocking_code(move || runtime.admit(user, label, key, epoch_ms())).await;
+        let native = Arc::clone(&self.native);
+        match admitted {
+            Ok(admission) => Ok(Greeted::Own(Box::new(move |stopped| {
+                Box::pin(native::serve(encrypted, native, admission, exporter, stopped))
+            }))),
+            Err(code) => {
+                // Whoever is shut out has no session to come back with, either.
+                self.configs.forget(user);
+                Ok(Greeted::Own(Box::new(move |_| Box::pin(native::refuse(encrypted, code)))))
+            }
+        }
+    }
+}
+
+/// Encrypts, and checks that the connection is what it was routed for.
+async fn encrypt(
+    socket: Rewound<TcpStream>,
+    decision: Decision,
+    acceptor: &TlsAcceptor,
+) -> Result<Encrypted, Turned> {
+    let encrypted = acceptor.accept(socket).await?;
+    let tls = encrypted.get_ref().1;
+    let tls13 = tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    check_established(decision, tls.server_name(), tls.alpn_protocol(), tls13)?;
+    Ok(encrypted)
+}
+
+/// What both sides of this very connection can compute, and nobody else.
+fn exporter(encrypted: &Encrypted) -> Result<Secret<32>, Turned> {
+    let bytes = zeroize::Zeroizing::new([0; 32]);
+    let exported = encrypted.get_ref().1.export_keying_material(*bytes, EXPORTER_LABEL, None);
+    exported.map(Secret::new).map_err(|_| Turned::Key)
+}
+
+async fn turn_away(socket: &mut TcpStream, alert: Alert) {
+    // Whoever is gone need not be told.
+    let _ = socket.write_all(&alert.record()).await;
+    let _ = socket.shutdown().await;
+}

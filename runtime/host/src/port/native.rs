@@ -1,0 +1,346 @@
+//! A paired device's connection: HTTP/2, and each request held against what the device may do at that moment.
+//!
+//! * Invariants: a request counts for the device whose key is this connection's, whatever its body says; a device that is
+//!   shut out loses its open connections within a second; a path leads to a cell only through the device's own grant.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use handshake::body;
+use handshake::device::Scope;
+use handshake::error::Code;
+use handshake::limit::{Buckets, Rate};
+use handshake::secret::Secret;
+use handshake::session::{
+    Check, Endpoint, LockReply, RotateRequest, SessionRequest, StoreState, UnlockRequest,
+};
+use hyper::body::Incoming;
+use hyper::header;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use runtime_user::{Admission, Runtime, SessionTerms};
+use serde::de::DeserializeOwned;
+
+use super::pairing::json;
+use super::upc::{self, SmallBody};
+use crate::http::Refusal;
+use crate::http::body::{self as http_body, BodyLimits};
+use crate::http::reply::{Record, Reply};
+use crate::http::routes::Route;
+use crate::http::server::{Encrypted, Stopped};
+use crate::http::service::{
+    Answered, App, SMALL_BYTES_MAX, blocking_code, check_encoding, dispatch, epoch_ms, method_name,
+    names_host, respond,
+};
+use crate::http::watch::Phase;
+
+/// Requests of one connection at one moment.
+const STREAMS_MAX: u32 = 64;
+/// Longest headers of a request, bytes.
+const HEADERS_BYTES_MAX: u32 = 16 * 1024;
+/// Streams that a device opened and reset before they were looked at; past this the connection ends.
+const RESETS_MAX: usize = 32;
+/// A silent peer is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_WAIT: Duration = Duration::from_secs(20);
+/// However busy, a connection ends after a day, so that its keys do.
+const CONNECTION_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// How long a device that is shut out may take to ask why.
+const REFUSAL_MAX: Duration = Duration::from_secs(1);
+/// Between two looks at whether a connection is idle.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+
+/// What answers every device.
+pub struct NativeApp {
+    /// Everybody's runtimes, and what bodies may cost.
+    pub app: Arc<App<Arc<Runtime>>>,
+    /// What a grant says of limits.
+    pub terms: SessionTerms,
+    /// A connection without requests ends after this, ms.
+    pub idle_ms: u64,
+}
+
+struct Connection {
+    native: Arc<NativeApp>,
+    admission: Admission,
+    exporter: Secret<32>,
+    /// The name that TLS was told, which every request must name too.
+    server_name: String,
+    active: AtomicU32,
+    last: Mutex<Instant>,
+    rate: Mutex<Buckets<()>>,
+}
+
+/// Counts a request while it is answered.
+struct Active<'a>(&'a Connection);
+
+impl<'a> Active<'a> {
+    fn begin(connection: &'a Connection) -> Self {
+        connection.active.fetch_add(1, Ordering::Relaxed);
+        Self(connection)
+    }
+}
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves a device's connection to its end.
+pub(super) async fn serve(
+    encrypted: Encrypted,
+    native: Arc<NativeApp>,
+    mut admission: Admission,
+    exporter: Secret<32>,
+    mut stopped: Stopped,
+) {
+    let server_name = encrypted.get_ref().1.server_name().unwrap_or_default().to_owned();
+    let last = Mutex::new(Instant::now());
+    let per_s = native.terms.requests_per_s_max;
+    let rate = Rate { per_minute: per_s.saturating_mul(60), burst: per_s.saturating_mul(2) };
+    let shared = Arc::new(Connection {
+        native,
+        admission: admission.clone(),
+        exporter,
+        server_name,
+        active: AtomicU32::new(0),
+        last,
+        rate: Mutex::new(Buckets::new(rate, 1)),
+    });
+    let of_request = Arc::clone(&shared);
+    let service = service_fn(move |request| {
+        let connection = Arc::clone(&of_request);
+        async move { Ok::<_, Infallible>(connection.answer(request).await) }
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADERS_BYTES_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_WAIT);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(encrypted), service));
+    let mut look = tokio::time::interval(IDLE_LOOK);
+    let (begun, mut ending) = (Instant::now(), false);
+    loop {
+        let end = tokio::select! {
+            done = &mut connection => {
+                if let Err(error) = done {
+                    tracing::debug!(%error, "device's connection ended");
+                }
+                return;
+            }
+            () = admission.changed() => {
+                // Dropping the connection is the quickest end; nothing that was asked for is owed an answer.
+                if !shared.runtime().still_admitted(&shared.admission) {
+                    tracing::info!(user = %admission.user.short(), device = %admission.device, "device shut out");
+                    return;
+                }
+                false
+            }
+            _ = look.tick() => shared.is_idle() || begun.elapsed() >= CONNECTION_MAX,
+            _ = stopped.wait_for(|stopped| *stopped), if !ending => true,
+        };
+        if end && !ending {
+            ending = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+/// Tells a device that is let in no longer, on the connection that it resumed, and ends it.
+pub(super) async fn refuse(encrypted: Encrypted, code: Code) {
+    let service =
+        service_fn(move |_: Request<Incoming>| async move { Ok::<_, Infallible>(upc::response(Err(code))) });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(1)
+        .serve_connection(TokioIo::new(encrypted), service);
+    let mut connection = std::pin::pin!(connection);
+    // One answer for who asks at once.
+    let _ = tokio::time::timeout(REFUSAL_MAX, connection.as_mut()).await;
+}
+
+/// Why a request was not answered as its route would.
+enum Unanswered {
+    Code(Code),
+    Refusal(Refusal),
+}
+
+impl From<Code> for Unanswered {
+    fn from(code: Code) -> Self {
+        Self::Code(code)
+    }
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+impl Connection {
+    fn runtime(&self) -> &Arc<Runtime> {
+        &self.native.app.backend
+    }
+
+    fn is_idle(&self) -> bool {
+        let since = self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        self.active.load(Ordering::Relaxed) == 0 && since >= Duration::from_millis(self.native.idle_ms)
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Reply> {
+        let _active = Active::begin(&self);
+        let mut record = Record::start(method_name(request.method()), Phase::new());
+        record.user = Some(self.admission.user);
+        match self.handle(request, &mut record).await {
+            Ok(answered) => respond(Ok(answered), record),
+            Err(Unanswered::Refusal(refusal)) => respond(Err(refusal), record),
+            Err(Unanswered::Code(code)) => {
+                let (status, body) = upc::refusal(code);
+                respond(Ok(Answered::Small { status, body }), record)
+            }
+        }
+    }
+
+    async fn handle(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        record: &mut Record,
+    ) -> Result<Answered, Unanswered> {
+        if !self.runtime().still_admitted(&self.admission) {
+            return Err(Code::DeviceUnknown.into());
+        }
+        let taken = self.rate.lock().unwrap_or_else(PoisonError::into_inner).take((), epoch_ms());
+        taken.map_err(|_| Code::RateLimited)?;
+        if !names_host(request.uri(), request.headers(), &self.server_name) {
+            return Err(Code::WrongAuthority.into());
+        }
+        let path = request.uri().path().to_owned();
+        if path.starts_with("/.upc/") {
+            record.route = "/.upc/v1";
+            let endpoint = Endpoint::of_path(&path).filter(|_| request.method() == Method::POST);
+            let endpoint = endpoint.ok_or(Code::Malformed)?;
+            // The console is where an owner proves to be there; a device alone never does.
+            self.admission.authorise(endpoint, false)?;
+            let body = upc::read_body(request.into_body()).await?;
+            let answer = self.upc(endpoint, &body).await?;
+            return Ok(Answered::Small {
+                status: hyper::StatusCode::OK,
+                body: Bytes::copy_from_slice(&answer),
+            });
+        }
+        let route = self.route(request.method(), &path)?;
+        record.route = route.template();
+        self.call(route, request, record).await
+    }
+
+    /// Which route a path is, as far as the device may take it.
+    fn route(&self, method: &Method, path: &str) -> Result<Route, Unanswered> {
+        if path.starts_with("/c/") {
+            let granted = self.runtime().granted(&self.admission, path, epoch_ms())?;
+            let route = Route::find(method, &granted.path)?;
+            let Route::Cell { path, .. } = &route else { return Err(Code::ScopeMissing.into()) };
+            let cell = self.runtime().catalogue().endpoint(path);
+            if cell.is_none_or(|cell| cell.manifest.name != granted.cell) {
+                return Err(Code::ScopeMissing.into());
+            }
+            self.admission.require(scope_of(path))?;
+            return Ok(route);
+        }
+        let route = Route::find(method, path)?;
+        match route {
+            // Cells are reached at granted paths alone.
+            Route::Cell { .. } => return Err(Code::ScopeMissing.into()),
+            Route::ProfileCreate | Route::ProfileGet | Route::ProfileUpdate => {
+                self.admission.require(Scope::Profile)?;
+            }
+            Route::PipelineRange | Route::PipelineComplete => self.admission.require(Scope::PipelineRead)?,
+            Route::Home | Route::Health => {}
+        }
+        Ok(route)
+    }
+
+    async fn call(
+        &self,
+        route: Route,
+        request: Request<Incoming>,
+        record: &mut Record,
+    ) -> Result<Answered, Unanswered> {
+        let app = &self.native.app;
+        let user = self.admission.user;
+        check_encoding(request.headers())?;
+        let bytes_max =
+            if route.is_cell() { app.limits.bytes_max } else { SMALL_BYTES_MAX.min(app.limits.bytes_max) };
+        let limits = BodyLimits { bytes_max, ..app.limits };
+        let sender_waits = request.headers().contains_key(header::EXPECT);
+        // Who is calling is known; a name in the body is not looked at, and not shown to the cell.
+        let arrived =
+            http_body::collect(request.into_body(), limits, &app.budget, sender_waits, |_| Ok(user)).await?;
+        record.bytes_in = arrived.bytes;
+        self.runtime().contact(user);
+        Ok(dispatch(app, route, user, arrived).await?)
+    }
+
+    async fn upc(self: &Arc<Self>, endpoint: Endpoint, body: &SmallBody) -> Result<SmallBody, Code> {
+        let (this, now_ms) = (Arc::clone(self), epoch_ms());
+        match endpoint {
+            Endpoint::Session => {
+                let request: SessionRequest = read(body)?;
+                let terms = self.native.terms;
+                json(
+                    &blocking_code(move || this.runtime().session(&this.admission, &request, terms, now_ms))
+                        .await?,
+                )
+            }
+            Endpoint::Unlock => {
+                let request: UnlockRequest = read(body)?;
+                json(
+                    &blocking_code(move || this.runtime().unlock_by(&this.admission, &request, now_ms))
+                        .await?,
+                )
+            }
+            Endpoint::Rotate => {
+                let request: RotateRequest = read(body)?;
+                let rotate = move || this.runtime().rotate_device(&this.admission, &request, &this.exporter);
+                blocking_code(rotate).await?;
+                json(&handshake::session::Empty {})
+            }
+            Endpoint::Devices => json(&self.runtime().devices_for(&self.admission)?),
+            Endpoint::Lock => {
+                blocking_code(move || this.runtime().lock_by(&this.admission)).await?;
+                json(&LockReply { store: StoreState::Locked })
+            }
+            Endpoint::Revoke(device) => {
+                let revoke = move || {
+                    let runtime = this.runtime();
+                    runtime.revoke_device(this.admission.user, device, now_ms).map_err(|_| Code::Malformed)
+                };
+                blocking_code(revoke).await?;
+                json(&handshake::session::Empty {})
+            }
+        }
+    }
+}
+
+fn read<T: DeserializeOwned + Check>(bytes: &[u8]) -> Result<T, Code> {
+    let read: T = body::read(bytes)?;
+    read.check()?;
+    Ok(read)
+}
+
+fn scope_of(path: &str) -> Scope {
+    match path {
+        "usercache/put" | "usercache/putone" => Scope::UsercachePut,
+        "usercache/get" => Scope::UsercacheGet,
+        _ => Scope::DatastreamsRead,
+    }
+}

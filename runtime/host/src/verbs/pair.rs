@@ -1,0 +1,244 @@
+//! `cellar pair`: shows a code, tells who came, and lets the owner decide.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use handshake::encoding::WrapPub;
+use handshake::keys::{Agree, Phrase};
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use ring::rand::SystemRandom;
+use serde_json::Value;
+
+use super::{Place, administer};
+use crate::admin::{Command, OwnerCommand};
+use crate::failure::Failure;
+
+/// What `--help` shows.
+pub const EXAMPLE: &str = "Example:\n  cellar pair --data ~/cellar owner\n  cellar pair --data ~/cellar Ada --png code.png --no-phrase\n  cellar pair --data ~/cellar Ada --cancel";
+
+/// Between two looks at whether a phone has come.
+const LOOK: Duration = Duration::from_millis(300);
+/// Pixels of one module of a PNG.
+const PNG_MODULE_PIXELS: u32 = 8;
+
+/// Whom to pair, and how.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    place: Place,
+    /// Whose phone it will be, by name or id
+    user: String,
+    /// How long the code is good for, minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=15))]
+    minutes: u64,
+    /// Show no code to type, only the one to scan
+    #[arg(long)]
+    scan_only: bool,
+    /// Write the code to scan into this PNG file too
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+    /// The phone may list devices and lock the store
+    #[arg(long)]
+    admin: bool,
+    /// Make no recovery phrase, even for the first phone
+    #[arg(long)]
+    no_phrase: bool,
+    /// Make a recovery phrase now, in place of one that there may be
+    #[arg(long, conflicts_with = "no_phrase")]
+    phrase: bool,
+    /// Show the codes and exit; `cellar device approve` decides later
+    #[arg(long)]
+    detach: bool,
+    /// End the pairing that is under way, whoever waits
+    #[arg(long, conflicts_with_all = ["png", "admin", "detach", "scan_only"])]
+    cancel: bool,
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`Failure`] with the remedy; a phone that was not let in is one.
+pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
+    if args.cancel {
+        let answer = owner(&args.place, OwnerCommand::PairAnswer { user: args.user.clone(), digits: None })?;
+        println!(
+            "{}",
+            if as_json { answer.to_string() } else { "the pairing is over, nobody was let in".to_owned() }
+        );
+        return Ok(());
+    }
+    let status = owner(&args.place, OwnerCommand::Status { user: args.user.clone() })?;
+    // The first phone brings the key; if it is lost, nothing but a phrase opens the store.
+    let wants_phrase = args.phrase || (!args.no_phrase && status["store"] == "absent");
+    let phrase = wants_phrase.then(|| Phrase::random(&SystemRandom::new())).transpose();
+    let phrase = phrase.map_err(|error| Failure::of(&error, "try again"))?;
+    if let Some(phrase) = &phrase {
+        show_phrase(phrase, as_json)?;
+    }
+    let recovery = phrase.as_ref().map(|phrase| phrase.wrap_key().public());
+    drop(phrase);
+    let opened = open(args, recovery)?;
+    if let Some(path) = &args.png {
+        write_png(path, text(&opened, "qr"))?;
+    }
+    if as_json {
+        println!("{opened}");
+    } else {
+        println!("{}", shown(&opened, args.minutes)?);
+    }
+    if args.detach { Ok(()) } else { follow(args, as_json) }
+}
+
+fn owner(place: &Place, command: OwnerCommand) -> Result<Value, Failure> {
+    administer(place, Command::Owner(command))
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or("")
+}
+
+fn open(args: &Args, recovery: Option<WrapPub>) -> Result<Value, Failure> {
+    owner(
+        &args.place,
+        OwnerCommand::PairOpen {
+            user: args.user.clone(),
+            lifetime_ms: Some(args.minutes * 60_000),
+            typed: !args.scan_only,
+            admin: args.admin,
+            recovery,
+        },
+    )
+}
+
+/// Shows the phrase; a person at a terminal types two of its words, so that it really was written down.
+fn show_phrase(phrase: &Phrase, as_json: bool) -> Result<(), Failure> {
+    let words = phrase.reveal();
+    if as_json {
+        println!("{}", serde_json::json!({ "recovery_phrase": words.as_str() }));
+        return Ok(());
+    }
+    println!(
+        "Write these 24 words down, on paper. If every paired phone is lost, they alone open the data:\n"
+    );
+    let words: Vec<&str> = words.split(' ').collect();
+    for (row, chunk) in words.chunks(6).enumerate() {
+        let numbered = chunk.iter().enumerate().map(|(at, word)| format!("{:2} {word:9}", row * 6 + at + 1));
+        println!("  {}", numbered.collect::<Vec<_>>().join(" "));
+    }
+    println!();
+    if !io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let places = Phrase::check_places(&SystemRandom::new());
+    for place in places.map_err(|error| Failure::of(&error, "try again"))? {
+        while !phrase.word_is(place, &ask(&format!("Word {}: ", place + 1))?) {
+            println!("That is another word. Look at what you wrote down.");
+        }
+    }
+    Ok(())
+}
+
+/// A line that the person types.
+fn ask(question: &str) -> Result<String, Failure> {
+    let no_terminal = |error: io::Error| Failure::of(&error, "use a terminal, or --detach");
+    print!("{question}");
+    io::stdout().flush().map_err(no_terminal)?;
+    let mut line = String::new();
+    if io::stdin().lock().read_line(&mut line).map_err(no_terminal)? == 0 {
+        return Err(Failure::new("nothing was typed", "use a terminal, or --detach"));
+    }
+    Ok(line.trim().to_owned())
+}
+
+fn drawn(qr: &str) -> Result<QrCode, Failure> {
+    QrCode::with_error_correction_level(qr, qrcode::EcLevel::M)
+        .map_err(|error| Failure::of(&error, "use the typed code"))
+}
+
+pub(super) fn shown(opened: &Value, minutes: u64) -> Result<String, Failure> {
+    let code = drawn(text(opened, "qr"))?;
+    let picture = code.render::<Dense1x2>().quiet_zone(true).build();
+    let mut told = format!("{picture}\nScan this with the phone's app within {minutes} minutes.");
+    if let Some(code) = opened["code"].as_str() {
+        told.push_str(&format!("\nOr type, at {}:  {code}", text(opened, "address")));
+    }
+    Ok(told)
+}
+
+fn write_png(path: &Path, qr: &str) -> Result<(), Failure> {
+    let code = drawn(qr)?;
+    let (side, colors) = (code.width() as u32, code.to_colors());
+    // Four modules of white around it, as readers expect.
+    let pixels = (side + 8) * PNG_MODULE_PIXELS;
+    let mut image = vec![255_u8; (pixels * pixels) as usize];
+    for (at, color) in colors.iter().enumerate().filter(|(_, color)| **color == qrcode::Color::Dark) {
+        let _ = color;
+        let (row, column) = (at as u32 / side + 4, at as u32 % side + 4);
+        for y in row * PNG_MODULE_PIXELS..(row + 1) * PNG_MODULE_PIXELS {
+            let start = (y * pixels + column * PNG_MODULE_PIXELS) as usize;
+            image[start..start + PNG_MODULE_PIXELS as usize].fill(0);
+        }
+    }
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(format!("cannot write {}: {error}", path.display()), "name a file that you may write")
+    };
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(|error| failed(&error))?;
+    let mut encoder = png::Encoder::new(io::BufWriter::new(file), pixels, pixels);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().map_err(|error| failed(&error))?;
+    writer.write_image_data(&image).map_err(|error| failed(&error))
+}
+
+/// Tells how the pairing goes, until it is over.
+fn follow(args: &Args, as_json: bool) -> Result<(), Failure> {
+    let mut last = Value::Null;
+    loop {
+        let status = owner(&args.place, OwnerCommand::PairStatus { user: args.user.clone() })?;
+        if status != last {
+            if as_json {
+                println!("{status}");
+            } else {
+                tell(&status);
+            }
+            last.clone_from(&status);
+            match text(&status, "state") {
+                "claimed" if !as_json && io::stdin().is_terminal() => decide(args, &status)?,
+                "done" => return Ok(()),
+                "burnt" => {
+                    return Err(Failure::new("no phone was let in", "`cellar pair` shows another code"));
+                }
+                _ => {}
+            }
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn tell(status: &Value) {
+    let claim = &status["claim"];
+    match text(status, "state") {
+        "open" => println!("waiting for the phone"),
+        "claimed" => println!(
+            "{} ({}) has the code. It must show: {}",
+            text(claim, "name"),
+            text(claim, "platform"),
+            text(claim, "digits")
+        ),
+        "enrolling" => println!("let in; the phone is fetching its papers"),
+        "done" => println!("paired"),
+        _ => println!("the code is of no use any more"),
+    }
+}
+
+fn decide(args: &Args, status: &Value) -> Result<(), Failure> {
+    let shown = text(&status["claim"], "digits");
+    let yes = matches!(ask("Does it show exactly that? [y/N] ")?.to_lowercase().as_str(), "y" | "yes");
+    let digits = yes.then(|| shown.to_owned());
+    owner(&args.place, OwnerCommand::PairAnswer { user: args.user.clone(), digits }).map(drop)
+}
