@@ -29,8 +29,9 @@ struct Serving {
     ready: Value,
 }
 
+/// A host with the front for phones that cannot pair, whose first person has a token.
 fn serve(data: &str) -> Serving {
-    serve_with(data, &[])
+    serve_with(data, &["--legacy"])
 }
 
 fn serve_with(data: &str, more: &[&str]) -> Serving {
@@ -132,7 +133,7 @@ fn a_put_is_followed_by_a_run_though_the_host_was_killed_in_between() {
     let status = || json(&["pipeline", "status", "--data", &data, "--user", "owner"]);
     let told = || text(&cellar(&["pipeline", "status", "--data", &data, "--user", "owner"]).stdout);
 
-    let mut host = serve_with(&data, &["--config", &patient]);
+    let mut host = serve_with(&data, &["--legacy", "--config", &patient]);
     let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
     assert!(told().contains("nothing waits for a run"));
     json(&["phone", "put", "--connect", &connect, "--state", &state, "--input", &dump]);
@@ -145,7 +146,7 @@ fn a_put_is_followed_by_a_run_though_the_host_was_killed_in_between() {
     assert_eq!(status()["pending"]["running"], false);
     assert!(told().contains("a run is pending"), "{}", told());
 
-    let host = serve_with(&data, &["--config", &eager]);
+    let host = serve_with(&data, &["--legacy", "--config", &eager]);
     // Each look starts a process, and so waits by itself.
     let done = (0..600).any(|_| status()["pending"].is_null());
     let log = host.stop();
@@ -166,7 +167,7 @@ fn a_diary_is_made_anew_from_a_moment_and_without_a_span_that_its_owner_forgets(
     let (data, state, dump, never) = (at("data"), at("phone"), at("day.json"), at("never.toml"));
     let count = write_day(Path::new(&dump));
     fs::write(&never, "[pipeline]\nautomatic = false\n").expect("written");
-    let host = serve_with(&data, &["--config", &never]);
+    let host = serve_with(&data, &["--legacy", "--config", &never]);
     let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
     json(&["phone", "put", "--connect", &connect, "--state", &state, "--input", &dump]);
     let person = ["--data", &data, "--user", "owner"];
@@ -212,7 +213,7 @@ fn people_are_added_and_suspended_while_the_host_runs() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data").to_str().expect("UTF-8").to_owned();
     let host = serve(&data);
-    let added = json(&["user", "add", "--data", &data, "Ada"]);
+    let added = json(&["user", "add", "--data", &data, "Ada", "--unattended"]);
     let connect = added["connect"].as_str().expect("a secret").to_owned();
     let get = || cellar(&["phone", "get", "--connect", &connect, "--key", "background/location"]);
     assert!(get().status.success(), "{}", text(&get().stderr));

@@ -61,7 +61,7 @@ fn a_diary_leaves_in_each_form_with_and_without_a_host() {
     let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     let (data, dump) = (at("data"), at("dump.json"));
     fs::write(&dump, diary().to_string()).expect("written");
-    done(&["user", "add", "--data", &data, "Ada"]);
+    done(&["user", "add", "--data", &data, "Ada", "--unattended"]);
     done(&["user", "import", "--data", &data, "--into", "Ada", "--input", &dump]);
     let export =
         |more: &[&str]| done(&[&["export", "--data", &data, "--user", "Ada", "--format"], more].concat());

@@ -130,6 +130,7 @@ impl Limits {
         let patience = Patience { head_ms: 30_000, idle_ms: 30_000, write_ms: 30_000 };
         let server = ServerLimits {
             connections_max: 64,
+            hello_ms: 30_000,
             handshake_ms: 30_000,
             head_bytes_max: 8192,
             headers_max: 32,
@@ -154,7 +155,8 @@ pub async fn start(backend: impl Backend, limits: Limits) -> Host {
     let identity = Identity::load_or_make(folder.path(), &[]).expect("a certificate");
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let tls = identity.server_config().expect("sound");
-    let server = Server::bind(any, tls, limits.server).await.expect("a port");
+    let server =
+        Server::bind(any, tokio_rustls::TlsAcceptor::from(tls), limits.server).await.expect("a port");
     let address = server.address().expect("bound");
     let budget = Budget::new(limits.budget);
     let app = Arc::new(App { backend, limits: limits.body, budget: budget.clone() });

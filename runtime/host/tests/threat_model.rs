@@ -1,0 +1,104 @@
+//! `docs/threat-model.md` and the tests say the same: each attack has a test, and each test of an attack has its row.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Attacks are numbered from 1.
+const ATTACKS: u8 = 79;
+/// Cookies and passkeys come with the dashboard; until then nobody can try these.
+const OPEN: [u8; 3] = [72, 73, 74];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every Rust source below `folder`.
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the repository") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// Names of functions that begin with `attack_` in every package below `runtime/`: unit tests and others.
+fn tests_that_attack() -> BTreeSet<String> {
+    let mut paths = Vec::new();
+    sources(&root().join("runtime"), &mut paths);
+    let texts = paths.iter().map(|path| fs::read_to_string(path).expect("a source file"));
+    texts.flat_map(|text| attacks_in(&text).collect::<Vec<_>>()).collect()
+}
+
+fn attacks_in(source: &str) -> impl Iterator<Item = String> {
+    let names =
+        source.split("fn ").skip(1).filter_map(|text| text.split(|letter| !is_of_a_name(letter)).next());
+    names.filter(|name| name.starts_with("attack_")).map(str::to_owned)
+}
+
+fn is_of_a_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
+}
+
+/// The rows of the tables of attacks: number, and the tests that the last column names.
+fn rows() -> BTreeMap<u8, Vec<String>> {
+    let text = fs::read_to_string(root().join("docs/threat-model.md")).expect("the page");
+    let mut rows = BTreeMap::new();
+    for line in text.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, number, _, _, tests, _] = cells.as_slice() else { continue };
+        let Ok(number) = number.parse::<u8>() else { continue };
+        let named = tests.split('`').filter(|part| part.starts_with("attack_")).map(str::to_owned).collect();
+        assert!(rows.insert(number, named).is_none(), "attack {number} has two rows");
+    }
+    rows
+}
+
+/// The numbers that a test's name begins with: `attack_03_04_...` is of both.
+fn numbers_of(test: &str) -> BTreeSet<u8> {
+    let parts = test.split('_').skip(1);
+    parts.map_while(|part| part.parse().ok()).collect()
+}
+
+#[test]
+fn every_attack_has_a_row_with_tests_that_exist_and_are_of_that_attack() {
+    let (rows, tests) = (rows(), tests_that_attack());
+    assert_eq!(
+        rows.keys().copied().collect::<Vec<_>>(),
+        (1..=ATTACKS).collect::<Vec<_>>(),
+        "numbers of rows"
+    );
+    for (number, named) in &rows {
+        assert_eq!(named.is_empty(), OPEN.contains(number), "attack {number} names {named:?}");
+        for test in named {
+            assert!(tests.contains(test), "attack {number}: there is no test {test}");
+            assert!(numbers_of(test).contains(number), "{test} is in the row of attack {number}");
+        }
+    }
+}
+
+#[test]
+fn every_test_of_an_attack_is_in_the_row_of_each_attack_that_its_name_says() {
+    let rows = rows();
+    for test in tests_that_attack() {
+        let numbers = numbers_of(&test);
+        assert!(!numbers.is_empty(), "{test} does not say which attack it is");
+        for number in numbers {
+            let named = rows.get(&number).map_or(&[][..], Vec::as_slice);
+            assert!(named.contains(&test), "the row of attack {number} does not name {test}");
+        }
+    }
+}
+
+#[test]
+fn names_are_read_as_they_are_written() {
+    // Joined here, since this file is read like any other.
+    let source =
+        ["attack_07_two", "attack_03_04_over"].map(|name| format!("async fn {name}() {{}}\n")).concat();
+    assert_eq!(attacks_in(&source).collect::<Vec<_>>(), ["attack_07_two", "attack_03_04_over"]);
+    assert_eq!(numbers_of("attack_03_04_over"), BTreeSet::from([3, 4]));
+    assert_eq!(numbers_of("attack_of_nobody"), BTreeSet::new());
+}
