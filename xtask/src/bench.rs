@@ -1,14 +1,19 @@
 //! Benchmarks: always of a release build.
 
+mod wiping;
+
 use crate::cells;
 use crate::demo::{Profile, run_host};
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
-/// `cargo xtask bench [NAME]`
+/// `cargo xtask bench [NAME]`; `wiping` compares two builds and is done here.
 pub(crate) fn run(rest: &[String]) -> Result<(), Trouble> {
     let workspace = Workspace::read()?;
     cells::build(&workspace)?;
+    if rest.first().is_some_and(|name| name == "wiping") {
+        return wiping::run(&workspace);
+    }
     let arguments: Vec<_> = std::iter::once("bench").chain(rest.iter().map(String::as_str)).collect();
     run_host(&workspace, Profile::Release, &arguments)
 }

@@ -10,8 +10,20 @@ use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
 /// What `fuzz/Cargo.toml` lists.
-pub(crate) const TARGETS: [&str; 5] =
-    ["json_entry", "json_members", "json_request", "block_decode", "pages_and_rows"];
+pub(crate) const TARGETS: [&str; 12] = [
+    "json_entry",
+    "json_members",
+    "json_request",
+    "block_decode",
+    "pages_and_rows",
+    "client_hello",
+    "qr_text",
+    "typed_code",
+    "public_key",
+    "upc_bodies",
+    "sealed",
+    "device_table",
+];
 
 /// Counters at every edge, and what libFuzzer needs to see comparisons.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -5,10 +5,12 @@
 //! * Not here: how bytes are found (a fuzzer with coverage in `fuzz/`, a generator with shape in the tests).
 
 mod entries;
+mod strangers;
 #[cfg(test)]
 mod tests;
 
 pub use entries::{put_and_take_in, request_for_entries};
+pub use strangers::{client_hello, device_table, public_key, qr_text, sealed, typed_code, upc_bodies};
 
 use cells_model::page::Page;
 use cells_model::rows;
@@ -20,12 +22,19 @@ pub use runtime_store::block::fuzz_decode as block_decode;
 pub type Body = fn(&[u8]);
 
 /// A target by its name and its body.
-pub const TARGETS: [(&str, Body); 5] = [
+pub const TARGETS: [(&str, Body); 12] = [
     ("json_entry", put_and_take_in),
     ("json_members", json_members),
     ("json_request", request_for_entries),
     ("block_decode", block_decode),
     ("pages_and_rows", pages_and_rows),
+    ("client_hello", client_hello),
+    ("qr_text", qr_text),
+    ("typed_code", typed_code),
+    ("public_key", public_key),
+    ("upc_bodies", upc_bodies),
+    ("sealed", sealed),
+    ("device_table", device_table),
 ];
 
 /// The scanner of members ends on any text, and what it takes for members are slices of the text in their order.

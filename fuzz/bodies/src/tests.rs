@@ -1,5 +1,7 @@
 //! The same bodies over texts that have the shape of what phones send, and over any bytes.
 
+mod strangers;
+
 use proptest::prelude::*;
 
 use super::*;
