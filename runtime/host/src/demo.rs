@@ -14,7 +14,7 @@ use clap::Args as ClapArgs;
 use handshake::device::{DeviceName, Platform};
 use handshake::encoding::{KeyKind, QrCode};
 use runtime_simulator::{Person, Phone as PhoneKind, SimulatedDay, TruthTrip, simulate_day};
-use runtime_user::{PipelineReport, Runtime, UserId, WindowWish};
+use runtime_user::{KeyMode, PipelineReport, Runtime, UserId, WindowWish};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), DemoError> {
     // A Monday, so that the person goes to work.
     let day = simulate_day(&Person::invent(args.seed, kind).plan(19_786), args.seed);
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mut shown = tokio.block_on(live(folder, &day))?;
+    let mut shown = tokio.block_on(live(folder, &day, args.keep.is_some()))?;
     shown.data = args.keep.clone();
     if as_json {
         println!("{}", serde_json::to_string(&shown).map_err(std::io::Error::other)?);
@@ -134,7 +134,7 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), DemoError> {
 }
 
 /// Starts a host, lets the phone put the day, runs the pipeline, lets the phone read the diary, stops the host.
-async fn live(folder: &Path, day: &SimulatedDay) -> Result<Shown, DemoError> {
+async fn live(folder: &Path, day: &SimulatedDay, keep: bool) -> Result<Shown, DemoError> {
     let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
     let runtime = Runtime::open(config.runtime(folder)?, cells::BUILT_IN)?;
     let budget = Budget::new(config.limits.bodies_bytes_max);
@@ -171,7 +171,12 @@ async fn live(folder: &Path, day: &SimulatedDay) -> Result<Shown, DemoError> {
     // Where the server has ended by itself, there is nothing to stop.
     let _ = stop.send(());
     let _ = serving.await;
-    tokio::task::block_in_place(|| runtime.shutdown());
+    tokio::task::block_in_place(|| {
+        // The phone goes with this process, and somebody wants to look around.
+        let opened = if keep { runtime.set_key_mode(user, KeyMode::Unattended) } else { Ok(()) };
+        runtime.shutdown();
+        opened
+    })?;
 
     let diary = Diary::read(&trips);
     if diary.is_empty() {

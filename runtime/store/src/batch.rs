@@ -163,6 +163,15 @@ impl Batch {
         self.steps.iter().filter(wants).count()
     }
 
+    /// The latest id that an entry brings, of those before `end`.
+    pub(crate) fn latest_id_brought(&self, end: EntryId) -> Option<EntryId> {
+        let brought = |step: &Step| match step {
+            Step::Insert(_, row) | Step::Put { row, .. } => row.id.filter(|id| *id < end),
+            _ => None,
+        };
+        self.steps.iter().filter_map(brought).max()
+    }
+
     /// What this very batch does to a document: `None` nothing, `Some(None)` removes it.
     pub fn document(&self, name: &str) -> Option<Option<&[u8]>> {
         self.documents.iter().rev().find(|(known, _)| known == name).map(|(_, content)| content.as_deref())

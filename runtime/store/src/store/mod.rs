@@ -24,6 +24,9 @@ pub use erase::Erased;
 use publish::{Changes, Writer, publish};
 use settle::Keep;
 
+/// How far ahead of ours the clock may be that gave an entry its id, s: a day.
+const IDS_AHEAD_S: f64 = 86_400.0;
+
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Committed {
@@ -190,10 +193,21 @@ impl Store {
         ids.collect()
     }
 
+    /// Rises above ids that entries bring, so that none is given out a second time: an import may bring one of this
+    /// very second. Ids of a far future are nobody's clock's, and would leave no room behind them.
+    fn rise_above(&self, batch: &Batch) {
+        let end = EntryId::first_of_second((self.clock.now_s() + IDS_AHEAD_S) as u32);
+        if let Some(latest) = batch.latest_id_brought(end) {
+            let mut last = self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = latest.max(*last);
+        }
+    }
+
     /// Does the steps of a batch, all or none; on disk when it returns.
     pub fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
         let mut writer = self.writer()?;
         let index = self.index();
+        self.rise_above(&batch);
         let mut ids = self.allocate(batch.ids_wanted()).into_iter();
         let mut new_id = || ids.next().expect("one for each step that wants one");
         let (changes, tally) = commit::changes(&self.vault, &index, batch, &mut new_id)?;

@@ -32,6 +32,10 @@ macro_rules! conformance {
                 carried_origins($engine);
             }
             #[test]
+            fn an_id_that_an_import_brought_is_not_given_out_again() {
+                ids_brought($engine);
+            }
+            #[test]
             fn a_snapshot_stays_as_it_was_while_others_commit() {
                 snapshots($engine);
             }
@@ -205,6 +209,25 @@ fn dedupe(engine: LabEngine) {
     let mut batch = Batch::new();
     (0..3).for_each(|_| batch.insert(Area::Timeseries, entry("a/b", &first)));
     assert_eq!(store.commit(batch).unwrap().stored, 3);
+}
+
+fn ids_brought(engine: LabEngine) {
+    let lab = Lab::new(engine);
+    let store = lab.create();
+    let next = store.allocate(1)[0].next();
+    let texts = location(1000.5);
+    let mut batch = Batch::new();
+    batch.insert(Area::Timeseries, NewEntry { id: Some(next), ..entry("background/location", &texts) });
+    batch.insert(
+        Area::Timeseries,
+        NewEntry { id: Some(EntryId([0xff; 12])), ..entry("background/location", &texts) },
+    );
+    store.commit(batch).unwrap();
+    assert!(store.allocate(1)[0] > next, "what an import brought is not given out again");
+    put(&store, &location(1001.0));
+    drop(store);
+    let last = lab.open().unwrap().allocate(1)[0];
+    assert!(last > next && last < EntryId([0xff; 12]), "{last:?}");
 }
 
 fn carried_origins(engine: LabEngine) {
