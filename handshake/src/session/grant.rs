@@ -1,10 +1,12 @@
 //! `POST /.upc/v1/session`: what a device may reach for the next hours, and how the store stands.
 
-use super::{BODY_BYTES_MAX, Check, INTEGER_MAX, is_word, sound};
+use super::{Check, is_word, sound};
+use crate::body::{BODY_BYTES_MAX, INTEGER_MAX};
 use crate::device::{Admitted, Device, DeviceTable, Scopes, granted_path, is_cell_name};
 use crate::encoding::{Digest32, Label, Pin, SessionId, base64url};
 use crate::error::Code;
-use crate::keys::Head;
+use crate::keys::{Head, SLOT_BYTES};
+use crate::pairing::NEXT_PINS_MAX;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -16,10 +18,6 @@ pub const GRANT_TTL_S_MAX: u32 = 86_400;
 pub const CELLS_MAX: usize = 64;
 /// Most scopes that a phone may ask for.
 pub const WANT_MAX: usize = 32;
-/// Most keys that a runtime may announce.
-pub const NEXT_PINS_MAX: usize = 2;
-/// A data key wrapped for one device.
-pub const SLOT_BYTES: usize = 147;
 const VERSIONS_MAX: usize = 8;
 const WORD_BYTES_MAX: usize = 64;
 

@@ -4,11 +4,9 @@ use super::{Check, StoreState, sound};
 use crate::device::{DEVICES_MAX, Device, DeviceName, DeviceTable, Platform, Scopes, Status};
 use crate::encoding::{DeviceId, Spki};
 use crate::error::Code;
+use crate::keys::SIGNATURE_BYTES_MAX;
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
-/// Longest signature in bytes: P-256 in DER.
-pub const SIGNATURE_BYTES_MAX: usize = 72;
 
 /// The body where there is nothing to say, both ways: `{}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

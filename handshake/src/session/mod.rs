@@ -21,22 +21,15 @@ mod unlock;
 
 pub use endpoint::Endpoint;
 pub use grant::{
-    BadGrant, CELLS_MAX, CellOffer, GRANT_TTL_S_MAX, Grant, GrantedCell, Limits, NEXT_PINS_MAX, Offer,
-    SLOT_BYTES, SessionRequest, SlotBytes, StoreState, VERSION, WANT_MAX, open,
+    BadGrant, CELLS_MAX, CellOffer, GRANT_TTL_S_MAX, Grant, GrantedCell, Limits, Offer, SessionRequest,
+    SlotBytes, StoreState, VERSION, WANT_MAX, open,
 };
 pub use idempotency::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_MS, Idempotency};
-pub use manage::{
-    DeviceLine, DevicesReply, Empty, LockReply, RotateRequest, SIGNATURE_BYTES_MAX, StatusWord,
-};
+pub use manage::{DeviceLine, DevicesReply, Empty, LockReply, RotateRequest, StatusWord};
 pub use phone::{Distrust, PhoneState};
 pub use unlock::{UNLOCKS_PER_HOUR_MAX, UnlockGuard, UnlockReply, UnlockRequest};
 
 use crate::error::Code;
-
-/// Longest body in bytes, either way.
-pub const BODY_BYTES_MAX: usize = 16 * 1024;
-/// Largest integer in a body, so that every reader of JSON reads the same.
-pub const INTEGER_MAX: u64 = 1 << 53;
 
 /// A body that has been read, and whose lengths and numbers are still to be judged.
 pub trait Check {

@@ -1,6 +1,7 @@
 //! `POST /.upc/v1/unlock`: a device opens its slot in its hardware and hands in the data key.
 
-use super::{Check, INTEGER_MAX, sound};
+use super::{Check, sound};
+use crate::body::INTEGER_MAX;
 use crate::encoding::DeviceId;
 use crate::error::Code;
 use crate::secret::Secret;

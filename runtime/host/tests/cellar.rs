@@ -1,33 +1,13 @@
 //! The binary, as people and scripts use it: a host that runs, verbs beside it, and what each leaves behind.
 
+#[path = "support/binary.rs"]
+mod binary;
+
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
 
-use runtime_simulator::{Person, Phone, simulate_day};
-use rustix::process::{Pid, Signal, kill_process};
+use binary::{Serving, cellar, json, serve_at, text, write_day};
 use serde_json::Value;
-
-fn cellar(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cellar")).args(args).output().expect("it starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// What a verb that must succeed prints, as JSON.
-fn json(args: &[&str]) -> Value {
-    let output = cellar(&[args, &["--json"]].concat());
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-struct Serving {
-    child: Child,
-    ready: Value,
-}
 
 /// A host with the front for phones that cannot pair, whose first person has a token.
 fn serve(data: &str) -> Serving {
@@ -35,34 +15,7 @@ fn serve(data: &str) -> Serving {
 }
 
 fn serve_with(data: &str, more: &[&str]) -> Serving {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cellar"))
-        .args(["serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--log-format", "json"])
-        .args(more)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
-    Serving { child, ready }
-}
-
-impl Serving {
-    /// Stops it as an operator does; answers its log.
-    fn stop(self) -> String {
-        let process = Pid::from_child(&self.child);
-        kill_process(process, Signal::TERM).expect("it runs");
-        let output = self.child.wait_with_output().expect("it ends");
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stderr)
-    }
-}
-
-fn write_day(path: &Path) -> usize {
-    let day = simulate_day(&Person::invent(3, Phone::Android).plan(19_786), 3);
-    fs::write(path, format!("[{}]", day.entries.join(",\n"))).expect("written");
-    day.entries.len()
+    serve_at(data, "127.0.0.1:0", more)
 }
 
 #[test]

@@ -1,34 +1,14 @@
 //! Pairing and living with it, as people and scripts do it: through the binary alone.
 
+#[path = "support/binary.rs"]
+mod binary;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use runtime_simulator::{Person, Phone, simulate_day};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-
-const CELLAR: &str = env!("CARGO_BIN_EXE_cellar");
-
-fn cellar(args: &[&str]) -> Output {
-    Command::new(CELLAR).args(args).output().expect("it starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn parse(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|_| panic!("not JSON: {text:?}"))
-}
-
-/// What a verb that must succeed prints, as JSON.
-fn json(args: &[&str]) -> Value {
-    let output = cellar(&[args, &["--json"]].concat());
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-    parse(&text(&output.stdout))
-}
+use binary::{CELLAR, Serving, cellar, json, parse, serve_at, text, write_day};
 
 /// What a verb that must fail says.
 fn refused(args: &[&str]) -> String {
@@ -37,31 +17,8 @@ fn refused(args: &[&str]) -> String {
     text(&output.stderr)
 }
 
-struct Serving {
-    child: Child,
-    ready: Value,
-}
-
 fn serve(data: &str, listen: &str) -> Serving {
-    let mut child = Command::new(CELLAR)
-        .args(["serve", "--json", "--data", data, "--listen", listen, "--log-format", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    Serving { child, ready: parse(&line) }
-}
-
-impl Serving {
-    /// Stops it as an operator does; answers its log.
-    fn stop(self) -> String {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
-        let output = self.child.wait_with_output().expect("it ends");
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stderr)
-    }
+    serve_at(data, listen, &[])
 }
 
 /// A phone that pairs: it shows digits, and ends when its owner has decided.
@@ -90,12 +47,6 @@ fn pair(data: &str, user: &str, state: &str, code: &[&str]) {
     json(&["device", "approve", "--data", data, user, &digits]);
     let ended = phone.wait_with_output().expect("it ends");
     assert!(ended.status.success(), "{}", text(&ended.stderr));
-}
-
-fn write_day(path: &Path) -> usize {
-    let day = simulate_day(&Person::invent(3, Phone::Android).plan(19_786), 3);
-    fs::write(path, format!("[{}]", day.entries.join(",\n"))).expect("written");
-    day.entries.len()
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use super::*;
+use crate::body::BODY_BYTES_MAX;
 use crate::device::testing::{ANNE, NOW_MS, key, label, phone, table_with};
 use crate::device::{Admitted, DeviceTable, NewDevice, Scope, Scopes};
 use crate::encoding::{DeviceId, Digest32, IdempotencyKey, Pin, SessionId};
-use crate::keys::Head;
+use crate::keys::{Head, SLOT_BYTES};
 use crate::secret::Secret;
 use proptest::prelude::*;
 

@@ -15,12 +15,12 @@ use handshake::secret::Secret;
 use handshake::transcript::{CompareDigits, Mac};
 use ring::rand::SystemRandom;
 use runtime_host::phone::{Code as Given, PhoneError, PhoneFile, PhoneKeys, pair};
-use runtime_user::Invitation;
+use runtime_user::{Invitation, UserId};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::cloud::start;
+use crate::cloud::{Cloud, start};
 use crate::impostor::{Impostor, Met};
 use crate::pairing::{answer, burnt, honest_anew, honest_in, nobody_enrolled, window};
 use crate::phone::{Hand, hello, key, network, qr_of, typed, typed_of};
@@ -51,6 +51,26 @@ fn scans(invitation: &Invitation, impostor: &Impostor) -> Given {
 fn types(invitation: &Invitation, impostor: &Impostor) -> Given {
     let (code, host) = (typed_of(invitation), "127.0.0.1".to_owned());
     Given::Typed { code, host, port: impostor.port() }
+}
+
+/// An open window, and an honest phone whose typed code the network leads to an impostor.
+struct Astray {
+    cloud: Cloud,
+    user: UserId,
+    invitation: Invitation,
+    impostor: Impostor,
+    met: Met,
+    phone: Phone,
+}
+
+async fn led_astray() -> Astray {
+    let cloud = start().await;
+    let user = cloud.add("Ada");
+    let invitation = cloud.open_window(user).await;
+    let impostor = Impostor::new().await;
+    let phone = phone(types(&invitation, &impostor));
+    let met = impostor.meet().await.unwrap();
+    Astray { cloud, user, invitation, impostor, met, phone }
 }
 
 fn refused_by_phone(outcome: Result<PhoneFile, PhoneError>) -> PairError {
@@ -94,12 +114,8 @@ impl Fake {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_08_the_phones_mac_reflected_as_the_runtimes() {
-    let cloud = start().await;
-    let user = cloud.add("Ada");
-    let invitation = cloud.open_window(user).await;
-    let impostor = Impostor::new().await;
-    let (phone, shown) = phone(types(&invitation, &impostor));
-    let mut met = impostor.meet().await.unwrap();
+    let Astray { cloud, user, invitation, impostor: _listens, mut met, phone: (phone, shown) } =
+        led_astray().await;
     let _: Hello = met.hears("hello").await;
     let kdf = Kdf { iterations: handshake::transcript::PBKDF2_ROUNDS };
     met.answers(&Challenge { window: invitation.window, nonce: NONCE, kdf }).await;
@@ -172,12 +188,7 @@ async fn attack_11_somebody_between_who_does_not_know_the_typed_code() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_12_somebody_between_who_knows_the_typed_code() {
-    let cloud = start().await;
-    let user = cloud.add("Ada");
-    let invitation = cloud.open_window(user).await;
-    let impostor = Impostor::new().await;
-    let (phone, shown) = phone(types(&invitation, &impostor));
-    let mut met = impostor.meet().await.unwrap();
+    let Astray { cloud, user, invitation, impostor, mut met, phone: (phone, shown) } = led_astray().await;
     let phones = Fake::knowing(&invitation).charm(&mut met).await.to_string();
     assert_eq!(shown.await.unwrap(), phones, "the phone believes it");
     let way = typed(&invitation);
@@ -303,12 +314,7 @@ async fn attack_18_too_few_rounds_of_stretching_or_far_too_many() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_79_challenges_until_the_digits_match() {
-    let cloud = start().await;
-    let user = cloud.add("Ada");
-    let invitation = cloud.open_window(user).await;
-    let impostor = Impostor::new().await;
-    let (phone, shown) = phone(types(&invitation, &impostor));
-    let mut met = impostor.meet().await.unwrap();
+    let Astray { cloud, user, invitation, impostor, mut met, phone: (phone, shown) } = led_astray().await;
     Fake::knowing(&invitation).charm(&mut met).await;
     let victims = shown.await.unwrap();
     // It knows the code, so it knows each challenge's digits before it proves anything, and throws away those that do

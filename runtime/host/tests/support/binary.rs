@@ -1,0 +1,71 @@
+//! The binary, as people and scripts start it: verbs, and a host that runs beside them.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use runtime_simulator::{Person, Phone, simulate_day};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+pub const CELLAR: &str = env!("CARGO_BIN_EXE_cellar");
+
+pub fn cellar(args: &[&str]) -> Output {
+    Command::new(CELLAR).args(args).output().expect("it starts")
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| panic!("not JSON: {text:?}"))
+}
+
+/// What a verb that must succeed prints, as JSON.
+pub fn json(args: &[&str]) -> Value {
+    let output = cellar(&[args, &["--json"]].concat());
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    parse(&text(&output.stdout))
+}
+
+/// A host that runs, and what it said when it was ready.
+pub struct Serving {
+    pub child: Child,
+    pub ready: Value,
+}
+
+/// Starts a host over a data folder at that address.
+pub fn serve_at(data: &str, listen: &str, more: &[&str]) -> Serving {
+    let mut child = Command::new(CELLAR)
+        .args(["serve", "--json", "--data", data, "--listen", listen, "--log-format", "json"])
+        .args(more)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    Serving { child, ready: parse(&line) }
+}
+
+impl Serving {
+    /// Stops it as an operator does; answers its log.
+    pub fn stop(self) -> String {
+        let process = Pid::from_child(&self.child);
+        kill_process(process, Signal::TERM).expect("it runs");
+        let output = self.child.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    }
+}
+
+/// A simulated day as a dump; answers how many entries it has.
+pub fn write_day(path: &Path) -> usize {
+    let day = simulate_day(&Person::invent(3, Phone::Android).plan(19_786), 3);
+    fs::write(path, format!("[{}]", day.entries.join(",\n"))).expect("written");
+    day.entries.len()
+}
