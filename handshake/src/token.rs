@@ -4,6 +4,10 @@
 //! and U), so that it can be read aloud, typed and put into a QR code's alphanumeric mode. The person has the
 //! token; the host keeps its [`TokenHash`] alone, from which nobody finds the token.
 //!
+//! An e-mission app takes only tokens that say which study they are for: `nrelop_<study>_<subgroup>_` and the token
+//! ([`AppForm`]). Study and subgroup are part of what is digested, so that the same secret under another study is
+//! nobody's.
+//!
 //! * Invariants: a [`Token`] is in canonical form (upper case, no look-alikes); its memory is wiped when it is
 //!   dropped; neither `Debug` nor any error prints a character of it.
 //! * Why a plain digest is enough: 190 bits cannot be searched, so there is nothing that salt or stretching
@@ -14,7 +18,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Length of a token in characters.
 pub const TOKEN_CHARS: usize = 38;
@@ -90,8 +94,18 @@ impl Token {
 
     /// What the host keeps and looks up.
     pub fn hash(&self) -> TokenHash {
+        self.hash_behind("")
+    }
+
+    /// The same of a token in an app's form.
+    pub fn hash_in(&self, form: &AppForm) -> TokenHash {
+        self.hash_behind(&form.0)
+    }
+
+    fn hash_behind(&self, form: &str) -> TokenHash {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(HASH_DOMAIN);
+        context.update(form.as_bytes());
         context.update(&self.0);
         let mut bytes = [0; 32];
         bytes.copy_from_slice(context.finish().as_ref());
@@ -102,6 +116,54 @@ impl Token {
     pub fn reveal(&self) -> &str {
         std::str::from_utf8(&self.0).expect("every character comes from the alphabet, which is ASCII")
     }
+}
+
+/// What stands before a token for an e-mission app: `nrelop_<study>_<subgroup>_`. Public.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppForm(String);
+
+/// A study or subgroup that an app would not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a study and a subgroup each have 1 to {STUDY_CHARS_MAX} of a-z, 0-9 and dashes")]
+pub struct BadStudy;
+
+/// Longest name of a study or subgroup, in characters.
+pub const STUDY_CHARS_MAX: usize = 32;
+const APP_PREFIX: &str = "nrelop_";
+
+impl AppForm {
+    /// The form of a study's subgroup.
+    ///
+    /// # Errors
+    /// [`BadStudy`].
+    pub fn new(study: &str, subgroup: &str) -> Result<Self, BadStudy> {
+        let sound = |name: &str| {
+            let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+            (1..=STUDY_CHARS_MAX).contains(&name.len()) && name.bytes().all(plain)
+        };
+        if sound(study) && sound(subgroup) {
+            Ok(Self(format!("{APP_PREFIX}{study}_{subgroup}_")))
+        } else {
+            Err(BadStudy)
+        }
+    }
+
+    /// The text that the app takes, for the one moment in which the owner is shown it. Never log it.
+    pub fn reveal(&self, token: &Token) -> Zeroizing<String> {
+        Zeroizing::new(format!("{}{}", self.0, token.reveal()))
+    }
+}
+
+/// The digest of a token as it was shown, in either form; `None`: it is in none.
+pub fn hash_of_shown(text: &str) -> Option<TokenHash> {
+    let text = text.trim_ascii();
+    let Some(named) = text.strip_prefix(APP_PREFIX) else {
+        return Token::parse(text).ok().map(|token| token.hash());
+    };
+    let (names, token) = named.rsplit_once('_')?;
+    let (study, subgroup) = names.split_once('_')?;
+    let form = AppForm::new(study, subgroup).ok()?;
+    Token::parse(token).ok().map(|token| token.hash_in(&form))
 }
 
 /// Prints nothing of the secret.
@@ -236,6 +298,33 @@ mod tests {
         assert_eq!(format!("{token:?}"), "Token(..)");
         let hash = token.hash();
         assert!(!format!("{hash:?}").contains(&hash.to_string()));
+    }
+
+    #[test]
+    fn a_token_in_an_apps_form_is_of_its_study_and_subgroup_alone() {
+        let (token, form) =
+            (Token::random().expect("randomness"), AppForm::new("study", "a-1").expect("plain"));
+        let shown = form.reveal(&token);
+        assert_eq!(shown.as_str(), format!("nrelop_study_a-1_{}", token.reveal()));
+        assert_eq!(hash_of_shown(&format!(" {}\n", shown.as_str())), Some(token.hash_in(&form)));
+        assert_eq!(hash_of_shown(token.reveal()), Some(token.hash()));
+        let others = ["nrelop_other_a-1_", "nrelop_study_b_", "nrelop_studya_-1_", ""];
+        for other in others.map(|other| hash_of_shown(&format!("{other}{}", token.reveal()))) {
+            assert!(other.is_some() && other != Some(token.hash_in(&form)));
+        }
+        for none in [
+            "nrelop_",
+            "nrelop_study_",
+            "nrelop__a_",
+            "nrelop_a_b_c_",
+            "NRELOP_study_a-1_",
+            "nrelop_Study_a_",
+        ] {
+            assert_eq!(hash_of_shown(&format!("{none}{}", token.reveal())), None, "{none}");
+        }
+        for (study, subgroup) in [("", "a"), ("a", ""), ("a_b", "c"), ("A", "b"), (&*"a".repeat(33), "b")] {
+            assert_eq!(AppForm::new(study, subgroup), Err(BadStudy));
+        }
     }
 
     #[test]

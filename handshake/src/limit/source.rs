@@ -28,16 +28,16 @@ impl From<IpAddr> for Source {
     }
 }
 
-/// How a token begins: its first 8 bytes, in upper case. Part of a secret, so hidden from `Debug`; the rest of a
+/// How a token begins: the first 8 bytes of its secret part, in upper case. Part of a secret, so hidden from `Debug`; the rest of a
 /// token still has 150 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenPrefix([u8; 8]);
 
 impl TokenPrefix {
-    /// Of any text that is shown as a token.
+    /// Of any text that is shown as a token. What an app puts before the secret is the same for a whole study.
     pub fn of(token: &str) -> Self {
         let mut prefix = [0; 8];
-        let shown = token.trim_ascii().bytes();
+        let shown = token.trim_ascii().rsplit('_').next().unwrap_or_default().bytes();
         prefix.iter_mut().zip(shown).for_each(|(slot, byte)| *slot = byte.to_ascii_uppercase());
         Self(prefix)
     }

@@ -10,7 +10,7 @@ mod wire;
 use cloud::{Cloud, Wish, everything, put_body, start_with};
 use handshake::encoding::server_name;
 use handshake::hello::Alert;
-use handshake::token::Token;
+use handshake::token::{AppForm, Token};
 use runtime_host::tls::Identity;
 use runtime_user::UserId;
 use serde_json::{Map, Value};
@@ -193,6 +193,24 @@ async fn attack_68_a_token_counts_for_its_own_person_and_where_tokens_count() {
     let read: Value = serde_json::from_slice(&read.body).unwrap();
     assert_eq!(read["phone_data"].as_array().unwrap().len(), 1);
     assert_eq!((entries(&cloud, &adas).await, entries(&cloud, &bobs).await), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_68_an_apps_token_under_another_study_or_after_it_was_revoked() {
+    let cloud = legacy().await;
+    let (ada, plain) = cloud.runtime.people().add("Ada", 0.0).unwrap();
+    let form = AppForm::new("study", "group").unwrap();
+    let token = cloud.runtime.people().new_token(ada, Some(&form), false).unwrap();
+    let mut caller = caller(&cloud, HERE).await;
+    for other in ["nrelop_other_group_", "nrelop_study_other_", "nrelop_study_", ""] {
+        let shown = format!("{other}{}", token.reveal());
+        assert_eq!(caller.put(&shown).await.code(), (403, "unknown-token"), "{other}");
+    }
+    assert_eq!(entries(&cloud, &plain).await, 0);
+    assert_eq!(caller.put(&form.reveal(&token)).await.status, 200);
+    assert_eq!(entries(&cloud, &plain).await, 1);
+    cloud.runtime.people().new_token(ada, Some(&form), true).unwrap();
+    assert_eq!(caller.put(&form.reveal(&token)).await.code(), (403, "unknown-token"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

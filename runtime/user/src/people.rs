@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
-use handshake::token::{Token, TokenHash};
+use handshake::token::{AppForm, Token, TokenHash, hash_of_shown};
 use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 
@@ -261,14 +261,21 @@ impl People {
         self.store(user, &record)
     }
 
-    /// Gives a person another token; the old ones stay valid unless `revoke_others`.
-    pub fn new_token(&self, user: UserId, revoke_others: bool) -> Result<Token, PeopleError> {
+    /// Gives a person another token, in an app's form where there is one to be; the old ones stay valid unless
+    /// `revoke_others`.
+    pub fn new_token(
+        &self,
+        user: UserId,
+        form: Option<&AppForm>,
+        revoke_others: bool,
+    ) -> Result<Token, PeopleError> {
         let mut record = self.show(&user.to_string())?;
         let token = Token::random().map_err(|_| PeopleError::NoRandomness)?;
         if revoke_others {
             record.tokens.clear();
         }
-        record.tokens.push(token.hash().to_string());
+        let hash = form.map_or_else(|| token.hash(), |form| token.hash_in(form));
+        record.tokens.push(hash.to_string());
         self.store(user, &record)?;
         Ok(token)
     }
@@ -288,7 +295,7 @@ impl People {
 
     /// Whose token that is. Tokens are looked up by digest, so the time taken tells nothing of a token.
     pub fn authenticate(&self, token: &str) -> Option<UserId> {
-        let hash = Token::parse(token).ok()?.hash();
+        let hash = hash_of_shown(token)?;
         self.known.read().unwrap_or_else(PoisonError::into_inner).tokens.get(&hash).copied()
     }
 
@@ -356,7 +363,7 @@ mod tests {
         let data = tempfile::tempdir().expect("a folder");
         let people = People::open(data.path()).expect("opens");
         let (user, old) = people.add("Ada", 1.0).expect("added");
-        let new = people.new_token(user, true).expect("a token");
+        let new = people.new_token(user, None, true).expect("a token");
         assert_eq!(people.authenticate(old.reveal()), None);
         assert_eq!(people.authenticate(new.reveal()), Some(user));
         people.suspend(user, true).expect("suspended");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use handshake::token::AppForm;
 use runtime_diary::Format;
 use runtime_user::people::PersonRecord;
 use runtime_user::{Area, Runtime, UserId};
@@ -30,6 +31,8 @@ pub enum Command {
         user: String,
         /// Whether the ones before are of no use any more.
         revoke_others: bool,
+        /// The study and the subgroup that an app wants a token to name; none: a token for `cellar phone`.
+        study: Option<(String, String)>,
     },
     /// What owners ask: devices, pairing, locks.
     Owner(super::owner::OwnerCommand),
@@ -144,15 +147,20 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
                 runtime.people().add(&name, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
             Ok(json!({ "id": user.dashed(), "name": name, "connect": door.connection(token.reveal()) }))
         }
-        Command::Token { user, revoke_others } => {
+        Command::Token { user, revoke_others, study } => {
             let id = find(runtime, &user)?;
-            let token = runtime.people().new_token(id, revoke_others);
+            let form = study.map(|(study, subgroup)| AppForm::new(&study, &subgroup)).transpose();
+            let form = form.map_err(|error| Failure::of(&error, "give it another --study or --subgroup"))?;
+            let token = runtime.people().new_token(id, form.as_ref(), revoke_others);
             let token = token.map_err(|error| Failure::of(&error, SEE_LOG))?;
             let label = runtime.web_label(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
             let (host, port) = door.address.rsplit_once(':').unwrap_or((&door.address, "443"));
             let own =
                 format!("https://{}:{port}/", handshake::encoding::server_name(&label.to_string(), host));
-            Ok(json!({ "id": id.dashed(), "connect": door.connection(token.reveal()), "own": own }))
+            Ok(match form {
+                Some(form) => json!({ "id": id.dashed(), "token": form.reveal(&token).as_str(), "own": own }),
+                None => json!({ "id": id.dashed(), "connect": door.connection(token.reveal()), "own": own }),
+            })
         }
         Command::Owner(command) => super::owner::execute(runtime, door, command),
         Command::List => {

@@ -157,9 +157,13 @@ fn drawn(qr: &str) -> Result<QrCode, Failure> {
         .map_err(|error| Failure::of(&error, "use the typed code"))
 }
 
+/// The code, drawn in characters.
+pub(super) fn picture(qr: &str) -> Result<String, Failure> {
+    Ok(drawn(qr)?.render::<Dense1x2>().quiet_zone(true).build())
+}
+
 pub(super) fn shown(opened: &Value, minutes: u64) -> Result<String, Failure> {
-    let code = drawn(text(opened, "qr"))?;
-    let picture = code.render::<Dense1x2>().quiet_zone(true).build();
+    let picture = picture(text(opened, "qr"))?;
     let mut told = format!("{picture}\nScan this with the phone's app within {minutes} minutes.");
     if let Some(code) = opened["code"].as_str() {
         told.push_str(&format!("\nOr type, at {}:  {code}", text(opened, "address")));

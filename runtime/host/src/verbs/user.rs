@@ -28,7 +28,7 @@ pub enum Verb {
     },
     /// Print another token for a phone that cannot pair
     #[command(
-        after_help = "Example:\n  cellar user token --data ~/cellar Ada\n  cellar user token --data ~/cellar Ada --revoke-others"
+        after_help = "Example:\n  cellar user token --data ~/cellar Ada\n  cellar user token --data ~/cellar Ada --study our-study --revoke-others"
     )]
     Token {
         #[command(flatten)]
@@ -37,6 +37,12 @@ pub enum Verb {
         /// The tokens before it are of no use any more
         #[arg(long)]
         revoke_others: bool,
+        /// For an e-mission app: the study that its tokens name; shows the code that the app scans
+        #[arg(long, value_name = "NAME")]
+        study: Option<String>,
+        /// The subgroup that they name
+        #[arg(long, value_name = "NAME", default_value = "default", requires = "study")]
+        subgroup: String,
     },
     /// Show whether a person's data is open, who can open it, and what waits
     #[command(after_help = "Example:\n  cellar user status --data ~/cellar Ada")]
@@ -157,8 +163,9 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
     };
     let (place, command, tell): (Place, Command, fn(&Value) -> String) = match verb {
         Verb::Add { place, name, unattended } => (place, Command::Add { name, unattended }, tell_added),
-        Verb::Token { who, revoke_others } => {
-            (who.place, Command::Token { user: who.user, revoke_others }, tell_token)
+        Verb::Token { who, revoke_others, study, subgroup } => {
+            let study = study.map(|study| (study, subgroup));
+            (who.place, Command::Token { user: who.user, revoke_others, study }, tell_token)
         }
         Verb::Status(Who { place, user }) => {
             (place, Command::Owner(OwnerCommand::Status { user }), tell_status)
@@ -258,13 +265,29 @@ fn recovering(who: &Who) -> Result<Command, Failure> {
     }))
 }
 
+/// How e-mission apps write the code that they scan to log in.
+fn app_link(token: &str) -> String {
+    format!("emission://login_token?token={token}")
+}
+
 fn tell_token(answer: &Value) -> String {
-    format!(
-        "A phone that cannot pair connects with this secret, which is shown only now:\n{}\n\
-         An app that takes any address reaches this person alone at {}",
-        text(answer, "connect"),
-        text(answer, "own")
-    )
+    let own = text(answer, "own");
+    let own = format!("An app that takes any address reaches this person alone at {own}");
+    match answer["token"].as_str() {
+        Some(token) => {
+            // Where it is too long to draw, it can still be typed.
+            let picture = super::pair::picture(&app_link(token)).unwrap_or_default();
+            format!(
+                "{picture}\nScan this with the app, or type, where it asks for a token; it is shown only now:\n{token}\n{own}"
+            )
+        }
+        None => {
+            let connect = text(answer, "connect");
+            format!(
+                "A phone that cannot pair connects with this secret, which is shown only now:\n{connect}\n{own}"
+            )
+        }
+    }
 }
 
 fn tell_status(answer: &Value) -> String {
