@@ -155,8 +155,10 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
             let token = token.map_err(|error| Failure::of(&error, SEE_LOG))?;
             let label = runtime.web_label(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
             let (host, port) = door.address.rsplit_once(':').unwrap_or((&door.address, "443"));
-            let own =
-                format!("https://{}:{port}/", handshake::encoding::server_name(&label.to_string(), host));
+            // Below an address there are no names that an app could look up.
+            let own = host.parse::<std::net::IpAddr>().is_err().then(|| {
+                format!("https://{}:{port}/", handshake::encoding::server_name(&label.to_string(), host))
+            });
             Ok(match form {
                 Some(form) => json!({ "id": id.dashed(), "token": form.reveal(&token).as_str(), "own": own }),
                 None => json!({ "id": id.dashed(), "connect": door.connection(token.reveal()), "own": own }),

@@ -271,20 +271,21 @@ fn app_link(token: &str) -> String {
 }
 
 fn tell_token(answer: &Value) -> String {
-    let own = text(answer, "own");
-    let own = format!("An app that takes any address reaches this person alone at {own}");
+    let own = answer["own"].as_str().map_or_else(String::new, |own| {
+        format!("\nAn app that takes any address reaches this person alone at {own}")
+    });
     match answer["token"].as_str() {
         Some(token) => {
             // Where it is too long to draw, it can still be typed.
             let picture = super::pair::picture(&app_link(token)).unwrap_or_default();
             format!(
-                "{picture}\nScan this with the app, or type, where it asks for a token; it is shown only now:\n{token}\n{own}"
+                "{picture}\nScan this with the app, or type, where it asks for a token; it is shown only now:\n{token}{own}"
             )
         }
         None => {
             let connect = text(answer, "connect");
             format!(
-                "A phone that cannot pair connects with this secret, which is shown only now:\n{connect}\n{own}"
+                "A phone that cannot pair connects with this secret, which is shown only now:\n{connect}{own}"
             )
         }
     }
