@@ -10,7 +10,7 @@ use handshake::encoding::KeyKind;
 use handshake::keys::Slot;
 use handshake::session::StoreState;
 use runtime_host::phone::Native;
-use runtime_user::{KeyMode, LockState};
+use runtime_user::{KeyMode, LockState, OwnerError, WindowWish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_pairs_by_either_code_and_either_kind_of_key_and_reads_what_it_put() {
@@ -77,6 +77,61 @@ async fn uploads_during_a_lock_and_after_a_restart_while_locked_appear_once_a_ph
     let got = phone.post("/datastreams/find_entries/timestamp", everything()).await.unwrap();
     let text = String::from_utf8(got.body.to_vec()).unwrap();
     assert!(text.contains("first") && text.contains("second"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_cannot_be_read_now_waits_one_that_was_changed_stays_aside_and_what_follows_is_taken_in()
+ {
+    let cloud = start().await;
+    let user = cloud.add("Ada");
+    let mut phone = cloud.connect(cloud.pair(user).await).await;
+    cloud.lock(user).await;
+    for (at, marker) in ["first", "changed", "third"].into_iter().enumerate() {
+        let put = phone.post("/usercache/put", put_body(1_700_000_000.0 + at as f64, marker)).await.unwrap();
+        assert_eq!(put.status, 200, "{:?}", put.body);
+    }
+    let inbox = cloud.folder_of(user).join("inbox");
+    let sealed = |number: u64| inbox.join(format!("{number:016x}.sealed"));
+    // A folder in its place gives a read error, as a failing disk does.
+    std::fs::rename(sealed(0), inbox.join("elsewhere")).unwrap();
+    std::fs::create_dir(sealed(0)).unwrap();
+    let mut changed = std::fs::read(sealed(1)).unwrap();
+    *changed.last_mut().unwrap() ^= 1;
+    std::fs::write(sealed(1), changed).unwrap();
+
+    phone.unlock_if_locked().await.unwrap();
+    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 1);
+    assert!(sealed(1).with_extension("aside").exists(), "a changed upload is kept");
+    std::fs::remove_dir(sealed(0)).unwrap();
+    std::fs::rename(inbox.join("elsewhere"), sealed(0)).unwrap();
+    cloud.lock(user).await;
+    phone.unlock_if_locked().await.unwrap();
+    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 0);
+
+    let runtime = std::sync::Arc::clone(&cloud.runtime);
+    let ran = blocking(move || runtime.run_pipeline(user, 1_700_010_000.0)).await;
+    assert!(ran.unwrap().failed().is_none());
+    let got = phone.post("/datastreams/find_entries/timestamp", everything()).await.unwrap();
+    let text = String::from_utf8(got.body.to_vec()).unwrap();
+    assert!(text.contains("first") && text.contains("third") && !text.contains("changed"), "{text}");
+}
+
+#[tokio::test]
+async fn an_address_that_no_code_can_carry_opens_no_window() {
+    let cloud = start().await;
+    let user = cloud.add("Ada");
+    let wish = |host: &str| WindowWish {
+        host: host.to_owned(),
+        port: 8080,
+        lifetime_ms: None,
+        typed: true,
+        admin: false,
+        recovery: None,
+    };
+    let refused = cloud.runtime.open_window(user, wish("::1"), 1_700_000_000_000);
+    assert!(matches!(refused, Err(OwnerError::Address(_))), "{:?}", refused.err());
+    assert_eq!(cloud.runtime.pairing_status(user, 1_700_000_000_000).unwrap(), None);
+    assert!(cloud.runtime.open_window(user, wish("cellar.example"), 1_700_000_000_000).is_ok());
 }
 
 /// Which data key the person's slots are of.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use handshake::device::{BadChange, DeviceTable};
@@ -27,6 +28,9 @@ use crate::people::People;
 use crate::runtime::Runtime;
 
 const ACCESS_FILE: &str = "access.json";
+
+/// What ends by a sweep lasts days.
+const SWEEP_EVERY_MS: u64 = 60 * 60 * 1000;
 
 /// What is kept of a person's doors.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -134,6 +138,8 @@ pub(crate) struct Owners {
     routes: RwLock<Routes>,
     /// Changes whenever a name is added or withdrawn.
     renamed: watch::Sender<u64>,
+    /// When the tables of devices were last swept, ms since 1970.
+    swept_ms: AtomicU64,
     pub keys: HeldKeys,
 }
 
@@ -144,6 +150,7 @@ impl Owners {
             entries: RwLock::default(),
             routes: RwLock::default(),
             renamed: watch::Sender::new(0),
+            swept_ms: AtomicU64::new(0),
             keys: HeldKeys::default(),
         };
         for user in people.users() {
@@ -205,14 +212,18 @@ impl Owners {
         self.rename(|routes| routes.register(label, route), Result::is_ok).map_err(OwnerError::Route)
     }
 
-    /// Makes a window's two names lead to it.
+    /// Makes a window's two names lead to it, both or neither.
     pub fn register_window(&self, user: UserId, window: &Window) -> Result<(), OwnerError> {
         let route = Route { user, kind: Kind::Pair(window.id()) };
         let register = |routes: &mut Routes| {
-            if let Some(selector) = window.selector() {
-                routes.register_selector(selector, user, window.id())?;
+            routes.register(window.label(), route)?;
+            let selector =
+                window.selector().map(|selector| routes.register_selector(selector, user, window.id()));
+            let both = selector.unwrap_or(Ok(()));
+            if both.is_err() {
+                routes.withdraw(user, Name::Label(window.label())).expect("it was registered just now");
             }
-            routes.register(window.label(), route)
+            both
         };
         self.rename(register, Result::is_ok).map_err(OwnerError::Route)
     }
@@ -223,6 +234,12 @@ impl Owners {
             names.into_iter().filter(|name| routes.withdraw(user, *name).is_ok()).count()
         };
         self.rename(withdraw, |withdrawn| *withdrawn > 0);
+    }
+
+    /// Whether an hour has passed since this was last answered with yes, by a clock that may be set.
+    pub fn sweep_is_due(&self, now_ms: u64) -> bool {
+        let due = |last_ms| (now_ms.abs_diff(last_ms) >= SWEEP_EVERY_MS).then_some(now_ms);
+        self.swept_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
     }
 
     /// Everybody who has ever had doors.

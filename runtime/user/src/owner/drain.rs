@@ -5,11 +5,12 @@ use std::sync::Arc;
 use handshake::keys::InboxKey;
 use handshake::secret::Secret;
 use ring::rand::SystemRandom;
+use runtime_sandbox::RunError;
 use runtime_store::{Batch, Store};
 use runtime_types::UserId;
 
 use super::OwnerError;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, InboxError};
 use super::slots::Slots;
 use crate::catalogue::Cell;
 use crate::clock;
@@ -91,16 +92,21 @@ impl Runtime {
         let person = self.person(user).map_err(OwnerError::Call)?;
         let keys = inbox_keys(&person)?;
         for (number, _) in waiting {
-            let taken = match keys.iter().find_map(|key| inbox.open(key, number).ok()) {
-                Some(call) => self.take_in(&person, &call)?,
-                None => false,
+            let fate = match open_with_any(&inbox, &keys, number) {
+                Ok(call) => self.take_in(&person, &call)?,
+                Err(InboxError::Unsound { .. }) => Fate::Aside,
+                Err(_) => Fate::Waits,
             };
-            if taken {
-                inbox.remove(number).map_err(OwnerError::Inbox)?;
-            } else {
-                // It is not lost, and it must not stop what comes behind it.
-                tracing::error!(user = %user.short(), "a sealed upload could not be taken in; it stays aside");
-                inbox.set_aside(number).map_err(OwnerError::Inbox)?;
+            // Whatever becomes of one must not stop what comes behind it.
+            match fate {
+                Fate::TakenIn => inbox.remove(number).map_err(OwnerError::Inbox)?,
+                Fate::Waits => {
+                    tracing::warn!(user = %user.short(), "a sealed upload waits for the next unlocking");
+                }
+                Fate::Aside => {
+                    tracing::error!(user = %user.short(), "a sealed upload could not be taken in; it stays aside");
+                    inbox.set_aside(number).map_err(OwnerError::Inbox)?;
+                }
             }
         }
         drop(person);
@@ -108,13 +114,17 @@ impl Runtime {
         Ok(())
     }
 
-    /// Answers whether the cell still takes what it accepted.
-    fn take_in(&self, person: &Person, call: &Call) -> Result<bool, OwnerError> {
+    /// Has the cell take what it accepted.
+    fn take_in(&self, person: &Person, call: &Call) -> Result<Fate, OwnerError> {
         let cell = self.catalogue().endpoint(&call.path).cloned();
         let cell = cell.ok_or_else(|| OwnerError::Call(CallError::NoSuchCell(call.path.clone())))?;
         match endpoint::call_here(self, person, &cell, call) {
-            Ok(answer) => Ok(answer.status < 400),
-            Err(CallError::Cell(_)) => Ok(false),
+            Ok(answer) if answer.status < 400 => Ok(Fate::TakenIn),
+            // What a busy machine may have caused is tried again; what the upload itself causes would be the same again.
+            Err(CallError::Cell(
+                RunError::Deadline { .. } | RunError::Cancelled { .. } | RunError::NoSlot { .. },
+            )) => Ok(Fate::Waits),
+            Ok(_) | Err(CallError::Cell(_)) => Ok(Fate::Aside),
             Err(error) => Err(OwnerError::Call(error)),
         }
     }
@@ -139,6 +149,26 @@ impl Runtime {
         slots.set_inbox(key.public());
         slots.write(owner.folder())
     }
+}
+
+/// What becomes of an upload that waited.
+enum Fate {
+    /// It is in the store.
+    TakenIn,
+    /// It is tried again at the next unlocking.
+    Waits,
+    /// It is kept, and not looked at again.
+    Aside,
+}
+
+/// Reads an upload that was sealed to one of these keys.
+fn open_with_any(inbox: &Inbox, keys: &[InboxKey], number: u64) -> Result<Call, InboxError> {
+    let mut keys = keys.iter();
+    let newest = keys.next().expect("whoever has keys has one");
+    keys.fold(inbox.open(newest, number), |opened, key| match opened {
+        Err(InboxError::Unsound { .. }) => inbox.open(key, number),
+        opened => opened,
+    })
 }
 
 /// The newest and the one before.

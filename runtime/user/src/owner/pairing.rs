@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use handshake::device::{NewDevice, Scopes};
-use handshake::encoding::{QrCode, WindowId, WrapPub};
+use handshake::encoding::{WindowId, WrapPub};
 use handshake::error::Code;
 use handshake::keys::InboxKey;
 use handshake::pairing::{
@@ -108,45 +108,47 @@ impl Runtime {
         }
         let key = self.signing_key(user)?;
         self.tick_window(user, now_ms)?;
-        let lifetime_ms = wish.lifetime_ms.unwrap_or(LIFETIME_MS);
-        let mut drawn = 0;
-        let (codes, window) = loop {
+        let mut draws_left = DRAWS_MAX;
+        loop {
             let codes =
                 Codes::random(wish.typed, &SystemRandom::new()).map_err(|_| OwnerError::NoRandomness)?;
-            let mut state = owner.state();
-            let last = state.access.window.clone();
-            let step =
-                Window::open(&codes, lifetime_ms, last.as_ref(), now_ms).map_err(OwnerError::Window)?;
-            let window = persist(&owner, &mut state, step)?;
-            match self.owners.register_window(user, &window) {
-                Ok(()) => break (codes, window),
-                Err(error) if drawn == DRAWS_MAX => return Err(error),
-                Err(_) => {
-                    drawn += 1;
-                    state.access.window = last;
+            // Before the window counts: an address that no code can carry opens none.
+            let qr = codes.qr(key.spki().pin(), wish.host.clone(), wish.port, false).encode();
+            let qr = qr.map_err(OwnerError::Address)?;
+            match self.open_with(&owner, &codes, &wish, now_ms) {
+                Ok(until_ms) => {
+                    owner.tell();
+                    let typed = codes.typed.as_ref().map(|code| code.reveal());
+                    return Ok(Invitation { window: codes.window, qr, typed, until_ms });
                 }
+                Err(OwnerError::Route(_)) if draws_left > 0 => draws_left -= 1,
+                Err(error) => return Err(error),
             }
-        };
-        let qr = self.qr(&codes, &wish, key.spki().pin())?;
-        let typed = codes.typed.as_ref().map(|code| code.reveal());
-        let id = window.id();
-        let WindowWish { host, port, admin, recovery, .. } = wish;
-        let mut state = owner.state();
-        state.window = Some(window);
-        state.terms = Some(Terms { host, port, admin, recovery });
-        drop(state);
-        owner.tell();
-        Ok(Invitation { window: id, qr, typed, until_ms: now_ms + lifetime_ms })
+        }
     }
 
-    fn qr(
+    /// Opens a window with these codes: on disk, with its names, or not at all. Answers until when.
+    fn open_with(
         &self,
+        owner: &Owner,
         codes: &Codes,
         wish: &WindowWish,
-        pin: handshake::encoding::Pin,
-    ) -> Result<Zeroizing<String>, OwnerError> {
-        let code: QrCode = codes.qr(pin, wish.host.clone(), wish.port, false);
-        code.encode().map_err(OwnerError::Address)
+        now_ms: u64,
+    ) -> Result<u64, OwnerError> {
+        let lifetime_ms = wish.lifetime_ms.unwrap_or(LIFETIME_MS);
+        let mut state = owner.state();
+        let last = state.access.window.clone();
+        let step = Window::open(codes, lifetime_ms, last.as_ref(), now_ms).map_err(OwnerError::Window)?;
+        let window = persist(owner, &mut state, step)?;
+        if let Err(taken) = self.owners.register_window(owner.user, &window) {
+            state.access.window = last;
+            owner.keep(&state.access)?;
+            return Err(taken);
+        }
+        let (host, port) = (wish.host.clone(), wish.port);
+        state.terms = Some(Terms { host, port, admin: wish.admin, recovery: wish.recovery });
+        state.window = Some(window);
+        Ok(now_ms + lifetime_ms)
     }
 
     /// How the newest pairing stands; `None`: there never was one.
@@ -243,11 +245,14 @@ impl Runtime {
         self.with_window(user, |window| window.tick(now_ms)).map(drop)
     }
 
-    /// Lets time pass for every window, ends leases of labels and granted paths. To be called every few seconds.
+    /// Lets time pass for every window, and once an hour ends leases of labels and granted paths. To be called every
+    /// few seconds.
     pub fn tick_doors(&self, now_ms: u64) {
+        let sweeps = self.owners.sweep_is_due(now_ms);
         for user in self.owners.users() {
-            let swept = self.tick_window(user, now_ms).and_then(|()| self.sweep_devices(user, now_ms));
-            if let Err(error) = swept {
+            let ticked = self.tick_window(user, now_ms);
+            let tidied = ticked.and_then(|()| if sweeps { self.sweep_devices(user, now_ms) } else { Ok(()) });
+            if let Err(error) = tidied {
                 tracing::warn!(user = %user.short(), error = %crate::chain(&error), "doors were not tidied");
             }
         }
