@@ -9,6 +9,7 @@ use runtime_types::UserId;
 
 use crate::block::{self, BadBlock, BlockMeta, Codec, DecodedBlock, Fields};
 use crate::cache::BlockCache;
+use crate::engine::ahead::Ahead;
 use crate::engine::{Engine, Key};
 use crate::index::Document;
 use crate::keys::{
@@ -19,7 +20,7 @@ use crate::{KeyError, Options, ReadError};
 
 /// One person's engine, keys and decoded blocks. Snapshots and cursors share it.
 pub(crate) struct Vault {
-    pub engine: Box<dyn Engine>,
+    pub engine: Ahead,
     pub user: UserId,
     data_key: Mutex<DataKey>,
     keyring_file: Box<dyn SmallFile>,
@@ -110,7 +111,7 @@ impl Vault {
             opener: Opener::new(parts.user),
             cache: BlockCache::new(options.block_cache_bytes),
             packed_columns: AtomicBool::new(false),
-            engine: parts.engine,
+            engine: Ahead::new(parts.engine),
             user: parts.user,
             data_key: Mutex::new(parts.held.key),
             keyring_file: parts.keyring_file,
@@ -131,6 +132,12 @@ impl Vault {
         *self.in_use.write().unwrap_or_else(PoisonError::into_inner) = InUse::new(keyring);
         self.sealer.forget();
         self.opener.forget();
+    }
+
+    /// Puts the keyring in use on disk.
+    pub fn save_keyring(&self) -> Result<(), KeyError> {
+        let data_key = self.data_key.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keyring().save(self.user, &data_key, &*self.keyring_file)
     }
 
     /// Puts another keyring on disk, and then in use.
@@ -250,10 +257,14 @@ impl Vault {
     }
 
     /// The columns of a block that locations have.
-    pub fn fields(&self, body: &Body) -> Result<Fields, ReadError> {
+    pub fn fields(&self, body: &Body) -> Result<Arc<Fields>, ReadError> {
+        if body.codec == Codec::Rows {
+            // Its texts are unpacked for it; whoever comes next finds both.
+            return Ok(self.block(body)?.fields());
+        }
         let fields = self.with_block(body, |bytes| block::decode_fields(body.codec, bytes))?;
         check_rows(body, fields.meta.len())?;
-        Ok(fields)
+        Ok(Arc::new(fields))
     }
 
     /// The content of a document as its index entry says.

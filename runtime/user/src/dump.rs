@@ -59,8 +59,8 @@ impl Runtime {
             for entry in some {
                 entry.add(&person.store, &mut batch);
             }
-            late::judge(self, &person.store.snapshot(), 0, &mut batch)?;
-            person.store.commit(batch).map_err(CallError::Commit)?;
+            late::judge(self, &person.store.snapshot_ahead(), 0, &mut batch)?;
+            person.commit(batch).map_err(CallError::Commit)?;
         }
         self.data_arrived(user, now);
         Ok(sound.len())

@@ -7,7 +7,6 @@
 use std::sync::{Arc, PoisonError};
 
 use runtime_sandbox::{Limits, Request, Response, RunError, Usage};
-use runtime_store::{Batch, CommitError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -121,7 +120,9 @@ fn run(
     limits: Limits,
     answering: Answering,
 ) -> Done {
-    let snapshot = person.store.snapshot();
+    // Who may write a document back builds on what is there by then, also where that waits for the disk.
+    let writes_back = !cell.manifest.documents_write.is_empty();
+    let snapshot = if writes_back { person.store.snapshot_ahead() } else { person.store.snapshot() };
     let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
         .answering(call.body.clone(), answering);
     let effects = reach.effects();
@@ -172,14 +173,9 @@ fn finish(person: &Person, cell: &Cell, now: f64, mut done: Done) -> Result<Resp
     let commits = response.status < 400 && !writes.is_empty();
     let crowded = note.tells() && person.note(note);
     if commits {
-        commit(person, writes).map_err(CallError::Commit)?;
+        person.commit(writes).map_err(CallError::Commit)?;
     } else if crowded {
-        person.flush_notes().map_err(CallError::Commit)?;
+        person.sync().map_err(CallError::Commit)?;
     }
     Ok(response)
-}
-
-fn commit(person: &Person, mut writes: Batch) -> Result<(), CommitError> {
-    person.add_notes(&mut writes);
-    person.store.commit(writes).map(drop)
 }

@@ -50,7 +50,7 @@ impl Runtime {
         if removed > 0 {
             rewind::scrub(&person)?;
         }
-        if rewind::read(&person.store.snapshot())?.is_some() {
+        if rewind::read(&person.store.snapshot_ahead())?.is_some() {
             self.timetable.note(self.people(), user, now, Event::RewindWanted);
         }
         Ok(removed)
@@ -64,7 +64,7 @@ impl Runtime {
         span: &RangeInclusive<f64>,
         keys: &[String],
     ) -> Result<u64, CallError> {
-        let snapshot = person.store.snapshot();
+        let snapshot = person.store.snapshot_ahead();
         let streams = raw_streams(&snapshot, area, keys);
         if streams.is_empty() {
             return Ok(0);
@@ -96,7 +96,7 @@ impl Runtime {
             if !wanted.is_empty() {
                 rewind::want(&snapshot, &mut batch, &Rewind { scrub: true, ..wanted })?;
             }
-            person.store.commit(batch).map_err(CallError::Commit)?;
+            person.commit(batch).map_err(CallError::Commit)?;
         }
         Ok(removed)
     }

@@ -50,7 +50,7 @@ pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserI
 pub use settings::Settings;
 #[cfg(feature = "testing")]
 pub use settings::{OpenTestStore, TestStores};
-pub use stage::{PipelineReport, StageReport};
+pub use stage::{PipelineReport, Spent, StageReport};
 pub use status::{PipelineStatus, RewindStatus, StageStatus};
 pub use timetable::Pending;
 pub use types::{BadType, KnownType, Types};

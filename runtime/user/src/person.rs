@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use runtime_sandbox::{CodeDigest, EndpointInstance};
-use runtime_store::{Batch, Store};
+use runtime_store::{Batch, CommitError, Store};
 use runtime_types::UserId;
 
 use crate::audit::{self, Note};
@@ -44,6 +44,8 @@ pub struct Person {
     /// Held from the snapshot to the commit by whoever reads a document and writes it back.
     pub(crate) documents: Mutex<()>,
     touched: Mutex<Instant>,
+    /// See [`crate::Settings::ahead_bytes_max`].
+    ahead_bytes_max: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -57,7 +59,7 @@ pub(crate) struct Kept {
 }
 
 impl Person {
-    pub(crate) fn new(user: UserId, store: Store) -> Self {
+    pub(crate) fn new(user: UserId, store: Store, ahead_bytes_max: usize) -> Self {
         Self {
             user,
             store: Arc::new(store),
@@ -66,6 +68,7 @@ impl Person {
             pipeline: Mutex::default(),
             documents: Mutex::default(),
             touched: Mutex::new(Instant::now()),
+            ahead_bytes_max,
         }
     }
 
@@ -112,16 +115,36 @@ impl Person {
         notes.len() >= NOTES_WAITING_MAX
     }
 
-    /// Puts the waiting notes into a commit.
-    pub(crate) fn add_notes(&self, batch: &mut Batch) {
+    fn add_notes(&self, batch: &mut Batch) {
         let notes = std::mem::take(&mut *lock(&self.notes));
         audit::add(&self.store, batch, &notes);
     }
 
-    /// Commits the waiting notes, if there are any.
-    pub(crate) fn flush_notes(&self) -> Result<(), runtime_store::CommitError> {
+    /// Commits a batch, with the notes and everything else that waits; on disk when it returns.
+    pub(crate) fn commit(&self, mut batch: Batch) -> Result<(), CommitError> {
+        self.add_notes(&mut batch);
+        self.store.commit(batch).map(drop)
+    }
+
+    /// As [`Self::commit`], but on disk only with the next one, unless too much waits: notes of what a batch holds are
+    /// on disk together with it.
+    pub(crate) fn commit_ahead(&self, batch: Batch) -> Result<(), CommitError> {
+        if self.store.waiting_bytes() >= self.ahead_bytes_max {
+            return self.commit(batch);
+        }
+        self.store.commit_ahead(batch).map(drop)
+    }
+
+    /// Puts on disk what waits, notes and all, if anything does.
+    pub(crate) fn sync(&self) -> Result<(), CommitError> {
+        self.commit(Batch::new())
+    }
+
+    /// As [`Self::sync`], and rewrites blocks that are due for it.
+    pub(crate) fn settle(&self) -> Result<(), CommitError> {
         let mut batch = Batch::new();
         self.add_notes(&mut batch);
-        if batch.is_empty() { Ok(()) } else { self.store.commit(batch).map(drop) }
+        self.store.commit_ahead(batch)?;
+        self.store.settle().map(drop)
     }
 }

@@ -1,6 +1,6 @@
 //! A person's profile: one JSON object that put, the pipeline and the phone's app each keep fields in.
 
-use runtime_store::Batch;
+use runtime_store::{Batch, Snapshot};
 use runtime_types::UserId;
 use serde_json::{Map, Value, json};
 
@@ -14,16 +14,16 @@ pub const PROFILE: &str = "profile";
 /// The stages whose mark says how far the diary is complete, the best first. As in the reference.
 const COMPLETE_BY: [&str; 2] = ["CREATE_CONFIRMED_OBJECTS", "CLEAN_RESAMPLING"];
 
+fn read(snapshot: &Snapshot) -> Result<Map<String, Value>, CallError> {
+    let Some(content) = snapshot.document(PROFILE).map_err(CallError::Read)? else { return Ok(Map::new()) };
+    serde_json::from_slice(&content)
+        .map_err(|source| CallError::Document { name: PROFILE.to_owned(), source })
+}
+
 impl Runtime {
     /// The profile; empty where nothing has been kept yet.
     pub fn profile(&self, user: UserId) -> Result<Map<String, Value>, CallError> {
-        let person = self.person(user)?;
-        let content = person.store.snapshot().document(PROFILE).map_err(CallError::Read)?;
-        let mut profile: Map<String, Value> = match content {
-            Some(content) => serde_json::from_slice(&content)
-                .map_err(|source| CallError::Document { name: PROFILE.to_owned(), source })?,
-            None => Map::new(),
-        };
+        let mut profile = read(&self.person(user)?.store.snapshot())?;
         profile.insert("user_id".to_owned(), json!({ "$uuid": user.to_string() }));
         Ok(profile)
     }
@@ -32,13 +32,13 @@ impl Runtime {
     pub fn update_profile(&self, user: UserId, fields: Map<String, Value>) -> Result<(), CallError> {
         let person = self.person(user)?;
         let _one_writer = person.documents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut profile = self.profile(user)?;
+        let mut profile = read(&person.store.snapshot_ahead())?;
         profile.extend(fields);
         profile.remove("user_id");
         let mut batch = Batch::new();
         let text = serde_json::to_vec(&profile).expect("an object of JSON values");
         batch.put_document(PROFILE, text);
-        person.store.commit(batch).map(drop).map_err(CallError::Commit)
+        person.commit(batch).map_err(CallError::Commit)
     }
 
     /// From when to when the diary has trips, s.

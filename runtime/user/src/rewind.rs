@@ -7,7 +7,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
-use std::time::Instant;
 
 use runtime_pipeline::{Event, Marks, Rewind, SETTLING_S};
 use runtime_sandbox::{Interface, Run};
@@ -20,7 +19,7 @@ use crate::error::CallError;
 use crate::late::is_made;
 use crate::person::Person;
 use crate::runtime::Runtime;
-use crate::stage::{self, Ran, StageReport, memory_name, put_state, read_state, run_cell, state_name};
+use crate::stage::{self, Ran, Spent, StageReport, memory_name, put_state, read_state, run_cell, state_name};
 
 /// The document that says what is wanted.
 pub(crate) const REWIND: &str = "pipeline/rewind";
@@ -57,32 +56,43 @@ pub(crate) fn take_back(
     person: &Person,
     now: f64,
 ) -> Result<Option<StageReport>, CallError> {
-    let started = Instant::now();
-    let snapshot = person.store.snapshot();
+    let snapshot = person.store.snapshot_ahead();
     let Some(wanted) = read(&snapshot)? else { return Ok(None) };
     let mut report = StageReport::new(NAME, runtime.plan().rewind().unwrap_or_default());
+    let (done, spent) = Spent::on(|| take_back_to(runtime, person, &snapshot, &wanted, now, &mut report));
+    (report.elapsed_us, report.cpu_us) = (spent.elapsed_us, spent.cpu_us);
+    done.map(|()| Some(report))
+}
+
+fn take_back_to(
+    runtime: &Runtime,
+    person: &Person,
+    snapshot: &Snapshot,
+    wanted: &Rewind,
+    now: f64,
+    report: &mut StageReport,
+) -> Result<(), CallError> {
     match (wanted.from, runtime.plan().rewind()) {
         (Some(from), Some(cell)) => {
             let cell = runtime.stage_cell_named(cell)?;
-            while run_once(runtime, person, &cell, from, now, &mut report)? {}
+            while run_once(runtime, person, &cell, from, now, report)? {}
         }
         (Some(_), None) => {
             let mut batch = Batch::new();
-            report.entries_written = make_all_anew(runtime, &snapshot, &mut batch)?;
-            person.store.commit(batch).map_err(CallError::Commit)?;
+            report.entries_written = make_all_anew(runtime, snapshot, &mut batch)?;
+            person.commit_ahead(batch).map_err(CallError::Commit)?;
         }
         (None, _) => {
             let mut batch = Batch::new();
-            put_marks(runtime, &snapshot, &wanted, &Marks::default(), &mut batch)?;
+            put_marks(runtime, snapshot, wanted, &Marks::default(), &mut batch)?;
             batch.delete_document(REWIND);
-            person.store.commit(batch).map_err(CallError::Commit)?;
+            person.commit_ahead(batch).map_err(CallError::Commit)?;
         }
     }
     if wanted.scrub && report.failure.is_none() {
         scrub(person)?;
     }
-    report.elapsed_us = stage::micros(started);
-    Ok(Some(report))
+    Ok(())
 }
 
 /// Rewrites the blocks that hold what was removed, so that it is on disk no longer.
@@ -100,7 +110,7 @@ fn run_once(
     now: f64,
     report: &mut StageReport,
 ) -> Result<bool, CallError> {
-    let snapshot = person.store.snapshot();
+    let snapshot = person.store.snapshot_ahead();
     let wanted = read(&snapshot)?.unwrap_or_else(|| Rewind::to(from));
     report.runs += 1;
     let seed = stage::seed_of(person, NAME, now);
@@ -126,8 +136,7 @@ fn run_once(
     if !more {
         batch.delete_document(REWIND);
     }
-    person.add_notes(&mut batch);
-    person.store.commit(batch).map_err(CallError::Commit)?;
+    person.commit_ahead(batch).map_err(CallError::Commit)?;
     Ok(more)
 }
 
@@ -143,7 +152,7 @@ fn fail(
     let wanted = wanted.failed(now, reason.clone());
     let mut batch = Batch::new();
     put(&mut batch, &wanted);
-    person.store.commit(batch).map_err(CallError::Commit)?;
+    person.commit_ahead(batch).map_err(CallError::Commit)?;
     (report.failure, report.retry_at) = (Some(reason), wanted.retry_at());
     Ok(false)
 }
@@ -225,8 +234,8 @@ impl Runtime {
         let person = self.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
-        let removed = make_all_anew(self, &person.store.snapshot(), &mut batch)?;
-        person.store.commit(batch).map_err(CallError::Commit)?;
+        let removed = make_all_anew(self, &person.store.snapshot_ahead(), &mut batch)?;
+        person.commit(batch).map_err(CallError::Commit)?;
         self.timetable.note(self.people(), user, now, Event::RewindWanted);
         Ok(removed)
     }
@@ -236,8 +245,8 @@ impl Runtime {
         let person = self.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
-        want(&person.store.snapshot(), &mut batch, &Rewind::to(from))?;
-        person.store.commit(batch).map_err(CallError::Commit)?;
+        want(&person.store.snapshot_ahead(), &mut batch, &Rewind::to(from))?;
+        person.commit(batch).map_err(CallError::Commit)?;
         self.timetable.note(self.people(), user, now, Event::RewindWanted);
         Ok(())
     }

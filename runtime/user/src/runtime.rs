@@ -19,7 +19,7 @@ use crate::owner::{Owners, Receipt, may_wait};
 use crate::people::{KeyMode, People};
 use crate::person::Person;
 use crate::settings::Settings;
-use crate::stage::{self, PipelineReport, Rehearsal};
+use crate::stage::{self, PipelineReport, Rehearsal, Spent};
 use crate::timetable::{self, Timetable};
 
 /// A stage without a sandbox: what the sandbox costs is measured against it.
@@ -141,7 +141,7 @@ impl Runtime {
                 person.touch();
                 return Ok(Arc::clone(person));
             }
-            let person = Arc::new(Person::new(user, self.open_store(user)?));
+            let person = Arc::new(Person::new(user, self.open_store(user)?, self.settings.ahead_bytes_max));
             *held = Some(Arc::clone(&person));
             return Ok(person);
         }
@@ -236,8 +236,11 @@ impl Runtime {
     }
 
     fn run_stages(&self, person: &Person, now: f64) -> Result<(PipelineReport, Left), CallError> {
-        let report = stage::run_pipeline(self, person, now)?;
-        person.store.settle().map_err(CallError::Commit)?;
+        let report = stage::run_pipeline(self, person, now);
+        // Whatever ended it: what the stages before did is kept.
+        let (kept, keeping) = Spent::on(|| person.settle());
+        let report = PipelineReport { keeping, ..report? };
+        kept.map_err(CallError::Commit)?;
         let left = timetable::left(&person.store.snapshot(), now)?;
         Ok((report, left))
     }
@@ -379,7 +382,7 @@ impl Runtime {
 }
 
 fn close(person: Person) {
-    if let Err(error) = person.flush_notes() {
+    if let Err(error) = person.sync() {
         tracing::error!(user = %person.user.short(), error = %crate::chain(&error), "audit notes were not kept");
     }
     // Old tails and room that they left go while nobody waits: nothing else makes the file smaller.

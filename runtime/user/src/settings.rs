@@ -28,6 +28,9 @@ pub struct Settings {
     pub slots: u32,
     /// Whether an instance may be kept for the next request of the same person.
     pub warm_instances: bool,
+    /// How much of a pipeline's run may wait in memory before it is put on disk, bytes; 0: each stage is put on disk
+    /// on its own.
+    pub ahead_bytes_max: usize,
     /// Whether the pipeline filters locations by accuracy; the reference's default is no.
     pub accuracy_filtering: bool,
     /// The stage list, in the form of `deploy/pipeline.toml`; `None`: the standard one.
@@ -74,6 +77,7 @@ impl Settings {
             stage_threads: (threads / 2).max(1),
             slots: 256,
             warm_instances: true,
+            ahead_bytes_max: 8 << 20,
             accuracy_filtering: false,
             pipeline: None,
             rhythm: Rhythm::default(),

@@ -85,6 +85,23 @@ impl StageReport {
     }
 }
 
+/// What a piece of work took of the thread that did it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Spent {
+    /// Wall clock, µs.
+    pub elapsed_us: u64,
+    /// CPU, µs.
+    pub cpu_us: u64,
+}
+
+impl Spent {
+    pub(crate) fn on<T>(work: impl FnOnce() -> T) -> (T, Self) {
+        let (started, cpu) = (Instant::now(), thread_cpu_us());
+        let done = work();
+        (done, Self { elapsed_us: micros(started), cpu_us: thread_cpu_us() - cpu })
+    }
+}
+
 /// What a pipeline did for one person.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PipelineReport {
@@ -93,6 +110,8 @@ pub struct PipelineReport {
     pub rewinds: Vec<StageReport>,
     /// One for each stage of the list that was come to, in its order.
     pub stages: Vec<StageReport>,
+    /// Putting on disk what they left, and rewriting old blocks.
+    pub keeping: Spent,
 }
 
 impl PipelineReport {
@@ -106,9 +125,16 @@ impl PipelineReport {
         self.rewinds.iter().chain(&self.stages).find(|stage| stage.failure.is_some())
     }
 
+    /// CPU of everything together, µs.
+    pub fn cpu_us(&self) -> u64 {
+        let stages = self.rewinds.iter().chain(&self.stages).map(|stage| stage.cpu_us);
+        stages.sum::<u64>() + self.keeping.cpu_us
+    }
+
     /// Wall clock of everything together, µs.
     pub fn elapsed_us(&self) -> u64 {
-        self.rewinds.iter().chain(&self.stages).map(|stage| stage.elapsed_us).sum()
+        let stages = self.rewinds.iter().chain(&self.stages).map(|stage| stage.elapsed_us);
+        stages.sum::<u64>() + self.keeping.elapsed_us
     }
 }
 
@@ -161,15 +187,16 @@ fn run_stage(runtime: &Runtime, person: &Person, index: usize, now: f64) -> Resu
     let spec = &runtime.plan().stages()[index];
     let cell = runtime.stage_cell(spec)?;
     let mut report = StageReport::new(&spec.name, &spec.cell);
-    let (started, cpu) = (Instant::now(), thread_cpu_us());
-    let mut more = true;
-    while more {
-        report.runs += 1;
-        more = run_once(runtime, person, &cell, index, now, &mut report)?;
-    }
-    report.elapsed_us = micros(started);
-    report.cpu_us = thread_cpu_us() - cpu;
-    Ok(report)
+    let (done, spent) = Spent::on(|| {
+        let mut more = true;
+        while more {
+            report.runs += 1;
+            more = run_once(runtime, person, &cell, index, now, &mut report)?;
+        }
+        Ok(())
+    });
+    (report.elapsed_us, report.cpu_us) = (spent.elapsed_us, spent.cpu_us);
+    done.map(|()| report)
 }
 
 pub(crate) fn micros(started: Instant) -> u64 {
@@ -225,7 +252,7 @@ pub(crate) fn rehearsal(
     Ok(Rehearsal { cell, host: Box::new(reach), run })
 }
 
-/// One run and its commit; answers whether the stage wants another.
+/// One run and its commit, which may wait for the disk; answers whether the stage wants another.
 fn run_once(
     runtime: &Runtime,
     person: &Person,
@@ -238,12 +265,13 @@ fn run_once(
     // A put that changed the same document in between would be overwritten.
     let _one_writer = (!cell.manifest.documents_write.is_empty())
         .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
-    let snapshot = person.store.snapshot();
+    let snapshot = person.store.snapshot_ahead();
     let before = read_state(&snapshot, &spec.name)?;
     let memory = snapshot.document(&memory_name(&spec.name)).map_err(CallError::Read)?;
     let Window { start, end } = before.window(now);
     let seed = seed_of(person, &spec.name, now);
-    let run = Run { now, start, end, seed, state: memory.map_or_else(Vec::new, |bytes| bytes.to_vec()) };
+    let memory = memory.as_deref().unwrap_or_default();
+    let run = Run { now, start, end, seed, state: memory.to_vec() };
     let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
     report.entries_read += effects.entries_read;
     report.count(&usage);
@@ -265,9 +293,10 @@ fn run_once(
     let state = before.done(now, outcome.processed_through);
     report.last_processed_ts = state.last_processed_ts;
     put_state(&mut batch, &spec.name, &state);
-    batch.put_document(&memory_name(&spec.name), outcome.state);
-    person.add_notes(&mut batch);
-    person.store.commit(batch).map_err(CallError::Commit)?;
+    if outcome.state != memory {
+        batch.put_document(&memory_name(&spec.name), outcome.state);
+    }
+    person.commit_ahead(batch).map_err(CallError::Commit)?;
     Ok(outcome.more)
 }
 
@@ -283,7 +312,7 @@ fn fail(
     let mut batch = Batch::new();
     let state = before.failed(now, reason.clone());
     put_state(&mut batch, &spec.name, &state);
-    person.store.commit(batch).map_err(CallError::Commit)?;
+    person.commit_ahead(batch).map_err(CallError::Commit)?;
     report.last_processed_ts = before.last_processed_ts;
     (report.failure, report.retry_at) = (Some(reason), state.retry_at());
     Ok(false)

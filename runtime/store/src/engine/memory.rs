@@ -86,7 +86,7 @@ impl State {
 struct Memory(MemoryDisk);
 
 impl Engine for Memory {
-    fn commit(&self, ops: &[Op]) -> Result<(), EngineError> {
+    fn commit(&self, ops: &[&Op]) -> Result<(), EngineError> {
         let mut state = self.0.state();
         state.point()?;
         for op in ops {

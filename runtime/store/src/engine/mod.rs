@@ -3,6 +3,7 @@
 //! Keys and values are opaque. A commit is atomic and durable when it returns; after a failure nothing more
 //! is asked of the engine until the store is opened anew.
 
+pub(crate) mod ahead;
 #[cfg(any(feature = "redb", feature = "sled"))]
 mod guard;
 mod key;
@@ -30,7 +31,7 @@ pub enum Op {
 /// Keeps values by key.
 pub trait Engine: Send + Sync {
     /// Does all steps or none; durable when it returns.
-    fn commit(&self, ops: &[Op]) -> Result<(), EngineError>;
+    fn commit(&self, ops: &[&Op]) -> Result<(), EngineError>;
     /// The value; `None` where there is none.
     fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError>;
     /// Visits the values of one kind in the order of their keys. Not for blocks: it would read them all.

@@ -146,7 +146,7 @@ fn delete_block(pieces: &mut Pieces<'_>, block: u64) -> Result<(), redb::Error> 
     Ok(())
 }
 
-fn apply(database: &Database, quick_repair: bool, ops: &[Op]) -> Result<(), redb::Error> {
+fn apply(database: &Database, quick_repair: bool, ops: &[&Op]) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     transaction.set_quick_repair(quick_repair);
@@ -191,7 +191,7 @@ fn read_value(database: &Database, key: Key) -> Result<Option<Vec<u8>>, redb::Er
 }
 
 impl Engine for Redb {
-    fn commit(&self, ops: &[Op]) -> Result<(), EngineError> {
+    fn commit(&self, ops: &[&Op]) -> Result<(), EngineError> {
         let quick_repair = self.wants_quick_repair();
         self.with("commit", |database| apply(database, quick_repair, ops))
     }
@@ -244,11 +244,12 @@ mod tests {
         let engine = Redb::open(&folder.path().join("data.redb"), 1 << 20).unwrap();
         for (block, size) in [1, 4077, 4078, 4079, 12_000, 65_518, 65_519, 300_001].into_iter().enumerate() {
             let value: Vec<u8> = (0..size).map(|at| (at * 7 + block) as u8).collect();
-            engine.commit(&[Op::Put(Key::block(block as u64), value.clone())]).unwrap();
+            engine.commit(&[&Op::Put(Key::block(block as u64), value.clone())]).unwrap();
             assert_eq!(engine.get(Key::block(block as u64)).unwrap(), Some(value), "{size} bytes");
             assert_eq!(engine.get(Key::block(block as u64 + 1)).unwrap(), None);
         }
-        engine.commit(&(0..8).map(|block| Op::Delete(Key::block(block))).collect::<Vec<_>>()).unwrap();
+        let deletes: Vec<_> = (0..8).map(|block| Op::Delete(Key::block(block))).collect();
+        engine.commit(&deletes.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!(engine.get(Key::block(7)).unwrap(), None);
     }
 
@@ -260,7 +261,7 @@ mod tests {
         for block in 0..100_u64 {
             let size = 30_000 + (block as usize * 7919) % 40_000;
             stored += size as u64;
-            engine.commit(&[Op::Put(Key::block(block), vec![block as u8; size])]).unwrap();
+            engine.commit(&[&Op::Put(Key::block(block), vec![block as u8; size])]).unwrap();
         }
         let before = engine.bytes_on_disk().unwrap();
         engine.compact().unwrap();

@@ -92,7 +92,7 @@ impl Drop for Sled {
 }
 
 impl Engine for Sled {
-    fn commit(&self, ops: &[Op]) -> Result<(), EngineError> {
+    fn commit(&self, ops: &[&Op]) -> Result<(), EngineError> {
         let database = self.database()?;
         guarded(NAME, "commit", || {
             let mut batch = sled::Batch::default();

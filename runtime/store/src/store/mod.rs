@@ -21,7 +21,7 @@ use crate::index::Index;
 use crate::vault::Vault;
 use crate::{Batch, Clock, CommitError, DataKey, Head, KeyProvider, OpenError, Options, ReadError, Snapshot};
 pub use erase::Erased;
-use publish::{Changes, Writer, publish};
+use publish::{Changes, When, Writer, publish};
 use settle::Keep;
 
 /// How far ahead of ours the clock may be that gave an entry its id, s: a day.
@@ -30,7 +30,7 @@ const IDS_AHEAD_S: f64 = 86_400.0;
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Committed {
-    /// Its number; the one before, if the batch changed nothing.
+    /// The number that it has, or will have on disk; the one before, if the batch changed nothing.
     pub commit: u64,
     /// Entries that were stored, replaced ones included.
     pub stored: u64,
@@ -71,7 +71,9 @@ pub struct Shredded {
 /// allocator; a process that must keep nothing of a closed store wipes memory as it is freed.
 pub struct Store {
     pub(crate) vault: Arc<Vault>,
-    current: RwLock<Arc<Index>>,
+    on_disk: RwLock<Arc<Index>>,
+    /// The same, or later: with what waits to be on disk.
+    ahead: RwLock<Arc<Index>>,
     writer: Mutex<Writer>,
     /// The last id given out; the superblock has it as of the last commit.
     last_id: Mutex<EntryId>,
@@ -87,8 +89,9 @@ impl fmt::Debug for Store {
 impl Store {
     fn new(vault: Vault, writer: Writer, index: Index, clock: Arc<dyn Clock>) -> Self {
         let last_id = Mutex::new(writer.superblock.last_id);
-        let (vault, current) = (Arc::new(vault), RwLock::new(Arc::new(index)));
-        Self { vault, current, writer: Mutex::new(writer), last_id, clock }
+        let (vault, index) = (Arc::new(vault), Arc::new(index));
+        let (on_disk, ahead) = (RwLock::new(Arc::clone(&index)), RwLock::new(index));
+        Self { vault, on_disk, ahead, writer: Mutex::new(writer), last_id, clock }
     }
 
     /// Makes a store in a folder that is absent or empty. Complete and on disk when it returns; a crash on
@@ -148,8 +151,13 @@ impl Store {
         open::open_on(disk.vault_parts()?, options)
     }
 
+    /// What the next commit builds on.
     pub(crate) fn index(&self) -> Arc<Index> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.ahead.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn index_on_disk(&self) -> Arc<Index> {
+        Arc::clone(&self.on_disk.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The one writer; refuses after a failed write, and after a panic in the midst of one.
@@ -159,10 +167,27 @@ impl Store {
     }
 
     /// Commits changes and lets readers see them.
-    fn publish(&self, writer: &mut Writer, index: &Index, changes: Changes) -> Result<(), CommitError> {
+    fn publish(
+        &self,
+        writer: &mut Writer,
+        index: &Index,
+        changes: Changes,
+        when: When,
+    ) -> Result<(), CommitError> {
         writer.superblock.last_id = *self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = publish(&self.vault, writer, index, changes)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        let next = Arc::new(publish(&self.vault, writer, index, changes, when)?);
+        *self.ahead.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
+        if when == When::Now {
+            *self.on_disk.write().unwrap_or_else(PoisonError::into_inner) = next;
+        }
+        Ok(())
+    }
+
+    /// Puts on disk what waits, if anything does.
+    fn sync_with(&self, writer: &mut Writer) -> Result<(), CommitError> {
+        if self.vault.engine.waiting().0 {
+            self.publish(writer, &self.index(), Changes::default(), When::Now)?;
+        }
         Ok(())
     }
 
@@ -171,12 +196,18 @@ impl Store {
     /// seen a later number than a store tells of knows that it was put back to an older copy; the same number with
     /// another hash, that it has gone another way since.
     pub fn head(&self) -> Head {
-        let index = self.index();
+        let index = self.index_on_disk();
         Head { commit: index.commit, hash: index.head }
     }
 
-    /// What the store holds now. Reading it never waits for a commit.
+    /// What the store holds now, all of it on disk. Reading it never waits for a commit.
     pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(Arc::clone(&self.vault), self.index_on_disk())
+    }
+
+    /// The same with what waits to be on disk, after a crash perhaps never was: for whoever reads in order to write,
+    /// and is on disk no sooner than what was read.
+    pub fn snapshot_ahead(&self) -> Snapshot {
         Snapshot::new(Arc::clone(&self.vault), self.index())
     }
 
@@ -203,8 +234,29 @@ impl Store {
         }
     }
 
-    /// Does the steps of a batch, all or none; on disk when it returns.
+    /// Does the steps of a batch, all or none; on disk when it returns, with everything that waited.
     pub fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
+        self.commit_when(batch, When::Now)
+    }
+
+    /// As [`Self::commit`], but on disk only with the next commit that is, together with it or not at all; until then
+    /// [`Self::snapshot_ahead`] alone sees it. It waits in memory: whoever commits much looks at
+    /// [`Self::waiting_bytes`].
+    pub fn commit_ahead(&self, batch: Batch) -> Result<Committed, CommitError> {
+        self.commit_when(batch, When::Later)
+    }
+
+    /// Puts on disk what waits, if anything does.
+    pub fn sync(&self) -> Result<(), CommitError> {
+        self.sync_with(&mut *self.writer()?)
+    }
+
+    /// How much waits to be on disk, bytes.
+    pub fn waiting_bytes(&self) -> usize {
+        self.vault.engine.waiting().1
+    }
+
+    fn commit_when(&self, batch: Batch, when: When) -> Result<Committed, CommitError> {
         let mut writer = self.writer()?;
         let index = self.index();
         self.rise_above(&batch);
@@ -212,16 +264,22 @@ impl Store {
         let mut new_id = || ids.next().expect("one for each step that wants one");
         let (changes, tally) = commit::changes(&self.vault, &index, batch, &mut new_id)?;
         match changes {
-            None => Ok(tally),
+            None => {
+                if when == When::Now {
+                    self.sync_with(&mut writer)?;
+                }
+                Ok(tally)
+            }
             Some(changes) => {
-                self.publish(&mut writer, &index, changes)?;
-                Ok(Committed { commit: index.commit + 1, ..tally })
+                self.publish(&mut writer, &index, changes, when)?;
+                Ok(Committed { commit: self.index().commit, ..tally })
             }
         }
     }
 
     /// Rewrites full fresh blocks as columns without their dead rows, joins small blocks of months past,
-    /// and deletes blocks that no snapshot reads any more. Bounded: about 8,192 rows a call.
+    /// and deletes blocks that no snapshot reads any more. Bounded: about 8,192 rows a call. On disk when it returns,
+    /// with everything that waited.
     pub fn settle(&self) -> Result<SettleReport, CommitError> {
         self.rewrite(Keep::AsManyAsLive)
     }
@@ -237,8 +295,9 @@ impl Store {
         let index = self.index();
         let (changes, report) = settle::changes(&self.vault, &index, keep)?;
         if changes.is_some() || writer.has_reapable() {
-            self.publish(&mut writer, &index, changes.unwrap_or_default())?;
+            self.publish(&mut writer, &index, changes.unwrap_or_default(), When::Now)?;
         }
+        self.sync_with(&mut writer)?;
         Ok(report)
     }
 
@@ -250,13 +309,14 @@ impl Store {
     /// data key, rotate it afterwards.
     pub fn shred(&self, streams: &[Stream], months: RangeInclusive<i32>) -> Result<Shredded, CommitError> {
         let mut writer = self.writer()?;
+        self.sync_with(&mut writer)?;
         let index = self.index();
         let chosen = |stream: &Stream, month: i32| {
             months.contains(&month) && (streams.is_empty() || streams.contains(stream))
         };
         let (keys, removed) = shred::destroy_keys(&self.vault, &index, chosen)?;
         let blocks = removed.len() as u64;
-        self.publish(&mut writer, &index, Changes { removed, ..Changes::default() })?;
+        self.publish(&mut writer, &index, Changes { removed, ..Changes::default() }, When::Now)?;
         shred::forget(&self.vault)?;
         Ok(Shredded { keys, blocks })
     }
@@ -289,9 +349,10 @@ impl Store {
     /// Reading waits meanwhile: for a store that is about to be closed.
     pub fn compact(&self) -> Result<bool, CommitError> {
         let mut writer = self.writer()?;
+        self.sync_with(&mut writer)?;
         let index = self.index();
         if writer.has_reapable() {
-            self.publish(&mut writer, &index, Changes::default())?;
+            self.publish(&mut writer, &index, Changes::default(), When::Now)?;
         }
         let live: u64 = index.blocks().map(|info| u64::from(info.body.bytes) + DESCRIPTOR_BYTES).sum();
         if self.bytes_on_disk()? <= 2 * live + SMALL_FILE_BYTES {

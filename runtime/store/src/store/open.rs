@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use runtime_types::{Stream, UserId};
 
-use super::publish::{Changes, Writer, publish};
+use super::publish::{Changes, When, Writer, publish};
 use super::{Store, rotate};
 use crate::engine::memory::MemoryDisk;
 use crate::engine::{self, Engine, Key, Kind, Op};
@@ -125,7 +125,7 @@ pub(super) fn create_on(parts: Parts, options: &Options) -> Result<(), OpenError
     vault.replace_keyring(keyring).map_err(OpenError::Key)?;
     let (sealed, _) =
         vault.seal_meta(Key::SUPERBLOCK, &Superblock::FIRST.encode()).map_err(OpenError::Key)?;
-    vault.engine.commit(&[Op::Put(Key::SUPERBLOCK, sealed)]).map_err(OpenError::Engine)
+    vault.engine.commit(vec![Op::Put(Key::SUPERBLOCK, sealed)]).map_err(OpenError::Engine)
 }
 
 /// Reads everything but blocks and contents of documents, and checks that it is one commit's.
@@ -144,7 +144,7 @@ pub(super) fn open_on(parts: Parts, options: &Options) -> Result<Store, OpenErro
     let superblock = superblock.map_err(OpenError::Damaged)?;
     let mut index = read_index(&vault, &superblock).map_err(OpenError::Damaged)?;
     let left_behind = superblock.graveyard.clone();
-    let mut writer = Writer { superblock, graveyard: Vec::new(), left_behind, poisoned: false };
+    let mut writer = Writer { superblock, left_behind, ..Writer::default() };
     if unsealed {
         index = finish_rotation(&vault, &mut writer, &index, keyring)?;
     }
@@ -277,7 +277,7 @@ fn finish_rotation(
 ) -> Result<Index, OpenError> {
     let changes = rotate::everything(vault, index).map_err(OpenError::Damaged)?;
     vault.use_keyring(keyring);
-    publish(vault, writer, index, changes).map_err(unfinished("a rotation cannot be finished"))
+    publish(vault, writer, index, changes, When::Now).map_err(unfinished("a rotation cannot be finished"))
 }
 
 /// A crash came between destroying keys and deleting what they sealed.
@@ -285,7 +285,7 @@ fn finish_shredding(vault: &Vault, writer: &mut Writer, index: Index) -> Result<
     let mut keyring = (*vault.keyring()).clone();
     let doomed = |info: &&Arc<BlockInfo>| keyring.doomed().contains(&info.body.key_number);
     let removed = index.blocks().filter(doomed).map(|info| (info.body.number, Arc::clone(info))).collect();
-    let index = publish(vault, writer, &index, Changes { removed, ..Changes::default() });
+    let index = publish(vault, writer, &index, Changes { removed, ..Changes::default() }, When::Now);
     let index = index.map_err(unfinished("shredding cannot be finished"))?;
     keyring.forget_doomed();
     vault.replace_keyring(keyring).map_err(OpenError::Key)?;

@@ -29,6 +29,15 @@ pub(super) struct Changes {
     pub documents: BTreeMap<String, Option<Vec<u8>>>,
 }
 
+/// When a commit reaches the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// Before it returns, with everything that waits.
+    Now,
+    /// With the next one that does.
+    Later,
+}
+
 /// What the one writer knows besides the index.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
@@ -39,6 +48,8 @@ pub(super) struct Writer {
     pub left_behind: Vec<u64>,
     /// A write failed: what is on disk is unknown.
     pub poisoned: bool,
+    /// The keyring in use has keys that are not on disk; nothing that they sealed is.
+    pub keyring_waits: bool,
 }
 
 impl Writer {
@@ -137,17 +148,22 @@ impl Making<'_> {
     }
 }
 
-/// Draws keys for the months of new blocks and puts the keyring on disk before anything is sealed with them.
-fn ensure_keys(vault: &Vault, drafts: &[Draft]) -> Result<(), CommitError> {
+/// Draws keys for the months of new blocks and puts the keyring on disk before anything that they seal.
+fn ensure_keys(vault: &Vault, writer: &mut Writer, drafts: &[Draft], when: When) -> Result<(), CommitError> {
     let current = vault.keyring();
-    if drafts.iter().all(|draft| current.current(&draft.stream, draft.month).is_some()) {
-        return Ok(());
+    if drafts.iter().any(|draft| current.current(&draft.stream, draft.month).is_none()) {
+        let mut keyring = (*current).clone();
+        for draft in drafts {
+            keyring.ensure(&draft.stream, draft.month)?;
+        }
+        vault.use_keyring(keyring);
+        writer.keyring_waits = true;
     }
-    let mut keyring = (*current).clone();
-    for draft in drafts {
-        keyring.ensure(&draft.stream, draft.month)?;
+    if when == When::Now && writer.keyring_waits {
+        vault.save_keyring()?;
+        writer.keyring_waits = false;
     }
-    Ok(vault.replace_keyring(keyring)?)
+    Ok(())
 }
 
 /// Commits changes; answers the index after them.
@@ -156,11 +172,13 @@ pub(super) fn publish(
     writer: &mut Writer,
     index: &Index,
     changes: Changes,
+    when: When,
 ) -> Result<Index, CommitError> {
-    ensure_keys(vault, &changes.drafts)?;
+    ensure_keys(vault, writer, &changes.drafts, when)?;
     let mut making = Making { vault, ops: Vec::new(), superblock: writer.superblock.clone() };
     let mut next = Index {
-        commit: index.commit + 1,
+        // All that wait are the one commit that ends their waiting.
+        commit: writer.superblock.commit + 1,
         head: index.head,
         streams: index.streams.clone(),
         documents: index.documents.clone(),
@@ -182,7 +200,7 @@ pub(super) fn publish(
     let buried = changes.removed.into_values().map(|info| Arc::clone(&info.body)).collect();
     renew_streams(&mut next, &replaced, added);
     change_documents(&mut making, &mut next, changes.documents)?;
-    finish(making, writer, &mut next, buried)?;
+    finish(making, writer, &mut next, buried, when)?;
     Ok(next)
 }
 
@@ -237,12 +255,13 @@ fn change_documents(
     Ok(())
 }
 
-/// Deletes what no snapshot reads any more, seals the superblock and commits.
+/// Deletes what no snapshot reads any more; seals the superblock and commits, or has it all wait.
 fn finish(
     mut making: Making<'_>,
     writer: &mut Writer,
     next: &mut Index,
     buried: Vec<Arc<Body>>,
+    when: When,
 ) -> Result<(), CommitError> {
     // Whoever reads a block holds its body; the graveyard's own is the last.
     let (reaped, kept): (Vec<_>, Vec<_>) =
@@ -253,19 +272,24 @@ fn finish(
     writer.graveyard.extend(buried);
 
     let Making { vault, mut ops, mut superblock } = making;
-    superblock.commit = next.commit;
-    superblock.graveyard = writer.graveyard.iter().map(|body| body.number).collect();
-    let mut hash = Context::new(&SHA256);
-    hash.update(&next.head);
-    hash.update(&superblock.commit.to_le_bytes());
-    hash.update(&superblock.state);
-    superblock.head.copy_from_slice(hash.finish().as_ref());
-    next.head = superblock.head;
-    let sealed = vault.seal_meta(Key::SUPERBLOCK, &superblock.encode());
-    let committed = sealed.map_err(CommitError::from).and_then(|(sealed, _)| {
-        ops.push(Op::Put(Key::SUPERBLOCK, sealed));
-        Ok(vault.engine.commit(&ops)?)
-    });
+    let committed = if when == When::Later {
+        vault.engine.hold(ops);
+        Ok(())
+    } else {
+        superblock.commit = next.commit;
+        superblock.graveyard = writer.graveyard.iter().map(|body| body.number).collect();
+        let mut hash = Context::new(&SHA256);
+        hash.update(&next.head);
+        hash.update(&superblock.commit.to_le_bytes());
+        hash.update(&superblock.state);
+        superblock.head.copy_from_slice(hash.finish().as_ref());
+        next.head = superblock.head;
+        let sealed = vault.seal_meta(Key::SUPERBLOCK, &superblock.encode());
+        sealed.map_err(CommitError::from).and_then(|(sealed, _)| {
+            ops.push(Op::Put(Key::SUPERBLOCK, sealed));
+            Ok(vault.engine.commit(ops)?)
+        })
+    };
     // The graveyard has been emptied for a commit that may not have happened.
     writer.poisoned = committed.is_err();
     writer.superblock = superblock;

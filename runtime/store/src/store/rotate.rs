@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Store;
-use super::publish::{Changes, Writer};
+use super::publish::{Changes, When, Writer};
 use crate::index::Index;
 use crate::keys::{DataKey, Keyring};
 use crate::vault::Vault;
@@ -24,6 +24,7 @@ impl Store {
     /// commits, and [`Store::key_generation`] tells which of the two keys opens it: keep both until then.
     pub fn rotate_data_key(&self, new: DataKey, generation: u32) -> Result<(), CommitError> {
         let mut writer = self.writer()?;
+        self.sync_with(&mut writer)?;
         let (index, keyring) = (self.index(), self.vault.keyring());
         if keyring.generation.checked_add(1) != Some(generation) {
             return Err(CommitError::Generation { current: keyring.generation, given: generation });
@@ -46,7 +47,7 @@ impl Store {
         changes: Changes,
     ) -> Result<(), CommitError> {
         self.vault.rotate_keyring(keyring, new)?;
-        self.publish(writer, index, changes)?;
+        self.publish(writer, index, changes, When::Now)?;
         Ok(forget_meta_before(&self.vault)?)
     }
 }

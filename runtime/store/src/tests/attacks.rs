@@ -28,8 +28,8 @@ fn values(engine: &dyn Engine) -> BTreeMap<Key, Vec<u8>> {
 }
 
 fn put(engine: &dyn Engine, key: Key, value: &[u8]) {
-    engine.commit(&[Op::Delete(key)]).unwrap();
-    engine.commit(&[Op::Put(key, value.to_vec())]).unwrap();
+    engine.commit(&[&Op::Delete(key)]).unwrap();
+    engine.commit(&[&Op::Put(key, value.to_vec())]).unwrap();
 }
 
 fn person(user: UserId) -> (Parts, MemoryDisk) {

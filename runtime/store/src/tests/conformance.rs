@@ -11,7 +11,7 @@ use super::random::{Random, rounds};
 use super::{rotation, scenes};
 use crate::{
     Batch, CommitError, Committed, KeyError, KeyProvider, NewEntry, OpenError, ReadEntry, ReadError, Row,
-    Shredded, Store, Unattended,
+    Shredded, Snapshot, Store, Unattended,
 };
 
 macro_rules! conformance {
@@ -34,6 +34,10 @@ macro_rules! conformance {
             #[test]
             fn an_id_that_an_import_brought_is_not_given_out_again() {
                 ids_brought($engine);
+            }
+            #[test]
+            fn what_waits_is_told_by_no_head_and_is_on_disk_with_the_next_commit() {
+                waiting($engine);
             }
             #[test]
             fn a_snapshot_stays_as_it_was_while_others_commit() {
@@ -89,40 +93,55 @@ fn model(engine: LabEngine) {
         let mut random = Random::new(seed);
         let lab = Lab::new(engine);
         let (mut store, mut model) = (lab.create(), Model::default());
+        let mut on_disk = Model::default();
         for step in 0..12 {
             let what = format!("seed {seed}, step {step}");
             let deeds = scenes::deeds(&mut random, &model, &mut || store.allocate(1)[0]);
-            let committed = store.commit(batch_of(&deeds));
-            committed.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+            let mut waits = random.chance(40);
+            let commit = if waits { Store::commit_ahead } else { Store::commit };
+            commit(&store, batch_of(&deeds)).unwrap_or_else(|error| panic!("{what}: {error:?}"));
             model.apply(&deeds);
             if random.chance(25) {
                 store.settle().unwrap();
+                waits = false;
             }
             if random.chance(15) {
                 while store.scrub().unwrap().more {}
                 assert_eq!(store.scrub().unwrap().rows, 0, "{what}: no dead row is left");
+                waits = false;
             }
             if random.chance(15) {
                 store.compact().unwrap();
+                waits = false;
             }
             if random.chance(15) {
                 lab.rotate(&store).unwrap();
+                waits = false;
+            }
+            if random.chance(15) {
+                store.sync().unwrap();
+                waits = false;
+            }
+            if !waits {
+                on_disk = model.clone();
             }
             if random.chance(25) {
+                // What waits is gone with the store.
                 drop(store);
+                model = on_disk.clone();
                 store = lab.open().unwrap_or_else(|error| panic!("{what}: {error:?}"));
             }
-            check(&store, &model, &mut random, &what);
+            check(&store.snapshot_ahead(), &model, &mut random, &format!("{what}, ahead"));
+            check(&store.snapshot(), &on_disk, &mut random, &what);
         }
     }
 }
 
-fn check(store: &Store, model: &Model, random: &mut Random, what: &str) {
-    let snapshot = store.snapshot();
+fn check(snapshot: &Snapshot, model: &Model, random: &mut Random, what: &str) {
     for _ in 0..4 {
         let query = scenes::query(random);
         let page = [1, 7, 100, 10_000][random.below(4)];
-        model.check(&snapshot, &query, page.max(model.find(&query).len() / 40), random.chance(30), what);
+        model.check(snapshot, &query, page.max(model.find(&query).len() / 40), random.chance(30), what);
     }
     let mut in_all = 0;
     for area in Area::ALL {
@@ -254,6 +273,36 @@ fn carried_origins(engine: LabEngine) {
     drop(other);
     let other = elsewhere.open().unwrap();
     assert_eq!((put(&other, &texts).ignored, put(&other, &location(1001.0)).ignored), (1, 0));
+}
+
+fn waiting(engine: LabEngine) {
+    let lab = Lab::new(engine);
+    let store = lab.create();
+    let insert = |at: u32| {
+        let mut batch = Batch::new();
+        batch.insert(Area::Timeseries, entry("a/b", &location(f64::from(at))));
+        batch.put_document("last", at.to_le_bytes().to_vec());
+        batch
+    };
+    store.commit(insert(0)).unwrap();
+    let (head, bytes) = (store.head(), store.waiting_bytes());
+    assert_eq!(bytes, 0);
+    for at in 1..4 {
+        store.commit_ahead(insert(at)).unwrap();
+        let counts = [store.snapshot(), store.snapshot_ahead()]
+            .map(|snapshot| snapshot.count(&Query::everything(Area::Timeseries)).unwrap());
+        assert_eq!((counts, store.head()), ([1, 1 + u64::from(at)], head));
+    }
+    // Each joined the tail that the one before had made: one block, its descriptor and a document wait.
+    assert!((1..4_000).contains(&store.waiting_bytes()), "{} bytes wait", store.waiting_bytes());
+    // A commit that changes nothing itself also ends the waiting.
+    store.commit(Batch::new()).unwrap();
+    assert!(store.waiting_bytes() == 0 && store.head().commit > head.commit);
+    let head = store.head();
+    drop(store);
+    let store = lab.open().unwrap();
+    assert_eq!((store.head(), ids_in(&store, Area::Timeseries).len()), (head, 4));
+    assert_eq!(store.snapshot().document("last").unwrap().as_deref(), Some(&3_u32.to_le_bytes()[..]));
 }
 
 fn snapshots(engine: LabEngine) {

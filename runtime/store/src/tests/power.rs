@@ -12,40 +12,54 @@ use crate::{KeyError, OpenError, Options, Store};
 
 enum Act {
     Commit(Vec<Deed>),
+    Ahead(Vec<Deed>),
     Settle,
     Rotate,
     Reopen,
 }
 
-/// What happens, and what the store holds after each act.
+/// What happens; what the store holds after each act, and what of it is on disk.
 struct Script {
     acts: Vec<Act>,
     states: Vec<Model>,
+    on_disk: Vec<Model>,
 }
 
 impl Script {
     fn new(seed: u64, length: usize) -> Self {
         let mut random = Random::new(seed);
         let (mut acts, mut states) = (Vec::new(), vec![Model::default()]);
+        let mut on_disk = states.clone();
         let mut last = EntryId::first_of_second(1);
         for _ in 0..length {
             let mut model = states[states.len() - 1].clone();
-            acts.push(match random.below(10) {
+            let act = match random.below(10) {
                 0 => Act::Settle,
                 1 => Act::Reopen,
                 2 => Act::Rotate,
-                _ => {
+                kind => {
                     let deeds = scenes::deeds(&mut random, &model, &mut || {
                         last = last.next();
                         last
                     });
                     model.apply(&deeds);
-                    Act::Commit(deeds)
+                    if kind < 6 { Act::Ahead(deeds) } else { Act::Commit(deeds) }
                 }
-            });
+            };
+            let last = on_disk[on_disk.len() - 1].clone();
+            match act {
+                Act::Ahead(_) => on_disk.push(last),
+                // What waits is gone with the store.
+                Act::Reopen => {
+                    model.clone_from(&last);
+                    on_disk.push(last);
+                }
+                Act::Commit(_) | Act::Settle | Act::Rotate => on_disk.push(model.clone()),
+            }
+            acts.push(act);
             states.push(model);
         }
-        Self { acts, states }
+        Self { acts, states, on_disk }
     }
 
     /// Runs until the power goes; answers how many acts were done.
@@ -55,6 +69,7 @@ impl Script {
         for (done, act) in self.acts.iter().enumerate() {
             let answer = match act {
                 Act::Commit(deeds) => store.commit(batch_of(deeds)).map(drop),
+                Act::Ahead(deeds) => store.commit_ahead(batch_of(deeds)).map(drop),
                 Act::Settle => store.settle().map(drop),
                 Act::Rotate => {
                     generation += 1;
@@ -128,7 +143,7 @@ fn check(script: &Script, done: usize, parts: &Parts, what: &str) {
     let store = Store::open_on(parts.clone(), &Options::default());
     let store = store.unwrap_or_else(|error| panic!("{what}: {error:?}"));
     let found = dump(&store);
-    let states = &script.states[done..script.states.len().min(done + 2)];
+    let states = &script.on_disk[done..script.on_disk.len().min(done + 2)];
     assert!(
         states.iter().any(|state| dump_model(state) == found),
         "{what}: after {done} acts there is neither what was acknowledged nor that and the next:\n{found}"
@@ -145,7 +160,7 @@ fn check(script: &Script, done: usize, parts: &Parts, what: &str) {
 #[test]
 fn no_acknowledged_commit_is_lost_wherever_power_goes_in_memory() {
     for seed in 0..rounds(6, 200) {
-        let script = Script::new(seed, 12);
+        let script = Script::new(seed, 18);
         let mut point = 0;
         loop {
             let memory = MemoryDisk::default();

@@ -45,7 +45,7 @@ impl Runtime {
             let slots = Slots::read(&runtime.people().folder(user));
             let inbox = slots.ok().and_then(|slots| slots.inbox().copied()).ok_or(CallError::Locked)?;
             let store = Store::in_memory(user, &options).map_err(CallError::Open)?;
-            Ok((inbox, Arc::new(Person::new(user, store))))
+            Ok((inbox, Arc::new(Person::new(user, store, 0))))
         });
         let (inbox, nobody) = made.await.unwrap_or(Err(CallError::Lost))?;
         let kept =
@@ -145,7 +145,7 @@ impl Runtime {
         let newest = [Some(&key), inbox_keys(person)?.first()].map(|key| key.map(InboxKey::to_bytes));
         let bytes = newest.iter().flatten().flat_map(|key| key.expose().to_vec()).collect();
         batch.put_document(INBOX_KEY, bytes);
-        person.store.commit(batch).map_err(OwnerError::Commit)?;
+        person.commit(batch).map_err(OwnerError::Commit)?;
         slots.set_inbox(key.public());
         slots.write(owner.folder())
     }

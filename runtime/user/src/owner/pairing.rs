@@ -427,7 +427,7 @@ impl Runtime {
         let person = self.person(user).map_err(OwnerError::Call)?;
         let mut batch = Batch::new();
         batch.put_document(INBOX_KEY, inbox.to_bytes().expose().to_vec());
-        person.store.commit(batch).map_err(OwnerError::Commit)?;
+        person.commit(batch).map_err(OwnerError::Commit)?;
         slots.set_inbox(inbox.public());
         slots.write(owner.folder())
     }

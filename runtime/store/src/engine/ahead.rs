@@ -1,0 +1,152 @@
+//! Values that wait in memory for the next commit: reads find them, the disk has them with it or not at all.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::{Engine, Key, Kind, Op};
+use crate::EngineError;
+
+/// An engine with what waits before it.
+pub(crate) struct Ahead {
+    engine: Box<dyn Engine>,
+    waiting: RwLock<Waiting>,
+}
+
+/// The last word on each key. Of a block that comes and goes while it waits, nothing is left.
+#[derive(Default)]
+struct Waiting {
+    ops: BTreeMap<Key, Op>,
+    bytes: usize,
+}
+
+fn size(op: &Op) -> usize {
+    match op {
+        Op::Put(_, value) => value.len(),
+        Op::Delete(_) => 0,
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, op: Op) {
+        let key = match &op {
+            Op::Put(key, _) | Op::Delete(key) => *key,
+        };
+        let forget = matches!(op, Op::Delete(_)) && key.kind() == Kind::Block;
+        self.bytes += size(&op);
+        let before = self.ops.insert(key, op);
+        self.bytes -= before.as_ref().map_or(0, size);
+        // A block is set once: one that waits was never anywhere else.
+        if forget && matches!(before, Some(Op::Put(..))) {
+            self.ops.remove(&key);
+        }
+    }
+}
+
+impl Ahead {
+    pub fn new(engine: Box<dyn Engine>) -> Self {
+        Self { engine, waiting: RwLock::default() }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Waiting> {
+        self.waiting.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Waiting> {
+        self.waiting.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has these steps wait.
+    pub fn hold(&self, ops: Vec<Op>) {
+        let mut waiting = self.write();
+        ops.into_iter().for_each(|op| waiting.add(op));
+    }
+
+    /// Does what waits and then these steps, all or none; durable when it returns. Reads go on meanwhile.
+    pub fn commit(&self, ops: Vec<Op>) -> Result<(), EngineError> {
+        self.hold(ops);
+        let waiting = self.read();
+        let ops: Vec<&Op> = waiting.ops.values().collect();
+        self.engine.commit(&ops)?;
+        drop(ops);
+        drop(waiting);
+        *self.write() = Waiting::default();
+        Ok(())
+    }
+
+    /// Whether anything waits, and the size of its values, bytes.
+    pub fn waiting(&self) -> (bool, usize) {
+        let waiting = self.read();
+        (!waiting.ops.is_empty(), waiting.bytes)
+    }
+
+    /// The value, also one that waits.
+    pub fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError> {
+        match self.read().ops.get(&key) {
+            Some(Op::Put(_, value)) => return Ok(Some(value.clone())),
+            Some(Op::Delete(_)) => return Ok(None),
+            None => {}
+        }
+        self.engine.get(key)
+    }
+
+    /// See [`Engine::scan`]; of what is on disk.
+    pub fn scan(&self, kind: Kind, visit: &mut dyn FnMut(Key, &[u8])) -> Result<(), EngineError> {
+        self.engine.scan(kind, visit)
+    }
+
+    pub fn bytes_on_disk(&self) -> Result<u64, EngineError> {
+        self.engine.bytes_on_disk()
+    }
+
+    pub fn compact(&self) -> Result<bool, EngineError> {
+        self.engine.compact()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory::MemoryDisk;
+    use super::*;
+
+    fn put(key: Key, byte: u8) -> Op {
+        Op::Put(key, vec![byte; 10])
+    }
+
+    #[test]
+    fn what_waits_is_read_and_reaches_the_engine_with_the_next_commit() {
+        let disk = MemoryDisk::default();
+        let ahead = Ahead::new(disk.engine());
+        let (first, second) = (Key::descriptor(1), Key::descriptor(2));
+        ahead.commit(vec![put(first, 1)]).unwrap();
+        ahead.hold(vec![put(second, 2), Op::Delete(first)]);
+        assert_eq!((ahead.get(first).unwrap(), ahead.get(second).unwrap()), (None, Some(vec![2; 10])));
+        assert_eq!((ahead.waiting(), disk.points()), ((true, 10), 2));
+        assert_eq!(Ahead::new(disk.engine()).get(first).unwrap(), Some(vec![1; 10]));
+        ahead.commit(vec![put(first, 3)]).unwrap();
+        assert_eq!((ahead.waiting(), disk.points()), ((false, 0), 4));
+        let read = |key| Ahead::new(disk.engine()).get(key).unwrap();
+        assert_eq!((read(first), read(second)), (Some(vec![3; 10]), Some(vec![2; 10])));
+    }
+
+    #[test]
+    fn a_block_that_comes_and_goes_while_it_waits_is_never_written() {
+        let ahead = Ahead::new(MemoryDisk::default().engine());
+        let (block, stored) = (Key::block(7), Key::block(8));
+        ahead.commit(vec![put(stored, 1)]).unwrap();
+        ahead.hold(vec![put(block, 1)]);
+        ahead.hold(vec![Op::Delete(block)]);
+        assert_eq!((ahead.waiting(), ahead.get(block).unwrap()), ((false, 0), None));
+        ahead.hold(vec![Op::Delete(stored)]);
+        assert_eq!((ahead.waiting(), ahead.get(stored).unwrap()), ((true, 0), None));
+    }
+
+    #[test]
+    fn what_waits_goes_on_being_read_where_the_commit_fails() {
+        let disk = MemoryDisk::default();
+        let ahead = Ahead::new(disk.engine());
+        ahead.hold(vec![put(Key::block(1), 1)]);
+        disk.die_at(0);
+        assert!(ahead.commit(vec![put(Key::block(2), 2)]).is_err());
+        assert_eq!(ahead.get(Key::block(1)).unwrap(), Some(vec![1; 10]));
+    }
+}
