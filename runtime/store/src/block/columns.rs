@@ -3,7 +3,7 @@
 //! The head holds what is read without texts: shapes, ids, origins, and the columns of named fields. The
 //! rest holds the other columns, and is unpacked only to rebuild texts.
 
-use runtime_types::json::{member, number};
+use runtime_types::json::{member, members, number};
 
 use super::bytes::{Reader, put_planes, put_u32, put_varint, width_of};
 use super::column::{Column, ColumnReader, ColumnWriter};
@@ -307,16 +307,38 @@ fn filter_of(value: &[u8]) -> u8 {
 impl Fields {
     /// The same from texts.
     pub(super) fn of_texts(block: &DecodedBlock) -> Self {
-        let values = |field| (0..block.len()).map(move |row| named_value(block.texts(row)[1], field));
-        Self {
-            meta: block.meta().clone(),
-            latitude: values(LATITUDE).collect(),
-            longitude: values(LONGITUDE).collect(),
-            accuracy: values(ACCURACY).collect(),
-            // The cast takes NaN for 0, which stands for absent.
-            filter: values(FILTER).map(|filter| filter as u8).collect(),
+        let column = || Vec::with_capacity(block.len());
+        let (mut latitude, mut longitude, mut accuracy) = (column(), column(), column());
+        let mut filter = Vec::with_capacity(block.len());
+        for row in 0..block.len() {
+            let values = named_values(block.texts(row)[1]);
+            let of = |field: usize| values[field - LATITUDE];
+            for (column, field) in
+                [(&mut latitude, LATITUDE), (&mut longitude, LONGITUDE), (&mut accuracy, ACCURACY)]
+            {
+                column.push(of(field).and_then(number).unwrap_or(f64::NAN));
+            }
+            filter.push(of(FILTER).map_or(FILTER_ABSENT, |value| filter_of(value.as_bytes())));
+        }
+        Self { meta: block.meta().clone(), latitude, longitude, accuracy, filter }
+    }
+}
+
+/// The first value of each named field of `data` that is no time, in one pass.
+fn named_values(data: &str) -> [Option<&str>; FIELDS - LATITUDE] {
+    let mut values = [None; FIELDS - LATITUDE];
+    let mut missing = values.len();
+    for (name, value) in members(data).map_while(Result::ok) {
+        let field = NAMES[LATITUDE - 1..].iter().position(|known| *known == name);
+        if let Some(field) = field.filter(|field| values[*field].is_none()) {
+            values[field] = Some(value);
+            missing -= 1;
+            if missing == 0 {
+                break;
+            }
         }
     }
+    values
 }
 
 /// Ids, origins, times and named fields.

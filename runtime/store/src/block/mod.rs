@@ -28,6 +28,8 @@ mod tests;
 
 pub use columns::Fields;
 pub use meta::BlockMeta;
+use std::sync::{Arc, OnceLock};
+
 use runtime_types::{EntryId, TimeField, json::EntryTimes};
 
 /// The most rows a block may hold.
@@ -144,6 +146,7 @@ pub struct DecodedBlock {
     text: String,
     /// Where each row's metadata, data and extra end in `text`; each begins where the one before ends.
     ends: Vec<[u32; 3]>,
+    fields: OnceLock<Arc<Fields>>,
 }
 
 impl DecodedBlock {
@@ -152,7 +155,7 @@ impl DecodedBlock {
         if !ends.iter().flatten().all(|end| text.is_char_boundary(*end as usize)) {
             return Err(BadBlock::Broken("a text that ends inside a character"));
         }
-        Ok(Self { meta, text, ends })
+        Ok(Self { meta, text, ends, fields: OnceLock::new() })
     }
 
     /// How many rows, at least 1.
@@ -212,11 +215,19 @@ impl DecodedBlock {
         (0..self.len()).map(|row| self.row(row))
     }
 
+    /// The columns that locations have; found in the texts when they are first asked for.
+    #[must_use]
+    pub fn fields(&self) -> Arc<Fields> {
+        Arc::clone(self.fields.get_or_init(|| Arc::new(Fields::of_texts(self))))
+    }
+
     /// Bytes of memory it holds, for a cache's budget.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let times: usize = self.meta.times.iter().map(|times| times.len() * 8).sum();
-        self.text.capacity() + self.ends.len() * 12 + self.len() * 12 + self.meta.origins.len() * 8 + times
+        let meta = self.len() * 12 + self.meta.origins.len() * 8 + times;
+        let fields = if self.fields.get().is_some() { meta + self.len() * 25 } else { 0 };
+        self.text.capacity() + self.ends.len() * 12 + meta + fields
     }
 }
 

@@ -84,13 +84,13 @@ impl LocationRows {
 /// The columns of a block or of a few of its rows.
 #[derive(Debug)]
 enum Numbers {
-    Whole(Box<Fields>),
+    Whole(Arc<Fields>),
     Part(LocationRows),
 }
 
 impl Content for Numbers {
     fn load(vault: &Vault, info: &BlockInfo) -> Result<Arc<Self>, ReadError> {
-        vault.fields(&info.body).map(|fields| Arc::new(Self::Whole(Box::new(fields))))
+        vault.fields(&info.body).map(|fields| Arc::new(Self::Whole(fields)))
     }
     fn meta(&self) -> Option<&BlockMeta> {
         match self {
