@@ -24,6 +24,10 @@
 /// Values may nest at most so deep, whatever a caller allows.
 pub const LEVELS_MAX: u32 = 128;
 
+/// A number with no more digits before its point, and in its exponent, is a double for sure.
+const WHOLE_DIGITS_MAX: usize = 200;
+const EXPONENT_DIGITS_MAX: usize = 2;
+
 /// Where a text stops being JSON. Repeats nothing of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not JSON at byte {at}: {why}")]
@@ -39,12 +43,13 @@ pub struct BadJson {
 pub struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
+    doubtful: bool,
 }
 
 impl<'a> Scan<'a> {
     /// At the start of a text.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, doubtful: false }
     }
 
     /// Where it stands, bytes from the start: before the next value or behind the last.
@@ -119,6 +124,52 @@ impl<'a> Scan<'a> {
             }
             _ => Err(self.bad("neither a comma nor a closing brace")),
         }
+    }
+
+    /// Into the list that begins here; answers whether it has an item, and stands at it then.
+    #[inline]
+    pub fn open_list(&mut self) -> Result<bool, BadJson> {
+        if self.peek() != Some(b'[') {
+            return Err(self.bad("no list"));
+        }
+        self.at += 1;
+        self.space();
+        let empty = self.peek() == Some(b']');
+        self.at += usize::from(empty);
+        Ok(!empty)
+    }
+
+    /// Behind an item of a list; answers whether another follows, and stands at it then.
+    #[inline]
+    pub fn more_of_list(&mut self) -> Result<bool, BadJson> {
+        self.space();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.space();
+                Ok(true)
+            }
+            Some(b']') => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => Err(self.bad("neither a comma nor a closing bracket")),
+        }
+    }
+
+    /// The text of the value that begins here; see [`Self::value`].
+    #[inline]
+    pub fn text(&mut self, levels: u32) -> Result<&'a [u8], BadJson> {
+        let start = self.at;
+        self.value(levels)?;
+        Ok(&self.bytes[start..self.at])
+    }
+
+    /// Whether something was passed that parsers may refuse although the grammar has it: a number that may be beyond
+    /// doubles, half of a surrogate pair.
+    #[inline]
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// Behind the outermost value: nothing but space may follow.
@@ -201,6 +252,10 @@ impl<'a> Scan<'a> {
                     return Ok(());
                 }
                 Some(b'\\') => {
+                    self.doubtful |= matches!(
+                        self.bytes[at..],
+                        [_, b'u', b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]
+                    );
                     at += escape(&self.bytes[at..]).ok_or(BadJson { at, why: "no such escape" })?
                 }
                 Some(_) => return Err(BadJson { at, why: "a control character within a string" }),
@@ -218,6 +273,7 @@ impl<'a> Scan<'a> {
         if whole == 0 || whole > 1 && self.bytes[start] == b'0' {
             return Err(self.bad("not a number"));
         }
+        self.doubtful |= whole > WHOLE_DIGITS_MAX;
         if self.peek() == Some(b'.') {
             self.at += 1;
             if self.digits() == 0 {
@@ -227,9 +283,11 @@ impl<'a> Scan<'a> {
         if let Some(b'e' | b'E') = self.peek() {
             self.at += 1;
             self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
-            if self.digits() == 0 {
+            let digits = self.digits();
+            if digits == 0 {
                 return Err(self.bad("not a number"));
             }
+            self.doubtful |= digits > EXPONENT_DIGITS_MAX;
         }
         Ok(())
     }
@@ -384,6 +442,16 @@ mod tests {
         #[test]
         fn what_is_sound_is_what_serde_json_takes(text in r#"[{}\[\]",:\\ au0-91.eE+é-]{0,24}|(\{"a":[0-9.e-]{1,5}(,"b\\?[a-z"]":("x"|\[1?\]|null))?\}){1,2}"#) {
             prop_assert_eq!(check(&text, LEVELS_MAX).is_ok(), is_json(&text));
+        }
+
+        #[test]
+        fn what_is_sound_and_not_doubtful_is_what_parsers_build(
+            text in r#"\{"a":(-?[1-9][0-9]{0,3}(\.5)?(e[+-]?[0-9]{1,4})?|"(\\u[d0][0-9a-f]{3}|x){0,3}")\}"#,
+        ) {
+            let mut scan = Scan::new(text.as_bytes());
+            scan.value(9).expect("sound");
+            let built = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+            prop_assert!(built || scan.is_doubtful(), "{text}");
         }
 
         #[test]

@@ -53,19 +53,18 @@ impl Grant {
         }
     }
 
-    /// Refuses a write to a stream that is not granted, or of data that is not of the stream's type.
-    pub fn check_write(&self, area: Area, key: &StreamKey, data: &str) -> Result<(), Failure> {
-        if !covered(&self.manifest.writes, area, key) {
-            return Err(Failure::Denied(key.to_string()));
-        }
-        if area == Area::Timeseries {
-            self.types.check(key, data).map_err(|why| Failure::Invalid(format!("{key}: {why}")))?;
-        }
-        Ok(())
+    /// Refuses data that is not of its stream's type.
+    pub fn check_type(&self, key: &StreamKey, data: &str) -> Result<(), Failure> {
+        self.types.check(key, data).map_err(|why| Failure::Invalid(format!("{key}: {why}")))
     }
 
-    /// Refuses a change to a stream that may not be written.
-    pub fn check_change(&self, area: Area, key: &StreamKey) -> Result<(), Failure> {
+    /// The data types that writes are held against.
+    pub(crate) fn types(&self) -> &Types {
+        &self.types
+    }
+
+    /// Refuses a write to a stream that may not be written.
+    pub fn check_write(&self, area: Area, key: &StreamKey) -> Result<(), Failure> {
         if covered(&self.manifest.writes, area, key) { Ok(()) } else { Err(Failure::Denied(key.to_string())) }
     }
 

@@ -136,12 +136,13 @@ impl Reach {
 
     /// A row of a cell as an entry, where the grant allows it and its texts are sound.
     fn checked<'r>(&self, area: Area, key: StreamKey, row: &rows::Row<'r>) -> Result<ReadEntry<'r>, Fault> {
-        if area == Area::Timeseries && row.data == NOTHING_YET {
-            self.grant.check_change(area, &key)?;
-        } else {
-            self.grant.check_write(area, &key, row.data)?;
+        self.grant.check_write(area, &key)?;
+        let typed = area == Area::Timeseries && row.data != NOTHING_YET;
+        let quick = self.grant.types().quick(&key).filter(|_| typed);
+        let found = sound::entry(area, row.metadata, row.data, quick)?;
+        if typed && !found.of_type {
+            self.grant.check_type(&key, row.data)?;
         }
-        let found = sound::entry(area, row.metadata, row.data)?;
         sound::extra(row.extra)?;
         let entry = NewEntry { id: None, key, metadata: row.metadata, data: row.data, extra: row.extra };
         Ok(ReadEntry::known(entry, found.times, found.kind))
@@ -153,7 +154,7 @@ impl Reach {
         let ids: Vec<_> = ids.into_iter().map(|id| EntryId(id.0)).collect();
         for id in &ids {
             if let Some(row) = self.snapshot.find_id(Area::Timeseries, *id).map_err(unavailable)? {
-                self.grant.check_change(Area::Timeseries, &row.key)?;
+                self.grant.check_write(Area::Timeseries, &row.key)?;
             }
         }
         Ok(ids)

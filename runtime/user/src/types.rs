@@ -1,9 +1,14 @@
 //! The data types that writes are held against: the model's own, and those that cells bring.
 
-use std::collections::BTreeMap;
+pub(crate) mod quick;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use runtime_types::StreamKey;
 use serde_json::Value;
+
+use quick::Quick;
 
 /// Why a cell's data type was refused.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +48,14 @@ struct Brought {
     cell: String,
     schema: Value,
     validator: jsonschema::Validator,
+    quick: Option<Quick>,
 }
+
+/// The types of the model, which every runtime knows.
+static MODEL: LazyLock<HashMap<&str, Quick>> = LazyLock::new(|| {
+    let known = cells_model::keys::KEYS.iter();
+    known.filter_map(|info| Quick::of(&info.schema()).map(|quick| (info.key, quick))).collect()
+});
 
 /// Every data type that is known here.
 #[derive(Default)]
@@ -74,7 +86,8 @@ impl Types {
             let other = earlier.cell.clone();
             return Err(BadType::Twice { cell: cell.to_owned(), key: key.to_string(), other });
         }
-        self.brought.insert(key, Brought { cell: cell.to_owned(), schema, validator });
+        let quick = Quick::of(&schema);
+        self.brought.insert(key, Brought { cell: cell.to_owned(), schema, validator, quick });
         Ok(())
     }
 
@@ -91,6 +104,14 @@ impl Types {
                 Err(format!("breaks the rule {} at {}", error.schema_path(), error.instance_path()))
             }
             None => Ok(()),
+        }
+    }
+
+    /// The type of a stream, where it can be told of a text on the way.
+    pub(crate) fn quick(&self, key: &StreamKey) -> Option<&Quick> {
+        match self.brought.get(key) {
+            Some(brought) => brought.quick.as_ref(),
+            None => MODEL.get(key.as_str()),
         }
     }
 
@@ -131,6 +152,8 @@ impl std::fmt::Debug for Types {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn types() -> Types {
@@ -154,6 +177,62 @@ mod tests {
     #[test]
     fn data_that_nobody_described_passes() {
         assert_eq!(types().check(&key("study/other"), "{}"), Ok(()));
+    }
+
+    #[test]
+    fn every_type_of_the_model_can_be_told_of_a_text_on_the_way() {
+        assert_eq!(MODEL.len(), cells_model::keys::KEYS.len());
+    }
+
+    #[test]
+    fn every_type_that_a_built_in_cell_brings_can_be_told_of_a_text_on_the_way() {
+        let cells = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../cells")).expect("a folder");
+        let folders = cells.map(|cell| cell.expect("a folder").path().join("schemas"));
+        let mut schemas = 0;
+        for file in folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
+            let path = file.expect("a file").path();
+            let text = std::fs::read_to_string(&path).expect("readable");
+            let schema: Value = serde_json::from_str(&text).expect("JSON");
+            assert!(Quick::of(&schema).is_some(), "{}", path.display());
+            schemas += 1;
+        }
+        assert!(schemas > 20, "{schemas}");
+    }
+
+    fn value() -> impl Strategy<Value = String> {
+        let whole = r#"0|-7|2\.5|1e999|null|true|"a"|\[\]|\[1\]|\{\}|\{"\$oid":"a"\}|\{"\$oid":1\}"#;
+        prop_oneof![whole, Just(r#"{"type":"Point","coordinates":[1,2]}"#.to_owned())]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_on_the_way_is_what_the_model_says(
+            key in 0..cells_model::keys::KEYS.len(),
+            values in prop::collection::vec(value(), 20),
+            left_out in prop::option::of(0..20_usize),
+        ) {
+            let info = &cells_model::keys::KEYS[key];
+            let members: Vec<String> = info
+                .members()
+                .zip(values.iter().cycle())
+                .enumerate()
+                .filter(|(at, _)| Some(*at) != left_out)
+                .map(|(_, (field, value))| {
+                    let likely = match field.kind {
+                        cells_model::keys::Kind::Number | cells_model::keys::Kind::Whole => "3",
+                        cells_model::keys::Kind::Text => "\"b\"",
+                        _ => value,
+                    };
+                    // Mostly what it should be, so that some get through.
+                    let value = if value.len() % 3 == 0 { value } else { likely };
+                    format!("\"{}\":{value}", field.name)
+                })
+                .collect();
+            let text = format!("{{{}}}", members.join(","));
+            let told = crate::sound::entry(runtime_types::Area::Timeseries, "{}", &text, MODEL.get(info.key));
+            let said = info.check(&text).is_ok();
+            prop_assert!(said || !told.is_ok_and(|found| found.of_type), "{}: {text}", info.key);
+        }
     }
 
     #[test]
