@@ -48,7 +48,7 @@ impl Guests {
             Self::Plain => cargo(),
             Self::Unpacked { root, .. } => Command::new(root.join("usr/bin/cargo")),
         };
-        command.args([verb, "--target", TARGET, "--profile", "cell"]);
+        command.args([verb, "--target", TARGET, "--profile", "cell"]).env(FLAGS.0, FLAGS.1);
         if let Self::Unpacked { root, linker } = self {
             command
                 .arg("-Zbuild-std=std,panic_abort")
@@ -61,6 +61,9 @@ impl Guests {
         command
     }
 }
+
+/// Every host has the 128-bit vectors of WebAssembly 2; the compiler uses them for copying and searching.
+const FLAGS: (&str, &str) = ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Ctarget-feature=+simd128");
 
 fn rustc() -> Command {
     Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))

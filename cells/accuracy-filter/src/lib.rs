@@ -27,7 +27,7 @@ const MILLIS_A_SECOND: f64 = 1000.0;
 const LOCATIONS_A_RUN: usize = 40_000;
 /// The runtime starts the next run this much behind the mark, s.
 const RUN_GAP_S: f64 = 5.0;
-const ROWS_BYTES: usize = 1 << 20;
+const ROWS_BYTES: usize = 128 << 10;
 
 #[derive(Debug, thiserror::Error)]
 enum FilterError {

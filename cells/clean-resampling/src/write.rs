@@ -29,7 +29,7 @@ const STOP: &str = "analysis/cleaned_stop";
 const POINT: &str = "analysis/recreated_location";
 
 /// Rows that cross in one call, bytes: few calls, and a small share of what one may carry.
-const CALL_BYTES: usize = 1 << 20;
+const CALL_BYTES: usize = 128 << 10;
 
 /// Where everything comes from that a run writes.
 #[derive(Debug, Clone, Copy)]

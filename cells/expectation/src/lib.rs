@@ -26,7 +26,7 @@ use rules::{Expected, Prediction, expectation, mode_at};
 
 const INFERRED: &str = "analysis/inferred_trip";
 const EXPECTED: &str = "analysis/expected_trip";
-const ROWS_BYTES: usize = 1 << 20;
+const ROWS_BYTES: usize = 128 << 10;
 
 /// Why a run was given up; nothing of it is kept.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use crate::ReadError;
 
 /// As many rows as the runtime gives at once.
 const ROWS_MAX: u32 = 65_536;
-const PAGE_BYTES_MAX: u32 = 256 << 10;
+const PAGE_BYTES_MAX: u32 = 64 << 10;
 
 /// How a phone chose the moments of its fixes, as `data.filter` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ const PREDICTION: &str = "inference/prediction";
 const INFERRED: &str = "analysis/inferred_section";
 /// The algorithm that goes by rules.
 const ALGORITHM: u8 = 2;
-const ROWS_BYTES: usize = 1 << 20;
+const ROWS_BYTES: usize = 128 << 10;
 /// How much one run writes at least, where there is as much: half of what a run may write.
 const RUN_BYTES: usize = 32 << 20;
 

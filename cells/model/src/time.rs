@@ -302,10 +302,15 @@ pub fn server_metadata(key: &str, write_ts: f64) -> Result<String, BadTime> {
 /// As [`server_metadata`], with further members, such as `"origin_key":"analysis/confirmed_trip"`, at the end.
 pub fn server_metadata_with(key: &str, write_ts: f64, members: &str) -> Result<String, BadTime> {
     let local = Zone::server().at(write_ts)?;
-    let key = serde_json::to_string(key).expect("a text is always JSON");
-    let ts = serde_json::to_string(&write_ts).expect("a number is always JSON");
-    let mut text =
-        format!(r#"{{"key":{key},"platform":"server","write_ts":{ts},"time_zone":"{SERVER_ZONE}","#);
+    // Room for all of it: entries are many, and each has one of these.
+    let mut text = String::with_capacity(320 + key.len() + members.len());
+    text.push_str(r#"{"key":"#);
+    text.push_str(&serde_json::to_string(key).expect("a text is always JSON"));
+    text.push_str(r#","platform":"server","write_ts":"#);
+    text.push_str(&serde_json::to_string(&write_ts).expect("a number is always JSON"));
+    for part in [r#","time_zone":""#, SERVER_ZONE, "\","] {
+        text.push_str(part);
+    }
     local.write_members("write_", &mut text);
     if !members.is_empty() {
         text.push(',');

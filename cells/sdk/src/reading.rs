@@ -5,7 +5,7 @@ use cells_model::page::{Entry, Page};
 use crate::{EntrySource, Exchange, Failure, Query, ReadEntries};
 
 /// What one page brings at most, bytes: large enough that crossing costs little, small beside a cell's memory.
-const PAGE_BYTES: u32 = 256 << 10;
+const PAGE_BYTES: u32 = 64 << 10;
 
 /// Calls `visit` with every entry that matches, in the query's order, until it answers `Err`.
 /// Holds one page at a time. `Err`: the words of `visit`, or why the runtime refused.

@@ -6,7 +6,7 @@ use cells_sdk::model::page::{BadPage, Entry, Page};
 use cells_sdk::{EntrySource, Failure, Query, ReadEntries};
 
 /// For answers that are read whole.
-pub const WHOLE: u32 = 256 << 10;
+pub const WHOLE: u32 = 64 << 10;
 /// For answers of which the first few entries are wanted: the least that a page may be.
 pub const FEW: u32 = 4 << 10;
 

@@ -23,8 +23,8 @@ pub use reason::Reason;
 /// How many entries one run handles; more are for the next.
 pub const ENTRIES_MAX: usize = 20_000;
 
-const PAGE_BYTES: u32 = 256 << 10;
-const ROWS_BYTES: usize = 256 << 10;
+const PAGE_BYTES: u32 = 64 << 10;
+const ROWS_BYTES: usize = 64 << 10;
 
 /// How far a clock may be ahead, s: a phone in the wrong zone is wrong by less.
 const AHEAD_MAX_S: f64 = 86_400.0;
