@@ -131,11 +131,11 @@ pub fn run(args: &Args) -> Result<Replayed, ReplayError> {
     }
 
     let pipeline_cpu_s = pipeline_cpu.as_secs_f64();
-    let exporting = Instant::now();
-    let entries = write_result(&runtime, user, &args.output, pipeline_cpu_s)?;
-    let export_s = exporting.elapsed().as_secs_f64();
+    let mut done =
+        Replayed { imported, entries: 0, pipeline_cpu_s, start_s, import_s, export_s: 0.0, reports };
+    write_result(&runtime, user, &args.output, &mut done)?;
     runtime.shutdown();
-    Ok(Replayed { imported, entries, pipeline_cpu_s, start_s, import_s, export_s, reports })
+    Ok(done)
 }
 
 /// The bytes of a dump; a name that ends in `.gz` is decompressed.
@@ -155,25 +155,29 @@ fn write_result(
     runtime: &Runtime,
     user: UserId,
     path: &Path,
-    pipeline_cpu_s: f64,
-) -> Result<usize, ReplayError> {
+    done: &mut Replayed,
+) -> Result<(), ReplayError> {
     let failed = |source| ReplayError::File { path: path.to_owned(), source };
+    let exporting = Instant::now();
     let states = states(runtime, user)?;
     let profile = runtime.profile(user)?;
     let mut out = BufWriter::new(File::create(path).map_err(failed)?);
     out.write_all(b"{\"entries\":").map_err(failed)?;
     let areas = [Area::Timeseries, Area::Usercache, Area::Errors];
-    let entries = runtime
+    done.entries = runtime
         .dump(user, &areas, &mut out)
         .map_err(|source| ReplayError::Dump { path: path.to_owned(), source })?;
+    done.export_s = exporting.elapsed().as_secs_f64();
+    let Replayed { pipeline_cpu_s, start_s, import_s, export_s, .. } = *done;
     let rest = json!({
         "pipeline_state": states,
         "profile": profile,
-        "timings": { "pipeline_cpu_s": pipeline_cpu_s },
+        "timings": {
+            "pipeline_cpu_s": pipeline_cpu_s, "start_s": start_s, "import_s": import_s, "export_s": export_s,
+        },
     });
     let rest = rest.to_string();
-    write!(out, ",{}", &rest[1..]).and_then(|()| out.flush()).map_err(failed)?;
-    Ok(entries)
+    write!(out, ",{}", &rest[1..]).and_then(|()| out.flush()).map_err(failed)
 }
 
 fn states(runtime: &Runtime, user: UserId) -> Result<Map<String, Value>, ReplayError> {
