@@ -99,12 +99,15 @@ async fn an_upload_that_cannot_be_read_now_waits_one_that_was_changed_stays_asid
     *changed.last_mut().unwrap() ^= 1;
     std::fs::write(sealed(1), changed).unwrap();
 
+    // A session tells that the store is locked; the one before the lock does not.
+    let mut phone = Native::session(phone.file).await.unwrap();
     phone.unlock_if_locked().await.unwrap();
     assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 1);
     assert!(sealed(1).with_extension("aside").exists(), "a changed upload is kept");
     std::fs::remove_dir(sealed(0)).unwrap();
     std::fs::rename(inbox.join("elsewhere"), sealed(0)).unwrap();
     cloud.lock(user).await;
+    let mut phone = Native::session(phone.file).await.unwrap();
     phone.unlock_if_locked().await.unwrap();
     assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 0);
 
