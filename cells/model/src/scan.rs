@@ -76,18 +76,40 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Over an opening bracket; answers whether something stands before the closing one, which is two behind it.
+    #[inline]
+    fn enter(&mut self, bracket: u8, why: &'static str) -> Result<bool, BadJson> {
+        if self.peek() != Some(bracket) {
+            return Err(self.bad(why));
+        }
+        self.at += 1;
+        self.space();
+        let empty = self.peek() == Some(bracket + 2);
+        self.at += usize::from(empty);
+        Ok(!empty)
+    }
+
+    /// Over a comma, to what follows it, or over the closing bracket; answers which of the two.
+    #[inline]
+    fn next(&mut self, closing: u8, why: &'static str) -> Result<bool, BadJson> {
+        self.space();
+        let found = self.peek();
+        if found != Some(b',') && found != Some(closing) {
+            return Err(self.bad(why));
+        }
+        self.at += 1;
+        if found == Some(closing) {
+            return Ok(false);
+        }
+        self.space();
+        Ok(true)
+    }
+
     /// Into the object that begins here, space before it passed over; answers whether it has a member.
     #[inline]
     pub fn open(&mut self) -> Result<bool, BadJson> {
         self.space();
-        if self.peek() != Some(b'{') {
-            return Err(self.bad("no object"));
-        }
-        self.at += 1;
-        self.space();
-        let empty = self.peek() == Some(b'}');
-        self.at += usize::from(empty);
-        Ok(!empty)
+        self.enter(b'{', "no object")
     }
 
     /// A member's name as it stands between its quotes; leaves the place at its value.
@@ -111,50 +133,19 @@ impl<'a> Scan<'a> {
     /// Behind a member's value; answers whether another member follows, and stands at its name then.
     #[inline]
     pub fn more(&mut self) -> Result<bool, BadJson> {
-        self.space();
-        match self.peek() {
-            Some(b',') => {
-                self.at += 1;
-                self.space();
-                Ok(true)
-            }
-            Some(b'}') => {
-                self.at += 1;
-                Ok(false)
-            }
-            _ => Err(self.bad("neither a comma nor a closing brace")),
-        }
+        self.next(b'}', "neither a comma nor a closing brace")
     }
 
     /// Into the list that begins here; answers whether it has an item, and stands at it then.
     #[inline]
     pub fn open_list(&mut self) -> Result<bool, BadJson> {
-        if self.peek() != Some(b'[') {
-            return Err(self.bad("no list"));
-        }
-        self.at += 1;
-        self.space();
-        let empty = self.peek() == Some(b']');
-        self.at += usize::from(empty);
-        Ok(!empty)
+        self.enter(b'[', "no list")
     }
 
     /// Behind an item of a list; answers whether another follows, and stands at it then.
     #[inline]
     pub fn more_of_list(&mut self) -> Result<bool, BadJson> {
-        self.space();
-        match self.peek() {
-            Some(b',') => {
-                self.at += 1;
-                self.space();
-                Ok(true)
-            }
-            Some(b']') => {
-                self.at += 1;
-                Ok(false)
-            }
-            _ => Err(self.bad("neither a comma nor a closing bracket")),
-        }
+        self.next(b']', "neither a comma nor a closing bracket")
     }
 
     /// The text of the value that begins here; see [`Self::value`].

@@ -59,7 +59,7 @@ fn against_the_reference(runtime: &Runtime, days: &[Day]) -> Figures {
             let report = run_day(runtime, day, round)?;
             *sum += report.cpu_us() as f64;
             let keeping = report.keeping.cpu_us as f64;
-            stages.entry("  on disk, old blocks rewritten".to_owned()).or_default().push(keeping);
+            stages.entry("on disk, old blocks rewritten".to_owned()).or_default().push(keeping);
             for stage in report.stages {
                 stages.entry(stage.stage).or_default().push(stage.cpu_us as f64);
             }

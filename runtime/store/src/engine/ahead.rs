@@ -73,10 +73,14 @@ impl Ahead {
         Ok(())
     }
 
-    /// Whether anything waits, and the size of its values, bytes.
-    pub fn waiting(&self) -> (bool, usize) {
-        let waiting = self.read();
-        (!waiting.ops.is_empty(), waiting.bytes)
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.read().ops.is_empty()
+    }
+
+    /// The size of the values that wait, bytes.
+    pub fn waiting_bytes(&self) -> usize {
+        self.read().bytes
     }
 
     /// The value, also one that waits.
@@ -120,10 +124,10 @@ mod tests {
         ahead.commit(vec![put(first, 1)]).unwrap();
         ahead.hold(vec![put(second, 2), Op::Delete(first)]);
         assert_eq!((ahead.get(first).unwrap(), ahead.get(second).unwrap()), (None, Some(vec![2; 10])));
-        assert_eq!((ahead.waiting(), disk.points()), ((true, 10), 2));
+        assert_eq!((ahead.is_empty(), ahead.waiting_bytes(), disk.points()), (false, 10, 2));
         assert_eq!(Ahead::new(disk.engine()).get(first).unwrap(), Some(vec![1; 10]));
         ahead.commit(vec![put(first, 3)]).unwrap();
-        assert_eq!((ahead.waiting(), disk.points()), ((false, 0), 4));
+        assert_eq!((ahead.is_empty(), ahead.waiting_bytes(), disk.points()), (true, 0, 4));
         let read = |key| Ahead::new(disk.engine()).get(key).unwrap();
         assert_eq!((read(first), read(second)), (Some(vec![3; 10]), Some(vec![2; 10])));
     }
@@ -135,9 +139,9 @@ mod tests {
         ahead.commit(vec![put(stored, 1)]).unwrap();
         ahead.hold(vec![put(block, 1)]);
         ahead.hold(vec![Op::Delete(block)]);
-        assert_eq!((ahead.waiting(), ahead.get(block).unwrap()), ((false, 0), None));
+        assert_eq!((ahead.is_empty(), ahead.waiting_bytes(), ahead.get(block).unwrap()), (true, 0, None));
         ahead.hold(vec![Op::Delete(stored)]);
-        assert_eq!((ahead.waiting(), ahead.get(stored).unwrap()), ((true, 0), None));
+        assert_eq!((ahead.is_empty(), ahead.waiting_bytes(), ahead.get(stored).unwrap()), (false, 0, None));
     }
 
     #[test]

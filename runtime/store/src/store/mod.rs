@@ -185,7 +185,7 @@ impl Store {
 
     /// Puts on disk what waits, if anything does.
     fn sync_with(&self, writer: &mut Writer) -> Result<(), CommitError> {
-        if self.vault.engine.waiting().0 {
+        if !self.vault.engine.is_empty() {
             self.publish(writer, &self.index(), Changes::default(), When::Now)?;
         }
         Ok(())
@@ -246,14 +246,9 @@ impl Store {
         self.commit_when(batch, When::Later)
     }
 
-    /// Puts on disk what waits, if anything does.
-    pub fn sync(&self) -> Result<(), CommitError> {
-        self.sync_with(&mut *self.writer()?)
-    }
-
     /// How much waits to be on disk, bytes.
     pub fn waiting_bytes(&self) -> usize {
-        self.vault.engine.waiting().1
+        self.vault.engine.waiting_bytes()
     }
 
     fn commit_when(&self, batch: Batch, when: When) -> Result<Committed, CommitError> {

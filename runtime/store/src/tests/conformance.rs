@@ -119,7 +119,7 @@ fn model(engine: LabEngine) {
                 waits = false;
             }
             if random.chance(15) {
-                store.sync().unwrap();
+                store.commit(Batch::new()).unwrap();
                 waits = false;
             }
             if !waits {

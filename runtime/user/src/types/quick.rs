@@ -198,23 +198,16 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use runtime_types::Area;
     use serde_json::{Value, json};
 
     use super::compile::{DRAFT, KINDS};
     use super::*;
+    use crate::sound;
 
-    /// As whoever checks a text does.
     fn takes(quick: &Quick, text: &str) -> bool {
-        let walk = || -> Result<bool, BadJson> {
-            let (mut scan, mut members) = (Scan::new(text.as_bytes()), quick.object());
-            let mut more = scan.open()?;
-            while more {
-                members.member(scan.name()?, &mut scan, 100)?;
-                more = scan.more()?;
-            }
-            scan.end().map(|()| members.hold() && !scan.is_doubtful())
-        };
-        walk().unwrap_or(false)
+        let found = sound::entry(Area::Timeseries, "{}", text, Some(quick));
+        found.is_ok_and(|found| found.of_type)
     }
 
     fn both(schema: &Value, text: &str) -> (bool, bool) {
