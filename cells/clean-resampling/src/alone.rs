@@ -33,6 +33,8 @@ pub type Row = String;
 struct Found {
     /// Every member that any point has.
     columns: BTreeSet<String>,
+    /// The names of the last point's members, as they came: the next one mostly has the same.
+    last: Vec<String>,
     /// Members by name, of the wanted points.
     rows: BTreeMap<EntryId, BTreeMap<String, String>>,
 }
@@ -59,22 +61,25 @@ pub fn read_rows<R: ReadEntries>(
         }
         Ok(())
     })?;
-    let Found { columns, rows } = found;
+    let Found { columns, rows, .. } = found;
     let whole = |row: &BTreeMap<String, String>| columns.iter().all(|column| row.contains_key(column));
     Ok(rows.into_iter().filter(|(_, row)| whole(row)).map(|(id, row)| (id, joined(&row))).collect())
 }
 
 impl Found {
     fn add_columns(&mut self, entry: &Entry<'_>) {
+        let (mut same, mut count) = (true, 0);
         for_each_column(entry.data, |prefix, member| {
-            // Looked up first: a name is new once in a window.
-            if prefix.is_empty() && !self.columns.contains(member.name) {
-                self.columns.insert(member.name.to_owned());
-            } else if !prefix.is_empty() {
-                let name = format!("{prefix}{}", member.name);
-                self.columns.insert(name);
-            }
+            let last = self.last.get(count).and_then(|last| last.strip_prefix(prefix));
+            same &= last == Some(member.name);
+            count += 1;
         });
+        if same && count == self.last.len() {
+            return;
+        }
+        self.last.clear();
+        for_each_column(entry.data, |prefix, member| self.last.push(format!("{prefix}{}", member.name)));
+        self.columns.extend(self.last.iter().cloned());
     }
 
     fn add_row(&mut self, entry: &Entry<'_>, index: u64) {

@@ -2,8 +2,13 @@
 //!
 //! Members that no type names are copied along.
 
-use cells_sdk::model::analysis::{Place, RecreatedLocation, Section, Stop, Trip};
-use cells_sdk::model::{EntryId, Kept, Point};
+use std::fmt::Write as _;
+
+use cells_geometry::Position;
+use cells_sdk::model::analysis::{Place, Section, Stop, Trip};
+use cells_sdk::model::text::push_number;
+use cells_sdk::model::{EntryId, Kept};
+use serde::Serialize;
 
 use crate::CleanError;
 use crate::chain::{Journey, Stay};
@@ -161,28 +166,106 @@ pub fn stop(
     Kept { known, rest: raw.rest.clone() }
 }
 
-/// A point of a section.
+/// Appends the data of a point of a section, an [`cells_sdk::model::analysis::RecreatedLocation`].
 pub fn point(
     step: &Step,
     section: &Cleaned,
     id: EntryId,
     zones: &ZoneTable,
-) -> Result<RecreatedLocation, CleanError> {
+    data: &mut String,
+) -> Result<(), CleanError> {
     let local = zones.get(step.zone).at(step.ts).map_err(CleanError::LocalTime)?;
-    let (latitude, longitude) = (step.position.latitude, step.position.longitude);
-    Ok(RecreatedLocation {
-        latitude,
-        longitude,
-        loc: Point::at(longitude, latitude),
-        ts: step.ts,
-        local_dt: Some(local.local_dt()),
-        fmt_time: Some(local.fmt_time()),
-        altitude: step.altitude.is_finite().then_some(step.altitude),
-        distance: step.distance,
-        speed: step.speed,
-        heading: step.heading,
-        idx: Some(u64::from(step.idx)),
-        mode: section.point_mode.number(),
-        section: id,
-    })
+    let Position { latitude, longitude } = step.position;
+    let number = |data: &mut String, before: &str, number: f64| {
+        data.push_str(before);
+        push_number(data, number);
+    };
+    number(data, r#"{"latitude":"#, latitude);
+    number(data, r#","longitude":"#, longitude);
+    number(data, r#","loc":{"type":"Point","coordinates":["#, longitude);
+    number(data, ",", latitude);
+    number(data, r#"]},"ts":"#, step.ts);
+    data.push(',');
+    local.write_members("", data);
+    if step.altitude.is_finite() {
+        number(data, r#","altitude":"#, step.altitude);
+    }
+    number(data, r#","distance":"#, step.distance);
+    number(data, r#","speed":"#, step.speed);
+    number(data, r#","heading":"#, step.heading);
+    let (idx, mode) = (step.idx, section.point_mode.number());
+    write!(data, r#","idx":{idx},"mode":{mode},"section":{{"$oid":"{id}"}}}}"#)
+        .expect("writing to a string does not fail");
+    Ok(())
+}
+
+/// An entry's data as JSON.
+pub fn json(data: &Kept<impl Serialize>) -> String {
+    data.write().expect("the types hold nothing that JSON has not")
+}
+
+#[cfg(test)]
+mod tests {
+    use cells_sdk::model::Point;
+    use cells_sdk::model::analysis::RecreatedLocation;
+    use cells_sdk::model::background::MotionType;
+
+    use super::*;
+    use crate::fix::Fix;
+    use crate::section::Path;
+
+    #[test]
+    fn a_point_is_written_as_its_type_is_read() {
+        let mut zones = ZoneTable::default();
+        let zone = zones.number("Europe/Zurich");
+        let position = Position { latitude: 47.25, longitude: 8.5 };
+        let step = Step {
+            ts: 1_600_000_000.5,
+            position,
+            altitude: 400.0,
+            zone,
+            distance: 1e-7,
+            speed: 3.25,
+            heading: -90.0,
+            idx: 7,
+        };
+        let (local_dt, fmt_time) = cells_sdk::model::time::local(step.ts, "Europe/Zurich").expect("sound");
+        let loc = Point::at(8.5, 47.25);
+        let end = Fix { ts: step.ts, local_dt: local_dt.clone(), fmt_time: fmt_time.clone(), loc };
+        let section = Cleaned {
+            raw: 0,
+            start: end.clone(),
+            end,
+            duration: 0.0,
+            mode: MotionType::Walking,
+            point_mode: MotionType::Bicycling,
+            speeds: Vec::new(),
+            distances: Vec::new(),
+            distance: 0.0,
+            path: Path::Steps(Vec::new()),
+        };
+        let id = EntryId([0xab; 12]);
+        let expected = RecreatedLocation {
+            latitude: 47.25,
+            longitude: 8.5,
+            loc,
+            ts: step.ts,
+            local_dt: Some(local_dt),
+            fmt_time: Some(fmt_time),
+            altitude: Some(400.0),
+            distance: step.distance,
+            speed: step.speed,
+            heading: step.heading,
+            idx: Some(7),
+            mode: MotionType::Bicycling.number(),
+            section: id,
+        };
+        for (step, altitude) in [(step, Some(400.0)), (Step { altitude: f64::NAN, ..step }, None)] {
+            let mut data = String::new();
+            point(&step, &section, id, &zones, &mut data).expect("sound");
+            let read: RecreatedLocation = serde_json::from_str(&data).expect("a point");
+            assert_eq!(read, RecreatedLocation { altitude, ..expected.clone() });
+            assert_eq!(data, serde_json::to_string(&read).expect("plain"), "nothing more, in the same order");
+        }
+    }
 }

@@ -58,7 +58,7 @@ impl OpenPlace {
             if exit_ts.is_some() {
                 return Ok(());
             }
-            let data = serde_json::from_str(entry.data).map_err(bad)?;
+            let data = Kept::read(entry.data).map_err(bad)?;
             found =
                 Some(Self { id: entry.id, metadata: entry.metadata.to_owned(), data, first_exit_ts: None });
             Err(Walk::Found)

@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use cells_geometry::Position;
 use cells_locations::{Repeats, for_each_entry};
+use cells_sdk::model::text;
 use cells_sdk::model::time::{SERVER_ZONE, Zone};
 use cells_sdk::model::{EntryId, Point};
 use cells_sdk::{Query, ReadEntries, TimeField};
-use serde::Deserialize;
 
 use crate::CleanError;
 
@@ -77,46 +77,50 @@ pub struct Points {
     pub unplaced: usize,
 }
 
-/// A point's data as far as it is worked with.
-#[derive(Deserialize)]
-struct PointData<'a> {
-    ts: f64,
-    latitude: f64,
-    longitude: f64,
-    altitude: Option<f64>,
-    loc: Option<Point>,
-    #[serde(borrow)]
-    local_dt: Option<Zoned<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Zoned<'a> {
-    #[serde(borrow)]
-    timezone: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    time_zone: Option<Cow<'a, str>>,
-}
-
-/// Reads one point; `None` where it has no time or no place.
+/// Reads one point; `None` where it has no time or no place, or one of its members is of another kind.
 pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sample> {
-    let data: PointData<'_> = serde_json::from_str(data).ok()?;
-    let position = Position { latitude: data.latitude, longitude: data.longitude };
-    if !position.is_finite() || data.ts.is_nan() || data.ts.abs() > TS_MAX {
+    let (mut ts, mut latitude, mut longitude) = (None, None, None);
+    let (mut altitude, mut loc, mut zone) = (None, None, None);
+    for member in text::members(data).map_while(Result::ok) {
+        match member.name {
+            "ts" => ts = Some(text::number(member.value)?),
+            "latitude" => latitude = Some(text::number(member.value)?),
+            "longitude" => longitude = Some(text::number(member.value)?),
+            "altitude" => altitude = optional(member.value, text::number)?,
+            "loc" => loc = optional(member.value, |value| serde_json::from_str::<Point>(value).ok())?,
+            "local_dt" => zone = optional(member.value, zone_of)?.flatten(),
+            _ => {}
+        }
+    }
+    let (ts, position) = (ts?, Position { latitude: latitude?, longitude: longitude? });
+    if !position.is_finite() || ts.is_nan() || ts.abs() > TS_MAX {
         return None;
     }
-    let zone = match data.local_dt.and_then(|local| local.timezone) {
+    let zone = match zone {
         Some(name) => zones.number(&name),
         None => {
-            let metadata: Option<Metadata<'_>> = serde_json::from_str(metadata).ok();
-            zones.number(metadata.and_then(|metadata| metadata.time_zone).as_deref().unwrap_or(SERVER_ZONE))
+            let name = text::member(metadata, "time_zone").and_then(|name| text::string(name.value));
+            zones.number(name.as_deref().unwrap_or(SERVER_ZONE))
         }
     };
-    let loc = data.loc.unwrap_or(Point::at(data.longitude, data.latitude));
-    Some(Sample { ts: data.ts, position, loc, altitude: data.altitude.unwrap_or(f64::NAN), zone })
+    let loc = loc.unwrap_or(Point::at(position.longitude, position.latitude));
+    Some(Sample { ts, position, loc, altitude: altitude.unwrap_or(f64::NAN), zone })
+}
+
+/// A member that may be `null`; `None` where it is something else than it should be.
+fn optional<'a, T>(value: &'a str, read: impl FnOnce(&'a str) -> Option<T>) -> Option<Option<T>> {
+    if value == "null" { Some(None) } else { read(value).map(Some) }
+}
+
+/// The zone that a local time names, if it names one; `None` where it is no local time.
+fn zone_of(local_dt: &str) -> Option<Option<Cow<'_, str>>> {
+    if !local_dt.starts_with('{') {
+        return None;
+    }
+    match text::member(local_dt, "timezone") {
+        Some(zone) => optional(zone.value, text::string),
+        None => Some(None),
+    }
 }
 
 impl Points {
@@ -169,4 +173,47 @@ pub fn position(point: Point) -> Position {
         if degrees.abs() < 8.0 { format!("{degrees:.15}").parse().unwrap_or(degrees) } else { degrees }
     });
     Position { latitude, longitude }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(metadata: &str, data: &str) -> Option<(f64, Option<f64>, String)> {
+        let mut zones = ZoneTable::default();
+        let Sample { ts, altitude, zone, .. } = sample(metadata, data, &mut zones)?;
+        Some((ts, (!altitude.is_nan()).then_some(altitude), zones.get(zone).name().to_owned()))
+    }
+
+    #[test]
+    fn a_point_has_its_own_zone_or_its_phones_or_the_servers() {
+        let phone = r#"{"time_zone":"Europe/Zurich"}"#;
+        let with = |more: &str| format!(r#"{{"ts":1.5,"latitude":1,"longitude":2{more}}}"#);
+        let zone = |metadata: &str, more: &str| read(metadata, &with(more)).map(|(.., zone)| zone);
+        assert_eq!(zone(phone, r#","local_dt":{"timezone":"Asia/Tokyo"}"#).as_deref(), Some("Asia/Tokyo"));
+        for without in
+            ["", r#","local_dt":{"year":2020}"#, r#","local_dt":{"timezone":null}"#, r#","local_dt":null"#]
+        {
+            assert_eq!(zone(phone, without).as_deref(), Some("Europe/Zurich"), "{without}");
+            assert_eq!(zone("{}", without).as_deref(), Some(SERVER_ZONE), "{without}");
+        }
+    }
+
+    #[test]
+    fn what_lacks_a_time_or_a_place_or_has_members_of_another_kind_is_no_point() {
+        let sound = r#"{"ts":1,"latitude":1,"longitude":2,"altitude":null,"loc":{"type":"Point","coordinates":[2,1]}}"#;
+        assert_eq!(read("{}", sound).map(|(ts, altitude, _)| (ts, altitude)), Some((1.0, None)));
+        assert_eq!(read("{}", &sound.replace("null", "3")).and_then(|(_, altitude, _)| altitude), Some(3.0));
+        for (from, to) in [
+            ("\"ts\":1,", ""),
+            ("\"ts\":1", "\"ts\":\"1\""),
+            ("\"ts\":1", "\"ts\":1e300"),
+            ("\"latitude\":1", "\"latitude\":null"),
+            ("null", "\"high\""),
+            ("Point", "Line"),
+            ("[2,1]", "[2]"),
+        ] {
+            assert_eq!(read("{}", &sound.replace(from, to)), None, "{to}");
+        }
+    }
 }

@@ -142,7 +142,7 @@ impl Window {
     }
 
     fn parse<T: DeserializeOwned>(&mut self, entry: &Entry<'_>) -> Option<Raw<T>> {
-        let data = serde_json::from_str(entry.data);
+        let data = Kept::read(entry.data);
         self.unreadable += usize::from(data.is_err());
         data.ok().map(|data| Raw { id: entry.id, write_ts: entry.write_ts, data })
     }

@@ -1,21 +1,20 @@
 //! A run's part of the chain on the way out.
 //!
-//! Places and trips name each other, and so do stops and sections, while ids come from inserting: so places and stops
-//! are inserted first, without their links, then trips and sections with theirs, then the points, in pieces; and at
-//! last places and stops get their links.
+//! Places and trips name each other, and so do stops and sections, while ids come from inserting: so those of places
+//! and stops are drawn first, then trips and sections are inserted with their links, then the points, in pieces; and
+//! at last places and stops get their content.
 
 use std::collections::BTreeMap;
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::rows::{Row, Rows};
-use cells_sdk::model::time::server_metadata;
+use cells_sdk::model::time::ServerMetadata;
 use cells_sdk::{ReadEntries, WriteEntries};
-use serde::Serialize;
 
 use crate::CleanError;
 use crate::alone;
 use crate::chain::{Chain, Journey, Stay};
-use crate::entries::{left, place, point, section, stop, trip};
+use crate::entries::{json, left, place, point, section, stop, trip};
 use crate::open::{OpenPlace, PLACE};
 use crate::phone_point;
 use crate::points::{Points, ZoneTable};
@@ -28,8 +27,10 @@ const SECTION: &str = "analysis/cleaned_section";
 const STOP: &str = "analysis/cleaned_stop";
 const POINT: &str = "analysis/recreated_location";
 
-/// Rows that cross in one call, bytes: few calls, and a small share of what one may carry.
-const CALL_BYTES: usize = 128 << 10;
+/// Rows that cross in one call, bytes: little, since a guest that grows its memory pays for it.
+const CALL_BYTES: usize = 32 << 10;
+/// What the last row of a call may have beyond that without being copied, bytes.
+const LAST_ROW_BYTES: usize = 4 << 10;
 
 /// Where everything comes from that a run writes.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +58,9 @@ struct Writer<'r, R> {
     runtime: &'r mut R,
     now: f64,
     written: u32,
+    metadata: ServerMetadata,
     rows: Rows,
-    data: Vec<u8>,
+    data: String,
     inserted: Vec<EntryId>,
 }
 
@@ -70,9 +72,10 @@ pub fn write<R: ReadEntries + WriteEntries>(
     open: Option<OpenPlace>,
     now: f64,
 ) -> Result<(), CleanError> {
-    let (rows, data, inserted) = (Rows::new(), Vec::new(), Vec::new());
-    let mut writer = Writer { runtime, now, written: 0, rows, data, inserted };
-    let places = writer.places(from, chain, open.as_ref())?;
+    let (metadata, data) = (ServerMetadata::default(), String::new());
+    let rows = Rows::with_room(CALL_BYTES + LAST_ROW_BYTES);
+    let mut writer = Writer { runtime, now, written: 0, metadata, rows, data, inserted: Vec::new() };
+    let places = writer.places(chain, open.as_ref())?;
     let journeys = writer.journeys(from, chain, &places)?;
     let parts = writer.parts(from, chain, &journeys)?;
     writer.points(from, chain, &parts)?;
@@ -81,22 +84,20 @@ pub fn write<R: ReadEntries + WriteEntries>(
 
 impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
     /// Puts a new entry with those rows that the next [`Self::insert`] will send.
-    fn add(&mut self, key: &str, data: &impl Serialize) -> Result<(), CleanError> {
-        self.data.clear();
-        serde_json::to_writer(&mut self.data, data).expect("the types hold nothing that JSON has not");
-        self.add_data(key, None)
+    fn add(&mut self, key: &str, data: &str) -> Result<(), CleanError> {
+        let write_ts = self.next_write_ts();
+        let metadata = self.metadata.write(key, write_ts, "").map_err(CleanError::LocalTime)?;
+        self.rows.push(Row { id: EntryId::NONE, key, metadata, data, extra: "" });
+        self.send_if_enough()
     }
 
-    /// As [`Self::add`], of data that are JSON already.
-    fn add_text(&mut self, key: &str, data: &str) -> Result<(), CleanError> {
-        self.add_data(key, Some(data))
+    /// As [`Self::add`], of an entry that is only to have an id until it is [put back](Self::put_back).
+    fn draw(&mut self, key: &str) -> Result<(), CleanError> {
+        self.rows.push(Row { id: EntryId::NONE, key, metadata: "{}", data: "{}", extra: "" });
+        self.send_if_enough()
     }
 
-    fn add_data(&mut self, key: &str, text: Option<&str>) -> Result<(), CleanError> {
-        let metadata = self.metadata(key)?;
-        let written = || std::str::from_utf8(&self.data).expect("JSON is UTF-8");
-        let data = text.unwrap_or_else(written);
-        self.rows.push(Row { id: EntryId::NONE, key, metadata: &metadata, data, extra: "" });
+    fn send_if_enough(&mut self) -> Result<(), CleanError> {
         if self.rows.as_bytes().len() > CALL_BYTES { self.send() } else { Ok(()) }
     }
 
@@ -119,17 +120,10 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         Ok(std::mem::take(&mut self.inserted).into_iter())
     }
 
-    /// Inserts the new places, without links; answers the ids of all.
-    fn places(
-        &mut self,
-        from: Sources<'_>,
-        chain: &Chain,
-        open: Option<&OpenPlace>,
-    ) -> Result<Vec<EntryId>, CleanError> {
-        for stay in &chain.stays {
-            if let Some(raw) = stay.raw {
-                self.add(PLACE, &place(from.window, raw, stay, [None, None]))?;
-            }
+    /// Draws ids for the new places; answers those of all.
+    fn places(&mut self, chain: &Chain, open: Option<&OpenPlace>) -> Result<Vec<EntryId>, CleanError> {
+        for _ in chain.stays.iter().filter(|stay| stay.raw.is_some()) {
+            self.draw(PLACE)?;
         }
         let mut new = self.insert()?;
         let id = |stay: &Stay| match stay.raw {
@@ -148,12 +142,12 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         for (number, journey) in chain.journeys.iter().enumerate() {
             let ends = [places[number], places[number + 1]];
             let key = if from.window.journeys[journey.raw].untracked { UNTRACKED } else { TRIP };
-            self.add(key, &trip(from.window, journey, ends))?;
+            self.add(key, &json(&trip(from.window, journey, ends)))?;
         }
         Ok(self.insert()?.collect())
     }
 
-    /// Inserts stops, which do not know their sections yet, and then sections.
+    /// Draws ids for stops, and then inserts sections.
     fn parts(
         &mut self,
         from: Sources<'_>,
@@ -165,10 +159,8 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
             sections: vec![EntryId::NONE; journey.trip.sections.len()],
         };
         let mut parts: Vec<Parts> = chain.journeys.iter().map(none).collect();
-        for ((journey, id), parts) in chain.journeys.iter().zip(journeys).zip(&parts) {
-            for number in &journey.trip.kept_stops {
-                self.add(STOP, &stop(from.window, journey, *number, *id, &parts.sections))?;
-            }
+        for _ in chain.journeys.iter().flat_map(|journey| &journey.trip.kept_stops) {
+            self.draw(STOP)?;
         }
         let mut ids = self.insert()?;
         for (journey, parts) in chain.journeys.iter().zip(&mut parts) {
@@ -178,7 +170,7 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         }
         for ((journey, id), parts) in chain.journeys.iter().zip(journeys).zip(&parts) {
             for number in &journey.trip.kept_sections {
-                self.add(SECTION, &section(from.window, journey, *number, *id, &parts.stops))?;
+                self.add(SECTION, &json(&section(from.window, journey, *number, *id, &parts.stops)))?;
             }
         }
         let mut ids = self.insert()?;
@@ -198,7 +190,7 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
             if let Some(moved) = &journey.moved {
                 let section = &journey.trip.sections[moved.section];
                 let data = phone_point::read(self.runtime, moved, section, parts.sections[moved.section])?;
-                self.add_text(POINT, &data)?;
+                self.add(POINT, &data)?;
             }
         }
         self.send()?;
@@ -209,16 +201,19 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
     fn path(&mut self, from: Sources<'_>, section: &Cleaned, id: EntryId) -> Result<(), CleanError> {
         match &section.path {
             Path::Steps(steps) => {
+                let mut data = std::mem::take(&mut self.data);
                 for step in steps {
-                    let point = point(step, section, id, from.zones)?;
-                    self.add(POINT, &point)?;
+                    data.clear();
+                    point(step, section, id, from.zones, &mut data)?;
+                    self.add(POINT, &data)?;
                 }
+                self.data = data;
                 Ok(())
             }
             Path::Alone(point) => {
                 let Some(row) = from.alone.get(&from.points.ids[point.row]) else { return Ok(()) };
                 let data = alone::data(row, point, section.point_mode, id);
-                self.add_text(POINT, &data)
+                self.add(POINT, &data)
             }
         }
     }
@@ -237,18 +232,18 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
             let starting = journeys.get(number).copied();
             if let Some(raw) = stay.raw {
                 let place = place(from.window, raw, stay, [ending, starting]);
-                self.put_back(PLACE, *id, None, &place)?;
+                self.put_back(PLACE, *id, None, &json(&place))?;
             }
         }
         let first = &chain.stays[0];
         if let Some(open) = open.filter(|_| first.raw.is_none() && first.is_changed()) {
             let place = left(open.data, first, journeys.first().copied());
-            self.put_back(PLACE, open.id, Some(&open.metadata), &place)?;
+            self.put_back(PLACE, open.id, Some(&open.metadata), &json(&place))?;
         }
         for ((journey, id), parts) in chain.journeys.iter().zip(journeys).zip(parts) {
             for number in &journey.trip.kept_stops {
                 let stop = stop(from.window, journey, *number, *id, &parts.sections);
-                self.put_back(STOP, parts.stops[*number], None, &stop)?;
+                self.put_back(STOP, parts.stops[*number], None, &json(&stop))?;
             }
         }
         if self.rows.is_empty() { Ok(()) } else { Ok(self.runtime.replace(&self.rows)?) }
@@ -260,12 +255,16 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         key: &str,
         id: EntryId,
         metadata: Option<&str>,
-        data: &impl Serialize,
+        data: &str,
     ) -> Result<(), CleanError> {
-        let data = serde_json::to_string(data).expect("the types hold nothing that JSON has not");
-        let own = metadata.is_none().then(|| self.metadata(key)).transpose()?;
-        let metadata = metadata.or(own.as_deref()).unwrap_or_default();
-        self.rows.push(Row { id, key, metadata, data: &data, extra: "" });
+        let metadata = match metadata {
+            Some(metadata) => metadata,
+            None => {
+                let write_ts = self.next_write_ts();
+                self.metadata.write(key, write_ts, "").map_err(CleanError::LocalTime)?
+            }
+        };
+        self.rows.push(Row { id, key, metadata, data, extra: "" });
         if self.rows.as_bytes().len() > CALL_BYTES {
             self.runtime.replace(&self.rows)?;
             self.rows.clear();
@@ -273,10 +272,9 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         Ok(())
     }
 
-    /// The metadata of the next entry. Those of one run keep their order in their write times.
-    fn metadata(&mut self, key: &str) -> Result<String, CleanError> {
-        let write_ts = self.now + f64::from(self.written) * 1e-6;
+    /// The write time of the next entry, s. Those of one run keep their order.
+    fn next_write_ts(&mut self) -> f64 {
         self.written += 1;
-        server_metadata(key, write_ts).map_err(CleanError::LocalTime)
+        self.now + f64::from(self.written - 1) * 1e-6
     }
 }

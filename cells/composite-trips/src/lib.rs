@@ -107,7 +107,9 @@ struct Output {
 
 impl Output {
     fn new(now: f64) -> Self {
-        Self { now, data: String::new(), rows: Rows::new(), created: 0, bytes: 0, last_end_ts: None }
+        // A trip is mostly smaller than what is held back.
+        let (data, rows) = (String::with_capacity(ROWS_BYTES), Rows::with_room(2 * ROWS_BYTES));
+        Self { now, data, rows, created: 0, bytes: 0, last_end_ts: None }
     }
 
     /// Whether the run may end before a trip that ends at `end_ts`, s.

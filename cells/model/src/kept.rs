@@ -1,18 +1,83 @@
 //! Writing an entry back without losing what the reader does not know.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::de::{DeserializeOwned, Error as _, Visitor, value};
+use serde::{Deserialize, Deserializer, Serialize, forward_to_deserialize_any};
+
+use crate::text::{self, members};
 
 /// A typed reading of an entry's data together with the members that its type does not name, so that a
-/// changed entry can be written back whole. Numbers keep their value, not always their text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// changed entry can be written back whole. Those members keep their texts; numbers of the others keep their value.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Kept<T> {
     /// What the type names.
-    #[serde(flatten)]
     pub known: T,
-    /// Everything else, in the order of the names.
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
+    /// Everything else: `"name":value` as it came, joined by commas.
+    pub rest: String,
+}
+
+impl<T: DeserializeOwned> Kept<T> {
+    /// Reads an object. `T` is a struct that serde reads member by member.
+    pub fn read(text: &str) -> Result<Self, serde_json::Error> {
+        let known = serde_json::from_str(text)?;
+        let names = names::<T>();
+        let mut rest = String::new();
+        // What serde has read is sound.
+        for member in members(text).map_while(Result::ok) {
+            if names.contains(&&*text::unescaped(member.name)) {
+                continue;
+            }
+            if !rest.is_empty() {
+                rest.push(',');
+            }
+            rest.push_str(&text[member.range()]);
+        }
+        Ok(Self { known, rest })
+    }
+}
+
+impl<T: Serialize> Kept<T> {
+    /// The whole object as JSON.
+    pub fn write(&self) -> Result<String, serde_json::Error> {
+        let known = serde_json::to_string(&self.known)?;
+        if self.rest.is_empty() {
+            return Ok(known);
+        }
+        text::with_members(&known, &self.rest).ok_or_else(|| serde_json::Error::custom("no object"))
+    }
+}
+
+/// The names of a struct's members.
+fn names<T: DeserializeOwned>() -> &'static [&'static str] {
+    let mut names = &[][..];
+    // It fails in any case: names are all that is wanted.
+    let _ = T::deserialize(Names(&mut names));
+    names
+}
+
+/// Reads nothing, but learns for which members it was asked.
+struct Names<'n>(&'n mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Names<'_> {
+    type Error = value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(Self::Error::custom("there is nothing to read"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = names;
+        self.deserialize_any(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
 }
 
 /// A GeoJSON point.
@@ -42,15 +107,34 @@ impl Point {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::stats::Reading;
 
     #[test]
     fn what_a_type_does_not_name_is_written_back() {
-        let text = r#"{"name":"n","reading":1.5,"ts":2.5,"later":{"a":[1]}}"#;
-        let mut kept: Kept<Reading> = serde_json::from_str(text).expect("sound");
+        let text = r#"{"name":"n", "later":{"a":[1.50]} ,"reading":1.5,"ts":2.5,"more" : 1e2}"#;
+        let mut kept: Kept<Reading> = Kept::read(text).expect("sound");
+        assert_eq!(kept.rest, r#""later":{"a":[1.50]},"more" : 1e2"#);
         kept.known.name = "m".to_owned();
-        let back: Value = serde_json::to_value(&kept).expect("plain");
+        let back: Value = serde_json::from_str(&kept.write().expect("plain")).expect("JSON");
         assert_eq!(back, serde_json::from_str::<Value>(&text.replace("\"n\"", "\"m\"")).expect("JSON"));
+    }
+
+    #[test]
+    fn a_member_whose_name_has_an_escape_is_known_all_the_same() {
+        let kept: Kept<Reading> =
+            Kept::read(r#"{"n\u0061me":"n","reading":1,"ts":2,"\u0061":3}"#).expect("sound");
+        assert_eq!((&*kept.known.name, &*kept.rest), ("n", r#""\u0061":3"#));
+        let known: Kept<Reading> = Kept { rest: String::new(), ..kept };
+        assert_eq!(known.write().expect("plain"), r#"{"name":"n","reading":1,"ts":2.0}"#);
+    }
+
+    #[test]
+    fn what_is_no_such_object_is_refused() {
+        for text in ["", "[]", r#"{"name":"n"}"#, r#"{"name":"n","reading":1,"ts":2"#] {
+            assert!(Kept::<Reading>::read(text).is_err(), "{text}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::EntryId;
 use crate::take::Take;
 
 const MAGIC: [u8; 4] = *b"CRW1";
+const HEADER_BYTES: usize = 8;
 
 /// Why a buffer of rows was refused; nothing of it is used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,9 +58,15 @@ impl Default for Rows {
 impl Rows {
     /// No rows yet.
     pub fn new() -> Self {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend([0; 4]);
-        Self { bytes }
+        Self::with_room(0)
+    }
+
+    /// The same with room for so many bytes: what grows while it is filled is copied again and again.
+    pub fn with_room(bytes: usize) -> Self {
+        let mut rows = Vec::with_capacity(HEADER_BYTES + bytes);
+        rows.extend(MAGIC);
+        rows.extend([0; 4]);
+        Self { bytes: rows }
     }
 
     /// How many rows there are.
@@ -98,7 +105,7 @@ impl Rows {
 
     /// Forgets all rows and keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.truncate(8);
+        self.bytes.truncate(HEADER_BYTES);
         self.bytes[4..8].fill(0);
     }
 }

@@ -33,9 +33,16 @@ pub struct Member<'a> {
     pub value: &'a str,
     /// Where the value begins in the object's text, bytes.
     pub value_start: usize,
+    /// Where the opening quote of the name stands in the object's text, bytes.
+    pub start: usize,
 }
 
 impl Member<'_> {
+    /// Where the whole member stands in the object's text.
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.value_range().end
+    }
+
     /// Where the value stands in the object's text.
     pub fn value_range(&self) -> Range<usize> {
         self.value_start..self.value_start + self.value.len()
@@ -73,9 +80,41 @@ pub fn string(value: &str) -> Option<Cow<'_, str>> {
     if plain { Some(Cow::Borrowed(inner)) } else { serde_json::from_str(value).ok().map(Cow::Owned) }
 }
 
+/// What a string means that stands between quotes like this; itself where it has no escapes or wrong ones.
+pub fn unescaped(inner: &str) -> Cow<'_, str> {
+    if inner.contains('\\') {
+        serde_json::from_str(&format!("\"{inner}\"")).map_or(Cow::Borrowed(inner), Cow::Owned)
+    } else {
+        Cow::Borrowed(inner)
+    }
+}
+
 /// The text as a JSON string.
 pub fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a text is always JSON")
+}
+
+/// Appends a text as a JSON string.
+pub fn push_text(json: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        json.push_str(&quoted(text));
+    }
+}
+
+/// The longest text of a double in JSON, bytes.
+const NUMBER_BYTES_MAX: usize = 32;
+
+/// Appends a double as JSON, in the fewest digits that mean it; `null` where it is not finite.
+pub fn push_number(json: &mut String, number: f64) {
+    let mut bytes = [0; NUMBER_BYTES_MAX];
+    let mut rest = &mut bytes[..];
+    serde_json::to_writer(&mut rest, &number).expect("a double is shorter than the buffer");
+    let count = NUMBER_BYTES_MAX - rest.len();
+    json.push_str(std::str::from_utf8(&bytes[..count]).expect("a number is ASCII"));
 }
 
 impl<'a> Members<'a> {
@@ -165,7 +204,8 @@ impl<'a> Members<'a> {
         if value.is_empty() {
             return Err(self.bad("a member without a value"));
         }
-        Ok(Some(Member { name: &self.text[name_start..name_end], value, value_start }))
+        let (name, start) = (&self.text[name_start..name_end], name_start - 1);
+        Ok(Some(Member { name, value, value_start, start }))
     }
 
     fn close(&mut self) -> Result<Option<Member<'a>>, BadObject> {
@@ -255,7 +295,7 @@ impl<'a> Object<'a> {
     pub fn read(text: &'a str) -> Result<Self, BadObject> {
         let mut object = Self { members: Vec::with_capacity(16) };
         for member in members(text) {
-            let Member { name, value, value_start } = member?;
+            let Member { name, value, value_start, .. } = member?;
             if object.members.len() == MEMBERS_MAX {
                 return Err(BadObject { at: value_start, why: "more than 512 members" });
             }

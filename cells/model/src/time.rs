@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 
+use crate::text::{push_number, push_text};
+
 /// The zone of entries that the server makes, and of old phones that name none.
 pub const SERVER_ZONE: &str = "America/Los_Angeles";
 
@@ -70,7 +72,9 @@ impl Zone {
     /// The zone of entries that the server makes, [`SERVER_ZONE`].
     pub fn server() -> &'static Self {
         static ZONE: OnceLock<Zone> = OnceLock::new();
-        ZONE.get_or_init(|| Self::find(SERVER_ZONE).expect("the tz database inside the program has the zone"))
+        // Its rules are compiled in: a cell that needs no other zone does not carry the database of all of them, and
+        // reads no rules in every run.
+        ZONE.get_or_init(|| Self { name: SERVER_ZONE.into(), rules: jiff::tz::get!("America/Los_Angeles") })
     }
 
     /// The name it was found by.
@@ -166,8 +170,9 @@ impl LocalTime<'_> {
             }
             text.push(',');
         }
-        let zone = serde_json::to_string(self.zone).expect("a text is always JSON");
-        for part in ["\"timezone\":", &zone, "},\"", prefix, "fmt_time\":\""] {
+        text.push_str("\"timezone\":");
+        push_text(text, self.zone);
+        for part in ["},\"", prefix, "fmt_time\":\""] {
             text.push_str(part);
         }
         write!(text, "{self}\"").expect("writing to a String never fails");
@@ -301,23 +306,70 @@ pub fn server_metadata(key: &str, write_ts: f64) -> Result<String, BadTime> {
 
 /// As [`server_metadata`], with further members, such as `"origin_key":"analysis/confirmed_trip"`, at the end.
 pub fn server_metadata_with(key: &str, write_ts: f64, members: &str) -> Result<String, BadTime> {
-    let local = Zone::server().at(write_ts)?;
-    // Room for all of it: entries are many, and each has one of these.
-    let mut text = String::with_capacity(320 + key.len() + members.len());
-    text.push_str(r#"{"key":"#);
-    text.push_str(&serde_json::to_string(key).expect("a text is always JSON"));
-    text.push_str(r#","platform":"server","write_ts":"#);
-    text.push_str(&serde_json::to_string(&write_ts).expect("a number is always JSON"));
-    for part in [r#","time_zone":""#, SERVER_ZONE, "\","] {
-        text.push_str(part);
+    let mut metadata = ServerMetadata::default();
+    metadata.write(key, write_ts, members)?;
+    Ok(metadata.text)
+}
+
+/// Writes [`server_metadata`] for entries that a run makes one after the other: what is the same in all of one second
+/// is written once.
+#[derive(Debug, Default)]
+pub struct ServerMetadata {
+    /// The whole second that the two parts are of, s.
+    second: Option<i64>,
+    /// From behind the number of `write_ts` to the fraction of a second in `write_fmt_time`.
+    middle: String,
+    /// The offset behind that fraction.
+    offset: String,
+    text: String,
+}
+
+impl ServerMetadata {
+    /// The metadata of the next entry; see [`server_metadata_with`].
+    pub fn write(&mut self, key: &str, write_ts: f64, members: &str) -> Result<&str, BadTime> {
+        let micros = moment(write_ts).ok_or(BadTime::OutOfRange(write_ts))?.as_microsecond();
+        let (second, fraction) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+        if self.second != Some(second) {
+            self.enter(second)?;
+        }
+        let text = &mut self.text;
+        text.clear();
+        // Room for all of it: entries are many, and each has one of these.
+        text.reserve(320 + key.len() + members.len());
+        text.push_str(r#"{"key":"#);
+        push_text(text, key);
+        text.push_str(r#","platform":"server","write_ts":"#);
+        push_number(text, write_ts);
+        text.push_str(&self.middle);
+        if fraction != 0 {
+            text.push('.');
+            Digits::of(fraction as u32, 6).push_to(text);
+        }
+        text.push_str(&self.offset);
+        text.push('"');
+        if !members.is_empty() {
+            text.push(',');
+            text.push_str(members);
+        }
+        text.push('}');
+        Ok(text)
     }
-    local.write_members("write_", &mut text);
-    if !members.is_empty() {
-        text.push(',');
-        text.push_str(members);
+
+    fn enter(&mut self, second: i64) -> Result<(), BadTime> {
+        let local = Zone::server().at(second as f64)?;
+        self.middle.clear();
+        for part in [r#","time_zone":""#, SERVER_ZONE, "\","] {
+            self.middle.push_str(part);
+        }
+        local.write_members("write_", &mut self.middle);
+        // The sign of the offset is the last one in the text, which ends with a quote.
+        let sign = self.middle.rfind(['+', '-']).expect("a local time has an offset");
+        self.offset.clear();
+        self.offset.push_str(&self.middle[sign..self.middle.len() - 1]);
+        self.middle.truncate(sign);
+        self.second = Some(second);
+        Ok(())
     }
-    text.push('}');
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -400,6 +452,35 @@ mod tests {
         let origin = r#""origin_key":"a/b""#;
         let with = server_metadata_with("analysis/composite_trip", 1.5, origin).expect("sound");
         assert!(serde_json::from_str::<serde_json::Value>(&with).expect("JSON")["origin_key"] == "a/b");
+    }
+
+    #[test]
+    fn the_servers_zone_has_the_rules_of_the_database() {
+        let server = Zone::find(SERVER_ZONE).expect("known");
+        // From before its first rule to the end of the calendar, by steps that meet every hour of a week.
+        for step in 0..40_000 {
+            let ts = -5e9 + f64::from(step) * 6_350_400.25;
+            let both = [Zone::server(), &server].map(|zone| zone.at(ts).expect("sound").fmt_time());
+            assert_eq!(both[0], both[1]);
+        }
+    }
+
+    #[test]
+    fn entries_of_one_run_are_dated_like_entries_alone() {
+        let mut metadata = ServerMetadata::default();
+        for ts in [1.75e9, 1.75e9 + 1e-6, 1.75e9 + 0.5, 1.75e9 - 0.5, 1.75e9, -2.5e9 + 0.999_999_9, 1.5] {
+            for (key, members) in [("a/b", ""), ("\"ü\\", r#""origin_key":"c/d""#)] {
+                let together = metadata.write(key, ts, members).expect("sound").to_owned();
+                let value: serde_json::Value = serde_json::from_str(&together).expect("JSON");
+                let local = Zone::server().at(ts).expect("sound");
+                assert_eq!((&value["key"], &value["write_ts"]), (&key.into(), &ts.into()));
+                assert_eq!(value["write_fmt_time"], local.fmt_time());
+                assert_eq!(value["write_local_dt"], serde_json::to_value(local.local_dt()).expect("plain"));
+                assert_eq!(value["origin_key"].is_null(), members.is_empty());
+                assert_eq!(together, server_metadata_with(key, ts, members).expect("sound"));
+            }
+        }
+        assert!(metadata.write("a/b", f64::NAN, "").is_err());
     }
 
     #[test]

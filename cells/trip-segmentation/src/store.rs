@@ -38,7 +38,7 @@ impl OpenEntry {
             if exit_ts.is_some() {
                 return Ok(());
             }
-            let data = serde_json::from_str(entry.data).map_err(bad)?;
+            let data = Kept::read(entry.data).map_err(bad)?;
             found = Some(Self { id: entry.id, metadata: entry.metadata.to_owned(), data });
             Err(Walk::Found)
         });
@@ -80,8 +80,8 @@ impl From<cells_locations::ReadError> for Walk {
     }
 }
 
-/// Writes a run's part of the chain. Places and trips name each other, and ids come from inserting: so places
-/// are inserted without links, then the trips with theirs, then the places are replaced.
+/// Writes a run's part of the chain. Places and trips name each other, and ids come from inserting: so the places'
+/// are drawn first, then the trips are inserted with their links, then the places get their content.
 pub fn write<R: WriteEntries>(
     runtime: &mut R,
     chain: &Chain<'_>,
@@ -93,9 +93,8 @@ pub fn write<R: WriteEntries>(
         server_metadata(key, now + f64::from(created) * 1e-6).map_err(SegmentError::Now)
     };
     let mut rows = Rows::new();
-    for stay in chain.stays.iter().filter(|stay| stay.earlier.is_none()) {
-        let place = place(chain, stay, &[]);
-        rows.push(new_row(PLACE, &metadata(PLACE, stay.created)?, &json(&place)));
+    for _ in chain.stays.iter().filter(|stay| stay.earlier.is_none()) {
+        rows.push(new_row(PLACE, "{}", "{}"));
     }
     let mut new_places = runtime.insert(&rows)?.into_iter();
     let place_ids: Vec<EntryId> = chain
@@ -120,7 +119,7 @@ pub fn write<R: WriteEntries>(
     for (stay, id) in chain.stays.iter().zip(place_ids) {
         let linked = place(chain, stay, &journey_ids);
         let (metadata, data) = match open.take_if(|open| Some(open.id) == stay.earlier) {
-            Some(open) => (open.metadata, json(&left(open.data, linked))),
+            Some(open) => (open.metadata, left(open.data, linked).write().expect(PLAIN)),
             None => (metadata(PLACE, stay.created)?, json(&linked)),
         };
         rows.push(Row { id, ..new_row(PLACE, &metadata, &data) });
@@ -132,8 +131,10 @@ fn new_row<'a>(key: &'a str, metadata: &'a str, data: &'a str) -> Row<'a> {
     Row { id: EntryId::NONE, key, metadata, data, extra: "" }
 }
 
+const PLAIN: &str = "the types hold nothing that JSON has not";
+
 fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("the types hold nothing that JSON has not")
+    serde_json::to_string(value).expect(PLAIN)
 }
 
 fn trip(chain: &Chain<'_>, journey: &Journey, places: &[EntryId]) -> Trip {
@@ -155,7 +156,7 @@ fn trip(chain: &Chain<'_>, journey: &Journey, places: &[EntryId]) -> Trip {
     }
 }
 
-/// The place of a stay; links only as far as there are ids.
+/// The place of a stay, linked to the journeys, whose ids these are.
 fn place(chain: &Chain<'_>, stay: &Stay, journeys: &[EntryId]) -> Place {
     let (entered, exited) = (stay.entered.clone(), stay.exited.clone());
     let journey = |passage: &Passage| journeys.get(passage.journey).copied();

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::error::CallError;
 use crate::late;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, settle_all};
 
 /// Why a dump was refused; nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,8 @@ impl Runtime {
             person.commit(batch).map_err(CallError::Commit)?;
         }
         self.data_arrived(user, now);
+        // So much at once is what settled blocks are for; otherwise the next run would find the work waiting.
+        settle_all(&person).map_err(CallError::Commit)?;
         Ok(sound.len())
     }
 

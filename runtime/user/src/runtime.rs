@@ -392,7 +392,7 @@ fn close(person: Person) {
     }
 }
 
-fn settle_all(person: &Person) -> Result<(), runtime_store::CommitError> {
+pub(crate) fn settle_all(person: &Person) -> Result<(), runtime_store::CommitError> {
     while person.store.settle()?.more {}
     Ok(())
 }

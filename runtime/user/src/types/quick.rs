@@ -141,10 +141,10 @@ impl Members<'_> {
     pub fn member(&mut self, name: &[u8], scan: &mut Scan<'_>, levels: u32) -> Result<(), BadJson> {
         let members = &self.node.members;
         // Members mostly come as they came the last time: the search goes on where the last one ended.
-        let mut ahead = members[self.next..].iter().chain(&members[..self.next]);
-        match ahead.position(|(known, _)| known.as_bytes() == name) {
-            Some(ahead) => {
-                let at = (self.next + ahead) % members.len();
+        let is = |at: &usize| members.get(*at).is_some_and(|(known, _)| known.as_bytes() == name);
+        let found = Some(self.next).filter(is).or_else(|| (0..members.len()).find(is));
+        match found {
+            Some(at) => {
                 self.found |= if at < MEMBERS_MAX { 1 << at } else { 0 };
                 self.next = at + 1;
                 self.sure &= self.quick.value(&self.quick.nodes[members[at].1], scan, levels)?;
@@ -268,6 +268,16 @@ mod tests {
             assert_eq!(both(&trip(), &bad), (false, false), "{bad}");
         }
         assert!(!takes(&Quick::of(&trip()).expect("followed"), &format!("{sound} {{}}")));
+    }
+
+    #[test]
+    fn a_member_that_must_be_there_need_not_have_a_schema() {
+        let open = json!({ "properties": { "a": { "type": "null" } }, "required": ["b", "a"] });
+        assert_eq!(both(&open, r#"{"b":[1],"a":null}"#), (true, true));
+        assert_eq!(both(&open, r#"{"a":null}"#), (false, false));
+        assert_eq!(both(&json!({ "required": ["b"] }), r#"{"b":1,"c":2}"#), (true, true));
+        let closed = json!({ "required": ["b"], "additionalProperties": false });
+        assert_eq!(both(&closed, r#"{"b":1}"#), (false, false));
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub(super) const KINDS: [(&str, u8); 7] = [
     ("object", OBJECT),
 ];
 
+/// The schema of a member that has none.
+static ANYTHING: Value = Value::Bool(true);
+
 /// Makes the nodes of one schema.
 struct Compiler<'s> {
     root: &'s Map<String, Value>,
@@ -167,20 +170,23 @@ impl<'s> Compiler<'s> {
         names.sort_unstable();
         names.dedup();
         let properties = match schema.get("properties") {
-            None => return names.is_empty().then(Default::default),
-            Some(properties) => properties.as_object()?,
+            None => None,
+            Some(properties) => Some(properties.as_object()?),
         };
-        if names.len() > MEMBERS_MAX || names.iter().any(|name| !properties.contains_key(*name)) {
+        let property = |name: &str| properties.and_then(|properties| properties.get(name));
+        // One that must be there may be anything, unless members without a schema are not allowed.
+        let unnamed = names.iter().any(|name| property(name).is_none());
+        if names.len() > MEMBERS_MAX || unnamed && schema.get("additionalProperties") == Some(&false.into()) {
             return None;
         }
         let bit = |name: &&str| names.binary_search(name).map_or(0, |at| 1_u64 << at);
         let bits = |names: &[&str]| names.iter().map(bit).fold(0, |all, bit| all | bit);
         let needed = needed.iter().map(|(of, names)| (of.as_ref().map_or(0, bit), bits(names))).collect();
-        let rest: Vec<&str> =
-            properties.keys().map(String::as_str).filter(|name| names.binary_search(name).is_err()).collect();
-        let mut members = Vec::with_capacity(properties.len());
+        let all = properties.into_iter().flat_map(Map::keys).map(String::as_str);
+        let rest: Vec<&str> = all.filter(|name| names.binary_search(name).is_err()).collect();
+        let mut members = Vec::with_capacity(names.len() + rest.len());
         for name in names.iter().chain(&rest) {
-            members.push(((*name).into(), self.place(properties.get(*name)?)?));
+            members.push(((*name).into(), self.place(property(name).unwrap_or(&ANYTHING))?));
         }
         Some((members, needed))
     }
