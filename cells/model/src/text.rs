@@ -149,31 +149,42 @@ impl<'a> Members<'a> {
     }
 
     fn skip_value(&mut self) -> Result<(), BadObject> {
+        let bytes = self.text.as_bytes();
+        match self.byte() {
+            Some(b'"') => {
+                self.at += 1;
+                self.skip_string().map(drop)
+            }
+            Some(b'{' | b'[') => self.skip_nested(),
+            _ => {
+                let rest = &bytes[self.at..];
+                let end =
+                    rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"' | b'{' | b'['));
+                self.at = end.map_or(bytes.len(), |end| self.at + end);
+                match self.byte() {
+                    Some(b',' | b'}' | b']') => Ok(()),
+                    Some(_) => Err(self.bad("two values without a comma")),
+                    None => Err(self.bad("a value that never ends")),
+                }
+            }
+        }
+    }
+
+    /// Over an object or a list, from its opening bracket to behind the closing one.
+    fn skip_nested(&mut self) -> Result<(), BadObject> {
+        let bytes = self.text.as_bytes();
         let mut depth = 0_usize;
         loop {
-            match self.byte() {
-                None => return Err(self.bad("a value that never ends")),
-                Some(b'"') => {
-                    self.at += 1;
-                    self.skip_string()?;
-                    if depth == 0 {
-                        return Ok(());
-                    }
-                    continue;
-                }
-                Some(b'{' | b'[') => depth += 1,
-                Some(b'}' | b']') if depth == 0 => return Ok(()),
-                Some(b'}' | b']') => {
-                    depth -= 1;
-                    if depth == 0 {
-                        self.at += 1;
-                        return Ok(());
-                    }
-                }
-                Some(b',') if depth == 0 => return Ok(()),
-                Some(_) => {}
-            }
+            self.at += first_of(&bytes[self.at..], Stop::BRACKETS);
+            let found = self.byte().ok_or(self.bad("a value that never ends"))?;
             self.at += 1;
+            match found {
+                b'"' => drop(self.skip_string()?),
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' if depth == 1 => return Ok(()),
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
         }
     }
 
@@ -218,13 +229,55 @@ impl<'a> Members<'a> {
 /// Where the closing quote stands of a string whose text begins at `at`.
 fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        at += bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-        if bytes[at] == b'"' {
+        at += first_of(bytes.get(at..)?, Stop::QUOTES);
+        if *bytes.get(at)? == b'"' {
             return Some(at);
         }
         // An escaped byte is ASCII in sound JSON; where it is not, the next stop is still a quote or a backslash.
         at += 2;
     }
+}
+
+/// Bytes to stop at. Eight are looked at together, so they are told by few comparisons.
+#[derive(Clone, Copy)]
+struct Stop {
+    /// Bits in which a byte may differ from one of these.
+    either: u8,
+    /// The bytes, with those bits set.
+    bytes: [u8; 3],
+}
+
+impl Stop {
+    /// `"` and `\\`.
+    const QUOTES: Self = Self { either: 0, bytes: [b'"', b'\\', b'"'] };
+    /// `"`, `{`, `[`, `}` and `]`. A quote has the bit already, and its other form is a control character.
+    const BRACKETS: Self = Self { either: 0x20, bytes: [b'"', b'{', b'}'] };
+
+    #[inline]
+    fn at(self, byte: u8) -> bool {
+        self.bytes.contains(&(byte | self.either))
+    }
+}
+
+/// How many bytes come before the first of those.
+#[inline]
+fn first_of(bytes: &[u8], stop: Stop) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (index, eight) in eights.iter().enumerate() {
+        let word = u64::from_le_bytes(*eight) | (ONES * u64::from(stop.either));
+        // The lowest top bit that is set marks the first byte that is zero; higher ones may be borrows.
+        let zeros = |of: u8| {
+            let differing = word ^ (ONES * u64::from(of));
+            differing.wrapping_sub(ONES) & !differing
+        };
+        let [a, b, c] = stop.bytes.map(zeros);
+        let found = (a | b | c) & (ONES << 7);
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    eights.len() * 8 + rest.iter().position(|byte| stop.at(*byte)).unwrap_or(rest.len())
 }
 
 impl<'a> Iterator for Members<'a> {
@@ -358,8 +411,11 @@ impl<'a> Object<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use proptest::prelude::*;
+    use serde_json::value::RawValue;
 
     #[test]
     fn members_come_in_order_with_their_texts_and_places() {
@@ -375,8 +431,9 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused_with_its_place() {
-        for bad in ["", "[", "{", "{\"a", "{\"a\":", "{\"a\":}", "{\"a\":1", "{\"a\":1}x", "{,}", "{\"a\" 1}"]
-        {
+        let scalars = ["{\"a\":}", "{\"a\":1", "{\"a\":1}x", "{\"a\":1\"b\"}", "{\"a\":1[]}"];
+        let others = ["", "[", "{", "{\"a", "{\"a\":", "{,}", "{\"a\" 1}", "{\"a\":[", "{\"a\":{\"b\":[]}"];
+        for bad in scalars.into_iter().chain(others) {
             let last = members(bad).last();
             assert!(matches!(last, Some(Err(_))), "{bad:?} gave {last:?}");
         }
@@ -424,6 +481,17 @@ mod tests {
             let _ = Object::read(&text).map(|object| object.write(""));
             without_dots_in_names(&text);
             let _ = string(&text);
+        }
+
+        #[test]
+        fn values_end_where_serde_sees_them_end(
+            value in r#"[1-9]{1,20}|"([a-z{}\[\]ü]|\\\\|\\"){0,20}"|\{"[a-z]{0,9}":\[("[}\]]{0,9}"|12345678901?|\[\]|\{\}),null\]\}"#,
+        ) {
+            let text = format!("{{\"a\":{value} ,\"b\":[{value}]}}");
+            let [a, b] = ["a", "b"].map(|name| member(&text, name).map(|member| member.value.to_owned()));
+            let read: BTreeMap<String, &RawValue> = serde_json::from_str(&text).expect("sound");
+            prop_assert_eq!(a.as_deref(), Some(read["a"].get()));
+            prop_assert_eq!(b.as_deref(), Some(read["b"].get()));
         }
 
         #[test]

@@ -31,6 +31,15 @@ pub(crate) struct Draft {
     pub max_id: EntryId,
     pub spans: [Option<Span>; FIELDS],
     pub invalid: RowSet,
+    /// What reading it would give; only where that was asked for.
+    pub decoded: Option<Arc<DecodedBlock>>,
+}
+
+/// Whether a block will be read before it is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SoonRead {
+    Yes,
+    No,
 }
 
 /// Rows of one stream and month on their way into blocks.
@@ -81,6 +90,7 @@ pub(crate) fn draft(
     month: i32,
     codec: Codec,
     rows: DraftRows<'_>,
+    soon_read: SoonRead,
 ) -> Result<Vec<Draft>, CommitError> {
     let DraftRows { mut rows, invalid } = rows;
     rows.sort_by(|a, b| position(&a.times).total_cmp(&position(&b.times)).then(a.id.cmp(&b.id)));
@@ -92,7 +102,8 @@ pub(crate) fn draft(
     while !rest.is_empty() {
         let count = chunk(rest, rows_each);
         let (head, tail) = rest.split_at(count);
-        drafts.push(encode(stream, month, codec, head, &invalid)?);
+        let decoded = (soon_read == SoonRead::Yes).then(|| Arc::new(DecodedBlock::of_rows(head)));
+        drafts.push(Draft { decoded, ..encode(stream, month, codec, head, &invalid)? });
         rest = tail;
     }
     Ok(drafts)
@@ -139,6 +150,7 @@ fn encode(
         max_id: ids().max().unwrap_or(EntryId::NONE),
         spans: spans(rows),
         invalid,
+        decoded: None,
     })
 }
 

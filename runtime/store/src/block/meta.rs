@@ -34,6 +34,16 @@ impl BlockMeta {
         meta
     }
 
+    pub(super) fn of_rows(rows: &[BlockRow<'_>]) -> Self {
+        let column = |field: TimeField| -> Vec<f64> {
+            let times = rows.iter().map(|row| row.times.own[field as usize]);
+            if times.clone().all(f64::is_nan) { Vec::new() } else { times.collect() }
+        };
+        let with_origin = rows.iter().any(|row| row.origin != 0);
+        let origins = rows.iter().filter(|_| with_origin).map(|row| row.origin).collect();
+        Self::new(rows.iter().map(|row| row.id).collect(), origins, TimeField::OWN.map(column))
+    }
+
     fn find_position(&self) -> Position {
         let order = [
             TimeField::DataTs,

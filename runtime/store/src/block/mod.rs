@@ -158,6 +158,19 @@ impl DecodedBlock {
         Ok(Self { meta, text, ends, fields: OnceLock::new() })
     }
 
+    /// What reading a block of those rows will give.
+    pub(crate) fn of_rows(rows: &[BlockRow<'_>]) -> Self {
+        let mut text = String::with_capacity(rows.iter().flat_map(|row| row.parts()).map(str::len).sum());
+        let ends = rows.iter().map(|row| {
+            row.parts().map(|part| {
+                text.push_str(part);
+                text.len() as u32
+            })
+        });
+        let ends = ends.collect();
+        Self { meta: BlockMeta::of_rows(rows), text, ends, fields: OnceLock::new() }
+    }
+
     /// How many rows, at least 1.
     #[must_use]
     pub fn len(&self) -> usize {

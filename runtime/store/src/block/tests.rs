@@ -72,6 +72,9 @@ fn round_trip(kept: &[Kept]) -> [usize; 2] {
         assert!(same_meta(&decode_meta(*codec, bytes).expect("what was written"), block.meta()), "{codec:?}");
     }
     assert!(same_meta(whole[0].meta(), whole[1].meta()));
+    let unread = DecodedBlock::of_rows(&rows);
+    assert!(same_meta(unread.meta(), whole[0].meta()));
+    assert_eq!((&unread.text, &unread.ends), (&whole[0].text, &whole[0].ends));
     encoded.map(|(_, bytes)| bytes.len())
 }
 

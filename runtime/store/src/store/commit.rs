@@ -7,10 +7,12 @@ use runtime_types::{Area, EntryId, Stream, StreamKey};
 
 use super::Committed;
 use super::plan::{Fresh, Plan, Touched};
-use super::publish::Changes;
+use super::publish::{Changes, When};
 use super::puts::Numbers;
 use crate::block::{BlockRow, Codec};
-use crate::draft::{BLOCK_ROWS_MAX, BLOCK_TEXT_BYTES_MAX, Draft, DraftRows, draft, position, text_bytes};
+use crate::draft::{
+    BLOCK_ROWS_MAX, BLOCK_TEXT_BYTES_MAX, Draft, DraftRows, SoonRead, draft, position, text_bytes,
+};
 use crate::index::{BlockInfo, Index};
 use crate::month::month_of;
 use crate::vault::Vault;
@@ -31,6 +33,7 @@ pub(super) fn changes(
     index: &Index,
     batch: Batch,
     new_id: &mut dyn FnMut() -> EntryId,
+    when: When,
 ) -> Result<(Option<Changes>, Committed), CommitError> {
     let documents = documents(index, batch.documents)?;
     let mut plan = Plan::new(vault, index, &batch.texts, new_id, batch.steps.len());
@@ -44,7 +47,7 @@ pub(super) fn changes(
     }
     let mut changes = Changes { documents, ..Changes::default() };
     for group in groups(&fresh, &batch.texts) {
-        let drafts = group.drafts(vault, index, &mut touched, &mut changes.removed)?;
+        let drafts = group.drafts(vault, index, &mut touched, &mut changes.removed, when)?;
         changes.drafts.extend(drafts);
     }
     for (number, touched) in touched {
@@ -118,6 +121,7 @@ impl Group<'_> {
         index: &Index,
         touched: &mut HashMap<u64, Touched>,
         removed: &mut HashMap<u64, Arc<BlockInfo>>,
+        when: When,
     ) -> Result<Vec<Draft>, CommitError> {
         let tails = self.tails(index, touched);
         let mut blocks = Vec::with_capacity(tails.len());
@@ -133,7 +137,9 @@ impl Group<'_> {
             rows.extend(block, dead, invalid);
             removed.insert(tail.body.number, Arc::clone(tail));
         }
-        draft(&self.stream, self.month, Codec::Rows, rows)
+        // What waits for more of the same run is read by it.
+        let soon_read = if when == When::Later { SoonRead::Yes } else { SoonRead::No };
+        draft(&self.stream, self.month, Codec::Rows, rows, soon_read)
     }
 
     /// The fresh blocks to join with, the newest first, and how many live rows each has. A block that is much

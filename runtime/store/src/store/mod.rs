@@ -257,7 +257,7 @@ impl Store {
         self.rise_above(&batch);
         let mut ids = self.allocate(batch.ids_wanted()).into_iter();
         let mut new_id = || ids.next().expect("one for each step that wants one");
-        let (changes, tally) = commit::changes(&self.vault, &index, batch, &mut new_id)?;
+        let (changes, tally) = commit::changes(&self.vault, &index, batch, &mut new_id, when)?;
         match changes {
             None => {
                 if when == When::Now {

@@ -193,14 +193,19 @@ pub(super) fn publish(
         let marked = making.put_descriptor(Arc::clone(&info.body), dead, invalid)?;
         replaced.insert(info.body.number, Some(marked));
     }
-    let mut added = Vec::new();
-    for draft in changes.drafts {
-        added.push(making.put_block(draft)?);
+    let (mut added, mut decoded) = (Vec::new(), Vec::new());
+    for mut draft in changes.drafts {
+        let soon_read = draft.decoded.take();
+        let info = making.put_block(draft)?;
+        decoded.extend(soon_read.map(|block| (info.body.number, block)));
+        added.push(info);
     }
     let buried = changes.removed.into_values().map(|info| Arc::clone(&info.body)).collect();
     renew_streams(&mut next, &replaced, added);
     change_documents(&mut making, &mut next, changes.documents)?;
     finish(making, writer, &mut next, buried, when)?;
+    // Not before: the number of a block that was not committed is given to another one.
+    decoded.iter().for_each(|(number, block)| vault.cache.put(*number, block));
     Ok(next)
 }
 
