@@ -2,11 +2,9 @@
 //!
 //! Members that no type names are copied along.
 
-use std::fmt::Write as _;
-
 use cells_geometry::Position;
 use cells_sdk::model::analysis::{Place, Section, Stop, Trip};
-use cells_sdk::model::text::push_number;
+use cells_sdk::model::text::{push_number, push_whole};
 use cells_sdk::model::{EntryId, Kept};
 use serde::Serialize;
 
@@ -193,9 +191,13 @@ pub fn point(
     number(data, r#","distance":"#, step.distance);
     number(data, r#","speed":"#, step.speed);
     number(data, r#","heading":"#, step.heading);
-    let (idx, mode) = (step.idx, section.point_mode.number());
-    write!(data, r#","idx":{idx},"mode":{mode},"section":{{"$oid":"{id}"}}}}"#)
-        .expect("writing to a string does not fail");
+    data.push_str(r#","idx":"#);
+    push_whole(data, step.idx.into());
+    data.push_str(r#","mode":"#);
+    push_whole(data, section.point_mode.number().into());
+    data.push_str(r#","section":"#);
+    id.push_to(data);
+    data.push('}');
     Ok(())
 }
 

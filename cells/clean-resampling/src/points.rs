@@ -84,15 +84,17 @@ pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sampl
     for member in text::members(data).map_while(Result::ok) {
         match member.name {
             "ts" => ts = Some(text::number(member.value)?),
-            "latitude" => latitude = Some(text::number(member.value)?),
-            "longitude" => longitude = Some(text::number(member.value)?),
+            "latitude" => latitude = Some(member.value),
+            "longitude" => longitude = Some(member.value),
             "altitude" => altitude = optional(member.value, text::number)?,
-            "loc" => loc = optional(member.value, |value| serde_json::from_str::<Point>(value).ok())?,
+            "loc" => loc = Some(member.value),
             "local_dt" => zone = optional(member.value, zone_of)?.flatten(),
             _ => {}
         }
     }
-    let (ts, position) = (ts?, Position { latitude: latitude?, longitude: longitude? });
+    let (ts, at) = (ts?, [longitude?, latitude?]);
+    let [longitude, latitude] = at.map(text::number);
+    let position = Position { latitude: latitude?, longitude: longitude? };
     if !position.is_finite() || ts.is_nan() || ts.abs() > TS_MAX {
         return None;
     }
@@ -103,8 +105,20 @@ pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sampl
             zones.number(name.as_deref().unwrap_or(SERVER_ZONE))
         }
     };
+    let loc = match loc {
+        Some(loc) if !says(loc, at) => optional(loc, |loc| serde_json::from_str(loc).ok())?,
+        _ => None,
+    };
     let loc = loc.unwrap_or(Point::at(position.longitude, position.latitude));
     Some(Sample { ts, position, loc, altitude: altitude.unwrap_or(f64::NAN), zone })
+}
+
+/// Whether a GeoJSON point has these texts of a longitude and a latitude: the texts that phones write mostly do.
+fn says(loc: &str, [longitude, latitude]: [&str; 2]) -> bool {
+    let coordinates =
+        loc.strip_prefix(r#"{"type":"Point","coordinates":["#).and_then(|loc| loc.strip_suffix("]}"));
+    let both = coordinates.and_then(|coordinates| coordinates.split_once(','));
+    both.is_some_and(|(first, second)| first == longitude && second.trim_ascii_start() == latitude)
 }
 
 /// A member that may be `null`; `None` where it is something else than it should be.

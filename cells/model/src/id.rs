@@ -41,6 +41,13 @@ impl EntryId {
 }
 
 impl EntryId {
+    /// Appends it as JSON.
+    pub fn push_to(&self, json: &mut String) {
+        json.push_str(r#"{"$oid":""#);
+        self.with_hex(|hex| json.push_str(hex));
+        json.push_str("\"}");
+    }
+
     /// Calls `with` with its 24 hex digits.
     fn with_hex<T>(&self, with: impl FnOnce(&str) -> T) -> T {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use serde::Serialize;
 use serde::de::IgnoredAny;
 
 /// Where a text stops being an object.
@@ -105,14 +106,23 @@ pub fn push_text(json: &mut String, text: &str) {
     }
 }
 
-/// The longest text of a double in JSON, bytes.
-const NUMBER_BYTES_MAX: usize = 32;
-
 /// Appends a double as JSON, in the fewest digits that mean it; `null` where it is not finite.
 pub fn push_number(json: &mut String, number: f64) {
+    push_short(json, &number);
+}
+
+/// Appends a whole number as JSON.
+pub fn push_whole(json: &mut String, number: u64) {
+    push_short(json, &number);
+}
+
+/// The longest text of a number in JSON, bytes.
+const NUMBER_BYTES_MAX: usize = 32;
+
+fn push_short(json: &mut String, number: &impl Serialize) {
     let mut bytes = [0; NUMBER_BYTES_MAX];
     let mut rest = &mut bytes[..];
-    serde_json::to_writer(&mut rest, &number).expect("a double is shorter than the buffer");
+    serde_json::to_writer(&mut rest, number).expect("a number is shorter than the buffer");
     let count = NUMBER_BYTES_MAX - rest.len();
     json.push_str(std::str::from_utf8(&bytes[..count]).expect("a number is ASCII"));
 }

@@ -5,7 +5,7 @@
 //!   even one; the double itself is never changed.
 //! * Zones are IANA names from a tz database inside the program: no files, no clock.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
@@ -142,7 +142,7 @@ impl LocalTime<'_> {
 
     /// ISO 8601 with the offset, as `…fmt_time` has it; no fraction where there are no microseconds.
     pub fn fmt_time(&self) -> String {
-        self.to_string()
+        self.short().as_str().to_owned()
     }
 
     /// Appends `"<prefix>local_dt":{…},"<prefix>fmt_time":"…"`; the prefix is such as `start_`.
@@ -175,7 +175,39 @@ impl LocalTime<'_> {
         for part in ["},\"", prefix, "fmt_time\":\""] {
             text.push_str(part);
         }
-        write!(text, "{self}\"").expect("writing to a String never fails");
+        text.push_str(self.short().as_str());
+        text.push('"');
+    }
+
+    fn short(&self) -> Short {
+        let parts = &self.parts;
+        let small = |number: i8| u32::from(number.unsigned_abs());
+        let mut text = Short { bytes: [0; FMT_TIME_BYTES_MAX], len: 0 };
+        if parts.year() < 0 {
+            text.put(b"-");
+        }
+        let year_digits = if parts.year() < 0 { 3 } else { 4 };
+        text.put_number(u32::from(parts.year().unsigned_abs()), year_digits, b"-");
+        text.put_number(small(parts.month()), 2, b"-");
+        text.put_number(small(parts.day()), 2, b"T");
+        text.put_number(small(parts.hour()), 2, b":");
+        text.put_number(small(parts.minute()), 2, b":");
+        text.put_number(small(parts.second()), 2, b"");
+        let micros = parts.subsec_nanosecond().unsigned_abs() / 1_000;
+        if micros != 0 {
+            text.put(b".");
+            text.put_number(micros, 6, b"");
+        }
+        text.put(if self.offset_s < 0 { b"-" } else { b"+" });
+        let offset_s = self.offset_s.unsigned_abs();
+        text.put_number(offset_s / 3_600, 2, b":");
+        text.put_number(offset_s / 60 % 60, 2, b"");
+        // Local mean times before zones were whole minutes.
+        if !offset_s.is_multiple_of(60) {
+            text.put(b":");
+            text.put_number(offset_s % 60, 2, b"");
+        }
+        text
     }
 }
 
@@ -217,6 +249,10 @@ struct Short {
 }
 
 impl Short {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).expect("digits and signs are ASCII")
+    }
+
     fn put(&mut self, bytes: &[u8]) {
         self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
@@ -230,34 +266,7 @@ impl Short {
 
 impl fmt::Display for LocalTime<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = &self.parts;
-        let small = |number: i8| u32::from(number.unsigned_abs());
-        let mut text = Short { bytes: [0; FMT_TIME_BYTES_MAX], len: 0 };
-        if parts.year() < 0 {
-            text.put(b"-");
-        }
-        let year_digits = if parts.year() < 0 { 3 } else { 4 };
-        text.put_number(u32::from(parts.year().unsigned_abs()), year_digits, b"-");
-        text.put_number(small(parts.month()), 2, b"-");
-        text.put_number(small(parts.day()), 2, b"T");
-        text.put_number(small(parts.hour()), 2, b":");
-        text.put_number(small(parts.minute()), 2, b":");
-        text.put_number(small(parts.second()), 2, b"");
-        let micros = parts.subsec_nanosecond().unsigned_abs() / 1_000;
-        if micros != 0 {
-            text.put(b".");
-            text.put_number(micros, 6, b"");
-        }
-        text.put(if self.offset_s < 0 { b"-" } else { b"+" });
-        let offset_s = self.offset_s.unsigned_abs();
-        text.put_number(offset_s / 3_600, 2, b":");
-        text.put_number(offset_s / 60 % 60, 2, b"");
-        // Local mean times before zones were whole minutes.
-        if !offset_s.is_multiple_of(60) {
-            text.put(b":");
-            text.put_number(offset_s % 60, 2, b"");
-        }
-        f.write_str(std::str::from_utf8(&text.bytes[..text.len]).expect("digits and signs are ASCII"))
+        f.write_str(self.short().as_str())
     }
 }
 

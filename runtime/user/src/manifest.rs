@@ -51,6 +51,8 @@ struct Wire {
     #[serde(default)]
     writes: Vec<WireStreams>,
     #[serde(default)]
+    needs: Vec<WireStreams>,
+    #[serde(default)]
     documents: WireDocuments,
     #[serde(default)]
     limits: WireLimits,
@@ -137,6 +139,9 @@ pub struct Manifest {
     pub reads: Vec<StreamPattern>,
     /// Streams it may write.
     pub writes: Vec<StreamPattern>,
+    /// Stages only: while none of these streams is there and the stage has no memory, it has nothing to do and is not
+    /// run. Empty: it always is.
+    pub needs: Vec<StreamPattern>,
     /// Documents it may read; a trailing `*` stands for any ending.
     pub documents_read: Vec<String>,
     /// Documents it may write.
@@ -176,7 +181,8 @@ impl Manifest {
             };
             streams.iter().map(one).collect::<Result<Vec<_>, _>>().map(|all| all.concat())
         };
-        let (reads, writes) = (patterns(&wire.reads)?, patterns(&wire.writes)?);
+        let (reads, writes, needs) =
+            (patterns(&wire.reads)?, patterns(&wire.writes)?, patterns(&wire.needs)?);
         let limits = limits_of(world, &wire.limits);
         let manifest = Self {
             name: wire.name,
@@ -189,6 +195,7 @@ impl Manifest {
             test: wire.test,
             reads,
             writes,
+            needs,
             documents_read: wire.documents.read,
             documents_write: wire.documents.write,
             limits,
@@ -203,10 +210,16 @@ impl Manifest {
         match self.world {
             World::Endpoint if self.paths.is_empty() => unsound("is an endpoint without a path"),
             World::Endpoint if self.pipeline_stage.is_some() => unsound("is an endpoint and names a stage"),
+            World::Endpoint if !self.needs.is_empty() => unsound("is an endpoint and needs streams"),
             World::Stage if !self.paths.is_empty() => unsound("is a stage and has paths"),
             World::Stage if self.pipeline_stage.is_none() => unsound("is a stage without a name"),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a stage without a memory has anything to do; `has`: whether there is a stream that is one of those.
+    pub(crate) fn has_work(&self, has: impl FnOnce(&dyn Fn(Area, &StreamKey) -> bool) -> bool) -> bool {
+        self.needs.is_empty() || has(&|area, key| self.needs.iter().any(|pattern| pattern.covers(area, key)))
     }
 
     /// Whether a run may leave anything behind: then it waits for the disk and runs on the pool.
@@ -278,6 +291,21 @@ mod tests {
         assert!(!covers(Area::Timeseries, "statemachine/other"));
         assert!(!covers(Area::Usercache, "background/location"));
         assert!(manifest.may_write());
+    }
+
+    #[test]
+    fn a_stage_that_needs_nothing_always_has_work_and_an_endpoint_cannot_need_anything() {
+        let has = |manifest: &str, there: &str| {
+            let key = StreamKey::parse(there).expect("sound");
+            Manifest::parse(manifest).expect("sound").has_work(|is| is(Area::Usercache, &key))
+        };
+        let needing = format!("{STAGE}\n[[needs]]\narea = \"usercache\"\nkeys = [\"manual/*\"]");
+        assert!(has(STAGE, "background/location"));
+        assert!(has(&needing, "manual/mode_confirm") && !has(&needing, "background/location"));
+        let endpoint = needing
+            .replace("\"stage\"", "\"endpoint\"")
+            .replace("pipeline-stage = \"TRIP_SEGMENTATION\"", "paths = [\"trips\"]");
+        assert!(matches!(Manifest::parse(&endpoint), Err(BadManifest::Unsound { .. })));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::answering::{Answering, Pieces};
 use crate::exchange::Body;
 use crate::grant::Grant;
 use crate::sound;
+use crate::types::quick::Quick;
 
 /// What a run leaves behind, to be committed if it succeeds.
 #[derive(Default)]
@@ -119,11 +120,11 @@ impl Reach {
         let before = effects.batch.mark();
         // What is left of the body becomes rows too, as a rule.
         effects.batch.reserve(bytes.len() + usize::try_from(self.body.len()).unwrap_or(0));
-        let mut keys = Keys::default();
+        let mut asked: Option<Asked<'_>> = None;
         let mut done = Ok(());
         for (index, row) in rows.iter().enumerate() {
-            done = keys.parse(row.key).map_err(|error| at(index, &error)).and_then(|key| {
-                let entry = self.checked(area, key, row).map_err(|why| why.at(index))?;
+            done = self.ask(area, row.key, &mut asked, index).and_then(|asked| {
+                let entry = self.checked(area, asked, row).map_err(|why| why.at(index))?;
                 each(&self.store, &mut effects, EntryId(row.id.0), entry)
             });
             if done.is_err() {
@@ -134,16 +135,36 @@ impl Reach {
         done
     }
 
-    /// A row of a cell as an entry, where the grant allows it and its texts are sound.
-    fn checked<'r>(&self, area: Area, key: StreamKey, row: &rows::Row<'r>) -> Result<ReadEntry<'r>, Fault> {
-        self.grant.check_write(area, &key)?;
+    /// What is to be known of a row's stream, where the grant allows writing it; the last answer serves again.
+    fn ask<'g, 'a>(
+        &'g self,
+        area: Area,
+        key: &str,
+        asked: &'a mut Option<Asked<'g>>,
+        index: usize,
+    ) -> Result<&'a Asked<'g>, Failure> {
+        if !asked.as_ref().is_some_and(|asked| asked.key.as_str() == key) {
+            let key = StreamKey::parse(key).map_err(|error| at(index, &error))?;
+            self.grant.check_write(area, &key)?;
+            *asked = Some(Asked { quick: self.grant.types().quick(&key), key });
+        }
+        Ok(asked.as_ref().expect("just asked"))
+    }
+
+    /// A row of a cell as an entry, where its texts are sound.
+    fn checked<'r>(
+        &self,
+        area: Area,
+        asked: &Asked<'_>,
+        row: &rows::Row<'r>,
+    ) -> Result<ReadEntry<'r>, Fault> {
         let typed = area == Area::Timeseries && row.data != NOTHING_YET;
-        let quick = self.grant.types().quick(&key).filter(|_| typed);
-        let found = sound::entry(area, row.metadata, row.data, quick)?;
+        let found = sound::entry(area, row.metadata, row.data, asked.quick.filter(|_| typed))?;
         if typed && !found.of_type {
-            self.grant.check_type(&key, row.data)?;
+            self.grant.check_type(&asked.key, row.data)?;
         }
         sound::extra(row.extra)?;
+        let key = asked.key.clone();
         let entry = NewEntry { id: None, key, metadata: row.metadata, data: row.data, extra: row.extra };
         Ok(ReadEntry::known(entry, found.times, found.kind))
     }
@@ -159,6 +180,12 @@ impl Reach {
         }
         Ok(ids)
     }
+}
+
+/// A stream that rows are written to.
+struct Asked<'g> {
+    key: StreamKey,
+    quick: Option<&'g Quick>,
 }
 
 /// Why a row is refused.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use runtime_pipeline::{StageSpec, StageState, Window};
 use runtime_sandbox::{CellHost, Outcome, Run, RunError, Usage};
 use runtime_store::{Batch, Snapshot};
+use runtime_types::{Area, StreamKey};
 use serde::Serialize;
 
 use crate::audit::Note;
@@ -28,7 +29,7 @@ pub struct StageReport {
     pub cell: String,
     /// Whether it is switched off; then nothing else is told.
     pub off: bool,
-    /// How many runs it took.
+    /// How many runs it took; 0 where the cell says that there is nothing to do.
     pub runs: u32,
     /// Wall clock, µs.
     pub elapsed_us: u64,
@@ -268,9 +269,15 @@ fn run_once(
     let snapshot = person.store.snapshot_ahead();
     let before = read_state(&snapshot, &spec.name)?;
     let memory = snapshot.document(&memory_name(&spec.name)).map_err(CallError::Read)?;
+    let memory = memory.as_deref().unwrap_or_default();
+    let has =
+        |is: &dyn Fn(Area, &StreamKey) -> bool| snapshot.has_stream(|stream| is(stream.area, &stream.key));
+    if memory.is_empty() && !cell.manifest.has_work(has) {
+        report.runs -= 1;
+        return pass_over(person, spec, now, &before, report);
+    }
     let Window { start, end } = before.window(now);
     let seed = seed_of(person, &spec.name, now);
-    let memory = memory.as_deref().unwrap_or_default();
     let run = Run { now, start, end, seed, state: memory.to_vec() };
     let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
     report.entries_read += effects.entries_read;
@@ -298,6 +305,22 @@ fn run_once(
     }
     person.commit_ahead(batch).map_err(CallError::Commit)?;
     Ok(outcome.more)
+}
+
+/// What a run would have left that finds nothing to do.
+fn pass_over(
+    person: &Person,
+    spec: &StageSpec,
+    now: f64,
+    before: &StageState,
+    report: &mut StageReport,
+) -> Result<bool, CallError> {
+    let mut batch = Batch::new();
+    let state = before.done(now, None);
+    report.last_processed_ts = state.last_processed_ts;
+    put_state(&mut batch, &spec.name, &state);
+    person.commit_ahead(batch).map_err(CallError::Commit)?;
+    Ok(false)
 }
 
 /// Keeps the reason where the owner sees it; nothing else of the run stays.

@@ -117,6 +117,11 @@ impl Snapshot {
         self.index.documents.keys().cloned().collect()
     }
 
+    /// Whether there is such a stream.
+    pub fn has_stream(&self, is: impl Fn(&Stream) -> bool) -> bool {
+        self.index.streams.keys().any(is)
+    }
+
     /// Every stream that has entries, with how many, invalid ones included.
     pub fn streams(&self) -> Vec<(Stream, u64)> {
         self.index.streams.iter().map(|(stream, blocks)| (stream.clone(), blocks.live())).collect()
