@@ -86,9 +86,9 @@ pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sampl
             "ts" => ts = Some(text::number(member.value)?),
             "latitude" => latitude = Some(member.value),
             "longitude" => longitude = Some(member.value),
-            "altitude" => altitude = optional(member.value, text::number)?,
+            "altitude" => altitude = text::optional(member.value, text::number)?,
             "loc" => loc = Some(member.value),
-            "local_dt" => zone = optional(member.value, zone_of)?.flatten(),
+            "local_dt" => zone = text::optional(member.value, zone_of)?.flatten(),
             _ => {}
         }
     }
@@ -106,7 +106,7 @@ pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sampl
         }
     };
     let loc = match loc {
-        Some(loc) if !says(loc, at) => optional(loc, |loc| serde_json::from_str(loc).ok())?,
+        Some(loc) if !says(loc, at) => text::optional(loc, |loc| serde_json::from_str(loc).ok())?,
         _ => None,
     };
     let loc = loc.unwrap_or(Point::at(position.longitude, position.latitude));
@@ -121,18 +121,13 @@ fn says(loc: &str, [longitude, latitude]: [&str; 2]) -> bool {
     both.is_some_and(|(first, second)| first == longitude && second.trim_ascii_start() == latitude)
 }
 
-/// A member that may be `null`; `None` where it is something else than it should be.
-fn optional<'a, T>(value: &'a str, read: impl FnOnce(&'a str) -> Option<T>) -> Option<Option<T>> {
-    if value == "null" { Some(None) } else { read(value).map(Some) }
-}
-
 /// The zone that a local time names, if it names one; `None` where it is no local time.
 fn zone_of(local_dt: &str) -> Option<Option<Cow<'_, str>>> {
     if !local_dt.starts_with('{') {
         return None;
     }
     match text::member(local_dt, "timezone") {
-        Some(zone) => optional(zone.value, text::string),
+        Some(zone) => text::optional(zone.value, text::string),
         None => Some(None),
     }
 }

@@ -81,6 +81,11 @@ pub fn string(value: &str) -> Option<Cow<'_, str>> {
     if plain { Some(Cow::Borrowed(inner)) } else { serde_json::from_str(value).ok().map(Cow::Owned) }
 }
 
+/// A member's value that may be `null`: `Some(None)` then. `None` where it is neither that nor what `read` takes.
+pub fn optional<'a, T>(value: &'a str, read: impl FnOnce(&'a str) -> Option<T>) -> Option<Option<T>> {
+    if value == "null" { Some(None) } else { read(value).map(Some) }
+}
+
 /// What a string means that stands between quotes like this; itself where it has no escapes or wrong ones.
 pub fn unescaped(inner: &str) -> Cow<'_, str> {
     if inner.contains('\\') {

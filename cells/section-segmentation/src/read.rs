@@ -7,7 +7,7 @@ use cells_geometry::Position;
 use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::page::Entry;
-use cells_sdk::model::{EntryId, Point};
+use cells_sdk::model::{EntryId, Point, text};
 use cells_sdk::{Query, ReadEntries, Run, TimeField};
 use serde::Deserialize;
 
@@ -164,11 +164,17 @@ pub struct Motions {
     pub unreadable: usize,
 }
 
-#[derive(Deserialize)]
-struct MotionData {
-    #[serde(rename = "type")]
-    kind: MotionType,
-    confidence: Option<f64>,
+/// The kind of a motion and how sure the phone is of it, NaN where it does not say; `None` where nobody knows the kind.
+fn motion(data: &str) -> Option<(MotionType, f64)> {
+    let (mut kind, mut confidence) = (None, None);
+    for member in text::members(data).map_while(Result::ok) {
+        match member.name {
+            "type" => kind = Some(serde_json::from_str(member.value).ok()?),
+            "confidence" => confidence = text::optional(member.value, text::number)?,
+            _ => {}
+        }
+    }
+    Some((kind?, confidence.unwrap_or(f64::NAN)))
 }
 
 impl Motions {
@@ -177,15 +183,14 @@ impl Motions {
         let query = Query::of(&[MOTION], TimeField::DataTs).between(Some(start), Some(end));
         let (mut motions, mut repeats) = (Self::default(), Repeats::default());
         for_each_entry(runtime, &query, |_, entry| {
-            match serde_json::from_str::<MotionData>(entry.data) {
-                Ok(MotionData { kind, confidence }) => {
-                    let confidence = confidence.unwrap_or(f64::NAN);
+            match motion(entry.data) {
+                Some((kind, confidence)) => {
                     let sensed = Sensed { ts: entry.time, kind, confidence };
                     if repeats.is_new(&sensed, &entry) {
                         motions.sensed.push(sensed);
                     }
                 }
-                Err(_) => motions.unreadable += 1,
+                None => motions.unreadable += 1,
             }
             Ok::<(), ReadError>(())
         })?;
@@ -222,4 +227,23 @@ fn within<T>(items: &[T], ts: impl Fn(&T) -> f64, trip: &Trip) -> Range<usize> {
     let first = items.partition_point(|item| ts(item) < trip.start.ts);
     let behind = items.partition_point(|item| ts(item) <= trip.end.ts);
     first..behind.max(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_motion_has_a_known_kind_and_may_lack_a_confidence() {
+        let read = |data: &str| motion(data).map(|(kind, sure)| (kind.number(), sure.to_string()));
+        assert_eq!(read(r#"{"type":7,"confidence":62.5,"ts":1}"#), Some((7, "62.5".to_owned())));
+        for unsure in [r#"{"type":7}"#, r#"{"confidence":null,"type":7}"#] {
+            assert_eq!(read(unsure), Some((7, "NaN".to_owned())));
+        }
+        for odd in
+            ["{}", r#"{"type":"walk"}"#, r#"{"type":7,"confidence":"high"}"#, r#"{"type":null}"#, "[7]"]
+        {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
 }
