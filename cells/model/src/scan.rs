@@ -285,8 +285,7 @@ impl<'a> Scan<'a> {
 
     #[inline]
     fn digits(&mut self) -> usize {
-        let rest = &self.bytes[self.at..];
-        let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        let count = digits(&self.bytes[self.at..]);
         self.at += count;
         count
     }
@@ -320,6 +319,21 @@ fn plain(bytes: &[u8]) -> usize {
     }
     let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
     eights.len() * 8 + rest.iter().position(stop).unwrap_or(rest.len())
+}
+
+/// With how many digits bytes begin.
+#[inline]
+fn digits(bytes: &[u8]) -> usize {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (index, eight) in eights.iter().enumerate() {
+        let values = u64::from_le_bytes(*eight) ^ (ONES * 0x30);
+        // What is over 9 reaches the top bit, or has it; it may carry into bytes behind the first such one.
+        let others = (values.wrapping_add(ONES * 0x76) | values) & HIGHS;
+        if others != 0 {
+            return index * 8 + others.trailing_zeros() as usize / 8;
+        }
+    }
+    eights.len() * 8 + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
 }
 
 /// How long the escape is that begins here.
@@ -425,6 +439,18 @@ mod tests {
             for odd in ["", "\\\"", "\u{e9}", "\u{7f}", "\\\\", "\u{1}"] {
                 let text = format!("[\"{}{odd}b\",\"\"]", "a".repeat(length));
                 assert_eq!(check(&text, 1).is_ok(), odd != "\u{1}", "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn digits_are_counted_up_to_whatever_is_none() {
+        for other in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+            for count in 0..20 {
+                let mut text: Vec<u8> = (0..count).map(|digit| b'0' + digit % 10).collect();
+                assert_eq!(digits(&text), usize::from(count));
+                text.extend([other, b'1', other, 0xff, b'9', b'0', b'0', b'0', b'0']);
+                assert_eq!(digits(&text), usize::from(count), "{other}");
             }
         }
     }

@@ -143,7 +143,7 @@ impl Reach {
         asked: &'a mut Option<Asked<'g>>,
         index: usize,
     ) -> Result<&'a Asked<'g>, Failure> {
-        if !asked.as_ref().is_some_and(|asked| asked.key.as_str() == key) {
+        if asked.as_ref().is_none_or(|asked| asked.key.as_str() != key) {
             let key = StreamKey::parse(key).map_err(|error| at(index, &error))?;
             self.grant.check_write(area, &key)?;
             *asked = Some(Asked { quick: self.grant.types().quick(&key), key });
