@@ -21,6 +21,16 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// A build of one program of the workspace, with the profile of development.
+///
+/// With a test beside it: then what both depend on has the features that tests ask for, and the tests do not build the
+/// engine, which takes minutes, a second time.
+pub(crate) fn build_with_tests(program: &str) -> Command {
+    let mut command = cargo();
+    command.args(["build", "--workspace", "--bin", program, "--test", "admission"]);
+    command
+}
+
 /// Runs a program to its end; its words go where ours go.
 pub(crate) fn run(command: &mut Command, remedy: &str) -> Result<(), Trouble> {
     let status = command.status().map_err(|source| not_started(command, source))?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cells;
-use crate::command::{cargo, run};
+use crate::command::{build_with_tests, cargo, run};
 use crate::step::step;
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
@@ -29,15 +29,18 @@ pub(crate) enum Profile {
 }
 
 fn build_host(workspace: &Workspace, profile: Profile) -> Result<PathBuf, Trouble> {
-    let (what, options, folder): (_, &[&str], _) = match profile {
-        Profile::Dev => ("building the host; the first time takes minutes", &[], "debug"),
+    let mut release = cargo();
+    release.args(["build", "--release", "--workspace", "--bin", "cellar"]);
+    let (what, mut build, folder) = match profile {
+        Profile::Dev => {
+            ("building the host; the first time takes minutes", build_with_tests("cellar"), "debug")
+        }
         Profile::Release => {
-            ("building the host in release; the first time takes minutes", &["--release"], "release")
+            ("building the host in release; the first time takes minutes", release, "release")
         }
     };
     step("host", what, || {
-        let package = ["build", "--workspace", "--bin", "cellar"];
-        run(cargo().args(package).args(options), "correct what cargo says above")?;
+        run(&mut build, "correct what cargo says above")?;
         let program = workspace.target.join(folder).join("cellar");
         let result = program.display().to_string();
         Ok((program, result))

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use ring::digest::{SHA256, digest};
 
-use crate::command::{cargo, run};
+use crate::command::{build_with_tests, run};
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
@@ -26,15 +26,9 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 }
 
 impl Compiler {
-    /// Builds it with the profile of development, in which what it depends on is optimised. As part of the whole
-    /// workspace, as the host and the tests are: then all of them share one build of the engine.
+    /// Builds it with the profile of development, in which what it depends on is optimised.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self, Trouble> {
-        run(
-            // Of the whole workspace, so that its dependencies have the features that every later build asks for, and
-            // the engine is built once.
-            cargo().args(["build", "--quiet", "--workspace", "--bin", COMPILER]),
-            "correct what cargo says above",
-        )?;
+        run(build_with_tests(COMPILER).arg("--quiet"), "correct what cargo says above")?;
         let program = workspace.target.join("debug").join(COMPILER);
         let digest = sha256(&fs::read(&program).map_err(Trouble::file("read", &program))?);
         Ok(Self { program, digest })
