@@ -68,6 +68,30 @@ fn a_run_that_a_stop_of_the_host_cut_off_follows_at_the_next_start() {
 }
 
 #[test]
+fn a_stage_is_passed_over_until_what_it_needs_is_there() {
+    let world = World::start();
+    let ada = world.person("Ada");
+    world.put(ada, &day(1), NOW);
+    let waits = |now| -> Vec<String> {
+        let stages = world.pipeline(ada, now).stages.into_iter();
+        stages.filter(|stage| !stage.off && stage.runs == 0).map(|stage| stage.stage).collect()
+    };
+    assert_eq!(waits(NOW), ["USER_INPUT_MATCH_INCOMING", "TRIP_MODEL"]);
+    assert_eq!(waits(NOW + 60.0), ["USERCACHE", "USER_INPUT_MATCH_INCOMING", "TRIP_MODEL"]);
+    // A run all the same, as far as anybody can tell.
+    let seen = status(&world, ada).stages;
+    let passed = seen.iter().find(|stage| stage.stage == "USERCACHE").expect("a stage");
+    assert_eq!((passed.state.last_ts_run, &passed.state.failure), (Some(NOW + 55.0), &None));
+
+    let label = json!({
+        "metadata": { "key": "manual/mode_confirm", "platform": "android", "type": "message", "write_ts": NOW },
+        "data": { "start_ts": NOW - 60.0, "end_ts": NOW - 30.0, "label": "bike" },
+    });
+    world.put(ada, &[label.to_string()], NOW + 70.0);
+    assert_eq!(waits(NOW + 120.0), [""; 0]);
+}
+
+#[test]
 fn a_run_that_was_done_by_hand_leaves_nothing_pending_and_an_arrival_does_again() {
     let world = World::start();
     let ada = world.person("Ada");
