@@ -29,16 +29,15 @@ pub(crate) enum Profile {
 }
 
 fn build_host(workspace: &Workspace, profile: Profile) -> Result<PathBuf, Trouble> {
-    let mut release = cargo();
-    release.args(["build", "--release", "--workspace", "--bin", "cellar"]);
-    let (what, mut build, folder) = match profile {
-        Profile::Dev => {
-            ("building the host; the first time takes minutes", build_with_tests("cellar"), "debug")
-        }
-        Profile::Release => {
-            ("building the host in release; the first time takes minutes", release, "release")
-        }
+    let (what, folder) = match profile {
+        Profile::Dev => ("building the host; the first time takes minutes", "debug"),
+        Profile::Release => ("building the host in release; the first time takes minutes", "release"),
     };
+    let mut build = build_with_tests("cellar");
+    if profile == Profile::Release {
+        build = cargo();
+        build.args(["build", "--release", "--workspace", "--bin", "cellar"]);
+    }
     step("host", what, || {
         run(&mut build, "correct what cargo says above")?;
         let program = workspace.target.join(folder).join("cellar");

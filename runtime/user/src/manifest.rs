@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use runtime_sandbox::{Interface, Interfaces, Limits, World};
-use runtime_types::{Area, StreamKey};
+use runtime_types::{Area, Stream, StreamKey};
 use serde::Deserialize;
 
 /// Why a manifest was refused.
@@ -217,9 +217,10 @@ impl Manifest {
         }
     }
 
-    /// Whether a stage without a memory has anything to do; `has`: whether there is a stream that is one of those.
-    pub(crate) fn has_work(&self, has: impl FnOnce(&dyn Fn(Area, &StreamKey) -> bool) -> bool) -> bool {
-        self.needs.is_empty() || has(&|area, key| self.needs.iter().any(|pattern| pattern.covers(area, key)))
+    /// Whether a stage without a memory has anything to do where these are all streams that there are.
+    pub(crate) fn has_work<'s>(&self, mut streams: impl Iterator<Item = &'s Stream>) -> bool {
+        let is_needed = |stream: &Stream| self.needs.iter().any(|need| need.covers(stream.area, &stream.key));
+        self.needs.is_empty() || streams.any(is_needed)
     }
 
     /// Whether a run may leave anything behind: then it waits for the disk and runs on the pool.
@@ -296,8 +297,8 @@ mod tests {
     #[test]
     fn a_stage_that_needs_nothing_always_has_work_and_an_endpoint_cannot_need_anything() {
         let has = |manifest: &str, there: &str| {
-            let key = StreamKey::parse(there).expect("sound");
-            Manifest::parse(manifest).expect("sound").has_work(|is| is(Area::Usercache, &key))
+            let there = Stream { area: Area::Usercache, key: StreamKey::parse(there).expect("sound") };
+            Manifest::parse(manifest).expect("sound").has_work(std::iter::once(&there))
         };
         let needing = format!("{STAGE}\n[[needs]]\narea = \"usercache\"\nkeys = [\"manual/*\"]");
         assert!(has(STAGE, "background/location"));

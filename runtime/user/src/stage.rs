@@ -6,7 +6,6 @@ use std::time::Instant;
 use runtime_pipeline::{StageSpec, StageState, Window};
 use runtime_sandbox::{CellHost, Outcome, Run, RunError, Usage};
 use runtime_store::{Batch, Snapshot};
-use runtime_types::{Area, StreamKey};
 use serde::Serialize;
 
 use crate::audit::Note;
@@ -191,7 +190,6 @@ fn run_stage(runtime: &Runtime, person: &Person, index: usize, now: f64) -> Resu
     let (done, spent) = Spent::on(|| {
         let mut more = true;
         while more {
-            report.runs += 1;
             more = run_once(runtime, person, &cell, index, now, &mut report)?;
         }
         Ok(())
@@ -270,12 +268,10 @@ fn run_once(
     let before = read_state(&snapshot, &spec.name)?;
     let memory = snapshot.document(&memory_name(&spec.name)).map_err(CallError::Read)?;
     let memory = memory.as_deref().unwrap_or_default();
-    let has =
-        |is: &dyn Fn(Area, &StreamKey) -> bool| snapshot.has_stream(|stream| is(stream.area, &stream.key));
-    if memory.is_empty() && !cell.manifest.has_work(has) {
-        report.runs -= 1;
+    if memory.is_empty() && !cell.manifest.has_work(snapshot.stream_names()) {
         return pass_over(person, spec, now, &before, report);
     }
+    report.runs += 1;
     let Window { start, end } = before.window(now);
     let seed = seed_of(person, &spec.name, now);
     let run = Run { now, start, end, seed, state: memory.to_vec() };

@@ -117,9 +117,9 @@ impl Snapshot {
         self.index.documents.keys().cloned().collect()
     }
 
-    /// Whether there is such a stream.
-    pub fn has_stream(&self, is: impl Fn(&Stream) -> bool) -> bool {
-        self.index.streams.keys().any(is)
+    /// Every stream that has entries.
+    pub fn stream_names(&self) -> impl Iterator<Item = &Stream> {
+        self.index.streams.keys()
     }
 
     /// Every stream that has entries, with how many, invalid ones included.
