@@ -23,7 +23,8 @@ impl<T: DeserializeOwned> Kept<T> {
         let mut rest = String::new();
         // What serde has read is sound.
         for member in members(text).map_while(Result::ok) {
-            if names.contains(&&*text::unescaped(member.name)) {
+            let name = text::string(&text[member.name_range()]);
+            if name.is_some_and(|name| names.contains(&&*name)) {
                 continue;
             }
             if !rest.is_empty() {

@@ -11,6 +11,7 @@
 pub mod analysis;
 pub mod background;
 pub mod config;
+mod eights;
 mod id;
 pub mod inference;
 mod kept;

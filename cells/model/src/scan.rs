@@ -21,6 +21,8 @@
 //! # Ok::<(), cells_model::scan::BadJson>(())
 //! ```
 
+use crate::eights::{ONES, before, equal};
+
 /// Values may nest at most so deep, whatever a caller allows.
 pub const LEVELS_MAX: u32 = 128;
 
@@ -298,42 +300,25 @@ impl<'a> Scan<'a> {
     }
 }
 
-const ONES: u64 = u64::MAX / 0xff;
-const HIGHS: u64 = ONES << 7;
-
 /// How many bytes come before the first quote, backslash or control character.
 #[inline]
 fn plain(bytes: &[u8]) -> usize {
-    let (eights, rest) = bytes.as_chunks::<8>();
-    for (index, eight) in eights.iter().enumerate() {
-        let word = u64::from_le_bytes(*eight);
-        // In each sum the lowest top bit that is set marks the first byte that is zero, or below 0x20; higher ones may
-        // be borrows.
-        let quotes = (word ^ (ONES * 0x22)).wrapping_sub(ONES) & !(word ^ (ONES * 0x22));
-        let slashes = (word ^ (ONES * 0x5c)).wrapping_sub(ONES) & !(word ^ (ONES * 0x5c));
+    let marks = |word: u64| {
         let controls = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (quotes | slashes | controls) & HIGHS;
-        if found != 0 {
-            return index * 8 + found.trailing_zeros() as usize / 8;
-        }
-    }
-    let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-    eights.len() * 8 + rest.iter().position(stop).unwrap_or(rest.len())
+        equal(word, b'"') | equal(word, b'\\') | controls
+    };
+    before(bytes, marks, |byte| matches!(byte, b'"' | b'\\' | 0..0x20))
 }
 
 /// With how many digits bytes begin.
 #[inline]
 fn digits(bytes: &[u8]) -> usize {
-    let (eights, rest) = bytes.as_chunks::<8>();
-    for (index, eight) in eights.iter().enumerate() {
-        let values = u64::from_le_bytes(*eight) ^ (ONES * 0x30);
+    let marks = |word: u64| {
+        let values = word ^ (ONES * 0x30);
         // What is over 9 reaches the top bit, or has it; it may carry into bytes behind the first such one.
-        let others = (values.wrapping_add(ONES * 0x76) | values) & HIGHS;
-        if others != 0 {
-            return index * 8 + others.trailing_zeros() as usize / 8;
-        }
-    }
-    eights.len() * 8 + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
+        values.wrapping_add(ONES * 0x76) | values
+    };
+    before(bytes, marks, |byte| !byte.is_ascii_digit())
 }
 
 /// How long the escape is that begins here.

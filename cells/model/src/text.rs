@@ -10,6 +10,8 @@ use std::ops::Range;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
+use crate::eights::{ONES, before, equal};
+
 /// Where a text stops being an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object at byte {at}: {why}")]
@@ -42,6 +44,11 @@ impl Member<'_> {
     /// Where the whole member stands in the object's text.
     pub fn range(&self) -> Range<usize> {
         self.start..self.value_range().end
+    }
+
+    /// Where the name stands in the object's text, its quotes included.
+    pub fn name_range(&self) -> Range<usize> {
+        self.start..self.start + self.name.len() + 2
     }
 
     /// Where the value stands in the object's text.
@@ -84,15 +91,6 @@ pub fn string(value: &str) -> Option<Cow<'_, str>> {
 /// A member's value that may be `null`: `Some(None)` then. `None` where it is neither that nor what `read` takes.
 pub fn optional<'a, T>(value: &'a str, read: impl FnOnce(&'a str) -> Option<T>) -> Option<Option<T>> {
     if value == "null" { Some(None) } else { read(value).map(Some) }
-}
-
-/// What a string means that stands between quotes like this; itself where it has no escapes or wrong ones.
-pub fn unescaped(inner: &str) -> Cow<'_, str> {
-    if inner.contains('\\') {
-        serde_json::from_str(&format!("\"{inner}\"")).map_or(Cow::Borrowed(inner), Cow::Owned)
-    } else {
-        Cow::Borrowed(inner)
-    }
 }
 
 /// The text as a JSON string.
@@ -190,7 +188,7 @@ impl<'a> Members<'a> {
         let bytes = self.text.as_bytes();
         let mut depth = 0_usize;
         loop {
-            self.at += first_of(&bytes[self.at..], Stop::BRACKETS);
+            self.at += before_structure(&bytes[self.at..]);
             let found = self.byte().ok_or(self.bad("a value that never ends"))?;
             self.at += 1;
             match found {
@@ -244,7 +242,7 @@ impl<'a> Members<'a> {
 /// Where the closing quote stands of a string whose text begins at `at`.
 fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        at += first_of(bytes.get(at..)?, Stop::QUOTES);
+        at += before_quote(bytes.get(at..)?);
         if *bytes.get(at)? == b'"' {
             return Some(at);
         }
@@ -253,46 +251,22 @@ fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Bytes to stop at. Eight are looked at together, so they are told by few comparisons.
-#[derive(Clone, Copy)]
-struct Stop {
-    /// Bits in which a byte may differ from one of these.
-    either: u8,
-    /// The bytes, with those bits set.
-    bytes: [u8; 3],
-}
-
-impl Stop {
-    /// `"` and `\\`.
-    const QUOTES: Self = Self { either: 0, bytes: [b'"', b'\\', b'"'] };
-    /// `"`, `{`, `[`, `}` and `]`. A quote has the bit already, and its other form is a control character.
-    const BRACKETS: Self = Self { either: 0x20, bytes: [b'"', b'{', b'}'] };
-
-    #[inline]
-    fn at(self, byte: u8) -> bool {
-        self.bytes.contains(&(byte | self.either))
-    }
-}
-
-/// How many bytes come before the first of those.
+/// How many bytes come before the first quote or backslash.
 #[inline]
-fn first_of(bytes: &[u8], stop: Stop) -> usize {
-    const ONES: u64 = u64::MAX / 0xff;
-    let (eights, rest) = bytes.as_chunks::<8>();
-    for (index, eight) in eights.iter().enumerate() {
-        let word = u64::from_le_bytes(*eight) | (ONES * u64::from(stop.either));
-        // The lowest top bit that is set marks the first byte that is zero; higher ones may be borrows.
-        let zeros = |of: u8| {
-            let differing = word ^ (ONES * u64::from(of));
-            differing.wrapping_sub(ONES) & !differing
-        };
-        let [a, b, c] = stop.bytes.map(zeros);
-        let found = (a | b | c) & (ONES << 7);
-        if found != 0 {
-            return index * 8 + found.trailing_zeros() as usize / 8;
-        }
-    }
-    eights.len() * 8 + rest.iter().position(|byte| stop.at(*byte)).unwrap_or(rest.len())
+fn before_quote(bytes: &[u8]) -> usize {
+    before(bytes, |word| equal(word, b'"') | equal(word, b'\\'), |byte| matches!(byte, b'"' | b'\\'))
+}
+
+/// How many bytes come before the first quote, brace or square bracket, or a control character that differs from a
+/// quote in one bit.
+#[inline]
+fn before_structure(bytes: &[u8]) -> usize {
+    const BIT: u8 = 0x20;
+    let marks = |word: u64| {
+        let word = word | (ONES * u64::from(BIT));
+        equal(word, b'"') | equal(word, b'{') | equal(word, b'}')
+    };
+    before(bytes, marks, |byte| matches!(byte | BIT, b'"' | b'{' | b'}'))
 }
 
 impl<'a> Iterator for Members<'a> {
