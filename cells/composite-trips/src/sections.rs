@@ -5,7 +5,6 @@ use cells_sdk::model::background::MotionType;
 use cells_sdk::model::inference::PredictedMode;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::text::members;
-use serde::Deserialize;
 use std::ops::Range;
 
 use crate::window::place_in;
@@ -41,16 +40,17 @@ pub struct Note {
     data: Range<usize>,
 }
 
-#[derive(Deserialize)]
-struct Known {
-    trip_id: Option<EntryId>,
-    sensed_mode: Option<i64>,
-}
-
 /// Notes what a trip must know of a section.
 pub fn note(entry: &Entry<'_>) -> Note {
-    let known = serde_json::from_str(entry.data).unwrap_or(Known { trip_id: None, sensed_mode: None });
-    Note { trip: known.trip_id, mode: known.sensed_mode, data: place_in(entry.text, entry.data) }
+    let mut note = Note { trip: None, mode: None, data: place_in(entry.text, entry.data) };
+    for member in members(entry.data).map_while(Result::ok) {
+        match member.name {
+            "trip_id" => note.trip = serde_json::from_str(member.value).ok(),
+            "sensed_mode" => note.mode = member.value.parse().ok(),
+            _ => {}
+        }
+    }
+    note
 }
 
 /// Appends the section's entry as a phone gets it. Answers whether its mode has a name; a section whose mode nobody

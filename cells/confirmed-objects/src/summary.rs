@@ -7,6 +7,7 @@ use cells_sdk::model::EntryId;
 use cells_sdk::model::analysis::ModeSummary;
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::inference::PredictedMode;
+use cells_sdk::model::text::{members, number};
 use cells_sdk::{Query, ReadEntries, TimeField};
 use cells_user_inputs::reading::{ReadError, WHOLE, walk};
 use serde::Deserialize;
@@ -40,13 +41,12 @@ pub struct Sections {
 }
 
 /// As much of a section as is summed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct Section<'a> {
     trip_id: EntryId,
     distance: f64,
     duration: f64,
     sensed_mode: i64,
-    #[serde(borrow, default)]
     ble_sensed_mode: Option<Beacon<'a>>,
 }
 
@@ -56,15 +56,41 @@ struct Beacon<'a> {
     base_mode: Option<std::borrow::Cow<'a, str>>,
 }
 
+impl<'a> Section<'a> {
+    /// Reads the data of a section; `None` where a member is absent or of another kind.
+    fn read(data: &'a str) -> Option<Self> {
+        let (mut trip_id, mut distance, mut duration) = (None, None, None);
+        let (mut sensed_mode, mut ble_sensed_mode) = (None, None);
+        // Most of a section are lists with a number for each point, which are passed over.
+        for member in members(data).map_while(Result::ok) {
+            match member.name {
+                "trip_id" => trip_id = serde_json::from_str(member.value).ok(),
+                "distance" => distance = number(member.value),
+                "duration" => duration = number(member.value),
+                "sensed_mode" => sensed_mode = member.value.parse().ok(),
+                "ble_sensed_mode" => ble_sensed_mode = serde_json::from_str(member.value).ok()?,
+                _ => {}
+            }
+        }
+        Some(Self {
+            trip_id: trip_id?,
+            distance: distance?,
+            duration: duration?,
+            sensed_mode: sensed_mode?,
+            ble_sensed_mode,
+        })
+    }
+}
+
 impl Sections {
     /// Reads the sections that begin in a closed span of time, s.
     pub fn read<R: ReadEntries>(runtime: &mut R, start: f64, end: f64) -> Result<Self, ReadError> {
         let query = Query::of(&[INFERRED, CLEANED], TimeField::StartTs).between(Some(start), Some(end));
         let mut sections = Self::default();
         walk(runtime, &query, WHOLE, |entry| {
-            match serde_json::from_str::<Section<'_>>(entry.data) {
-                Ok(section) => sections.add(entry.key, &section),
-                Err(_) => sections.unreadable += 1,
+            match Section::read(entry.data) {
+                Some(section) => sections.add(entry.key, &section),
+                None => sections.unreadable += 1,
             }
             ControlFlow::Continue(())
         })?;

@@ -6,9 +6,9 @@ use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_
 use cells_sdk::model::EntryId;
 use cells_sdk::model::analysis::Smoothing;
 use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::model::text::{number, value_of};
 use cells_sdk::model::time::server_metadata;
 use cells_sdk::{Query, ReadEntries, Run, TimeField, WriteEntries};
-use serde::Deserialize;
 
 use crate::SmoothError;
 use crate::points::Points;
@@ -48,21 +48,16 @@ pub struct Found {
     pub unreadable: usize,
 }
 
-#[derive(Deserialize)]
-struct Start {
-    start_ts: f64,
-}
-
 /// The sections that ended within the window.
 pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Found, ReadError> {
     let query = Query::of(&[SECTION], TimeField::EndTs).between(run.start, Some(run.end));
     let mut found = Found::default();
     for_each_entry(runtime, &query, |_, entry| {
-        match serde_json::from_str(entry.data) {
-            Ok(Start { start_ts }) => {
+        match value_of(entry.data, "start_ts").and_then(number) {
+            Some(start_ts) => {
                 found.sections.push(Section { id: entry.id, start_ts, end_ts: entry.time });
             }
-            Err(_) => found.unreadable += 1,
+            None => found.unreadable += 1,
         }
         Ok::<(), ReadError>(())
     })?;

@@ -7,6 +7,7 @@
 
 mod columns;
 mod duplicates;
+mod point_text;
 mod repeats;
 mod single;
 
@@ -15,6 +16,7 @@ use cells_sdk::model::page::BadPage;
 
 pub use columns::{Locations, Sampling, for_each_entry, read};
 pub use duplicates::without_exact_duplicates;
+pub use point_text::{BadPoint, PointText};
 pub use repeats::Repeats;
 pub use single::{Found, at_time};
 

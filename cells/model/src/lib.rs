@@ -11,7 +11,6 @@
 pub mod analysis;
 pub mod background;
 pub mod config;
-mod eights;
 mod id;
 pub mod inference;
 mod kept;
@@ -20,13 +19,12 @@ pub mod manual;
 mod numbered;
 pub mod page;
 pub mod rows;
-pub mod scan;
 pub mod segmentation;
 pub mod statemachine;
 pub mod stats;
 mod take;
-pub mod text;
 pub mod time;
 
+pub use cells_json::{scan, text};
 pub use id::EntryId;
 pub use kept::{Kept, Point, PointKind};

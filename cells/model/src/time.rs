@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 
-use crate::text::{push_number, push_text};
+use crate::text::{push_number, push_text, push_whole};
 
 /// The zone of entries that the server makes, and of old phones that name none.
 pub const SERVER_ZONE: &str = "America/Los_Angeles";
@@ -149,28 +149,21 @@ impl LocalTime<'_> {
     pub fn write_members(&self, prefix: &str, text: &mut String) {
         let parts = &self.parts;
         let numbers = [
-            ("year", i64::from(parts.year())),
-            ("month", i64::from(parts.month())),
-            ("day", i64::from(parts.day())),
-            ("hour", i64::from(parts.hour())),
-            ("minute", i64::from(parts.minute())),
-            ("second", i64::from(parts.second())),
-            ("weekday", i64::from(parts.weekday().to_monday_zero_offset())),
+            (r#"local_dt":{"year":"#, i64::from(parts.year())),
+            (r#","month":"#, i64::from(parts.month())),
+            (r#","day":"#, i64::from(parts.day())),
+            (r#","hour":"#, i64::from(parts.hour())),
+            (r#","minute":"#, i64::from(parts.minute())),
+            (r#","second":"#, i64::from(parts.second())),
+            (r#","weekday":"#, i64::from(parts.weekday().to_monday_zero_offset())),
         ];
-        for part in ["\"", prefix, "local_dt\":{"] {
-            text.push_str(part);
+        text.push('"');
+        text.push_str(prefix);
+        for (before, number) in numbers {
+            text.push_str(before);
+            push_whole(text, number);
         }
-        for (name, number) in numbers {
-            for part in ["\"", name, "\":"] {
-                text.push_str(part);
-            }
-            match u32::try_from(number) {
-                Ok(number) => Digits::of(number, 1).push_to(text),
-                Err(_) => text.push_str(&number.to_string()),
-            }
-            text.push(',');
-        }
-        text.push_str("\"timezone\":");
+        text.push_str(r#","timezone":"#);
         push_text(text, self.zone);
         for part in ["},\"", prefix, "fmt_time\":\""] {
             text.push_str(part);
@@ -182,7 +175,7 @@ impl LocalTime<'_> {
     fn short(&self) -> Short {
         let parts = &self.parts;
         let small = |number: i8| u32::from(number.unsigned_abs());
-        let mut text = Short { bytes: [0; FMT_TIME_BYTES_MAX], len: 0 };
+        let mut text = Short::empty();
         if parts.year() < 0 {
             text.put(b"-");
         }
@@ -233,10 +226,6 @@ impl Digits {
     fn as_bytes(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
-
-    fn push_to(&self, text: &mut String) {
-        text.push_str(std::str::from_utf8(self.as_bytes()).expect("digits are ASCII"));
-    }
 }
 
 /// The longest text of a local time: a year of four digits with its sign, microseconds, an offset with seconds.
@@ -249,6 +238,10 @@ struct Short {
 }
 
 impl Short {
+    fn empty() -> Self {
+        Self { bytes: [0; FMT_TIME_BYTES_MAX], len: 0 }
+    }
+
     fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.len]).expect("digits and signs are ASCII")
     }
@@ -351,8 +344,10 @@ impl ServerMetadata {
         push_number(text, write_ts);
         text.push_str(&self.middle);
         if fraction != 0 {
+            let mut digits = Short::empty();
+            digits.put_number(fraction as u32, 6, b"");
             text.push('.');
-            Digits::of(fraction as u32, 6).push_to(text);
+            text.push_str(digits.as_str());
         }
         text.push_str(&self.offset);
         text.push('"');

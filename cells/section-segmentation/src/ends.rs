@@ -1,12 +1,10 @@
 //! The moments at which sections begin and end.
 
 use cells_geometry::Position;
-use cells_locations::{Found, at_time, for_each_entry};
-use cells_sdk::model::time::{BadTime, LocalDt, SERVER_ZONE, Zones};
+use cells_locations::{Found, PointText, at_time, for_each_entry};
+use cells_sdk::model::time::{BadTime, LocalDt, SERVER_ZONE, Zones, local};
 use cells_sdk::model::{EntryId, Point};
 use cells_sdk::{Query, ReadEntries, TimeField};
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::SectionError;
 use crate::read::POINT;
@@ -46,19 +44,18 @@ impl Moment {
             id: entry.id,
             reason: reason.to_string().chars().take(200).collect(),
         };
-        let data: PointData = serde_json::from_str(&entry.data).map_err(|error| bad(&error))?;
-        let zone = zone_of(&entry.metadata, data.local_dt.as_ref());
-        let fmt_time = match data.fmt_time {
-            Some(fmt_time) => fmt_time,
+        let point = PointText::read(&entry.data).map_err(|error| bad(&error))?;
+        let zone = point.zone(&entry.metadata).into_owned();
+        let fmt_time = match point.fmt_time {
+            Some(fmt_time) => fmt_time.into_owned(),
             None => {
-                let local = cells_sdk::model::time::local(data.ts, &zone)
-                    .or_else(|_| cells_sdk::model::time::local(data.ts, SERVER_ZONE));
-                local.map_err(|error| bad(&error))?.1
+                local(point.ts, &zone)
+                    .or_else(|_| local(point.ts, SERVER_ZONE))
+                    .map_err(|error| bad(&error))?
+                    .1
             }
         };
-        let loc = data.loc.and_then(|loc| serde_json::from_value(loc).ok());
-        let loc = loc.unwrap_or(Point::at(data.longitude, data.latitude));
-        Ok(Self { ts: data.ts, zone, fmt_time, loc })
+        Ok(Self { ts: point.ts, zone, fmt_time, loc: point.loc })
     }
 }
 
@@ -66,26 +63,6 @@ impl Moment {
 pub fn position(point: Point) -> Position {
     let [longitude, latitude] = point.coordinates;
     Position { latitude, longitude }
-}
-
-/// A point's data as far as it is copied. Phones' points always have it all once they are taken in; a history from
-/// elsewhere may not, and then it is worked out here.
-#[derive(Deserialize)]
-struct PointData {
-    ts: f64,
-    latitude: f64,
-    longitude: f64,
-    loc: Option<Value>,
-    local_dt: Option<Value>,
-    fmt_time: Option<String>,
-}
-
-fn zone_of(metadata: &str, local_dt: Option<&Value>) -> String {
-    let of = |value: Option<&Value>, name: &str| Some(value?.get(name)?.as_str()?.to_owned());
-    of(local_dt, "timezone").unwrap_or_else(|| {
-        let metadata: Option<Value> = serde_json::from_str(metadata).ok();
-        of(metadata.as_ref(), "time_zone").unwrap_or_else(|| SERVER_ZONE.to_owned())
-    })
 }
 
 /// A point of the columns.

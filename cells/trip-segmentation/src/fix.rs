@@ -1,12 +1,10 @@
 //! The entries behind the points that begin or end something.
 
 use cells_geometry::Position;
-use cells_locations::{Found, at_time};
+use cells_locations::{Found, PointText, at_time};
 use cells_sdk::ReadEntries;
 use cells_sdk::model::time::{LocalDt, SERVER_ZONE, local};
 use cells_sdk::model::{EntryId, Point};
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::SegmentError;
 
@@ -24,18 +22,6 @@ pub struct Fix {
     pub fmt_time: String,
     /// Where.
     pub loc: Point,
-}
-
-/// A point's data as far as it is copied. Phones' points always have it all once they are taken in; a history
-/// from elsewhere may not, and then the local time is worked out here.
-#[derive(Deserialize)]
-struct PointData {
-    ts: f64,
-    latitude: f64,
-    longitude: f64,
-    loc: Option<Value>,
-    local_dt: Option<Value>,
-    fmt_time: Option<String>,
 }
 
 impl Fix {
@@ -57,27 +43,16 @@ impl Fix {
             id: entry.id,
             reason: source.to_string().chars().take(200).collect(),
         };
-        let data: PointData = serde_json::from_str(&entry.data).map_err(|error| bad(&error))?;
-        let loc = data.loc.and_then(|loc| serde_json::from_value(loc).ok());
-        let zone = || zone_of(&entry.metadata, data.local_dt.as_ref());
-        let known = data.local_dt.as_ref().and_then(|value| LocalDt::deserialize(value).ok());
-        let (local_dt, fmt_time) = match (known, data.fmt_time.clone()) {
-            (Some(local_dt), Some(fmt_time)) => (local_dt, fmt_time),
-            _ => local(data.ts, &zone())
-                .or_else(|_| local(data.ts, SERVER_ZONE))
+        let point = PointText::read(&entry.data).map_err(|error| bad(&error))?;
+        let known = point.local_dt.and_then(|text| serde_json::from_str(text).ok());
+        let (local_dt, fmt_time) = match (known, &point.fmt_time) {
+            (Some(local_dt), Some(fmt_time)) => (local_dt, fmt_time.clone().into_owned()),
+            _ => local(point.ts, &point.zone(&entry.metadata))
+                .or_else(|_| local(point.ts, SERVER_ZONE))
                 .map_err(|error| bad(&error))?,
         };
-        let loc = loc.unwrap_or(Point::at(data.longitude, data.latitude));
-        Ok(Self { ts: data.ts, local_dt, fmt_time, loc })
+        Ok(Self { ts: point.ts, local_dt, fmt_time, loc: point.loc })
     }
-}
-
-fn zone_of(metadata: &str, local_dt: Option<&Value>) -> String {
-    let of = |value: Option<&Value>, name: &str| Some(value?.get(name)?.as_str()?.to_owned());
-    let metadata: Option<Value> = serde_json::from_str(metadata).ok();
-    of(local_dt, "timezone")
-        .or_else(|| of(metadata.as_ref(), "time_zone"))
-        .unwrap_or_else(|| SERVER_ZONE.to_owned())
 }
 
 /// The place of a GeoJSON point.

@@ -14,7 +14,7 @@ pub use strangers::{client_hello, device_table, public_key, qr_text, sealed, typ
 
 use cells_model::page::Page;
 use cells_model::rows;
-use runtime_types::json;
+use cells_model::text;
 
 pub use runtime_store::block::fuzz_decode as block_decode;
 
@@ -41,20 +41,19 @@ pub const TARGETS: [(&str, Body); 12] = [
 /// Where the text is a JSON object, it finds what a parser finds.
 pub fn json_members(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let found: Vec<_> = json::members(text).collect();
+    let found: Vec<_> = text::members(text).collect();
     let sound: Option<Vec<_>> = found.iter().cloned().collect::<Result<_, _>>().ok();
     if let Some(members) = &sound {
-        let starts = members.iter().map(|(_, value)| value.as_ptr() as usize - text.as_ptr() as usize);
+        let starts = members.iter().map(|member| member.value_start);
         assert!(starts.is_sorted(), "values stand in the order of the text");
     }
     if let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) {
         let members = sound.expect("an object that parses has members that are found");
         assert!(members.len() >= object.len(), "a name may come twice, none is lost");
-        for (_, value) in members {
-            assert!(
-                serde_json::from_str::<serde_json::Value>(value).is_ok(),
-                "a value is JSON again: {value}"
-            );
+        for member in members {
+            assert!(text::is_json(member.value), "a value is JSON again: {}", member.value);
+            let is_number = matches!(serde_json::from_str(member.value), Ok(serde_json::Value::Number(_)));
+            assert_eq!(text::number(member.value).is_some(), is_number, "a number is one: {}", member.value);
         }
     }
 }

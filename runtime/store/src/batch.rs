@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use runtime_types::json::{EntryTimes, member};
+use cells_json::text::value_of;
+use runtime_types::EntryTimes;
 use runtime_types::{Area, EntryId, StreamKey};
 
 /// An entry on its way in. The caller has checked that the texts are sound JSON; they are kept byte for byte.
@@ -294,7 +295,7 @@ impl Batch {
 
 /// Where the text of the first `type` stands in metadata; empty where there is none.
 fn kind_of(metadata: &str) -> Range<usize> {
-    member(metadata, "type").map_or(0..0, |kind| {
+    value_of(metadata, "type").map_or(0..0, |kind| {
         let at = kind.as_ptr() as usize - metadata.as_ptr() as usize;
         at..at + kind.len()
     })

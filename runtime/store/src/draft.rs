@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use runtime_types::json::EntryTimes;
-use runtime_types::{EntryId, Stream, TimeField};
+use runtime_types::{EntryId, EntryTimes, Stream, TimeField};
 
 use crate::block::{self, BlockRow, Codec, DecodedBlock};
 use crate::layout::{FIELDS, Span};

@@ -5,10 +5,11 @@
 //! * Not here: what entries mean (`cells/model`), where they live (`runtime/store`).
 
 mod id;
-pub mod json;
 mod query;
 mod stream;
+mod times;
 
 pub use id::{BadHex, EntryId, UserId};
 pub use query::{BadQuery, Order, Query, TimeField};
 pub use stream::{Area, BadStreamKey, Stream, StreamKey};
+pub use times::EntryTimes;

@@ -7,8 +7,9 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
 
+use cells_model::text::{self, Member, value_of};
 use runtime_store::{Batch, NewEntry, Snapshot};
-use runtime_types::{Area, EntryId, Query, StreamKey, UserId, json};
+use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
 use serde_json::value::RawValue;
 
 use crate::error::CallError;
@@ -150,8 +151,8 @@ impl Imported {
     fn read(text: &str) -> Result<Self, &'static str> {
         let (mut id, mut metadata, mut data, mut extra, mut invalid) =
             (None, None, None, String::new(), false);
-        for member in json::members(text) {
-            let (name, value) = member.map_err(|_| "is not an object")?;
+        for member in text::members(text) {
+            let Member { name, value, .. } = member.map_err(|_| "is not an object")?;
             match name {
                 "_id" => id = Some(read_id(value).ok_or("has an _id that is not 24 hex digits")?),
                 "user_id" => {}
@@ -169,9 +170,9 @@ impl Imported {
         if !metadata.starts_with('{') || !data.starts_with('{') {
             return Err("has metadata or data that is not an object");
         }
-        let key = json::member(&metadata, "key").ok_or("has no key")?;
+        let key = value_of(&metadata, "key").ok_or("has no key")?;
         let key = StreamKey::parse(key.trim_matches('"')).map_err(|_| "has a key that names no stream")?;
-        json::member(&metadata, "write_ts").and_then(json::number).ok_or("has no write_ts")?;
+        value_of(&metadata, "write_ts").and_then(text::number).ok_or("has no write_ts")?;
         Ok(Self { id, key, metadata, data, extra, invalid })
     }
 
@@ -192,7 +193,7 @@ impl Imported {
 }
 
 fn read_id(value: &str) -> Option<EntryId> {
-    let hex = json::member(value, "$oid").unwrap_or(value);
+    let hex = value_of(value, "$oid").unwrap_or(value);
     hex.trim_matches('"').parse().ok().filter(|id| *id != EntryId::NONE)
 }
 

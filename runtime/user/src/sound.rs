@@ -1,13 +1,13 @@
 //! Whether the texts that a cell hands in are sound, and what the store needs to know of them, in one pass.
 //!
 //! A cell is not trusted: what it parsed is parsed again here, since what the store keeps is what every later reader
-//! parses. Times and type are found on the way, as `runtime_types::json` finds them.
+//! parses. Times and type are found on the way, as `EntryTimes::read` finds them.
 
 use std::ops::Range;
 
 use cells_model::scan::{self, BadJson, Scan};
-use runtime_types::json::{EntryTimes, number};
-use runtime_types::{Area, TimeField};
+use cells_model::text::number;
+use runtime_types::{Area, EntryTimes, TimeField};
 
 use crate::types::quick::Quick;
 
@@ -94,8 +94,8 @@ fn members(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cells_model::text::value_of;
     use proptest::prelude::*;
-    use runtime_types::json::member;
 
     #[test]
     fn what_is_no_sound_object_is_refused_with_its_place_and_without_its_text() {
@@ -132,7 +132,7 @@ mod tests {
             let found = entry(Area::Usercache, &metadata, &data, None).expect("sound");
             let bits = |times: EntryTimes| times.own.map(f64::to_bits);
             prop_assert_eq!(bits(found.times), bits(EntryTimes::read(&metadata, &data)));
-            prop_assert_eq!(&metadata[found.kind], member(&metadata, "type").unwrap_or(""));
+            prop_assert_eq!(&metadata[found.kind], value_of(&metadata, "type").unwrap_or(""));
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use cells_model::text::{Member, members, value_of};
 use runtime_store::{Batch, NewEntry, ReadEntry};
-use runtime_types::json::{member, members};
 use runtime_user::{EntryId, Person, Runtime, StreamKey, UserId};
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub(super) fn import(
             "name a file that the host may read",
         )
     })?;
-    let is_export = member(&text, "format").map(|format| format.trim_matches('"')) == Some(FORMAT);
+    let is_export = value_of(&text, "format").map(|format| format.trim_matches('"')) == Some(FORMAT);
     match (is_export, into) {
         (true, None) => import_export(runtime, door, &text),
         (true, Some(_)) => Err(Failure::new("an export is a person of its own", "leave out --into")),
@@ -46,7 +46,7 @@ pub(super) fn import(
 
 fn import_export(runtime: &Runtime, door: &Door, text: &str) -> Result<Value, Failure> {
     let unsound = |what: &str| Failure::new(what, IS_IT);
-    let of_user = member(text, "user").ok_or_else(|| unsound("the export has no user"))?;
+    let of_user = value_of(text, "user").ok_or_else(|| unsound("the export has no user"))?;
     let of_user: Value = serde_json::from_str(of_user).map_err(|error| Failure::of(&error, IS_IT))?;
     let user: Option<UserId> = of_user["id"].as_str().and_then(|id| id.parse().ok());
     let user = user.ok_or_else(|| unsound("the export's user has no id"))?;
@@ -94,10 +94,10 @@ struct Entry<'a> {
 fn read(text: &str) -> Result<Export<'_>, Failure> {
     let unsound = |what: String| Failure::new(what, IS_IT);
     let mut documents = Vec::new();
-    for document in members(member(text, "documents").unwrap_or("{}")) {
-        let (name, value) = document.map_err(|error| Failure::of(&error, IS_IT))?;
+    for document in members(value_of(text, "documents").unwrap_or("{}")) {
+        let Member { name, value, .. } = document.map_err(|error| Failure::of(&error, IS_IT))?;
         let name: Option<String> = serde_json::from_str(&format!("\"{name}\"")).ok();
-        let content = match (member(value, "json"), member(value, "hex")) {
+        let content = match (value_of(value, "json"), value_of(value, "hex")) {
             (Some(content), _) => Some(content.as_bytes().to_vec()),
             (None, Some(hex)) => from_hex(hex.trim_matches('"')),
             _ => None,
@@ -109,13 +109,13 @@ fn read(text: &str) -> Result<Export<'_>, Failure> {
     let mut areas = Vec::new();
     for (name, _) in AREAS {
         let found =
-            elements(member(text, name).unwrap_or("[]")).map_err(|error| Failure::of(&error, IS_IT))?;
+            elements(value_of(text, name).unwrap_or("[]")).map_err(|error| Failure::of(&error, IS_IT))?;
         let entries = found.into_iter().enumerate().map(|(index, entry)| {
             Entry::read(entry).ok_or_else(|| unsound(format!("entry {index} of {name} does not read")))
         });
         areas.push(entries.collect::<Result<Vec<_>, _>>()?);
     }
-    let origins = member(text, "origins").map(|of| {
+    let origins = value_of(text, "origins").map(|of| {
         read_origins(of).ok_or_else(|| unsound("the origins of the export do not read".to_owned()))
     });
     Ok(Export { documents, areas, origins: origins.transpose()? })
@@ -123,10 +123,10 @@ fn read(text: &str) -> Result<Export<'_>, Failure> {
 
 /// `{"key":"<64 hex>","timeseries":{"<24 hex>":"<16 hex>",…},…}`
 fn read_origins(text: &str) -> Option<([u8; 32], Vec<Origins>)> {
-    let key = from_hex(member(text, "key")?.trim_matches('"'))?.try_into().ok()?;
+    let key = from_hex(value_of(text, "key")?.trim_matches('"'))?.try_into().ok()?;
     let of_area = |name| {
-        let told = members(member(text, name).unwrap_or("{}")).map(|found| {
-            let (id, origin) = found.ok()?;
+        let told = members(value_of(text, name).unwrap_or("{}")).map(|found| {
+            let Member { name: id, value: origin, .. } = found.ok()?;
             Some((id.parse().ok()?, u64::from_str_radix(origin.trim_matches('"'), 16).ok()?))
         });
         told.collect()
@@ -139,9 +139,9 @@ impl<'a> Entry<'a> {
         let (mut id, mut metadata, mut data, mut extra, mut invalid) =
             (None, None, None, String::new(), false);
         for found in members(text) {
-            let (name, value) = found.ok()?;
+            let Member { name, value, .. } = found.ok()?;
             match name {
-                "_id" => id = member(value, "$oid")?.trim_matches('"').parse().ok(),
+                "_id" => id = value_of(value, "$oid")?.trim_matches('"').parse().ok(),
                 "user_id" => {}
                 "metadata" => metadata = Some(value),
                 "data" => data = Some(value),
@@ -155,7 +155,7 @@ impl<'a> Entry<'a> {
             }
         }
         let (metadata, data) = (metadata?, data?);
-        let key = StreamKey::parse(member(metadata, "key")?.trim_matches('"')).ok()?;
+        let key = StreamKey::parse(value_of(metadata, "key")?.trim_matches('"')).ok()?;
         Some(Self { id: id?, key, metadata, data, extra, invalid })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use cells_model::text::value_of;
 use runtime_simulator::{Person, Phone, simulate_days};
 use runtime_store::{Batch, NewEntry, Store};
-use runtime_types::{Area, Query, StreamKey, json};
+use runtime_types::{Area, Query, StreamKey};
 use runtime_user::{CallError, Runtime, Settings};
 
 use super::BenchError;
@@ -22,9 +23,9 @@ pub struct Sample {
 
 impl Sample {
     fn read(text: &str) -> Self {
-        let part = |name| json::member(text, name).expect("the simulator's entries are whole");
+        let part = |name| value_of(text, name).expect("the simulator's entries are whole");
         let (metadata, data) = (part("metadata"), part("data"));
-        let key = json::member(metadata, "key").expect("the simulator's entries are whole");
+        let key = value_of(metadata, "key").expect("the simulator's entries are whole");
         let key = key.trim_matches('"').to_owned();
         Self { key, metadata: metadata.to_owned(), data: data.to_owned() }
     }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use cells_model::text::{self, BadObject, Member, value_of};
 use flate2::read::MultiGzDecoder;
-use runtime_types::json;
 
 use super::elements::{BadArray, elements};
 use super::unformat::unformat;
@@ -29,7 +29,7 @@ pub enum BadDump {
         index: usize,
         /// Why.
         #[source]
-        source: json::BadObject,
+        source: BadObject,
     },
 }
 
@@ -55,7 +55,7 @@ pub fn read_file(path: &Path) -> io::Result<String> {
 /// # Errors
 /// [`BadDump`] where the text is neither.
 pub fn entries_of(dump: &str) -> Result<Vec<String>, BadDump> {
-    let array = ["phone_to_server", "entries"].iter().find_map(|name| json::member(dump, name));
+    let array = ["phone_to_server", "entries"].iter().find_map(|name| value_of(dump, name));
     let found = elements(array.unwrap_or(dump)).map_err(BadDump::Form)?;
     let strip = |(index, entry): (usize, &str)| {
         as_a_phone_sends_it(entry).map_err(|source| BadDump::Entry { index, source }).transpose()
@@ -63,9 +63,9 @@ pub fn entries_of(dump: &str) -> Result<Vec<String>, BadDump> {
     found.into_iter().enumerate().filter_map(strip).collect()
 }
 
-fn as_a_phone_sends_it(entry: &str) -> Result<Option<String>, json::BadObject> {
-    let (metadata, data) = (json::member(entry, "metadata"), json::member(entry, "data"));
-    let platform = metadata.and_then(|metadata| json::member(metadata, "platform"));
+fn as_a_phone_sends_it(entry: &str) -> Result<Option<String>, BadObject> {
+    let (metadata, data) = (value_of(entry, "metadata"), value_of(entry, "data"));
+    let platform = metadata.and_then(|metadata| value_of(metadata, "platform"));
     if platform == Some("\"server\"") {
         return Ok(None);
     }
@@ -76,8 +76,8 @@ fn as_a_phone_sends_it(entry: &str) -> Result<Option<String>, json::BadObject> {
     };
     let mut text = String::with_capacity(entry.len());
     text.push('{');
-    for member in json::members(entry) {
-        let (name, value) = member?;
+    for member in text::members(entry) {
+        let Member { name, value, .. } = member?;
         let value = match (name, &before) {
             ("_id" | "user_id", _) => continue,
             ("metadata", Some((metadata, _))) => metadata,

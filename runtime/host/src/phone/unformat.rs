@@ -5,7 +5,7 @@
 //! transition's own time, readings that were left out) stays lost.
 
 use cells_model::statemachine::{State, TransitionType};
-use runtime_types::json::{BadObject, member, members};
+use cells_model::text::{BadObject, members, value_of};
 
 /// The members of an object, values as they stand.
 struct Object<'a>(Vec<(&'a str, String)>);
@@ -13,7 +13,7 @@ struct Object<'a>(Vec<(&'a str, String)>);
 impl<'a> Object<'a> {
     fn read(text: &'a str) -> Result<Self, BadObject> {
         members(text)
-            .map(|found| found.map(|(name, value)| (name, value.to_owned())))
+            .map(|found| found.map(|member| (member.name, member.value.to_owned())))
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -46,7 +46,7 @@ fn is_added(name: &str) -> bool {
 
 /// Metadata and data as the phone sent them; `None` where they are that already.
 pub(super) fn unformat(metadata: &str, data: &str) -> Result<Option<(String, String)>, BadObject> {
-    if member(metadata, "write_fmt_time").is_none() {
+    if value_of(metadata, "write_fmt_time").is_none() {
         return Ok(None);
     }
     let (mut metadata, mut data) = (Object::read(metadata)?, Object::read(data)?);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use runtime_types::json::number;
+use cells_json::text::number;
 
 use super::BadBlock;
 use super::bytes::{Reader, put_planes, put_varint, width_of};
@@ -341,7 +341,7 @@ impl<'b> ColumnReader<'b> {
 }
 
 impl<'b> Column<'b> {
-    /// The values as numbers, NaN where one is none: what `json::number` makes of each text.
+    /// The values as numbers, NaN where one is none: what `text::number` makes of each text.
     pub fn doubles(&self) -> Vec<f64> {
         let of_text = |text: &[u8]| std::str::from_utf8(text).ok().and_then(number).unwrap_or(f64::NAN);
         match self {

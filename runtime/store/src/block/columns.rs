@@ -3,7 +3,7 @@
 //! The head holds what is read without texts: shapes, ids, origins, and the columns of named fields. The
 //! rest holds the other columns, and is unpacked only to rebuild texts.
 
-use runtime_types::json::{member, members, number};
+use cells_json::text::{Member, members, number, value_of};
 
 use super::bytes::{Reader, put_planes, put_u32, put_varint, width_of};
 use super::column::{Column, ColumnReader, ColumnWriter};
@@ -91,7 +91,7 @@ fn untold(rows: &[BlockRow<'_>], groups: &[Group<'_>], field: usize) -> Vec<(usi
 
 /// A named field of `data` that is no time; NaN where it is absent.
 fn named_value(data: &str, field: usize) -> f64 {
-    let value = member(data, NAMES[field - 1]);
+    let value = value_of(data, NAMES[field - 1]);
     if field == FILTER {
         return value.map_or(f64::NAN, |value| f64::from(filter_of(value.as_bytes())));
     }
@@ -328,7 +328,7 @@ impl Fields {
 fn named_values(data: &str) -> [Option<&str>; FIELDS - LATITUDE] {
     let mut values = [None; FIELDS - LATITUDE];
     let mut missing = values.len();
-    for (name, value) in members(data).map_while(Result::ok) {
+    for Member { name, value, .. } in members(data).map_while(Result::ok) {
         let field = NAMES[LATITUDE - 1..].iter().position(|known| *known == name);
         if let Some(field) = field.filter(|field| values[*field].is_none()) {
             values[field] = Some(value);

@@ -1,6 +1,6 @@
 //! What a block knows of its rows without their texts: ids, origins, times.
 
-use runtime_types::{EntryId, TimeField, json::EntryTimes};
+use runtime_types::{EntryId, EntryTimes, TimeField};
 
 use super::bytes::{Reader, put_u32, put_varint};
 use super::{BadBlock, BlockRow};

@@ -30,7 +30,7 @@ pub use columns::Fields;
 pub use meta::BlockMeta;
 use std::sync::{Arc, OnceLock};
 
-use runtime_types::{EntryId, TimeField, json::EntryTimes};
+use runtime_types::{EntryId, EntryTimes, TimeField};
 
 /// The most rows a block may hold.
 pub const ROWS_MAX: usize = 4096;

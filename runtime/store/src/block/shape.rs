@@ -1,6 +1,6 @@
 //! What a skeleton says: where its holes are, and which of them hold the fields that have names here.
 
-use runtime_types::json::members;
+use cells_json::text::{Member, members};
 
 use super::BadBlock;
 use super::scan::{DIGITS, PART, RAW, SCALAR};
@@ -87,8 +87,8 @@ fn field_of(name: &str) -> Option<usize> {
     NAMES.iter().position(|known| *known == name).map(|at| at + 1)
 }
 
-/// Of members with the same name the last time and the first other field count, as for `json::EntryTimes`
-/// and `json::member`.
+/// Of members with the same name the last time and the first other field count, as for `EntryTimes`
+/// and `text::member`.
 fn slots(skeleton: &str, [first, second]: [usize; 2], holes: &[Hole]) -> [Slot; FIELDS] {
     let slot_at = |value: &str| {
         let at = value.as_ptr() as usize - skeleton.as_ptr() as usize;
@@ -102,14 +102,14 @@ fn slots(skeleton: &str, [first, second]: [usize; 2], holes: &[Hole]) -> [Slot; 
     let mut slots = [Slot::Absent; FIELDS];
     let (metadata, data) = (&skeleton[..first], &skeleton[first + 1..second]);
     slots[0] = raw(metadata, 0).unwrap_or_else(|| {
-        let found = members(metadata).map_while(Result::ok).find(|(name, _)| *name == "write_ts");
-        found.map_or(Slot::Absent, |(_, value)| slot_at(value))
+        let found = members(metadata).map_while(Result::ok).find(|member| member.name == "write_ts");
+        found.map_or(Slot::Absent, |member| slot_at(member.value))
     });
     if let Some(raw) = raw(data, first + 1) {
         slots[1..].fill(raw);
         return slots;
     }
-    for (name, value) in members(data).map_while(Result::ok) {
+    for Member { name, value, .. } in members(data).map_while(Result::ok) {
         if let Some(field) = field_of(name)
             && (field < LATITUDE || slots[field] == Slot::Absent)
         {

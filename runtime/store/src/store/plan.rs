@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use runtime_types::json::member;
+use cells_json::text::value_of;
 use runtime_types::{Area, EntryId, Stream, StreamKey, TimeField};
 
 use super::Committed;
@@ -392,7 +392,7 @@ impl<'a> Plan<'a> {
 
 /// The text of `type`, its quotes included; empty where there is none.
 fn kind_of(metadata: &str) -> &str {
-    member(metadata, "type").unwrap_or("")
+    value_of(metadata, "type").unwrap_or("")
 }
 
 /// `None` for an entry without a write time: nothing is the same as that.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use runtime_types::json::{EntryTimes, member, number};
+use cells_json::text::{number, value_of};
+use runtime_types::EntryTimes;
 use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField};
 
 use crate::{Batch, Cursor, LocationRows, NewEntry, OwnedRow, Progress, Snapshot};
@@ -43,7 +44,7 @@ impl Thing {
     }
 
     fn kind(&self) -> String {
-        member(&self.metadata, "type").unwrap_or("").to_owned()
+        value_of(&self.metadata, "type").unwrap_or("").to_owned()
     }
 
     pub fn times(&self) -> EntryTimes {
@@ -243,11 +244,11 @@ fn check_locations(rows: &LocationRows, expected: &[(f64, OwnedRow)], what: &str
             (&rows.longitude, "longitude"),
             (&rows.accuracy, "accuracy"),
         ] {
-            let value = member(&row.data, name).and_then(number).unwrap_or(f64::NAN);
+            let value = value_of(&row.data, name).and_then(number).unwrap_or(f64::NAN);
             let same = column[at] == value || column[at].is_nan() && value.is_nan();
             assert!(same, "{what}: {name} of location {at} is {}, not {value}", column[at]);
         }
-        let filter = match member(&row.data, "filter") {
+        let filter = match value_of(&row.data, "filter") {
             None => 0,
             Some("\"time\"") => 1,
             Some("\"distance\"") => 2,

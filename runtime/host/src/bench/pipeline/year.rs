@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use cells_model::text::{number, value_of};
 use runtime_store::Batch;
-use runtime_types::{StreamKey, json};
+use runtime_types::StreamKey;
 use runtime_user::{CallError, PipelineReport, Runtime, Settings, UserId};
 
 use super::NOW;
@@ -155,8 +156,7 @@ fn run_pipeline(runtime: &Runtime, user: UserId, now: f64) -> Result<PipelineRep
 
 /// An hour after the last entry of a day was written, s.
 fn end_of(day: &[Sample]) -> f64 {
-    let written =
-        day.iter().filter_map(|entry| json::member(&entry.metadata, "write_ts").and_then(json::number));
+    let written = day.iter().filter_map(|entry| value_of(&entry.metadata, "write_ts").and_then(number));
     written.fold(0.0, f64::max) + 3_600.0
 }
 

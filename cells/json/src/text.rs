@@ -7,10 +7,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use crate::eights::{ONES, before, equal};
+use crate::scan;
 
 /// Where a text stops being an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,9 +76,15 @@ pub fn member<'a>(text: &'a str, name: &str) -> Option<Member<'a>> {
     members(text).map_while(Result::ok).find(|member| member.name == name)
 }
 
-/// A JSON number as a finite double, correctly rounded.
+/// The text of the value of the first member of that name, as [`member`] finds it.
+pub fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    member(text, name).map(|member| member.value)
+}
+
+/// A JSON number as a finite double, correctly rounded. The parser of std is twice as fast as serde_json's, but takes
+/// more than the grammar has.
 pub fn number(value: &str) -> Option<f64> {
-    serde_json::from_str(value).ok()
+    scan::is_number(value).then(|| value.parse().ok()).flatten().filter(|number: &f64| number.is_finite())
 }
 
 /// A JSON string, borrowed unless it has escapes.
@@ -109,25 +115,18 @@ pub fn push_text(json: &mut String, text: &str) {
     }
 }
 
-/// Appends a double as JSON, in the fewest digits that mean it; `null` where it is not finite.
+/// Appends a double as JSON, in the fewest digits that mean it; `null` where it is not finite. As serde_json writes it.
 pub fn push_number(json: &mut String, number: f64) {
-    push_short(json, &number);
+    if number.is_finite() {
+        json.push_str(zmij::Buffer::new().format_finite(number));
+    } else {
+        json.push_str("null");
+    }
 }
 
 /// Appends a whole number as JSON.
-pub fn push_whole(json: &mut String, number: u64) {
-    push_short(json, &number);
-}
-
-/// The longest text of a number in JSON, bytes.
-const NUMBER_BYTES_MAX: usize = 32;
-
-fn push_short(json: &mut String, number: &impl Serialize) {
-    let mut bytes = [0; NUMBER_BYTES_MAX];
-    let mut rest = &mut bytes[..];
-    serde_json::to_writer(&mut rest, number).expect("a number is shorter than the buffer");
-    let count = NUMBER_BYTES_MAX - rest.len();
-    json.push_str(std::str::from_utf8(&bytes[..count]).expect("a number is ASCII"));
+pub fn push_whole(json: &mut String, number: i64) {
+    json.push_str(itoa::Buffer::new().format(number));
 }
 
 impl<'a> Members<'a> {
@@ -170,10 +169,7 @@ impl<'a> Members<'a> {
             }
             Some(b'{' | b'[') => self.skip_nested(),
             _ => {
-                let rest = &bytes[self.at..];
-                let end =
-                    rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']' | b'"' | b'{' | b'['));
-                self.at = end.map_or(bytes.len(), |end| self.at + end);
+                self.at += before_end(&bytes[self.at..]);
                 match self.byte() {
                     Some(b',' | b'}' | b']') => Ok(()),
                     Some(_) => Err(self.bad("two values without a comma")),
@@ -257,11 +253,23 @@ fn before_quote(bytes: &[u8]) -> usize {
     before(bytes, |word| equal(word, b'"') | equal(word, b'\\'), |byte| matches!(byte, b'"' | b'\\'))
 }
 
+/// How many bytes come before the first comma, quote, brace or square bracket.
+#[inline]
+fn before_end(bytes: &[u8]) -> usize {
+    let marks = |word: u64| {
+        let lower = word | (ONES * u64::from(BIT));
+        equal(word, b',') | equal(word, b'"') | equal(lower, b'{') | equal(lower, b'}')
+    };
+    before(bytes, marks, |byte| matches!(byte, b',' | b'"') || matches!(byte | BIT, b'{' | b'}'))
+}
+
+/// In which square brackets differ from braces.
+const BIT: u8 = 0x20;
+
 /// How many bytes come before the first quote, brace or square bracket, or a control character that differs from a
 /// quote in one bit.
 #[inline]
 fn before_structure(bytes: &[u8]) -> usize {
-    const BIT: u8 = 0x20;
     let marks = |word: u64| {
         let word = word | (ONES * u64::from(BIT));
         equal(word, b'"') | equal(word, b'{') | equal(word, b'}')
@@ -454,6 +462,21 @@ mod tests {
         let want = r#"{"a_b" : "c.d", "e":[{"x_y":{"z__w":1.5}}],"":"\".:"}"#;
         assert_eq!(without_dots_in_names(text), want);
         assert!(matches!(without_dots_in_names(want), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn numbers_are_written_as_serde_json_writes_them() {
+        for number in [0.0, -0.0, 1.0, -122.4194155, 1_440_700_000.123, 1e-7, 5e-324, 1e16, 1.5e300, f64::NAN]
+        {
+            let mut text = String::new();
+            push_number(&mut text, number);
+            assert_eq!(text, serde_json::to_string(&number).expect("a number"));
+        }
+        for number in [0, -1, 1_999, i64::MIN, i64::MAX] {
+            let mut text = String::new();
+            push_whole(&mut text, number);
+            assert_eq!(text, number.to_string());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! asked for, and has built nothing. Values that are walked over do not recurse.
 //!
 //! ```
-//! use cells_model::scan::Scan;
+//! use cells_json::scan::Scan;
 //! let text = r#"{"a":[1],"ts":2.5}"#;
 //! let mut scan = Scan::new(text.as_bytes());
 //! let (mut more, mut ts) = (scan.open()?, None);
@@ -18,7 +18,7 @@
 //! }
 //! scan.end()?;
 //! assert_eq!(ts, Some("2.5"));
-//! # Ok::<(), cells_model::scan::BadJson>(())
+//! # Ok::<(), cells_json::scan::BadJson>(())
 //! ```
 
 use crate::eights::{ONES, before, equal};
@@ -328,6 +328,12 @@ fn escape(bytes: &[u8]) -> Option<usize> {
         b'u' => bytes.get(2..6)?.iter().all(u8::is_ascii_hexdigit).then_some(6),
         _ => None,
     }
+}
+
+/// Whether the whole text is a number, without space around it.
+pub(crate) fn is_number(text: &str) -> bool {
+    let mut scan = Scan::new(text.as_bytes());
+    scan.number().is_ok() && scan.at == text.len()
 }
 
 /// Whether the whole text is one JSON value that nests at most `levels` deep.

@@ -1,0 +1,10 @@
+//! JSON as it stands: texts are read, checked and changed without building what they mean.
+//!
+//! * [`text`]: the members of objects that are trusted to be sound, and texts with some members changed.
+//!   [`scan`]: one pass that checks all of a text.
+//! * Invariants: bytes that nobody asked to change are not changed; nothing recurses, whatever a text holds.
+//! * Not here: what members mean (`cells/model`, `runtime/types`).
+
+mod eights;
+pub mod scan;
+pub mod text;
