@@ -11,11 +11,14 @@ pub fn table(rows: &[Comparison]) -> String {
     writeln!(text, "{line}").expect("a text takes what it is given");
     for row in rows {
         let other = number(row.other);
-        let ratio = if row.ratio.is_nan() { String::new() } else { format!("{:.2}×", row.ratio) };
-        let noise = if row.ratio.is_nan() {
-            String::new()
+        // Where little is compared with much, two digits behind the point would not tell whether a target is met.
+        let digits = if row.ratio < 0.1 { 4 } else { 2 };
+        let (ratio, noise) = if row.ratio.is_nan() {
+            (String::new(), String::new())
         } else {
-            format!("({:.2}–{:.2})", row.ratio_p25, row.ratio_p75)
+            let [ratio, p25, p75] =
+                [row.ratio, row.ratio_p25, row.ratio_p75].map(|ratio| format!("{ratio:.digits$}"));
+            (format!("{ratio}×"), format!("({p25}–{p75})"))
         };
         let verdict = if row.met { "met" } else { "MISSED" };
         let what =
@@ -38,5 +41,28 @@ fn number(value: f64) -> String {
         large if large.abs() >= 100.0 => format!("{large:.0}"),
         middle if middle.abs() >= 1.0 => format!("{middle:.2}"),
         small => format!("{small:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_ratio_is_printed_to_the_digit_that_decides() {
+        let row = Comparison {
+            ratio: 0.0097,
+            ratio_p25: 0.0096,
+            ratio_p75: 0.0104,
+            ..Comparison::figure("x", 1.0, "ms", "", true)
+        };
+        assert!(table(&[row]).contains("0.0097× (0.0096–0.0104)"));
+        let row = Comparison {
+            ratio: 1.726,
+            ratio_p25: 1.7,
+            ratio_p75: 1.75,
+            ..Comparison::figure("x", 1.0, "ms", "", true)
+        };
+        assert!(table(&[row]).contains("1.73× (1.70–1.75)"));
     }
 }
