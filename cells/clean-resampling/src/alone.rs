@@ -92,12 +92,10 @@ impl Found {
         });
         row.insert("index".to_owned(), index.to_string());
         if entry.write_ts.is_finite() {
-            let write_ts = text::member(entry.metadata, "write_ts").map(|member| member.value.to_owned());
+            let write_ts = text::value_of(entry.metadata, "write_ts").map(str::to_owned);
             row.extend(write_ts.map(|write_ts| ("metadata_write_ts".to_owned(), write_ts)));
         }
-        row.extend(
-            text::member(entry.text, "user_id").map(|user| ("user_id".to_owned(), user.value.to_owned())),
-        );
+        row.extend(text::value_of(entry.text, "user_id").map(|user| ("user_id".to_owned(), user.to_owned())));
         self.rows.insert(entry.id, row);
     }
 }

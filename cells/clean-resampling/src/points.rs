@@ -101,7 +101,7 @@ pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sampl
     let zone = match zone {
         Some(name) => zones.number(&name),
         None => {
-            let name = text::member(metadata, "time_zone").and_then(|name| text::string(name.value));
+            let name = text::value_of(metadata, "time_zone").and_then(text::string);
             zones.number(name.as_deref().unwrap_or(SERVER_ZONE))
         }
     };
@@ -126,8 +126,8 @@ fn zone_of(local_dt: &str) -> Option<Option<Cow<'_, str>>> {
     if !local_dt.starts_with('{') {
         return None;
     }
-    match text::member(local_dt, "timezone") {
-        Some(zone) => text::optional(zone.value, text::string),
+    match text::value_of(local_dt, "timezone") {
+        Some(zone) => text::optional(zone, text::string),
         None => Some(None),
     }
 }

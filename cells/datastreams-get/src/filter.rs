@@ -46,7 +46,7 @@ impl DateFilter {
         };
         let Some(local) = text::member(object, name) else { return false };
         self.parts.iter().all(|(part, from, to)| {
-            let value = text::member(local.value, part).and_then(|member| member.value.parse::<i64>().ok());
+            let value = text::value_of(local.value, part).and_then(|value| value.parse::<i64>().ok());
             value.is_some_and(|value| {
                 if from <= to { (*from..=*to).contains(&value) } else { value >= *from || value <= *to }
             })
@@ -77,6 +77,6 @@ impl Filter<'_> {
 }
 
 fn is_from_phone(metadata: &str) -> bool {
-    let kind = text::member(metadata, "type").and_then(|member| text::string(member.value));
+    let kind = text::value_of(metadata, "type").and_then(text::string);
     matches!(kind.as_deref(), Some("message" | "sensor-data" | "rw-document"))
 }

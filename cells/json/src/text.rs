@@ -84,7 +84,10 @@ pub fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 /// A JSON number as a finite double, correctly rounded. The parser of std is twice as fast as serde_json's, but takes
 /// more than the grammar has.
 pub fn number(value: &str) -> Option<f64> {
-    scan::is_number(value).then(|| value.parse().ok()).flatten().filter(|number: &f64| number.is_finite())
+    if !scan::is_number(value) {
+        return None;
+    }
+    value.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// A JSON string, borrowed unless it has escapes.
@@ -253,6 +256,9 @@ fn before_quote(bytes: &[u8]) -> usize {
     before(bytes, |word| equal(word, b'"') | equal(word, b'\\'), |byte| matches!(byte, b'"' | b'\\'))
 }
 
+/// The bit in which square brackets differ from braces.
+const BIT: u8 = 0x20;
+
 /// How many bytes come before the first comma, quote, brace or square bracket.
 #[inline]
 fn before_end(bytes: &[u8]) -> usize {
@@ -262,9 +268,6 @@ fn before_end(bytes: &[u8]) -> usize {
     };
     before(bytes, marks, |byte| matches!(byte, b',' | b'"') || matches!(byte | BIT, b'{' | b'}'))
 }
-
-/// In which square brackets differ from braces.
-const BIT: u8 = 0x20;
 
 /// How many bytes come before the first quote, brace or square bracket, or a control character that differs from a
 /// quote in one bit.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use cells_sdk::model::Point;
 use cells_sdk::model::text::{members, number, optional, string, value_of};
-use cells_sdk::model::time::SERVER_ZONE;
+use cells_sdk::model::time::{BadTime, LocalDt, SERVER_ZONE, local};
 
 /// A point's data as far as stages copy it. Phones' points always have it all once they are taken in; a history from
 /// elsewhere may lack its local time, and then the stage works that out.
@@ -55,6 +55,11 @@ impl<'a> PointText<'a> {
         let own = self.local_dt.and_then(|local_dt| value_of(local_dt, "timezone")).and_then(string);
         own.or_else(|| value_of(metadata, "time_zone").and_then(string)).unwrap_or(Cow::Borrowed(SERVER_ZONE))
     }
+
+    /// Its local time worked out: in that zone, or in the server's where nobody knows it.
+    pub fn work_out_local_time(&self, metadata: &str) -> Result<(LocalDt, String), BadTime> {
+        local(self.ts, &self.zone(metadata)).or_else(|_| local(self.ts, SERVER_ZONE))
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +88,14 @@ mod tests {
             assert_eq!(point.zone(r#"{"time_zone":"Europe/Zurich"}"#), "Europe/Zurich");
             assert_eq!(point.zone("{}"), SERVER_ZONE);
         }
+    }
+
+    #[test]
+    fn local_time_is_worked_out_in_the_servers_zone_where_nobody_knows_the_points() {
+        let point = PointText::read(r#"{"ts":0,"latitude":1,"longitude":2}"#).expect("sound");
+        let fmt_time = |metadata: &str| point.work_out_local_time(metadata).map(|(_, fmt_time)| fmt_time);
+        assert_eq!(fmt_time(r#"{"time_zone":"Asia/Tokyo"}"#).as_deref(), Ok("1970-01-01T09:00:00+09:00"));
+        assert_eq!(fmt_time(r#"{"time_zone":"No/Where"}"#), fmt_time("{}"));
     }
 
     #[test]

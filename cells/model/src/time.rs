@@ -204,30 +204,6 @@ impl LocalTime<'_> {
     }
 }
 
-/// A number in decimal digits. Entries are full of local times, and the formatter of the standard library costs
-/// several times as much.
-struct Digits {
-    bytes: [u8; 10],
-    start: usize,
-}
-
-impl Digits {
-    /// With leading zeros up to `width` digits, which are 1 to 10.
-    fn of(mut number: u32, width: usize) -> Self {
-        let (mut bytes, mut start) = ([b'0'; 10], 10);
-        while number > 0 || start > 10 - width {
-            start -= 1;
-            bytes[start] = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-        Self { bytes, start }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-}
-
 /// The longest text of a local time: a year of four digits with its sign, microseconds, an offset with seconds.
 const FMT_TIME_BYTES_MAX: usize = 40;
 
@@ -251,8 +227,16 @@ impl Short {
         self.len += bytes.len();
     }
 
-    fn put_number(&mut self, number: u32, width: usize, behind: &[u8]) {
-        self.put(Digits::of(number, width).as_bytes());
+    /// A number with leading zeros up to `width` digits, which are 1 to 10. Entries are full of local times, and the
+    /// formatter of the standard library costs several times as much.
+    fn put_number(&mut self, mut number: u32, width: usize, behind: &[u8]) {
+        let (mut digits, mut start) = ([b'0'; 10], 10);
+        while number > 0 || start > 10 - width {
+            start -= 1;
+            digits[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        self.put(&digits[start..]);
         self.put(behind);
     }
 }

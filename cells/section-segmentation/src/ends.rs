@@ -2,7 +2,7 @@
 
 use cells_geometry::Position;
 use cells_locations::{Found, PointText, at_time, for_each_entry};
-use cells_sdk::model::time::{BadTime, LocalDt, SERVER_ZONE, Zones, local};
+use cells_sdk::model::time::{BadTime, LocalDt, SERVER_ZONE, Zones};
 use cells_sdk::model::{EntryId, Point};
 use cells_sdk::{Query, ReadEntries, TimeField};
 
@@ -46,14 +46,9 @@ impl Moment {
         };
         let point = PointText::read(&entry.data).map_err(|error| bad(&error))?;
         let zone = point.zone(&entry.metadata).into_owned();
-        let fmt_time = match point.fmt_time {
-            Some(fmt_time) => fmt_time.into_owned(),
-            None => {
-                local(point.ts, &zone)
-                    .or_else(|_| local(point.ts, SERVER_ZONE))
-                    .map_err(|error| bad(&error))?
-                    .1
-            }
+        let fmt_time = match &point.fmt_time {
+            Some(fmt_time) => fmt_time.clone().into_owned(),
+            None => point.work_out_local_time(&entry.metadata).map_err(|error| bad(&error))?.1,
         };
         Ok(Self { ts: point.ts, zone, fmt_time, loc: point.loc })
     }

@@ -3,7 +3,7 @@
 use cells_geometry::Position;
 use cells_locations::{Found, PointText, at_time};
 use cells_sdk::ReadEntries;
-use cells_sdk::model::time::{LocalDt, SERVER_ZONE, local};
+use cells_sdk::model::time::LocalDt;
 use cells_sdk::model::{EntryId, Point};
 
 use crate::SegmentError;
@@ -47,9 +47,7 @@ impl Fix {
         let known = point.local_dt.and_then(|text| serde_json::from_str(text).ok());
         let (local_dt, fmt_time) = match (known, &point.fmt_time) {
             (Some(local_dt), Some(fmt_time)) => (local_dt, fmt_time.clone().into_owned()),
-            _ => local(point.ts, &point.zone(&entry.metadata))
-                .or_else(|_| local(point.ts, SERVER_ZONE))
-                .map_err(|error| bad(&error))?,
+            _ => point.work_out_local_time(&entry.metadata).map_err(|error| bad(&error))?,
         };
         Ok(Self { ts: point.ts, local_dt, fmt_time, loc: point.loc })
     }

@@ -144,7 +144,7 @@ fn parse_text(entry: &str, depth: usize) -> Result<Parsed<'_>, BadEntry> {
 }
 
 fn normalise_data<'a>(parsed: &mut Parsed<'a>, data: &'a str) {
-    let ts = text::member(data, "ts").and_then(|member| text::number(member.value));
+    let ts = text::value_of(data, "ts").and_then(text::number);
     if let Some(ts) = ts {
         parsed.data_ts = Some(seconds(ts));
         parsed.data = in_seconds(data, "ts", ts);

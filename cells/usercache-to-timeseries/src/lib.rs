@@ -96,7 +96,7 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
     }
 
     fn handle(&mut self, entry: &Entry<'_>) -> Result<(), String> {
-        let kind = text::member(entry.metadata, "type").and_then(|member| text::string(member.value));
+        let kind = text::value_of(entry.metadata, "type").and_then(text::string);
         if kind.as_deref() == Some("document") {
             return Ok(());
         }

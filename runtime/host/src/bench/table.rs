@@ -50,19 +50,11 @@ mod tests {
 
     #[test]
     fn a_small_ratio_is_printed_to_the_digit_that_decides() {
-        let row = Comparison {
-            ratio: 0.0097,
-            ratio_p25: 0.0096,
-            ratio_p75: 0.0104,
-            ..Comparison::figure("x", 1.0, "ms", "", true)
+        let printed = |ratio, ratio_p25, ratio_p75| {
+            let figure = Comparison::figure("x", 1.0, "ms", "", true);
+            table(&[Comparison { ratio, ratio_p25, ratio_p75, ..figure }])
         };
-        assert!(table(&[row]).contains("0.0097× (0.0096–0.0104)"));
-        let row = Comparison {
-            ratio: 1.726,
-            ratio_p25: 1.7,
-            ratio_p75: 1.75,
-            ..Comparison::figure("x", 1.0, "ms", "", true)
-        };
-        assert!(table(&[row]).contains("1.73× (1.70–1.75)"));
+        assert!(printed(0.0097, 0.0096, 0.0104).contains("0.0097× (0.0096–0.0104)"));
+        assert!(printed(1.726, 1.7, 1.75).contains("1.73× (1.70–1.75)"));
     }
 }
