@@ -5,7 +5,7 @@
 //! * Against: the reference's own seconds of computing for the same days, its database left out (`baseline.csv`); the
 //!   same stages compiled natively and called directly; a day after a week against a day after a year.
 //! * Counts: CPU of the stages' thread, whole runs: store, sandbox, the commit, the rewriting of old blocks. Start,
-//!   import and export are not in it.
+//!   import and export are in no sum and printed apart, by the clock.
 //! * Sketch: one commit, 1 ms; 13 fresh instances, 0.1 ms each; what they compute is 5 ms native.
 
 mod days;
@@ -13,10 +13,12 @@ mod native;
 mod year;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use runtime_types::Area;
 use runtime_user::{PipelineReport, Runtime, Settings};
 
-use super::rounds::{Comparison, quantile};
+use super::rounds::{Comparison, quantile, time};
 use super::{BenchError, Figures};
 use crate::cells;
 use days::Day;
@@ -35,13 +37,16 @@ pub(super) fn largest_day() -> Result<Option<(String, Vec<u8>)>, BenchError> {
 
 pub(super) fn run() -> Figures {
     let folder = tempfile::tempdir()?;
-    let runtime = Runtime::open(Settings::at(folder.path()), cells::BUILT_IN)?;
+    let (start, runtime) = time(|| Runtime::open(Settings::at(folder.path()), cells::BUILT_IN));
+    let runtime = runtime?;
     let days = days::recorded()?;
     let mut figures = Vec::new();
     if days.is_empty() {
         println!("  no recorded days are here: only simulated ones are measured");
     } else {
         figures.extend(against_the_reference(&runtime, &days)?);
+        let start_ms = start.as_secs_f64() * 1e3;
+        figures.push(Comparison::figure("  start of the runtime, apart", start_ms, "ms", "", true));
         figures.extend(native::run(&runtime, &days)?);
     }
     runtime.shutdown();
@@ -56,8 +61,11 @@ fn against_the_reference(runtime: &Runtime, days: &[Day]) -> Figures {
     for day in days {
         let mut stages = BTreeMap::<String, Vec<f64>>::new();
         for (round, sum) in rounds.iter_mut().enumerate() {
-            let report = run_day(runtime, day, round)?;
+            let DayRun { report, import, export } = run_day(runtime, day, round)?;
             *sum += report.cpu_us() as f64;
+            for (what, took) in [("import, apart", import), ("export, apart", export)] {
+                stages.entry(what.to_owned()).or_default().push(took.as_secs_f64() * 1e6);
+            }
             let keeping = report.keeping.cpu_us as f64;
             stages.entry("on disk, old blocks rewritten".to_owned()).or_default().push(keeping);
             for stage in report.stages {
@@ -94,15 +102,26 @@ fn against_the_reference(runtime: &Runtime, days: &[Day]) -> Figures {
     Ok(figures)
 }
 
-fn run_day(runtime: &Runtime, day: &Day, round: usize) -> Result<PipelineReport, BenchError> {
+/// What a day's run did, and how long it took by the clock to bring the day in and its diary out.
+struct DayRun {
+    report: PipelineReport,
+    import: Duration,
+    export: Duration,
+}
+
+fn run_day(runtime: &Runtime, day: &Day, round: usize) -> Result<DayRun, BenchError> {
     let (user, _) = runtime.people().add(&format!("{} {round}", day.name), NOW)?;
-    runtime.import(user, &day.dump, NOW).map_err(|error| BenchError::Network(error.to_string()))?;
+    let broken = |error: &dyn std::fmt::Display| BenchError::Network(error.to_string());
+    let (import, imported) = time(|| runtime.import(user, &day.dump, NOW));
+    imported.map_err(|error| broken(&error))?;
     let report = runtime.run_pipeline(user, NOW)?;
+    let (export, exported) = time(|| runtime.dump(user, &[Area::Timeseries], &mut std::io::sink()));
+    exported.map_err(|error| broken(&error))?;
     match report.failed() {
         Some(failed) => Err(BenchError::Network(format!("{}: {:?}", failed.stage, failed.failure))),
         None => {
             runtime.put_to_sleep(user);
-            Ok(report)
+            Ok(DayRun { report, import, export })
         }
     }
 }
