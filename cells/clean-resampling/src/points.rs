@@ -1,6 +1,6 @@
 //! The points of a run as numbers: what sections are cleaned from.
 //!
-//! * Units: seconds, degrees, metres. An altitude that is absent is NaN.
+//! * Units: seconds, degrees, metres. An altitude that is absent, or is no number, is NaN.
 //! * Order: by `ts`, then id. Exact duplicates are dropped, as whenever the reference reads points as a table.
 //! * A point without a time or a place is passed over and counted.
 //! * Memory: about 100 bytes a point.
@@ -77,7 +77,8 @@ pub struct Points {
     pub unplaced: usize,
 }
 
-/// Reads one point; `None` where it has no time or no place, or one of its members is of another kind.
+/// Reads one point; `None` where it has no time or no place, or one of the members that tell
+/// these is of another kind.
 pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sample> {
     let (mut ts, mut latitude, mut longitude) = (None, None, None);
     let (mut altitude, mut loc, mut zone) = (None, None, None);
@@ -86,7 +87,7 @@ pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sampl
             "ts" => ts = Some(text::number(member.value)?),
             "latitude" => latitude = Some(member.value),
             "longitude" => longitude = Some(member.value),
-            "altitude" => altitude = text::optional(member.value, text::number)?,
+            "altitude" => altitude = text::number(member.value),
             "loc" => loc = Some(member.value),
             "local_dt" => zone = text::optional(member.value, zone_of)?.flatten(),
             _ => {}

@@ -131,7 +131,7 @@ fn path_of(track: &Track, rows: &Range<usize>, points: &Points) -> Path {
             Path::Alone(Alone { row: rows.start, ts: track.samples[0].ts, distance: 0.0, speed: 0.0 })
         }
         ([_], _) => Path::Steps(Vec::new()),
-        (samples, _) => Path::Steps(resample(samples, points.any_altitude)),
+        (samples, _) => Path::Steps(resample(samples)),
     }
 }
 
