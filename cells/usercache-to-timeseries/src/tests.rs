@@ -131,7 +131,7 @@ fn a_motion_needs_a_kind_and_a_transition_needs_a_state() {
         for transition in ["", r#","transition":null"#] {
             let data = format!(r#"{{"currState":"{state}"{transition}}}"#);
             let (_, data) = formatted(platform, "statemachine/transition", &data).expect("sound");
-            assert_eq!((&data["curr_state"], &data["transition"]), (&2.into(), &serde_json::Value::Null));
+            assert_eq!((&data["curr_state"], &data["transition"]), (&2.into(), &Value::Null));
         }
     }
 }
