@@ -94,7 +94,10 @@ mod tests {
         let (from, to) = (at(-16.8, 179.75), at(-16.9, -179.75));
         for (elapsed, longitude) in [(0.0, 179.75), (7.5, 179.875), (15.0, 180.0), (30.0, -179.75)] {
             let there = between(from, to, elapsed, 30.0).longitude;
-            assert!(degrees_east(there, longitude).abs() < 1e-9 && there.abs() <= 180.0, "{elapsed} s: {there}");
+            assert!(
+                degrees_east(there, longitude).abs() < 1e-9 && there.abs() <= 180.0,
+                "{elapsed} s: {there}"
+            );
         }
     }
 

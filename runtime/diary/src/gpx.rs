@@ -56,7 +56,8 @@ impl<W: Write> Tracks<W> {
             LABELS.into_iter().filter_map(|name| Some((name, label(&trip.entry, name)?))).collect();
         let told: Vec<String> = trip.sections.iter().map(told).collect();
         let said = labels.iter().map(|(name, label)| format!("{}: {label}", name.replace('_', " ")));
-        let desc: Vec<String> = Some(told.join(", ")).filter(|told| !told.is_empty()).into_iter().chain(said).collect();
+        let desc: Vec<String> =
+            Some(told.join(", ")).filter(|told| !told.is_empty()).into_iter().chain(said).collect();
         if !desc.is_empty() {
             self.text("desc", &desc.join("; "))?;
         }
@@ -115,8 +116,9 @@ impl<W: Write> Tracks<W> {
     fn text(&mut self, name: &str, text: &str) -> io::Result<()> {
         self.open(name)?;
         let spaced = text.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter });
-        let text: String =
-            spaced.filter(|letter| !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}')).collect();
+        let text: String = spaced
+            .filter(|letter| !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}'))
+            .collect();
         self.xml.write_event(Event::Text(BytesText::new(&text)))?;
         self.close(name)
     }

@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn a_line_over_the_180th_meridian_is_cut_there() {
         let pieces = pieces(&[fix(0.0, 179.75, -16.0), fix(30.0, -179.25, -17.0)]);
-        let there = pieces.iter().map(|piece| piece.iter().map(|point| point.coordinates).collect::<Vec<_>>());
+        let there =
+            pieces.iter().map(|piece| piece.iter().map(|point| point.coordinates).collect::<Vec<_>>());
         let there: Vec<_> = there.collect();
         assert_eq!(there, [[[179.75, -16.0], [180.0, -16.25]], [[-180.0, -16.25], [-179.25, -17.0]]]);
         assert_eq!((pieces[0][1].ts, pieces[0][1].altitude), (7.5, Some(7.5)));

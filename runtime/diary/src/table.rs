@@ -43,7 +43,8 @@ impl<W: Write> Table<W> {
 
     pub fn trip(&mut self, trip: &Trip) -> io::Result<()> {
         let entry = &trip.entry;
-        let [start, end] = [(trip.start_ts, "start"), (trip.end_ts, "end")].map(|(ts, of)| Times::of(entry, ts, of));
+        let [start, end] =
+            [(trip.start_ts, "start"), (trip.end_ts, "end")].map(|(ts, of)| Times::of(entry, ts, of));
         let [from, to] =
             [(&trip.start_place, "start_loc"), (&trip.end_place, "end_loc")].map(|(place, own)| {
                 let place = place.as_ref().and_then(|place| place.coordinates("location"));
@@ -108,7 +109,9 @@ fn text(text: &str) -> String {
     let is_kept = |letter: &char| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t');
     let text: String = text.chars().filter(is_kept).collect();
     let begins_formula = text.starts_with(['\t', '\r', '\n'])
-        || text.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}').starts_with(FORMULA);
+        || text
+            .trim_start_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}')
+            .starts_with(FORMULA);
     if begins_formula { format!("'{text}") } else { text }
 }
 

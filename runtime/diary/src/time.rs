@@ -46,7 +46,10 @@ mod tests {
         assert_eq!(utc(1_760_072_400.0).as_deref(), Some("2025-10-10T05:00:00.000000Z"));
         assert_eq!(utc(1_760_072_400.25).as_deref(), Some("2025-10-10T05:00:00.250000Z"));
         assert_eq!(utc_to_the_millisecond(1_760_072_400.0).as_deref(), Some("2025-10-10T05:00:00.000Z"));
-        assert_eq!(utc_to_the_millisecond(1_760_072_400.123_456).as_deref(), Some("2025-10-10T05:00:00.123Z"));
+        assert_eq!(
+            utc_to_the_millisecond(1_760_072_400.123_456).as_deref(),
+            Some("2025-10-10T05:00:00.123Z")
+        );
         assert_eq!(utc(f64::NAN), None);
         assert_eq!(utc(1e300), None);
     }
@@ -60,7 +63,14 @@ mod tests {
             at(Some("No/Where"), Some("2025-10-10T08:00:00.5+03:00")).as_deref(),
             Some("2025-10-10T08:00:00.500000")
         );
-        for odd in ["", "?", "2025-10-10", "2025-10-10T08:00:00.1234567Z", "2025-10-10T08:00:00=1", "2025-10-10T08:00:0ü"] {
+        for odd in [
+            "",
+            "?",
+            "2025-10-10",
+            "2025-10-10T08:00:00.1234567Z",
+            "2025-10-10T08:00:00=1",
+            "2025-10-10T08:00:0ü",
+        ] {
             assert_eq!(at(None, Some(odd)), None, "{odd}");
         }
     }

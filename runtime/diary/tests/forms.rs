@@ -314,7 +314,11 @@ fn csv_has_no_cell_of_text_that_a_spreadsheet_would_take_for_a_formula() {
         let of = |name: &str| row.get(heading.iter().position(|column| column == name).expect("a column"));
         assert_eq!((of("purpose_confirm"), of("main_mode")), (Some(want), Some(want)));
         assert_eq!((of("start_time_zone"), of("modes_m")), (Some(want), Some(&*format!("{want} 5"))));
-        assert_eq!((of("start_longitude"), of("start_latitude")), (Some("-8.5"), Some("-47")), "numbers stay");
+        assert_eq!(
+            (of("start_longitude"), of("start_latitude")),
+            (Some("-8.5"), Some("-47")),
+            "numbers stay"
+        );
     }
 }
 
@@ -324,7 +328,11 @@ fn what_has_no_length_is_a_point() {
     let stop = json!({"trip_id": id(1_001), "enter_ts": DAY + 520.0, "exit_ts": DAY + 530.0, "enter_loc": at, "exit_loc": at});
     let mut day = Day::default().trip(1_000, 100.0, json!({})).entry(7, "analysis/cleaned_stop", stop);
     for (number, ts) in [(8, 650.0), (9, 690.0)] {
-        day = day.entry(number, "analysis/recreated_location", json!({"ts": DAY + ts, "loc": point(8.1, 47.1)}));
+        day = day.entry(
+            number,
+            "analysis/recreated_location",
+            json!({"ts": DAY + ts, "loc": point(8.1, 47.1)}),
+        );
     }
     let shown = day.json(Format::Geojson);
     let features = shown["features"].as_array().expect("a list");

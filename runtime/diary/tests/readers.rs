@@ -41,7 +41,8 @@ fn other_programs_read_every_export_without_a_complaint() {
         let memory = days::memory(&trips);
         for (format, name) in FORMATS {
             let mut out = Vec::new();
-            write(&mut InMemory(&memory), format, f64::NEG_INFINITY, f64::INFINITY, &mut out).expect("written");
+            write(&mut InMemory(&memory), format, f64::NEG_INFINITY, f64::INFINITY, &mut out)
+                .expect("written");
             std::fs::write(folder.path().join(format!("{number}.{name}")), out).expect("written");
         }
         made.push(trips);
@@ -51,5 +52,9 @@ fn other_programs_read_every_export_without_a_complaint() {
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     let complaints = String::from_utf8_lossy(&read.stdout).into_owned();
     let first = complaints.split('.').next().and_then(|number| number.parse::<usize>().ok());
-    assert!(complaints.is_empty(), "{complaints}\nthe first of these is {:?}", first.map(|number| &made[number]));
+    assert!(
+        complaints.is_empty(),
+        "{complaints}\nthe first of these is {:?}",
+        first.map(|number| &made[number])
+    );
 }

@@ -37,7 +37,8 @@ pub fn trips() -> impl Strategy<Value = Vec<Trip>> {
 
 fn trip() -> impl Strategy<Value = Trip> {
     let pause_s = prop_oneof![Just(600.0), Just(3_600.5), 0.0..40_000.0];
-    let zone = prop::sample::select(vec!["Europe/Zurich", "Pacific/Fiji", "America/New_York", "No/Where", "UTC"]);
+    let zone =
+        prop::sample::select(vec!["Europe/Zurich", "Pacific/Fiji", "America/New_York", "No/Where", "UTC"]);
     let longitude =
         prop_oneof![179.5..=180.0, -180.0..=-179.5, -180.0..=180.0, Just(180.0), Just(-180.0), Just(0.0)];
     let latitude = prop_oneof![-60.0..60.0, 89.5..=90.0, -90.0..=-89.5];
