@@ -4,6 +4,9 @@
 //! A location enters the filtered stream where it is accurate to under 200 m, repeats no other, and was not
 //! filtered before. Its entry is copied as it is, under another key.
 //!
+//! * Not as the reference: a location that does not say how accurate it is enters too, since a phone that never says
+//!   so would otherwise have no diary.
+//!
 //! * Units: seconds, metres, degrees. The window is on `metadata.write_ts`, closed at both ends.
 //! * Memory: 53 bytes a location of the window and one page of texts.
 //! * Not here: whether it runs at all; phones that filter themselves do not need it.
@@ -94,14 +97,20 @@ fn accepted(locations: &Locations, known: &Locations) -> Vec<usize> {
     let mut seen = HashSet::new();
     let rows = locations.columns();
     (0..locations.len())
-        .filter(|row| locations.is_placed(*row) && rows.accuracy[*row] < ACCURACY_M_MAX)
+        .filter(|row| locations.is_placed(*row) && is_accurate(rows.accuracy[*row]))
         .filter(|row| {
             // Adding zero makes the two zeros one.
             let numbers = [rows.latitude[*row], rows.longitude[*row], rows.ts[*row], rows.accuracy[*row]];
-            seen.insert(numbers.map(|number| (number + 0.0).to_bits()))
+            let bits = |number: f64| if number.is_nan() { f64::NAN } else { number + 0.0 }.to_bits();
+            seen.insert(numbers.map(bits))
         })
         .filter(|row| millis(rows.ts[*row]).is_some_and(|millis| !known.contains(&millis)))
         .collect()
+}
+
+/// Whether nothing speaks against a location: its accuracy, m, is good or not known.
+fn is_accurate(accuracy_m: f64) -> bool {
+    accuracy_m.is_nan() || accuracy_m < ACCURACY_M_MAX
 }
 
 /// The whole milliseconds of a time in s, cut towards zero; `None` for what is no number.

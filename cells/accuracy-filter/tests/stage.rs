@@ -28,14 +28,25 @@ fn made(memory: &Memory) -> Vec<f64> {
 fn only_fixes_accurate_to_under_200_m_are_copied_and_byte_for_byte() {
     let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY, 47.0, 199.0));
     memory = with(memory, LOCATION, DAY + 2.0, &fix(DAY + 1.0, 47.0, 200.0));
-    memory = with(memory, LOCATION, DAY + 3.0, r#"{"ts":1700000002,"latitude":47,"longitude":8}"#);
     let outcome = memory.run_stage(run, NOW, Outcome::default()).expect("works");
-    assert_eq!(outcome.processed_through, Some(DAY + 3.0));
+    assert_eq!(outcome.processed_through, Some(DAY + 2.0));
     assert_eq!(made(&memory), [0.0]);
     let copy = memory.of_key(FILTERED)[0];
     assert_eq!(copy.data, fix(DAY, 47.0, 199.0));
     assert!(copy.metadata.contains(r#""odd":1.50"#) && copy.metadata.contains(FILTERED), "{}", copy.metadata);
     assert_eq!(copy.time(TimeField::WriteTs), DAY + 1.0);
+}
+
+#[test]
+fn a_fix_that_does_not_say_how_accurate_it_is_is_copied_once() {
+    let mut memory = Memory::new();
+    for (second, accuracy) in [(0, ""), (1, r#","accuracy":null"#), (1, ""), (2, r#","accuracy":300"#)] {
+        let ts = DAY + f64::from(second);
+        let data = format!(r#"{{"ts":{ts},"latitude":47,"longitude":8{accuracy}}}"#);
+        memory = with(memory, LOCATION, ts, &data);
+    }
+    memory.run_stage(run, NOW, Outcome::default()).expect("works");
+    assert_eq!(made(&memory), [0.0, 1.0]);
 }
 
 #[test]

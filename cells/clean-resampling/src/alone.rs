@@ -5,7 +5,8 @@
 //! (`index`), its owner and its time of writing. And a row with a gap is dropped, so the point is kept only where it
 //! has every member that any point of the window has.
 //!
-//! Not as the reference: of a back-log that is cut into runs, `index` counts and members are those of one run.
+//! * Not as the reference: what a phone may not know at times ([`MAY_LACK`]) is no gap.
+//! * Not as the reference: of a back-log that is cut into runs, `index` counts and members are those of one run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,9 @@ use crate::section::Alone;
 /// Members that the table never has, or that the stage gives anew.
 const NOT_KEPT: [&str; 6] = ["speed", "distance", "heading", "idx", "mode", "section"];
 const LOCAL_DT: &str = "local_dt";
+/// What every phone sends, but not with every point. Members that only one platform has are not among them: where
+/// phones of both took part, they tell whose point it was, and the reference's rule holds.
+const MAY_LACK: [&str; 4] = ["altitude", "accuracy", "sensed_speed", "filter"];
 
 /// A point as a row of the reference's table: its members as JSON, joined by commas, without those that the stage
 /// gives anew.
@@ -62,7 +66,10 @@ pub fn read_rows<R: ReadEntries>(
         Ok(())
     })?;
     let Found { columns, rows, .. } = found;
-    let whole = |row: &BTreeMap<String, String>| columns.iter().all(|column| row.contains_key(column));
+    let has = |row: &BTreeMap<String, String>, column: &String| {
+        row.contains_key(column) || MAY_LACK.contains(&column.as_str())
+    };
+    let whole = |row: &BTreeMap<String, String>| columns.iter().all(|column| has(row, column));
     Ok(rows.into_iter().filter(|(_, row)| whole(row)).map(|(id, row)| (id, joined(&row))).collect())
 }
 
@@ -85,7 +92,11 @@ impl Found {
     fn add_row(&mut self, entry: &Entry<'_>, index: u64) {
         let mut row = BTreeMap::new();
         for_each_column(entry.data, |prefix, member| {
-            let sound = member.name != "fmt_time" || member.value.starts_with('"');
+            let sound = match member.name {
+                "fmt_time" => member.value.starts_with('"'),
+                "altitude" => text::number(member.value).is_some(),
+                _ => true,
+            };
             if member.value != "null" && sound {
                 row.insert(format!("{prefix}{}", member.name), member.value.to_owned());
             }

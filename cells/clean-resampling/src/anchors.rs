@@ -2,8 +2,9 @@
 //!
 //! * A place is reached at one of its own points; where the section beside it has that point, it is that one,
 //!   otherwise the first of that moment, marked invalid or not.
-//! * Quirk: an altitude that the point of a place lacks is taken to be 0 m, unless the point is the section's own. The
-//!   first place of all has no arrival: it lies at its exit, 0 m high.
+//! * Quirk: the first place of all has no arrival: it lies at its exit and, where points have altitudes, 0 m high.
+//! * Not as the reference: the point of a place that lacks an altitude has none; there it is 0 m high, or costs the
+//!   points beside it.
 //! * Not as the reference: where the point is gone, the place itself stands for it.
 
 use std::collections::HashMap;
@@ -59,7 +60,9 @@ impl Anchors {
             .filter(|rows| !rows.is_empty() && section.contains(&rows.start));
         let point = match own {
             Some(rows) => points.samples[rows.start],
-            None if anchor.point.altitude.is_nan() => Sample { altitude: 0.0, ..anchor.point },
+            None if anchor.enter_ts.is_none() && points.any_altitude => {
+                Sample { altitude: 0.0, ..anchor.point }
+            }
             None => anchor.point,
         };
         Some(Anchor { point, ..anchor })

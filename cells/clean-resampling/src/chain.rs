@@ -107,7 +107,7 @@ impl Chain {
     ) -> Result<(), CleanError> {
         let stay = self.last();
         let mut moved = None;
-        if position(stay.location) != position(from.data.known.location) {
+        if !position(stay.location).is_same(position(from.data.known.location)) {
             moved = move_start(&mut trip, stay)?;
         }
         stay.exit = Some(trip.start.clone());

@@ -1,10 +1,13 @@
 //! Points at even times: a section's fixes, interpolated every 30 s and at its end.
 //!
-//! * Latitude, longitude and altitude are interpolated linearly between the fixes before and behind.
-//! * A point that has no number, as where two first fixes share a moment or one has no altitude, is left out; the
-//!   points keep the numbers that they had with it.
+//! * Latitude and longitude are interpolated linearly between the fixes before and behind; see
+//!   [`cells_geometry::between`] for the 180th meridian and the poles.
+//! * The altitude is interpolated between the nearest fixes that have one. A point before the first of these or
+//!   behind the last has none. Not as the reference: there a fix without an altitude costs the points beside it.
+//! * A point without a place, as where two first fixes share a moment, is left out; the points keep the numbers that
+//!   they had with it.
 
-use cells_geometry::{Position, distance, heading, over};
+use cells_geometry::{Position, between, distance, heading, over};
 
 use crate::points::Sample;
 
@@ -18,7 +21,7 @@ pub struct Step {
     pub ts: f64,
     /// Where, degrees.
     pub position: Position,
-    /// m; NaN where no point of the run has one.
+    /// m; NaN where it is not known.
     pub altitude: f64,
     /// As in [`Sample::zone`].
     pub zone: u16,
@@ -41,9 +44,8 @@ pub fn count(samples: &[Sample]) -> f64 {
     }
 }
 
-/// Resamples a track of two fixes or more. `with_altitude`: whether points of this run have altitudes; where none
-/// has, their absence costs no point.
-pub fn resample(samples: &[Sample], with_altitude: bool) -> Vec<Step> {
+/// Resamples a track of two fixes or more.
+pub fn resample(samples: &[Sample]) -> Vec<Step> {
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Vec::new() };
     let line = Line::through(samples);
     let zones = Zones::of(samples);
@@ -52,7 +54,7 @@ pub fn resample(samples: &[Sample], with_altitude: bool) -> Vec<Step> {
     let mut previous: Option<(f64, Position)> = None;
     for number in 0..=between {
         let ts = if number == between { last.ts } else { first.ts + number as f64 * INTERVAL_S };
-        let (position, altitude) = line.at(ts);
+        let (position, altitude) = (line.at(ts), line.altitude_at(ts));
         let (mut metres, mut speed, mut direction) = (0.0, 0.0, 0.0);
         if let Some((previous_ts, previous)) = previous {
             metres = distance(previous, position);
@@ -71,7 +73,7 @@ pub fn resample(samples: &[Sample], with_altitude: bool) -> Vec<Step> {
             heading: direction,
             idx,
         };
-        if step.is_sound(with_altitude) {
+        if step.is_sound() {
             steps.push(step);
         }
     }
@@ -79,17 +81,17 @@ pub fn resample(samples: &[Sample], with_altitude: bool) -> Vec<Step> {
 }
 
 impl Step {
-    fn is_sound(&self, with_altitude: bool) -> bool {
+    fn is_sound(&self) -> bool {
         let numbers = [self.distance, self.speed, self.heading];
-        self.position.is_finite()
-            && numbers.into_iter().all(f64::is_finite)
-            && (self.altitude.is_finite() || !with_altitude)
+        self.position.is_finite() && numbers.into_iter().all(f64::is_finite)
     }
 }
 
 /// Fixes in the order of their moments, for interpolation.
 struct Line {
     samples: Vec<Sample>,
+    /// Moment and altitude of those that have one.
+    altitudes: Vec<(f64, f64)>,
 }
 
 impl Line {
@@ -99,20 +101,28 @@ impl Line {
         if !samples.is_sorted_by(|a, b| a.ts <= b.ts) {
             samples.sort_by(|a, b| a.ts.total_cmp(&b.ts));
         }
-        Self { samples }
+        let known = samples.iter().filter(|sample| sample.altitude.is_finite());
+        let altitudes = known.map(|sample| (sample.ts, sample.altitude)).collect();
+        Self { samples, altitudes }
     }
 
-    /// Where the line is at `ts`, and how high. Outside the fixes the nearest two decide.
-    fn at(&self, ts: f64) -> (Position, f64) {
+    /// Where the line is at `ts`. Outside the fixes the nearest two decide.
+    fn at(&self, ts: f64) -> Position {
         let behind = self.samples.partition_point(|sample| sample.ts < ts).clamp(1, self.samples.len() - 1);
         let (low, high) = (&self.samples[behind - 1], &self.samples[behind]);
-        let (elapsed_s, between_s) = (ts - low.ts, high.ts - low.ts);
-        let along = |low: f64, high: f64| (high - low) / between_s * elapsed_s + low;
-        let position = Position {
-            latitude: along(low.position.latitude, high.position.latitude),
-            longitude: along(low.position.longitude, high.position.longitude),
-        };
-        (position, along(low.altitude, high.altitude))
+        between(low.position, high.position, ts - low.ts, high.ts - low.ts)
+    }
+
+    /// How high the line is at `ts`, m; NaN outside the fixes whose altitude is known.
+    fn altitude_at(&self, ts: f64) -> f64 {
+        let behind = self.altitudes.partition_point(|(known_ts, _)| *known_ts < ts);
+        match (behind.checked_sub(1).map(|before| self.altitudes[before]), self.altitudes.get(behind)) {
+            (Some((low_ts, low)), Some((high_ts, high))) => {
+                (high - low) / (high_ts - low_ts) * (ts - low_ts) + low
+            }
+            (None, Some((first_ts, first))) if *first_ts == ts => *first,
+            _ => f64::NAN,
+        }
     }
 }
 
@@ -174,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_section_has_a_point_every_30_s_and_one_at_its_end() {
-        let steps = resample(&[fix(100.0, 47.0), fix(170.0, 47.007)], true);
+        let steps = resample(&[fix(100.0, 47.0), fix(170.0, 47.007)]);
         assert_eq!(times(&steps), [100.0, 130.0, 160.0, 170.0]);
         assert!((steps[1].position.latitude - 47.003).abs() < 1e-9);
         assert_eq!((steps[0].distance, steps[0].speed, steps[0].heading, steps[0].idx), (0.0, 0.0, 0.0, 0));
@@ -183,31 +193,60 @@ mod tests {
 
     #[test]
     fn an_end_on_a_full_step_is_there_once() {
-        assert_eq!(times(&resample(&[fix(0.0, 47.0), fix(60.0, 47.1)], true)), [0.0, 30.0, 60.0]);
+        assert_eq!(times(&resample(&[fix(0.0, 47.0), fix(60.0, 47.1)])), [0.0, 30.0, 60.0]);
     }
 
     #[test]
-    fn a_step_without_an_altitude_is_left_out_and_the_others_keep_their_numbers() {
-        let mut fixes = [fix(0.0, 47.0), fix(30.0, 47.1), fix(90.0, 47.2), fix(120.0, 47.3)];
-        fixes[2].altitude = f64::NAN;
-        let numbers = |with| -> Vec<u32> { resample(&fixes, with).iter().map(|step| step.idx).collect() };
-        assert_eq!(numbers(true), [0, 1]);
-        // Where no point of the run has an altitude, nothing is lost by it.
-        assert_eq!(numbers(false), [0, 1, 2, 3, 4]);
+    fn an_altitude_is_interpolated_between_fixes_that_have_one_and_absent_outside_them() {
+        let high = |ts, altitude| Sample { altitude, ..fix(ts, 47.0 + ts / 1e4) };
+        let nan = f64::NAN;
+        let altitudes = |fixes: &[Sample]| -> Vec<Option<f64>> {
+            let steps = resample(fixes);
+            assert!(steps.iter().enumerate().all(|(number, step)| step.idx as usize == number));
+            steps.iter().map(|step| step.altitude.is_finite().then_some(step.altitude)).collect()
+        };
+        assert_eq!(
+            altitudes(&[high(0.0, 400.0), high(40.0, nan), high(90.0, 430.0), high(120.0, 500.0)]),
+            [Some(400.0), Some(410.0), Some(420.0), Some(430.0), Some(500.0)]
+        );
+        assert_eq!(
+            altitudes(&[high(0.0, nan), high(30.0, 400.0), high(90.0, 430.0), high(120.0, nan)]),
+            [None, Some(400.0), Some(415.0), Some(430.0), None]
+        );
+        assert_eq!(altitudes(&[high(0.0, nan), high(45.0, 400.0), high(60.0, nan)]), [None; 3]);
+        assert_eq!(altitudes(&[high(0.0, nan), high(60.0, nan)]), [None; 3]);
+    }
+
+    #[test]
+    fn a_drive_over_the_180th_meridian_is_as_long_as_one_elsewhere() {
+        let drive = |longitude: f64| -> Vec<Sample> {
+            let fix = |n: u32| {
+                let longitude = cells_geometry::wrapped(longitude + f64::from(n) * 0.004);
+                let position = Position { latitude: -16.8, longitude };
+                Sample { position, loc: Point::at(longitude, -16.8), ..fix(f64::from(n) * 31.0, -16.8) }
+            };
+            (0..40).map(fix).collect()
+        };
+        let (here, there) = (resample(&drive(179.93)), resample(&drive(20.0)));
+        assert_eq!(times(&here), times(&there));
+        for (here, there) in here.iter().zip(&there) {
+            assert!((here.distance - there.distance).abs() < 1e-6, "{here:?} {there:?}");
+            assert!((here.heading - there.heading).abs() < 1e-6 && here.position.longitude.abs() <= 180.0);
+        }
     }
 
     #[test]
     fn two_first_fixes_of_one_moment_cost_the_first_step_and_the_one_behind() {
-        let steps = resample(&[fix(0.0, 47.0), fix(0.0, 47.1), fix(90.0, 47.2)], true);
+        let steps = resample(&[fix(0.0, 47.0), fix(0.0, 47.1), fix(90.0, 47.2)]);
         assert_eq!(times(&steps), [60.0, 90.0]);
-        assert!(resample(&[fix(5.0, 47.0), fix(5.0, 47.1)], true).is_empty());
+        assert!(resample(&[fix(5.0, 47.0), fix(5.0, 47.1)]).is_empty());
     }
 
     #[test]
     fn a_moment_on_the_border_of_two_zones_belongs_to_the_longer_stay() {
         let zoned = |ts, zone| Sample { zone, ..fix(ts, 47.0) };
         let fixes = [zoned(0.0, 1), zoned(30.0, 1), zoned(60.0, 2), zoned(300.0, 2)];
-        let zones: Vec<u16> = resample(&fixes, true).iter().map(|step| step.zone).collect();
+        let zones: Vec<u16> = resample(&fixes).iter().map(|step| step.zone).collect();
         assert_eq!(zones[..4], [1, 1, 2, 2]);
     }
 
@@ -221,9 +260,9 @@ mod tests {
                 .map(|(ts, latitude, altitude)| Sample { altitude, ..fix(ts, latitude) })
                 .collect();
             if fixes.len() > 1 {
-                let steps = resample(&fixes, true);
+                let steps = resample(&fixes);
                 prop_assert!(steps.len() as f64 <= count(&fixes));
-                prop_assert!(steps.iter().all(|step| step.is_sound(true)));
+                prop_assert!(steps.iter().all(Step::is_sound));
             }
         }
     }

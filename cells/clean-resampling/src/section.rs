@@ -120,18 +120,18 @@ pub fn clean(raw: usize, section: &Section, around: Around<'_>) -> Result<Option
         return Ok(None);
     }
     let (start, end) = track.ends();
-    let path = path_of(&track, &rows, points);
+    let path = path_of(&track, &rows);
     Ok(Some(finish(raw, point_mode, [Fix::of(start, zones)?, Fix::of(end, zones)?], path)))
 }
 
 /// The path of a track, whose section has these rows of the points.
-fn path_of(track: &Track, rows: &Range<usize>, points: &Points) -> Path {
+fn path_of(track: &Track, rows: &Range<usize>) -> Path {
     match (&track.samples[..], &track.labels) {
         ([_], Some(labels)) if labels[..] == [0] => {
             Path::Alone(Alone { row: rows.start, ts: track.samples[0].ts, distance: 0.0, speed: 0.0 })
         }
         ([_], _) => Path::Steps(Vec::new()),
-        (samples, _) => Path::Steps(resample(samples, points.any_altitude)),
+        (samples, _) => Path::Steps(resample(samples)),
     }
 }
 

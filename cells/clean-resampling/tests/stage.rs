@@ -1,6 +1,7 @@
 //! Whole runs of the stage, on made-up days.
 
 use cells_clean_resampling::run;
+use cells_geometry::wrapped;
 use cells_sdk::model::time::local;
 use cells_sdk::testing::{Memory, Stored};
 use cells_sdk::{Area, Outcome, TimeField};
@@ -173,8 +174,28 @@ impl Diary {
     }
 
     /// The diary up to here, with its last place still open.
-    fn cleaned(mut self) -> (Self, Outcome) {
+    fn cleaned(self) -> (Self, Outcome) {
+        self.closed().run()
+    }
+
+    fn closed(mut self) -> Self {
         self.raw_place(None, (0.0, 0.0));
+        self
+    }
+
+    /// The same diary with the data of its entries changed.
+    fn changed(mut self, mut change: impl FnMut(&mut Value)) -> Self {
+        let entries = self.memory.entries(Area::Timeseries).into_iter().map(|entry| {
+            let mut data = entry.data();
+            change(&mut data);
+            json!({ "_id": { "$oid": entry.id.to_string() }, "metadata": entry.metadata(), "data": data })
+        });
+        let entries: Vec<Value> = entries.collect();
+        self.memory = Memory::new().with_entries(Area::Timeseries, &json!(entries).to_string());
+        self
+    }
+
+    fn run(mut self) -> (Self, Outcome) {
         let now = NOW.max(self.ts + 100.0);
         let outcome = self.memory.run_stage(run, now, Outcome::default()).expect("the stage works");
         (self, outcome)
@@ -307,6 +328,163 @@ fn a_stop_of_more_than_150_m_goes_to_the_section_with_an_engine() {
     assert!((number(&sections[1], "distance") - 2300.0).abs() < 0.1);
     let speeds = sections[1]["speeds"].as_array().expect("a list");
     assert!((speeds[speeds.len() - 1].as_f64().expect("a number") + 5.0).abs() < 1e-3);
+}
+
+/// Turns the way north from the corner into one east from there, or west for a negative `sign`, on that parallel.
+fn go_east(data: &mut Value, [longitude, latitude]: [f64; 2], sign: f64) {
+    let stretch = sign / latitude.to_radians().cos();
+    let turned = |north: f64| wrapped(longitude + (north - 47.0) * stretch);
+    match data {
+        Value::Object(members) => {
+            if let Some(north) = members.get("latitude").and_then(Value::as_f64) {
+                members.insert("longitude".to_owned(), json!(turned(north)));
+                members.insert("latitude".to_owned(), json!(latitude));
+            }
+            if let Some(Value::Array(coordinates)) = members.get_mut("coordinates") {
+                let north = coordinates[1].as_f64().expect("a number");
+                *coordinates = vec![json!(turned(north)), json!(latitude)];
+            }
+            members.values_mut().for_each(|value| go_east(value, [longitude, latitude], sign));
+        }
+        Value::Array(values) => {
+            values.iter_mut().for_each(|value| go_east(value, [longitude, latitude], sign));
+        }
+        _ => {}
+    }
+}
+
+/// Three trips with all that cleaning does to them: a start that is moved, a stop that is given away, a silence.
+fn eventful() -> Diary {
+    Diary::new()
+        .trip(0.0, &[WALK, DRIVE, WALK], 300.0)
+        .trip(0.0, &[(3, 20.0, 2)], 0.0)
+        .trip(0.0, &[DRIVE], 0.0)
+        .silence(5000.0)
+        .trip(0.0, &[DRIVE, (1, 0.0, 2), WALK], 10.0)
+        .closed()
+}
+
+/// How far, how long, how many: what must not depend on where on a parallel somebody lives.
+fn measures(diary: &Diary) -> Vec<f64> {
+    let mut measures = Vec::new();
+    for key in MADE {
+        for data in diary.made(key) {
+            for name in ["distance", "duration", "speed", "ts", "start_ts", "end_ts", "sensed_mode", "idx"] {
+                measures.push(data[name].as_f64().unwrap_or(-1.0));
+            }
+            for list in ["distances", "speeds"] {
+                measures.extend(data[list].as_array().into_iter().flatten().filter_map(Value::as_f64));
+            }
+        }
+    }
+    measures
+}
+
+/// Every longitude that was made.
+fn longitudes(value: &Value, found: &mut Vec<f64>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("longitude").and_then(Value::as_f64));
+            if let Some(Value::Array(coordinates)) = members.get("coordinates") {
+                found.extend(coordinates[0].as_f64());
+            }
+            members.values().for_each(|value| longitudes(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| longitudes(value, found)),
+        _ => {}
+    }
+}
+
+fn assert_same_day(here: [f64; 2], there: [f64; 2], sign: f64) {
+    let day = |at: [f64; 2], sign: f64| eventful().changed(|data| go_east(data, at, sign)).run().0;
+    let (here, there) = (day(here, 1.0), day(there, sign));
+    let pairs = measures(&here).into_iter().zip(measures(&there));
+    assert_eq!(measures(&here).len(), measures(&there).len());
+    for (number, (here, there)) in pairs.enumerate() {
+        assert!((here - there).abs() < 1e-4, "measure {number}: {here} {there}");
+    }
+    let mut found = Vec::new();
+    MADE.iter().flat_map(|key| there.made(key)).for_each(|data| longitudes(&data, &mut found));
+    assert!(!found.is_empty() && found.iter().all(|degrees| degrees.abs() <= 180.0));
+}
+
+#[test]
+fn a_day_over_the_180th_meridian_is_the_day_that_it_would_be_elsewhere() {
+    for longitude in [179.9, 179.96, 180.0, -180.0, 179.999_999] {
+        assert_same_day([20.0, -16.8], [longitude, -16.8], 1.0);
+        assert_same_day([20.0, -16.8], [-longitude, -16.8], -1.0);
+    }
+}
+
+#[test]
+fn a_day_beside_a_pole_is_the_day_beside_the_other_one() {
+    for latitude in [88.5, 89.5, 89.95] {
+        assert_same_day([20.0, latitude], [20.0, -latitude], 1.0);
+        assert_same_day([20.0, latitude], [175.0, latitude], 1.0);
+    }
+}
+
+#[test]
+fn where_somebody_was_needs_no_height() {
+    let heights = |height: fn(usize) -> Option<Value>| {
+        let mut row = 0;
+        let (diary, _) = eventful()
+            .changed(|data| {
+                let members = data.as_object_mut().expect("an object");
+                if members.remove("altitude").is_some() {
+                    members.extend(height(row).map(|height| ("altitude".to_owned(), height)));
+                    row += 1;
+                }
+            })
+            .run();
+        let known: Vec<f64> =
+            diary.made(POINT).iter().filter_map(|point| point["altitude"].as_f64()).collect();
+        assert!(known.iter().all(|height| *height == 400.0), "{known:?}");
+        assert!(diary.made(POINT).iter().all(|point| point.get("altitude") != Some(&Value::Null)));
+        (measures(&diary), known.len())
+    };
+    let (wanted, all) = heights(|_| Some(json!(400.0)));
+    let mixes: [fn(usize) -> Option<Value>; 6] = [
+        |_| None,
+        |_| Some(Value::Null),
+        |row| (row % 10 != 0).then(|| json!(400.0)),
+        |row| if row % 2 == 0 { Some(Value::Null) } else { Some(json!(400.0)) },
+        |row| (row > 20).then(|| json!(400.0)),
+        |row| [None, Some(Value::Null), Some(json!(400.0)), Some(json!("high"))][row % 4].clone(),
+    ];
+    for (number, mix) in mixes.into_iter().enumerate() {
+        let (found, known) = heights(mix);
+        assert_eq!(found, wanted, "mix {number}");
+        assert!(known < all && (known > 0) == (number > 1), "mix {number}: {known} of {all}");
+    }
+}
+
+#[test]
+fn the_only_point_of_a_section_may_lack_what_phones_do_not_always_know() {
+    for (name, kept) in [("altitude", 1), ("accuracy", 1), ("filter", 1), ("loc", 0), ("floor", 0)] {
+        for value in [None, Some(Value::Null)] {
+            let change = |data: &mut Value| {
+                let Some(members) = data.as_object_mut().filter(|data| data.contains_key("latitude")) else {
+                    return;
+                };
+                // The point of the section in the middle lacks it.
+                let alone = members["ts"] == json!(DAY + 860.0);
+                members.entry("floor").or_insert(json!(0));
+                if alone {
+                    members.remove(name);
+                    members.extend(value.clone().map(|value| (name.to_owned(), value)));
+                }
+            };
+            let diary = Diary::new().trip(0.0, &[DRIVE, (1, 0.0, 2), DRIVE], 10.0).closed().changed(change);
+            let (diary, _) = diary.run();
+            let section = diary.made(SECTION).remove(1)["_id"].clone();
+            let count = diary.made(POINT).iter().filter(|point| point["section"] == section).count();
+            assert_eq!(count, kept, "{name} {value:?}");
+            for point in diary.memory.of_key(POINT) {
+                assert_eq!(cells_sdk::model::keys::check(POINT, &point.data), Ok(()));
+            }
+        }
+    }
 }
 
 #[test]

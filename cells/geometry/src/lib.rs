@@ -5,13 +5,20 @@
 //! reference computes over whole columns. The order of the operations is part of the rule; do not simplify.
 //!
 //! * Units: degrees in, metres out. The Earth is a sphere of [`EARTH_RADIUS_M`].
+//! * Longitudes are angles: every difference of two takes the short way round ([`degrees_east`]), so that results do
+//!   not depend on which side of the 180th meridian a place lies. Differences of up to 180° are plain subtractions,
+//!   so that the bits are those of the reference everywhere else.
 //! * Numbers that are not finite give NaN, never a panic.
 //! * Sine and its like come from `libm`, so that the same bits come out natively and in the sandbox.
 
 mod exact;
+mod longitude;
 mod track;
 
+pub use longitude::{between, degrees_east, wrapped};
 pub use track::{Steps, heading, over, speed, speeds, steps};
+
+use longitude::radians_east;
 
 /// The radius of the sphere, m.
 pub const EARTH_RADIUS_M: f64 = 6_371_000.0;
@@ -30,28 +37,36 @@ impl Position {
     pub fn is_finite(self) -> bool {
         self.latitude.is_finite() && self.longitude.is_finite()
     }
+
+    /// Whether both are the same place: 180° east is 180° west.
+    pub fn is_same(self, other: Self) -> bool {
+        self.latitude == other.latitude && degrees_east(self.longitude, other.longitude) == 0.0
+    }
 }
 
 /// Metres between two places, in the form for single pairs: the angle by `atan2`, and differences taken in degrees.
+///
+/// Not as the reference: between opposite points rounding can leave the range of the square root, which raises there.
 pub fn distance(from: Position, to: Position) -> f64 {
     let half_latitude = libm::sin((from.latitude - to.latitude).to_radians() / 2.0);
-    let half_longitude = libm::sin((from.longitude - to.longitude).to_radians() / 2.0);
+    let half_longitude = libm::sin(degrees_east(to.longitude, from.longitude).to_radians() / 2.0);
     let (from_latitude, to_latitude) = (from.latitude.to_radians(), to.latitude.to_radians());
     let chord = half_latitude * half_latitude
         + half_longitude * half_longitude * libm::cos(from_latitude) * libm::cos(to_latitude);
+    let chord = chord.clamp(0.0, 1.0);
     EARTH_RADIUS_M * (2.0 * libm::atan2(chord.sqrt(), (1.0 - chord).sqrt()))
 }
 
 /// Metres between two places, in the form for columns: the angle by `asin`, and differences taken in radians.
-/// For opposite points rounding can leave the range of `asin`; the answer is NaN then, as in the reference.
+///
+/// Not as the reference: between opposite points rounding can leave the range of `asin`, which gives NaN there.
 pub fn column_distance(from: Position, to: Position) -> f64 {
     let (from_latitude, to_latitude) = (from.latitude.to_radians(), to.latitude.to_radians());
-    let (from_longitude, to_longitude) = (from.longitude.to_radians(), to.longitude.to_radians());
     let half_latitude = libm::sin((to_latitude - from_latitude) / 2.0);
-    let half_longitude = libm::sin((to_longitude - from_longitude) / 2.0);
+    let half_longitude = libm::sin(radians_east(from.longitude, to.longitude) / 2.0);
     let chord = half_latitude * half_latitude
         + libm::cos(from_latitude) * libm::cos(to_latitude) * (half_longitude * half_longitude);
-    2.0 * EARTH_RADIUS_M * libm::asin(chord.sqrt())
+    2.0 * EARTH_RADIUS_M * libm::asin(chord.clamp(0.0, 1.0).sqrt())
 }
 
 #[cfg(test)]

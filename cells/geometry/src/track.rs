@@ -4,6 +4,7 @@
 //! quantiles of the track as any other, as in the reference.
 
 use crate::exact::sin_cos;
+use crate::longitude::radians_east;
 use crate::{EARTH_RADIUS_M, Position, distance};
 
 /// How each point of a track was reached from the one before; as long as the track.
@@ -65,7 +66,7 @@ const NEAR_M: f64 = 20.0;
 /// The direction in which the straight way to `to` begins, degrees clockwise from north, over -180 to 180.
 pub fn heading(from: Position, to: Position) -> f64 {
     let (from_latitude, to_latitude) = (from.latitude.to_radians(), to.latitude.to_radians());
-    let east = to.longitude.to_radians() - from.longitude.to_radians();
+    let east = radians_east(from.longitude, to.longitude);
     let near = NEAR_M / EARTH_RADIUS_M;
     let is_near = (to_latitude - from_latitude).abs() < near && libm::cos(from_latitude) * east.abs() < near;
     let sin_cos = if is_near { sin_cos } else { |angle| (libm::sin(angle), libm::cos(angle)) };

@@ -173,8 +173,9 @@ impl Told<'_> {
         };
         let (longitude, latitude) = (degrees(&data, "longitude", 180.0)?, degrees(&data, "latitude", 90.0)?);
         let mut more = self.about("ts", "", &data)?;
-        let heading = data.remove("bearing").ok_or(Reason::Field("bearing", "a number"))?;
-        data.set("heading", heading);
+        if let Some(heading) = data.remove("bearing") {
+            data.set("heading", heading);
+        }
         more.push_str(&format!(r#","loc":{{"type":"Point","coordinates":[{longitude},{latitude}]}}"#));
         data.remove("loc");
         Ok(without_local(data, "").write(&more))
@@ -184,7 +185,8 @@ impl Told<'_> {
         // Each version of the play services has names of its own, made by an obfuscator.
         const TYPES: [&str; 7] = ["agb", "zzaEg", "zzbjA", "ajO", "zzaKM", "zzbhB", "type"];
         const CONFIDENCES: [&str; 7] = ["agc", "zzaEh", "zzbjB", "ajP", "zzaKN", "zzbhC", "confidence"];
-        let first = |names: [&str; 7]| names.into_iter().find_map(|name| data.get(name)).map(str::to_owned);
+        let said = |name: &str| data.get(name).filter(|text| *text != "null");
+        let first = |names: [&str; 7]| names.into_iter().find_map(said).map(str::to_owned);
         let kind = first(TYPES).ok_or(Reason::Field("type", "a number"))?;
         let known = number(&kind)
             .filter(|kind| kind.fract() == 0.0)
@@ -220,12 +222,15 @@ impl Told<'_> {
             ("automotive", MotionType::InVehicle),
             ("unknown", MotionType::Unknown),
         ];
+        if FLAGS.iter().all(|(name, _)| matches!(data.get(name), None | Some("null"))) {
+            return Err(Reason::Field(FLAGS[0].0, "true or false"));
+        }
         let mut set = Vec::new();
         for (name, kind) in FLAGS {
             match data.get(name) {
                 Some("true" | "1") => set.push(kind),
-                Some("false" | "0") => {}
-                _ => return Err(Reason::Field(name, "true or false")),
+                Some("false" | "0" | "null") | None => {}
+                Some(_) => return Err(Reason::Field(name, "true or false")),
             }
         }
         let kind = match set[..] {
@@ -235,7 +240,7 @@ impl Told<'_> {
             _ => return Err(Reason::TwoActivities),
         };
         if data.get("confidence_level").is_none()
-            && let Some(level) = data.remove("confidence")
+            && let Some(level) = data.remove("confidence").filter(|level| level != "null")
         {
             let number = match &*level {
                 "\"low\"" => "50",
@@ -255,8 +260,8 @@ impl Told<'_> {
         let state = data.string("currState").ok_or(Reason::Field("currState", "a text"))?;
         let state = phone.state(&state).ok_or(Reason::Unknown("currState"))?;
         let transition = match data.get("transition") {
-            Some("null") if phone == Phone::Android => "null".to_owned(),
-            _ => {
+            Some("null") | None => "null".to_owned(),
+            Some(_) => {
                 let name = data.string("transition").ok_or(Reason::Field("transition", "a text"))?;
                 phone.transition(&name).ok_or(Reason::Unknown("transition"))?.number().to_string()
             }

@@ -91,6 +91,52 @@ fn flags_of_an_iphone_become_one_activity() {
 }
 
 #[test]
+fn a_fix_needs_a_time_and_a_place_and_nothing_else() {
+    const MEMBERS: [&str; 9] = [
+        "altitude",
+        "accuracy",
+        "sensed_speed",
+        "bearing",
+        "heading",
+        "vaccuracy",
+        "floor",
+        "elapsedRealtimeNanos",
+        "filter",
+    ];
+    for platform in ["android", "ios"] {
+        let bare = formatted(platform, "background/location", r#"{"latitude":1,"longitude":2,"ts":0}"#);
+        assert!(bare.expect("sound").1.get("heading").is_none());
+        for member in MEMBERS {
+            let data = format!(r#"{{"latitude":1,"longitude":2,"ts":0,"{member}":null}}"#);
+            formatted(platform, "background/location", &data).expect("sound");
+        }
+        let all = MEMBERS.map(|member| format!(r#""{member}":null"#)).join(",");
+        let data = format!(r#"{{"latitude":1,"longitude":2,"ts":0,{all}}}"#);
+        let (_, data) = formatted(platform, "background/location", &data).expect("sound");
+        assert!(data["heading"].is_null() && data["loc"]["coordinates"] == serde_json::json!([2, 1]));
+    }
+}
+
+#[test]
+fn a_motion_needs_a_kind_and_a_transition_needs_a_state() {
+    let kind = |platform: &str, data: &str| {
+        formatted(platform, "background/motion_activity", data).expect("sound").1["type"].clone()
+    };
+    assert_eq!(kind("android", r#"{"agb":null,"type":7,"confidence":null,"ts":9}"#), 7);
+    assert_eq!(kind("android", r#"{"zzbhB":7}"#), 7);
+    assert_eq!(kind("ios", r#"{"walking":true}"#), 7);
+    assert_eq!(kind("ios", r#"{"walking":true,"cycling":null,"confidence":null}"#), 7);
+    assert_eq!(kind("ios", r#"{"walking":false}"#), 9, "some flag, and none is set");
+    for (platform, state) in [("android", "local.state.ongoing_trip"), ("ios", "STATE_ONGOING_TRIP")] {
+        for transition in ["", r#","transition":null"#] {
+            let data = format!(r#"{{"currState":"{state}"{transition}}}"#);
+            let (_, data) = formatted(platform, "statemachine/transition", &data).expect("sound");
+            assert_eq!((&data["curr_state"], &data["transition"]), (&2.into(), &Value::Null));
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_formatted_says_why() {
     let bad = [
         ("web", "background/location", "{}", Reason::Platform),
@@ -100,12 +146,6 @@ fn what_cannot_be_formatted_says_why() {
             "background/location",
             r#"{"latitude":91,"longitude":0,"ts":0}"#,
             Reason::Field("latitude", "a number of degrees"),
-        ),
-        (
-            "ios",
-            "background/location",
-            r#"{"latitude":9,"longitude":0,"ts":0}"#,
-            Reason::Field("bearing", "a number"),
         ),
         ("android", "background/motion_activity", r#"{"agb":6,"agc":1}"#, Reason::Unknown("type")),
         ("android", "background/motion_activity", r#"{"agb":"7","agc":1}"#, Reason::Unknown("type")),
@@ -118,9 +158,10 @@ fn what_cannot_be_formatted_says_why() {
         (
             "ios",
             "statemachine/transition",
-            r#"{"currState":"STATE_START","transition":null}"#,
+            r#"{"currState":"STATE_START","transition":7}"#,
             Reason::Field("transition", "a text"),
         ),
+        ("ios", "background/motion_activity", "{}", Reason::Field("stationary", "true or false")),
         (
             "android",
             "background/battery",

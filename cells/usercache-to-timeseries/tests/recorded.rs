@@ -129,6 +129,9 @@ const IMPROVEMENTS: &[(usize, &str, &str, &str)] = &[
     // The reference has no form for it.
     (1, "+", "timeseries", "manual/place_user_input"),
     (1, "-", "error_timeseries", "manual/place_user_input"),
+    // The reference needs a bearing; a fix is a time and a place.
+    (1, "+", "timeseries", "1600000006.0 \"background/location\""),
+    (1, "-", "error_timeseries", "1600000006.0 \"background/location\""),
     // The reference keeps a type that no phone has in the usercache for ever.
     (1, "+", "error_timeseries", "odd-type"),
     (1, "-", "usercache", "odd-type"),

@@ -1,5 +1,6 @@
 //! One entry, read.
 
+use cells_geometry::wrapped;
 use cells_model::EntryId;
 use serde_json::{Map, Value};
 
@@ -33,12 +34,14 @@ impl Entry {
         EntryId::parse(self.data.get(name)?.get("$oid")?.as_str()?)
     }
 
-    /// The coordinates of a member that is a GeoJSON point.
+    /// The coordinates of a member that is a GeoJSON point on the globe: the longitude within -180 to 180.
     pub fn coordinates(&self, name: &str) -> Option<[f64; 2]> {
         let [longitude, latitude, ..] = self.data.get(name)?.get("coordinates")?.as_array()?.as_slice()
         else {
             return None;
         };
-        Some([longitude.as_f64()?, latitude.as_f64()?])
+        let (longitude, latitude) = (longitude.as_f64()?, latitude.as_f64()?);
+        let is_on_globe = latitude.abs() <= 90.0 && longitude.abs() <= 360.0;
+        is_on_globe.then(|| [wrapped(longitude), latitude])
     }
 }

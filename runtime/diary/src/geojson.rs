@@ -1,19 +1,26 @@
 //! Trips as GeoJSON, in the reference's form and in that of RFC 7946.
+//!
+//! In both, a line over the 180th meridian is cut there into a `MultiLineString` (RFC 7946, 3.1.9). In the flat form
+//! every geometry is valid: what has no length is a point, or `null` where nobody knows the place. The reference's
+//! form keeps its lines of one place.
 
 use serde_json::{Map, Value, json};
 
-use crate::{Entry, Mode, Section, Trip};
+use crate::line::{is_one_place, pieces};
+use crate::{Entry, Fix, Mode, Section, Trip};
 
 /// A trip as the reference shows it: a feature collection of its places, stops, sections (each a feature collection
 /// of one line) and incidents, with the confirmed trip's data as properties. Other programs often refuse collections
 /// within collections.
 pub fn timeline(trip: &Trip) -> Value {
+    let sections = trip.sections.iter().map(|section| {
+        let line = Shape::line(&section.points);
+        let line = feature(&section.entry, line.geometry, section_properties(section, &line.points));
+        json!({ "type": "FeatureCollection", "features": [line] })
+    });
     let features: Vec<Value> = places(trip)
-        .chain(trip.stops.iter().map(stop))
-        .chain(trip.sections.iter().map(|section| {
-            let line = feature(&section.entry, line(section), section_properties(section));
-            json!({ "type": "FeatureCollection", "features": [line] })
-        }))
+        .chain(trip.stops.iter().map(|stop| stop_feature(stop, Shape::line)))
+        .chain(sections)
         .chain(trip.incidents.iter().map(incident))
         .collect();
     json!({
@@ -23,20 +30,16 @@ pub fn timeline(trip: &Trip) -> Value {
 }
 
 /// A trip as features of one flat collection: the trip itself has no geometry, and each of the others names it in
-/// `trip`. A section of one point is that point.
+/// `trip`. A section or a stop without length is a point.
 pub fn features(trip: &Trip) -> Vec<Value> {
     let sections = trip.sections.iter().map(|section| {
-        let geometry = match section.points.as_slice() {
-            [] => Value::Null,
-            [only] => json!({ "type": "Point", "coordinates": only.coordinates }),
-            _ => line(section),
-        };
-        let mut properties = section_properties(section);
+        let shape = Shape::valid(&section.points);
+        let mut properties = section_properties(section, &shape.points);
         properties.insert("mode".to_owned(), section.mode.name().into());
-        feature(&section.entry, geometry, properties)
+        feature(&section.entry, shape.geometry, properties)
     });
     let parts = places(trip)
-        .chain(trip.stops.iter().map(stop))
+        .chain(trip.stops.iter().map(|stop| stop_feature(stop, Shape::valid)))
         .chain(sections)
         .chain(trip.incidents.iter().map(incident));
     let id = trip.entry.id.to_string();
@@ -48,40 +51,87 @@ pub fn features(trip: &Trip) -> Vec<Value> {
     std::iter::once(own).chain(parts).collect()
 }
 
+/// A geometry, and the points that it is drawn through, with those at which it is cut.
+struct Shape {
+    geometry: Value,
+    points: Vec<Fix>,
+}
+
+impl Shape {
+    /// A line through the points, however few.
+    fn line(points: &[Fix]) -> Self {
+        let pieces = pieces(points);
+        match pieces.as_slice() {
+            [] | [_] => Self::of_one(pieces.concat()),
+            _ => Self::of_pieces(pieces),
+        }
+    }
+
+    /// The simplest valid geometry: a line needs two places.
+    fn valid(points: &[Fix]) -> Self {
+        match points {
+            [] => Self { geometry: Value::Null, points: Vec::new() },
+            [first, ..] if is_one_place(points) => {
+                Self { geometry: point(Some(first.coordinates)), points: points.to_vec() }
+            }
+            _ => {
+                let mut pieces = pieces(points);
+                // A line that only touches the meridian has nothing on the other side.
+                pieces.retain(|piece| !is_one_place(piece));
+                if pieces.len() == 1 { Self::of_one(pieces.concat()) } else { Self::of_pieces(pieces) }
+            }
+        }
+    }
+
+    fn of_one(points: Vec<Fix>) -> Self {
+        Self { geometry: json!({ "type": "LineString", "coordinates": coordinates(&points) }), points }
+    }
+
+    fn of_pieces(pieces: Vec<Vec<Fix>>) -> Self {
+        let lines: Vec<_> = pieces.iter().map(|piece| coordinates(piece)).collect();
+        let geometry = json!({ "type": "MultiLineString", "coordinates": lines });
+        Self { geometry, points: pieces.concat() }
+    }
+}
+
+fn coordinates(points: &[Fix]) -> Vec<[f64; 2]> {
+    points.iter().map(|point| point.coordinates).collect()
+}
+
+fn point(coordinates: Option<[f64; 2]>) -> Value {
+    coordinates.map_or(Value::Null, |coordinates| json!({ "type": "Point", "coordinates": coordinates }))
+}
+
 fn places(trip: &Trip) -> impl Iterator<Item = Value> {
     let places = [(&trip.start_place, "start_place"), (&trip.end_place, "end_place")];
     places.into_iter().filter_map(|(place, kind)| {
         let place = place.as_ref()?;
-        let location = place.data.get("location").cloned().unwrap_or_default();
+        let location = point(place.coordinates("location"));
         Some(feature(place, location, properties(place, kind, &["location"])))
     })
 }
 
-fn stop(stop: &Entry) -> Value {
-    let ends = [stop.coordinates("enter_loc"), stop.coordinates("exit_loc")];
-    let geometry = match ends {
-        [Some(enter), Some(exit)] => json!({ "type": "LineString", "coordinates": [enter, exit] }),
+fn stop_feature(stop: &Entry, shape: impl Fn(&[Fix]) -> Shape) -> Value {
+    let end = |place: &str, time: &str| {
+        let (coordinates, ts) = (stop.coordinates(place)?, stop.number(time).unwrap_or(0.0));
+        Some(Fix { ts, coordinates, altitude: None })
+    };
+    let geometry = match (end("enter_loc", "enter_ts"), end("exit_loc", "exit_ts")) {
+        (Some(enter), Some(exit)) => shape(&[enter, exit]).geometry,
         _ => Value::Null,
     };
     feature(stop, geometry, properties(stop, "stop", &[]))
 }
 
 fn incident(incident: &Entry) -> Value {
-    let geometry = match incident.coordinates("loc") {
-        Some(coordinates) => json!({ "type": "Point", "coordinates": coordinates }),
-        None => Value::Null,
-    };
+    let geometry = point(incident.coordinates("loc"));
     feature(incident, geometry, properties(incident, "incident", &["loc"]))
 }
 
-fn line(section: &Section) -> Value {
-    let coordinates: Vec<_> = section.points.iter().map(|point| point.coordinates).collect();
-    json!({ "type": "LineString", "coordinates": coordinates })
-}
-
-fn section_properties(section: &Section) -> Map<String, Value> {
+/// `points`: those of the geometry; `times` has one moment for each, in the order in which they are drawn.
+fn section_properties(section: &Section, points: &[Fix]) -> Map<String, Value> {
     let mut members = properties(&section.entry, "section", &["start_loc", "end_loc"]);
-    let times: Vec<f64> = section.points.iter().map(|point| point.ts).collect();
+    let times: Vec<f64> = points.iter().map(|point| point.ts).collect();
     let milliseconds: Vec<i64> = times.iter().map(|ts| (ts * 1000.0).round_ties_even() as i64).collect();
     let mode = match section.mode {
         Mode::Sensed(mode) => format!("MotionTypes.{}", mode.name()),

@@ -1,16 +1,35 @@
 //! Trips as GPX 1.1: a track for each trip, a segment for each section.
+//!
+//! * `type` of a track is the mode that its owner has confirmed, or else the one that it was mostly travelled in; `desc`
+//!   tells modes, lengths and labels for people, `extensions` have the same for programs, each under its own name.
+//! * Every segment has two points or more. The point of a section that has no other goes to the segment beside it, and
+//!   a trip without a segment is drawn from its start to its end. A segment over the 180th meridian is cut there.
+//! * Text has no control characters, which XML cannot write.
 
 use std::io::{self, Write};
 
-use cells_model::time::local;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
+use crate::labels::{LABELS, label, modes};
+use crate::line::pieces;
+use crate::time::utc_to_the_millisecond;
 use crate::{Fix, Section, Trip};
+
+/// What names the project's own elements. It need not lead anywhere.
+const NAMESPACE: &str = "urn:cellar:gpx:1";
+/// The schema has no longitude of 180: the last before it, about a centimetre away, degrees.
+const EASTERN_EDGE_DEG: f64 = 179.999_999_9;
 
 /// A file that was begun.
 pub struct Tracks<W: Write> {
     xml: Writer<W>,
+}
+
+/// Points that are drawn as one line, and how its owner went there, where that is known.
+struct Segment {
+    mode: Option<&'static str>,
+    points: Vec<Fix>,
 }
 
 impl<W: Write> Tracks<W> {
@@ -21,6 +40,7 @@ impl<W: Write> Tracks<W> {
             ("version", "1.1"),
             ("creator", "Cellar"),
             ("xmlns", "http://www.topografix.com/GPX/1/1"),
+            ("xmlns:cellar", NAMESPACE),
         ]);
         xml.write_event(Event::Start(root))?;
         Ok(Self { xml })
@@ -28,47 +48,83 @@ impl<W: Write> Tracks<W> {
 
     /// The elements stand in the order that the schema asks for.
     pub fn trip(&mut self, trip: &Trip) -> io::Result<()> {
-        self.xml.write_event(Event::Start(BytesStart::new("trk")))?;
+        self.open("trk")?;
         let [start, end] =
             ["start_fmt_time", "end_fmt_time"].map(|name| trip.entry.text(name).unwrap_or("?"));
         self.text("name", &format!("{start} to {end}"))?;
-        let modes: Vec<_> = trip.sections.iter().map(told).collect();
-        if !modes.is_empty() {
-            self.text("desc", &modes.join(", "))?;
+        let labels: Vec<(&str, String)> =
+            LABELS.into_iter().filter_map(|name| Some((name, label(&trip.entry, name)?))).collect();
+        let told: Vec<String> = trip.sections.iter().map(told).collect();
+        let said = labels.iter().map(|(name, label)| format!("{}: {label}", name.replace('_', " ")));
+        let desc: Vec<String> =
+            Some(told.join(", ")).filter(|told| !told.is_empty()).into_iter().chain(said).collect();
+        if !desc.is_empty() {
+            self.text("desc", &desc.join("; "))?;
         }
         self.text("src", &format!("confirmed_trip {}", trip.entry.id))?;
-        for section in trip.sections.iter().filter(|section| !section.points.is_empty()) {
-            self.xml.write_event(Event::Start(BytesStart::new("trkseg")))?;
-            section.points.iter().try_for_each(|point| self.point(point))?;
-            self.xml.write_event(Event::End(BytesEnd::new("trkseg")))?;
+        let main_mode = modes(trip).into_iter().next().map(|(mode, _)| mode);
+        let confirmed = labels.iter().find(|(name, _)| *name == "mode_confirm").map(|(_, label)| label);
+        if let Some(kind) = confirmed.or(main_mode.as_ref()) {
+            self.text("type", kind)?;
         }
-        self.xml.write_event(Event::End(BytesEnd::new("trk")))
+        if main_mode.is_some() || !labels.is_empty() {
+            self.open("extensions")?;
+            if let Some(mode) = &main_mode {
+                self.text("cellar:main_mode", mode)?;
+            }
+            labels.iter().try_for_each(|(name, label)| self.text(&format!("cellar:{name}"), label))?;
+            self.close("extensions")?;
+        }
+        segments(trip).iter().try_for_each(|segment| self.segment(segment))?;
+        self.close("trk")
+    }
+
+    fn segment(&mut self, segment: &Segment) -> io::Result<()> {
+        self.open("trkseg")?;
+        segment.points.iter().try_for_each(|point| self.point(point))?;
+        if let Some(mode) = segment.mode {
+            self.open("extensions")?;
+            self.text("cellar:mode", mode)?;
+            self.close("extensions")?;
+        }
+        self.close("trkseg")
     }
 
     fn point(&mut self, point: &Fix) -> io::Result<()> {
-        let [longitude, latitude] = point.coordinates.map(|degrees| degrees.to_string());
+        let [longitude, latitude] = point.coordinates;
+        let longitude = longitude.min(EASTERN_EDGE_DEG).to_string();
         let start = BytesStart::new("trkpt")
-            .with_attributes([("lat", latitude.as_str()), ("lon", longitude.as_str())]);
+            .with_attributes([("lat", latitude.to_string().as_str()), ("lon", longitude.as_str())]);
         self.xml.write_event(Event::Start(start))?;
         if let Some(altitude) = point.altitude {
             self.text("ele", &altitude.to_string())?;
         }
-        if let Some(time) = utc(point.ts) {
+        if let Some(time) = utc_to_the_millisecond(point.ts) {
             self.text("time", &time)?;
         }
-        self.xml.write_event(Event::End(BytesEnd::new("trkpt")))
+        self.close("trkpt")
     }
 
-    fn text(&mut self, name: &str, text: &str) -> io::Result<()> {
-        self.xml.write_event(Event::Start(BytesStart::new(name)))?;
-        // XML has no way to write control characters.
-        let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
-        self.xml.write_event(Event::Text(BytesText::new(&text)))?;
+    fn open(&mut self, name: &str) -> io::Result<()> {
+        self.xml.write_event(Event::Start(BytesStart::new(name)))
+    }
+
+    fn close(&mut self, name: &str) -> io::Result<()> {
         self.xml.write_event(Event::End(BytesEnd::new(name)))
     }
 
+    fn text(&mut self, name: &str, text: &str) -> io::Result<()> {
+        self.open(name)?;
+        let spaced = text.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter });
+        let text: String = spaced
+            .filter(|letter| !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}'))
+            .collect();
+        self.xml.write_event(Event::Text(BytesText::new(&text)))?;
+        self.close(name)
+    }
+
     pub fn end(mut self) -> io::Result<()> {
-        self.xml.write_event(Event::End(BytesEnd::new("gpx")))?;
+        self.close("gpx")?;
         let mut out = self.xml.into_inner();
         out.write_all(b"\n")?;
         out.flush()
@@ -80,8 +136,59 @@ fn told(section: &Section) -> String {
     format!("{} {:.2} km", section.mode.name(), metres / 1e3)
 }
 
-/// A moment as GPX wants it; `None` where the calendar has none.
-fn utc(ts: f64) -> Option<String> {
-    let (_, text) = local(ts, "UTC").ok()?;
-    Some(format!("{}Z", text.strip_suffix("+00:00")?))
+/// What is drawn of a trip; see the head of this module.
+fn segments(trip: &Trip) -> Vec<Segment> {
+    let pieces_of = |section: &Section| -> Vec<Segment> {
+        let mode = Some(section.mode.name());
+        pieces(&section.points).into_iter().map(|points| Segment { mode, points }).collect()
+    };
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut waiting: Vec<Fix> = Vec::new();
+    for mut segment in trip.sections.iter().flat_map(pieces_of) {
+        if let [only] = segment.points[..] {
+            match segments.last_mut().filter(|last| is_on_its_side(last, &only)) {
+                Some(last) => add(&mut last.points, only),
+                None => waiting.push(only),
+            }
+            continue;
+        }
+        for only in waiting.drain(..) {
+            if is_on_its_side(&segment, &only) {
+                add(&mut segment.points, only);
+            }
+        }
+        segments.push(segment);
+    }
+    if segments.is_empty() { from_start_to_end(trip, waiting) } else { segments }
+}
+
+/// Whether a point can be joined to a segment without a line round the world.
+fn is_on_its_side(segment: &Segment, point: &Fix) -> bool {
+    segment.points.iter().all(|other| (other.coordinates[0] - point.coordinates[0]).abs() <= 180.0)
+}
+
+/// Adds a point at its moment, unless it is there already.
+fn add(points: &mut Vec<Fix>, point: Fix) {
+    if !points.contains(&point) {
+        let place = points.partition_point(|other| other.ts <= point.ts);
+        points.insert(place, point);
+    }
+}
+
+/// A trip that has no line of its own: its ends, with the single points in between.
+fn from_start_to_end(trip: &Trip, single: Vec<Fix>) -> Vec<Segment> {
+    let [from, to] = [(&trip.start_place, "start_loc"), (&trip.end_place, "end_loc")].map(|(place, own)| {
+        let own = trip.entry.coordinates(own);
+        own.or_else(|| place.as_ref()?.coordinates("location"))
+    });
+    let end = |coordinates: Option<[f64; 2]>, ts: f64| {
+        coordinates.map(|coordinates| Fix { ts, coordinates, altitude: None })
+    };
+    let mut points: Vec<Fix> = end(from, trip.start_ts).into_iter().collect();
+    single.into_iter().for_each(|point| add(&mut points, point));
+    if let Some(end) = end(to, trip.end_ts) {
+        add(&mut points, end);
+    }
+    let pieces = pieces(&points).into_iter().filter(|points| points.len() > 1);
+    pieces.map(|points| Segment { mode: None, points }).collect()
 }

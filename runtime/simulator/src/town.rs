@@ -28,7 +28,7 @@ impl Place {
 pub struct Town {
     /// South-west corner, degrees north.
     pub latitude_deg: f64,
-    /// South-west corner, degrees east.
+    /// South-west corner, degrees east, -180 to 180; the town may reach over the 180th meridian.
     pub longitude_deg: f64,
     /// IANA name that phones send.
     pub time_zone: String,
@@ -62,6 +62,9 @@ impl Town {
     }
 }
 
+/// The way round the globe in units of 1e-7 degrees.
+const TURN_E7: i64 = 3_600_000_000;
+
 /// A flat map of a town-sized patch of the globe: off by less than 0.2 % within 10 km below 60 degrees.
 pub(crate) struct Projection {
     latitude_deg: f64,
@@ -71,10 +74,12 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
-    /// Latitude and longitude in units of 1e-7 degrees, about a centimetre.
+    /// Latitude and longitude in units of 1e-7 degrees, about a centimetre; the longitude within -180 to 180 degrees.
     pub(crate) fn degrees_e7(&self, spot: Spot) -> (i64, i64) {
         let latitude = self.latitude_deg + spot.north_m * self.degrees_per_metre_north;
         let longitude = self.longitude_deg + spot.east_m * self.degrees_per_metre_east;
-        ((latitude * 1e7).round() as i64, (longitude * 1e7).round() as i64)
+        let (latitude_e7, longitude_e7) = ((latitude * 1e7).round() as i64, (longitude * 1e7).round() as i64);
+        let turns = if longitude_e7 > TURN_E7 / 2 { -1 } else { i64::from(longitude_e7 < -TURN_E7 / 2) };
+        (latitude_e7, longitude_e7 + turns * TURN_E7)
     }
 }

@@ -93,15 +93,20 @@ impl<R: Documents> OfPerson<'_, R> {
     }
 }
 
-/// The tiles that a box touches, from south-west to north-east; none where its edges are no numbers.
+/// The tiles that a box touches, from south to north and, in each row, from west to east, on both sides of the 180th
+/// meridian; none where its edges are no numbers.
 fn tiles_of(bounds: &Bounds, tile_deg: f64) -> Vec<TileId> {
     if ![bounds.south, bounds.west, bounds.north, bounds.east].into_iter().all(f64::is_finite) {
         return Vec::new();
     }
     let number = |degrees: f64| (degrees / tile_deg).floor() as i64;
-    let rows = number(bounds.south)..=number(bounds.north);
-    rows.flat_map(|row| (number(bounds.west)..=number(bounds.east)).map(move |column| (row, column)))
-        .collect()
+    let mut tiles = Vec::new();
+    for row in number(bounds.south)..=number(bounds.north) {
+        for (west, east) in bounds.spans() {
+            tiles.extend((number(west)..=number(east)).map(|column| (row, column)));
+        }
+    }
+    tiles
 }
 
 fn read_index<R: Documents>(runtime: &mut R) -> Result<Option<Index>, SourceError> {

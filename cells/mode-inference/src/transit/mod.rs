@@ -11,21 +11,22 @@ pub mod matching;
 
 use std::rc::Rc;
 
-use cells_geometry::Position;
+use cells_geometry::{Position, wrapped};
 
 /// Degrees of latitude in a metre, as the reference has them: a quarter of the meridian is 10,001.965729 km.
 const DEGREES_A_METRE: f64 = 90.0 / (10_001.965_729 * 1000.0);
 
-/// A box between two parallels and two meridians, degrees; its edges belong to it.
+/// A box between two parallels and two meridians, degrees; its edges belong to it. One that reaches over the 180th
+/// meridian has its west edge below -180 or its east edge above 180.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
     /// Least latitude.
     pub south: f64,
-    /// Least longitude.
+    /// Western edge.
     pub west: f64,
     /// Greatest latitude.
     pub north: f64,
-    /// Greatest longitude.
+    /// Eastern edge; never less than the western one.
     pub east: f64,
 }
 
@@ -35,7 +36,7 @@ impl Bounds {
     /// Quirk: as many degrees to the east as to the north, so that away from the equator it is narrower than high.
     pub fn around(place: Position, metres: f64) -> Self {
         let reach = DEGREES_A_METRE * metres;
-        let Position { latitude, longitude } = place;
+        let (latitude, longitude) = (place.latitude, wrapped(place.longitude));
         Self {
             south: latitude - reach,
             west: longitude - reach,
@@ -46,8 +47,18 @@ impl Bounds {
 
     /// Whether a place lies within.
     pub fn holds(&self, place: Position) -> bool {
+        let meridians = [place.longitude, place.longitude - 360.0, place.longitude + 360.0];
         (self.south..=self.north).contains(&place.latitude)
-            && (self.west..=self.east).contains(&place.longitude)
+            && meridians.iter().any(|meridian| (self.west..=self.east).contains(meridian))
+    }
+
+    /// Its spans of longitude, each within -180 to 180, from west to east: two where it reaches over the 180th
+    /// meridian.
+    pub fn spans(&self) -> impl Iterator<Item = (f64, f64)> {
+        let Self { west, east, .. } = *self;
+        let parts = [(west + 360.0, 180.0), (west.max(-180.0), east.min(180.0)), (-180.0, east - 360.0)];
+        let is_there = [west < -180.0, true, east > 180.0];
+        parts.into_iter().zip(is_there).filter_map(|(part, is_there)| is_there.then_some(part))
     }
 }
 

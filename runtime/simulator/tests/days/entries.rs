@@ -133,6 +133,25 @@ fn fixes_lie_within_a_few_accuracies_of_the_way() {
 }
 
 #[test]
+fn a_town_on_the_180th_meridian_has_longitudes_on_both_sides_of_it() {
+    let day_at = |longitude_deg: f64| {
+        let mut plan = one_trip(Mode::Car, Phone::Android, Faults::none());
+        plan.town.longitude_deg = longitude_deg;
+        let entries = parsed(&simulate_day(&plan, 1).entries);
+        let fixes = entries.into_iter().filter(|entry| entry.key == "background/location");
+        fixes.map(|fix| fix.number("longitude")).collect::<Vec<f64>>()
+    };
+    let (here, there) = (day_at(68.0), day_at(179.972_3));
+    assert!(
+        there.iter().any(|longitude| *longitude < -179.0) && there.iter().any(|longitude| *longitude > 179.0)
+    );
+    for (here, there) in here.iter().zip(&there) {
+        let east = if *there < 0.0 { there + 360.0 } else { *there };
+        assert!((east - here - 111.972_3).abs() < 3e-7 && there.abs() <= 180.0, "{here} {there}");
+    }
+}
+
+#[test]
 fn the_speed_between_fixes_is_that_of_the_mode() {
     let expected =
         [(Mode::Walk, 0.9, 1.6), (Mode::Bicycle, 3.0, 6.0), (Mode::Car, 5.0, 14.0), (Mode::Train, 4.0, 20.0)];

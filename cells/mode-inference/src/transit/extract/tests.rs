@@ -50,6 +50,21 @@ fn a_box_at_a_corner_finds_stops_of_four_tiles_and_south_and_west_are_negative()
 }
 
 #[test]
+fn a_box_on_the_180th_meridian_finds_the_stops_on_both_sides_of_it() {
+    let stop = |longitude: f64| format!(r#"{{"stops":[{{"at":[{longitude:?},-16.81]}}]}}"#);
+    let mut memory = with_index();
+    for (tile, longitude) in [("3599", 179.999_5), ("3600", 180.0), ("-3600", -179.999_5)] {
+        memory = memory.with_document(&format!("{TILE_PREFIX}-337_{tile}"), stop(longitude));
+    }
+    for longitude in [180.0, -180.0, 179.999_9, -179.999_9] {
+        assert_eq!(count(&mut memory, &around(longitude, -16.81)), Ok(3), "{longitude}");
+    }
+    assert_eq!(count(&mut memory, &around(179.998_7, -16.81)), Ok(2));
+    assert_eq!(count(&mut memory, &around(-179.998_7, -16.81)), Ok(2));
+    assert_eq!(count(&mut memory, &around(0.0, -16.81)), Ok(0));
+}
+
+#[test]
 fn the_edge_of_the_box_belongs_to_it() {
     let bounds = around(8.0, 47.0);
     let reach = bounds.north - 47.0;
@@ -93,6 +108,7 @@ proptest! {
     fn no_place_and_no_document_make_it_panic(longitude: f64, latitude: f64, text in r#"[{}\[\]":,a1 .]{0,30}"#) {
         let mut memory = with_index().with_document("transit/stops/0_0", text.clone());
         let _ = count(&mut memory, &around(longitude, latitude));
+        let _ = count(&mut memory, &around(longitude % 400.0, latitude % 100.0));
         let _ = count(&mut memory, &around(0.01, 0.01));
         let _ = count(&mut Memory::new().with_document(INDEX, text), &around(0.01, 0.01));
     }

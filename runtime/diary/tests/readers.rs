@@ -1,0 +1,60 @@
+//! What is exported, read by other people's programs: gpxpy, geojson, shapely and pandas. They come with a Python that
+//! `CELLAR_PYTHON` names, or `python3`; without them this test skips itself.
+
+#[path = "support/days.rs"]
+mod days;
+mod support;
+
+use std::process::Command;
+
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+use runtime_diary::{Format, write};
+use support::InMemory;
+
+/// How many random diaries are read.
+const DIARIES: usize = 60;
+const FORMATS: [(Format, &str); 4] = [
+    (Format::Geojson, "geojson"),
+    (Format::Timeline, "timeline"),
+    (Format::Gpx, "gpx"),
+    (Format::Csv, "csv"),
+];
+
+fn python() -> Option<String> {
+    let python = std::env::var("CELLAR_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let probe = Command::new(&python).args(["-c", "import geojson, gpxpy, pandas, shapely"]).output();
+    probe.is_ok_and(|probe| probe.status.success()).then_some(python)
+}
+
+#[test]
+fn other_programs_read_every_export_without_a_complaint() {
+    let Some(python) = python() else {
+        eprintln!("skipped: no Python with geojson, gpxpy, pandas and shapely; CELLAR_PYTHON may name one");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut runner = TestRunner::deterministic();
+    let mut made = Vec::new();
+    for number in 0..DIARIES {
+        let trips = days::trips().new_tree(&mut runner).expect("a diary").current();
+        let memory = days::memory(&trips);
+        for (format, name) in FORMATS {
+            let mut out = Vec::new();
+            write(&mut InMemory(&memory), format, f64::NEG_INFINITY, f64::INFINITY, &mut out)
+                .expect("written");
+            std::fs::write(folder.path().join(format!("{number}.{name}")), out).expect("written");
+        }
+        made.push(trips);
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers.py");
+    let read = Command::new(python).arg(script).arg(folder.path()).output().expect("it starts");
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let complaints = String::from_utf8_lossy(&read.stdout).into_owned();
+    let first = complaints.split('.').next().and_then(|number| number.parse::<usize>().ok());
+    assert!(
+        complaints.is_empty(),
+        "{complaints}\nthe first of these is {:?}",
+        first.map(|number| &made[number])
+    );
+}

@@ -1,0 +1,197 @@
+//! A diary depends neither on where on a parallel somebody lives nor on what a phone happens not to know.
+
+use std::collections::BTreeMap;
+
+use runtime_simulator::{Person, Phone, simulate_days};
+use runtime_testkit::World;
+use serde_json::{Value, json};
+
+const FIRST_DAY: u32 = 19_786;
+const DAYS: u32 = 2;
+/// East of the corner of the invented town, degrees: the 180th meridian runs through the middle of it.
+const MOVED_DEG: f64 = 111.945;
+const MADE: [&str; 16] = [
+    "segmentation/raw_trip",
+    "segmentation/raw_place",
+    "segmentation/raw_section",
+    "segmentation/raw_stop",
+    "analysis/smoothing",
+    "analysis/cleaned_trip",
+    "analysis/cleaned_place",
+    "analysis/cleaned_section",
+    "analysis/cleaned_stop",
+    "analysis/recreated_location",
+    "analysis/inferred_section",
+    "analysis/expected_trip",
+    "analysis/confirmed_trip",
+    "analysis/confirmed_place",
+    "analysis/composite_trip",
+    "inference/prediction",
+];
+
+/// What the stages make of a person's days, by key, in the order of writing.
+fn made(person: &Person, change: impl Fn(usize, &mut Value)) -> BTreeMap<String, Vec<Value>> {
+    let world = World::start();
+    let user = world.person("somebody");
+    let mut now = 0.0;
+    for (number, day) in simulate_days(person, FIRST_DAY, DAYS).enumerate() {
+        now = person.plan(FIRST_DAY + u32::try_from(number).expect("few")).midnight_ts as f64 + 100_000.0;
+        let changed = |(row, text): (usize, &String)| {
+            let mut entry: Value = serde_json::from_str(text).expect("an entry");
+            change(row, &mut entry);
+            entry.to_string()
+        };
+        let entries: Vec<String> = day.entries.iter().enumerate().map(changed).collect();
+        world.put(user, &entries, now);
+        world.pipeline(user, now);
+    }
+    let mut made = BTreeMap::<String, Vec<Value>>::new();
+    for mut entry in world.entries(user, &MADE) {
+        let key = entry["metadata"]["key"].as_str().expect("a key").to_owned();
+        made.entry(key).or_default().push(entry["data"].take());
+    }
+    assert!(now > 0.0 && made["analysis/composite_trip"].len() >= 2, "somebody goes somewhere");
+    made
+}
+
+/// Everything in which two diaries differ but for longitudes, which lie `east` further in the second, and for ids.
+fn difference(at: &str, here: &Value, there: &Value, east: f64, found: &mut Vec<String>) {
+    match (here, there) {
+        (Value::Object(a), Value::Object(b)) => {
+            if a.contains_key("$oid") && b.contains_key("$oid") {
+                return;
+            }
+            let (names_a, names_b): (Vec<_>, Vec<_>) = (a.keys().collect(), b.keys().collect());
+            if names_a != names_b {
+                found.push(format!("{at}: {names_a:?} {names_b:?}"));
+            }
+            for (name, value) in a {
+                let other = b.get(name).unwrap_or(&Value::Null);
+                let at = format!("{at}.{name}");
+                match name.as_str() {
+                    "longitude" => longitude(&at, value, other, east, found),
+                    "coordinates" => {
+                        longitude(&at, &value[0], &other[0], east, found);
+                        difference(&at, &value[1], &other[1], east, found);
+                    }
+                    _ => difference(&at, value, other, east, found),
+                }
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (number, (a, b)) in a.iter().zip(b).enumerate() {
+                difference(&format!("{at}[{number}]"), a, b, east, found);
+            }
+        }
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            // Longitudes have seven digits behind the point: a centimetre, or a degree of the heading of a short step.
+            let allowed = if at.ends_with("heading") { 5.0 } else { 0.1 + 1e-4 * a.abs().min(1e5) };
+            let off = (a - b).abs();
+            if !(off <= allowed || at.ends_with("heading") && (360.0 - off).abs() <= allowed) {
+                found.push(format!("{at}: {a} {b}"));
+            }
+        }
+        // Local times follow their moments, which may differ by what rounding makes of a start.
+        (Value::String(_), Value::String(_)) if at.ends_with("fmt_time") => {}
+        (a, b) if a == b => {}
+        (a, b) => found.push(format!("{at}: {a} {b}")),
+    }
+}
+
+fn longitude(at: &str, here: &Value, there: &Value, east: f64, found: &mut Vec<String>) {
+    let (Some(here), Some(there)) = (here.as_f64(), there.as_f64()) else {
+        found.push(format!("{at}: no longitude"));
+        return;
+    };
+    let off = (there - here - east).rem_euclid(360.0);
+    if off.min(360.0 - off) > 1e-6 || there.abs() > 180.0 {
+        found.push(format!("{at}: a longitude of {there} for {here}"));
+    }
+}
+
+#[test]
+fn somebody_on_the_180th_meridian_has_the_diary_of_somebody_elsewhere() {
+    for (phone, seed) in [(Phone::Android, 11), (Phone::Ios, 12)] {
+        let mut person = Person::invent(seed, phone);
+        let here = made(&person, |_, _| {});
+        person.town.longitude_deg += MOVED_DEG;
+        let there = made(&person, |_, _| {});
+        let sides = there["analysis/recreated_location"].iter().map(|point| point["longitude"].as_f64());
+        let (east, west): (Vec<f64>, Vec<f64>) = sides.flatten().partition(|longitude| *longitude > 0.0);
+        assert!(east.len() > 10 && west.len() > 10, "{phone:?}: points on both sides");
+        let mut found = Vec::new();
+        for (key, here) in &here {
+            let there = there.get(key).map_or(&[][..], Vec::as_slice);
+            assert_eq!(here.len(), there.len(), "{phone:?}: {key}");
+            for (number, (here, there)) in here.iter().zip(there).enumerate() {
+                difference(&format!("{key} {number}"), here, there, MOVED_DEG, &mut found);
+            }
+        }
+        assert!(
+            found.is_empty(),
+            "{phone:?}: {} differences, such as {:#?}",
+            found.len(),
+            &found[..found.len().min(9)]
+        );
+    }
+}
+
+/// When each trip was, how far it led and by which modes.
+fn trips(made: &BTreeMap<String, Vec<Value>>) -> Vec<Value> {
+    let told = |trip: &Value| {
+        let sections = trip["sections"].as_array().expect("a list").iter();
+        let modes: Vec<&Value> = sections.map(|section| &section["data"]["sensed_mode_str"]).collect();
+        json!([
+            trip["start_ts"],
+            trip["end_ts"],
+            trip["distance"],
+            modes,
+            trip["locations"].as_array().map(Vec::len)
+        ])
+    };
+    made["analysis/composite_trip"].iter().map(told).collect()
+}
+
+#[test]
+fn what_a_phone_does_not_know_of_a_fix_changes_no_trip() {
+    const MEMBERS: [&str; 8] = [
+        "altitude",
+        "accuracy",
+        "sensed_speed",
+        "bearing",
+        "vaccuracy",
+        "floor",
+        "elapsedRealtimeNanos",
+        "filter",
+    ];
+    /// Leaves a member of the row as it is, makes it null or takes it away.
+    type Mix = fn(usize, usize) -> u8;
+    let mixes: [Mix; 4] = [
+        |_, member| u8::from(member != 7),
+        |_, member| if member == 7 { 0 } else { 2 },
+        |row, member| [0, 1, 2, 0, 0][(row / 3 + member * 7) % 5],
+        |row, member| [0, 2, 1, 2, 1, 1, 2][(row + member) % 7],
+    ];
+    for (phone, seed) in [(Phone::Android, 11), (Phone::Ios, 12)] {
+        let person = Person::invent(seed, phone);
+        let wanted = trips(&made(&person, |_, _| {}));
+        for (number, mix) in mixes.into_iter().enumerate() {
+            let found = made(&person, |row, entry| {
+                let key = entry["metadata"]["key"].as_str().unwrap_or_default();
+                if !key.ends_with("location") {
+                    return;
+                }
+                let data = entry["data"].as_object_mut().expect("an object");
+                for (member, name) in MEMBERS.into_iter().enumerate() {
+                    match mix(row, member) {
+                        1 => data.insert(name.to_owned(), Value::Null),
+                        2 => data.remove(name),
+                        _ => None,
+                    };
+                }
+            });
+            assert_eq!(trips(&found), wanted, "{phone:?}, mix {number}");
+        }
+    }
+}
