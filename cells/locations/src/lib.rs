@@ -2,7 +2,7 @@
 //! needs more than numbers. Every stage that works on locations reads them the same way.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, accuracy metres.
-//! * Memory: 53 bytes a location; texts are read for suspected duplicates and single entries only.
+//! * Memory: 53 bytes a location, 2 more where devices are told apart; texts are read for suspected duplicates and single entries only.
 //! * Not here: what the locations are good for (each stage).
 
 mod columns;

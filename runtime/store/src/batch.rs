@@ -235,9 +235,10 @@ impl Batch {
         self.steps.push(Step::Insert(area, row));
     }
 
-    /// What a phone put. If the identical entry has been taken in, into the stream `taken_in_as` of the timeseries, or
-    /// set aside into the stream `entry.key` of the errors, it is ignored. Otherwise an entry with the same (type, key,
-    /// write_ts) still in the usercache is overwritten, and the new one gets an id of its own.
+    /// What a phone put; `entry.extra` says which device that was, if anybody knows. If the identical entry has been taken
+    /// in, into the stream `taken_in_as` of the timeseries, or set aside into the stream `entry.key` of the errors, or
+    /// still waits as another device has put it, it is ignored. Otherwise an entry with the same (type, key, write_ts)
+    /// of the same device still in the usercache is overwritten, and the new one gets an id of its own.
     pub fn put_usercache<'a>(&mut self, entry: impl Into<ReadEntry<'a>>, taken_in_as: StreamKey) {
         let read = entry.into();
         let kind = read.kind.clone().unwrap_or_else(|| kind_of(read.entry.metadata));

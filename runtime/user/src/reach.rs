@@ -335,8 +335,8 @@ impl CellHost for Reach {
         let mut rows = LocationRows::default();
         let count = cursor.next(rows_max as usize, &mut rows).map_err(unavailable)?;
         lock(&self.effects).entries_read += count as u64;
-        let LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter } = rows;
-        Ok(LocationColumns { ids, ts, write_ts, latitude, longitude, accuracy, filter })
+        let LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices } = rows;
+        Ok(LocationColumns { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices })
     }
 
     fn drop_cursor(&mut self, cursor: u32) {
