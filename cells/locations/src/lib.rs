@@ -18,7 +18,7 @@ pub use columns::{Locations, Sampling, for_each_entry, read};
 pub use duplicates::without_exact_duplicates;
 pub use point_text::{BadPoint, PointText};
 pub use repeats::Repeats;
-pub use single::{Found, at_time};
+pub use single::{Found, at_time, first_that_fits};
 
 /// Why locations could not be read.
 #[derive(Debug, thiserror::Error)]

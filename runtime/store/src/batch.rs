@@ -45,6 +45,19 @@ impl<'a> ReadEntry<'a> {
         self
     }
 
+    /// The entry with other metadata, which has the same times.
+    #[must_use]
+    pub fn with_metadata(self, metadata: &'a str) -> Self {
+        Self { entry: NewEntry { metadata, ..self.entry }, kind: None, ..self }
+    }
+
+    /// The entry with these further members.
+    #[must_use]
+    pub fn with_extra(mut self, extra: &'a str) -> Self {
+        self.entry.extra = extra;
+        self
+    }
+
     /// The entry with the origin that [`crate::Row::origin`] told of it, for an insert: where the key of origins is the one
     /// with which it was told, an identical put will be ignored.
     #[must_use]
