@@ -93,7 +93,9 @@ fn end_of_run(write_ts: &[f64]) -> usize {
 
 /// The rows of `locations` that enter the filtered stream, whose entries of the same window are `known`.
 fn accepted(locations: &Locations, known: &Locations) -> Vec<usize> {
-    let known: HashSet<i64> = known.columns().ts.iter().copied().filter_map(millis).collect();
+    // What one device has filtered says nothing about another's locations.
+    let of_known = (0..known.len()).filter_map(|row| Some((known.device(row), millis(known.columns().ts[row])?)));
+    let known: HashSet<(Option<&str>, i64)> = of_known.collect();
     let mut seen = HashSet::new();
     let rows = locations.columns();
     (0..locations.len())
@@ -102,9 +104,12 @@ fn accepted(locations: &Locations, known: &Locations) -> Vec<usize> {
             // Adding zero makes the two zeros one.
             let numbers = [rows.latitude[*row], rows.longitude[*row], rows.ts[*row], rows.accuracy[*row]];
             let bits = |number: f64| if number.is_nan() { f64::NAN } else { number + 0.0 }.to_bits();
-            seen.insert(numbers.map(bits))
+            seen.insert((locations.device(*row), numbers.map(bits)))
         })
-        .filter(|row| millis(rows.ts[*row]).is_some_and(|millis| !known.contains(&millis)))
+        .filter(|row| {
+            let device = locations.device(*row);
+            millis(rows.ts[*row]).is_some_and(|millis| !known.contains(&(device, millis)))
+        })
         .collect()
 }
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cells_locations::{Repeats, for_each_entry};
 use cells_sdk::model::EntryId;
 use cells_sdk::model::background::MotionType;
+use cells_sdk::model::device::label;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::text::{self, Member};
 use cells_sdk::{Query, ReadEntries, TimeField};
@@ -43,11 +44,12 @@ struct Found {
     rows: BTreeMap<EntryId, BTreeMap<String, String>>,
 }
 
-/// The rows of those points; one that has a gap is not among them.
+/// The rows of those points in the table of a device, or of all devices; one that has a gap is not among them.
 pub fn read_rows<R: ReadEntries>(
     runtime: &mut R,
     start: Option<f64>,
     end: f64,
+    device: Option<&str>,
     wanted: &BTreeSet<EntryId>,
 ) -> Result<BTreeMap<EntryId, Row>, CleanError> {
     if wanted.is_empty() {
@@ -56,6 +58,9 @@ pub fn read_rows<R: ReadEntries>(
     let (mut found, mut repeats, mut index) = (Found::default(), Repeats::new(), 0_u64);
     let query = Query::of(&[KEY], TimeField::DataTs).between(start, Some(end));
     for_each_entry::<_, CleanError>(runtime, &query, |_, entry| {
+        if device.is_some_and(|device| label(entry.metadata).as_deref() != Some(device)) {
+            return Ok(());
+        }
         found.add_columns(&entry);
         if !repeats.is_repeat(&entry) {
             if wanted.contains(&entry.id) {

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use cells_locations::at_time;
+use cells_locations::{Found, at_time, first_that_fits};
 use cells_sdk::ReadEntries;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::segmentation::Place;
@@ -52,11 +52,17 @@ impl Anchors {
     }
 
     /// The anchor of a place of the window, for the section that has these rows of the points.
-    pub fn of(&self, place: EntryId, points: &Points, section: &Range<usize>) -> Option<Anchor> {
+    pub fn of(
+        &self,
+        place: EntryId,
+        points: &Points,
+        device: Option<&str>,
+        section: &Range<usize>,
+    ) -> Option<Anchor> {
         let anchor = *self.by_place.get(&place)?;
         let own = anchor
             .enter_ts
-            .map(|ts| points.at(ts))
+            .map(|ts| points.at(device, ts))
             .filter(|rows| !rows.is_empty() && section.contains(&rows.start));
         let point = match own {
             Some(rows) => points.samples[rows.start],
@@ -76,11 +82,18 @@ fn point_of<R: ReadEntries>(
     zones: &mut ZoneTable,
 ) -> Result<Sample, CleanError> {
     let Some(enter_ts) = place.data.known.enter_ts else { return Ok(place_itself(place, zones)) };
-    if let Some(row) = points.at(enter_ts).next() {
+    let location = place.data.known.location;
+    if let Some(row) = points.reached_at(enter_ts, location) {
         return Ok(points.samples[row]);
     }
-    let found = at_time(runtime, KEY, enter_ts, true)?;
-    let found = found.iter().find_map(|entry| sample(&entry.metadata, &entry.data, zones));
+    let mut found = at_time(runtime, KEY, enter_ts, true)?;
+    found.retain(|entry| sample(&entry.metadata, &entry.data, zones).is_some());
+    let is_there = |entry: &Found| {
+        let read = sample(&entry.metadata, &entry.data, &mut ZoneTable::default());
+        read.is_some_and(|sample| sample.loc == location)
+    };
+    let found = first_that_fits(&found, is_there);
+    let found = found.and_then(|entry| sample(&entry.metadata, &entry.data, zones));
     Ok(found.unwrap_or_else(|| place_itself(place, zones)))
 }
 

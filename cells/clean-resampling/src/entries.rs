@@ -74,6 +74,7 @@ pub fn trip(window: &Window, journey: &Journey, [start_place, end_place]: [Entry
         duration: journey.trip.duration,
         distance: journey.trip.distance,
         source: raw.entry.data.known.source.clone(),
+        device: raw.entry.data.known.device.clone(),
         raw_trip: (!raw.untracked).then_some(raw.entry.id),
         cleaned_trip: None,
         inferred_labels: None,
@@ -126,6 +127,7 @@ pub fn section(
         sensed_mode: cleaned.mode.number(),
         ble_sensed_mode: raw.known.ble_sensed_mode.clone(),
         source: raw.known.source.clone(),
+        device: raw.known.device.clone(),
         speeds: cleaned.speeds.clone(),
         distances: cleaned.distances.clone(),
         distance: cleaned.distance,
@@ -160,6 +162,7 @@ pub fn stop(
         duration: cleaned.duration,
         distance: cleaned.distance,
         source: raw.known.source.clone(),
+        device: raw.known.device.clone(),
     };
     Kept { known, rest: raw.rest.clone() }
 }

@@ -111,7 +111,7 @@ impl Piece {
         let (mut anchors, mut deleted) = (Anchors::default(), Deleted::default());
         if !window.sections.is_empty() {
             let (start, end) = (run.start.map(|start| start - BEFORE_S), window.end_ts().min(run.end));
-            points = Points::read(runtime, start, end, &mut zones)?;
+            points = Points::read(runtime, start, end, &window.devices(), &mut zones)?;
             anchors = Anchors::find(runtime, &window, &points, &mut zones)?;
             deleted = Deleted::read(runtime, &window)?;
         }
@@ -161,10 +161,11 @@ impl Piece {
     ) -> Result<Option<Cleaned>, CleanError> {
         let section = &self.window.sections[raw];
         let (trip, known) = (&journey.entry.data.known, &section.data.known);
-        let rows = self.points.within(known.start_ts, known.end_ts);
+        let device = known.device.as_deref();
+        let rows = self.points.within(device, known.start_ts, known.end_ts);
         let anchor = |stop: Option<EntryId>, place: EntryId| match stop {
             Some(_) => None,
-            None => anchors.of(place, &self.points, &rows),
+            None => anchors.of(place, &self.points, device, &rows),
         };
         let around = Around {
             points: &self.points,
@@ -241,10 +242,17 @@ impl Piece {
                 Path::Steps(_) => None,
             })
             .collect();
-        let wanted: BTreeSet<EntryId> = alone.iter().map(|(_, id)| *id).collect();
+        let mut wanted = BTreeMap::<Option<String>, BTreeSet<EntryId>>::new();
+        for (section, id) in &alone {
+            let device = self.window.sections[section.raw].data.known.device.clone();
+            wanted.entry(device).or_default().insert(*id);
+        }
         // Of a back-log that was cut, only this piece: what comes behind it is read by the next run.
         let end = if self.window.is_cut() { self.window.end_ts() } else { run.end };
-        let rows = alone::read_rows(runtime, run.start, end, &wanted)?;
+        let mut rows = BTreeMap::new();
+        for (device, wanted) in &wanted {
+            rows.extend(alone::read_rows(runtime, run.start, end, device.as_deref(), wanted)?);
+        }
         for (section, id) in &mut alone {
             if !rows.contains_key(id) {
                 section.lose_path();

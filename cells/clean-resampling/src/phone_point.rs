@@ -1,6 +1,6 @@
 //! The new first point of a trip that was moved to its place: what the phone said there, at the new moment.
 
-use cells_locations::at_time;
+use cells_locations::{Found, at_time, first_that_fits};
 use cells_sdk::ReadEntries;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::text::{self, Member};
@@ -25,8 +25,13 @@ pub fn read<R: ReadEntries>(
         None => Vec::new(),
     };
     let mut zones = ZoneTable::default();
-    let mut sound = found.iter().filter(|entry| sample(&entry.metadata, &entry.data, &mut zones).is_some());
-    let mut members = match sound.next() {
+    let mut found = found;
+    found.retain(|entry| sample(&entry.metadata, &entry.data, &mut zones).is_some());
+    let is_there = |entry: &Found| {
+        let read = sample(&entry.metadata, &entry.data, &mut ZoneTable::default());
+        read.is_some_and(|sample| sample.loc == moved.location)
+    };
+    let mut members = match first_that_fits(&found, is_there) {
         Some(entry) => said(&entry.data),
         None => Vec::new(),
     };

@@ -95,7 +95,7 @@ pub struct Around<'a> {
 /// Cleans a section; `None` where it would have more than [`POINTS_MAX`] points.
 pub fn clean(raw: usize, section: &Section, around: Around<'_>) -> Result<Option<Cleaned>, CleanError> {
     let Around { points, zones, .. } = around;
-    let rows = points.within(section.start_ts, section.end_ts);
+    let rows = points.within(section.device.as_deref(), section.start_ts, section.end_ts);
     let is_deleted = |row: &usize| around.deleted.binary_search(&points.ids[*row]).is_ok();
     let kept: Vec<usize> = rows.clone().filter(|row| !is_deleted(row)).collect();
     if kept.is_empty() {
@@ -137,7 +137,7 @@ fn path_of(track: &Track, rows: &Range<usize>) -> Path {
 
 /// A section none of whose points is left.
 fn standing_still(raw: usize, section: &Section, around: Around<'_>) -> Result<Cleaned, CleanError> {
-    let rows = around.points.at(section.start_ts);
+    let rows = around.points.at(section.device.as_deref(), section.start_ts);
     let fix = |row: usize| Fix::of(&around.points.samples[row], around.zones);
     let ends = if rows.is_empty() {
         let Section { start_ts: ts, start_local_dt, start_fmt_time, start_loc: loc, .. } = section;

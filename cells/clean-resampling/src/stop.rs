@@ -37,13 +37,15 @@ pub struct CleanedStop {
     pub starting: usize,
 }
 
-/// Cleans the stop between two sections of a trip, which may change one of them.
+/// Cleans the stop between two sections of a trip, which may change one of them; `device`: the one that was carried, where
+/// the stop names it.
 pub fn clean(
     raw: usize,
     sections: &mut [Cleaned],
     ending: usize,
     starting: usize,
     points: &Points,
+    device: Option<&str>,
 ) -> CleanedStop {
     let (mut enter, mut exit) = (sections[ending].end.clone(), sections[starting].start.clone());
     let mut duration = exit.ts - enter.ts;
@@ -51,7 +53,7 @@ pub fn clean(
     if length > STOP_MAX_M {
         let metres = distance(position(enter.loc), position(exit.loc));
         let seconds = enter.ts - exit.ts;
-        let taker = if goes_to_next(&sections[ending], &sections[starting], points) {
+        let taker = if goes_to_next(&sections[ending], &sections[starting], points, device) {
             exit = enter.clone();
             sections[starting].start = enter.clone();
             &mut sections[starting]
@@ -71,9 +73,9 @@ pub fn clean(
 
 /// Whether the section behind takes the stop over: one with an engine, beside one without; otherwise the one with
 /// fewer points a metre, in doubt the one before.
-fn goes_to_next(previous: &Cleaned, next: &Cleaned, points: &Points) -> bool {
+fn goes_to_next(previous: &Cleaned, next: &Cleaned, points: &Points, device: Option<&str>) -> bool {
     let density = |section: &Cleaned| {
-        points.within(section.start.ts, section.end.ts).len() as f64 / (section.distance + 1.0)
+        points.within(device, section.start.ts, section.end.ts).len() as f64 / (section.distance + 1.0)
     };
     match (is_motorized(previous.mode), is_motorized(next.mode)) {
         (false, true) => true,

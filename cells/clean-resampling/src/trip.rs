@@ -64,7 +64,8 @@ impl CleanedTrip {
             .collect::<Option<_>>()?;
         let mut cleaned = Vec::with_capacity(stops.len());
         for (raw, (ending, starting)) in stops.iter().zip(links) {
-            cleaned.push(stop::clean(*raw, &mut sections, ending, starting, points));
+            let device = window.stops[*raw].data.known.device.as_deref();
+            cleaned.push(stop::clean(*raw, &mut sections, ending, starting, points, device));
         }
         let distance = sections.iter().map(|section| section.distance).sum::<f64>()
             + cleaned.iter().map(|stop| stop.distance).sum::<f64>();

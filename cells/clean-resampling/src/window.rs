@@ -5,7 +5,7 @@
 //!   a trip: see [`Window::is_cut`].
 //! * An entry that cannot be read is passed over and counted; it costs its own trip and no other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use cells_locations::for_each_entry;
 use cells_sdk::model::page::Entry;
@@ -184,6 +184,11 @@ impl Window {
     /// Leaves the journeys from `index` on to the next run.
     pub fn cut(&mut self, index: usize) {
         self.journeys.truncate(index);
+    }
+
+    /// The devices that its sections name.
+    pub fn devices(&self) -> BTreeSet<String> {
+        self.sections.iter().filter_map(|section| section.data.known.device.clone()).collect()
     }
 
     /// When the last of its journeys ended, s.

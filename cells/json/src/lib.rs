@@ -3,8 +3,9 @@
 //! * [`text`]: the members of objects that are trusted to be sound, and texts with some members changed.
 //!   [`scan`]: one pass that checks all of a text.
 //! * Invariants: bytes that nobody asked to change are not changed; nothing recurses, whatever a text holds.
-//! * Not here: what members mean (`cells/model`, `runtime/types`).
+//! * Not here: what members mean (`cells/model`, `runtime/types`), except which device an entry names ([`device`]).
 
+pub mod device;
 mod eights;
 pub mod scan;
 pub mod text;

@@ -71,13 +71,14 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let mut smoothings = Vec::with_capacity(sections.len());
     let mut misfits = BTreeMap::<Misfit, Vec<EntryId>>::new();
     for section in &sections {
-        let rows = section.rows(&locations);
-        let by_distance = is_by_distance(&locations, rows.clone());
-        let points = points(&locations, rows);
+        let locations = &locations[&section.device];
+        let rows = section.rows(locations);
+        let by_distance = is_by_distance(locations, rows.clone());
+        let points = points(locations, rows);
         let points = if by_distance { fill::fill(points, &mut lots) } else { points };
         record.note(section.end_ts, &lots);
         match smooth::smooth(&points, by_distance) {
-            Ok(smoothed) => smoothings.push(store::smoothing(section, &locations, &points, &smoothed)),
+            Ok(smoothed) => smoothings.push(store::smoothing(section, locations, &points, &smoothed)),
             Err(misfit) => misfits.entry(misfit).or_default().push(section.id),
         }
     }

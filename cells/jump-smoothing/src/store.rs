@@ -1,12 +1,14 @@
 //! Sections and locations on the way in, smoothings on the way out.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
 use cells_sdk::model::EntryId;
 use cells_sdk::model::analysis::Smoothing;
 use cells_sdk::model::rows::{Row, Rows};
-use cells_sdk::model::text::{number, value_of};
+use cells_sdk::model::text::{number, string, value_of};
 use cells_sdk::model::time::server_metadata;
 use cells_sdk::{Query, ReadEntries, Run, TimeField, WriteEntries};
 
@@ -19,7 +21,7 @@ const LOCATION: &str = "background/filtered_location";
 const SMOOTHING: &str = "analysis/smoothing";
 
 /// What a smoothing needs of a raw section.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     /// Its entry.
     pub id: EntryId,
@@ -27,6 +29,8 @@ pub struct Section {
     pub start_ts: f64,
     /// s
     pub end_ts: f64,
+    /// The device that was carried, where the person has several: the points of others are none of its.
+    pub device: Option<String>,
 }
 
 impl Section {
@@ -55,7 +59,8 @@ pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Found, Rea
     for_each_entry(runtime, &query, |_, entry| {
         match value_of(entry.data, "start_ts").and_then(number) {
             Some(start_ts) => {
-                found.sections.push(Section { id: entry.id, start_ts, end_ts: entry.time });
+                let device = value_of(entry.data, "device").and_then(string).map(Cow::into_owned);
+                found.sections.push(Section { id: entry.id, start_ts, end_ts: entry.time, device });
             }
             None => found.unreadable += 1,
         }
@@ -64,7 +69,8 @@ pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Found, Rea
     Ok(found)
 }
 
-/// The locations of those sections in the order of their times.
+/// The locations of those sections in the order of their times, by the device that they name: of all devices for
+/// sections that name none.
 ///
 /// Quirk: the reference takes the window of the sections' ends for the locations too. So points before the last run's
 /// mark are missing from a section that began before it.
@@ -72,15 +78,27 @@ pub fn locations<R: ReadEntries>(
     runtime: &mut R,
     run: &Run,
     sections: &[Section],
-) -> Result<Locations, ReadError> {
-    let Some(last) = sections.last() else { return Ok(Locations::default()) };
+) -> Result<BTreeMap<Option<String>, Locations>, ReadError> {
+    let Some(last) = sections.last() else { return Ok(BTreeMap::new()) };
     let first = sections.iter().map(|section| section.start_ts).fold(f64::INFINITY, f64::min);
     let start = run.start.map_or(first, |start| start.max(first));
     let query = Query::of(&[LOCATION], TimeField::DataTs).between(Some(start), Some(last.end_ts));
     let mut locations = read(runtime, &query)?;
     let placed: Vec<bool> = (0..locations.len()).map(|row| locations.is_placed(row)).collect();
     locations.retain(|row| placed[row]);
-    without_exact_duplicates(runtime, &query, locations)
+    let locations = without_exact_duplicates(runtime, &query, locations)?;
+    let devices: BTreeSet<_> = sections.iter().map(|section| section.device.clone()).collect();
+    if devices.iter().all(Option::is_none) {
+        return Ok(BTreeMap::from([(None, locations)]));
+    }
+    let of = |device: Option<String>| {
+        let mut own = locations.clone();
+        if device.is_some() {
+            own.retain_device(device.as_deref());
+        }
+        (device, own)
+    };
+    Ok(devices.into_iter().map(of).collect())
 }
 
 /// What is kept of a section's smoothing.

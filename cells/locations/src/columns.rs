@@ -47,6 +47,31 @@ impl Locations {
         }
     }
 
+    /// The label of the device that brought that row, where it has a stamp.
+    pub fn device(&self, row: usize) -> Option<&str> {
+        let number = usize::from(*self.0.device.get(row)?);
+        Some(&self.0.devices[number.checked_sub(1)?])
+    }
+
+    /// The labels of the devices that brought some of the rows, perhaps more.
+    pub fn devices(&self) -> &[String] {
+        &self.0.devices
+    }
+
+    /// Keeps the rows of one device, or those without a stamp.
+    pub fn retain_device(&mut self, device: Option<&str>) {
+        if device.is_none() && self.0.device.is_empty() {
+            return;
+        }
+        let number = match device {
+            None => 0,
+            // One more than there are means none of them.
+            Some(device) => 1 + self.0.devices.iter().take_while(|known| *known != device).count(),
+        };
+        let of_row = self.0.device.clone();
+        self.retain(|row| of_row.get(row).map_or(0, |of_row| usize::from(*of_row)) == number);
+    }
+
     /// Whether time and place of that row are numbers; nothing can be said about one without.
     pub fn is_placed(&self, row: usize) -> bool {
         [self.0.ts[row], self.0.latitude[row], self.0.longitude[row]].into_iter().all(f64::is_finite)
@@ -62,6 +87,9 @@ impl Locations {
                     column[kept] = column[row];
                 }
                 self.0.filter[kept] = self.0.filter[row];
+                if !self.0.device.is_empty() {
+                    self.0.device[kept] = self.0.device[row];
+                }
                 kept += 1;
             }
         }
@@ -73,6 +101,7 @@ impl Locations {
         self.0.ids.truncate(len);
         self.numbers().into_iter().for_each(|column| column.truncate(len));
         self.0.filter.truncate(len);
+        self.0.device.truncate(len);
     }
 
     fn numbers(&mut self) -> [&mut Vec<f64>; 5] {
@@ -81,12 +110,32 @@ impl Locations {
     }
 
     fn append(&mut self, mut piece: LocationRows) {
+        self.append_devices(&piece);
         self.0.ids.append(&mut piece.ids);
         self.0.filter.append(&mut piece.filter);
         let mut piece = Self(piece);
         for (column, more) in self.numbers().into_iter().zip(piece.numbers()) {
             column.append(more);
         }
+    }
+
+    /// Each piece numbers its devices on its own.
+    fn append_devices(&mut self, piece: &LocationRows) {
+        if piece.device.is_empty() && self.0.device.is_empty() {
+            return;
+        }
+        let known = &mut self.0.devices;
+        let number = |label: &String| {
+            let place = known.iter().position(|known| known == label).unwrap_or_else(|| {
+                known.push(label.clone());
+                known.len() - 1
+            });
+            u16::try_from(place + 1).unwrap_or(0)
+        };
+        let numbers: Vec<u16> = std::iter::once(0).chain(piece.devices.iter().map(number)).collect();
+        self.0.device.resize(self.0.ids.len(), 0);
+        self.0.device.extend(piece.device.iter().map(|own| numbers[usize::from(*own)]));
+        self.0.device.resize(self.0.ids.len() + piece.ids.len(), 0);
     }
 }
 

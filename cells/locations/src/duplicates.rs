@@ -1,7 +1,8 @@
 //! Exact duplicates, which the reference drops whenever it reads a stream as a table.
 //!
 //! Two entries are the same reading where all numbers and truth values that the reference knows of a location
-//! are equal, and `metadata.write_ts` too; texts do not count. The same fix written down at two moments is kept twice.
+//! are equal, and `metadata.write_ts` too; texts do not count. The same fix written down at two moments is kept twice,
+//! and so is one that two devices have made.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,8 +13,8 @@ use serde_json::Value;
 
 use crate::{Locations, ReadError, for_each_entry};
 
-/// The numbers of the columns, as bits.
-type Numbers = [u64; 5];
+/// The numbers of the columns, as bits, and the number of the device.
+type Numbers = [u64; 6];
 
 /// The members that are compared besides the columns.
 const OTHERS: [&str; 10] = [
@@ -87,7 +88,10 @@ fn order(locations: &Locations, by_ts: bool) -> &[f64] {
 
 fn numbers(locations: &Locations, row: usize) -> Numbers {
     let rows = locations.columns();
-    [rows.ts[row], rows.write_ts[row], rows.latitude[row], rows.longitude[row], rows.accuracy[row]].map(bits)
+    let device = rows.device.get(row).copied().unwrap_or(0);
+    let [ts, write_ts, latitude, longitude, accuracy] =
+        [&rows.ts, &rows.write_ts, &rows.latitude, &rows.longitude, &rows.accuracy].map(|column| bits(column[row]));
+    [ts, write_ts, latitude, longitude, accuracy, u64::from(device)]
 }
 
 /// Equal bits for what compares equal; absent numbers are equal to one another.
@@ -165,6 +169,27 @@ mod tests {
     #[test]
     fn the_same_fix_written_down_at_another_moment_stays() {
         assert_eq!(kept(&[(7.0, r#""altitude":10"#), (7.5, r#""altitude":10"#)]), [1, 2]);
+    }
+
+    #[test]
+    fn two_devices_that_made_the_same_reading_keep_one_each() {
+        let of = |device: &str| format!(r#"{{"key":"{KEY}","write_ts":7.0,"device":"{device}"}}"#);
+        let data = r#"{"ts":1.5,"latitude":2,"longitude":3,"accuracy":4}"#;
+        let runtime = ["a", "b", "a"]
+            .iter()
+            .fold(Memory::new(), |memory, device| memory.with_entry(Area::Timeseries, &of(device), data));
+        let (mut runtime, query) = (runtime, Query::of(&[KEY], TimeField::DataTs));
+        let all = read(&mut runtime, &query).expect("readable");
+        let kept = without_exact_duplicates(&mut runtime, &query, all).expect("readable");
+        assert_eq!((0..kept.len()).map(|row| kept.device(row)).collect::<Vec<_>>(), [Some("a"), Some("b")]);
+        let mut of_b = kept.clone();
+        of_b.retain_device(Some("b"));
+        assert_eq!(of_b.columns().ids, [kept.columns().ids[1]]);
+        for none in [Some("c"), None] {
+            let mut of_none = kept.clone();
+            of_none.retain_device(none);
+            assert!(of_none.is_empty(), "{none:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! needs more than numbers. Every stage that works on locations reads them the same way.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, accuracy metres.
-//! * Memory: 53 bytes a location; texts are read for suspected duplicates and single entries only.
+//! * Memory: 53 bytes a location, 2 more where devices are told apart; texts are read for suspected duplicates and single entries only.
 //! * Not here: what the locations are good for (each stage).
 
 mod columns;
@@ -18,7 +18,7 @@ pub use columns::{Locations, Sampling, for_each_entry, read};
 pub use duplicates::without_exact_duplicates;
 pub use point_text::{BadPoint, PointText};
 pub use repeats::Repeats;
-pub use single::{Found, at_time};
+pub use single::{Found, at_time, first_that_fits};
 
 /// Why locations could not be read.
 #[derive(Debug, thiserror::Error)]

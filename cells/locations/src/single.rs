@@ -1,6 +1,7 @@
 //! Single entries, with their texts.
 
 use cells_sdk::model::EntryId;
+use cells_sdk::model::device::label;
 use cells_sdk::{Query, ReadEntries, TimeField};
 
 use crate::{ReadError, for_each_entry};
@@ -14,6 +15,22 @@ pub struct Found {
     pub metadata: String,
     /// A JSON object.
     pub data: String,
+}
+
+impl Found {
+    /// The label of the device that brought it.
+    pub fn device(&self) -> Option<String> {
+        label(&self.metadata)
+    }
+}
+
+/// Of entries of one moment the first; where they are of several devices, the first of those that `fit`, if any does.
+pub fn first_that_fits(found: &[Found], fits: impl Fn(&Found) -> bool) -> Option<&Found> {
+    let first = found.first()?;
+    if found.len() == 1 || found.iter().all(|entry| entry.device() == first.device()) {
+        return Some(first);
+    }
+    Some(found.iter().find(|entry| fits(entry)).unwrap_or(first))
 }
 
 /// The entries of `key` whose `data.ts` is exactly `ts`, by rising ids.

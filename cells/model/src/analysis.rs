@@ -44,6 +44,9 @@ pub struct Trip {
     pub distance: f64,
     /// The algorithm that made it.
     pub source: String,
+    /// The device that was carried, where the person has several: see [`crate::device`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// From `cleaned_trip` on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_trip: Option<EntryId>,
@@ -205,6 +208,9 @@ pub struct Section {
     pub ble_sensed_mode: Option<Value>,
     /// The algorithm that made it.
     pub source: String,
+    /// The device that was carried, where the person has several: see [`crate::device`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// m/s, between points.
     pub speeds: Vec<f64>,
     /// m, between points.

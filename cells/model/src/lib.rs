@@ -2,6 +2,7 @@
 //!
 //! * [`page`] and [`rows`]: the packed forms of docs/formats/page.md, checked on both sides.
 //! * [`text`]: JSON texts changed without touching the other bytes. [`scan`]: one pass that checks all of a text.
+//!   [`device`]: which device an entry names.
 //!   [`time`]: local times as entries carry them. [`keys`]: every key with what its data must hold.
 //! * [`background`], [`statemachine`], [`manual`], [`stats`], [`config`]: what phones send, once taken in.
 //!   [`segmentation`], [`analysis`], [`inference`]: what stages make. [`Kept`] writes them back whole.
@@ -25,6 +26,6 @@ pub mod stats;
 mod take;
 pub mod time;
 
-pub use cells_json::{scan, text};
+pub use cells_json::{device, scan, text};
 pub use id::EntryId;
 pub use kept::{Kept, Point, PointKind};

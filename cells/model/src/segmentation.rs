@@ -35,6 +35,9 @@ pub struct Trip {
     pub distance: f64,
     /// The algorithm that made it.
     pub source: String,
+    /// The device that was carried, where the person has several: see [`crate::device`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// `segmentation/raw_place`: first and last have only one end.
@@ -109,6 +112,9 @@ pub struct Section {
     pub ble_sensed_mode: Option<serde_json::Value>,
     /// The algorithm that made it.
     pub source: String,
+    /// The device that was carried, where the person has several: see [`crate::device`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// `segmentation/raw_stop`, `analysis/cleaned_stop`: between two sections of a trip.
@@ -142,4 +148,7 @@ pub struct Stop {
     pub distance: f64,
     /// The algorithm that made it.
     pub source: String,
+    /// The device that was carried, where the person has several: see [`crate::device`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }

@@ -127,6 +127,10 @@ pub struct LocationRows {
     pub accuracy: Vec<f64>,
     /// `data.filter`: 0 absent, 1 `time`, 2 `distance`, 3 anything else.
     pub filter: Vec<u8>,
+    /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none has one.
+    pub device: Vec<u16>,
+    /// The labels of those devices, such as `token-5d41402abc4b2a76/android`.
+    pub devices: Vec<String>,
 }
 
 /// A cursor over columns.

@@ -12,15 +12,17 @@ use cells_sdk::{Query, ReadEntries, TimeField};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::read::is_of;
+
 /// The document with the person's vehicles.
 pub const VEHICLES: &str = "vehicles";
 const BEACON: &str = "background/bluetooth_ble";
 
 /// A person's vehicles, in the order in which they are asked.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Vehicles(Vec<Vehicle>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Vehicle {
     beacons: Vec<String>,
     /// As the document has it.
@@ -79,11 +81,12 @@ struct Heard {
 }
 
 impl Beacons {
-    /// Reads what was heard within closed bounds, s; nothing where there are no vehicles.
+    /// Reads what a device heard within closed bounds, s; nothing where there are no vehicles. `None`: what any heard.
     pub fn read<R: ReadEntries>(
         runtime: &mut R,
         vehicles: Vehicles,
         (start, end): (f64, f64),
+        device: Option<&str>,
     ) -> Result<Self, ReadError> {
         let mut heard = Vec::new();
         if !vehicles.is_empty() {
@@ -91,7 +94,9 @@ impl Beacons {
             for_each_entry(runtime, &query, |_, entry| {
                 // One that cannot be read says nothing about vehicles.
                 let read: Option<Heard> = serde_json::from_str(entry.data).ok();
-                if let Some(Heard { event: BleEvent::RangeUpdate, major, minor }) = read {
+                if let Some(Heard { event: BleEvent::RangeUpdate, major, minor }) = read
+                    && is_of(device, entry.metadata)
+                {
                     heard.push((entry.time, name(major, minor)));
                 }
                 Ok::<(), ReadError>(())

@@ -24,6 +24,7 @@ mod travels;
 mod unsensed;
 pub mod verdict;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -35,7 +36,7 @@ use cells_sdk::{Documents, Failure, Level, Log, Outcome, ReadEntries, Run, Write
 use beacons::{Beacons, VEHICLES, Vehicles};
 use changes::changes;
 use ends::{Moment, read_two};
-use read::{Motions, Points, Trip, span, trips};
+use read::{Motions, Points, Trip, devices, span, trips};
 use sections::{Part, unknown};
 use store::{Cut, Leg};
 use track::Track;
@@ -82,27 +83,30 @@ fn try_run<R: ReadEntries + WriteEntries + Documents + Log>(
     let found = trips(runtime, run)?;
     let mut pointless = 0;
     if !found.trips.is_empty() {
-        let readings = Readings::read(runtime, run, &found.trips)?;
+        let readings = Readings::of_devices(runtime, run, &found.trips)?;
+        let unreadable: usize = readings.values().map(|readings| readings.motions.unreadable).sum();
         let mut unsensed = Unsensed::new(&found.trips);
         let mut cuts = Vec::with_capacity(found.trips.len());
         for trip in &found.trips {
+            let readings = &readings[&trip.device];
             let rows = readings.points.of(trip);
             if rows.is_empty() {
                 pointless += 1;
                 continue;
             }
-            let parts = parts(runtime, trip, &readings, rows.clone(), &mut unsensed)?;
-            cuts.push(Cut { trip: trip.id, legs: legs(runtime, trip, &readings, rows, &parts)? });
+            let parts = parts(runtime, trip, readings, rows.clone(), &mut unsensed)?;
+            let legs = legs(runtime, trip, readings, rows, &parts)?;
+            cuts.push(Cut { trip: trip.id, device: trip.device.clone(), legs });
         }
         store::write(runtime, &cuts, run.now)?;
-        tell(runtime, readings.motions.unreadable, "motion activities have no known kind: passed over");
+        tell(runtime, unreadable, "motion activities have no known kind: passed over");
     }
     tell(runtime, found.unreadable, "trips cannot be read: left without sections");
     tell(runtime, pointless, "trips have no points: left without sections");
     Ok(Outcome { processed_through: found.through, state: Vec::new(), more: false })
 }
 
-/// Of the time of a run's trips.
+/// Of the time of a run's trips, and of one device where they name one.
 struct Readings {
     points: Points,
     motions: Motions,
@@ -110,16 +114,23 @@ struct Readings {
 }
 
 impl Readings {
-    fn read<R: ReadEntries + Documents + Log>(
+    /// By the device that trips name.
+    fn of_devices<R: ReadEntries + Documents + Log>(
         runtime: &mut R,
         run: &Run,
         trips: &[Trip],
-    ) -> Result<Self, SectionError> {
+    ) -> Result<BTreeMap<Option<String>, Self>, SectionError> {
         let span = span(run, trips);
-        let points = Points::read(runtime, span)?;
-        let motions = Motions::read(runtime, span)?;
         let vehicles = vehicles(runtime)?;
-        Ok(Self { points, motions, beacons: Beacons::read(runtime, vehicles, span)? })
+        let mut readings = BTreeMap::new();
+        for device in devices(trips) {
+            let of = device.as_deref();
+            let points = Points::read(runtime, span, of)?;
+            let motions = Motions::read(runtime, span, of)?;
+            let beacons = Beacons::read(runtime, vehicles.clone(), span, of)?;
+            readings.insert(device, Self { points, motions, beacons });
+        }
+        Ok(readings)
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use cells_geometry::Position;
 use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
 use cells_sdk::model::background::MotionType;
+use cells_sdk::model::device::label;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::{EntryId, Point, text};
 use cells_sdk::{Query, ReadEntries, Run, TimeField};
@@ -33,6 +34,8 @@ pub struct Trip {
     pub start_place: EntryId,
     /// How it was found.
     pub method: Method,
+    /// The device that was carried, where the person has several: what the others say is no part of the trip.
+    pub device: Option<String>,
 }
 
 /// What [`trips`] found.
@@ -58,6 +61,8 @@ struct TripData {
     end_fmt_time: String,
     end_loc: Point,
     source: String,
+    #[serde(default)]
+    device: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +102,7 @@ fn trip(id: EntryId, data: TripData) -> Trip {
         },
         start_place: data.start_place,
         method: Method::of_trip(&data.source),
+        device: data.device,
     }
 }
 
@@ -110,6 +116,16 @@ pub fn span(run: &Run, trips: &[Trip]) -> (f64, f64) {
     (run.start.map_or(first, |start| start.max(first)), last)
 }
 
+/// The devices that trips name; each once, and none for those that name no device.
+pub fn devices(trips: &[Trip]) -> BTreeSet<Option<String>> {
+    trips.iter().map(|trip| trip.device.clone()).collect()
+}
+
+/// Whether an entry counts for trips of a device: all entries do where the trip names none.
+pub fn is_of(device: Option<&str>, metadata: &str) -> bool {
+    device.is_none_or(|device| label(metadata).as_deref() == Some(device))
+}
+
 /// Points in the order of their times, every number finite.
 #[derive(Debug, Default)]
 pub struct Points {
@@ -118,10 +134,17 @@ pub struct Points {
 }
 
 impl Points {
-    /// Reads those within closed bounds, s.
-    pub fn read<R: ReadEntries>(runtime: &mut R, (start, end): (f64, f64)) -> Result<Self, ReadError> {
+    /// Reads those of a device within closed bounds, s; `None`: of all.
+    pub fn read<R: ReadEntries>(
+        runtime: &mut R,
+        (start, end): (f64, f64),
+        device: Option<&str>,
+    ) -> Result<Self, ReadError> {
         let query = Query::of(&[POINT], TimeField::DataTs).between(Some(start), Some(end));
-        let locations = read(runtime, &query)?;
+        let mut locations = read(runtime, &query)?;
+        if device.is_some() {
+            locations.retain_device(device);
+        }
         let mut locations = without_exact_duplicates(runtime, &query, locations)?;
         if !(0..locations.len()).all(|row| locations.is_placed(row)) {
             let placed: Vec<bool> = (0..locations.len()).map(|row| locations.is_placed(row)).collect();
@@ -178,11 +201,18 @@ fn motion(data: &str) -> Option<(MotionType, f64)> {
 }
 
 impl Motions {
-    /// Reads those within closed bounds, s; repeated ones once.
-    pub fn read<R: ReadEntries>(runtime: &mut R, (start, end): (f64, f64)) -> Result<Self, ReadError> {
+    /// Reads those of a device within closed bounds, s; repeated ones once. `None`: of all.
+    pub fn read<R: ReadEntries>(
+        runtime: &mut R,
+        (start, end): (f64, f64),
+        device: Option<&str>,
+    ) -> Result<Self, ReadError> {
         let query = Query::of(&[MOTION], TimeField::DataTs).between(Some(start), Some(end));
         let (mut motions, mut repeats) = (Self::default(), Repeats::default());
         for_each_entry(runtime, &query, |_, entry| {
+            if !is_of(device, entry.metadata) {
+                return Ok(());
+            }
             match motion(entry.data) {
                 Some((kind, confidence)) => {
                     let sensed = Sensed { ts: entry.time, kind, confidence };

@@ -35,6 +35,8 @@ pub struct Leg {
 pub struct Cut {
     /// The trip's entry.
     pub trip: EntryId,
+    /// The device that was carried, where the trip says so.
+    pub device: Option<String>,
     /// In the order of the trip.
     pub legs: Vec<Leg>,
 }
@@ -113,7 +115,7 @@ impl Made {
         let mut made = Self { sections: Vec::new(), stops: Vec::new() };
         for cut in cuts {
             for (number, leg) in cut.legs.iter().enumerate() {
-                let data = section(cut.trip, leg, &mut zones)?;
+                let data = section(cut, leg, &mut zones)?;
                 made.sections.push(New { key: SECTION, metadata: metadata(SECTION)?, data });
                 if number > 0 {
                     let before = made.sections.len() - 2;
@@ -126,10 +128,10 @@ impl Made {
     }
 }
 
-fn section(trip: EntryId, leg: &Leg, zones: &mut Zones) -> Result<Section, SectionError> {
+fn section(cut: &Cut, leg: &Leg, zones: &mut Zones) -> Result<Section, SectionError> {
     let mut local_dt = |moment: &Moment| moment.local_dt(zones).map_err(SectionError::LocalTime);
     Ok(Section {
-        trip_id: trip,
+        trip_id: cut.trip,
         start_ts: leg.start.ts,
         start_local_dt: local_dt(&leg.start)?,
         start_fmt_time: leg.start.fmt_time.clone(),
@@ -144,6 +146,7 @@ fn section(trip: EntryId, leg: &Leg, zones: &mut Zones) -> Result<Section, Secti
         sensed_mode: leg.kind,
         ble_sensed_mode: leg.vehicle.clone(),
         source: SOURCE.to_owned(),
+        device: cut.device.clone(),
     })
 }
 
@@ -163,5 +166,6 @@ fn stop(before: &Section, after: &Section) -> Stop {
         duration: after.start_ts - before.end_ts,
         distance: distance(position(before.end_loc), position(after.start_loc)),
         source: SOURCE.to_owned(),
+        device: before.device.clone(),
     }
 }

@@ -9,7 +9,7 @@ use cells_sdk::model::{EntryId, Point};
 use cells_sdk::{Query, ReadEntries, TimeField};
 use serde::Deserialize;
 
-use crate::read::Trip;
+use crate::read::{Trip, is_of};
 use crate::sections::Method;
 
 const PLACE: &str = "segmentation/raw_place";
@@ -94,6 +94,9 @@ impl Signs {
         let query = Query::of(&[TRANSITION], TimeField::DataTs).between(Some(start), Some(end));
         let mut signs = Self::default();
         for_each_entry(runtime, &query, |_, entry| {
+            if !is_of(trip.device.as_deref(), entry.metadata) {
+                return Ok(());
+            }
             signs.any = true;
             let read: Option<Transition> = serde_json::from_str(entry.data).ok();
             let number = read.and_then(|read| read.transition);

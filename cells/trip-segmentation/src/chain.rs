@@ -9,13 +9,26 @@ use cells_sdk::model::time::LocalDt;
 use cells_sdk::model::{EntryId, Point};
 
 use crate::fix::{Fix, position};
-use crate::method::source;
 use crate::signals::Moment;
 
 /// Between the arrival at a place and the untracked span that begins there, s.
 const UNTRACKED_AFTER_S: f64 = 5.0;
 /// Slower than this from the last place is no travel: a little under walking speed, m/s.
 const STILL_M_S: f64 = 3000.0 / 3600.0;
+
+/// Where another device is taken up, the person is there, m.
+const TAKEN_UP_M: f64 = 300.0;
+
+/// How a trip was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Way<'a> {
+    /// The method that found it.
+    pub method: Sampling,
+    /// When its device's tracking was restarted.
+    pub restarts: &'a [Moment],
+    /// The device that was carried, where the person has several.
+    pub device: Option<&'a str>,
+}
 
 /// Where two things meet in the chain.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,11 +58,13 @@ pub struct Stay {
     pub exited: Option<Passage>,
     /// Where.
     pub location: Point,
+    /// The method that found the first trip to it or from it.
+    pub method: Sampling,
 }
 
 /// A trip or an untracked span, from one place to another.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Journey {
+pub struct Journey<'a> {
     /// Whether nobody knows what happened.
     pub untracked: bool,
     /// Which of the run's new entries it is, from 0.
@@ -62,9 +77,13 @@ pub struct Journey {
     pub from: usize,
     /// Position in [`Chain::stays`].
     pub to: usize,
+    /// The method that found it.
+    pub method: Sampling,
+    /// The device that was carried, where the person has several.
+    pub device: Option<&'a str>,
 }
 
-impl Journey {
+impl Journey<'_> {
     /// Straight from start to end, m.
     pub fn distance(&self) -> f64 {
         distance(position(self.end.loc), position(self.start.loc))
@@ -90,19 +109,24 @@ pub struct Chain<'a> {
     /// Places; the first may be an earlier one.
     pub stays: Vec<Stay>,
     /// Trips and untracked spans.
-    pub journeys: Vec<Journey>,
-    method: Sampling,
-    restarts: &'a [Moment],
+    pub journeys: Vec<Journey<'a>>,
     created: u32,
     earlier_arrival: Option<Fix>,
+    /// The device that was carried on the way to the last place.
+    device: Option<&'a str>,
 }
 
 impl<'a> Chain<'a> {
-    /// Goes on from the open place, or begins a chain with a place where the first trip starts.
-    pub fn begin(mut open: Option<OpenPlace>, first: &Fix, method: Sampling, restarts: &'a [Moment]) -> Self {
+    /// Goes on from the open place, to which `device` led, or begins a chain with a place where the first trip starts.
+    pub fn begin(
+        mut open: Option<OpenPlace>,
+        device: Option<&'a str>,
+        first: &Fix,
+        method: Sampling,
+    ) -> Self {
         let earlier_arrival = open.as_mut().and_then(|open| open.arrival.take());
         let mut chain =
-            Self { stays: Vec::new(), journeys: Vec::new(), method, restarts, created: 0, earlier_arrival };
+            Self { stays: Vec::new(), journeys: Vec::new(), created: 0, earlier_arrival, device };
         let stay = match open {
             Some(open) => Stay {
                 earlier: Some(open.id),
@@ -111,6 +135,7 @@ impl<'a> Chain<'a> {
                 entered: None,
                 exited: None,
                 location: open.location,
+                method,
             },
             None => Stay {
                 earlier: None,
@@ -119,6 +144,7 @@ impl<'a> Chain<'a> {
                 entered: None,
                 exited: None,
                 location: first.loc,
+                method,
             },
         };
         chain.stays.push(stay);
@@ -132,11 +158,16 @@ impl<'a> Chain<'a> {
 
     /// The time at which the last place was reached, where the next trip from `start` must come behind an
     /// untracked span.
-    pub fn untracked_since(&self, start: &Fix) -> Option<f64> {
+    pub fn untracked_since(&self, start: &Fix, way: &Way<'_>) -> Option<f64> {
         let place = self.stays.last().expect("a chain begins with a place");
         let enter_ts = place.enter_ts?;
-        let restarted = self.restarts.iter().any(|restart| (enter_ts..=start.ts).contains(&restart.ts));
-        (restarted || self.jumped(place, enter_ts, start)).then_some(enter_ts)
+        let restarted = way.restarts.iter().any(|restart| (enter_ts..=start.ts).contains(&restart.ts));
+        (restarted || self.jumped(place, enter_ts, start, way)).then_some(enter_ts)
+    }
+
+    /// Whether a trip's device is another one than that which was carried to the last place.
+    pub fn is_taken_up(&self, way: &Way<'_>) -> bool {
+        self.device.is_some() && way.device.is_some() && self.device != way.device
     }
 
     /// The moment at which the last place was reached, as the place has it.
@@ -155,8 +186,9 @@ impl<'a> Chain<'a> {
 
     /// Whether the person is far from the last place, and did not travel there at any speed worth the name.
     /// A start before the arrival counts as such; at the very moment of the arrival it does not.
-    fn jumped(&self, place: &Stay, enter_ts: f64, start: &Fix) -> bool {
-        let far_m = match self.method {
+    fn jumped(&self, place: &Stay, enter_ts: f64, start: &Fix, way: &Way<'_>) -> bool {
+        let far_m = match way.method {
+            _ if self.is_taken_up(way) => TAKEN_UP_M,
             Sampling::Distance => 1200.0,
             Sampling::Time => 2500.0,
         };
@@ -169,18 +201,21 @@ impl<'a> Chain<'a> {
 
     /// Adds a trip and the place at its end. `arrival`: the point at which the last place was reached, where
     /// [`Self::untracked_since`] asked for it; an untracked span comes before the trip then.
-    pub fn add_trip(&mut self, start: Fix, end: Fix, arrival: Option<Fix>) {
+    pub fn add_trip(&mut self, start: Fix, end: Fix, arrival: Option<Fix>, way: &Way<'a>) {
         // The reference makes the trip and its end before the untracked span, and dates them so.
         let (trip, place) = (self.next_created(), self.next_created());
         if let Some(arrival) = arrival {
             let (untracked, restarted) = (self.next_created(), self.next_created());
             let gap = shifted_in_seconds_only(arrival);
-            self.add_journey(true, [untracked, restarted], gap, start.clone());
+            let unknown = Way { device: None, ..*way };
+            self.add_journey(true, [untracked, restarted], gap, start.clone(), &unknown);
         }
-        self.add_journey(false, [trip, place], start, end);
+        self.add_journey(false, [trip, place], start, end, way);
+        self.device = way.device;
     }
 
-    fn add_journey(&mut self, untracked: bool, created: [u32; 2], start: Fix, end: Fix) {
+    fn add_journey(&mut self, untracked: bool, created: [u32; 2], start: Fix, end: Fix, way: &Way<'a>) {
+        let Way { method, device, .. } = *way;
         let journey = self.journeys.len();
         let from = self.stays.len() - 1;
         let last = &mut self.stays[from];
@@ -195,13 +230,10 @@ impl<'a> Chain<'a> {
             entered: Some(passage(&end, journey)),
             exited: None,
             location: end.loc,
+            method,
         });
-        self.journeys.push(Journey { untracked, created: created[0], start, end, from, to: from + 1 });
-    }
-
-    /// The name of the method that made it.
-    pub fn source(&self) -> &'static str {
-        source(self.method)
+        let created = created[0];
+        self.journeys.push(Journey { untracked, created, start, end, from, to: from + 1, method, device });
     }
 }
 

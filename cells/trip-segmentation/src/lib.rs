@@ -4,18 +4,28 @@
 //! `segmentation/raw_place` and `segmentation/raw_untracked`, linked to a chain that every run goes on with.
 //! What it computes equals the reference entry by entry; rules that look odd are the reference's and say so.
 //!
+//! A person may have several devices. Entries say which one brought them; each device's trips are found in its own
+//! points, and those of the device that was carried count ([`follow`]). Where entries name one device at most, nothing of
+//! that shows.
+//!
 //! * Units: seconds, metres, degrees. The window is on `metadata.write_ts`, closed at both ends.
 //! * Memory: about 100 bytes a point and 16 bytes a motion activity of the window; texts are read one at a time.
+//! * State: where devices stay that share a token with the carried one ([`tracks`]); empty where there are none.
 //! * Not here: which readings are good enough (`cells/accuracy-filter`), and how a trip was travelled.
 
 mod chain;
 pub mod distance_method;
 mod fix;
+pub mod follow;
+mod memory;
 pub mod method;
 pub mod points;
+mod several;
 pub mod signals;
+pub mod spread;
 mod store;
 pub mod time_method;
+pub mod tracks;
 
 use std::fmt::Write as _;
 
@@ -24,12 +34,14 @@ use cells_sdk::model::EntryId;
 use cells_sdk::model::time::BadTime;
 use cells_sdk::{Failure, Level, Log, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
 
-use chain::Chain;
+use chain::{Chain, Way};
 use fix::{Fix, KEY};
-use method::{Segmentation, first_named, segment};
-use points::Points;
+use memory::Memory;
+use method::{first_named, segment};
+use points::{Points, SortedOut};
+use several::{Carried, Found, Sent, carried, devices};
 use signals::Signals;
-use store::OpenEntry;
+use store::{LastTrip, OpenEntry};
 
 /// What a run's error may say, bytes.
 const ERROR_BYTES_MAX: usize = 500;
@@ -63,50 +75,91 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
 }
 
 fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, SegmentError> {
+    let mut memory = Memory::read(&run.state).unwrap_or_else(|bad| {
+        // What it tells is found again in time; a person's pipeline need not stop for it.
+        runtime.log(Level::Warn, &format!("the stage's memory is not sound, it begins anew: {bad}"));
+        Memory::default()
+    });
+    memory.take_back(run.start);
     let written = Query::of(&[KEY], TimeField::WriteTs).between(run.start, Some(run.end));
     let locations = read(runtime, &written)?;
     let locations = without_exact_duplicates(runtime, &written, locations)?;
-    let sorted = Points::sort_out(&locations);
+    let sent = devices(&locations, &mut memory);
     drop(locations);
-    let points = sorted.points;
-    if !sorted.out_of_order.is_empty() {
-        runtime.mark_invalid(&sorted.out_of_order)?;
+    let out_of_order: Vec<EntryId> =
+        sent.iter().flat_map(|sent| &sent.sorted.out_of_order).copied().collect();
+    if !out_of_order.is_empty() {
+        runtime.mark_invalid(&out_of_order)?;
     }
-    if points.is_empty() {
-        report(runtime, &points, sorted.out_of_order.len(), sorted.unplaced);
-        return Ok(Outcome::default());
+    report(runtime, &sent);
+    let (trips, done_through);
+    let state = memory.write();
+    let last = if sent.iter().any(Sent::is_labelled) { LastTrip::find(runtime)? } else { None };
+    let one = sent.len() == 1 && sent[0].is_carried() && last.as_ref().is_none_or(|last| last.device.is_none());
+    let (one_signals, signals);
+    if sent.iter().all(|sent| sent.sorted.points.is_empty()) {
+        return Ok(Outcome { state, ..Outcome::default() });
     }
-    let signals = Signals::read(runtime, run.start, run.end)?;
-    let found = segment(&points, &signals, run.end);
-    report(runtime, &points, sorted.out_of_order.len(), sorted.unplaced);
-    if !found.segments.trips.is_empty() {
-        write_trips(runtime, run, &points, &signals, &found)?;
+    let open = OpenEntry::find(runtime)?;
+    if one {
+        one_signals = Signals::read(runtime, run.start, run.end)?;
+        (trips, done_through) = of_one(&sent[0].sorted.points, &one_signals, run.end);
+    } else {
+        signals = Signals::read_by_device(runtime, run.start, run.end)?;
+        let carried = carried(&sent, &signals, run.end, open.as_ref(), last.as_ref());
+        if !carried.of_others.is_empty() {
+            runtime.mark_invalid(&carried.of_others)?;
+        }
+        tell_of_several(runtime, &sent, &carried);
+        (trips, done_through) = (carried.trips, carried.done_through);
     }
-    Ok(Outcome { processed_through: found.segments.done_through, state: Vec::new(), more: false })
+    let device = last.as_ref().and_then(|last| last.device.as_deref());
+    write_trips(runtime, run, &trips, open, device)?;
+    Ok(Outcome { processed_through: done_through, state, more: false })
 }
 
+/// The trips of a person who has one device, or whose entries do not say which they have.
+fn of_one<'a>(points: &Points, signals: &'a Signals, run_end: f64) -> (Vec<Found<'a>>, Option<f64>) {
+    let found = segment(points, signals, run_end);
+    let moment = |row: usize| (points.ids[row], points.ts[row]);
+    let trips = found.segments.trips.iter().map(|(start, end)| Found {
+        start: moment(*start),
+        end: moment(*end),
+        method: found.method,
+        signals,
+        device: None,
+    });
+    (trips.collect(), found.segments.done_through)
+}
+
+/// Links trips to the chain, which `device` was carried along last.
 fn write_trips<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     run: &Run,
-    points: &Points,
-    signals: &Signals,
-    found: &Segmentation,
+    trips: &[Found<'_>],
+    open: Option<OpenEntry>,
+    device: Option<&str>,
 ) -> Result<(), SegmentError> {
-    let open = OpenEntry::find(runtime)?;
     let mut chain: Option<Chain<'_>> = None;
-    for (start, end) in &found.segments.trips {
-        let start_fix = Fix::read(runtime, points.ids[*start], points.ts[*start])?;
-        let end_fix = Fix::read(runtime, points.ids[*end], points.ts[*end])?;
+    for trip in trips {
+        let start_fix = Fix::read(runtime, trip.start.0, trip.start.1)?;
+        let end_fix = Fix::read(runtime, trip.end.0, trip.end.1)?;
         let chain = chain.get_or_insert_with(|| {
             let place = open.as_ref().map(OpenEntry::place);
-            Chain::begin(place, &start_fix, found.method, &signals.restarts)
+            Chain::begin(place, device, &start_fix, trip.method)
         });
-        let arrival = match chain.untracked_since(&start_fix) {
+        let way = Way { method: trip.method, restarts: &trip.signals.restarts, device: trip.device };
+        let arrival = match chain.untracked_since(&start_fix, &way) {
+            // Several devices may have a point of that time; the place is where one of them was.
+            Some(ts) if trip.device.is_some() => match chain.last_arrival() {
+                Some(arrival) => Some(arrival),
+                None => Fix::read_by_time(runtime, ts)?,
+            },
             // The point may be gone, as when its owner has deleted the month; the place still knows.
             Some(ts) => Fix::read_by_time(runtime, ts)?.or_else(|| chain.last_arrival()),
             None => None,
         };
-        chain.add_trip(start_fix, end_fix, arrival);
+        chain.add_trip(start_fix, end_fix, arrival, &way);
     }
     match chain {
         Some(chain) => store::write(runtime, &chain, open, run.now),
@@ -114,25 +167,48 @@ fn write_trips<R: ReadEntries + WriteEntries>(
     }
 }
 
+/// Tells the owner which devices there were, and what was left out; no places.
+fn tell_of_several<R: Log>(runtime: &mut R, sent: &[Sent], carried: &Carried<'_>) {
+    let count = sent.iter().filter(|sent| !sent.sorted.points.is_empty()).count();
+    if count > 1 {
+        let text = format!("{count} devices sent points: trips are those of the device that was carried");
+        runtime.log(Level::Info, &text);
+    }
+    let others = carried.of_others.len();
+    if others > 0 {
+        let text = format!(
+            "{others} points during trips are of another device that shows the same token: marked invalid; \
+             devices that pair are told apart"
+        );
+        runtime.log(Level::Warn, &text);
+    }
+}
+
 /// Tells the owner what did not count, and why; no places.
-fn report<R: Log>(runtime: &mut R, points: &Points, out_of_order: usize, unplaced: usize) {
+fn report<R: Log>(runtime: &mut R, sent: &[Sent]) {
     let mut tell = |count: usize, what: &str| {
         if count > 0 {
             runtime.log(Level::Warn, &format!("{count} {what}"));
         }
     };
-    tell(out_of_order, "points have an earlier time than one written before them: marked invalid");
-    tell(unplaced, "points have no time or no place: passed over");
-    let unnamed = points.sampling.iter().filter(|sampling| sampling.is_none()).count();
-    match first_named(points) {
-        Some(_) => {}
-        None => tell(unnamed, "points do not say how they were sampled (`filter`): taken as sampled in time"),
-    }
+    let of_all = |count: fn(&SortedOut) -> usize| sent.iter().map(|sent| count(&sent.sorted)).sum();
+    tell(
+        of_all(|sorted| sorted.out_of_order.len()),
+        "points have an earlier time than one written before them: marked invalid",
+    );
+    tell(of_all(|sorted| sorted.unplaced), "points have no time or no place: passed over");
+    tell(
+        of_all(|sorted| if first_named(&sorted.points).is_some() { 0 } else { sorted.points.len() }),
+        "points do not say how they were sampled (`filter`): taken as sampled in time",
+    );
+    tell(of_all(|sorted| late(&sorted.points)), "points were written down over 1000 s after they were made: passed over");
+}
+
+/// How many of the points that count as sampled in time came too late.
+fn late(points: &Points) -> usize {
     let rows = points.track(0..points.len());
     let counts_as_time = |row: usize| points.sampling[row].is_none_or(|sampling| sampling == Sampling::Time);
-    let late =
-        (0..points.len()).filter(|row| counts_as_time(*row) && !time_method::is_timely(rows, *row)).count();
-    tell(late, "points were written down over 1000 s after they were made: passed over");
+    (0..points.len()).filter(|row| counts_as_time(*row) && !time_method::is_timely(rows, *row)).count()
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

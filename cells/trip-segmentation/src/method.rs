@@ -15,6 +15,13 @@ pub struct Segmentation {
     pub method: Sampling,
 }
 
+impl Segmentation {
+    /// What there is without points.
+    pub fn none() -> Self {
+        Self { segments: Segments::default(), method: UNNAMED_IS_TIME }
+    }
+}
+
 /// Finds the trips of a run that reads up to `run_end`, s; the points are not empty.
 ///
 /// All points go to the one method that any of them names. With both named, each method gets the rows from the

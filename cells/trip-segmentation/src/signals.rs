@@ -1,6 +1,9 @@
 //! What phones say besides where they are: motion activity, and how their own trip detection moved.
 
-use cells_locations::{ReadError, for_each_entry, read};
+use std::collections::BTreeMap;
+
+use cells_locations::{Locations, ReadError, for_each_entry, read};
+use cells_sdk::model::device::label;
 use cells_sdk::model::statemachine::{State, TransitionType};
 use cells_sdk::{Query, ReadEntries, TimeField};
 use serde::Deserialize;
@@ -25,22 +28,46 @@ pub struct Signals {
     pub stops: Vec<Moment>,
 }
 
+const MOTION: &str = "background/motion_activity";
+const TRANSITION: &str = "statemachine/transition";
+
+fn written(key: &str, start: Option<f64>, end: f64) -> Query {
+    Query::of(&[key], TimeField::WriteTs).between(start, Some(end))
+}
+
+/// Of a motion activity only the times count, and columns have them without any text.
+fn moment(motion: &Locations, row: usize) -> Moment {
+    Moment { ts: motion.columns().ts[row], write_ts: motion.columns().write_ts[row] }
+}
+
 impl Signals {
     /// Reads those whose `write_ts` lies within the closed bounds, s.
     pub fn read<R: ReadEntries>(runtime: &mut R, start: Option<f64>, end: f64) -> Result<Self, ReadError> {
-        let written = |key| Query::of(&[key], TimeField::WriteTs).between(start, Some(end));
         let mut signals = Self::default();
-        // Of a motion activity only the times count, and columns have them without any text.
-        let motion = read(runtime, &written("background/motion_activity"))?;
-        let columns = motion.columns();
-        signals.motion = columns
-            .ts
-            .iter()
-            .zip(&columns.write_ts)
-            .map(|(ts, write_ts)| Moment { ts: *ts, write_ts: *write_ts })
-            .collect();
-        for_each_entry(runtime, &written("statemachine/transition"), |_, entry| {
+        let motion = read(runtime, &written(MOTION, start, end))?;
+        signals.motion = (0..motion.len()).map(|row| moment(&motion, row)).collect();
+        for_each_entry(runtime, &written(TRANSITION, start, end), |_, entry| {
             signals.add_transition(entry.data, entry.write_ts);
+            Ok::<(), ReadError>(())
+        })?;
+        Ok(signals)
+    }
+
+    /// The same by the label of the device that said it.
+    pub fn read_by_device<R: ReadEntries>(
+        runtime: &mut R,
+        start: Option<f64>,
+        end: f64,
+    ) -> Result<BTreeMap<Option<String>, Self>, ReadError> {
+        let mut signals = BTreeMap::<Option<String>, Self>::new();
+        let motion = read(runtime, &written(MOTION, start, end))?;
+        for row in 0..motion.len() {
+            let label = motion.device(row).map(str::to_owned);
+            signals.entry(label).or_default().motion.push(moment(&motion, row));
+        }
+        for_each_entry(runtime, &written(TRANSITION, start, end), |_, entry| {
+            let own = signals.entry(label(entry.metadata)).or_default();
+            own.add_transition(entry.data, entry.write_ts);
             Ok::<(), ReadError>(())
         })?;
         Ok(signals)

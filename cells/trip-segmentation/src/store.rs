@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use crate::SegmentError;
 use crate::chain::{Chain, Journey, OpenPlace, Passage, Stay};
 use crate::fix::Fix;
+use crate::method::source;
 
 const PLACE: &str = "segmentation/raw_place";
 const TRIP: &str = "segmentation/raw_trip";
@@ -63,6 +64,30 @@ impl OpenEntry {
     }
 }
 
+/// The last trip that earlier runs made.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct LastTrip {
+    /// The device that was carried, where the person has several.
+    #[serde(default)]
+    pub device: Option<String>,
+}
+
+impl LastTrip {
+    /// Finds it; one that cannot be read tells nothing.
+    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, SegmentError> {
+        let query = Query { order: Order::Descending, ..Query::of(&[TRIP], TimeField::EndTs) };
+        let mut found = None;
+        let walked = for_each_entry(runtime, &query, |_, entry| {
+            found = serde_json::from_str(entry.data).ok();
+            Err(Walk::Found)
+        });
+        match walked {
+            Ok(()) | Err(Walk::Found) => Ok(found),
+            Err(Walk::Broken(error)) => Err(error),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Exit {
     exit_ts: Option<IgnoredAny>,
@@ -106,7 +131,7 @@ pub fn write<R: WriteEntries>(
     rows.clear();
     for journey in &chain.journeys {
         let key = if journey.untracked { UNTRACKED } else { TRIP };
-        let trip = trip(chain, journey, &place_ids);
+        let trip = trip(journey, &place_ids);
         rows.push(new_row(key, &metadata(key, journey.created)?, &json(&trip)));
     }
     let journey_ids = runtime.insert(&rows)?;
@@ -117,7 +142,7 @@ pub fn write<R: WriteEntries>(
     rows.clear();
     let mut open = open;
     for (stay, id) in chain.stays.iter().zip(place_ids) {
-        let linked = place(chain, stay, &journey_ids);
+        let linked = place(stay, &journey_ids);
         let (metadata, data) = match open.take_if(|open| Some(open.id) == stay.earlier) {
             Some(open) => (open.metadata, left(open.data, linked).write().expect(PLAIN)),
             None => (metadata(PLACE, stay.created)?, json(&linked)),
@@ -137,7 +162,7 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect(PLAIN)
 }
 
-fn trip(chain: &Chain<'_>, journey: &Journey, places: &[EntryId]) -> Trip {
+fn trip(journey: &Journey<'_>, places: &[EntryId]) -> Trip {
     let (start, end) = (journey.start.clone(), journey.end.clone());
     Trip {
         duration: end.ts - start.ts,
@@ -152,12 +177,13 @@ fn trip(chain: &Chain<'_>, journey: &Journey, places: &[EntryId]) -> Trip {
         end_place: places[journey.to],
         start_loc: start.loc,
         end_loc: end.loc,
-        source: chain.source().to_owned(),
+        source: source(journey.method).to_owned(),
+        device: journey.device.map(str::to_owned),
     }
 }
 
 /// The place of a stay, linked to the journeys, whose ids these are.
-fn place(chain: &Chain<'_>, stay: &Stay, journeys: &[EntryId]) -> Place {
+fn place(stay: &Stay, journeys: &[EntryId]) -> Place {
     let (entered, exited) = (stay.entered.clone(), stay.exited.clone());
     let journey = |passage: &Passage| journeys.get(passage.journey).copied();
     Place {
@@ -171,7 +197,7 @@ fn place(chain: &Chain<'_>, stay: &Stay, journeys: &[EntryId]) -> Place {
         exit_local_dt: exited.as_ref().map(|passage| passage.local_dt.clone()),
         exit_fmt_time: exited.map(|passage| passage.fmt_time),
         location: stay.location,
-        source: chain.source().to_owned(),
+        source: source(stay.method).to_owned(),
     }
 }
 

@@ -51,7 +51,8 @@ impl LocationSource for Cursor {
         let ids = ids(&rows.ids)?;
         let (ts, write_ts, filter) = (rows.ts, rows.write_ts, rows.filter);
         let (latitude, longitude, accuracy) = (rows.latitude, rows.longitude, rows.accuracy);
-        Ok(LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter })
+        let (device, devices) = (rows.device, rows.devices);
+        Ok(LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices })
     }
 }
 

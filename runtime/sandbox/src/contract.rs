@@ -38,6 +38,10 @@ pub struct LocationColumns {
     pub accuracy: Vec<f64>,
     /// `data.filter`: 0 absent, 1 `time`, 2 `distance`, 3 anything else.
     pub filter: Vec<u8>,
+    /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none has one.
+    pub device: Vec<u16>,
+    /// The labels of those devices.
+    pub devices: Vec<String>,
 }
 
 impl LocationColumns {
@@ -45,7 +49,8 @@ impl LocationColumns {
     pub fn bytes(&self) -> u64 {
         let numbers = [&self.ts, &self.write_ts, &self.latitude, &self.longitude, &self.accuracy];
         let numbers: usize = numbers.iter().map(|column| 8 * column.len()).sum();
-        (numbers + self.ids.len() + self.filter.len()) as u64
+        let labels: usize = self.devices.iter().map(String::len).sum();
+        (numbers + self.ids.len() + self.filter.len() + 2 * self.device.len() + labels) as u64
     }
 }
 

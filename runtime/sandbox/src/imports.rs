@@ -129,6 +129,8 @@ impl timeseries_read::HostLocationCursor for RunState {
             longitude: columns.longitude,
             accuracy: columns.accuracy,
             filter: columns.filter,
+            device: columns.device,
+            devices: columns.devices,
         })
     }
 

@@ -45,6 +45,19 @@ impl<'a> ReadEntry<'a> {
         self
     }
 
+    /// The entry with other metadata, which has the same times.
+    #[must_use]
+    pub fn with_metadata(self, metadata: &'a str) -> Self {
+        Self { entry: NewEntry { metadata, ..self.entry }, kind: None, ..self }
+    }
+
+    /// The entry with these further members.
+    #[must_use]
+    pub fn with_extra(mut self, extra: &'a str) -> Self {
+        self.entry.extra = extra;
+        self
+    }
+
     /// The entry with the origin that [`crate::Row::origin`] told of it, for an insert: where the key of origins is the one
     /// with which it was told, an identical put will be ignored.
     #[must_use]
@@ -235,9 +248,10 @@ impl Batch {
         self.steps.push(Step::Insert(area, row));
     }
 
-    /// What a phone put. If the identical entry has been taken in, into the stream `taken_in_as` of the timeseries, or
-    /// set aside into the stream `entry.key` of the errors, it is ignored. Otherwise an entry with the same (type, key,
-    /// write_ts) still in the usercache is overwritten, and the new one gets an id of its own.
+    /// What a phone put; `entry.extra` says which device that was, if anybody knows. If the identical entry has been taken
+    /// in, into the stream `taken_in_as` of the timeseries, or set aside into the stream `entry.key` of the errors, or
+    /// still waits as another device has put it, it is ignored. Otherwise an entry with the same (type, key, write_ts)
+    /// of the same device still in the usercache is overwritten, and the new one gets an id of its own.
     pub fn put_usercache<'a>(&mut self, entry: impl Into<ReadEntry<'a>>, taken_in_as: StreamKey) {
         let read = entry.into();
         let kind = read.kind.clone().unwrap_or_else(|| kind_of(read.entry.metadata));

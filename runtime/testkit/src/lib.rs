@@ -194,7 +194,7 @@ pub async fn call(
     now: f64,
 ) -> Result<Answered, CallError> {
     let body = Body::from_chunks(vec![Bytes::copy_from_slice(body)]);
-    let call = Call { path: path.to_owned(), rest: rest.to_owned(), now, body };
+    let call = Call { path: path.to_owned(), rest: rest.to_owned(), now, body, device: None };
     match runtime.call(user, call).await? {
         Answer::Whole { status, body, .. } => Ok(Answered { status, body }),
         Answer::Pieces { status, mut pieces, .. } => {

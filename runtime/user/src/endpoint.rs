@@ -124,7 +124,8 @@ fn run(
     let writes_back = !cell.manifest.documents_write.is_empty();
     let snapshot = if writes_back { person.store.snapshot_ahead() } else { person.store.snapshot() };
     let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
-        .answering(call.body.clone(), answering);
+        .answering(call.body.clone(), answering)
+        .brought_by(call.device.clone());
     let effects = reach.effects();
     let request = Request { rest: call.rest.clone(), now: call.now, body_bytes: call.body.len() };
     let (answer, usage) = run_instance(runtime, person, cell, limits, reach, request);

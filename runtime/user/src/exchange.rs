@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::stamp::Stamp;
+
 /// The body of a request, whole, in the pieces in which it arrived.
 #[derive(Debug, Clone, Default)]
 pub struct Body {
@@ -46,7 +48,7 @@ impl Body {
 }
 
 /// A call of an endpoint cell.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// The granted path, such as `usercache/put`.
     pub path: String,
@@ -56,6 +58,8 @@ pub struct Call {
     pub now: f64,
     /// The whole body.
     pub body: Body,
+    /// Which device sent it, as far as its connection has proved; entries that it brings are stamped so.
+    pub device: Option<Stamp>,
 }
 
 /// An answer in pieces broke off: the caller must see a broken connection, not an end.

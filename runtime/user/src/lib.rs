@@ -29,6 +29,7 @@ mod runtime;
 mod settings;
 mod sound;
 mod stage;
+mod stamp;
 mod status;
 mod timetable;
 mod types;
@@ -51,6 +52,7 @@ pub use settings::Settings;
 #[cfg(feature = "testing")]
 pub use settings::{OpenTestStore, TestStores};
 pub use stage::{PipelineReport, Spent, StageReport};
+pub use stamp::Stamp;
 pub use status::{PipelineStatus, RewindStatus, StageStatus};
 pub use timetable::Pending;
 pub use types::{BadType, KnownType, Types};

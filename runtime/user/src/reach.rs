@@ -19,6 +19,7 @@ use crate::answering::{Answering, Pieces};
 use crate::exchange::Body;
 use crate::grant::Grant;
 use crate::sound;
+use crate::stamp::{Stamp, Waiting, stamp_in};
 use crate::types::quick::Quick;
 
 /// What a run leaves behind, to be committed if it succeeds.
@@ -48,7 +49,7 @@ pub(crate) fn lock(effects: &SharedEffects) -> MutexGuard<'_, Effects> {
 }
 
 enum Open {
-    Entries(Cursor),
+    Entries { cursor: Cursor, waiting: bool },
     Locations(LocationCursor),
 }
 
@@ -62,6 +63,9 @@ pub(crate) struct Reach {
     cursors: Vec<Option<Open>>,
     body: Body,
     answering: Answering,
+    /// Which device sent the request.
+    device: Option<Stamp>,
+    waiting: Waiting,
 }
 
 impl Reach {
@@ -75,12 +79,19 @@ impl Reach {
             cursors: Vec::new(),
             body: Body::default(),
             answering: Answering::Never,
+            device: None,
+            waiting: Waiting::default(),
         }
     }
 
     /// With the body of a request and a way to answer it in pieces.
     pub(crate) fn answering(self, body: Body, answering: Answering) -> Self {
         Self { body, answering, ..self }
+    }
+
+    /// With the device whose entries it puts.
+    pub(crate) fn brought_by(self, device: Option<Stamp>) -> Self {
+        Self { device, ..self }
     }
 
     /// What the run leaves behind; survives the run.
@@ -110,10 +121,10 @@ impl Reach {
 
     /// Reads rows and holds each against the grant, then hands it on; the first fault refuses them all.
     fn each_row(
-        &mut self,
+        &self,
         bytes: &[u8],
         area: Area,
-        mut each: impl FnMut(&Store, &mut Effects, EntryId, ReadEntry<'_>) -> Result<(), Failure>,
+        mut each: impl FnMut(&Self, &mut Effects, EntryId, ReadEntry<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let rows = rows::read(bytes).map_err(invalid)?;
         let mut effects = lock(&self.effects);
@@ -125,7 +136,7 @@ impl Reach {
         for (index, row) in rows.iter().enumerate() {
             done = self.ask(area, row.key, &mut asked, index).and_then(|asked| {
                 let entry = self.checked(area, asked, row).map_err(|why| why.at(index))?;
-                each(&self.store, &mut effects, EntryId(row.id.0), entry)
+                each(self, &mut effects, EntryId(row.id.0), entry)
             });
             if done.is_err() {
                 effects.batch.back_to(before);
@@ -167,6 +178,15 @@ impl Reach {
         let key = asked.key.clone();
         let entry = NewEntry { id: None, key, metadata: row.metadata, data: row.data, extra: row.extra };
         Ok(ReadEntry::known(entry, found.times, found.kind))
+    }
+
+    /// Who brought an entry of the usercache.
+    fn brought(&self, id: EntryId) -> Result<Option<Stamp>, Failure> {
+        if let Some(known) = self.waiting.of(id) {
+            return Ok(known.cloned());
+        }
+        let found = self.snapshot.find_id(Area::Usercache, id).map_err(unavailable)?;
+        Ok(found.and_then(|row| stamp_in(&row.extra)))
     }
 
     /// The stream of an entry that is to be changed; entries of this very run are known by their id alone.
@@ -286,13 +306,14 @@ impl CellHost for Reach {
     fn find(&mut self, query: Query) -> Result<u32, Failure> {
         let query = self.narrow(query, "find")?;
         let cursor = self.snapshot.find(&query).map_err(unavailable)?;
-        Ok(self.keep(Open::Entries(cursor)))
+        Ok(self.keep(Open::Entries { cursor, waiting: query.area == Area::Usercache }))
     }
 
     fn next_page(&mut self, cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure> {
-        let Some(Some(Open::Entries(cursor))) = self.cursors.get_mut(cursor as usize) else {
+        let Some(Some(Open::Entries { cursor, waiting })) = self.cursors.get_mut(cursor as usize) else {
             return Err(invalid("no such cursor of entries"));
         };
+        let mut noted = waiting.then_some(&mut self.waiting);
         let mut writer = PageWriter::new(self.user.0, bytes_max as usize);
         cursor
             .visit(&mut |row| {
@@ -306,11 +327,13 @@ impl CellHost for Reach {
                     data: row.data,
                     text: "",
                 };
-                if writer.push(&entry, row.extra) {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
+                if !writer.push(&entry, row.extra) {
+                    return ControlFlow::Break(());
                 }
+                if let Some(waiting) = &mut noted {
+                    waiting.note(row.id, row.extra);
+                }
+                ControlFlow::Continue(())
             })
             .map_err(unavailable)?;
         lock(&self.effects).entries_read += u64::from(writer.count());
@@ -335,8 +358,8 @@ impl CellHost for Reach {
         let mut rows = LocationRows::default();
         let count = cursor.next(rows_max as usize, &mut rows).map_err(unavailable)?;
         lock(&self.effects).entries_read += count as u64;
-        let LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter } = rows;
-        Ok(LocationColumns { ids, ts, write_ts, latitude, longitude, accuracy, filter })
+        let LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices } = rows;
+        Ok(LocationColumns { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices })
     }
 
     fn drop_cursor(&mut self, cursor: u32) {
@@ -347,8 +370,8 @@ impl CellHost for Reach {
 
     fn insert(&mut self, rows: &[u8]) -> Result<Vec<u8>, Failure> {
         let mut ids = Vec::new();
-        self.each_row(rows, Area::Timeseries, |store, effects, _, entry| {
-            let id = store.allocate(1)[0];
+        self.each_row(rows, Area::Timeseries, |reach, effects, _, entry| {
+            let id = reach.store.allocate(1)[0];
             ids.extend_from_slice(&id.0);
             if entry.entry().data == NOTHING_YET {
                 effects.drawn.insert(id, entry.entry().key.clone());
@@ -397,28 +420,47 @@ impl CellHost for Reach {
 
     fn put(&mut self, rows: &[u8]) -> Result<(), Failure> {
         let mut keys = Keys::default();
+        let stamp = self.device.as_ref().map(Stamp::member).unwrap_or_default();
         self.each_row(rows, Area::Usercache, |_, effects, _, entry| {
             let taken_in_as = cells_model::keys::taken_in_key(entry.entry().key.as_str());
             let taken_in_as = keys.parse(taken_in_as).map_err(invalid)?;
-            effects.batch.put_usercache(entry, taken_in_as);
+            effects.batch.put_usercache(entry.with_extra(&stamp), taken_in_as);
             Ok(())
         })
     }
 
     fn take_in(&mut self, rows: &[u8]) -> Result<(), Failure> {
-        self.each_row(rows, Area::Timeseries, |_, effects, id, entry| {
-            effects.batch.take_in(id, entry);
+        self.each_row(rows, Area::Timeseries, |reach, effects, id, entry| {
+            let Some(stamp) = reach.brought(id)? else {
+                effects.batch.take_in(id, entry);
+                return Ok(());
+            };
+            let metadata = stamp.into_metadata(entry.entry().metadata);
+            let metadata = metadata.ok_or_else(|| invalid("metadata that cannot be stamped"))?;
+            effects.batch.take_in(id, entry.with_metadata(&metadata));
             Ok(())
         })
     }
 
     fn set_aside(&mut self, rows: &[u8]) -> Result<(), Failure> {
         let snapshot = self.snapshot.clone();
-        self.each_row(rows, Area::Errors, |store, effects, id, entry| {
-            if id != EntryId::NONE {
+        self.each_row(rows, Area::Errors, |reach, effects, id, entry| {
+            let new = id == EntryId::NONE;
+            if new && is_aside(&snapshot, &entry).map_err(unavailable)? {
+                return Ok(());
+            }
+            let stamp = if new { reach.device.clone() } else { reach.brought(id)? };
+            let own = entry.entry().extra;
+            let extra = match stamp.as_ref().map(Stamp::member) {
+                Some(stamp) if own.is_empty() => stamp,
+                Some(stamp) => format!("{own},{stamp}"),
+                None => own.to_owned(),
+            };
+            let entry = entry.with_extra(&extra);
+            if new {
+                effects.batch.insert(Area::Errors, entry.with_id(reach.store.allocate(1)[0]));
+            } else {
                 effects.batch.set_aside(id, entry);
-            } else if !is_aside(&snapshot, &entry).map_err(unavailable)? {
-                effects.batch.insert(Area::Errors, entry.with_id(store.allocate(1)[0]));
             }
             Ok(())
         })

@@ -71,7 +71,7 @@ async fn put(runtime: &Arc<Runtime>, user: UserId, samples: &[Sample]) -> Result
     let texts: Vec<_> = samples.iter().map(Sample::text).collect();
     let body = runtime_simulator::put_body("", &texts).into_bytes();
     let body = Body::from_chunks(vec![body.into()]);
-    let call = Call { path: "usercache/put".to_owned(), rest: String::new(), now: 2e9, body };
+    let call = Call { path: "usercache/put".to_owned(), rest: String::new(), now: 2e9, body, device: None };
     match runtime.call(user, call).await? {
         Answer::Whole { status: 200, .. } => Ok(()),
         _ => Err(BenchError::Network("a put was not stored".to_owned())),

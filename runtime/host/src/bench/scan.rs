@@ -124,6 +124,7 @@ fn cell_ms(tokio: &tokio::runtime::Runtime, runtime: &Arc<Runtime>, user: UserId
                 rest: "timestamp".to_owned(),
                 now: 2e9,
                 body: Body::from_chunks(vec![body.into()]),
+                device: None,
             };
             match runtime.call(user, call).await.expect("the cell answers") {
                 Answer::Whole { body, .. } => body.len(),

@@ -8,12 +8,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Incoming};
-use runtime_user::UserId;
 use tokio::time::{Instant, timeout_at};
 
 use super::budget::{Budget, Held};
 use super::refusal::Refusal;
 use super::scan::{Scanner, Span};
+use super::service::Sender;
 
 /// How much and how long a body may be.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub struct Arrived {
     /// Its size, bytes.
     pub bytes: u64,
     /// Who the body says is calling.
-    pub user: Option<UserId>,
+    pub sender: Option<Sender>,
     /// Its share of the host's memory.
     pub held: Held,
 }
@@ -58,7 +58,7 @@ pub async fn collect(
     limits: BodyLimits,
     budget: &Budget,
     sender_waits: bool,
-    authenticate: impl Fn(&str) -> Result<UserId, Refusal>,
+    authenticate: impl Fn(&str) -> Result<Sender, Refusal>,
 ) -> Result<Arrived, Refusal> {
     if body.size_hint().lower() > limits.bytes_max {
         // Reading would tell a sender who waits for `100 Continue` to send it all.
@@ -79,11 +79,11 @@ async fn read(
     body: &mut Incoming,
     limits: BodyLimits,
     budget: &Budget,
-    authenticate: &impl Fn(&str) -> Result<UserId, Refusal>,
+    authenticate: &impl Fn(&str) -> Result<Sender, Refusal>,
 ) -> Result<Arrived, Refusal> {
     let end = Instant::now() + Duration::from_millis(limits.total_ms);
     let mut gathered = Gathered { held: budget.hold(), pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
-    let (mut scanner, mut user) = (Scanner::default(), None);
+    let (mut scanner, mut sender) = (Scanner::default(), None);
     loop {
         let pause = Instant::now() + Duration::from_millis(limits.pause_ms);
         let frame = timeout_at(end.min(pause), body.frame());
@@ -92,14 +92,14 @@ async fn read(
         let Ok(piece) = frame.map_err(|_| Refusal::broken_body())?.into_data() else { continue };
         gathered.add(&piece, limits.bytes_max)?;
         scanner.feed(&piece)?;
-        if user.is_none()
+        if sender.is_none()
             && let Some(token) = scanner.user()
         {
-            user = Some(authenticate(&token)?);
+            sender = Some(authenticate(&token)?);
         }
     }
     scanner.finish()?;
-    if user.is_none() && scanner.user_span().is_some() {
+    if sender.is_none() && scanner.user_span().is_some() {
         return Err(Refusal::unknown_token());
     }
     let Gathered { held, mut pieces, small, bytes } = gathered;
@@ -110,7 +110,7 @@ async fn read(
         Some(span) => blank(pieces, span),
         None => pieces,
     };
-    Ok(Arrived { pieces, bytes, user, held })
+    Ok(Arrived { pieces, bytes, sender, held })
 }
 
 struct Gathered {

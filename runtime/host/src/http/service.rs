@@ -9,7 +9,7 @@ use handshake::limit::Source;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use runtime_user::{Answer, Body, Call, UserId};
+use runtime_user::{Answer, Body, Call, Stamp, UserId};
 use serde_json::{Map, Value, json};
 
 use super::backend::Backend;
@@ -56,6 +56,15 @@ pub struct Caller {
     pub authority: Option<String>,
     /// What has been guessed at this port.
     pub guesses: Arc<Guesses>,
+}
+
+/// Whose request it is, and which of their devices sent it.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// Whose runtime.
+    pub user: UserId,
+    /// The device, as far as the request proves it.
+    pub device: Option<Stamp>,
 }
 
 pub(crate) enum Answered {
@@ -168,10 +177,11 @@ async fn handle<B: Backend>(
         _ => {}
     }
     let authenticate = |token: &str| {
-        caller.guesses.look_up(caller.source, token, |token| {
+        let user = caller.guesses.look_up(caller.source, token, |token| {
             let user = app.backend.authenticate(token);
             user.filter(|user| caller.callers == Callers::Anybody || caller.callers == Callers::Of(*user))
-        })
+        })?;
+        Ok(Sender { user, device: Stamp::of_token(token) })
     };
     let bearer = match bearer(authenticate, &head.headers) {
         Ok(bearer) => bearer,
@@ -180,27 +190,28 @@ async fn handle<B: Backend>(
             return Err(refusal);
         }
     };
-    record.user = bearer;
+    record.user = bearer.as_ref().map(|bearer| bearer.user);
     let bytes_max =
         if route.is_cell() { app.limits.bytes_max } else { SMALL_BYTES_MAX.min(app.limits.bytes_max) };
     let limits = BodyLimits { bytes_max, ..app.limits };
     let sender_waits = head.headers.contains_key(header::EXPECT);
     let authenticate = |token: &str| {
-        let user = authenticate(token)?;
-        if bearer.is_some_and(|bearer| bearer != user) { Err(Refusal::two_users()) } else { Ok(user) }
+        let sender = authenticate(token)?;
+        let another = bearer.as_ref().is_some_and(|bearer| bearer.user != sender.user);
+        if another { Err(Refusal::two_users()) } else { Ok(sender) }
     };
-    let arrived = body::collect(body, limits, &app.budget, sender_waits, authenticate).await?;
+    let mut arrived = body::collect(body, limits, &app.budget, sender_waits, authenticate).await?;
     record.bytes_in = arrived.bytes;
-    let user = bearer.or(arrived.user).ok_or_else(Refusal::no_user)?;
-    record.user = Some(user);
-    dispatch(app, route, user, arrived).await
+    let sender = bearer.clone().or(arrived.sender.take()).ok_or_else(Refusal::no_user)?;
+    record.user = Some(sender.user);
+    dispatch(app, route, sender, arrived).await
 }
 
 /// Who the header says is calling; `None` where it says nothing.
 fn bearer(
-    authenticate: impl Fn(&str) -> Result<UserId, Refusal>,
+    authenticate: impl Fn(&str) -> Result<Sender, Refusal>,
     headers: &HeaderMap,
-) -> Result<Option<UserId>, Refusal> {
+) -> Result<Option<Sender>, Refusal> {
     check_encoding(headers)?;
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let token = value.to_str().ok().and_then(|text| {
@@ -232,7 +243,7 @@ pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
 pub(crate) async fn dispatch<B: Backend>(
     app: &App<B>,
     route: Route,
-    user: UserId,
+    Sender { user, device }: Sender,
     mut arrived: Arrived,
 ) -> Result<Answered, Refusal> {
     let backend = app.backend.clone();
@@ -241,7 +252,7 @@ pub(crate) async fn dispatch<B: Backend>(
         Route::Home | Route::Health => return Err(Refusal::unknown_route()),
         Route::Cell { path, rest } => {
             let body = Body::from_chunks(std::mem::take(&mut arrived.pieces));
-            let call = Call { path: path.to_owned(), rest, now: now(), body };
+            let call = Call { path: path.to_owned(), rest, now: now(), body, device };
             let answer = backend.call(user, call).await?;
             if brings_data && matches!(answer, Answer::Whole { status: 200..300, .. }) {
                 backend.data_arrived(user).await;

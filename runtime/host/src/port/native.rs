@@ -23,7 +23,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use runtime_user::{Admission, Runtime, SessionTerms};
+use runtime_user::{Admission, Runtime, SessionTerms, Stamp};
 use serde::de::DeserializeOwned;
 
 use super::pairing::json;
@@ -34,7 +34,7 @@ use crate::http::reply::{Record, Reply};
 use crate::http::routes::Route;
 use crate::http::server::{Encrypted, Stopped};
 use crate::http::service::{
-    Answered, App, SMALL_BYTES_MAX, blocking_code, check_encoding, dispatch, epoch_ms, method_name,
+    Answered, App, SMALL_BYTES_MAX, Sender, blocking_code, check_encoding, dispatch, epoch_ms, method_name,
     names_host, respond,
 };
 use crate::http::watch::Phase;
@@ -283,11 +283,13 @@ impl Connection {
         let limits = BodyLimits { bytes_max, ..app.limits };
         let sender_waits = request.headers().contains_key(header::EXPECT);
         // Who is calling is known; a name in the body is not looked at, and not shown to the cell.
+        let sender = Sender { user, device: Some(Stamp::of_device(self.admission.device)) };
+        let known = |_: &str| Ok(sender.clone());
         let arrived =
-            http_body::collect(request.into_body(), limits, &app.budget, sender_waits, |_| Ok(user)).await?;
+            http_body::collect(request.into_body(), limits, &app.budget, sender_waits, known).await?;
         record.bytes_in = arrived.bytes;
         self.runtime().contact(user);
-        Ok(dispatch(app, route, user, arrived).await?)
+        Ok(dispatch(app, route, sender, arrived).await?)
     }
 
     async fn upc(self: &Arc<Self>, endpoint: Endpoint, body: &SmallBody) -> Result<SmallBody, Code> {

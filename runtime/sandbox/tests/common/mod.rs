@@ -146,6 +146,8 @@ impl CellHost for Recorder {
             longitude: column.clone(),
             accuracy: column,
             filter: vec![1; rows],
+            device: vec![1; rows],
+            devices: vec!["a/ios".to_owned()],
         })
     }
     fn drop_cursor(&mut self, cursor: u32) {

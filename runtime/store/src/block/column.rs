@@ -364,6 +364,17 @@ impl<'b> Column<'b> {
         }
     }
 
+    /// The text of a row's value, where it is kept as one; numbers are not.
+    pub fn text(&self, row: usize) -> Option<&str> {
+        let bytes = match self {
+            Self::Dictionary { index, texts } => texts.get(usize::from(index[row])),
+            Self::Texts(texts) => texts.get(row),
+            Self::Each { values, digits, odd, .. } if digits[row] == ODD => odd.get(values[row] as usize),
+            Self::Each { .. } | Self::Decimals { .. } | Self::Digits { .. } => return None,
+        };
+        std::str::from_utf8(bytes).ok()
+    }
+
     /// What `of` says of each value's text; of numbers, it is asked with an empty text.
     pub fn kinds(&self, rows: usize, of: impl Fn(&[u8]) -> u8) -> Vec<u8> {
         match self {

@@ -1,12 +1,15 @@
 //! Columns: the head and the rest of a block, each under zstd. For settled blocks.
 //!
 //! The head holds what is read without texts: shapes, ids, origins, and the columns of named fields. The
-//! rest holds the other columns, and is unpacked only to rebuild texts.
+//! rest holds the other columns, and is unpacked only to rebuild texts, or where rows of one shape are of several devices.
+
+use std::borrow::Cow;
 
 use cells_json::text::{Member, members, number, value_of};
 
 use super::bytes::{Reader, put_planes, put_u32, put_varint, width_of};
 use super::column::{Column, ColumnReader, ColumnWriter};
+use super::devices::{DeviceSlot, Devices};
 use super::meta::{BlockMeta, put_ids, put_origins, put_told, read_ids, read_origins, read_told};
 use super::rebuild::rebuild;
 use super::section::{PADDING, pack, unpack};
@@ -215,6 +218,27 @@ impl<'b> Head<'b> {
         self.shape_of.iter().map(|shape| next(shape).unwrap_or(none)).collect()
     }
 
+    /// The devices of the rows; `bytes` is the block, whose rest may be needed.
+    fn devices(&self, bytes: &[u8]) -> Result<Devices, BadBlock> {
+        if self.shapes.iter().any(|shape| shape.shape.device == DeviceSlot::Text) {
+            let block = decode(bytes)?;
+            return Ok(Devices::of_texts((0..block.len()).map(|row| block.texts(row)[0])));
+        }
+        let mut row_of = vec![0; self.shapes.len()];
+        let told: Vec<Option<String>> =
+            self.shapes.iter().map(|shape| shape.shape.device.label(|_| None)).collect();
+        Ok(Devices::of_labels(self.shape_of.iter().map(|shape| {
+            let number = usize::from(*shape);
+            let (row, shape) = (row_of[number], &self.shapes[number]);
+            row_of[number] += 1;
+            if shape.shape.device.is_told_by_shape() {
+                return told[number].as_deref().map(Cow::Borrowed);
+            }
+            let value = |hole: usize| shape.columns[hole].as_ref()?.text(row);
+            shape.shape.device.label(value).map(Cow::Owned)
+        })))
+    }
+
     fn read_rest(&mut self, rest: &'b [u8]) -> Result<(), BadBlock> {
         let mut reader = Reader::new(&rest[..rest.len() - PADDING]);
         for shape in &mut self.shapes {
@@ -291,6 +315,8 @@ pub struct Fields {
     pub accuracy: Vec<f64>,
     /// `data.filter`: 0 absent, 1 `"time"`, 2 `"distance"`, 3 anything else.
     pub filter: Vec<u8>,
+    /// Which device brought the entry.
+    pub devices: Devices,
 }
 
 const FILTER_ABSENT: u8 = 0;
@@ -320,7 +346,8 @@ impl Fields {
             }
             filter.push(of(FILTER).map_or(FILTER_ABSENT, |value| filter_of(value.as_bytes())));
         }
-        Self { meta: block.meta().clone(), latitude, longitude, accuracy, filter }
+        let devices = Devices::of_texts((0..block.len()).map(|row| block.texts(row)[0]));
+        Self { meta: block.meta().clone(), latitude, longitude, accuracy, filter, devices }
     }
 }
 
@@ -341,15 +368,21 @@ fn named_values(data: &str) -> [Option<&str>; FIELDS - LATITUDE] {
     values
 }
 
-/// Ids, origins, times and named fields.
+/// Ids, origins, times, named fields and devices.
 pub(super) fn decode_fields(bytes: &[u8]) -> Result<Fields, BadBlock> {
     let sections = Sections::open(bytes)?;
-    let head = Head::read(&sections.head, sections.rows)?;
+    let rest;
+    let mut head = Head::read(&sections.head, sections.rows)?;
+    if !head.shapes.iter().all(|shape| shape.shape.device.is_told_by_shape()) {
+        rest = sections.rest()?;
+        head.read_rest(&rest)?;
+    }
     Ok(Fields {
         latitude: head.numbers(LATITUDE),
         longitude: head.numbers(LONGITUDE),
         accuracy: head.numbers(ACCURACY),
         filter: head.filters(),
+        devices: head.devices(bytes)?,
         meta: head.meta,
     })
 }

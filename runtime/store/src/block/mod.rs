@@ -13,6 +13,7 @@ mod bytes;
 mod column;
 mod columns;
 mod decimal;
+mod devices;
 mod follow;
 mod lz4;
 mod meta;
@@ -27,6 +28,7 @@ mod split;
 mod tests;
 
 pub use columns::Fields;
+pub use devices::Devices;
 pub use meta::BlockMeta;
 use std::sync::{Arc, OnceLock};
 
@@ -239,7 +241,8 @@ impl DecodedBlock {
     pub fn memory_bytes(&self) -> usize {
         let times: usize = self.meta.times.iter().map(|times| times.len() * 8).sum();
         let meta = self.len() * 12 + self.meta.origins.len() * 8 + times;
-        let fields = if self.fields.get().is_some() { meta + self.len() * 25 } else { 0 };
+        let of_fields = |fields: &Arc<Fields>| meta + self.len() * 25 + fields.devices.memory_bytes();
+        let fields = self.fields.get().map_or(0, of_fields);
         self.text.capacity() + self.ends.len() * 12 + meta + fields
     }
 }
@@ -282,7 +285,8 @@ pub fn decode_meta(codec: Codec, bytes: &[u8]) -> Result<BlockMeta, BadBlock> {
     }
 }
 
-/// Reads ids, origins, times and the named fields of `data`. From columns no text is rebuilt.
+/// Reads ids, origins, times, the named fields of `data`, and which device brought each row. From columns no text is
+/// rebuilt.
 ///
 /// # Errors
 /// As [`decode`]; broken texts may go unnoticed.

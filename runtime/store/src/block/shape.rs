@@ -3,6 +3,7 @@
 use cells_json::text::{Member, members};
 
 use super::BadBlock;
+use super::devices::DeviceSlot;
 use super::scan::{DIGITS, PART, RAW, SCALAR};
 
 /// The fields that are read without texts: the six times in the order of `TimeField::OWN`, then these.
@@ -42,6 +43,8 @@ pub(super) struct Shape {
     /// Where metadata and data end; behind each stands the mark.
     pub part_ends: [usize; 2],
     pub slots: [Slot; FIELDS],
+    /// Where the device of a row is told.
+    pub device: DeviceSlot,
 }
 
 impl Shape {
@@ -65,7 +68,9 @@ impl Shape {
             });
         }
         let slots = slots(skeleton, part_ends, &holes);
-        Ok(Self { holes, part_ends, slots })
+        let hole_at = |at: usize| holes.binary_search_by_key(&at, |hole| hole.at).ok();
+        let device = DeviceSlot::find(&skeleton[..part_ends[0]], hole_at);
+        Ok(Self { holes, part_ends, slots, device })
     }
 
     /// The holes of named fields, in the fields' order: their columns stand in the head of a block.

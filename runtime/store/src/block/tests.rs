@@ -45,6 +45,7 @@ fn same_fields(a: &Fields, b: &Fields) -> bool {
         && same(&a.longitude, &b.longitude)
         && same(&a.accuracy, &b.accuracy)
         && a.filter == b.filter
+        && (0..a.meta.len()).all(|row| a.devices.of(row) == b.devices.of(row))
 }
 
 /// Encodes with both codecs, reads back in every way and compares; answers both sizes.
@@ -109,6 +110,55 @@ fn locations_come_back_and_columns_are_smaller() {
     for count in 1..12 {
         round_trip(&kept[..count]);
     }
+}
+
+/// A location that a device of that label has brought.
+fn brought(number: u32, device: &str, platform: &str) -> Kept {
+    let mut kept = location(number);
+    let stamped = format!(r#""device":{device},"platform":{platform}"#);
+    kept.texts[0] = kept.texts[0].replace(r#""platform":"android""#, &stamped);
+    kept
+}
+
+fn devices_of(kept: &[Kept]) -> Vec<Option<String>> {
+    round_trip(kept);
+    let rows: Vec<BlockRow<'_>> = kept.iter().map(Kept::row).collect();
+    let fields = decode_fields(Codec::Columns, &encode_columns(&rows).expect("within limits"));
+    let devices = fields.expect("what was written").devices;
+    (0..kept.len()).map(|row| devices.of(row).map(str::to_owned)).collect()
+}
+
+#[test]
+fn the_device_of_each_row_is_told_without_rebuilding_texts() {
+    let stamps = ["\"a\"", "\"b\"", "null", "7", "\"2016-08-05T04:49:40.507000-07:00\""];
+    let labels = [Some("a/ios"), Some("b/ios"), None, None, Some("2016-08-05T04:49:40.507000-07:00/ios")];
+    for several in [1, 2, 3, 5] {
+        let number = |row: u32| row as usize % several;
+        let kept: Vec<Kept> = (0..40).map(|row| brought(row, stamps[number(row)], "\"ios\"")).collect();
+        let expected: Vec<_> = (0..40).map(|row| labels[number(row)].map(str::to_owned)).collect();
+        assert_eq!(devices_of(&kept), expected, "{several}");
+    }
+    let mixed: Vec<Kept> = (0..40)
+        .map(|row| match row % 4 {
+            0 => location(row),
+            1 => brought(row, "\"a\"", "\"android\""),
+            2 => brought(row, "\"a\"", "\"ios\""),
+            _ => brought(row, "{\"a\":[1]}", "\"ios\""),
+        })
+        .collect();
+    let expected = [None, Some("a/android"), Some("a/ios"), None].map(|label| label.map(str::to_owned));
+    assert_eq!(devices_of(&mixed), expected.iter().cycle().take(40).cloned().collect::<Vec<_>>());
+    assert_eq!(devices_of(&[brought(1, "\"a\"", "\"ios\"")]), [Some("a/ios".to_owned())], "kept raw");
+}
+
+#[test]
+fn a_stamp_that_all_entries_share_costs_a_block_next_to_nothing() {
+    let without: Vec<Kept> = (0..500).map(location).collect();
+    let stamped: Vec<Kept> =
+        (0..500).map(|row| brought(row, "\"token-5d41402abc4b2a76\"", "\"android\"")).collect();
+    let [_, before] = round_trip(&without);
+    let [_, after] = round_trip(&stamped);
+    assert!(after < before + 60, "{before} bytes, stamped {after}");
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub struct LocationRows {
     pub accuracy: Vec<f64>,
     /// `data.filter`: 0 absent, 1 `time`, 2 `distance`, 3 anything else.
     pub filter: Vec<u8>,
+    /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none of them has one.
+    pub device: Vec<u16>,
+    /// The labels of those devices, such as `token-5d41402abc4b2a76/android`.
+    pub devices: Vec<String>,
 }
 
 impl LocationRows {
@@ -57,6 +61,34 @@ impl LocationRows {
         self.longitude.push(rows.longitude[row]);
         self.accuracy.push(rows.accuracy[row]);
         self.filter.push(rows.filter[row]);
+        self.push_device(rows.device_of(row));
+    }
+
+    /// The label of a row's device.
+    pub fn device_of(&self, row: usize) -> Option<&str> {
+        let number = usize::from(*self.device.get(row)?);
+        Some(&self.devices[number.checked_sub(1)?])
+    }
+
+    /// Of the row that was pushed last.
+    fn push_device(&mut self, label: Option<&str>) {
+        if label.is_none() && self.device.is_empty() {
+            return;
+        }
+        let number = label.map_or(0, |label| self.number(label));
+        self.device.resize(self.len() - 1, 0);
+        self.device.push(number);
+    }
+
+    /// One more than the place of a label; 0, as for none, where there are more than can be told apart.
+    fn number(&mut self, label: &str) -> u16 {
+        let known = self.devices.iter().rposition(|known| known == label);
+        let place = known.unwrap_or(self.devices.len());
+        let Ok(number) = u16::try_from(place + 1) else { return 0 };
+        if known.is_none() {
+            self.devices.push(label.to_owned());
+        }
+        number
     }
 
     fn push_field(&mut self, fields: &Fields, row: usize) {
@@ -67,12 +99,15 @@ impl LocationRows {
         self.longitude.push(fields.longitude[row]);
         self.accuracy.push(fields.accuracy[row]);
         self.filter.push(fields.filter[row]);
+        self.push_device(fields.devices.of(row));
     }
 
     /// Forgets the rows and keeps the memory.
     pub fn clear(&mut self) {
         self.ids.clear();
         self.filter.clear();
+        self.device.clear();
+        self.devices.clear();
         for column in
             [&mut self.ts, &mut self.write_ts, &mut self.latitude, &mut self.longitude, &mut self.accuracy]
         {

@@ -36,8 +36,16 @@ pub(super) struct Touched {
     pub invalid: RowSet,
 }
 
-/// What makes a put the same as another: type and key, write time.
+/// What makes a put the same as another: type, key and who brought it, write time.
 type PutName<'a> = (Kind<'a>, u64);
+
+/// What waits already where a put comes in.
+enum Waiting {
+    /// The put takes the place of this entry: of this batch, or the newest stored.
+    Overwritten(Place),
+    /// Another device has brought the very same.
+    Same,
+}
 
 /// Where an entry is.
 enum Place {
@@ -161,7 +169,7 @@ impl<'a> Plan<'a> {
     fn insert(&mut self, area: Area, row: &'a BatchRow) -> Result<(), CommitError> {
         let at = self.insert_new(area, row)?;
         if area == Area::Usercache
-            && let Some((kind, write_ts)) = put_name(row, kind_of(row.metadata(self.texts)))
+            && let Some((kind, write_ts)) = put_name(row, kind_of(row.metadata(self.texts)), self.texts)
         {
             self.puts.put(kind, write_ts, at);
         }
@@ -183,38 +191,53 @@ impl<'a> Plan<'a> {
         kind: &'a str,
         taken_in_as: &'a StreamKey,
     ) -> Result<(), CommitError> {
-        let Some(name) = put_name(row, kind) else { return self.insert_new(Area::Usercache, row).map(drop) };
+        let Some(name) = put_name(row, kind, self.texts) else { return self.insert_new(Area::Usercache, row).map(drop) };
         // First: a resend of what was taken in must not take the place of another entry, which still waits.
         if self.was_taken_in(row, kind, taken_in_as)? {
             self.tally.ignored += 1;
             return Ok(());
         }
-        if let Some(place) = self.find_put(name, row.times.get(TimeField::WriteTs))? {
-            self.kill(place);
-            self.tally.overwritten += 1;
+        match self.find_put(name, row)? {
+            Some(Waiting::Same) => {
+                self.tally.ignored += 1;
+                return Ok(());
+            }
+            Some(Waiting::Overwritten(place)) => {
+                self.kill(place);
+                self.tally.overwritten += 1;
+            }
+            None => {}
         }
         let at = self.insert_new(Area::Usercache, row)?;
         self.puts.put(name.0, name.1, at);
         Ok(())
     }
 
-    /// The entry of the usercache that this put takes the place of: one of this batch, or the newest stored.
-    fn find_put(&mut self, name: PutName<'a>, write_ts: f64) -> Result<Option<Place>, CommitError> {
-        let ((kind, key), bits) = name;
-        if let Some(at) = self.puts.get((kind, key), bits).filter(|at| !self.fresh[*at].dead) {
-            return Ok(Some(Place::Fresh(at)));
+    /// What waits in the usercache under the name of a put.
+    fn find_put(&mut self, name: PutName<'a>, row: &'a BatchRow) -> Result<Option<Waiting>, CommitError> {
+        let ((kind, key, extra), bits) = name;
+        let place = self.puts.get((kind, key, extra), bits).filter(|at| !self.fresh[*at].dead);
+        if let Some(at) = place {
+            return Ok(Some(Waiting::Overwritten(Place::Fresh(at))));
         }
+        let texts = [row.metadata(self.texts), row.data(self.texts)];
         let mut newest: Option<(EntryId, Arc<BlockInfo>, u32)> = None;
-        for (info, row) in self.written_at(Area::Usercache, key, write_ts)? {
+        for (info, row) in self.written_at(Area::Usercache, key, row.times.get(TimeField::WriteTs))? {
             let block = self.block(&info)?;
-            let [metadata, ..] = block.texts(row as usize);
+            let [metadata, data, own] = block.texts(row as usize);
+            if own != extra {
+                if [metadata, data] == texts {
+                    return Ok(Some(Waiting::Same));
+                }
+                continue;
+            }
             let id = block.ids()[row as usize];
             let same = kind_of(metadata) == kind;
             if same && newest.as_ref().is_none_or(|(newest, ..)| *newest < id) {
                 newest = Some((id, info, row));
             }
         }
-        Ok(newest.map(|(_, info, row)| Place::Stored(info, row)))
+        Ok(newest.map(|(_, info, row)| Waiting::Overwritten(Place::Stored(info, row))))
     }
 
     fn was_taken_in(
@@ -396,8 +419,8 @@ fn kind_of(metadata: &str) -> &str {
 }
 
 /// `None` for an entry without a write time: nothing is the same as that.
-fn put_name<'a>(row: &'a BatchRow, kind: &'a str) -> Option<PutName<'a>> {
+fn put_name<'a>(row: &'a BatchRow, kind: &'a str, texts: &'a str) -> Option<PutName<'a>> {
     let write_ts = row.times.get(TimeField::WriteTs);
     // Zero has two signs and is still one moment.
-    (!write_ts.is_nan()).then(|| ((kind, &row.key), (write_ts + 0.0).to_bits()))
+    (!write_ts.is_nan()).then(|| ((kind, &row.key, row.extra(texts)), (write_ts + 0.0).to_bits()))
 }

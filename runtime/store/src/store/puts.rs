@@ -1,4 +1,4 @@
-//! The puts of one batch, found again by type, key and write time.
+//! The puts of one batch, found again by type, key, who brought them, and write time.
 //!
 //! A phone sends in the order of writing and few kinds at a time, so the usual put is told to be new by one comparison.
 
@@ -7,8 +7,8 @@ use std::hash::Hash;
 
 use runtime_types::StreamKey;
 
-/// Type and key of a put.
-pub(super) type Kind<'a> = (&'a str, &'a StreamKey);
+/// Type and key of a put, and the further members of its entry, which say who brought it.
+pub(super) type Kind<'a> = (&'a str, &'a StreamKey, &'a str);
 
 /// So many are looked through one by one; the rest has a table.
 const FEW: usize = 8;
@@ -99,7 +99,7 @@ mod tests {
         ) {
             let keys: Vec<_> =
                 (0..20).map(|key| StreamKey::parse(&format!("a/{}", key / 2)).unwrap()).collect();
-            let kind = |number: usize| (["x", "y"][number % 2], &keys[number]);
+            let kind = |number: usize| (["x", "y"][number % 2], &keys[number], ["", "z"][number % 3 / 2]);
             let (mut found, mut expected) = (Puts::default(), HashMap::new());
             for (entry, (number, write_ts)) in puts.into_iter().enumerate() {
                 prop_assert_eq!(found.get(kind(number), write_ts), expected.get(&(number, write_ts)).copied());

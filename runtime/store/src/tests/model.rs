@@ -149,6 +149,13 @@ impl Model {
                 kept.times.get(TimeField::WriteTs) == write_ts
                     && kept.kind == kind
                     && kept.thing.key == thing.key
+                    && kept.thing.extra == thing.extra
+            };
+            let brought_by_another = |(area, _): &(Area, EntryId), kept: &Kept| {
+                *area == Area::Usercache
+                    && kept.arrival.0 != arrival.0
+                    && kept.thing.extra != thing.extra
+                    && same_sent(&kept.thing, &thing)
             };
             let now = arrival.0;
             // One of this batch goes first; of stored ones the largest id.
@@ -172,6 +179,10 @@ impl Model {
                     && kept.origin.as_ref().is_some_and(|origin| same_sent(origin, &thing))
             };
             if self.entries.iter().any(|(at, kept)| taken_in(at, kept)) {
+                return;
+            }
+            let own_of_batch = old.is_some_and(|old| self.entries[&old].arrival.0 == now);
+            if !own_of_batch && self.entries.iter().any(|(at, kept)| brought_by_another(at, kept)) {
                 return;
             }
             if let Some(old) = old {
@@ -255,6 +266,8 @@ fn check_locations(rows: &LocationRows, expected: &[(f64, OwnedRow)], what: &str
             Some(_) => 3,
         };
         assert_eq!(rows.filter[at], filter, "{what}: filter of location {at}");
+        let device = cells_json::device::label(&row.metadata);
+        assert_eq!(rows.device_of(at), device.as_deref(), "{what}: device of location {at}");
     }
 }
 

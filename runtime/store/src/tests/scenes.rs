@@ -41,8 +41,27 @@ pub fn thing(random: &mut Random, id: EntryId) -> Thing {
             _ => format!(r#"{{"start_ts":{at},"end_ts":{end},"x":[{}]}}"#, random.below(1000)),
         };
     }
+    if random.chance(30) {
+        metadata = with_device(random, &metadata);
+    }
     let extra = if random.chance(10) { r#""error":{"reason":"none"}"#.to_owned() } else { String::new() };
     Thing { id, key: key(key_text), metadata, data, extra }
+}
+
+/// The metadata with a stamp, a platform, or something else in their place.
+fn with_device(random: &mut Random, metadata: &str) -> String {
+    let members = random.pick(&[
+        r#""device":"a","#,
+        r#""device":"b","platform":"ios","#,
+        r#""platform":7,"device":"b","#,
+        r#""platform":"2016-08-05T04:49:40.507000-07:00","device":"a","#,
+        r#""device":"2016-08-05T04:49:40.507000-07:00","#,
+        r#""device":"caf\u00e9","#,
+        r#""device":null,"#,
+        r#""device":{"device":"a"},"#,
+        r#""device":12.50,"#,
+    ]);
+    metadata.replacen('{', &format!("{{{members}"), 1)
 }
 
 /// An id that exists, or did, or never will.

@@ -48,8 +48,7 @@ impl Runtime {
             Ok((inbox, Arc::new(Person::new(user, store, 0))))
         });
         let (inbox, nobody) = made.await.unwrap_or(Err(CallError::Lost))?;
-        let kept =
-            Call { path: call.path.clone(), rest: call.rest.clone(), now: call.now, body: call.body.clone() };
+        let kept = call.clone();
         let answer = endpoint::call(self, nobody, cell, call).await?;
         if !matches!(answer, Answer::Whole { status: 200..300, .. }) {
             return Ok(answer);

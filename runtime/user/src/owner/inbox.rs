@@ -5,8 +5,9 @@
 //!   and taking one in twice changes nothing, since the store knows a resend.
 //! * Units: sizes are bytes.
 //!
-//! A file is `handshake::keys::inbox`'s sealed form of: length of the path (1) · path · length of the rest (1) · rest ·
-//! moment of arrival, s (8, little-endian double) · body. It is bound to the person and to its number.
+//! A file is `handshake::keys::inbox`'s sealed form of: 0 (1) · length of the stamp (1) · stamp of the device that sent it ·
+//! length of the path (1) · path · length of the rest (1) · rest · moment of arrival, s (8, little-endian double) · body.
+//! Without a stamp it begins with the path, which is never empty. It is bound to the person and to its number.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -20,10 +21,13 @@ use zeroize::Zeroizing;
 
 use crate::exchange::{Body, Call};
 use crate::files;
+use crate::stamp::Stamp;
 
 /// What may wait for one person, bytes: a month without contact of a phone that records every second stays below it.
 pub(crate) const INBOX_BYTES_MAX: u64 = 1 << 30;
 const SUFFIX: &str = ".sealed";
+/// Stands where a path would have its length: a stamp comes first.
+const STAMPED: u8 = 0;
 
 /// Why an upload was not taken, or cannot be read back.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +110,11 @@ impl Inbox {
         }
         let number = waiting.last().map_or(0, |(last, _)| last + 1);
         let mut plain = Zeroizing::new(Vec::with_capacity(call.body.len() as usize + 64));
-        for text in [&call.path, &call.rest] {
+        let stamp = call.device.as_ref().map(Stamp::as_str);
+        if stamp.is_some() {
+            plain.push(STAMPED);
+        }
+        for text in stamp.into_iter().chain([call.path.as_str(), call.rest.as_str()]) {
             plain.push(u8::try_from(text.len()).map_err(|_| InboxError::Seal)?);
             plain.extend_from_slice(text.as_bytes());
         }
@@ -160,11 +168,18 @@ impl Inbox {
 }
 
 fn read(plain: &[u8]) -> Option<Call> {
+    let (device, plain) = match plain.split_first()? {
+        (&STAMPED, plain) => {
+            let (stamp, plain) = text(plain)?;
+            (Some(Stamp::parse(&stamp)?), plain)
+        }
+        _ => (None, plain),
+    };
     let (path, plain) = text(plain)?;
     let (rest, plain) = text(plain)?;
     let (now, body) = plain.split_first_chunk::<8>()?;
     let body = Body::from_chunks(vec![bytes::Bytes::copy_from_slice(body)]);
-    Some(Call { path, rest, now: f64::from_le_bytes(*now), body })
+    Some(Call { path, rest, now: f64::from_le_bytes(*now), body, device })
 }
 
 fn text(plain: &[u8]) -> Option<(String, &[u8])> {
@@ -181,7 +196,7 @@ mod tests {
 
     fn call(body: &'static str) -> Call {
         let body = Body::from_chunks(vec![bytes::Bytes::from_static(body.as_bytes())]);
-        Call { path: "usercache/put".to_owned(), rest: String::new(), now: 12.5, body }
+        Call { path: "usercache/put".to_owned(), rest: String::new(), now: 12.5, body, device: None }
     }
 
     fn body_of(call: &Call) -> Vec<u8> {
@@ -206,6 +221,19 @@ mod tests {
         inbox.remove(numbers[0]).expect("removed");
         inbox.put(&key.public(), &call("third")).expect("kept");
         assert_eq!(inbox.waiting().expect("read").len(), 2);
+    }
+
+    #[test]
+    fn an_upload_that_waited_keeps_the_device_that_brought_it() {
+        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
+        let inbox = Inbox::of(folder.path(), ADA);
+        let stamp = Stamp::parse("token-00ff");
+        for device in [stamp.clone(), None] {
+            inbox.put(&key.public(), &Call { device, ..call("a body") }).expect("kept");
+        }
+        let opened = [0, 1].map(|number| inbox.open(&key, number).expect("opens"));
+        assert_eq!(opened.each_ref().map(|call| call.device.clone()), [stamp, None]);
+        assert_eq!(opened.each_ref().map(body_of), [b"a body".to_vec(), b"a body".to_vec()]);
     }
 
     #[test]

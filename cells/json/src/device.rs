@@ -1,0 +1,55 @@
+//! Which device an entry's metadata names. The store's columns and the cells must agree on it, so it stands below both.
+//!
+//! The runtime writes the stamp of the device that brought an entry into `metadata.device`; the phone writes
+//! `metadata.platform`. Several phones may share one stamp (a token), so a device is told by both.
+
+use crate::text::{Member, members, string};
+
+/// The member of metadata with the stamp.
+pub const DEVICE: &str = "device";
+/// The member of metadata that tells phones with the same stamp apart.
+pub const PLATFORM: &str = "platform";
+
+/// The label of the device that brought an entry, such as `token-5d41402abc4b2a76/android`; `None` where the metadata
+/// has no stamp.
+pub fn label(metadata: &str) -> Option<String> {
+    let (mut device, mut platform) = (None, None);
+    for Member { name, value, .. } in members(metadata).map_while(Result::ok) {
+        match name {
+            DEVICE => device = device.or(Some(value)),
+            PLATFORM => platform = platform.or(Some(value)),
+            _ => {}
+        }
+    }
+    label_of(device?, platform)
+}
+
+/// The same from the texts of the two values.
+pub fn label_of(device: &str, platform: Option<&str>) -> Option<String> {
+    let device = string(device).filter(|device| !device.is_empty())?;
+    Some(match platform.and_then(string) {
+        Some(platform) => format!("{device}/{platform}"),
+        None => device.into_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_told_by_its_stamp_and_its_platform() {
+        let both = r#"{"platform":"ios","device":"token-ab"}"#;
+        assert_eq!(label(both).as_deref(), Some("token-ab/ios"));
+        assert_eq!(label(r#"{"device":"token-ab"}"#).as_deref(), Some("token-ab"));
+        assert_eq!(label(r#"{"device":"token-ab","platform":7}"#).as_deref(), Some("token-ab"));
+    }
+
+    #[test]
+    fn without_a_stamp_there_is_no_device() {
+        for none in ["{}", "", r#"{"platform":"ios"}"#, r#"{"device":""}"#, r#"{"device":null}"#, r#"{"device":7}"#]
+        {
+            assert_eq!(label(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Runs of a person with several devices: each finds trips in its own points, and the one that is carried is followed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cells_geometry::Position;
+use cells_locations::{Locations, Sampling};
+use cells_sdk::model::EntryId;
+
+use crate::fix::position;
+use crate::follow::{Before, Chosen, Device, Followed, follow};
+use crate::memory::Memory;
+use crate::method::{Segmentation, segment};
+use crate::points::{Points, SortedOut};
+use crate::signals::Signals;
+use crate::store::{LastTrip, OpenEntry};
+use crate::tracks::{Point, split};
+
+/// The stamp of a token, which several phones may show, begins so.
+const TOKEN: &str = "token-";
+/// Behind such a silence nothing comes that would belong to a device's last trip, s.
+const SILENT_S: f64 = 7_200.0;
+
+/// What one device sent: the points of one track of a label.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// The label; `None`: entries without a stamp.
+    pub label: Option<String>,
+    /// 0 for the carried one of several devices behind a label.
+    track: usize,
+    /// Its points, sorted out.
+    pub sorted: SortedOut,
+}
+
+impl Sent {
+    /// Whether its entries have a stamp.
+    pub fn is_labelled(&self) -> bool {
+        self.label.is_some()
+    }
+
+    /// Whether it is not known to stay somewhere.
+    pub fn is_carried(&self) -> bool {
+        self.track == 0
+    }
+}
+
+/// Tells the devices of a window apart. Points without a stamp are of the one device there is, or else of one of their
+/// own.
+pub fn devices(locations: &Locations, memory: &mut Memory) -> Vec<Sent> {
+    let labels: BTreeSet<Option<&str>> = (0..locations.len()).map(|row| locations.device(row)).collect();
+    let named: Vec<&str> = labels.iter().copied().flatten().collect();
+    let of_label = |label: Option<&str>, own: &Locations, memory: &mut Memory| match label {
+        Some(label) if label.starts_with(TOKEN) => of_tracks(label, own, memory),
+        _ => vec![Sent { label: label.map(str::to_owned), track: 0, sorted: Points::sort_out(own) }],
+    };
+    match named[..] {
+        [] => of_label(None, locations, memory),
+        [label] => of_label(Some(label), locations, memory),
+        _ => labels
+            .into_iter()
+            .flat_map(|label| {
+                let mut own = locations.clone();
+                own.retain_device(label);
+                of_label(label, &own, memory)
+            })
+            .collect(),
+    }
+}
+
+/// The devices that share a token.
+fn of_tracks(label: &str, own: &Locations, memory: &mut Memory) -> Vec<Sent> {
+    let columns = own.columns();
+    let mut rows: Vec<usize> = (0..own.len()).filter(|row| own.is_placed(*row)).collect();
+    rows.sort_by(|a, b| columns.ts[*a].total_cmp(&columns.ts[*b]));
+    let point = |row: &usize| Point {
+        ts: columns.ts[*row],
+        write_ts: columns.write_ts[*row],
+        position: Position { latitude: columns.latitude[*row], longitude: columns.longitude[*row] },
+    };
+    let points: Vec<Point> = rows.iter().map(point).collect();
+    let tracks = split(&points, &memory.stays(label));
+    memory.add(label, &tracks.found);
+    let mut track_of = vec![0; own.len()];
+    rows.iter().zip(&tracks.track_of).for_each(|(row, track)| track_of[*row] = *track);
+    let numbers: BTreeSet<usize> = track_of.iter().copied().collect();
+    let sent = |track: usize| {
+        let label = Some(label.to_owned());
+        if numbers.len() == 1 {
+            return Sent { label, track, sorted: Points::sort_out(own) };
+        }
+        let mut of_track = own.clone();
+        of_track.retain(|row| track_of[row] == track);
+        Sent { label, track, sorted: Points::sort_out(&of_track) }
+    };
+    numbers.iter().map(|track| sent(*track)).collect()
+}
+
+/// A trip of a run, and how it was found.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Its first point.
+    pub start: (EntryId, f64),
+    /// Its last point.
+    pub end: (EntryId, f64),
+    /// The method that found it.
+    pub method: Sampling,
+    /// What its device said besides where it was.
+    pub signals: &'a Signals,
+    /// The device, where there are several.
+    pub device: Option<&'a str>,
+}
+
+/// The trips of several devices that are the person's.
+#[derive(Debug)]
+pub struct Carried<'a> {
+    /// In the order of time.
+    pub trips: Vec<Found<'a>>,
+    /// See [`Followed::done_through`].
+    pub done_through: Option<f64>,
+    /// Points within those trips that another device behind the same label has sent.
+    pub of_others: Vec<EntryId>,
+}
+
+static NO_SIGNALS: Signals = Signals { motion: Vec::new(), restarts: Vec::new(), stops: Vec::new() };
+
+/// Finds the trips of a run that reads up to `run_end`, s.
+pub fn carried<'a>(
+    sent: &'a [Sent],
+    signals: &'a BTreeMap<Option<String>, Signals>,
+    run_end: f64,
+    open: Option<&OpenEntry>,
+    last: Option<&LastTrip>,
+) -> Carried<'a> {
+    let signals_of = |sent: &Sent| signals.get(&sent.label).unwrap_or(&NO_SIGNALS);
+    let found: Vec<(Segmentation, bool)> =
+        sent.iter().map(|sent| of_device(&sent.sorted.points, signals_of(sent), run_end)).collect();
+    let devices: Vec<Device<'_>> = sent
+        .iter()
+        .zip(&found)
+        .map(|(sent, (found, silent))| Device {
+            points: &sent.sorted.points,
+            found: &found.segments,
+            silent: *silent,
+        })
+        .collect();
+    let Followed { trips, done_through } = follow(&devices, before(sent, open, last));
+    let of_others = trips.iter().flat_map(|trip| of_others(sent, trip)).collect();
+    let trips = trips.iter().map(|trip| {
+        let (points, own) = (&sent[trip.device].sorted.points, &sent[trip.device]);
+        let end_of = |row: usize| (points.ids[row], points.ts[row]);
+        Found {
+            start: end_of(trip.start),
+            end: end_of(trip.end),
+            method: found[trip.device].0.method,
+            signals: signals_of(own),
+            device: own.label.as_deref(),
+        }
+    });
+    Carried { trips: trips.collect(), done_through, of_others }
+}
+
+/// The trips in one device's points. A device that has fallen silent is taken to stay where it was last: its last trip
+/// ends as it would with a point that comes now.
+fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation, bool) {
+    let (Some(position), Some(written)) = (points.positions.last(), points.write_ts.last()) else {
+        return (Segmentation::none(), true);
+    };
+    if run_end - written <= SILENT_S {
+        return (segment(points, signals, run_end), false);
+    }
+    let mut points = points.clone();
+    points.ids.push(EntryId::NONE);
+    points.ts.push(run_end.max(points.ts[points.len() - 1]));
+    points.write_ts.push(run_end);
+    points.sampling.push(points.sampling[points.len() - 2]);
+    points.positions.push(*position);
+    let mut found = segment(&points, signals, run_end);
+    let last = points.len() - 2;
+    found.segments.trips.retain(|(start, _)| *start <= last);
+    found.segments.trips.iter_mut().for_each(|(_, end)| *end = (*end).min(last));
+    found.segments.done_through = found.segments.done_through.map(|through| through.min(points.write_ts[last]));
+    (found, true)
+}
+
+/// Where the diary stands: of several devices behind the label that was followed, it is the one that is there.
+fn before(sent: &[Sent], open: Option<&OpenEntry>, last: Option<&LastTrip>) -> Before {
+    let place = open.map(OpenEntry::place);
+    let location = place.as_ref().map(|place| position(place.location));
+    let label = last.and_then(|last| last.device.as_deref());
+    let followed = sent.iter().position(|sent| label.is_some() && sent.label.as_deref() == label);
+    Before { arrived_ts: place.and_then(|place| place.enter_ts), location, followed }
+}
+
+/// Points of a trip's time that other devices behind its label have sent.
+fn of_others<'a>(sent: &'a [Sent], trip: &Chosen) -> impl Iterator<Item = EntryId> + 'a {
+    let own = &sent[trip.device];
+    let (start, end) = (own.sorted.points.ts[trip.start], own.sorted.points.ts[trip.end]);
+    let others = sent.iter().filter(move |other| other.label == own.label && other.track != own.track);
+    others.flat_map(move |other| {
+        let points = &other.sorted.points;
+        let first = points.ts.partition_point(|ts| *ts < start);
+        let behind = points.ts.partition_point(|ts| *ts <= end);
+        points.ids[first..behind.max(first)].iter().copied()
+    })
+}

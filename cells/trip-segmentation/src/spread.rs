@@ -1,0 +1,123 @@
+//! Whether points stay in a place or go somewhere: what is asked of devices that may lie at home.
+
+use cells_geometry::{Position, distance};
+
+/// A device that stays has most of its points this near their middle, m: the radius of a stay.
+pub const STAY_M: f64 = 100.0;
+/// Behind a stay, a device has left where points are this far from it, m.
+const LEFT_M: f64 = 150.0;
+/// So many points in a row must be that far: a single one may be a bad fix.
+const LEFT_POINTS: usize = 3;
+/// The first points of a stay, which tell where it is.
+const FIRST_POINTS: usize = 5;
+
+/// The middle of points: the median of each coordinate, which bad fixes do not move.
+pub fn middle(positions: &[Position]) -> Option<Position> {
+    let median = |of: fn(&Position) -> f64| {
+        let mut sorted: Vec<f64> = positions.iter().map(of).collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len().checked_sub(1)? / 2).copied()
+    };
+    Some(Position {
+        latitude: median(|position| position.latitude)?,
+        longitude: median(|position| position.longitude)?,
+    })
+}
+
+/// Within which distance of their middle three of four points lie, m; 0 for none.
+pub fn spread_m(positions: &[Position]) -> f64 {
+    let Some(middle) = middle(positions) else { return 0.0 };
+    let mut distances: Vec<f64> = positions.iter().map(|position| distance(middle, *position)).collect();
+    distances.sort_by(f64::total_cmp);
+    distances[(distances.len() * 3 / 4).min(distances.len() - 1)]
+}
+
+/// Whether points go somewhere: they are not in one place, or they leave it at last.
+pub fn moves(positions: &[Position]) -> bool {
+    spread_m(positions) >= STAY_M || Tail::of(positions).moves_from.is_some()
+}
+
+/// How far a device went, m: steps shorter than a stay's radius are noise, until they add up.
+pub fn length_m(positions: &[Position]) -> f64 {
+    let Some(mut from) = positions.first() else { return 0.0 };
+    let mut length = 0.0;
+    for position in positions {
+        let step = distance(*from, *position);
+        if step >= STAY_M {
+            length += step;
+            from = position;
+        }
+    }
+    length
+}
+
+/// What the points behind a device's last trip say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The row from which on the device may be on its way to somewhere: a window that begins later might miss a start.
+    pub leaves_at: Option<usize>,
+    /// The same, once there is no doubt.
+    pub moves_from: Option<usize>,
+}
+
+impl Tail {
+    /// Of points that begin with a stay, if a short one.
+    pub fn of(positions: &[Position]) -> Self {
+        let Some(stay) = middle(&positions[..positions.len().min(FIRST_POINTS)]) else { return Self::default() };
+        let away: Vec<f64> = positions.iter().map(|position| distance(stay, *position)).collect();
+        let last_near = |before: usize| away[..before].iter().rposition(|away| *away <= STAY_M);
+        let left = away.windows(LEFT_POINTS).position(|points| points.iter().all(|away| *away > LEFT_M));
+        if let Some(left) = left {
+            // Without a stay before it the way began with the first point.
+            let from = if left <= FIRST_POINTS { 0 } else { last_near(left).unwrap_or(0) };
+            return Self { leaves_at: Some(from), moves_from: Some(from) };
+        }
+        let lately = away.len().saturating_sub(LEFT_POINTS);
+        let leaves = away[lately..].iter().any(|away| *away > STAY_M);
+        let leaves_at = leaves.then(|| last_near(away.len()).map_or(0, |near| near.min(lately)));
+        Self { leaves_at, moves_from: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Points so many metres north of a place.
+    fn north(metres: &[f64]) -> Vec<Position> {
+        let at = |metres: &f64| Position { latitude: 47.0 + metres / 111_194.9, longitude: 8.5 };
+        metres.iter().map(at).collect()
+    }
+
+    #[test]
+    fn points_move_where_a_quarter_of_them_is_beyond_the_radius_of_a_stay_or_the_last_ones_left_it() {
+        assert!(!moves(&north(&[0.0, 40.0, 5_000.0, 30.0, 20.0, -90.0, 10.0, 0.0])));
+        assert!(moves(&north(&[0.0, 42.0, 84.0, 126.0, 168.0, 210.0, 252.0, 294.0])));
+        let left_after_hours = [&[0.0; 90][..], &[90.0, 170.0, 180.0, 200.0]].concat();
+        assert!(moves(&north(&left_after_hours)));
+        assert!(!moves(&[]) && !moves(&north(&[7.0])));
+    }
+
+    #[test]
+    fn small_steps_back_and_forth_make_no_way() {
+        assert_eq!(length_m(&north(&[0.0, 60.0, -20.0, 50.0, 10.0])), 0.0);
+        let way: Vec<f64> = (0..=30).map(|step| f64::from(step) * 30.0).collect();
+        assert!((length_m(&north(&way)) - 840.0).abs() < 1.0, "{}", length_m(&north(&way)));
+        assert_eq!(length_m(&[]), 0.0);
+    }
+
+    #[test]
+    fn a_tail_moves_from_the_last_point_of_its_stay() {
+        let stay = [0.0, 10.0, -20.0, 15.0, 0.0, 30.0, -10.0, 5.0];
+        assert_eq!(Tail::of(&north(&stay)), Tail::default());
+        let leaving = [&stay[..], &[160.0]].concat();
+        assert_eq!(Tail::of(&north(&leaving)), Tail { leaves_at: Some(6), moves_from: None });
+        let gone = [&stay[..], &[90.0, 180.0, 270.0, 360.0]].concat();
+        assert_eq!(Tail::of(&north(&gone)), Tail { leaves_at: Some(8), moves_from: Some(8) });
+        let one_bad_fix = [&stay[..], &[5_000.0], &stay[..]].concat();
+        assert_eq!(Tail::of(&north(&one_bad_fix)), Tail::default());
+        let way: Vec<f64> = (0..12).map(|step| f64::from(step) * 42.0).collect();
+        assert_eq!(Tail::of(&north(&way)).moves_from, Some(0));
+        assert_eq!(Tail::of(&[]), Tail::default());
+    }
+}

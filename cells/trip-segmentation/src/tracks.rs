@@ -1,0 +1,315 @@
+//! Two physical devices behind one label, told apart by what is physically possible.
+//!
+//! Two phones of one kind that show the same token look like one device whose points jump. One jump is a bad fix, and a
+//! journey by plane does not come back; but points that leave a track and return to it again and again, faster than anybody
+//! can travel, are another device's.
+//!
+//! * A *detour* is a run of points, each more than [`FAR_M`] off the track before and behind it, that would have
+//!   to be visited faster than [`DETOUR_M_S`].
+//! * Three detours to one place: a device stays there. Its points are those near that place, except where the
+//!   carried device comes there: its own rhythm tells its points.
+//! * Three detours that are a track of their own: two devices are carried.
+//! * A place where a device has stayed is remembered, so that a short window decides as a long one does.
+
+use cells_geometry::{Position, distance};
+
+use crate::spread::{STAY_M, middle};
+
+/// A point this near a track may belong to it, m.
+const FAR_M: f64 = 250.0;
+/// Nobody travels a detour so fast, m/s.
+const DETOUR_M_S: f64 = 50.0;
+/// The track itself must go on at a speed that exists on the ground, m/s.
+const TRACK_M_S: f64 = 100.0;
+/// How many detours make a device.
+const DETOURS_MIN: usize = 3;
+/// How many points, and seconds, a detour may have.
+const DETOUR_POINTS: usize = 8;
+const DETOUR_S: f64 = 300.0;
+/// Detours to one place end this near each other, m.
+const PLACE_M: f64 = 150.0;
+/// How far around a place its device's points may lie, m.
+const RADIUS_M: std::ops::RangeInclusive<f64> = PLACE_M..=300.0;
+/// Detours that are looked at: more say nothing new.
+const DETOURS_MAX: usize = 400;
+/// How many devices may stay somewhere.
+const STAYS_MAX: usize = 8;
+
+/// The rhythm of a phone that is carried lies below this, s.
+const RHYTHM_S_MAX: f64 = 120.0;
+/// Where nothing tells the rhythm, s.
+const RHYTHM_S: f64 = 30.0;
+/// How much a rhythm may vary.
+const RHYTHM: std::ops::RangeInclusive<f64> = 0.4..=1.6;
+/// How long a carried device is followed where it stands at another one's place, s: longer than its phone takes to notice a stay.
+const STANDING_S: f64 = 400.0;
+
+/// A place at which a device stays.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stay {
+    /// Where.
+    pub place: Position,
+    /// Within this distance, m.
+    pub radius_m: f64,
+    /// When the points were written that show it, s.
+    pub since: f64,
+}
+
+/// One point of a label, in the order of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// s
+    pub ts: f64,
+    /// s
+    pub write_ts: f64,
+    /// Where.
+    pub position: Position,
+}
+
+/// Whose points are whose.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tracks {
+    /// For each point the number of its track; 0 is the one of a device that is carried.
+    pub track_of: Vec<usize>,
+    /// Places at which a device stays that were not known before.
+    pub found: Vec<Stay>,
+}
+
+/// Tells the devices behind a label apart; `known`: where some of them stay.
+pub fn split(points: &[Point], known: &[Stay]) -> Tracks {
+    let mut tracks = Tracks { track_of: vec![0; points.len()], found: Vec::new() };
+    let mut number = 0;
+    for stay in known {
+        number += 1;
+        take_stay(points, &mut tracks.track_of, stay, number);
+    }
+    while known.len() + tracks.found.len() < STAYS_MAX {
+        let rows: Vec<usize> = rows_of(&tracks.track_of, 0);
+        let Some(stay) = find_stay(points, &detours(points, &rows)) else { break };
+        number += 1;
+        if !take_stay(points, &mut tracks.track_of, &stay, number) {
+            break;
+        }
+        tracks.found.push(stay);
+    }
+    let rows = rows_of(&tracks.track_of, 0);
+    let detours = detours(points, &rows);
+    if let Some(first) = detours.first().filter(|_| is_a_track(points, &detours)) {
+        associate(points, &rows, first, &mut tracks.track_of, number + 1);
+    }
+    tracks
+}
+
+fn rows_of(track_of: &[usize], track: usize) -> Vec<usize> {
+    (0..track_of.len()).filter(|row| track_of[*row] == track).collect()
+}
+
+/// A point off a track, and the track's point before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Detour {
+    before: usize,
+    off: usize,
+}
+
+/// Points that would have to be visited faster than anybody can travel, each once.
+fn detours(points: &[Point], rows: &[usize]) -> Vec<Detour> {
+    let metres = |a: usize, b: usize| distance(points[a].position, points[b].position);
+    let mut found: Vec<Detour> = Vec::new();
+    for (at, before) in rows.iter().copied().enumerate() {
+        let off = detour_behind(points, &rows[at..], metres).unwrap_or(&[]);
+        found.extend(off.iter().map(|off| Detour { before, off: *off }));
+        if found.len() >= DETOURS_MAX {
+            break;
+        }
+    }
+    found
+}
+
+/// The points between the first one and the next on its track, if all of them are off it and out of reach.
+fn detour_behind<'r>(
+    points: &[Point],
+    rows: &'r [usize],
+    metres: impl Fn(usize, usize) -> f64,
+) -> Option<&'r [usize]> {
+    let before = *rows.first()?;
+    for (behind, row) in rows.iter().copied().enumerate().take(DETOUR_POINTS + 2).skip(1) {
+        let seconds = points[row].ts - points[before].ts;
+        if seconds > DETOUR_S {
+            return None;
+        }
+        let step = metres(before, row);
+        // On the track, or near the point before: no detour, or its end.
+        let (off, back) = (&rows[1..behind], step <= FAR_M || step <= TRACK_M_S * seconds);
+        let is_off = |off: &usize| {
+            let (there, home) = (metres(before, *off), metres(*off, row));
+            there.min(home) > FAR_M.max(2.0 * step) && there + home > DETOUR_M_S * seconds
+        };
+        if step <= FAR_M && off.is_empty() {
+            return None;
+        }
+        if back && !off.is_empty() && off.iter().all(is_off) {
+            return Some(off);
+        }
+    }
+    None
+}
+
+/// The place that most detours lead to, or from.
+fn find_stay(points: &[Point], detours: &[Detour]) -> Option<Stay> {
+    let off: Vec<usize> = detours.iter().map(|detour| detour.off).collect();
+    if let Some(stay) = crowd(points, &off) {
+        return Some(stay);
+    }
+    // The device that stays may be the one that speaks more often: then the other one's points are the detours.
+    let before: Vec<usize> = detours.iter().map(|detour| detour.before).collect();
+    if is_a_track(points, detours) { crowd(points, &before) } else { None }
+}
+
+/// The place at which most of these points lie, if there are enough.
+fn crowd(points: &[Point], rows: &[usize]) -> Option<Stay> {
+    let near = |place: Position| {
+        let mut near: Vec<usize> =
+            rows.iter().copied().filter(|row| distance(points[*row].position, place) <= PLACE_M).collect();
+        near.dedup();
+        near
+    };
+    let most = rows.iter().map(|row| near(points[*row].position)).max_by_key(Vec::len)?;
+    if most.len() < DETOURS_MIN {
+        return None;
+    }
+    let positions: Vec<Position> = most.iter().map(|row| points[*row].position).collect();
+    let place = middle(&positions)?;
+    let mut away: Vec<f64> = positions.iter().map(|position| distance(*position, place)).collect();
+    away.sort_by(f64::total_cmp);
+    let radius_m = (2.5 * away[away.len() * 3 / 4]).clamp(*RADIUS_M.start(), *RADIUS_M.end());
+    // The third is what makes it sure.
+    let since = points[most[DETOURS_MIN - 1]].write_ts;
+    Some(Stay { place, radius_m, since })
+}
+
+/// Whether the points of detours are a track of their own, on which most have a next one within reach.
+fn is_a_track(points: &[Point], detours: &[Detour]) -> bool {
+    let mut off: Vec<usize> = detours.iter().map(|detour| detour.off).collect();
+    off.sort_unstable();
+    off.dedup();
+    let reached = off.windows(2).filter(|pair| {
+        let (a, b) = (&points[pair[0]], &points[pair[1]]);
+        let (seconds, metres) = (b.ts - a.ts, distance(a.position, b.position));
+        seconds <= DETOUR_S && metres <= DETOUR_M_S * seconds
+    });
+    off.len() >= DETOURS_MIN && 2 * reached.count() >= off.len()
+}
+
+/// Gives the points near a place to the device that stays there, but for those of the carried device. Answers whether it
+/// got any.
+fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usize) -> bool {
+    let rows = rows_of(track_of, 0);
+    let within: Vec<bool> =
+        rows.iter().map(|row| distance(points[*row].position, stay.place) <= stay.radius_m).collect();
+    let rhythm_s = rhythm_s(points, &rows, &within);
+    let mut carried = vec![false; rows.len()];
+    for at in 0..rows.len() {
+        if within[at] {
+            continue;
+        }
+        carried[at] = true;
+        let walk = |step: isize, carried: &mut Vec<bool>| {
+            let next = |at: usize| at.checked_add_signed(step).filter(|next| *next < rows.len());
+            if next(at).is_some_and(|next| within[next]) {
+                follow_rhythm(points, &rows, &within, (at, step), rhythm_s, carried);
+            }
+        };
+        walk(1, &mut carried);
+        walk(-1, &mut carried);
+    }
+    let mut any = false;
+    for (at, row) in rows.iter().enumerate() {
+        if !carried[at] {
+            track_of[*row] = number;
+            any = true;
+        }
+    }
+    any
+}
+
+/// The usual time between two points of the carried device, s.
+fn rhythm_s(points: &[Point], rows: &[usize], within: &[bool]) -> f64 {
+    let carried: Vec<usize> = rows.iter().zip(within).filter(|(_, within)| !**within).map(|(row, _)| *row).collect();
+    let mut gaps: Vec<f64> = carried
+        .windows(2)
+        .map(|pair| points[pair[1]].ts - points[pair[0]].ts)
+        .filter(|gap| *gap > 0.0 && *gap <= RHYTHM_S_MAX)
+        .collect();
+    gaps.sort_by(f64::total_cmp);
+    gaps.get(gaps.len() / 2).copied().unwrap_or(RHYTHM_S)
+}
+
+/// From a point of the carried device into the place: its next points are those that come in its rhythm, until it stands.
+fn follow_rhythm(
+    points: &[Point],
+    rows: &[usize],
+    within: &[bool],
+    (from, step): (usize, isize),
+    rhythm_s: f64,
+    carried: &mut [bool],
+) {
+    let mut last = from;
+    let (mut stands_at, mut since) = (points[rows[from]].position, points[rows[from]].ts);
+    loop {
+        let (point, mut best) = (&points[rows[last]], None::<(f64, usize)>);
+        let mut at = last;
+        while let Some(next) = at.checked_add_signed(step).filter(|next| *next < rows.len()) {
+            at = next;
+            let other = &points[rows[at]];
+            let seconds = (other.ts - point.ts).abs();
+            if !within[at] || seconds > RHYTHM.end() * rhythm_s {
+                break;
+            }
+            let reachable = distance(other.position, point.position) <= STAY_M.max(DETOUR_M_S * seconds);
+            let off = (seconds - rhythm_s).abs();
+            if seconds >= RHYTHM.start() * rhythm_s && reachable && best.is_none_or(|(best, _)| off < best) {
+                best = Some((off, at));
+            }
+        }
+        let Some((_, next)) = best else { return };
+        let point = &points[rows[next]];
+        if distance(point.position, stands_at) > STAY_M {
+            (stands_at, since) = (point.position, point.ts);
+        }
+        if (point.ts - since).abs() > STANDING_S {
+            return;
+        }
+        carried[next] = true;
+        last = next;
+    }
+}
+
+/// Gives each point to the nearer of two devices that are both carried, forward and backward from where they are surely
+/// two.
+fn associate(points: &[Point], rows: &[usize], first: &Detour, track_of: &mut [usize], number: usize) {
+    let place = |row: usize| rows.iter().position(|known| *known == row).unwrap_or(0);
+    let (before, off) = (place(first.before), place(first.off));
+    track_of[first.off] = number;
+    let mut walk = |order: &mut dyn Iterator<Item = usize>| {
+        let mut last = [first.before, first.off];
+        for at in order {
+            let point = &points[rows[at]];
+            let cost = |from: usize| {
+                let (metres, seconds) =
+                    (distance(point.position, points[from].position), (point.ts - points[from].ts).abs());
+                let impossible = metres > FAR_M && metres > DETOUR_M_S * seconds;
+                (impossible, metres)
+            };
+            let costs = last.map(cost);
+            let nearer = costs[0].0.cmp(&costs[1].0).then(costs[0].1.total_cmp(&costs[1].1));
+            let device = usize::from(nearer.is_gt());
+            track_of[rows[at]] = if device == 0 { 0 } else { number };
+            last[device] = rows[at];
+        }
+    };
+    walk(&mut (off + 1..rows.len()));
+    walk(&mut (0..before).rev());
+}
+
+#[cfg(test)]
+mod tests;
