@@ -118,11 +118,21 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Finds the composite trip that ends at that moment, s.
-    pub fn find<R: ReadEntries>(runtime: &mut R, enter_ts: f64) -> Result<Option<Self>, ReadError> {
+    /// Finds the composite trip that leads to a place and ends when the place was reached. Of trips that end at the same
+    /// moment, such as those of two phones, it is the one that names the place.
+    pub fn find<R: ReadEntries>(runtime: &mut R, place: &OpenPlace) -> Result<Option<Self>, ReadError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            end_place: EntryId,
+        }
+        let Some(enter_ts) = place.enter_ts else { return Ok(None) };
         let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(enter_ts), Some(enter_ts));
         let mut found = None;
         walk(runtime, &query, WHOLE, |entry| {
+            match serde_json::from_str(entry.data) {
+                Ok(Wire { end_place }) if end_place == place.id => {}
+                _ => return ControlFlow::Continue(()),
+            }
             let [metadata, data] = [entry.metadata, entry.data].map(str::to_owned);
             found = Some(Self { id: entry.id, metadata, data });
             ControlFlow::Break(())

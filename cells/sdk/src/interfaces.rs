@@ -135,6 +135,9 @@ pub trait LocationSource {
     fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure>;
 }
 
+/// How many ids [`ReadEntries::find_ids`] takes at once.
+pub const IDS_MAX: usize = 16_384;
+
 /// `timeseries-read`: everything that a run reads comes from the snapshot taken when it began.
 pub trait ReadEntries {
     /// A cursor over entries.
@@ -143,6 +146,9 @@ pub trait ReadEntries {
     type Locations: LocationSource;
     /// Opens a cursor.
     fn find(&mut self, query: &Query) -> Result<Self::Entries, Failure>;
+    /// Opens a cursor over the entries of the timeseries with these ids, in the order of the ids, whatever their times;
+    /// at most [`IDS_MAX`]. One that is not there, or is of another key, is left out.
+    fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<Self::Entries, Failure>;
     /// How many entries match.
     fn count(&mut self, query: &Query) -> Result<u64, Failure>;
     /// Opens a cursor over columns.
