@@ -36,24 +36,48 @@ struct Wire {
     cleaned_trip: Option<EntryId>,
 }
 
-/// What is known by now: confirmed trips by their cleaned ones, spans by their times, which are all that they keep.
+/// Trips and spans that are confirmed: trips by the ids of their cleaned ones, spans by their times, which are all that
+/// a confirmed span has of its cleaned one.
 #[derive(Default)]
 struct Known {
     trips: HashSet<EntryId>,
     spans: HashSet<[u64; 2]>,
 }
 
+/// A cleaned trip or span.
+struct Cleaned {
+    id: EntryId,
+    write_ts: f64,
+    wire: Wire,
+}
+
 impl Known {
-    fn add(&mut self, wire: &Wire) {
-        match wire.cleaned_trip {
-            Some(trip) => drop(self.trips.insert(trip)),
-            None => drop(self.spans.insert(bits(wire))),
+    /// What this run confirms, and those of whose places the owner is told already.
+    fn of(timeline: &Timeline) -> Self {
+        let mut known = Self { trips: timeline.nowhere.iter().copied().collect(), ..Self::default() };
+        for (journey, _) in timeline.journeys() {
+            let (start_ts, end_ts) = (journey.read.start_ts, journey.read.end_ts);
+            known.add(&Wire { start_ts, end_ts, cleaned_trip: journey.read.cleaned_trip });
         }
+        known
+    }
+
+    fn add(&mut self, confirmed: &Wire) {
+        match confirmed.cleaned_trip {
+            Some(trip) => self.trips.insert(trip),
+            None => self.spans.insert(confirmed.bits()),
+        };
+    }
+
+    fn has(&self, cleaned: &Cleaned) -> bool {
+        self.trips.contains(&cleaned.id) || self.spans.contains(&cleaned.wire.bits())
     }
 }
 
-fn bits(wire: &Wire) -> [u64; 2] {
-    [wire.start_ts.to_bits(), wire.end_ts.to_bits()]
+impl Wire {
+    fn bits(&self) -> [u64; 2] {
+        [self.start_ts.to_bits(), self.end_ts.to_bits()]
+    }
 }
 
 impl LeftOut {
@@ -70,48 +94,41 @@ impl LeftOut {
             return Ok(found);
         }
         let since = looked_through.map(f64::next_up);
-        let known = known(runtime, timeline, since)?;
-        let mut waits_since: Option<f64> = None;
+        let mut known = Known::of(timeline);
+        let mut rest = Vec::new();
         let written = Query::of(&[CLEANED_TRIP, UNTRACKED], TimeField::WriteTs).between(since, None);
         walk(runtime, &written, WHOLE, |entry| {
             found.looked_through = Some(entry.write_ts);
-            // The stage of labels leaves out what it cannot read, and says so.
-            let Ok(wire) = serde_json::from_str::<Wire>(entry.data) else { return ControlFlow::Continue(()) };
-            let is_known = known.trips.contains(&entry.id) || known.spans.contains(&bits(&wire));
-            let will_come = run.start.is_none_or(|start| wire.start_ts >= start)
-                && wire.start_ts.max(wire.end_ts) > run.end;
-            if !is_known && will_come {
-                waits_since.get_or_insert(entry.write_ts);
+            // What cannot be read the stages in between have left out, and have said so.
+            if let Ok(wire) = serde_json::from_str(entry.data) {
+                rest.push(Cleaned { id: entry.id, write_ts: entry.write_ts, wire });
             }
-            found.count += usize::from(!is_known && !will_come);
             ControlFlow::Continue(())
         })?;
-        if let Some(waits_since) = waits_since {
-            found.looked_through = Some(waits_since.next_down());
+        rest.retain(|cleaned| !known.has(cleaned));
+        if rest.is_empty() {
+            return Ok(found);
+        }
+        // Earlier parts of the window have confirmed some, or earlier runs that did not get so far.
+        let confirmed = Query::of(&[TRIP, CONFIRMED_UNTRACKED], TimeField::WriteTs).between(since, None);
+        walk(runtime, &confirmed, WHOLE, |entry| {
+            if let Ok(wire) = serde_json::from_str(entry.data) {
+                known.add(&wire);
+            }
+            ControlFlow::Continue(())
+        })?;
+        rest.retain(|cleaned| !known.has(cleaned));
+        let (will_come, left_out): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|cleaned| will_come(&cleaned.wire, run));
+        found.count = left_out.len();
+        if let Some(first) = will_come.first() {
+            found.looked_through = Some(first.write_ts.next_down());
         }
         Ok(found)
     }
 }
 
-/// What this run confirms, and what earlier ones have confirmed since.
-fn known<R: ReadEntries>(
-    runtime: &mut R,
-    timeline: &Timeline,
-    since: Option<f64>,
-) -> Result<Known, ReadError> {
-    let mut known = Known::default();
-    // The owner is told of these already.
-    known.trips.extend(&timeline.nowhere);
-    for (journey, _) in timeline.journeys() {
-        let (start_ts, end_ts) = (journey.read.start_ts, journey.read.end_ts);
-        known.add(&Wire { start_ts, end_ts, cleaned_trip: journey.read.cleaned_trip });
-    }
-    let written = Query::of(&[TRIP, CONFIRMED_UNTRACKED], TimeField::WriteTs).between(since, None);
-    walk(runtime, &written, WHOLE, |entry| {
-        if let Ok(wire) = serde_json::from_str(entry.data) {
-            known.add(&wire);
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(known)
+/// Whether the stages have not come to a trip yet, since it ends in the last seconds before the run.
+fn will_come(trip: &Wire, run: &Run) -> bool {
+    run.start.is_none_or(|start| trip.start_ts >= start) && trip.start_ts.max(trip.end_ts) > run.end
 }

@@ -24,7 +24,7 @@ use std::ops::ControlFlow;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::text::BadObject;
 use cells_sdk::model::time::BadTime;
-use cells_sdk::{Failure, Level, Log, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_sdk::{Failure, Level, Log, MARK_AHEAD_S, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
 use cells_user_inputs::reading::{WHOLE, walk};
 use cells_user_inputs::{Input, Kind, ReadError};
 
@@ -56,9 +56,6 @@ enum ConfirmError {
     #[error("the moment of the run has no local time")]
     Now(#[source] BadTime),
 }
-
-/// The pipeline begins the next window so far behind the mark, s.
-const MARK_AHEAD_S: f64 = 5.0;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {

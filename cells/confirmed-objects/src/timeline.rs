@@ -14,12 +14,10 @@ use std::ops::ControlFlow;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::text::Object;
-use cells_sdk::{Query, ReadEntries, Run, TimeField};
+use cells_sdk::{MARK_AHEAD_S, Query, ReadEntries, Run, TimeField, mark_past};
 use cells_user_inputs::reading::{ReadError, WHOLE, walk, walk_ids};
 use cells_user_inputs::{Next, Span};
 use serde::Deserialize;
-
-use crate::MARK_AHEAD_S;
 
 const PLACE: &str = "analysis/cleaned_place";
 const TRIP: &str = "analysis/expected_trip";
@@ -294,7 +292,7 @@ impl Timeline {
         if self.more && done.is_some() {
             return done;
         }
-        done.into_iter().chain(self.last_begin_ts.map(just_passing)).max_by(f64::total_cmp)
+        done.into_iter().chain(self.last_begin_ts.map(mark_past)).max_by(f64::total_cmp)
     }
 
     /// The place at which this run begins. Without trips: the only place of the window.
@@ -371,16 +369,7 @@ impl Stay {
 
 /// The mark that a run leaves whose last trip is that one, s.
 fn mark_behind(journey: &Journey, stays: &BTreeMap<EntryId, Stay>) -> f64 {
-    let begun = just_passing(journey.read.start_ts);
+    let begun = mark_past(journey.read.start_ts);
     let arrived = stays.get(&journey.read.end_place).and_then(|stay| stay.read.enter_ts);
     arrived.map_or(begun, |arrived| arrived.max(begun))
-}
-
-/// The earliest mark whose next window does not reach back to that moment, s.
-fn just_passing(ts: f64) -> f64 {
-    let mut mark = ts - MARK_AHEAD_S;
-    while mark + MARK_AHEAD_S <= ts {
-        mark = mark.next_up();
-    }
-    mark
 }

@@ -1,0 +1,102 @@
+//! The stages together, on days whose times do not rise: an old fix before a load, two phones of one person at once, a
+//! load that comes twice. Whatever comes, every trip is confirmed once or the owner is told, the chains are linked both
+//! ways, and no stage says that it is done while something lies in its next window.
+
+#[path = "../stages/mod.rs"]
+#[allow(dead_code)]
+mod stages;
+
+mod check;
+mod phone;
+
+use cells_recorded::Canonical;
+use cells_sdk::testing::Memory;
+use phone::{Kind, Load, Phones, Trip, loads};
+use proptest::prelude::*;
+use stages::Stages;
+
+fn trip(rest_s: f64, points: usize, back: bool) -> Trip {
+    Trip { rest_s, points, back, motion: Some(7) }
+}
+
+fn plain(trips: Vec<Trip>) -> Load {
+    Load { trips, stale_s: None, second: Vec::new(), doubled: false, stopped: true }
+}
+
+/// Runs the stages after each load, and twice more; answers with what is wrong.
+fn diary(kind: Kind, loads: &[Load]) -> (Memory, Stages, f64, Vec<String>) {
+    let (mut memory, mut stages, mut phones) = (Memory::new(), Stages::default(), Phones::new(kind));
+    let mut now = 0.0;
+    for load in loads {
+        (memory, now) = phones.put(memory, load);
+        stages.run(&mut memory, now);
+    }
+    for _ in 0..2 {
+        now += 600.0;
+        stages.run(&mut memory, now);
+    }
+    let faults = check::faults(&mut memory, &stages, now);
+    (memory, stages, now, faults)
+}
+
+#[test]
+fn one_old_fix_before_a_load_costs_no_later_trip() {
+    for age_s in [100.0, 1_000.0, 10_000.0, 14_000.0, 100_000.0, 1e7] {
+        for kind in [Kind::IPhone, Kind::Android] {
+            let mut loads = vec![plain(vec![trip(9_000.0, 9, false), trip(9_000.0, 9, true)])];
+            let days = (0..4).map(|_| plain(vec![trip(9_000.0, 9, false), trip(20_000.0, 9, true)]));
+            loads.extend(days);
+            loads[1].stale_s = Some(age_s);
+            let (memory, _, _, faults) = diary(kind, &loads);
+            assert_eq!(faults, Vec::<String>::new(), "{kind:?}, {age_s} s");
+            let trips = memory.of_key("analysis/confirmed_trip").len();
+            assert!(trips >= 9, "{kind:?}, {age_s} s: {trips} of 10 trips are confirmed");
+        }
+    }
+}
+
+#[test]
+fn a_load_that_is_nothing_but_an_old_fix_and_a_short_trip_makes_nothing_twice() {
+    for age_s in [500.0, 5_000.0, 50_000.0] {
+        let mut loads = vec![plain(vec![trip(9_000.0, 9, false), trip(9_000.0, 9, true)])];
+        loads.push(Load { stale_s: Some(age_s), stopped: false, ..plain(vec![trip(9_000.0, 2, false)]) });
+        loads.push(plain(vec![trip(9_000.0, 9, true)]));
+        let (_, _, _, faults) = diary(Kind::IPhone, &loads);
+        assert_eq!(faults, Vec::<String>::new(), "{age_s} s");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn every_trip_is_confirmed_once_or_told_and_no_stage_leaves_anything_in_its_window(
+        loads in loads(),
+        iphone in any::<bool>(),
+    ) {
+        let kind = if iphone { Kind::IPhone } else { Kind::Android };
+        let (mut memory, mut stages, now, faults) = diary(kind, &loads);
+        prop_assert_eq!(faults, Vec::<String>::new());
+        let before = Canonical::of(&memory);
+        stages.run(&mut memory, now + 600.0);
+        for key in stages::MADE {
+            prop_assert_eq!(before.entries(key), Canonical::of(&memory).entries(key), "{}", key);
+        }
+    }
+
+    #[test]
+    fn taking_back_leaves_whole_chains(loads in loads(), iphone in any::<bool>(), part in 0.0..1.0_f64) {
+        let kind = if iphone { Kind::IPhone } else { Kind::Android };
+        let (mut memory, mut stages, mut now, _) = diary(kind, &loads);
+        let moment = now - part * (now - 1_700_000_000.0);
+        stages.rewind(&mut memory, moment, now);
+        for _ in 0..2 {
+            now += 600.0;
+            stages.run(&mut memory, now);
+        }
+        // What was told before the moment is told again where it is made again.
+        let faults = check::faults(&mut memory, &stages, now);
+        let faults: Vec<_> = faults.into_iter().filter(|fault| !fault.contains("the owner was told")).collect();
+        prop_assert_eq!(faults, Vec::<String>::new());
+    }
+}
