@@ -93,7 +93,7 @@ fn chain_faults(memory: &Memory, family: &str) -> Vec<String> {
             }
         }
     }
-    let open = places.iter().filter(|(_, place)| place.get("exit_ts").is_none()).count();
+    let open = places.iter().filter(|(_, place)| place.get("starting_trip").is_none()).count();
     if open != usize::from(!places.0.is_empty()) {
         faults.push(format!("{open} of {} {family} places are open", places.0.len()));
     }

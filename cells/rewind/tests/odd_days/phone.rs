@@ -80,6 +80,12 @@ pub struct Phones {
     ids: u64,
 }
 
+/// A store whose stages draw ids behind all that phones have.
+pub fn store() -> Memory {
+    let last = r#"[{"_id":{"$oid":"ffffffff0000000000000000"},"metadata":{"key":"a/b"},"data":{}}]"#;
+    Memory::new().with_entries(Area::Timeseries, last)
+}
+
 /// An entry, by when it was written.
 type Entry = (f64, Value);
 
