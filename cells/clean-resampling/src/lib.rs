@@ -8,7 +8,9 @@
 //! entry; each rule that looks odd is the reference's and stands as "Quirk" in the module that has it.
 //!
 //! * Units: seconds, metres, degrees. The window is on `data.start_ts` of trips and sections, `data.enter_ts` of
-//!   places and stops and `data.ts` of points, closed at both ends. The mark is the arrival at the last raw place.
+//!   places and stops and `data.ts` of points, closed at both ends. The mark is the arrival at the last raw place,
+//!   but never one from which a trip of the window would be read again: an old fix leaves trips that end before they
+//!   begin.
 //! * Memory: about 100 bytes a point of the window and 100 bytes a point made. A back-log that would make more than
 //!   some 20,000 points is cut behind a trip, and the run asks to be run again.
 //! * Not here: names of places (no network), and how a section was really travelled.
@@ -38,7 +40,7 @@ use std::fmt::Write as _;
 use cells_locations::ReadError;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::time::BadTime;
-use cells_sdk::{Failure, Level, Log, Outcome, ReadEntries, Run, WriteEntries};
+use cells_sdk::{Failure, Level, Log, MARK_AHEAD_S, Outcome, ReadEntries, Run, WriteEntries};
 
 use anchors::Anchors;
 use chain::Chain;
@@ -55,8 +57,8 @@ use write::Sources;
 const ERROR_BYTES_MAX: usize = 500;
 /// A run that makes about this many points ends, so that what it holds and writes stays small.
 const POINTS_A_RUN: f64 = 20_000.0;
-/// Between a mark and the window that begins with it, s.
-const MARK_GAP_S: f64 = 5.0;
+/// The stage's memory of a run that goes on with a window.
+const GOES_ON: &[u8] = b"goes on";
 
 /// Why a run was given up; nothing of it is kept.
 #[derive(Debug, thiserror::Error)]
@@ -187,11 +189,11 @@ impl Piece {
             if outcome.is_some() {
                 last_is_trip = !journey.untracked;
             }
-            // What a span was is decided by what comes behind it; and the next window begins behind the arrival.
-            let enter_ts = self.window.place(journey.entry.data.known.end_place).data.known.enter_ts;
+            // What a span was is decided by what comes behind it; and the next window begins behind the mark.
+            let mark = self.window.mark_behind(journey);
             let next = journeys.get(number + 1).map(|next| next.entry.data.known.start_ts);
             let next = next.or(self.window.cut_before);
-            let goes_on = enter_ts.zip(next).is_some_and(|(enter_ts, next)| enter_ts + MARK_GAP_S <= next);
+            let goes_on = next.is_some_and(|next| mark + MARK_AHEAD_S <= next);
             if last_is_trip && goes_on {
                 best = Some(number + 1);
             }
@@ -208,9 +210,10 @@ impl Piece {
         runtime: &mut R,
         run: &Run,
     ) -> Result<Outcome, CleanError> {
-        self.report(runtime);
-        let processed_through = self.window.last_place().and_then(|place| place.data.known.enter_ts);
-        let outcome = Outcome { processed_through, state: Vec::new(), more: self.window.is_cut() };
+        self.report(runtime, run)?;
+        let more = self.window.is_cut();
+        let state = if more { GOES_ON.to_vec() } else { Vec::new() };
+        let outcome = Outcome { processed_through: self.window.mark(), state, more };
         if self.window.first_place().is_none() {
             return Ok(outcome);
         }
@@ -262,7 +265,8 @@ impl Piece {
     }
 
     /// Tells the owner what did not count, and why; no places.
-    fn report<R: Log>(&self, runtime: &mut R) {
+    fn report<R: ReadEntries + Log>(&self, runtime: &mut R, run: &Run) -> Result<(), CleanError> {
+        let passed_over = if run.state == GOES_ON { 0 } else { window::passed_over(runtime, run)? };
         let mut tell = |count: usize, what: &str| {
             if count > 0 {
                 runtime.log(Level::Warn, &format!("{count} {what}"));
@@ -271,6 +275,8 @@ impl Piece {
         tell(self.window.unreadable, "entries of the raw diary cannot be read: passed over");
         tell(self.points.unplaced, "points have no time or no place: passed over");
         tell(self.too_long, "trips last longer than three weeks: taken as none");
+        tell(passed_over, "trips or spans begin before what earlier runs have come to: they stay out of the diary");
+        Ok(())
     }
 }
 

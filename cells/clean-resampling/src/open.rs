@@ -1,6 +1,6 @@
 //! The cleaned place that the last run left open.
 
-use cells_locations::for_each_entry;
+use cells_locations::{for_each_entry, for_each_id};
 use cells_sdk::model::analysis::Place;
 use cells_sdk::model::segmentation;
 use cells_sdk::model::{EntryId, Kept};
@@ -67,7 +67,7 @@ impl OpenPlace {
             return Err(error);
         }
         if let Some(place) = found.as_mut().filter(|place| place.data.known.enter_ts.is_none()) {
-            place.first_exit_ts = first_exit(runtime)?;
+            place.first_exit_ts = first_exit(runtime, &place.data.known)?;
         }
         Ok(found)
     }
@@ -80,23 +80,13 @@ impl OpenPlace {
     }
 }
 
-/// When the first raw place of all was left, s.
-fn first_exit<R: ReadEntries>(runtime: &mut R) -> Result<Option<f64>, CleanError> {
+/// When the raw place was left that a place without an arrival was made of, s.
+fn first_exit<R: ReadEntries>(runtime: &mut R, place: &Place) -> Result<Option<f64>, CleanError> {
+    let Some(raw) = place.raw_places.as_ref().and_then(|raw| raw.first()) else { return Ok(None) };
     let mut exit_ts = None;
-    let query = Query::of(&[RAW_PLACE], TimeField::ExitTs);
-    let walked = for_each_entry(runtime, &query, |_, entry| {
+    for_each_id(runtime, &[RAW_PLACE], &[*raw], |entry| {
         let place: Result<segmentation::Place, _> = serde_json::from_str(entry.data);
-        match place {
-            Ok(place) if place.enter_ts.is_none() => {
-                exit_ts = place.exit_ts;
-                Err(Walk::Found)
-            }
-            // It is the first in time, so what comes later need not be looked at.
-            _ => Err(Walk::Found),
-        }
-    });
-    match walked {
-        Ok(()) | Err(Walk::Found) => Ok(exit_ts),
-        Err(Walk::Broken(error)) => Err(error),
-    }
+        exit_ts = place.ok().and_then(|place| place.exit_ts);
+    })?;
+    Ok(exit_ts)
 }

@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use cells_locations::for_each_entry;
+use cells_locations::{for_each_entry, for_each_id};
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::segmentation::{Place, Section, Stop, Trip};
 use cells_sdk::model::{EntryId, Kept};
-use cells_sdk::{Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, Run, TimeField, mark_past};
 use serde::de::DeserializeOwned;
 
 use crate::CleanError;
@@ -61,6 +61,8 @@ pub struct Window {
     pub stops: Vec<Raw<Stop>>,
     /// The start of the first trip that was left for the next run, s.
     pub cut_before: Option<f64>,
+    /// The start of the last trip or span that was read, also where it is passed over, s.
+    last_start_ts: Option<f64>,
     /// Entries that cannot be read.
     pub unreadable: usize,
 }
@@ -133,6 +135,7 @@ impl Window {
             }
             key => {
                 let untracked = key == UNTRACKED;
+                self.last_start_ts = Some(entry.time);
                 let Some(entry) = self.parse::<Trip>(entry) else { return 0.0 };
                 let seconds = if untracked { 0.0 } else { entry.data.known.duration.max(0.0) };
                 self.journeys.push(Journey { entry, untracked });
@@ -147,25 +150,20 @@ impl Window {
         data.ok().map(|data| Raw { id: entry.id, write_ts: entry.write_ts, data })
     }
 
-    /// Places before and behind the window that its journeys name. A journey without its places is passed over.
+    /// Places outside the window that its journeys name, by their ids: an old fix, or a second phone, leaves trips that
+    /// lead back in time. A journey without its places is passed over.
     fn find_missing_places<R: ReadEntries>(&mut self, runtime: &mut R) -> Result<(), CleanError> {
-        let mut wanted = Vec::new();
-        for Journey { entry: Raw { data: Kept { known: trip, .. }, .. }, .. } in &self.journeys {
-            wanted.push((trip.start_place, TimeField::ExitTs, trip.start_ts));
-            wanted.push((trip.end_place, TimeField::EnterTs, trip.end_ts));
-        }
-        wanted.retain(|(place, ..)| !self.places.contains_key(place));
-        for (id, field, ts) in wanted {
-            let query = Query::of(&[PLACE], field).between(Some(ts), Some(ts));
-            let mut found = Vec::new();
-            for_each_entry::<_, CleanError>(runtime, &query, |_, entry| {
-                if entry.id == id {
-                    found.extend(self.parse::<Place>(&entry));
-                }
-                Ok(())
-            })?;
-            self.places.extend(found.into_iter().map(|place| (place.id, place)));
-        }
+        let named = |journey: &Journey| {
+            let trip = &journey.entry.data.known;
+            [trip.start_place, trip.end_place]
+        };
+        let mut wanted: BTreeSet<EntryId> = self.journeys.iter().flat_map(named).collect();
+        wanted.retain(|place| !self.places.contains_key(place));
+        for_each_id(runtime, &[PLACE], &Vec::from_iter(wanted), |entry| {
+            if let Some(place) = self.parse::<Place>(entry) {
+                self.places.insert(place.id, place);
+            }
+        })?;
         let places = &self.places;
         let before = self.journeys.len();
         self.journeys.retain(|journey| {
@@ -184,6 +182,24 @@ impl Window {
     /// Leaves the journeys from `index` on to the next run.
     pub fn cut(&mut self, index: usize) {
         self.journeys.truncate(index);
+        self.last_start_ts = None;
+    }
+
+    /// The mark of a run that ends with that journey, s: the arrival at its end, but none from which the next window
+    /// would have the journey once more.
+    pub fn mark_behind(&self, journey: &Journey) -> f64 {
+        let trip = &journey.entry.data.known;
+        let begun = mark_past(trip.start_ts);
+        self.place(trip.end_place).data.known.enter_ts.map_or(begun, |arrived| arrived.max(begun))
+    }
+
+    /// How far the run came, s; `None` where the window has nothing.
+    pub fn mark(&self) -> Option<f64> {
+        let done = match self.journeys.last() {
+            Some(journey) => Some(self.mark_behind(journey)),
+            None => self.only_place().and_then(|place| place.data.known.enter_ts),
+        };
+        done.into_iter().chain(self.last_start_ts.map(mark_past)).max_by(f64::total_cmp)
     }
 
     /// The devices that its sections name.
@@ -209,18 +225,28 @@ impl Window {
         }
     }
 
-    /// Where the run ended: the end of its last journey, or the only place of a run without any.
-    pub fn last_place(&self) -> Option<&Raw<Place>> {
-        match self.journeys.last() {
-            Some(journey) => Some(self.place(journey.entry.data.known.end_place)),
-            None => self.only_place(),
-        }
-    }
-
     fn only_place(&self) -> Option<&Raw<Place>> {
         match self.reached[..] {
-            [only] => self.places.get(&only),
+            [only] if self.last_start_ts.is_none() => self.places.get(&only),
             _ => None,
         }
     }
+}
+
+/// How many raw trips and spans this pipeline run made that begin before the window: no run of the stage will come to
+/// them. An old fix, or a second phone, leaves such trips, and the reference passes over them, too.
+pub fn passed_over<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<usize, CleanError> {
+    let Some(start) = run.start else { return Ok(0) };
+    let written = Query::of(&[TRIP, UNTRACKED], TimeField::WriteTs).between(Some(run.now), None);
+    let mut count = 0;
+    for_each_entry::<_, CleanError>(runtime, &written, |_, entry| {
+        #[derive(serde::Deserialize)]
+        struct Wire {
+            start_ts: f64,
+        }
+        let begins_before = serde_json::from_str(entry.data).is_ok_and(|Wire { start_ts }| start_ts < start);
+        count += usize::from(begins_before);
+        Ok(())
+    })?;
+    Ok(count)
 }

@@ -1,4 +1,6 @@
-//! One trip and what belongs to it.
+//! One trip and what belongs to it: its places and sections by their ids, its locations by its time.
+//!
+//! Quirk: a trip that ends before it begins has no locations.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::page::Entry;
@@ -6,7 +8,7 @@ use cells_sdk::{EntrySource, ReadEntries, TimeField};
 use serde::Deserialize;
 
 use crate::ComposeError;
-use crate::places::Places;
+use crate::named::Named;
 use crate::sections::{self, Modes};
 use crate::window::Window;
 use crate::{TRIP, UNTRACKED};
@@ -34,23 +36,22 @@ struct Known {
     start_place: EntryId,
     end_place: EntryId,
     cleaned_trip: Option<EntryId>,
+    raw_trip: Option<EntryId>,
 }
 
 /// The streams that trips are put together from. `C`: the runtime's cursor.
 pub struct Around<C> {
-    places: Places<C>,
     locations: Window<C, ()>,
     inferred: Window<C, sections::Note>,
     cleaned: Window<C, sections::Note>,
 }
 
 impl<C: EntrySource> Around<C> {
-    /// `end`: no trip of the run ends later, s. `first_start_ts`: when the first one began, s.
-    pub fn new(end: f64, first_start_ts: f64) -> Self {
-        let sections = |key| Window::new(key, TimeField::StartTs, end, sections::note);
+    /// Nothing of them yet.
+    pub fn new() -> Self {
+        let sections = |key| Window::new(key, TimeField::StartTs, sections::note);
         Self {
-            places: Places::new(first_start_ts),
-            locations: Window::new(LOCATION, TimeField::DataTs, end, |_| ()),
+            locations: Window::new(LOCATION, TimeField::DataTs, |_| ()),
             inferred: sections(INFERRED_SECTION),
             cleaned: sections(CLEANED_SECTION),
         }
@@ -66,9 +67,25 @@ impl<'a> Trip<'a> {
         Some(Self { id: entry.id, untracked: entry.key == UNTRACKED, members, known })
     }
 
-    /// s
-    pub fn start_ts(&self) -> f64 {
-        self.known.start_ts
+    /// The places at both ends.
+    pub fn places(&self) -> [EntryId; 2] {
+        [self.known.start_place, self.known.end_place]
+    }
+
+    /// The raw trip that it was made of.
+    pub fn raw_trip(&self) -> Option<EntryId> {
+        self.known.raw_trip
+    }
+
+    /// Between which moments its sections begin, s: cleaning moves the ends of a trip, but its sections lie within the raw
+    /// trip or at those ends.
+    fn sections_span(&self, named: &Named) -> (f64, f64) {
+        let raw = self.known.raw_trip.and_then(|raw| named.raw_trip(raw));
+        let raw = raw.into_iter().flat_map(|raw| [raw.start_ts, raw.end_ts]);
+        let Known { start_ts, end_ts, .. } = self.known;
+        raw.fold((start_ts.min(end_ts), start_ts.max(end_ts)), |(first, last), ts| {
+            (first.min(ts), last.max(ts))
+        })
     }
 
     /// Writes the composite trip's data in place of what `data` holds. Answers whether nothing was amiss: both places
@@ -77,6 +94,7 @@ impl<'a> Trip<'a> {
         &self,
         runtime: &mut R,
         around: &mut Around<R::Entries>,
+        named: &Named,
         data: &mut String,
     ) -> Result<bool, ComposeError> {
         data.clear();
@@ -92,12 +110,12 @@ impl<'a> Trip<'a> {
                 data.push_str(part);
             }
         };
-        place("start_confirmed_place", around.places.left(runtime, self.known.start_place)?);
-        place("end_confirmed_place", around.places.reached(runtime, self.known.end_place)?);
+        place("start_confirmed_place", named.place(self.known.start_place));
+        place("end_confirmed_place", named.place(self.known.end_place));
         data.push_str(",\"locations\":[");
         self.write_locations(runtime, &mut around.locations, data)?;
         data.push_str("],\"sections\":[");
-        whole &= self.write_sections(runtime, around, data)?;
+        whole &= self.write_sections(runtime, around, self.sections_span(named), data)?;
         data.push_str("]}");
         Ok(whole)
     }
@@ -110,10 +128,10 @@ impl<'a> Trip<'a> {
         locations: &mut Window<R::Entries, ()>,
         data: &mut String,
     ) -> Result<(), ComposeError> {
-        if self.untracked {
+        let Known { start_ts, end_ts, .. } = self.known;
+        if self.untracked || end_ts < start_ts {
             return Ok(());
         }
-        let Known { start_ts, end_ts, .. } = self.known;
         locations.reach(runtime, start_ts, end_ts)?;
         let count = locations.between(start_ts, end_ts).count();
         let step = if count > LOCATIONS_MAX { count / LOCATIONS_MAX + 1 } else { 1 };
@@ -129,9 +147,10 @@ impl<'a> Trip<'a> {
         &self,
         runtime: &mut R,
         around: &mut Around<R::Entries>,
+        (first, last): (f64, f64),
         data: &mut String,
     ) -> Result<bool, ComposeError> {
-        let Known { start_ts, end_ts, cleaned_trip: Some(trip), .. } = self.known else { return Ok(true) };
+        let Some(trip) = self.known.cleaned_trip else { return Ok(true) };
         let mut written = 0;
         let mut known = true;
         for (window, modes) in [(&mut around.inferred, Modes::Inferred), (&mut around.cleaned, Modes::Sensed)]
@@ -139,8 +158,8 @@ impl<'a> Trip<'a> {
             if written > 0 {
                 break;
             }
-            window.reach(runtime, start_ts, end_ts)?;
-            for held in window.between(start_ts, end_ts).filter(|held| held.note.trip == Some(trip)) {
+            window.reach(runtime, first, last)?;
+            for held in window.between(first, last).filter(|held| held.note.trip == Some(trip)) {
                 separate(written, data);
                 known &= sections::write(held.text, held.note, modes, data);
                 written += 1;

@@ -26,8 +26,6 @@ pub struct Held<'a, T> {
 pub struct Window<C, T> {
     key: &'static str,
     field: TimeField,
-    /// s
-    end: f64,
     note: fn(&Entry<'_>) -> T,
     cursor: Option<(Query, C)>,
     pages: VecDeque<Texts<T>>,
@@ -42,9 +40,9 @@ pub struct Texts<T> {
 }
 
 impl<C, T> Window<C, T> {
-    /// Nothing of the stream yet. `end`: nothing later is wanted, s. `note`: what to remember of an entry.
-    pub fn new(key: &'static str, field: TimeField, end: f64, note: fn(&Entry<'_>) -> T) -> Self {
-        Self { key, field, end, note, cursor: None, pages: VecDeque::new(), complete_from: f64::INFINITY }
+    /// Nothing of the stream yet. `note`: what to remember of an entry.
+    pub fn new(key: &'static str, field: TimeField, note: fn(&Entry<'_>) -> T) -> Self {
+        Self { key, field, note, cursor: None, pages: VecDeque::new(), complete_from: f64::INFINITY }
     }
 
     /// Sees to it that everything from `start` to `end`, s, both closed, is held.
@@ -59,7 +57,7 @@ impl<C, T> Window<C, T> {
     {
         if start < self.complete_from {
             self.pages.clear();
-            let query = Query::of(&[self.key], self.field).between(Some(start), Some(self.end));
+            let query = Query::of(&[self.key], self.field).between(Some(start), None);
             let cursor = reading::open(runtime, &query)?;
             self.cursor = Some((query, cursor));
         }

@@ -7,10 +7,12 @@
 //! the reference's and say so.
 //!
 //! * Units: seconds, metres. The window is on the beginnings of trips, closed at both ends.
-//! * State: the id of the place that the last run left open, empty where it is to be made anew.
+//! * State: the place that the last run left open, and which trips were looked at (see [`memory`]).
 //! * Memory: texts of trips, places and inputs of the window and of what is made; longer windows are done in parts.
 //! * Not here: inputs that come after their trip was made (`cells/user-input-matching`).
 
+mod left_out;
+mod memory;
 mod open;
 mod store;
 mod summary;
@@ -22,10 +24,12 @@ use std::ops::ControlFlow;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::text::BadObject;
 use cells_sdk::model::time::BadTime;
-use cells_sdk::{Failure, Level, Log, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_sdk::{Failure, Level, Log, MARK_AHEAD_S, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
 use cells_user_inputs::reading::{WHOLE, walk};
 use cells_user_inputs::{Input, Kind, ReadError};
 
+use left_out::LeftOut;
+use memory::Memory;
 use open::{OpenPlace, Shown};
 use store::{Material, Start};
 use summary::Sections;
@@ -53,9 +57,6 @@ enum ConfirmError {
     Now(#[source] BadTime),
 }
 
-/// The pipeline begins the next window so far behind the mark, s.
-const MARK_AHEAD_S: f64 = 5.0;
-
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
     try_run(runtime, run).map_err(|error| with_causes(&error))
@@ -63,33 +64,36 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
 
 fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, ConfirmError> {
     let open = OpenPlace::find(runtime)?;
-    let timeline = Timeline::read(runtime, run, open.as_ref().and_then(|open| open.enter_ts))?;
+    let timeline = Timeline::read(runtime, run)?;
     warn(runtime, timeline.unreadable, "trips or places cannot be read: left out");
-    warn(runtime, timeline.nowhere, "trips end at a place that is not there: left out");
+    warn(runtime, timeline.nowhere.len(), "trips end at a place that is not there: left out");
+    let memory = Memory::read(&run.state);
+    let left_out = LeftOut::find(runtime, run, &timeline, memory.looked_through)?;
+    warn(runtime, left_out.count, "trips or spans begin or end before what earlier runs have come to: they stay out of the diary");
+    let looked_through = left_out.looked_through;
+    let (processed_through, more) = (timeline.mark(), timeline.has_more());
     let (Some(first), Some(last)) = (timeline.first_place(), timeline.last_place()) else {
-        // The reference fails here, too, and looks at the same window again.
-        warn(runtime, timeline.places(), "places without the trips between them: the window is kept");
-        return Ok(unchanged(run));
+        // The reference fails here, and looks at the same window again until a trip begins in it.
+        warn(runtime, timeline.places_alone(), "places without the trips between them: nothing to confirm");
+        let state = Memory { looked_through, ..memory }.to_state();
+        return Ok(Outcome { processed_through, state, more });
     };
+    warn(
+        runtime,
+        usize::from(timeline.first_is_missing),
+        "place where trips begin is not there: the first trip's own start stands for it",
+    );
     let inputs = read_inputs(runtime, first, last)?;
     let sections = read_sections(runtime, &timeline)?;
-    let start = start(runtime, run, open, first)?;
+    let start = start(runtime, run, open, first, &memory)?;
     let material = Material { timeline: &timeline, inputs: &inputs, sections: &sections };
     let written = store::write(runtime, run, &material, start, first)?;
     warn(runtime, written.unmeasured, "inputs end too late for a place without a duration: passed over");
-    let processed_through = last.read.enter_ts;
     let next_start = processed_through.map(|mark| mark + MARK_AHEAD_S).or(run.start);
-    let state = if timeline.has_more() { Vec::new() } else { remembered(written.open, next_start) };
-    Ok(Outcome { processed_through, state, more: timeline.has_more() })
-}
-
-/// The stage's memory: which place is open, and where the next window begins unless something was taken back.
-fn remembered(open: EntryId, next_start: Option<f64>) -> Vec<u8> {
-    format!("{open} {:016x}", next_start.unwrap_or(f64::NEG_INFINITY).to_bits()).into_bytes()
-}
-
-fn unchanged(run: &Run) -> Outcome {
-    Outcome { processed_through: None, state: run.state.clone(), more: false }
+    // A part of a window ends at a place that the next part makes anew.
+    let open = (!more).then_some((written.open, next_start.unwrap_or(f64::NEG_INFINITY)));
+    let state = Memory { open, looked_through }.to_state();
+    Ok(Outcome { processed_through, state, more })
 }
 
 /// Labels and forms that may belong to something between two places, by beginning and id.
@@ -116,10 +120,8 @@ fn read_sections<R: ReadEntries + Log>(
     runtime: &mut R,
     timeline: &Timeline,
 ) -> Result<Sections, ConfirmError> {
-    let mut trips = timeline.journeys().map(|(journey, _)| &journey.read);
-    let Some(first) = trips.next() else { return Ok(Sections::default()) };
-    let end_ts = trips.fold(first.end_ts, |end_ts, trip| end_ts.max(trip.end_ts));
-    let sections = Sections::read(runtime, first.start_ts, end_ts)?;
+    let Some((start, end)) = timeline.sections_span(runtime)? else { return Ok(Sections::default()) };
+    let sections = Sections::read(runtime, start, end)?;
     warn(runtime, sections.unreadable, "sections cannot be read: they do not count");
     Ok(sections)
 }
@@ -129,13 +131,11 @@ fn start<R: ReadEntries + Log>(
     run: &Run,
     open: Option<OpenPlace>,
     first: &Stay,
+    memory: &Memory,
 ) -> Result<Start, ConfirmError> {
     if let Some(place) = open {
-        let shown = match place.enter_ts {
-            Some(enter_ts) => Shown::find(runtime, enter_ts)?,
-            None => None,
-        };
-        let left_by_the_last_run = run.state == remembered(place.id, run.start);
+        let shown = Shown::find(runtime, &place)?;
+        let left_by_the_last_run = memory.open_at(run.start) == Some(place.id);
         let anew = !left_by_the_last_run && place.cleaned_place == Some(first.id);
         return Ok(Start::At { place: Box::new(place), shown, anew });
     }

@@ -1,5 +1,9 @@
 //! The confirmed place that an earlier run left open, and the composite trip that shows it.
 //!
+//! Open is the end of the chain: the place that no confirmed trip has left. It need not be the one whose cleaned place
+//! has no exit. Where trips overlap, the confirmed chain follows their beginnings and the cleaned one does not; the
+//! reference looks for the exit, finds a place in the middle of its chain, and fails for the person from then on.
+//!
 //! Quirk: such a place gets its exit, its inputs and the trip from there, but keeps the `raw_places` of when it was
 //! made and never gets a `duration`. A place that was opened again for another reason (a part of a long window ended
 //! there, or later results were taken back) is made anew from its cleaned place, as if it had never been open.
@@ -51,7 +55,7 @@ struct Wire {
     #[serde(default)]
     enter_ts: Option<f64>,
     #[serde(default)]
-    exit_ts: Option<IgnoredAny>,
+    starting_trip: Option<IgnoredAny>,
     #[serde(default)]
     ending_trip: Option<EntryId>,
     #[serde(default)]
@@ -59,13 +63,13 @@ struct Wire {
 }
 
 impl OpenPlace {
-    /// Finds the place without an exit. There is one at most; it is the last one reached, so the search goes back in
-    /// time and as a rule ends at once. What cannot be read is not it.
+    /// Finds the place that no trip has left. There is one at most; as a rule it is the last one reached, so the search
+    /// goes back in time and ends at once. What cannot be read is not it.
     pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, ReadError> {
         let query = Query { order: Order::Descending, ..Query::of(&[PLACE], TimeField::Position) };
         let mut found = None;
         walk(runtime, &query, FEW, |entry| {
-            let Ok(wire @ Wire { exit_ts: None, .. }) = serde_json::from_str::<Wire>(entry.data) else {
+            let Ok(wire @ Wire { starting_trip: None, .. }) = serde_json::from_str::<Wire>(entry.data) else {
                 return ControlFlow::Continue(());
             };
             let Wire { enter_ts, ending_trip, cleaned_place, .. } = wire;
@@ -118,11 +122,21 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Finds the composite trip that ends at that moment, s.
-    pub fn find<R: ReadEntries>(runtime: &mut R, enter_ts: f64) -> Result<Option<Self>, ReadError> {
+    /// Finds the composite trip that leads to a place and ends when the place was reached. Of trips that end at the same
+    /// moment, such as those of two phones, it is the one that names the place.
+    pub fn find<R: ReadEntries>(runtime: &mut R, place: &OpenPlace) -> Result<Option<Self>, ReadError> {
+        #[derive(Deserialize)]
+        struct Wire {
+            end_place: EntryId,
+        }
+        let Some(enter_ts) = place.enter_ts else { return Ok(None) };
         let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(enter_ts), Some(enter_ts));
         let mut found = None;
         walk(runtime, &query, WHOLE, |entry| {
+            match serde_json::from_str(entry.data) {
+                Ok(Wire { end_place }) if end_place == place.id => {}
+                _ => return ControlFlow::Continue(()),
+            }
             let [metadata, data] = [entry.metadata, entry.data].map(str::to_owned);
             found = Some(Self { id: entry.id, metadata, data });
             ControlFlow::Break(())

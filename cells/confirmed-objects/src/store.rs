@@ -15,8 +15,10 @@ use crate::open::{COMPOSITE, OpenPlace, PLACE, Shown};
 use crate::summary::Sections;
 use crate::timeline::{Journey, Stay, Timeline};
 
-const TRIP: &str = "analysis/confirmed_trip";
-const UNTRACKED: &str = "analysis/confirmed_untracked";
+/// Confirmed trips.
+pub const TRIP: &str = "analysis/confirmed_trip";
+/// Confirmed spans without readings.
+pub const UNTRACKED: &str = "analysis/confirmed_untracked";
 /// How many bytes of rows go in one call.
 const ROWS_BYTES_MAX: usize = 4 << 20;
 /// What a place has only once somebody has left it.

@@ -1,29 +1,35 @@
 //! The cleaned timeline of a window: trips and untracked spans in the order of their beginnings, and the places
 //! between them.
 //!
-//! * A window has the trips that begin in it. The place from which the first one began was entered before, so
-//!   places are read from the one on at which the last run stopped.
+//! * A window has the trips that begin in it. Places, and whatever else a trip or a place names, are read by their ids:
+//!   the times of a timeline need not rise. A phone that sends an old fix first, or two phones of one person, leave
+//!   trips that end before they begin and places that were left before they were reached.
+//! * Every trip of the window lies behind the mark that the run leaves, whatever became of it (see
+//!   [`Timeline::mark`]): none is confirmed twice, and none keeps the stage at the same window.
 //! * Memory: the texts of trips and places of one part of the window (see [`JOURNEYS_MAX`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use cells_sdk::model::EntryId;
-use cells_sdk::{Query, ReadEntries, Run, TimeField};
-use cells_user_inputs::reading::{ReadError, WHOLE, walk};
+use cells_sdk::model::page::Entry;
+use cells_sdk::model::text::Object;
+use cells_sdk::{MARK_AHEAD_S, Query, ReadEntries, Run, TimeField, mark_past};
+use cells_user_inputs::reading::{ReadError, WHOLE, walk, walk_ids};
 use cells_user_inputs::{Next, Span};
 use serde::Deserialize;
 
 const PLACE: &str = "analysis/cleaned_place";
 const TRIP: &str = "analysis/expected_trip";
-const UNTRACKED: &str = "analysis/cleaned_untracked";
+/// Cleaned spans without readings.
+pub const UNTRACKED: &str = "analysis/cleaned_untracked";
+/// What expected trips are made of.
+pub const CLEANED_TRIP: &str = "analysis/cleaned_trip";
+const RAW_TRIP: &str = "segmentation/raw_trip";
 
 /// A window with more is done in parts, so that a back-log of years fits the memory and the bytes of a run, with
 /// forms of 25 KB for each trip. A year has some 2,000.
 pub const JOURNEYS_MAX: usize = 2_000;
-/// Between the mark that a run leaves and the beginning of the next one's window, s.
-const MARK_AHEAD_S: f64 = 5.0;
-
 /// A trip, or a span without readings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Journey {
@@ -54,6 +60,9 @@ pub struct JourneyData {
     /// What places know a trip by; absent in an untracked span, which they know by its own id.
     #[serde(default)]
     pub cleaned_trip: Option<EntryId>,
+    /// The raw trip that it was made of; absent in an untracked span.
+    #[serde(default)]
+    pub raw_trip: Option<EntryId>,
 }
 
 impl Journey {
@@ -112,46 +121,57 @@ impl Stay {
 #[derive(Debug, Default)]
 pub struct Timeline {
     journeys: Vec<Journey>,
+    /// Those that the journeys name; without journeys those that were entered within the window.
     stays: BTreeMap<EntryId, Stay>,
+    /// When trips and spans end that began outside the window, at a place of it, s; by the id that the place has.
+    outside: BTreeMap<EntryId, f64>,
     /// How many of the journeys this run does.
     done: usize,
     /// There are more in the window.
     more: bool,
+    /// When the last trip of the window begins, readable or not, s.
+    last_begin_ts: Option<f64>,
     /// Trips and places that could not be read.
     pub unreadable: usize,
-    /// Trips that end at a place which is not there.
-    pub nowhere: usize,
+    /// Trips that end at a place which is not there, by the ids that cleaned places have.
+    pub nowhere: Vec<EntryId>,
+    /// The place where the first trip began is not there: the trip's start stands for it.
+    pub first_is_missing: bool,
 }
 
 impl Timeline {
-    /// Reads a window. Places are looked for from `since` on, s, the arrival at the place where the last run stopped.
-    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run, since: Option<f64>) -> Result<Self, ReadError> {
-        let mut timeline = Self::default();
-        timeline.read_journeys(runtime, run)?;
-        if timeline.journeys.is_empty() {
-            let entered = Query::of(&[PLACE], TimeField::EnterTs).between(run.start, Some(run.end));
-            timeline.read_stays(runtime, &entered, None)?;
+    /// Reads a window, or its first part.
+    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Self, ReadError> {
+        let mut journeys_max = JOURNEYS_MAX;
+        loop {
+            let mut timeline = Self::default();
+            timeline.read_journeys(runtime, run, journeys_max)?;
+            timeline.read_stays(runtime, run)?;
+            timeline.leave_out_what_leads_nowhere();
+            timeline.find_first_place();
+            if !timeline.cut() {
+                // So many trips overlap that none of them can be the last of a part.
+                journeys_max *= 2;
+                continue;
+            }
+            timeline.read_outside(runtime)?;
             return Ok(timeline);
         }
-        let first = timeline.journeys[0].read.start_place;
-        let from = |since| Query::of(&[PLACE], TimeField::Position).between(since, None);
-        let last = timeline.journeys.last().map(|journey| journey.read.end_place);
-        timeline.read_stays(runtime, &from(since), last)?;
-        if since.is_some() && !timeline.stays.contains_key(&first) {
-            timeline.read_stays(runtime, &from(None), last)?;
-        }
-        timeline.leave_out_what_leads_nowhere();
-        timeline.cut();
-        Ok(timeline)
     }
 
-    fn read_journeys<R: ReadEntries>(&mut self, runtime: &mut R, run: &Run) -> Result<(), ReadError> {
+    fn read_journeys<R: ReadEntries>(
+        &mut self,
+        runtime: &mut R,
+        run: &Run,
+        journeys_max: usize,
+    ) -> Result<(), ReadError> {
         let query = Query::of(&[TRIP, UNTRACKED], TimeField::StartTs).between(run.start, Some(run.end));
         walk(runtime, &query, WHOLE, |entry| {
-            if self.journeys.len() > JOURNEYS_MAX {
+            if self.journeys.len() > journeys_max {
                 self.more = true;
                 return ControlFlow::Break(());
             }
+            self.last_begin_ts = Some(entry.time);
             let (id, data) = (entry.id, entry.data.to_owned());
             match serde_json::from_str(entry.data) {
                 Ok(read) => {
@@ -163,50 +183,93 @@ impl Timeline {
         })
     }
 
-    /// Reads places up to the one named `last`.
-    fn read_stays<R: ReadEntries>(
-        &mut self,
-        runtime: &mut R,
-        query: &Query,
-        last: Option<EntryId>,
-    ) -> Result<(), ReadError> {
-        walk(runtime, query, WHOLE, |entry| {
-            match serde_json::from_str(entry.data) {
-                Ok(read) => {
-                    let stay = Stay { id: entry.id, data: entry.data.to_owned(), read };
-                    self.stays.insert(entry.id, stay);
-                }
-                Err(_) => self.unreadable += 1,
+    /// Reads the places that the journeys name. Without journeys: those that were entered within the window.
+    fn read_stays<R: ReadEntries>(&mut self, runtime: &mut R, run: &Run) -> Result<(), ReadError> {
+        let Self { journeys, stays, unreadable, .. } = self;
+        let mut keep = |entry: &Entry<'_>| match serde_json::from_str(entry.data) {
+            Ok(read) => {
+                stays.insert(entry.id, Stay { id: entry.id, data: entry.data.to_owned(), read });
             }
-            if last == Some(entry.id) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
+            Err(_) => *unreadable += 1,
+        };
+        if self.last_begin_ts.is_none() {
+            let entered = Query::of(&[PLACE], TimeField::EnterTs).between(run.start, Some(run.end));
+            return walk(runtime, &entered, WHOLE, |entry| {
+                keep(entry);
+                ControlFlow::Continue(())
+            });
+        }
+        let named = journeys.iter().flat_map(|journey| [journey.read.start_place, journey.read.end_place]);
+        let named: BTreeSet<EntryId> = named.collect();
+        walk_ids(runtime, &[PLACE], &Vec::from_iter(named), keep)
     }
 
     fn leave_out_what_leads_nowhere(&mut self) {
-        let before = self.journeys.len();
-        let stays = &self.stays;
+        let (stays, nowhere) = (&self.stays, &mut self.nowhere);
         self.journeys.retain(|journey| {
-            // A place that was never reached gives no mark from which to go on.
-            stays.get(&journey.read.end_place).is_some_and(|stay| stay.read.enter_ts.is_some())
+            let leads_somewhere = stays.contains_key(&journey.read.end_place);
+            if !leads_somewhere {
+                nowhere.push(journey.cleaned());
+            }
+            leads_somewhere
         });
-        self.nowhere = before - self.journeys.len();
-        if self.journeys.is_empty() {
-            // Places alone mean something else.
-            self.stays.clear();
-            self.more = false;
+    }
+
+    fn find_first_place(&mut self) {
+        let Some(first) = self.journeys.first() else { return };
+        if let std::collections::btree_map::Entry::Vacant(vacant) = self.stays.entry(first.read.start_place) {
+            vacant.insert(Stay::at_the_start_of(first));
+            self.first_is_missing = true;
         }
     }
 
-    /// Where there is more, stops at a place that the next window does not cut away from its trip: windows begin
-    /// some seconds behind the mark.
-    fn cut(&mut self) {
+    /// Where there is more, stops at a trip from which the next window goes on without losing one. Answers whether there
+    /// is such a trip.
+    fn cut(&mut self) -> bool {
         let count = self.journeys.len();
-        let may_end_behind = |at: &usize| {
-            let entered = self.stays[&self.journeys[at - 1].read.end_place].read.enter_ts;
-            entered.is_some_and(|entered| self.journeys[*at].read.start_ts >= entered + MARK_AHEAD_S)
+        if !self.more {
+            self.done = count;
+            return true;
+        }
+        let goes_on = |at: &usize| {
+            let mark = mark_behind(&self.journeys[*at - 1], &self.stays);
+            mark + MARK_AHEAD_S <= self.journeys[*at].read.start_ts
         };
-        let cut = if self.more { (1..count).rev().find(may_end_behind) } else { None };
+        let cut = (1..count).rev().find(goes_on);
         self.done = cut.unwrap_or(count);
+        // Where no trip at all is left of so many, the window goes on behind them.
+        cut.is_some() || count == 0
+    }
+
+    /// Finds the ends of trips that begin at a place of the window but are not in it.
+    fn read_outside<R: ReadEntries>(&mut self, runtime: &mut R) -> Result<(), ReadError> {
+        let mut named: BTreeSet<EntryId> =
+            self.stays.values().filter_map(|stay| stay.read.starting_trip).collect();
+        for journey in &self.journeys {
+            named.remove(&journey.cleaned());
+        }
+        let outside = &mut self.outside;
+        walk_ids(runtime, &[CLEANED_TRIP, UNTRACKED], &Vec::from_iter(named), |entry| {
+            if let Ok(Ends { end_ts, .. }) = serde_json::from_str(entry.data) {
+                outside.insert(entry.id, end_ts);
+            }
+        })
+    }
+
+    /// Between which moments the sections of this run's trips begin, s; `None` where it has no trips.
+    pub fn sections_span<R: ReadEntries>(&self, runtime: &mut R) -> Result<Option<(f64, f64)>, ReadError> {
+        let trips = || self.journeys[..self.done].iter().filter(|journey| !journey.untracked);
+        let mut moments: Vec<f64> =
+            trips().flat_map(|trip| [trip.read.start_ts, trip.read.end_ts]).collect();
+        // Cleaning moves the ends of a trip, but its sections lie within the raw trip or at those ends.
+        let raw: Vec<EntryId> = trips().filter_map(|trip| trip.read.raw_trip).collect();
+        walk_ids(runtime, &[RAW_TRIP], &raw, |entry| {
+            if let Ok(Ends { start_ts, end_ts }) = serde_json::from_str(entry.data) {
+                moments.extend([start_ts, end_ts]);
+            }
+        })?;
+        let first = moments.iter().copied().min_by(f64::total_cmp);
+        Ok(first.zip(moments.iter().copied().max_by(f64::total_cmp)))
     }
 
     /// The trips and untracked spans of this run, each with the place at its end.
@@ -217,6 +280,19 @@ impl Timeline {
     /// Whether the window goes on behind the last of them.
     pub fn has_more(&self) -> bool {
         self.more
+    }
+
+    /// How far this run came, s: the arrival at its last place, and no earlier than that each trip which it has read
+    /// lies before the next window. `None`: the window has nothing.
+    pub fn mark(&self) -> Option<f64> {
+        let done = match self.journeys[..self.done].last() {
+            Some(last) => Some(mark_behind(last, &self.stays)),
+            None => self.only_place().and_then(|place| place.read.enter_ts),
+        };
+        if self.more && done.is_some() {
+            return done;
+        }
+        done.into_iter().chain(self.last_begin_ts.map(mark_past)).max_by(f64::total_cmp)
     }
 
     /// The place at which this run begins. Without trips: the only place of the window.
@@ -235,13 +311,15 @@ impl Timeline {
         }
     }
 
+    /// Only a window in which no trip begins can be about a place alone.
     fn only_place(&self) -> Option<&Stay> {
-        if self.stays.len() == 1 { self.stays.values().next() } else { None }
+        let alone = self.stays.len() == 1 && self.last_begin_ts.is_none();
+        if alone { self.stays.values().next() } else { None }
     }
 
-    /// How many places there are.
-    pub fn places(&self) -> usize {
-        self.stays.len()
+    /// How many places were entered in a window in which no trip begins.
+    pub fn places_alone(&self) -> usize {
+        if self.last_begin_ts.is_none() { self.stays.len() } else { 0 }
     }
 
     /// What follows a trip: the place at its end.
@@ -252,8 +330,46 @@ impl Timeline {
 
     /// What follows a place: the trip or untracked span that began there.
     pub fn behind_stay(&self, stay: &Stay) -> Next {
-        let starting = stay.read.starting_trip;
-        let journey = self.journeys.iter().find(|journey| Some(journey.cleaned()) == starting);
-        journey.map_or(Next::None, |journey| Next::Ends(journey.read.end_ts))
+        let Some(starting) = stay.read.starting_trip else { return Next::None };
+        let journey = self.journeys.iter().find(|journey| journey.cleaned() == starting);
+        let end_ts = journey.map(|journey| journey.read.end_ts);
+        end_ts.or_else(|| self.outside.get(&starting).copied()).map_or(Next::None, Next::Ends)
     }
+}
+
+/// When a trip begins and ends.
+#[derive(Deserialize)]
+struct Ends {
+    start_ts: f64,
+    end_ts: f64,
+}
+
+impl Stay {
+    /// The place where a trip began, as far as the trip itself tells.
+    fn at_the_start_of(journey: &Journey) -> Self {
+        let mut data = Object::empty();
+        let known = Object::read(&journey.data).unwrap_or_else(|_| Object::empty());
+        for (name, of_the_trip) in [
+            ("source", "source"),
+            ("location", "start_loc"),
+            ("exit_ts", "start_ts"),
+            ("exit_local_dt", "start_local_dt"),
+            ("exit_fmt_time", "start_fmt_time"),
+        ] {
+            if let Some(value) = known.get(of_the_trip) {
+                data.set(name, value.to_owned());
+            }
+        }
+        let JourneyData { start_ts, start_place, .. } = journey.read;
+        let (exit_ts, starting_trip) = (Some(start_ts), Some(journey.cleaned()));
+        let read = StayData { enter_ts: None, exit_ts, duration: None, ending_trip: None, starting_trip };
+        Self { id: start_place, data: data.write(""), read }
+    }
+}
+
+/// The mark that a run leaves whose last trip is that one, s.
+fn mark_behind(journey: &Journey, stays: &BTreeMap<EntryId, Stay>) -> f64 {
+    let begun = mark_past(journey.read.start_ts);
+    let arrived = stays.get(&journey.read.end_place).and_then(|stay| stay.read.enter_ts);
+    arrived.map_or(begun, |arrived| arrived.max(begun))
 }

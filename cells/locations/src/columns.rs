@@ -1,7 +1,8 @@
 //! Whole streams as columns.
 
+use cells_sdk::model::EntryId;
 use cells_sdk::model::page::{Entry, Page};
-use cells_sdk::{EntrySource, Failure, LocationRows, LocationSource, Query, ReadEntries};
+use cells_sdk::{EntrySource, Failure, LocationRows, LocationSource, Query, ReadEntries, Unreadable};
 
 use crate::ReadError;
 
@@ -170,6 +171,22 @@ pub fn for_each_entry<R: ReadEntries, E: From<ReadError>>(
             visit(runtime, entry)?;
         }
     }
+}
+
+/// Visits the entries of these keys that have one of the ids, in the order of the ids, whatever their times.
+pub fn for_each_id<R: ReadEntries>(
+    runtime: &mut R,
+    keys: &[&str],
+    ids: &[EntryId],
+    visit: impl FnMut(&Entry<'_>),
+) -> Result<(), ReadError> {
+    cells_sdk::for_each_id(runtime, keys, ids, visit).map_err(|error| {
+        let keys = keys.join(", ");
+        match error {
+            Unreadable::Refused(source) => ReadError::Refused { keys, source },
+            Unreadable::Page(source) => ReadError::Page { keys, source },
+        }
+    })
 }
 
 fn refused(query: &Query, source: Failure) -> ReadError {

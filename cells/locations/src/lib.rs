@@ -14,7 +14,7 @@ mod single;
 use cells_sdk::Failure;
 use cells_sdk::model::page::BadPage;
 
-pub use columns::{Locations, Sampling, for_each_entry, read};
+pub use columns::{Locations, Sampling, for_each_entry, for_each_id, read};
 pub use duplicates::without_exact_duplicates;
 pub use point_text::{BadPoint, PointText};
 pub use repeats::Repeats;

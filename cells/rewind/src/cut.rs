@@ -1,4 +1,6 @@
 //! Where the chains are cut.
+//!
+//! Everything is removed by its time, so a cut must part by time what it parts in the chain: see [`order`].
 
 use cells_locations::{ReadError, for_each_entry, read};
 use cells_sdk::model::EntryId;
@@ -6,6 +8,7 @@ use cells_sdk::{Order, Query, ReadEntries, TimeField};
 use serde::Deserialize;
 
 use crate::RewindError;
+use crate::order::Order as ChainOrder;
 
 /// The chain of raw trips: everything from the trip that begins at `start_ts` on goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,12 +74,19 @@ pub struct Cut {
     pub confirmed: Option<ConfirmedCut>,
 }
 
+/// A raw trip.
 #[derive(Debug, Clone, Deserialize)]
-struct Trip {
+pub struct Trip {
+    /// Ids rise along the chain.
     #[serde(skip)]
-    id: EntryId,
-    start_ts: f64,
-    end_ts: f64,
+    pub id: EntryId,
+    /// When it was made, s.
+    #[serde(skip)]
+    pub write_ts: f64,
+    /// s
+    pub start_ts: f64,
+    /// s
+    pub end_ts: f64,
     start_place: EntryId,
     end_place: EntryId,
 }
@@ -114,16 +124,18 @@ impl Cut {
             Query { order: Order::Descending, ..Query::of(&["segmentation/raw_trip"], TimeField::StartTs) };
         let before = before.between(None, Some(moment.next_down()));
         let mut cut = Self::default();
+        let mut order = ChainOrder::default();
         let mut later: Option<Trip> = None;
         let walked = for_each_entry(runtime, &before, |runtime, entry| {
             let trip = serde_json::from_str(entry.data);
             let mut trip: Trip = trip.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
-            trip.id = entry.id;
+            (trip.id, trip.write_ts) = (entry.id, entry.write_ts);
             if let Some(later) = later.replace(trip.clone())
                 // A mark between the two must be able to tell them apart, and so must the order of the places at both
                 // ends of the later one.
                 && trip.end_ts < later.start_ts
                 && later.start_ts < later.end_ts
+                && order.is_parted(runtime, &trip, &later)?
             {
                 cut.add(runtime, &trip, &later)?;
             }

@@ -11,6 +11,8 @@
 //! * The chain of cleaned trips is cut behind the last cleaned trip before that: whether a span without readings is
 //!   kept depends on the cleaned trip behind it.
 //! * The chain of confirmed trips is cut before that same trip: the place at its end shows what was joined to it.
+//! * A chain need not rise in time: an old fix, or a second phone, leaves trips that lead back. It is cut only where
+//!   everything before the cut in time is before it in the chain.
 //! * Where there is no such trip, everything is taken back.
 //! * Memory: ids of what is removed; texts are read a page at a time.
 //! * Not here: raw entries, labels and forms of the person, which nobody but their owner removes; the model of the
@@ -18,6 +20,7 @@
 
 mod cut;
 mod marks;
+mod order;
 mod remove;
 mod reopen;
 

@@ -14,7 +14,7 @@ use crate::cut::{CleanCut, ConfirmedCut, RawCut};
 const IDS_MAX: usize = 65_536;
 /// All stages of one pipeline run write at the same moment, plus a microsecond an entry: the smoothing of a section
 /// is not written earlier than this before the section, s.
-const RUN_SPREAD_S: f64 = 1.0;
+pub const RUN_SPREAD_S: f64 = 1.0;
 
 /// What the stages up to jump smoothing made from the cut on.
 pub fn segmented<R: ReadEntries + WriteEntries>(

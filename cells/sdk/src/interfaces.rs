@@ -139,6 +139,9 @@ pub trait LocationSource {
     fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure>;
 }
 
+/// How many ids [`ReadEntries::find_ids`] takes at once.
+pub const IDS_MAX: usize = 16_384;
+
 /// `timeseries-read`: everything that a run reads comes from the snapshot taken when it began.
 pub trait ReadEntries {
     /// A cursor over entries.
@@ -147,6 +150,9 @@ pub trait ReadEntries {
     type Locations: LocationSource;
     /// Opens a cursor.
     fn find(&mut self, query: &Query) -> Result<Self::Entries, Failure>;
+    /// Opens a cursor over the entries of the timeseries with these ids, in the order of the ids, whatever their times;
+    /// at most [`IDS_MAX`]. One that is not there, or is of another key, is left out.
+    fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<Self::Entries, Failure>;
     /// How many entries match.
     fn count(&mut self, query: &Query) -> Result<u64, Failure>;
     /// Opens a cursor over columns.
@@ -254,6 +260,19 @@ pub struct Run {
     pub state: Vec<u8>,
 }
 
+/// How far behind a mark the next window begins, s.
+pub const MARK_AHEAD_S: f64 = 5.0;
+
+/// The earliest mark whose next window leaves the moment `ts` out, s. A stage whose mark is no earlier for whatever it
+/// has read does nothing twice, and never gets the same window again for ever.
+pub fn mark_past(ts: f64) -> f64 {
+    let mut mark = ts - MARK_AHEAD_S;
+    while mark + MARK_AHEAD_S <= ts {
+        mark = mark.next_up();
+    }
+    mark
+}
+
 /// What a run that succeeded leaves behind.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
@@ -263,4 +282,19 @@ pub struct Outcome {
     pub state: Vec<u8>,
     /// Run again at once.
     pub more: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_mark_past_a_moment_leaves_it_out_and_hardly_more(ts in -1e10..1e10_f64) {
+            let start = mark_past(ts) + MARK_AHEAD_S;
+            prop_assert!(start > ts);
+            prop_assert!(start - ts < 1e-5, "{start} {ts}");
+        }
+    }
 }

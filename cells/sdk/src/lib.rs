@@ -18,7 +18,8 @@ pub mod testing;
 
 pub use cells_model as model;
 pub use interfaces::{
-    Area, Documents, EntrySource, Exchange, Failure, Level, LocationRows, LocationSource, Log, Order,
-    Outcome, Query, ReadEntries, Request, Response, Run, TimeField, Usercache, WriteEntries,
+    Area, Documents, EntrySource, Exchange, Failure, IDS_MAX, Level, LocationRows, LocationSource, Log,
+    MARK_AHEAD_S, Order, Outcome, Query, ReadEntries, Request, Response, Run, TimeField, Usercache,
+    WriteEntries, mark_past,
 };
-pub use reading::{for_each_entry, read_body};
+pub use reading::{Unreadable, for_each_entry, for_each_id, read_body};

@@ -1,8 +1,9 @@
 //! Reading answers whole, a page at a time.
 
-use cells_model::page::{Entry, Page};
+use cells_model::EntryId;
+use cells_model::page::{BadPage, Entry, Page};
 
-use crate::{EntrySource, Exchange, Failure, Query, ReadEntries};
+use crate::{EntrySource, Exchange, Failure, IDS_MAX, Query, ReadEntries};
 
 /// What one page brings at most, bytes: large enough that crossing costs little, small beside a cell's memory.
 const PAGE_BYTES: u32 = 64 << 10;
@@ -24,6 +25,38 @@ pub fn for_each_entry<R: ReadEntries>(
         let page = Page::read(&bytes).map_err(|error| error.to_string())?;
         page.entries().try_for_each(&mut visit)?;
     }
+}
+
+/// Why an answer could not be read.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Unreadable {
+    /// The runtime refused.
+    #[error(transparent)]
+    Refused(#[from] Failure),
+    /// The runtime sent a page that breaks its own rules.
+    #[error(transparent)]
+    Page(#[from] BadPage),
+}
+
+/// Calls `visit` with the entries of these keys that have one of the ids, in the order of the ids, whatever their times.
+/// An id that names none of them is passed over. Holds one page at a time.
+pub fn for_each_id<R: ReadEntries>(
+    runtime: &mut R,
+    keys: &[&str],
+    ids: &[EntryId],
+    mut visit: impl FnMut(&Entry<'_>),
+) -> Result<(), Unreadable> {
+    for ids in ids.chunks(IDS_MAX) {
+        let mut cursor = runtime.find_ids(keys, ids)?;
+        loop {
+            let bytes = cursor.next_page(PAGE_BYTES)?;
+            if bytes.is_empty() {
+                break;
+            }
+            Page::read(&bytes)?.entries().for_each(|entry| visit(&entry));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the whole body of a request, for cells whose requests are short: more than `bytes_max` is refused as
@@ -64,6 +97,25 @@ mod tests {
         });
         assert_eq!(visited, Err("enough".to_owned()));
         assert_eq!(seen, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    }
+
+    #[test]
+    fn entries_are_found_by_their_ids_whatever_their_times() {
+        let metadata = r#"{"key":"a/b","write_ts":1}"#;
+        let mut memory = Memory::new();
+        for ts in [5.0, -3.0, 5.0] {
+            memory = memory.with_entry(Area::Timeseries, metadata, &format!(r#"{{"ts":{ts}}}"#));
+        }
+        memory = memory.with_entry(Area::Timeseries, r#"{"key":"c/d","write_ts":1}"#, "{}");
+        let ids: Vec<EntryId> = memory.entries(Area::Timeseries).iter().map(|entry| entry.id).collect();
+        let wanted = [ids[3], ids[2], EntryId([7; 12]), ids[1], ids[2]];
+        let mut seen = Vec::new();
+        for_each_id(&mut memory, &["a/b"], &wanted, |entry| seen.push(entry.id)).unwrap();
+        assert_eq!(seen, [ids[2], ids[1], ids[2]], "what is not there, or is of another key, is left out");
+        let many = vec![ids[0]; 2 * IDS_MAX + 1];
+        let mut count = 0;
+        for_each_id(&mut memory, &["a/b"], &many, |_| count += 1).unwrap();
+        assert_eq!(count, many.len());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What changes in confirmed and composite entries.
 //!
 //! A composite trip holds copies: of its confirmed trip's members and of the whole place at its end. So a changed
-//! trip is copied into the composite trip that begins and ends with it, a changed place into the one that ends when
-//! the place was reached.
+//! trip is copied into the composite trip that was made of it, a changed place into the one that leads there and ends
+//! when the place was reached.
 //!
 //! Quirk: the composite trip that *begins* at a changed place keeps its copy as it was.
 //!
@@ -17,6 +17,7 @@ use cells_sdk::model::text::{BadObject, Object};
 use cells_sdk::{Query, ReadEntries, TimeField, WriteEntries};
 use cells_user_inputs::reading::{WHOLE, walk};
 use cells_user_inputs::{Entered, Input};
+use serde::Deserialize;
 
 use crate::MatchError;
 use crate::confirmed::{Confirmed, PLACE, TRIP};
@@ -62,11 +63,23 @@ pub struct Changes<'a> {
     by_id: BTreeMap<EntryId, Changed<'a>>,
 }
 
-/// The trip and the place that one composite trip may show.
+/// What may change of the composite trips that end at one moment, by the ids by which they name it. There may be more
+/// than one: two phones of one person end trips together.
 #[derive(Debug, Default)]
 struct Shown<'a> {
-    trip: Option<&'a Changed<'a>>,
-    place: Option<&'a Changed<'a>>,
+    /// By the confirmed trip.
+    trips: BTreeMap<EntryId, &'a Changed<'a>>,
+    /// By the place at the end.
+    places: BTreeMap<EntryId, &'a Changed<'a>>,
+}
+
+/// By what a composite trip names what it shows.
+#[derive(Deserialize)]
+struct Names {
+    #[serde(default)]
+    confirmed_trip: Option<EntryId>,
+    #[serde(default)]
+    end_place: Option<EntryId>,
 }
 
 impl<'a> Changes<'a> {
@@ -102,7 +115,8 @@ impl<'a> Changes<'a> {
             }
             let Some(until) = confirmed.shown_until() else { continue };
             let shown = shown.entry(until.to_bits()).or_default();
-            *(if confirmed.is_place { &mut shown.place } else { &mut shown.trip }) = Some(changed);
+            let by_id = if confirmed.is_place { &mut shown.places } else { &mut shown.trips };
+            by_id.insert(confirmed.id, changed);
         }
         for (until, shown) in shown {
             shown.write(runtime, f64::from_bits(until), &mut rows)?;
@@ -119,31 +133,37 @@ impl<'a> Changes<'a> {
 }
 
 impl Shown<'_> {
-    /// Adds the composite trip that ends at `until`, s, where it differs.
+    /// Adds the composite trips that end at `until`, s, where they differ.
     fn write<R: ReadEntries>(&self, runtime: &mut R, until: f64, rows: &mut Rows) -> Result<(), MatchError> {
         let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(until), Some(until));
         let mut outcome = Ok(());
         walk(runtime, &query, WHOLE, |entry| {
-            outcome = match self.in_text(entry.data) {
+            match self.in_text(entry.data) {
                 Ok(Some(data)) => {
                     let (id, metadata) = (entry.id, entry.metadata);
                     rows.push(Row { id, key: COMPOSITE, metadata, data: &data, extra: "" });
-                    Ok(())
+                    ControlFlow::Continue(())
                 }
-                Ok(None) => Ok(()),
-                Err(source) => Err(MatchError::Text { id: entry.id, source }),
-            };
-            ControlFlow::Break(())
+                Ok(None) => ControlFlow::Continue(()),
+                Err(source) => {
+                    outcome = Err(MatchError::Text { id: entry.id, source });
+                    ControlFlow::Break(())
+                }
+            }
         })?;
         outcome
     }
 
+    /// A composite trip with what it shows as it is about to be; `None` where it is so already.
     fn in_text(&self, text: &str) -> Result<Option<String>, BadObject> {
-        let with_trip = match self.trip {
+        // One that does not name what it shows was not written by a stage, and shows none of it.
+        let Ok(Names { confirmed_trip, end_place }) = serde_json::from_str(text) else { return Ok(None) };
+        let trip = confirmed_trip.and_then(|id| self.trips.get(&id));
+        let with_trip = match trip {
             Some(changed) => changed.in_text(text)?,
             None => None,
         };
-        let Some(place) = self.place else { return Ok(with_trip) };
+        let Some(place) = end_place.and_then(|id| self.places.get(&id)) else { return Ok(with_trip) };
         let mut entry = Object::read(&place.confirmed.text)?;
         let place_data = place.in_text(&place.confirmed.data)?;
         entry.set("data", place_data.as_deref().unwrap_or(&place.confirmed.data));

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::page::Entry;
 use cells_sdk::{Query, ReadEntries, TimeField};
-use cells_user_inputs::reading::{ReadError, WHOLE, walk};
+use cells_user_inputs::reading::{ReadError, WHOLE, walk, walk_ids};
 use cells_user_inputs::{Fit, Input, Next, Span, fit};
 use serde::Deserialize;
 
@@ -79,25 +79,13 @@ impl Confirmed {
 
     /// What follows it in the timeline.
     fn next<R: ReadEntries>(&self, runtime: &mut R) -> Result<Next, ReadError> {
-        let Some((wanted, end_ts)) = self.times.end_place.zip(self.times.end_ts) else {
-            return Ok(Next::None);
-        };
-        let (keys, field): (&[&str], _) = if self.is_place {
-            (&[TRIP, UNTRACKED], TimeField::StartTs)
-        } else {
-            (&[PLACE], TimeField::EnterTs)
-        };
-        // Cleaning moves the end of a trip and the arrival at its place apart by minutes.
-        let query = Query::of(keys, field).between(Some(end_ts - AROUND_S), Some(end_ts + AROUND_S));
+        let Some(wanted) = self.times.end_place else { return Ok(Next::None) };
+        let keys: &[&str] = if self.is_place { &[TRIP, UNTRACKED] } else { &[PLACE] };
         let mut next = Next::None;
-        walk(runtime, &query, WHOLE, |entry| {
-            if entry.id != wanted {
-                return ControlFlow::Continue(());
-            }
+        walk_ids(runtime, keys, &[wanted], |entry| {
             if let Ok(times) = serde_json::from_str::<Times>(entry.data) {
                 next = times.end_ts.map_or(Next::Open, Next::Ends);
             }
-            ControlFlow::Break(())
         })?;
         Ok(next)
     }

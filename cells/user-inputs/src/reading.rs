@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use cells_sdk::model::EntryId;
 use cells_sdk::model::page::{BadPage, Entry, Page};
-use cells_sdk::{EntrySource, Failure, Query, ReadEntries};
+use cells_sdk::{EntrySource, Failure, Query, ReadEntries, Unreadable, for_each_id};
 
 /// For answers that are read whole.
 pub const WHOLE: u32 = 64 << 10;
@@ -53,6 +54,22 @@ pub fn walk<R: ReadEntries>(
             return Ok(());
         }
     }
+}
+
+/// Calls `visit` with the entries of these keys that have one of the ids, in the order of the ids, whatever their times.
+pub fn walk_ids<R: ReadEntries>(
+    runtime: &mut R,
+    keys: &[&str],
+    ids: &[EntryId],
+    visit: impl FnMut(&Entry<'_>),
+) -> Result<(), ReadError> {
+    for_each_id(runtime, keys, ids, visit).map_err(|error| {
+        let keys = keys.join(", ");
+        match error {
+            Unreadable::Refused(source) => ReadError::Refused { keys, source },
+            Unreadable::Page(source) => ReadError::Page { keys, source },
+        }
+    })
 }
 
 #[cfg(test)]

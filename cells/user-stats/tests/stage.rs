@@ -55,6 +55,10 @@ impl ReadEntries for Metered<'_> {
         let cursor = self.memory.find(query)?;
         Ok(MeteredCursor { cursor, bytes: Rc::clone(&self.bytes) })
     }
+    fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<MeteredCursor, Failure> {
+        let cursor = self.memory.find_ids(keys, ids)?;
+        Ok(MeteredCursor { cursor, bytes: Rc::clone(&self.bytes) })
+    }
     fn count(&mut self, query: &Query) -> Result<u64, Failure> {
         self.memory.count(query)
     }

@@ -9,7 +9,7 @@ use cells_sdk::{
     Area, Documents, EntrySource, Failure, Level, LocationRows, LocationSource, Log, Order, Query,
     ReadEntries, TimeField, Usercache, WriteEntries,
 };
-use runtime_sandbox::{CellHost, LogLevel};
+use runtime_sandbox::{CellHost, LogLevel, StreamKey};
 
 type Host = Rc<RefCell<Box<dyn CellHost>>>;
 
@@ -62,6 +62,11 @@ impl ReadEntries for Direct {
 
     fn find(&mut self, query: &Query) -> Result<Cursor, Failure> {
         let handle = self.0.borrow_mut().find(query_of(query)?);
+        self.cursor(handle)
+    }
+
+    fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<Cursor, Failure> {
+        let handle = self.0.borrow_mut().find_ids(keys_of(keys.iter().copied())?, &EntryId::pack(ids));
         self.cursor(handle)
     }
 
@@ -141,11 +146,12 @@ fn ids(packed: &[u8]) -> Result<Vec<EntryId>, Failure> {
     EntryId::unpack(packed).ok_or_else(|| Failure::Invalid(format!("{} bytes are no ids", packed.len())))
 }
 
+fn keys_of<'a>(keys: impl Iterator<Item = &'a str>) -> Result<Vec<StreamKey>, Failure> {
+    keys.map(|key| key.parse().map_err(|_| Failure::Invalid(format!("{key} is no stream key")))).collect()
+}
+
 fn query_of(query: &Query) -> Result<runtime_sandbox::Query, Failure> {
-    let mut keys = Vec::with_capacity(query.keys.len());
-    for key in &query.keys {
-        keys.push(key.parse().map_err(|_| Failure::Invalid(format!("{key} is no stream key")))?);
-    }
+    let keys = keys_of(query.keys.iter().map(String::as_str))?;
     Ok(runtime_sandbox::Query {
         area: match query.area {
             Area::Timeseries => runtime_sandbox::Area::Timeseries,

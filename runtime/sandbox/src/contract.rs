@@ -6,7 +6,7 @@
 
 use std::any::Any;
 
-pub use runtime_types::{Area, Order, Query, TimeField};
+pub use runtime_types::{Area, Order, Query, StreamKey, TimeField};
 
 /// Why a call into the runtime was refused: the contract's `failure`. None of them ends the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +122,9 @@ pub struct Outcome {
 pub trait CellHost: Any + Send {
     /// Opens a cursor over the entries that match. The handle is the implementation's own.
     fn find(&mut self, query: Query) -> Result<u32, Failure>;
+    /// Opens a cursor over the entries of the timeseries with these ids, 12 bytes each, in their order. `keys` as in a
+    /// query. What is not there, or is of another stream, is left out.
+    fn find_ids(&mut self, keys: Vec<StreamKey>, ids: &[u8]) -> Result<u32, Failure>;
     /// The next entries of a cursor, packed; at most `bytes_max` (4 KiB to 1 MiB) unless one entry alone is larger. Empty: the end.
     fn next_page(&mut self, cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure>;
     /// How many entries match.
@@ -172,6 +175,9 @@ pub struct NoHost;
 
 impl CellHost for NoHost {
     fn find(&mut self, _: Query) -> Result<u32, Failure> {
+        Err(Failure::Unavailable)
+    }
+    fn find_ids(&mut self, _: Vec<StreamKey>, _: &[u8]) -> Result<u32, Failure> {
         Err(Failure::Unavailable)
     }
     fn next_page(&mut self, _: u32, _: u32) -> Result<Vec<u8>, Failure> {

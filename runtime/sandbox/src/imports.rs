@@ -5,11 +5,11 @@ use wasmtime::component::{HasSelf, Linker, Resource};
 use crate::bindings::endpoint::cellar::cell::{
     documents, exchange, log, timeseries_read, timeseries_write, types, usercache,
 };
-use crate::contract::{Area, Order, Query, TimeField};
+use crate::contract::{Area, Order, Query, StreamKey, TimeField};
 use crate::state::{Answer, Columns, Pages, RunState};
 use crate::{
-    BODY_PIECE_BYTES_MAX, DOCUMENT_BYTES_MAX, Failure, Interface, Interfaces, LogLevel, PAGE_BYTES,
-    QUERY_KEYS_MAX, ROWS_MAX, answer,
+    BODY_PIECE_BYTES_MAX, DOCUMENT_BYTES_MAX, Failure, ID_BYTES, Interface, Interfaces, LogLevel, PAGE_BYTES,
+    QUERY_IDS_MAX, QUERY_KEYS_MAX, ROWS_MAX, answer,
 };
 
 /// Links what a component imports and nothing else.
@@ -40,16 +40,32 @@ impl From<Failure> for types::Failure {
     }
 }
 
+/// Reads the keys of a query; one that means nothing is refused with its place.
+fn keys(wire: &[String]) -> Result<Vec<StreamKey>, Failure> {
+    if wire.len() > QUERY_KEYS_MAX {
+        return Err(Failure::Invalid(format!("{} keys in a query: the limit is {QUERY_KEYS_MAX}", wire.len())));
+    }
+    let read = |(index, key): (usize, &String)| {
+        key.parse().map_err(|bad| Failure::Invalid(format!("key {index} of the query: {bad}")))
+    };
+    wire.iter().enumerate().map(read).collect()
+}
+
+/// Refuses what is no list of ids, and a list that is too long.
+fn check_ids(ids: &[u8]) -> Result<(), Failure> {
+    let (count, rest) = (ids.len() / ID_BYTES, ids.len() % ID_BYTES);
+    if rest != 0 {
+        return Err(Failure::Invalid(format!("{} bytes are no ids of {ID_BYTES} bytes each", ids.len())));
+    }
+    if count > QUERY_IDS_MAX {
+        return Err(Failure::Invalid(format!("{count} ids in a query: the limit is {QUERY_IDS_MAX}")));
+    }
+    Ok(())
+}
+
 /// Reads a query; a bound or a key that means nothing is refused with its place.
 fn query(wire: types::Query) -> Result<Query, Failure> {
-    let invalid = |what: String| Failure::Invalid(what);
-    if wire.keys.len() > QUERY_KEYS_MAX {
-        return Err(invalid(format!("{} keys in a query: the limit is {QUERY_KEYS_MAX}", wire.keys.len())));
-    }
-    let mut keys = Vec::with_capacity(wire.keys.len());
-    for (index, key) in wire.keys.iter().enumerate() {
-        keys.push(key.parse().map_err(|bad| invalid(format!("key {index} of the query: {bad}")))?);
-    }
+    let keys = keys(&wire.keys)?;
     let query = Query {
         area: match wire.area {
             types::Area::Timeseries => Area::Timeseries,
@@ -74,7 +90,7 @@ fn query(wire: types::Query) -> Result<Query, Failure> {
         },
         with_invalid: wire.with_invalid,
     };
-    query.check().map_err(|bad| invalid(bad.to_string()))?;
+    query.check().map_err(|bad| Failure::Invalid(bad.to_string()))?;
     Ok(query)
 }
 
@@ -86,6 +102,12 @@ impl timeseries_read::Host for RunState {
     fn find(&mut self, wire: types::Query) -> Answered<Resource<Pages>> {
         let query = query(wire)?;
         Ok(Resource::new_own(self.open(|host| host.find(query))?))
+    }
+
+    fn find_ids(&mut self, wire_keys: Vec<String>, ids: Vec<u8>) -> Answered<Resource<Pages>> {
+        let keys = keys(&wire_keys)?;
+        check_ids(&ids)?;
+        Ok(Resource::new_own(self.open(|host| host.find_ids(keys, &ids))?))
     }
 
     fn count(&mut self, wire: types::Query) -> Answered<u64> {

@@ -37,7 +37,7 @@ pub use cache::{CacheError, NativeCache};
 pub use compiler::{CompileError, CompileLimits, Compiler, compiler_main};
 pub use contract::{
     Area, CellHost, Failure, LocationColumns, LogLevel, NoHost, Order, Outcome, Query, Request, Response,
-    Run, TimeField,
+    Run, StreamKey, TimeField,
 };
 pub use digest::{BadDigest, CodeDigest};
 pub(crate) use engine::engine_config;

@@ -14,6 +14,10 @@ pub const DOCUMENT_BYTES_MAX: usize = 256 << 10;
 pub const CURSORS_MAX: usize = 16;
 /// How many keys a query may name.
 pub const QUERY_KEYS_MAX: usize = 64;
+/// How many ids `find-ids` may name.
+pub const QUERY_IDS_MAX: usize = 16_384;
+/// An id as it crosses, bytes.
+pub const ID_BYTES: usize = 12;
 /// How many log lines of a run are kept; the rest is counted.
 pub const LOG_LINES_MAX: u32 = 64;
 /// Where a log line, or the text of a cell's error, is cut, bytes.

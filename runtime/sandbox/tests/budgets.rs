@@ -178,6 +178,7 @@ macro_rules! pass_on {
 impl CellHost for Slow {
     pass_on! {
         find(query: Query) -> Result<u32, Failure>;
+        find_ids(keys: Vec<StreamKey>, ids: &[u8]) -> Result<u32, Failure>;
         next_page(cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure>;
         count(query: Query) -> Result<u64, Failure>;
         find_locations(query: Query) -> Result<u32, Failure>;

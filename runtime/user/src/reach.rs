@@ -12,7 +12,9 @@ use cells_model::page::{self, PageWriter};
 use cells_model::rows;
 use cells_model::scan::BadJson;
 use runtime_sandbox::{CellHost, Failure, LocationColumns, LogLevel};
-use runtime_store::{Batch, Cursor, LocationCursor, LocationRows, NewEntry, ReadEntry, Snapshot, Store};
+use runtime_store::{
+    Batch, Cursor, LocationCursor, LocationRows, NewEntry, OwnedRow, ReadEntry, Snapshot, Store,
+};
 use runtime_types::{Area, BadStreamKey, EntryId, Query, StreamKey, TimeField, UserId};
 
 use crate::answering::{Answering, Pieces};
@@ -29,7 +31,7 @@ pub(crate) struct Effects {
     pub batch: Batch,
     /// Ids that it drew for entries whose content is still to come.
     pub drawn: BTreeMap<EntryId, StreamKey>,
-    /// What it read, for the owner's audit log: one line for each `find`, `count` and document.
+    /// What it read, for the owner's audit log: one line for each `find`, `find-ids`, `count` and document.
     pub reads: Vec<String>,
     /// What it says to the owner.
     pub log: Vec<(LogLevel, String)>,
@@ -50,7 +52,58 @@ pub(crate) fn lock(effects: &SharedEffects) -> MutexGuard<'_, Effects> {
 
 enum Open {
     Entries { cursor: Cursor, waiting: bool },
+    Ids(ByIds),
     Locations(LocationCursor),
+}
+
+/// Entries that are asked for by their ids, on their way out.
+struct ByIds {
+    /// No key: every stream of the timeseries.
+    keys: Vec<StreamKey>,
+    /// Those that are still to be looked up.
+    ids: std::vec::IntoIter<EntryId>,
+    /// The one that the last page had no room for.
+    kept: Option<OwnedRow>,
+}
+
+impl ByIds {
+    fn next(&mut self, snapshot: &Snapshot) -> Result<Option<OwnedRow>, runtime_store::ReadError> {
+        if let Some(kept) = self.kept.take() {
+            return Ok(Some(kept));
+        }
+        for id in self.ids.by_ref() {
+            let found = if self.keys.is_empty() {
+                snapshot.find_id(Area::Timeseries, id)?
+            } else {
+                snapshot.find_id_of(Area::Timeseries, &self.keys, id)?
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Fills a page.
+    fn fill(&mut self, snapshot: &Snapshot, page: &mut PageWriter) -> Result<(), runtime_store::ReadError> {
+        while let Some(row) = self.next(snapshot)? {
+            let entry = page::Entry {
+                id: cells_model::EntryId(row.id.0),
+                key: row.key.as_str(),
+                invalid: row.invalid,
+                write_ts: row.write_ts,
+                time: row.write_ts,
+                metadata: &row.metadata,
+                data: &row.data,
+                text: "",
+            };
+            if !page.push(&entry, &row.extra) {
+                self.kept = Some(row);
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What one run may reach.
@@ -191,8 +244,7 @@ impl Reach {
 
     /// The stream of an entry that is to be changed; entries of this very run are known by their id alone.
     fn check_changes(&mut self, ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
-        let ids = cells_model::EntryId::unpack(ids).ok_or_else(|| invalid("ids are 12 bytes each"))?;
-        let ids: Vec<_> = ids.into_iter().map(|id| EntryId(id.0)).collect();
+        let ids = unpack(ids)?;
         for id in &ids {
             if let Some(row) = self.snapshot.find_id(Area::Timeseries, *id).map_err(unavailable)? {
                 self.grant.check_write(Area::Timeseries, &row.key)?;
@@ -271,6 +323,11 @@ fn invalid(why: impl std::fmt::Display) -> Failure {
     Failure::Invalid(why.to_string())
 }
 
+fn unpack(ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
+    let ids = cells_model::EntryId::unpack(ids).ok_or_else(|| invalid("ids are 12 bytes each"))?;
+    Ok(ids.into_iter().map(|id| EntryId(id.0)).collect())
+}
+
 fn at(index: usize, why: &dyn std::fmt::Display) -> Failure {
     Failure::Invalid(format!("row {index}: {why}"))
 }
@@ -309,12 +366,25 @@ impl CellHost for Reach {
         Ok(self.keep(Open::Entries { cursor, waiting: query.area == Area::Usercache }))
     }
 
+    fn find_ids(&mut self, keys: Vec<StreamKey>, ids: &[u8]) -> Result<u32, Failure> {
+        let ids = unpack(ids)?.into_iter();
+        let Query { keys, .. } =
+            self.narrow(Query { keys, ..Query::everything(Area::Timeseries) }, "find-ids")?;
+        Ok(self.keep(Open::Ids(ByIds { keys, ids, kept: None })))
+    }
+
     fn next_page(&mut self, cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure> {
-        let Some(Some(Open::Entries { cursor, waiting })) = self.cursors.get_mut(cursor as usize) else {
-            return Err(invalid("no such cursor of entries"));
+        let mut writer = PageWriter::new(self.user.0, bytes_max as usize);
+        let (cursor, waiting) = match self.cursors.get_mut(cursor as usize) {
+            Some(Some(Open::Entries { cursor, waiting })) => (cursor, *waiting),
+            Some(Some(Open::Ids(by_ids))) => {
+                by_ids.fill(&self.snapshot, &mut writer).map_err(unavailable)?;
+                lock(&self.effects).entries_read += u64::from(writer.count());
+                return Ok(writer.finish());
+            }
+            _ => return Err(invalid("no such cursor of entries")),
         };
         let mut noted = waiting.then_some(&mut self.waiting);
-        let mut writer = PageWriter::new(self.user.0, bytes_max as usize);
         cursor
             .visit(&mut |row| {
                 let entry = page::Entry {

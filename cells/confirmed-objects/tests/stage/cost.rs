@@ -36,6 +36,9 @@ impl ReadEntries for Counted<'_> {
     fn find(&mut self, query: &Query) -> Result<CountedCursor, Failure> {
         Ok(CountedCursor { cursor: self.memory.find(query)?, bytes: Rc::clone(&self.bytes) })
     }
+    fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<CountedCursor, Failure> {
+        Ok(CountedCursor { cursor: self.memory.find_ids(keys, ids)?, bytes: Rc::clone(&self.bytes) })
+    }
     fn count(&mut self, query: &Query) -> Result<u64, Failure> {
         self.memory.count(query)
     }

@@ -44,6 +44,11 @@ impl ReadEntries for Runtime {
         Ok(EntryCursor(timeseries_read::find(&query.into())?))
     }
 
+    fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<EntryCursor, Failure> {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        Ok(EntryCursor(timeseries_read::find_ids(&keys, &EntryId::pack(ids))?))
+    }
+
     fn count(&mut self, query: &Query) -> Result<u64, Failure> {
         Ok(timeseries_read::count(&query.into())?)
     }

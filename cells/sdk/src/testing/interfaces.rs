@@ -22,6 +22,10 @@ impl ReadEntries for Memory {
         Ok(EntryCursor { answer: self.answer(query)?, user: self.user })
     }
 
+    fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<EntryCursor, Failure> {
+        Ok(EntryCursor { answer: self.answer_ids(keys, ids)?, user: self.user })
+    }
+
     fn count(&mut self, query: &Query) -> Result<u64, Failure> {
         Ok(self.matching(query)?.len() as u64)
     }

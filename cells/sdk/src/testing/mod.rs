@@ -26,7 +26,7 @@ pub use commit::Committed;
 pub use cursor::{EntryCursor, LocationCursor};
 pub use entry::Stored;
 
-use crate::{Area, Failure, Level, Order, Outcome, Query, Request, Response, Run};
+use crate::{Area, Failure, IDS_MAX, Level, Order, Outcome, Query, Request, Response, Run, TimeField};
 
 const KEYS_MAX: usize = 64;
 /// Between the mark that a run leaves and the start of the next, s.
@@ -229,17 +229,35 @@ impl Memory {
         self.last_id
     }
 
-    fn answer(&self, query: &Query) -> Result<Answer, Failure> {
-        // The runtime itself holds one reference.
+    /// Holds one of the cursors that a run may have; the runtime itself holds one reference.
+    fn open_cursor(&self) -> Result<Rc<()>, Failure> {
         if Rc::strong_count(&self.open_cursors) > CURSORS_MAX {
             return Err(Failure::OverBudget(format!("more than {CURSORS_MAX} open cursors")));
         }
+        Ok(Rc::clone(&self.open_cursors))
+    }
+
+    fn answer_ids(&self, keys: &[&str], ids: &[EntryId]) -> Result<Answer, Failure> {
+        let open = self.open_cursor()?;
+        if ids.len() > IDS_MAX {
+            return Err(Failure::Invalid(format!("{} ids, at most {IDS_MAX}", ids.len())));
+        }
+        let is_meant = |entry: &&Rc<Stored>| {
+            entry.area == Area::Timeseries && (keys.is_empty() || keys.contains(&entry.key.as_str()))
+        };
+        let by_id: BTreeMap<EntryId, &Rc<Stored>> =
+            self.entries.iter().filter(is_meant).map(|entry| (entry.id, entry)).collect();
+        let found: Vec<_> = ids.iter().filter_map(|id| by_id.get(id).copied().cloned()).collect();
+        Ok(Answer { entries: found.into_iter(), field: TimeField::WriteTs, _open: open })
+    }
+
+    fn answer(&self, query: &Query) -> Result<Answer, Failure> {
+        let open = self.open_cursor()?;
         let mut found = self.matching(query)?;
         found.sort_by(|a, b| {
             let order = a.time(query.field).total_cmp(&b.time(query.field)).then(a.id.cmp(&b.id));
             if query.order == Order::Ascending { order } else { order.reverse() }
         });
-        let open = Rc::clone(&self.open_cursors);
         Ok(Answer { entries: found.into_iter(), field: query.field, _open: open })
     }
 

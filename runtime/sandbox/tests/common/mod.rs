@@ -88,6 +88,7 @@ pub fn request() -> Request {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Did {
     Find(Query),
+    FindIds(Vec<String>, Vec<u8>),
     Drop(u32),
     Insert(Vec<u8>),
     Put(Vec<u8>),
@@ -123,6 +124,11 @@ impl Recorder {
 impl CellHost for Recorder {
     fn find(&mut self, query: Query) -> Result<u32, Failure> {
         self.note(Did::Find(query));
+        self.next += 1;
+        Ok(100 + self.next)
+    }
+    fn find_ids(&mut self, keys: Vec<StreamKey>, ids: &[u8]) -> Result<u32, Failure> {
+        self.note(Did::FindIds(keys.iter().map(ToString::to_string).collect(), ids.to_vec()));
         self.next += 1;
         Ok(100 + self.next)
     }

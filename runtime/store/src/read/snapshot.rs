@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use runtime_types::{Area, EntryId, Query, Stream, TimeField};
+use runtime_types::{Area, EntryId, Query, Stream, StreamKey, TimeField};
 
 use super::source::{is_visible, time_of};
 use super::{Cursor, LocationCursor, OwnedRow, merge, token};
 use crate::ReadError;
-use crate::index::{BlockInfo, Index};
+use crate::index::{BlockInfo, Index, StreamBlocks};
 use crate::vault::Vault;
 
 /// The last commit of a snapshot.
@@ -75,7 +75,26 @@ impl Snapshot {
 
     /// The entry with that id in an area.
     pub fn find_id(&self, area: Area, id: EntryId) -> Result<Option<OwnedRow>, ReadError> {
-        for info in self.index.area(area).flat_map(|stream| stream.with_id(id)) {
+        self.find_id_in(self.index.area(area), id)
+    }
+
+    /// The entry with that id, where it is one of these streams.
+    pub fn find_id_of(
+        &self,
+        area: Area,
+        keys: &[StreamKey],
+        id: EntryId,
+    ) -> Result<Option<OwnedRow>, ReadError> {
+        let streams = keys.iter().map(|key| Stream { area, key: key.clone() });
+        self.find_id_in(streams.filter_map(|stream| self.index.streams.get(&stream)), id)
+    }
+
+    fn find_id_in<'a>(
+        &self,
+        streams: impl Iterator<Item = &'a Arc<StreamBlocks>>,
+        id: EntryId,
+    ) -> Result<Option<OwnedRow>, ReadError> {
+        for info in streams.flat_map(|stream| stream.with_id(id)) {
             let meta = self.vault.meta(&info.body)?;
             let mut rows =
                 (0..).zip(meta.ids()).filter(|(row, found)| **found == id && !info.dead.contains(*row));

@@ -1,0 +1,121 @@
+//! Trips that end before the window although they were confirmed since the last run.
+//!
+//! A trip that an old fix or a second phone has left may end long before the ones that were composed already, and no
+//! window goes back. The reference never shows it; here it is composed as well. A span without readings is not, as in
+//! the reference: it has nothing to show.
+//!
+//! * What was confirmed since goes by when it was written. The stage remembers up to when it looked; see [`Looked`].
+//! * A trip that is shown already is not composed again, whatever was remembered.
+
+use std::ops::ControlFlow;
+
+use cells_sdk::model::EntryId;
+use cells_sdk::{Query, ReadEntries, Run, TimeField};
+use serde::Deserialize;
+
+use crate::{COMPOSITE, ComposeError, TRIP, UNTRACKED, reading};
+
+const PAGE_BYTES: u32 = 64 << 10;
+
+/// Up to when trips were written that were looked at, s; the stage's memory, 8 bytes. `None`: nothing is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Looked(Option<f64>);
+
+impl Looked {
+    /// Reads a state.
+    pub fn read(state: &[u8]) -> Self {
+        Self(state.try_into().ok().map(f64::from_le_bytes).filter(|ts| ts.is_finite()))
+    }
+
+    /// As a state.
+    pub fn to_state(self) -> Vec<u8> {
+        self.0.map(|ts| ts.to_le_bytes().to_vec()).unwrap_or_default()
+    }
+
+    /// Takes note of a trip that was written at `write_ts`, s.
+    pub fn note(&mut self, write_ts: f64) {
+        self.0 = Some(self.0.map_or(write_ts, |ts| ts.max(write_ts)));
+    }
+}
+
+/// What ends before a window.
+#[derive(Debug, Default)]
+pub struct Behind {
+    /// Trips that no composite trip shows.
+    pub trips: Vec<EntryId>,
+    /// How many spans without readings.
+    pub spans: usize,
+}
+
+#[derive(Deserialize)]
+struct Ends {
+    end_ts: f64,
+}
+
+impl Behind {
+    /// Looks at what was written since.
+    pub fn find<R: ReadEntries>(
+        runtime: &mut R,
+        run: &Run,
+        looked: &mut Looked,
+    ) -> Result<Self, ComposeError> {
+        let mut behind = Self::default();
+        let Some(start) = run.start else { return Ok(behind) };
+        // Without a memory nobody knows what earlier runs looked at: this one is answerable for what came with it.
+        let since = looked.0.map_or(run.now, f64::next_up);
+        let query = Query::of(&[TRIP, UNTRACKED], TimeField::WriteTs).between(Some(since), None);
+        let mut trips = Vec::new();
+        walk(runtime, &query, |entry| {
+            looked.note(entry.write_ts);
+            if let Ok(Ends { end_ts }) = serde_json::from_str(entry.data)
+                && end_ts < start
+            {
+                if entry.key == TRIP {
+                    trips.push((entry.id, end_ts));
+                } else {
+                    behind.spans += 1;
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        for (id, end_ts) in trips {
+            if !is_shown(runtime, id, end_ts)? {
+                behind.trips.push(id);
+            }
+        }
+        Ok(behind)
+    }
+}
+
+/// Whether a composite trip shows a trip that ends at `end_ts`, s.
+fn is_shown<R: ReadEntries>(runtime: &mut R, trip: EntryId, end_ts: f64) -> Result<bool, ComposeError> {
+    #[derive(Deserialize)]
+    struct Shown {
+        confirmed_trip: EntryId,
+    }
+    let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(end_ts), Some(end_ts));
+    let mut is_shown = false;
+    walk(runtime, &query, |entry| {
+        let shown = serde_json::from_str::<Shown>(entry.data);
+        is_shown = shown.is_ok_and(|shown| shown.confirmed_trip == trip);
+        if is_shown { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(is_shown)
+}
+
+fn walk<R: ReadEntries>(
+    runtime: &mut R,
+    query: &Query,
+    mut visit: impl FnMut(&cells_sdk::model::page::Entry<'_>) -> ControlFlow<()>,
+) -> Result<(), ComposeError> {
+    let mut cursor = reading::open(runtime, query)?;
+    loop {
+        let bytes = reading::next(query, &mut cursor, PAGE_BYTES)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if reading::page(query, &bytes)?.entries().try_for_each(|entry| visit(&entry)).is_break() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What trips name, by its id: the places at their ends and the raw trips that they were made of.
+//!
+//! Links are followed whatever the times say. A trip that an old fix or a second phone has left may lead to a place that
+//! was reached long before the trip began.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cells_sdk::model::EntryId;
+use cells_sdk::{ReadEntries, for_each_id};
+use serde::Deserialize;
+
+use crate::ComposeError;
+
+const PLACE: &str = "analysis/confirmed_place";
+const RAW_TRIP: &str = "segmentation/raw_trip";
+
+/// What the trips of one page name.
+#[derive(Default)]
+pub struct Named {
+    places: BTreeMap<EntryId, String>,
+    raw_trips: BTreeMap<EntryId, RawTrip>,
+}
+
+/// When a raw trip began and ended.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct RawTrip {
+    /// s
+    pub start_ts: f64,
+    /// s
+    pub end_ts: f64,
+}
+
+impl Named {
+    /// Reads them.
+    pub fn read<R: ReadEntries>(
+        runtime: &mut R,
+        places: BTreeSet<EntryId>,
+        raw_trips: BTreeSet<EntryId>,
+    ) -> Result<Self, ComposeError> {
+        let mut named = Self::default();
+        let unreadable = |key| move |source| ComposeError::Named { key, source };
+        for_each_id(runtime, &[PLACE], &Vec::from_iter(places), |entry| {
+            named.places.insert(entry.id, entry.text.to_owned());
+        })
+        .map_err(unreadable(PLACE))?;
+        for_each_id(runtime, &[RAW_TRIP], &Vec::from_iter(raw_trips), |entry| {
+            let times = serde_json::from_str(entry.data);
+            named.raw_trips.extend(times.ok().map(|times| (entry.id, times)));
+        })
+        .map_err(unreadable(RAW_TRIP))?;
+        Ok(named)
+    }
+
+    /// The whole entry of a place; `None` where there is none of that id.
+    pub fn place(&self, id: EntryId) -> Option<&str> {
+        self.places.get(&id).map(String::as_str)
+    }
+
+    /// A raw trip; `None` where there is none of that id.
+    pub fn raw_trip(&self, id: EntryId) -> Option<RawTrip> {
+        self.raw_trips.get(&id).copied()
+    }
+}

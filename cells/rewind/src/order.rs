@@ -1,0 +1,74 @@
+//! Whether the chain of raw trips can be cut between two of them.
+//!
+//! What comes behind a cut is removed by its time, and the stages go on from marks, which are times, too. So a cut is
+//! possible only where time and chain agree: what was made before the later trip begins before it, what was made from
+//! there on does not, and no trip that stays ends behind the end of the earlier one. A trip that was left by an old fix
+//! is made last and begins long before, so that no place between the two can be cut.
+
+use cells_locations::for_each_entry;
+use cells_sdk::model::EntryId;
+use cells_sdk::{Query, ReadEntries, TimeField};
+use serde::Deserialize;
+
+use crate::RewindError;
+use crate::cut::Trip;
+use crate::remove::RUN_SPREAD_S;
+
+const TRIP: &str = "segmentation/raw_trip";
+const UNTRACKED: &str = "segmentation/raw_untracked";
+
+/// What is known of the chain so far. A trip that rules one cut out rules out those up to itself, which are then not
+/// looked at: the cost does not grow with how far back it leads.
+#[derive(Debug)]
+pub struct Order {
+    /// No cut is possible before a trip that begins later, s.
+    start_max: f64,
+    /// No cut is possible before a trip that was made later.
+    id_max: EntryId,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self { start_max: f64::INFINITY, id_max: EntryId([u8::MAX; 12]) }
+    }
+}
+
+#[derive(Deserialize)]
+struct Start {
+    start_ts: f64,
+}
+
+impl Order {
+    /// Whether the chain can be cut between a trip and a later one. To be asked in falling order of their beginnings.
+    pub fn is_parted<R: ReadEntries>(
+        &mut self,
+        runtime: &mut R,
+        trip: &Trip,
+        later: &Trip,
+    ) -> Result<bool, RewindError> {
+        if later.start_ts > self.start_max || later.id > self.id_max {
+            return Ok(false);
+        }
+        let from = |keys: &[&str], field, ts| Query::of(keys, field).between(Some(ts), None);
+        let mut look_at = |query: &Query, made_later: bool| {
+            for_each_entry::<_, RewindError>(runtime, query, |_, entry| {
+                if !made_later || entry.id > later.id {
+                    let start = serde_json::from_str(entry.data);
+                    let Start { start_ts } =
+                        start.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+                    self.start_max = self.start_max.min(start_ts);
+                }
+                Ok(())
+            })
+        };
+        // All entries of one run are written at about the same moment.
+        look_at(&from(&[TRIP, UNTRACKED], TimeField::WriteTs, later.write_ts - RUN_SPREAD_S), true)?;
+        look_at(&from(&[TRIP], TimeField::EndTs, trip.end_ts.next_up()), false)?;
+        let begun_later = from(&[TRIP, UNTRACKED], TimeField::StartTs, later.start_ts);
+        for_each_entry::<_, RewindError>(runtime, &begun_later, |_, entry| {
+            self.id_max = self.id_max.min(entry.id);
+            Ok(())
+        })?;
+        Ok(later.start_ts <= self.start_max && later.id <= self.id_max)
+    }
+}
