@@ -293,7 +293,14 @@ fn run_once(
     let mut batch = effects.batch;
     report.entries_written += batch.rows();
     late::judge(runtime, &snapshot, index + 1, &mut batch)?;
-    let state = before.done(now, outcome.processed_through);
+    let mut state = before.done(now, outcome.processed_through);
+    // Only where the stage says what is to happen with entries that it has not read; in the midst of a back-log its
+    // memory and its mark belong together.
+    if let (Some(mark), Some(_), false) = (state.last_processed_ts, spec.late, outcome.more)
+        && let Some(unread) = late::first_unread(&snapshot, cell, end, mark)?
+    {
+        state = state.up_to(unread);
+    }
     report.last_processed_ts = state.last_processed_ts;
     put_state(&mut batch, &spec.name, &state);
     if outcome.state != memory {
