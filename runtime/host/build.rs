@@ -4,6 +4,7 @@
 //! * Where they are: the folder that `CELLAR_CELLS` names, or else `cells` in cargo's target folder.
 //! * They must have been built for the contract as it is now: cells that pack their pages in another way would be
 //!   refused one by one, at their first call.
+//! * `CELLAR_BUILT_S` is when the program was built, s since 1970: what `SOURCE_DATE_EPOCH` says, or else now.
 //! * Native code is aligned to 16 bytes, which loading it asks for.
 
 use std::env;
@@ -12,9 +13,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=CELLAR_CELLS");
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    println!("cargo::rustc-env=CELLAR_BUILT_S={}", built_s());
     let made = table().and_then(|text| {
         let out = PathBuf::from(env::var("OUT_DIR")?).join("built_in_cells.rs");
         Ok(fs::write(out, text)?)
@@ -25,6 +29,13 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+/// When this is built, s since 1970. A clock that cannot be read says nothing.
+fn built_s() -> u64 {
+    let told = env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    told.unwrap_or(now)
 }
 
 fn table() -> Result<String, Box<dyn Error>> {

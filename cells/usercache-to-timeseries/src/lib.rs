@@ -1,10 +1,12 @@
 //! Takes in what phones have put: each entry gets the form that analysis works on, or is set aside with a reason.
 //!
-//! One run looks at everything that waits in the usercache, in the order of `metadata.write_ts`, whatever the
-//! mark says: an entry that arrives late is taken in late. Entries of type `document` were never sent by a
-//! phone and stay.
+//! One run looks at everything in the usercache up to the end of its window, in the order of `metadata.write_ts`,
+//! whatever the mark says: an entry that arrives late is taken in late. What was written behind the end of the window
+//! stays, however far: either the phone's clock is ahead or the host's is behind, and the cell cannot tell which. It is
+//! taken in by the first run whose clock has come so far. Entries of type `document` were never sent by a phone and stay.
 //!
-//! * Invariants: an entry that was looked at has left the usercache; values that do not change keep their text.
+//! * Invariants: an entry that was looked at has left the usercache; values that do not change keep their text; nothing
+//!   is set aside because of the host's clock.
 //! * Not here: what makes an entry the same as another (the store), and checks of its identity (`usercache-put`).
 
 mod format;
@@ -26,7 +28,7 @@ pub const ENTRIES_MAX: usize = 20_000;
 const PAGE_BYTES: u32 = 64 << 10;
 const ROWS_BYTES: usize = 64 << 10;
 
-/// How far a clock may be ahead, s: a phone in the wrong zone is wrong by less.
+/// How far the moment that an entry is about may be ahead of its writing, s: a phone in the wrong zone is wrong by less.
 const AHEAD_MAX_S: f64 = 86_400.0;
 /// The pipeline starts a run this far behind the mark that the last one left, s.
 const RUN_GAP_S: f64 = 5.0;
@@ -52,13 +54,7 @@ pub fn run_at_most<R: ReadEntries + Usercache>(
         handled: 0,
         last_good: None,
     };
-    // What is dated between the two ranges waits for its time to come.
-    let ahead = run.now + AHEAD_MAX_S;
-    let ranges = [(None, Some(run.end)), (Some(ahead.next_up()), None)];
-    let mut more = false;
-    for (start, end) in ranges {
-        more = more || work.through(&waiting.clone().between(start, end), entries_max)?;
-    }
+    let more = work.through(&waiting.between(None, Some(run.end)), entries_max)?;
     work.flush()?;
     // The mark never moves back, though entries below it are taken in.
     let mark = run.start.map_or(f64::NEG_INFINITY, |start| start - RUN_GAP_S);
@@ -102,7 +98,9 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
         }
         self.handled += 1;
         let formatted = match kind.as_deref() {
-            Some("message" | "sensor-data" | "rw-document") => self.format(entry),
+            Some("message" | "sensor-data" | "rw-document") => {
+                format(&mut self.zones, entry.key, entry.metadata, entry.data)
+            }
             _ => Err(Reason::Type),
         };
         match formatted {
@@ -122,13 +120,6 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
         } else {
             self.flush()
         }
-    }
-
-    fn format<'a>(&mut self, entry: &Entry<'a>) -> Result<Formatted<'a>, Reason> {
-        if entry.write_ts > self.run.now + AHEAD_MAX_S {
-            return Err(Reason::WrittenInFuture);
-        }
-        format(&mut self.zones, entry.key, entry.metadata, entry.data)
     }
 
     fn flush(&mut self) -> Result<(), String> {

@@ -201,25 +201,33 @@ fn a_zone_is_needed_of_iphones_and_guessed_for_old_androids_and_for_stats() {
 }
 
 #[test]
-fn an_entry_from_the_future_is_set_aside_and_one_of_tomorrow_waits() {
-    let memory = |write_ts: f64| {
-        Memory::new().with_entry(
+fn an_entry_dated_ahead_of_the_run_waits_however_far_until_a_run_whose_clock_has_come_so_far() {
+    for (ahead_s, waits) in [(3_600.0, 1), (86_400.0 * 365.0 * 10.0, 1), (-4.9, 1), (-5.0, 0), (-6.0, 0)] {
+        let write_ts = NOW + ahead_s;
+        let mut memory = Memory::new().with_entry(
             Area::Usercache,
             &metadata("android", "stats/client_time", write_ts),
             r#"{"ts":1}"#,
-        )
-    };
-    for (write_ts, area) in
-        [(4.1e9, Area::Errors), (NOW + 3_600.0, Area::Usercache), (NOW - 6.0, Area::Timeseries)]
-    {
-        let mut memory = memory(write_ts);
-        memory.run_stage(run, NOW, Outcome::default()).expect("sound");
-        assert_eq!(memory.entries(area).len(), 1, "{write_ts}");
+        );
+        let outcome = memory.run_stage(run, NOW, Outcome::default()).expect("runs");
+        let count = |memory: &Memory, area| memory.entries(area).len();
+        assert_eq!(count(&memory, Area::Usercache), waits, "{ahead_s}");
+        assert_eq!(count(&memory, Area::Timeseries), 1 - waits, "{ahead_s}");
+        assert_eq!(outcome.processed_through, (waits == 0).then_some(write_ts));
+        memory.run_stage(run, write_ts + 5.5, outcome).expect("runs");
+        assert_eq!(count(&memory, Area::Timeseries), 1, "{ahead_s}: its time has come");
+        assert_eq!(count(&memory, Area::Errors), 0, "{ahead_s}");
     }
-    let mut memory = memory(4.1e9);
-    memory.run_stage(run, NOW, Outcome::default()).expect("sound");
-    let reason = &memory.entries(Area::Errors)[0].extra()["error"]["reason"];
-    assert!(reason.as_str().is_some_and(|reason| reason.contains("clock")), "{reason}");
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_judged_only_when_its_time_has_come() {
+    let metadata = metadata("web", "stats/client_time", NOW + 3_600.0);
+    let mut memory = Memory::new().with_entry(Area::Usercache, &metadata, "{}");
+    memory.run_stage(run, NOW, Outcome::default()).expect("runs");
+    assert_eq!(memory.entries(Area::Usercache).len(), 1);
+    memory.run_stage(run, NOW + 3_606.0, Outcome::default()).expect("runs");
+    assert_eq!(memory.entries(Area::Errors).len(), 1);
 }
 
 #[test]

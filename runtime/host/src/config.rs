@@ -415,6 +415,7 @@ impl Config {
             accuracy_filtering: self.pipeline.accuracy_filtering,
             pipeline: pipeline.transpose()?,
             rhythm: self.pipeline.rhythm(),
+            built_s: built_s(),
             ..defaults
         })
     }
@@ -459,6 +460,11 @@ impl Config {
             total_ms: limits.body_total_ms,
         }
     }
+}
+
+/// When this program was built, s since 1970; 0 where nobody knows.
+fn built_s() -> f64 {
+    env!("CELLAR_BUILT_S").parse().unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 
 use crate::cells;
 use crate::config::Config;
-use crate::http::service::epoch_ms;
 use crate::http::{App, Budget, Server};
 use crate::phone::{Code, Native, Phone, PhoneFile, PhoneKeys, pair};
 use crate::port::{PortFront, PortParts};
@@ -213,7 +212,7 @@ async fn pair_phone(
         admin: false,
         recovery: None,
     };
-    let invitation = runtime.open_window(user, wish, epoch_ms())?;
+    let invitation = runtime.open_window(user, wish, runtime.lasting_ms())?;
     let nothing = |what: &str| DemoError::Nothing(what.to_owned());
     let code = QrCode::parse(&invitation.qr).map_err(|_| nothing("the code does not read"))?;
     let keys = PhoneKeys::random(KeyKind::P256).map_err(|_| nothing("there is no randomness"))?;
@@ -224,9 +223,9 @@ async fn pair_phone(
         let _ = show.send(digits.to_string());
     }));
     if let Ok(digits) = shown.await {
-        let claim = runtime.pairing_status(user, epoch_ms())?.and_then(|status| status.claim);
+        let claim = runtime.pairing_status(user, runtime.lasting_ms())?.and_then(|status| status.claim);
         let same = claim.is_some_and(|claim| claim.digits == digits);
-        runtime.answer_pairing(user, invitation.window, same, epoch_ms())?;
+        runtime.answer_pairing(user, invitation.window, same, runtime.lasting_ms())?;
         let file = phone.await.map_err(std::io::Error::other)??;
         return Ok((file, digits));
     }

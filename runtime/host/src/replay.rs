@@ -117,7 +117,7 @@ pub fn run(args: &Args) -> Result<Replayed, ReplayError> {
     for path in &args.inputs {
         let dump = read_dump(path)?;
         let importing = Instant::now();
-        let count = runtime.import(user, &dump, now());
+        let count = runtime.import(user, &dump);
         imported += count.map_err(|source| ReplayError::Dump { path: path.clone(), source })?;
         import_s += importing.elapsed().as_secs_f64();
         let before = process_cpu();

@@ -1,5 +1,8 @@
 //! When one person's stages run next: what has happened goes in, a moment comes out.
 //!
+//! * Moments are seconds of a clock that only goes on, such as the time since the process began: a wall clock that is set
+//!   must neither keep runs back for years nor make all of them due at once. Whatever was told by a wall clock is given
+//!   as a duration.
 //! * Data asks for a run after a pause, so that a phone's batches are read together, but not for longer than a bound:
 //!   a phone that never pauses is served too.
 //! * What a run had to leave, and a run that failed, ask for another by themselves.
@@ -28,7 +31,8 @@ impl Default for Rhythm {
 pub enum Left {
     /// Nothing.
     Nothing,
-    /// Something that was written so late that its time has not come; the earliest such moment, s.
+    /// Something whose time has not come, since it was written at the moment of the run or is dated ahead of it: by how
+    /// much the earliest of it is ahead of the run, s; below 0 where it was written just before.
     Young(f64),
     /// Something of which nobody knows when it can be read.
     Stuck,
@@ -47,7 +51,7 @@ pub enum Event {
     Began,
     /// The run ended, and every stage got through.
     Ended(Left),
-    /// The run failed, or could not begin; the earliest moment for another try, s, where the stage's state says one.
+    /// The run failed, or could not begin; the pause before another try, s, where the stage's state says one.
     Failed(Option<f64>),
 }
 
@@ -95,15 +99,15 @@ impl Agenda {
                 (self.retry_at, self.failures, self.doing) = (None, 0, Doing::Nothing);
                 self.left_due = match left {
                     Left::Nothing => None,
-                    Left::Young(written) => {
-                        Some((written + SETTLING_S).clamp(at + rhythm.quiet_s, at + rhythm.every_s))
+                    Left::Young(ahead_s) => {
+                        Some(at + (ahead_s + SETTLING_S).min(rhythm.every_s).max(rhythm.quiet_s))
                     }
                     Left::Stuck => Some(at + rhythm.every_s),
                 };
             }
-            Event::Failed(retry_at) => {
+            Event::Failed(pause_s) => {
                 self.failures = self.failures.saturating_add(1);
-                self.retry_at = Some(retry_at.unwrap_or(at + pause_after(self.failures)));
+                self.retry_at = Some(at + pause_s.unwrap_or(pause_after(self.failures)));
                 self.doing = Doing::Nothing;
             }
         }
@@ -189,8 +193,8 @@ mod tests {
     fn a_run_comes_back_to_what_it_had_to_leave() {
         use Event::{Began, Ended};
         let ends = |left| due(&[(100.0, Began), (100.0, Ended(left))]);
-        assert_eq!(ends(Left::Young(99.0)), Some(160.0), "not sooner than after a pause");
-        assert_eq!(ends(Left::Young(7_000.0)), Some(7_005.0));
+        assert_eq!(ends(Left::Young(-1.0)), Some(160.0), "not sooner than after a pause");
+        assert_eq!(ends(Left::Young(6_900.0)), Some(7_005.0));
         assert_eq!(ends(Left::Young(1e9)), Some(86_500.0), "a clock that is ahead is looked at once a day");
         assert_eq!(ends(Left::Stuck), Some(86_500.0));
         assert_eq!(ends(Left::Nothing), None);
@@ -199,7 +203,7 @@ mod tests {
     #[test]
     fn a_failed_run_is_tried_when_its_stage_says_and_new_data_does_not_hasten_it() {
         use Event::{Arrived, Began, Ended, Failed};
-        let failed = [(0.0, Arrived), (60.0, Began), (60.0, Failed(Some(300.0))), (70.0, Arrived)];
+        let failed = [(0.0, Arrived), (60.0, Began), (60.0, Failed(Some(240.0))), (70.0, Arrived)];
         assert_eq!(due(&failed), Some(300.0));
         let mut agenda = after(&failed);
         agenda.happened(&RHYTHM, 300.0, Began);

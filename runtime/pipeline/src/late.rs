@@ -1,11 +1,12 @@
 //! Which entries come too late for the stages that should have read them.
 //!
-//! A stage reads from its mark on, so an entry that was written earlier than its mark and arrives now is never read.
-//! The last [`SETTLING_S`] before a mark are no loss that can be told: the reference passes over them as well.
+//! A stage's next window begins at its mark and includes it. So an entry that arrives now is late for the stage if it was
+//! written before the mark, and is read in the next window if it was written at the mark or later. A mark lies
+//! [`SETTLING_S`](crate::SETTLING_S) behind the last entry that the stage has seen: what was written in between and
+//! arrives now is late as well, or it would be read by no run.
 
 use crate::plan::{Late, Plan, StageSpec};
 use crate::rewind::Rewind;
-use crate::state::SETTLING_S;
 
 /// Who must learn of entries of one stream that come late.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl Concerned {
         mark: impl Fn(&str) -> Option<f64>,
         wanted: &mut Rewind,
     ) {
-        let is_late = |stage: &str| mark(stage).is_some_and(|mark| write_ts < mark - SETTLING_S);
+        let is_late = |stage: &str| mark(stage).is_some_and(|mark| write_ts < mark);
         match self {
             Self::Nobody => {}
             Self::Each(stages) => {
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_late_when_it_is_behind_the_mark_by_more_than_the_fuzz() {
+    fn an_entry_is_late_when_it_was_written_before_the_mark_and_not_when_at_the_mark() {
         let everything = Concerned::Everything { stage: "TRIPS".to_owned() };
         let from = |write_ts: f64, position: f64, mark| {
             let mut wanted = Rewind::default();
@@ -120,8 +121,9 @@ mod tests {
             wanted.from
         };
         assert_eq!(from(100.0, 99.0, None), None);
-        assert_eq!(from(100.0, 99.0, Some(105.0)), None, "within the fuzz");
-        assert_eq!(from(100.0, 99.0, Some(105.001)), Some(99.0));
+        assert_eq!(from(100.0, 99.0, Some(100.0)), None, "the next window begins with it");
+        assert_eq!(from(100.0, 99.0, Some(100.0_f64.next_up())), Some(99.0));
+        assert_eq!(from(100.0, 99.0, Some(104.9)), Some(99.0), "behind the last entry seen, before the mark");
         assert_eq!(from(100.0, f64::NAN, Some(200.0)), Some(100.0));
         assert_eq!(from(f64::NAN, 99.0, Some(200.0)), None);
     }

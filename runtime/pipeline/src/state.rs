@@ -59,6 +59,13 @@ impl StageState {
         }
     }
 
+    /// The same, but the next window begins no later than at `unread`, s: an entry that was there and lay behind the end
+    /// of this one.
+    #[must_use]
+    pub fn up_to(self, unread: f64) -> Self {
+        Self { last_processed_ts: self.last_processed_ts.map(|mark| mark.min(unread)), ..self }
+    }
+
     /// The state after a run at `now` that failed: the same window is tried again.
     #[must_use]
     pub fn failed(&self, now: f64, reason: String) -> Self {
@@ -88,6 +95,14 @@ mod tests {
         assert_eq!(state.last_processed_ts, Some(905.5));
         assert_eq!(state.last_ts_run, Some(995.0));
         assert_eq!(state.window(2_000.0), Window { start: Some(905.5), end: 1_995.0 });
+    }
+
+    #[test]
+    fn a_mark_does_not_pass_an_entry_that_was_too_young_for_the_window() {
+        let state = StageState::default().done(1_000.0, Some(994.0));
+        assert_eq!(state.clone().up_to(997.0).last_processed_ts, Some(997.0));
+        assert_eq!(state.clone().up_to(999.5).last_processed_ts, state.last_processed_ts);
+        assert_eq!(StageState::default().up_to(997.0).last_processed_ts, None);
     }
 
     #[test]

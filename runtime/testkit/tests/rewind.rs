@@ -102,7 +102,7 @@ fn a_late_import_is_in_the_diary_as_if_it_had_come_in_time() {
     }
     let user = after(&world, &[&[0, 2]]);
     let now = noon_after(5);
-    world.runtime.import(user, serde_json::to_vec(&raw).expect("JSON").as_slice(), now).expect("imported");
+    world.runtime.import(user, serde_json::to_vec(&raw).expect("JSON").as_slice()).expect("imported");
     let status = world.runtime.pipeline_status(user).expect("a status");
     let from = status.rewind.expect("late entries ask for a rewind").wanted.from.expect("from when on");
     assert!((midnight(1)..midnight(2)).contains(&from), "{from}");
@@ -152,9 +152,9 @@ fn a_forgotten_day_was_never_there() {
         let user = after(&world, &[&[0, 1, 2, 3]]);
         let span = midnight(forgotten)..=midnight(forgotten + 1).next_down();
         let now = noon_after(5);
-        let removed = world.runtime.forget(user, span.clone(), &[], now).expect("forgotten");
+        let removed = world.runtime.forget(user, span.clone(), &[]).expect("forgotten");
         assert_eq!(removed, day(forgotten).len() as u64, "day {forgotten}");
-        assert_eq!(world.runtime.forget(user, span, &[], now).expect("forgotten"), 0);
+        assert_eq!(world.runtime.forget(user, span, &[]).expect("forgotten"), 0);
         assert!(world.runtime.pending(user).is_some());
         assert_eq!(rewinds(&world, user, now + 60.0), 1);
         let others: Vec<_> = (0..4).filter(|number| *number != forgotten).collect();
@@ -170,10 +170,10 @@ fn what_waits_in_the_usercache_is_forgotten_too_and_other_streams_stay() {
     world.put(user, &day(0), now);
     let battery = ["background/battery".to_owned()];
     let span = || midnight(0)..=midnight(1);
-    let first = world.runtime.forget(user, span(), &battery, now).expect("forgotten");
+    let first = world.runtime.forget(user, span(), &battery).expect("forgotten");
     assert!(first > 0 && first < day(0).len() as u64, "{first}");
     assert!(world.entries(user, &["background/battery"]).is_empty());
-    let rest = world.runtime.forget(user, span(), &["*/*".to_owned()], now).expect("forgotten");
+    let rest = world.runtime.forget(user, span(), &["*/*".to_owned()]).expect("forgotten");
     assert_eq!(first + rest, day(0).len() as u64);
     assert_eq!(world.runtime.pipeline_status(user).expect("a status").rewind, None, "nothing was made of it");
     assert!(world.canonical(user).is_empty());
@@ -187,11 +187,11 @@ fn a_reset_from_any_moment_makes_the_same_diary_again() {
     for step in 0..10 {
         let from = midnight(0) + 4.0 * 86_400.0 * f64::from(step) / 9.0 - 3_600.0;
         let now = noon_after(5) + 60.0 * f64::from(step);
-        world.runtime.rewind(user, from, now).expect("reset");
+        world.runtime.rewind(user, from).expect("reset");
         assert_eq!(rewinds(&world, user, now), 1);
         assert_same(&world, user, want, &format!("from {from}"));
     }
-    world.runtime.reset_pipeline(user, noon_after(6)).expect("reset");
+    world.runtime.reset_pipeline(user).expect("reset");
     world.pipeline(user, noon_after(6));
     assert_same(&world, user, want, "from the beginning");
 }
@@ -200,7 +200,7 @@ fn a_reset_from_any_moment_makes_the_same_diary_again() {
 fn a_rewind_that_is_wanted_survives_a_restart() {
     let world = World::start();
     let user = after(&world, &[&[0, 1]]);
-    world.runtime.rewind(user, midnight(1), noon_after(5)).expect("reset");
+    world.runtime.rewind(user, midnight(1)).expect("reset");
     let world = world.restart(|_| {});
     let status = world.runtime.pipeline_status(user).expect("a status");
     assert_eq!(status.rewind.and_then(|rewind| rewind.wanted.from), Some(midnight(1)));

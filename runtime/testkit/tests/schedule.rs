@@ -51,7 +51,7 @@ fn a_run_that_a_stop_of_the_host_cut_off_follows_at_the_next_start() {
     let (ada, idle) = (world.person("Ada"), world.person("idle"));
     world.put(ada, &day(1), NOW);
     assert_eq!(world.runtime.pending(ada), None, "a call alone asks for nothing: the host tells of arrivals");
-    world.runtime.data_arrived(ada, NOW);
+    world.runtime.data_arrived(ada);
     let pending = Some(Pending { running: false, due: None });
     assert_eq!(world.runtime.pending(ada), pending);
 
@@ -96,10 +96,10 @@ fn a_run_that_was_done_by_hand_leaves_nothing_pending_and_an_arrival_does_again(
     let world = World::start();
     let ada = world.person("Ada");
     world.put(ada, &day(1), NOW);
-    world.runtime.data_arrived(ada, NOW);
+    world.runtime.data_arrived(ada);
     world.pipeline(ada, NOW);
     assert_eq!(world.runtime.pending(ada), None);
-    world.block_on(world.runtime.note_arrival(ada, NOW + 1.0));
+    world.block_on(world.runtime.note_arrival(ada));
     assert!(world.runtime.pending(ada).is_some());
     let world = world.restart(|_| {});
     assert!(world.runtime.pending(ada).is_some());
@@ -124,7 +124,7 @@ fn many_people_who_put_are_all_served() {
     let people: Vec<_> = (0..20).map(|number| world.person(&format!("person {number}"))).collect();
     for user in &people {
         world.put(*user, &entries, NOW);
-        world.runtime.data_arrived(*user, NOW);
+        world.runtime.data_arrived(*user);
     }
     keep_schedule_until_done(&world, &people);
     let first = trips(&world, people[0]);
@@ -155,7 +155,7 @@ fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
         for user in [victim, neighbour] {
             world.put(user, &day(3), NOW);
         }
-        world.runtime.import(victim, misdeed(deed, NOW - 60.0).as_bytes(), NOW).expect("imported");
+        world.runtime.import(victim, misdeed(deed, NOW - 60.0).as_bytes()).expect("imported");
         for attempt in 1..=2 {
             let report = world.runtime.run_pipeline(victim, NOW).expect("a run");
             let failed = report.failed().expect("a failure");
@@ -178,7 +178,7 @@ fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
         world.pipeline(neighbour, NOW);
         assert!(trips(&world, neighbour) > 0, "{deed}");
         // The cause is gone, and so is the failure.
-        world.runtime.import(victim, misdeed("ok", NOW - 50.0).as_bytes(), NOW).expect("imported");
+        world.runtime.import(victim, misdeed("ok", NOW - 50.0).as_bytes()).expect("imported");
         world.pipeline(victim, NOW + 100.0);
         assert_eq!(trips(&world, victim), trips(&world, neighbour), "{deed}");
         assert!(status(&world, victim).stages.iter().all(|stage| stage.state.failure.is_none()));

@@ -45,7 +45,7 @@ const ENTRIES_PER_COMMIT: usize = 20_000;
 impl Runtime {
     /// Takes in the entries of a dump, straight into the timeseries. Entries that stages have gone past are made part
     /// of what is made anew. Answers how many there were.
-    pub fn import(&self, user: UserId, dump: &[u8], now: f64) -> Result<usize, DumpError> {
+    pub fn import(&self, user: UserId, dump: &[u8]) -> Result<usize, DumpError> {
         let entries: Vec<&RawValue> = serde_json::from_slice(dump)?;
         let sound = entries
             .iter()
@@ -63,7 +63,7 @@ impl Runtime {
             late::judge(self, &person.store.snapshot_ahead(), 0, &mut batch)?;
             person.commit(batch).map_err(CallError::Commit)?;
         }
-        self.data_arrived(user, now);
+        self.data_arrived(user);
         // So much at once is what settled blocks are for; otherwise the next run would find the work waiting.
         settle_all(&person).map_err(CallError::Commit)?;
         Ok(sound.len())

@@ -28,13 +28,7 @@ impl Runtime {
     ///
     /// Every commit is consistent: what it removes and that it is to be made anew without it stand together. A call
     /// that breaks off is repeated. Answers how many entries were removed.
-    pub fn forget(
-        &self,
-        user: UserId,
-        span: RangeInclusive<f64>,
-        keys: &[String],
-        now: f64,
-    ) -> Result<u64, CallError> {
+    pub fn forget(&self, user: UserId, span: RangeInclusive<f64>, keys: &[String]) -> Result<u64, CallError> {
         let person = self.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut removed = 0;
@@ -51,7 +45,7 @@ impl Runtime {
             rewind::scrub(&person)?;
         }
         if rewind::read(&person.store.snapshot_ahead())?.is_some() {
-            self.timetable.note(self.people(), user, now, Event::RewindWanted);
+            self.timetable.note(self.people(), user, Event::RewindWanted);
         }
         Ok(removed)
     }

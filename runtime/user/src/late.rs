@@ -1,10 +1,13 @@
 //! Entries that come too late for stages that have gone past them: told from what a commit adds, never by looking
 //! through what is there.
 
+use std::ops::ControlFlow;
+
 use runtime_pipeline::{Concerned, Rewind};
 use runtime_store::{Batch, Snapshot};
-use runtime_types::{Area, StreamKey, TimeField};
+use runtime_types::{Area, Query, StreamKey, TimeField};
 
+use crate::catalogue::Cell;
 use crate::error::CallError;
 use crate::rewind;
 use crate::runtime::Runtime;
@@ -29,6 +32,42 @@ pub(crate) fn concerned(runtime: &Runtime, before: usize, key: &StreamKey) -> Co
             cell.manifest.reads.iter().any(|pattern| pattern.covers(Area::Timeseries, key))
         })
     })
+}
+
+/// When the first entry was written that a stage would go past unread: it is in the store, but was written behind the
+/// `end` of the stage's window and before the new `mark`. So it is where the last entry read was written a moment before
+/// the end, and a younger one was imported.
+pub(crate) fn first_unread(
+    snapshot: &Snapshot,
+    cell: &Cell,
+    end: f64,
+    mark: f64,
+) -> Result<Option<f64>, CallError> {
+    if mark <= end {
+        return Ok(None);
+    }
+    let reads = |key: &StreamKey| {
+        !is_made(key) && cell.manifest.reads.iter().any(|pattern| pattern.covers(Area::Timeseries, key))
+    };
+    let streams = snapshot.streams().into_iter().map(|(stream, _)| stream);
+    let keys: Vec<_> = streams
+        .filter(|stream| stream.area == Area::Timeseries && reads(&stream.key))
+        .map(|stream| stream.key)
+        .collect();
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let (start, end) = (end.next_up(), mark.next_down());
+    let field = TimeField::WriteTs;
+    let young = Query { keys, field, start, end, ..Query::everything(Area::Timeseries) };
+    let mut first = None;
+    let mut cursor = snapshot.find(&young).map_err(CallError::Read)?;
+    let visited = cursor.visit(&mut |row| {
+        first = Some(row.write_ts);
+        ControlFlow::Break(())
+    });
+    visited.map_err(CallError::Read)?;
+    Ok(first)
 }
 
 /// One stream of a commit: who is concerned, and the marks that count.

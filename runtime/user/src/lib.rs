@@ -33,7 +33,9 @@ mod stamp;
 mod status;
 mod timetable;
 mod types;
+mod waiting;
 
+pub use clock::{HostClock, SystemClock};
 pub use dump::DumpError;
 pub use error::{CallError, PipelineError, StartError};
 pub use exchange::{Answer, Body, Broken, Call};
@@ -56,6 +58,7 @@ pub use stamp::Stamp;
 pub use status::{PipelineStatus, RewindStatus, StageStatus};
 pub use timetable::Pending;
 pub use types::{BadType, KnownType, Types};
+pub use waiting::{WaitReason, Waiting};
 
 /// An error with all its causes in one line, for a log.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -230,24 +230,24 @@ fn each(
 impl Runtime {
     /// Forgets what the stages after the usercache have made and remember, so that the next run makes it anew from
     /// the raw entries. Answers how many entries were removed.
-    pub fn reset_pipeline(&self, user: UserId, now: f64) -> Result<u64, CallError> {
+    pub fn reset_pipeline(&self, user: UserId) -> Result<u64, CallError> {
         let person = self.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
         let removed = make_all_anew(self, &person.store.snapshot_ahead(), &mut batch)?;
         person.commit(batch).map_err(CallError::Commit)?;
-        self.timetable.note(self.people(), user, now, Event::RewindWanted);
+        self.timetable.note(self.people(), user, Event::RewindWanted);
         Ok(removed)
     }
 
     /// Lets the next run make everything anew that depended on entries from `from` on, s. Durable when it returns.
-    pub fn rewind(&self, user: UserId, from: f64, now: f64) -> Result<(), CallError> {
+    pub fn rewind(&self, user: UserId, from: f64) -> Result<(), CallError> {
         let person = self.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
         want(&person.store.snapshot_ahead(), &mut batch, &Rewind::to(from))?;
         person.commit(batch).map_err(CallError::Commit)?;
-        self.timetable.note(self.people(), user, now, Event::RewindWanted);
+        self.timetable.note(self.people(), user, Event::RewindWanted);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use runtime_pipeline::{Left, Plan, StageSpec};
 use runtime_sandbox::{CellHost, Outcome, PoolSettings, Run, Sandbox, SandboxSettings, WorkerPool};
@@ -11,6 +11,7 @@ use runtime_store::{Options, Store, Unattended};
 use runtime_types::UserId;
 
 use crate::catalogue::{BuiltIn, Catalogue, Cell};
+use crate::clock::Time;
 use crate::endpoint;
 use crate::error::{CallError, StartError};
 use crate::exchange::{Answer, Call};
@@ -33,7 +34,7 @@ pub struct Runtime {
     plan: Plan,
     pub(crate) keys: Unattended,
     pub(crate) owners: Owners,
-    started: Instant,
+    pub(crate) time: Time,
     sandbox: Arc<Sandbox>,
     pub(crate) endpoints: WorkerPool,
     stages: WorkerPool,
@@ -52,6 +53,7 @@ impl Runtime {
     /// Starts a runtime over a data folder; creates what is missing.
     pub fn open(settings: Settings, built_in: &[BuiltIn]) -> Result<Arc<Self>, StartError> {
         files::create_folder(&settings.data)?;
+        let time = Time::open(&settings.data, &*settings.clock, settings.built_s);
         let people = People::open(&settings.data)?;
         let keys = Unattended::open_or_create(&settings.data.join("host.key")).map_err(StartError::Key)?;
         let sandbox = Sandbox::start(SandboxSettings { slots: settings.slots })?;
@@ -70,22 +72,25 @@ impl Runtime {
         }
         let endpoints = WorkerPool::start(PoolSettings::endpoints(settings.endpoint_threads))?;
         let stages = WorkerPool::start(PoolSettings::stages(settings.stage_threads))?;
-        let owners = Owners::open(&people)?;
-        let (timetable, awake) = (Timetable::open(settings.rhythm, &people), Mutex::default());
-        Ok(Arc::new(Self {
+        let owners = Owners::open(&people, time.started_ms())?;
+        let timetable = Timetable::open(settings.rhythm, &people, Arc::clone(&settings.clock));
+        let awake = Mutex::default();
+        let runtime = Arc::new(Self {
             settings,
             people,
             catalogue,
             plan,
             keys,
             owners,
-            started: Instant::now(),
+            time,
             sandbox,
             endpoints,
             stages,
             timetable,
             awake,
-        }))
+        });
+        runtime.look_at_clock();
+        Ok(runtime)
     }
 
     /// How it was started.
@@ -156,11 +161,6 @@ impl Runtime {
         }
     }
 
-    /// Milliseconds since this runtime started: a clock that nobody sets.
-    pub(crate) fn clock_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
     pub(crate) fn store_folder(&self, user: UserId) -> PathBuf {
         self.people.folder(user).join("store")
     }
@@ -226,7 +226,7 @@ impl Runtime {
             }
             Ok(person) => {
                 let _one_at_a_time = lock(&person.pipeline);
-                self.timetable.began(user, now);
+                self.timetable.began(user);
                 let ended = self.run_stages(&person, now);
                 self.ended(user, now, &ended);
                 ended
@@ -239,7 +239,7 @@ impl Runtime {
         let report = stage::run_pipeline(self, person, now);
         // Whatever ended it: what the stages before did is kept.
         let (kept, keeping) = Spent::on(|| person.settle());
-        let report = PipelineReport { keeping, ..report? };
+        let report = PipelineReport { keeping, clock_doubt: self.clock_doubt(), ..report? };
         kept.map_err(CallError::Commit)?;
         let left = timetable::left(&person.store.snapshot(), now)?;
         Ok((report, left))
@@ -270,7 +270,7 @@ impl Runtime {
     ) -> Result<Result<Duration, String>, CallError> {
         let person = self.person(user)?;
         let Rehearsal { cell, host, run } = stage::rehearsal(self, &person, stage, now)?;
-        let started = Instant::now();
+        let started = std::time::Instant::now();
         let ended = match natively {
             Some(stage) => stage(host, run).map(drop),
             None => cell
@@ -355,6 +355,7 @@ impl Runtime {
     pub fn shutdown(&self) {
         self.endpoints.shutdown();
         self.stages.shutdown();
+        self.keep_time_at_the_end();
         let users: Vec<_> = lock(&self.awake).keys().copied().collect();
         for user in users {
             self.put_to_sleep(user);

@@ -1,9 +1,12 @@
 //! How a runtime is sized and where its data lies.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use runtime_pipeline::Rhythm;
 use runtime_store::EngineKind;
+
+use crate::clock::{HostClock, SystemClock};
 
 /// How a runtime is sized and where its data lies.
 #[derive(Debug, Clone)]
@@ -37,6 +40,10 @@ pub struct Settings {
     pub pipeline: Option<String>,
     /// How soon runs of the pipeline follow what asks for them.
     pub rhythm: Rhythm,
+    /// The machine's clocks.
+    pub clock: Arc<dyn HostClock>,
+    /// When the program was built, s since 1970: a clock that is set to an earlier time is wrong. 0: not known.
+    pub built_s: f64,
     /// Whether cells for tests are reachable.
     pub test_cells: bool,
     /// How stores are opened in place of files in people's folders, for tests that break them.
@@ -81,6 +88,8 @@ impl Settings {
             accuracy_filtering: false,
             pipeline: None,
             rhythm: Rhythm::default(),
+            clock: Arc::new(SystemClock),
+            built_s: 0.0,
             test_cells: false,
             #[cfg(feature = "testing")]
             stores: None,

@@ -14,7 +14,7 @@ use crate::error::CallError;
 use crate::person::Person;
 use crate::reach::{Effects, Reach, lock};
 use crate::runtime::Runtime;
-use crate::{late, rewind};
+use crate::{late, rewind, waiting};
 
 /// A stage that asks to be run again more often than this in one go is stuck, not busy.
 const RUNS_MAX: u32 = 10_000;
@@ -112,6 +112,9 @@ pub struct PipelineReport {
     pub stages: Vec<StageReport>,
     /// Putting on disk what they left, and rewriting old blocks.
     pub keeping: Spent,
+    /// Why the host's clock was not believed, in words, where it was not: a run by hand does not wait for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_doubt: Option<String>,
 }
 
 impl PipelineReport {
@@ -165,6 +168,7 @@ pub(crate) fn run_pipeline(
     now: f64,
 ) -> Result<PipelineReport, CallError> {
     let mut report = PipelineReport::default();
+    waiting::put_back(person)?;
     for (index, spec) in runtime.plan().stages().iter().enumerate() {
         report.rewinds.extend(rewind::take_back(runtime, person, now)?);
         if !report.succeeded() {
@@ -293,7 +297,14 @@ fn run_once(
     let mut batch = effects.batch;
     report.entries_written += batch.rows();
     late::judge(runtime, &snapshot, index + 1, &mut batch)?;
-    let state = before.done(now, outcome.processed_through);
+    let mut state = before.done(now, outcome.processed_through);
+    // Only where the stage says what is to happen with entries that it has not read; in the midst of a back-log its
+    // memory and its mark belong together.
+    if let (Some(mark), Some(_), false) = (state.last_processed_ts, spec.late, outcome.more)
+        && let Some(unread) = late::first_unread(&snapshot, cell, end, mark)?
+    {
+        state = state.up_to(unread);
+    }
     report.last_processed_ts = state.last_processed_ts;
     put_state(&mut batch, &spec.name, &state);
     if outcome.state != memory {

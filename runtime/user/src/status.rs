@@ -9,6 +9,7 @@ use crate::rewind;
 use crate::runtime::Runtime;
 use crate::stage::read_state;
 use crate::timetable::Pending;
+use crate::waiting::{self, Waiting};
 
 /// One stage of the list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,6 +45,10 @@ pub struct PipelineStatus {
     pub rewind: Option<RewindStatus>,
     /// Whether something asks for a run, and when it is due.
     pub pending: Option<Pending>,
+    /// What phones have put and no run has taken in yet.
+    pub waiting: Vec<Waiting>,
+    /// Why the host's clock is not believed, in words, where it is not: runs wait for it.
+    pub clock_doubt: Option<String>,
 }
 
 impl Runtime {
@@ -58,6 +63,8 @@ impl Runtime {
         let stages = stages.collect::<Result<_, CallError>>()?;
         let rewind = rewind::read(&snapshot)?;
         let rewind = rewind.map(|wanted| RewindStatus { retry_at: wanted.retry_at(), wanted });
-        Ok(PipelineStatus { stages, rewind, pending: self.pending(user) })
+        let (pending, clock_doubt) = (self.pending(user), self.clock_doubt());
+        let waiting = waiting::waiting(&snapshot, self.settings().clock.wall_s())?;
+        Ok(PipelineStatus { stages, rewind, pending, waiting, clock_doubt })
     }
 }

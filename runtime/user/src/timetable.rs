@@ -4,6 +4,9 @@
 //! a put is answered, but not synced: a crash of the host leaves it, and a power cut may take it back if it comes
 //! within seconds; then the next put makes it again. It costs a put nothing but the first after a run.
 //!
+//! Moments are seconds of the host's steady clock: a wall clock that is set neither delays nor hastens what is due. No run
+//! starts while the wall clock is not believed.
+//!
 //! * Invariants: whoever has an agenda that asks for a run has the mark; the mark goes when a run has covered
 //!   everything that asked for it.
 //! * Not here: when a run is due (`runtime/pipeline`), running it (`crate::stage`).
@@ -22,6 +25,7 @@ use runtime_store::Snapshot;
 use runtime_types::{Area, Query, TimeField, UserId};
 use tokio::sync::Notify;
 
+use crate::clock::HostClock;
 use crate::error::CallError;
 use crate::people::People;
 use crate::runtime::Runtime;
@@ -30,15 +34,19 @@ use crate::stage::PipelineReport;
 /// The mark's name in a person's folder.
 const PENDING: &str = "pending";
 
-/// The longest sleep of the schedule's keeper, s: a clock that is set back must not stop it for longer.
-const SLEEP_MAX_S: f64 = 3_600.0;
+/// The longest sleep of the schedule's keeper, s: its timer stands still while the machine is suspended.
+const SLEEP_MAX_S: f64 = 60.0;
+
+/// Between two looks at a clock that is not believed.
+const CLOCK_PAUSE: Duration = Duration::from_secs(5);
 
 /// Whose pipeline is due.
 pub(crate) struct Timetable {
     schedule: Mutex<Schedule<UserId>>,
     /// Who has the mark on disk. Held while a mark is made or removed, and taken before `schedule`.
     marked: Mutex<HashSet<UserId>>,
-    changed: Notify,
+    pub(crate) changed: Notify,
+    clock: Arc<dyn HostClock>,
     /// Whether somebody starts the runs that are due.
     kept: AtomicBool,
 }
@@ -60,30 +68,31 @@ fn remove(path: &Path) -> io::Result<()> {
 
 impl Timetable {
     /// Reads everybody's mark: a look at one name each.
-    pub fn open(rhythm: Rhythm, people: &People) -> Self {
+    pub fn open(rhythm: Rhythm, people: &People, clock: Arc<dyn HostClock>) -> Self {
         let has_mark = |user: &UserId| people.folder(*user).join(PENDING).exists();
         Self {
             schedule: Mutex::new(Schedule::new(rhythm)),
             marked: Mutex::new(people.users().into_iter().filter(has_mark).collect()),
             changed: Notify::new(),
+            clock,
             kept: AtomicBool::new(false),
         }
     }
 
     /// Takes note of what happened to somebody; the mark is not touched.
-    fn happened(&self, user: UserId, at: f64, event: Event) {
-        lock(&self.schedule).happened(user, at, event);
+    fn happened(&self, user: UserId, event: Event) {
+        lock(&self.schedule).happened(user, self.clock.steady_s(), event);
         self.changed.notify_one();
     }
 
     /// A run begins and will read all that has arrived before.
-    pub fn began(&self, user: UserId, at: f64) {
-        self.happened(user, at, Event::Began);
+    pub fn began(&self, user: UserId) {
+        self.happened(user, Event::Began);
     }
 
     /// Takes note of what happened to somebody and makes or removes the mark accordingly.
-    pub fn note(&self, people: &People, user: UserId, at: f64, event: Event) {
-        self.happened(user, at, event);
+    pub fn note(&self, people: &People, user: UserId, event: Event) {
+        self.happened(user, event);
         self.mark(people.folder(user).join(PENDING), user);
     }
 
@@ -119,28 +128,29 @@ impl Timetable {
 pub struct Pending {
     /// Whether a run is queued or under way.
     pub running: bool,
-    /// When the next run is due, s; `None` where none is, or nobody keeps the schedule now.
+    /// When the next run is due, s since 1970 by the wall clock as it is now; `None` where none is, or nobody keeps the
+    /// schedule now.
     pub due: Option<f64>,
 }
 
 impl Runtime {
     /// Takes note that new data of a person is on disk, so that a run follows, here or after a restart. May wait for
     /// the disk.
-    pub fn data_arrived(&self, user: UserId, now: f64) {
-        self.timetable.note(self.people(), user, now, Event::Arrived);
+    pub fn data_arrived(&self, user: UserId) {
+        self.timetable.note(self.people(), user, Event::Arrived);
     }
 
     /// As [`Self::data_arrived`], without holding the calling thread up.
-    pub async fn note_arrival(self: &Arc<Self>, user: UserId, now: f64) {
+    pub async fn note_arrival(self: &Arc<Self>, user: UserId) {
         if self.timetable.is_marked(user) {
-            self.timetable.happened(user, now, Event::Arrived);
+            self.timetable.happened(user, Event::Arrived);
             // The run that covered what had arrived before may have ended in between, and taken the mark with it.
             if self.timetable.is_marked(user) {
                 return;
             }
         }
         let shared = Arc::clone(self);
-        let noted = tokio::task::spawn_blocking(move || shared.data_arrived(user, now)).await;
+        let noted = tokio::task::spawn_blocking(move || shared.data_arrived(user)).await;
         if let Err(error) = noted {
             tracing::error!(%error, "an arrival was not noted");
         }
@@ -151,7 +161,9 @@ impl Runtime {
         let schedule = lock(&self.timetable.schedule);
         let kept = self.timetable.kept.load(Ordering::Relaxed);
         if let Some(agenda) = schedule.agenda(user) {
+            let clock = &self.timetable.clock;
             let due = agenda.due(schedule.rhythm()).filter(|_| kept);
+            let due = due.map(|due| clock.wall_s() + (due - clock.steady_s()));
             return Some(Pending { running: agenda.is_busy(), due });
         }
         drop(schedule);
@@ -159,35 +171,41 @@ impl Runtime {
     }
 
     /// Starts the runs that are due, for ever: many people's at once, bounded by the threads for stages, one at a time
-    /// for a person. Begins with whoever was left pending by an earlier process.
-    pub async fn keep_schedule(self: &Arc<Self>, clock: impl Fn() -> f64 + Send + Sync) {
+    /// for a person. Begins with whoever was left pending by an earlier process. `now` tells a run its moment, s since
+    /// 1970; no run starts while the host's clock is not believed.
+    pub async fn keep_schedule(self: &Arc<Self>, now: impl Fn() -> f64 + Send + Sync) {
         self.timetable.kept.store(true, Ordering::Relaxed);
         let left: Vec<_> = lock(&self.timetable.marked).iter().copied().collect();
         for user in left {
-            self.timetable.happened(user, clock(), Event::Arrived);
+            self.timetable.happened(user, Event::Arrived);
         }
         // One waits at each thread, so that none is idle between two runs.
         let busy_max = 2 * self.settings().stage_threads.max(1);
         loop {
+            if self.look_at_clock().is_some() {
+                self.changed_or_after(CLOCK_PAUSE).await;
+                continue;
+            }
+            let at = self.timetable.clock.steady_s();
             let (started, next) = {
                 let mut schedule = lock(&self.timetable.schedule);
-                let started = schedule.start_next(clock(), busy_max);
+                let started = schedule.start_next(at, busy_max);
                 (started, schedule.next_start(busy_max))
             };
             if let Some(user) = started {
-                let (shared, now) = (Arc::clone(self), clock());
+                let (shared, now) = (Arc::clone(self), now());
                 tokio::spawn(async move { shared.run_due(user, now).await });
                 continue;
             }
-            let Some(next) = next else {
-                self.timetable.changed.notified().await;
-                continue;
-            };
-            let pause = Duration::from_secs_f64((next - clock()).clamp(0.0, SLEEP_MAX_S));
-            tokio::select! {
-                () = self.timetable.changed.notified() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
+            let pause_s = next.map_or(SLEEP_MAX_S, |next| (next - at).clamp(0.0, SLEEP_MAX_S));
+            self.changed_or_after(Duration::from_secs_f64(pause_s)).await;
+        }
+    }
+
+    async fn changed_or_after(&self, pause: Duration) {
+        tokio::select! {
+            () = self.timetable.changed.notified() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 
@@ -204,7 +222,7 @@ impl Runtime {
             Err(error) => {
                 if matches!(error, CallError::Overloaded(_) | CallError::Lost) {
                     // The run has not begun, or did not live to tell.
-                    self.timetable.happened(user, now, Event::Failed(None));
+                    self.timetable.happened(user, Event::Failed(None));
                 }
                 tracing::error!(user = %who, code = error.code(), error = %crate::chain(&error), "pipeline not run");
             }
@@ -221,11 +239,11 @@ impl Runtime {
             }
             Err(_) => Event::Failed(None),
             Ok((report, left)) => match report.failed() {
-                Some(stage) => Event::Failed(stage.retry_at),
+                Some(stage) => Event::Failed(stage.retry_at.map(|retry_at| retry_at - now)),
                 None => Event::Ended(*left),
             },
         };
-        self.timetable.note(self.people(), user, now, event);
+        self.timetable.note(self.people(), user, event);
     }
 }
 
@@ -245,5 +263,5 @@ pub(crate) fn left(snapshot: &Snapshot, now: f64) -> Result<Left, CallError> {
         std::ops::ControlFlow::Break(())
     });
     visited.map_err(CallError::Read)?;
-    Ok(earliest.map_or(Left::Stuck, Left::Young))
+    Ok(earliest.map_or(Left::Stuck, |written| Left::Young(written - now)))
 }

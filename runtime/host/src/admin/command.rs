@@ -177,7 +177,7 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
                 runtime.look_again(id);
                 runtime.put_to_sleep(id);
             } else if runtime.pending(id).is_some() {
-                runtime.data_arrived(id, now());
+                runtime.data_arrived(id);
             }
             Ok(json!({ "id": id.dashed(), "suspended": suspended }))
         }
@@ -212,17 +212,17 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
         }
         Command::PipelineReset { user, from: None } => {
             let id = find(runtime, &user)?;
-            let removed = runtime.reset_pipeline(id, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            let removed = runtime.reset_pipeline(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
             Ok(json!({ "id": id.dashed(), "from": null, "removed": removed }))
         }
         Command::PipelineReset { user, from: Some(from) } => {
             let id = find(runtime, &user)?;
-            runtime.rewind(id, from, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            runtime.rewind(id, from).map_err(|error| Failure::of(&error, SEE_LOG))?;
             Ok(json!({ "id": id.dashed(), "from": from }))
         }
         Command::Forget { user, from, to, keys } => {
             let id = find(runtime, &user)?;
-            let removed = runtime.forget(id, from..=to, &keys, now());
+            let removed = runtime.forget(id, from..=to, &keys);
             let removed = removed.map_err(|error| {
                 Failure::of(
                     &error,

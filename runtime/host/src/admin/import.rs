@@ -36,7 +36,7 @@ pub(super) fn import(
         (true, None) => import_export(runtime, door, &text),
         (true, Some(_)) => Err(Failure::new("an export is a person of its own", "leave out --into")),
         (false, Some(user)) => {
-            let count = runtime.import(user, text.as_bytes(), now());
+            let count = runtime.import(user, text.as_bytes());
             let count = count.map_err(|error| Failure::of(&error, IS_IT))?;
             Ok(json!({ "id": user.dashed(), "entries": { "timeseries": count } }))
         }
@@ -200,7 +200,7 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<Value, 
     }
     commit(batch)?;
     // Whether the stages had come to all of it where it was exported, nobody knows.
-    runtime.data_arrived(user, now());
+    runtime.data_arrived(user);
     Ok(counts)
 }
 

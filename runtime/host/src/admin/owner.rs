@@ -140,7 +140,7 @@ fn failed(error: OwnerError) -> Failure {
 
 /// Does one command. Blocks on the disk.
 pub(super) fn execute(runtime: &Runtime, door: &Door, command: OwnerCommand) -> Result<Value, Failure> {
-    let now_ms = epoch_ms();
+    let now_ms = runtime.lasting_ms();
     match command {
         OwnerCommand::PairOpen { user, lifetime_ms, typed, admin, recovery } => {
             let user = find(runtime, &user)?;
@@ -158,7 +158,7 @@ pub(super) fn execute(runtime: &Runtime, door: &Door, command: OwnerCommand) -> 
                 "qr": invitation.qr.as_str(),
                 "code": invitation.typed.as_ref().map(|code| code.as_str()),
                 "address": door.address,
-                "until_ms": invitation.until_ms,
+                "until_ms": runtime.shown_ms(invitation.until_ms),
             }))
         }
         OwnerCommand::PairStatus { user } => {
@@ -180,7 +180,7 @@ pub(super) fn execute(runtime: &Runtime, door: &Door, command: OwnerCommand) -> 
         OwnerCommand::DeviceRevoke { user, device } => {
             let user = find(runtime, &user)?;
             let device = find_device(runtime, user, &device)?;
-            runtime.revoke_device(user, device, now_ms).map_err(failed)?;
+            runtime.revoke_device(user, device, epoch_ms()).map_err(failed)?;
             Ok(json!({ "device": device.to_string(), "revoked": true }))
         }
         OwnerCommand::DeviceRelabel { user, device } => {
@@ -205,7 +205,9 @@ pub(super) fn execute(runtime: &Runtime, door: &Door, command: OwnerCommand) -> 
             let recovery = runtime.begin_recovery(user, now_ms).map_err(failed)?;
             // Before its time the phrase opens nothing: there is nothing to open.
             let slot = recovery.from_ms.is_none().then(|| BASE64URL_NOPAD.encode(recovery.slot.as_bytes()));
-            Ok(json!({ "id": user.to_string(), "slot": slot, "from_ms": recovery.from_ms }))
+            Ok(
+                json!({ "id": user.to_string(), "slot": slot, "from_ms": recovery.from_ms.map(|from_ms| runtime.shown_ms(from_ms)) }),
+            )
         }
         OwnerCommand::RecoverEnd { user, generation, key } => {
             let user = find(runtime, &user)?;
@@ -269,9 +271,10 @@ fn status(runtime: &Runtime, user: UserId) -> Result<Value, Failure> {
         "until_ms": until_ms,
         "keys": standing.map(|standing| standing.keys),
         "recovery_phrase": runtime.has_recovery(user).map_err(failed)?,
-        "recovery_from_ms": runtime.recovery_pending(user),
+        "recovery_from_ms": runtime.recovery_pending(user).map(|from_ms| runtime.shown_ms(from_ms)),
         "waiting_uploads": count,
         "waiting_bytes": bytes,
+        "clock_doubt": runtime.clock_doubt(),
     }))
 }
 

@@ -16,7 +16,6 @@ use tokio::sync::oneshot;
 use super::BenchError;
 use crate::cells;
 use crate::config::Config;
-use crate::http::service::epoch_ms;
 use crate::http::{App, Budget, Server};
 use crate::phone::{self, Code, PhoneFile, PhoneKeys};
 use crate::port::{PortFront, PortParts};
@@ -73,7 +72,7 @@ impl NativeHost {
         let host = address.ip().to_string();
         let port = address.port();
         let wish = WindowWish { host, port, lifetime_ms: None, typed: false, admin: false, recovery: None };
-        let invitation = self.runtime.open_window(user, wish, epoch_ms()).map_err(broken)?;
+        let invitation = self.runtime.open_window(user, wish, self.runtime.lasting_ms()).map_err(broken)?;
         let code = Code::Scanned(QrCode::parse(&invitation.qr).map_err(broken)?);
         let keys = PhoneKeys::random(kind).map_err(broken)?;
         let name = DeviceName::new("bench").map_err(broken)?;
@@ -83,7 +82,8 @@ impl NativeHost {
             let _ = show.send(());
         }));
         if self.tokio.block_on(shown).is_ok() {
-            let answered = self.runtime.answer_pairing(user, invitation.window, true, epoch_ms());
+            let answered =
+                self.runtime.answer_pairing(user, invitation.window, true, self.runtime.lasting_ms());
             answered.map_err(broken)?;
         }
         self.tokio.block_on(pairing).map_err(broken)?.map_err(broken)

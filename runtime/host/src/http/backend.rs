@@ -6,7 +6,6 @@ use runtime_user::{Answer, Call, CallError, Runtime, UserId};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
-use super::service::now;
 
 /// Everything that the routes need. The methods that are not `async` may block on the disk: the HTTP layer calls them
 /// on threads that may, `authenticate` excepted, which only looks up.
@@ -56,7 +55,7 @@ impl Backend for Arc<Runtime> {
     }
 
     async fn data_arrived(&self, user: UserId) {
-        self.note_arrival(user, now()).await;
+        self.note_arrival(user).await;
     }
 }
 

@@ -219,7 +219,8 @@ impl Connection {
         if !self.runtime().still_admitted(&self.admission) {
             return Err(Code::DeviceUnknown.into());
         }
-        let taken = self.rate.lock().unwrap_or_else(PoisonError::into_inner).take((), epoch_ms());
+        let taken =
+            self.rate.lock().unwrap_or_else(PoisonError::into_inner).take((), self.runtime().lasting_ms());
         taken.map_err(|_| Code::RateLimited)?;
         if !names_host(request.uri(), request.headers(), &self.server_name) {
             return Err(Code::WrongAuthority.into());
@@ -246,7 +247,7 @@ impl Connection {
     /// Which route a path is, as far as the device may take it.
     fn route(&self, method: &Method, path: &str) -> Result<Route, Unanswered> {
         if path.starts_with("/c/") {
-            let granted = self.runtime().granted(&self.admission, path, epoch_ms())?;
+            let granted = self.runtime().granted(&self.admission, path, self.runtime().lasting_ms())?;
             let route = Route::find(method, &granted.path)?;
             let Route::Cell { path, .. } = &route else { return Err(Code::ScopeMissing.into()) };
             let cell = self.runtime().catalogue().endpoint(path);
@@ -293,7 +294,8 @@ impl Connection {
     }
 
     async fn upc(self: &Arc<Self>, endpoint: Endpoint, body: &SmallBody) -> Result<SmallBody, Code> {
-        let (this, now_ms) = (Arc::clone(self), epoch_ms());
+        // Limits and grants last a while; a revocation is dated for people.
+        let (this, now_ms) = (Arc::clone(self), self.runtime().lasting_ms());
         match endpoint {
             Endpoint::Session => {
                 let request: SessionRequest = read(body)?;
@@ -324,7 +326,9 @@ impl Connection {
             Endpoint::Revoke(device) => {
                 let revoke = move || {
                     let runtime = this.runtime();
-                    runtime.revoke_device(this.admission.user, device, now_ms).map_err(|_| Code::Malformed)
+                    runtime
+                        .revoke_device(this.admission.user, device, epoch_ms())
+                        .map_err(|_| Code::Malformed)
                 };
                 blocking_code(revoke).await?;
                 json(&handshake::session::Empty {})

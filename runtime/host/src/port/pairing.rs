@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::upc::{self, SmallBody};
 use crate::http::server::{Encrypted, Stopped};
-use crate::http::service::{blocking_code, epoch_ms};
+use crate::http::service::blocking_code;
 
 /// Longest head of a request, bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -51,7 +51,7 @@ impl Drop for Pairing {
     fn drop(&mut self) {
         let (runtime, user, connection) = (Arc::clone(&self.runtime), self.user, self.channel.connection);
         // It may wait for the disk, and nobody waits for it.
-        tokio::task::spawn_blocking(move || runtime.pair_lost(user, connection, epoch_ms()));
+        tokio::task::spawn_blocking(move || runtime.pair_lost(user, connection, runtime.lasting_ms()));
     }
 }
 
@@ -103,7 +103,7 @@ async fn answer(pairing: &Pairing, request: Request<Incoming>) -> Response<Full<
 
 impl Pairing {
     async fn step(&self, step: &str, body: &SmallBody) -> Result<SmallBody, Code> {
-        let (runtime, user, now_ms) = (Arc::clone(&self.runtime), self.user, epoch_ms());
+        let (runtime, user, now_ms) = (Arc::clone(&self.runtime), self.user, self.runtime.lasting_ms());
         let connection = self.channel.connection;
         match step {
             "hello" => {

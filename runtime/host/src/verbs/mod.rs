@@ -13,4 +13,4 @@ pub mod user;
 mod place;
 
 pub use place::Place;
-pub(crate) use place::{administer, identity, moment, read_moment};
+pub(crate) use place::{administer, clock_line, identity, moment, read_moment};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Place, administer, moment, read_moment};
+use super::{Place, administer, clock_line, moment, read_moment};
 use crate::admin::Command;
 use crate::failure::Failure;
 
@@ -93,7 +93,7 @@ fn tell_run(answer: &Value) -> String {
             mark(&stage["last_processed_ts"])
         )
     };
-    reports(answer).map(line).collect::<Vec<_>>().join("\n")
+    reports(answer).map(line).chain(clock_line(answer)).collect::<Vec<_>>().join("\n")
 }
 
 fn tell_status(answer: &Value) -> String {
@@ -120,7 +120,9 @@ fn tell_status(answer: &Value) -> String {
         ));
         lines.extend(failure_line(&rewind["failure"], &rewind["retry_at"]));
     }
+    lines.extend(answer["waiting"].as_array().into_iter().flatten().filter_map(waiting_line));
     lines.push(next_line(&answer["pending"]));
+    lines.extend(clock_line(answer));
     lines.join("\n")
 }
 
@@ -129,6 +131,16 @@ fn failure_line(failure: &Value, retry_at: &Value) -> Option<String> {
     let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
     let (at, next) = (mark(&failure["at"]), mark(retry_at));
     Some(format!("  FAILED {times}, last at {at}, next try {next}: {}", text(failure, "reason")))
+}
+
+/// What is dated ahead of the host's clock.
+fn waiting_line(waiting: &Value) -> Option<String> {
+    if waiting["reason"] != "dated-ahead" {
+        return None;
+    }
+    let (count, key) = (waiting["count"].as_u64()?, text(waiting, "key"));
+    let (first, last) = (mark(&waiting["first_ts"]), mark(&waiting["last_ts"]));
+    Some(format!("{count} entries of {key} wait, dated ahead of the host's clock: {first} to {last}"))
 }
 
 fn next_line(pending: &Value) -> String {

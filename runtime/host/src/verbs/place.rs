@@ -106,6 +106,12 @@ fn reach(data: &Path, command: &Command) -> Result<Reached, Failure> {
     }
 }
 
+/// What a person is told where the host's clock is not believed.
+pub(crate) fn clock_line(answer: &serde_json::Value) -> Option<String> {
+    let doubt = answer["clock_doubt"].as_str()?;
+    Some(format!("{doubt}: scheduled runs wait until it is right"))
+}
+
 /// A moment for people, UTC to the second; the number itself where it is out of every range.
 pub(crate) fn moment(seconds: f64) -> String {
     if !(0.0..253_402_300_800.0).contains(&seconds) {

@@ -17,7 +17,7 @@ use crate::cells;
 use crate::config::{Config, LogFormat};
 use crate::failure::Failure;
 use crate::gateway::{GatewaySecret, keep_registered};
-use crate::http::service::{epoch_ms, now};
+use crate::http::service::now;
 use crate::http::{App, Budget, Server};
 use crate::logs;
 use crate::port::{PortFront, PortParts};
@@ -295,7 +295,8 @@ async fn keep_house(runtime: Arc<Runtime>) {
         let runtime = Arc::clone(&runtime);
         let kept = tokio::task::spawn_blocking(move || {
             runtime.lock_expired();
-            runtime.tick_doors(epoch_ms());
+            runtime.tick_doors();
+            runtime.keep_time();
             runtime.close_idle();
         });
         if let Err(error) = kept.await {

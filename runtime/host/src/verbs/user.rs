@@ -305,7 +305,8 @@ fn tell_status(answer: &Value) -> String {
         None | Some(0) => String::new(),
         Some(count) => format!("; {count} sealed uploads wait"),
     };
-    format!("{store} (keys: {}; {phrase}{waiting})", text(answer, "keys"))
+    let doubt = super::clock_line(answer).map(|line| format!("\n{line}")).unwrap_or_default();
+    format!("{store} (keys: {}; {phrase}{waiting}){doubt}", text(answer, "keys"))
 }
 
 fn tell_added(answer: &Value) -> String {

@@ -22,7 +22,6 @@ use tokio::sync::watch;
 
 use super::pairing::Terms;
 use super::{HeldKeys, OwnerError};
-use crate::clock;
 use crate::files;
 use crate::people::People;
 use crate::runtime::Runtime;
@@ -48,16 +47,27 @@ pub(crate) struct Access {
     /// Data keys that devices have sent.
     #[serde(default)]
     pub guard: UnlockGuard,
-    /// When the recovery phrase was used while devices were active, ms since 1970: it waits.
+    /// When the recovery phrase was used while devices were active, ms of [`Runtime::lasting_ms`]: it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_asked_ms: Option<u64>,
+    /// How long it had waited when this was last kept, ms: what counts after a restart, whatever the clock says then.
+    #[serde(default)]
+    pub recovery_waited_ms: u64,
 }
 
 impl Access {
     fn new(user: UserId) -> Self {
         let devices = DeviceTable::new(user);
         let guard = UnlockGuard::default();
-        Self { devices, window: None, web: None, rotation_due: false, guard, recovery_asked_ms: None }
+        Self {
+            devices,
+            window: None,
+            web: None,
+            rotation_due: false,
+            guard,
+            recovery_asked_ms: None,
+            recovery_waited_ms: 0,
+        }
     }
 
     /// Every name that leads here.
@@ -138,14 +148,14 @@ pub(crate) struct Owners {
     routes: RwLock<Routes>,
     /// Changes whenever a name is added or withdrawn.
     renamed: watch::Sender<u64>,
-    /// When the tables of devices were last swept, ms since 1970.
+    /// When the tables of devices were last swept, ms.
     swept_ms: AtomicU64,
     pub keys: HeldKeys,
 }
 
 impl Owners {
-    /// Reads everybody's.
-    pub fn open(people: &People) -> Result<Self, OwnerError> {
+    /// Reads everybody's; `now_ms` is the moment by [`Runtime::lasting_ms`].
+    pub fn open(people: &People, now_ms: u64) -> Result<Self, OwnerError> {
         let owners = Self {
             entries: RwLock::default(),
             routes: RwLock::default(),
@@ -156,9 +166,11 @@ impl Owners {
         for user in people.users() {
             let folder = people.folder(user);
             let Some(mut access) = read(&folder, user)? else { continue };
+            let waited_ms = access.recovery_waited_ms;
+            access.recovery_asked_ms = access.recovery_asked_ms.map(|_| now_ms.saturating_sub(waited_ms));
             let owner = owners.insert(user, folder, access.clone());
             if access.window.as_ref().is_some_and(|window| !window.is_over()) {
-                access.window = access.window.map(|window| window.after_restart(clock::epoch_ms()));
+                access.window = access.window.map(|window| window.after_restart(now_ms));
                 owner.keep(&access)?;
                 owner.state().access = access.clone();
             }
@@ -236,7 +248,7 @@ impl Owners {
         self.rename(withdraw, |withdrawn| *withdrawn > 0);
     }
 
-    /// Whether an hour has passed since this was last answered with yes, by a clock that may be set.
+    /// Whether an hour has passed since this was last answered with yes, by any clock.
     pub fn sweep_is_due(&self, now_ms: u64) -> bool {
         let due = |last_ms| (now_ms.abs_diff(last_ms) >= SWEEP_EVERY_MS).then_some(now_ms);
         self.swept_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()

@@ -13,7 +13,6 @@ use super::OwnerError;
 use super::inbox::{Inbox, InboxError};
 use super::slots::Slots;
 use crate::catalogue::Cell;
-use crate::clock;
 use crate::endpoint;
 use crate::error::CallError;
 use crate::exchange::{Answer, Call};
@@ -109,7 +108,7 @@ impl Runtime {
             }
         }
         drop(person);
-        self.data_arrived(user, clock::epoch_s());
+        self.data_arrived(user);
         Ok(())
     }
 

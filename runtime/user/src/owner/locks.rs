@@ -108,7 +108,7 @@ impl Runtime {
         self.rotate_if_due(user)?;
         // Runs that were asked for while nothing could be read.
         if self.pending(user).is_some() {
-            self.data_arrived(user, crate::clock::epoch_s());
+            self.data_arrived(user);
         }
         Ok(())
     }

@@ -232,8 +232,10 @@ impl Runtime {
                 });
                 forgotten.map_err(|error| unkept(user, &error))?;
                 tracing::info!(user = %user.short(), device = %admission.device, "store unlocked by a device");
-                let left_ms =
-                    until_ms.map_or(u64::from(u32::MAX), |until_ms| until_ms.saturating_sub(now_ms));
+                // Both by the wall clock.
+                let left_ms = until_ms.map_or(u64::from(u32::MAX), |until_ms| {
+                    until_ms.saturating_sub(crate::clock::epoch_ms())
+                });
                 Ok(UnlockReply { until_s: left_ms / 1_000 })
             }
             Ok(_) => Err(Code::StoreLocked),

@@ -56,7 +56,7 @@ pub struct Invitation {
     pub qr: Zeroizing<String>,
     /// The code to type, where that is offered. A secret.
     pub typed: Option<Zeroizing<String>>,
-    /// When it is over, ms since 1970.
+    /// When it is over, in the time that the window was opened with ([`Runtime::shown_ms`] makes it one for people).
     pub until_ms: u64,
 }
 
@@ -220,13 +220,14 @@ impl Runtime {
             changed.mark_unchanged();
             let (runtime, owner, enrol) = (Arc::clone(self), Arc::clone(&owner), enrol.clone());
             let tried = tokio::task::spawn_blocking(move || {
-                runtime.try_enrol(&owner, connection, &enrol, clock::epoch_ms())
+                let now_ms = runtime.lasting_ms();
+                runtime.try_enrol(&owner, connection, &enrol, now_ms)
             });
             let until_ms = match tried.await.unwrap_or(Err(Code::Starting))? {
                 Tried::Enrolled(enrolled) => return Ok(*enrolled),
                 Tried::Wait { until_ms } => until_ms,
             };
-            let left = std::time::Duration::from_millis(until_ms.saturating_sub(clock::epoch_ms()) + 1);
+            let left = std::time::Duration::from_millis(until_ms.saturating_sub(self.lasting_ms()) + 1);
             // Either the owner has spoken, or the time is over and the window says so.
             let _ = tokio::time::timeout(left, changed.changed()).await;
         }
@@ -247,15 +248,22 @@ impl Runtime {
 
     /// Lets time pass for every window, and once an hour ends leases of labels and granted paths. To be called every
     /// few seconds.
-    pub fn tick_doors(&self, now_ms: u64) {
+    pub fn tick_doors(&self) {
+        let now_ms = self.lasting_ms();
         let sweeps = self.owners.sweep_is_due(now_ms);
         for user in self.owners.users() {
             let ticked = self.tick_window(user, now_ms);
-            let tidied = ticked.and_then(|()| if sweeps { self.sweep_devices(user, now_ms) } else { Ok(()) });
+            let tidied = ticked.and_then(|()| if sweeps { self.sweep(user, now_ms) } else { Ok(()) });
             if let Err(error) = tidied {
                 tracing::warn!(user = %user.short(), error = %crate::chain(&error), "doors were not tidied");
             }
         }
+    }
+
+    fn sweep(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
+        self.keep_recovery(user, now_ms)?;
+        // Leases of labels last days, and are dated by the wall clock: a wrong one must not end them.
+        if self.clock_doubt().is_some() { Ok(()) } else { self.sweep_devices(user, clock::epoch_ms()) }
     }
 
     fn sweep_devices(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
@@ -339,7 +347,7 @@ impl Runtime {
             Enrolment::Wait { until_ms } => Ok(Tried::Wait { until_ms }),
             Enrolment::Ready(device) => {
                 let terms = terms.ok_or(Code::WindowGone)?;
-                let enrolled = self.enrol(owner, *device, &terms, now_ms).map_err(failed)?;
+                let enrolled = self.enrol(owner, *device, &terms, clock::epoch_ms()).map_err(failed)?;
                 owner.tell();
                 Ok(Tried::Enrolled(Box::new(enrolled)))
             }

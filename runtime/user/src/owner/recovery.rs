@@ -1,5 +1,8 @@
 //! The recovery phrase: what opens a store whose devices are all gone. The phrase itself never comes here: whoever has it
 //! opens the slot elsewhere, and hands over the data key.
+//!
+//! * Units: moments are ms of [`Runtime::lasting_ms`]: a phrase waits for a day in which the host runs, whatever its wall
+//!   clock is set to. Of the hour before a restart nothing counts.
 
 use handshake::keys::Slot;
 use runtime_store::Store;
@@ -17,7 +20,7 @@ pub const RECOVERY_DELAY_MS: u64 = 24 * 3_600_000;
 pub struct Recovery {
     /// The data key, wrapped for the phrase.
     pub slot: Slot,
-    /// From when on it may be handed over, ms since 1970; `None`: now.
+    /// From when on it may be handed over, ms; `None`: now.
     pub from_ms: Option<u64>,
 }
 
@@ -39,7 +42,7 @@ impl Runtime {
         let asked_ms = match asked_ms {
             Some(asked_ms) => asked_ms,
             None => self.change_access(user, |access| {
-                access.recovery_asked_ms = Some(now_ms);
+                (access.recovery_asked_ms, access.recovery_waited_ms) = (Some(now_ms), 0);
                 Ok(now_ms)
             })?,
         };
@@ -59,7 +62,7 @@ impl Runtime {
         now_ms: u64,
     ) -> Result<LockState, OwnerError> {
         if let Some(from_ms) = self.begin_recovery(user, now_ms)?.from_ms {
-            return Err(OwnerError::Wait { until_ms: from_ms });
+            return Err(OwnerError::Wait { until_ms: self.shown_ms(from_ms) });
         }
         let state = self.unlock(user, generation, key)?;
         self.change_access(user, |access| {
@@ -69,7 +72,17 @@ impl Runtime {
         Ok(state)
     }
 
-    /// Whether somebody wants to use the phrase, and from when on they may, ms since 1970.
+    /// Keeps how long a phrase has waited, if one does. To be called every hour.
+    pub(super) fn keep_recovery(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
+        let owner = self.owner(user)?;
+        let Some(asked_ms) = owner.state().access.recovery_asked_ms else { return Ok(()) };
+        self.change_access(user, |access| {
+            access.recovery_waited_ms = now_ms.saturating_sub(asked_ms);
+            Ok(())
+        })
+    }
+
+    /// Whether somebody wants to use the phrase, and from when on they may, ms.
     pub fn recovery_pending(&self, user: UserId) -> Option<u64> {
         let owner = self.owners.get(user)?;
         let asked_ms = owner.state().access.recovery_asked_ms;
