@@ -32,7 +32,7 @@ mod tests;
 mod vault;
 
 pub use batch::{Batch, Mark, NewEntry, ReadEntry};
-pub use error::{CommitError, EngineError, KeyError, OpenError, ReadError};
+pub use error::{CommitError, DiskTrouble, EngineError, KeyError, OpenError, ReadError};
 pub use keys::{DataKey, Held, KeyProvider, SmallFile, Unattended};
 pub use options::{Clock, EngineKind, Options, SystemClock};
 pub use read::{Cursor, Head, LocationCursor, LocationRows, OwnedRow, Progress, Row, Snapshot};

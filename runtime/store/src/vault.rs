@@ -13,7 +13,8 @@ use crate::engine::ahead::Ahead;
 use crate::engine::{Engine, Key};
 use crate::index::Document;
 use crate::keys::{
-    About, DataKey, Held, Keyring, Opener, SealId, SealKey, Sealer, Secret, SmallFile, header_id,
+    About, DataKey, Held, Keyring, Opener, SealId, SealKey, Sealer, Secret, SmallFile, generation_in,
+    header_id,
 };
 use crate::layout::Body;
 use crate::{KeyError, Options, ReadError};
@@ -138,6 +139,11 @@ impl Vault {
     pub fn save_keyring(&self) -> Result<(), KeyError> {
         let data_key = self.data_key.lock().unwrap_or_else(PoisonError::into_inner);
         self.keyring().save(self.user, &data_key, &*self.keyring_file)
+    }
+
+    /// Which data key opens the keyring on disk, as far as it can be read.
+    pub fn generation_on_disk(&self) -> Option<u32> {
+        generation_in(&*self.keyring_file).ok().flatten()
     }
 
     /// Puts another keyring on disk, and then in use.
