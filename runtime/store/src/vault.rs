@@ -178,6 +178,8 @@ impl Vault {
 
     /// What a phone sent, as 8 bytes that tell an identical resend from another entry; never 0.
     pub fn origin(&self, kind: &str, key: &str, write_ts: f64, [metadata, data]: [&str; 2]) -> u64 {
+        // One of many that are no number.
+        let write_ts = if write_ts.is_nan() { f64::NAN } else { write_ts };
         let lengths = [kind.len(), key.len(), metadata.len()].map(|length| (length as u64).to_le_bytes());
         let parts = [
             lengths.as_flattened(),

@@ -1,7 +1,7 @@
 //! How a call, a run of the pipeline or a start can end badly.
 
 use runtime_sandbox::{Overloaded, RunError, StartError as SandboxError};
-use runtime_store::{CommitError, OpenError, ReadError};
+use runtime_store::{CommitError, DiskTrouble, OpenError, ReadError};
 
 use crate::catalogue::CatalogueError;
 use crate::people::PeopleError;
@@ -89,14 +89,27 @@ impl CallError {
             Self::Nobody => "nobody",
             Self::Suspended => "suspended",
             Self::Locked => "store-locked",
-            Self::Inbox(_) => "inbox",
             Self::Overloaded(_) => "overloaded",
             Self::Cell(error) => error.code(),
-            Self::Commit(_) | Self::Read(_) | Self::Open(_) | Self::Document { .. } | Self::Disk { .. } => {
-                "store-unavailable"
-            }
             Self::Lost => "shutting-down",
+            Self::Inbox(_)
+            | Self::Commit(_)
+            | Self::Read(_)
+            | Self::Open(_)
+            | Self::Document { .. }
+            | Self::Disk { .. } => match (self.disk(), self) {
+                (Some(DiskTrouble::Full), _) => "disk-full",
+                (Some(DiskTrouble::ReadOnly), _) => "disk-read-only",
+                (Some(DiskTrouble::Failing), _) => "disk-failing",
+                (None, Self::Inbox(_)) => "inbox",
+                (None, _) => "store-unavailable",
+            },
         }
+    }
+
+    /// What ails the disk, where that is the reason.
+    pub fn disk(&self) -> Option<DiskTrouble> {
+        DiskTrouble::of(self)
     }
 
     /// When it makes sense to ask again, s; `None` where asking again does not help.

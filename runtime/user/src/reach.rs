@@ -417,7 +417,9 @@ impl CellHost for Reach {
         self.each_row(rows, Area::Errors, |store, effects, id, entry| {
             if id != EntryId::NONE {
                 effects.batch.set_aside(id, entry);
-            } else if !is_aside(&snapshot, &entry).map_err(unavailable)? {
+            } else if !is_aside(&snapshot, &entry).map_err(unavailable)?
+                && !snapshot.is_forgotten(&entry).map_err(unavailable)?
+            {
                 effects.batch.insert(Area::Errors, entry.with_id(store.allocate(1)[0]));
             }
             Ok(())
