@@ -19,13 +19,19 @@ pub enum DiskTrouble {
 impl DiskTrouble {
     /// What an error says about a disk, by its causes; `None` where no disk is the cause.
     pub fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        use io::ErrorKind::{
+            AlreadyExists, InvalidData, InvalidInput, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
+            StorageFull, UnexpectedEof, WouldBlock,
+        };
         let mut causes = std::iter::successors(Some(error), |error| error.source());
-        let error = causes.find_map(|error| error.downcast_ref::<io::Error>())?;
-        Some(match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
-            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Self::ReadOnly,
-            _ => Self::Failing,
-        })
+        let kind = causes.find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)?;
+        match kind {
+            StorageFull | QuotaExceeded => Some(Self::Full),
+            ReadOnlyFilesystem | PermissionDenied => Some(Self::ReadOnly),
+            // Something is not there, or is not what it should be: no disk's fault.
+            NotFound | AlreadyExists | UnexpectedEof | InvalidData | InvalidInput | WouldBlock => None,
+            _ => Some(Self::Failing),
+        }
     }
 }
 

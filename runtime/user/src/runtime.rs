@@ -373,7 +373,7 @@ impl Runtime {
     /// # Errors
     /// [`CallError::Overloaded`] while something of theirs runs: they are suspended then, and it may be tried again.
     pub fn erase(&self, user: UserId) -> Result<Receipt, CallError> {
-        self.people.suspend(user, true).map_err(|_| CallError::Nobody)?;
+        self.people.shut_out(user).map_err(|_| CallError::Nobody)?;
         self.owners.forget(user);
         if !self.put_to_sleep(user) {
             return Err(CallError::Overloaded(runtime_sandbox::Overloaded::Person { waiting: 1 }));

@@ -83,6 +83,7 @@ pub(crate) struct Owner {
     pub user: UserId,
     folder: PathBuf,
     state: Mutex<State>,
+    keeping: Mutex<()>,
     changing: Mutex<()>,
     inbox: Mutex<()>,
     /// Changes whenever somebody may be let in no longer, or a pairing goes on.
@@ -92,6 +93,13 @@ pub(crate) struct Owner {
 impl Owner {
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held by whoever changes what is on disk of the state, from reading it to replacing it, and taken before
+    /// [`Self::state`]: the state itself is not held while the disk is slow, for others look at it on threads that serve
+    /// everybody.
+    pub fn keeping(&self) -> MutexGuard<'_, ()> {
+        self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Held by whoever changes slots and keys.
@@ -175,6 +183,7 @@ impl Owners {
             user,
             folder,
             state,
+            keeping: Mutex::default(),
             changing: Mutex::default(),
             inbox: Mutex::default(),
             changed: watch::Sender::new(0),
@@ -280,11 +289,11 @@ impl Runtime {
         change: impl FnOnce(&mut Access) -> Result<T, OwnerError>,
     ) -> Result<T, OwnerError> {
         let owner = self.owner(user)?;
-        let mut state = owner.state();
-        let mut access = state.access.clone();
+        let _one_at_a_time = owner.keeping();
+        let mut access = owner.state().access.clone();
         let done = change(&mut access)?;
         owner.keep(&access)?;
-        state.access = access;
+        owner.state().access = access;
         Ok(done)
     }
 
