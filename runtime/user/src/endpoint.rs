@@ -177,6 +177,27 @@ fn taken(effects: SharedEffects) -> Effects {
     std::mem::take(&mut *lock(&effects))
 }
 
+/// Where a cell could not answer because the store could not be read, or not in time, that is the reason.
+fn blame_the_store(
+    answer: Result<Response, CallError>,
+    effects: &mut Effects,
+) -> Result<Response, CallError> {
+    if let Some(error) = effects.failed_read.take() {
+        return Err(CallError::Read(error));
+    }
+    match answer {
+        Err(CallError::Cell(RunError::Deadline { wall_ms, .. })) if is_slow(effects, wall_ms) => {
+            Err(CallError::SlowDisk { reading_ms: effects.reading.as_millis() as u64, wall_ms })
+        }
+        answer => answer,
+    }
+}
+
+/// Whether most of a run's time went by waiting for the store.
+pub(crate) fn is_slow(effects: &Effects, wall_ms: u32) -> bool {
+    2 * effects.reading.as_millis() > u128::from(wall_ms)
+}
+
 /// How a call ended.
 struct Ended {
     answer: Result<Response, CallError>,
@@ -187,12 +208,15 @@ struct Ended {
 /// Commits what a call wrote, if it succeeded, and only then lets its answer go.
 fn finish(person: &Person, cell: &Cell, now: f64, mut done: Done) -> Ended {
     let note = Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut done.effects, done.usage);
-    let response = match done.answer {
+    let answer = done.answer.map_err(CallError::Cell);
+    let answered = answer.as_ref().is_ok_and(|response| response.status < 500);
+    let notes_due = answer.is_ok() && note.tells() && person.note(note);
+    let answer = if answered { answer } else { blame_the_store(answer, &mut done.effects) };
+    let response = match answer {
         Ok(response) => response,
-        Err(error) => return Ended { answer: Err(CallError::Cell(error)), notes_due: false },
+        refused => return Ended { answer: refused, notes_due },
     };
     let writes = std::mem::take(&mut done.effects.batch);
-    let notes_due = note.tells() && person.note(note);
     if response.status < 400 && !writes.is_empty() {
         let kept = person.commit(writes).map_err(CallError::Commit);
         return Ended { answer: kept.map(|()| response), notes_due: false };

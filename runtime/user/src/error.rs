@@ -40,6 +40,14 @@ pub enum CallError {
     /// The cell failed.
     #[error(transparent)]
     Cell(RunError),
+    /// The cell's time went by while it waited for the disk.
+    #[error("the disk is slow: {reading_ms} of the cell's {wall_ms} ms went by reading")]
+    SlowDisk {
+        /// How long it waited for the store, ms.
+        reading_ms: u64,
+        /// Its limit, ms.
+        wall_ms: u32,
+    },
     /// What the cell wrote could not be kept.
     #[error("the store kept nothing")]
     Commit(#[source] CommitError),
@@ -78,6 +86,7 @@ impl CallError {
             | Self::Open(_)
             | Self::Document { .. }
             | Self::Inbox(_)
+            | Self::SlowDisk { .. }
             | Self::Disk { .. } => 503,
         }
     }
@@ -92,6 +101,7 @@ impl CallError {
             Self::Overloaded(_) => "overloaded",
             Self::Cell(error) => error.code(),
             Self::Lost => "shutting-down",
+            Self::SlowDisk { .. } => "disk-slow",
             Self::Inbox(_)
             | Self::Commit(_)
             | Self::Read(_)

@@ -214,9 +214,12 @@ impl Runtime {
         if let Some(person) = self.awake(user) {
             return Ok(person);
         }
-        self.make_room(user);
         let shared = Arc::clone(self);
-        let opened = tokio::task::spawn_blocking(move || shared.person(user)).await;
+        let opened = tokio::task::spawn_blocking(move || {
+            shared.make_room(user);
+            shared.person(user)
+        });
+        let opened = opened.await;
         opened.unwrap_or(Err(CallError::Lost))
     }
 

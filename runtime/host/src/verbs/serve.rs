@@ -296,6 +296,7 @@ async fn keep_house(runtime: Arc<Runtime>) {
         let kept = tokio::task::spawn_blocking(move || {
             runtime.lock_expired();
             runtime.tick_doors(epoch_ms());
+            runtime.drain_again();
             runtime.close_idle();
         });
         if let Err(error) = kept.await {

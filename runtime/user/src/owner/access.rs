@@ -3,7 +3,7 @@
 //! * Invariants: `access.json` is replaced before the answer that a change belongs to is given; a name is in the table of
 //!   routes exactly while the file has it; windows of an earlier process are burnt before anything is served.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -146,6 +146,8 @@ pub(crate) struct Owners {
     routes: RwLock<Routes>,
     /// Changes whenever a name is added or withdrawn.
     renamed: watch::Sender<u64>,
+    /// Whose uploads wait though the store is open.
+    undrained: Mutex<BTreeSet<UserId>>,
     /// When the tables of devices were last swept, ms since 1970.
     swept_ms: AtomicU64,
     pub keys: HeldKeys,
@@ -158,6 +160,7 @@ impl Owners {
             entries: RwLock::default(),
             routes: RwLock::default(),
             renamed: watch::Sender::new(0),
+            undrained: Mutex::default(),
             swept_ms: AtomicU64::new(0),
             keys: HeldKeys::default(),
         };
@@ -209,6 +212,16 @@ impl Owners {
     }
 
     /// Changes the table of names, and tells who follows it where anything was changed.
+    /// Takes note that uploads of somebody wait though the store is open.
+    pub fn note_undrained(&self, user: UserId) {
+        self.undrained.lock().unwrap_or_else(PoisonError::into_inner).insert(user);
+    }
+
+    /// Who was noted since this was asked last.
+    pub fn take_undrained(&self) -> BTreeSet<UserId> {
+        std::mem::take(&mut *self.undrained.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn rename<T>(&self, change: impl FnOnce(&mut Routes) -> T, changed: impl FnOnce(&T) -> bool) -> T {
         let done = change(&mut self.routes.write().unwrap_or_else(PoisonError::into_inner));
         if changed(&done) {

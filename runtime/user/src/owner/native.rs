@@ -228,15 +228,11 @@ impl Runtime {
         now_ms: u64,
     ) -> Result<UnlockReply, Code> {
         let user = admission.user;
-        let attempt = self.change_access(user, |access| Ok(access.guard.attempt(admission.device, now_ms)));
-        attempt.map_err(|error| unkept(user, &error))?.map_err(|_| Code::RateLimited)?;
+        let attempt = self.note_access(user, |access| access.guard.attempt(admission.device, now_ms))?;
+        attempt.map_err(|_| Code::RateLimited)?;
         match self.unlock(user, request.generation, *request.udk.expose()) {
             Ok(LockState::Unlocked { until_ms }) => {
-                let forgotten = self.change_access(user, |access| {
-                    access.guard.forget(admission.device);
-                    Ok(())
-                });
-                forgotten.map_err(|error| unkept(user, &error))?;
+                self.note_access(user, |access| access.guard.forget(admission.device))?;
                 tracing::info!(user = %user.short(), device = %admission.device, "store unlocked by a device");
                 let left_ms =
                     until_ms.map_or(u64::from(u32::MAX), |until_ms| until_ms.saturating_sub(now_ms));
@@ -246,6 +242,17 @@ impl Runtime {
             Err(OwnerError::WrongKey) => Err(Code::ProofWrong),
             Err(error) => Err(failed(user, &error)),
         }
+    }
+
+    /// Changes what is known of a device, on disk too where the disk takes it.
+    fn note_access<T>(&self, user: UserId, change: impl FnOnce(&mut Access) -> T) -> Result<T, Code> {
+        let owner = self.owners.get(user).ok_or(Code::DeviceUnknown)?;
+        let _one_at_a_time = owner.keeping();
+        let mut access = owner.state().access.clone();
+        let done = change(&mut access);
+        keep_or_wait(&owner, &access, false)?;
+        owner.state().access = access;
+        Ok(done)
     }
 
     /// Locks on a device's word.
