@@ -52,7 +52,10 @@ mod tests {
             Failure::of(&error, "look into the log").remedy
         };
         assert_eq!(failure(ErrorKind::StorageFull), "make room on that disk, then do it again");
-        assert_eq!(failure(ErrorKind::ReadOnlyFilesystem), "mount that file system for writing, then do it again");
+        assert_eq!(
+            failure(ErrorKind::ReadOnlyFilesystem),
+            "mount that file system for writing, then do it again"
+        );
         assert_eq!(failure(ErrorKind::NotFound), "look into the log");
     }
 }

@@ -31,7 +31,8 @@ impl Mounted {
         let path = folder.path().join("disk");
         fs::create_dir(&path).unwrap();
         let options = format!("size={size},mode=700");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "cellar-test"]).arg(&path).output();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "cellar-test"]).arg(&path).output();
         match mounted {
             Ok(output) if output.status.success() => Some(Self { _folder: folder, path }),
             refused => {
@@ -134,7 +135,10 @@ async fn a_full_disk_refuses_puts_alone_and_the_first_put_with_room_is_stored() 
     let mut phone = phone_of(&host).await;
     let (stored, refusal) = fill(&mut phone).await;
     assert!(stored > 0);
-    assert_eq!((refusal.status, code_of(&refusal).as_str(), refusal.retry_after_s), (503, "disk-full", Some(5)));
+    assert_eq!(
+        (refusal.status, code_of(&refusal).as_str(), refusal.retry_after_s),
+        (503, "disk-full", Some(5))
+    );
     for _ in 0..5 {
         assert!(count(&mut phone).await.is_ok(), "reads go on");
     }
@@ -193,7 +197,8 @@ fn a_host_does_not_start_in_a_read_only_folder_and_says_what_to_do() {
     let Some(disk) = Mounted::new("4m") else { return };
     serve(&disk.data()).stop();
     disk.remount("ro");
-    let output = Command::new(CELLAR).args(["serve", "--data", &disk.data(), "--listen", "127.0.0.1:0"]).output();
+    let output =
+        Command::new(CELLAR).args(["serve", "--data", &disk.data(), "--listen", "127.0.0.1:0"]).output();
     let output = output.unwrap();
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");

@@ -20,8 +20,8 @@ impl DiskTrouble {
     /// What an error says about a disk, by its causes; `None` where no disk is the cause.
     pub fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         use io::ErrorKind::{
-            AlreadyExists, InvalidData, InvalidInput, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
-            StorageFull, UnexpectedEof, WouldBlock,
+            AlreadyExists, InvalidData, InvalidInput, NotFound, PermissionDenied, QuotaExceeded,
+            ReadOnlyFilesystem, StorageFull, UnexpectedEof, WouldBlock,
         };
         let mut causes = std::iter::successors(Some(error), |error| error.source());
         let kind = causes.find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)?;

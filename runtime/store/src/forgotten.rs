@@ -67,7 +67,8 @@ impl Forgotten {
         digest: impl FnOnce() -> u64,
     ) -> Result<bool, ReadError> {
         let day = day_of(write_ts);
-        let mut sets = self.0.iter_mut().filter(|set| write_ts.is_nan() || set.days.contains(&day)).peekable();
+        let mut sets =
+            self.0.iter_mut().filter(|set| write_ts.is_nan() || set.days.contains(&day)).peekable();
         if sets.peek().is_none() {
             return Ok(false);
         }

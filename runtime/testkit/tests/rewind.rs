@@ -216,7 +216,10 @@ fn what_comes_for_the_first_time_is_new_whatever_was_forgotten_of_its_day() {
     let texts = |some: Vec<(usize, String)>| some.into_iter().map(|(_, text)| text).collect::<Vec<_>>();
     let (early, late) = (texts(early), texts(late));
     world.put(user, &early, now);
-    assert_eq!(world.runtime.forget(user, midnight(0)..=midnight(1), &[], now).expect("forgotten"), early.len() as u64);
+    assert_eq!(
+        world.runtime.forget(user, midnight(0)..=midnight(1), &[], now).expect("forgotten"),
+        early.len() as u64
+    );
     world.put(user, &day(0), now);
     assert_eq!(world.canonical(user).len(), late.len());
 }

@@ -442,7 +442,8 @@ impl CellHost for Reach {
                 return Ok(());
             }
             // A phone that sends an entry again adds nothing, nor does it bring back what was forgotten.
-            let known = is_aside(&snapshot, &entry).and_then(|aside| Ok(aside || snapshot.is_forgotten(&entry)?));
+            let known =
+                is_aside(&snapshot, &entry).and_then(|aside| Ok(aside || snapshot.is_forgotten(&entry)?));
             if !known.map_err(|error| effects.unavailable(error))? {
                 effects.batch.insert(Area::Errors, entry.with_id(store.allocate(1)[0]));
             }

@@ -126,7 +126,8 @@ fn failed(what: &'static str, error: redb::Error) -> EngineError {
 
 fn call<T>(what: &'static str, call: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, EngineError> {
     // An error of redb's is taken out of the guard, which would box it before it was looked at.
-    guarded(NAME, what, || Ok::<_, io::Error>(call())).and_then(|answer| answer.map_err(|error| failed(what, error)))
+    guarded(NAME, what, || Ok::<_, io::Error>(call()))
+        .and_then(|answer| answer.map_err(|error| failed(what, error)))
 }
 
 impl Redb {

@@ -54,7 +54,12 @@ impl Sled {
             database = guarded(NAME, "open its folder", || config.open());
         }
         let database = database?;
-        Ok(Self { database: Some(database), path: path.to_owned(), synced: Mutex::default(), failed: AtomicBool::new(false) })
+        Ok(Self {
+            database: Some(database),
+            path: path.to_owned(),
+            synced: Mutex::default(),
+            failed: AtomicBool::new(false),
+        })
     }
 
     fn database(&self) -> Result<&sled::Db, EngineError> {

@@ -166,7 +166,25 @@ impl Store {
         if writer.in_doubt.is_some() || !self.vault.engine.takes_commits() {
             self.recover(&mut writer)?;
         }
-        if writer.poisoned { Err(CommitError::Poisoned) } else { Ok(writer) }
+        if writer.poisoned {
+            return Err(CommitError::Poisoned);
+        }
+        if writer.shredding {
+            self.finish_shredding(&mut writer)?;
+        }
+        Ok(writer)
+    }
+
+    /// Deletes what destroyed keys have sealed: nobody could read it, nor write beside it.
+    fn finish_shredding(&self, writer: &mut Writer) -> Result<(), CommitError> {
+        writer.shredding = true;
+        self.show(shred::delete_doomed(&self.vault, writer, &self.index())?, When::Now);
+        let forgotten = shred::forget(&self.vault);
+        // Which of the two keyrings is on disk after a failure is not known.
+        writer.keyring_waits |= forgotten.is_err();
+        forgotten?;
+        writer.shredding = false;
+        Ok(())
     }
 
     /// After a failed write: opens the engine anew, and finds out whether the commit is on disk, as a whole, or not at
@@ -353,12 +371,8 @@ impl Store {
         let destroyed = shred::destroy_keys(&self.vault, &index, chosen);
         // The keyring that has them still may be the one on disk, or the one in use.
         writer.keyring_waits |= destroyed.is_err();
-        let (keys, removed) = destroyed?;
-        let blocks = removed.len() as u64;
-        self.publish(&mut writer, &index, Changes { removed, ..Changes::default() }, When::Now)?;
-        let forgotten = shred::forget(&self.vault);
-        writer.keyring_waits |= forgotten.is_err();
-        forgotten?;
+        let (keys, blocks) = destroyed?;
+        self.finish_shredding(&mut writer)?;
         Ok(Shredded { keys, blocks })
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use runtime_types::{Stream, UserId};
 
 use super::publish::{Changes, When, Writer, publish};
-use super::{Store, rotate};
+use super::{Store, rotate, shred};
 use crate::engine::memory::MemoryDisk;
 use crate::engine::{self, Engine, Key, Kind, Op};
 use crate::index::{BlockInfo, Document, Index, StreamBlocks};
@@ -150,7 +150,9 @@ pub(super) fn open_on(parts: Parts, options: &Options) -> Result<Store, OpenErro
     }
     rotate::forget_meta_before(&vault).map_err(OpenError::Key)?;
     if !vault.keyring().doomed().is_empty() {
-        index = finish_shredding(&vault, &mut writer, index)?;
+        let why = "shredding cannot be finished";
+        index = shred::delete_doomed(&vault, &mut writer, &index).map_err(unfinished(why))?;
+        shred::forget(&vault).map_err(unfinished(why))?;
     }
     Ok(Store::new(vault, writer, index, Arc::clone(&options.clock)))
 }
@@ -278,16 +280,4 @@ fn finish_rotation(
     let changes = rotate::everything(vault, index).map_err(OpenError::Damaged)?;
     vault.use_keyring(keyring);
     publish(vault, writer, index, changes, When::Now).map_err(unfinished("a rotation cannot be finished"))
-}
-
-/// A crash came between destroying keys and deleting what they sealed.
-fn finish_shredding(vault: &Vault, writer: &mut Writer, index: Arc<Index>) -> Result<Arc<Index>, OpenError> {
-    let mut keyring = (*vault.keyring()).clone();
-    let doomed = |info: &&Arc<BlockInfo>| keyring.doomed().contains(&info.body.key_number);
-    let removed = index.blocks().filter(doomed).map(|info| (info.body.number, Arc::clone(info))).collect();
-    let index = publish(vault, writer, &index, Changes { removed, ..Changes::default() }, When::Now);
-    let index = index.map_err(unfinished("shredding cannot be finished"))?;
-    keyring.forget_doomed();
-    vault.replace_keyring(keyring).map_err(OpenError::Key)?;
-    Ok(index)
 }

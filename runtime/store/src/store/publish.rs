@@ -50,6 +50,8 @@ pub(super) struct Writer {
     pub poisoned: bool,
     /// The keyring in use may not be the one on disk; nothing is on disk that only one of them opens.
     pub keyring_waits: bool,
+    /// Keys were destroyed, and what they sealed may still be there.
+    pub shredding: bool,
     /// A commit that failed, and may be on disk all the same.
     pub in_doubt: Option<Attempt>,
 }

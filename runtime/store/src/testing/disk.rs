@@ -312,7 +312,8 @@ impl StorageBackend for SimFile {
         state.alive()?;
         let file = state.files.get(&self.name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let (from, to) = (offset as usize, offset as usize + out.len());
-        let hits = |(name, bad): &(String, Range<usize>)| *name == self.name && from < bad.end && bad.start < to;
+        let hits =
+            |(name, bad): &(String, Range<usize>)| *name == self.name && from < bad.end && bad.start < to;
         if state.bad.as_ref().is_some_and(hits) {
             return Err(io::Error::other("that place cannot be read"));
         }

@@ -57,7 +57,8 @@ impl Unsynced {
     fn add(&self, from: u64, bytes: usize) {
         let mut ranges = lock(&self.0);
         if ranges.len() >= RANGES_MAX {
-            let (from, to) = ranges.iter().fold((u64::MAX, 0), |all, one| (all.0.min(one.0), all.1.max(one.1)));
+            let (from, to) =
+                ranges.iter().fold((u64::MAX, 0), |all, one| (all.0.min(one.0), all.1.max(one.1)));
             *ranges = vec![(from, to)];
         }
         ranges.push((from, from + bytes as u64));
