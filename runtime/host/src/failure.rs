@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Display;
+use std::io::{self, ErrorKind};
 
 /// A verb's failure, for people. Exit status 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
@@ -19,12 +20,42 @@ impl Failure {
         Self { what: one_line(&what.to_string()), remedy: one_line(&remedy.to_string()) }
     }
 
-    /// An error with all its causes, and the remedy.
+    /// An error with all its causes, and the remedy; where a full or read-only disk is the cause, that has its own.
     pub fn of(error: &(dyn Error + 'static), remedy: impl Display) -> Self {
-        Self::new(runtime_user::chain(error), remedy)
+        let what = runtime_user::chain(error);
+        let mut causes = std::iter::successors(Some(error), |error| error.source());
+        let kind = causes.find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
+        match kind {
+            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                Self::new(what, "make room on that disk, then do it again")
+            }
+            Some(ErrorKind::ReadOnlyFilesystem) => {
+                Self::new(what, "mount that file system for writing, then do it again")
+            }
+            _ => Self::new(what, remedy),
+        }
     }
 }
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_full_or_read_only_is_told_with_its_own_remedy() {
+        let failure = |kind: ErrorKind| {
+            let error = runtime_user::CallError::Disk { path: "people".into(), source: kind.into() };
+            Failure::of(&error, "look into the log").remedy
+        };
+        assert_eq!(failure(ErrorKind::StorageFull), "make room on that disk, then do it again");
+        assert_eq!(
+            failure(ErrorKind::ReadOnlyFilesystem),
+            "mount that file system for writing, then do it again"
+        );
+        assert_eq!(failure(ErrorKind::NotFound), "look into the log");
+    }
 }

@@ -71,6 +71,13 @@ impl<'a> ReadEntry<'a> {
         &self.entry
     }
 
+    /// The text of its `type`, quotes included; empty where it has none.
+    pub(crate) fn kind(&self) -> &'a str {
+        let metadata = self.entry.metadata;
+        let kind = self.kind.clone().unwrap_or_else(|| kind_of(metadata));
+        &metadata[kind]
+    }
+
     /// Its times, s.
     pub fn times(&self) -> &EntryTimes {
         &self.times
@@ -120,6 +127,7 @@ pub(crate) enum Step {
         row: BatchRow,
     },
     Delete(Area, EntryId),
+    Forget(Area, EntryId),
     MarkInvalid(EntryId),
 }
 
@@ -250,8 +258,9 @@ impl Batch {
 
     /// What a phone put; `entry.extra` says which device that was, if anybody knows. If the identical entry has been taken
     /// in, into the stream `taken_in_as` of the timeseries, or set aside into the stream `entry.key` of the errors, or
-    /// still waits as another device has put it, it is ignored. Otherwise an entry with the same (type, key, write_ts)
-    /// of the same device still in the usercache is overwritten, and the new one gets an id of its own.
+    /// was forgotten, or still waits as another device has put it, it is ignored. Otherwise an entry with the same
+    /// (type, key, write_ts) of the same device still in the usercache is overwritten, and the new one gets an id of its
+    /// own.
     pub fn put_usercache<'a>(&mut self, entry: impl Into<ReadEntry<'a>>, taken_in_as: StreamKey) {
         let read = entry.into();
         let kind = read.kind.clone().unwrap_or_else(|| kind_of(read.entry.metadata));
@@ -287,6 +296,12 @@ impl Batch {
     /// Removes an entry of an area. One that is not there is skipped.
     pub fn delete_in(&mut self, area: Area, id: EntryId) {
         self.steps.push(Step::Delete(area, id));
+    }
+
+    /// As [`Self::delete_in`], and an identical put is ignored from then on: of an entry that a phone sent, its digest is
+    /// kept.
+    pub fn forget(&mut self, area: Area, id: EntryId) {
+        self.steps.push(Step::Forget(area, id));
     }
 
     /// Hides an entry of the timeseries from queries that do not ask for such. One that is not there is skipped.

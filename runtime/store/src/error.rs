@@ -5,7 +5,37 @@ use std::path::PathBuf;
 
 use runtime_types::{BadQuery, EntryId, UserId};
 
-/// What went wrong inside an engine. Nothing is known about the file until it is opened anew.
+/// What ails a disk that refuses, as far as the operating system says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskTrouble {
+    /// No room is left, or a quota is used up.
+    Full,
+    /// It takes no writes: it is mounted read-only, or its files are not this process's to change.
+    ReadOnly,
+    /// Anything else: it fails.
+    Failing,
+}
+
+impl DiskTrouble {
+    /// What an error says about a disk, by its causes; `None` where no disk is the cause.
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        use io::ErrorKind::{
+            AlreadyExists, InvalidData, InvalidInput, NotFound, PermissionDenied, QuotaExceeded,
+            ReadOnlyFilesystem, StorageFull, UnexpectedEof, WouldBlock,
+        };
+        let mut causes = std::iter::successors(Some(error), |error| error.source());
+        let kind = causes.find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind)?;
+        match kind {
+            StorageFull | QuotaExceeded => Some(Self::Full),
+            ReadOnlyFilesystem | PermissionDenied => Some(Self::ReadOnly),
+            // Something is not there, or is not what it should be: no disk's fault.
+            NotFound | AlreadyExists | UnexpectedEof | InvalidData | InvalidInput | WouldBlock => None,
+            _ => Some(Self::Failing),
+        }
+    }
+}
+
+/// What went wrong inside an engine.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -29,7 +59,7 @@ pub enum EngineError {
         /// The panic's words.
         message: String,
     },
-    /// An earlier call failed, so nothing more is asked of the engine until it is opened anew.
+    /// An earlier call failed, and the engine could not be opened anew since.
     #[error("{engine} was closed by an earlier failure")]
     Closed {
         /// Which engine.
@@ -233,10 +263,12 @@ pub enum CommitError {
     /// A key cannot be made or kept.
     #[error("cannot keep the store's keys")]
     Key(#[from] KeyError),
-    /// The engine cannot write; the store must be opened anew.
+    /// The engine cannot write. Reads go on from the commit before, and the next commit tries again: nothing is lost
+    /// that was acknowledged. In rare cases the batch is on disk all the same, whole, and seen from the next commit on.
     #[error("cannot write the store's file")]
     Engine(#[from] EngineError),
-    /// An earlier write failed, so what is on disk is unknown until the store is opened anew.
+    /// An earlier call left the store as it must not be written: it panicked, or what is on disk is neither what was
+    /// there nor what was written. Reads go on; the store must be closed and opened.
     #[error("an earlier write failed; open the store anew")]
     Poisoned,
 }

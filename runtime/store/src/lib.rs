@@ -17,6 +17,7 @@ mod cache;
 mod draft;
 pub mod engine;
 mod error;
+mod forgotten;
 mod index;
 mod keys;
 mod layout;
@@ -32,7 +33,8 @@ mod tests;
 mod vault;
 
 pub use batch::{Batch, Mark, NewEntry, ReadEntry};
-pub use error::{CommitError, EngineError, KeyError, OpenError, ReadError};
+pub use error::{CommitError, DiskTrouble, EngineError, KeyError, OpenError, ReadError};
+pub use forgotten::FORGOTTEN_PREFIX;
 pub use keys::{DataKey, Held, KeyProvider, SmallFile, Unattended};
 pub use options::{Clock, EngineKind, Options, SystemClock};
 pub use read::{Cursor, Head, LocationCursor, LocationRows, OwnedRow, Progress, Row, Snapshot};

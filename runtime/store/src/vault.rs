@@ -13,7 +13,8 @@ use crate::engine::ahead::Ahead;
 use crate::engine::{Engine, Key};
 use crate::index::Document;
 use crate::keys::{
-    About, DataKey, Held, Keyring, Opener, SealId, SealKey, Sealer, Secret, SmallFile, header_id,
+    About, DataKey, Held, Keyring, Opener, SealId, SealKey, Sealer, Secret, SmallFile, generation_in,
+    header_id,
 };
 use crate::layout::Body;
 use crate::{KeyError, Options, ReadError};
@@ -140,6 +141,11 @@ impl Vault {
         self.keyring().save(self.user, &data_key, &*self.keyring_file)
     }
 
+    /// Which data key opens the keyring on disk, as far as it can be read.
+    pub fn generation_on_disk(&self) -> Option<u32> {
+        generation_in(&*self.keyring_file).ok().flatten()
+    }
+
     /// Puts another keyring on disk, and then in use.
     pub fn replace_keyring(&self, keyring: Keyring) -> Result<(), KeyError> {
         let data_key = self.data_key.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,6 +178,8 @@ impl Vault {
 
     /// What a phone sent, as 8 bytes that tell an identical resend from another entry; never 0.
     pub fn origin(&self, kind: &str, key: &str, write_ts: f64, [metadata, data]: [&str; 2]) -> u64 {
+        // One of many that are no number.
+        let write_ts = if write_ts.is_nan() { f64::NAN } else { write_ts };
         let lengths = [kind.len(), key.len(), metadata.len()].map(|length| (length as u64).to_le_bytes());
         let parts = [
             lengths.as_flattened(),

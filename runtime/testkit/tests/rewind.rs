@@ -180,6 +180,51 @@ fn what_waits_in_the_usercache_is_forgotten_too_and_other_streams_stay() {
 }
 
 #[test]
+fn what_was_forgotten_does_not_come_back_when_a_phone_sends_it_again() {
+    let world = World::start();
+    let user = after(&world, &[&[0, 1]]);
+    let now = noon_after(5);
+    // One day was taken in; the other waits, and with it an entry that is set aside as it comes.
+    let broken = r#"{"metadata":{"key":"background/location","type":"sensor-data","write_ts":1709730000.5},"data":[]}"#;
+    let waiting: Vec<_> = day(2).into_iter().chain([broken.to_owned()]).collect();
+    world.put(user, &waiting, now);
+    let span = || midnight(1)..=midnight(3);
+    let removed = world.runtime.forget(user, span(), &[], now).expect("forgotten");
+    assert!(removed >= (day(1).len() + day(2).len()) as u64, "{removed}");
+    world.pipeline(user, now + 60.0);
+    let without = world.canonical(user);
+    for round in 0..2 {
+        let world_time = now + 120.0 + f64::from(round);
+        // Answered as if it were stored, so that the phone deletes its copy; in another order, and together with others.
+        world.put(user, &day(1), world_time);
+        world.put(user, &waiting, world_time);
+        world.put(user, &day(0), world_time);
+        world.pipeline(user, world_time);
+        assert_eq!(world.canonical(user), without, "round {round}");
+    }
+    let world = world.restart(|_| {});
+    world.put(user, &day(1), now + 200.0);
+    assert_eq!(world.canonical(user), without, "after a restart");
+}
+
+#[test]
+fn what_comes_for_the_first_time_is_new_whatever_was_forgotten_of_its_day() {
+    let world = World::start();
+    let user = world.person("somebody");
+    let now = noon_after(4);
+    let (early, late): (Vec<_>, Vec<_>) = day(0).into_iter().enumerate().partition(|(at, _)| at % 2 == 0);
+    let texts = |some: Vec<(usize, String)>| some.into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+    let (early, late) = (texts(early), texts(late));
+    world.put(user, &early, now);
+    assert_eq!(
+        world.runtime.forget(user, midnight(0)..=midnight(1), &[], now).expect("forgotten"),
+        early.len() as u64
+    );
+    world.put(user, &day(0), now);
+    assert_eq!(world.canonical(user).len(), late.len());
+}
+
+#[test]
 fn a_reset_from_any_moment_makes_the_same_diary_again() {
     let world = World::start();
     let user = after(&world, &[&[0, 1, 2, 3]]);

@@ -59,6 +59,22 @@ impl Note {
         }
     }
 
+    /// Tells of runs whose notes went because the disk took none for too long; `next` is the first that is told again.
+    pub(crate) fn untold(count: u64, next: Option<&Self>) -> Self {
+        Self {
+            ts: next.map_or(0.0, |next| next.ts),
+            cell: String::new(),
+            digest: String::new(),
+            reads: Vec::new(),
+            reads_untold: 0,
+            entries_read: 0,
+            bytes_read: 0,
+            bytes_written: 0,
+            elapsed_us: 0,
+            said: vec![format!("{count} earlier runs are not told: the disk took nothing for too long")],
+        }
+    }
+
     /// Whether the owner learns anything from it: a run that touched nothing leaves no note.
     pub(crate) fn tells(&self) -> bool {
         !self.reads.is_empty() || self.bytes_written > 0 || !self.said.is_empty()
@@ -66,12 +82,13 @@ impl Note {
 }
 
 /// Puts notes into a commit.
-pub(crate) fn add(store: &Store, batch: &mut Batch, notes: &[Note]) {
-    if notes.is_empty() {
+pub(crate) fn add<'a>(store: &Store, batch: &mut Batch, notes: impl ExactSizeIterator<Item = &'a Note>) {
+    if notes.len() == 0 {
         return;
     }
     let key = StreamKey::parse("audit/run").expect("a plain key");
-    for (note, id) in notes.iter().zip(store.allocate(notes.len())) {
+    let ids = store.allocate(notes.len());
+    for (note, id) in notes.zip(ids) {
         let metadata = format!(r#"{{"key":"audit/run","platform":"server","write_ts":{}}}"#, note.ts);
         let data = serde_json::to_string(note).expect("a note has only texts and numbers");
         let entry = NewEntry { id: Some(id), key: key.clone(), metadata: &metadata, data: &data, extra: "" };

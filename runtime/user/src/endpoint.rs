@@ -44,7 +44,12 @@ pub(crate) async fn call(
         let done = run(runtime, &person, &cell, &call, limits, Answering::Never);
         let too_long = matches!(done.answer, Err(RunError::Deadline { .. } | RunError::NoSlot { .. }));
         if !too_long && !done.effects.begun {
-            return finish(&person, &cell, call.now, done).map(whole);
+            let Ended { answer, notes_due } = finish(&person, &cell, call.now, done);
+            if notes_due {
+                // Not on this thread, which serves others too. Where there is no room, a later call finds them due.
+                let _ = runtime.endpoints.submit(person.user, move || person.keep_notes());
+            }
+            return answer.map(whole);
         }
         cell.missed_inline();
     }
@@ -61,7 +66,11 @@ pub(crate) fn call_here(
     let _one_writer = (!cell.manifest.documents_write.is_empty())
         .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
     let done = run(runtime, person, cell, call, cell.manifest.limits, Answering::Never);
-    finish(person, cell, call.now, done)
+    let Ended { answer, notes_due } = finish(person, cell, call.now, done);
+    if notes_due {
+        person.keep_notes();
+    }
+    answer
 }
 
 fn whole(response: Response) -> Answer {
@@ -86,11 +95,14 @@ async fn on_the_pool(
             .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
         let mut done = run(&shared, &person, &cell, &call, limits, answering);
         let pieces = done.effects.pieces.take();
-        let result = finish(&person, &cell, call.now, done);
+        let Ended { answer, notes_due } = finish(&person, &cell, call.now, done);
         match pieces {
-            Some(pieces) => end_pieces(&pieces, result),
+            Some(pieces) => end_pieces(&pieces, answer),
             // Nobody waits any more where the caller has gone.
-            None => drop(end.send(result)),
+            None => drop(end.send(answer)),
+        }
+        if notes_due {
+            person.keep_notes();
         }
     };
     runtime.endpoints.submit(user, job).map_err(CallError::Overloaded)?;
@@ -166,17 +178,49 @@ fn taken(effects: SharedEffects) -> Effects {
     std::mem::take(&mut *lock(&effects))
 }
 
-/// Commits what a call wrote, if it succeeded, and only then lets its answer go.
-fn finish(person: &Person, cell: &Cell, now: f64, mut done: Done) -> Result<Response, CallError> {
-    let note = Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut done.effects, done.usage);
-    let response = done.answer.map_err(CallError::Cell)?;
-    let writes = std::mem::take(&mut done.effects.batch);
-    let commits = response.status < 400 && !writes.is_empty();
-    let crowded = note.tells() && person.note(note);
-    if commits {
-        person.commit(writes).map_err(CallError::Commit)?;
-    } else if crowded {
-        person.sync().map_err(CallError::Commit)?;
+/// Where a cell could not answer because the store could not be read, or not in time, that is the reason.
+fn blame_the_store(
+    answer: Result<Response, CallError>,
+    effects: &mut Effects,
+) -> Result<Response, CallError> {
+    if let Some(error) = effects.failed_read.take() {
+        return Err(CallError::Read(error));
     }
-    Ok(response)
+    match answer {
+        Err(CallError::Cell(RunError::Deadline { wall_ms, .. })) if is_slow(effects, wall_ms) => {
+            Err(CallError::SlowDisk { reading_ms: effects.reading.as_millis() as u64, wall_ms })
+        }
+        answer => answer,
+    }
+}
+
+/// Whether most of a run's time went by waiting for the store.
+pub(crate) fn is_slow(effects: &Effects, wall_ms: u32) -> bool {
+    2 * effects.reading.as_millis() > u128::from(wall_ms)
+}
+
+/// How a call ended.
+struct Ended {
+    answer: Result<Response, CallError>,
+    /// Whether [`Person::keep_notes`] is due, which the answer does not wait for.
+    notes_due: bool,
+}
+
+/// Commits what a call wrote, if it succeeded, and only then lets its answer go.
+fn finish(person: &Person, cell: &Cell, now: f64, mut done: Done) -> Ended {
+    let note = Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut done.effects, done.usage);
+    let answer = done.answer.map_err(CallError::Cell);
+    let answered = answer.as_ref().is_ok_and(|response| response.status < 500);
+    let notes_due = answer.is_ok() && note.tells() && person.note(note);
+    let answer = if answered { answer } else { blame_the_store(answer, &mut done.effects) };
+    let response = match answer {
+        Ok(response) => response,
+        refused => return Ended { answer: refused, notes_due },
+    };
+    let writes = std::mem::take(&mut done.effects.batch);
+    if response.status < 400 && !writes.is_empty() {
+        let kept = person.commit(writes).map_err(CallError::Commit);
+        return Ended { answer: kept.map(|()| response), notes_due: false };
+    }
+    Ended { answer: Ok(response), notes_due }
 }

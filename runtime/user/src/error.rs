@@ -1,7 +1,7 @@
 //! How a call, a run of the pipeline or a start can end badly.
 
 use runtime_sandbox::{Overloaded, RunError, StartError as SandboxError};
-use runtime_store::{CommitError, OpenError, ReadError};
+use runtime_store::{CommitError, DiskTrouble, OpenError, ReadError};
 
 use crate::catalogue::CatalogueError;
 use crate::people::PeopleError;
@@ -40,6 +40,14 @@ pub enum CallError {
     /// The cell failed.
     #[error(transparent)]
     Cell(RunError),
+    /// The cell's time went by while it waited for the disk.
+    #[error("the disk is slow: {reading_ms} of the cell's {wall_ms} ms went by reading")]
+    SlowDisk {
+        /// How long it waited for the store, ms.
+        reading_ms: u64,
+        /// Its limit, ms.
+        wall_ms: u32,
+    },
     /// What the cell wrote could not be kept.
     #[error("the store kept nothing")]
     Commit(#[source] CommitError),
@@ -78,6 +86,7 @@ impl CallError {
             | Self::Open(_)
             | Self::Document { .. }
             | Self::Inbox(_)
+            | Self::SlowDisk { .. }
             | Self::Disk { .. } => 503,
         }
     }
@@ -89,14 +98,28 @@ impl CallError {
             Self::Nobody => "nobody",
             Self::Suspended => "suspended",
             Self::Locked => "store-locked",
-            Self::Inbox(_) => "inbox",
             Self::Overloaded(_) => "overloaded",
             Self::Cell(error) => error.code(),
-            Self::Commit(_) | Self::Read(_) | Self::Open(_) | Self::Document { .. } | Self::Disk { .. } => {
-                "store-unavailable"
-            }
             Self::Lost => "shutting-down",
+            Self::SlowDisk { .. } => "disk-slow",
+            Self::Inbox(_)
+            | Self::Commit(_)
+            | Self::Read(_)
+            | Self::Open(_)
+            | Self::Document { .. }
+            | Self::Disk { .. } => match (self.disk(), self) {
+                (Some(DiskTrouble::Full), _) => "disk-full",
+                (Some(DiskTrouble::ReadOnly), _) => "disk-read-only",
+                (Some(DiskTrouble::Failing), _) => "disk-failing",
+                (None, Self::Inbox(_)) => "inbox",
+                (None, _) => "store-unavailable",
+            },
         }
+    }
+
+    /// What ails the disk, where that is the reason.
+    pub fn disk(&self) -> Option<DiskTrouble> {
+        DiskTrouble::of(self)
     }
 
     /// When it makes sense to ask again, s; `None` where asking again does not help.

@@ -26,13 +26,48 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Replaces a file's content: a crash leaves the old content or the new, never a mixture. Mode 0600.
+/// Replaces a file's content: a crash or a disk that refuses leaves the old content or the new, never a mixture. Mode
+/// 0600.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let scratch = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&scratch)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(&scratch, path)?;
+    move_in(&scratch, path, content)
+}
+
+/// Writes a file under another name first; on disk, whole, under its own when it returns.
+pub(crate) fn move_in(scratch: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+    let write = || {
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(scratch)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(scratch, path)
+    };
+    if let Err(error) = write() {
+        // What is there of it takes room that a full disk does not have; an error of this would hide the first.
+        let _ = fs::remove_file(scratch);
+        return Err(error);
+    }
     path.parent().map_or(Ok(()), sync_folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_content_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("access.json");
+        replace(&path, b"old").expect("written");
+        // Nothing can be renamed over a folder that is not empty: the last step of a write fails.
+        let blocked = folder.path().join("blocked");
+        fs::create_dir_all(blocked.join("in the way")).expect("made");
+        assert!(replace(&blocked, b"new").is_err());
+        assert!(!folder.path().join("blocked.new").exists());
+        // Nor can anything be written under a name that is a folder: the first step fails.
+        fs::create_dir(folder.path().join("access.new")).expect("made");
+        assert!(replace(&path, b"new").is_err());
+        assert_eq!(fs::read(&path).expect("read"), b"old");
+    }
 }

@@ -26,6 +26,9 @@ impl Runtime {
     /// that phones fill. What stages made of them is taken back before the next run. No block of the store keeps
     /// either.
     ///
+    /// A phone that sends one of them again, byte for byte, is told that it is stored, and nothing is: digests of them
+    /// stay. What comes for the first time is new, whichever moment it is about.
+    ///
     /// Every commit is consistent: what it removes and that it is to be made anew without it stand together. A call
     /// that breaks off is repeated. Answers how many entries were removed.
     pub fn forget(&self, user: UserId, span: RangeInclusive<f64>, keys: &[String]) -> Result<u64, CallError> {
@@ -76,7 +79,7 @@ impl Runtime {
             if batch.rows() == ENTRIES_PER_COMMIT {
                 return ControlFlow::Break(());
             }
-            batch.delete_in(area, row.id);
+            batch.forget(area, row.id);
             let stream = streams.iter().position(|key| key == row.key);
             if stream.is_some_and(|stream| counts[stream]) {
                 // Stages read by either time; a write time that is no number is no bound.

@@ -48,7 +48,7 @@ pub use person::Person;
 pub use profile::PROFILE;
 pub use runtime::{NativeStage, Runtime};
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
-pub use runtime_store::EngineKind;
+pub use runtime_store::{DiskTrouble, EngineKind};
 pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId};
 pub use settings::Settings;
 #[cfg(feature = "testing")]

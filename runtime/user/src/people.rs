@@ -261,6 +261,21 @@ impl People {
         self.store(user, &record)
     }
 
+    /// Refuses a person's calls from now on, whether or not the disk takes note of it: for erasing, which may be what makes
+    /// room on it.
+    pub(crate) fn shut_out(&self, user: UserId) -> Result<(), PeopleError> {
+        let mut record = self.show(&user.to_string())?;
+        record.suspended = true;
+        match self.store(user, &record) {
+            Err(PeopleError::Disk { path, source }) => {
+                tracing::warn!(user = %user.short(), path = %path.display(), error = %source, "suspended in memory alone");
+                self.learn(&record);
+                Ok(())
+            }
+            stored => stored,
+        }
+    }
+
     /// Gives a person another token, in an app's form where there is one to be; the old ones stay valid unless
     /// `revoke_others`.
     pub fn new_token(

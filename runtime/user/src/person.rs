@@ -1,5 +1,6 @@
 //! One person's runtime while it is awake: the open store, instances kept warm, notes for the audit log.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,11 @@ const WARM_MEMORY_BYTES_MAX: u64 = 4 << 20;
 /// How long an instance waits for its person's next request.
 const WARM_IDLE: Duration = Duration::from_secs(10);
 
-/// Notes that wait for the next commit; past this they are committed on their own.
+/// Notes that wait for the next commit; past each so many they are committed on their own.
 const NOTES_WAITING_MAX: usize = 256;
+
+/// Notes that wait while the disk takes none; past this the oldest are counted and no longer told.
+const NOTES_HELD_MAX: usize = 4_096;
 
 /// How many instances of one cell wait for the same person: calls that come at the same time each find one.
 const WARM_EACH_MAX: usize = 4;
@@ -31,6 +35,22 @@ struct Warm {
     since: Instant,
 }
 
+/// Notes that are not on disk.
+#[derive(Default)]
+struct Notes {
+    waiting: VecDeque<Note>,
+    /// How many went before these because the disk took none.
+    untold: u64,
+}
+
+impl Notes {
+    fn bound(&mut self) {
+        let over = self.waiting.len().saturating_sub(NOTES_HELD_MAX);
+        self.waiting.drain(..over);
+        self.untold += over as u64;
+    }
+}
+
 /// One person's runtime while it is awake.
 pub struct Person {
     /// Who.
@@ -38,7 +58,7 @@ pub struct Person {
     /// Their store.
     pub store: Arc<Store>,
     warm: Mutex<Vec<Warm>>,
-    notes: Mutex<Vec<Note>>,
+    notes: Mutex<Notes>,
     /// Held while a stage runs: one at a time.
     pub(crate) pipeline: Mutex<()>,
     /// Held from the snapshot to the commit by whoever reads a document and writes it back.
@@ -108,22 +128,46 @@ impl Person {
         lock(&self.warm).retain(|kept| !all && kept.since.elapsed() < WARM_IDLE);
     }
 
-    /// Keeps a note for the audit log until the next commit. Answers whether too many wait by now.
+    /// Keeps a note for the audit log until the next commit. Answers whether it is time to commit what waits:
+    /// [`Self::keep_notes`].
     pub(crate) fn note(&self, note: Note) -> bool {
         let mut notes = lock(&self.notes);
-        notes.push(note);
-        notes.len() >= NOTES_WAITING_MAX
+        notes.waiting.push_back(note);
+        notes.bound();
+        notes.waiting.len().is_multiple_of(NOTES_WAITING_MAX)
     }
 
-    fn add_notes(&self, batch: &mut Batch) {
+    /// Puts notes on disk that have waited long enough. Nobody is refused an answer for them: a disk that takes none
+    /// has them wait, and who reads goes on. May wait for the disk.
+    pub(crate) fn keep_notes(&self) {
+        if let Err(error) = self.sync() {
+            tracing::warn!(user = %self.user.short(), error = %crate::chain(&error), "audit notes wait for the disk");
+        }
+    }
+
+    /// Does what a commit needs, with the notes that wait added to its batch. A failure leaves them waiting.
+    fn with_notes<T>(
+        &self,
+        mut batch: Batch,
+        commit: impl FnOnce(Batch) -> Result<T, CommitError>,
+    ) -> Result<T, CommitError> {
         let notes = std::mem::take(&mut *lock(&self.notes));
-        audit::add(&self.store, batch, &notes);
+        audit::add(&self.store, &mut batch, notes.waiting.iter());
+        if notes.untold > 0 {
+            audit::add(&self.store, &mut batch, [Note::untold(notes.untold, notes.waiting.front())].iter());
+        }
+        commit(batch).inspect_err(|_| {
+            let mut now = lock(&self.notes);
+            let since = std::mem::replace(&mut *now, notes);
+            now.waiting.extend(since.waiting);
+            now.untold += since.untold;
+            now.bound();
+        })
     }
 
     /// Commits a batch, with the notes and everything else that waits; on disk when it returns.
-    pub(crate) fn commit(&self, mut batch: Batch) -> Result<(), CommitError> {
-        self.add_notes(&mut batch);
-        self.store.commit(batch).map(drop)
+    pub(crate) fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        self.with_notes(batch, |batch| self.store.commit(batch).map(drop))
     }
 
     /// As [`Self::commit`], but on disk only with the next one, unless too much waits: notes of what a batch holds are
@@ -142,9 +186,7 @@ impl Person {
 
     /// As [`Self::sync`], and rewrites blocks that are due for it.
     pub(crate) fn settle(&self) -> Result<(), CommitError> {
-        let mut batch = Batch::new();
-        self.add_notes(&mut batch);
-        self.store.commit_ahead(batch)?;
+        self.with_notes(Batch::new(), |batch| self.store.commit_ahead(batch).map(drop))?;
         self.store.settle().map(drop)
     }
 }

@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use cells_model::page::{self, PageWriter};
 use cells_model::rows;
 use cells_model::scan::BadJson;
 use runtime_sandbox::{CellHost, Failure, LocationColumns, LogLevel};
 use runtime_store::{
-    Batch, Cursor, LocationCursor, LocationRows, NewEntry, OwnedRow, ReadEntry, Snapshot, Store,
+    Batch, Cursor, LocationCursor, LocationRows, NewEntry, OwnedRow, ReadEntry, ReadError, Snapshot, Store,
 };
 use runtime_types::{Area, BadStreamKey, EntryId, Query, StreamKey, TimeField, UserId};
 
@@ -37,6 +38,10 @@ pub(crate) struct Effects {
     pub log: Vec<(LogLevel, String)>,
     /// Entries that it read.
     pub entries_read: u64,
+    /// How long it waited for the store.
+    pub reading: Duration,
+    /// The last read that the store could not do.
+    pub failed_read: Option<ReadError>,
     /// Whether an answer in pieces has begun, or was asked for where that cannot be.
     pub begun: bool,
     /// Where the pieces of the answer go.
@@ -234,11 +239,11 @@ impl Reach {
     }
 
     /// Who brought an entry of the usercache.
-    fn brought(&self, id: EntryId) -> Result<Option<Stamp>, Failure> {
+    fn brought(&self, effects: &mut Effects, id: EntryId) -> Result<Option<Stamp>, Failure> {
         if let Some(known) = self.waiting.of(id) {
             return Ok(known.cloned());
         }
-        let found = self.snapshot.find_id(Area::Usercache, id).map_err(unavailable)?;
+        let found = self.snapshot.find_id(Area::Usercache, id).map_err(|error| effects.unavailable(error))?;
         Ok(found.and_then(|row| stamp_in(&row.extra)))
     }
 
@@ -246,7 +251,8 @@ impl Reach {
     fn check_changes(&mut self, ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
         let ids = unpack(ids)?;
         for id in &ids {
-            if let Some(row) = self.snapshot.find_id(Area::Timeseries, *id).map_err(unavailable)? {
+            let stored = reading(&self.effects, || self.snapshot.find_id(Area::Timeseries, *id))?;
+            if let Some(row) = stored {
                 self.grant.check_write(Area::Timeseries, &row.key)?;
             }
         }
@@ -332,13 +338,26 @@ fn at(index: usize, why: &dyn std::fmt::Display) -> Failure {
     Failure::Invalid(format!("row {index}: {why}"))
 }
 
-fn unavailable(error: runtime_store::ReadError) -> Failure {
-    tracing::error!(error = %crate::chain(&error), "a cell's read failed");
-    Failure::Unavailable
+impl Effects {
+    /// Keeps why a read failed, which the cell does not get to know.
+    fn unavailable(&mut self, error: ReadError) -> Failure {
+        tracing::error!(error = %crate::chain(&error), "a cell's read failed");
+        self.failed_read = Some(error);
+        Failure::Unavailable
+    }
+}
+
+/// Reads the store for a cell, and notes how long it took.
+fn reading<T>(effects: &SharedEffects, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, Failure> {
+    let begun = Instant::now();
+    let answer = read();
+    let mut effects = lock(effects);
+    effects.reading += begun.elapsed();
+    answer.map_err(|error| effects.unavailable(error))
 }
 
 /// Whether the very same entry has been set aside before: a phone that resends a batch adds nothing.
-fn is_aside(snapshot: &Snapshot, read: &ReadEntry<'_>) -> Result<bool, runtime_store::ReadError> {
+fn is_aside(snapshot: &Snapshot, read: &ReadEntry<'_>) -> Result<bool, ReadError> {
     let (entry, write_ts) = (read.entry(), read.times().get(TimeField::WriteTs));
     if write_ts.is_nan() {
         return Ok(false);
@@ -362,7 +381,7 @@ fn is_aside(snapshot: &Snapshot, read: &ReadEntry<'_>) -> Result<bool, runtime_s
 impl CellHost for Reach {
     fn find(&mut self, query: Query) -> Result<u32, Failure> {
         let query = self.narrow(query, "find")?;
-        let cursor = self.snapshot.find(&query).map_err(unavailable)?;
+        let cursor = reading(&self.effects, || self.snapshot.find(&query))?;
         Ok(self.keep(Open::Entries { cursor, waiting: query.area == Area::Usercache }))
     }
 
@@ -378,15 +397,15 @@ impl CellHost for Reach {
         let (cursor, waiting) = match self.cursors.get_mut(cursor as usize) {
             Some(Some(Open::Entries { cursor, waiting })) => (cursor, *waiting),
             Some(Some(Open::Ids(by_ids))) => {
-                by_ids.fill(&self.snapshot, &mut writer).map_err(unavailable)?;
+                reading(&self.effects, || by_ids.fill(&self.snapshot, &mut writer))?;
                 lock(&self.effects).entries_read += u64::from(writer.count());
                 return Ok(writer.finish());
             }
             _ => return Err(invalid("no such cursor of entries")),
         };
         let mut noted = waiting.then_some(&mut self.waiting);
-        cursor
-            .visit(&mut |row| {
+        reading(&self.effects, || {
+            cursor.visit(&mut |row| {
                 let entry = page::Entry {
                     id: cells_model::EntryId(row.id.0),
                     key: row.key.as_str(),
@@ -405,19 +424,19 @@ impl CellHost for Reach {
                 }
                 ControlFlow::Continue(())
             })
-            .map_err(unavailable)?;
+        })?;
         lock(&self.effects).entries_read += u64::from(writer.count());
         Ok(writer.finish())
     }
 
     fn count(&mut self, query: Query) -> Result<u64, Failure> {
         let query = self.narrow(query, "count")?;
-        self.snapshot.count(&query).map_err(unavailable)
+        reading(&self.effects, || self.snapshot.count(&query))
     }
 
     fn find_locations(&mut self, query: Query) -> Result<u32, Failure> {
         let query = self.narrow(query, "find-locations")?;
-        let cursor = self.snapshot.find_locations(&query).map_err(unavailable)?;
+        let cursor = reading(&self.effects, || self.snapshot.find_locations(&query))?;
         Ok(self.keep(Open::Locations(cursor)))
     }
 
@@ -426,7 +445,7 @@ impl CellHost for Reach {
             return Err(invalid("no such cursor of locations"));
         };
         let mut rows = LocationRows::default();
-        let count = cursor.next(rows_max as usize, &mut rows).map_err(unavailable)?;
+        let count = reading(&self.effects, || cursor.next(rows_max as usize, &mut rows))?;
         lock(&self.effects).entries_read += count as u64;
         let LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices } = rows;
         Ok(LocationColumns { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices })
@@ -464,7 +483,8 @@ impl CellHost for Reach {
                 return Ok(());
             }
             // An entry of another stream is not this cell's to change, whatever key the row gives it.
-            if let Some(row) = snapshot.find_id(Area::Timeseries, id).map_err(unavailable)? {
+            let stored = snapshot.find_id(Area::Timeseries, id);
+            if let Some(row) = stored.map_err(|error| effects.unavailable(error))? {
                 same_stream(&row.key, &entry)?;
             }
             effects.batch.replace(id, entry);
@@ -501,7 +521,7 @@ impl CellHost for Reach {
 
     fn take_in(&mut self, rows: &[u8]) -> Result<(), Failure> {
         self.each_row(rows, Area::Timeseries, |reach, effects, id, entry| {
-            let Some(stamp) = reach.brought(id)? else {
+            let Some(stamp) = reach.brought(effects, id)? else {
                 effects.batch.take_in(id, entry);
                 return Ok(());
             };
@@ -516,10 +536,15 @@ impl CellHost for Reach {
         let snapshot = self.snapshot.clone();
         self.each_row(rows, Area::Errors, |reach, effects, id, entry| {
             let new = id == EntryId::NONE;
-            if new && is_aside(&snapshot, &entry).map_err(unavailable)? {
-                return Ok(());
+            if new {
+                // A phone that sends an entry again adds nothing, nor does it bring back what was forgotten.
+                let known =
+                    is_aside(&snapshot, &entry).and_then(|aside| Ok(aside || snapshot.is_forgotten(&entry)?));
+                if known.map_err(|error| effects.unavailable(error))? {
+                    return Ok(());
+                }
             }
-            let stamp = if new { reach.device.clone() } else { reach.brought(id)? };
+            let stamp = if new { reach.device.clone() } else { reach.brought(effects, id)? };
             let own = entry.entry().extra;
             let extra = match stamp.as_ref().map(Stamp::member) {
                 Some(stamp) if own.is_empty() => stamp,
@@ -544,7 +569,7 @@ impl CellHost for Reach {
             return Ok(written.map(<[u8]>::to_vec));
         }
         drop(effects);
-        let stored = self.snapshot.document(name).map_err(unavailable)?;
+        let stored = reading(&self.effects, || self.snapshot.document(name))?;
         Ok(stored.map(|content| content.to_vec()))
     }
 

@@ -142,6 +142,9 @@ impl Runtime {
             if !lock(&self.awake).get(&user).is_some_and(|now| Arc::ptr_eq(now, &place)) {
                 continue;
             }
+            if held.as_ref().is_some_and(|person| person.store.is_poisoned()) {
+                close_poisoned(&mut held);
+            }
             if let Some(person) = &*held {
                 person.touch();
                 return Ok(Arc::clone(person));
@@ -188,6 +191,10 @@ impl Runtime {
     fn awake(&self, user: UserId) -> Option<Arc<Person>> {
         let place = Arc::clone(lock(&self.awake).get(&user)?);
         let person = place.try_lock().ok()?.clone()?;
+        if person.store.is_poisoned() {
+            // To be opened anew, which may take a while.
+            return None;
+        }
         person.touch();
         Some(person)
     }
@@ -207,9 +214,12 @@ impl Runtime {
         if let Some(person) = self.awake(user) {
             return Ok(person);
         }
-        self.make_room(user);
         let shared = Arc::clone(self);
-        let opened = tokio::task::spawn_blocking(move || shared.person(user)).await;
+        let opened = tokio::task::spawn_blocking(move || {
+            shared.make_room(user);
+            shared.person(user)
+        });
+        let opened = opened.await;
         opened.unwrap_or(Err(CallError::Lost))
     }
 
@@ -367,7 +377,7 @@ impl Runtime {
     /// # Errors
     /// [`CallError::Overloaded`] while something of theirs runs: they are suspended then, and it may be tried again.
     pub fn erase(&self, user: UserId) -> Result<Receipt, CallError> {
-        self.people.suspend(user, true).map_err(|_| CallError::Nobody)?;
+        self.people.shut_out(user).map_err(|_| CallError::Nobody)?;
         self.owners.forget(user);
         if !self.put_to_sleep(user) {
             return Err(CallError::Overloaded(runtime_sandbox::Overloaded::Person { waiting: 1 }));
@@ -379,6 +389,15 @@ impl Runtime {
         self.timetable.forget(user);
         self.people.remove(user).map_err(|_| CallError::Nobody)?;
         Ok(Receipt::new(user, &slots, store.as_ref()))
+    }
+}
+
+/// Drops a person whose store takes no more commits, if nobody uses it at this moment: what is on disk is opened anew.
+/// Until then reads go on.
+fn close_poisoned(held: &mut Option<Arc<Person>>) {
+    if let Some(person) = held.take() {
+        person.cool_down(true);
+        *held = Arc::try_unwrap(person).err();
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::audit::Note;
 use crate::catalogue::Cell;
+use crate::endpoint::is_slow;
 use crate::error::CallError;
 use crate::person::Person;
 use crate::reach::{Effects, Reach, lock};
@@ -290,7 +291,7 @@ fn run_once(
         Err(error) => {
             let (user, code) = (person.user.short(), error.code());
             tracing::warn!(%user, stage = %spec.name, code, "stage failed");
-            return fail(person, spec, now, &before, error.to_string(), report);
+            return fail(person, spec, now, &before, reason(&error, &effects), report);
         }
     };
     person.note(Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut effects, usage));
@@ -312,6 +313,17 @@ fn run_once(
     }
     person.commit_ahead(batch).map_err(CallError::Commit)?;
     Ok(outcome.more)
+}
+
+/// Why a stage failed, for its owner: its own words, and what the store had to do with it.
+fn reason(error: &RunError, effects: &Effects) -> String {
+    match (error, &effects.failed_read) {
+        (_, Some(read)) => format!("{error}; the store could not be read: {}", crate::chain(read)),
+        (RunError::Deadline { wall_ms, .. }, None) if is_slow(effects, *wall_ms) => {
+            format!("{error}, {} ms of it waiting for a slow disk", effects.reading.as_millis())
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// What a run would have left that finds nothing to do.

@@ -43,8 +43,10 @@ const CLOCK_PAUSE: Duration = Duration::from_secs(5);
 /// Whose pipeline is due.
 pub(crate) struct Timetable {
     schedule: Mutex<Schedule<UserId>>,
-    /// Who has the mark on disk. Held while a mark is made or removed, and taken before `schedule`.
+    /// Who has the mark on disk, and keeps it. Held for a moment only, and taken before `schedule`.
     marked: Mutex<HashSet<UserId>>,
+    /// Held while a mark is made or removed, which may wait for the disk; taken before `marked`.
+    marking: Mutex<()>,
     pub(crate) changed: Notify,
     clock: Arc<dyn HostClock>,
     /// Whether somebody starts the runs that are due.
@@ -73,6 +75,7 @@ impl Timetable {
         Self {
             schedule: Mutex::new(Schedule::new(rhythm)),
             marked: Mutex::new(people.users().into_iter().filter(has_mark).collect()),
+            marking: Mutex::default(),
             changed: Notify::new(),
             clock,
             kept: AtomicBool::new(false),
@@ -97,16 +100,23 @@ impl Timetable {
     }
 
     fn mark(&self, path: PathBuf, user: UserId) {
-        let mut marked = lock(&self.marked);
-        let asked_for = {
+        let _one_at_a_time = lock(&self.marking);
+        let (asked_for, has_mark) = {
+            let mut marked = lock(&self.marked);
             let schedule = lock(&self.schedule);
-            schedule.agenda(user).is_some_and(|agenda| agenda.is_pending() || agenda.is_busy())
+            let agenda = schedule.agenda(user);
+            let asked_for = agenda.is_some_and(|agenda| agenda.is_pending() || agenda.is_busy());
+            // Who looks from now on knows that the mark is about to go.
+            (asked_for, if asked_for { marked.contains(&user) } else { marked.remove(&user) })
         };
-        let done = match (asked_for, marked.contains(&user)) {
-            (true, false) => make(&path).map(|()| marked.insert(user)),
-            (false, true) => remove(&path).map(|()| marked.remove(&user)),
-            _ => Ok(true),
+        let done = match (asked_for, has_mark) {
+            (true, false) => make(&path),
+            (false, true) => remove(&path),
+            _ => return,
         };
+        if asked_for == done.is_ok() {
+            lock(&self.marked).insert(user);
+        }
         if let Err(error) = done {
             tracing::warn!(user = %user.short(), %error, "a restart may not know whether a run is pending");
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use runtime_user::{Answer, Call, CallError, Runtime, UserId};
+use runtime_user::{Answer, Call, CallError, DiskTrouble, Runtime, UserId};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
@@ -81,7 +81,13 @@ fn refuse(user: UserId, error: &CallError) -> Refusal {
                 .to_owned()
         }
         _ if status == 503 => {
-            "the host cannot answer now: nothing was stored, send it again later".to_owned()
+            let why = match error.disk() {
+                Some(DiskTrouble::Full) => "the host's disk is full",
+                Some(DiskTrouble::ReadOnly) => "the host's disk takes no writes",
+                Some(DiskTrouble::Failing) => "the host's disk fails",
+                None => "the host cannot answer now",
+            };
+            format!("{why}: nothing was stored, send it again later")
         }
         _ => error.to_string(),
     };

@@ -297,6 +297,7 @@ async fn keep_house(runtime: Arc<Runtime>) {
             runtime.lock_expired();
             runtime.tick_doors();
             runtime.keep_time();
+            runtime.drain_again();
             runtime.close_idle();
         });
         if let Err(error) = kept.await {

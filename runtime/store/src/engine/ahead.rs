@@ -1,5 +1,6 @@
 //! Values that wait in memory for the next commit: reads find them, the disk has them with it or not at all.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -26,19 +27,22 @@ fn size(op: &Op) -> usize {
     }
 }
 
+/// Makes a step the last word on its key; answers the word before.
+fn add<T: Borrow<Op>>(ops: &mut BTreeMap<Key, T>, key: Key, op: T) -> Option<T> {
+    let forget = matches!(op.borrow(), Op::Delete(_)) && key.kind() == Kind::Block;
+    let before = ops.insert(key, op);
+    // A block is set once: one that waits was never anywhere else.
+    if forget && matches!(before.as_ref().map(Borrow::borrow), Some(Op::Put(..))) {
+        ops.remove(&key);
+    }
+    before
+}
+
 impl Waiting {
     fn add(&mut self, op: Op) {
-        let key = match &op {
-            Op::Put(key, _) | Op::Delete(key) => *key,
-        };
-        let forget = matches!(op, Op::Delete(_)) && key.kind() == Kind::Block;
         self.bytes += size(&op);
-        let before = self.ops.insert(key, op);
+        let before = add(&mut self.ops, op.key(), op);
         self.bytes -= before.as_ref().map_or(0, size);
-        // A block is set once: one that waits was never anywhere else.
-        if forget && matches!(before, Some(Op::Put(..))) {
-            self.ops.remove(&key);
-        }
     }
 }
 
@@ -61,16 +65,35 @@ impl Ahead {
         ops.into_iter().for_each(|op| waiting.add(op));
     }
 
-    /// Does what waits and then these steps, all or none; durable when it returns. Reads go on meanwhile.
+    /// Does what waits and then these steps, all or none; durable when it returns. Reads go on meanwhile. After a
+    /// failure what waited waits on, without these steps.
     pub fn commit(&self, ops: Vec<Op>) -> Result<(), EngineError> {
-        self.hold(ops);
         let waiting = self.read();
-        let ops: Vec<&Op> = waiting.ops.values().collect();
-        self.engine.commit(&ops)?;
-        drop(ops);
+        let mut all: BTreeMap<Key, &Op> = waiting.ops.iter().map(|(key, op)| (*key, op)).collect();
+        for op in &ops {
+            add(&mut all, op.key(), op);
+        }
+        let all: Vec<&Op> = all.into_values().collect();
+        self.engine.commit(&all)?;
+        drop(all);
         drop(waiting);
-        *self.write() = Waiting::default();
+        self.landed();
         Ok(())
+    }
+
+    /// What waits is on disk.
+    pub fn landed(&self) {
+        *self.write() = Waiting::default();
+    }
+
+    /// See [`Engine::takes_commits`].
+    pub fn takes_commits(&self) -> bool {
+        self.engine.takes_commits()
+    }
+
+    /// See [`Engine::reopen`].
+    pub fn reopen(&self) -> Result<(), EngineError> {
+        self.engine.reopen()
     }
 
     /// Whether nothing waits.

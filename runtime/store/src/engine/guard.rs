@@ -1,9 +1,13 @@
 //! Panics inside an engine become errors: damaged bytes of one person must not take down the others.
 
 use std::any::Any;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::EngineError;
+
+/// What an engine's file unwinds with when it refuses a read of a lookup: an error, and nobody's fault.
+pub(super) struct ReadFailed(pub io::Error);
 
 /// Calls an engine; its error is boxed, its panic caught.
 pub(super) fn guarded<T, E>(
@@ -14,11 +18,14 @@ pub(super) fn guarded<T, E>(
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    // What a panic leaves half-done is not used again: the store is poisoned and the engine closed.
+    // What a panic leaves half-done is not used again: the engine closes its file and opens it anew.
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(EngineError::Failed { engine, what, source: Box::new(error) }),
-        Err(panic) => Err(EngineError::Panicked { engine, what, message: words(&*panic) }),
+        Err(panic) => Err(match panic.downcast::<ReadFailed>() {
+            Ok(failed) => EngineError::Failed { engine, what, source: Box::new(failed.0) },
+            Err(panic) => EngineError::Panicked { engine, what, message: words(&*panic) },
+        }),
     }
 }
 

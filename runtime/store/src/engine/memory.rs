@@ -98,6 +98,14 @@ impl Engine for Memory {
         state.point()
     }
 
+    fn takes_commits(&self) -> bool {
+        self.0.state().alive().is_ok()
+    }
+
+    fn reopen(&self) -> Result<(), EngineError> {
+        self.0.state().alive()
+    }
+
     fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError> {
         let state = self.0.state();
         state.alive()?;

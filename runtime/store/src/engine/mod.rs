@@ -1,7 +1,7 @@
 //! What keeps sealed values: a narrow trait, and the engines behind it.
 //!
-//! Keys and values are opaque. A commit is atomic and durable when it returns; after a failure nothing more
-//! is asked of the engine until the store is opened anew.
+//! Keys and values are opaque. A commit is atomic and durable when it returns. After one that failed, reads go on, of
+//! the state before or after it; the next commit is taken only after [`Engine::reopen`].
 
 pub(crate) mod ahead;
 #[cfg(any(feature = "redb", feature = "sled"))]
@@ -28,10 +28,24 @@ pub enum Op {
     Delete(Key),
 }
 
+impl Op {
+    /// Of which value.
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Self::Put(key, _) | Self::Delete(key) => *key,
+        }
+    }
+}
+
 /// Keeps values by key.
 pub trait Engine: Send + Sync {
     /// Does all steps or none; durable when it returns.
     fn commit(&self, ops: &[&Op]) -> Result<(), EngineError>;
+    /// Whether commits are taken, as far as is known: not after one failed.
+    fn takes_commits(&self) -> bool;
+    /// Makes it take commits again after a failure; nothing where it does. Whether the commit that failed is on disk,
+    /// whole, can be read afterwards, and power loss changes it no more.
+    fn reopen(&self) -> Result<(), EngineError>;
     /// The value; `None` where there is none.
     fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError>;
     /// Visits the values of one kind in the order of their keys. Not for blocks: it would read them all.

@@ -2,19 +2,28 @@
 //!
 //! redb gives a large value a run of pages whose count is a power of two. A block is therefore kept in
 //! pieces that each fill such a run to the last byte, the last of them less than a page.
+//!
+//! After a failed write the file is read through another opening, which changes nothing on disk, until
+//! [`Engine::reopen`] has opened it for writing again.
+
+mod backend;
 
 use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use redb::backends::FileBackend;
 use redb::{
     Builder, Database, Durability, ReadableDatabase, StorageBackend, Table, TableDefinition, TableError,
 };
 
 use super::guard::{drop_guarded, guarded};
 use super::{Engine, Key, Kind, Op};
-use crate::EngineError;
+use crate::{DiskTrouble, EngineError};
+use backend::{Backend, Unsynced, reading};
 
 const NAME: &str = "redb";
 const PAGE_BYTES: usize = 4096;
@@ -27,6 +36,9 @@ const PIECE_PAGES_MAX: usize = 16;
 /// Up to this size a full repair takes about 20 ms, which whoever opens after a kill can wait.
 const FULL_REPAIR_BYTES_MAX: u64 = 16 << 20;
 
+/// What a disk must take before the file is opened for writing again: about what a small commit writes.
+const PROBE_BYTES: usize = 64 << 10;
+
 /// Everything but blocks.
 const VALUES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("values");
 /// Blocks, by number and piece.
@@ -34,45 +46,176 @@ const PIECES: TableDefinition<'_, [u8; PIECE_KEY_BYTES], &[u8]> = TableDefinitio
 
 /// One redb file.
 pub struct Redb {
-    /// `None` after a failure. The lock is held for writing only while compacting.
-    database: RwLock<Option<Database>>,
+    /// The lock is held for writing only to put another opening in its place, and while compacting.
+    opening: RwLock<Opening>,
     place: Place,
+    cache_bytes: usize,
+    unsynced: Arc<Unsynced>,
+}
+
+/// How the file is open.
+struct Opening {
+    /// Counts the openings, so that a failure closes its own and no later one.
+    number: u64,
+    state: State,
+}
+
+enum State {
+    /// For reading and writing.
+    Whole(Database),
+    /// For reading, after a write failed: what redb itself changes stays in memory.
+    Reading(Database),
+    /// Not at all, after a failure; the next lookup opens it for reading.
+    Closed,
 }
 
 /// Where the data lies.
-#[derive(Debug)]
 enum Place {
     File(PathBuf),
     /// A test's backend, and whether each commit is to be ready for a quick repair.
     Backend {
+        file: Box<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>,
         quick_repair: bool,
     },
 }
 
-impl fmt::Debug for Redb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redb").field("place", &self.place).finish_non_exhaustive()
+impl Place {
+    /// The file, for one opening; `create` makes one where there is none.
+    fn file(&self, writable: bool, create: bool) -> io::Result<Box<dyn StorageBackend>> {
+        match self {
+            Self::File(path) => {
+                let mut options = OpenOptions::new();
+                let file = options.read(true).write(writable).create(create).truncate(false).open(path)?;
+                Ok(Box::new(FileBackend::new(file).map_err(io::Error::other)?))
+            }
+            Self::Backend { file, .. } => Ok(file()),
+        }
+    }
+
+    /// Whether the disk takes anything at all, asked of a file of its own. Opening the data for writing costs more, and
+    /// would be in vain as long as this fails.
+    fn probe(&self) -> io::Result<()> {
+        let Self::File(path) = self else { return Ok(()) };
+        let probe = path.with_extension("probe");
+        let written = File::create(&probe).and_then(|mut file| {
+            file.write_all(&[0; PROBE_BYTES])?;
+            file.sync_all()
+        });
+        match std::fs::remove_file(&probe) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => written.and(Err(error)),
+            _ => written,
+        }
     }
 }
 
+impl fmt::Debug for Redb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if let Place::File(path) = &self.place { Some(path) } else { None };
+        f.debug_struct("Redb").field("path", &path).finish_non_exhaustive()
+    }
+}
+
+/// The engine's error, with the system's own where there is one.
+fn failed(what: &'static str, error: redb::Error) -> EngineError {
+    let source: Box<dyn std::error::Error + Send + Sync> = match error {
+        redb::Error::Io(error) => Box::new(error),
+        error => Box::new(error),
+    };
+    EngineError::Failed { engine: NAME, what, source }
+}
+
+fn call<T>(what: &'static str, call: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, EngineError> {
+    // An error of redb's is taken out of the guard, which would box it before it was looked at.
+    guarded(NAME, what, || Ok::<_, io::Error>(call()))
+        .and_then(|answer| answer.map_err(|error| failed(what, error)))
+}
+
 impl Redb {
-    /// Opens or creates the file.
+    /// Opens or creates the file. Where the disk takes no writes, it is opened for reading, and commits fail until
+    /// [`Engine::reopen`] succeeds.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
-        let database =
-            guarded(NAME, "open its file", || Builder::new().set_cache_size(cache_bytes).create(path))?;
-        Ok(Self { database: RwLock::new(Some(database)), place: Place::File(path.to_owned()) })
+        Self::at(Place::File(path.to_owned()), cache_bytes)
     }
 
-    /// Opens or creates what the backend holds; `quick_repair` as it would be for a large file.
+    /// Opens or creates what the backend holds, which is asked for at each opening; `quick_repair` as it would be for a
+    /// large file.
     pub fn on_backend(
-        backend: impl StorageBackend,
+        file: impl Fn() -> Box<dyn StorageBackend> + Send + Sync + 'static,
         cache_bytes: usize,
         quick_repair: bool,
     ) -> Result<Self, EngineError> {
-        let database = guarded(NAME, "open its file", || {
-            Builder::new().set_cache_size(cache_bytes).create_with_backend(backend)
+        Self::at(Place::Backend { file: Box::new(file), quick_repair }, cache_bytes)
+    }
+
+    fn at(place: Place, cache_bytes: usize) -> Result<Self, EngineError> {
+        let opening = RwLock::new(Opening { number: 0, state: State::Closed });
+        let engine = Self { opening, place, cache_bytes, unsynced: Arc::default() };
+        match engine.open_whole(true) {
+            Ok(database) => engine.replace(State::Whole(database)),
+            Err(error) => {
+                // What is not there cannot be read either; nor is a disk at fault where something else is.
+                if DiskTrouble::of(&error).is_none() || engine.open_for_reading().is_err() {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(engine)
+    }
+
+    fn opening(&self) -> RwLockReadGuard<'_, Opening> {
+        self.opening.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opening_mut(&self) -> RwLockWriteGuard<'_, Opening> {
+        self.opening.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts another opening in the place of whichever there is.
+    fn replace(&self, state: State) {
+        let before = {
+            let mut opening = self.opening_mut();
+            opening.number += 1;
+            std::mem::replace(&mut opening.state, state)
+        };
+        drop_guarded(before);
+    }
+
+    /// Closes an opening after a failure, and no later one.
+    fn close(&self, number: u64) {
+        let before = {
+            let mut opening = self.opening_mut();
+            let is_it = opening.number == number;
+            is_it.then(|| std::mem::replace(&mut opening.state, State::Closed))
+        };
+        drop_guarded(before);
+    }
+
+    fn open_whole(&self, create: bool) -> Result<Database, EngineError> {
+        call("open its file", || {
+            let backend = Backend::on_file(self.place.file(true, create)?, Arc::clone(&self.unsynced))?;
+            if !create && backend.is_empty()? {
+                // Another disk lies there now, or none: nothing is begun anew.
+                return Err(io::Error::from(io::ErrorKind::NotFound).into());
+            }
+            Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(backend)?)
+        })
+    }
+
+    /// Opens the file for reading, unless somebody has opened it meanwhile.
+    fn open_for_reading(&self) -> Result<(), EngineError> {
+        let database = call("open its file", || {
+            let backend = Backend::in_memory(self.place.file(false, false)?)?;
+            if backend.is_empty()? {
+                return Err(io::Error::from(io::ErrorKind::NotFound).into());
+            }
+            Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(backend)?)
         })?;
-        Ok(Self { database: RwLock::new(Some(database)), place: Place::Backend { quick_repair } })
+        let mut opening = self.opening_mut();
+        if matches!(opening.state, State::Closed) {
+            opening.number += 1;
+            opening.state = State::Reading(database);
+        }
+        Ok(())
     }
 
     /// A commit that is ready for a quick repair takes two syncs instead of one; without it, the first opening
@@ -82,30 +225,65 @@ impl Redb {
             Place::File(path) => {
                 std::fs::metadata(path).map_or(true, |file| file.len() > FULL_REPAIR_BYTES_MAX)
             }
-            Place::Backend { quick_repair } => *quick_repair,
+            Place::Backend { quick_repair, .. } => *quick_repair,
         }
     }
 
-    fn with<T>(
+    /// Looks something up once; answers in which opening.
+    fn look_once<T>(
         &self,
         what: &'static str,
-        call: impl FnOnce(&Database) -> Result<T, redb::Error>,
-    ) -> Result<T, EngineError> {
-        let answer = {
-            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-            let database = database.as_ref().ok_or(EngineError::Closed { engine: NAME })?;
-            guarded(NAME, what, || call(database))
-        };
-        if matches!(answer, Err(EngineError::Panicked { .. })) {
-            drop_guarded(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+        lookup: &mut dyn FnMut(&Database) -> Result<T, redb::Error>,
+    ) -> (u64, Result<T, EngineError>) {
+        if matches!(self.opening().state, State::Closed)
+            && let Err(error) = self.open_for_reading()
+        {
+            return (self.opening().number, Err(error));
         }
-        answer
+        let opening = self.opening();
+        let answer = match &opening.state {
+            State::Whole(database) | State::Reading(database) => call(what, || reading(|| lookup(database))),
+            State::Closed => Err(EngineError::Closed { engine: NAME }),
+        };
+        (opening.number, answer)
+    }
+
+    /// Looks something up. A commit that fails meanwhile takes its opening with it; then another opening is asked.
+    fn look<T>(
+        &self,
+        what: &'static str,
+        lookup: &mut dyn FnMut(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, EngineError> {
+        let mut again = true;
+        loop {
+            let (number, answer) = self.look_once(what, lookup);
+            match answer {
+                Err(error) if is_over(&error) => {
+                    self.close(number);
+                    if !std::mem::take(&mut again) {
+                        return Err(error);
+                    }
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// Whether an opening is of no use after that error.
+fn is_over(error: &EngineError) -> bool {
+    match error {
+        EngineError::Failed { source, .. } => {
+            let error = source.downcast_ref::<redb::Error>();
+            matches!(error, Some(redb::Error::PreviousIo | redb::Error::DatabaseClosed))
+        }
+        EngineError::Panicked { .. } | EngineError::Closed { .. } => true,
     }
 }
 
 impl Drop for Redb {
     fn drop(&mut self) {
-        drop_guarded(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+        self.replace(State::Closed);
     }
 }
 
@@ -193,18 +371,43 @@ fn read_value(database: &Database, key: Key) -> Result<Option<Vec<u8>>, redb::Er
 impl Engine for Redb {
     fn commit(&self, ops: &[&Op]) -> Result<(), EngineError> {
         let quick_repair = self.wants_quick_repair();
-        self.with("commit", |database| apply(database, quick_repair, ops))
+        let (number, answer) = {
+            let opening = self.opening();
+            let answer = match &opening.state {
+                State::Whole(database) => call("commit", || apply(database, quick_repair, ops)),
+                _ => return Err(EngineError::Closed { engine: NAME }),
+            };
+            (opening.number, answer)
+        };
+        if answer.is_err() {
+            self.close(number);
+        }
+        answer
+    }
+
+    fn takes_commits(&self) -> bool {
+        matches!(self.opening().state, State::Whole(_))
+    }
+
+    /// Whoever reads meanwhile goes on with the opening before.
+    fn reopen(&self) -> Result<(), EngineError> {
+        if self.takes_commits() {
+            return Ok(());
+        }
+        call("write beside its file", || Ok(self.place.probe()?))?;
+        self.replace(State::Whole(self.open_whole(false)?));
+        Ok(())
     }
 
     fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError> {
-        self.with("read", |database| match key.kind() {
+        self.look("read", &mut |database| match key.kind() {
             Kind::Block => read_block(database, key.number()),
             _ => read_value(database, key),
         })
     }
 
     fn scan(&self, kind: Kind, visit: &mut dyn FnMut(Key, &[u8])) -> Result<(), EngineError> {
-        self.with("scan", |database| {
+        self.look("scan", &mut |database| {
             let transaction = database.begin_read()?;
             let values = match transaction.open_table(VALUES) {
                 Err(TableError::TableDoesNotExist(_)) => return Ok(()),
@@ -228,9 +431,18 @@ impl Engine for Redb {
     }
 
     fn compact(&self) -> Result<bool, EngineError> {
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_mut().ok_or(EngineError::Closed { engine: NAME })?;
-        guarded(NAME, "compact", || database.compact())
+        let (number, answer) = {
+            let mut opening = self.opening_mut();
+            let answer = match &mut opening.state {
+                State::Whole(database) => call("compact", || Ok(database.compact()?)),
+                _ => return Err(EngineError::Closed { engine: NAME }),
+            };
+            (opening.number, answer)
+        };
+        if answer.is_err() {
+            self.close(number);
+        }
+        answer
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Sled {
     path: PathBuf,
     /// Files that were synced with their folder once; only the log changes after that.
     synced: Mutex<HashSet<PathBuf>>,
+    /// A commit failed: what is on disk is unknown.
+    failed: AtomicBool,
 }
 
 impl fmt::Debug for Sled {
@@ -51,7 +54,12 @@ impl Sled {
             database = guarded(NAME, "open its folder", || config.open());
         }
         let database = database?;
-        Ok(Self { database: Some(database), path: path.to_owned(), synced: Mutex::default() })
+        Ok(Self {
+            database: Some(database),
+            path: path.to_owned(),
+            synced: Mutex::default(),
+            failed: AtomicBool::new(false),
+        })
     }
 
     fn database(&self) -> Result<&sled::Db, EngineError> {
@@ -94,7 +102,7 @@ impl Drop for Sled {
 impl Engine for Sled {
     fn commit(&self, ops: &[&Op]) -> Result<(), EngineError> {
         let database = self.database()?;
-        guarded(NAME, "commit", || {
+        let applied = guarded(NAME, "commit", || {
             let mut batch = sled::Batch::default();
             for op in ops {
                 match op {
@@ -104,8 +112,19 @@ impl Engine for Sled {
             }
             database.apply_batch(batch)?;
             database.flush()
-        })?;
-        guarded(NAME, "sync", || self.sync())
+        });
+        let answer = applied.and_then(|_| guarded(NAME, "sync", || self.sync()));
+        self.failed.fetch_or(answer.is_err(), Ordering::AcqRel);
+        answer
+    }
+
+    fn takes_commits(&self) -> bool {
+        !self.failed.load(Ordering::Acquire)
+    }
+
+    /// sled goes on after an error as if nothing had happened, and cannot be closed in time to be opened again.
+    fn reopen(&self) -> Result<(), EngineError> {
+        if self.takes_commits() { Ok(()) } else { Err(EngineError::Closed { engine: NAME }) }
     }
 
     fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError> {

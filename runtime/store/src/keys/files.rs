@@ -60,8 +60,12 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
-    write_new(&beside, content)?;
-    fs::rename(&beside, path)?;
+    let written = write_new(&beside, content).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // What is there of it takes room that a full disk does not have; an error of this would hide the first.
+        let _ = fs::remove_file(&beside);
+    }
+    written?;
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 

@@ -6,9 +6,10 @@ use runtime_types::{Area, EntryId, Query, Stream, StreamKey, TimeField};
 
 use super::source::{is_visible, time_of};
 use super::{Cursor, LocationCursor, OwnedRow, merge, token};
-use crate::ReadError;
+use crate::forgotten::Forgotten;
 use crate::index::{BlockInfo, Index, StreamBlocks};
 use crate::vault::Vault;
+use crate::{ReadEntry, ReadError};
 
 /// The last commit of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +125,14 @@ impl Snapshot {
             }
         }
         Ok(false)
+    }
+
+    /// Whether an entry is one that its owner had forgotten, as it would be put or set aside.
+    pub fn is_forgotten(&self, read: &ReadEntry<'_>) -> Result<bool, ReadError> {
+        let (entry, write_ts) = (read.entry(), read.times().get(TimeField::WriteTs));
+        let texts = [entry.metadata, entry.data];
+        let digest = || self.vault.origin(read.kind(), entry.key.as_str(), write_ts, texts);
+        Forgotten::of(&self.index).has(&self.vault, write_ts, digest)
     }
 
     /// The document of that name.

@@ -13,6 +13,7 @@ use crate::block::{BlockRow, Codec};
 use crate::draft::{
     BLOCK_ROWS_MAX, BLOCK_TEXT_BYTES_MAX, Draft, DraftRows, SoonRead, draft, position, text_bytes,
 };
+use crate::forgotten;
 use crate::index::{BlockInfo, Index};
 use crate::month::month_of;
 use crate::vault::Vault;
@@ -35,12 +36,15 @@ pub(super) fn changes(
     new_id: &mut dyn FnMut() -> EntryId,
     when: When,
 ) -> Result<(Option<Changes>, Committed), CommitError> {
-    let documents = documents(index, batch.documents)?;
+    let mut documents = documents(index, batch.documents)?;
     let mut plan = Plan::new(vault, index, &batch.texts, new_id, batch.steps.len());
     for step in &batch.steps {
         plan.step(step)?;
     }
-    let Plan { fresh, mut touched, mut tally, .. } = plan;
+    let Plan { fresh, mut touched, mut tally, forgets, .. } = plan;
+    for (name, content) in forgotten::documents(index, forgets) {
+        documents.insert(name, Some(content));
+    }
     tally.stored = fresh.iter().filter(|fresh| !fresh.dead).count() as u64;
     if tally.stored == 0 && touched.is_empty() && documents.is_empty() {
         return Ok((None, tally));

@@ -13,7 +13,7 @@ mod shred;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 use runtime_types::{EntryId, Stream, UserId};
 
@@ -21,7 +21,7 @@ use crate::index::Index;
 use crate::vault::Vault;
 use crate::{Batch, Clock, CommitError, DataKey, Head, KeyProvider, OpenError, Options, ReadError, Snapshot};
 pub use erase::Erased;
-use publish::{Changes, When, Writer, publish};
+use publish::{Changes, When, Writer, is_same, publish};
 use settle::Keep;
 
 /// How far ahead of ours the clock may be that gave an entry its id, s: a day.
@@ -87,9 +87,9 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    fn new(vault: Vault, writer: Writer, index: Index, clock: Arc<dyn Clock>) -> Self {
+    fn new(vault: Vault, writer: Writer, index: Arc<Index>, clock: Arc<dyn Clock>) -> Self {
         let last_id = Mutex::new(writer.superblock.last_id);
-        let (vault, index) = (Arc::new(vault), Arc::new(index));
+        let vault = Arc::new(vault);
         let (on_disk, ahead) = (RwLock::new(Arc::clone(&index)), RwLock::new(index));
         Self { vault, on_disk, ahead, writer: Mutex::new(writer), last_id, clock }
     }
@@ -160,10 +160,61 @@ impl Store {
         Arc::clone(&self.on_disk.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The one writer; refuses after a failed write, and after a panic in the midst of one.
+    /// The one writer, able to write again where an earlier write failed; refuses after a panic in the midst of one.
     fn writer(&self) -> Result<MutexGuard<'_, Writer>, CommitError> {
-        let writer = self.writer.lock().map_err(|_| CommitError::Poisoned)?;
-        if writer.poisoned { Err(CommitError::Poisoned) } else { Ok(writer) }
+        let mut writer = self.writer.lock().map_err(|_| CommitError::Poisoned)?;
+        if writer.in_doubt.is_some() || !self.vault.engine.takes_commits() {
+            self.recover(&mut writer)?;
+        }
+        if writer.poisoned {
+            return Err(CommitError::Poisoned);
+        }
+        if writer.shredding {
+            self.finish_shredding(&mut writer)?;
+        }
+        Ok(writer)
+    }
+
+    /// Deletes what destroyed keys have sealed: nobody could read it, nor write beside it.
+    fn finish_shredding(&self, writer: &mut Writer) -> Result<(), CommitError> {
+        writer.shredding = true;
+        self.show(shred::delete_doomed(&self.vault, writer, &self.index())?, When::Now);
+        let forgotten = shred::forget(&self.vault);
+        // Which of the two keyrings is on disk after a failure is not known.
+        writer.keyring_waits |= forgotten.is_err();
+        forgotten?;
+        writer.shredding = false;
+        Ok(())
+    }
+
+    /// After a failed write: opens the engine anew, and finds out whether the commit is on disk, as a whole, or not at
+    /// all. Snapshots that were taken before stay what they are.
+    fn recover(&self, writer: &mut Writer) -> Result<(), CommitError> {
+        self.vault.engine.reopen()?;
+        let found = match open::read_superblock(&self.vault) {
+            Err(error @ ReadError::Engine(_)) => return Err(error.into()),
+            found => found.ok(),
+        };
+        let attempt = writer.in_doubt.take();
+        match (found, attempt) {
+            (Some(found), _) if is_same(&found, &writer.superblock) => {}
+            (Some(found), Some(attempt)) if attempt.made(&found) => {
+                self.vault.engine.landed();
+                self.show(writer.adopt(attempt), When::Now);
+            }
+            // Not even a part of it is to be built upon.
+            _ => writer.poisoned = true,
+        }
+        Ok(())
+    }
+
+    /// Whether it must be closed and opened before it takes another commit: see [`CommitError::Poisoned`].
+    pub fn is_poisoned(&self) -> bool {
+        match self.writer.try_lock() {
+            Ok(writer) => writer.poisoned,
+            Err(TryLockError::Poisoned(_)) => true,
+            Err(TryLockError::WouldBlock) => false,
+        }
     }
 
     /// Commits changes and lets readers see them.
@@ -175,12 +226,16 @@ impl Store {
         when: When,
     ) -> Result<(), CommitError> {
         writer.superblock.last_id = *self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = Arc::new(publish(&self.vault, writer, index, changes, when)?);
-        *self.ahead.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
-        if when == When::Now {
-            *self.on_disk.write().unwrap_or_else(PoisonError::into_inner) = next;
-        }
+        self.show(publish(&self.vault, writer, index, changes, when)?, when);
         Ok(())
+    }
+
+    /// Lets readers see a commit.
+    fn show(&self, index: Arc<Index>, when: When) {
+        *self.ahead.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&index);
+        if when == When::Now {
+            *self.on_disk.write().unwrap_or_else(PoisonError::into_inner) = index;
+        }
     }
 
     /// Puts on disk what waits, if anything does.
@@ -235,6 +290,10 @@ impl Store {
     }
 
     /// Does the steps of a batch, all or none; on disk when it returns, with everything that waited.
+    ///
+    /// # Errors
+    /// Whatever the disk refuses costs this call alone: what waited waits on, reads go on, and the next call tries the
+    /// disk again.
     pub fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
         self.commit_when(batch, When::Now)
     }
@@ -309,10 +368,11 @@ impl Store {
         let chosen = |stream: &Stream, month: i32| {
             months.contains(&month) && (streams.is_empty() || streams.contains(stream))
         };
-        let (keys, removed) = shred::destroy_keys(&self.vault, &index, chosen)?;
-        let blocks = removed.len() as u64;
-        self.publish(&mut writer, &index, Changes { removed, ..Changes::default() }, When::Now)?;
-        shred::forget(&self.vault)?;
+        let destroyed = shred::destroy_keys(&self.vault, &index, chosen);
+        // The keyring that has them still may be the one on disk, or the one in use.
+        writer.keyring_waits |= destroyed.is_err();
+        let (keys, blocks) = destroyed?;
+        self.finish_shredding(&mut writer)?;
         Ok(Shredded { keys, blocks })
     }
 
@@ -326,13 +386,15 @@ impl Store {
     /// # Errors
     /// [`CommitError::NotEmpty`] once there are entries.
     pub fn adopt_origins_key(&self, key: [u8; 32]) -> Result<(), CommitError> {
-        let _writer = self.writer()?;
+        let mut writer = self.writer()?;
         if !self.index().streams.is_empty() {
             return Err(CommitError::NotEmpty);
         }
         let mut keyring = (*self.vault.keyring()).clone();
         keyring.origins = key.into();
-        Ok(self.vault.replace_keyring(keyring)?)
+        let replaced = self.vault.replace_keyring(keyring);
+        writer.keyring_waits |= replaced.is_err();
+        Ok(replaced?)
     }
 
     /// What its engine takes on disk, bytes.

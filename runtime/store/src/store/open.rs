@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use runtime_types::{Stream, UserId};
 
 use super::publish::{Changes, When, Writer, publish};
-use super::{Store, rotate};
+use super::{Store, rotate, shred};
 use crate::engine::memory::MemoryDisk;
 use crate::engine::{self, Engine, Key, Kind, Op};
 use crate::index::{BlockInfo, Document, Index, StreamBlocks};
@@ -111,7 +111,7 @@ pub(super) fn in_memory(user: UserId, options: &Options) -> Result<Store, OpenEr
     let vault = Vault::new(Parts { engine, keyring_file, held, user }, keyring, options);
     let writer = Writer { superblock: Superblock::FIRST, ..Writer::default() };
     let clock = Arc::clone(&options.clock);
-    Ok(Store::new(vault.map_err(OpenError::Key)?, writer, Index::default(), clock))
+    Ok(Store::new(vault.map_err(OpenError::Key)?, writer, Arc::default(), clock))
 }
 
 /// Writes a keyring and the first superblock, which is what makes a store of an engine.
@@ -142,7 +142,7 @@ pub(super) fn open_on(parts: Parts, options: &Options) -> Result<Store, OpenErro
         unsealed = true;
     }
     let superblock = superblock.map_err(OpenError::Damaged)?;
-    let mut index = read_index(&vault, &superblock).map_err(OpenError::Damaged)?;
+    let mut index = Arc::new(read_index(&vault, &superblock).map_err(OpenError::Damaged)?);
     let left_behind = superblock.graveyard.clone();
     let mut writer = Writer { superblock, left_behind, ..Writer::default() };
     if unsealed {
@@ -150,12 +150,14 @@ pub(super) fn open_on(parts: Parts, options: &Options) -> Result<Store, OpenErro
     }
     rotate::forget_meta_before(&vault).map_err(OpenError::Key)?;
     if !vault.keyring().doomed().is_empty() {
-        index = finish_shredding(&vault, &mut writer, index)?;
+        let why = "shredding cannot be finished";
+        index = shred::delete_doomed(&vault, &mut writer, &index).map_err(unfinished(why))?;
+        shred::forget(&vault).map_err(unfinished(why))?;
     }
     Ok(Store::new(vault, writer, index, Arc::clone(&options.clock)))
 }
 
-fn read_superblock(vault: &Vault) -> Result<Superblock, ReadError> {
+pub(super) fn read_superblock(vault: &Vault) -> Result<Superblock, ReadError> {
     let what = "superblock";
     let mut sealed = vault.engine.get(Key::SUPERBLOCK)?.ok_or(ReadError::Missing { what, number: 0 })?;
     let plain = vault.open_meta(Key::SUPERBLOCK, &mut sealed).ok_or(ReadError::Sealed { what, number: 0 })?;
@@ -274,20 +276,8 @@ fn finish_rotation(
     writer: &mut Writer,
     index: &Index,
     keyring: Keyring,
-) -> Result<Index, OpenError> {
+) -> Result<Arc<Index>, OpenError> {
     let changes = rotate::everything(vault, index).map_err(OpenError::Damaged)?;
     vault.use_keyring(keyring);
     publish(vault, writer, index, changes, When::Now).map_err(unfinished("a rotation cannot be finished"))
-}
-
-/// A crash came between destroying keys and deleting what they sealed.
-fn finish_shredding(vault: &Vault, writer: &mut Writer, index: Index) -> Result<Index, OpenError> {
-    let mut keyring = (*vault.keyring()).clone();
-    let doomed = |info: &&Arc<BlockInfo>| keyring.doomed().contains(&info.body.key_number);
-    let removed = index.blocks().filter(doomed).map(|info| (info.body.number, Arc::clone(info))).collect();
-    let index = publish(vault, writer, &index, Changes { removed, ..Changes::default() }, When::Now);
-    let index = index.map_err(unfinished("shredding cannot be finished"))?;
-    keyring.forget_doomed();
-    vault.replace_keyring(keyring).map_err(OpenError::Key)?;
-    Ok(index)
 }

@@ -12,6 +12,7 @@ use super::Committed;
 use super::puts::{Kind, Puts};
 use crate::batch::{BatchRow, Step};
 use crate::block::DecodedBlock;
+use crate::forgotten::{Digest, Forgotten};
 use crate::index::{BlockInfo, Index, StreamBlocks};
 use crate::rows::RowSet;
 use crate::vault::{Meta, Vault};
@@ -106,6 +107,9 @@ pub(super) struct Plan<'a> {
     asked: [Option<Asked<'a>>; Area::ALL.len()],
     /// The largest id stored in each area: no larger one is looked for.
     max_ids: [EntryId; Area::ALL.len()],
+    forgotten: Forgotten,
+    /// What this batch forgets.
+    pub forgets: Vec<Digest>,
     pub tally: Committed,
 }
 
@@ -131,6 +135,8 @@ impl<'a> Plan<'a> {
             read: None,
             asked: [None; Area::ALL.len()],
             max_ids: Area::ALL.map(|area| index.max_id(area)),
+            forgotten: Forgotten::of(index),
+            forgets: Vec::new(),
             tally: Committed { commit: index.commit, ..Committed::default() },
         }
     }
@@ -146,6 +152,7 @@ impl<'a> Plan<'a> {
             Step::Move { id, into, row } => self.leave_usercache(*id, *into, row),
             Step::Replace { id, row } => self.replace(*id, row),
             Step::Delete(area, id) => self.on_entry(*area, *id, Self::kill),
+            Step::Forget(area, id) => self.forget(*area, *id),
             Step::MarkInvalid(id) => self.on_entry(Area::Timeseries, *id, Self::hide),
         }
     }
@@ -191,7 +198,13 @@ impl<'a> Plan<'a> {
         kind: &'a str,
         taken_in_as: &'a StreamKey,
     ) -> Result<(), CommitError> {
-        let Some(name) = put_name(row, kind, self.texts) else { return self.insert_new(Area::Usercache, row).map(drop) };
+        if self.was_forgotten(row, kind)? {
+            self.tally.ignored += 1;
+            return Ok(());
+        }
+        let Some(name) = put_name(row, kind, self.texts) else {
+            return self.insert_new(Area::Usercache, row).map(drop);
+        };
         // First: a resend of what was taken in must not take the place of another entry, which still waits.
         if self.was_taken_in(row, kind, taken_in_as)? {
             self.tally.ignored += 1;
@@ -238,6 +251,21 @@ impl<'a> Plan<'a> {
             }
         }
         Ok(newest.map(|(_, info, row)| Waiting::Overwritten(Place::Stored(info, row))))
+    }
+
+    fn was_forgotten(&mut self, row: &BatchRow, kind: &str) -> Result<bool, ReadError> {
+        if self.forgotten.is_empty() && self.forgets.is_empty() {
+            return Ok(false);
+        }
+        let (vault, write_ts) = (self.vault, row.times.get(TimeField::WriteTs));
+        let texts = [row.metadata(self.texts), row.data(self.texts)];
+        let digest = || vault.origin(kind, row.key.as_str(), write_ts, texts);
+        if self.forgets.is_empty() {
+            return self.forgotten.has(vault, write_ts, digest);
+        }
+        let digest = digest();
+        let by_this_batch = self.forgets.iter().any(|(_, forgotten)| *forgotten == digest);
+        Ok(by_this_batch || self.forgotten.has(vault, write_ts, || digest)?)
     }
 
     fn was_taken_in(
@@ -330,6 +358,33 @@ impl<'a> Plan<'a> {
         self.add(Area::Timeseries, row, id, origin).map(drop)
     }
 
+    fn forget(&mut self, area: Area, id: EntryId) -> Result<(), CommitError> {
+        let Some(place) = self.find(area, id)? else {
+            self.tally.skipped += 1;
+            return Ok(());
+        };
+        let kept = match &place {
+            Place::Fresh(at) => self.fresh[*at].origin,
+            Place::Stored(info, row) => self.tables[&info.body.number].meta.origin(*row as usize),
+        };
+        let origin = match (kept, area) {
+            // What phones sent is still what these areas have.
+            (0, Area::Usercache | Area::Errors) => self.origin_of(&place)?,
+            (kept, _) => kept,
+        };
+        if origin != 0 {
+            let write_ts = match &place {
+                Place::Fresh(at) => self.fresh[*at].row.times.get(TimeField::WriteTs),
+                Place::Stored(info, row) => {
+                    self.tables[&info.body.number].meta.time(*row as usize, TimeField::WriteTs)
+                }
+            };
+            self.forgets.push((write_ts, origin));
+        }
+        self.kill(place);
+        Ok(())
+    }
+
     fn on_entry(&mut self, area: Area, id: EntryId, what: fn(&mut Self, Place)) -> Result<(), CommitError> {
         match self.find(area, id)? {
             Some(place) => what(self, place),
@@ -338,7 +393,7 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// The origin of an entry of the usercache, whose texts are still those that the phone sent.
+    /// The origin of an entry whose texts are still those that the phone sent.
     fn origin_of(&mut self, place: &Place) -> Result<u64, ReadError> {
         match place {
             Place::Fresh(at) => {

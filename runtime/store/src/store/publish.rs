@@ -1,6 +1,6 @@
 //! From changes to one commit of the engine, and the index that follows from it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use ring::digest::{Context, SHA256};
@@ -46,16 +46,51 @@ pub(super) struct Writer {
     pub graveyard: Vec<Arc<Body>>,
     /// Likewise, left by an earlier opening: no snapshot can be reading them.
     pub left_behind: Vec<u64>,
-    /// A write failed: what is on disk is unknown.
+    /// What is on disk is neither what was there nor what was written.
     pub poisoned: bool,
-    /// The keyring in use has keys that are not on disk; nothing that they sealed is.
+    /// The keyring in use may not be the one on disk; nothing is on disk that only one of them opens.
     pub keyring_waits: bool,
+    /// Keys were destroyed, and what they sealed may still be there.
+    pub shredding: bool,
+    /// A commit that failed, and may be on disk all the same.
+    pub in_doubt: Option<Attempt>,
+}
+
+/// What holds once a commit is on disk.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub index: Arc<Index>,
+    superblock: Superblock,
+    /// Blocks that it deletes for good, and those that it buries.
+    reaped: HashSet<u64>,
+    buried: Vec<Arc<Body>>,
+}
+
+impl Attempt {
+    /// Whether it made that superblock: its head covers everything that a commit seals.
+    pub fn made(&self, superblock: &Superblock) -> bool {
+        is_same(&self.superblock, superblock)
+    }
+}
+
+/// Whether two superblocks are of the same commit.
+pub(super) fn is_same(one: &Superblock, other: &Superblock) -> bool {
+    (one.commit, one.head) == (other.commit, other.head)
 }
 
 impl Writer {
     /// Whether the next commit has blocks to delete.
     pub fn has_reapable(&self) -> bool {
         !self.left_behind.is_empty() || self.graveyard.iter().any(|body| Arc::strong_count(body) == 1)
+    }
+
+    /// Takes over what a commit leaves; answers its index.
+    pub fn adopt(&mut self, attempt: Attempt) -> Arc<Index> {
+        self.superblock = attempt.superblock;
+        self.graveyard.retain(|body| !attempt.reaped.contains(&body.number));
+        self.graveyard.extend(attempt.buried);
+        self.left_behind.clear();
+        attempt.index
     }
 }
 
@@ -160,6 +195,7 @@ fn ensure_keys(vault: &Vault, writer: &mut Writer, drafts: &[Draft], when: When)
         writer.keyring_waits = true;
     }
     if when == When::Now && writer.keyring_waits {
+        // What of it is on disk after a failure is not known; it is saved again before anything is sealed on disk.
         vault.save_keyring()?;
         writer.keyring_waits = false;
     }
@@ -173,7 +209,7 @@ pub(super) fn publish(
     index: &Index,
     changes: Changes,
     when: When,
-) -> Result<Index, CommitError> {
+) -> Result<Arc<Index>, CommitError> {
     ensure_keys(vault, writer, &changes.drafts, when)?;
     let mut making = Making { vault, ops: Vec::new(), superblock: writer.superblock.clone() };
     let mut next = Index {
@@ -203,10 +239,10 @@ pub(super) fn publish(
     let buried = changes.removed.into_values().map(|info| Arc::clone(&info.body)).collect();
     renew_streams(&mut next, &replaced, added);
     change_documents(&mut making, &mut next, changes.documents)?;
-    finish(making, writer, &mut next, buried, when)?;
+    let index = finish(making, writer, next, buried, when)?;
     // Not before: the number of a block that was not committed is given to another one.
     decoded.iter().for_each(|(number, block)| vault.cache.put(*number, block));
-    Ok(next)
+    Ok(index)
 }
 
 /// Rebuilds the lists of the streams that changed.
@@ -260,44 +296,42 @@ fn change_documents(
     Ok(())
 }
 
-/// Deletes what no snapshot reads any more; seals the superblock and commits, or has it all wait.
+/// Deletes what no snapshot reads any more; seals the superblock and commits, or has it all wait. A failure leaves the
+/// writer as it was, with the attempt in doubt where it may have reached the disk.
 fn finish(
-    mut making: Making<'_>,
+    making: Making<'_>,
     writer: &mut Writer,
-    next: &mut Index,
+    mut next: Index,
     buried: Vec<Arc<Body>>,
     when: When,
-) -> Result<(), CommitError> {
+) -> Result<Arc<Index>, CommitError> {
     // Whoever reads a block holds its body; the graveyard's own is the last.
-    let (reaped, kept): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut writer.graveyard).into_iter().partition(|body| Arc::strong_count(body) == 1);
-    let deleted = reaped.iter().map(|body| body.number).chain(writer.left_behind.iter().copied());
-    making.ops.extend(deleted.map(|number| Op::Delete(Key::block(number))));
-    writer.graveyard = kept;
-    writer.graveyard.extend(buried);
-
+    let reapable = |body: &&Arc<Body>| Arc::strong_count(body) == 1;
+    let reaped: HashSet<u64> = writer.graveyard.iter().filter(reapable).map(|body| body.number).collect();
     let Making { vault, mut ops, mut superblock } = making;
-    let committed = if when == When::Later {
+    let deleted = reaped.iter().chain(&writer.left_behind);
+    ops.extend(deleted.map(|number| Op::Delete(Key::block(*number))));
+    if when == When::Later {
         vault.engine.hold(ops);
-        Ok(())
-    } else {
-        superblock.commit = next.commit;
-        superblock.graveyard = writer.graveyard.iter().map(|body| body.number).collect();
-        let mut hash = Context::new(&SHA256);
-        hash.update(&next.head);
-        hash.update(&superblock.commit.to_le_bytes());
-        hash.update(&superblock.state);
-        superblock.head.copy_from_slice(hash.finish().as_ref());
-        next.head = superblock.head;
-        let sealed = vault.seal_meta(Key::SUPERBLOCK, &superblock.encode());
-        sealed.map_err(CommitError::from).and_then(|(sealed, _)| {
-            ops.push(Op::Put(Key::SUPERBLOCK, sealed));
-            Ok(vault.engine.commit(ops)?)
-        })
-    };
-    // The graveyard has been emptied for a commit that may not have happened.
-    writer.poisoned = committed.is_err();
-    writer.superblock = superblock;
-    writer.left_behind.clear();
-    committed
+        return Ok(writer.adopt(Attempt { index: Arc::new(next), superblock, reaped, buried }));
+    }
+    superblock.commit = next.commit;
+    let kept = writer.graveyard.iter().filter(|body| !reaped.contains(&body.number)).chain(&buried);
+    superblock.graveyard = kept.map(|body| body.number).collect();
+    let mut hash = Context::new(&SHA256);
+    hash.update(&next.head);
+    hash.update(&superblock.commit.to_le_bytes());
+    hash.update(&superblock.state);
+    superblock.head.copy_from_slice(hash.finish().as_ref());
+    next.head = superblock.head;
+    let (sealed, _) = vault.seal_meta(Key::SUPERBLOCK, &superblock.encode())?;
+    ops.push(Op::Put(Key::SUPERBLOCK, sealed));
+    let attempt = Attempt { index: Arc::new(next), superblock, reaped, buried };
+    match vault.engine.commit(ops) {
+        Ok(()) => Ok(writer.adopt(attempt)),
+        Err(error) => {
+            writer.in_doubt = Some(attempt);
+            Err(error.into())
+        }
+    }
 }

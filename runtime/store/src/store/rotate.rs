@@ -20,8 +20,9 @@ impl Store {
     /// Entries that are there stay under theirs until they are rewritten; everything else is sealed anew at once.
     ///
     /// # Errors
-    /// [`CommitError::Generation`] and [`CommitError::Read`] change nothing. After any other the store takes no more
-    /// commits, and [`Store::key_generation`] tells which of the two keys opens it: keep both until then.
+    /// [`CommitError::Generation`] and [`CommitError::Read`] change nothing, nor does any other as long as
+    /// [`Store::key_generation`] names the old key. Once it names the new one, the store takes no more commits until it
+    /// is closed and opened with that. Keep both until then.
     pub fn rotate_data_key(&self, new: DataKey, generation: u32) -> Result<(), CommitError> {
         let mut writer = self.writer()?;
         self.sync_with(&mut writer)?;
@@ -33,8 +34,12 @@ impl Store {
         let changes = everything(&self.vault, &index)?;
         let keyring = keyring.rotated(generation, &used_keys(&index, &writer))?;
         let rotated = self.rotate(&mut writer, &index, keyring, new, changes);
-        // In part on disk, perhaps, and not as it is in memory.
-        writer.poisoned |= rotated.is_err();
+        if rotated.is_err() {
+            let before = Some(generation - 1);
+            let untouched = [Some(self.vault.keyring().generation), self.vault.generation_on_disk()];
+            // Otherwise it is in part on disk, perhaps, and not as it is in memory.
+            writer.poisoned |= untouched != [before, before];
+        }
         rotated
     }
 

@@ -1,8 +1,10 @@
-//! A disk that forgets what was not synced: whole writes, parts of them, and in any order.
+//! A disk that forgets what was not synced: whole writes, parts of them, and in any order. It can also refuse for a while,
+//! as a full or failing disk does, and be slow.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
@@ -11,9 +13,16 @@ use crate::keys::SmallFile;
 /// What a real disk writes at a time: a write that was under way may be cut between two of these.
 const SECTOR_BYTES: usize = 512;
 
-/// Files in memory; clones share them. Every write, change of length and sync is a point at which power can go.
+/// Files in memory; clones share them. Every write, change of length and sync is a point at which power can go, or the
+/// disk begins to refuse.
 #[derive(Debug, Clone, Default)]
-pub struct SimDisk(Arc<Mutex<State>>);
+pub struct SimDisk(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -24,6 +33,13 @@ struct State {
     /// Syncs answer, and do nothing.
     lying: bool,
     syncs: u64,
+    /// From that point on everything but reading fails, with that error.
+    refuses: Option<(u64, io::ErrorKind)>,
+    /// Reading there fails.
+    bad: Option<(String, Range<usize>)>,
+    /// Syncs wait.
+    held: bool,
+    waiting_syncs: usize,
 }
 
 #[derive(Debug, Default)]
@@ -79,8 +95,19 @@ impl File {
     }
 
     fn sync(&mut self) {
-        self.unsynced.clear();
-        self.synced.clone_from(&self.seen);
+        // Not what is seen: what an earlier sync has failed to write is no longer tried.
+        for change in self.unsynced.drain(..) {
+            Self::apply(&mut self.synced, &change);
+        }
+    }
+
+    /// A sync that fails: some changes reached the disk, the others never will, and programs see them all.
+    fn sync_in_vain(&mut self, random: &mut Random) {
+        for change in self.unsynced.drain(..) {
+            if random.next().is_multiple_of(2) {
+                Self::apply(&mut self.synced, &change);
+            }
+        }
     }
 
     /// Power goes: each change since the last sync is kept, lost, or kept in part.
@@ -116,11 +143,53 @@ impl State {
     fn alive(&self) -> io::Result<()> {
         if self.dead { Err(io::Error::other("the power is out")) } else { Ok(()) }
     }
+
+    /// Why the point just passed is refused, if it is.
+    fn refusal(&self) -> Option<io::Error> {
+        let (from, kind) = self.refuses?;
+        (self.points > from).then(|| kind.into())
+    }
 }
 
 impl SimDisk {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From that point on every write, change of length and sync fails with an error of that kind, until it heals. What
+    /// was written before and not synced is lost, or is not: as with a real disk, nobody sees which.
+    pub fn refuse_from(&self, point: u64, kind: io::ErrorKind) {
+        self.state().refuses = Some((point, kind));
+    }
+
+    /// From now on reading any byte of that stretch of a file fails, until it heals.
+    pub fn damage(&self, name: &str, stretch: Range<usize>) {
+        self.state().bad = Some((name.to_owned(), stretch));
+    }
+
+    /// From now on nothing fails any more.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        (state.refuses, state.bad) = (None, None);
+    }
+
+    /// From now on syncs wait for [`Self::release_syncs`].
+    pub fn hold_syncs(&self) {
+        self.state().held = true;
+    }
+
+    /// Waits until a sync waits.
+    pub fn await_held_sync(&self) {
+        let mut state = self.state();
+        while state.waiting_syncs == 0 {
+            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets syncs go on.
+    pub fn release_syncs(&self) {
+        self.state().held = false;
+        self.0.changed.notify_all();
     }
 
     /// A file of the disk; it need not exist.
@@ -181,6 +250,14 @@ impl SimFile {
     fn change(&self, change: Change) -> io::Result<()> {
         let mut state = self.disk.state();
         state.point()?;
+        if let Some(refusal) = state.refusal() {
+            // A write that is refused may have begun.
+            if let Change::Write { at, mut bytes } = change {
+                bytes.truncate(bytes.len() / 2 / SECTOR_BYTES * SECTOR_BYTES);
+                state.files.entry(self.name.clone()).or_default().change(Change::Write { at, bytes });
+            }
+            return Err(refusal);
+        }
         state.files.entry(self.name.clone()).or_default().change(change);
         // Whoever made the change that power went at gets no answer; it may still reach the disk.
         state.alive()
@@ -188,8 +265,19 @@ impl SimFile {
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
+        while state.held {
+            state.waiting_syncs += 1;
+            self.disk.0.changed.notify_all();
+            state = self.disk.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting_syncs -= 1;
+        }
         state.point()?;
         state.alive()?;
+        if let Some(refusal) = state.refusal() {
+            let mut random = Random(state.points | 1);
+            state.files.entry(self.name.clone()).or_default().sync_in_vain(&mut random);
+            return Err(refusal);
+        }
         state.syncs += 1;
         if state.lying {
             return Ok(());
@@ -223,6 +311,12 @@ impl StorageBackend for SimFile {
         let state = self.disk.state();
         state.alive()?;
         let file = state.files.get(&self.name).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let (from, to) = (offset as usize, offset as usize + out.len());
+        let hits =
+            |(name, bad): &(String, Range<usize>)| *name == self.name && from < bad.end && bad.start < to;
+        if state.bad.as_ref().is_some_and(hits) {
+            return Err(io::Error::other("that place cannot be read"));
+        }
         let bytes = file.seen.get(offset as usize..).and_then(|rest| rest.get(..out.len()));
         out.copy_from_slice(bytes.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?);
         Ok(())

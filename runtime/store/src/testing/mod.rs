@@ -1,4 +1,4 @@
-//! Disks that lose power on command, for tests.
+//! Disks that lose power or refuse on command, for tests.
 
 mod disk;
 
@@ -54,7 +54,8 @@ impl Parts {
         let engine = match &self.engine {
             TestEngine::Memory(memory) => Ok(memory.engine()),
             TestEngine::Redb { quick_repair } => {
-                let engine = Redb::on_backend(self.disk.file("data.redb"), 1 << 20, *quick_repair);
+                let file = self.disk.file("data.redb");
+                let engine = Redb::on_backend(move || Box::new(file.clone()), 1 << 20, *quick_repair);
                 engine.map(|engine| Box::new(engine) as _)
             }
             TestEngine::Made(make) => make(),

@@ -3,6 +3,7 @@
 mod attacks;
 mod conformance;
 mod flips;
+mod healing;
 mod kill;
 mod lab;
 mod model;

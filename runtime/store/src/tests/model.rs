@@ -7,6 +7,7 @@ use cells_json::text::{number, value_of};
 use runtime_types::EntryTimes;
 use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField};
 
+use super::random::Random;
 use crate::{Batch, Cursor, LocationRows, NewEntry, OwnedRow, Progress, Snapshot};
 
 /// One step as the model understands it.
@@ -18,6 +19,7 @@ pub enum Deed {
     SetAside(EntryId, Thing),
     Replace(EntryId, Thing),
     Delete(Area, EntryId),
+    Forget(Area, EntryId),
     MarkInvalid(EntryId),
     Document(String, Option<Vec<u8>>),
 }
@@ -62,6 +64,7 @@ pub fn batch_of(deeds: &[Deed]) -> Batch {
             Deed::SetAside(id, thing) => batch.set_aside(*id, thing.entry()),
             Deed::Replace(id, thing) => batch.replace(*id, thing.entry()),
             Deed::Delete(area, id) => batch.delete_in(*area, *id),
+            Deed::Forget(area, id) => batch.forget(*area, *id),
             Deed::MarkInvalid(id) => batch.mark_invalid(*id),
             Deed::Document(name, Some(content)) => batch.put_document(name, content.clone()),
             Deed::Document(name, None) => batch.delete_document(name),
@@ -86,6 +89,8 @@ struct Kept {
 pub struct Model {
     entries: BTreeMap<(Area, EntryId), Kept>,
     pub documents: BTreeMap<String, Vec<u8>>,
+    /// What phones had sent of what is forgotten.
+    forgotten: Vec<Thing>,
     batches: u64,
 }
 
@@ -100,6 +105,10 @@ impl Model {
 
     pub fn thing(&self, area: Area, id: EntryId) -> Option<&Thing> {
         self.entries.get(&(area, id)).map(|kept| &kept.thing)
+    }
+
+    pub fn some_forgotten(&self, random: &mut Random) -> Option<&Thing> {
+        (!self.forgotten.is_empty()).then(|| random.pick(&self.forgotten))
     }
 
     pub fn apply(&mut self, deeds: &[Deed]) {
@@ -120,6 +129,12 @@ impl Model {
                     }
                 }
                 Deed::Delete(area, id) => drop(self.entries.remove(&(area, id))),
+                Deed::Forget(area, id) => {
+                    if let Some(kept) = self.entries.remove(&(area, id)) {
+                        let as_sent = matches!(area, Area::Usercache | Area::Errors).then_some(kept.thing);
+                        self.forgotten.extend(kept.origin.or(as_sent));
+                    }
+                }
                 Deed::MarkInvalid(id) => {
                     if let Some(kept) = self.entries.get_mut(&(Area::Timeseries, id)) {
                         kept.invalid = true;
@@ -144,6 +159,9 @@ impl Model {
 
     fn put(&mut self, thing: Thing, taken_in_as: &StreamKey, arrival: (u64, u64)) {
         let (kind, write_ts) = (thing.kind(), thing.times().get(TimeField::WriteTs));
+        if self.forgotten.iter().any(|forgotten| same_sent(forgotten, &thing)) {
+            return;
+        }
         if !write_ts.is_nan() {
             let same = |kept: &Kept| {
                 kept.times.get(TimeField::WriteTs) == write_ts
@@ -224,6 +242,12 @@ impl Model {
             found.reverse();
         }
         found
+    }
+
+    /// The names of a store's documents but of those that keep what is forgotten.
+    pub fn names(snapshot: &Snapshot) -> Vec<String> {
+        let names = snapshot.documents().into_iter();
+        names.filter(|name| !name.starts_with(crate::FORGOTTEN_PREFIX)).collect()
     }
 
     /// Asks both the same, reading the store in pages of `page` rows, through tokens where `tokens`.

@@ -8,9 +8,9 @@ use super::random::{Random, rounds};
 use super::scenes;
 use crate::keys::generation_in;
 use crate::testing::{MemoryDisk, Parts, SimDisk, TestEngine};
-use crate::{KeyError, OpenError, Options, Store};
+use crate::{KeyError, OpenError, Options, Snapshot, Store};
 
-enum Act {
+pub(super) enum Act {
     Commit(Vec<Deed>),
     Ahead(Vec<Deed>),
     Settle,
@@ -19,14 +19,23 @@ enum Act {
 }
 
 /// What happens; what the store holds after each act, and what of it is on disk.
-struct Script {
-    acts: Vec<Act>,
-    states: Vec<Model>,
-    on_disk: Vec<Model>,
+pub(super) struct Script {
+    pub acts: Vec<Act>,
+    pub states: Vec<Model>,
+    pub on_disk: Vec<Model>,
 }
 
 impl Script {
-    fn new(seed: u64, length: usize) -> Self {
+    pub fn new(seed: u64, length: usize) -> Self {
+        Self::of(seed, length, false)
+    }
+
+    /// The same on one opening and one key.
+    pub fn on_one_opening(seed: u64, length: usize) -> Self {
+        Self::of(seed, length, true)
+    }
+
+    fn of(seed: u64, length: usize, one_opening: bool) -> Self {
         let mut random = Random::new(seed);
         let (mut acts, mut states) = (Vec::new(), vec![Model::default()]);
         let mut on_disk = states.clone();
@@ -35,6 +44,7 @@ impl Script {
             let mut model = states[states.len() - 1].clone();
             let act = match random.below(10) {
                 0 => Act::Settle,
+                1 | 2 if one_opening => Act::Settle,
                 1 => Act::Reopen,
                 2 => Act::Rotate,
                 kind => {
@@ -110,19 +120,22 @@ fn as_named(parts: &Parts, what: &str) -> (Parts, u32) {
 }
 
 /// Everything in a store, as text.
-fn dump(store: &Store) -> String {
-    let snapshot = store.snapshot();
+pub(super) fn dump(store: &Store) -> String {
+    dump_snapshot(&store.snapshot())
+}
+
+pub(super) fn dump_snapshot(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     for area in Area::ALL {
-        text += &format!("{:?}\n", read_all(&snapshot, &Query::everything(area), 10_000, false));
+        text += &format!("{:?}\n", read_all(snapshot, &Query::everything(area), 10_000, false));
     }
-    for name in snapshot.documents() {
+    for name in Model::names(snapshot) {
         text += &format!("{name}: {:?}\n", snapshot.document(&name).unwrap());
     }
     text
 }
 
-fn dump_model(model: &Model) -> String {
+pub(super) fn dump_model(model: &Model) -> String {
     let mut text = String::new();
     for area in Area::ALL {
         text += &format!("{:?}\n", model.find(&Query::everything(area)));

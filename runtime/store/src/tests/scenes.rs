@@ -109,6 +109,8 @@ fn deed(random: &mut Random, model: &Model, new_ids: &mut dyn FnMut() -> EntryId
             let area = *random.pick(&[Area::Usercache, Area::Timeseries, Area::Errors]);
             if let Some(old) = model.thing(area, some_id(random, model, area)).filter(|_| random.chance(30)) {
                 put = Thing { id, ..old.clone() };
+            } else if let Some(old) = model.some_forgotten(random).filter(|_| random.chance(20)) {
+                put = Thing { id, ..old.clone() };
             }
             Deed::Put(put, key(KEYS[0]))
         }
@@ -132,7 +134,8 @@ fn deed(random: &mut Random, model: &Model, new_ids: &mut dyn FnMut() -> EntryId
         }
         84..90 => {
             let area = if random.chance(80) { Area::Timeseries } else { *random.pick(&Area::ALL) };
-            Deed::Delete(area, some_id(random, model, area))
+            let id = some_id(random, model, area);
+            if random.chance(50) { Deed::Delete(area, id) } else { Deed::Forget(area, id) }
         }
         90..94 => Deed::MarkInvalid(some_id(random, model, Area::Timeseries)),
         _ => {

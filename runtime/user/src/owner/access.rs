@@ -3,7 +3,7 @@
 //! * Invariants: `access.json` is replaced before the answer that a change belongs to is given; a name is in the table of
 //!   routes exactly while the file has it; windows of an earlier process are burnt before anything is served.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -93,6 +93,7 @@ pub(crate) struct Owner {
     pub user: UserId,
     folder: PathBuf,
     state: Mutex<State>,
+    keeping: Mutex<()>,
     changing: Mutex<()>,
     inbox: Mutex<()>,
     /// Changes whenever somebody may be let in no longer, or a pairing goes on.
@@ -102,6 +103,13 @@ pub(crate) struct Owner {
 impl Owner {
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held by whoever changes what is on disk of the state, from reading it to replacing it, and taken before
+    /// [`Self::state`]: the state itself is not held while the disk is slow, for others look at it on threads that serve
+    /// everybody.
+    pub fn keeping(&self) -> MutexGuard<'_, ()> {
+        self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Held by whoever changes slots and keys.
@@ -148,6 +156,8 @@ pub(crate) struct Owners {
     routes: RwLock<Routes>,
     /// Changes whenever a name is added or withdrawn.
     renamed: watch::Sender<u64>,
+    /// Whose uploads wait though the store is open.
+    undrained: Mutex<BTreeSet<UserId>>,
     /// When the tables of devices were last swept, ms.
     swept_ms: AtomicU64,
     pub keys: HeldKeys,
@@ -160,6 +170,7 @@ impl Owners {
             entries: RwLock::default(),
             routes: RwLock::default(),
             renamed: watch::Sender::new(0),
+            undrained: Mutex::default(),
             swept_ms: AtomicU64::new(0),
             keys: HeldKeys::default(),
         };
@@ -187,6 +198,7 @@ impl Owners {
             user,
             folder,
             state,
+            keeping: Mutex::default(),
             changing: Mutex::default(),
             inbox: Mutex::default(),
             changed: watch::Sender::new(0),
@@ -212,6 +224,16 @@ impl Owners {
     }
 
     /// Changes the table of names, and tells who follows it where anything was changed.
+    /// Takes note that uploads of somebody wait though the store is open.
+    pub fn note_undrained(&self, user: UserId) {
+        self.undrained.lock().unwrap_or_else(PoisonError::into_inner).insert(user);
+    }
+
+    /// Who was noted since this was asked last.
+    pub fn take_undrained(&self) -> BTreeSet<UserId> {
+        std::mem::take(&mut *self.undrained.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn rename<T>(&self, change: impl FnOnce(&mut Routes) -> T, changed: impl FnOnce(&T) -> bool) -> T {
         let done = change(&mut self.routes.write().unwrap_or_else(PoisonError::into_inner));
         if changed(&done) {
@@ -292,11 +314,11 @@ impl Runtime {
         change: impl FnOnce(&mut Access) -> Result<T, OwnerError>,
     ) -> Result<T, OwnerError> {
         let owner = self.owner(user)?;
-        let mut state = owner.state();
-        let mut access = state.access.clone();
+        let _one_at_a_time = owner.keeping();
+        let mut access = owner.state().access.clone();
         let done = change(&mut access)?;
         owner.keep(&access)?;
-        state.access = access;
+        owner.state().access = access;
         Ok(done)
     }
 

@@ -9,9 +9,8 @@
 //! length of the path (1) · path · length of the rest (1) · rest · moment of arrival, s (8, little-endian double) · body.
 //! Without a stamp it begins with the path, which is never empty. It is bound to the person and to its number.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use handshake::keys::{InboxKey, InboxPub};
@@ -129,16 +128,8 @@ impl Inbox {
     }
 
     fn keep(&self, number: u64, sealed: &[u8]) -> Result<(), InboxError> {
-        let (path, half) = (self.path(number), self.folder.join("half"));
-        let write = || {
-            let mut file =
-                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&half)?;
-            file.write_all(sealed)?;
-            file.sync_all()?;
-            fs::rename(&half, &path)?;
-            files::sync_folder(&self.folder)
-        };
-        write().map_err(Self::disk(&path))
+        let path = self.path(number);
+        files::move_in(&self.folder.join("half"), &path, sealed).map_err(Self::disk(&path))
     }
 
     fn context(&self, number: u64) -> Vec<u8> {

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use runtime_store::{DataKey, Held, Store, Unattended};
+use runtime_store::{DataKey, DiskTrouble, Held, Store, Unattended};
 use runtime_types::UserId;
 
 use super::OwnerError;
@@ -77,6 +77,20 @@ impl Runtime {
         self.owners.keys.renew(user, now, now + held_ms);
     }
 
+    /// Takes in uploads that could not be taken in at an unlocking because the disk refused. To be called every few
+    /// seconds.
+    pub fn drain_again(&self) {
+        for user in self.owners.take_undrained() {
+            if self.check_unlocked(user).is_err() {
+                // The next unlocking takes them in.
+                continue;
+            }
+            if let Err(error) = self.after_unlocking(user) {
+                tracing::error!(user = %user.short(), error = %crate::chain(&error), "uploads were not taken in");
+            }
+        }
+    }
+
     /// Takes the data key from its owner: from now on the store may be opened. Uploads that came meanwhile are taken in
     /// before this returns. Reads the disk.
     ///
@@ -104,8 +118,16 @@ impl Runtime {
     }
 
     fn after_unlocking(&self, user: UserId) -> Result<(), OwnerError> {
-        self.drain_inbox(user)?;
-        self.rotate_if_due(user)?;
+        let tidied = self.drain_inbox(user).and_then(|()| self.rotate_if_due(user));
+        match tidied {
+            // Its owner can read all the same; what was to be written is tried again.
+            Err(error) if DiskTrouble::of(&error).is_some() => {
+                let why = crate::chain(&error);
+                tracing::warn!(user = %user.short(), error = %why, "uploads wait until the disk takes them");
+                self.owners.note_undrained(user);
+            }
+            tidied => tidied?,
+        }
         // Runs that were asked for while nothing could be read.
         if self.pending(user).is_some() {
             self.data_arrived(user);

@@ -134,7 +134,7 @@ pub enum OwnerError {
         until_ms: u64,
     },
     /// A run still has the store open.
-    #[error("a run goes on for too long")]
+    #[error("a run goes on for too long, or the disk is slow: the key is wiped, and calls are refused")]
     Busy,
     /// The key of sealed uploads is not in the store.
     #[error("the key of sealed uploads is not in the store")]

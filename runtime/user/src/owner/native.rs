@@ -15,10 +15,11 @@ use handshake::session::{
     SlotBytes, StoreState, UnlockReply, UnlockRequest, open,
 };
 use ring::rand::{SecureRandom, SystemRandom};
-use runtime_store::Store;
+use runtime_store::{DiskTrouble, Store};
 use runtime_types::UserId;
 use tokio::sync::watch;
 
+use super::access::{Access, Owner};
 use super::slots::{Holder, Slots};
 use super::{LockState, OwnerError};
 use crate::runtime::Runtime;
@@ -110,17 +111,20 @@ impl Runtime {
         let suspended = self.people().is_suspended(user) != Some(false);
         let owner = self.owners.get(user).filter(|_| !suspended).ok_or(Code::DeviceUnknown)?;
         let changed = owner.changed.subscribe();
-        let mut state = owner.state();
-        let before = state.access.devices.revision();
-        let mut access = state.access.clone();
+        let one_at_a_time = owner.keeping();
+        let before = owner.state().access.clone();
+        let mut access = before.clone();
         let admitted = access.devices.admit(key.as_bytes(), label, now_ms)?;
-        if access.devices.revision() != before {
-            owner.keep(&access).map_err(|error| unkept(user, &error))?;
-            state.access = access;
+        if access.devices.revision() != before.devices.revision() {
+            let [was, is] = [&before, &access].map(|access| access.devices.get(admitted.device()));
+            // When a device was last here is known again at its next contact; another key or label is not.
+            let needed = was.map(|was| (was.epoch(), was.labels())) != is.map(|is| (is.epoch(), is.labels()));
+            keep_or_wait(&owner, &access, needed)?;
+            owner.state().access = access;
             // It may have been the first use of a new key, which ends what the old one has open.
             owner.tell();
         }
-        drop(state);
+        drop(one_at_a_time);
         self.contact(user);
         Ok(Admission { user, device: admitted.device(), key, admitted, changed })
     }
@@ -172,8 +176,9 @@ impl Runtime {
             },
         };
         let owner = self.owners.get(user).ok_or(Code::DeviceUnknown)?;
-        let mut state = owner.state();
-        let mut access = state.access.clone();
+        let _one_at_a_time = owner.keeping();
+        let mut access = owner.state().access.clone();
+        let before = access.devices.revision();
         let grant =
             open(&mut access.devices, &admission.admitted, request, &offer).map_err(|bad| match bad {
                 handshake::session::BadGrant::Refused(code) => code,
@@ -184,9 +189,10 @@ impl Runtime {
             })?;
         // Whoever has a device needs no phrase; somebody else who tried one gets no further.
         let asked = access.recovery_asked_ms.take().is_some();
-        if asked || access.devices.revision() != state.access.devices.revision() {
-            owner.keep(&access).map_err(|error| unkept(user, &error))?;
-            state.access = access;
+        if asked || access.devices.revision() != before {
+            // A device whose granted paths are not known any more after a restart asks for a session again.
+            keep_or_wait(&owner, &access, asked)?;
+            owner.state().access = access;
         }
         Ok(grant)
     }
@@ -222,15 +228,11 @@ impl Runtime {
         now_ms: u64,
     ) -> Result<UnlockReply, Code> {
         let user = admission.user;
-        let attempt = self.change_access(user, |access| Ok(access.guard.attempt(admission.device, now_ms)));
-        attempt.map_err(|error| unkept(user, &error))?.map_err(|_| Code::RateLimited)?;
+        let attempt = self.note_access(user, |access| access.guard.attempt(admission.device, now_ms))?;
+        attempt.map_err(|_| Code::RateLimited)?;
         match self.unlock(user, request.generation, *request.udk.expose()) {
             Ok(LockState::Unlocked { until_ms }) => {
-                let forgotten = self.change_access(user, |access| {
-                    access.guard.forget(admission.device);
-                    Ok(())
-                });
-                forgotten.map_err(|error| unkept(user, &error))?;
+                self.note_access(user, |access| access.guard.forget(admission.device))?;
                 tracing::info!(user = %user.short(), device = %admission.device, "store unlocked by a device");
                 // Both by the wall clock.
                 let left_ms = until_ms.map_or(u64::from(u32::MAX), |until_ms| {
@@ -242,6 +244,17 @@ impl Runtime {
             Err(OwnerError::WrongKey) => Err(Code::ProofWrong),
             Err(error) => Err(failed(user, &error)),
         }
+    }
+
+    /// Changes what is known of a device, on disk too where the disk takes it.
+    fn note_access<T>(&self, user: UserId, change: impl FnOnce(&mut Access) -> T) -> Result<T, Code> {
+        let owner = self.owners.get(user).ok_or(Code::DeviceUnknown)?;
+        let _one_at_a_time = owner.keeping();
+        let mut access = owner.state().access.clone();
+        let done = change(&mut access);
+        keep_or_wait(&owner, &access, false)?;
+        owner.state().access = access;
+        Ok(done)
     }
 
     /// Locks on a device's word.
@@ -315,6 +328,19 @@ impl Runtime {
             self.owners.register(fresh, handshake::route::Route { user, kind })?;
         }
         Ok(announced)
+    }
+}
+
+/// Puts the access on disk. What is not needed there waits for the next time where the disk refuses, so that a device can
+/// go on reading.
+fn keep_or_wait(owner: &Owner, access: &Access, needed: bool) -> Result<(), Code> {
+    match owner.keep(access) {
+        Err(error) if !needed && DiskTrouble::of(&error).is_some() => {
+            let why = crate::chain(&error);
+            tracing::warn!(user = %owner.user.short(), error = %why, "access is kept in memory until the disk takes it");
+            Ok(())
+        }
+        kept => kept.map_err(|error| unkept(owner.user, &error)),
     }
 }
 

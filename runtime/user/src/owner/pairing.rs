@@ -136,6 +136,7 @@ impl Runtime {
         now_ms: u64,
     ) -> Result<u64, OwnerError> {
         let lifetime_ms = wish.lifetime_ms.unwrap_or(LIFETIME_MS);
+        let _one_at_a_time = owner.keeping();
         let mut state = owner.state();
         let last = state.access.window.clone();
         let step = Window::open(codes, lifetime_ms, last.as_ref(), now_ms).map_err(OwnerError::Window)?;
@@ -268,15 +269,16 @@ impl Runtime {
 
     fn sweep_devices(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
         let owner = self.owner(user)?;
-        let mut state = owner.state();
-        let mut access = state.access.clone();
+        let one_at_a_time = owner.keeping();
+        let mut access = owner.state().access.clone();
+        let before = access.devices.revision();
         let swept = access.devices.sweep(now_ms);
-        if access.devices.revision() == state.access.devices.revision() {
+        if access.devices.revision() == before {
             return Ok(());
         }
         owner.keep(&access)?;
-        state.access = access;
-        drop(state);
+        owner.state().access = access;
+        drop(one_at_a_time);
         self.owners.withdraw(user, swept.freed.into_iter().map(Name::Label));
         for device in swept.stale {
             tracing::info!(user = %user.short(), %device, "device was not here for 180 days");
@@ -291,6 +293,10 @@ impl Runtime {
         event: impl FnOnce(&mut Window) -> Step<T>,
     ) -> Result<Option<T>, OwnerError> {
         let Some(owner) = self.owners.get(user) else { return Ok(None) };
+        if owner.state().window.is_none() {
+            return Ok(None);
+        }
+        let _one_at_a_time = owner.keeping();
         let mut state = owner.state();
         let Some(window) = &mut state.window else { return Ok(None) };
         let step = event(window);
