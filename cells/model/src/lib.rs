@@ -3,12 +3,14 @@
 //! * [`page`] and [`rows`]: the packed forms of docs/formats/page.md, checked on both sides.
 //! * [`text`]: JSON texts changed without touching the other bytes. [`scan`]: one pass that checks all of a text.
 //!   [`time`]: local times as entries carry them. [`keys`]: every key with what its data must hold.
+//! * [`sent`]: entries as phones send them. [`aside`]: what stands beside those that are set aside.
 //! * [`background`], [`statemachine`], [`manual`], [`stats`], [`config`]: what phones send, once taken in.
 //!   [`segmentation`], [`analysis`], [`inference`]: what stages make. [`Kept`] writes them back whole.
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, lengths metres, speeds m/s.
 //! * Not here: who may read what (the runtime), and how results are computed (each cell).
 
 pub mod analysis;
+pub mod aside;
 pub mod background;
 pub mod config;
 mod id;
@@ -20,11 +22,12 @@ mod numbered;
 pub mod page;
 pub mod rows;
 pub mod segmentation;
+pub mod sent;
 pub mod statemachine;
 pub mod stats;
 mod take;
 pub mod time;
 
-pub use cells_json::{scan, text};
+pub use cells_json::{list, scan, structure, text};
 pub use id::EntryId;
 pub use kept::{Kept, Point, PointKind};

@@ -189,7 +189,8 @@ async fn handle<B: Backend>(
         let user = authenticate(token)?;
         if bearer.is_some_and(|bearer| bearer != user) { Err(Refusal::two_users()) } else { Ok(user) }
     };
-    let arrived = body::collect(body, limits, &app.budget, sender_waits, authenticate).await?;
+    let check = route.check();
+    let arrived = body::collect(body, limits, &app.budget, check, sender_waits, authenticate).await?;
     record.bytes_in = arrived.bytes;
     let user = bearer.or(arrived.user).ok_or_else(Refusal::no_user)?;
     record.user = Some(user);

@@ -283,8 +283,9 @@ impl Connection {
         let limits = BodyLimits { bytes_max, ..app.limits };
         let sender_waits = request.headers().contains_key(header::EXPECT);
         // Who is calling is known; a name in the body is not looked at, and not shown to the cell.
+        let (budget, check) = (&app.budget, route.check());
         let arrived =
-            http_body::collect(request.into_body(), limits, &app.budget, sender_waits, |_| Ok(user)).await?;
+            http_body::collect(request.into_body(), limits, budget, check, sender_waits, |_| Ok(user)).await?;
         record.bytes_in = arrived.bytes;
         self.runtime().contact(user);
         Ok(dispatch(app, route, user, arrived).await?)
