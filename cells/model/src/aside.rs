@@ -12,15 +12,14 @@ pub enum Kept {
     Data,
     /// The data is a text: that of the whole entry.
     Entry,
-    /// The data is a text: that of a whole entry of a dump, which is in the form of the timeseries.
-    DumpEntry,
     /// The data is the beginning of such a text, the rest of which was too long.
     Cut,
 }
 
-/// Each of the words that [`Error`] uses, with what it means.
-const WORDS: [(&str, Kept); 4] =
-    [("data", Kept::Data), ("entry", Kept::Entry), ("dump-entry", Kept::DumpEntry), ("cut", Kept::Cut)];
+/// The words for that, where it has one.
+const WORDS: [(&str, Kept); 3] = [("data", Kept::Data), ("entry", Kept::Entry), ("cut", Kept::Cut)];
+/// The word for an entry of a dump.
+const DUMP: &str = "dump";
 
 /// Why an entry was set aside, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,27 +30,45 @@ pub struct Error {
     pub at: Option<f64>,
     /// What was kept.
     pub kept: Kept,
+    /// Whether it came with a dump, in the form of the timeseries, and not from a phone.
+    pub of_dump: bool,
 }
 
 impl Error {
+    /// An entry of a phone, of which everything is kept.
+    pub fn new(reason: impl ToString, at: f64) -> Self {
+        Self { reason: reason.to_string(), at: Some(at), kept: Kept::AsSent, of_dump: false }
+    }
+
     /// The member of the entry: `"error":{…}`, without braces around it.
-    pub fn member(reason: &str, at: f64, kept: Kept) -> String {
-        let reason = text::quoted(reason);
-        match WORDS.iter().find(|(_, known)| *known == kept) {
-            Some((word, _)) => format!(r#""error":{{"reason":{reason},"at":{at:?},"kept":"{word}"}}"#),
-            None => format!(r#""error":{{"reason":{reason},"at":{at:?}}}"#),
+    pub fn member(&self) -> String {
+        let mut member = format!(r#""error":{{"reason":{}"#, text::quoted(&self.reason));
+        if let Some(at) = self.at {
+            member.push_str(&format!(r#","at":{at:?}"#));
         }
+        if let Some((word, _)) = WORDS.iter().find(|(_, kept)| *kept == self.kept) {
+            member.push_str(&format!(r#","kept":"{word}""#));
+        }
+        if self.of_dump {
+            member.push_str(&format!(r#","from":"{DUMP}""#));
+        }
+        member.push('}');
+        member
     }
 
     /// Reads what [`Self::member`] wrote among an entry's further members, given without braces.
     pub fn read(members: &str) -> Option<Self> {
         let object = format!("{{{members}}}");
         let error = text::value_of(&object, "error")?;
-        let reason = text::value_of(error, "reason").and_then(text::string)?.into_owned();
-        let at = text::value_of(error, "at").and_then(text::number);
-        let word = text::value_of(error, "kept").and_then(text::string);
-        let known = WORDS.iter().find(|(known, _)| word.as_deref() == Some(known));
-        Some(Self { reason, at, kept: known.map_or(Kept::AsSent, |(_, kept)| *kept) })
+        let string = |name: &str| text::value_of(error, name).and_then(text::string);
+        let (reason, word) = (string("reason")?.into_owned(), string("kept"));
+        let kept = WORDS.iter().find(|(known, _)| word.as_deref() == Some(known));
+        Some(Self {
+            reason,
+            at: text::value_of(error, "at").and_then(text::number),
+            kept: kept.map_or(Kept::AsSent, |(_, kept)| *kept),
+            of_dump: string("from").as_deref() == Some(DUMP),
+        })
     }
 
     /// The text of the entry as it came, as far as it is there, with what can be mended in its texts mended; see
@@ -61,7 +78,7 @@ impl Error {
         match self.kept {
             Kept::AsSent => Some(format!(r#"{{"metadata":{metadata},"data":{data}}}"#)),
             Kept::Data => Some(format!(r#"{{"metadata":{metadata},"data":{}}}"#, of_text()?)),
-            Kept::Entry | Kept::DumpEntry => of_text(),
+            Kept::Entry => of_text(),
             Kept::Cut => None,
         }
     }
@@ -115,11 +132,13 @@ mod tests {
 
     #[test]
     fn what_was_written_beside_an_entry_reads_back() {
-        for kept in [Kept::AsSent, Kept::Data, Kept::Entry, Kept::DumpEntry, Kept::Cut] {
-            let member = format!(r#""more":1,{}"#, Error::member("its \"x\" is odd", 1.5, kept));
-            let want = Error { reason: "its \"x\" is odd".to_owned(), at: Some(1.5), kept };
-            assert_eq!(Error::read(&member), Some(want));
+        for kept in [Kept::AsSent, Kept::Data, Kept::Entry, Kept::Cut] {
+            for of_dump in [false, true] {
+                let error = Error { kept, of_dump, ..Error::new("its \"x\" is odd", 1.5) };
+                assert_eq!(Error::read(&format!(r#""more":1,{}"#, error.member())), Some(error));
+            }
         }
+        assert_eq!(Error::new("odd", 1.5).member(), r#""error":{"reason":"odd","at":1.5}"#);
         for none in ["", r#""error":1"#, r#""error":{"at":1}"#, "{"] {
             assert_eq!(Error::read(none), None, "{none}");
         }
@@ -151,7 +170,7 @@ mod tests {
             if let Some(why) = why_unreadable(&entry, 2) {
                 let kept = unreadable(&entry, why);
                 let (why, how) = kept.aside.clone().expect("it is set aside");
-                let error = Error::read(&Error::member(&why.to_string(), 1.0, how)).expect("just written");
+                let error = Error { kept: how, ..Error::new(why, 1.0) };
                 let text = error.entry_text(&kept.metadata, &kept.data).expect("it is all there");
                 let again = parse(text.as_bytes(), 2).expect("it has its identity");
                 prop_assert_eq!((&*again.key, again.write_ts, &again.aside), ("a/b", 5.0, &None), "{}", text);

@@ -27,6 +27,7 @@ pub mod statemachine;
 pub mod stats;
 mod take;
 pub mod time;
+mod zone;
 
 pub use cells_json::{list, scan, structure, text};
 pub use id::EntryId;

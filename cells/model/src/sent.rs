@@ -219,7 +219,8 @@ pub fn unreadable(entry: &str, why: SetAside) -> Parsed<'static> {
     // Metadata of phones is flat; what is not might be too deep for a parser.
     let sound = |metadata: &&str| {
         let flat = metadata.len() > 1 && !metadata[1..].contains(['{', '[']);
-        flat && serde_json::from_str::<Identity<'_>>(metadata).is_ok() && why_unreadable(metadata, 1).is_none()
+        flat && serde_json::from_str::<Identity<'_>>(metadata).is_ok()
+            && why_unreadable(metadata, 1).is_none()
     };
     let (metadata, of_text, kept) = match (metadata.filter(sound), data) {
         (Some(metadata), Some(data)) => {

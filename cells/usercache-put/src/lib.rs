@@ -146,7 +146,7 @@ impl<'r, R: Usercache + Documents + Exchange> Batch<'r, R> {
                 self.seen.entry(&key, write_ts, data_ts);
             }
             Some((why, kept)) => {
-                let extra = aside::Error::member(&why.to_string(), self.now, kept);
+                let extra = aside::Error { kept, ..aside::Error::new(why, self.now) }.member();
                 self.bad.push(Row { extra: &extra, ..row });
                 self.set_aside += 1;
                 self.seen.entry("", write_ts, None);

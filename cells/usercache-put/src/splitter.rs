@@ -211,7 +211,9 @@ impl Splitter {
         }
         self.at = match (self.at, byte) {
             (At::Start, b'{') => At::FirstName,
-            (At::Start, byte) if usize::try_from(self.offset).is_ok_and(|at| BYTE_ORDER_MARK.get(at) == Some(&byte)) => {
+            (At::Start, byte)
+                if usize::try_from(self.offset).is_ok_and(|at| BYTE_ORDER_MARK.get(at) == Some(&byte)) =>
+            {
                 At::Start
             }
             (At::Start, _) => return Err(self.bad("it is no object")),

@@ -33,7 +33,7 @@ mod status;
 mod timetable;
 mod types;
 
-pub use dump::DumpError;
+pub use dump::{Aside, DumpError, Imported};
 pub use error::{CallError, PipelineError, StartError};
 pub use exchange::{Answer, Body, Broken, Call};
 pub use owner::{

@@ -62,7 +62,9 @@ enum State {
     Escape,
     Unicode(u8),
     Number(Number),
-    Word { rest: &'static [u8] },
+    Word {
+        rest: &'static [u8],
+    },
     /// Within a value of which only the structure is looked at.
     Within,
     End,
@@ -293,6 +295,7 @@ impl Scanner {
             State::Number(number) => return self.number(byte, number),
             State::Word { rest } => self.word(byte, rest)?,
             State::End => return Err(self.bad("text behind the object")),
+            State::Within => unreachable!("feed passes these over by stretches"),
         }
         Ok(())
     }
@@ -590,7 +593,8 @@ mod tests {
         ];
         for body in sound {
             let shown = String::from_utf8_lossy(body).into_owned();
-            let with_user = [&body[..body.len() - 1], if body.ends_with(b"{}") { b"" } else { b"," }].concat();
+            let with_user =
+                [&body[..body.len() - 1], if body.ends_with(b"{}") { b"" } else { b"," }].concat();
             let with_user = [&with_user[..], b"\"user\":\"me\"}"].concat();
             for piece_bytes in [1, 2, 3, 100] {
                 let pieces: Vec<&[u8]> = with_user.chunks(piece_bytes).collect();

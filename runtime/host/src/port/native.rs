@@ -285,7 +285,8 @@ impl Connection {
         // Who is calling is known; a name in the body is not looked at, and not shown to the cell.
         let (budget, check) = (&app.budget, route.check());
         let arrived =
-            http_body::collect(request.into_body(), limits, budget, check, sender_waits, |_| Ok(user)).await?;
+            http_body::collect(request.into_body(), limits, budget, check, sender_waits, |_| Ok(user))
+                .await?;
         record.bytes_in = arrived.bytes;
         self.runtime().contact(user);
         Ok(dispatch(app, route, user, arrived).await?)
