@@ -252,7 +252,7 @@ fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
 
 /// How many bytes come before the first quote or backslash.
 #[inline]
-fn before_quote(bytes: &[u8]) -> usize {
+pub(crate) fn before_quote(bytes: &[u8]) -> usize {
     before(bytes, |word| equal(word, b'"') | equal(word, b'\\'), |byte| matches!(byte, b'"' | b'\\'))
 }
 
@@ -272,7 +272,7 @@ fn before_end(bytes: &[u8]) -> usize {
 /// How many bytes come before the first quote, brace or square bracket, or a control character that differs from a
 /// quote in one bit.
 #[inline]
-fn before_structure(bytes: &[u8]) -> usize {
+pub(crate) fn before_structure(bytes: &[u8]) -> usize {
     let marks = |word: u64| {
         let word = word | (ONES * u64::from(BIT));
         equal(word, b'"') | equal(word, b'{') | equal(word, b'}')

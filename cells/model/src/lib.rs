@@ -4,12 +4,14 @@
 //! * [`text`]: JSON texts changed without touching the other bytes. [`scan`]: one pass that checks all of a text.
 //!   [`device`]: which device an entry names.
 //!   [`time`]: local times as entries carry them. [`keys`]: every key with what its data must hold.
+//! * [`sent`]: entries as phones send them. [`aside`]: what stands beside those that are set aside.
 //! * [`background`], [`statemachine`], [`manual`], [`stats`], [`config`]: what phones send, once taken in.
 //!   [`segmentation`], [`analysis`], [`inference`]: what stages make. [`Kept`] writes them back whole.
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, lengths metres, speeds m/s.
 //! * Not here: who may read what (the runtime), and how results are computed (each cell).
 
 pub mod analysis;
+pub mod aside;
 pub mod background;
 pub mod config;
 mod id;
@@ -21,11 +23,13 @@ mod numbered;
 pub mod page;
 pub mod rows;
 pub mod segmentation;
+pub mod sent;
 pub mod statemachine;
 pub mod stats;
 mod take;
 pub mod time;
+mod zone;
 
-pub use cells_json::{device, scan, text};
+pub use cells_json::{device, list, scan, structure, text};
 pub use id::EntryId;
 pub use kept::{Kept, Point, PointKind};

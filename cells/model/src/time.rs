@@ -3,16 +3,17 @@
 //! * Units: a moment is seconds since 1970-01-01T00:00:00Z; local fields are whole, the year is the proleptic Gregorian one.
 //! * A double has no exact microsecond. As the reference does, the fraction is rounded to the nearest one, a half to the
 //!   even one; the double itself is never changed.
-//! * Zones are IANA names from a tz database inside the program: no files, no clock.
+//! * Zones have their rules from a tz database inside the program: no files, no clock.
 
 use std::fmt;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::text::{push_number, push_text, push_whole};
+use crate::zone;
 
 /// The zone of entries that the server makes, and of old phones that name none.
 pub const SERVER_ZONE: &str = "America/Los_Angeles";
@@ -20,7 +21,7 @@ pub const SERVER_ZONE: &str = "America/Los_Angeles";
 /// Why a moment has no local time.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BadTime {
-    /// The tz database does not have the name.
+    /// No rules are known by that name.
     #[error("unknown time zone {0:?}")]
     UnknownZone(String),
     /// Not finite, or outside the years -9999 to 9999.
@@ -49,7 +50,7 @@ pub struct LocalDt {
     pub timezone: String,
 }
 
-/// A zone that was found in the tz database.
+/// A zone whose rules are known.
 #[derive(Debug, Clone)]
 pub struct Zone {
     name: Box<str>,
@@ -57,13 +58,9 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// Finds an IANA zone such as `Europe/Zurich`, or an offset such as `GMT+2`, `UTC-0330`, `GMT+05:30`, which
-    /// phones without a known place send (east is plus).
+    /// Finds an IANA zone such as `Europe/Zurich`, an offset such as `+05:30`, or any other name that the reference reads.
     pub fn find(name: &str) -> Result<Self, BadTime> {
-        static DATABASE: OnceLock<TimeZoneDatabase> = OnceLock::new();
-        let database = DATABASE.get_or_init(TimeZoneDatabase::bundled);
-        let rules = database.get(name).ok().or_else(|| fixed_offset(name).map(TimeZone::fixed));
-        match rules {
+        match zone::rules_of(name) {
             Some(rules) => Ok(Self { name: name.into(), rules }),
             None => Err(BadTime::UnknownZone(name.chars().take(64).collect())),
         }
@@ -88,23 +85,6 @@ impl Zone {
         let offset = self.rules.to_offset(moment);
         Ok(LocalTime { zone: &self.name, offset_s: offset.seconds(), parts: offset.to_datetime(moment) })
     }
-}
-
-fn fixed_offset(name: &str) -> Option<Offset> {
-    let rest = name.strip_prefix("GMT").or_else(|| name.strip_prefix("UTC"))?;
-    let (sign, digits) = match rest.split_at_checked(1)? {
-        ("+", digits) => (1, digits),
-        ("-", digits) => (-1, digits),
-        _ => return None,
-    };
-    let digits = digits.replacen(':', "", 1);
-    if !(1..=4).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let number: i32 = digits.parse().ok()?;
-    let (hours, minutes) = if digits.len() > 2 { (number / 100, number % 100) } else { (number, 0) };
-    let sound = hours <= 23 && minutes <= 59;
-    sound.then(|| Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok())?
 }
 
 fn moment(ts: f64) -> Option<Timestamp> {
@@ -402,7 +382,7 @@ mod tests {
     #[test]
     fn zones_that_nobody_knows_and_moments_outside_the_calendar_are_refused() {
         assert_eq!(local(0.0, "Not/AZone"), Err(BadTime::UnknownZone("Not/AZone".to_owned())));
-        for bad in ["", "GMT+", "GMT+24", "GMT+1:60", "UTC+12345", "GMT+ü", "../../etc/passwd"] {
+        for bad in ["GMT+", "GMT+24", "UTC+12345", "GMT+ü", "../../etc/passwd"] {
             assert!(local(0.0, bad).is_err(), "{bad:?}");
         }
         for bad in [f64::NAN, f64::INFINITY, -f64::INFINITY, 1e300, 3e11, -9e11] {

@@ -1,8 +1,8 @@
 //! Takes what a phone sends: `{"phone_to_server":[entry,…]}`, or `{"the_entry":entry}`; other members are not its concern.
 //!
-//! A phone deletes its copy when it reads 200, and sends a refused batch again for ever. So a body that cannot
-//! be read, or an entry without its identity (`metadata.type`, `metadata.key`, `metadata.write_ts`), is refused
-//! with a reason for the phone's developer, and nothing of the batch is stored; anything else is accepted, and
+//! A phone deletes its copy when it reads 200, and sends a refused batch again for ever. So only a body whose entries
+//! cannot be told apart, or a sound entry without its identity (`metadata.type`, `metadata.key`, `metadata.write_ts`), is
+//! refused, with a reason for the phone's developer, and nothing of the batch is stored; anything else is accepted, and
 //! an entry that nobody could read later is set aside with a reason for its owner.
 //!
 //! * Memory: the body is read in pieces; one entry and [`ROWS_BYTES`] of rows are held at a time.
@@ -10,17 +10,17 @@
 //! * Entries keep their bytes, except for a clock in milliseconds and dots in the names of `stats/*` data.
 //! * Not here: what entries mean (`usercache-to-timeseries`), and which are the same (the store).
 
-mod entry;
 mod profile;
 pub mod properties;
 mod quick;
 mod splitter;
 
+use cells_model::aside;
 use cells_model::rows::{Row, Rows};
+use cells_model::sent::{BadEntry, Parsed, parse};
 use cells_model::{EntryId, text};
 use cells_sdk::{Documents, Exchange, Failure, Request, Response, Usercache};
 
-pub use entry::{BadEntry, Parsed, SetAside, parse};
 pub use quick::quick;
 pub use splitter::{BadBody, ENTRY_BYTES_MAX, Form, Piece, Splitter};
 
@@ -145,9 +145,8 @@ impl<'r, R: Usercache + Documents + Exchange> Batch<'r, R> {
                 self.stored += 1;
                 self.seen.entry(&key, write_ts, data_ts);
             }
-            Some(why) => {
-                let reason = text::quoted(&why.to_string());
-                let extra = format!(r#""error":{{"reason":{reason},"at":{:?}}}"#, self.now);
+            Some((why, kept)) => {
+                let extra = aside::Error { kept, ..aside::Error::new(why, self.now) }.member();
                 self.bad.push(Row { extra: &extra, ..row });
                 self.set_aside += 1;
                 self.seen.entry("", write_ts, None);

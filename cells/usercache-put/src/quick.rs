@@ -1,6 +1,6 @@
 //! The usual entry, read in one pass: sound JSON with its identity and nothing to put right.
 //!
-//! Answers nothing for all others, which [`crate::parse`] then looks at part by part. What both read, they read alike;
+//! Answers nothing for all others, which [`cells_model::sent::parse`] then looks at part by part. What both read, they read alike;
 //! the property test beside [`crate::properties`] holds them against each other.
 
 use std::borrow::Cow;
@@ -8,9 +8,7 @@ use std::ops::Range;
 
 use cells_model::keys;
 use cells_model::scan::{BadJson, Scan};
-
-use crate::Parsed;
-use crate::entry::{DEPTH_MAX, MILLISECONDS_FROM};
+use cells_model::sent::{DEPTH_MAX, MILLISECONDS_FROM, Parsed};
 
 /// Levels below a member of the entry, and below a member of its metadata or data.
 const LEVELS: u32 = DEPTH_MAX as u32 - 1;
@@ -19,6 +17,9 @@ const LEVELS: u32 = DEPTH_MAX as u32 - 1;
 pub fn quick(text: &str) -> Option<(usize, Parsed<'_>)> {
     let mut scan = Scan::new(text.as_bytes());
     let found = Found::read(&mut scan, text).ok()??;
+    if scan.is_doubtful() {
+        return None;
+    }
     let Found { metadata, data, identity, ts } = found;
     let Identity { key, write_ts } = identity?;
     let data_ts = match ts {

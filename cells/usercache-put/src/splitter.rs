@@ -1,13 +1,14 @@
 //! Cutting a body into the texts of its entries while it arrives, without holding more than one of them.
 //!
-//! The splitter follows structure: strings, brackets, commas, colons. What stands between them, such as `NaN`, is
-//! for whoever parses an entry. Brackets are counted by kind, in one bit each, so that no depth can exhaust a stack.
+//! The splitter follows structure: strings, brackets, commas, colons. What stands between them, such as `NaN` or bytes
+//! that are not UTF-8, is for whoever parses an entry.
+
+use cells_model::sent::BYTE_ORDER_MARK;
+use cells_model::structure::Structure;
 
 /// The longest entry that is taken, bytes: a phone's readings have 500, its longest surveys some 100,000.
 pub const ENTRY_BYTES_MAX: usize = 2 << 20;
 
-/// A body that is not JSON may be one endless nesting; this many brackets are one hundredth of the longest body.
-const DEPTH_MAX: usize = 1 << 20;
 /// Longer names than this cannot be one that is looked for, even if each character is an escape.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -109,8 +110,9 @@ pub struct Splitter {
     name: Vec<u8>,
     wanted: Option<Form>,
     found: Option<Form>,
-    nesting: Nesting,
-    in_string: bool,
+    /// Of the value that the walk is in.
+    structure: Structure,
+    /// Within a name: the byte before was a backslash.
     escaped: bool,
     /// The part of an entry that came in earlier pieces, or the whole of it.
     held: Vec<u8>,
@@ -133,8 +135,7 @@ impl Splitter {
             name: Vec::new(),
             wanted: None,
             found: None,
-            nesting: Nesting::default(),
-            in_string: false,
+            structure: Structure::default(),
             escaped: false,
             held: Vec::new(),
             given: false,
@@ -159,7 +160,7 @@ impl Splitter {
                 self.given = true;
                 self.entries += 1;
                 let bytes = self.held.trim_ascii_end();
-                return Ok(Some(Piece { bytes, depth: self.nesting.deepest }));
+                return Ok(Some(Piece { bytes, depth: self.structure.deepest() }));
             }
         }
         Ok(None)
@@ -210,6 +211,11 @@ impl Splitter {
         }
         self.at = match (self.at, byte) {
             (At::Start, b'{') => At::FirstName,
+            (At::Start, byte)
+                if usize::try_from(self.offset).is_ok_and(|at| BYTE_ORDER_MARK.get(at) == Some(&byte)) =>
+            {
+                At::Start
+            }
             (At::Start, _) => return Err(self.bad("it is no object")),
             (At::FirstName, b'}') | (At::AfterMember, b'}') => At::End,
             (At::FirstName | At::Name, b'"') => {
@@ -267,7 +273,7 @@ impl Splitter {
         if matches!(byte, b',' | b'}' | b']' | b':') {
             return Err(self.bad("no value"));
         }
-        self.nesting = Nesting::default();
+        self.structure = Structure::default();
         self.at = at;
         Ok(false)
     }
@@ -313,42 +319,20 @@ impl Splitter {
 
     /// Up to the end of the value, or of the piece.
     fn through_value(&mut self, piece: &[u8]) -> Result<usize, BadBody> {
-        let mut at = 0;
-        let mut ended = false;
+        let (mut at, mut ended) = (0, false);
         while at < piece.len() && !ended {
-            if self.in_string {
-                let (used, closed) = self.through_string(&piece[at..]);
-                at += used;
-                self.in_string = !closed;
-                continue;
-            }
-            match piece[at] {
-                b'"' => self.in_string = true,
-                open @ (b'{' | b'[') => self.open(open == b'{')?,
-                b',' | b'}' | b']' if self.nesting.depth == 0 => {
-                    ended = true;
-                    continue;
-                }
-                close @ (b'}' | b']') => {
-                    if !self.nesting.close(close == b'}') {
-                        self.offset += at as u64;
-                        return Err(self.bad("a bracket closes one of the other kind"));
-                    }
-                    ended = self.nesting.depth == 0;
-                }
-                _ => {}
-            }
-            at += 1;
+            let walked = self.structure.walk(&piece[at..]).map_err(|bad| BadBody::Unreadable {
+                at: self.offset + (at + bad.at) as u64,
+                why: bad.why,
+            })?;
+            at += walked.used;
+            ended = walked.ended;
         }
         self.keep(&piece[..at])?;
         if ended {
             self.at = if self.at == At::Entry { At::AfterEntry } else { At::AfterMember };
         }
         Ok(at)
-    }
-
-    fn open(&mut self, brace: bool) -> Result<(), BadBody> {
-        if self.nesting.open(brace) { Ok(()) } else { Err(self.bad("more than 1048576 brackets are open")) }
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), BadBody> {
@@ -360,36 +344,5 @@ impl Splitter {
         }
         self.held.extend_from_slice(bytes);
         Ok(())
-    }
-}
-
-/// Which kinds of bracket are open, one bit each.
-#[derive(Debug, Default)]
-struct Nesting {
-    /// Set: a brace.
-    kinds: Vec<u64>,
-    depth: usize,
-    deepest: usize,
-}
-
-impl Nesting {
-    fn open(&mut self, brace: bool) -> bool {
-        if self.depth == DEPTH_MAX {
-            return false;
-        }
-        let (word, bit) = (self.depth / 64, self.depth % 64);
-        if word == self.kinds.len() {
-            self.kinds.push(0);
-        }
-        self.kinds[word] = self.kinds[word] & !(1 << bit) | u64::from(brace) << bit;
-        self.depth += 1;
-        self.deepest = self.deepest.max(self.depth);
-        true
-    }
-
-    fn close(&mut self, brace: bool) -> bool {
-        self.depth -= 1;
-        let (word, bit) = (self.depth / 64, self.depth % 64);
-        (self.kinds[word] >> bit & 1 == 1) == brace
     }
 }

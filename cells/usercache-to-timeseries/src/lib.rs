@@ -13,6 +13,7 @@ mod format;
 mod phones;
 mod reason;
 
+use cells_model::aside;
 use cells_model::page::{Entry, Page};
 use cells_model::rows::{Row, Rows};
 use cells_model::text;
@@ -109,8 +110,7 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
                 self.last_good = Some(entry.write_ts);
             }
             Err(reason) => {
-                let reason = text::quoted(&reason.to_string());
-                let extra = format!(r#""error":{{"reason":{reason},"at":{:?}}}"#, self.run.now);
+                let extra = aside::Error::new(reason, self.run.now).member();
                 let Entry { id, key, metadata, data, .. } = *entry;
                 self.bad.push(Row { id, key, metadata, data, extra: &extra });
             }

@@ -117,6 +117,12 @@ fn run_replay(args: &replay::Args, json: bool) -> Result<(), Failure> {
             replayed.import_s,
             replayed.export_s
         );
+        if replayed.set_aside > 0 {
+            println!(
+                "{} entries could not be read, and stand among the errors with the reason",
+                replayed.set_aside
+            );
+        }
     }
     Ok(())
 }

@@ -89,6 +89,8 @@ pub enum ReplayError {
 pub struct Replayed {
     /// Entries that were imported.
     pub imported: usize,
+    /// Entries that could not be read, and were set aside.
+    pub set_aside: usize,
     /// Entries that the store holds at the end.
     pub entries: usize,
     /// CPU of the pipeline's runs, s.
@@ -113,12 +115,15 @@ pub fn run(args: &Args) -> Result<Replayed, ReplayError> {
     let (user, _token) = runtime.people().add("replay", now())?;
     let start_s = started.elapsed().as_secs_f64();
 
-    let (mut imported, mut import_s, mut pipeline_cpu, mut reports) = (0, 0.0, Duration::ZERO, Vec::new());
+    let (mut imported, mut set_aside) = (0, 0);
+    let (mut import_s, mut pipeline_cpu, mut reports) = (0.0, Duration::ZERO, Vec::new());
     for path in &args.inputs {
         let dump = read_dump(path)?;
         let importing = Instant::now();
-        let count = runtime.import(user, &dump);
-        imported += count.map_err(|source| ReplayError::Dump { path: path.clone(), source })?;
+        let count = runtime.import(user, &dump, now());
+        let count = count.map_err(|source| ReplayError::Dump { path: path.clone(), source })?;
+        imported += count.taken_in;
+        set_aside += count.set_aside;
         import_s += importing.elapsed().as_secs_f64();
         let before = process_cpu();
         let report = runtime.run_pipeline(user, now())?;
@@ -131,8 +136,16 @@ pub fn run(args: &Args) -> Result<Replayed, ReplayError> {
     }
 
     let pipeline_cpu_s = pipeline_cpu.as_secs_f64();
-    let mut done =
-        Replayed { imported, entries: 0, pipeline_cpu_s, start_s, import_s, export_s: 0.0, reports };
+    let mut done = Replayed {
+        imported,
+        set_aside,
+        entries: 0,
+        pipeline_cpu_s,
+        start_s,
+        import_s,
+        export_s: 0.0,
+        reports,
+    };
     write_result(&runtime, user, &args.output, &mut done)?;
     runtime.shutdown();
     Ok(done)

@@ -36,7 +36,7 @@ async fn bad_requests_are_refused_with_a_reason_and_reach_no_cell() {
         ("POST", put, "", b"not json", 400, "bad-json"),
         ("POST", put, "", truncated.as_bytes(), 400, "bad-json"),
         ("POST", put, "", deep.as_bytes(), 400, "bad-json"),
-        ("POST", put, "", &not_utf8, 400, "bad-json"),
+        ("POST", get, "", &not_utf8, 400, "bad-json"),
         ("POST", put, "", odd_user.as_bytes(), 400, "bad-json"),
         ("POST", put, "", twice.as_bytes(), 400, "bad-json"),
         ("POST", put, "", b"{\"user\":7}", 400, "bad-json"),
@@ -76,7 +76,8 @@ async fn bad_requests_are_refused_with_a_reason_and_reach_no_cell() {
 async fn the_place_of_an_error_in_a_body_is_told() {
     let host = start(Fake::new(Cells::Count), Limits::roomy()).await;
     let body = format!("{{\"user\":\"{TOKEN}\",\"a\":[1,,2]}}");
-    let answer = host.exchange(&request("POST", "/usercache/put", "", body.as_bytes())).await;
+    let find = "/datastreams/find_entries/timestamp";
+    let answer = host.exchange(&request("POST", find, "", body.as_bytes())).await;
     assert!(answer.contains("expected a value at byte 56"), "{answer}");
     host.stopped().await;
 }

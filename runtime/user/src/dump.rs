@@ -1,16 +1,20 @@
 //! Dumps: a person's entries as JSON, in and out.
 //!
 //! A dump is a JSON array of entries, `{"_id", "user_id", "metadata", "data"}`, as the reference writes it. Coming in,
-//! nothing is dropped or merged and ids are kept; space between tokens is not: a dump's layout is its writer's.
+//! nothing is dropped or merged and ids are kept; space between tokens is not: a dump's layout is its writer's. An entry
+//! whose text cannot be read, such as one with `NaN` or bytes that are not UTF-8, is set aside with the reason.
 
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
 
+use cells_model::aside;
+use cells_model::list::{self, BadList};
+use cells_model::sent::{self, BYTE_ORDER_MARK, SetAside};
+use cells_model::structure::depth_of;
 use cells_model::text::{self, Member, value_of};
 use runtime_store::{Batch, NewEntry, Snapshot};
 use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
-use serde_json::value::RawValue;
 
 use crate::error::CallError;
 use crate::late;
@@ -20,9 +24,9 @@ use crate::runtime::{Runtime, settle_all};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DumpError {
-    /// It is not a JSON array of objects.
+    /// It is not a JSON array.
     #[error("the dump is not a JSON array of entries")]
-    Json(#[from] serde_json::Error),
+    List(#[from] BadList),
     /// One entry is not one.
     #[error("entry {index} of the dump {why}")]
     Entry {
@@ -42,23 +46,32 @@ pub enum DumpError {
 /// How many entries one commit of an import has: bounds what a crash repeats, not what an import may hold.
 const ENTRIES_PER_COMMIT: usize = 20_000;
 
+/// What became of the entries of a dump.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// They are in the timeseries.
+    pub taken_in: usize,
+    /// They could not be read, and are in the errors area with the reason.
+    pub set_aside: usize,
+}
+
 impl Runtime {
     /// Takes in the entries of a dump, straight into the timeseries. Entries that stages have gone past are made part
-    /// of what is made anew. Answers how many there were.
-    pub fn import(&self, user: UserId, dump: &[u8]) -> Result<usize, DumpError> {
-        let entries: Vec<&RawValue> = serde_json::from_slice(dump)?;
-        let sound = entries
-            .iter()
+    /// of what is made anew.
+    pub fn import(&self, user: UserId, dump: &[u8], now: f64) -> Result<Imported, DumpError> {
+        let dump = dump.strip_prefix(BYTE_ORDER_MARK).unwrap_or(dump);
+        let read = list::items(dump)?
+            .into_iter()
             .enumerate()
-            .map(|(index, entry)| Imported::read(entry.get()).map_err(|why| DumpError::Entry { index, why }));
-        let sound = sound.collect::<Result<Vec<_>, _>>()?;
+            .map(|(index, item)| Item::read(item).map_err(|why| DumpError::Entry { index, why }));
+        let items = read.collect::<Result<Vec<_>, _>>()?;
         let person = self.person(user)?;
         // A stage that runs meanwhile would go past what it has not seen.
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
-        for some in sound.chunks(ENTRIES_PER_COMMIT) {
+        for some in items.chunks(ENTRIES_PER_COMMIT) {
             let mut batch = Batch::new();
-            for entry in some {
-                entry.add(&person.store, &mut batch);
+            for item in some {
+                item.add(&person.store, now, &mut batch);
             }
             late::judge(self, &person.store.snapshot_ahead(), 0, &mut batch)?;
             person.commit(batch).map_err(CallError::Commit)?;
@@ -66,7 +79,8 @@ impl Runtime {
         self.data_arrived(user);
         // So much at once is what settled blocks are for; otherwise the next run would find the work waiting.
         settle_all(&person).map_err(CallError::Commit)?;
-        Ok(sound.len())
+        let set_aside = items.iter().filter(|item| matches!(item, Item::Aside(_))).count();
+        Ok(Imported { taken_in: items.len() - set_aside, set_aside })
     }
 
     /// Writes every entry of a person as JSON lines without the line ends' commas: `visit` gets each entry's area and
@@ -137,8 +151,56 @@ pub(crate) fn entry_text(text: &mut String, user: UserId, row: &runtime_store::R
     text.push('}');
 }
 
+/// One entry of a dump.
+enum Item {
+    Sound(DumpEntry),
+    Aside(Aside),
+}
+
+impl Item {
+    fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return Ok(Self::Aside(Aside::new(&String::from_utf8_lossy(bytes), SetAside::NotUtf8)));
+        };
+        match sent::why_unreadable(text, depth_of(text)) {
+            Some(why) => Ok(Self::Aside(Aside::new(text, why))),
+            None => DumpEntry::read(text).map(Self::Sound),
+        }
+    }
+
+    fn add(&self, store: &runtime_store::Store, now: f64, batch: &mut Batch) {
+        match self {
+            Self::Sound(entry) => entry.add(store, batch),
+            Self::Aside(entry) => entry.add(now, batch),
+        }
+    }
+}
+
+/// An entry of a dump or an export that cannot be read.
+#[derive(Debug)]
+pub struct Aside {
+    id: Option<EntryId>,
+    kept: sent::Parsed<'static>,
+}
+
+impl Aside {
+    /// Keeps the text for the errors area.
+    pub fn new(text: &str, why: SetAside) -> Self {
+        Self { id: value_of(text, "_id").and_then(read_id), kept: sent::unreadable(text, why) }
+    }
+
+    /// Adds it to the errors.
+    pub fn add(&self, now: f64, batch: &mut Batch) {
+        let sent::Parsed { key, metadata, data, aside, .. } = &self.kept;
+        let Some((why, kept)) = aside.clone() else { return };
+        let key = StreamKey::parse(key).expect("what is kept of an entry has a key that names a stream");
+        let error = aside::Error { kept, of_dump: true, ..aside::Error::new(why, now) };
+        batch.insert(Area::Errors, NewEntry { id: self.id, key, metadata, data, extra: &error.member() });
+    }
+}
+
 /// One entry of a dump, checked.
-struct Imported {
+pub(crate) struct DumpEntry {
     id: Option<EntryId>,
     key: StreamKey,
     metadata: String,
@@ -147,8 +209,8 @@ struct Imported {
     invalid: bool,
 }
 
-impl Imported {
-    fn read(text: &str) -> Result<Self, &'static str> {
+impl DumpEntry {
+    pub(crate) fn read(text: &str) -> Result<Self, &'static str> {
         let (mut id, mut metadata, mut data, mut extra, mut invalid) =
             (None, None, None, String::new(), false);
         for member in text::members(text) {
@@ -176,7 +238,7 @@ impl Imported {
         Ok(Self { id, key, metadata, data, extra, invalid })
     }
 
-    fn add(&self, store: &runtime_store::Store, batch: &mut Batch) {
+    pub(crate) fn add(&self, store: &runtime_store::Store, batch: &mut Batch) {
         let id = self.id.unwrap_or_else(|| store.allocate(1)[0]);
         let entry = NewEntry {
             id: Some(id),
@@ -227,7 +289,7 @@ mod tests {
     fn an_entry_keeps_its_id_its_marks_and_what_nobody_knows() {
         let text = r#"{"_id": {"$oid": "576810cb4a9bba50e3fa1d4a"}, "user_id": 1, "invalid": true, "more": [1],
             "metadata": {"key": "a/b", "write_ts": 1.5}, "data": {"ts": 1.0}}"#;
-        let entry = Imported::read(text).expect("sound");
+        let entry = DumpEntry::read(text).expect("sound");
         assert_eq!(entry.id.map(|id| id.to_string()).as_deref(), Some("576810cb4a9bba50e3fa1d4a"));
         assert!(entry.invalid);
         assert_eq!((entry.extra.as_str(), entry.data.as_str()), (r#""more":[1]"#, r#"{"ts":1.0}"#));
@@ -236,7 +298,7 @@ mod tests {
     #[test]
     fn an_entry_without_identity_refuses_the_dump() {
         for bad in ["[]", "{}", r#"{"metadata":{},"data":{}}"#, r#"{"metadata":{"key":"a/b"},"data":{}}"#] {
-            assert!(Imported::read(bad).is_err(), "{bad}");
+            assert!(DumpEntry::read(bad).is_err(), "{bad}");
         }
     }
 }

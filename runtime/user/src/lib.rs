@@ -36,7 +36,7 @@ mod types;
 mod waiting;
 
 pub use clock::{HostClock, SystemClock};
-pub use dump::DumpError;
+pub use dump::{Aside, DumpError, Imported};
 pub use error::{CallError, PipelineError, StartError};
 pub use exchange::{Answer, Body, Broken, Call};
 pub use owner::{

@@ -1,18 +1,22 @@
 //! The way back: an export becomes a person again, a dump becomes entries of a person.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
+use cells_model::list::items;
+use cells_model::sent::{SetAside, why_unreadable};
+use cells_model::structure::depth_of;
 use cells_model::text::{Member, members, value_of};
 use runtime_store::{Batch, NewEntry, ReadEntry};
-use runtime_user::{EntryId, Person, Runtime, StreamKey, UserId};
+use runtime_user::{Area, Aside, EntryId, Person, Runtime, StreamKey, UserId};
 use serde_json::{Value, json};
 
 use super::command::Door;
 use super::export::{AREAS, FORMAT};
 use crate::failure::Failure;
 use crate::http::service::now;
-use crate::phone::{elements, read_file};
+use crate::phone::read_bytes;
 
 /// How many entries one commit has.
 const ENTRIES_PER_COMMIT: usize = 20_000;
@@ -25,26 +29,63 @@ pub(super) fn import(
     into: Option<UserId>,
     input: &Path,
 ) -> Result<Value, Failure> {
-    let text = read_file(input).map_err(|error| {
+    let bytes = read_bytes(input).map_err(|error| {
         Failure::new(
             format!("cannot read {}: {error}", input.display()),
             "name a file that the host may read",
         )
     })?;
-    let is_export = value_of(&text, "format").map(|format| format.trim_matches('"')) == Some(FORMAT);
+    let text = Decoded::of(&bytes);
+    let is_export = value_of(&text.text, "format").map(|format| format.trim_matches('"')) == Some(FORMAT);
     match (is_export, into) {
         (true, None) => import_export(runtime, door, &text),
         (true, Some(_)) => Err(Failure::new("an export is a person of its own", "leave out --into")),
         (false, Some(user)) => {
-            let count = runtime.import(user, text.as_bytes());
-            let count = count.map_err(|error| Failure::of(&error, IS_IT))?;
-            Ok(json!({ "id": user.dashed(), "entries": { "timeseries": count } }))
+            drop(text);
+            let counts = runtime.import(user, &bytes, now());
+            let counts = counts.map_err(|error| Failure::of(&error, IS_IT))?;
+            let mut entries = json!({ "timeseries": counts.taken_in });
+            if counts.set_aside > 0 {
+                entries["errors"] = counts.set_aside.into();
+            }
+            Ok(json!({ "id": user.dashed(), "entries": entries, "set_aside": counts.set_aside }))
         }
         (false, None) => Err(Failure::new("a dump names nobody", "say whose it is with --into USER")),
     }
 }
 
-fn import_export(runtime: &Runtime, door: &Door, text: &str) -> Result<Value, Failure> {
+/// Bytes as text, and where some of them were none.
+struct Decoded<'a> {
+    text: Cow<'a, str>,
+    /// Where a U+FFFD stands for them, bytes from the start of the text.
+    replaced: Vec<usize>,
+}
+
+impl<'a> Decoded<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Self { text: Cow::Borrowed(text), replaced: Vec::new() };
+        }
+        let (mut text, mut replaced) = (String::with_capacity(bytes.len()), Vec::new());
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                replaced.push(text.len());
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        Self { text: Cow::Owned(text), replaced }
+    }
+
+    /// Whether a part of the text was text.
+    fn was_text(&self, part: &str) -> bool {
+        let start = part.as_ptr() as usize - self.text.as_ptr() as usize;
+        !self.replaced.iter().any(|at| (start..start + part.len()).contains(at))
+    }
+}
+
+fn import_export(runtime: &Runtime, door: &Door, decoded: &Decoded<'_>) -> Result<Value, Failure> {
+    let text: &str = &decoded.text;
     let unsound = |what: &str| Failure::new(what, IS_IT);
     let of_user = value_of(text, "user").ok_or_else(|| unsound("the export has no user"))?;
     let of_user: Value = serde_json::from_str(of_user).map_err(|error| Failure::of(&error, IS_IT))?;
@@ -56,7 +97,7 @@ fn import_export(runtime: &Runtime, door: &Door, text: &str) -> Result<Value, Fa
         return Err(Failure::new(what, "erase that person first, or import elsewhere"));
     }
     // Everything is read before anything is stored.
-    let sound = read(text)?;
+    let sound = read(decoded)?;
     let created_ts = of_user["created_ts"].as_f64().unwrap_or_else(now);
     let token = runtime.people().add_as(user, name, created_ts);
     let token = token.map_err(|error| Failure::of(&error, "look into the host's log"))?;
@@ -69,6 +110,7 @@ fn import_export(runtime: &Runtime, door: &Door, text: &str) -> Result<Value, Fa
         "id": user.dashed(),
         "name": name,
         "entries": counts,
+        "set_aside": sound.aside.len(),
         "connect": door.connection(token.reveal()),
     }))
 }
@@ -76,6 +118,8 @@ fn import_export(runtime: &Runtime, door: &Door, text: &str) -> Result<Value, Fa
 struct Export<'a> {
     documents: Vec<(String, Vec<u8>)>,
     areas: Vec<Vec<Entry<'a>>>,
+    /// Entries that cannot be read.
+    aside: Vec<Aside>,
     /// Key of the digests and, for each area, the digests by id.
     origins: Option<([u8; 32], Vec<Origins>)>,
 }
@@ -91,7 +135,8 @@ struct Entry<'a> {
     invalid: bool,
 }
 
-fn read(text: &str) -> Result<Export<'_>, Failure> {
+fn read<'a>(decoded: &'a Decoded<'_>) -> Result<Export<'a>, Failure> {
+    let text: &str = &decoded.text;
     let unsound = |what: String| Failure::new(what, IS_IT);
     let mut documents = Vec::new();
     for document in members(value_of(text, "documents").unwrap_or("{}")) {
@@ -106,19 +151,37 @@ fn read(text: &str) -> Result<Export<'_>, Failure> {
             name.zip(content).ok_or_else(|| unsound("a document of the export does not read".to_owned()))?;
         documents.push(document);
     }
-    let mut areas = Vec::new();
-    for (name, _) in AREAS {
-        let found =
-            elements(value_of(text, name).unwrap_or("[]")).map_err(|error| Failure::of(&error, IS_IT))?;
-        let entries = found.into_iter().enumerate().map(|(index, entry)| {
-            Entry::read(entry).ok_or_else(|| unsound(format!("entry {index} of {name} does not read")))
-        });
-        areas.push(entries.collect::<Result<Vec<_>, _>>()?);
+    let (mut areas, mut aside) = (Vec::new(), Vec::new());
+    for (name, area) in AREAS {
+        let found = value_of(text, name).unwrap_or("[]");
+        let found = items(found.as_bytes()).map_err(|error| Failure::of(&error, IS_IT))?;
+        let mut entries = Vec::with_capacity(found.len());
+        for (index, item) in found.into_iter().enumerate() {
+            let entry = std::str::from_utf8(item).expect("a text is cut at its brackets and commas");
+            match why_not(decoded, entry) {
+                // What stands beside a diary is as good as before with a letter replaced.
+                Some(why) if matches!(area, Area::Timeseries | Area::Usercache) => {
+                    aside.push(Aside::new(entry, why))
+                }
+                Some(SetAside::NotUtf8) | None => {
+                    let read = Entry::read(entry);
+                    entries
+                        .push(read.ok_or_else(|| unsound(format!("entry {index} of {name} does not read")))?);
+                }
+                Some(why) => return Err(unsound(format!("entry {index} of {name} does not read: {why}"))),
+            }
+        }
+        areas.push(entries);
     }
     let origins = value_of(text, "origins").map(|of| {
         read_origins(of).ok_or_else(|| unsound("the origins of the export do not read".to_owned()))
     });
-    Ok(Export { documents, areas, origins: origins.transpose()? })
+    Ok(Export { documents, areas, aside, origins: origins.transpose()? })
+}
+
+/// Why an entry of an export cannot be read, if it cannot.
+fn why_not(decoded: &Decoded<'_>, entry: &str) -> Option<SetAside> {
+    if decoded.was_text(entry) { why_unreadable(entry, depth_of(entry)) } else { Some(SetAside::NotUtf8) }
 }
 
 /// `{"key":"<64 hex>","timeseries":{"<24 hex>":"<16 hex>",…},…}`
@@ -195,6 +258,7 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<Value, 
         }
     }
     let mut batch = Batch::new();
+    export.aside.iter().for_each(|entry| entry.add(now(), &mut batch));
     for (name, content) in &export.documents {
         batch.put_document(name, content.clone());
     }
@@ -216,6 +280,24 @@ mod tests {
         assert_eq!((entry.data, entry.invalid), (r#"{"x": 1.50}"#, true));
         assert_eq!(entry.extra, r#""error":{"why":"x"},"more":[1]"#);
         assert!(Entry::read(r#"{"metadata":{"key":"a/b"},"data":{}}"#).is_none());
+    }
+
+    #[test]
+    fn one_bad_entry_of_an_export_is_set_aside_and_the_others_are_read() {
+        let entry = |id: u8, data: &str| {
+            format!(
+                r#"{{"_id":{{"$oid":"5768{id:020x}"}},"metadata":{{"key":"a/b","type":"m","write_ts":1}},"data":{{"x":"{data}"}}}}"#
+            )
+        };
+        let all = [entry(1, "é"), entry(2, "?"), entry(3, "\\ud800")].join(",");
+        let bytes = format!(r#"{{"timeseries":[{all}],"errors":[{}]}}"#, entry(4, "?")).into_bytes();
+        let bytes: Vec<u8> = bytes.into_iter().map(|byte| if byte == b'?' { 0xe9 } else { byte }).collect();
+        let decoded = Decoded::of(&bytes);
+        let export = read(&decoded).expect("readable");
+        let counts: Vec<_> = export.areas.iter().map(Vec::len).collect();
+        assert_eq!((counts, export.aside.len()), (vec![1, 0, 1, 0], 2));
+        assert!(read(&Decoded::of(br#"{"timeseries":[{]}"#)).is_err());
+        assert!(read(&Decoded::of(br#"{"audit":[{"a":NaN}]}"#)).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Collects the body of a request, in the pieces in which it arrives, within limits.
 //!
-//! The body is read through [`Scanner`] on its way, so a body that is no JSON or whose token is nobody's is refused
+//! The body is read through [`Scanner`] on its way, so a body that cannot be read or whose token is nobody's is refused
 //! at the byte that shows it, and what is refused is not kept.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::budget::{Budget, Held};
 use super::refusal::Refusal;
-use super::scan::{Scanner, Span};
+use super::scan::{Check, Scanner, Span};
 use super::service::Sender;
 
 /// How much and how long a body may be.
@@ -48,7 +48,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How much of a refused body is read on, bytes.
 const DRAIN_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// Reads the whole body. `authenticate` is asked once, when the token has arrived. `sender_waits`: nothing comes
+/// Reads the whole body, looked at as closely as `check` says. `authenticate` is asked once, when the token has arrived. `sender_waits`: nothing comes
 /// before the body is asked for.
 ///
 /// # Errors
@@ -57,6 +57,7 @@ pub async fn collect(
     mut body: Incoming,
     limits: BodyLimits,
     budget: &Budget,
+    check: Check,
     sender_waits: bool,
     authenticate: impl Fn(&str) -> Result<Sender, Refusal>,
 ) -> Result<Arrived, Refusal> {
@@ -67,7 +68,7 @@ pub async fn collect(
         }
         return Err(Refusal::too_large(limits.bytes_max));
     }
-    let arrived = read(&mut body, limits, budget, &authenticate).await;
+    let arrived = read(&mut body, limits, budget, check, &authenticate).await;
     // Who is too slow, or gone, sends nothing more that is worth waiting for.
     if arrived.as_ref().is_err_and(|refusal| refusal.status != 408) {
         drain(body, Duration::from_millis(limits.pause_ms)).await;
@@ -79,11 +80,12 @@ async fn read(
     body: &mut Incoming,
     limits: BodyLimits,
     budget: &Budget,
+    check: Check,
     authenticate: &impl Fn(&str) -> Result<Sender, Refusal>,
 ) -> Result<Arrived, Refusal> {
     let end = Instant::now() + Duration::from_millis(limits.total_ms);
     let mut gathered = Gathered { held: budget.hold(), pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
-    let (mut scanner, mut sender) = (Scanner::default(), None);
+    let (mut scanner, mut sender) = (Scanner::new(check), None);
     loop {
         let pause = Instant::now() + Duration::from_millis(limits.pause_ms);
         let frame = timeout_at(end.min(pause), body.frame());

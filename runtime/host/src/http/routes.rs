@@ -3,6 +3,7 @@
 use hyper::Method;
 
 use super::refusal::Refusal;
+use super::scan::Check;
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,11 @@ impl Route {
     /// Whether its body is kept whole, for a cell; a body that the host reads itself is smaller.
     pub fn is_cell(&self) -> bool {
         matches!(self, Self::Cell { .. })
+    }
+
+    /// How closely its body is looked at: a bad text within one entry of a put must not refuse the others.
+    pub fn check(&self) -> Check {
+        if self.brings_data() { Check::Structure } else { Check::Grammar }
     }
 
     /// Whether a success means that there is something for the pipeline to do.

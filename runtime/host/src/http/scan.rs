@@ -1,15 +1,27 @@
 //! Checks the JSON of a body as it arrives and finds whose it is, without a tree and without recursion.
 //!
-//! * Accepts RFC 8259 in UTF-8 and, as values, `NaN`, `Infinity` and `-Infinity`: phones send them, and a cell sets
-//!   such a reading aside; refusing the batch would make the phone send it again for ever.
+//! * [`Check::Grammar`] accepts RFC 8259 in UTF-8 and, as values, `NaN`, `Infinity` and `-Infinity`.
+//! * [`Check::Structure`], for what phones put, looks only at where members and their values end: whatever bytes stand
+//!   within one entry, the cell sets that entry aside. Refusing the batch would make the phone send it again for ever.
 //! * Invariants: pieces may be cut anywhere, within a character too; memory is bounded by the depth allowed.
 //! * Speed: an element of a list that lies within one piece and is plain JSON, as a phone's entries are, is passed over by
 //!   the quicker scanner that cells use too; only what it cannot take goes byte by byte.
 //! * Not here: what the members mean, other than `user`.
 
 use cells_model::scan::Scan;
+use cells_model::sent::BYTE_ORDER_MARK;
+use cells_model::structure::Structure;
 
 use super::utf8::Utf8;
+
+/// How closely a body is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// All of its grammar.
+    Grammar,
+    /// Where its members end, and of what is not `user` nothing else.
+    Structure,
+}
 
 /// How deep objects and arrays may nest. A phone's batch nests about six levels.
 pub const DEPTH_MAX: usize = 128;
@@ -50,7 +62,11 @@ enum State {
     Escape,
     Unicode(u8),
     Number(Number),
-    Word { rest: &'static [u8] },
+    Word {
+        rest: &'static [u8],
+    },
+    /// Within a value of which only the structure is looked at.
+    Within,
     End,
 }
 
@@ -82,8 +98,11 @@ enum Keep {
 
 /// Reads a body piece by piece.
 pub struct Scanner {
+    check: Check,
     at: u64,
     state: State,
+    /// Of the value that [`State::Within`] is in.
+    structure: Structure,
     open: Vec<Bracket>,
     utf8: Utf8,
     /// Whether the text under the scanner is a member's name.
@@ -98,11 +117,14 @@ pub struct Scanner {
     tried: u64,
 }
 
-impl Default for Scanner {
-    fn default() -> Self {
+impl Scanner {
+    /// Before the first byte.
+    pub fn new(check: Check) -> Self {
         Self {
+            check,
             at: 0,
             state: State::Start,
+            structure: Structure::default(),
             open: Vec::new(),
             utf8: Utf8::default(),
             in_name: false,
@@ -114,17 +136,23 @@ impl Default for Scanner {
             tried: 0,
         }
     }
-}
 
-impl Scanner {
     /// Reads the next piece.
     ///
     /// # Errors
     /// [`BadBody`] at the first byte that cannot belong to a JSON object.
     pub fn feed(&mut self, piece: &[u8]) -> Result<(), BadBody> {
-        self.utf8.feed(piece).map_err(|at| BadBody { at, why: "not UTF-8" })?;
+        if self.check == Check::Grammar {
+            self.utf8.feed(piece).map_err(|at| BadBody { at, why: "not UTF-8" })?;
+        }
         let mut rest = piece;
         while let Some((&byte, behind)) = rest.split_first() {
+            if self.begins_within(byte) || self.state == State::Within {
+                let used = self.within(rest)?;
+                self.at += used as u64;
+                rest = &rest[used..];
+                continue;
+            }
             if self.state == State::Text {
                 let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
                 let plain = plain.unwrap_or(rest.len());
@@ -149,6 +177,35 @@ impl Scanner {
             rest = behind;
         }
         Ok(())
+    }
+
+    /// Whether a value begins here of which only the structure is looked at; its first byte is the next.
+    fn begins_within(&mut self, byte: u8) -> bool {
+        let begins = self.check == Check::Structure
+            && self.state == State::Value
+            && !self.user_next
+            && !matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b',' | b':' | b']' | b'}');
+        if begins {
+            self.structure = Structure::default();
+            self.state = State::Within;
+        }
+        begins
+    }
+
+    /// Goes on within such a value; answers how many bytes of `rest` belong to it.
+    fn within(&mut self, rest: &[u8]) -> Result<usize, BadBody> {
+        if self.structure.is_in_outermost() && matches!(rest[0], b'{' | b'[') {
+            let mut scan = Scan::new(rest);
+            if scan.value(DEPTH_MAX as u32).is_ok() {
+                return Ok(scan.at());
+            }
+        }
+        let walked = self.structure.walk(rest);
+        let walked = walked.map_err(|bad| BadBody { at: self.at + bad.at as u64, why: bad.why })?;
+        if walked.ended {
+            self.state = State::AfterValue;
+        }
+        Ok(walked.used)
     }
 
     /// How many bytes of `rest` are a whole object or list within a list, and plain JSON; 0 where that is not known.
@@ -223,6 +280,7 @@ impl Scanner {
             | State::End
                 if space => {}
             State::Start if byte == b'{' => return self.open(Bracket::Object),
+            State::Start if self.check == Check::Structure && self.is_byte_order_mark(byte) => {}
             State::Start => return Err(self.bad("expected `{`")),
             State::ValueOrEnd if byte == b']' => return self.close(Bracket::Array),
             State::Value | State::ValueOrEnd => return self.value(byte),
@@ -237,8 +295,13 @@ impl Scanner {
             State::Number(number) => return self.number(byte, number),
             State::Word { rest } => self.word(byte, rest)?,
             State::End => return Err(self.bad("text behind the object")),
+            State::Within => unreachable!("feed passes these over by stretches"),
         }
         Ok(())
+    }
+
+    fn is_byte_order_mark(&self, byte: u8) -> bool {
+        usize::try_from(self.at).is_ok_and(|at| BYTE_ORDER_MARK.get(at) == Some(&byte))
     }
 
     fn open(&mut self, bracket: Bracket) -> Result<(), BadBody> {
@@ -328,6 +391,10 @@ impl Scanner {
                 self.state = State::AfterValue;
                 Ok(())
             }
+            _ if self.check == Check::Structure => {
+                self.keep(&[byte]);
+                Ok(())
+            }
             _ => Err(self.bad("a control character within a text")),
         }
     }
@@ -346,6 +413,8 @@ impl Scanner {
 
     fn escape(&mut self, byte: u8) -> Result<(), BadBody> {
         self.state = match byte {
+            // Who asks what the text says finds that it is none.
+            _ if self.check == Check::Structure => State::Text,
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => State::Text,
             b'u' => State::Unicode(4),
             _ => return Err(self.bad("an unknown escape")),
@@ -413,7 +482,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn scan(pieces: &[&[u8]]) -> Result<Scanner, BadBody> {
-        let mut scanner = Scanner::default();
+        scan_as(Check::Grammar, pieces)
+    }
+
+    fn scan_as(check: Check, pieces: &[&[u8]]) -> Result<Scanner, BadBody> {
+        let mut scanner = Scanner::new(check);
         for piece in pieces {
             scanner.feed(piece)?;
         }
@@ -502,6 +575,67 @@ mod tests {
         assert_eq!(scanner.user().map(|user| user.len()), Some(USER_BYTES_MAX + 1));
     }
 
+    #[test]
+    fn of_a_put_only_what_hides_where_its_members_end_is_refused() {
+        let sound: [&[u8]; 12] = [
+            b"{\"a\":\"\xff\"}",
+            b"{\"\xff\":1}",
+            b"{\"a\":[\"\n\",\"\x00\",\"\\x\",\"\\u1\"]}",
+            b"{\"a\":{\"b\":01,,nan,tru}}",
+            b"{\"a\":nan,\"b\":1.}",
+            b"{\"a\\x\":1,\"b\n\":2}",
+            b"\xef\xbb\xbf{\"a\":1}",
+            b"\xef\xbb\xbf {}",
+            b"{\"a\":[\xef\xbb\xbf{},\xff]}",
+            b"{\"a\":\"\xe2\x82\"}",
+            b"{\"a\":\"\xc0\xa2\xed\xa0\x80\"}",
+            b"{}",
+        ];
+        for body in sound {
+            let shown = String::from_utf8_lossy(body).into_owned();
+            let with_user =
+                [&body[..body.len() - 1], if body.ends_with(b"{}") { b"" } else { b"," }].concat();
+            let with_user = [&with_user[..], b"\"user\":\"me\"}"].concat();
+            for piece_bytes in [1, 2, 3, 100] {
+                let pieces: Vec<&[u8]> = with_user.chunks(piece_bytes).collect();
+                let scanner = scan_as(Check::Structure, &pieces).expect(&shown);
+                assert_eq!(scanner.user().as_deref(), Some("me"), "{shown}");
+                let span = scanner.user_span().expect("found");
+                let at = |at: u64| usize::try_from(at).expect("small");
+                assert_eq!(&with_user[at(span.start)..at(span.end)], b"me", "{shown}");
+            }
+        }
+        let table: [(&[u8], u64); 16] = [
+            (b"", 0),
+            (b"[]", 0),
+            (b"\xff{}", 0),
+            (b" \xef\xbb\xbf{}", 1),
+            (b"{", 1),
+            (b"{\"a", 3),
+            (b"{\"a\":", 5),
+            (b"{\"a\":,}", 5),
+            (b"{\"a\":1,}", 7),
+            (b"{\"a\":[1}", 7),
+            (b"{\"a\":[{\"b\":[}]}", 12),
+            (b"{\"a\":\"x}", 8),
+            (b"{\"a\":1}x", 7),
+            (b"{a:1}", 1),
+            (b"{\"user\":7}", 8),
+            (b"{\"user\":\"x\",\"user\":\"y\"}", 17),
+        ];
+        for (body, at) in table {
+            let bad = scan_as(Check::Structure, &[body]).err();
+            assert_eq!(bad.map(|bad| bad.at), Some(at), "{:?}: {bad:?}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn one_deep_entry_does_not_refuse_a_put_and_endless_brackets_do() {
+        let deep = |levels: usize| format!("{{\"a\":[1,{}{}]}}", "[".repeat(levels), "]".repeat(levels));
+        assert!(scan_as(Check::Structure, &[deep(100_000).as_bytes()]).is_ok());
+        assert!(scan_as(Check::Structure, &[deep(2_000_000).as_bytes()]).is_err());
+    }
+
     proptest! {
         #[test]
         fn it_makes_no_difference_where_the_body_is_cut(
@@ -516,10 +650,12 @@ mod tests {
                 pieces.push(&body[from..cut]);
                 from = cut;
             }
-            let (whole, cut) = (scan(&[body]), scan(&pieces));
-            prop_assert_eq!(whole.as_ref().err(), cut.as_ref().err());
-            if let (Ok(whole), Ok(cut)) = (whole, cut) {
-                prop_assert_eq!((whole.user(), whole.user_span()), (cut.user(), cut.user_span()));
+            for check in [Check::Grammar, Check::Structure] {
+                let (whole, cut) = (scan_as(check, &[body]), scan_as(check, &pieces));
+                prop_assert_eq!(whole.as_ref().err(), cut.as_ref().err());
+                if let (Ok(whole), Ok(cut)) = (whole, cut) {
+                    prop_assert_eq!((whole.user(), whole.user_span()), (cut.user(), cut.user_span()));
+                }
             }
         }
 
@@ -533,10 +669,12 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let mut scanner = Scanner::default();
-            let _ = scanner.feed(b"{\"a\":");
-            let _ = scanner.feed(&bytes);
-            let _ = (scanner.finish(), scanner.user());
+            for check in [Check::Grammar, Check::Structure] {
+                let mut scanner = Scanner::new(check);
+                let _ = scanner.feed(b"{\"a\":");
+                let _ = scanner.feed(&bytes);
+                let _ = (scanner.finish(), scanner.user());
+            }
         }
     }
 }

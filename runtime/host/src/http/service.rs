@@ -200,7 +200,8 @@ async fn handle<B: Backend>(
         let another = bearer.as_ref().is_some_and(|bearer| bearer.user != sender.user);
         if another { Err(Refusal::two_users()) } else { Ok(sender) }
     };
-    let mut arrived = body::collect(body, limits, &app.budget, sender_waits, authenticate).await?;
+    let check = route.check();
+    let mut arrived = body::collect(body, limits, &app.budget, check, sender_waits, authenticate).await?;
     record.bytes_in = arrived.bytes;
     let sender = bearer.clone().or(arrived.sender.take()).ok_or_else(Refusal::no_user)?;
     record.user = Some(sender.user);

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use cells_model::list::{BadList, items};
 use cells_model::text::{self, BadObject, Member, value_of};
 use flate2::read::MultiGzDecoder;
 
-use super::elements::{BadArray, elements};
 use super::unformat::unformat;
 
 /// How many entries a phone sends in one sync.
@@ -21,7 +21,7 @@ const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub enum BadDump {
     /// Neither an array of entries nor a phone's batch.
     #[error("neither an array of entries nor an object with `phone_to_server`")]
-    Form(#[source] BadArray),
+    Form(#[source] BadList),
     /// An entry is no object.
     #[error("entry {index} is not an object")]
     Entry {
@@ -33,11 +33,19 @@ pub enum BadDump {
     },
 }
 
-/// Reads a file, decompressed where it starts as gzip does.
+/// Reads a file of text, decompressed where it starts as gzip does.
 ///
 /// # Errors
 /// What the operating system says; also where it is not UTF-8.
 pub fn read_file(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_bytes(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Reads a file, decompressed where it starts as gzip does.
+///
+/// # Errors
+/// What the operating system says.
+pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.read_to_end(&mut bytes)?;
     if bytes.starts_with(&[0x1f, 0x8b]) {
@@ -45,7 +53,7 @@ pub fn read_file(path: &Path) -> io::Result<String> {
         MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain)?;
         bytes = plain;
     }
-    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    Ok(bytes)
 }
 
 /// The entries of a dump (`[entry, ...]`, `{"entries": [...]}`) or of a phone's batch (`{"phone_to_server": [...]}`)
@@ -56,11 +64,14 @@ pub fn read_file(path: &Path) -> io::Result<String> {
 /// [`BadDump`] where the text is neither.
 pub fn entries_of(dump: &str) -> Result<Vec<String>, BadDump> {
     let array = ["phone_to_server", "entries"].iter().find_map(|name| value_of(dump, name));
-    let found = elements(array.unwrap_or(dump)).map_err(BadDump::Form)?;
+    let found = items(array.unwrap_or(dump).as_bytes()).map_err(BadDump::Form)?;
+    let found = found
+        .into_iter()
+        .map(|item| std::str::from_utf8(item).expect("a text is cut at its brackets and commas"));
     let strip = |(index, entry): (usize, &str)| {
         as_a_phone_sends_it(entry).map_err(|source| BadDump::Entry { index, source }).transpose()
     };
-    found.into_iter().enumerate().filter_map(strip).collect()
+    found.enumerate().filter_map(strip).collect()
 }
 
 fn as_a_phone_sends_it(entry: &str) -> Result<Option<String>, BadObject> {

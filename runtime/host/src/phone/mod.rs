@@ -8,17 +8,15 @@
 mod batches;
 mod client;
 mod connect;
-mod elements;
 mod link;
 mod native;
 mod pair;
 mod state;
 mod unformat;
 
-pub use batches::{BadDump, ENTRIES_PER_BATCH_MAX, batches, entries_of, read_file};
+pub use batches::{BadDump, ENTRIES_PER_BATCH_MAX, batches, entries_of, read_bytes, read_file};
 pub use client::{Phone, PhoneError, Reply};
 pub use connect::{BadConnect, Connect};
-pub use elements::{BadArray, elements};
 pub use link::{Call, Requests, Secured, secure, secure_with};
 pub use native::Native;
 pub use pair::{Code, pair};

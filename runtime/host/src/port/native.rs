@@ -286,8 +286,8 @@ impl Connection {
         // Who is calling is known; a name in the body is not looked at, and not shown to the cell.
         let sender = Sender { user, device: Some(Stamp::of_device(self.admission.device)) };
         let known = |_: &str| Ok(sender.clone());
-        let arrived =
-            http_body::collect(request.into_body(), limits, &app.budget, sender_waits, known).await?;
+        let (body, check) = (request.into_body(), route.check());
+        let arrived = http_body::collect(body, limits, &app.budget, check, sender_waits, known).await?;
         record.bytes_in = arrived.bytes;
         self.runtime().contact(user);
         Ok(dispatch(app, route, sender, arrived).await?)

@@ -363,6 +363,12 @@ fn tell_exported(answer: &Value) -> String {
 
 fn tell_imported(answer: &Value) -> String {
     let mut told = format!("{} imported: {}", text(answer, "id"), counts(answer));
+    if let Some(count @ 1..) = answer["set_aside"].as_u64() {
+        let id = text(answer, "id");
+        told.push_str(&format!(
+            "\n{count} entries could not be read and were set aside: cellar user errors {id} tells why"
+        ));
+    }
     if let Some(connect) = answer["connect"].as_str() {
         told.push_str("\nTheir phone connects with this secret, which is shown only now:\n");
         told.push_str(connect);
