@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::BenchError;
+use crate::console;
+use crate::demo::DemoError;
 use crate::failure::Failure;
 use crate::verbs::{device, export, gateway, pair, phone, pipeline, serve, types, user};
 use crate::{bench, demo, replay};
@@ -74,12 +77,16 @@ enum Verb {
 
 /// Reads the arguments of the process and does what they say.
 pub fn main() -> ExitCode {
-    let Cli { json, verb } = Cli::parse();
+    let Cli { json, verb } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help) => return show_help(&help),
+    };
     let done = match verb {
         Verb::Serve(args) => serve::run(&args, json),
         Verb::Gateway(args) => gateway::run(&args, json),
-        Verb::Demo(args) => demo::run(&args, json).map_err(|error| {
-            Failure::of(&error, "look at what failed, or report it with `cellar --version`")
+        Verb::Demo(args) => demo::run(&args, json).map_err(|error| match error {
+            DemoError::Output(failure) => failure,
+            error => Failure::of(&error, "look at what failed, or report it with `cellar --version`"),
         }),
         Verb::Replay(args) => run_replay(&args, json),
         Verb::User(verb) => user::run(verb, json),
@@ -89,26 +96,42 @@ pub fn main() -> ExitCode {
         Verb::Phone(verb) => phone::run(verb, json),
         Verb::Pipeline(verb) => pipeline::run(verb, json),
         Verb::Types => types::run(json),
-        Verb::Bench(args) => bench::run(&args, json)
-            .map_err(|error| Failure::of(&error, "`cellar bench --help` lists the benchmarks")),
+        Verb::Bench(args) => bench::run(&args, json).map_err(|error| match error {
+            BenchError::Output(failure) => failure,
+            error => Failure::of(&error, "`cellar bench --help` lists the benchmarks"),
+        }),
         Verb::CompileCell { args } => return runtime_sandbox::compiler_main(args),
     };
+    exit(done)
+}
+
+fn exit(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("cellar: {failure}");
+            console::note(format!("cellar: {failure}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Help and version go to standard output, what is wrong with the arguments to standard error.
+fn show_help(help: &clap::Error) -> ExitCode {
+    let text = help.render();
+    if help.use_stderr() {
+        console::note(text.to_string().trim_end());
+        return ExitCode::from(2);
+    }
+    exit(console::text(text))
 }
 
 fn run_replay(args: &replay::Args, json: bool) -> Result<(), Failure> {
     let replayed = replay::run(args)
         .map_err(|error| Failure::of(&error, "a dump is a JSON array of entries with metadata and data"))?;
     if json {
-        println!("{}", serde_json::to_string(&replayed).map_err(|error| Failure::of(&error, "report this"))?);
+        console::json(&replayed)
     } else {
-        println!(
+        console::line(format!(
             "{} entries imported, {} stored at the end; pipeline {:.3} s of CPU (start {:.3} s, import {:.3} s, export {:.3} s)",
             replayed.imported,
             replayed.entries,
@@ -116,15 +139,15 @@ fn run_replay(args: &replay::Args, json: bool) -> Result<(), Failure> {
             replayed.start_s,
             replayed.import_s,
             replayed.export_s
-        );
+        ))?;
         if replayed.set_aside > 0 {
-            println!(
+            console::line(format!(
                 "{} entries could not be read, and stand among the errors with the reason",
                 replayed.set_aside
-            );
+            ))?;
         }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 
 use crate::cells;
 use crate::config::Config;
+use crate::console;
+use crate::failure::Failure;
 use crate::http::{App, Budget, Server};
 use crate::phone::{Code, Native, Phone, PhoneFile, PhoneKeys, pair};
 use crate::port::{PortFront, PortParts};
@@ -76,6 +78,9 @@ pub enum DemoError {
     /// The pipeline did not run.
     #[error("the pipeline did not run")]
     Call(#[from] runtime_user::CallError),
+    /// It cannot be shown.
+    #[error(transparent)]
+    Output(#[from] Failure),
     /// A stage failed, or the diary is empty: the demonstration shows that.
     #[error("{0}")]
     Nothing(String),
@@ -125,9 +130,9 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), DemoError> {
     let mut shown = tokio.block_on(live(folder, &day, args.keep.is_some()))?;
     shown.data = args.keep.clone();
     if as_json {
-        println!("{}", serde_json::to_string(&shown).map_err(std::io::Error::other)?);
+        console::json(&shown)?
     } else {
-        print!("{}", tell(&shown, &day));
+        console::text(tell(&shown, &day))?
     }
     Ok(())
 }

@@ -166,18 +166,20 @@ pub fn compiler_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match limit_self(cpu_s, address_bytes).and_then(|()| compile_file(Path::new(wasm), Path::new(native))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(refusal)) => {
-            println!("{}", text::one_line(&refusal.to_string()));
+            // A parent that is gone needs no reason.
+            let _ = writeln!(std::io::stdout(), "{}", text::one_line(&refusal.to_string()));
             ExitCode::from(STATUS_REFUSED as u8)
         }
         Err(error) => {
-            eprintln!("cannot compile {}: {error}", wasm.display());
+            let _ = writeln!(std::io::stderr(), "cannot compile {}: {error}", wasm.display());
             ExitCode::FAILURE
         }
     }
 }
 
 fn bad_arguments() -> ExitCode {
-    eprintln!("usage: <seconds of processor time> <bytes of address space> <component> <native>");
+    let usage = "usage: <seconds of processor time> <bytes of address space> <component> <native>";
+    let _ = writeln!(std::io::stderr(), "{usage}");
     ExitCode::from(2)
 }
 

@@ -147,6 +147,22 @@ pub enum StartError {
     /// The host's key cannot be read or made.
     #[error("the host's key cannot be used")]
     Key(#[source] runtime_store::KeyError),
+    /// Stores here open with the host's key alone, and it is not there. Another one is not drawn beside them.
+    #[error("{} is missing, and {stores} stores of unattended people open with nothing else", path.display())]
+    NoHostKey {
+        /// Where it should be.
+        path: std::path::PathBuf,
+        /// How many stores need it.
+        stores: usize,
+    },
+    /// The host's key is another folder's.
+    #[error("{} opens none of the {stores} stores of unattended people: it is not the key of this folder", path.display())]
+    OtherHostKey {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// How many stores need the right one.
+        stores: usize,
+    },
     /// A stage list is not sound.
     #[error("the stage list is not sound")]
     Plan(#[from] runtime_pipeline::BadPlan),

@@ -15,6 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 
+/// Who a person's folder belongs to.
+const RECORD_FILE: &str = "person.json";
+/// The person's store, in the same folder.
+pub(crate) const STORE_FOLDER: &str = "store";
+
 /// Why the list of people could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +41,12 @@ pub enum PeopleError {
         /// Why.
         #[source]
         source: serde_json::Error,
+    },
+    /// Somebody's data lies there, and nothing says whose it is.
+    #[error("{path} is missing, and somebody's data lies beside it")]
+    NoRecord {
+        /// Where it should be.
+        path: PathBuf,
     },
     /// Nobody of that id or name.
     #[error("there is nobody called {0}")]
@@ -145,9 +156,11 @@ impl People {
         let mut records = Vec::new();
         for shelf in self.subfolders(&self.root)? {
             for folder in self.subfolders(&shelf)? {
-                let path = folder.join("person.json");
-                if path.exists() {
+                let path = folder.join(RECORD_FILE);
+                if fs::symlink_metadata(&path).is_ok() {
                     records.push(read_record(&path)?);
+                } else if holds_data(&folder) {
+                    return Err(PeopleError::NoRecord { path });
                 }
             }
         }
@@ -219,7 +232,7 @@ impl People {
 
     fn store(&self, user: UserId, record: &PersonRecord) -> Result<(), PeopleError> {
         let folder = self.folder(user);
-        let path = folder.join("person.json");
+        let path = folder.join(RECORD_FILE);
         let disk = |source| PeopleError::Disk { path: path.clone(), source };
         files::create_folder(&folder).map_err(disk)?;
         let text = serde_json::to_vec_pretty(record)
@@ -232,7 +245,7 @@ impl People {
     /// The record of the person with that id or that name.
     pub fn show(&self, name_or_id: &str) -> Result<PersonRecord, PeopleError> {
         if let Ok(user) = name_or_id.parse::<UserId>() {
-            let path = self.folder(user).join("person.json");
+            let path = self.folder(user).join(RECORD_FILE);
             if path.exists() {
                 return read_record(&path);
             }
@@ -304,7 +317,7 @@ impl People {
             known.people.remove(&user);
             known.tokens.retain(|_, owner| *owner != user);
         }
-        fs::remove_dir_all(&folder).map_err(disk)?;
+        remove_folder(&folder).map_err(disk)?;
         files::sync_folder(folder.parent().unwrap_or(&self.root)).map_err(disk)
     }
 
@@ -312,6 +325,11 @@ impl People {
     pub fn authenticate(&self, token: &str) -> Option<UserId> {
         let hash = hash_of_shown(token)?;
         self.known.read().unwrap_or_else(PoisonError::into_inner).tokens.get(&hash).copied()
+    }
+
+    /// Whether anybody was ever given a token that still counts.
+    pub fn has_tokens(&self) -> bool {
+        !self.known.read().unwrap_or_else(PoisonError::into_inner).tokens.is_empty()
     }
 
     /// `None`: nobody of that id.
@@ -333,6 +351,29 @@ impl People {
     pub fn count(&self) -> usize {
         self.known.read().unwrap_or_else(PoisonError::into_inner).people.len()
     }
+}
+
+/// Whether anything of somebody's lies in a folder that no record names. A crash while a person is added leaves none.
+fn holds_data(folder: &Path) -> bool {
+    let data = [STORE_FOLDER, "slots.json", "access.json", "runtime.key", "inbox"];
+    data.into_iter().any(|name| fs::symlink_metadata(folder.join(name)).is_ok())
+}
+
+/// Removes a person's folder, the record last: after a crash on the way the person is still known, and can be removed.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() == RECORD_FILE {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?
+        } else {
+            fs::remove_file(entry.path())?
+        }
+    }
+    files::sync_folder(folder)?;
+    fs::remove_dir_all(folder)
 }
 
 fn read_record(path: &Path) -> Result<PersonRecord, PeopleError> {
@@ -385,6 +426,29 @@ mod tests {
         assert_eq!(people.is_suspended(user), Some(true));
         people.remove(user).expect("removed");
         assert_eq!((people.authenticate(new.reveal()), people.is_suspended(user)), (None, None));
+        assert!(!people.folder(user).exists());
+    }
+
+    #[test]
+    fn data_without_its_record_is_nobodys_and_an_empty_folder_is_left_alone() {
+        let data = tempfile::tempdir().expect("a folder");
+        let people = People::open(data.path()).expect("opens");
+        let (user, _) = people.add("Ada", 1.0).expect("added");
+        let record = people.folder(user).join(RECORD_FILE);
+        fs::rename(&record, data.path().join("kept")).expect("moved");
+        assert_eq!(
+            People::open(data.path()).expect("opens").count(),
+            0,
+            "what a crash leaves of adding somebody"
+        );
+        fs::create_dir(people.folder(user).join(STORE_FOLDER)).expect("made");
+        let refused = People::open(data.path()).err().expect("refused");
+        assert!(refused.to_string().contains("person.json"), "{refused}");
+        fs::write(&record, "").expect("written");
+        assert!(matches!(People::open(data.path()), Err(PeopleError::Record { .. })));
+        fs::rename(data.path().join("kept"), &record).expect("moved");
+        let people = People::open(data.path()).expect("opens");
+        people.remove(user).expect("removed");
         assert!(!people.folder(user).exists());
     }
 

@@ -1,7 +1,7 @@
 //! Many people's runtimes in one process: compiled code is shared, nothing else is.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::error::{CallError, StartError};
 use crate::exchange::{Answer, Call};
 use crate::files;
 use crate::owner::{Owners, Receipt, may_wait};
-use crate::people::{KeyMode, People};
+use crate::people::{KeyMode, People, STORE_FOLDER};
 use crate::person::Person;
 use crate::settings::Settings;
 use crate::stage::{self, PipelineReport, Rehearsal, Spent};
@@ -55,7 +55,7 @@ impl Runtime {
         files::create_folder(&settings.data)?;
         let time = Time::open(&settings.data, &*settings.clock, settings.built_s);
         let people = People::open(&settings.data)?;
-        let keys = Unattended::open_or_create(&settings.data.join("host.key")).map_err(StartError::Key)?;
+        let keys = host_key(&settings.data.join("host.key"), &people)?;
         let sandbox = Sandbox::start(SandboxSettings { slots: settings.slots })?;
         let catalogue = Catalogue::open(&sandbox, built_in, settings.test_cells)?;
         let plan = match &settings.pipeline {
@@ -165,7 +165,7 @@ impl Runtime {
     }
 
     pub(crate) fn store_folder(&self, user: UserId) -> PathBuf {
-        self.people.folder(user).join("store")
+        store_folder(&self.people, user)
     }
 
     pub(crate) fn store_options(&self) -> Options {
@@ -399,6 +399,36 @@ fn close_poisoned(held: &mut Option<Arc<Person>>) {
         person.cool_down(true);
         *held = Arc::try_unwrap(person).err();
     }
+}
+
+/// The key of the host. One is drawn only where no store was ever made with one.
+fn host_key(path: &Path, people: &People) -> Result<Unattended, StartError> {
+    let unattended = |user: &UserId| {
+        people.standing(*user).is_some_and(|standing| standing.keys == KeyMode::Unattended)
+            && Unattended::is_needed(&store_folder(people, *user))
+    };
+    let needed: Vec<UserId> = people.users().into_iter().filter(unattended).collect();
+    if needed.is_empty() {
+        return Unattended::open_or_create(path).map_err(StartError::Key);
+    }
+    let (path, stores): (PathBuf, _) = (path.to_owned(), needed.len());
+    let Some(keys) = Unattended::open(&path).map_err(StartError::Key)? else {
+        return Err(StartError::NoHostKey { path, stores });
+    };
+    let mut refuted = false;
+    for user in needed {
+        // A slot that does not read says nothing of the key; its person hears of it when the store is opened.
+        match keys.opens(&store_folder(people, user), user) {
+            Ok(true) => return Ok(keys),
+            Ok(false) => refuted = true,
+            Err(_) => {}
+        }
+    }
+    if refuted { Err(StartError::OtherHostKey { path, stores }) } else { Ok(keys) }
+}
+
+fn store_folder(people: &People, user: UserId) -> PathBuf {
+    people.folder(user).join(STORE_FOLDER)
 }
 
 fn close(person: Person) {

@@ -9,10 +9,12 @@ use runtime_user::{Area, Runtime, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{diary, export, import};
+use super::{diary, export, import, zone};
 use crate::failure::Failure;
 use crate::http::service::now;
 use crate::tls::Pin;
+use crate::typed;
+use crate::when::When;
 
 /// One command. People are named by name or id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,10 +65,10 @@ pub enum Command {
         user: String,
         /// In which form.
         format: Format,
-        /// Only trips that begin at this moment or later, s.
-        from: Option<f64>,
-        /// Only trips that begin at this moment or earlier, s.
-        to: Option<f64>,
+        /// Only trips that begin at this moment or later.
+        from: Option<When>,
+        /// Only trips that begin at this moment or earlier.
+        to: Option<When>,
         /// Which file; absolute, and not there yet. None: into the answer.
         output: Option<PathBuf>,
     },
@@ -81,10 +83,10 @@ pub enum Command {
     Forget {
         /// Who.
         user: String,
-        /// From this moment on, s.
-        from: f64,
-        /// Up to this moment, s; included.
-        to: f64,
+        /// From this moment on.
+        from: When,
+        /// Up to this moment; included.
+        to: When,
         /// Which streams; none: all that phones fill.
         keys: Vec<String>,
     },
@@ -107,8 +109,8 @@ pub enum Command {
     PipelineReset {
         /// Whose.
         user: String,
-        /// From which moment on, s; none: everything.
-        from: Option<f64>,
+        /// From which moment on; none: everything.
+        from: Option<When>,
     },
 }
 
@@ -138,22 +140,32 @@ const SEE_LOG: &str = "look into the host's log, and try again";
 pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value, Failure> {
     match command {
         Command::Add { name, unattended: false } => {
-            let user =
-                runtime.people().add_owner(&name, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            Ok(json!({ "id": user.dashed(), "name": name }))
+            let user = runtime
+                .people()
+                .add_owner(typed::trimmed(&name), now())
+                .map_err(|error| Failure::of(&error, SEE_LOG))?;
+            Ok(json!({ "id": user.dashed(), "name": typed::trimmed(&name) }))
         }
         Command::Add { name, unattended: true } => {
-            let (user, token) =
-                runtime.people().add(&name, now()).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            Ok(json!({ "id": user.dashed(), "name": name, "connect": door.connection(token.reveal()) }))
+            let (user, token) = runtime
+                .people()
+                .add(typed::trimmed(&name), now())
+                .map_err(|error| Failure::of(&error, SEE_LOG))?;
+            Ok(
+                json!({ "id": user.dashed(), "name": typed::trimmed(&name), "connect": door.connection(token.reveal()) }),
+            )
         }
         Command::Token { user, revoke_others, study } => {
             let id = find(runtime, &user)?;
-            let form = study.map(|(study, subgroup)| AppForm::new(&study, &subgroup)).transpose();
+            let form = |(study, subgroup): (String, String)| {
+                AppForm::new(typed::trimmed(&study), typed::trimmed(&subgroup))
+            };
+            let form = study.map(form).transpose();
             let form = form.map_err(|error| Failure::of(&error, "give it another --study or --subgroup"))?;
+            // Before the token: one that is made and not shown would be lost, and the others with it.
+            let label = runtime.web_label(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
             let token = runtime.people().new_token(id, form.as_ref(), revoke_others);
             let token = token.map_err(|error| Failure::of(&error, SEE_LOG))?;
-            let label = runtime.web_label(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
             let (host, port) = door.address.rsplit_once(':').unwrap_or((&door.address, "443"));
             // Below an address there are no names that an app could look up.
             let own = host.parse::<std::net::IpAddr>().is_err().then(|| {
@@ -183,8 +195,9 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
         }
         Command::Export { user, output } => export::export(runtime, find(runtime, &user)?, &output),
         Command::ExportDiary { user, format, from, to, output } => {
-            let span = [from.unwrap_or(f64::NEG_INFINITY), to.unwrap_or(f64::INFINITY)];
-            diary::export(runtime, find(runtime, &user)?, format, span, output.as_deref())
+            let user = find(runtime, &user)?;
+            let span = zone::span(runtime, user, from.as_ref(), to.as_ref())?;
+            diary::export(runtime, user, format, span, output.as_deref())
         }
         Command::Import { into, input } => {
             let into = into.map(|user| find(runtime, &user)).transpose()?;
@@ -217,11 +230,13 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
         }
         Command::PipelineReset { user, from: Some(from) } => {
             let id = find(runtime, &user)?;
+            let [from, _] = zone::span(runtime, id, Some(&from), None)?;
             runtime.rewind(id, from).map_err(|error| Failure::of(&error, SEE_LOG))?;
             Ok(json!({ "id": id.dashed(), "from": from }))
         }
         Command::Forget { user, from, to, keys } => {
             let id = find(runtime, &user)?;
+            let [from, to] = zone::span(runtime, id, Some(&from), Some(&to))?;
             let removed = runtime.forget(id, from..=to, &keys);
             let removed = removed.map_err(|error| {
                 Failure::of(
@@ -235,7 +250,7 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
 }
 
 pub(super) fn find(runtime: &Runtime, user: &str) -> Result<UserId, Failure> {
-    runtime.people().find(user).map_err(|error| Failure::of(&error, SEE_LIST))
+    runtime.people().find(typed::trimmed(user)).map_err(|error| Failure::of(&error, SEE_LIST))
 }
 
 fn person(record: &PersonRecord) -> Value {
@@ -250,7 +265,8 @@ fn person(record: &PersonRecord) -> Value {
 }
 
 fn show(runtime: &Runtime, user: &str) -> Result<Value, Failure> {
-    let record = runtime.people().show(user).map_err(|error| Failure::of(&error, SEE_LIST))?;
+    let record =
+        runtime.people().show(typed::trimmed(user)).map_err(|error| Failure::of(&error, SEE_LIST))?;
     let mut shown = person(&record);
     if record.suspended {
         return Ok(shown);

@@ -13,6 +13,7 @@ mod folder;
 mod import;
 mod owner;
 mod socket;
+mod zone;
 
 pub use command::{Command, Door, execute};
 pub use folder::{Claim, FolderError, claim};

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::command::{Door, find};
 use crate::failure::Failure;
 use crate::http::service::epoch_ms;
+use crate::typed;
 
 /// One command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,15 @@ pub enum OwnerCommand {
         admin: bool,
         /// The public half of a recovery phrase that its owner has written down.
         recovery: Option<WrapPub>,
+    },
+    /// Whether a pairing window could be opened: before anything secret is made or shown.
+    PairCheck {
+        /// Whose.
+        user: String,
+        /// How long it would wait, ms; none: five minutes.
+        lifetime_ms: Option<u64>,
+        /// Whether a code may be typed.
+        typed: bool,
     },
     /// How the pairing stands.
     PairStatus {
@@ -110,6 +120,7 @@ impl OwnerCommand {
         matches!(
             self,
             Self::PairOpen { .. }
+                | Self::PairCheck { .. }
                 | Self::PairStatus { .. }
                 | Self::PairAnswer { .. }
                 | Self::Lock { .. }
@@ -124,9 +135,13 @@ fn remedy(error: &OwnerError) -> &'static str {
             "connect with a paired phone first, or use `cellar user recover`"
         }
         OwnerError::Window(_) => "wait until it is over, or reject it with `cellar pair --cancel`",
+        OwnerError::Change(_) => "revoke a device that is not used any more, with `cellar device revoke`",
         OwnerError::Unattended => "`cellar user keys --mode lease` takes the host's key away",
         OwnerError::NoOpener => "pair a phone first, with `cellar pair`",
         OwnerError::Address(_) => "set public_address to a name or an IPv4 address, and its port",
+        OwnerError::Missing { .. } => {
+            "put it back from where you keep it: another one would shut those phones out"
+        }
         OwnerError::NoPhrase => "a phrase is made when the first phone is paired",
         OwnerError::WrongKey => "the phrase belongs to another store, or to an older backup",
         OwnerError::Wait { .. } => "try again then, or connect with one of the devices",
@@ -161,6 +176,13 @@ pub(super) fn execute(runtime: &Runtime, door: &Door, command: OwnerCommand) -> 
                 "until_ms": runtime.shown_ms(invitation.until_ms),
             }))
         }
+        OwnerCommand::PairCheck { user, lifetime_ms, typed } => {
+            let user = find(runtime, &user)?;
+            let (host, port) = door.host_and_port()?;
+            let wish = WindowWish { host, port, lifetime_ms, typed, admin: false, recovery: None };
+            runtime.check_window(user, &wish, now_ms).map_err(failed)?;
+            Ok(json!({ "id": user.dashed(), "address": door.address }))
+        }
         OwnerCommand::PairStatus { user } => {
             let status = runtime.pairing_status(find(runtime, &user)?, now_ms).map_err(failed)?;
             Ok(json!(status))
@@ -174,7 +196,8 @@ pub(super) fn execute(runtime: &Runtime, door: &Door, command: OwnerCommand) -> 
         OwnerCommand::DeviceRename { user, device, name } => {
             let user = find(runtime, &user)?;
             let device = find_device(runtime, user, &device)?;
-            runtime.rename_device(user, device, &name).map_err(failed)?;
+            let name = typed::trimmed(&name);
+            runtime.rename_device(user, device, name).map_err(failed)?;
             Ok(json!({ "device": device.to_string(), "name": name }))
         }
         OwnerCommand::DeviceRevoke { user, device } => {
@@ -228,8 +251,7 @@ fn answer(runtime: &Runtime, user: UserId, digits: Option<&str>, now_ms: u64) ->
     };
     let claim = status.claim.filter(|_| status.state == WindowState::Claimed);
     let claim = claim.ok_or_else(|| Failure::new("no phone waits for approval", "scan or type the code"))?;
-    let typed: String = digits.chars().filter(char::is_ascii_digit).collect();
-    if typed != claim.digits {
+    if typed::digits(digits) != claim.digits {
         let remedy =
             "let nobody in: somebody may stand between the phone and this host; `cellar pair --cancel`";
         return Err(Failure::new("the digits are not the phone's", remedy));
@@ -240,6 +262,7 @@ fn answer(runtime: &Runtime, user: UserId, digits: Option<&str>, now_ms: u64) ->
 
 /// The device with that id, that beginning of an id, or that name.
 fn find_device(runtime: &Runtime, user: UserId, wanted: &str) -> Result<DeviceId, Failure> {
+    let wanted = typed::trimmed(wanted);
     let devices = runtime.devices(user).map_err(failed)?;
     let fits = |device: &&runtime_user::DeviceSummary| {
         device.name == wanted || (wanted.len() >= 4 && device.id.starts_with(&wanted.to_lowercase()))
@@ -281,8 +304,7 @@ fn status(runtime: &Runtime, user: UserId) -> Result<Value, Failure> {
 impl Door {
     /// The two parts of the address that phones are told.
     fn host_and_port(&self) -> Result<(String, u16), Failure> {
-        let parts = self.address.rsplit_once(':');
-        let parts = parts.and_then(|(host, port)| Some((host.to_ascii_lowercase(), port.parse().ok()?)));
+        let parts = typed::address(&self.address).map(|(host, port)| (host.to_ascii_lowercase(), port));
         let remedy = "set public_address to a name or an IPv4 address, and its port";
         parts.ok_or_else(|| Failure::new(format!("{} is no address for phones", self.address), remedy))
     }

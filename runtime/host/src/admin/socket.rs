@@ -1,8 +1,13 @@
 //! The socket through which verbs ask a running host: one line of JSON each way.
+//!
+//! The system limits the path of a socket to about 100 bytes. Where the folder's path is longer, the socket is reached
+//! through the folder's own file descriptor, whose path is short.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::SocketAddr;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +17,7 @@ use runtime_user::Runtime;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::command::{Command, Door, execute};
@@ -21,21 +27,52 @@ use crate::failure::Failure;
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
 /// How long a verb may take to say what it wants.
 const COMMAND_WAIT: Duration = Duration::from_secs(5);
+/// After a verb could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Its name in the data folder.
+const SOCKET_FILE: &str = "control.sock";
 
 fn path(data: &Path) -> PathBuf {
-    data.join("control.sock")
+    data.join(SOCKET_FILE)
 }
 
-/// The socket, open: verbs may ask from here on.
+/// A path of the socket that is short enough for the system.
+struct Reachable {
+    path: PathBuf,
+    /// The folder, open for as long as a path through its descriptor is used.
+    _folder: Option<File>,
+}
+
+impl Reachable {
+    fn new(data: &Path) -> io::Result<Self> {
+        let path = path(data);
+        if SocketAddr::from_pathname(&path).is_ok() {
+            return Ok(Self { path, _folder: None });
+        }
+        let folder = File::open(data)?;
+        let path = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(SOCKET_FILE);
+        Ok(Self { path, _folder: Some(folder) })
+    }
+}
+
+/// The socket, open: verbs may ask from here on. The file is removed when it is dropped.
 pub struct Desk {
     listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 impl Desk {
     /// Opens the socket. Only who holds the folder's lock may call it.
     ///
     /// # Errors
-    /// What the operating system says: most often that the folder's path is longer than a socket's may be.
+    /// What the operating system says: most often that the folder is not writable.
     pub fn open(data: &Path) -> io::Result<Self> {
         let path = path(data);
         // What a crashed host left; nobody listens there, since the lock is ours.
@@ -43,19 +80,25 @@ impl Desk {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        Ok(Self { listener })
+        let listener = UnixListener::bind(&Reachable::new(data)?.path)?;
+        let desk = Self { listener, path };
+        fs::set_permissions(&desk.path, fs::Permissions::from_mode(0o600))?;
+        Ok(desk)
     }
 
-    /// Answers verbs until it is dropped.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub async fn answer(self, runtime: Arc<Runtime>, door: Door) -> io::Result<()> {
+    /// Answers verbs for as long as it is awaited. The door is the one that holds when a verb asks.
+    pub async fn answer(&self, runtime: Arc<Runtime>, door: watch::Receiver<Door>) {
         loop {
-            let (socket, _) = self.listener.accept().await?;
-            let (runtime, door) = (Arc::clone(&runtime), door.clone());
+            let socket = match self.listener.accept().await {
+                Ok((socket, _)) => socket,
+                Err(error) => {
+                    // Out of file descriptors, most often: a moment later some connection has ended.
+                    tracing::warn!(%error, "verb not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let (runtime, door) = (Arc::clone(&runtime), door.borrow().clone());
             tokio::spawn(async move {
                 if let Err(error) = answer(socket, runtime, door).await {
                     tracing::debug!(%error, "verb not answered");
@@ -87,7 +130,7 @@ async fn answer(socket: UnixStream, runtime: Arc<Runtime>, door: Door) -> io::Re
 /// # Errors
 /// Where nobody answers: who has the folder is no host, or one that is starting or stopping.
 pub fn ask(data: &Path, command: &Command) -> io::Result<Result<Value, Failure>> {
-    exchange(&path(data), command)
+    exchange(&Reachable::new(data)?.path, command)
 }
 
 fn exchange(path: &Path, command: &Command) -> io::Result<Result<Value, Failure>> {

@@ -13,6 +13,7 @@ use super::pipeline::largest_day;
 use super::rounds::Comparison;
 use super::{BenchError, Figures};
 use crate::cells;
+use crate::console;
 
 /// Behind every recorded and simulated day, s.
 const NOW: f64 = 1_900_000_000.0;
@@ -28,7 +29,7 @@ pub(super) fn run() -> Figures {
         Some((name, dump)) => (name, dump),
         None => ("a simulated month".to_owned(), month()),
     };
-    println!("  {name}, {:.1} MB", dump.len() as f64 / 1e6);
+    console::line(format!("  {name}, {:.1} MB", dump.len() as f64 / 1e6))?;
     let (user, _) = runtime.people().add("bench", NOW)?;
     let failed = |error: &dyn std::fmt::Display| BenchError::Network(error.to_string());
     runtime.import(user, &dump).map_err(|error| failed(&error))?;

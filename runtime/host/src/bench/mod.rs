@@ -24,6 +24,9 @@ use std::io;
 
 use clap::Args as ClapArgs;
 
+use crate::console;
+use crate::failure::Failure;
+
 pub use rounds::Comparison;
 
 /// What to measure.
@@ -42,6 +45,9 @@ pub enum BenchError {
         "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake or memory"
     )]
     Unknown(String),
+    /// It cannot be shown.
+    #[error(transparent)]
+    Output(#[from] Failure),
     /// The operating system refused.
     #[error("the operating system refused")]
     System(#[from] io::Error),
@@ -95,20 +101,23 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), BenchError> {
         return Err(BenchError::Unknown(args.name.clone().unwrap_or_default()));
     }
     if cfg!(debug_assertions) && !as_json {
-        println!("this is a build for development: only a release build's figures mean something");
+        console::line("this is a build for development: only a release build's figures mean something")?;
     }
     let mut all = serde_json::Map::new();
     for (name, question, benchmark) in chosen {
+        if !console::has_reader() {
+            break;
+        }
         let figures = benchmark()?;
         if as_json {
             let figures = serde_json::to_value(&figures).map_err(io::Error::other)?;
             all.insert((*name).to_owned(), figures);
         } else {
-            println!("{name}: {question}\n{}", table::table(&figures));
+            console::line(format!("{name}: {question}\n{}", table::table(&figures)))?;
         }
     }
     if as_json {
-        println!("{}", serde_json::Value::Object(all));
+        console::line(serde_json::Value::Object(all))?;
     }
     Ok(())
 }

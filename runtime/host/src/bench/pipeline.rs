@@ -21,6 +21,7 @@ use runtime_user::{PipelineReport, Runtime, Settings};
 use super::rounds::{Comparison, quantile, time};
 use super::{BenchError, Figures};
 use crate::cells;
+use crate::console;
 use days::Day;
 
 /// How often each day is run, each time by a new person.
@@ -42,7 +43,7 @@ pub(super) fn run() -> Figures {
     let days = days::recorded()?;
     let mut figures = Vec::new();
     if days.is_empty() {
-        println!("  no recorded days are here: only simulated ones are measured");
+        console::line("  no recorded days are here: only simulated ones are measured")?;
     } else {
         figures.extend(against_the_reference(&runtime, &days)?);
         let start_ms = start.as_secs_f64() * 1e3;

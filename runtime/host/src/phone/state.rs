@@ -43,6 +43,9 @@ pub enum BadPhoneFile {
     /// The operating system refused.
     #[error("the phone's file cannot be read or written")]
     Disk(#[from] io::Error),
+    /// There is something already.
+    #[error("there is something already, and it would be lost")]
+    Taken,
     /// It is not what a pairing wrote.
     #[error("the file is none of a paired phone")]
     Unsound,
@@ -101,6 +104,22 @@ impl PhoneFile {
         Some(Self { state: paired, device, wrap: WrapKey::from_bytes(&wrap_key).ok()? })
     }
 
+    /// Makes sure that a phone's file can be written there, and that none is there already: the keys in it may be the
+    /// only ones that open somebody's data.
+    ///
+    /// # Errors
+    /// [`BadPhoneFile`].
+    pub fn prepare(path: &Path) -> Result<(), BadPhoneFile> {
+        match fs::metadata(path) {
+            Ok(found) if found.len() > 0 || !found.is_file() => return Err(BadPhoneFile::Taken),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let half = path.with_extension("half");
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+        Ok(fs::remove_file(half)?)
+    }
+
     /// Replaces the file: a crash leaves the old one or the new.
     ///
     /// # Errors
@@ -144,6 +163,14 @@ mod tests {
             let again = PhoneFile::load(&path).expect("read");
             assert_eq!((&again.state, again.device.spki()), (&phone.state, phone.device.spki()));
             assert_eq!(again.wrap.to_bytes(), phone.wrap.to_bytes());
+            assert!(matches!(PhoneFile::prepare(&path), Err(BadPhoneFile::Taken)));
+            assert!(PhoneFile::prepare(&folder.path().join("another.json")).is_ok());
+            assert!(matches!(
+                PhoneFile::prepare(&folder.path().join("no/folder")),
+                Err(BadPhoneFile::Disk(_))
+            ));
+            assert!(matches!(PhoneFile::prepare(folder.path()), Err(BadPhoneFile::Taken)));
+            assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
             fs::write(&path, "{}").expect("written");
             assert!(matches!(PhoneFile::load(&path), Err(BadPhoneFile::Unsound)));
         }

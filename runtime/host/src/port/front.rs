@@ -35,7 +35,7 @@ struct Shared {
     runtime: Arc<Runtime>,
     configs: Arc<Configs>,
     /// For phones that cannot say by name whose they are; `None`: switched off.
-    legacy: Option<TlsAcceptor>,
+    legacy: Option<Mutex<TlsAcceptor>>,
     /// Whose word on a caller's address is taken.
     gateways: Vec<IpAddr>,
     native: Arc<NativeApp>,
@@ -67,13 +67,21 @@ impl PortFront {
         Self(Arc::new(Shared {
             configs: Arc::new(Configs::new(Arc::clone(&runtime), host)),
             runtime,
-            legacy: legacy.map(TlsAcceptor::from),
+            legacy: legacy.map(|config| Mutex::new(TlsAcceptor::from(config))),
             gateways,
             native,
             limits,
             strangers: Mutex::default(),
             started: Instant::now(),
         }))
+    }
+
+    /// Shows phones that cannot pair another certificate from now on, where that front is open. Connections that there
+    /// are stay.
+    pub fn show_legacy(&self, config: Arc<ServerConfig>) {
+        if let Some(legacy) = &self.0.legacy {
+            *legacy.lock().unwrap_or_else(PoisonError::into_inner) = TlsAcceptor::from(config);
+        }
     }
 }
 
@@ -166,7 +174,8 @@ impl Shared {
         match decision {
             Decision::Legacy => {
                 let acceptor = self.legacy.as_ref().ok_or(Turned::Alert(Alert::UnrecognizedName))?;
-                let encrypted = encrypt(socket, decision, acceptor).await?;
+                let acceptor = acceptor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let encrypted = encrypt(socket, decision, &acceptor).await?;
                 Ok(Greeted::Requests(Box::new(encrypted), Callers::Anybody, source))
             }
             Decision::Web { user, .. } => {

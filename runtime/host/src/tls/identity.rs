@@ -15,6 +15,9 @@ use zeroize::Zeroizing;
 use super::pin::Pin;
 use super::provider;
 
+const CERTIFICATE_FILE: &str = "host.crt";
+const KEY_FILE: &str = "host.tls.key";
+
 /// Why there is no certificate to show.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +41,12 @@ pub enum IdentityError {
         /// Why.
         #[source]
         source: rustls::pki_types::pem::Error,
+    },
+    /// What phones know the host by is not there, and another would be another host to them.
+    #[error("{} is missing, and phones know this host by it", path.display())]
+    Missing {
+        /// Which file.
+        path: PathBuf,
     },
     /// A certificate could not be made.
     #[error("cannot make a certificate")]
@@ -79,14 +88,33 @@ impl Identity {
         Ok(Self { chain, key, pin })
     }
 
-    /// Reads `host.crt` and `host.tls.key` in a folder; makes them there on first start, for `localhost` and `names`.
+    /// As [`Self::load_kept`]; where neither file is there, both are made, for `localhost` and `names`.
     ///
     /// # Errors
     /// [`IdentityError`] where they can be neither read nor made.
     pub fn load_or_make(folder: &Path, names: &[String]) -> Result<Self, IdentityError> {
-        let (certificate, key) = (folder.join("host.crt"), folder.join("host.tls.key"));
-        if !certificate.exists() || !key.exists() {
-            make(folder, &certificate, &key, names)?;
+        let (certificate, key) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
+        if !is_there(&key)? && !is_there(&certificate)? {
+            let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+            // The key first: what is left by a crash between the two is finished by the next start.
+            write_key(folder, &pair, &key)?;
+        }
+        Self::load_kept(folder, names)
+    }
+
+    /// Reads `host.crt` and `host.tls.key` in a folder. A certificate that is missing is made anew for its key, since
+    /// phones know the key alone; a key never is.
+    ///
+    /// # Errors
+    /// [`IdentityError::Missing`] where there is no key; others where the files cannot be used.
+    pub fn load_kept(folder: &Path, names: &[String]) -> Result<Self, IdentityError> {
+        let (certificate, key) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
+        if !is_there(&key)? {
+            return Err(IdentityError::Missing { path: key });
+        }
+        if !is_there(&certificate)? {
+            let text = Zeroizing::new(fs::read_to_string(&key).map_err(of_file(&key))?);
+            make_certificate(&KeyPair::from_pem(&text)?, &certificate, names)?;
         }
         Self::load(&certificate, &key)
     }
@@ -111,26 +139,36 @@ impl Identity {
     }
 }
 
-fn make(folder: &Path, certificate: &Path, key: &Path, names: &[String]) -> Result<(), IdentityError> {
-    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+/// Whether there is anything of that name: a link that leads nowhere is a file that is not mounted, not one to be made.
+fn is_there(path: &Path) -> Result<bool, IdentityError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(IdentityError::File { path: path.to_owned(), source }),
+    }
+}
+
+fn of_file(path: &Path) -> impl FnOnce(io::Error) -> IdentityError {
+    let path = path.to_owned();
+    move |source| IdentityError::File { path, source }
+}
+
+fn write_key(folder: &Path, pair: &KeyPair, key: &Path) -> Result<(), IdentityError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(of_file(folder))?;
+    let secret = Zeroizing::new(pair.serialize_pem());
+    write_new(key, secret.as_bytes(), 0o600).map_err(of_file(key))
+}
+
+fn make_certificate(pair: &KeyPair, certificate: &Path, names: &[String]) -> Result<(), IdentityError> {
     let mut all = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     all.extend(names.iter().filter(|name| !all.contains(name)).cloned().collect::<Vec<_>>());
     let mut params = CertificateParams::new(all)?;
     params.distinguished_name.push(DnType::CommonName, "cellar");
-    let made = params.self_signed(&pair)?;
-    let file = |path: &Path| {
-        let path = path.to_owned();
-        move |source| IdentityError::File { path, source }
-    };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(file(folder))?;
-    // The key first: a certificate without its key would look complete after a crash.
-    let secret = Zeroizing::new(pair.serialize_pem());
-    write_new(key, secret.as_bytes(), 0o600).map_err(file(key))?;
-    write_new(certificate, made.pem().as_bytes(), 0o644).map_err(file(certificate))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(file(folder))
+    let made = params.self_signed(pair)?;
+    write_new(certificate, made.pem().as_bytes(), 0o644).map_err(of_file(certificate))
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all, on disk when it returns.
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let half = path.with_extension("new");
     match fs::remove_file(&half) {
@@ -140,7 +178,8 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&half)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&half, path)
+    fs::rename(&half, path)?;
+    fs::File::open(path.parent().unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
 }
 
 #[cfg(test)]
@@ -152,7 +191,7 @@ mod tests {
     fn the_certificate_is_made_once_and_its_key_is_the_owners_alone() {
         let folder = tempfile::tempdir().expect("a folder");
         let first = Identity::load_or_make(folder.path(), &["host.example".to_owned()]).expect("made");
-        let again = Identity::load_or_make(folder.path(), &[]).expect("read");
+        let again = Identity::load_kept(folder.path(), &[]).expect("read");
         assert_eq!(first.pin(), again.pin());
         let mode = fs::metadata(folder.path().join("host.tls.key")).expect("a key").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -166,6 +205,38 @@ mod tests {
         fs::write(folder.path().join("host.crt"), "nonsense").expect("written");
         let error = Identity::load_or_make(folder.path(), &[]).err().expect("refused");
         assert!(error.to_string().contains("host.crt"), "{error}");
+    }
+
+    #[test]
+    fn a_lost_certificate_is_made_anew_for_its_key_and_a_lost_key_never_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (certificate, key) = (folder.path().join("host.crt"), folder.path().join("host.tls.key"));
+        let made = || Identity::load_or_make(folder.path(), &[]);
+        let kept = || Identity::load_kept(folder.path(), &[]);
+        let pin = made().expect("made").pin();
+        fs::remove_file(&certificate).expect("removed");
+        let again = kept().expect("made for the key");
+        assert_eq!(again.pin(), pin);
+        assert!(again.server_config().is_ok());
+
+        let bytes = fs::read(&key).expect("a key");
+        fs::remove_file(&key).expect("removed");
+        for refused in [made(), kept()] {
+            let refused = refused.err().expect("refused");
+            assert!(refused.to_string().contains("host.tls.key"), "{refused}");
+        }
+        fs::remove_file(&certificate).expect("removed");
+        assert!(matches!(kept(), Err(IdentityError::Missing { .. })));
+        // A link to where nothing is mounted now.
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &key).expect("linked");
+        assert!(matches!(made(), Err(IdentityError::File { .. })));
+        fs::remove_file(&key).expect("removed");
+        for half in [&b""[..], &bytes[..bytes.len() / 2]] {
+            fs::write(&key, half).expect("written");
+            assert!(made().is_err());
+            assert_eq!(fs::read(&key).expect("there"), half, "what is there is never replaced");
+        }
+        assert!(!certificate.exists());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Place, administer, moment};
 use crate::admin::{Command, OwnerCommand};
+use crate::console;
 use crate::failure::Failure;
 
 /// What to do with devices.
@@ -96,8 +97,7 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
         }
     };
     let answer = administer(&place, Command::Owner(command(user)))?;
-    println!("{}", if as_json { answer.to_string() } else { tell(&answer) });
-    Ok(())
+    console::line(if as_json { answer.to_string() } else { tell(&answer) })
 }
 
 fn tell_list(answer: &Value) -> String {

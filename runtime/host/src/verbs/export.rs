@@ -1,17 +1,18 @@
 //! `cellar export`: a person's diary for other programs.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use runtime_diary::Format;
 use serde_json::Value;
 
-use super::{Place, administer, read_moment};
+use super::{Place, administer};
 use crate::admin::Command;
+use crate::console;
 use crate::failure::Failure;
+use crate::when::When;
 
 /// Shown by `--help`.
-pub const EXAMPLE: &str = "Example:\n  cellar export --data ~/cellar --user Ada --format gpx --output ada.gpx\n  cellar export --data ~/cellar --user Ada --format csv --from 2024-03-04T00:00:00+01:00";
+pub const EXAMPLE: &str = "Example:\n  cellar export --data ~/cellar --user Ada --format gpx --output ada.gpx\n  cellar export --data ~/cellar --user Ada --format csv --from 2024-03-04 --to 2024-03-10";
 
 /// What to write, and where.
 #[derive(Debug, clap::Args)]
@@ -24,12 +25,12 @@ pub struct Args {
     /// What other programs read
     #[arg(long, value_enum)]
     format: Form,
-    /// Only trips that begin at this moment or later: RFC 3339 or seconds since 1970
-    #[arg(long, value_name = "TIME", value_parser = read_moment, allow_hyphen_values = true)]
-    from: Option<f64>,
-    /// Only trips that begin at this moment or earlier
-    #[arg(long, value_name = "TIME", value_parser = read_moment, allow_hyphen_values = true)]
-    to: Option<f64>,
+    /// Only trips that begin on this day or later: a date, a date with a time (2024-03-04T08:00, with or without an offset), or seconds since 1970
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<When>,
+    /// Only trips that begin on this day or earlier
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<When>,
     /// A file that is not there yet; none: print it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -71,23 +72,12 @@ pub fn run(args: Args, as_json: bool) -> Result<(), Failure> {
     let answer = administer(&place, command)?;
     let unread = answer["unread"].as_u64().unwrap_or(0);
     if unread > 0 {
-        eprintln!("cellar: {unread} trips cannot be read and were left out");
+        console::note(format!("cellar: {unread} trips cannot be read and were left out"));
     }
     match answer["text"].as_str() {
-        _ if as_json => println!("{answer}"),
-        Some(text) => print(text)?,
-        None => println!("{}", tell(&answer)),
-    }
-    Ok(())
-}
-
-/// Whoever reads may stop early, as `head` does: that is no failure.
-fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::of(&error, "name a file with --output"))
-        }
-        _ => Ok(()),
+        _ if as_json => console::line(&answer),
+        Some(text) => console::text(text),
+        None => console::line(tell(&answer)),
     }
 }
 

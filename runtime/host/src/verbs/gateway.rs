@@ -1,17 +1,18 @@
 //! `cellar gateway`: one address for many hosts, until it is told to stop.
 
-use std::fs;
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::serve::stop_signal;
+use super::ready::ReadyFile;
 use crate::config::LogFormat;
+use crate::console;
 use crate::failure::Failure;
 use crate::gateway::{Gateway, GatewayLimits, GatewayParts, GatewaySecret};
 use crate::logs;
+use crate::resources::Files;
+use crate::signals::Signals;
 
 /// What `--help` shows.
 pub const EXAMPLE: &str = "Example:\n  cellar gateway --listen 0.0.0.0:443 --register 10.0.0.1:8444 --secret /etc/cellar/gateway.secret\n\n\
@@ -53,7 +54,11 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
             "what hosts tell is not encrypted: name a private address of this machine",
         ));
     }
-    logs::start(args.log_format, "info").map_err(|error| Failure::of(&error, "report this"))?;
+    let _log = logs::start(args.log_format, "info").map_err(|error| Failure::of(&error, "report this"))?;
+    let mut limits = GatewayLimits::default();
+    // Two sockets for a client: its own, and one to the host.
+    let files = Files { connections: 2 * limits.connections_max, others: limits.hosts_max }.allow()?;
+    (limits.connections_max, limits.hosts_max) = ((files.connections / 2).max(1), files.others);
     let secret = GatewaySecret::load_or_make(&args.secret);
     let secret = secret.map_err(|error| Failure::of(&error, "name a file that only you may read"))?;
     let parts = GatewayParts {
@@ -61,7 +66,7 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
         register: args.register,
         secret,
         legacy: args.legacy.clone(),
-        limits: GatewayLimits::default(),
+        limits,
     };
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("cellar-gate").build();
     let tokio = tokio.map_err(|error| Failure::of(&error, "raise the limit on threads"))?;
@@ -69,38 +74,32 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
 }
 
 async fn serve(args: &Args, parts: GatewayParts, as_json: bool) -> Result<(), Failure> {
-    let stop = stop_signal().map_err(|error| Failure::of(&error, "report this"))?;
+    let signals = Signals::handle().map_err(|error| Failure::of(&error, "report this"))?;
+    let ready_file = args.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
     let gateway = Gateway::bind(parts).await;
     let gateway = gateway
         .map_err(|error| Failure::of(&error, "choose other addresses with --listen and --register"))?;
-    announce(args, &gateway, as_json)?;
-    gateway.serve(stop).await;
-    if let Some(path) = &args.ready_file {
-        let _ = fs::remove_file(path);
-    }
+    announce(&gateway, ready_file.as_ref(), as_json)?;
+    gateway.serve(signals.until_stop(|| tracing::info!("a gateway has nothing to reload"))).await;
     tracing::info!("gateway stopped");
     Ok(())
 }
 
-fn announce(args: &Args, gateway: &Gateway, as_json: bool) -> Result<(), Failure> {
+fn announce(gateway: &Gateway, ready_file: Option<&ReadyFile>, as_json: bool) -> Result<(), Failure> {
     let report = |error: std::io::Error| Failure::of(&error, "report this");
     let (listen, register) =
         (gateway.address().map_err(report)?, gateway.register_address().map_err(report)?);
     let ready = json!({ "ready": true, "listen": listen.to_string(), "register": register.to_string() });
-    if let Some(path) = &args.ready_file {
-        // By rename, so that whoever waits for the file never reads half of it.
-        let half = path.with_extension("half");
-        let written = fs::write(&half, format!("{ready}\n")).and_then(|()| fs::rename(&half, path));
-        written.map_err(|error| Failure::of(&error, "name another ready file"))?;
-    }
+    ready_file.map_or(Ok(()), |file| file.write(&format!("{ready}\n")))?;
     let text = if as_json {
         format!("{ready}\n")
     } else {
         format!("listening at {listen}\nhosts register at {register}\n")
     };
-    let mut out = std::io::stdout().lock();
-    // A script that reads no further is no reason to stop.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    // Nobody there to read it is no reason to stop.
+    if let Err(error) = console::text(text) {
+        tracing::warn!(error = error.what, "the addresses were not shown");
+    }
     Ok(())
 }
 

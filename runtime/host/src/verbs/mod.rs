@@ -11,6 +11,7 @@ pub mod types;
 pub mod user;
 
 mod place;
+mod ready;
 
 pub use place::Place;
-pub(crate) use place::{administer, clock_line, identity, moment, read_moment};
+pub(crate) use place::{administer, clock_line, identity, moment, open_runtime};

@@ -1,6 +1,8 @@
 //! `cellar pair`: shows a code, tells who came, and lets the owner decide.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, IsTerminal};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use serde_json::Value;
 
 use super::{Place, administer};
 use crate::admin::{Command, OwnerCommand};
+use crate::console;
 use crate::failure::Failure;
 
 /// What `--help` shows.
@@ -56,6 +59,12 @@ pub struct Args {
     cancel: bool,
 }
 
+impl Args {
+    fn lifetime_ms(&self) -> u64 {
+        self.minutes * 60_000
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
@@ -63,12 +72,22 @@ pub struct Args {
 pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
     if args.cancel {
         let answer = owner(&args.place, OwnerCommand::PairAnswer { user: args.user.clone(), digits: None })?;
-        println!(
-            "{}",
-            if as_json { answer.to_string() } else { "the pairing is over, nobody was let in".to_owned() }
-        );
-        return Ok(());
+        return console::line(if as_json {
+            answer.to_string()
+        } else {
+            "the pairing is over, nobody was let in".to_owned()
+        });
     }
+    // Whatever can stop it does so before anything secret is made or shown.
+    owner(
+        &args.place,
+        OwnerCommand::PairCheck {
+            user: args.user.clone(),
+            lifetime_ms: Some(args.lifetime_ms()),
+            typed: !args.scan_only,
+        },
+    )?;
+    let png = args.png.as_deref().map(Png::create).transpose()?;
     let status = owner(&args.place, OwnerCommand::Status { user: args.user.clone() })?;
     // The first phone brings the key; if it is lost, nothing but a phrase opens the store.
     let wants_phrase = args.phrase || (!args.no_phrase && status["store"] == "absent");
@@ -80,14 +99,8 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
     let recovery = phrase.as_ref().map(|phrase| phrase.wrap_key().public());
     drop(phrase);
     let opened = open(args, recovery)?;
-    if let Some(path) = &args.png {
-        write_png(path, text(&opened, "qr"))?;
-    }
-    if as_json {
-        println!("{opened}");
-    } else {
-        println!("{}", shown(&opened, args.minutes)?);
-    }
+    png.map_or(Ok(()), |png| png.write(text(&opened, "qr")))?;
+    console::line(if as_json { opened.to_string() } else { shown(&opened, args.minutes)? })?;
     if args.detach { Ok(()) } else { follow(args, as_json) }
 }
 
@@ -104,7 +117,7 @@ fn open(args: &Args, recovery: Option<WrapPub>) -> Result<Value, Failure> {
         &args.place,
         OwnerCommand::PairOpen {
             user: args.user.clone(),
-            lifetime_ms: Some(args.minutes * 60_000),
+            lifetime_ms: Some(args.lifetime_ms()),
             typed: !args.scan_only,
             admin: args.admin,
             recovery,
@@ -116,25 +129,24 @@ fn open(args: &Args, recovery: Option<WrapPub>) -> Result<Value, Failure> {
 fn show_phrase(phrase: &Phrase, as_json: bool) -> Result<(), Failure> {
     let words = phrase.reveal();
     if as_json {
-        println!("{}", serde_json::json!({ "recovery_phrase": words.as_str() }));
-        return Ok(());
+        return console::line(serde_json::json!({ "recovery_phrase": words.as_str() }));
     }
-    println!(
-        "Write these 24 words down, on paper. If every paired phone is lost, they alone open the data:\n"
-    );
+    console::line(
+        "Write these 24 words down, on paper. If every paired phone is lost, they alone open the data:\n",
+    )?;
     let words: Vec<&str> = words.split(' ').collect();
     for (row, chunk) in words.chunks(6).enumerate() {
         let numbered = chunk.iter().enumerate().map(|(at, word)| format!("{:2} {word:9}", row * 6 + at + 1));
-        println!("  {}", numbered.collect::<Vec<_>>().join(" "));
+        console::line(format!("  {}", numbered.collect::<Vec<_>>().join(" ")))?;
     }
-    println!();
+    console::line("")?;
     if !io::stdin().is_terminal() {
         return Ok(());
     }
     let places = Phrase::check_places(&SystemRandom::new());
     for place in places.map_err(|error| Failure::of(&error, "try again"))? {
         while !phrase.word_is(place, &ask(&format!("Word {}: ", place + 1))?) {
-            println!("That is another word. Look at what you wrote down.");
+            console::line("That is another word. Look at what you wrote down.")?;
         }
     }
     Ok(())
@@ -143,8 +155,7 @@ fn show_phrase(phrase: &Phrase, as_json: bool) -> Result<(), Failure> {
 /// A line that the person types.
 fn ask(question: &str) -> Result<String, Failure> {
     let no_terminal = |error: io::Error| Failure::of(&error, "use a terminal, or --detach");
-    print!("{question}");
-    io::stdout().flush().map_err(no_terminal)?;
+    console::text(question)?;
     let mut line = String::new();
     if io::stdin().lock().read_line(&mut line).map_err(no_terminal)? == 0 {
         return Err(Failure::new("nothing was typed", "use a terminal, or --detach"));
@@ -171,7 +182,48 @@ pub(super) fn shown(opened: &Value, minutes: u64) -> Result<String, Failure> {
     Ok(told)
 }
 
-fn write_png(path: &Path, qr: &str) -> Result<(), Failure> {
+/// A file for the code, which only its owner may read. Removed where no code comes into it.
+struct Png {
+    path: PathBuf,
+    file: File,
+    written: bool,
+}
+
+impl Png {
+    fn create(path: &Path) -> Result<Self, Failure> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(path).map_err(|error| no_png(path, &error))?;
+        Ok(Self { path: path.to_owned(), file, written: false })
+    }
+
+    fn write(mut self, qr: &str) -> Result<(), Failure> {
+        let (image, pixels) = bitmap(qr)?;
+        let mut encoder = png::Encoder::new(io::BufWriter::new(&self.file), pixels, pixels);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Eight);
+        let mut writer = encoder.write_header().map_err(|error| no_png(&self.path, &error))?;
+        writer.write_image_data(&image).map_err(|error| no_png(&self.path, &error))?;
+        writer.finish().map_err(|error| no_png(&self.path, &error))?;
+        self.written = true;
+        Ok(())
+    }
+}
+
+impl Drop for Png {
+    fn drop(&mut self) {
+        if !self.written && self.file.metadata().is_ok_and(|found| found.is_file()) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn no_png(path: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::new(format!("cannot write {}: {error}", path.display()), "name a file that you may write")
+}
+
+/// The code in bytes from black to white, a byte a pixel, and the pixels of a side.
+fn bitmap(qr: &str) -> Result<(Vec<u8>, u32), Failure> {
     let code = drawn(qr)?;
     let (side, colors) = (code.width() as u32, code.to_colors());
     // Four modules of white around it, as readers expect.
@@ -185,18 +237,7 @@ fn write_png(path: &Path, qr: &str) -> Result<(), Failure> {
             image[start..start + PNG_MODULE_PIXELS as usize].fill(0);
         }
     }
-    let failed = |error: &dyn std::error::Error| {
-        Failure::new(format!("cannot write {}: {error}", path.display()), "name a file that you may write")
-    };
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path).map_err(|error| failed(&error))?;
-    let mut encoder = png::Encoder::new(io::BufWriter::new(file), pixels, pixels);
-    encoder.set_color(png::ColorType::Grayscale);
-    encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header().map_err(|error| failed(&error))?;
-    writer.write_image_data(&image).map_err(|error| failed(&error))
+    Ok((image, pixels))
 }
 
 /// Tells how the pairing goes, until it is over.
@@ -205,10 +246,9 @@ fn follow(args: &Args, as_json: bool) -> Result<(), Failure> {
     loop {
         let status = owner(&args.place, OwnerCommand::PairStatus { user: args.user.clone() })?;
         if status != last {
-            if as_json {
-                println!("{status}");
-            } else {
-                tell(&status);
+            console::line(if as_json { status.to_string() } else { tell(&status) })?;
+            if !console::has_reader() {
+                return Ok(());
             }
             last.clone_from(&status);
             match text(&status, "state") {
@@ -224,19 +264,19 @@ fn follow(args: &Args, as_json: bool) -> Result<(), Failure> {
     }
 }
 
-fn tell(status: &Value) {
+fn tell(status: &Value) -> String {
     let claim = &status["claim"];
     match text(status, "state") {
-        "open" => println!("waiting for the phone"),
-        "claimed" => println!(
+        "open" => "waiting for the phone".to_owned(),
+        "claimed" => format!(
             "{} ({}) has the code. It must show: {}",
             text(claim, "name"),
             text(claim, "platform"),
             text(claim, "digits")
         ),
-        "enrolling" => println!("let in; the phone is fetching its papers"),
-        "done" => println!("paired"),
-        _ => println!("the code is of no use any more"),
+        "enrolling" => "let in; the phone is fetching its papers".to_owned(),
+        "done" => "paired".to_owned(),
+        _ => "the code is of no use any more".to_owned(),
     }
 }
 

@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 use handshake::device::{DeviceName, Platform};
 use handshake::encoding::{KeyKind, QrCode, TypedCode};
 use handshake::transcript::CompareDigits;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::moment;
+use crate::console;
 use crate::failure::Failure;
 use crate::phone::{
     Code, Connect, Native, Phone, PhoneError, PhoneFile, PhoneKeys, entries_of, pair, read_file,
 };
+use crate::typed;
+use crate::when::{Bound, When};
 
 /// What the phone does.
 #[derive(Debug, clap::Subcommand)]
@@ -79,12 +83,12 @@ pub enum Verb {
         /// A stream; give several for more
         #[arg(long = "key", value_name = "KEY", required = true)]
         keys: Vec<String>,
-        /// From when on, seconds since 1970
-        #[arg(long, default_value_t = 0.0)]
-        start: f64,
-        /// Until when, seconds since 1970
-        #[arg(long, default_value_t = 1e10)]
-        end: f64,
+        /// From when on: a date (of UTC), a date with a time, or seconds since 1970
+        #[arg(long, value_name = "TIME", default_value = "0", allow_hyphen_values = true)]
+        start: When,
+        /// Until when; a date is the whole day
+        #[arg(long, value_name = "TIME", default_value = "10000000000", allow_hyphen_values = true)]
+        end: When,
         /// The time that the two bound
         #[arg(long, default_value = "metadata.write_ts", value_name = "FIELD")]
         key_time: String,
@@ -122,7 +126,7 @@ impl Link {
 
     fn open(&self) -> Result<Connect, Failure> {
         let text = match (&self.connect, &self.state) {
-            (Some(text), _) => text.clone(),
+            (Some(text), _) => typed::code(text).to_string(),
             (None, Some(path)) => fs::read_to_string(path).map_err(|error| {
                 Failure::new(
                     format!("cannot read {}: {error}", path.display()),
@@ -135,6 +139,12 @@ impl Link {
             Failure::of(&error, "`cellar user add` prints a connection string; quote it in a shell")
         })?;
         if let (Some(_), Some(path)) = (&self.connect, &self.state) {
+            if PhoneFile::load(path).is_ok() {
+                return Err(Failure::new(
+                    format!("{} holds the keys of a paired phone", path.display()),
+                    "name another --state for the connection string",
+                ));
+            }
             remember(path, &connect).map_err(|error| {
                 Failure::new(
                     format!("cannot write {}: {error}", path.display()),
@@ -161,49 +171,67 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
     match verb {
         Verb::Pair { scan, code, host, state, name, platform, key } => {
             let code = read_code(scan.as_deref(), code.as_deref(), host.as_deref())?;
-            let name = DeviceName::new(name).map_err(|error| Failure::of(&error, "give another --name"))?;
+            let name = DeviceName::new(typed::trimmed(&name))
+                .map_err(|error| Failure::of(&error, "give another --name"))?;
             let keys = PhoneKeys::random(key.into()).map_err(|error| Failure::of(&error, "try again"))?;
+            // Before anybody is asked anything: keys that cannot be kept would be of a device that nobody has.
+            PhoneFile::prepare(&state).map_err(|error| {
+                Failure::new(
+                    format!(
+                        "cannot keep the phone's keys in {}: {}",
+                        state.display(),
+                        runtime_user::chain(&error)
+                    ),
+                    "name another --state, or remove that file if its phone is not used any more",
+                )
+            })?;
             let show = |digits: CompareDigits| {
-                if as_json {
-                    println!("{}", json!({ "digits": digits.to_string() }));
+                let shown = console::line(if as_json {
+                    json!({ "digits": digits.to_string() }).to_string()
                 } else {
-                    println!("Compare with what `cellar pair` shows, and let this phone in there: {digits}");
+                    format!("Compare with what `cellar pair` shows, and let this phone in there: {digits}")
+                });
+                // The owner may see them elsewhere, and decides.
+                if let Err(error) = shown {
+                    console::note(format!("cellar: {error}"));
                 }
             };
             let paired = tokio.block_on(pair(code, keys, name, platform.into(), show));
             let file = paired.map_err(|error| failed(&error))?;
             file.store(&state).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
-            if as_json {
-                println!(
-                    "{}",
-                    json!({ "device": file.state.device.to_string(), "scopes": file.state.scopes })
-                );
+            console::line(if as_json {
+                json!({ "device": file.state.device.to_string(), "scopes": file.state.scopes }).to_string()
             } else {
-                println!("paired; this phone is {}", file.state.device);
-            }
+                format!("paired; this phone is {}", file.state.device)
+            })
         }
         Verb::Sync { link, input } => {
             let entries = input.as_deref().map(read_entries).transpose()?.unwrap_or_default();
             let (batches, trips) = tokio.block_on(sync(&link, &entries))?;
-            if as_json {
-                println!("{}", json!({ "entries": entries.len(), "batches": batches, "trips": trips }));
+            console::line(if as_json {
+                json!({ "entries": entries.len(), "batches": batches, "trips": trips }).to_string()
             } else {
-                println!("{} entries put in {batches} batches, all on the host's disk", entries.len());
-                trips.iter().for_each(|entry| println!("{}", tell(entry)));
-            }
+                [tell_put(entries.len(), batches)]
+                    .into_iter()
+                    .chain(trips.iter().map(tell))
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            })
         }
         Verb::Put { link, input } => {
             let entries = read_entries(&input)?;
             let batches = tokio.block_on(async {
                 link.phone().await?.put(&entries).await.map_err(|error| failed(&error))
             })?;
-            if as_json {
-                println!("{}", json!({ "entries": entries.len(), "batches": batches }));
+            console::line(if as_json {
+                json!({ "entries": entries.len(), "batches": batches }).to_string()
             } else {
-                println!("{} entries put in {batches} batches, all on the host's disk", entries.len());
-            }
+                tell_put(entries.len(), batches)
+            })
         }
         Verb::Get { link, keys, start, end, key_time, max_entries } => {
+            let (start, end) =
+                (start.seconds(Bound::First, &TimeZone::UTC), end.seconds(Bound::Last, &TimeZone::UTC));
             let mut query =
                 json!({ "key_list": keys, "start_time": start, "end_time": end, "key_time": key_time });
             if let Some(count) = max_entries {
@@ -214,13 +242,18 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
                 link.phone().await?.find_entries(query).await.map_err(|error| failed(&error))
             })?;
             if as_json {
-                println!("{}", Value::from(entries));
-            } else {
-                entries.iter().for_each(|entry| println!("{}", tell(entry)));
+                return console::line(Value::from(entries));
             }
+            entries
+                .iter()
+                .take_while(|_| console::has_reader())
+                .try_for_each(|entry| console::line(tell(entry)))
         }
     }
-    Ok(())
+}
+
+fn tell_put(entries: usize, batches: usize) -> String {
+    format!("{entries} entries put in {batches} batches, all on the host's disk")
 }
 
 /// What a phone says it is.
@@ -265,13 +298,14 @@ impl From<Key> for KeyKind {
 fn read_code(scan: Option<&str>, code: Option<&str>, host: Option<&str>) -> Result<Code, Failure> {
     let again = "look at the code again";
     if let Some(text) = scan {
-        return QrCode::parse(text).map(Code::Scanned).map_err(|error| Failure::of(&error, again));
+        let code = QrCode::parse(&typed::code(text));
+        return code.map(Code::Scanned).map_err(|error| Failure::of(&error, again));
     }
-    let code = TypedCode::parse(code.unwrap_or_default()).map_err(|error| Failure::of(&error, again))?;
+    let code = TypedCode::parse(&typed::code(code.unwrap_or_default()));
+    let code = code.map_err(|error| Failure::of(&error, again))?;
     let bad_host = || Failure::new("--host is no HOST:PORT", "`cellar pair` shows it beside the code");
-    let (host, port) = host.and_then(|host| host.rsplit_once(':')).ok_or_else(bad_host)?;
-    let port = port.parse().map_err(|_| bad_host())?;
-    Ok(Code::Typed { code, host: host.to_owned(), port })
+    let (host, port) = host.and_then(typed::address).ok_or_else(bad_host)?;
+    Ok(Code::Typed { code, host, port })
 }
 
 fn read_entries(input: &Path) -> Result<Vec<String>, Failure> {

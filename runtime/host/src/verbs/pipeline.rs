@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Place, administer, clock_line, moment, read_moment};
+use super::{Place, administer, clock_line, moment};
 use crate::admin::Command;
+use crate::console;
 use crate::failure::Failure;
+use crate::when::When;
 
 /// What to do with a pipeline.
 #[derive(Debug, clap::Subcommand)]
@@ -17,15 +19,15 @@ pub enum Verb {
     Status(Whose),
     /// Remove what the stages made; the next run makes it anew from what phones sent
     #[command(
-        after_help = "Example:\n  cellar pipeline reset --data ~/cellar --user Ada\n  cellar pipeline reset --data ~/cellar --user Ada --from 2024-03-05T00:00:00Z"
+        after_help = "Example:\n  cellar pipeline reset --data ~/cellar --user Ada\n  cellar pipeline reset --data ~/cellar --user Ada --from 2024-03-05"
     )]
     Reset {
         #[command(flatten)]
         /// Whose.
         whose: Whose,
-        /// Only what depended on this moment and later ones: RFC 3339 or seconds since 1970
-        #[arg(long, value_name = "TIME", value_parser = read_moment, allow_hyphen_values = true)]
-        from: Option<f64>,
+        /// Only what depended on this day and later ones: a date, a date with a time, or seconds since 1970
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        from: Option<When>,
     },
 }
 
@@ -52,7 +54,7 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
         }
     };
     let answer = administer(&place, command)?;
-    println!("{}", if as_json { answer.to_string() } else { tell(&answer) });
+    console::line(if as_json { answer.to_string() } else { tell(&answer) })?;
     let failed = reports(&answer).find(|stage| stage["failure"].is_string());
     match failed {
         Some(stage) => Err(Failure::new(

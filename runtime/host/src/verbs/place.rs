@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use runtime_user::Runtime;
+use runtime_user::{Runtime, StartError};
 use serde_json::Value;
 
 use crate::admin::{Claim, Command, Door, ask, claim, execute};
@@ -33,12 +34,38 @@ impl Place {
     }
 }
 
-/// The host's certificate: the operator's, or the one in the data folder, made if it is missing.
-pub(crate) fn identity(config: &Config, data: &Path) -> Result<Identity, IdentityError> {
-    match (&config.tls.certificate, &config.tls.key) {
+/// The host's certificate: the operator's, or the one in the data folder, made if nobody was given a token yet.
+pub(crate) fn identity(config: &Config, data: &Path, runtime: &Runtime) -> Result<Identity, Failure> {
+    let identity = match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => Identity::load(certificate, key),
+        // Whoever has a token was given the digest of the host's key with it.
+        _ if runtime.people().has_tokens() => Identity::load_kept(data, &config.tls.names),
         _ => Identity::load_or_make(data, &config.tls.names),
-    }
+    };
+    identity.map_err(|error| {
+        let remedy = match &error {
+            IdentityError::Missing { .. } => {
+                "put it back from where you keep it, or name a certificate in [tls]"
+            }
+            _ => "check the tls settings and the data folder",
+        };
+        Failure::of(&error, remedy)
+    })
+}
+
+/// Everybody's runtimes over a data folder that is this process's own.
+pub(crate) fn open_runtime(config: &Config, data: &Path) -> Result<Arc<Runtime>, Failure> {
+    let settings = config.runtime(data).map_err(|error| Failure::of(&error, "check pipeline.stages"))?;
+    Runtime::open(settings, cells::BUILT_IN).map_err(|error| {
+        let remedy = match &error {
+            StartError::Sandbox(_) => "raise what the system allows this process",
+            StartError::Catalogue(_) => "build the binary again with `cargo xtask cells`",
+            StartError::Plan(_) | StartError::NoSuchCell { .. } => "check pipeline.stages",
+            StartError::System(_) => "check the data folder and its rights, and the limit on threads",
+            _ => "put back what the line names, from where you keep it; deploy/runbook.md says more",
+        };
+        Failure::of(&error, remedy)
+    })
 }
 
 /// Does a command here, or asks the host that has the folder to do it.
@@ -57,15 +84,10 @@ pub(crate) fn administer(place: &Place, command: Command) -> Result<Value, Failu
         Reached::Host(answer) => return answer,
     };
     let config = place.config()?;
-    let identity = identity(&config, &place.data);
-    let identity =
-        identity.map_err(|error| Failure::of(&error, "check the tls settings and the data folder"))?;
+    let runtime = open_runtime(&config, &place.data)?;
+    let identity = identity(&config, &place.data, &runtime)?;
     let address = config.public_address.clone().unwrap_or_else(|| config.listen.to_string());
     let door = Door { address, pin: identity.pin() };
-    let settings = config.runtime(&place.data);
-    let settings = settings.map_err(|error| Failure::of(&error, "check pipeline.stages"))?;
-    let runtime = Runtime::open(settings, cells::BUILT_IN);
-    let runtime = runtime.map_err(|error| Failure::of(&error, "check the data folder and its rights"))?;
     let done = execute(&runtime, &door, command);
     runtime.shutdown();
     done
@@ -132,30 +154,9 @@ pub(crate) fn moment(seconds: f64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
-/// Reads a moment that a person typed, to seconds since 1970.
-pub(crate) fn read_moment(text: &str) -> Result<f64, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return if seconds.is_finite() { Ok(seconds) } else { Err("not a moment".to_owned()) };
-    }
-    let parsed: Result<jiff::Timestamp, _> = text.parse();
-    let timestamp =
-        parsed.map_err(|_| "neither RFC 3339, such as 2024-03-05T08:00:00Z, nor seconds".to_owned())?;
-    Ok(timestamp.as_duration().as_secs_f64())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{moment, read_moment};
-
-    #[test]
-    fn a_moment_is_read_as_a_date_with_its_zone_or_as_seconds() {
-        assert_eq!(read_moment("2016-06-20T15:28:03.5Z"), Ok(1_466_436_483.5));
-        assert_eq!(read_moment("2016-06-20T08:28:03-07:00"), Ok(1_466_436_483.0));
-        assert_eq!(read_moment("1466436483.395"), Ok(1_466_436_483.395));
-        for bad in ["", "yesterday", "2016-06-20", "2016-06-20T15:28:03", "nan", "inf"] {
-            assert!(read_moment(bad).is_err(), "{bad}");
-        }
-    }
+    use super::moment;
 
     #[test]
     fn moments_read_as_dates() {

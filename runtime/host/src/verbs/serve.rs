@@ -1,26 +1,27 @@
 //! `cellar serve`: a host that runs until it is told to stop.
 
-use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use runtime_user::Runtime;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
 
-use super::{Place, identity};
+use super::ready::ReadyFile;
+use super::{Place, identity, open_runtime};
 use crate::admin::{Claim, Command, Desk, Door, OwnerCommand, claim, execute};
-use crate::cells;
 use crate::config::{Config, LogFormat};
+use crate::console;
 use crate::failure::Failure;
 use crate::gateway::{GatewaySecret, keep_registered};
 use crate::http::service::now;
 use crate::http::{App, Budget, Server};
-use crate::logs;
+use crate::logs::{self, Log};
 use crate::port::{PortFront, PortParts};
+use crate::resources::{self, Files};
+use crate::signals::Signals;
 
 /// What `--help` shows.
 pub const EXAMPLE: &str = "Example:\n  cellar serve --data ~/cellar --listen 0.0.0.0:8443\n\n\
@@ -30,7 +31,7 @@ pub const EXAMPLE: &str = "Example:\n  cellar serve --data ~/cellar --listen 0.0
 const FIRST_PAIRING_MINUTES: u64 = 15;
 
 /// Where and how to serve.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     place: Place,
@@ -51,20 +52,33 @@ pub struct Args {
     ready_file: Option<PathBuf>,
 }
 
-/// Serves until SIGINT or SIGTERM.
+impl Args {
+    /// The settings of the file, and what the command line has instead.
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = self.place.config()?;
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.log.format = self.log_format.unwrap_or(config.log.format);
+        config.legacy.enabled |= self.legacy;
+        Ok(config)
+    }
+}
+
+/// Serves until SIGINT, SIGTERM or SIGQUIT.
 ///
 /// # Errors
 /// [`Failure`] where the host cannot start.
 pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
-    let mut config = args.place.config()?;
-    config.listen = args.listen.unwrap_or(config.listen);
-    config.log.format = args.log_format.unwrap_or(config.log.format);
-    config.legacy.enabled |= args.legacy;
+    let mut config = args.config()?;
     if args.check {
         return print_settings(&config, as_json);
     }
-    logs::start(config.log.format, &config.log.filter)
-        .map_err(|error| Failure::of(&error, "change log.filter"))?;
+    let log = logs::start(config.log.format, &config.log.filter);
+    // Ended last of all: what is logged at the end is written, too.
+    let log = Arc::new(log.map_err(|error| Failure::of(&error, "change log.filter"))?);
+    let files = Files { connections: config.limits.connections_max, others: config.people.open_max };
+    let files = files.allow()?;
+    (config.limits.connections_max, config.people.open_max) = (files.connections, files.others);
+    resources::check_maps(config.cells.slots);
     let data = &args.place.data;
     let claimed = claim(data).map_err(|error| Failure::of(&error, "name a folder that you may write to"))?;
     let Claim::Ours(_lock) = claimed else {
@@ -73,33 +87,25 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
     };
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("cellar-net").build();
     let tokio = tokio.map_err(|error| Failure::of(&error, "raise the limit on threads"))?;
-    tokio.block_on(serve(&config, data, args.ready_file.as_deref(), as_json))
+    tokio.block_on(serve(args, &config, &log, as_json))
 }
 
 fn print_settings(config: &Config, as_json: bool) -> Result<(), Failure> {
-    let remedy = "report this";
     if as_json {
-        println!("{}", serde_json::to_string(config).map_err(|error| Failure::of(&error, remedy))?);
-    } else {
-        print!("{}", toml::to_string(config).map_err(|error| Failure::of(&error, remedy))?);
+        return console::json(config);
     }
-    Ok(())
+    console::text(toml::to_string(config).map_err(|error| Failure::of(&error, "report this"))?)
 }
 
-async fn serve(
-    config: &Config,
-    data: &Path,
-    ready_file: Option<&Path>,
-    as_json: bool,
-) -> Result<(), Failure> {
+async fn serve(args: &Args, config: &Config, log: &Arc<Log>, as_json: bool) -> Result<(), Failure> {
+    let data = args.place.data.as_path();
     // Before anything is announced: who stops us as soon as we are ready means it.
-    let stop = stop_signal().map_err(|error| Failure::of(&error, "report this"))?;
-    let identity = identity(config, data)
-        .map_err(|error| Failure::of(&error, "check the tls settings and the data folder"))?;
-    let settings = config.runtime(data).map_err(|error| Failure::of(&error, "check pipeline.stages"))?;
-    let opened = tokio::task::spawn_blocking(move || Runtime::open(settings, cells::BUILT_IN)).await;
-    let opened = opened.map_err(|error| Failure::of(&error, "report this"))?;
-    let runtime = opened.map_err(|error| Failure::of(&error, "check the data folder and its rights"))?;
+    let signals = Signals::handle().map_err(|error| Failure::of(&error, "report this"))?;
+    let ready_file = args.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
+    let opening = (config.clone(), data.to_owned());
+    let opened = tokio::task::spawn_blocking(move || open_runtime(&opening.0, &opening.1)).await;
+    let runtime = opened.map_err(|error| Failure::of(&error, "report this"))??;
+    let identity = identity(config, data, &runtime)?;
     let tls = config.legacy.enabled.then(|| identity.server_config()).transpose();
     let tls = tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;
     let registration = registration(config)?;
@@ -113,10 +119,10 @@ async fn serve(
         native: Arc::new(config.native(Arc::clone(&app))),
         limits: config.server(),
     });
-    let server = Server::bind(config.listen, front, config.server()).await.map_err(|error| {
+    let server = Server::bind(config.listen, front.clone(), config.server()).await.map_err(|error| {
         Failure::new(
             format!("cannot listen at {}: {error}", config.listen),
-            "choose another address with --listen",
+            "choose another address with --listen, or end what has this one",
         )
     })?;
     let address = server.address().map_err(|error| Failure::of(&error, "report this"))?;
@@ -124,9 +130,16 @@ async fn serve(
         address: config.public_address.clone().unwrap_or_else(|| reachable(address).to_string()),
         pin: identity.pin(),
     };
+    let desk = Desk::open(data).map_err(|error| {
+        Failure::new(
+            format!("cannot open {}: {error}", data.join("control.sock").display()),
+            "verbs reach the host through it: name a folder of a local disk that you may write to",
+        )
+    })?;
+    // Only now is anything secret made and shown: whatever could stop the start has been looked at.
     let first = first_person(&runtime, &door, config.legacy.enabled)?;
-    let desk = Desk::open(data);
-    announce(address, &door, &first, ready_file, as_json)?;
+    announce(address, &door, &first, ready_file.as_ref(), as_json)?;
+    let (door, now_door) = watch::channel(door);
     if config.legacy.enabled {
         tracing::warn!(
             "the front for phones that cannot pair is open: it ends their TLS, so this host can read what they send"
@@ -143,18 +156,24 @@ async fn serve(
         tokio::spawn(async move { scheduled.keep_schedule(now).await })
     });
     let for_verbs = Arc::clone(&runtime);
-    let listening = tokio::spawn(async move {
-        let ended = match desk {
-            Ok(desk) => desk.answer(for_verbs, door).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = ended {
-            tracing::error!(%error, "verbs cannot reach this host while it runs");
-        }
-    });
+    let listening = tokio::spawn(async move { desk.answer(for_verbs, now_door).await });
+    let asked = Arc::new(Notify::new());
+    let reloader = Reloader {
+        args: args.clone(),
+        started: config.clone(),
+        runtime: Arc::clone(&runtime),
+        log: Arc::clone(log),
+        front,
+        door,
+    };
+    let reloading = tokio::spawn(reloader.keep(Arc::clone(&asked)));
     tracing::info!(%address, people = runtime.people().count(), "host started");
-    server.serve(app, stop).await;
-    listening.abort();
+    server.serve(app, signals.until_stop(|| asked.notify_one())).await;
+    for task in [listening, reloading] {
+        task.abort();
+        // The socket's file is removed before the folder is given up.
+        let _ = task.await;
+    }
     keeping.abort();
     for task in [registering, scheduling].into_iter().flatten() {
         task.abort();
@@ -164,9 +183,6 @@ async fn serve(
         tracing::warn!(
             "stores are still closing at the end of the grace period; nothing acknowledged is lost"
         );
-    }
-    for path in [Some(data.join("control.sock").as_path()), ready_file].into_iter().flatten() {
-        let _ = fs::remove_file(path);
     }
     tracing::info!("host stopped");
     Ok(())
@@ -236,18 +252,12 @@ fn announce(
     address: SocketAddr,
     door: &Door,
     first: &First,
-    ready_file: Option<&Path>,
+    ready_file: Option<&ReadyFile>,
     as_json: bool,
 ) -> Result<(), Failure> {
     let mut ready = json!({ "ready": true, "listen": address.to_string(), "pin": door.pin.to_string() });
-    if let Some(path) = ready_file {
-        // By rename, so that whoever waits for the file never reads half of it. It holds no secret.
-        let half = path.with_extension("half");
-        let written = fs::write(&half, format!("{ready}\n")).and_then(|()| fs::rename(&half, path));
-        written.map_err(|error| {
-            Failure::new(format!("cannot write {}: {error}", path.display()), "name another ready file")
-        })?;
-    }
+    // It holds no secret.
+    ready_file.map_or(Ok(()), |file| file.write(&format!("{ready}\n")))?;
     let text = if as_json {
         if let Some(pair) = &first.pair {
             ready["pair"] = pair.clone();
@@ -270,21 +280,71 @@ fn announce(
         };
         format!("{person}pin {}\nlistening at https://{address}/\n", door.pin)
     };
-    let mut out = std::io::stdout().lock();
-    // A script that reads no further is no reason to stop.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    // Nobody there to read it is no reason to stop.
+    if let Err(error) = console::text(text) {
+        tracing::warn!(error = error.what, "the address and the first person's codes were not shown");
+    }
     Ok(())
 }
 
-pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+/// Takes up what can change while a host runs: the log's filter, and the certificate of the front for phones that
+/// cannot pair.
+struct Reloader {
+    args: Args,
+    /// The settings that everything else was started with.
+    started: Config,
+    runtime: Arc<Runtime>,
+    log: Arc<Log>,
+    front: PortFront,
+    door: watch::Sender<Door>,
+}
+
+impl Reloader {
+    /// Reloads each time it is asked to.
+    async fn keep(self, asked: Arc<Notify>) {
+        let this = Arc::new(self);
+        loop {
+            asked.notified().await;
+            let reloader = Arc::clone(&this);
+            match tokio::task::spawn_blocking(move || reloader.reload()).await {
+                Ok(Ok(())) => tracing::info!("settings reloaded"),
+                Ok(Err(failure)) => {
+                    tracing::error!(error = %failure, "settings not reloaded: the host goes on with those before");
+                }
+                Err(error) => tracing::error!(%error, "settings not reloaded"),
+            }
         }
-        tracing::info!("asked to stop");
-    })
+    }
+
+    /// All of it, or nothing where something of it does not read.
+    fn reload(&self) -> Result<(), Failure> {
+        let config = self.args.config()?;
+        let identity = identity(&config, &self.args.place.data, &self.runtime)?;
+        let tls = self.started.legacy.enabled.then(|| identity.server_config()).transpose();
+        let tls =
+            tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;
+        let filtered = self.log.set_filter(&config.log.filter);
+        filtered.map_err(|error| Failure::of(&error, "change log.filter"))?;
+        if let Some(tls) = tls {
+            self.front.show_legacy(tls);
+        }
+        self.door.send_modify(|door| door.pin = identity.pin());
+        // What is compared is what was asked for, not what the system allowed.
+        let restart = |config: &Config| Config {
+            tls: self.started.tls.clone(),
+            log: self.started.log.clone(),
+            limits: crate::config::Limits {
+                connections_max: self.started.limits.connections_max,
+                ..config.limits.clone()
+            },
+            people: crate::config::People { open_max: self.started.people.open_max, ..config.people.clone() },
+            ..config.clone()
+        };
+        if restart(&config) != self.started {
+            tracing::warn!("other settings have changed: they hold from the next start on");
+        }
+        Ok(())
+    }
 }
 
 /// Puts people to sleep whom nobody asked for in a while.

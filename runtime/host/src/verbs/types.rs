@@ -1,9 +1,10 @@
 //! `cellar types`: which data types are known, and who brought each.
 
-use runtime_user::{Runtime, Settings};
+use runtime_user::{KnownType, Runtime, Settings};
 use serde_json::{Value, json};
 
 use crate::cells;
+use crate::console;
 use crate::failure::Failure;
 
 /// Prints the list.
@@ -17,17 +18,16 @@ pub fn run(as_json: bool) -> Result<(), Failure> {
     let runtime =
         runtime.map_err(|error| Failure::of(&error, "build the binary again with `cargo xtask cells`"))?;
     let known = runtime.catalogue().types().list();
-    if as_json {
+    let shown = if as_json {
         let list: Vec<Value> = known
             .iter()
             .map(|known| json!({ "key": known.key, "from": known.from, "description": known.description }))
             .collect();
-        println!("{}", Value::from(list));
+        Value::from(list).to_string()
     } else {
-        for known in &known {
-            println!("{:36} {:24} {}", known.key, known.from, known.description);
-        }
-    }
+        let line = |known: &KnownType| format!("{:36} {:24} {}", known.key, known.from, known.description);
+        known.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
     runtime.shutdown();
-    Ok(())
+    console::line(shown)
 }

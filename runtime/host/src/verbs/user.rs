@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
-use handshake::keys::{Phrase, Slot};
+use handshake::keys::{PHRASE_WORDS, Phrase, Slot};
 use runtime_user::{KeyMode, UserId};
 use serde_json::Value;
 
-use super::{Place, administer, moment, read_moment};
+use super::{Place, administer, moment};
 use crate::admin::{Command, OwnerCommand};
+use crate::console;
 use crate::failure::Failure;
+use crate::typed;
+use crate::when::When;
 
 /// What to do with people.
 #[derive(Debug, clap::Subcommand)]
@@ -116,18 +119,18 @@ pub enum Verb {
     },
     /// Remove what a person's phones sent of a span; the diary is made anew without it
     #[command(
-        after_help = "Example:\n  cellar user forget --data ~/cellar Ada --from 2024-03-05T08:00:00+01:00 --to 2024-03-05T12:00:00+01:00\n  cellar user forget --data ~/cellar Ada --from 1709622000 --to 1709636400 --keys 'background/*'"
+        after_help = "Example:\n  cellar user forget --data ~/cellar Ada --from 2024-03-05T08:00 --to 2024-03-05T12:00\n  cellar user forget --data ~/cellar Ada --from 1709622000 --to 1709636400 --keys 'background/*'"
     )]
     Forget {
         #[command(flatten)]
         /// Who.
         who: Who,
-        /// The first moment: RFC 3339 or seconds since 1970
-        #[arg(long, value_name = "TIME", value_parser = read_moment, allow_hyphen_values = true)]
-        from: f64,
-        /// The last moment
-        #[arg(long, value_name = "TIME", value_parser = read_moment, allow_hyphen_values = true)]
-        to: f64,
+        /// The first day or moment: a date, a date with a time (2024-03-05T08:00, with or without an offset), or seconds since 1970
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        from: When,
+        /// The last day or moment; it belongs to the span
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        to: When,
         /// Only these streams, such as `background/location` or `manual/*`; none: all that phones fill
         #[arg(long, value_name = "KEY", num_args = 1..)]
         keys: Vec<String>,
@@ -202,8 +205,7 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
         Verb::Erase { who, yes: _ } => (who.place, Command::Erase { user: who.user }, tell_erased),
     };
     let answer = administer(&place, command)?;
-    println!("{}", if as_json { answer.to_string() } else { tell(&answer) });
-    Ok(())
+    console::line(if as_json { answer.to_string() } else { tell(&answer) })
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -245,9 +247,7 @@ fn recovering(who: &Who) -> Result<Command, Failure> {
         let what = format!("devices are active: the phrase opens the data from {} on", moment(from_ms / 1e3));
         return Err(Failure::new(what, "connect with one of them, revoke them, or try again then"));
     }
-    let mut words = zeroize::Zeroizing::new(String::new());
-    std::io::stdin()
-        .read_line(&mut words)
+    let words = typed::read_words(&mut std::io::stdin().lock(), PHRASE_WORDS)
         .map_err(|error| Failure::of(&error, "give the words on standard input"))?;
     let phrase =
         Phrase::parse(&words).map_err(|error| Failure::of(&error, "type the 24 words in their order"))?;

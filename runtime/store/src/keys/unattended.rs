@@ -41,12 +41,39 @@ impl std::fmt::Debug for Unattended {
 }
 
 impl Unattended {
-    /// Reads the host's key file, which must have mode 600; draws it where it is absent.
+    /// Reads the host's key file, which must have mode 600; draws it where it is absent. Only for who knows that
+    /// nothing was ever wrapped under it: see [`Self::open`] and [`Self::is_needed`].
     pub fn open_or_create(path: &Path) -> Result<Self, KeyError> {
-        match fs::metadata(path) {
-            Ok(_) => Self::read(path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::draw(path),
+        match Self::open(path)? {
+            Some(keys) => Ok(keys),
+            None => Self::draw(path),
+        }
+    }
+
+    /// Reads the host's key file, which must have mode 600; `None` where there is none. A file that is empty or cut
+    /// short is an error, and so is a link that leads nowhere.
+    pub fn open(path: &Path) -> Result<Option<Self>, KeyError> {
+        match fs::symlink_metadata(path) {
+            Ok(_) => Self::read(path).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(KeyError::Disk { what: "read", path: path.to_owned(), source }),
+        }
+    }
+
+    /// Whether the store in a folder has a slot that only the key of its host opens.
+    pub fn is_needed(folder: &Path) -> bool {
+        fs::symlink_metadata(slot_path(folder)).is_ok()
+    }
+
+    /// Whether this is the key that the slot of the store in a folder was wrapped under.
+    ///
+    /// # Errors
+    /// [`KeyError`] where the slot cannot be read, so that it tells nothing.
+    pub fn opens(&self, folder: &Path, user: UserId) -> Result<bool, KeyError> {
+        match self.unlock(folder, user) {
+            Ok(_) => Ok(true),
+            Err(KeyError::WrongKey { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -211,6 +238,42 @@ mod tests {
     use super::*;
 
     const ADA: UserId = UserId([1; 16]);
+
+    #[test]
+    fn a_key_file_that_is_there_is_never_replaced_however_little_is_left_of_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("host.key");
+        assert!(Unattended::open(&path).expect("readable").is_none());
+        Unattended::open_or_create(&path).expect("a key");
+        let sound = fs::read(&path).expect("a key");
+        for left in 0..sound.len() {
+            fs::write(&path, &sound[..left]).expect("written");
+            assert!(matches!(Unattended::open_or_create(&path), Err(KeyError::Unsound { .. })), "{left}");
+            assert_eq!(fs::read(&path).expect("there").len(), left);
+        }
+        fs::write(&path, [&sound[..], b"\n"].concat()).expect("written");
+        assert!(matches!(Unattended::open_or_create(&path), Err(KeyError::Unsound { .. })));
+        fs::remove_file(&path).expect("removed");
+        std::os::unix::fs::symlink(folder.path().join("not mounted"), &path).expect("linked");
+        assert!(matches!(Unattended::open_or_create(&path), Err(KeyError::Disk { .. })));
+        assert!(fs::symlink_metadata(&path).expect("there").is_symlink());
+    }
+
+    #[test]
+    fn a_slot_tells_whose_key_opens_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let key = |name: &str| Unattended::open_or_create(&folder.path().join(name)).expect("a key");
+        let (right, wrong) = (key("host.key"), key("other.key"));
+        assert!(!Unattended::is_needed(folder.path()));
+        right.create(folder.path(), ADA).expect("made");
+        assert!(Unattended::is_needed(folder.path()));
+        assert!(
+            right.opens(folder.path(), ADA).expect("sound")
+                && !wrong.opens(folder.path(), ADA).expect("sound")
+        );
+        fs::write(slot_path(folder.path()), b"half").expect("written");
+        assert!(right.opens(folder.path(), ADA).is_err());
+    }
 
     #[test]
     fn a_change_of_key_leaves_both_until_the_old_one_is_forgotten_and_then_none() {

@@ -20,10 +20,12 @@ use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::identity::KEY_FILE;
 use super::pairing::Terms;
+use super::slots::{SLOTS_FILE, Slots};
 use super::{HeldKeys, OwnerError};
 use crate::files;
-use crate::people::People;
+use crate::people::{KeyMode, People, STORE_FOLDER};
 use crate::runtime::Runtime;
 
 const ACCESS_FILE: &str = "access.json";
@@ -68,6 +70,11 @@ impl Access {
             recovery_asked_ms: None,
             recovery_waited_ms: 0,
         }
+    }
+
+    /// Whether any device may still connect.
+    fn has_devices(&self) -> bool {
+        self.devices.iter().any(|device| device.labels().is_some())
     }
 
     /// Every name that leads here.
@@ -150,6 +157,15 @@ fn read(folder: &Path, user: UserId) -> Result<Option<Access>, OwnerError> {
     if access.devices.user() == user { Ok(Some(access)) } else { Err(OwnerError::OtherPerson { path }) }
 }
 
+/// The first file that a device of the table relies on and that is gone. Each is older than the table's first device.
+fn missing(folder: &Path, access: &Access) -> Option<PathBuf> {
+    access.devices.iter().next()?;
+    // The runtime's key matters to who may still connect; a data key was wrapped for whoever was ever here.
+    let key = access.has_devices().then_some(KEY_FILE);
+    let names = key.into_iter().chain([SLOTS_FILE, STORE_FOLDER]);
+    names.map(|name| folder.join(name)).find(|path| std::fs::symlink_metadata(path).is_err())
+}
+
 /// Everybody's doors.
 pub(crate) struct Owners {
     entries: RwLock<HashMap<UserId, Arc<Owner>>>,
@@ -176,7 +192,17 @@ impl Owners {
         };
         for user in people.users() {
             let folder = people.folder(user);
-            let Some(mut access) = read(&folder, user)? else { continue };
+            let Some(mut access) = read(&folder, user)? else {
+                // Slots are wrapped for devices, and the table of devices is older than the first slot.
+                if folder.join(SLOTS_FILE).exists() {
+                    return Err(OwnerError::Missing { path: folder.join(ACCESS_FILE) });
+                }
+                continue;
+            };
+            if let Some(path) = missing(&folder, &access) {
+                let error = OwnerError::Missing { path };
+                tracing::error!(user = %user.short(), %error, "person cannot be served: put the file back");
+            }
             let waited_ms = access.recovery_waited_ms;
             access.recovery_asked_ms = access.recovery_asked_ms.map(|_| now_ms.saturating_sub(waited_ms));
             let owner = owners.insert(user, folder, access.clone());
@@ -322,6 +348,28 @@ impl Runtime {
         Ok(done)
     }
 
+    /// Refuses where a file is gone that paired phones rely on.
+    pub(super) fn check_kept(&self, owner: &Owner) -> Result<(), OwnerError> {
+        missing(&owner.folder, &owner.state().access).map_or(Ok(()), |path| Err(OwnerError::Missing { path }))
+    }
+
+    /// The person's slots; none where there never were any.
+    ///
+    /// # Errors
+    /// [`OwnerError::Missing`] where the file is gone although somebody's key lies in it.
+    pub(super) fn slots(&self, user: UserId) -> Result<Slots, OwnerError> {
+        let owner = self.owner(user)?;
+        let path = owner.folder.join(SLOTS_FILE);
+        if std::fs::symlink_metadata(&path).is_err() {
+            self.check_kept(&owner)?;
+            let unattended = self.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
+            if !unattended && self.store_folder(user).exists() {
+                return Err(OwnerError::Missing { path });
+            }
+        }
+        Slots::read(&owner.folder)
+    }
+
     /// Where a connection goes; `legacy` says whether the front for phones that cannot pair is open.
     pub fn decide(&self, hello: &Hello, legacy: bool) -> Decision {
         self.owners.decide(hello, legacy)
@@ -345,7 +393,8 @@ impl Runtime {
         if let Some(key) = &state.key {
             return Ok(Arc::clone(key));
         }
-        let key = Arc::new(super::identity::open_or_make(owner.folder())?);
+        let known = state.access.has_devices();
+        let key = Arc::new(super::identity::open_or_make(owner.folder(), known)?);
         state.key = Some(Arc::clone(&key));
         Ok(key)
     }
@@ -393,7 +442,7 @@ impl Runtime {
         }
         {
             let _one_at_a_time = owner.changing();
-            let mut slots = super::slots::Slots::read(owner.folder())?;
+            let mut slots = self.slots(user)?;
             if slots.remove(super::slots::Holder::Device(device)) {
                 slots.write(owner.folder())?;
             }

@@ -11,7 +11,6 @@ use runtime_types::UserId;
 
 use super::OwnerError;
 use super::inbox::{Inbox, InboxError};
-use super::slots::Slots;
 use crate::catalogue::Cell;
 use crate::endpoint;
 use crate::error::CallError;
@@ -41,7 +40,7 @@ impl Runtime {
     ) -> Result<Answer, CallError> {
         let (runtime, options) = (Arc::clone(self), self.store_options());
         let made = tokio::task::spawn_blocking(move || {
-            let slots = Slots::read(&runtime.people().folder(user));
+            let slots = runtime.slots(user);
             let inbox = slots.ok().and_then(|slots| slots.inbox().copied()).ok_or(CallError::Locked)?;
             let store = Store::in_memory(user, &options).map_err(CallError::Open)?;
             Ok((inbox, Arc::new(Person::new(user, store, 0))))
@@ -132,7 +131,7 @@ impl Runtime {
     pub(super) fn rotate_inbox_key(&self, person: &Person) -> Result<(), OwnerError> {
         let owner = self.owner(person.user)?;
         let _none_meanwhile = owner.inbox();
-        let mut slots = Slots::read(owner.folder())?;
+        let mut slots = self.slots(person.user)?;
         let waits = !Inbox::of(owner.folder(), person.user).waiting().map_err(OwnerError::Inbox)?.is_empty();
         if slots.inbox().is_none() || waits {
             return Ok(());

@@ -14,15 +14,18 @@ use zeroize::Zeroizing;
 use super::OwnerError;
 use crate::files;
 
-const KEY_FILE: &str = "runtime.key";
+pub(super) const KEY_FILE: &str = "runtime.key";
 
-/// Reads the key of the person's folder, which must have mode 600; makes it where it is absent.
-pub(super) fn open_or_make(folder: &Path) -> Result<SigningKey, OwnerError> {
+/// Reads the key of the person's folder, which must have mode 600; makes it where it is absent and no phone knows one.
+pub(super) fn open_or_make(folder: &Path, known: bool) -> Result<SigningKey, OwnerError> {
     let path = folder.join(KEY_FILE);
     let disk = |source| OwnerError::Disk { path: path.clone(), source };
     let random = SystemRandom::new();
+    // A link that leads nowhere is a file that is not mounted, not one to be made.
+    let absent = matches!(fs::symlink_metadata(&path), Err(error) if error.kind() == io::ErrorKind::NotFound);
     let bytes = match fs::metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(_) if absent && known => return Err(OwnerError::Missing { path }),
+        Err(_) if absent => {
             let made = SigningKey::generate(KeyKind::Ed25519, &random);
             let made = made.map_err(|_| OwnerError::NoRandomness)?;
             files::replace(&path, made.pkcs8()).map_err(disk)?;
@@ -45,14 +48,28 @@ mod tests {
     #[test]
     fn the_key_is_made_once_and_refused_where_others_can_read_it() {
         let folder = tempfile::tempdir().expect("a folder");
-        let first = open_or_make(folder.path()).expect("made");
-        let again = open_or_make(folder.path()).expect("read");
+        let first = open_or_make(folder.path(), false).expect("made");
+        let again = open_or_make(folder.path(), true).expect("read");
         assert_eq!(first.spki(), again.spki());
         let path = folder.path().join(KEY_FILE);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("changed");
-        assert!(matches!(open_or_make(folder.path()), Err(OwnerError::OpenToOthers { .. })));
+        assert!(matches!(open_or_make(folder.path(), true), Err(OwnerError::OpenToOthers { .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
-        fs::write(&path, "no key").expect("written");
-        assert!(matches!(open_or_make(folder.path()), Err(OwnerError::Unsound { .. })));
+        let sound = fs::read(&path).expect("a key");
+        for left in [&b""[..], &sound[..sound.len() / 2], b"no key"] {
+            fs::write(&path, left).expect("written");
+            assert!(matches!(open_or_make(folder.path(), false), Err(OwnerError::Unsound { .. })));
+            assert_eq!(fs::read(&path).expect("there"), left, "what is there is never replaced");
+        }
+    }
+
+    #[test]
+    fn a_key_that_phones_know_is_not_made_a_second_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(KEY_FILE);
+        assert!(matches!(open_or_make(folder.path(), true), Err(OwnerError::Missing { .. })));
+        assert!(!path.exists());
+        std::os::unix::fs::symlink(folder.path().join("not mounted"), &path).expect("linked");
+        assert!(matches!(open_or_make(folder.path(), false), Err(OwnerError::Disk { .. })));
     }
 }

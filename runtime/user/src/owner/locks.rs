@@ -12,7 +12,7 @@ use runtime_store::{DataKey, DiskTrouble, Held, Store, Unattended};
 use runtime_types::UserId;
 
 use super::OwnerError;
-use super::slots::{Holder, Slots};
+use super::slots::Holder;
 use crate::error::CallError;
 use crate::people::KeyMode;
 use crate::runtime::Runtime;
@@ -171,7 +171,6 @@ impl Runtime {
     /// [`OwnerError::NoOpener`] where nobody else could open it; [`CallError::Locked`] while it is locked.
     pub fn set_key_mode(&self, user: UserId, mode: KeyMode) -> Result<(), OwnerError> {
         let before = self.mode(user).map_err(OwnerError::Call)?;
-        let folder = self.people().folder(user);
         if mode == KeyMode::Unattended {
             if before != KeyMode::Unattended && self.store_folder(user).exists() {
                 let held = self.key_of(user)?;
@@ -182,7 +181,7 @@ impl Runtime {
             return Ok(());
         }
         if before == KeyMode::Unattended && self.store_folder(user).exists() {
-            if Slots::read(&folder)?.is_empty() {
+            if self.slots(user)?.is_empty() {
                 return Err(OwnerError::NoOpener);
             }
             let held = self.key_of(user)?;
@@ -223,7 +222,7 @@ impl Runtime {
         let new = Held { key: DataKey::random().map_err(OwnerError::Key)?, generation };
         self.rotate_inbox_key(&person)?;
         let folder = self.people().folder(user);
-        let mut slots = Slots::read(&folder)?;
+        let mut slots = self.slots(user)?;
         // The table says who is here, not the file, which may be from before somebody was shut out.
         slots.keep_holders(|holder, to| match holder {
             Holder::Recovery => true,

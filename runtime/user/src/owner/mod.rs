@@ -85,6 +85,12 @@ pub enum OwnerError {
         /// Which.
         path: PathBuf,
     },
+    /// A file that paired phones rely on is gone. Another one in its place would shut them out when it comes back.
+    #[error("{} is missing, and phones were paired with it", path.display())]
+    Missing {
+        /// Which.
+        path: PathBuf,
+    },
     /// A key file that holds no key.
     #[error("{} holds no key", path.display())]
     Unsound {

@@ -20,7 +20,7 @@ use runtime_types::UserId;
 use tokio::sync::watch;
 
 use super::access::{Access, Owner};
-use super::slots::{Holder, Slots};
+use super::slots::Holder;
 use super::{LockState, OwnerError};
 use crate::runtime::Runtime;
 
@@ -201,7 +201,7 @@ impl Runtime {
         let user = admission.user;
         let generation = Store::key_generation(&self.store_folder(user));
         let generation = generation.map_err(|error| failed(user, &OwnerError::Store(error)))?;
-        let slots = Slots::read(&self.people().folder(user)).map_err(|error| failed(user, &error))?;
+        let slots = self.slots(user).map_err(|error| failed(user, &error))?;
         let slot = generation.and_then(|generation| slots.find(Holder::Device(admission.device), generation));
         Ok(slot.map(|slot| SlotBytes(*slot.as_bytes())))
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use handshake::device::{NewDevice, Scopes};
+use handshake::device::{BadChange, DEVICES_MAX, NewDevice, RECORDS_MAX, Scopes};
 use handshake::encoding::{WindowId, WrapPub};
 use handshake::error::Code;
 use handshake::keys::InboxKey;
@@ -103,9 +103,7 @@ impl Runtime {
     /// no further device could be given a slot for.
     pub fn open_window(&self, user: UserId, wish: WindowWish, now_ms: u64) -> Result<Invitation, OwnerError> {
         let owner = self.owner(user)?;
-        if self.lock_state(user).map_err(OwnerError::Call)? == LockState::Locked {
-            return Err(OwnerError::Call(crate::CallError::Locked));
-        }
+        self.check_room(&owner)?;
         let key = self.signing_key(user)?;
         self.tick_window(user, now_ms)?;
         let mut draws_left = DRAWS_MAX;
@@ -125,6 +123,40 @@ impl Runtime {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether [`Self::open_window`] would open one, where a code that nobody has used gives way: asked before anything
+    /// secret is made or shown. Opens nothing.
+    ///
+    /// # Errors
+    /// As for [`Self::open_window`].
+    pub fn check_window(&self, user: UserId, wish: &WindowWish, now_ms: u64) -> Result<(), OwnerError> {
+        let owner = self.owner(user)?;
+        self.check_room(&owner)?;
+        let key = self.signing_key(user)?;
+        self.tick_window(user, now_ms)?;
+        let codes = Codes::random(wish.typed, &SystemRandom::new()).map_err(|_| OwnerError::NoRandomness)?;
+        let qr = codes.qr(key.spki().pin(), wish.host.clone(), wish.port, false).encode();
+        qr.map_err(OwnerError::Address)?;
+        let last = owner.state().access.window.clone().filter(|last| last.state != WindowState::Open);
+        let lifetime_ms = wish.lifetime_ms.unwrap_or(LIFETIME_MS);
+        Window::open(&codes, lifetime_ms, last.as_ref(), now_ms).map(drop).map_err(OwnerError::Window)
+    }
+
+    /// Refuses where no further device could be let in, whatever the code.
+    fn check_room(&self, owner: &Owner) -> Result<(), OwnerError> {
+        if self.lock_state(owner.user).map_err(OwnerError::Call)? == LockState::Locked {
+            return Err(OwnerError::Call(crate::CallError::Locked));
+        }
+        self.check_kept(owner)?;
+        let state = owner.state();
+        let (active, records) = (
+            state.access.devices.iter().filter(|device| device.labels().is_some()).count(),
+            state.access.devices.iter().count(),
+        );
+        let full =
+            [(active, DEVICES_MAX), (records, RECORDS_MAX)].into_iter().find(|(count, max)| count >= max);
+        full.map_or(Ok(()), |(_, max)| Err(OwnerError::Change(BadChange::Full { max })))
     }
 
     /// Opens a window with these codes: on disk, with its names, or not at all. Answers until when.
@@ -423,8 +455,9 @@ impl Runtime {
         } else {
             self.key_of(user)?
         };
-        // Slots of a pairing that broke off before the store was made are of no use.
-        let mut slots = if fresh && !unattended { Slots::default() } else { Slots::read(owner.folder())? };
+        // Slots of a pairing that broke off before the store was made are of no use; whoever was paired has a store.
+        self.check_kept(owner)?;
+        let mut slots = if fresh && !unattended { Slots::default() } else { self.slots(user)? };
         slots.seal(user, Holder::Device(device), to, &held)?;
         if let Some(phrase) = terms.recovery {
             slots.seal(user, Holder::Recovery, phrase, &held)?;

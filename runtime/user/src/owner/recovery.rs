@@ -8,7 +8,7 @@ use handshake::keys::Slot;
 use runtime_store::Store;
 use runtime_types::UserId;
 
-use super::slots::{Holder, Slots};
+use super::slots::Holder;
 use super::{LockState, OwnerError};
 use crate::runtime::Runtime;
 
@@ -31,7 +31,7 @@ impl Runtime {
     /// [`OwnerError::NoPhrase`] where there is no slot for one.
     pub fn begin_recovery(&self, user: UserId, now_ms: u64) -> Result<Recovery, OwnerError> {
         let generation = Store::key_generation(&self.store_folder(user)).map_err(OwnerError::Store)?;
-        let slots = Slots::read(&self.people().folder(user))?;
+        let slots = self.slots(user)?;
         let slot = generation.and_then(|generation| slots.find(Holder::Recovery, generation));
         let slot = slot.cloned().ok_or(OwnerError::NoPhrase)?;
         let active = self.devices(user)?.iter().any(|device| device.status != "revoked");
@@ -93,6 +93,6 @@ impl Runtime {
 impl Runtime {
     /// Whether a recovery phrase opens the store.
     pub fn has_recovery(&self, user: UserId) -> Result<bool, OwnerError> {
-        Ok(Slots::read(&self.people().folder(user))?.has_recovery())
+        Ok(self.slots(user)?.has_recovery())
     }
 }
