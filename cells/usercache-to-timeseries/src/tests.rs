@@ -90,6 +90,8 @@ fn flags_of_an_iphone_become_one_activity() {
     assert_eq!(with(&["walking", "automotive"]), Err(Reason::TwoActivities));
 }
 
+// Row: "An entry dated far ahead"
+// Row: "Only the part of a key behind the slash"
 #[test]
 fn what_cannot_be_formatted_says_why() {
     let bad = [
@@ -142,6 +144,7 @@ fn what_cannot_be_formatted_says_why() {
     }
 }
 
+// Row: "A missing zone on Android"
 #[test]
 fn a_zone_is_needed_of_iphones_and_guessed_for_old_androids_and_for_stats() {
     let data = r#"{"latitude":1,"longitude":2,"bearing":0,"ts":0}"#;
@@ -159,6 +162,7 @@ fn a_zone_is_needed_of_iphones_and_guessed_for_old_androids_and_for_stats() {
     ));
 }
 
+// Row: "An entry dated far ahead"
 #[test]
 fn an_entry_from_the_future_is_set_aside_and_one_of_tomorrow_waits() {
     let memory = |write_ts: f64| {
@@ -201,6 +205,7 @@ fn a_long_backlog_takes_several_runs_and_documents_stay() {
     assert_eq!((memory.entries(Area::Timeseries).len(), memory.entries(Area::Usercache).len()), (10, 10));
 }
 
+// Row: "Takes entries from the mark on"
 #[test]
 fn a_late_entry_is_taken_in_and_the_mark_stays() {
     let mut memory =

@@ -17,6 +17,10 @@ fn body_of(user: &str) -> String {
     format!("{{\"user\":\"{user}\",\"phone_to_server\":[]}}")
 }
 
+// Row: "An unknown token's put is stored under no user"
+// Row: "An unknown route answers 301"
+// Row: "No `user` in the request"
+// Row: "An exception answers 500 with an HTML page"
 #[tokio::test]
 async fn bad_requests_are_refused_with_a_reason_and_reach_no_cell() {
     let fake = Fake::new(Cells::Count);
@@ -174,6 +178,7 @@ async fn a_chunked_body_over_the_limit_is_refused_while_it_arrives() {
     host.stopped().await;
 }
 
+// Row: "`//` in a path"
 #[tokio::test]
 async fn a_cell_gets_the_whole_body_without_the_token() {
     let fake = Fake::new(Cells::Count);
@@ -275,6 +280,7 @@ async fn bodies_share_one_allowance_and_give_it_back() {
     host.stopped().await;
 }
 
+// Row: "An exception answers 500 with an HTML page"
 #[tokio::test]
 async fn a_busy_host_says_when_to_come_back() {
     let host = start(Fake::new(Cells::Busy), Limits::roomy()).await;

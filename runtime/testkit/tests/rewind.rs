@@ -51,6 +51,7 @@ fn assert_same(world: &World, got: UserId, want: UserId, what: &str) {
     assert!(got == want, "{what}: {} of {}; surplus {surplus:?}; missing {missing:?}", got.len(), want.len());
 }
 
+// Row: "Takes entries from the mark on"
 #[test]
 fn a_day_that_arrives_late_is_in_the_diary_as_if_it_had_come_in_time() {
     let world = World::start();
