@@ -24,6 +24,7 @@ fn made(memory: &Memory) -> Vec<f64> {
     memory.of_key(FILTERED).iter().map(|entry| entry.time(TimeField::DataTs) - DAY).collect()
 }
 
+// Row: "Off by default; on, it copies"
 #[test]
 fn only_fixes_accurate_to_under_200_m_are_copied_and_byte_for_byte() {
     let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY, 47.0, 199.0));
@@ -38,6 +39,7 @@ fn only_fixes_accurate_to_under_200_m_are_copied_and_byte_for_byte() {
     assert_eq!(copy.time(TimeField::WriteTs), DAY + 1.0);
 }
 
+// Row: "Off by default; on, it copies"
 #[test]
 fn a_fix_that_was_written_down_twice_is_copied_once() {
     let mut memory = Memory::new();
@@ -49,6 +51,7 @@ fn a_fix_that_was_written_down_twice_is_copied_once() {
     assert_eq!(made(&memory), [0.0, 0.0]);
 }
 
+// Row: "Off by default; on, it copies"
 #[test]
 fn a_fix_that_the_phone_has_filtered_itself_is_not_copied_again() {
     let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY + 0.25, 47.0, 10.0));
@@ -58,6 +61,7 @@ fn a_fix_that_the_phone_has_filtered_itself_is_not_copied_again() {
     assert_eq!(made(&memory), [0.250_244_140_625, 0.5]);
 }
 
+// Row: "After an exact duplicate"
 #[test]
 fn behind_an_exact_duplicate_the_entry_before_is_copied_as_the_reference_does() {
     let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY, 47.0, 500.0));
@@ -73,6 +77,7 @@ fn nothing_new_leaves_the_mark() {
     assert_eq!(memory.run_stage(run, NOW, Outcome::default()), Ok(Outcome::default()));
 }
 
+// Row: "Reads everything at once"
 #[test]
 fn a_back_log_is_cut_at_a_pause_and_loses_nothing() {
     let mut dump = String::from("[");

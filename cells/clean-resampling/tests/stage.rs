@@ -256,6 +256,7 @@ fn a_trip_of_less_than_100_m_joins_the_places_around_it() {
     assert_eq!(place["raw_places"].as_array().expect("a list").len(), 3);
 }
 
+// Row: "A trip that is moved to its place begins 30 s earlier"
 #[test]
 fn a_trip_that_begins_a_little_off_its_place_is_moved_there() {
     let (diary, _) = Diary::new()
@@ -281,6 +282,7 @@ fn a_trip_that_begins_a_little_off_its_place_is_moved_there() {
     assert!((along - number(&section, "distance")).abs() < 1e-6);
 }
 
+// Row: "A last span without readings"
 #[test]
 fn a_span_without_readings_that_led_nowhere_is_time_at_the_place() {
     let near = Diary::new().trip(0.0, &[DRIVE], 0.0).silence(50.0).trip(0.0, &[DRIVE], 0.0).cleaned().0;
@@ -295,6 +297,7 @@ fn a_span_without_readings_that_led_nowhere_is_time_at_the_place() {
     assert_eq!(last.made(UNTRACKED).len(), 0);
 }
 
+// Row: "A stop that a section takes over"
 #[test]
 fn a_stop_of_more_than_150_m_goes_to_the_section_with_an_engine() {
     let (diary, _) = Diary::new().trip(0.0, &[WALK, DRIVE], 300.0).cleaned();
@@ -327,6 +330,7 @@ fn id_of_all(diary: &Diary) -> Value {
     diary.points.iter().map(|point| json!({ "$oid": point })).collect()
 }
 
+// Row: "The only point of a section is stored as a row"
 #[test]
 fn the_only_point_of_a_section_is_kept_as_the_phone_sent_it() {
     let (diary, _) = Diary::new().trip(0.0, &[DRIVE, (1, 0.0, 2), DRIVE], 10.0).cleaned();
@@ -382,6 +386,7 @@ fn nothing_new_writes_nothing_and_keeps_the_mark() {
     assert_eq!(Memory::new().run_stage(run, NOW, Outcome::default()), Ok(Outcome::default()));
 }
 
+// Row: "A back-log is one window"
 #[test]
 fn a_long_back_log_is_cut_into_runs_that_make_the_same() {
     // 8 trips of 33 hours make some 4,000 points each: more than one run takes.
@@ -420,6 +425,7 @@ fn everything_that_is_written_fits_the_schemas_of_the_manifest() {
     }
 }
 
+// Row: "No altitude in the window, or an entry that cannot be read"
 #[test]
 fn an_entry_that_cannot_be_read_costs_its_own_trip_only() {
     let mut diary = Diary::new().trip(0.0, &[DRIVE], 0.0).trip(0.0, &[DRIVE], 0.0);
@@ -435,6 +441,7 @@ fn an_entry_that_cannot_be_read_costs_its_own_trip_only() {
     assert!(said.iter().any(|line| line.starts_with("1 points have no time")), "{said:?}");
 }
 
+// Row: "A trip may begin any time before its first point"
 #[test]
 fn a_trip_that_lasts_a_month_is_none() {
     let slow = Diary { step_s: 300_000.0, ..Diary::new() }.trip(0.0, &[DRIVE], 0.0);

@@ -211,6 +211,8 @@ fn the_next_run_finds_the_place_where_its_first_trip_began() {
     assert_eq!((diary.made().len(), again.processed_through), (2, last.processed_through));
 }
 
+// Row: "A confirmed trip that lacks a member"
+// Row: "Fails when the person has no confirmed place"
 #[test]
 fn a_place_that_is_gone_and_a_mode_that_nobody_knows_leave_the_rest_as_it_is() {
     let mut diary = Diary::new().place(2, Some(200.0), None).trip(11, [77, 2], [100.0, 200.0]).section(
@@ -228,6 +230,7 @@ fn a_place_that_is_gone_and_a_mode_that_nobody_knows_leave_the_rest_as_it_is() {
     assert!(diary.warnings().starts_with("1 trips lack a place"), "{}", diary.warnings());
 }
 
+// Row: "A confirmed trip that lacks a member"
 #[test]
 fn a_trip_that_cannot_be_read_does_not_hold_up_the_others() {
     let mut diary = Diary::two_trips().entry(

@@ -88,6 +88,7 @@ mod tests {
         assert_eq!(thrown_out(&[&start[..], &[(91.0, 9000.0), (291.0, 9001.0)]].concat()), [1, 2]);
     }
 
+    // Row: "The second rule"
     #[test]
     fn in_reach_is_what_a_slow_walk_reaches() {
         let start = [(0.0, 0.0), (30.0, 0.0), (90.0, 0.0), (91.0, 9000.0)];
@@ -102,6 +103,7 @@ mod tests {
     }
 
     proptest! {
+        // Row: "The second rule"
         #[test]
         fn the_first_point_is_always_kept(points in prop::collection::vec((0.0..60.0, 0.0..60_000.0), 1..40)) {
             let points = track(&points);

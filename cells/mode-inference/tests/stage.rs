@@ -91,6 +91,8 @@ fn a_section_is_copied_with_its_mode_and_its_write_time() {
     assert!(prediction.id < inferred.id);
 }
 
+// Row: "Asks a server on the network"
+// Row: "A common route with neither number nor name"
 #[test]
 fn stops_in_the_persons_documents_turn_a_drive_into_a_ride() {
     let tram = |at: [f64; 2]| {

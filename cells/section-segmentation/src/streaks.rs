@@ -101,6 +101,7 @@ mod tests {
         assert_eq!(of(&[]), []);
     }
 
+    // Row: "Flickers at the end"
     #[test]
     fn a_run_that_reaches_the_end_lacks_its_last_change() {
         assert_eq!(of(&[0, 1, 1, 1]), [(1, 2)]);

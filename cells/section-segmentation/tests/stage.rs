@@ -139,6 +139,7 @@ fn seconds(entry: &Value, name: &str) -> f64 {
     entry[name].as_f64().expect("a number") - DAY
 }
 
+// Row: "Fetches the study's configuration"
 #[test]
 fn a_commute_becomes_three_sections_with_stops_between_them() {
     let mut phone = Phone::new().commute();
@@ -200,6 +201,7 @@ fn a_second_run_goes_on_behind_the_last_trip() {
     assert_eq!(phone.made(SECTION).len(), 6);
 }
 
+// Row: "Flickers at the end"
 #[test]
 fn readings_of_the_five_seconds_behind_the_last_trip_are_missing_from_the_next() {
     let mut phone = Phone::new().commute();
@@ -262,6 +264,7 @@ fn the_place_that_the_trip_came_from_counts_and_not_its_first_point() {
     assert_eq!(phone.kinds(), [0; 0]);
 }
 
+// Row: "Fetches the study's configuration"
 #[test]
 fn a_beacon_names_the_vehicle_of_the_section_in_which_it_was_heard() {
     let vehicles = r#"{"vehicle_identities":[{"value":"van","bluetooth_major_minor":["dfc0:fff0"]}]}"#;
@@ -274,6 +277,8 @@ fn a_beacon_names_the_vehicle_of_the_section_in_which_it_was_heard() {
     assert_eq!(modes, [Value::Null, van, Value::Null]);
 }
 
+// Row: "A trip whose points are gone, or that cannot be read"
+// Row: "A motion of an unknown kind"
 #[test]
 fn a_bad_entry_costs_its_own_trip_at_most() {
     let mut phone = Phone::new()
@@ -290,6 +295,7 @@ fn a_bad_entry_costs_its_own_trip_at_most() {
     }
 }
 
+// Row: "A trip whose points are gone, or that cannot be read"
 #[test]
 fn a_trip_whose_points_are_gone_has_no_sections() {
     let trip = Phone::new().commute();

@@ -139,6 +139,7 @@ mod tests {
         assert_eq!((labels.get("mode_confirm"), labels.get("replaced_mode")), (Some("bike"), None));
     }
 
+    // Row: "A label that is a number, a truth value or a list"
     #[test]
     fn a_form_among_labels_makes_it_a_form() {
         assert_eq!(given("{}"), Given::Nothing);

@@ -99,6 +99,7 @@ impl World {
     }
 }
 
+// Row: "Every member of a changed trip"
 #[test]
 fn a_label_reaches_its_trip_and_the_composite_trip_that_shows_it() {
     let world =
@@ -113,6 +114,7 @@ fn a_label_reaches_its_trip_and_the_composite_trip_that_shows_it() {
     assert_eq!(world.last.processed_through, Some(1e9 + 2.0));
 }
 
+// Row: "Only the composite trip that"
 #[test]
 fn a_form_about_a_place_reaches_it_and_the_composite_trip_that_ends_there_only() {
     let world = World::new(3)
@@ -189,6 +191,7 @@ fn an_input_that_ends_late_belongs_to_the_trip_if_the_place_behind_it_covers_it(
     assert_eq!(open.data(id(1, 2))["user_input"], json!({"mode_confirm": "bus"}));
 }
 
+// Row: "Candidates begin within a day"
 #[test]
 fn of_several_trips_the_one_that_was_made_last_gets_the_label() {
     let twin = |number, write_ts| {
@@ -202,6 +205,7 @@ fn of_several_trips_the_one_that_was_made_last_gets_the_label() {
     assert_eq!(labelled, [false, true, false]);
 }
 
+// Row: "Candidates begin within a day"
 #[test]
 fn a_trip_longer_than_a_day_gets_no_label_from_its_later_part() {
     let data = json!({"start_ts": DAY, "end_ts": DAY + 3.0 * 86_400.0, "duration": 3.0 * 86_400.0, "user_input": {}, "additions": []});
@@ -215,6 +219,7 @@ fn a_trip_longer_than_a_day_gets_no_label_from_its_later_part() {
     assert!(!labelled(DAY + 86_401.0));
 }
 
+// Row: "A late input on a stay without a duration"
 #[test]
 fn what_cannot_be_read_or_changed_is_passed_over_and_told() {
     let odd = json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": 7});
@@ -262,6 +267,7 @@ fn a_state_that_does_not_go_with_its_mark_is_ignored() {
 }
 
 proptest! {
+    // Row: "An addition is appended again"
     #[test]
     fn running_again_over_the_same_window_changes_nothing(
         inputs in prop::collection::vec((0_usize..7, 0_usize..4, 0_u32..4_000, any::<bool>(), 0_u8..3), 0..20)

@@ -172,6 +172,7 @@ fn the_timeline_is_a_collection_for_each_trip() {
     assert_eq!(trips[0]["properties"]["feature_type"], "trip");
 }
 
+// Row: "The timeline shows incidents"
 #[test]
 fn what_its_owner_reports_on_the_way_stands_with_the_trip() {
     let stress = |ts: f64| json!({"ts": DAY + ts, "loc": point(8.2, 47.2), "stress": 80});

@@ -158,6 +158,7 @@ mod tests {
         after(events).due(&RHYTHM)
     }
 
+    // Row: "Runs on a schedule"
     #[test]
     fn a_run_waits_for_a_pause_but_not_for_ever() {
         use Event::Arrived;
@@ -185,6 +186,7 @@ mod tests {
         assert_eq!(agenda, Agenda::default());
     }
 
+    // Row: "Runs on a schedule"
     #[test]
     fn a_run_comes_back_to_what_it_had_to_leave() {
         use Event::{Began, Ended};

@@ -111,6 +111,7 @@ mod tests {
         assert_eq!(concerned(PLAN, &[]), Concerned::Nobody);
     }
 
+    // Row: "Entries that are imported behind the mark"
     #[test]
     fn an_entry_is_late_when_it_is_behind_the_mark_by_more_than_the_fuzz() {
         let everything = Concerned::Everything { stage: "TRIPS".to_owned() };

@@ -123,6 +123,7 @@ impl Plan {
 mod tests {
     use super::*;
 
+    // Row: "Off by default; on, it copies"
     #[test]
     fn the_standard_plan_filters_only_when_asked() {
         let enabled =
@@ -151,6 +152,7 @@ mod tests {
         assert_eq!((plan.rewind(), plan.stages()[0].late), (Some("back"), None));
     }
 
+    // Row: "Two stages share the number 15"
     #[test]
     fn two_stages_of_one_name_are_refused() {
         let twice = format!("{STANDARD}\n[[stage]]\nname = \"USERCACHE\"\ncell = \"x\"");

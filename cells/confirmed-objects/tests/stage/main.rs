@@ -64,6 +64,7 @@ fn labels_stand_with_their_trips_and_forms_with_their_whole_entries() {
     assert_eq!(additions.as_array().map(Vec::len), Some(1));
 }
 
+// Row: "A new entry takes inputs of every kind"
 #[test]
 fn the_first_place_takes_every_label_of_the_time_before() {
     let world = World::new()
@@ -88,6 +89,7 @@ fn a_form_that_ends_after_the_trip_belongs_to_it_if_the_place_behind_it_lasts_lo
     assert_eq!(late(leaves(1) + 1.0), json!({}));
 }
 
+// Row: "A place that a run left open gets exit"
 #[test]
 fn the_next_run_goes_on_from_the_open_place_and_leaves_the_duration_out() {
     let world = World::new().with_trips(1, &[]).run().with_composite(0).with_trips(1, &[]);
@@ -107,6 +109,7 @@ fn the_next_run_goes_on_from_the_open_place_and_leaves_the_duration_out() {
     assert_eq!(shown["locations"], json!([1]));
 }
 
+// Row: "A place that a run left open gets exit"
 #[test]
 fn a_place_that_was_opened_again_is_made_anew() {
     let mut world = World::new().with_trips(1, &[]).run().with_trips(1, &[]);
@@ -134,6 +137,7 @@ fn running_again_without_anything_new_changes_nothing() {
     assert_linked(&world);
 }
 
+// Row: "A place that a run left open gets exit"
 #[test]
 fn a_long_window_is_done_in_parts_that_join_without_a_seam() {
     let count = 2_500;
@@ -150,6 +154,7 @@ fn a_long_window_is_done_in_parts_that_join_without_a_seam() {
     assert!(places[1..count].iter().all(|place| place.get("duration").is_some()));
 }
 
+// Row: "A trip whose end place is gone"
 #[test]
 fn a_trip_to_a_place_that_is_not_there_is_left_out_and_told() {
     let mut world = World::new().with_trips(2, &[]);
@@ -165,6 +170,7 @@ fn a_trip_to_a_place_that_is_not_there_is_left_out_and_told() {
     assert_eq!(world.warnings(), ["1 trips end at a place that is not there: left out"]);
 }
 
+// Row: "Several places without trips"
 #[test]
 fn places_without_trips_keep_the_window() {
     let entered = |number: usize| {

@@ -82,6 +82,7 @@ fn a_gap_sampled_by_time_stays_between_its_sections() {
     assert_eq!([parts[0].last, parts[1].first].map(|row| travel.ts[row]), [500.0, 540.0]);
 }
 
+// Row: "A trip whose `source` is not one"
 #[test]
 fn a_trip_from_another_cell_is_taken_for_one_sampled_by_time() {
     assert_eq!(Method::of_trip("DwellSegmentationDistFilter"), Method::Distance);
