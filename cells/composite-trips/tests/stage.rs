@@ -243,6 +243,19 @@ fn a_trip_that_cannot_be_read_does_not_hold_up_the_others() {
     assert!(diary.warnings().contains("1 confirmed trips cannot be read"));
 }
 
+// Row: "Confirmed trips without `additions`"
+#[test]
+fn a_trip_of_an_older_form_is_copied_as_it_is() {
+    let data = json!({
+        "start_ts": DAY + 310.0, "end_ts": DAY + 390.0, "start_place": id(2), "end_place": id(3),
+        "cleaned_trip": id(1013), "user_input": {}, "trip_addition": [1],
+    });
+    let mut diary = Diary::two_trips().entry(13, "analysis/confirmed_trip", data);
+    diary.run(Outcome::default());
+    let trip = diary.made().into_iter().find(|trip| trip["confirmed_trip"] == id(13)).expect("made");
+    assert_eq!((trip.get("additions"), &trip["trip_addition"]), (None, &json!([1])));
+}
+
 #[test]
 fn trips_that_overlap_have_all_that_is_theirs() {
     let mut diary = Diary::two_trips().trip(13, [1, 3], [90.0, 500.0]).trip(14, [1, 2], [340.0, 450.0]);

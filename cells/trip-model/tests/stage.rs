@@ -278,7 +278,7 @@ fn of_many_trips_the_oldest_are_left_out_and_documents_stay_within_their_size() 
 
 // Row: "In all of these, an entry that cannot be read"
 #[test]
-fn a_trip_that_cannot_be_read_is_told_and_passed_over() {
+fn a_trip_that_cannot_be_read_is_passed_over() {
     let mut person = commuter(14);
     let metadata = json!({"key": TRIP, "platform": "server", "write_ts": BEGIN + 14.0 * DAY}).to_string();
     let bad = json!({"start_ts": BEGIN + 14.0 * DAY, "end_ts": BEGIN + 14.0 * DAY + 600.0, "user_input": labels(Some("bike"))});
@@ -286,8 +286,6 @@ fn a_trip_that_cannot_be_read_is_told_and_passed_over() {
         std::mem::take(&mut person.memory).with_entry(Area::Timeseries, &metadata, &bad.to_string());
     person.runs(15.0);
     assert_eq!(person.called(0).map(|(trips, _)| trips), Some(14));
-    let told = person.memory.log_lines();
-    assert!(told.iter().any(|(_, text)| text.contains("1 trips")), "{told:?}");
 }
 
 #[derive(Debug, Clone)]
