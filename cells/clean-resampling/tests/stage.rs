@@ -396,8 +396,16 @@ fn nothing_new_writes_nothing_and_keeps_the_mark() {
 fn a_long_back_log_is_cut_into_runs_that_make_the_same() {
     // 8 trips of 33 hours make some 4,000 points each: more than one run takes.
     let long = |diary: Diary| diary.trip(0.0, &[(6001, 20.0, 0)], 0.0);
-    let diary = (0..6).fold(Diary::new(), |diary, _| long(diary));
-    let (diary, outcome) = diary.cleaned();
+    let mut diary = (0..6).fold(Diary::new(), |diary, _| long(diary));
+    diary.raw_place(None, (0.0, 0.0));
+    let mut runs = 0;
+    let counted = |memory: &mut Memory, window: &cells_sdk::Run| {
+        runs += 1;
+        run(memory, window)
+    };
+    let outcome =
+        diary.memory.run_stage(counted, diary.ts + 100.0, Outcome::default()).expect("the stage works");
+    assert_eq!(runs, 2, "36,006 points");
     assert_linked(&diary);
     assert_eq!(diary.made(TRIP).len(), 6);
     assert_eq!(outcome.processed_through, Some(diary.ts));

@@ -193,6 +193,7 @@ fn where_nobody_has_inferred_modes_the_sensed_ones_are_shown() {
     assert_eq!(modes, ["WALKING", "IN_VEHICLE", "BUS"].map(|mode| Some(mode.to_owned())));
 }
 
+// Row: "Fails when the person has no confirmed place"
 #[test]
 fn the_next_run_finds_the_place_where_its_first_trip_began() {
     let mut diary = Diary::new()
@@ -313,6 +314,7 @@ fn everything_that_is_written_fits_the_schema_of_the_manifest() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    // Row: "Fails when the person has no confirmed place"
     #[test]
     fn each_trip_that_can_be_read_is_made_once_whatever_stands_around_it(
         trips in prop::collection::vec((0..40_u32, 0..40_u32, 0..8_u32, 0..8_u32, any::<bool>()), 0..12),

@@ -196,6 +196,7 @@ fn a_chain_that_lost_its_open_place_goes_on_from_the_confirmed_trip() {
 }
 
 // Row: "Trips that begin less than 5 s after the mark"
+// Row: "The next window starts at the last result's time"
 #[test]
 fn a_trip_that_begins_within_the_5_s_behind_the_mark_is_never_confirmed() {
     let confirmed = |seconds: f64| {
