@@ -1,4 +1,4 @@
-//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `bench`, `fuzz`.
+//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `bench`, `fuzz`, `rows`.
 //!
 //! * Each does its own set-up, says in one line what it does and how long it took, and fails with a remedy.
 //! * What it makes stands under cargo's target folder; nothing else is written.
@@ -12,6 +12,7 @@ mod demo;
 mod fuzz;
 mod manifest;
 mod native;
+mod pages;
 mod step;
 mod totals;
 mod trouble;
@@ -61,6 +62,12 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Lists rows of docs/reference-differences.md without a test, and comments in tests that name no row
+    Rows {
+        /// Also lists every row with its tests
+        #[arg(long)]
+        tests: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -70,6 +77,7 @@ fn main() -> ExitCode {
         Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace)),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Bench { rest } => bench::run(&rest),
+        Verb::Rows { tests } => pages::differences::print(tests),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -27,6 +27,9 @@ pub(crate) enum Trouble {
     /// A component and its manifest that disagree.
     #[error("cell {cell}: {why}")]
     Contract { cell: String, why: String },
+    /// A page that the tests do not agree with; what is wrong stands above.
+    #[error("{page} and the tests do not agree in {faults} places")]
+    Page { page: &'static str, faults: usize },
     /// No compiler for the guests' target.
     #[error("the target wasm32-unknown-unknown is missing and could not be added")]
     NoWasmTarget,
@@ -67,6 +70,9 @@ impl Trouble {
             Self::Contract { .. } => {
                 "make the manifest say what the code does, or the code do what it says".to_owned()
             }
+            Self::Page { .. } => "write the test, and above it `// Row: \"the beginning of the row\"`; \
+                 a comment that names no row quotes what the row says now"
+                .to_owned(),
             Self::NoWasmTarget => {
                 "run `rustup target add wasm32-unknown-unknown` where rustup can reach its server; \
                  where it cannot, xtask/README.md says how to build without it"

@@ -24,6 +24,7 @@ fn made(memory: &Memory) -> Vec<f64> {
     memory.of_key(FILTERED).iter().map(|entry| entry.time(TimeField::DataTs) - DAY).collect()
 }
 
+// Row: "Off by default; on, it copies"
 #[test]
 fn only_fixes_accurate_to_under_200_m_are_copied_and_byte_for_byte() {
     let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY, 47.0, 199.0));
@@ -37,6 +38,7 @@ fn only_fixes_accurate_to_under_200_m_are_copied_and_byte_for_byte() {
     assert_eq!(copy.time(TimeField::WriteTs), DAY + 1.0);
 }
 
+// Row: "Off by default; on, it copies"
 #[test]
 fn a_fix_that_does_not_say_how_accurate_it_is_is_copied_once() {
     let mut memory = Memory::new();
@@ -60,6 +62,7 @@ fn a_fix_that_was_written_down_twice_is_copied_once() {
     assert_eq!(made(&memory), [0.0, 0.0]);
 }
 
+// Row: "Off by default; on, it copies"
 #[test]
 fn a_fix_that_the_phone_has_filtered_itself_is_not_copied_again() {
     let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY + 0.25, 47.0, 10.0));
@@ -69,6 +72,7 @@ fn a_fix_that_the_phone_has_filtered_itself_is_not_copied_again() {
     assert_eq!(made(&memory), [0.250_244_140_625, 0.5]);
 }
 
+// Row: "After an exact duplicate"
 #[test]
 fn behind_an_exact_duplicate_the_entry_before_is_copied_as_the_reference_does() {
     let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY, 47.0, 500.0));
@@ -84,14 +88,15 @@ fn nothing_new_leaves_the_mark() {
     assert_eq!(memory.run_stage(run, NOW, Outcome::default()), Ok(Outcome::default()));
 }
 
+// Row: "Reads everything at once"
 #[test]
 fn a_back_log_is_cut_at_a_pause_and_loses_nothing() {
     let mut dump = String::from("[");
     for row in 0..40_100_u32 {
         let pause = if row >= 40_050 { 60.0 } else { 0.0 };
         let ts = DAY + f64::from(row) * 2.0 + pause;
-        // The last one repeats the first, which an earlier run has copied.
-        let data = if row == 40_099 { fix(DAY, 47.0, 10.0) } else { fix(ts, 47.0, 10.0) };
+        // The last one has the millisecond of the first, which an earlier run has copied, and another place.
+        let data = if row == 40_099 { fix(DAY, 47.5, 10.0) } else { fix(ts, 47.0, 10.0) };
         let metadata = format!(r#"{{"key":"{LOCATION}","write_ts":{ts}}}"#);
         dump += &format!(r#"{{"_id":{{"$oid":"{:024x}"}},"metadata":{metadata},"data":{data}}},"#, row + 1);
     }

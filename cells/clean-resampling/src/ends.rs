@@ -183,6 +183,7 @@ mod tests {
         assert!(track.labels.is_some());
     }
 
+    // Row: "A place of no duration after a trip"
     #[test]
     fn nobody_leaves_a_place_before_arriving_there() {
         // 500 s before the first point would be 400 s before the arrival: half of a short stay, 3 minutes of a long one.
@@ -194,6 +195,7 @@ mod tests {
         assert_eq!(near(900.0, 0.0), 900.0);
     }
 
+    // Row: "A way to a place far longer than a slow track"
     #[test]
     fn a_long_way_at_a_speed_just_over_the_plausible_is_covered_at_a_metre_a_second() {
         let mut walk = track(&[at(1000.0, 0.0), at(1010.0, 18.0), at(1020.0, 36.0), at(1030.0, 54.0)]);
@@ -215,6 +217,7 @@ mod tests {
         assert_eq!(once.samples[0].ts.round(), 900.0);
     }
 
+    // Row: "A trip may begin any time before its first point"
     #[test]
     fn a_start_more_than_a_week_before_the_track_is_none() {
         let mut slow = track(&[at(1e6, 0.0), at(1e6 + 1e4, 10.0), at(1e6 + 2e4, 20.0)]);
@@ -231,6 +234,7 @@ mod tests {
         assert!(!track(&walk).begin_at(&place(-30.0, Some(900.0), 100.0), MotionType::Walking, 1000.0));
     }
 
+    // Row: "Speeds are joined to points"
     #[test]
     fn speeds_keep_their_numbers_where_points_were_deleted() {
         let joined = |labels: &[usize], speeds: &[f64]| {

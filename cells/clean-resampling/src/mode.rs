@@ -66,6 +66,7 @@ mod tests {
         assert_eq!(overridden(MotionType::Bicycling, 99_000.0, 15_000.0, &[6.0]), None);
     }
 
+    // Row: "A stop without a duration, or a section of"
     #[test]
     fn nothing_is_said_about_a_section_without_length_or_duration() {
         assert_eq!(overridden(MotionType::OnFoot, 0.0, 10.0, &[0.0]), None);

@@ -101,6 +101,7 @@ mod tests {
         assert!(written(data, Modes::Sensed).0.ends_with(r#""sensed_mode_str":"STILL"}}"#));
     }
 
+    // Row: "A confirmed trip that lacks a member"
     #[test]
     fn a_mode_that_nobody_knows_is_unknown() {
         for data in ["{}", r#"{"sensed_mode":6}"#, r#"{"sensed_mode":"x"}"#] {

@@ -213,12 +213,14 @@ mod tests {
         assert_eq!(read(&sections.of(Some(trip(2))).inferred)["count"], json!({"BICYCLING": 1}));
     }
 
+    // Row: "A mode number without a name"
     #[test]
     fn a_beacon_names_the_mode_of_its_vehicle() {
         let memory = section(Memory::new(), INFERRED, 1, 5, 3.0, json!({"baseMode": "E_CAR", "kgCo2": 1}));
-        let mut memory = section(memory, INFERRED, 1, 5, 4.0, Value::Null);
+        let memory = section(memory, INFERRED, 1, 5, 4.0, Value::Null);
+        let mut memory = section(memory, INFERRED, 1, 5, 5.0, json!({"kgCo2": 1}));
         let sections = Sections::read(&mut memory, 0.0, 9.0).expect("readable");
-        let want = json!({"E_CAR": 3.0, "UNKNOWN": 4.0});
+        let want = json!({"E_CAR": 3.0, "UNKNOWN": 9.0});
         assert_eq!(read(&sections.of(Some(trip(1))).ble)["distance"], want);
     }
 
@@ -231,6 +233,8 @@ mod tests {
         assert_eq!(sections.of(None), want);
     }
 
+    // Row: "A trip whose end place is gone"
+    // Row: "A mode number without a name"
     #[test]
     fn an_unknown_number_and_an_unreadable_section_stop_nothing() {
         let memory = section(Memory::new(), CLEANED, 1, 6, 3.0, Value::Null);
@@ -244,6 +248,7 @@ mod tests {
         assert_eq!(read(&sections.of(Some(trip(1))).cleaned)["count"], json!({"UNKNOWN": 1}));
     }
 
+    // Row: "Grouped sums carry their rounding error"
     #[test]
     fn what_rounding_loses_is_carried_along() {
         let mut sum = Compensated::default();

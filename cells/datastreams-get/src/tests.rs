@@ -49,6 +49,7 @@ fn some() -> Memory {
     memory
 }
 
+// Row: "Raw entries first"
 #[test]
 fn raw_entries_come_first_then_those_of_stages_then_what_waits_each_by_time() {
     let want = [
@@ -68,6 +69,9 @@ fn raw_entries_come_first_then_those_of_stages_then_what_waits_each_by_time() {
     assert_eq!(found(&mut more, &json!({})).len(), 7);
 }
 
+// Row: "Both bounds are closed"
+// Row: "An empty `key_list`"
+// Row: "An unknown key: 500"
 #[test]
 fn keys_and_times_bound_the_answer_and_unknown_keys_answer_nothing() {
     let ask = |request: Value| found(&mut some(), &request);
@@ -87,6 +91,7 @@ fn keys_and_times_bound_the_answer_and_unknown_keys_answer_nothing() {
     assert_eq!(ask(json!({"key_time": "data.end_ts"})), [""; 0]);
 }
 
+// Row: "Components of local dates"
 #[test]
 fn parts_of_a_local_date_are_bounded_each_by_itself_and_wrap_around() {
     let ask =
@@ -108,6 +113,7 @@ fn parts_of_a_local_date_are_bounded_each_by_itself_and_wrap_around() {
     assert_eq!(found(&mut some(), &data), [""; 0]);
 }
 
+// Row: "With a list of keys, the condition on types"
 #[test]
 fn documents_in_the_usercache_are_for_phones() {
     let document = r#"{"key":"a/b","type":"document","write_ts":1}"#;
@@ -115,6 +121,7 @@ fn documents_in_the_usercache_are_for_phones() {
     assert_eq!(found(&mut memory, &json!({"key_list": ["a/b"]})), [""; 0]);
 }
 
+// Row: "`trunc_method` `first` truncates"
 #[test]
 fn of_too_many_entries_the_method_says_which() {
     let ask =
@@ -130,6 +137,8 @@ fn of_too_many_entries_the_method_says_which() {
     assert_eq!(found(&mut some(), &json!({"max_entries": 1})), all[5..]);
 }
 
+// Row: "`trunc_method` `first` truncates"
+// Row: "`max_entries` that is no integer"
 #[test]
 fn what_means_nothing_is_refused_with_a_reason() {
     for (request, code) in [

@@ -89,6 +89,7 @@ fn a_trip_is_worked_on_once_and_nothing_new_leaves_the_mark() {
     assert_eq!(memory.of_key("analysis/expected_trip").len(), 1);
 }
 
+// Row: "In all of these, an entry that cannot be read"
 #[test]
 fn a_trip_that_cannot_be_read_is_told_and_passed_over() {
     let bad = r#"{"end_ts":1714636700,"inferred_labels":"none"}"#.to_owned();
@@ -99,6 +100,7 @@ fn a_trip_that_cannot_be_read_is_told_and_passed_over() {
     assert!(memory.log_lines()[0].1.contains("1 trips cannot be read"));
 }
 
+// Row: "An unknown zone, or a trip that matches no rule"
 #[test]
 fn a_zone_that_nobody_knows_stops_no_trip() {
     let odd = trip(RELAXED - 600.0, RELAXED, json!([])).replace("Europe/Zurich", "Moon/Tycho");

@@ -103,6 +103,7 @@ mod tests {
     const FIRST_LOTS: [f64; 4] =
         [0.03339202119520168, 0.8344344079568791, 0.11520095648922934, 0.8373133417997021];
 
+    // Row: "Points are made up in an iPhone's silences"
     #[test]
     fn the_lots_are_those_of_numpy() {
         let mut lots = Lots::behind(0);

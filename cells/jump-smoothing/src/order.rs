@@ -122,12 +122,14 @@ mod tests {
         assert_eq!(rising(&[]), [0; 0]);
     }
 
+    // Row: "Filled sections are sorted with an unstable sort"
     #[test]
     fn more_equal_times_change_places_as_in_numpy() {
         let order = [0, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 18, 19];
         assert_eq!(rising(&[5.0; 20]), order);
     }
 
+    // Row: "Filled sections are sorted with an unstable sort"
     #[test]
     fn times_laid_out_against_the_sort_come_in_the_order_of_numpy() {
         // Up and down again: parts stay large, so that heapsort takes over.

@@ -100,6 +100,7 @@ fn every_section_gets_a_smoothing_that_names_the_points_to_leave_out() {
     assert_eq!(write_ts, [NOW, NOW + 1e-6]);
 }
 
+// Row: "A section whose pieces do not fit"
 #[test]
 fn a_section_that_does_not_fit_the_rule_gets_none_and_its_owner_reads_why() {
     // There and on in small steps.
@@ -135,6 +136,7 @@ fn day(phone: Phone) -> Phone {
     silent(silent(phone)).section()
 }
 
+// Row: "Points are made up in an iPhone's silences"
 #[test]
 fn the_lots_go_on_from_run_to_run() {
     let mut at_once = day(day(Phone::iphone()));
@@ -147,6 +149,7 @@ fn the_lots_go_on_from_run_to_run() {
     assert_eq!(in_two.thrown_out(), at_once.thrown_out());
 }
 
+// Row: "Points are made up in an iPhone's silences"
 #[test]
 fn a_run_that_is_taken_back_draws_what_it_drew_before() {
     let mut phone = day(Phone::iphone());
@@ -184,6 +187,7 @@ fn a_section_of_two_kinds_of_phones_is_taken_as_sampled_by_time() {
     assert!(!phone.run(Outcome::default()).state.is_empty());
 }
 
+// Row: "No point in the window, no `filter`"
 #[test]
 fn a_section_whose_points_are_gone_gets_a_smoothing_that_throws_out_none() {
     let mut phone = Phone::android().section();
@@ -191,6 +195,27 @@ fn a_section_whose_points_are_gone_gets_a_smoothing_that_throws_out_none() {
     assert_eq!(phone.thrown_out(), [0]);
 }
 
+// Row: "No point in the window, no `filter`"
+#[test]
+fn where_no_point_says_how_it_was_sampled_none_is_made_up() {
+    let silent = |phone: Phone| phone.step(0.0, 0.0).step(300.0, 10.0).section();
+    assert!(!silent(Phone::iphone()).run(Outcome::default()).state.is_empty());
+    let mut phone = silent(Phone { filter: Value::Null, ..Phone::iphone() });
+    assert_eq!(phone.run(Outcome::default()).state, Vec::<u8>::new());
+    assert_eq!(phone.thrown_out(), [0]);
+}
+
+// Row: "A section whose `start_ts` cannot be read"
+#[test]
+fn a_point_without_a_place_is_passed_over() {
+    let phone = Phone::android().walk(10).jump().walk(5);
+    let ts = phone.ts + 15.0;
+    let mut phone = phone.entry(LOCATION, ts, &json!({"ts": ts, "filter": "time"})).walk(5).section();
+    phone.run(Outcome::default());
+    assert_eq!(phone.thrown_out(), [3]);
+}
+
+// Row: "Points are read from the mark of the last run on"
 #[test]
 fn a_point_before_the_mark_is_missing_from_a_section_behind_it() {
     let mut phone = Phone::android().walk(20).section();
@@ -202,6 +227,7 @@ fn a_point_before_the_mark_is_missing_from_a_section_behind_it() {
     assert_eq!(phone.thrown_out(), [0, 0]);
 }
 
+// Row: "A section whose `start_ts` cannot be read"
 #[test]
 fn a_section_that_cannot_be_read_is_passed_over() {
     let phone = Phone::android().walk(20);

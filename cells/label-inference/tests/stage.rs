@@ -134,6 +134,7 @@ fn a_model_that_cannot_be_read_is_told_and_counts_as_none() {
     assert!(matches!(memory.log_lines(), [(Level::Warn, text)] if text.starts_with("no labels are guessed")));
 }
 
+// Row: "In all of these, an entry that cannot be read"
 #[test]
 fn a_trip_that_cannot_be_read_is_told_and_passed_over() {
     let metadata = r#"{"key":"analysis/cleaned_trip","write_ts":1}"#;

@@ -152,6 +152,7 @@ mod tests {
         by_ts
     }
 
+    // Row: "Rows for analysis drop exact duplicates"
     #[test]
     fn a_reading_that_repeats_another_in_every_number_is_dropped() {
         let same = r#""altitude":10,"floor":0"#;
@@ -166,6 +167,7 @@ mod tests {
         assert_eq!(kept(&[(7.0, r#""altitude":10"#), (7.0, r#""altitude":11"#)]), [1, 2]);
     }
 
+    // Row: "Rows for analysis drop exact duplicates"
     #[test]
     fn the_same_fix_written_down_at_another_moment_stays() {
         assert_eq!(kept(&[(7.0, r#""altitude":10"#), (7.5, r#""altitude":10"#)]), [1, 2]);

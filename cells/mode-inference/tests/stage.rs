@@ -91,6 +91,8 @@ fn a_section_is_copied_with_its_mode_and_its_write_time() {
     assert!(prediction.id < inferred.id);
 }
 
+// Row: "Asks a server on the network"
+// Row: "A common route with neither number nor name"
 #[test]
 fn stops_in_the_persons_documents_turn_a_drive_into_a_ride() {
     let tram = |at: [f64; 2]| {
@@ -103,6 +105,25 @@ fn stops_in_the_persons_documents_turn_a_drive_into_a_ride() {
     run(&mut memory);
     assert_eq!(modes(&memory), [json!(8), json!(2)], "a tram, and a bicycle for whom stops do not matter");
     assert!(memory.log_lines().is_empty());
+}
+
+// Row: "A single kind of route that no mode stands for"
+#[test]
+fn a_ride_of_a_kind_that_no_mode_stands_for_is_unknown_and_says_so() {
+    let ferry = |at: [f64; 2]| {
+        json!({"routes": [{"id": "f1", "kind": "ferry"}], "stops": [{"at": at, "routes": [0]}]}).to_string()
+    };
+    let mut memory = memory_with(&[section(NOW - 900.0, IN_VEHICLE, 3), section(NOW - 800.0, ON_FOOT, 3)])
+        .with_document("transit/index", r#"{"version":1,"tile_deg":0.05}"#)
+        .with_document("transit/stops/940_160", ferry([8.0101, 47.0099]))
+        .with_document("transit/stops/941_161", ferry([8.06, 47.061]));
+    assert_eq!(run(&mut memory).processed_through, Some(NOW - 800.0));
+    assert_eq!(modes(&memory), [json!(0), json!(2)]);
+    assert!(
+        memory.log_lines()[0].1.starts_with("1 sections have an unknown mode"),
+        "{:?}",
+        memory.log_lines()
+    );
 }
 
 #[test]

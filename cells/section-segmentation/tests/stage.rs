@@ -1,7 +1,7 @@
 //! Whole runs of the stage, on made-up trips.
 
 use cells_sdk::testing::Memory;
-use cells_sdk::{Area, Outcome, TimeField};
+use cells_sdk::{Area, Outcome, TimeField, WriteEntries as _};
 use cells_section_segmentation::run;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -139,6 +139,7 @@ fn seconds(entry: &Value, name: &str) -> f64 {
     entry[name].as_f64().expect("a number") - DAY
 }
 
+// Row: "Fetches the study's configuration"
 #[test]
 fn a_commute_becomes_three_sections_with_stops_between_them() {
     let mut phone = Phone::new().commute();
@@ -200,6 +201,7 @@ fn a_second_run_goes_on_behind_the_last_trip() {
     assert_eq!(phone.made(SECTION).len(), 6);
 }
 
+// Row: "Flickers at the end"
 #[test]
 fn readings_of_the_five_seconds_behind_the_last_trip_are_missing_from_the_next() {
     let mut phone = Phone::new().commute();
@@ -262,6 +264,7 @@ fn the_place_that_the_trip_came_from_counts_and_not_its_first_point() {
     assert_eq!(phone.kinds(), [0; 0]);
 }
 
+// Row: "Fetches the study's configuration"
 #[test]
 fn a_beacon_names_the_vehicle_of_the_section_in_which_it_was_heard() {
     let vehicles = r#"{"vehicle_identities":[{"value":"van","bluetooth_major_minor":["dfc0:fff0"]}]}"#;
@@ -274,6 +277,8 @@ fn a_beacon_names_the_vehicle_of_the_section_in_which_it_was_heard() {
     assert_eq!(modes, [Value::Null, van, Value::Null]);
 }
 
+// Row: "A trip whose points are gone, or that cannot be read"
+// Row: "A motion of an unknown kind"
 #[test]
 fn a_bad_entry_costs_its_own_trip_at_most() {
     let mut phone = Phone::new()
@@ -290,6 +295,33 @@ fn a_bad_entry_costs_its_own_trip_at_most() {
     }
 }
 
+// Row: "A motion of an unknown kind"
+#[test]
+fn a_flight_which_no_phone_senses_is_passed_over_without_a_word() {
+    const AIR_OR_HSR: u8 = 11;
+    let mut phone = Phone::new().commute();
+    let mut with = (0..20).fold(Phone::new().commute(), |phone, minute| {
+        phone.senses(AIR_OR_HSR, f64::from(minute) * 60.0 + 5.0)
+    });
+    assert_eq!(with.kinds(), phone.kinds());
+    assert_eq!(with.warnings(), "");
+}
+
+// Row: "A missing start place"
+#[test]
+fn without_its_start_place_a_trip_leads_away_from_its_own_first_point() {
+    let kinds = |metres: f64| {
+        let mut phone = Phone::new().trip(|phone| phone.goes(STILL, 100, metres / 100.0));
+        let place = phone.memory.of_key("segmentation/raw_place")[0].id;
+        phone.memory.delete(&[place]).expect("known");
+        phone.memory.commit();
+        phone.kinds()
+    };
+    assert_eq!(kinds(110.0), [4]);
+    assert_eq!(kinds(90.0), [0; 0]);
+}
+
+// Row: "A trip whose points are gone, or that cannot be read"
 #[test]
 fn a_trip_whose_points_are_gone_has_no_sections() {
     let trip = Phone::new().commute();

@@ -33,6 +33,7 @@ mod tests {
         bins(&norths_m.iter().map(|north_m| trip(*north_m)).collect::<Vec<_>>())
     }
 
+    // Row: "A trip joins a bin only if like all its members"
     #[test]
     fn a_trip_joins_a_bin_only_if_it_is_like_all_of_its_members() {
         assert_eq!(bins_of(&[0.0, 400.0, 800.0]), [vec![0, 1], vec![2]]);

@@ -187,6 +187,7 @@ mod tests {
         TripModel::build(&trips, 7.5)
     }
 
+    // Row: "A trip joins a bin only if like all its members"
     #[test]
     fn a_trip_falls_into_the_first_bin_with_any_trip_like_it() {
         let model = model(&[(0.0, "bike"), (400.0, "bike"), (900.0, "walk")]);

@@ -127,12 +127,14 @@ mod tests {
         assert_eq!(shares_of(&never_both), []);
     }
 
+    // Row: "A label that is a number, a truth value or a list"
     #[test]
     fn forms_do_not_count() {
         assert_eq!(shares_of(&[Given::Form, given(&[("mode_confirm", "walk")])]), [set(&["walk"], 1.0)]);
         assert_eq!(shares_of(&[Given::Form]), []);
     }
 
+    // Row: "`same_mode` where no trip of the bin"
     #[test]
     fn the_same_mode_as_replaced_mode_is_the_mode() {
         let trips = [given(&[("replaced_mode", "same_mode"), ("mode_confirm", "bike")])];

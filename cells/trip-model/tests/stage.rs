@@ -141,6 +141,7 @@ fn fourteen_labelled_trips_make_a_first_model() {
     assert_eq!(person.called(0), Some((14, vec![share("bike", 10.0 / 14.0), share("walk", 4.0 / 14.0)])));
 }
 
+// Row: "Keeps up to three models"
 #[test]
 fn a_label_given_or_changed_months_later_is_noticed() {
     let mut person = commuter(20);
@@ -180,6 +181,7 @@ fn trips_that_are_made_anew_are_noticed_by_the_newest() {
     assert_eq!(person.called(0).map(|(trips, _)| trips), Some(15));
 }
 
+// Row: "Each training adds all trips again"
 #[test]
 fn running_again_makes_the_model_no_surer_and_writes_nothing() {
     let mut person = commuter(20);
@@ -196,6 +198,7 @@ fn running_again_makes_the_model_no_surer_and_writes_nothing() {
     assert_eq!(person.documents(), before);
 }
 
+// Row: "The stage's mark is the end of the last labelled trip"
 #[test]
 fn the_mark_is_the_end_of_the_newest_trip() {
     let mut person = commuter(3);
@@ -206,6 +209,7 @@ fn the_mark_is_the_end_of_the_newest_trip() {
     assert_eq!(person.last.processed_through, Some(BEGIN + 4.0 * DAY + 600.0));
 }
 
+// Row: "Who takes back all labels"
 #[test]
 fn who_takes_back_every_label_keeps_no_model_that_remembers() {
     let mut person = commuter(14);
@@ -242,6 +246,7 @@ fn somebody_who_labels_nothing_has_no_documents() {
     assert_eq!(person.documents(), [None, None]);
 }
 
+// Row: "Any number of trips"
 #[test]
 fn of_many_trips_the_oldest_are_left_out_and_documents_stay_within_their_size() {
     let mut person = Person::new();
@@ -271,6 +276,18 @@ fn of_many_trips_the_oldest_are_left_out_and_documents_stay_within_their_size() 
     assert!(person.called(2_499).is_some());
 }
 
+// Row: "In all of these, an entry that cannot be read"
+#[test]
+fn a_trip_that_cannot_be_read_is_passed_over() {
+    let mut person = commuter(14);
+    let metadata = json!({"key": TRIP, "platform": "server", "write_ts": BEGIN + 14.0 * DAY}).to_string();
+    let bad = json!({"start_ts": BEGIN + 14.0 * DAY, "end_ts": BEGIN + 14.0 * DAY + 600.0, "user_input": labels(Some("bike"))});
+    person.memory =
+        std::mem::take(&mut person.memory).with_entry(Area::Timeseries, &metadata, &bad.to_string());
+    person.runs(15.0);
+    assert_eq!(person.called(0).map(|(trips, _)| trips), Some(14));
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     Travels(u32, Option<&'static str>),
@@ -292,6 +309,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
+    // Row: "Each training adds all trips again"
     #[test]
     fn many_runs_learn_what_one_run_would(events in prop::collection::vec(any_event(), 0..60)) {
         let mut person = Person::new();

@@ -76,6 +76,7 @@ mod tests {
     const DAY: [(f64, f64); 6] =
         [(0.0, 0.0), (30.0, 60.0), (30.0, 60.0), (700.0, 30.0), (30.0, 60.0), (30.0, 60.0)];
 
+    // Row: "Distance filter: a candidate needs no minimum distance"
     #[test]
     fn a_silence_ends_a_trip_and_a_step_of_50_m_starts_the_next() {
         let stopped = Signals { stops: at(821.0), ..Signals::default() };

@@ -111,6 +111,7 @@ fn assert_linked(phone: &Phone) {
     assert_eq!(places.iter().filter(|place| place.get("enter_ts").is_none()).count(), 1);
 }
 
+// Row: "No transition at all, or two points"
 #[test]
 fn a_day_with_two_stays_becomes_a_chain_of_linked_places_and_trips() {
     let mut phone = Phone::new().day_out().day_out();
@@ -140,6 +141,7 @@ fn what_a_run_makes_is_dated_a_microsecond_apart_in_the_order_of_making() {
     assert_eq!(write_ts, wanted);
 }
 
+// Row: "The place to continue is any one"
 #[test]
 fn the_next_run_goes_on_from_the_place_that_was_left_open() {
     let mut phone = Phone::new().day_out().moves(1, 0.003);
@@ -171,6 +173,7 @@ fn what_is_not_known_of_an_open_place_survives_its_exit() {
     assert!(place["starting_trip"]["$oid"].is_string());
 }
 
+// Row: "Nothing closed: the mark stays"
 #[test]
 fn a_trip_under_way_leaves_no_trace_and_no_mark() {
     let mut phone = Phone::new().moves(20, 0.003);
@@ -179,6 +182,7 @@ fn a_trip_under_way_leaves_no_trace_and_no_mark() {
     assert_eq!(Phone::new().run(Outcome::default()), Outcome::default());
 }
 
+// Row: "An untracked span starts 5 s after"
 #[test]
 fn a_restart_between_two_trips_makes_an_untracked_span_from_5_s_behind_the_arrival() {
     let mut phone = Phone::new().day_out().transition(2, 3).day_out();
@@ -192,6 +196,7 @@ fn a_restart_between_two_trips_makes_an_untracked_span_from_5_s_behind_the_arriv
     assert_eq!(untracked[0]["end_ts"], trips[1]["start_ts"]);
 }
 
+// Row: "The point at which an untracked span began"
 #[test]
 fn an_untracked_span_needs_no_arrival_point_where_the_place_knows_the_arrival() {
     let place = r#"{"enter_ts":1699000000,"enter_fmt_time":"1999","location":{"type":"Point","coordinates":[8.5,46]},
@@ -208,6 +213,7 @@ fn an_untracked_span_needs_no_arrival_point_where_the_place_knows_the_arrival() 
     assert_eq!(untracked["start_loc"]["coordinates"][1], 46.0);
 }
 
+// Row: "A point that is earlier than one written before it"
 #[test]
 fn points_whose_time_runs_backwards_are_marked_invalid_and_change_nothing() {
     let mut with = Phone::new().moves(10, 0.003);
@@ -230,6 +236,7 @@ fn points_whose_time_runs_backwards_are_marked_invalid_and_change_nothing() {
     assert!(with.warnings().starts_with("1 points have an earlier time"), "{}", with.warnings());
 }
 
+// Row: "Points without `filter` raise"
 #[test]
 fn points_that_name_no_filter_are_taken_as_sampled_in_time() {
     let mut phone = Phone { filter: "", ..Phone::new() }.day_out().day_out();
@@ -239,6 +246,7 @@ fn points_that_name_no_filter_are_taken_as_sampled_in_time() {
     assert!(phone.warnings().contains("70 points do not say how they were sampled"), "{}", phone.warnings());
 }
 
+// Row: "A point without a time or a place"
 #[test]
 fn a_point_without_a_place_is_passed_over() {
     let mut phone = Phone::new().moves(5, 0.003);
@@ -251,6 +259,7 @@ fn a_point_without_a_place_is_passed_over() {
     assert!(phone.warnings().contains("2 points have no time or no place"), "{}", phone.warnings());
 }
 
+// Row: "With both filters in one window"
 #[test]
 fn an_owner_who_changes_phones_gets_each_phones_trips_under_the_first_ones_name() {
     let mut phone = Phone::new().day_out();

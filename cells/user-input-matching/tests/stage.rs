@@ -99,6 +99,7 @@ impl World {
     }
 }
 
+// Row: "Every member of a changed trip"
 #[test]
 fn a_label_reaches_its_trip_and_the_composite_trip_that_shows_it() {
     let world =
@@ -113,6 +114,7 @@ fn a_label_reaches_its_trip_and_the_composite_trip_that_shows_it() {
     assert_eq!(world.last.processed_through, Some(1e9 + 2.0));
 }
 
+// Row: "Only the composite trip that"
 #[test]
 fn a_form_about_a_place_reaches_it_and_the_composite_trip_that_ends_there_only() {
     let world = World::new(3)
@@ -189,6 +191,7 @@ fn an_input_that_ends_late_belongs_to_the_trip_if_the_place_behind_it_covers_it(
     assert_eq!(open.data(id(1, 2))["user_input"], json!({"mode_confirm": "bus"}));
 }
 
+// Row: "Candidates begin within a day"
 #[test]
 fn of_several_trips_the_one_that_was_made_last_gets_the_label() {
     let twin = |number, write_ts| {
@@ -202,6 +205,7 @@ fn of_several_trips_the_one_that_was_made_last_gets_the_label() {
     assert_eq!(labelled, [false, true, false]);
 }
 
+// Row: "Candidates begin within a day"
 #[test]
 fn a_trip_longer_than_a_day_gets_no_label_from_its_later_part() {
     let data = json!({"start_ts": DAY, "end_ts": DAY + 3.0 * 86_400.0, "duration": 3.0 * 86_400.0, "user_input": {}, "additions": []});
@@ -215,6 +219,7 @@ fn a_trip_longer_than_a_day_gets_no_label_from_its_later_part() {
     assert!(!labelled(DAY + 86_401.0));
 }
 
+// Row: "A late input on a stay without a duration"
 #[test]
 fn what_cannot_be_read_or_changed_is_passed_over_and_told() {
     let odd = json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": 7});
@@ -230,6 +235,43 @@ fn what_cannot_be_read_or_changed_is_passed_over_and_told() {
     ];
     assert_eq!(told, want);
     assert_eq!(world.last.processed_through, Some(1e9 + 2.0));
+}
+
+// Row: "Untracked spans and the first place"
+#[test]
+fn a_span_without_readings_and_the_first_place_of_all_never_get_a_later_input() {
+    let span = json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": []});
+    let first_place = json!({"exit_ts": DAY, "user_input": {}, "additions": []});
+    let world = World::new(0).with(vec![
+        entry(id(4, 0), "analysis/confirmed_untracked", 2.0, &span),
+        entry(id(2, 0), PLACE, 2.0, &first_place),
+    ]);
+    let before = world.texts();
+    let world = world
+        .with_label("mode_confirm", 0, "walk")
+        .with_input("trip_addition_input", DAY, DAY + 60.0, json!({"match_id": "a"}))
+        .with_input("place_user_input", DAY - 600.0, DAY - 60.0, json!({"label": "home"}))
+        .run();
+    assert_eq!(world.texts()[..2], before);
+    assert_eq!(world.last.processed_through, Some(1e9 + 3.0));
+}
+
+// Row: "Every member of a changed trip"
+#[test]
+fn of_a_changed_trip_its_labels_and_additions_alone_reach_its_composite_trip() {
+    let with = |kept: u8| {
+        json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": [],
+            "kept": kept})
+    };
+    let world = World::new(0)
+        .with(vec![entry(id(1, 0), TRIP, 2.0, &with(1)), entry(id(3, 0), COMPOSITE, 3.0, &with(2))])
+        .with_label("mode_confirm", 0, "walk")
+        .with_input("trip_addition_input", DAY, DAY + 60.0, json!({"match_id": "a"}))
+        .run();
+    let (trip, shown) = (world.data(id(1, 0)), world.data(id(3, 0)));
+    assert_eq!((&shown["user_input"], &shown["additions"]), (&trip["user_input"], &trip["additions"]));
+    assert_eq!(trip["additions"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&trip["kept"], &shown["kept"]), (&json!(1), &json!(2)));
 }
 
 #[test]
@@ -262,6 +304,7 @@ fn a_state_that_does_not_go_with_its_mark_is_ignored() {
 }
 
 proptest! {
+    // Row: "An addition is appended again"
     #[test]
     fn running_again_over_the_same_window_changes_nothing(
         inputs in prop::collection::vec((0_usize..7, 0_usize..4, 0_u32..4_000, any::<bool>(), 0_u8..3), 0..20)

@@ -219,6 +219,7 @@ mod tests {
         assert_eq!(of(&inputs), Entered::default());
     }
 
+    // Row: "A late input on a stay without a duration"
     #[test]
     fn additions_stand_in_the_order_of_their_beginnings_unless_they_were_taken_back() {
         let inputs = [
@@ -232,6 +233,7 @@ mod tests {
         assert_eq!(ids(&of(&[&inputs[..], &[outside]].concat())), [2, 4], "only what belongs takes back");
     }
 
+    // Row: "A late input on a stay without a duration"
     #[test]
     fn what_cannot_be_judged_is_counted() {
         let first = Span { begin: None, end: Some(100.0), duration: None };
@@ -247,6 +249,7 @@ mod tests {
         assert_eq!(entered.user_input, r#"{"mode_confirm":"2","replaced_mode":"7"}"#);
     }
 
+    // Row: "An addition is appended again"
     #[test]
     fn a_later_addition_goes_to_the_end_once_and_is_taken_back_by_its_match_id() {
         let mut entered = Entered::default();

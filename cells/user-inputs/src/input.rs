@@ -190,6 +190,7 @@ mod tests {
         Input::parse(&entry)
     }
 
+    // Row: "A late input on a stay without a duration"
     #[test]
     fn a_label_is_kept_alone_and_a_form_with_its_entry() {
         let data = r#"{"start_ts":1,"end_ts":2.5,"label":"bike"}"#;
@@ -205,6 +206,7 @@ mod tests {
         assert!(parse("manual/trip_user_input", r#"{"start_ts":1,"end_ts":2}"#).is_ok());
     }
 
+    // Row: "A late input on a stay without a duration"
     #[test]
     fn an_addition_stands_unless_it_says_deleted() {
         let status = |status: &str| {
@@ -216,6 +218,7 @@ mod tests {
         assert!(matches!(status(r#","status":"deleted""#), Err(BadInput::Status)));
     }
 
+    // Row: "A late input on a stay without a duration"
     #[test]
     fn what_is_about_no_span_or_nothing_known_is_refused() {
         assert!(matches!(parse("manual/trip_user_input", r#"{"start_ts":1}"#), Err(BadInput::Data(_))));

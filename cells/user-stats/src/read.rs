@@ -178,6 +178,7 @@ fn member<'a>(data: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
+    // Row: "A confirmed trip without `user_input`"
     #[test]
     fn a_trip_has_labels_unless_its_user_input_is_empty() {
         for empty in [r#"{"user_input":{}}"#, "{\"a\":{\"user_input\":1},\"user_input\": { \n} }"] {

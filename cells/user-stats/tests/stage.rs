@@ -232,6 +232,7 @@ fn a_profile_that_is_no_object_is_an_error() {
     assert!(failed.starts_with("the profile is not an object"), "{failed}");
 }
 
+// Row: "All trips are counted in every run"
 #[test]
 fn a_new_day_costs_the_same_after_two_years_as_after_two_weeks() {
     let mut diary = Diary::new();
@@ -276,6 +277,7 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
+    // Row: "All trips are counted in every run"
     #[test]
     fn the_profile_is_right_after_every_run_whatever_happened(
         first in 0..400_usize, events in prop::collection::vec(event(), 1..60)

@@ -21,6 +21,7 @@ fn batch(entries: &[String]) -> String {
     format!(r#"{{"user":"x","phone_to_server":[{}],"app_version":"1"}}"#, entries.join(","))
 }
 
+// Row: "The answer of a put is empty"
 #[test]
 fn a_batch_is_stored_with_its_bytes() {
     let mut memory = Memory::new();
@@ -48,6 +49,8 @@ fn one_entry_alone_is_stored_and_an_empty_batch_is_fine() {
     assert_eq!(memory.entries(Area::Usercache).len(), 1);
 }
 
+// Row: "A `write_ts` or `data.ts` from 1e11 on"
+// Row: "In keys that contain `stats`"
 #[test]
 fn a_clock_in_milliseconds_and_dots_in_stats_names_are_put_right() {
     let mut memory = Memory::new();
@@ -64,6 +67,8 @@ fn a_clock_in_milliseconds_and_dots_in_stats_names_are_put_right() {
     assert!(stored[1].metadata.ends_with(r#""write_ts":1600000003.0005}"#), "{}", stored[1].metadata);
 }
 
+// Row: "One malformed entry"
+// Row: "NaN, bad UTF-8"
 #[test]
 fn a_bad_reading_in_a_readable_batch_is_set_aside_with_its_reason() {
     let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
@@ -96,6 +101,7 @@ fn a_bad_reading_in_a_readable_batch_is_set_aside_with_its_reason() {
     assert_eq!(kept[5].data(), Value::Null);
 }
 
+// Row: "NaN, bad UTF-8"
 #[test]
 fn bytes_that_are_no_text_are_set_aside() {
     let mut body = batch(&[entry("a/b", "1", r#"{"x":"?"}"#)]).into_bytes();
@@ -193,6 +199,7 @@ fn bad_text_beside_the_entries_and_byte_order_marks_before_them_cost_nothing() {
     }
 }
 
+// Row: "One malformed entry"
 #[test]
 fn an_entry_without_identity_refuses_the_batch_and_nothing_is_stored() {
     let with = |metadata: &str| format!(r#"{{"metadata":{metadata},"data":{{}}}}"#);
@@ -217,6 +224,8 @@ fn an_entry_without_identity_refuses_the_batch_and_nothing_is_stored() {
     }
 }
 
+// Row: "One malformed entry"
+// Row: "An entry may be as long as its request"
 #[test]
 fn a_body_that_cannot_be_read_is_refused_with_its_reason() {
     let one = entry("a/b", "1", "{}");
@@ -258,6 +267,7 @@ fn escapes_in_the_names_of_members_are_understood() {
     assert_eq!(memory.entries(Area::Usercache).len(), 1);
 }
 
+// Row: "`last_location_ts` in the profile"
 #[test]
 fn the_profile_remembers_the_last_location_and_the_last_entry() {
     let mut memory = Memory::new().with_document("profile", r#"{"mode":{},"x":1.50,"last_location_ts":3}"#);

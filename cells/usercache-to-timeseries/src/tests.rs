@@ -90,6 +90,8 @@ fn flags_of_an_iphone_become_one_activity() {
     assert_eq!(with(&["walking", "automotive"]), Err(Reason::TwoActivities));
 }
 
+// Row: "An entry dated far ahead"
+// Row: "Only the part of a key behind the slash"
 #[test]
 fn a_fix_needs_a_time_and_a_place_and_nothing_else() {
     const MEMBERS: [&str; 9] = [
@@ -183,6 +185,7 @@ fn what_cannot_be_formatted_says_why() {
     }
 }
 
+// Row: "A missing zone on Android"
 #[test]
 fn a_zone_is_needed_of_iphones_and_guessed_for_old_androids_and_for_stats() {
     let data = r#"{"latitude":1,"longitude":2,"bearing":0,"ts":0}"#;
@@ -200,6 +203,7 @@ fn a_zone_is_needed_of_iphones_and_guessed_for_old_androids_and_for_stats() {
     ));
 }
 
+// Row: "An entry dated far ahead"
 #[test]
 fn an_entry_dated_ahead_of_the_run_waits_however_far_until_a_run_whose_clock_has_come_so_far() {
     for (ahead_s, waits) in [(3_600.0, 1), (86_400.0 * 365.0 * 10.0, 1), (-4.9, 1), (-5.0, 0), (-6.0, 0)] {
@@ -250,6 +254,7 @@ fn a_long_backlog_takes_several_runs_and_documents_stay() {
     assert_eq!((memory.entries(Area::Timeseries).len(), memory.entries(Area::Usercache).len()), (10, 10));
 }
 
+// Row: "Takes entries from the mark on"
 #[test]
 fn a_late_entry_is_taken_in_and_the_mark_stays() {
     let mut memory =

@@ -162,9 +162,11 @@ mod tests {
         after(events).due(&RHYTHM)
     }
 
+    // Row: "Runs on a schedule"
     #[test]
     fn a_run_waits_for_a_pause_but_not_for_ever() {
         use Event::Arrived;
+        assert_eq!((Rhythm::default().quiet_s, Rhythm::default().wait_max_s), (60.0, 900.0));
         assert_eq!(due(&[]), None);
         assert_eq!(due(&[(1_000.0, Arrived)]), Some(1_060.0));
         assert_eq!(due(&[(1_000.0, Arrived), (1_030.0, Arrived)]), Some(1_090.0));
@@ -189,6 +191,7 @@ mod tests {
         assert_eq!(agenda, Agenda::default());
     }
 
+    // Row: "Runs on a schedule"
     #[test]
     fn a_run_comes_back_to_what_it_had_to_leave() {
         use Event::{Began, Ended};

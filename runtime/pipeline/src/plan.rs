@@ -123,6 +123,7 @@ impl Plan {
 mod tests {
     use super::*;
 
+    // Row: "Off by default; on, it copies"
     #[test]
     fn the_standard_plan_filters_only_when_asked() {
         let enabled =
@@ -132,6 +133,7 @@ mod tests {
         let names: Vec<_> = Plan::standard(true).stages.into_iter().map(|stage| stage.name).collect();
         assert_eq!(names.first().map(String::as_str), Some("USERCACHE"));
         assert!(names.contains(&"TRIP_SEGMENTATION".to_owned()));
+        assert_eq!(names.last().map(String::as_str), Some("TRIP_MODEL"));
     }
 
     #[test]
@@ -151,6 +153,7 @@ mod tests {
         assert_eq!((plan.rewind(), plan.stages()[0].late), (Some("back"), None));
     }
 
+    // Row: "Two stages share the number 15"
     #[test]
     fn two_stages_of_one_name_are_refused() {
         let twice = format!("{STANDARD}\n[[stage]]\nname = \"USERCACHE\"\ncell = \"x\"");

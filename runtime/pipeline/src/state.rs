@@ -89,6 +89,8 @@ pub(crate) fn pause_after(failures: u32) -> f64 {
 mod tests {
     use super::*;
 
+    // Row: "The next window starts at the last result's time"
+    // Row: "The mark is write_ts of the last *good* entry"
     #[test]
     fn a_mark_moves_past_the_entry_it_names() {
         let state = StageState::default().done(1_000.0, Some(900.5));
@@ -97,6 +99,7 @@ mod tests {
         assert_eq!(state.window(2_000.0), Window { start: Some(905.5), end: 1_995.0 });
     }
 
+    // Row: "The mark is write_ts of the last *good* entry"
     #[test]
     fn a_mark_does_not_pass_an_entry_that_was_too_young_for_the_window() {
         let state = StageState::default().done(1_000.0, Some(994.0));
@@ -112,6 +115,7 @@ mod tests {
         assert_eq!(state.last_ts_run, Some(1_995.0));
     }
 
+    // Row: "A failed stage keeps its window"
     #[test]
     fn a_failure_keeps_the_window_and_waits_longer_each_time() {
         let mut state = StageState::default().done(1_000.0, Some(900.0));

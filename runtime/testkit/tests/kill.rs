@@ -139,6 +139,7 @@ fn kill_everywhere(phone: Phone, order: [u32; 3], each_stage: bool) -> u64 {
     killed
 }
 
+// Row: "A run that was killed leaves `curr_run_ts`"
 #[test]
 fn a_host_killed_at_any_commit_of_three_loads_gives_the_same_diary() {
     let phones = if std::env::var_os("CELLAR_LONG").is_some() {

@@ -51,6 +51,7 @@ fn assert_same(world: &World, got: UserId, want: UserId, what: &str) {
     assert!(got == want, "{what}: {} of {}; surplus {surplus:?}; missing {missing:?}", got.len(), want.len());
 }
 
+// Row: "Takes entries from the mark on"
 #[test]
 fn a_day_that_arrives_late_is_in_the_diary_as_if_it_had_come_in_time() {
     let world = World::start();
@@ -81,6 +82,7 @@ fn days_in_time_are_never_made_anew() {
     }
 }
 
+// Row: "Entries that are imported behind the mark"
 #[test]
 fn a_late_import_is_in_the_diary_as_if_it_had_come_in_time() {
     let world = World::start();
@@ -122,6 +124,8 @@ fn label(trip: &Value, label: &str, write_ts: f64) -> String {
     .to_string()
 }
 
+// Row: "A label that is written behind the mark of its stage"
+// Row: "An input written more than 5 s before the mark"
 #[test]
 fn a_label_that_arrives_late_reaches_its_trip_and_nothing_else_is_made_anew() {
     let world = World::start();
@@ -145,6 +149,7 @@ fn a_label_that_arrives_late_reaches_its_trip_and_nothing_else_is_made_anew() {
     assert_eq!(ids(&world.entries(user, &["analysis/confirmed_trip"])), ids(&trips));
 }
 
+// Row: "Nothing can be deleted but a whole person"
 #[test]
 fn a_forgotten_day_was_never_there() {
     let world = World::start();
@@ -162,6 +167,7 @@ fn a_forgotten_day_was_never_there() {
     }
 }
 
+// Row: "Nothing can be deleted but a whole person"
 #[test]
 fn what_waits_in_the_usercache_is_forgotten_too_and_other_streams_stay() {
     let world = World::start();
@@ -179,6 +185,7 @@ fn what_waits_in_the_usercache_is_forgotten_too_and_other_streams_stay() {
     assert!(world.canonical(user).is_empty());
 }
 
+// Row: "A reset to a moment deletes"
 #[test]
 fn what_was_forgotten_does_not_come_back_when_a_phone_sends_it_again() {
     let world = World::start();

@@ -67,6 +67,7 @@ fn a_run_that_a_stop_of_the_host_cut_off_follows_at_the_next_start() {
     assert_eq!(world.runtime.pending(ada), None, "what a run has covered asks for nothing");
 }
 
+// Row: "A separate daily job"
 #[test]
 fn a_stage_is_passed_over_until_what_it_needs_is_there() {
     let world = World::start();
@@ -146,6 +147,7 @@ fn misdeed(deed: &str, write_ts: f64) -> String {
         .to_string()
 }
 
+// Row: "A failed stage keeps its window"
 #[test]
 fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
     let plan = with_stage_after(PLAN, "USERCACHE", "[[stage]]\nname = \"HOSTILE\"\ncell = \"hostile-stage\"");

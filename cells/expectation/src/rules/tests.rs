@@ -35,6 +35,7 @@ fn a_sure_prediction_of_every_kind_need_not_be_labelled_when_little_is_asked() {
     assert!(to_label(intensive(), 0.99));
 }
 
+// Row: "Kinds never predicted count among the labels"
 #[test]
 fn a_kind_that_the_prediction_lacks_is_asked_for() {
     let lacking = prediction(0.99, &["mode_confirm", "purpose_confirm", "replaced_mode"]);
@@ -79,6 +80,7 @@ fn a_week_by_the_clock_on_the_wall_may_have_an_hour_more() {
     assert!(!is_intensive(begin + 7.0 * 86_400.0 + 3_600.0, "America/Santiago"));
 }
 
+// Row: "An unknown zone, or a trip that matches no rule"
 #[test]
 fn a_probability_that_is_none_leaves_the_trip_to_its_owner() {
     assert!(expectation(relaxed(), &[prediction(1.5, &ALL)]).to_label);

@@ -61,12 +61,14 @@ fn a_piece_before_that_leads_somewhere_is_bad_from_its_last_long_step_on() {
     assert_eq!(thrown_out(&metres, false), Ok(vec![2, 3]));
 }
 
+// Row: "A section whose pieces do not fit"
 #[test]
 fn a_piece_that_leads_on_in_small_steps_fits_nowhere() {
     let metres = [0.0, 110.0, 5000.0, 5090.0, 5180.0];
     assert_eq!(thrown_out(&metres, false), Err(Misfit::Steady));
 }
 
+// Row: "A section whose pieces do not fit"
 #[test]
 fn a_piece_whose_part_before_the_long_step_leads_somewhere_too_fits_nowhere() {
     let metres = [0.0, 110.0, 5000.0, 5090.0, 5180.0, 5400.0];
@@ -80,11 +82,13 @@ fn by_distance_a_jump_begins_at_the_long_step_before_it() {
     assert_eq!(thrown_out(&metres, true), Ok(vec![3, 4]));
 }
 
+// Row: "A section whose pieces do not fit"
 #[test]
 fn by_distance_a_jump_with_no_long_step_before_it_fits_nowhere() {
     assert_eq!(thrown_out(&[0.0, 50.0, 900.0, 950.0], true), Err(Misfit::NoJumpBefore));
 }
 
+// Row: "A section whose pieces do not fit"
 #[test]
 fn by_distance_two_jumps_in_a_row_fit_nowhere() {
     assert_eq!(thrown_out(&[0.0, 300.0, 1000.0, 2000.0, 2010.0], true), Err(Misfit::Touching));

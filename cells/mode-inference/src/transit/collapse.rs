@@ -80,6 +80,7 @@ mod tests {
         assert_eq!(mode(&["tram", "subway"], f64::NAN), Some(PredictedMode::Bus));
     }
 
+    // Row: "Names in `route_ref` are not trimmed"
     #[test]
     fn only_the_first_bus_is_left_out_of_a_fast_section() {
         assert_eq!(mode(&["bus", "bus", "subway"], FAST), Some(PredictedMode::Bus));

@@ -100,6 +100,7 @@ fn a_trip_under_way_is_closed_only_where_the_phone_has_seen_it_stop() {
     assert_eq!(day.segment(&signals), Segments { trips: vec![(0, 13)], done_through: Some(day.ts[19]) });
 }
 
+// Row: "Time filter: points written 1,000 s"
 #[test]
 fn points_that_were_written_down_late_are_passed_over() {
     let day = Day::default().then(20, 29.0, 300.0).then(15, 29.0, 0.0);
@@ -183,6 +184,7 @@ fn days() -> impl Strategy<Value = Day> {
 }
 
 proptest! {
+    // Row: "Windows use one form of the haversine"
     #[test]
     fn what_is_saved_changes_nothing(
         day in days(),

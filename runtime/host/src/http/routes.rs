@@ -122,6 +122,7 @@ mod tests {
         Route::find(&method, path).map_or_else(|refusal| refusal.status, |_| 200)
     }
 
+    // Row: "`//` in a path"
     #[test]
     fn phones_may_double_the_slash() {
         let route = Route::find(&Method::POST, "//usercache//put").expect("known");

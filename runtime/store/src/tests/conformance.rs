@@ -23,6 +23,9 @@ macro_rules! conformance {
             fn whatever_is_done_reading_gives_what_a_model_gives() {
                 model($engine);
             }
+            // Row: "An entry with the (type, key, write_ts)"
+            // Row: "A resend of what was taken in"
+            // Row: "A different reading whose identity has been taken in"
             #[test]
             fn a_resend_is_harmless_and_nothing_is_lost() {
                 dedupe($engine);
@@ -51,6 +54,7 @@ macro_rules! conformance {
             fn ids_rise_and_an_import_does_not_move_them() {
                 ids($engine);
             }
+            // Row: "An entry that the bulk insert refuses"
             #[test]
             fn a_batch_that_cannot_be_done_leaves_no_trace() {
                 refusals($engine);

@@ -58,13 +58,18 @@ fn two_routes_on_rails_of_one_kind_and_network_connect() {
     assert_eq!(modes(&bus("1"), &bus("2")), None, "buses do not");
 }
 
+// Row: "Of several rail modes in common"
 #[test]
 fn what_stops_at_both_ends_on_rails_is_in_common() {
     let start = [with_rail(&[RailMode::Tram]), with_rail(&[RailMode::Subway, RailMode::Train])];
     let end = [with_rail(&[RailMode::Train, RailMode::Tram])];
     assert_eq!(modes(&start, &end), Some(vec!["TRAIN", "TRAM"]));
+    let all = [RailMode::LightRail, RailMode::Tram, RailMode::Train, RailMode::Subway]
+        .map(|mode| with_rail(&[mode]));
+    assert_eq!(modes(&all, &all), Some(vec!["SUBWAY", "TRAIN", "TRAM", "LIGHT_RAIL"]));
 }
 
+// Row: "Different things on rails"
 #[test]
 fn different_things_on_rails_keep_buses_from_being_asked() {
     let bus = bus_stop(Some("7"));
@@ -74,6 +79,7 @@ fn different_things_on_rails_keep_buses_from_being_asked() {
     assert_eq!(modes(&start, &[bus]), Some(vec!["bus"]), "one end without rails");
 }
 
+// Row: "Names in `route_ref` are not trimmed"
 #[test]
 fn a_bus_route_that_is_named_at_both_ends_is_in_common() {
     let (start, end) = ([bus_stop(Some("31;33"))], [bus_stop(Some("12;33"))]);
@@ -83,6 +89,7 @@ fn a_bus_route_that_is_named_at_both_ends_is_in_common() {
     assert_eq!(modes(&no_bus, &end), None);
 }
 
+// Row: "The rule for bus stops without routes"
 #[test]
 fn the_rule_for_stops_without_routes_never_applies_as_the_reference_has_it() {
     let (start, end) = ([bus_stop(None)], [bus_stop(None)]);

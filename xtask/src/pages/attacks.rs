@@ -2,35 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use super::{root, sources};
 
 /// Attacks are numbered from 1.
 const ATTACKS: u8 = 79;
 /// Cookies and passkeys come with the dashboard; until then nobody can try these.
 const OPEN: [u8; 3] = [72, 73, 74];
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// Every Rust source below `folder`.
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of the repository") {
-        let path = entry.expect("readable").path();
-        if path.is_dir() {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
-
 /// Names of functions that begin with `attack_` in every package below `runtime/`: unit tests and others.
 fn tests_that_attack() -> BTreeSet<String> {
-    let mut paths = Vec::new();
-    sources(&root().join("runtime"), &mut paths);
-    let texts = paths.iter().map(|path| fs::read_to_string(path).expect("a source file"));
-    texts.flat_map(|text| attacks_in(&text).collect::<Vec<_>>()).collect()
+    let sources = sources(&["runtime"]).expect("the repository's sources");
+    sources.iter().flat_map(|(_, text)| attacks_in(text)).collect()
 }
 
 fn attacks_in(source: &str) -> impl Iterator<Item = String> {
