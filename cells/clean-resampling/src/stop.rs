@@ -117,7 +117,7 @@ mod tests {
         let walk = section(0, MotionType::OnFoot, [(1000.0, 47.0), (1100.0, 47.0)]);
         let drive = section(1, MotionType::InVehicle, [(1100.0, 47.01), (1099.0, 47.01)]);
         let mut sections = [walk, drive];
-        let stop = clean(0, &mut sections, 0, 1, &Points::default());
+        let stop = clean(0, &mut sections, 0, 1, &Points::default(), None);
         assert_eq!((stop.duration, stop.distance), (0.0, 0.0));
         assert_eq!((sections[1].duration, &sections[1].speeds[..]), (-1.0, &[0.0, 0.0][..]));
         assert!((sections[1].distance - 1_112.0).abs() < 1.0, "{}", sections[1].distance);

@@ -206,7 +206,9 @@ impl Choice<'_> {
         }
         let end_ts = together.iter().map(|trip| trip.end_ts).fold(f64::NEG_INFINITY, f64::max);
         let lengths: Vec<f64> = (0..self.devices.len())
-            .map(|device| together.iter().filter(|trip| trip.device == device).map(|trip| trip.length_m).sum())
+            .map(|device| {
+                together.iter().filter(|trip| trip.device == device).map(|trip| trip.length_m).sum()
+            })
             .collect();
         let longest = lengths.iter().copied().fold(0.0, f64::max);
         // A device whose trip is not over yet may have come further.
@@ -214,9 +216,8 @@ impl Choice<'_> {
             return false;
         }
         let nearly = together.iter().filter(|trip| lengths[trip.device] * NEARLY >= longest);
-        let ended_first = nearly.min_by(|a, b| {
-            a.done_through.total_cmp(&b.done_through).then(a.device.cmp(&b.device))
-        });
+        let ended_first =
+            nearly.min_by(|a, b| a.done_through.total_cmp(&b.done_through).then(a.device.cmp(&b.device)));
         self.followed = ended_first.map(|trip| trip.device);
         true
     }
@@ -323,7 +324,8 @@ impl Choice<'_> {
             return Followed::default();
         }
         let waiting = self.left.iter().map(|trip| (trip.device, trip.start));
-        let leaving = self.tails.iter().enumerate().filter_map(|(device, tail)| Some((device, tail.leaves_at?)));
+        let leaving =
+            self.tails.iter().enumerate().filter_map(|(device, tail)| Some((device, tail.leaves_at?)));
         let needed = waiting.chain(leaving).map(|(device, row)| self.devices[device].points.write_ts[row]);
         let first_needed = needed.fold(f64::INFINITY, f64::min);
         let done_through = self.done_through.min(first_needed - MARK_AHEAD_S);

@@ -177,7 +177,8 @@ fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation,
     let last = points.len() - 2;
     found.segments.trips.retain(|(start, _)| *start <= last);
     found.segments.trips.iter_mut().for_each(|(_, end)| *end = (*end).min(last));
-    found.segments.done_through = found.segments.done_through.map(|through| through.min(points.write_ts[last]));
+    found.segments.done_through =
+        found.segments.done_through.map(|through| through.min(points.write_ts[last]));
     (found, true)
 }
 

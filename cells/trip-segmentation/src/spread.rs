@@ -63,7 +63,9 @@ pub struct Tail {
 impl Tail {
     /// Of points that begin with a stay, if a short one.
     pub fn of(positions: &[Position]) -> Self {
-        let Some(stay) = middle(&positions[..positions.len().min(FIRST_POINTS)]) else { return Self::default() };
+        let Some(stay) = middle(&positions[..positions.len().min(FIRST_POINTS)]) else {
+            return Self::default();
+        };
         let away: Vec<f64> = positions.iter().map(|position| distance(stay, *position)).collect();
         let last_near = |before: usize| away[..before].iter().rposition(|away| *away <= STAY_M);
         let left = away.windows(LEFT_POINTS).position(|points| points.iter().all(|away| *away > LEFT_M));

@@ -234,7 +234,8 @@ fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usiz
 
 /// The usual time between two points of the carried device, s.
 fn rhythm_s(points: &[Point], rows: &[usize], within: &[bool]) -> f64 {
-    let carried: Vec<usize> = rows.iter().zip(within).filter(|(_, within)| !**within).map(|(row, _)| *row).collect();
+    let carried: Vec<usize> =
+        rows.iter().zip(within).filter(|(_, within)| !**within).map(|(row, _)| *row).collect();
     let mut gaps: Vec<f64> = carried
         .windows(2)
         .map(|pair| points[pair[1]].ts - points[pair[0]].ts)

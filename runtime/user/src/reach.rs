@@ -72,7 +72,7 @@ struct ByIds {
 }
 
 impl ByIds {
-    fn next(&mut self, snapshot: &Snapshot) -> Result<Option<OwnedRow>, runtime_store::ReadError> {
+    fn next(&mut self, snapshot: &Snapshot) -> Result<Option<OwnedRow>, ReadError> {
         if let Some(kept) = self.kept.take() {
             return Ok(Some(kept));
         }
@@ -90,7 +90,7 @@ impl ByIds {
     }
 
     /// Fills a page.
-    fn fill(&mut self, snapshot: &Snapshot, page: &mut PageWriter) -> Result<(), runtime_store::ReadError> {
+    fn fill(&mut self, snapshot: &Snapshot, page: &mut PageWriter) -> Result<(), ReadError> {
         while let Some(row) = self.next(snapshot)? {
             let entry = page::Entry {
                 id: cells_model::EntryId(row.id.0),

@@ -31,7 +31,8 @@ impl Stamp {
     /// Of whoever shows a token, as the token was shown; `None` where it is none. Nobody finds the token from it.
     pub fn of_token(token: &str) -> Option<Self> {
         let hash = hash_of_shown(token)?;
-        let digits: String = hash.as_bytes()[..TOKEN_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits: String =
+            hash.as_bytes()[..TOKEN_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
         Some(Self(format!("token-{digits}")))
     }
 
@@ -147,6 +148,9 @@ mod tests {
         waiting.note(id(3), r#""more":[1],"device":"b""#);
         waiting.note(id(4), r#""device":"no stamp""#);
         let of = |number| waiting.of(id(number)).map(|stamp| stamp.map(Stamp::as_str));
-        assert_eq!([of(1), of(2), of(3), of(4), of(5)], [Some(Some("a")), Some(None), Some(Some("b")), Some(None), None]);
+        assert_eq!(
+            [of(1), of(2), of(3), of(4), of(5)],
+            [Some(Some("a")), Some(None), Some(Some("b")), Some(None), None]
+        );
     }
 }
