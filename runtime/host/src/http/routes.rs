@@ -137,6 +137,28 @@ mod tests {
         assert_eq!((&route, route.template()), (&want, "/datastreams/find_entries/<time_type>"));
     }
 
+    // Row: "Answers the app's dashboard, custom labels"
+    #[test]
+    fn routes_of_the_reference_that_are_left_out_are_unknown() {
+        for path in [
+            "/result/metrics/timestamp",
+            "/result/metrics/yyyy_mm_dd",
+            "/customlabel/get",
+            "/customlabel/insert",
+            "/customlabel/update",
+            "/customlabel/delete",
+            "/timeline/getTrips/2016-07-27",
+            "/result/heatmap/pop.route/timestamp",
+            "/incidents",
+            "/join.group",
+            "/habiticaRegister",
+            "/habiticaProxy",
+            "/redirect/join",
+        ] {
+            assert_eq!(status(Method::POST, path), 404, "{path}");
+        }
+    }
+
     #[test]
     fn other_paths_are_unknown_and_other_methods_are_refused() {
         for path in [
