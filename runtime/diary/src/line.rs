@@ -13,10 +13,10 @@ pub fn pieces(points: &[Fix]) -> Vec<Vec<Fix>> {
     for point in points {
         match piece.last() {
             Some(last) if is_cut(last, point) => {
-                let (before, behind) = cut(last, &on_own_side(point));
+                let (before, behind) = cut(last, point);
                 push_new(&mut piece, before);
                 pieces.push(std::mem::replace(&mut piece, vec![behind]));
-                push_new(&mut piece, on_own_side(point));
+                push_new(&mut piece, *point);
             }
             Some(last) => {
                 let side = last.coordinates[0];
@@ -52,10 +52,6 @@ fn on_side_of(point: &Fix, side: f64) -> Fix {
     let [longitude, latitude] = point.coordinates;
     let longitude = if longitude.abs() == 180.0 { longitude.copysign(side) } else { longitude };
     Fix { coordinates: [longitude, latitude], ..*point }
-}
-
-fn on_own_side(point: &Fix) -> Fix {
-    on_side_of(point, point.coordinates[0])
 }
 
 /// Where the way crosses the 180th meridian, on both sides of it.
