@@ -42,9 +42,9 @@ macro_rules! export_endpoint {
 ///
 /// /// Remembers how many locations there were.
 /// pub fn run<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-///     let query = Query::of(&["background/location"], TimeField::DataTs).between(run.start, Some(run.end));
+///     let query = Query::of(&["background/location"], TimeField::DataTs).between(None, Some(run.end));
 ///     let count = runtime.count(&query).map_err(|failure| failure.to_string())?;
-///     Ok(Outcome { processed_through: Some(run.end), state: count.to_string().into_bytes(), more: false })
+///     Ok(Outcome { processed_through: None, state: count.to_string().into_bytes(), more: false })
 /// }
 ///
 /// cells_sdk::export_stage!(run);

@@ -276,7 +276,8 @@ pub fn mark_past(ts: f64) -> f64 {
 /// What a run that succeeded leaves behind.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
-    /// The mark that the pipeline keeps, s; `None`: the old one stays.
+    /// The mark that the pipeline keeps, s; `None`: the old one stays. The time of the last entry that was dealt with:
+    /// what arrives later is held against it.
     pub processed_through: Option<f64>,
     /// The stage's own memory.
     pub state: Vec<u8>,

@@ -110,7 +110,7 @@ impl Model {
             }
         }
         let mut state = before.done(now, last);
-        let mark = state.last_processed_ts.unwrap_or(f64::NEG_INFINITY);
+        let mark = last.and(state.last_processed_ts).unwrap_or(f64::NEG_INFINITY);
         let young = self.timeseries.iter().filter(|entry| entry.stage == stage).map(|entry| entry.write_ts);
         let young = young.filter(|write_ts| *write_ts > window.end && *write_ts < mark);
         if let Some(unread) = young.min_by(f64::total_cmp) {

@@ -299,9 +299,12 @@ fn run_once(
     report.entries_written += batch.rows();
     late::judge(runtime, &snapshot, index + 1, &mut batch)?;
     let mut state = before.done(now, outcome.processed_through);
-    // Only where the stage says what is to happen with entries that it has not read; in the midst of a back-log its
-    // memory and its mark belong together.
-    if let (Some(mark), Some(_), false) = (state.last_processed_ts, spec.late, outcome.more)
+    // Only where the mark was moved: behind a clock that was set back lies what has been read. Only where the stage list
+    // says what is to happen with entries that were not read. In the midst of a back-log, memory and mark belong together.
+    if outcome.processed_through.is_some()
+        && spec.late.is_some()
+        && !outcome.more
+        && let Some(mark) = state.last_processed_ts
         && let Some(unread) = late::first_unread(&snapshot, cell, end, mark)?
     {
         state = state.up_to(unread);
