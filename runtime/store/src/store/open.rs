@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use runtime_types::{Stream, UserId};
 
-use super::publish::{Changes, When, Writer, publish};
+use super::publish::{When, Writer, publish};
 use super::{Store, rotate, shred};
 use crate::engine::memory::MemoryDisk;
 use crate::engine::{self, Engine, Key, Kind, Op};
