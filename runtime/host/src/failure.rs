@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 /// A verb's failure, for people. Exit status 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
@@ -23,17 +24,26 @@ impl Failure {
     /// An error with all its causes, and the remedy; where a full or read-only disk is the cause, that has its own.
     pub fn of(error: &(dyn Error + 'static), remedy: impl Display) -> Self {
         let what = runtime_user::chain(error);
-        let mut causes = std::iter::successors(Some(error), |error| error.source());
-        let kind = causes.find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
-        match kind {
-            Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-                Self::new(what, "make room on that disk, then do it again")
-            }
-            Some(ErrorKind::ReadOnlyFilesystem) => {
-                Self::new(what, "mount that file system for writing, then do it again")
-            }
-            _ => Self::new(what, remedy),
+        match remedy_of_disk(error) {
+            Some(of_disk) => Self::new(what, of_disk),
+            None => Self::new(what, remedy),
         }
+    }
+
+    /// As [`Self::of`], for a file that was to be written.
+    pub fn of_file(path: &Path, error: &(dyn Error + 'static)) -> Self {
+        let remedy =
+            remedy_of_disk(error).unwrap_or("name a new file in a folder that the host may write to");
+        Self::new(format!("cannot write {}: {}", path.display(), runtime_user::chain(error)), remedy)
+    }
+}
+
+fn remedy_of_disk(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    match causes.find_map(|error| error.downcast_ref::<io::Error>())?.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("make room on that disk, then do it again"),
+        ErrorKind::ReadOnlyFilesystem => Some("mount that file system for writing, then do it again"),
+        _ => None,
     }
 }
 

@@ -1,14 +1,14 @@
 //! Entries that their owner had forgotten: known again by their digests, so that a phone that sends one again does not
 //! bring it back.
 //!
-//! The digest of an entry is its origin (`Vault::origin`), of what the phone sent. Digests of one commit lie in a document,
-//! sorted, whose name says between which days the entries were written: a put of another day computes no digest.
+//! The digest of an entry is its origin (`Vault::origin`), of what the phone sent. Digests of one commit and of one day lie
+//! in a document, sorted, whose name has the day: a put of another day computes no digest.
 //!
 //! * Units: days since 1970-01-01 in UTC, of `write_ts`; 8 bytes a digest, little-endian.
 //! * Invariants: these documents are only added; they hold nothing of an entry but its digest.
 //! * Not here: which entries are forgotten (`runtime/user`, `forget`).
 
-use std::ops::RangeInclusive;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::index::{Document, Index};
@@ -24,20 +24,20 @@ const DAY_S: f64 = 86_400.0;
 /// An entry that is forgotten: when it was written, s, and its digest.
 pub(crate) type Digest = (f64, u64);
 
-fn day_of(write_ts: f64) -> i64 {
-    // Saturates, and NaN is day 0; such entries are asked for everywhere.
+/// On which day an entry was written; one that does not say is asked for on all days.
+pub(crate) fn day_of(write_ts: f64) -> i64 {
+    // Saturates, and is 0 for what is no number.
     (write_ts / DAY_S).floor() as i64
 }
 
 /// What one document holds.
 struct Set {
-    days: RangeInclusive<i64>,
+    day: i64,
     document: Arc<Document>,
     content: Option<Arc<[u8]>>,
 }
 
 /// All digests of a store; read from disk as far as they are asked for.
-#[derive(Default)]
 pub(crate) struct Forgotten(Vec<Set>);
 
 impl Forgotten {
@@ -46,10 +46,8 @@ impl Forgotten {
         let from = index.documents.range(FORGOTTEN_PREFIX.to_owned()..);
         let named = from.map_while(|(name, document)| Some((name.strip_prefix(FORGOTTEN_PREFIX)?, document)));
         let sets = named.filter_map(|(name, document)| {
-            let (first, rest) = name.split_once('_')?;
-            let (last, _) = rest.split_once('_')?;
-            let days = first.parse().ok()?..=last.parse().ok()?;
-            Some(Set { days, document: Arc::clone(document), content: None })
+            let (day, _) = name.split_once('_')?;
+            Some(Set { day: day.parse().ok()?, document: Arc::clone(document), content: None })
         });
         Self(sets.collect())
     }
@@ -67,8 +65,7 @@ impl Forgotten {
         digest: impl FnOnce() -> u64,
     ) -> Result<bool, ReadError> {
         let day = day_of(write_ts);
-        let mut sets =
-            self.0.iter_mut().filter(|set| write_ts.is_nan() || set.days.contains(&day)).peekable();
+        let mut sets = self.0.iter_mut().filter(|set| write_ts.is_nan() || set.day == day).peekable();
         if sets.peek().is_none() {
             return Ok(false);
         }
@@ -88,26 +85,23 @@ impl Forgotten {
 }
 
 /// The documents that keep these digests, beside those of `index`.
-pub(crate) fn documents(index: &Index, mut digests: Vec<Digest>) -> Vec<(String, Vec<u8>)> {
-    digests.sort_by_key(|(write_ts, digest)| (day_of(*write_ts), *digest));
-    let mut number = Forgotten::of(index).0.len();
+pub(crate) fn documents(index: &Index, digests: Vec<Digest>) -> Vec<(String, Vec<u8>)> {
+    let mut days: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
+    for (write_ts, digest) in digests {
+        days.entry(day_of(write_ts)).or_default().push(digest);
+    }
     let mut documents = Vec::new();
-    for some in digests.chunks(DIGESTS_MAX) {
-        let days = some.iter().map(|(write_ts, _)| day_of(*write_ts));
-        let (Some(first), Some(last)) = (days.clone().min(), days.max()) else { continue };
-        let mut sorted: Vec<u64> = some.iter().map(|(_, digest)| *digest).collect();
-        sorted.sort_unstable();
-        let content = sorted.iter().flat_map(|digest| digest.to_le_bytes()).collect();
-        // Two of one commit must not have one name, nor one that is there.
-        while index.documents.contains_key(&name(first, last, number)) {
+    for (day, mut digests) in days {
+        digests.sort_unstable();
+        let mut number = 0;
+        for some in digests.chunks(DIGESTS_MAX) {
+            let name = |number: usize| format!("{FORGOTTEN_PREFIX}{day}_{number}");
+            while index.documents.contains_key(&name(number)) {
+                number += 1;
+            }
+            documents.push((name(number), some.iter().flat_map(|digest| digest.to_le_bytes()).collect()));
             number += 1;
         }
-        documents.push((name(first, last, number), content));
-        number += 1;
     }
     documents
-}
-
-fn name(first: i64, last: i64, number: usize) -> String {
-    format!("{FORGOTTEN_PREFIX}{first}_{last}_{number}")
 }

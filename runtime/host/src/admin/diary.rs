@@ -55,19 +55,13 @@ fn into_file(
     [from, to]: [f64; 2],
     output: &Path,
 ) -> Result<Written, Failure> {
-    let of_file = |error: &(dyn std::error::Error + 'static)| {
-        Failure::new(
-            format!("cannot write {}: {}", output.display(), runtime_user::chain(error)),
-            "name a new file in a folder that the host may write to",
-        )
-    };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output);
-    let file = file.map_err(|error| of_file(&error))?;
+    let file = file.map_err(|error| Failure::of_file(output, &error))?;
     let written = write_synced(source, format, [from, to], &file);
     written.map_err(|error| {
         // Half a diary must not be taken for a whole one.
         let _ = std::fs::remove_file(output);
-        of_file(&error)
+        Failure::of_file(output, &error)
     })
 }
 

@@ -34,12 +34,7 @@ pub(super) const ORIGIN_AREAS: [Area; 2] = [Area::Timeseries, Area::Errors];
 
 /// Writes the file; it must not be there yet, and only its owner may read it.
 pub(super) fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Value, Failure> {
-    let of_file = |error: io::Error| {
-        Failure::new(
-            format!("cannot write {}: {error}", output.display()),
-            "name a new file in a folder that the host may write to",
-        )
-    };
+    let of_file = |error: io::Error| Failure::of_file(output, &error);
     let record = runtime.people().show(&user.to_string());
     let record = record.map_err(|error| Failure::of(&error, "look into the host's log"))?;
     let person = runtime.person(user);

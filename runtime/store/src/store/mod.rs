@@ -163,11 +163,11 @@ impl Store {
     /// The one writer, able to write again where an earlier write failed; refuses after a panic in the midst of one.
     fn writer(&self) -> Result<MutexGuard<'_, Writer>, CommitError> {
         let mut writer = self.writer.lock().map_err(|_| CommitError::Poisoned)?;
-        if writer.in_doubt.is_some() || !self.vault.engine.takes_commits() {
-            self.recover(&mut writer)?;
-        }
         if writer.poisoned {
             return Err(CommitError::Poisoned);
+        }
+        if writer.in_doubt.is_some() || !self.vault.engine.takes_commits() {
+            self.recover(&mut writer)?;
         }
         if writer.shredding {
             self.finish_shredding(&mut writer)?;
@@ -202,8 +202,11 @@ impl Store {
                 self.vault.engine.landed();
                 self.show(writer.adopt(attempt), When::Now);
             }
-            // Not even a part of it is to be built upon.
-            _ => writer.poisoned = true,
+            _ => {
+                // Neither what was there nor what was written: nothing is to be built upon that.
+                writer.poisoned = true;
+                return Err(CommitError::Poisoned);
+            }
         }
         Ok(())
     }

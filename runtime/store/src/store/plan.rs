@@ -12,7 +12,7 @@ use super::Committed;
 use super::puts::{Kind, Puts};
 use crate::batch::{BatchRow, Step};
 use crate::block::DecodedBlock;
-use crate::forgotten::{Digest, Forgotten};
+use crate::forgotten::{Digest, Forgotten, day_of};
 use crate::index::{BlockInfo, Index, StreamBlocks};
 use crate::rows::RowSet;
 use crate::vault::{Meta, Vault};
@@ -264,7 +264,10 @@ impl<'a> Plan<'a> {
             return self.forgotten.has(vault, write_ts, digest);
         }
         let digest = digest();
-        let by_this_batch = self.forgets.iter().any(|(_, forgotten)| *forgotten == digest);
+        let same = |(at, forgotten): &Digest| {
+            *forgotten == digest && (write_ts.is_nan() || day_of(*at) == day_of(write_ts))
+        };
+        let by_this_batch = self.forgets.iter().any(same);
         Ok(by_this_batch || self.forgotten.has(vault, write_ts, || digest)?)
     }
 

@@ -11,6 +11,7 @@ use super::model::{Model, batch_of, read_all};
 use super::power::{Act, Script, dump, dump_model, dump_snapshot};
 use super::random::{Random, rounds};
 use crate::engine::Key;
+use crate::engine::redb::Redb;
 use crate::index::BlockInfo;
 use crate::testing::{Parts, SimDisk, TestEngine};
 use crate::{Batch, CommitError, DiskTrouble, NewEntry, Options, ReadError, Store};
@@ -238,7 +239,13 @@ fn a_store_opens_for_reading_on_a_disk_that_refuses_and_for_writing_once_it_is_w
 #[test]
 fn a_place_that_cannot_be_read_costs_the_queries_that_need_it() {
     let disk = SimDisk::default();
-    let parts = parts(&disk, false);
+    let file = disk.file("data.redb");
+    // Nothing that was read when it was opened is kept in memory.
+    let engine = move || {
+        let file = file.clone();
+        Redb::on_backend(move || Box::new(file.clone()), 0, false).map(|engine| Box::new(engine) as _)
+    };
+    let parts = Parts { engine: TestEngine::Made(Arc::new(engine)), ..Parts::redb(&disk) };
     let store = created(&parts);
     let many = |from: f64| (0..900).map(move |at| from + f64::from(at) * 7.3);
     store.commit(locations("a/b", many(1_700_000_000.0))).expect("stored");

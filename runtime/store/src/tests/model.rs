@@ -8,6 +8,7 @@ use runtime_types::EntryTimes;
 use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField};
 
 use super::random::Random;
+use crate::forgotten::day_of;
 use crate::{Batch, Cursor, LocationRows, NewEntry, OwnedRow, Progress, Snapshot};
 
 /// One step as the model understands it.
@@ -89,8 +90,8 @@ struct Kept {
 pub struct Model {
     entries: BTreeMap<(Area, EntryId), Kept>,
     pub documents: BTreeMap<String, Vec<u8>>,
-    /// What phones had sent of what is forgotten.
-    forgotten: Vec<Thing>,
+    /// What phones had sent of what is forgotten, and the day on which it was written as it stood at last.
+    forgotten: Vec<(i64, Thing)>,
     batches: u64,
 }
 
@@ -108,7 +109,7 @@ impl Model {
     }
 
     pub fn some_forgotten(&self, random: &mut Random) -> Option<&Thing> {
-        (!self.forgotten.is_empty()).then(|| random.pick(&self.forgotten))
+        (!self.forgotten.is_empty()).then(|| &random.pick(&self.forgotten).1)
     }
 
     pub fn apply(&mut self, deeds: &[Deed]) {
@@ -132,7 +133,8 @@ impl Model {
                 Deed::Forget(area, id) => {
                     if let Some(kept) = self.entries.remove(&(area, id)) {
                         let as_sent = matches!(area, Area::Usercache | Area::Errors).then_some(kept.thing);
-                        self.forgotten.extend(kept.origin.or(as_sent));
+                        let day = day_of(kept.times.get(TimeField::WriteTs));
+                        self.forgotten.extend(kept.origin.or(as_sent).map(|sent| (day, sent)));
                     }
                 }
                 Deed::MarkInvalid(id) => {
@@ -159,7 +161,8 @@ impl Model {
 
     fn put(&mut self, thing: Thing, taken_in_as: &StreamKey, arrival: (u64, u64)) {
         let (kind, write_ts) = (thing.kind(), thing.times().get(TimeField::WriteTs));
-        if self.forgotten.iter().any(|forgotten| same_sent(forgotten, &thing)) {
+        let that_day = |day: i64| write_ts.is_nan() || day == day_of(write_ts);
+        if self.forgotten.iter().any(|(day, forgotten)| that_day(*day) && same_sent(forgotten, &thing)) {
             return;
         }
         if !write_ts.is_nan() {
