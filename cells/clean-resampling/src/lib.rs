@@ -267,7 +267,10 @@ impl Piece {
         tell(self.window.unreadable, "entries of the raw diary cannot be read: passed over");
         tell(self.points.unplaced, "points have no time or no place: passed over");
         tell(self.too_long, "trips last longer than three weeks: taken as none");
-        tell(passed_over, "trips or spans begin before what earlier runs have come to: they stay out of the diary");
+        tell(
+            passed_over,
+            "trips or spans begin before what earlier runs have come to: they stay out of the diary",
+        );
         Ok(())
     }
 }

@@ -85,7 +85,10 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     };
     tell(composer.unread, "confirmed trips cannot be read: passed over");
     tell(composer.incomplete, "trips lack a place at an end, or a section has a mode that nobody knows");
-    tell(behind.spans, "spans without readings end before what earlier runs have come to: they are not shown");
+    tell(
+        behind.spans,
+        "spans without readings end before what earlier runs have come to: they are not shown",
+    );
     let Composer { output, looked, .. } = composer;
     Ok(Outcome { processed_through: output.last_end_ts, state: looked.to_state(), more })
 }
@@ -174,11 +177,7 @@ impl Output {
         self.bytes >= RUN_BYTES && self.last_end_ts.is_some_and(|last| end_ts > last + RUN_GAP_S)
     }
 
-    fn push<R: WriteEntries>(
-        &mut self,
-        runtime: &mut R,
-        origin: &str,
-    ) -> Result<(), ComposeError> {
+    fn push<R: WriteEntries>(&mut self, runtime: &mut R, origin: &str) -> Result<(), ComposeError> {
         let write_ts = self.now + f64::from(self.created) * 1e-6;
         let origin = format!(r#""origin_key":"{origin}""#);
         let metadata = server_metadata_with(COMPOSITE, write_ts, &origin)?;

@@ -24,7 +24,9 @@ use std::ops::ControlFlow;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::text::BadObject;
 use cells_sdk::model::time::BadTime;
-use cells_sdk::{Failure, Level, Log, MARK_AHEAD_S, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_sdk::{
+    Failure, Level, Log, MARK_AHEAD_S, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries,
+};
 use cells_user_inputs::reading::{WHOLE, walk};
 use cells_user_inputs::{Input, Kind, ReadError};
 
@@ -69,7 +71,11 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     warn(runtime, timeline.nowhere.len(), "trips end at a place that is not there: left out");
     let memory = Memory::read(&run.state);
     let left_out = LeftOut::find(runtime, run, &timeline, memory.looked_through)?;
-    warn(runtime, left_out.count, "trips or spans begin or end before what earlier runs have come to: they stay out of the diary");
+    warn(
+        runtime,
+        left_out.count,
+        "trips or spans begin or end before what earlier runs have come to: they stay out of the diary",
+    );
     let looked_through = left_out.looked_through;
     let (processed_through, more) = (timeline.mark(), timeline.has_more());
     let (Some(first), Some(last)) = (timeline.first_place(), timeline.last_place()) else {

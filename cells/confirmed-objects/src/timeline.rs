@@ -259,8 +259,7 @@ impl Timeline {
     /// Between which moments the sections of this run's trips begin, s; `None` where it has no trips.
     pub fn sections_span<R: ReadEntries>(&self, runtime: &mut R) -> Result<Option<(f64, f64)>, ReadError> {
         let trips = || self.journeys[..self.done].iter().filter(|journey| !journey.untracked);
-        let mut moments: Vec<f64> =
-            trips().flat_map(|trip| [trip.read.start_ts, trip.read.end_ts]).collect();
+        let mut moments: Vec<f64> = trips().flat_map(|trip| [trip.read.start_ts, trip.read.end_ts]).collect();
         // Cleaning moves the ends of a trip, but its sections lie within the raw trip or at those ends.
         let raw: Vec<EntryId> = trips().filter_map(|trip| trip.read.raw_trip).collect();
         walk_ids(runtime, &[RAW_TRIP], &raw, |entry| {

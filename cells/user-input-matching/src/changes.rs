@@ -137,18 +137,16 @@ impl Shown<'_> {
     fn write<R: ReadEntries>(&self, runtime: &mut R, until: f64, rows: &mut Rows) -> Result<(), MatchError> {
         let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(until), Some(until));
         let mut outcome = Ok(());
-        walk(runtime, &query, WHOLE, |entry| {
-            match self.in_text(entry.data) {
-                Ok(Some(data)) => {
-                    let (id, metadata) = (entry.id, entry.metadata);
-                    rows.push(Row { id, key: COMPOSITE, metadata, data: &data, extra: "" });
-                    ControlFlow::Continue(())
-                }
-                Ok(None) => ControlFlow::Continue(()),
-                Err(source) => {
-                    outcome = Err(MatchError::Text { id: entry.id, source });
-                    ControlFlow::Break(())
-                }
+        walk(runtime, &query, WHOLE, |entry| match self.in_text(entry.data) {
+            Ok(Some(data)) => {
+                let (id, metadata) = (entry.id, entry.metadata);
+                rows.push(Row { id, key: COMPOSITE, metadata, data: &data, extra: "" });
+                ControlFlow::Continue(())
+            }
+            Ok(None) => ControlFlow::Continue(()),
+            Err(source) => {
+                outcome = Err(MatchError::Text { id: entry.id, source });
+                ControlFlow::Break(())
             }
         })?;
         outcome

@@ -43,7 +43,10 @@ impl From<Failure> for types::Failure {
 /// Reads the keys of a query; one that means nothing is refused with its place.
 fn keys(wire: &[String]) -> Result<Vec<StreamKey>, Failure> {
     if wire.len() > QUERY_KEYS_MAX {
-        return Err(Failure::Invalid(format!("{} keys in a query: the limit is {QUERY_KEYS_MAX}", wire.len())));
+        return Err(Failure::Invalid(format!(
+            "{} keys in a query: the limit is {QUERY_KEYS_MAX}",
+            wire.len()
+        )));
     }
     let read = |(index, key): (usize, &String)| {
         key.parse().map_err(|bad| Failure::Invalid(format!("key {index} of the query: {bad}")))

@@ -16,8 +16,16 @@ const INPUTS: [(&str, &[&str], TimeField); 8] = [
     ("MODE_INFERENCE", &["analysis/cleaned_section"], TimeField::EndTs),
     ("LABEL_INFERENCE", &["analysis/cleaned_trip"], TimeField::EndTs),
     ("EXPECTATION_POPULATION", &["analysis/inferred_trip"], TimeField::EndTs),
-    ("CREATE_CONFIRMED_OBJECTS", &["analysis/expected_trip", "analysis/cleaned_untracked"], TimeField::StartTs),
-    ("CREATE_COMPOSITE_OBJECTS", &["analysis/confirmed_trip", "analysis/confirmed_untracked"], TimeField::EndTs),
+    (
+        "CREATE_CONFIRMED_OBJECTS",
+        &["analysis/expected_trip", "analysis/cleaned_untracked"],
+        TimeField::StartTs,
+    ),
+    (
+        "CREATE_COMPOSITE_OBJECTS",
+        &["analysis/confirmed_trip", "analysis/confirmed_untracked"],
+        TimeField::EndTs,
+    ),
 ];
 
 /// The entries of some keys, by id.
@@ -122,7 +130,9 @@ fn left_out_faults(memory: &Memory) -> Vec<String> {
 /// How many of something the owner was told in all.
 fn told(memory: &Memory, what: &str) -> usize {
     let lines = memory.log_lines().iter().filter(|(_, line)| line.contains(what));
-    lines.map(|(_, line)| line.split(' ').next().and_then(|count| count.parse::<usize>().ok()).unwrap_or(0)).sum()
+    lines
+        .map(|(_, line)| line.split(' ').next().and_then(|count| count.parse::<usize>().ok()).unwrap_or(0))
+        .sum()
 }
 
 /// Every confirmed trip is shown, with the places at its ends and all its sections.
@@ -149,7 +159,8 @@ fn composite_faults(memory: &Memory) -> Vec<String> {
             }
         }
         let inferred = sections("analysis/inferred_section", &data["cleaned_trip"]);
-        let want = if inferred > 0 { inferred } else { sections("analysis/cleaned_section", &data["cleaned_trip"]) };
+        let want =
+            if inferred > 0 { inferred } else { sections("analysis/cleaned_section", &data["cleaned_trip"]) };
         let got = data["sections"].as_array().map_or(0, Vec::len);
         if got != want {
             faults.push(format!("confirmed trip {} is shown with {got} sections of {want}", trip.id));
@@ -160,7 +171,8 @@ fn composite_faults(memory: &Memory) -> Vec<String> {
         };
         let cleaned = sections("analysis/cleaned_section", &data["cleaned_trip"]);
         if summed("cleaned_section_summary") != cleaned as u64 {
-            faults.push(format!("the summary of confirmed trip {} counts not its {cleaned} sections", trip.id));
+            faults
+                .push(format!("the summary of confirmed trip {} counts not its {cleaned} sections", trip.id));
         }
     }
     faults
