@@ -80,7 +80,7 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let (processed_through, more) = (timeline.mark(), timeline.has_more());
     let (Some(first), Some(last)) = (timeline.first_place(), timeline.last_place()) else {
         // The reference fails here, and looks at the same window again until a trip begins in it.
-        warn(runtime, timeline.places_alone(), "places without the trips between them: nothing to confirm");
+        warn(runtime, timeline.places_alone(), "places without the trips between them: the window is kept");
         let state = Memory { looked_through, ..memory }.to_state();
         return Ok(Outcome { processed_through, state, more });
     };

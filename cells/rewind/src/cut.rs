@@ -2,10 +2,11 @@
 //!
 //! Everything is removed by its time, so a cut must part by time what it parts in the chain: see [`order`].
 
-use cells_locations::{ReadError, for_each_entry, read};
+use cells_locations::{ReadError, for_each_entry, for_each_id, read};
 use cells_sdk::model::EntryId;
 use cells_sdk::{Order, Query, ReadEntries, TimeField};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::RewindError;
 use crate::order::Order as ChainOrder;
@@ -36,8 +37,8 @@ pub struct CleanCut {
     pub end_ts: f64,
     /// The raw place at its end.
     pub raw_place: EntryId,
-    /// The cleaned place from which it begins.
-    pub start_place: EntryId,
+    /// The cleaned place at its end: the one that is open again.
+    pub end_place: EntryId,
 }
 
 /// The chain of confirmed trips: from the last cleaned trip that stays, or one before, they are confirmed again, since
@@ -46,21 +47,10 @@ pub struct CleanCut {
 pub struct ConfirmedCut {
     /// The confirmed place from which that trip begins, open again.
     pub place: EntryId,
-    /// When that place was entered, s.
-    pub enter_ts: f64,
-    /// When the trip begins, s; later.
+    /// When the trip begins, s.
     pub start_ts: f64,
-    /// The first trip that is composed again: the one that ended at that place shows it, with the way on.
-    pub composed: Composed,
-}
-
-/// From where on trips are composed again.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Composed {
-    /// When the first of them begins, s.
-    pub start_ts: f64,
-    /// When it ends, s.
-    pub end_ts: f64,
+    /// When the trip before ended, s: it shows that place, with the way on, and is composed again with all that end later.
+    pub composed_from_ts: f64,
 }
 
 /// Where the chains are cut; `None`: at their beginnings.
@@ -96,12 +86,20 @@ struct CleanedTrip {
     start_ts: f64,
     end_ts: f64,
     raw_trip: EntryId,
+    end_place: EntryId,
+}
+
+#[derive(Deserialize)]
+struct ConfirmedTrip {
+    end_ts: f64,
     start_place: EntryId,
+    /// Absent in a span without readings.
+    cleaned_trip: Option<EntryId>,
 }
 
 #[derive(Deserialize)]
 struct ConfirmedPlace {
-    cleaned_place: Option<EntryId>,
+    enter_ts: Option<f64>,
     ending_trip: Option<EntryId>,
 }
 
@@ -198,7 +196,7 @@ fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCu
                 through_ts: raw.end_ts,
                 end_ts: trip.end_ts,
                 raw_place: raw.end_place,
-                start_place: trip.start_place,
+                end_place: trip.end_place,
             });
         }
         Ok::<(), RewindError>(())
@@ -206,63 +204,42 @@ fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCu
     Ok(found)
 }
 
-/// How many confirmed places are looked at, back from a trip's beginning: the last one is the one, unless a stage has
-/// not come to it yet.
-const PLACES_MAX: usize = 4;
+const CONFIRMED: [&str; 2] = ["analysis/confirmed_trip", "analysis/confirmed_untracked"];
 
-/// The confirmed place from which a cleaned trip begins, if it was entered before that, so that a mark can tell.
+/// The place from which the confirmed trip begins that was made of a cleaned one. The confirmed chain follows the
+/// beginnings of trips, so everything behind that place begins no earlier. `None` where the trip is not confirmed, where
+/// another begins at the very moment, and where its place was never reached.
 fn confirmed<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<Option<ConfirmedCut>, RewindError> {
-    let before = Query::of(&["analysis/confirmed_place"], TimeField::EnterTs);
-    let before =
-        Query { order: Order::Descending, ..before.between(None, Some(trip.last_start_ts.next_down())) };
-    let (mut found, mut looked_at) = (None, 0);
-    let walked = for_each_entry(runtime, &before, |_, entry| {
-        let place = serde_json::from_str(entry.data);
-        let place: ConfirmedPlace = place.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
-        looked_at += 1;
-        if place.cleaned_place == Some(trip.start_place) {
-            found = Some((entry.id, entry.time, place.ending_trip));
-        }
-        if found.is_some() || looked_at == PLACES_MAX { Err(Walk::Found) } else { Ok(()) }
-    });
-    if let Err(Walk::Broken(error)) = walked {
-        return Err(error);
-    }
-    let Some((place, enter_ts, ending_trip)) = found else { return Ok(None) };
-    let own = Composed { start_ts: trip.last_start_ts, end_ts: trip.end_ts };
-    let composed = match ending_trip {
-        Some(ending_trip) => composed(runtime, ending_trip, own.start_ts)?.unwrap_or(own),
-        None => own,
+    let begun = Query::of(&CONFIRMED, TimeField::StartTs);
+    let begun = begun.between(Some(trip.last_start_ts), Some(trip.last_start_ts));
+    let mut found = Vec::new();
+    for_each_entry::<_, RewindError>(runtime, &begun, |_, entry| {
+        let confirmed = serde_json::from_str(entry.data);
+        let confirmed: ConfirmedTrip =
+            confirmed.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+        found.push(confirmed);
+        Ok(())
+    })?;
+    let [ConfirmedTrip { cleaned_trip: Some(of), start_place, .. }] = found[..] else { return Ok(None) };
+    let place: Option<ConfirmedPlace> = by_id(runtime, &["analysis/confirmed_place"], start_place)?;
+    let Some(ConfirmedPlace { enter_ts: Some(_), ending_trip }) = place.filter(|_| of == trip.last) else {
+        return Ok(None);
     };
-    Ok(Some(ConfirmedCut { place, enter_ts, start_ts: own.start_ts, composed }))
+    let before: Option<ConfirmedTrip> = match ending_trip {
+        Some(ending_trip) => by_id(runtime, &CONFIRMED, ending_trip)?,
+        None => None,
+    };
+    let composed_from_ts = before.map_or(trip.end_ts, |before| before.end_ts);
+    Ok(Some(ConfirmedCut { place: start_place, start_ts: trip.last_start_ts, composed_from_ts }))
 }
 
-/// When a trip or a span without readings, one of the last before a moment, began and ended.
-fn composed<R: ReadEntries>(
+/// The entry of that id; `None` where there is none of these keys.
+fn by_id<R: ReadEntries, T: DeserializeOwned>(
     runtime: &mut R,
+    keys: &[&str],
     id: EntryId,
-    before_ts: f64,
-) -> Result<Option<Composed>, RewindError> {
-    let keys = ["analysis/confirmed_trip", "analysis/confirmed_untracked"];
-    let before = Query::of(&keys, TimeField::StartTs).between(None, Some(before_ts.next_down()));
-    let before = Query { order: Order::Descending, ..before };
-    let (mut found, mut looked_at) = (None, 0);
-    let walked = for_each_entry(runtime, &before, |_, entry| {
-        looked_at += 1;
-        if entry.id == id {
-            let Ended { end_ts } = serde_json::from_str(entry.data)
-                .map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
-            found = Some(Composed { start_ts: entry.time, end_ts });
-        }
-        if found.is_some() || looked_at == PLACES_MAX { Err(Walk::Found) } else { Ok(()) }
-    });
-    match walked {
-        Ok(()) | Err(Walk::Found) => Ok(found),
-        Err(Walk::Broken(error)) => Err(error),
-    }
-}
-
-#[derive(Deserialize)]
-struct Ended {
-    end_ts: f64,
+) -> Result<Option<T>, RewindError> {
+    let mut found = None;
+    for_each_id(runtime, keys, &[id], |entry| found = Some(serde_json::from_str(entry.data)))?;
+    found.transpose().map_err(|source| RewindError::BadEntry { id, source })
 }

@@ -26,7 +26,7 @@ pub fn to_json(moment: f64, cut: &Cut) -> Vec<u8> {
         "EXPECTATION_POPULATION": by_trip_end,
         "CREATE_CONFIRMED_OBJECTS": cut.confirmed.as_ref().map(|confirmed| confirmed.start_ts),
         // What is confirmed again is composed again.
-        "CREATE_COMPOSITE_OBJECTS": cut.confirmed.as_ref().map(|confirmed| confirmed.composed.end_ts),
+        "CREATE_COMPOSITE_OBJECTS": cut.confirmed.as_ref().map(|confirmed| confirmed.composed_from_ts),
     });
     json!({ "marks": marks }).to_string().into_bytes()
 }

@@ -2,8 +2,9 @@
 //!
 //! What comes behind a cut is removed by its time, and the stages go on from marks, which are times, too. So a cut is
 //! possible only where time and chain agree: what was made before the later trip begins before it, what was made from
-//! there on does not, and no trip that stays ends behind the end of the earlier one. A trip that was left by an old fix
-//! is made last and begins long before, so that no place between the two can be cut.
+//! there on does not, no trip that stays ends behind the end of the earlier one, and that one is the last of the chain
+//! that stays. A trip that was left by an old fix is made last and begins long before, so that the chain cannot be cut
+//! between the two.
 
 use cells_locations::for_each_entry;
 use cells_sdk::model::EntryId;
@@ -50,25 +51,43 @@ impl Order {
             return Ok(false);
         }
         let from = |keys: &[&str], field, ts| Query::of(keys, field).between(Some(ts), None);
-        let mut look_at = |query: &Query, made_later: bool| {
-            for_each_entry::<_, RewindError>(runtime, query, |_, entry| {
-                if !made_later || entry.id > later.id {
-                    let start = serde_json::from_str(entry.data);
-                    let Start { start_ts } =
-                        start.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
-                    self.start_max = self.start_max.min(start_ts);
-                }
-                Ok(())
-            })
-        };
-        // All entries of one run are written at about the same moment.
-        look_at(&from(&[TRIP, UNTRACKED], TimeField::WriteTs, later.write_ts - RUN_SPREAD_S), true)?;
-        look_at(&from(&[TRIP], TimeField::EndTs, trip.end_ts.next_up()), false)?;
         let begun_later = from(&[TRIP, UNTRACKED], TimeField::StartTs, later.start_ts);
         for_each_entry::<_, RewindError>(runtime, &begun_later, |_, entry| {
             self.id_max = self.id_max.min(entry.id);
             Ok(())
         })?;
-        Ok(later.start_ts <= self.start_max && later.id <= self.id_max)
+        let ends_later = from(&[TRIP], TimeField::EndTs, trip.end_ts.next_up());
+        self.look_at(runtime, &ends_later, |_| true)?;
+        // All entries of one run are written at about the same moment.
+        let made_later = from(&[TRIP, UNTRACKED], TimeField::WriteTs, later.write_ts - RUN_SPREAD_S);
+        self.look_at(runtime, &made_later, |id| id > later.id)?;
+        if later.start_ts > self.start_max || later.id > self.id_max {
+            return Ok(false);
+        }
+        let mut are_neighbours = true;
+        let made_between = from(&[TRIP], TimeField::WriteTs, trip.write_ts - RUN_SPREAD_S);
+        for_each_entry::<_, RewindError>(runtime, &made_between, |_, entry| {
+            are_neighbours &= entry.id <= trip.id || entry.id >= later.id;
+            Ok(())
+        })?;
+        Ok(are_neighbours)
+    }
+
+    /// Takes note of the beginnings of those that count.
+    fn look_at<R: ReadEntries>(
+        &mut self,
+        runtime: &mut R,
+        query: &Query,
+        counts: impl Fn(EntryId) -> bool,
+    ) -> Result<(), RewindError> {
+        for_each_entry(runtime, query, |_, entry| {
+            if counts(entry.id) {
+                let start = serde_json::from_str(entry.data);
+                let Start { start_ts } =
+                    start.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+                self.start_max = self.start_max.min(start_ts);
+            }
+            Ok(())
+        })
     }
 }

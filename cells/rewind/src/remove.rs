@@ -1,11 +1,13 @@
 //! Removing what comes behind a cut.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use cells_locations::{for_each_entry, read};
+use cells_locations::{for_each_entry, for_each_id, read};
 use cells_sdk::model::EntryId;
+use cells_sdk::model::page::Entry;
 use cells_sdk::{Query, ReadEntries, TimeField, WriteEntries};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::RewindError;
 use crate::cut::{CleanCut, ConfirmedCut, RawCut};
@@ -38,7 +40,7 @@ pub fn segmented<R: ReadEntries + WriteEntries>(
     remove(runtime, "segmentation/raw_stop", TimeField::EnterTs, from)?;
     let kept_place = cut.map(|cut| cut.place);
     remove_some(runtime, &from_time("segmentation/raw_untracked", TimeField::StartTs, from), |data| {
-        let Untracked { end_place } = serde_json::from_str(data)?;
+        let Journey { end_place } = serde_json::from_str(data)?;
         Ok(Some(end_place) != kept_place)
     })?;
     match cut {
@@ -75,19 +77,45 @@ pub fn cleaned<R: ReadEntries + WriteEntries>(
     remove(runtime, "analysis/cleaned_place", field, behind)
 }
 
-/// What was made of that with the person's words, from the cut on.
+/// What was made of that with the person's words, from the cut on. Places go with the trips that lead to them: where
+/// trips overlap, a place may have been reached before the cut by a trip that goes, or behind it by one that stays.
 pub fn confirmed<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     cut: Option<&ConfirmedCut>,
 ) -> Result<(), RewindError> {
     let from = cut.map(|cut| cut.start_ts);
+    let (mut gone, mut places) = (Vec::new(), Vec::new());
     for key in ["analysis/confirmed_trip", "analysis/confirmed_untracked"] {
-        remove(runtime, key, TimeField::StartTs, from)?;
+        for_each_entry::<_, RewindError>(runtime, &from_time(key, TimeField::StartTs, from), |_, entry| {
+            let Journey { end_place } = read_as(&entry)?;
+            gone.push(entry.id);
+            places.push(end_place);
+            Ok(())
+        })?;
     }
-    let composed_from = cut.map(|cut| cut.composed.start_ts);
-    remove(runtime, "analysis/composite_trip", TimeField::StartTs, composed_from)?;
-    let field = if cut.is_some() { TimeField::EnterTs } else { TimeField::WriteTs };
-    remove(runtime, "analysis/confirmed_place", field, from)
+    let Some(cut) = cut else {
+        delete(runtime, gone)?;
+        remove(runtime, "analysis/composite_trip", TimeField::StartTs, None)?;
+        return remove(runtime, "analysis/confirmed_place", TimeField::WriteTs, None);
+    };
+    for_each_id(runtime, &["analysis/confirmed_place"], &places, |entry| gone.push(entry.id))?;
+    delete(runtime, gone)?;
+    // What is not confirmed any more is shown no more; and what ends behind the mark is composed again.
+    let mut shown = BTreeSet::new();
+    for query in [
+        from_time("analysis/composite_trip", TimeField::StartTs, Some(cut.start_ts)),
+        from_time("analysis/composite_trip", TimeField::EndTs, Some(cut.composed_from_ts)),
+    ] {
+        for_each_entry::<_, RewindError>(runtime, &query, |_, entry| {
+            shown.insert(entry.id);
+            Ok(())
+        })?;
+    }
+    delete(runtime, shown.into_iter().collect())
+}
+
+fn read_as<T: DeserializeOwned>(entry: &Entry<'_>) -> Result<T, RewindError> {
+    serde_json::from_str(entry.data).map_err(|source| RewindError::BadEntry { id: entry.id, source })
 }
 
 #[derive(Deserialize)]
@@ -96,7 +124,7 @@ struct Smoothing {
 }
 
 #[derive(Deserialize)]
-struct Untracked {
+struct Journey {
     end_place: EntryId,
 }
 

@@ -68,6 +68,45 @@ fn place(number: usize, left: bool) -> Value {
     entry(id(1, number), "analysis/cleaned_place", data)
 }
 
+/// A cleaned place with any times and links.
+pub fn place_with(number: usize, times: [Option<f64>; 2], trips: [Option<usize>; 2]) -> Value {
+    let mut data = json!({"location": point(), "source": "test", "raw_places": [id(9, number)]});
+    for (name, ts) in ["enter", "exit"].into_iter().zip(times) {
+        ts.into_iter().for_each(|ts| at(name, ts, &mut data));
+    }
+    for (name, trip) in ["ending_trip", "starting_trip"].into_iter().zip(trips) {
+        trip.into_iter().for_each(|trip| data[name] = json!(id(2, trip)));
+    }
+    entry(id(1, number), "analysis/cleaned_place", data)
+}
+
+/// An expected trip between any places and times, with a section of each kind that begins at `section_ts`, s.
+pub fn trip_with(number: usize, places: [usize; 2], times: [f64; 2], section_ts: f64) -> Vec<Value> {
+    let mut entries = trip(number);
+    let data = &mut entries[0]["data"];
+    (data["start_place"], data["end_place"]) = (json!(id(1, places[0])), json!(id(1, places[1])));
+    data["duration"] = (times[1] - times[0]).into();
+    at("start", times[0], data);
+    at("end", times[1], data);
+    for section in &mut entries[1..] {
+        section["data"]["start_ts"] = section_ts.into();
+    }
+    entries
+}
+
+/// A raw trip of any times.
+pub fn raw_trip(number: usize, times: [f64; 2]) -> Value {
+    entry(id(8, number), "segmentation/raw_trip", json!({"start_ts": times[0], "end_ts": times[1]}))
+}
+
+/// A cleaned trip of any times, which became known at `write_ts`, s.
+pub fn cleaned_trip(number: usize, times: [f64; 2], write_ts: f64) -> Value {
+    let data = json!({"start_ts": times[0], "end_ts": times[1]});
+    let mut cleaned = entry(id(2, number), "analysis/cleaned_trip", data);
+    cleaned["metadata"]["write_ts"] = write_ts.into();
+    cleaned
+}
+
 fn trip(number: usize) -> Vec<Value> {
     let mut data = json!({"start_place": id(1, number), "end_place": id(1, number + 1), "start_loc": point(),
         "end_loc": point(), "duration": TRIP_S, "distance": 900.5, "source": "test", "raw_trip": id(8, number),
@@ -147,7 +186,8 @@ impl World {
 
     /// The composite trip of a trip, as far as it matters.
     pub fn with_composite(self, number: usize) -> Self {
-        let data = json!({"start_ts": leaves(number), "end_ts": arrives(number), "end_confirmed_place": {}, "locations": [1]});
+        let data = json!({"start_ts": leaves(number), "end_ts": arrives(number), "end_confirmed_place": {}, "locations": [1],
+            "end_place": self.made(PLACE)[number + 1]["_id"]});
         self.with(vec![entry(id(10, number), COMPOSITE, data)])
     }
 

@@ -19,45 +19,6 @@ fn trip(rest_s: f64, points: usize, back: bool) -> Trip {
     Trip { rest_s, points, back, motion: Some(7) }
 }
 
-#[cfg(test)]
-fn show(memory: &Memory) {
-    for key in stages::MADE
-        .iter()
-        .filter(|key| key.contains("trip") || key.contains("place") || key.contains("untracked"))
-    {
-        for entry in memory.of_key(key) {
-            let data = entry.data();
-            let short = |name: &str| match data.get(name) {
-                Some(value) if value.is_number() => format!(" {name}={:.1}", value.as_f64().unwrap() - 1.7e9),
-                Some(value) if value["$oid"].is_string() => {
-                    format!(" {name}={}", &value["$oid"].as_str().unwrap()[20..])
-                }
-                _ => String::new(),
-            };
-            let id = entry.id.to_string();
-            eprintln!(
-                "{key} {} {}",
-                &id[20..],
-                [
-                    "start_ts",
-                    "end_ts",
-                    "enter_ts",
-                    "exit_ts",
-                    "start_place",
-                    "end_place",
-                    "starting_trip",
-                    "ending_trip",
-                    "cleaned_trip",
-                    "cleaned_place"
-                ]
-                .map(short)
-                .concat()
-            );
-        }
-    }
-    memory.log_lines().iter().for_each(|line| eprintln!("{}", line.1));
-}
-
 fn plain(trips: Vec<Trip>) -> Load {
     Load { trips, stale_s: None, second: Vec::new(), doubled: false, stopped: true }
 }
@@ -75,9 +36,6 @@ fn diary(kind: Kind, loads: &[Load]) -> (Memory, Stages, f64, Vec<String>) {
         stages.run(&mut memory, now);
     }
     let faults = check::faults(&mut memory, &stages, now);
-    if std::env::var_os("SHOW").is_some() {
-        show(&memory);
-    }
     (memory, stages, now, faults)
 }
 
@@ -109,41 +67,6 @@ fn a_load_that_is_nothing_but_an_old_fix_and_a_short_trip_makes_nothing_twice() 
         let (_, _, _, faults) = diary(Kind::IPhone, &loads);
         assert_eq!(faults, Vec::<String>::new(), "{age_s} s");
     }
-}
-
-#[test]
-fn dbg1() {
-    let loads = vec![
-        Load {
-            trips: vec![Trip { rest_s: 900.0, points: 2, back: false, motion: None }],
-            stale_s: None,
-            second: vec![],
-            doubled: false,
-            stopped: true,
-        },
-        Load {
-            trips: vec![],
-            stale_s: None,
-            second: vec![Trip { rest_s: 17672.677546683284, points: 2, back: false, motion: None }],
-            doubled: false,
-            stopped: false,
-        },
-        Load {
-            trips: vec![],
-            stale_s: Some(536.9187282357059),
-            second: vec![],
-            doubled: false,
-            stopped: false,
-        },
-        Load {
-            trips: vec![Trip { rest_s: 900.0, points: 2, back: false, motion: None }],
-            stale_s: None,
-            second: vec![],
-            doubled: false,
-            stopped: true,
-        },
-    ];
-    eprintln!("{:?}", diary(Kind::IPhone, &loads).3);
 }
 
 proptest! {
