@@ -27,6 +27,8 @@ pub struct Sent {
     pub label: Option<String>,
     /// 0 for the carried one of several devices behind a label.
     track: usize,
+    /// Whether it is another one behind the label, and stays in a place.
+    stays: bool,
     /// Its points, sorted out.
     pub sorted: SortedOut,
 }
@@ -39,7 +41,7 @@ impl Sent {
 
     /// Whether it is not known to stay somewhere.
     pub fn is_carried(&self) -> bool {
-        self.track == 0
+        !self.stays
     }
 }
 
@@ -50,7 +52,7 @@ pub fn devices(locations: &Locations, memory: &mut Memory) -> Vec<Sent> {
     let named: Vec<&str> = labels.iter().copied().flatten().collect();
     let of_label = |label: Option<&str>, own: &Locations, memory: &mut Memory| match label {
         Some(label) if label.starts_with(TOKEN) => of_tracks(label, own, memory),
-        _ => vec![Sent { label: label.map(str::to_owned), track: 0, sorted: Points::sort_out(own) }],
+        _ => vec![Sent { label: label.map(str::to_owned), track: 0, stays: false, sorted: Points::sort_out(own) }],
     };
     match named[..] {
         [] => of_label(None, locations, memory),
@@ -83,13 +85,13 @@ fn of_tracks(label: &str, own: &Locations, memory: &mut Memory) -> Vec<Sent> {
     rows.iter().zip(&tracks.track_of).for_each(|(row, track)| track_of[*row] = *track);
     let numbers: BTreeSet<usize> = track_of.iter().copied().collect();
     let sent = |track: usize| {
-        let label = Some(label.to_owned());
+        let (label, stays) = (Some(label.to_owned()), (1..=tracks.stays).contains(&track));
         if numbers.len() == 1 {
-            return Sent { label, track, sorted: Points::sort_out(own) };
+            return Sent { label, track, stays, sorted: Points::sort_out(own) };
         }
         let mut of_track = own.clone();
         of_track.retain(|row| track_of[row] == track);
-        Sent { label, track, sorted: Points::sort_out(&of_track) }
+        Sent { label, track, stays, sorted: Points::sort_out(&of_track) }
     };
     numbers.iter().map(|track| sent(*track)).collect()
 }
@@ -131,8 +133,13 @@ pub fn carried<'a>(
     last: Option<&LastTrip>,
 ) -> Carried<'a> {
     let signals_of = |sent: &Sent| signals.get(&sent.label).unwrap_or(&NO_SIGNALS);
-    let found: Vec<(Segmentation, bool)> =
-        sent.iter().map(|sent| of_device(&sent.sorted.points, signals_of(sent), run_end)).collect();
+    let found: Vec<(Segmentation, bool)> = sent
+        .iter()
+        .map(|sent| match sent.stays {
+            true => (Segmentation::none(), true),
+            false => of_device(&sent.sorted.points, signals_of(sent), run_end),
+        })
+        .collect();
     let devices: Vec<Device<'_>> = sent
         .iter()
         .zip(&found)

@@ -29,7 +29,9 @@ const DETOUR_S: f64 = 300.0;
 /// Detours to one place end this near each other, m.
 const PLACE_M: f64 = 150.0;
 /// How far around a place its device's points may lie, m.
-const RADIUS_M: std::ops::RangeInclusive<f64> = PLACE_M..=300.0;
+const RADIUS_M: std::ops::RangeInclusive<f64> = FAR_M..=400.0;
+/// A single point is a bad fix of that device up to so many times as far away.
+const BAD_FIX: f64 = 3.0;
 /// Detours that are looked at: more say nothing new.
 const DETOURS_MAX: usize = 400;
 /// How many devices may stay somewhere.
@@ -71,13 +73,15 @@ pub struct Point {
 pub struct Tracks {
     /// For each point the number of its track; 0 is the one of a device that is carried.
     pub track_of: Vec<usize>,
+    /// How many devices stay somewhere: they have the numbers from 1 on.
+    pub stays: usize,
     /// Places at which a device stays that were not known before.
     pub found: Vec<Stay>,
 }
 
 /// Tells the devices behind a label apart; `known`: where some of them stay.
 pub fn split(points: &[Point], known: &[Stay]) -> Tracks {
-    let mut tracks = Tracks { track_of: vec![0; points.len()], found: Vec::new() };
+    let mut tracks = Tracks { track_of: vec![0; points.len()], ..Tracks::default() };
     let mut number = 0;
     for stay in known {
         number += 1;
@@ -86,12 +90,13 @@ pub fn split(points: &[Point], known: &[Stay]) -> Tracks {
     while known.len() + tracks.found.len() < STAYS_MAX {
         let rows: Vec<usize> = rows_of(&tracks.track_of, 0);
         let Some(stay) = find_stay(points, &detours(points, &rows)) else { break };
-        number += 1;
-        if !take_stay(points, &mut tracks.track_of, &stay, number) {
+        if !take_stay(points, &mut tracks.track_of, &stay, number + 1) {
             break;
         }
+        number += 1;
         tracks.found.push(stay);
     }
+    tracks.stays = known.len() + tracks.found.len();
     let rows = rows_of(&tracks.track_of, 0);
     let detours = detours(points, &rows);
     if let Some(first) = detours.first().filter(|_| is_a_track(points, &detours)) {
@@ -204,8 +209,7 @@ fn is_a_track(points: &[Point], detours: &[Detour]) -> bool {
 /// got any.
 fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usize) -> bool {
     let rows = rows_of(track_of, 0);
-    let within: Vec<bool> =
-        rows.iter().map(|row| distance(points[*row].position, stay.place) <= stay.radius_m).collect();
+    let within = within(points, &rows, stay);
     let rhythm_s = rhythm_s(points, &rows, &within);
     let mut carried = vec![false; rows.len()];
     for at in 0..rows.len() {
@@ -230,6 +234,21 @@ fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usiz
         }
     }
     any
+}
+
+/// Which points lie at the place, bad fixes included: those that stand alone outside.
+fn within(points: &[Point], rows: &[usize], stay: &Stay) -> Vec<bool> {
+    let away: Vec<f64> = rows.iter().map(|row| distance(points[*row].position, stay.place)).collect();
+    let outside: Vec<usize> = (0..rows.len()).filter(|at| away[*at] > stay.radius_m).collect();
+    let mut within: Vec<bool> = away.iter().map(|away| *away <= stay.radius_m).collect();
+    for (number, at) in outside.iter().enumerate() {
+        let neighbours = [number.checked_sub(1), Some(number + 1)].into_iter().flatten();
+        let mut neighbours = neighbours.filter_map(|number| outside.get(number));
+        let seconds = |other: usize| (points[rows[other]].ts - points[rows[*at]].ts).abs();
+        let alone = neighbours.all(|other| seconds(*other) > RHYTHM_S_MAX);
+        within[*at] = alone && away[*at] <= BAD_FIX * stay.radius_m;
+    }
+    within
 }
 
 /// The usual time between two points of the carried device, s.
