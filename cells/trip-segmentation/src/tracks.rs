@@ -1,4 +1,4 @@
-//! Two physical devices behind one label, told apart by what is physically possible.
+//! Two physical devices behind one name, told apart by what is physically possible.
 //!
 //! Two phones of one kind that show the same token look like one device whose points jump. One jump is a bad fix, and a
 //! journey by plane does not come back; but points that leave a track and return to it again and again, faster than anybody
@@ -64,7 +64,7 @@ pub struct Stay {
     pub since: f64,
 }
 
-/// One point of a label, in the order of time.
+/// One point that came under a name, in the order of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// s
@@ -86,7 +86,7 @@ pub struct Tracks {
     pub found: Vec<Stay>,
 }
 
-/// Tells the devices behind a label apart; `known`: where some of them stay.
+/// Tells the devices behind a name apart; `known`: where some of them stay.
 pub fn split(points: &[Point], known: &[Stay]) -> Tracks {
     let mut tracks = Tracks { track_of: vec![0; points.len()], ..Tracks::default() };
     let mut number = 0;

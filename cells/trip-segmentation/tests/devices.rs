@@ -14,10 +14,10 @@ fn alone() -> Day {
 fn a_tablet_that_stays_at_home_adds_nothing_to_the_walks_of_the_phone() {
     for every_s in [60.0, 120.0, 300.0, 600.0, 900.0] {
         let phone = carry("token-a", "android");
-        for (label, platform) in [("token-a", "android"), ("token-a", "ios"), ("token-b", "android"), ("c0ffee", "android")]
+        for (name, platform) in [("token-a", "android"), ("token-a", "ios"), ("token-b", "android"), ("c0ffee", "android")]
         {
-            let day = Day::of(&[phone.clone(), tablet(label, platform, HOME, every_s, 20.0, 3)]);
-            day.assert_three_walks(&format!("{label} {platform} every {every_s} s"));
+            let day = Day::of(&[phone.clone(), tablet(name, platform, HOME, every_s, 20.0, 3)]);
+            day.assert_three_walks(&format!("{name} {platform} every {every_s} s"));
         }
     }
 }
@@ -55,7 +55,7 @@ fn two_devices_in_one_pocket_make_one_diary() {
     ] {
         let (first, second) = (carry(first.0, first.1), carry(second.0, second.1).later(11.0));
         for phones in [[first.clone(), second.clone()], [second, first]] {
-            Day::of(&phones).assert_three_walks(&format!("{:?}", phones.each_ref().map(Phone::label)));
+            Day::of(&phones).assert_three_walks(&format!("{:?}", phones.each_ref().map(Phone::name)));
         }
     }
 }
@@ -142,8 +142,8 @@ fn a_single_jump_and_a_journey_by_plane_are_no_second_device() {
     let mut plain = carry("", "android");
     plain.jump(900.0, Places::of(30_000.0, 0.0));
     assert_eq!(Day::of(&[jump]).without_ids(), Day::of(&[plain]).without_ids());
-    let flight = |label: &str| {
-        let mut phone = carry(label, "android");
+    let flight = |name: &str| {
+        let mut phone = carry(name, "android");
         phone.fly(Places::of(900_000.0, 100_000.0), 230.0);
         phone.wait(4_000.0);
         phone.fly(HOME, 230.0);

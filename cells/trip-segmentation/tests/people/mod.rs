@@ -58,7 +58,7 @@ struct Sent {
 pub struct Phone {
     ts: f64,
     at: Places,
-    label: String,
+    name: String,
     platform: String,
     sent: Vec<Sent>,
 }
@@ -80,8 +80,8 @@ impl Random {
 }
 
 /// A phone that goes to work, to the shop, and home.
-pub fn carry(label: &str, platform: &str) -> Phone {
-    let mut phone = Phone::new(MORNING, HOME, label, platform);
+pub fn carry(name: &str, platform: &str) -> Phone {
+    let mut phone = Phone::new(MORNING, HOME, name, platform);
     phone.go(WORK);
     phone.wait(4.0 * 3_600.0);
     phone.go(SHOP);
@@ -91,9 +91,9 @@ pub fn carry(label: &str, platform: &str) -> Phone {
 }
 
 /// A device that stays somewhere all day, and tells so every so many seconds.
-pub fn tablet(label: &str, platform: &str, at: Places, every_s: f64, jitter_m: f64, seed: u64) -> Phone {
+pub fn tablet(name: &str, platform: &str, at: Places, every_s: f64, jitter_m: f64, seed: u64) -> Phone {
     let mut random = Random(seed.wrapping_mul(977).wrapping_add(13));
-    let mut phone = Phone::new(MORNING + 5.0, at, label, platform);
+    let mut phone = Phone::new(MORNING + 5.0, at, name, platform);
     while phone.ts < MORNING + 7.0 * 3_600.0 {
         phone.at = Places::of(at.north_m + random.normal(jitter_m), at.east_m + random.normal(jitter_m));
         phone.fix();
@@ -103,12 +103,12 @@ pub fn tablet(label: &str, platform: &str, at: Places, every_s: f64, jitter_m: f
 }
 
 impl Phone {
-    pub fn new(ts: f64, at: Places, label: &str, platform: &str) -> Self {
-        Self { ts, at, label: label.to_owned(), platform: platform.to_owned(), sent: Vec::new() }
+    pub fn new(ts: f64, at: Places, name: &str, platform: &str) -> Self {
+        Self { ts, at, name: name.to_owned(), platform: platform.to_owned(), sent: Vec::new() }
     }
 
-    pub fn label(&self) -> String {
-        format!("{}/{}", self.label, self.platform)
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.name, self.platform)
     }
 
     pub fn start(&self) -> f64 {
@@ -256,8 +256,8 @@ impl Day {
         let mut memory = std::mem::take(&mut self.memory);
         for (phone, sent) in entries {
             let (write_ts, key, platform) = (sent.write_ts, sent.key, &phone.platform);
-            let stamp = match phone.label.as_str() {
-                label if sent.stamped && !label.is_empty() => format!(r#","device":"{label}""#),
+            let stamp = match phone.name.as_str() {
+                name if sent.stamped && !name.is_empty() => format!(r#","device":"{name}""#),
                 _ => String::new(),
             };
             let metadata = format!(
