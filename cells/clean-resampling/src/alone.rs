@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cells_locations::{Repeats, for_each_entry};
 use cells_sdk::model::EntryId;
 use cells_sdk::model::background::MotionType;
-use cells_sdk::model::device::label;
+use cells_sdk::model::device::device_name;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::text::{self, Member};
 use cells_sdk::{Query, ReadEntries, TimeField};
@@ -58,7 +58,7 @@ pub fn read_rows<R: ReadEntries>(
     let (mut found, mut repeats, mut index) = (Found::default(), Repeats::new(), 0_u64);
     let query = Query::of(&[KEY], TimeField::DataTs).between(start, Some(end));
     for_each_entry::<_, CleanError>(runtime, &query, |_, entry| {
-        if device.is_some_and(|device| label(entry.metadata).as_deref() != Some(device)) {
+        if device.is_some_and(|device| device_name(entry.metadata).as_deref() != Some(device)) {
             return Ok(());
         }
         found.add_columns(&entry);

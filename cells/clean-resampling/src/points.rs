@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use cells_geometry::Position;
 use cells_locations::{Repeats, for_each_entry};
-use cells_sdk::model::device::label;
+use cells_sdk::model::device::device_name;
 use cells_sdk::model::text;
 use cells_sdk::model::time::{SERVER_ZONE, Zone};
 use cells_sdk::model::{EntryId, Point};
@@ -164,7 +164,7 @@ impl Points {
         let mut repeats = Repeats::new();
         let query = Query::of(&[KEY], TimeField::DataTs).between(start, Some(end));
         for_each_entry::<_, CleanError>(runtime, &query, |_, entry| {
-            let device = if of_devices.is_empty() { None } else { label(entry.metadata) };
+            let device = if of_devices.is_empty() { None } else { device_name(entry.metadata) };
             let own = of_devices.iter_mut().find(|own| Some(own.device) == device.as_ref());
             let own = own.and_then(|own| (!own.repeats.is_repeat(&entry)).then_some(own));
             let repeats = repeats.is_repeat(&entry);

@@ -10,9 +10,9 @@ pub const DEVICE: &str = "device";
 /// The member of metadata that tells phones with the same stamp apart.
 pub const PLATFORM: &str = "platform";
 
-/// The label of the device that brought an entry, such as `token-5d41402abc4b2a76/android`; `None` where the metadata
+/// The name of the device that brought an entry, such as `token-5d41402abc4b2a76/android`; `None` where the metadata
 /// has no stamp.
-pub fn label(metadata: &str) -> Option<String> {
+pub fn device_name(metadata: &str) -> Option<String> {
     let (mut device, mut platform) = (None, None);
     for Member { name, value, .. } in members(metadata).map_while(Result::ok) {
         match name {
@@ -21,11 +21,11 @@ pub fn label(metadata: &str) -> Option<String> {
             _ => {}
         }
     }
-    label_of(device?, platform)
+    name_of(device?, platform)
 }
 
 /// The same from the texts of the two values.
-pub fn label_of(device: &str, platform: Option<&str>) -> Option<String> {
+pub fn name_of(device: &str, platform: Option<&str>) -> Option<String> {
     let device = string(device).filter(|device| !device.is_empty())?;
     Some(match platform.and_then(string) {
         Some(platform) => format!("{device}/{platform}"),
@@ -40,9 +40,9 @@ mod tests {
     #[test]
     fn a_device_is_told_by_its_stamp_and_its_platform() {
         let both = r#"{"platform":"ios","device":"token-ab"}"#;
-        assert_eq!(label(both).as_deref(), Some("token-ab/ios"));
-        assert_eq!(label(r#"{"device":"token-ab"}"#).as_deref(), Some("token-ab"));
-        assert_eq!(label(r#"{"device":"token-ab","platform":7}"#).as_deref(), Some("token-ab"));
+        assert_eq!(device_name(both).as_deref(), Some("token-ab/ios"));
+        assert_eq!(device_name(r#"{"device":"token-ab"}"#).as_deref(), Some("token-ab"));
+        assert_eq!(device_name(r#"{"device":"token-ab","platform":7}"#).as_deref(), Some("token-ab"));
     }
 
     #[test]
@@ -50,7 +50,7 @@ mod tests {
         for none in
             ["{}", "", r#"{"platform":"ios"}"#, r#"{"device":""}"#, r#"{"device":null}"#, r#"{"device":7}"#]
         {
-            assert_eq!(label(none), None, "{none}");
+            assert_eq!(device_name(none), None, "{none}");
         }
     }
 }

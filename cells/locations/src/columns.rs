@@ -48,13 +48,13 @@ impl Locations {
         }
     }
 
-    /// The label of the device that brought that row, where it has a stamp.
+    /// The name of the device that brought that row, where it has a stamp.
     pub fn device(&self, row: usize) -> Option<&str> {
         let number = usize::from(*self.0.device.get(row)?);
         Some(&self.0.devices[number.checked_sub(1)?])
     }
 
-    /// The labels of the devices that brought some of the rows, perhaps more.
+    /// The names of the devices that brought some of the rows, perhaps more.
     pub fn devices(&self) -> &[String] {
         &self.0.devices
     }
@@ -126,9 +126,9 @@ impl Locations {
             return;
         }
         let known = &mut self.0.devices;
-        let number = |label: &String| {
-            let place = known.iter().position(|known| known == label).unwrap_or_else(|| {
-                known.push(label.clone());
+        let number = |name: &String| {
+            let place = known.iter().position(|known| known == name).unwrap_or_else(|| {
+                known.push(name.clone());
                 known.len() - 1
             });
             u16::try_from(place + 1).unwrap_or(0)

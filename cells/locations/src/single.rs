@@ -1,7 +1,7 @@
 //! Single entries, with their texts.
 
 use cells_sdk::model::EntryId;
-use cells_sdk::model::device::label;
+use cells_sdk::model::device::device_name;
 use cells_sdk::{Query, ReadEntries, TimeField};
 
 use crate::{ReadError, for_each_entry};
@@ -18,9 +18,9 @@ pub struct Found {
 }
 
 impl Found {
-    /// The label of the device that brought it.
+    /// The name of the device that brought it.
     pub fn device(&self) -> Option<String> {
-        label(&self.metadata)
+        device_name(&self.metadata)
     }
 }
 

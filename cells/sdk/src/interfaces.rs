@@ -129,7 +129,7 @@ pub struct LocationRows {
     pub filter: Vec<u8>,
     /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none has one.
     pub device: Vec<u16>,
-    /// The labels of those devices, such as `token-5d41402abc4b2a76/android`.
+    /// The names of those devices, such as `token-5d41402abc4b2a76/android`.
     pub devices: Vec<String>,
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use cells_geometry::Position;
 use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
 use cells_sdk::model::background::MotionType;
-use cells_sdk::model::device::label;
+use cells_sdk::model::device::device_name;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::{EntryId, Point, text};
 use cells_sdk::{Query, ReadEntries, Run, TimeField};
@@ -123,7 +123,7 @@ pub fn devices(trips: &[Trip]) -> BTreeSet<Option<String>> {
 
 /// Whether an entry counts for trips of a device: all entries do where the trip names none.
 pub fn is_of(device: Option<&str>, metadata: &str) -> bool {
-    device.is_none_or(|device| label(metadata).as_deref() == Some(device))
+    device.is_none_or(|device| device_name(metadata).as_deref() == Some(device))
 }
 
 /// Points in the order of their times, every number finite.

@@ -6,8 +6,8 @@
 //! * A trip that goes nowhere is none: the device lies where it lies.
 //! * The device that was followed last is followed on. Where it stays and another one moves, the other one is followed.
 //! * Where the followed device falls silent on the way and another one, beside it, goes on, the other one's trip counts.
-//! * The first device to be followed is the one that went furthest; of nearly equal ones, the one whose trip ended first.
-//! * What is left of a trip behind another one counts where the device was where the other one ended.
+//! * The first device to be followed is the one that went furthest; of nearly equal ones, the first of the list.
+//! * What is left of a trip behind another one counts where it leads away from where that one ended.
 //! * What cannot be decided before a device that is still on its way has come to a stay waits for the next run.
 //!
 //! So trips never overlap and, each decision resting on what came before it, runs after each upload decide as one run does.
@@ -19,8 +19,10 @@ use crate::spread::{STAY_M, Tail, length_m, moves};
 
 /// Two devices this near each other are with the same person, m.
 const TOGETHER_M: f64 = 500.0;
-/// Another device's trip must be so many times as long to count instead of the followed one's.
-const MUCH_LONGER: f64 = 1.5;
+/// Another device has gone on where its trip ends this far from where the followed one's ended, m.
+const WENT_ON_M: f64 = 200.0;
+/// Another device's trip counts instead of the followed one's where it has most of the way.
+const MOST: f64 = 0.8;
 /// Of trips whose lengths differ less than this, none is the longest.
 const NEARLY: f64 = 1.25;
 /// Nobody gets from one trip's end to another one's beginning faster, m/s.
@@ -165,6 +167,7 @@ struct Choice<'a> {
     /// When and where the last trip ended.
     arrived: Option<(f64, Position)>,
     chosen: Vec<Chosen>,
+    /// Also of trips that do not count: a window that began within one would take the rest for a trip.
     done_through: f64,
 }
 
@@ -206,19 +209,16 @@ impl Choice<'_> {
         }
         let end_ts = together.iter().map(|trip| trip.end_ts).fold(f64::NEG_INFINITY, f64::max);
         let lengths: Vec<f64> = (0..self.devices.len())
-            .map(|device| {
-                together.iter().filter(|trip| trip.device == device).map(|trip| trip.length_m).sum()
-            })
+            .map(|device| together.iter().filter(|trip| trip.device == device).map(|trip| trip.length_m).sum())
             .collect();
         let longest = lengths.iter().copied().fold(0.0, f64::max);
         // A device whose trip is not over yet may have come further.
         if (0..self.devices.len()).any(|device| self.is_on_its_way(device, end_ts)) {
             return false;
         }
-        let nearly = together.iter().filter(|trip| lengths[trip.device] * NEARLY >= longest);
-        let ended_first =
-            nearly.min_by(|a, b| a.done_through.total_cmp(&b.done_through).then(a.device.cmp(&b.device)));
-        self.followed = ended_first.map(|trip| trip.device);
+        self.followed = (0..self.devices.len())
+            .find(|device| lengths[*device] > 0.0 && lengths[*device] * NEARLY >= longest)
+            .or(Some(first.device));
         true
     }
 
@@ -245,9 +245,12 @@ impl Choice<'_> {
     fn counts_instead(&self, other: &Trip, own: &[Trip]) -> bool {
         let Some(last) = own.last() else { return true };
         let own_m: f64 = own.iter().map(|trip| trip.length_m).sum();
+        let ended = self.position(last.device, last.end);
         !last.stays
-            && other.length_m >= MUCH_LONGER * own_m
-            && self.is_near(other.device, last.end_ts, Some(self.position(last.device, last.end)))
+            && other.end_ts > last.end_ts
+            && other.length_m >= MOST * own_m
+            && distance(ended, self.position(other.device, other.end)) > WENT_ON_M
+            && self.is_near(other.device, last.end_ts, Some(ended))
     }
 
     /// Of the trips that overlap one, and with the followed device's out of the way, the longest.
@@ -289,6 +292,7 @@ impl Choice<'_> {
 
     fn choose(&mut self, trip: Trip) -> bool {
         if !self.can_be_reached(&trip) {
+            self.done_through = self.done_through.max(trip.done_through);
             self.left.retain(|left| (left.device, left.start) != (trip.device, trip.start));
             return true;
         }
@@ -303,20 +307,27 @@ impl Choice<'_> {
 
     /// Leaves of the trips what lies behind a moment, where the devices were where the person was then.
     fn cut_before(&mut self, ts: f64) {
-        let left = std::mem::take(&mut self.left);
-        let cut = |old: Trip| {
-            if old.start_ts >= ts {
-                return Some(old);
+        for old in std::mem::take(&mut self.left) {
+            match if old.start_ts >= ts { Some(old) } else { self.rest_behind(old, ts) } {
+                Some(rest) => self.left.push(rest),
+                None => self.done_through = self.done_through.max(old.done_through),
             }
-            let points = self.devices[old.device].points;
-            let start = points.ts.partition_point(|other| *other < ts);
-            let remains = start < old.end
-                && moves(&points.positions[start..=old.end])
-                && self.is_near(old.device, ts, self.arrived.map(|(_, place)| place));
-            let done_through = old.done_through;
-            remains.then(|| Trip { done_through, ..trip(old.device, points, start, old.end) })
-        };
-        self.left = left.into_iter().filter_map(cut).collect();
+        }
+    }
+
+    /// What is left of a trip behind a moment, if it leads away from where the person was then.
+    fn rest_behind(&self, old: Trip, ts: f64) -> Option<Trip> {
+        let points = self.devices[old.device].points;
+        let start = points.ts.partition_point(|other| *other < ts);
+        let place = self.arrived.map(|(_, place)| place);
+        // Who comes later to where the person is already goes nowhere.
+        let away = place.is_none_or(|place| distance(points.positions[old.end], place) > WENT_ON_M);
+        let remains = start < old.end
+            && away
+            && moves(&points.positions[start..=old.end])
+            && self.is_near(old.device, ts, place);
+        let rest = || Trip { done_through: old.done_through, ..trip(old.device, points, start, old.end) };
+        remains.then(rest)
     }
 
     fn finish(self) -> Followed {
@@ -324,8 +335,7 @@ impl Choice<'_> {
             return Followed::default();
         }
         let waiting = self.left.iter().map(|trip| (trip.device, trip.start));
-        let leaving =
-            self.tails.iter().enumerate().filter_map(|(device, tail)| Some((device, tail.leaves_at?)));
+        let leaving = self.tails.iter().enumerate().filter_map(|(device, tail)| Some((device, tail.leaves_at?)));
         let needed = waiting.chain(leaving).map(|(device, row)| self.devices[device].points.write_ts[row]);
         let first_needed = needed.fold(f64::INFINITY, f64::min);
         let done_through = self.done_through.min(first_needed - MARK_AHEAD_S);

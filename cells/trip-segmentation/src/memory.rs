@@ -34,7 +34,7 @@ impl Memory {
         self.stays.retain(|known| start.is_some_and(|start| known.since < start));
     }
 
-    /// Where devices of a label stay.
+    /// Where devices with that name stay.
     pub fn stays(&self, device: &str) -> Vec<Stay> {
         let own = self.stays.iter().filter(|known| known.device == device);
         own.map(|known| Stay {
@@ -45,7 +45,7 @@ impl Memory {
         .collect()
     }
 
-    /// Remembers where devices of a label stay.
+    /// Remembers where devices with that name stay.
     pub fn add(&mut self, device: &str, stays: &[Stay]) {
         self.stays.extend(stays.iter().map(|stay| Known {
             device: device.to_owned(),

@@ -20,54 +20,56 @@ const TOKEN: &str = "token-";
 /// Behind such a silence nothing comes that would belong to a device's last trip, s.
 const SILENT_S: f64 = 7_200.0;
 
-/// What one device sent: the points of one track of a label.
+/// What one device sent: the points of one track under a name.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// The label; `None`: entries without a stamp.
-    pub label: Option<String>,
-    /// 0 for the carried one of several devices behind a label.
+    /// Its name; `None`: entries without a stamp.
+    pub name: Option<String>,
+    /// 0 for the carried one of several devices behind a name.
     track: usize,
+    /// Whether it is another one behind the name, and stays in a place.
+    stays: bool,
     /// Its points, sorted out.
     pub sorted: SortedOut,
 }
 
 impl Sent {
     /// Whether its entries have a stamp.
-    pub fn is_labelled(&self) -> bool {
-        self.label.is_some()
+    pub fn is_stamped(&self) -> bool {
+        self.name.is_some()
     }
 
     /// Whether it is not known to stay somewhere.
     pub fn is_carried(&self) -> bool {
-        self.track == 0
+        !self.stays
     }
 }
 
 /// Tells the devices of a window apart. Points without a stamp are of the one device there is, or else of one of their
 /// own.
 pub fn devices(locations: &Locations, memory: &mut Memory) -> Vec<Sent> {
-    let labels: BTreeSet<Option<&str>> = (0..locations.len()).map(|row| locations.device(row)).collect();
-    let named: Vec<&str> = labels.iter().copied().flatten().collect();
-    let of_label = |label: Option<&str>, own: &Locations, memory: &mut Memory| match label {
-        Some(label) if label.starts_with(TOKEN) => of_tracks(label, own, memory),
-        _ => vec![Sent { label: label.map(str::to_owned), track: 0, sorted: Points::sort_out(own) }],
+    let names: BTreeSet<Option<&str>> = (0..locations.len()).map(|row| locations.device(row)).collect();
+    let named: Vec<&str> = names.iter().copied().flatten().collect();
+    let of_name = |name: Option<&str>, own: &Locations, memory: &mut Memory| match name {
+        Some(name) if name.starts_with(TOKEN) => of_tracks(name, own, memory),
+        _ => vec![Sent { name: name.map(str::to_owned), track: 0, stays: false, sorted: Points::sort_out(own) }],
     };
     match named[..] {
-        [] => of_label(None, locations, memory),
-        [label] => of_label(Some(label), locations, memory),
-        _ => labels
+        [] => of_name(None, locations, memory),
+        [name] => of_name(Some(name), locations, memory),
+        _ => names
             .into_iter()
-            .flat_map(|label| {
+            .flat_map(|name| {
                 let mut own = locations.clone();
-                own.retain_device(label);
-                of_label(label, &own, memory)
+                own.retain_device(name);
+                of_name(name, &own, memory)
             })
             .collect(),
     }
 }
 
 /// The devices that share a token.
-fn of_tracks(label: &str, own: &Locations, memory: &mut Memory) -> Vec<Sent> {
+fn of_tracks(name: &str, own: &Locations, memory: &mut Memory) -> Vec<Sent> {
     let columns = own.columns();
     let mut rows: Vec<usize> = (0..own.len()).filter(|row| own.is_placed(*row)).collect();
     rows.sort_by(|a, b| columns.ts[*a].total_cmp(&columns.ts[*b]));
@@ -77,19 +79,19 @@ fn of_tracks(label: &str, own: &Locations, memory: &mut Memory) -> Vec<Sent> {
         position: Position { latitude: columns.latitude[*row], longitude: columns.longitude[*row] },
     };
     let points: Vec<Point> = rows.iter().map(point).collect();
-    let tracks = split(&points, &memory.stays(label));
-    memory.add(label, &tracks.found);
+    let tracks = split(&points, &memory.stays(name));
+    memory.add(name, &tracks.found);
     let mut track_of = vec![0; own.len()];
     rows.iter().zip(&tracks.track_of).for_each(|(row, track)| track_of[*row] = *track);
     let numbers: BTreeSet<usize> = track_of.iter().copied().collect();
     let sent = |track: usize| {
-        let label = Some(label.to_owned());
+        let (name, stays) = (Some(name.to_owned()), (1..=tracks.stays).contains(&track));
         if numbers.len() == 1 {
-            return Sent { label, track, sorted: Points::sort_out(own) };
+            return Sent { name, track, stays, sorted: Points::sort_out(own) };
         }
         let mut of_track = own.clone();
         of_track.retain(|row| track_of[row] == track);
-        Sent { label, track, sorted: Points::sort_out(&of_track) }
+        Sent { name, track, stays, sorted: Points::sort_out(&of_track) }
     };
     numbers.iter().map(|track| sent(*track)).collect()
 }
@@ -116,7 +118,7 @@ pub struct Carried<'a> {
     pub trips: Vec<Found<'a>>,
     /// See [`Followed::done_through`].
     pub done_through: Option<f64>,
-    /// Points within those trips that another device behind the same label has sent.
+    /// Points within those trips that another device behind the same name has sent.
     pub of_others: Vec<EntryId>,
 }
 
@@ -130,9 +132,14 @@ pub fn carried<'a>(
     open: Option<&OpenEntry>,
     last: Option<&LastTrip>,
 ) -> Carried<'a> {
-    let signals_of = |sent: &Sent| signals.get(&sent.label).unwrap_or(&NO_SIGNALS);
-    let found: Vec<(Segmentation, bool)> =
-        sent.iter().map(|sent| of_device(&sent.sorted.points, signals_of(sent), run_end)).collect();
+    let signals_of = |sent: &Sent| signals.get(&sent.name).unwrap_or(&NO_SIGNALS);
+    let found: Vec<(Segmentation, bool)> = sent
+        .iter()
+        .map(|sent| match sent.stays {
+            true => (Segmentation::none(), true),
+            false => of_device(&sent.sorted.points, signals_of(sent), run_end),
+        })
+        .collect();
     let devices: Vec<Device<'_>> = sent
         .iter()
         .zip(&found)
@@ -152,7 +159,7 @@ pub fn carried<'a>(
             end: end_of(trip.end),
             method: found[trip.device].0.method,
             signals: signals_of(own),
-            device: own.label.as_deref(),
+            device: own.name.as_deref(),
         }
     });
     Carried { trips: trips.collect(), done_through, of_others }
@@ -182,20 +189,20 @@ fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation,
     (found, true)
 }
 
-/// Where the diary stands: of several devices behind the label that was followed, it is the one that is there.
+/// Where the diary stands: of several devices behind the name that was followed, it is the one that is there.
 fn before(sent: &[Sent], open: Option<&OpenEntry>, last: Option<&LastTrip>) -> Before {
     let place = open.map(OpenEntry::place);
     let location = place.as_ref().map(|place| position(place.location));
-    let label = last.and_then(|last| last.device.as_deref());
-    let followed = sent.iter().position(|sent| label.is_some() && sent.label.as_deref() == label);
+    let name = last.and_then(|last| last.device.as_deref());
+    let followed = sent.iter().position(|sent| name.is_some() && sent.name.as_deref() == name);
     Before { arrived_ts: place.and_then(|place| place.enter_ts), location, followed }
 }
 
-/// Points of a trip's time that other devices behind its label have sent.
+/// Points of a trip's time that other devices behind its name have sent.
 fn of_others<'a>(sent: &'a [Sent], trip: &Chosen) -> impl Iterator<Item = EntryId> + 'a {
     let own = &sent[trip.device];
     let (start, end) = (own.sorted.points.ts[trip.start], own.sorted.points.ts[trip.end]);
-    let others = sent.iter().filter(move |other| other.label == own.label && other.track != own.track);
+    let others = sent.iter().filter(move |other| other.name == own.name && other.track != own.track);
     others.flat_map(move |other| {
         let points = &other.sorted.points;
         let first = points.ts.partition_point(|ts| *ts < start);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cells_locations::{Locations, ReadError, for_each_entry, read};
-use cells_sdk::model::device::label;
+use cells_sdk::model::device::device_name;
 use cells_sdk::model::statemachine::{State, TransitionType};
 use cells_sdk::{Query, ReadEntries, TimeField};
 use serde::Deserialize;
@@ -53,7 +53,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// The same by the label of the device that said it.
+    /// The same by the name of the device that said it.
     pub fn read_by_device<R: ReadEntries>(
         runtime: &mut R,
         start: Option<f64>,
@@ -62,11 +62,11 @@ impl Signals {
         let mut signals = BTreeMap::<Option<String>, Self>::new();
         let motion = read(runtime, &written(MOTION, start, end))?;
         for row in 0..motion.len() {
-            let label = motion.device(row).map(str::to_owned);
-            signals.entry(label).or_default().motion.push(moment(&motion, row));
+            let name = motion.device(row).map(str::to_owned);
+            signals.entry(name).or_default().motion.push(moment(&motion, row));
         }
         for_each_entry(runtime, &written(TRANSITION, start, end), |_, entry| {
-            let own = signals.entry(label(entry.metadata)).or_default();
+            let own = signals.entry(device_name(entry.metadata)).or_default();
             own.add_transition(entry.data, entry.write_ts);
             Ok::<(), ReadError>(())
         })?;

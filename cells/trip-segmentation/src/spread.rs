@@ -2,8 +2,14 @@
 
 use cells_geometry::{Position, distance};
 
-/// A device that stays has most of its points this near their middle, m: the radius of a stay.
+/// The radius of a stay, m.
 pub const STAY_M: f64 = 100.0;
+/// A device that stays has three of four points this near their middle, m, where its fixes are off by 50 m and more.
+const SPREAD_M: f64 = 150.0;
+/// Fewer points have no spread that means anything.
+const SPREAD_POINTS: usize = 12;
+/// Of so few the first half and the second lie this far apart where the device went somewhere, m.
+const APART_M: f64 = 300.0;
 /// Behind a stay, a device has left where points are this far from it, m.
 const LEFT_M: f64 = 150.0;
 /// So many points in a row must be that far: a single one may be a bad fix.
@@ -34,7 +40,13 @@ pub fn spread_m(positions: &[Position]) -> f64 {
 
 /// Whether points go somewhere: they are not in one place, or they leave it at last.
 pub fn moves(positions: &[Position]) -> bool {
-    spread_m(positions) >= STAY_M || Tail::of(positions).moves_from.is_some()
+    let (first, second) = positions.split_at(positions.len() / 2);
+    let spread = if positions.len() >= SPREAD_POINTS {
+        spread_m(positions) >= SPREAD_M
+    } else {
+        middle(first).zip(middle(second)).is_some_and(|(first, second)| distance(first, second) >= APART_M)
+    };
+    spread || Tail::of(positions).moves_from.is_some()
 }
 
 /// How far a device went, m: steps shorter than a stay's radius are noise, until they add up.
@@ -70,8 +82,8 @@ impl Tail {
         let last_near = |before: usize| away[..before].iter().rposition(|away| *away <= STAY_M);
         let left = away.windows(LEFT_POINTS).position(|points| points.iter().all(|away| *away > LEFT_M));
         if let Some(left) = left {
-            // Without a stay before it the way began with the first point.
-            let from = if left <= FIRST_POINTS { 0 } else { last_near(left).unwrap_or(0) };
+            // Without a stay before it, or behind a short one, the way began with the first point.
+            let from = if left <= 2 * FIRST_POINTS { 0 } else { last_near(left).unwrap_or(0) };
             return Self { leaves_at: Some(from), moves_from: Some(from) };
         }
         let lately = away.len().saturating_sub(LEFT_POINTS);
@@ -92,9 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn points_move_where_a_quarter_of_them_is_beyond_the_radius_of_a_stay_or_the_last_ones_left_it() {
-        assert!(!moves(&north(&[0.0, 40.0, 5_000.0, 30.0, 20.0, -90.0, 10.0, 0.0])));
-        assert!(moves(&north(&[0.0, 42.0, 84.0, 126.0, 168.0, 210.0, 252.0, 294.0])));
+    fn points_move_where_they_are_not_in_one_place_or_leave_it_at_last() {
+        let way = |points: u32| north(&(0..points).map(|step| f64::from(step) * 42.0).collect::<Vec<_>>());
+        let here = [0.0, 40.0, 5_000.0, 30.0, 20.0, -60.0, 10.0, 0.0];
+        assert!(!moves(&north(&here)) && !moves(&north(&here.repeat(4))), "bad fixes are no way");
+        assert!(moves(&way(10)) && moves(&way(30)));
+        let there_and_back: Vec<Position> = way(20).into_iter().chain(way(20).into_iter().rev()).collect();
+        assert!(moves(&there_and_back));
+        assert!(moves(&north(&[0.0, 900.0])) && !moves(&north(&[0.0, 136.0])));
         let left_after_hours = [&[0.0; 90][..], &[90.0, 170.0, 180.0, 200.0]].concat();
         assert!(moves(&north(&left_after_hours)));
         assert!(!moves(&[]) && !moves(&north(&[7.0])));
@@ -114,8 +131,8 @@ mod tests {
         assert_eq!(Tail::of(&north(&stay)), Tail::default());
         let leaving = [&stay[..], &[160.0]].concat();
         assert_eq!(Tail::of(&north(&leaving)), Tail { leaves_at: Some(6), moves_from: None });
-        let gone = [&stay[..], &[90.0, 180.0, 270.0, 360.0]].concat();
-        assert_eq!(Tail::of(&north(&gone)), Tail { leaves_at: Some(8), moves_from: Some(8) });
+        let gone = [&stay[..], &stay, &[90.0, 180.0, 270.0, 360.0]].concat();
+        assert_eq!(Tail::of(&north(&gone)), Tail { leaves_at: Some(16), moves_from: Some(16) });
         let one_bad_fix = [&stay[..], &[5_000.0], &stay[..]].concat();
         assert_eq!(Tail::of(&north(&one_bad_fix)), Tail::default());
         let way: Vec<f64> = (0..12).map(|step| f64::from(step) * 42.0).collect();

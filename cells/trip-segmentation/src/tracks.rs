@@ -1,4 +1,4 @@
-//! Two physical devices behind one label, told apart by what is physically possible.
+//! Two physical devices behind one name, told apart by what is physically possible.
 //!
 //! Two phones of one kind that show the same token look like one device whose points jump. One jump is a bad fix, and a
 //! journey by plane does not come back; but points that leave a track and return to it again and again, faster than anybody
@@ -19,8 +19,9 @@ use crate::spread::{STAY_M, middle};
 const FAR_M: f64 = 250.0;
 /// Nobody travels a detour so fast, m/s.
 const DETOUR_M_S: f64 = 50.0;
-/// The track itself must go on at a speed that exists on the ground, m/s.
+/// A track that moves itself goes on at a speed that exists on the ground, m/s, and soon: two bad fixes are no track.
 const TRACK_M_S: f64 = 100.0;
+const TRACK_S: f64 = 120.0;
 /// How many detours make a device.
 const DETOURS_MIN: usize = 3;
 /// How many points, and seconds, a detour may have.
@@ -28,8 +29,12 @@ const DETOUR_POINTS: usize = 8;
 const DETOUR_S: f64 = 300.0;
 /// Detours to one place end this near each other, m.
 const PLACE_M: f64 = 150.0;
+/// And they are so long apart, s: whoever walks by is gone by then.
+const PLACE_S: f64 = 600.0;
 /// How far around a place its device's points may lie, m.
-const RADIUS_M: std::ops::RangeInclusive<f64> = PLACE_M..=300.0;
+const RADIUS_M: std::ops::RangeInclusive<f64> = FAR_M..=400.0;
+/// A single point is a bad fix of that device up to so many times as far away.
+const BAD_FIX: f64 = 3.0;
 /// Detours that are looked at: more say nothing new.
 const DETOURS_MAX: usize = 400;
 /// How many devices may stay somewhere.
@@ -41,6 +46,10 @@ const RHYTHM_S_MAX: f64 = 120.0;
 const RHYTHM_S: f64 = 30.0;
 /// How much a rhythm may vary.
 const RHYTHM: std::ops::RangeInclusive<f64> = 0.4..=1.6;
+/// And how much a speed.
+const FASTER: f64 = 3.0;
+/// Slower than this is no haste, m/s.
+const SPEED_M_S: f64 = 5.0;
 /// How long a carried device is followed where it stands at another one's place, s: longer than its phone takes to notice a stay.
 const STANDING_S: f64 = 400.0;
 
@@ -55,7 +64,7 @@ pub struct Stay {
     pub since: f64,
 }
 
-/// One point of a label, in the order of time.
+/// One point that came under a name, in the order of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// s
@@ -71,13 +80,15 @@ pub struct Point {
 pub struct Tracks {
     /// For each point the number of its track; 0 is the one of a device that is carried.
     pub track_of: Vec<usize>,
+    /// How many devices stay somewhere: they have the numbers from 1 on.
+    pub stays: usize,
     /// Places at which a device stays that were not known before.
     pub found: Vec<Stay>,
 }
 
-/// Tells the devices behind a label apart; `known`: where some of them stay.
+/// Tells the devices behind a name apart; `known`: where some of them stay.
 pub fn split(points: &[Point], known: &[Stay]) -> Tracks {
-    let mut tracks = Tracks { track_of: vec![0; points.len()], found: Vec::new() };
+    let mut tracks = Tracks { track_of: vec![0; points.len()], ..Tracks::default() };
     let mut number = 0;
     for stay in known {
         number += 1;
@@ -86,12 +97,13 @@ pub fn split(points: &[Point], known: &[Stay]) -> Tracks {
     while known.len() + tracks.found.len() < STAYS_MAX {
         let rows: Vec<usize> = rows_of(&tracks.track_of, 0);
         let Some(stay) = find_stay(points, &detours(points, &rows)) else { break };
-        number += 1;
-        if !take_stay(points, &mut tracks.track_of, &stay, number) {
+        if !take_stay(points, &mut tracks.track_of, &stay, number + 1) {
             break;
         }
+        number += 1;
         tracks.found.push(stay);
     }
+    tracks.stays = known.len() + tracks.found.len();
     let rows = rows_of(&tracks.track_of, 0);
     let detours = detours(points, &rows);
     if let Some(first) = detours.first().filter(|_| is_a_track(points, &detours)) {
@@ -139,7 +151,8 @@ fn detour_behind<'r>(
         }
         let step = metres(before, row);
         // On the track, or near the point before: no detour, or its end.
-        let (off, back) = (&rows[1..behind], step <= FAR_M || step <= TRACK_M_S * seconds);
+        let goes_on = step <= TRACK_M_S * seconds && seconds <= TRACK_S;
+        let (off, back) = (&rows[1..behind], step <= FAR_M || goes_on);
         let is_off = |off: &usize| {
             let (there, home) = (metres(before, *off), metres(*off, row));
             there.min(home) > FAR_M.max(2.0 * step) && there + home > DETOUR_M_S * seconds
@@ -167,14 +180,15 @@ fn find_stay(points: &[Point], detours: &[Detour]) -> Option<Stay> {
 
 /// The place at which most of these points lie, if there are enough.
 fn crowd(points: &[Point], rows: &[usize]) -> Option<Stay> {
-    let near = |place: Position| {
-        let mut near: Vec<usize> =
-            rows.iter().copied().filter(|row| distance(points[*row].position, place) <= PLACE_M).collect();
-        near.dedup();
-        near
+    let mut rows = rows.to_vec();
+    rows.sort_unstable();
+    rows.dedup();
+    let near = |place: Position| -> Vec<usize> {
+        rows.iter().copied().filter(|row| distance(points[*row].position, place) <= PLACE_M).collect()
     };
     let most = rows.iter().map(|row| near(points[*row].position)).max_by_key(Vec::len)?;
-    if most.len() < DETOURS_MIN {
+    let seconds = points[*most.last()?].ts - points[*most.first()?].ts;
+    if most.len() < DETOURS_MIN || seconds < PLACE_S {
         return None;
     }
     let positions: Vec<Position> = most.iter().map(|row| points[*row].position).collect();
@@ -192,21 +206,22 @@ fn is_a_track(points: &[Point], detours: &[Detour]) -> bool {
     let mut off: Vec<usize> = detours.iter().map(|detour| detour.off).collect();
     off.sort_unstable();
     off.dedup();
-    let reached = off.windows(2).filter(|pair| {
-        let (a, b) = (&points[pair[0]], &points[pair[1]]);
-        let (seconds, metres) = (b.ts - a.ts, distance(a.position, b.position));
-        seconds <= DETOUR_S && metres <= DETOUR_M_S * seconds
-    });
-    off.len() >= DETOURS_MIN && 2 * reached.count() >= off.len()
+    // Of two devices that speak equally often each one's points are detours off the other's track.
+    let goes_on = |(at, row): (usize, &usize)| {
+        let point = &points[*row];
+        let soon = off[at + 1..].iter().map(|row| &points[*row]);
+        let mut soon = soon.take_while(|next| next.ts - point.ts <= TRACK_S);
+        soon.any(|next| distance(point.position, next.position) <= DETOUR_M_S * (next.ts - point.ts))
+    };
+    off.len() >= DETOURS_MIN && 2 * off.iter().enumerate().filter(|off| goes_on(*off)).count() >= off.len()
 }
 
 /// Gives the points near a place to the device that stays there, but for those of the carried device. Answers whether it
 /// got any.
 fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usize) -> bool {
     let rows = rows_of(track_of, 0);
-    let within: Vec<bool> =
-        rows.iter().map(|row| distance(points[*row].position, stay.place) <= stay.radius_m).collect();
-    let rhythm_s = rhythm_s(points, &rows, &within);
+    let within = within(points, &rows, stay);
+    let pace = Pace::of(points, &rows, &within);
     let mut carried = vec![false; rows.len()];
     for at in 0..rows.len() {
         if within[at] {
@@ -216,7 +231,7 @@ fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usiz
         let walk = |step: isize, carried: &mut Vec<bool>| {
             let next = |at: usize| at.checked_add_signed(step).filter(|next| *next < rows.len());
             if next(at).is_some_and(|next| within[next]) {
-                follow_rhythm(points, &rows, &within, (at, step), rhythm_s, carried);
+                follow_pace(points, &rows, &within, (at, step), pace, carried);
             }
         };
         walk(1, &mut carried);
@@ -232,26 +247,58 @@ fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usiz
     any
 }
 
-/// The usual time between two points of the carried device, s.
-fn rhythm_s(points: &[Point], rows: &[usize], within: &[bool]) -> f64 {
-    let carried: Vec<usize> =
-        rows.iter().zip(within).filter(|(_, within)| !**within).map(|(row, _)| *row).collect();
-    let mut gaps: Vec<f64> = carried
-        .windows(2)
-        .map(|pair| points[pair[1]].ts - points[pair[0]].ts)
-        .filter(|gap| *gap > 0.0 && *gap <= RHYTHM_S_MAX)
-        .collect();
-    gaps.sort_by(f64::total_cmp);
-    gaps.get(gaps.len() / 2).copied().unwrap_or(RHYTHM_S)
+/// Which points lie at the place, bad fixes included: those that stand alone outside.
+fn within(points: &[Point], rows: &[usize], stay: &Stay) -> Vec<bool> {
+    let away: Vec<f64> = rows.iter().map(|row| distance(points[*row].position, stay.place)).collect();
+    let outside: Vec<usize> = (0..rows.len()).filter(|at| away[*at] > stay.radius_m).collect();
+    let mut within: Vec<bool> = away.iter().map(|away| *away <= stay.radius_m).collect();
+    for (number, at) in outside.iter().enumerate() {
+        let neighbours = [number.checked_sub(1), Some(number + 1)].into_iter().flatten();
+        let mut neighbours = neighbours.filter_map(|number| outside.get(number));
+        let seconds = |other: usize| (points[rows[other]].ts - points[rows[*at]].ts).abs();
+        let alone = neighbours.all(|other| seconds(*other) > RHYTHM_S_MAX);
+        within[*at] = alone && away[*at] <= BAD_FIX * stay.radius_m;
+    }
+    within
 }
 
-/// From a point of the carried device into the place: its next points are those that come in its rhythm, until it stands.
-fn follow_rhythm(
+/// How the points of a carried device follow each other.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// The usual time between two points, s.
+    rhythm_s: f64,
+    /// How fast it may be, m/s.
+    speed_m_s_max: f64,
+}
+
+impl Pace {
+    /// Of the points that are not at the place.
+    fn of(points: &[Point], rows: &[usize], within: &[bool]) -> Self {
+        let outside = rows.iter().zip(within).filter(|(_, within)| !**within).map(|(row, _)| &points[*row]);
+        let outside: Vec<&Point> = outside.collect();
+        let seconds = |pair: &[&Point]| pair[1].ts - pair[0].ts;
+        let steps = || outside.windows(2).filter(|pair| (1e-3..=RHYTHM_S_MAX).contains(&seconds(pair)));
+        let speed = |pair: &[&Point]| distance(pair[0].position, pair[1].position) / seconds(pair);
+        Self {
+            rhythm_s: median(steps().map(seconds)).unwrap_or(RHYTHM_S),
+            speed_m_s_max: median(steps().map(speed)).map_or(SPEED_M_S, |speed| SPEED_M_S.max(FASTER * speed)),
+        }
+    }
+}
+
+fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied()
+}
+
+/// From a point of the carried device into the place: its next points are those that come at its pace, until it stands.
+fn follow_pace(
     points: &[Point],
     rows: &[usize],
     within: &[bool],
     (from, step): (usize, isize),
-    rhythm_s: f64,
+    Pace { rhythm_s, speed_m_s_max }: Pace,
     carried: &mut [bool],
 ) {
     let mut last = from;
@@ -266,7 +313,7 @@ fn follow_rhythm(
             if !within[at] || seconds > RHYTHM.end() * rhythm_s {
                 break;
             }
-            let reachable = distance(other.position, point.position) <= STAY_M.max(DETOUR_M_S * seconds);
+            let reachable = distance(other.position, point.position) <= STAY_M.max(speed_m_s_max * seconds);
             let off = (seconds - rhythm_s).abs();
             if seconds >= RHYTHM.start() * rhythm_s && reachable && best.is_none_or(|(best, _)| off < best) {
                 best = Some((off, at));

@@ -196,6 +196,32 @@ async fn attack_68_a_token_counts_for_its_own_person_and_where_tokens_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_68_a_token_stamps_what_it_brings_and_the_stamp_tells_nothing_of_it() {
+    let cloud = legacy().await;
+    let (ada, first) = cloud.runtime.people().add("Ada", 0.0).unwrap();
+    let second = cloud.runtime.people().new_token(ada, None, false).unwrap();
+    let mut here = caller(&cloud, HERE).await;
+    for (token, at) in [(&first, 1_700_000_000.0), (&second, 1_700_000_001.0)] {
+        let claims = String::from_utf8(put_body(at, "note").to_vec()).unwrap();
+        let claims = claims.replacen("\"key\":", "\"device\":\"token-0000000000000000\",\"key\":", 1);
+        let put = here.post("/usercache/put", "", as_of(token.reveal(), claims.as_bytes()).as_bytes()).await;
+        assert_eq!(put.status, 200, "{:?}", put.body);
+    }
+    let runtime = std::sync::Arc::clone(&cloud.runtime);
+    let ran = tokio::task::spawn_blocking(move || runtime.run_pipeline(ada, 1_700_010_000.0)).await.unwrap();
+    assert!(ran.unwrap().failed().is_none());
+    let mut text = Vec::new();
+    cloud.runtime.dump(ada, &[runtime_user::Area::Timeseries], &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    for token in [&first, &second] {
+        let stamp = runtime_user::Stamp::of_token(token.reveal()).unwrap();
+        assert!(text.contains(&format!("\"device\":\"{stamp}\"")), "{stamp} is not in {text}");
+        assert!(!text.contains(token.reveal()) && !token.reveal().to_lowercase().contains(&stamp.as_str()[6..]));
+    }
+    assert!(!text.contains("token-0000000000000000"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_68_an_apps_token_under_another_study_or_after_it_was_revoked() {
     let cloud = legacy().await;
     let (ada, plain) = cloud.runtime.people().add("Ada", 0.0).unwrap();

@@ -79,6 +79,55 @@ async fn uploads_during_a_lock_and_after_a_restart_while_locked_appear_once_a_ph
     assert!(text.contains("first") && text.contains("second"), "{text}");
 }
 
+/// What entries say of the device that brought them, by their notes.
+async fn stamps(phone: &mut Native) -> Vec<(String, Option<String>)> {
+    let got = phone.post("/datastreams/find_entries/timestamp", everything()).await.unwrap();
+    let got: serde_json::Value = serde_json::from_slice(&got.body).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let entries = got["phone_data"].as_array().unwrap().iter();
+    entries.map(|entry| (text(&entry["data"]["note"]).unwrap(), text(&entry["metadata"]["device"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_say_which_phone_brought_them_also_where_they_waited_sealed_or_claim_another() {
+    let cloud = start().await;
+    let user = cloud.add("Ada");
+    let mut first = cloud.connect(cloud.pair(user).await).await;
+    let mut second = cloud.connect(cloud.pair(user).await).await;
+    let ids: Vec<String> =
+        cloud.runtime.devices(user).unwrap().iter().map(|device| device.id.to_string()).collect();
+    let forged = |body: bytes::Bytes| {
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        bytes::Bytes::from(text.replacen("\"key\":", "\"device\":\"forged\",\"key\":", 1))
+    };
+    cloud.lock(user).await;
+    for (phone, at, note) in [(&mut first, 0.0, "a"), (&mut second, 1.0, "b")] {
+        let put = phone.post("/usercache/put", put_body(1_700_000_000.0 + at, note)).await.unwrap();
+        assert_eq!(put.status, 200, "{:?}", put.body);
+    }
+    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 2);
+    let mut first = Native::session(first.file).await.unwrap();
+    first.unlock_if_locked().await.unwrap();
+    let claims = forged(put_body(1_700_000_002.0, "c"));
+    assert_eq!(second.post("/usercache/put", claims).await.unwrap().status, 200);
+    // The same again by another phone is a copy, whether it has been taken in or waits.
+    for _ in 0..2 {
+        for (at, note) in [(0.0, "a"), (1.0, "b")] {
+            let again = put_body(1_700_000_000.0 + at, note);
+            assert_eq!(second.post("/usercache/put", again).await.unwrap().status, 200);
+        }
+        let runtime = std::sync::Arc::clone(&cloud.runtime);
+        let ran = blocking(move || runtime.run_pipeline(user, 1_700_010_000.0)).await;
+        assert!(ran.unwrap().failed().is_none());
+    }
+    let stamps = stamps(&mut first).await;
+    assert_eq!(stamps.len(), 3, "{stamps:?}");
+    let of = |note: &str| stamps.iter().find(|(own, _)| own == note).and_then(|(_, stamp)| stamp.clone());
+    assert!(ids.contains(&of("a").unwrap()) && ids.contains(&of("b").unwrap()), "{stamps:?} of {ids:?}");
+    assert_ne!(of("a"), of("b"));
+    assert_eq!(of("b"), of("c"), "what a phone claims counts for nothing");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_that_cannot_be_read_now_waits_one_that_was_changed_stays_aside_and_what_follows_is_taken_in()
  {

@@ -40,7 +40,7 @@ pub struct LocationColumns {
     pub filter: Vec<u8>,
     /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none has one.
     pub device: Vec<u16>,
-    /// The labels of those devices.
+    /// The names of those devices.
     pub devices: Vec<String>,
 }
 
@@ -49,8 +49,8 @@ impl LocationColumns {
     pub fn bytes(&self) -> u64 {
         let numbers = [&self.ts, &self.write_ts, &self.latitude, &self.longitude, &self.accuracy];
         let numbers: usize = numbers.iter().map(|column| 8 * column.len()).sum();
-        let labels: usize = self.devices.iter().map(String::len).sum();
-        (numbers + self.ids.len() + self.filter.len() + 2 * self.device.len() + labels) as u64
+        let names: usize = self.devices.iter().map(String::len).sum();
+        (numbers + self.ids.len() + self.filter.len() + 2 * self.device.len() + names) as u64
     }
 }
 

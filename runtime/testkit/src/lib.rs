@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use runtime_user::catalogue::BuiltIn;
-use runtime_user::{Answer, Area, Body, Call, CallError, PipelineReport, Runtime, Settings, UserId};
+use runtime_user::{Answer, Area, Body, Call, CallError, PipelineReport, Runtime, Settings, Stamp, UserId};
 use serde_json::{Value, json};
 
 pub use canonical::canonical;
@@ -143,6 +143,22 @@ impl World {
         now: f64,
     ) -> Result<Answered, CallError> {
         self.block_on(call(&self.runtime, user, path, rest, body, now))
+    }
+
+    /// Puts entries as that device does, and expects them to be taken.
+    ///
+    /// # Panics
+    /// Where they are not: a test's failure.
+    pub fn put_from(&self, user: UserId, device: &Stamp, entries: &[String], now: f64) {
+        let body = put_body(entries);
+        let answered = self.block_on(async {
+            let body = Body::from_chunks(vec![Bytes::copy_from_slice(body.as_bytes())]);
+            let (path, rest) = ("usercache/put".to_owned(), String::new());
+            let call = Call { path, rest, now, body, device: Some(device.clone()) };
+            self.runtime.call(user, call).await
+        });
+        let taken = matches!(answered, Ok(Answer::Whole { status: 200, .. }));
+        assert!(taken, "{answered:?}");
     }
 
     /// Puts entries as a phone does, and expects them to be taken.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use cells_model::device::label;
+use cells_model::device::device_name;
 use cells_model::page::{Entry, PageWriter};
 use serde_json::Value;
 
@@ -53,11 +53,11 @@ impl EntrySource for EntryCursor {
     }
 }
 
-/// One more than the place of a device's label among those of some rows.
-fn number_of(devices: &mut Vec<String>, label: String) -> u16 {
-    let known = devices.iter().position(|known| *known == label);
+/// One more than the place of a device's name among those of some rows.
+fn number_of(devices: &mut Vec<String>, name: String) -> u16 {
+    let known = devices.iter().position(|known| *known == name);
     let place = known.unwrap_or_else(|| {
-        devices.push(label);
+        devices.push(name);
         devices.len() - 1
     });
     place as u16 + 1
@@ -87,7 +87,7 @@ impl LocationSource for LocationCursor {
                 Some(filter) if filter == "distance" => 2,
                 Some(_) => 3,
             });
-            let number = label(&stored.metadata).map_or(0, |label| number_of(&mut rows.devices, label));
+            let number = device_name(&stored.metadata).map_or(0, |name| number_of(&mut rows.devices, name));
             if number > 0 || !rows.device.is_empty() {
                 rows.device.resize(rows.ids.len() - 1, 0);
                 rows.device.push(number);

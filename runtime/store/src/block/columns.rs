@@ -226,8 +226,8 @@ impl<'b> Head<'b> {
         }
         let mut row_of = vec![0; self.shapes.len()];
         let told: Vec<Option<String>> =
-            self.shapes.iter().map(|shape| shape.shape.device.label(|_| None)).collect();
-        Ok(Devices::of_labels(self.shape_of.iter().map(|shape| {
+            self.shapes.iter().map(|shape| shape.shape.device.name(|_| None)).collect();
+        Ok(Devices::of_names(self.shape_of.iter().map(|shape| {
             let number = usize::from(*shape);
             let (row, shape) = (row_of[number], &self.shapes[number]);
             row_of[number] += 1;
@@ -235,7 +235,7 @@ impl<'b> Head<'b> {
                 return told[number].as_deref().map(Cow::Borrowed);
             }
             let value = |hole: usize| shape.columns[hole].as_ref()?.text(row);
-            shape.shape.device.label(value).map(Cow::Owned)
+            shape.shape.device.name(value).map(Cow::Owned)
         })))
     }
 

@@ -5,25 +5,25 @@
 
 use std::borrow::Cow;
 
-use cells_json::device::{DEVICE, PLATFORM, label, label_of};
+use cells_json::device::{DEVICE, PLATFORM, device_name, name_of};
 use cells_json::text::members;
 
 use super::scan::{RAW, SCALAR};
 
-/// The label of each row's device, each label once.
+/// The name of each row's device, each name once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Devices {
-    labels: Vec<String>,
-    /// 0: none; otherwise one more than the label's place. Empty: no row has a device.
+    names: Vec<String>,
+    /// 0: none; otherwise one more than the name's place. Empty: no row has a device.
     of_row: Vec<u16>,
 }
 
 impl Devices {
-    /// The label of a row's device.
+    /// The name of a row's device.
     #[must_use]
     pub fn of(&self, row: usize) -> Option<&str> {
         let number = usize::from(*self.of_row.get(row)?);
-        Some(&self.labels[number.checked_sub(1)?])
+        Some(&self.names[number.checked_sub(1)?])
     }
 
     /// Whether no row has a device.
@@ -35,15 +35,15 @@ impl Devices {
     /// Bytes of memory it holds.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.of_row.len() * 2 + self.labels.iter().map(String::len).sum::<usize>()
+        self.of_row.len() * 2 + self.names.iter().map(String::len).sum::<usize>()
     }
 
-    /// The devices of rows with these labels.
-    pub(super) fn of_labels<'a>(labels: impl ExactSizeIterator<Item = Option<Cow<'a, str>>>) -> Self {
+    /// The devices of rows with these names.
+    pub(super) fn of_names<'a>(names: impl ExactSizeIterator<Item = Option<Cow<'a, str>>>) -> Self {
         let mut devices = Self::default();
-        let rows = labels.len();
-        for (row, label) in labels.enumerate() {
-            let number = label.map_or(0, |label| devices.number(&label));
+        let rows = names.len();
+        for (row, name) in names.enumerate() {
+            let number = name.map_or(0, |name| devices.number(&name));
             if number > 0 && devices.of_row.is_empty() {
                 devices.of_row = vec![0; row];
             }
@@ -57,15 +57,15 @@ impl Devices {
 
     /// The same from the rows' metadata.
     pub(super) fn of_texts<'a>(metadata: impl ExactSizeIterator<Item = &'a str>) -> Self {
-        Self::of_labels(metadata.map(|metadata| label(metadata).map(Cow::Owned)))
+        Self::of_names(metadata.map(|metadata| device_name(metadata).map(Cow::Owned)))
     }
 
-    /// One more than the place of a label; blocks have fewer rows than a `u16` has values.
-    fn number(&mut self, label: &str) -> u16 {
-        let known = self.labels.iter().rposition(|known| known == label);
+    /// One more than the place of a name; blocks have fewer rows than a `u16` has values.
+    fn number(&mut self, name: &str) -> u16 {
+        let known = self.names.iter().rposition(|known| known == name);
         let place = known.unwrap_or_else(|| {
-            self.labels.push(label.to_owned());
-            self.labels.len() - 1
+            self.names.push(name.to_owned());
+            self.names.len() - 1
         });
         place as u16 + 1
     }
@@ -135,8 +135,8 @@ impl DeviceSlot {
         }
     }
 
-    /// The label of a row, where the texts are not needed for it; `value` reads the row's text in a hole.
-    pub fn label<'a>(&self, value: impl Fn(usize) -> Option<&'a str>) -> Option<String> {
+    /// The name of a row, where the texts are not needed for it; `value` reads the row's text in a hole.
+    pub fn name<'a>(&self, value: impl Fn(usize) -> Option<&'a str>) -> Option<String> {
         let of = |said: &Said| match said {
             Said::Nothing => None,
             Said::Here(text) => Some(Cow::Owned(text.clone())),
@@ -144,9 +144,9 @@ impl DeviceSlot {
             Said::Hole(hole) => Some(Cow::Borrowed(value(*hole).unwrap_or("null"))),
         };
         match self {
-            Self::Raw(hole) => label(value(*hole)?),
+            Self::Raw(hole) => device_name(value(*hole)?),
             Self::Text | Self::Members { device: Said::Nothing, .. } => None,
-            Self::Members { device, platform } => label_of(&of(device)?, of(platform).as_deref()),
+            Self::Members { device, platform } => name_of(&of(device)?, of(platform).as_deref()),
         }
     }
 }

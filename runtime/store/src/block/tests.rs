@@ -112,7 +112,7 @@ fn locations_come_back_and_columns_are_smaller() {
     }
 }
 
-/// A location that a device of that label has brought.
+/// A location that a device of that name has brought.
 fn brought(number: u32, device: &str, platform: &str) -> Kept {
     let mut kept = location(number);
     let stamped = format!(r#""device":{device},"platform":{platform}"#);
@@ -131,11 +131,11 @@ fn devices_of(kept: &[Kept]) -> Vec<Option<String>> {
 #[test]
 fn the_device_of_each_row_is_told_without_rebuilding_texts() {
     let stamps = ["\"a\"", "\"b\"", "null", "7", "\"2016-08-05T04:49:40.507000-07:00\""];
-    let labels = [Some("a/ios"), Some("b/ios"), None, None, Some("2016-08-05T04:49:40.507000-07:00/ios")];
+    let names = [Some("a/ios"), Some("b/ios"), None, None, Some("2016-08-05T04:49:40.507000-07:00/ios")];
     for several in [1, 2, 3, 5] {
         let number = |row: u32| row as usize % several;
         let kept: Vec<Kept> = (0..40).map(|row| brought(row, stamps[number(row)], "\"ios\"")).collect();
-        let expected: Vec<_> = (0..40).map(|row| labels[number(row)].map(str::to_owned)).collect();
+        let expected: Vec<_> = (0..40).map(|row| names[number(row)].map(str::to_owned)).collect();
         assert_eq!(devices_of(&kept), expected, "{several}");
     }
     let mixed: Vec<Kept> = (0..40)
@@ -146,7 +146,7 @@ fn the_device_of_each_row_is_told_without_rebuilding_texts() {
             _ => brought(row, "{\"a\":[1]}", "\"ios\""),
         })
         .collect();
-    let expected = [None, Some("a/android"), Some("a/ios"), None].map(|label| label.map(str::to_owned));
+    let expected = [None, Some("a/android"), Some("a/ios"), None].map(|name| name.map(str::to_owned));
     assert_eq!(devices_of(&mixed), expected.iter().cycle().take(40).cloned().collect::<Vec<_>>());
     assert_eq!(devices_of(&[brought(1, "\"a\"", "\"ios\"")]), [Some("a/ios".to_owned())], "kept raw");
 }

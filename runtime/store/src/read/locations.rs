@@ -31,7 +31,7 @@ pub struct LocationRows {
     pub filter: Vec<u8>,
     /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none of them has one.
     pub device: Vec<u16>,
-    /// The labels of those devices, such as `token-5d41402abc4b2a76/android`.
+    /// The names of those devices, such as `token-5d41402abc4b2a76/android`.
     pub devices: Vec<String>,
 }
 
@@ -64,29 +64,29 @@ impl LocationRows {
         self.push_device(rows.device_of(row));
     }
 
-    /// The label of a row's device.
+    /// The name of a row's device.
     pub fn device_of(&self, row: usize) -> Option<&str> {
         let number = usize::from(*self.device.get(row)?);
         Some(&self.devices[number.checked_sub(1)?])
     }
 
     /// Of the row that was pushed last.
-    fn push_device(&mut self, label: Option<&str>) {
-        if label.is_none() && self.device.is_empty() {
+    fn push_device(&mut self, name: Option<&str>) {
+        if name.is_none() && self.device.is_empty() {
             return;
         }
-        let number = label.map_or(0, |label| self.number(label));
+        let number = name.map_or(0, |name| self.number(name));
         self.device.resize(self.len() - 1, 0);
         self.device.push(number);
     }
 
-    /// One more than the place of a label; 0, as for none, where there are more than can be told apart.
-    fn number(&mut self, label: &str) -> u16 {
-        let known = self.devices.iter().rposition(|known| known == label);
+    /// One more than the place of a name; 0, as for none, where there are more than can be told apart.
+    fn number(&mut self, name: &str) -> u16 {
+        let known = self.devices.iter().rposition(|known| known == name);
         let place = known.unwrap_or(self.devices.len());
         let Ok(number) = u16::try_from(place + 1) else { return 0 };
         if known.is_none() {
-            self.devices.push(label.to_owned());
+            self.devices.push(name.to_owned());
         }
         number
     }

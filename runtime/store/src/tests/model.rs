@@ -293,7 +293,7 @@ fn check_locations(rows: &LocationRows, expected: &[(f64, OwnedRow)], what: &str
             Some(_) => 3,
         };
         assert_eq!(rows.filter[at], filter, "{what}: filter of location {at}");
-        let device = cells_json::device::label(&row.metadata);
+        let device = cells_json::device::device_name(&row.metadata);
         assert_eq!(rows.device_of(at), device.as_deref(), "{what}: device of location {at}");
     }
 }
