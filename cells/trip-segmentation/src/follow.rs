@@ -209,7 +209,9 @@ impl Choice<'_> {
         }
         let end_ts = together.iter().map(|trip| trip.end_ts).fold(f64::NEG_INFINITY, f64::max);
         let lengths: Vec<f64> = (0..self.devices.len())
-            .map(|device| together.iter().filter(|trip| trip.device == device).map(|trip| trip.length_m).sum())
+            .map(|device| {
+                together.iter().filter(|trip| trip.device == device).map(|trip| trip.length_m).sum()
+            })
             .collect();
         let longest = lengths.iter().copied().fold(0.0, f64::max);
         // A device whose trip is not over yet may have come further.
@@ -335,7 +337,8 @@ impl Choice<'_> {
             return Followed::default();
         }
         let waiting = self.left.iter().map(|trip| (trip.device, trip.start));
-        let leaving = self.tails.iter().enumerate().filter_map(|(device, tail)| Some((device, tail.leaves_at?)));
+        let leaving =
+            self.tails.iter().enumerate().filter_map(|(device, tail)| Some((device, tail.leaves_at?)));
         let needed = waiting.chain(leaving).map(|(device, row)| self.devices[device].points.write_ts[row]);
         let first_needed = needed.fold(f64::INFINITY, f64::min);
         let done_through = self.done_through.min(first_needed - MARK_AHEAD_S);

@@ -52,7 +52,12 @@ pub fn devices(locations: &Locations, memory: &mut Memory) -> Vec<Sent> {
     let named: Vec<&str> = names.iter().copied().flatten().collect();
     let of_name = |name: Option<&str>, own: &Locations, memory: &mut Memory| match name {
         Some(name) if name.starts_with(TOKEN) => of_tracks(name, own, memory),
-        _ => vec![Sent { name: name.map(str::to_owned), track: 0, stays: false, sorted: Points::sort_out(own) }],
+        _ => vec![Sent {
+            name: name.map(str::to_owned),
+            track: 0,
+            stays: false,
+            sorted: Points::sort_out(own),
+        }],
     };
     match named[..] {
         [] => of_name(None, locations, memory),
