@@ -15,9 +15,10 @@ use runtime_sandbox::{CellHost, Failure, LocationColumns, LogLevel};
 use runtime_store::{Batch, Cursor, LocationCursor, LocationRows, NewEntry, ReadEntry, Snapshot, Store};
 use runtime_types::{Area, BadStreamKey, EntryId, Query, StreamKey, TimeField, UserId};
 
-use crate::answering::{Answering, Pieces};
+use crate::answering::Answering;
 use crate::exchange::Body;
 use crate::grant::Grant;
+use crate::pieces::Pieces;
 use crate::sound;
 use crate::types::quick::Quick;
 
