@@ -8,8 +8,9 @@ use std::sync::Arc;
 use runtime_user::{EngineKind, Rhythm, Runtime, SessionTerms, Settings};
 use serde::{Deserialize, Serialize};
 
-use crate::http::{App, BodyLimits, Patience, ServerLimits};
+use crate::http::{App, BodyLimits, Patience, Rate, ServerLimits};
 use crate::port::NativeApp;
+use crate::typed;
 
 /// How many requests a second a device may make on one connection.
 pub const REQUESTS_PER_S: u32 = 50;
@@ -102,8 +103,10 @@ pub struct Limits {
     pub idle_ms: u64,
     /// Between two pieces of a body, ms.
     pub body_pause_ms: u64,
-    /// A whole body, ms.
-    pub body_total_ms: u64,
+    /// What a caller must send of a body or take of an answer, bytes a second.
+    pub bytes_per_s_min: u64,
+    /// Over how long that is averaged, ms.
+    pub bytes_window_ms: u64,
     /// Between two moments at which a caller takes some of an answer, ms.
     pub write_pause_ms: u64,
     /// For requests under way when the host stops, ms.
@@ -122,9 +125,10 @@ impl Default for Limits {
             handshake_ms: 10_000,
             head_ms: 10_000,
             idle_ms: 75_000,
-            body_pause_ms: 20_000,
-            body_total_ms: 300_000,
-            write_pause_ms: 30_000,
+            body_pause_ms: 30_000,
+            bytes_per_s_min: 1_024,
+            bytes_window_ms: 60_000,
+            write_pause_ms: 60_000,
             grace_ms: 20_000,
         }
     }
@@ -317,8 +321,9 @@ impl Config {
         let Some(path) = path else { return Ok(Self::default()) };
         let file = |source| ConfigError::File { path: path.to_owned(), source };
         let text = fs::read_to_string(path).map_err(file)?;
-        let config: Self = toml::from_str(&text)
+        let mut config: Self = toml::from_str(&text)
             .map_err(|source| ConfigError::Toml { path: path.to_owned(), source: Box::new(source) })?;
+        config.public_address = config.public_address.map(|address| typed::trimmed(&address).to_owned());
         config.check()?;
         Ok(config)
     }
@@ -343,6 +348,19 @@ impl Config {
                 "limits.connections_max",
                 connections_max.to_string(),
                 "it must be at least 1",
+            ),
+            (
+                self.limits.bytes_per_s_min == 0,
+                "limits.bytes_per_s_min",
+                "0".to_owned(),
+                "it must be at least 1: whoever sends nothing would be waited for without end",
+            ),
+            (
+                // What is encrypted together arrives together.
+                self.limits.bytes_window_ms < self.limits.body_pause_ms.max(self.limits.write_pause_ms),
+                "limits.bytes_window_ms",
+                self.limits.bytes_window_ms.to_string(),
+                "it must not be less than limits.body_pause_ms and limits.write_pause_ms",
             ),
             (
                 body_bytes_max > bodies_bytes_max,
@@ -430,7 +448,7 @@ impl Config {
     pub fn native(&self, app: Arc<App<Arc<Runtime>>>) -> NativeApp {
         let terms =
             SessionTerms { body_bytes_max: self.limits.body_bytes_max, requests_per_s_max: REQUESTS_PER_S };
-        NativeApp { app, terms, idle_ms: self.limits.idle_ms }
+        NativeApp { app, terms, patience: self.server().patience }
     }
 
     /// What connections may cost.
@@ -446,6 +464,7 @@ impl Config {
                 head_ms: limits.head_ms,
                 idle_ms: limits.idle_ms,
                 write_ms: limits.write_pause_ms,
+                rate: self.rate(),
             },
             grace_ms: limits.grace_ms,
         }
@@ -454,11 +473,12 @@ impl Config {
     /// How much and how long a body may be.
     pub fn bodies(&self) -> BodyLimits {
         let limits = &self.limits;
-        BodyLimits {
-            bytes_max: limits.body_bytes_max,
-            pause_ms: limits.body_pause_ms,
-            total_ms: limits.body_total_ms,
-        }
+        BodyLimits { bytes_max: limits.body_bytes_max, pause_ms: limits.body_pause_ms, rate: self.rate() }
+    }
+
+    fn rate(&self) -> Rate {
+        let Limits { bytes_per_s_min, bytes_window_ms, .. } = self.limits;
+        Rate { bytes_per_s_min, window_ms: bytes_window_ms }
     }
 }
 
@@ -533,6 +553,8 @@ mod tests {
             "limits.head_bytes_max = 100",
             "limits.connections_max = 0",
             "limits.body_bytes_max = 300000000",
+            "limits.bytes_per_s_min = 0",
+            "limits.bytes_window_ms = 1000",
             "tls.key = 'x'",
             "gateway.register = '10.0.0.1:8444'",
             "people.open_max = 0",

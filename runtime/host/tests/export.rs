@@ -95,3 +95,48 @@ fn a_diary_leaves_in_each_form_with_and_without_a_host() {
     kill_process(Pid::from_child(&host), Signal::TERM).expect("it runs");
     host.wait().expect("it ends");
 }
+
+#[test]
+fn a_day_is_the_persons_own_day_and_of_utc_where_no_phone_told_its_zone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data").to_str().expect("UTF-8").to_owned();
+    // Both trips are on the evening of the 14th in UTC.
+    for (name, zone, day, other, midnight) in [
+        ("Ada", Some("Asia/Kolkata"), "2023-11-15", "2023-11-14", 1_699_986_600.0),
+        ("Bert", Some("America/New_York"), "2023-11-14", "2023-11-15", 1_699_938_000.0),
+        ("Cleo", None, "2023-11-14", "2023-11-15", 1_699_920_000.0),
+        ("Dora", Some("Mars/Olympus"), "2023-11-14", "2023-11-15", 1_699_920_000.0),
+    ] {
+        let mut entries = diary();
+        if let Some(zone) = zone {
+            let fix = json!({"latitude": 47.5, "longitude": 8.5, "ts": START});
+            let metadata = json!({"key": "background/location", "write_ts": START, "time_zone": zone});
+            let fix = json!({"_id": id(900), "metadata": metadata, "data": fix});
+            entries.as_array_mut().expect("entries").push(fix);
+        }
+        let dump = folder.path().join(format!("{name}.json")).to_str().expect("UTF-8").to_owned();
+        fs::write(&dump, entries.to_string()).expect("written");
+        done(&["user", "add", "--data", &data, name, "--unattended"]);
+        done(&["user", "import", "--data", &data, "--into", name, "--input", &dump]);
+        let trips = |from: &str, to: &str| {
+            let all =
+                ["export", "--data", &data, "--user", name, "--format", "csv", "--from", from, "--to", to];
+            done(&all).lines().count() - 1
+        };
+        assert_eq!((trips(day, day), trips(other, other)), (2, 0), "{name}");
+        assert_eq!(trips("2023-11-14T23:00Z", "2023-11-14T23:13:20Z"), 1, "{name}: an offset is exact");
+        assert_eq!(trips(" 2023-11-14T22:00+00:00\n", "2023-11-14 23Z"), 1, "{name}");
+        let forget = ["user", "forget", "--json", "--data", &data, name, "--from", day, "--to", day];
+        let told: Value = serde_json::from_str(&done(&forget)).expect("JSON");
+        assert_eq!(told["from"], midnight, "{name}");
+        assert!(told["to"].as_f64().is_some_and(|to| to < midnight + 86_400.0 && to > midnight + 86_399.9));
+        done(&["pipeline", "reset", "--data", &data, "--user", name, "--from", day]);
+    }
+    let span =
+        ["export", "--data", &data, "--user", "Ada", "--format", "csv", "--from", "2023-11-15", "--to"];
+    let turned = cellar(&[&span[..], &["2023-11-14"]].concat());
+    assert_eq!(turned.status.code(), Some(1));
+    let none = cellar(&[&span[..], &["last week"]].concat());
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("2024-03-05T08:00"), "the forms are named");
+}

@@ -113,10 +113,10 @@ async fn a_head_that_comes_too_slowly_is_told_so_and_an_idle_connection_just_end
 }
 
 #[tokio::test]
-async fn a_body_that_pauses_or_never_ends_is_told_so() {
-    for (pause_ms, total_ms) in [(50, 30_000), (30_000, 50)] {
+async fn a_body_that_pauses_or_drips_is_told_so() {
+    for (pause_ms, window_ms, named) in [(50, 30_000, "for 50 ms"), (30_000, 50, "over 50 ms")] {
         let mut limits = Limits::roomy();
-        (limits.body.pause_ms, limits.body.total_ms) = (pause_ms, total_ms);
+        (limits.body.pause_ms, limits.body.rate.window_ms) = (pause_ms, window_ms);
         let host = start(Fake::new(Cells::Count), limits).await;
         let mut socket = host.raw().await;
         let head = b"POST /usercache/put HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\n{\"user\":";
@@ -126,6 +126,7 @@ async fn a_body_that_pauses_or_never_ends_is_told_so() {
         let count = count.expect("in time").expect("an answer");
         let answer = String::from_utf8_lossy(&answer[..count]).into_owned();
         assert_eq!((status(&answer), code(&answer).as_str()), (408, "slow-body"), "{answer}");
+        assert!(answer.contains(named), "the limit that was reached is named: {answer}");
         drop(socket);
         host.stopped().await;
     }
@@ -178,6 +179,64 @@ async fn by_default_a_body_may_have_64_mib_and_not_a_byte_more() {
     assert_eq!(&answer, b"HTTP/1.1 100", "it may be sent");
     drop(socket);
     host.stopped().await;
+}
+
+#[tokio::test]
+async fn who_waits_to_be_asked_is_refused_before_sending_what_the_head_alone_rules_out() {
+    let fake = Fake::new(Cells::Count);
+    let host = start(fake.clone(), Limits::roomy()).await;
+    for (line, more, want) in [
+        ("POST /nope", "", (404, "unknown-route")),
+        ("PUT /usercache/put", "", (405, "wrong-method")),
+        ("POST /usercache/put", "authorization: Basic x\r\n", (401, "no-user")),
+        ("POST /usercache/put", "authorization: Bearer x\r\n", (403, "unknown-token")),
+        ("POST /usercache/put", "content-encoding: gzip\r\n", (415, "content-encoding")),
+        ("POST /profile/get", "content-length: 200000\r\n", (413, "body-too-large")),
+    ] {
+        let length = if more.contains("length") { "" } else { "content-length: 1000\r\n" };
+        let head = format!("{line} HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\n{length}{more}\r\n");
+        // The connection ends, since what follows on it could be the body as well as a request.
+        let answer = host.exchange(head.as_bytes()).await;
+        assert_eq!((status(&answer), code(&answer).as_str()), want, "{line}: {answer}");
+        assert!(!answer.contains("100 Continue"), "{line}: {answer}");
+    }
+    let body = body_of(TOKEN);
+    let head = format!(
+        "POST /usercache/put HTTP/1.1\r\nhost: h\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut socket = host.raw().await;
+    socket.write_all(head.as_bytes()).await.expect("written");
+    let mut asked = [0; 25];
+    socket.read_exact(&mut asked).await.expect("asked for the body");
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    socket.write_all(body.as_bytes()).await.expect("written");
+    assert_eq!(status(&rest(&mut socket).await), 200);
+    host.stopped().await;
+    assert_eq!(fake.bodies().len(), 1);
+}
+
+#[tokio::test]
+async fn phones_whose_base_url_ends_in_api_reach_the_same_cells() {
+    let fake = Fake::new(Cells::Count);
+    let host = start(fake.clone(), Limits::roomy()).await;
+    for (path, want) in [
+        ("/api//usercache/put", 200),
+        ("/api/usercache/put", 200),
+        ("https://h/api//usercache/put", 200),
+        ("/api/../usercache/put", 404),
+        ("/api/%2e%2e/usercache/put", 404),
+        ("/api/api/usercache/put", 404),
+        ("/apiary/usercache/put", 404),
+        ("/api", 404),
+    ] {
+        let answer = host.exchange(&request("POST", path, "", body_of(TOKEN).as_bytes())).await;
+        assert_eq!(status(&answer), want, "{path}: {answer}");
+    }
+    host.stopped().await;
+    assert!(
+        fake.seen.lock().unwrap().iter().all(|(path, rest, _)| path == "usercache/put" && rest.is_empty())
+    );
 }
 
 #[tokio::test]

@@ -8,45 +8,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use binary::{CELLAR, Serving, cellar, json, parse, serve_at, text, write_day};
-
-/// What a verb that must fail says.
-fn refused(args: &[&str]) -> String {
-    let output = cellar(args);
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output.stdout));
-    text(&output.stderr)
-}
+use binary::{CELLAR, Serving, cellar, json, pair, parse, refused, serve_at, text, write_day};
 
 fn serve(data: &str, listen: &str) -> Serving {
     serve_at(data, listen, &[])
-}
-
-/// A phone that pairs: it shows digits, and ends when its owner has decided.
-fn pair(data: &str, user: &str, state: &str, code: &[&str]) {
-    let mut phone = Command::new(CELLAR)
-        .args([
-            "phone",
-            "pair",
-            "--json",
-            "--state",
-            state,
-            "--name",
-            state.rsplit('/').next().expect("a name"),
-        ])
-        .args(code)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut lines = BufReader::new(phone.stdout.take().expect("piped"));
-    let mut line = String::new();
-    lines.read_line(&mut line).expect("a line");
-    let digits = parse(&line)["digits"].as_str().expect("digits").to_owned();
-    let wrong = if digits == "000000" { "000001" } else { "000000" };
-    assert!(refused(&["device", "approve", "--data", data, user, wrong]).contains("not the phone's"));
-    json(&["device", "approve", "--data", data, user, &digits]);
-    let ended = phone.wait_with_output().expect("it ends");
-    assert!(ended.status.success(), "{}", text(&ended.stderr));
 }
 
 #[test]
@@ -141,4 +106,131 @@ fn a_code_is_drawn_as_a_picture_and_a_pairing_can_be_called_off() {
     assert!(!Path::new(&state).exists());
     host.stop();
     assert!(refused(&["pair", "--data", &data, "owner"]).contains("no host is running"));
+}
+
+/// Whether a phone that is given this code shows digits; nobody lets it in.
+fn shows_digits(data: &str, code: &[&str], state: &str) -> bool {
+    let mut phone = Command::new(CELLAR)
+        .args(["phone", "pair", "--json", "--state", state, "--name", "  phone \n"])
+        .args(code)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    BufReader::new(phone.stdout.take().expect("piped")).read_line(&mut line).expect("a line or the end");
+    json(&["pair", "--data", data, "--cancel", "Ada"]);
+    phone.wait().expect("it ends");
+    line.contains("digits")
+}
+
+#[test]
+fn what_people_paste_may_be_broken_quoted_and_padded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, state) = (at("data"), at("phone"));
+    let host = serve(&data, "127.0.0.1:0");
+    let listen = host.ready["listen"].as_str().expect("an address").to_owned();
+    json(&["user", "add", "--data", &data, " Ada\n"]);
+    assert_eq!(json(&["user", "show", "--data", &data, "\tAda "])["name"], "Ada");
+    let open = || json(&["pair", "--data", &data, "Ada ", "--no-phrase", "--detach"]);
+    let forms: [&dyn Fn(&str) -> String; 5] = [
+        &|code| format!("{code}\n"),
+        &|code| format!("  {code}\t"),
+        &|code| format!("\u{feff}{}\r\n  {}", &code[..40], &code[40..]),
+        &|code| format!("'{}'", code.to_lowercase()),
+        &|code| code.chars().map(|character| format!("{character}\u{200b}")).collect(),
+    ];
+    for (at, form) in forms.iter().enumerate() {
+        let qr = open()["qr"].as_str().expect("a code").to_owned();
+        assert!(shows_digits(&data, &["--scan", &form(&qr)], &state), "form {at}");
+    }
+    for (form, host) in [
+        (|code: &str| format!("{} \n", code.to_lowercase()), format!("{listen}\n")),
+        (|code: &str| code.replace('-', " "), format!("  {listen}")),
+        (|code: &str| code.replace('-', "\u{2013}\u{a0}"), listen.clone()),
+    ] as [(fn(&str) -> String, String); 3]
+    {
+        let code = open()["code"].as_str().expect("a code").to_owned();
+        assert!(shows_digits(&data, &["--type", &form(&code), "--host", &host], &state), "{}", form("A-B"));
+    }
+    host.stop();
+}
+
+#[test]
+fn a_phrase_is_read_as_it_stands_on_paper() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, state) = (at("data"), at("phone"));
+    let host = serve(&data, "127.0.0.1:0");
+    let shown = cellar(&["pair", "--data", &data, "owner", "--phrase", "--detach", "--json"]);
+    let shown = text(&shown.stdout);
+    let mut lines = shown.lines().map(parse);
+    let phrase = lines.next().expect("a phrase")["recovery_phrase"].as_str().expect("words").to_owned();
+    pair(&data, "owner", &state, &["--scan", lines.next().expect("a code")["qr"].as_str().expect("a code")]);
+    json(&["device", "revoke", "--data", &data, " owner", "phone\n"]);
+    json(&["user", "lock", "--data", &data, "owner"]);
+    let words: Vec<&str> = phrase.split(' ').collect();
+    let rows: Vec<String> = words
+        .chunks(6)
+        .enumerate()
+        .map(|(row, words)| {
+            let numbered =
+                words.iter().enumerate().map(|(at, word)| format!("{:2} {word:9}", row * 6 + at + 1));
+            format!("  {}", numbered.collect::<Vec<_>>().join(" "))
+        })
+        .collect();
+    for paper in [rows.join("\n"), words.join("\r\n").to_uppercase(), format!("\n\n  {}", words.join(",  "))]
+    {
+        let mut recovering = Command::new(CELLAR)
+            .args(["user", "recover", "--data", &data, "owner", "--json"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        recovering.stdin.take().expect("piped").write_all(paper.as_bytes()).expect("written");
+        let recovered = recovering.wait_with_output().expect("it ends");
+        assert!(recovered.status.success(), "{}", text(&recovered.stderr));
+        assert_eq!(json(&["user", "lock", "--data", &data, "owner"])["store"], "locked");
+    }
+    host.stop();
+}
+
+#[test]
+fn nothing_secret_is_shown_where_no_phone_could_come() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, config, picture) = (at("data"), at("cellar.toml"), at("no/such/folder/code.png"));
+    let silent = |args: &[&str], why: &str| {
+        let output = cellar(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert_eq!(text(&output.stdout), "", "{args:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains(why), "{args:?}: {told}");
+    };
+    for address in ["[2001:db8::1]:8443", "no port", "häuschen.example:8443", ":8443", "host.example:0"] {
+        fs::write(&config, format!("public_address = '{address}'\n")).expect("written");
+        let host = serve_at(&data, "127.0.0.1:0", &["--config", &config]);
+        for more in [&[][..], &["--json"], &["--phrase"]] {
+            silent(&[&["pair", "--data", &data, "--detach", "owner"], more].concat(), "public_address");
+        }
+        host.stop();
+    }
+    let host = serve(&data, "127.0.0.1:0");
+    silent(&["pair", "--data", &data, "--detach", "owner", "--png", &picture], "code.png");
+    silent(&["pair", "--data", &data, "--detach", "nobody"], "nobody");
+    // Somebody who waits for the owner's word is not driven away by another code.
+    let shown = json(&["pair", "--data", &data, "owner", "--no-phrase", "--detach"]);
+    let mut phone = Command::new(CELLAR)
+        .args(["phone", "pair", "--state", &at("phone"), "--scan", shown["qr"].as_str().expect("a code")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    BufReader::new(phone.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    silent(&["pair", "--data", &data, "--detach", "owner"], "open already");
+    json(&["pair", "--data", &data, "--cancel", "owner"]);
+    phone.wait().expect("it ends");
+    host.stop();
 }

@@ -85,7 +85,7 @@ async fn on_the_pool(
 ) -> Result<Answer, CallError> {
     let (head, mut begun) = oneshot::channel::<Begun>();
     let (end, mut ended) = oneshot::channel::<Result<Response, CallError>>();
-    let answering = Answering::Ready { head, handle: Handle::current() };
+    let answering = Answering::Ready { head, handle: Handle::current(), room: runtime.room.clone() };
     let user = person.user;
     let shared = Arc::clone(runtime);
     let job = move || {
@@ -114,7 +114,7 @@ async fn on_the_pool(
 }
 
 /// Sends the last piece, or makes the caller see a broken answer.
-fn end_pieces(pieces: &crate::answering::Pieces, result: Result<Response, CallError>) {
+fn end_pieces(pieces: &crate::pieces::Pieces, result: Result<Response, CallError>) {
     let last = match result {
         Ok(response) if response.body.is_empty() => return,
         Ok(response) => Ok(response.body.into()),

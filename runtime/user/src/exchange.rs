@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+
+use crate::pieces::Receiver;
 
 use crate::stamp::Stamp;
 
@@ -89,7 +90,7 @@ pub enum Answer {
         /// Such as `application/json`.
         content_type: String,
         /// Ends when the cell is done; an error means that the answer is cut.
-        pieces: mpsc::Receiver<Result<Bytes, Broken>>,
+        pieces: Receiver,
     },
 }
 

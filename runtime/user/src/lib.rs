@@ -22,6 +22,7 @@ pub mod manifest;
 mod owner;
 pub mod people;
 mod person;
+mod pieces;
 mod profile;
 mod reach;
 mod rewind;
@@ -45,6 +46,7 @@ pub use owner::{
 };
 pub use people::KeyMode;
 pub use person::Person;
+pub use pieces::Receiver as PieceReceiver;
 pub use profile::PROFILE;
 pub use runtime::{NativeStage, Runtime};
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};

@@ -18,9 +18,10 @@ use runtime_store::{
 };
 use runtime_types::{Area, BadStreamKey, EntryId, Query, StreamKey, TimeField, UserId};
 
-use crate::answering::{Answering, Pieces};
+use crate::answering::Answering;
 use crate::exchange::Body;
 use crate::grant::Grant;
+use crate::pieces::Pieces;
 use crate::sound;
 use crate::stamp::{Stamp, Waiting, stamp_in};
 use crate::types::quick::Quick;

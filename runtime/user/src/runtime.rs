@@ -19,6 +19,7 @@ use crate::files;
 use crate::owner::{Owners, Receipt, may_wait};
 use crate::people::{KeyMode, People, STORE_FOLDER};
 use crate::person::Person;
+use crate::pieces::Room;
 use crate::settings::Settings;
 use crate::stage::{self, PipelineReport, Rehearsal, Spent};
 use crate::timetable::{self, Timetable};
@@ -39,6 +40,8 @@ pub struct Runtime {
     pub(crate) endpoints: WorkerPool,
     stages: WorkerPool,
     pub(crate) timetable: Timetable,
+    /// For answers that wait for their callers.
+    pub(crate) room: Room,
     awake: Mutex<HashMap<UserId, Place>>,
 }
 
@@ -87,6 +90,7 @@ impl Runtime {
             endpoints,
             stages,
             timetable,
+            room: Room::default(),
             awake,
         });
         runtime.look_at_clock();

@@ -11,6 +11,7 @@ use hyper::body::{Body as HttpBody, Incoming};
 use tokio::time::{Instant, timeout_at};
 
 use super::budget::{Budget, Held};
+use super::pace::{Pace, Rate};
 use super::refusal::Refusal;
 use super::scan::{Check, Scanner, Span};
 use super::service::Sender;
@@ -22,8 +23,8 @@ pub struct BodyLimits {
     pub bytes_max: u64,
     /// The longest pause between two pieces, ms.
     pub pause_ms: u64,
-    /// The longest time for all of it, ms.
-    pub total_ms: u64,
+    /// How fast it must come: a larger one has more time.
+    pub rate: Rate,
 }
 
 /// A body that has arrived.
@@ -77,21 +78,25 @@ pub async fn collect(
 }
 
 async fn read(
-    body: &mut Incoming,
+    body: &mut (impl HttpBody<Data = Bytes> + Unpin),
     limits: BodyLimits,
     budget: &Budget,
     check: Check,
     authenticate: &impl Fn(&str) -> Result<Sender, Refusal>,
 ) -> Result<Arrived, Refusal> {
-    let end = Instant::now() + Duration::from_millis(limits.total_ms);
+    let (mut pace, pause) = (Pace::new(limits.rate), Duration::from_millis(limits.pause_ms));
     let mut gathered = Gathered { held: budget.hold(), pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
     let (mut scanner, mut sender) = (Scanner::new(check), None);
     loop {
-        let pause = Instant::now() + Duration::from_millis(limits.pause_ms);
-        let frame = timeout_at(end.min(pause), body.frame());
-        let frame = frame.await.map_err(|_| Refusal::slow_body(limits.pause_ms.min(limits.total_ms)))?;
+        let (due, paused) = (pace.wait(), Instant::now() + pause);
+        let frame = timeout_at(due.min(paused), body.frame()).await;
+        let frame = frame.map_err(|_| match due < paused {
+            true => Refusal::slow_body(limits.rate, gathered.bytes),
+            false => Refusal::paused_body(limits.pause_ms, gathered.bytes),
+        })?;
         let Some(frame) = frame else { break };
         let Ok(piece) = frame.map_err(|_| Refusal::broken_body())?.into_data() else { continue };
+        pace.moved(piece.len() as u64);
         gathered.add(&piece, limits.bytes_max)?;
         scanner.feed(&piece)?;
         if sender.is_none()
@@ -183,6 +188,85 @@ pub async fn drain(mut body: Incoming, pause: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
+    use tokio::time::Sleep;
+
+    const RATE: Rate = Rate { bytes_per_s_min: 1_024, window_ms: 60_000 };
+    const LIMITS: BodyLimits = BodyLimits { bytes_max: 64 << 20, pause_ms: 30_000, rate: RATE };
+
+    /// A JSON body that comes in pieces of so many bytes, each after its pause.
+    struct Drip {
+        left: Bytes,
+        piece: usize,
+        every: Duration,
+        next: Pin<Box<Sleep>>,
+    }
+
+    impl HttpBody for Drip {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            if self.left.is_empty() {
+                return Poll::Ready(None);
+            }
+            ready!(self.next.as_mut().poll(context));
+            let next = Instant::now() + self.every;
+            self.next.as_mut().reset(next);
+            let count = self.piece.min(self.left.len());
+            Poll::Ready(Some(Ok(hyper::body::Frame::data(self.left.split_to(count)))))
+        }
+    }
+
+    /// What comes of a body of that size at that pace, and after how many seconds.
+    fn drip(bytes: usize, piece: usize, every_ms: u64) -> (Result<u64, Refusal>, u64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let begun = Instant::now();
+            let body = [b"{\"user\":\"u\",\"a\":\"".to_vec(), vec![b'x'; bytes], b"\"}".to_vec()].concat();
+            let every = Duration::from_millis(every_ms);
+            let next = Box::pin(tokio::time::sleep(every));
+            let mut body = Drip { left: body.into(), piece, every, next };
+            let budget = Budget::new(1 << 30);
+            let read = read(&mut body, LIMITS, &budget, &|_: &str| Ok(UserId([7; 16]))).await;
+            (read.map(|arrived| arrived.bytes), begun.elapsed().as_secs())
+        })
+    }
+
+    #[test]
+    fn a_body_that_keeps_coming_is_taken_however_long_it_takes() {
+        // 3.5 MB at 8 kB/s take seven minutes, 20 MB at 2 kB/s almost three hours.
+        for (bytes, piece, every_ms, least_s) in
+            [(3_500_000, 8_000, 1_000, 420), (20_000_000, 16_384, 8_000, 9_000)]
+        {
+            let (read, took_s) = drip(bytes, piece, every_ms);
+            assert_eq!(read, Ok(bytes as u64 + 19), "{piece} bytes every {every_ms} ms");
+            assert!(took_s >= least_s, "{took_s}");
+        }
+        // A small one on a link that pauses.
+        assert!(drip(10_000, 4_000, 20_000).0.is_ok());
+    }
+
+    #[test]
+    fn a_body_that_drips_or_pauses_ends_and_the_limit_that_was_reached_is_named() {
+        for (piece, every_ms, most_s, named) in [
+            (1, 1_000, 61, "1024 bytes a second"),
+            (1, 29_000, 61, "1024 bytes a second"),
+            (1_000, 1_500, 200, "1024 bytes a second"),
+            (1, 31_000, 30, "30000 ms"),
+            (50_000, 40_000, 30, "30000 ms"),
+        ] {
+            let (read, took_s) = drip(10_000_000, piece, every_ms);
+            let refusal = read.expect_err("refused");
+            let shown = format!("{piece} bytes every {every_ms} ms: {refusal} after {took_s} s");
+            assert_eq!((refusal.status, &*refusal.code), (408, "slow-body"), "{shown}");
+            assert!(refusal.message.contains(named) && took_s <= most_s, "{shown}");
+        }
+    }
 
     #[test]
     fn the_token_is_blanked_out_wherever_the_pieces_are_cut() {

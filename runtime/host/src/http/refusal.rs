@@ -7,6 +7,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
+use super::pace::Rate;
 use super::scan::BadBody;
 
 /// Why a request gets no answer of its route. Its message goes to the caller, so it holds no data of anybody's.
@@ -96,10 +97,19 @@ impl Refusal {
         Self::new(415, "content-encoding", "send the body as it is, without a Content-Encoding")
     }
 
-    /// The body came too slowly.
-    pub fn slow_body(limit_ms: u64) -> Self {
+    /// The body came more slowly than anybody is waited for, of which so many bytes had come.
+    pub fn slow_body(rate: Rate, arrived_bytes: u64) -> Self {
+        let Rate { bytes_per_s_min, window_ms } = rate;
         let message = format!(
-            "the body paused or lasted too long (limit {limit_ms} ms): nothing was stored, send it again"
+            "the body came at less than {bytes_per_s_min} bytes a second over {window_ms} ms ({arrived_bytes} bytes had come): nothing was stored, send it again"
+        );
+        Self::new(408, "slow-body", message)
+    }
+
+    /// Nothing came of the body for so long, of which so many bytes had come.
+    pub fn paused_body(limit_ms: u64, arrived_bytes: u64) -> Self {
+        let message = format!(
+            "nothing came of the body for {limit_ms} ms ({arrived_bytes} bytes had come): nothing was stored, send it again"
         );
         Self::new(408, "slow-body", message)
     }

@@ -1,16 +1,17 @@
 //! The body of an answer, whole or in pieces, and the one line that the log gets of its request.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use runtime_user::{Broken, UserId};
-use tokio::sync::mpsc;
+use runtime_user::{Broken, PieceReceiver, UserId};
+use tokio::time::Instant as Moment;
 
 use super::budget::Held;
+use super::pace::Rate;
 use super::watch::Phase;
 
 /// What the log gets of one request: nothing of its path, its body or its headers. Written when it is dropped.
@@ -21,6 +22,8 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     pub(crate) user: Option<UserId>,
     pub(crate) bytes_in: u64,
+    /// The body was neither read nor asked for.
+    pub(crate) unread: bool,
     bytes_out: u64,
     started: Instant,
     complete: bool,
@@ -36,6 +39,7 @@ impl Record {
             status: 0,
             user: None,
             bytes_in: 0,
+            unread: false,
             bytes_out: 0,
             started: Instant::now(),
             complete: false,
@@ -69,13 +73,32 @@ impl Drop for Record {
 
 enum Content {
     Whole(Option<Bytes>),
-    Pieces(mpsc::Receiver<Result<Bytes, Broken>>),
+    Pieces(PieceReceiver),
+}
+
+/// Until when the caller must have taken what it was given of an answer; nothing while it is the cell that is waited for.
+#[derive(Debug)]
+pub(crate) struct Taking {
+    rate: Rate,
+    due: Mutex<Option<Moment>>,
+}
+
+impl Taking {
+    fn set(&self, due: Option<Moment>) {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
+    }
+
+    /// Whether the caller has been waited for too long.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|due| due < Moment::now())
+    }
 }
 
 /// The body of an answer.
 pub struct Reply {
     content: Content,
     record: Record,
+    taking: Option<Arc<Taking>>,
     /// A cell that answers in pieces may still be reading the request's body.
     _held: Option<Held>,
 }
@@ -84,15 +107,18 @@ impl Reply {
     pub(crate) fn whole(bytes: Bytes, mut record: Record) -> Self {
         // Nobody asks for the body of an answer to HEAD.
         record.complete = bytes.is_empty() || record.method == "HEAD";
-        Self { content: Content::Whole(Some(bytes)), record, _held: None }
+        Self { content: Content::Whole(Some(bytes)), record, taking: None, _held: None }
     }
 
-    pub(crate) fn pieces(
-        pieces: mpsc::Receiver<Result<Bytes, Broken>>,
-        record: Record,
-        held: Option<Held>,
-    ) -> Self {
-        Self { content: Content::Pieces(pieces), record, _held: held }
+    pub(crate) fn pieces(pieces: PieceReceiver, record: Record, held: Option<Held>) -> Self {
+        Self { content: Content::Pieces(pieces), record, taking: None, _held: held }
+    }
+
+    /// What tells, for as long as the answer is under way, whether its caller still takes it.
+    pub(crate) fn watch(&mut self, rate: Rate) -> Arc<Taking> {
+        let taking = Arc::new(Taking { rate, due: Mutex::default() });
+        self.taking = Some(Arc::clone(&taking));
+        taking
     }
 }
 
@@ -104,13 +130,22 @@ impl Body for Reply {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        // Whoever asks for the next piece has taken the one before.
+        if let Some(taking) = &self.taking {
+            taking.set(None);
+        }
         let next = match &mut self.content {
             Content::Whole(bytes) => bytes.take().filter(|bytes| !bytes.is_empty()).map(Ok),
             Content::Pieces(pieces) => ready!(pieces.poll_recv(context)),
         };
         let last = matches!(self.content, Content::Whole(_)) || next.is_none();
         match &next {
-            Some(Ok(bytes)) => self.record.bytes_out += bytes.len() as u64,
+            Some(Ok(bytes)) => {
+                self.record.bytes_out += bytes.len() as u64;
+                if let Some(taking) = &self.taking {
+                    taking.set(Some(Moment::now() + taking.rate.time_to_take(bytes.len() as u64)));
+                }
+            }
             // The end of a chunked answer is not written then, so the caller sees that it is cut.
             Some(Err(broken)) => {
                 tracing::warn!(route = self.record.route, reason = %broken.reason, "answer broke off")

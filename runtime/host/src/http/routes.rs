@@ -46,8 +46,25 @@ impl Route {
     /// # Errors
     /// A [`Refusal`] with status 404 or 405.
     pub fn find(method: &Method, path: &str) -> Result<Self, Refusal> {
-        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).take(5).collect();
-        let route = Self::of(&segments).ok_or_else(Refusal::unknown_route)?;
+        Self::of_segments(method, &segments(path))
+    }
+
+    /// As [`Self::find`]; one leading `api` does not count either, where a route follows it. Phones that cannot pair have
+    /// base URLs that end in `/api/`, which a proxy before the reference takes away. Nothing else of a path is changed:
+    /// no `.`, `..` or escape means anything.
+    ///
+    /// # Errors
+    /// As for [`Self::find`].
+    pub fn find_behind_api(method: &Method, path: &str) -> Result<Self, Refusal> {
+        let segments = segments(path);
+        match &segments[..] {
+            ["api", route @ ..] if !route.is_empty() => Self::of_segments(method, route),
+            all => Self::of_segments(method, all),
+        }
+    }
+
+    fn of_segments(method: &Method, segments: &[&str]) -> Result<Self, Refusal> {
+        let route = Self::of(segments).ok_or_else(Refusal::unknown_route)?;
         let (right, allow) = match route {
             Self::Home | Self::Health => (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD"),
             _ => (*method == Method::POST, "POST"),
@@ -110,6 +127,11 @@ impl Route {
     }
 }
 
+/// What stands between the slashes of a path, one more than any route has at the most.
+fn segments(path: &str) -> Vec<&str> {
+    path.split('/').filter(|segment| !segment.is_empty()).take(6).collect()
+}
+
 fn is_plain(segment: &str) -> bool {
     segment.len() <= 32 && segment.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
@@ -128,6 +150,61 @@ mod tests {
         let route = Route::find(&Method::POST, "//usercache//put").expect("known");
         assert_eq!(route.template(), "/usercache/put");
         assert!(route.brings_data());
+    }
+
+    fn behind_api(path: &str) -> u16 {
+        Route::find_behind_api(&Method::POST, path).map_or_else(|refusal| refusal.status, |_| 200)
+    }
+
+    #[test]
+    fn the_prefix_of_the_phones_base_url_reaches_the_same_routes() {
+        for path in [
+            "/usercache/put",
+            "//usercache/put",
+            "/api/usercache/put",
+            "/api//usercache/put",
+            "//api///usercache//put//",
+            "/api/datastreams/find_entries/timestamp",
+            "/api/profile/get",
+            "/api/pipeline/get_range_ts/",
+        ] {
+            assert_eq!(behind_api(path), 200, "{path}");
+        }
+        let get = |path: &str| Route::find_behind_api(&Method::GET, path).ok();
+        assert_eq!(get("/api/health"), Some(Route::Health));
+        assert_eq!(get("/"), Some(Route::Home));
+        assert_eq!(get("/api/usercache/put"), None, "the method counts behind it, too");
+    }
+
+    #[test]
+    fn no_other_path_leads_to_a_route_by_the_prefix() {
+        for path in [
+            "/api",
+            "/api/",
+            "/api//",
+            "/api/api/usercache/put",
+            "/apiary/usercache/put",
+            "/API/usercache/put",
+            "/api%2fusercache/put",
+            "/%61pi/usercache/put",
+            "/api/../usercache/put",
+            "/api/./usercache/put",
+            "/api/%2e%2e/usercache/put",
+            "/x/../api/usercache/put",
+            "/usercache/api/put",
+            "/usercache/put/api",
+            "/api/usercache/put/..",
+            "/api/usercache/put/x",
+            "/api/usercache%2fput",
+            "/api;x/usercache/put",
+            "/api/.upc/v1/session",
+            "/api/c/usercache-put/12345678/usercache/put",
+            "/api/datastreams/find_entries/../timestamp",
+            "/api/a/b/c/d/e/f",
+        ] {
+            assert_eq!(behind_api(path), 404, "{path}");
+        }
+        assert_eq!(status(Method::POST, "/api/usercache/put"), 404, "a paired phone knows its host's paths");
     }
 
     #[test]

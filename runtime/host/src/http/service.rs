@@ -130,7 +130,7 @@ fn finish(
         builder.body(()).expect("status and headers are ours or were checked before").into_parts();
     record.status = parts.status.as_u16();
     // A refused body may not have been read to its end, so what follows on the connection is no request.
-    if matches!(record.status, 408 | 413) {
+    if record.unread || matches!(record.status, 408 | 413) {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Response::from_parts(parts, reply(record))
@@ -158,17 +158,15 @@ async fn handle<B: Backend>(
 ) -> Result<Answered, Refusal> {
     let pause = Duration::from_millis(app.limits.pause_ms);
     let (head, body) = request.into_parts();
+    let sender_waits = head.headers.contains_key(header::EXPECT);
     let named = caller.authority.as_deref().is_none_or(|name| names_host(&head.uri, &head.headers, name));
-    let route = match Route::find(&head.method, head.uri.path()) {
+    let route = match Route::find_behind_api(&head.method, head.uri.path()) {
         _ if !named => Err(Refusal::wrong_authority()),
         found => found,
     };
     let route = match route {
         Ok(route) => route,
-        Err(refusal) => {
-            body::drain(body, pause).await;
-            return Err(refusal);
-        }
+        Err(refusal) => return Err(unread(body, sender_waits, pause, record, refusal).await),
     };
     record.route = route.template();
     match route {
@@ -185,16 +183,12 @@ async fn handle<B: Backend>(
     };
     let bearer = match bearer(authenticate, &head.headers) {
         Ok(bearer) => bearer,
-        Err(refusal) => {
-            body::drain(body, pause).await;
-            return Err(refusal);
-        }
+        Err(refusal) => return Err(unread(body, sender_waits, pause, record, refusal).await),
     };
     record.user = bearer.as_ref().map(|bearer| bearer.user);
     let bytes_max =
         if route.is_cell() { app.limits.bytes_max } else { SMALL_BYTES_MAX.min(app.limits.bytes_max) };
     let limits = BodyLimits { bytes_max, ..app.limits };
-    let sender_waits = head.headers.contains_key(header::EXPECT);
     let authenticate = |token: &str| {
         let sender = authenticate(token)?;
         let another = bearer.as_ref().is_some_and(|bearer| bearer.user != sender.user);
@@ -206,6 +200,22 @@ async fn handle<B: Backend>(
     let sender = bearer.clone().or(arrived.sender.take()).ok_or_else(Refusal::no_user)?;
     record.user = Some(sender.user);
     dispatch(app, route, sender, arrived).await
+}
+
+/// A refusal that needs nothing of the body. A sender who waits to be asked for it is not: reading would ask.
+async fn unread(
+    body: Incoming,
+    sender_waits: bool,
+    pause: Duration,
+    record: &mut Record,
+    refusal: Refusal,
+) -> Refusal {
+    if sender_waits {
+        record.unread = true;
+    } else {
+        body::drain(body, pause).await;
+    }
+    refusal
 }
 
 /// Who the header says is calling; `None` where it says nothing.

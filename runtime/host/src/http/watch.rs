@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
+
+use super::pace::{Pace, Rate};
 
 /// How long a connection may take over each thing that its peer has to do.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +22,8 @@ pub struct Patience {
     pub idle_ms: u64,
     /// Between two moments at which the peer takes some of an answer, ms.
     pub write_ms: u64,
+    /// How fast it must take an answer: a larger one has more time.
+    pub rate: Rate,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -133,23 +138,41 @@ pub struct Watched<S> {
     socket: S,
     phase: Arc<Phase>,
     write_pause: Duration,
+    pace: Pace,
+    /// Bytes that were written.
+    sent: Arc<AtomicU64>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Watched<S> {
     /// Watches a socket.
     pub fn new(socket: S, phase: Arc<Phase>, patience: Patience) -> Self {
-        Self { socket, phase, write_pause: Duration::from_millis(patience.write_ms), stalled: None }
+        let write_pause = Duration::from_millis(patience.write_ms);
+        let (pace, sent) = (Pace::new(patience.rate), Arc::default());
+        Self { socket, phase, write_pause, pace, sent, stalled: None }
     }
 
-    /// Passes on what a write came to, unless it has been pending for too long.
-    fn written<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
+    /// Counts the bytes that are written.
+    pub fn sent(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sent)
+    }
+
+    /// Passes on what a write of so many bytes came to, unless the peer has been waited for too long.
+    fn written<T>(
+        &mut self,
+        outcome: Poll<io::Result<T>>,
+        bytes: impl FnOnce(&T) -> usize,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if let Poll::Ready(outcome) = outcome {
             self.stalled = None;
-            return outcome;
+            let moved = outcome.as_ref().map_or(0, |taken| bytes(taken) as u64);
+            self.sent.fetch_add(moved, Ordering::Relaxed);
+            self.pace.moved(moved);
+            return Poll::Ready(outcome);
         }
-        let pause = self.write_pause;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+        let due = self.pace.wait().min(Instant::now() + self.write_pause);
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
         match stalled.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -179,7 +202,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.written(outcome, context)
+        self.written(outcome, |count| *count, context)
     }
 
     fn poll_write_vectored(
@@ -188,7 +211,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
-        self.written(outcome, context)
+        self.written(outcome, |count| *count, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -197,11 +220,65 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.socket).poll_flush(context);
-        self.written(outcome, context)
+        self.written(outcome, |()| 0, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.socket).poll_shutdown(context);
-        self.written(outcome, context)
+        self.written(outcome, |()| 0, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    const PATIENCE: Patience = Patience {
+        head_ms: 10_000,
+        idle_ms: 75_000,
+        write_ms: 30_000,
+        rate: Rate { bytes_per_s_min: 1_024, window_ms: 60_000 },
+    };
+
+    /// Whether an answer of that size reaches somebody who takes so many bytes after each pause.
+    fn taken(bytes: usize, piece: usize, every_ms: u64) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let (socket, mut peer) = duplex(16 * 1024);
+            let mut socket = Watched::new(socket, Phase::new(), PATIENCE);
+            let reading = tokio::spawn(async move {
+                let (mut buffer, mut read) = (vec![0; piece], 0);
+                while let Ok(count @ 1..) = peer.read(&mut buffer).await {
+                    read += count;
+                    tokio::time::sleep(Duration::from_millis(every_ms)).await;
+                }
+                read
+            });
+            let sent = socket.write_all(&vec![7; bytes]).await;
+            drop(socket);
+            match sent {
+                Ok(()) => reading.await.expect("no panic") == bytes,
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                    false
+                }
+            }
+        })
+    }
+
+    #[test]
+    fn an_answer_goes_on_for_as_long_as_the_peer_keeps_taking_it() {
+        assert!(taken(3_500_000, 8_000, 1_000), "seven minutes");
+        assert!(taken(3_500_000, 16_000, 15_000), "almost an hour");
+        assert!(taken(100_000, 16_384, 20_000));
+    }
+
+    #[test]
+    fn who_takes_nothing_or_a_byte_now_and_then_is_given_up() {
+        assert!(!taken(3_500_000, 1, 1_000));
+        assert!(!taken(3_500_000, 1, 29_000));
+        assert!(!taken(3_500_000, 10_000, 25_000));
+        assert!(!taken(3_500_000, 16_384, 31_000));
     }
 }

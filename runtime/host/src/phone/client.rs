@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
@@ -205,6 +206,8 @@ pub struct Reply {
 
 /// How long an answer may take: longer than any run of a cell, ms.
 const ANSWER_MS: u64 = 120_000;
+/// The slowest link that is waited for, bytes a second.
+const BYTES_PER_S_MIN: u64 = 1_024;
 /// How long connecting may take, ms.
 const CONNECT_MS: u64 = 10_000;
 
@@ -326,6 +329,7 @@ impl Reply {
 
 impl TokenLine {
     async fn post(&mut self, path: &str, body: Bytes) -> Result<Reply, PhoneError> {
+        let bytes = body.len();
         let request = Request::builder()
             .method(Method::POST)
             .uri(path)
@@ -336,8 +340,7 @@ impl TokenLine {
         if self.sender.ready().await.is_err() {
             self.sender = open(&self.connect).await?;
         }
-        let answered = timeout(Duration::from_millis(ANSWER_MS), exchange(&mut self.sender, request)).await;
-        answered.map_err(|_| PhoneError::Silent { limit_ms: ANSWER_MS })?
+        exchange(&mut self.sender, request, bytes).await
     }
 }
 
@@ -360,11 +363,31 @@ async fn open(connect: &Connect) -> Result<http1::SendRequest<Full<Bytes>>, Phon
 async fn exchange(
     sender: &mut http1::SendRequest<Full<Bytes>>,
     request: Request<Full<Bytes>>,
+    bytes: usize,
 ) -> Result<Reply, PhoneError> {
-    let (head, body) = sender.send_request(request).await?.into_parts();
+    let limit_ms = sending_ms(ANSWER_MS, bytes);
+    let answered = timeout(Duration::from_millis(limit_ms), sender.send_request(request)).await;
+    let (head, body) = answered.map_err(|_| PhoneError::Silent { limit_ms })??.into_parts();
     let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (retry_after_s, content_type) =
         (text(header::RETRY_AFTER).parse().ok(), text(header::CONTENT_TYPE).to_owned());
-    let body = body.collect().await?.to_bytes();
+    let body = collect(body, ANSWER_MS).await?;
     Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, body })
+}
+
+/// How long an answer may take that waits for so many bytes to be sent: a larger body has more time.
+pub(super) fn sending_ms(limit_ms: u64, bytes: usize) -> u64 {
+    limit_ms.saturating_add((bytes as u64).saturating_mul(1_000) / BYTES_PER_S_MIN)
+}
+
+/// The body of an answer, for as long as some of it keeps coming.
+pub(super) async fn collect(mut body: Incoming, pause_ms: u64) -> Result<Bytes, PhoneError> {
+    let mut all = BytesMut::new();
+    loop {
+        let next = timeout(Duration::from_millis(pause_ms), body.frame()).await;
+        match next.map_err(|_| PhoneError::Silent { limit_ms: pause_ms })? {
+            Some(frame) => all.extend_from_slice(&frame?.into_data().unwrap_or_default()),
+            None => return Ok(all.freeze()),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use handshake::encoding::Spki;
 use handshake::error::{Body, Code};
 use handshake::secret::Secret;
 use handshake::transcript::EXPORTER_LABEL;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
 use hyper::{Method, Request, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
-use super::client::{PhoneError, Reply};
+use super::client::{PhoneError, Reply, collect, sending_ms};
 use crate::tls::{Accepts, peer_key, raw_client};
 use handshake::keys::SigningKey;
 
@@ -135,28 +135,28 @@ impl Requests {
         let request = Request::builder()
             .method(Method::POST)
             .header(header::CONTENT_TYPE, "application/json; charset=UTF-8");
+        let limit_ms = sending_ms(limit_ms, body.len());
         let exchange = async {
-            let (head, body) = match self {
+            Ok::<_, PhoneError>(match self {
                 Self::One(sender) => {
                     let request = request.uri(path).header(header::HOST, authority).body(Full::new(body));
                     sender.ready().await?;
-                    sender.send_request(request.map_err(bad_path)?).await?.into_parts()
+                    sender.send_request(request.map_err(bad_path)?).await?
                 }
                 Self::Two(sender) => {
                     let request = request.uri(format!("https://{authority}{path}")).body(Full::new(body));
                     sender.ready().await?;
-                    sender.send_request(request.map_err(bad_path)?).await?.into_parts()
+                    sender.send_request(request.map_err(bad_path)?).await?
                 }
-            };
-            let text =
-                |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let (retry_after_s, content_type) =
-                (text(header::RETRY_AFTER).parse().ok(), text(header::CONTENT_TYPE).to_owned());
-            let body = body.collect().await?.to_bytes();
-            Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, body })
+            })
         };
-        let limit = Duration::from_millis(limit_ms);
-        timeout(limit, exchange).await.unwrap_or(Err(PhoneError::Silent { limit_ms }))
+        let answered = timeout(Duration::from_millis(limit_ms), exchange).await;
+        let (head, body) = answered.unwrap_or(Err(PhoneError::Silent { limit_ms }))?.into_parts();
+        let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (retry_after_s, content_type) =
+            (text(header::RETRY_AFTER).parse().ok(), text(header::CONTENT_TYPE).to_owned());
+        let body = collect(body, limit_ms).await?;
+        Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, body })
     }
 
     /// Asks a path below `/.upc/`.

@@ -4,8 +4,8 @@
 //!   shut out loses its open connections within a second; a path leads to a cell only through the device's own grant.
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -30,14 +30,15 @@ use super::pairing::json;
 use super::upc::{self, SmallBody};
 use crate::http::Refusal;
 use crate::http::body::{self as http_body, BodyLimits};
-use crate::http::reply::{Record, Reply};
+use crate::http::pace::{Pace, Rate};
+use crate::http::reply::{Record, Reply, Taking};
 use crate::http::routes::Route;
 use crate::http::server::{Encrypted, Stopped};
 use crate::http::service::{
     Answered, App, SMALL_BYTES_MAX, Sender, blocking_code, check_encoding, dispatch, epoch_ms, method_name,
     names_host, respond,
 };
-use crate::http::watch::Phase;
+use crate::http::watch::{Patience, Phase, Watched};
 
 /// Requests of one connection at one moment.
 const STREAMS_MAX: u32 = 64;
@@ -45,14 +46,11 @@ const STREAMS_MAX: u32 = 64;
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
 /// Streams that a device opened and reset before they were looked at; past this the connection ends.
 const RESETS_MAX: usize = 32;
-/// A silent peer is asked whether it is there.
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PING_WAIT: Duration = Duration::from_secs(20);
 /// However busy, a connection ends after a day, so that its keys do.
 const CONNECTION_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// How long a device that is shut out may take to ask why.
 const REFUSAL_MAX: Duration = Duration::from_secs(1);
-/// Between two looks at whether a connection is idle.
+/// Between two looks at whether a connection is idle, or its device takes nothing of an answer.
 const IDLE_LOOK: Duration = Duration::from_secs(5);
 
 /// What answers every device.
@@ -61,8 +59,8 @@ pub struct NativeApp {
     pub app: Arc<App<Arc<Runtime>>>,
     /// What a grant says of limits.
     pub terms: SessionTerms,
-    /// A connection without requests ends after this, ms.
-    pub idle_ms: u64,
+    /// How long a connection may take over each thing that its device has to do.
+    pub patience: Patience,
 }
 
 struct Connection {
@@ -74,6 +72,8 @@ struct Connection {
     active: AtomicU32,
     last: Mutex<Instant>,
     rate: Mutex<Buckets<()>>,
+    /// The answers under way.
+    taking: Mutex<Vec<Weak<Taking>>>,
 }
 
 /// Counts a request while it is answered.
@@ -113,7 +113,18 @@ pub(super) async fn serve(
         active: AtomicU32::new(0),
         last,
         rate: Mutex::new(Buckets::new(rate, 1)),
+        taking: Mutex::default(),
     });
+    // A ping would wait behind an answer on a slow link, so what moves is looked at instead.
+    let patience = shared.native.patience;
+    let socket = Watched::new(encrypted, Phase::new(), patience);
+    let mut ending = Ending {
+        sent: socket.sent(),
+        seen: 0,
+        rate: patience.rate,
+        pace: Pace::new(patience.rate),
+        begun: false,
+    };
     let of_request = Arc::clone(&shared);
     let service = service_fn(move |request| {
         let connection = Arc::clone(&of_request);
@@ -124,12 +135,10 @@ pub(super) async fn serve(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADERS_BYTES_MAX)
-        .max_pending_accept_reset_streams(RESETS_MAX)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_WAIT);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(encrypted), service));
+        .max_pending_accept_reset_streams(RESETS_MAX);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
     let mut look = tokio::time::interval(IDLE_LOOK);
-    let (begun, mut ending) = (Instant::now(), false);
+    let begun = Instant::now();
     loop {
         let end = tokio::select! {
             done = &mut connection => {
@@ -146,13 +155,43 @@ pub(super) async fn serve(
                 }
                 false
             }
-            _ = look.tick() => shared.is_idle() || begun.elapsed() >= CONNECTION_MAX,
-            _ = stopped.wait_for(|stopped| *stopped), if !ending => true,
+            _ = look.tick() => {
+                if shared.is_overdue() || ending.is_overdue(shared.active.load(Ordering::Relaxed)) {
+                    tracing::info!(user = %admission.user.short(), "device took its answers too slowly");
+                    return;
+                }
+                shared.is_idle() || begun.elapsed() >= CONNECTION_MAX
+            }
+            _ = stopped.wait_for(|stopped| *stopped), if !ending.begun => true,
         };
-        if end && !ending {
-            ending = true;
+        if end && !ending.begun {
+            ending.begun = true;
             connection.as_mut().graceful_shutdown();
         }
+    }
+}
+
+/// The end of a connection, which waits for the device to take what it is owed, as long as it takes some.
+struct Ending {
+    begun: bool,
+    sent: Arc<AtomicU64>,
+    seen: u64,
+    rate: Rate,
+    pace: Pace,
+}
+
+impl Ending {
+    /// Whether the device has been waited for too long. Requests that are still being answered are not its doing.
+    fn is_overdue(&mut self, active: u32) -> bool {
+        let sent = self.sent.load(Ordering::Relaxed);
+        let moved = sent - std::mem::replace(&mut self.seen, sent);
+        if !self.begun || active > 0 {
+            self.pace = Pace::new(self.rate);
+            return false;
+        }
+        self.pace.wait();
+        self.pace.moved(moved);
+        self.pace.wait() <= tokio::time::Instant::now()
     }
 }
 
@@ -194,21 +233,37 @@ impl Connection {
 
     fn is_idle(&self) -> bool {
         let since = self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        self.active.load(Ordering::Relaxed) == 0 && since >= Duration::from_millis(self.native.idle_ms)
+        let quiet = since >= Duration::from_millis(self.native.patience.idle_ms);
+        quiet && self.active.load(Ordering::Relaxed) == 0 && self.taking().is_empty()
+    }
+
+    /// The answers that are under way now.
+    fn taking(&self) -> MutexGuard<'_, Vec<Weak<Taking>>> {
+        let mut taking = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
+        taking.retain(|taking| taking.strong_count() > 0);
+        taking
+    }
+
+    /// Whether the device takes nothing of an answer that it asked for.
+    fn is_overdue(&self) -> bool {
+        self.taking().iter().filter_map(Weak::upgrade).any(|taking| taking.is_overdue())
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Reply> {
         let _active = Active::begin(&self);
         let mut record = Record::start(method_name(request.method()), Phase::new());
         record.user = Some(self.admission.user);
-        match self.handle(request, &mut record).await {
+        let mut response = match self.handle(request, &mut record).await {
             Ok(answered) => respond(Ok(answered), record),
             Err(Unanswered::Refusal(refusal)) => respond(Err(refusal), record),
             Err(Unanswered::Code(code)) => {
                 let (status, body) = upc::refusal(code);
                 respond(Ok(Answered::Small { status, body }), record)
             }
-        }
+        };
+        let taking = response.body_mut().watch(self.native.patience.rate);
+        self.taking().push(Arc::downgrade(&taking));
+        response
     }
 
     async fn handle(

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 /// For a whole body.
-const BODY_WAIT: Duration = Duration::from_secs(10);
+const BODY_WAIT: Duration = Duration::from_secs(30);
 
 /// At most 16 KiB, which may hold a key, and is wiped.
 pub(super) type SmallBody = Zeroizing<Vec<u8>>;

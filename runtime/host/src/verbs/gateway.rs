@@ -59,8 +59,16 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
     // Two sockets for a client: its own, and one to the host.
     let files = Files { connections: 2 * limits.connections_max, others: limits.hosts_max }.allow()?;
     (limits.connections_max, limits.hosts_max) = ((files.connections / 2).max(1), files.others);
+    let is_new = std::fs::symlink_metadata(&args.secret).is_err();
     let secret = GatewaySecret::load_or_make(&args.secret);
-    let secret = secret.map_err(|error| Failure::of(&error, "name a file that only you may read"))?;
+    let secret = secret.map_err(|error| {
+        Failure::of(&error, "put back the file that the hosts have a copy of; only you may read it")
+    })?;
+    if is_new {
+        tracing::warn!(
+            "a secret was made: hosts that have another one cannot register until they get a copy"
+        );
+    }
     let parts = GatewayParts {
         listen: args.listen,
         register: args.register,

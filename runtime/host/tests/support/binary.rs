@@ -69,3 +69,52 @@ pub fn write_day(path: &Path) -> usize {
     fs::write(path, format!("[{}]", day.entries.join(",\n"))).expect("written");
     day.entries.len()
 }
+
+/// What a verb that must fail says.
+pub fn refused(args: &[&str]) -> String {
+    let output = cellar(args);
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+/// A phone that pairs: it shows digits, and ends when its owner has decided.
+pub fn pair(data: &str, user: &str, state: &str, code: &[&str]) {
+    let mut phone = Command::new(CELLAR)
+        .args([
+            "phone",
+            "pair",
+            "--json",
+            "--state",
+            state,
+            "--name",
+            state.rsplit('/').next().expect("a name"),
+        ])
+        .args(code)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(phone.stdout.take().expect("piped"));
+    let mut line = String::new();
+    lines.read_line(&mut line).expect("a line");
+    let digits = parse(&line)["digits"].as_str().expect("digits").to_owned();
+    let wrong = if digits == "000000" { "000001" } else { "000000" };
+    assert!(refused(&["device", "approve", "--data", data, user, wrong]).contains("not the phone's"));
+    json(&["device", "approve", "--data", data, user, &digits]);
+    let ended = phone.wait_with_output().expect("it ends");
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+}
+
+/// A path in a folder, as arguments have it.
+pub fn within(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().expect("UTF-8").to_owned()
+}
+
+/// Waits until that is so, for as long as a slow machine may take.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed().as_secs() < 60, "never: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use handshake::token::Token;
-use runtime_host::http::{App, Backend, BodyLimits, Budget, Patience, Refusal, Server, ServerLimits};
+use runtime_host::http::{App, Backend, BodyLimits, Budget, Patience, Rate, Refusal, Server, ServerLimits};
 use runtime_host::phone::{Connect, Phone};
 use runtime_host::tls::{Identity, Pin, pinned_client};
-use runtime_user::{Answer, Broken, Call, UserId};
+use runtime_user::{Answer, Broken, Call, PieceReceiver, UserId};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -87,9 +87,10 @@ impl Backend for Fake {
             Cells::Wait => self.go.acquire().await.expect("never closed").forget(),
             Cells::Busy => return Err(Refusal::overloaded()),
             Cells::Break => {
-                let (send, pieces) = mpsc::channel(2);
-                send.try_send(Ok(Bytes::from_static(b"{\"phone_data\":["))).expect("room");
-                send.try_send(Err(Broken { reason: "deadline".to_owned() })).expect("room");
+                let pieces = PieceReceiver::of([
+                    Ok(Bytes::from_static(b"{\"phone_data\":[")),
+                    Err(Broken { reason: "deadline".to_owned() }),
+                ]);
                 return Ok(Answer::Pieces {
                     status: 200,
                     content_type: "application/json".to_owned(),
@@ -127,7 +128,8 @@ pub struct Limits {
 
 impl Limits {
     pub fn roomy() -> Self {
-        let patience = Patience { head_ms: 30_000, idle_ms: 30_000, write_ms: 30_000 };
+        let rate = Rate { bytes_per_s_min: 1, window_ms: 30_000 };
+        let patience = Patience { head_ms: 30_000, idle_ms: 30_000, write_ms: 30_000, rate };
         let server = ServerLimits {
             connections_max: 64,
             hello_ms: 30_000,
@@ -137,7 +139,7 @@ impl Limits {
             patience,
             grace_ms: 30_000,
         };
-        let body = BodyLimits { bytes_max: 1 << 20, pause_ms: 30_000, total_ms: 30_000 };
+        let body = BodyLimits { bytes_max: 1 << 20, pause_ms: 30_000, rate };
         Self { server, body, budget: 4 << 20 }
     }
 }
