@@ -39,8 +39,14 @@ impl Failure {
 }
 
 fn remedy_of_disk(error: &(dyn Error + 'static)) -> Option<&'static str> {
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
-    match causes.find_map(|error| error.downcast_ref::<io::Error>())?.kind() {
+    let mut cause = error;
+    let disk = loop {
+        match cause.downcast_ref::<io::Error>() {
+            Some(disk) => break disk,
+            None => cause = cause.source()?,
+        }
+    };
+    match disk.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some("make room on that disk, then do it again"),
         ErrorKind::ReadOnlyFilesystem => Some("mount that file system for writing, then do it again"),
         _ => None,

@@ -104,7 +104,7 @@ fn a_late_import_is_in_the_diary_as_if_it_had_come_in_time() {
     }
     let user = after(&world, &[&[0, 2]]);
     let now = noon_after(5);
-    world.runtime.import(user, serde_json::to_vec(&raw).expect("JSON").as_slice()).expect("imported");
+    world.runtime.import(user, serde_json::to_vec(&raw).expect("JSON").as_slice(), NOW).expect("imported");
     let status = world.runtime.pipeline_status(user).expect("a status");
     let from = status.rewind.expect("late entries ask for a rewind").wanted.from.expect("from when on");
     assert!((midnight(1)..midnight(2)).contains(&from), "{from}");
@@ -196,7 +196,7 @@ fn what_was_forgotten_does_not_come_back_when_a_phone_sends_it_again() {
     let waiting: Vec<_> = day(2).into_iter().chain([broken.to_owned()]).collect();
     world.put(user, &waiting, now);
     let span = || midnight(1)..=midnight(3);
-    let removed = world.runtime.forget(user, span(), &[], now).expect("forgotten");
+    let removed = world.runtime.forget(user, span(), &[]).expect("forgotten");
     assert!(removed >= (day(1).len() + day(2).len()) as u64, "{removed}");
     world.pipeline(user, now + 60.0);
     let without = world.canonical(user);
@@ -224,7 +224,7 @@ fn what_comes_for_the_first_time_is_new_whatever_was_forgotten_of_its_day() {
     let (early, late) = (texts(early), texts(late));
     world.put(user, &early, now);
     assert_eq!(
-        world.runtime.forget(user, midnight(0)..=midnight(1), &[], now).expect("forgotten"),
+        world.runtime.forget(user, midnight(0)..=midnight(1), &[]).expect("forgotten"),
         early.len() as u64
     );
     world.put(user, &day(0), now);

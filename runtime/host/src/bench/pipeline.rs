@@ -113,7 +113,7 @@ struct DayRun {
 fn run_day(runtime: &Runtime, day: &Day, round: usize) -> Result<DayRun, BenchError> {
     let (user, _) = runtime.people().add(&format!("{} {round}", day.name), NOW)?;
     let broken = |error: &dyn std::fmt::Display| BenchError::Network(error.to_string());
-    let (import, imported) = time(|| runtime.import(user, &day.dump));
+    let (import, imported) = time(|| runtime.import(user, &day.dump, NOW));
     imported.map_err(|error| broken(&error))?;
     let report = runtime.run_pipeline(user, NOW)?;
     let (export, exported) = time(|| runtime.dump(user, &[Area::Timeseries], &mut std::io::sink()));

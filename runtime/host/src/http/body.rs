@@ -187,6 +187,8 @@ pub async fn drain(mut body: Incoming, pause: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use runtime_types::UserId;
+
     use super::*;
     use std::pin::Pin;
     use std::task::{Context, Poll, ready};
@@ -232,7 +234,8 @@ mod tests {
             let next = Box::pin(tokio::time::sleep(every));
             let mut body = Drip { left: body.into(), piece, every, next };
             let budget = Budget::new(1 << 30);
-            let read = read(&mut body, LIMITS, &budget, &|_: &str| Ok(UserId([7; 16]))).await;
+            let sender = |_: &str| Ok(Sender { user: UserId([7; 16]), device: None });
+            let read = read(&mut body, LIMITS, &budget, Check::Grammar, &sender).await;
             (read.map(|arrived| arrived.bytes), begun.elapsed().as_secs())
         })
     }
