@@ -12,6 +12,7 @@ mod chain;
 pub mod distance_method;
 mod fix;
 pub mod method;
+pub mod order;
 pub mod points;
 pub mod signals;
 mod store;
@@ -27,7 +28,7 @@ use cells_sdk::{Failure, Level, Log, Outcome, Query, ReadEntries, Run, TimeField
 use chain::Chain;
 use fix::{Fix, KEY};
 use method::{Segmentation, first_named, segment};
-use points::Points;
+use points::{Points, SortedOut};
 use signals::Signals;
 use store::OpenEntry;
 
@@ -66,21 +67,22 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let written = Query::of(&[KEY], TimeField::WriteTs).between(run.start, Some(run.end));
     let locations = read(runtime, &written)?;
     let locations = without_exact_duplicates(runtime, &written, locations)?;
+    let locations = order::reconsidered(runtime, &written, locations)?;
     let sorted = Points::sort_out(&locations);
     drop(locations);
-    let points = sorted.points;
-    if !sorted.out_of_order.is_empty() {
-        runtime.mark_invalid(&sorted.out_of_order)?;
+    let condemned = sorted.condemned();
+    if !condemned.is_empty() {
+        runtime.mark_invalid(&condemned)?;
     }
+    report(runtime, &sorted);
+    let points = &sorted.points;
     if points.is_empty() {
-        report(runtime, &points, sorted.out_of_order.len(), sorted.unplaced);
         return Ok(Outcome::default());
     }
     let signals = Signals::read(runtime, run.start, run.end)?;
-    let found = segment(&points, &signals, run.end);
-    report(runtime, &points, sorted.out_of_order.len(), sorted.unplaced);
+    let found = segment(points, &signals, run.end);
     if !found.segments.trips.is_empty() {
-        write_trips(runtime, run, &points, &signals, &found)?;
+        write_trips(runtime, run, points, &signals, &found)?;
     }
     Ok(Outcome { processed_through: found.segments.done_through, state: Vec::new(), more: false })
 }
@@ -115,14 +117,24 @@ fn write_trips<R: ReadEntries + WriteEntries>(
 }
 
 /// Tells the owner what did not count, and why; no places.
-fn report<R: Log>(runtime: &mut R, points: &Points, out_of_order: usize, unplaced: usize) {
+fn report<R: Log>(runtime: &mut R, sorted: &SortedOut) {
+    let SortedOut { points, out_of_order, spared, nowhere, unplaced } = sorted;
     let mut tell = |count: usize, what: &str| {
         if count > 0 {
             runtime.log(Level::Warn, &format!("{count} {what}"));
         }
     };
-    tell(out_of_order, "points have an earlier time than one written before them: marked invalid");
-    tell(unplaced, "points have no time or no place: passed over");
+    if *spared > 0 {
+        tell(
+            out_of_order.len(),
+            "points have times out of step with those written around them: marked invalid",
+        );
+        tell(*spared, "points came behind one that was ahead of its time: they count");
+    } else {
+        tell(out_of_order.len(), "points have an earlier time than one written before them: marked invalid");
+    }
+    tell(nowhere.len(), "points are at 0 degrees north, 0 degrees east, which is no place: marked invalid");
+    tell(*unplaced, "points have no time or no place: passed over");
     let unnamed = points.sampling.iter().filter(|sampling| sampling.is_none()).count();
     match first_named(points) {
         Some(_) => {}

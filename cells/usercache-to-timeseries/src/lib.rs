@@ -7,18 +7,21 @@
 //! * Invariants: an entry that was looked at has left the usercache; values that do not change keep their text.
 //! * Not here: what makes an entry the same as another (the store), and checks of its identity (`usercache-put`).
 
+mod around;
 mod format;
 mod phones;
 mod reason;
 
 use cells_model::aside;
 use cells_model::page::{Entry, Page};
+use cells_model::plausible::LEAD_OF_CLOCK_MAX_S;
 use cells_model::rows::{Row, Rows};
 use cells_model::text;
 use cells_model::time::Zones;
-use cells_sdk::{Area, EntrySource, Outcome, Query, ReadEntries, Run, TimeField, Usercache};
+use cells_sdk::{Area, EntrySource, Failure, Outcome, Query, ReadEntries, Run, TimeField, Usercache};
 
-pub use format::{Formatted, format};
+use around::Around;
+pub use format::{Formatted, WriteClock, format};
 pub use reason::Reason;
 
 /// How many entries one run handles; more are for the next.
@@ -48,6 +51,7 @@ pub fn run_at_most<R: ReadEntries + Usercache>(
         runtime,
         run,
         zones: Zones::new(),
+        around: Around::default(),
         good: Rows::new(),
         bad: Rows::new(),
         handled: 0,
@@ -71,6 +75,7 @@ struct Work<'r, R> {
     runtime: &'r mut R,
     run: &'r Run,
     zones: Zones,
+    around: Around,
     good: Rows,
     bad: Rows,
     handled: usize,
@@ -103,7 +108,9 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
         }
         self.handled += 1;
         let formatted = match kind.as_deref() {
-            Some("message" | "sensor-data" | "rw-document") => self.format(entry),
+            Some("message" | "sensor-data" | "rw-document") => {
+                self.format(entry).map_err(|failure| failure.to_string())?
+            }
             _ => Err(Reason::Type),
         };
         match formatted {
@@ -124,11 +131,21 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
         }
     }
 
-    fn format<'a>(&mut self, entry: &Entry<'a>) -> Result<Formatted<'a>, Reason> {
+    fn format<'a>(&mut self, entry: &Entry<'a>) -> Result<Result<Formatted<'a>, Reason>, Failure> {
         if entry.write_ts > self.run.now + AHEAD_MAX_S {
-            return Err(Reason::WrittenInFuture);
+            return Ok(Err(Reason::WrittenInFuture));
         }
-        format(&mut self.zones, entry.key, entry.metadata, entry.data)
+        let Entry { key, metadata, data, write_ts, .. } = *entry;
+        let formatted = format(&mut self.zones, WriteClock::Right, key, metadata, data);
+        match formatted {
+            Err(Reason::Ahead { lead_s })
+                if lead_s <= LEAD_OF_CLOCK_MAX_S
+                    && self.around.are_ahead_alike(self.runtime, key, write_ts, lead_s)? =>
+            {
+                Ok(format(&mut self.zones, WriteClock::Behind, key, metadata, data))
+            }
+            formatted => Ok(formatted),
+        }
     }
 
     fn flush(&mut self) -> Result<(), String> {

@@ -14,6 +14,7 @@ use crate::answering::{Answering, Begun};
 use crate::audit::Note;
 use crate::catalogue::Cell;
 use crate::error::CallError;
+use crate::errors::count_put;
 use crate::exchange::{Answer, Broken, Call};
 use crate::person::{Kept, Person};
 use crate::reach::{Effects, Reach, SharedEffects, lock};
@@ -170,10 +171,11 @@ fn finish(person: &Person, cell: &Cell, now: f64, mut done: Done) -> Result<Resp
     let note = Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut done.effects, done.usage);
     let response = done.answer.map_err(CallError::Cell)?;
     let writes = std::mem::take(&mut done.effects.batch);
-    let commits = response.status < 400 && !writes.is_empty();
+    let commits = response.status < 400 && (!writes.is_empty() || done.effects.known_aside > 0);
     let crowded = note.tells() && person.note(note);
     if commits {
-        person.commit(writes).map_err(CallError::Commit)?;
+        let committed = person.commit(writes).map_err(CallError::Commit)?;
+        count_put(person, &committed, done.effects.known_aside)?;
     } else if crowded {
         person.sync().map_err(CallError::Commit)?;
     }

@@ -13,6 +13,7 @@ mod clock;
 mod dump;
 mod endpoint;
 mod error;
+pub mod errors;
 mod exchange;
 mod files;
 mod forget;
@@ -35,6 +36,7 @@ mod types;
 
 pub use dump::{Aside, DumpError, Imported};
 pub use error::{CallError, PipelineError, StartError};
+pub use errors::{ErrorsReport, Retried, Selection};
 pub use exchange::{Answer, Body, Broken, Call};
 pub use owner::{
     Admission, ClaimSummary, DeviceSummary, Granted, InboxError, Invitation, LockState, OwnerError,

@@ -34,6 +34,8 @@ pub(crate) struct Effects {
     pub log: Vec<(LogLevel, String)>,
     /// Entries that it read.
     pub entries_read: u64,
+    /// Entries that it set aside, and that had been set aside before.
+    pub known_aside: u64,
     /// Whether an answer in pieces has begun, or was asked for where that cannot be.
     pub begun: bool,
     /// Where the pieces of the answer go.
@@ -417,7 +419,9 @@ impl CellHost for Reach {
         self.each_row(rows, Area::Errors, |store, effects, id, entry| {
             if id != EntryId::NONE {
                 effects.batch.set_aside(id, entry);
-            } else if !is_aside(&snapshot, &entry).map_err(unavailable)? {
+            } else if is_aside(&snapshot, &entry).map_err(unavailable)? {
+                effects.known_aside += 1;
+            } else {
                 effects.batch.insert(Area::Errors, entry.with_id(store.allocate(1)[0]));
             }
             Ok(())

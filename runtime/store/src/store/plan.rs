@@ -190,12 +190,29 @@ impl<'a> Plan<'a> {
             return Ok(());
         }
         if let Some(place) = self.find_put(name, row.times.get(TimeField::WriteTs))? {
-            self.kill(place);
             self.tally.overwritten += 1;
+            self.tally.repeated += u64::from(self.says(&place, row)?);
+            self.kill(place);
         }
         let at = self.insert_new(Area::Usercache, row)?;
         self.puts.put(name.0, name.1, at);
         Ok(())
+    }
+
+    /// Whether the entry at that place has the row's texts.
+    fn says(&mut self, place: &Place, row: &BatchRow) -> Result<bool, CommitError> {
+        let texts = [row.metadata(self.texts), row.data(self.texts)];
+        match place {
+            Place::Fresh(at) => {
+                let fresh = self.fresh[*at].row;
+                Ok([fresh.metadata(self.texts), fresh.data(self.texts)] == texts)
+            }
+            Place::Stored(info, row) => {
+                let block = self.block(info)?;
+                let [metadata, data, _] = block.texts(*row as usize);
+                Ok([metadata, data] == texts)
+            }
+        }
     }
 
     /// The entry of the usercache that this put takes the place of: one of this batch, or the newest stored.
