@@ -108,7 +108,7 @@ fn what_cannot_be_formatted_says_why() {
         (
             "ios",
             "background/location",
-            r#"{"latitude":9,"longitude":0,"ts":0}"#,
+            r#"{"latitude":9,"longitude":0,"ts":1600000000}"#,
             Reason::Field("bearing", "a number"),
         ),
         ("android", "background/motion_activity", r#"{"agb":6,"agc":1}"#, Reason::Unknown("type")),

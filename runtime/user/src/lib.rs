@@ -7,6 +7,7 @@
 //! * Not here: sockets and TLS (`runtime/host`), who may connect (`handshake`), blocks and keys (`runtime/store`).
 
 mod answering;
+pub mod arrivals;
 mod audit;
 pub mod catalogue;
 mod clock;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Place, administer, moment, read_moment};
+use super::{Place, administer, errors, moment, read_moment};
 use crate::admin::Command;
 use crate::failure::Failure;
 
@@ -44,6 +44,10 @@ pub struct Whose {
 /// # Errors
 /// [`Failure`] with the remedy; also where a stage failed.
 pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
+    let whose = match &verb {
+        Verb::Run(Whose { user, .. }) => user.clone(),
+        _ => String::new(),
+    };
     let (place, command, tell): (Place, Command, fn(&Value) -> String) = match verb {
         Verb::Run(Whose { place, user }) => (place, Command::PipelineRun { user }, tell_run),
         Verb::Status(Whose { place, user }) => (place, Command::PipelineStatus { user }, tell_status),
@@ -53,6 +57,9 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
     };
     let answer = administer(&place, command)?;
     println!("{}", if as_json { answer.to_string() } else { tell(&answer) });
+    if !as_json {
+        errors::run_lines(&answer, &whose).iter().for_each(|line| println!("{line}"));
+    }
     let failed = reports(&answer).find(|stage| stage["failure"].is_string());
     match failed {
         Some(stage) => Err(Failure::new(
