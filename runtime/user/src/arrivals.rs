@@ -74,7 +74,8 @@ pub fn missing(streams: &[Arrival], makes_filtered: bool, now: f64) -> Vec<Missi
                       background and reaches this host",
         }];
     }
-    let count = |key: &str| streams.iter().find(|stream| stream.key == key).map_or(0, |stream| stream.last_days);
+    let count =
+        |key: &str| streams.iter().find(|stream| stream.key == key).map_or(0, |stream| stream.last_days);
     let (raw, filtered) = (count(LOCATION), count(FILTERED));
     let fixes = raw.max(filtered);
     let mut found = Vec::new();
@@ -124,7 +125,8 @@ impl Runtime {
     pub fn arrivals(&self, user: UserId, now: f64) -> Result<Arrivals, CallError> {
         let snapshot = self.person(user)?.store.snapshot_ahead();
         let streams = streams(&snapshot, now)?;
-        let makes_filtered = self.plan().stages().iter().any(|spec| spec.name == "ACCURACY_FILTERING" && spec.enabled);
+        let makes_filtered =
+            self.plan().stages().iter().any(|spec| spec.name == "ACCURACY_FILTERING" && spec.enabled);
         let missing = missing(&streams, makes_filtered, now);
         Ok(Arrivals { streams, missing })
     }
@@ -230,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_silent_phone_is_told_whatever_came_before_and_whatever_the_server_or_the_owner_writes() {
-        let mut all = streams(&[(LOCATION, 0), (FILTERED, 0), ("manual/mode_confirm", 3), ("stats/client_time", 3)]);
+        let mut all =
+            streams(&[(LOCATION, 0), (FILTERED, 0), ("manual/mode_confirm", 3), ("stats/client_time", 3)]);
         for stream in &mut all {
             let days = if stream.key.starts_with("background") { 5.5 } else { 0.1 };
             stream.last_ts = NOW - days * DAY_S;

@@ -96,10 +96,14 @@ pub(super) fn tell(answer: &Value) -> String {
     }
     if let replaced @ 1.. = count(answer, "replaced") {
         let replaced = counted(replaced, "was replaced", "were replaced");
-        lines.push(format!("{replaced} by one of the same type, stream and moment of writing, before any run came"));
+        lines.push(format!(
+            "{replaced} by one of the same type, stream and moment of writing, before any run came"
+        ));
     }
     if let uploads @ 1.. = count(answer, "uploads_aside") {
-        lines.push(format!("{uploads} sealed uploads could not be taken in, and are kept as files in the inbox"));
+        lines.push(format!(
+            "{uploads} sealed uploads could not be taken in, and are kept as files in the inbox"
+        ));
     }
     if lines.is_empty() {
         lines.push("every reading counts".to_owned());
@@ -135,7 +139,9 @@ pub(super) fn tell_retried(answer: &Value) -> String {
     }
     if let shown @ 1.. = count(answer, "shown_again") {
         let shown = counted(shown, "that was marked invalid counts", "that were marked invalid count");
-        lines.push(format!("{shown} again until the next run judges it, which makes the diary anew from there"));
+        lines.push(format!(
+            "{shown} again until the next run judges it, which makes the diary anew from there"
+        ));
     }
     lines.join("\n")
 }
@@ -170,7 +176,10 @@ mod tests {
 
     #[test]
     fn a_run_and_a_status_mention_what_was_set_aside_in_one_line() {
-        assert_eq!(set_aside_line(12, "anna"), "12 readings were set aside: cellar user errors anna tells why");
+        assert_eq!(
+            set_aside_line(12, "anna"),
+            "12 readings were set aside: cellar user errors anna tells why"
+        );
         let run = json!({ "stages": [{"set_aside": 1}, {"marked_invalid": 2}, {}] });
         let want = [
             "1 reading was set aside: cellar user errors anna tells why",

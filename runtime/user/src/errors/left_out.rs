@@ -42,7 +42,9 @@ impl Why {
         match self {
             Self::OutOfStep => "its time is out of step with those of points written before or behind it",
             Self::Nowhere => "its place is 0 degrees north, 0 degrees east, which is none",
-            Self::OtherMark => "it was marked invalid by a stage that said why in its own words, or before it was imported",
+            Self::OtherMark => {
+                "it was marked invalid by a stage that said why in its own words, or before it was imported"
+            }
             Self::Late => "it was written down over 1000 s after it was made: trips are found without it",
             Self::Unplaced => "it has no time or no place",
         }
@@ -173,7 +175,9 @@ impl Judge {
         let why = match (hidden, placed) {
             (true, true) if is_nowhere(point.latitude, point.longitude) => Why::Nowhere,
             (true, _) if self.latest.is_some_and(|latest| point.ts < latest) => Why::OutOfStep,
-            (true, _) => return self.ahead.push(Ahead { ts: point.ts, id: point.id, write_ts: point.write_ts }),
+            (true, _) => {
+                return self.ahead.push(Ahead { ts: point.ts, id: point.id, write_ts: point.write_ts });
+            }
             (false, false) => Why::Unplaced,
             (false, true) => {
                 self.shown(point.ts);
@@ -197,7 +201,11 @@ impl Judge {
 
     fn finish(mut self) -> Vec<LeftOut> {
         let rest = self.ahead.into_iter();
-        self.found.extend(rest.map(|ahead| LeftOut { id: ahead.id, write_ts: ahead.write_ts, why: Why::OtherMark }));
+        self.found.extend(rest.map(|ahead| LeftOut {
+            id: ahead.id,
+            write_ts: ahead.write_ts,
+            why: Why::OtherMark,
+        }));
         self.found
     }
 }
@@ -241,7 +249,10 @@ mod tests {
             id.0[11] = at;
             let write_ts = 1_000.0 + f64::from(at) * 10.0;
             let longitude = if *latitude == 0.0 { 0.0 } else { 8.5 };
-            judge.point(&Point { id, ts: *ts, write_ts, latitude: *latitude, longitude, by_distance: false }, *hidden);
+            judge.point(
+                &Point { id, ts: *ts, write_ts, latitude: *latitude, longitude, by_distance: false },
+                *hidden,
+            );
         }
         let mut found: Vec<_> = judge.finish().iter().map(|one| (one.id.0[11], one.why)).collect();
         found.sort_by_key(|(at, _)| *at);

@@ -198,7 +198,8 @@ impl Found<'_> {
                 }
                 continue;
             }
-            let why: BTreeMap<EntryId, left_out::Why> = left_out.iter().map(|one| (one.id, one.why)).collect();
+            let why: BTreeMap<EntryId, left_out::Why> =
+                left_out.iter().map(|one| (one.id, one.why)).collect();
             let query = Query { keys: vec![key], ..Query::everything(Area::Timeseries) };
             let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
             let visited = cursor.visit(&mut |row| {
@@ -225,7 +226,9 @@ impl Found<'_> {
         if !self.group(fate, row.key, reason, row.write_ts) {
             return;
         }
-        let Some(entries) = self.entries.as_mut().filter(|entries| entries.len() < LISTED_MAX) else { return };
+        let Some(entries) = self.entries.as_mut().filter(|entries| entries.len() < LISTED_MAX) else {
+            return;
+        };
         // What lies in the store is JSON.
         let raw = |text: &str| RawValue::from_string(text.to_owned());
         if let (Ok(metadata), Ok(data)) = (raw(row.metadata), raw(row.data)) {
@@ -291,14 +294,19 @@ fn said(snapshot: &Snapshot, now: f64) -> Result<Vec<Said>, CallError> {
     let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
     let visited = cursor.visit(&mut |row| {
         notes += 1;
-        let texts = value_of(row.data, "said").and_then(|said| serde_json::from_str::<Vec<String>>(said).ok());
+        let texts =
+            value_of(row.data, "said").and_then(|said| serde_json::from_str::<Vec<String>>(said).ok());
         let cell = value_of(row.data, "cell").unwrap_or_default().trim_matches('"');
         for text in texts.unwrap_or_default() {
             if found.len() < SAID_MAX && !found.iter().any(|said| said.cell == cell && said.text == text) {
                 found.push(Said { cell: cell.to_owned(), at: row.write_ts, text });
             }
         }
-        if found.len() < SAID_MAX && notes < NOTES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if found.len() < SAID_MAX && notes < NOTES_MAX {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     });
     visited.map_err(CallError::Read)?;
     Ok(found)

@@ -139,8 +139,7 @@ fn put_back(
     let parsed = sent::parse(text.as_bytes(), depth).ok().filter(|parsed| parsed.aside.is_none())?;
     let key = StreamKey::parse(&parsed.key).ok()?;
     batch.delete_in(Area::Errors, row.id);
-    let entry =
-        NewEntry { id: Some(row.id), key, metadata: &parsed.metadata, data: &parsed.data, extra: "" };
+    let entry = NewEntry { id: Some(row.id), key, metadata: &parsed.metadata, data: &parsed.data, extra: "" };
     batch.insert(Area::Usercache, entry);
     Some(())
 }
@@ -162,7 +161,8 @@ fn show_again(person: &Person, selection: &Selection, done: &mut Retried) -> Res
                 let found = snapshot.find_id(Area::Timeseries, one.id).map_err(CallError::Read)?;
                 let Some(row) = found.filter(|row| row.invalid) else { continue };
                 let (metadata, data, extra) = (&*row.metadata, &*row.data, &*row.extra);
-                let entry = ReadEntry::from(NewEntry { id: None, key: row.key.clone(), metadata, data, extra });
+                let entry =
+                    ReadEntry::from(NewEntry { id: None, key: row.key.clone(), metadata, data, extra });
                 let position = entry.times().get(TimeField::Position);
                 wanted.go_back(position.min(row.write_ts));
                 batch.replace(one.id, entry);

@@ -157,7 +157,8 @@ impl Inbox {
     /// How many were kept aside.
     pub fn aside(&self) -> u64 {
         let names = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        names.filter(|entry| entry.path().extension().is_some_and(|extension| extension == ASIDE)).count() as u64
+        names.filter(|entry| entry.path().extension().is_some_and(|extension| extension == ASIDE)).count()
+            as u64
     }
 
     /// Removes an upload that was taken in.
