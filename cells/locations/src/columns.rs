@@ -97,6 +97,12 @@ impl Locations {
         self.truncate(kept);
     }
 
+    /// As [`Self::retain`], for a rule that looks at the rows.
+    pub fn retain_by(&mut self, keep: impl Fn(&Self, usize) -> bool) {
+        let kept: Vec<bool> = (0..self.len()).map(|row| keep(self, row)).collect();
+        self.retain(|row| kept[row]);
+    }
+
     /// Keeps the first `len` rows.
     pub fn truncate(&mut self, len: usize) {
         self.0.ids.truncate(len);

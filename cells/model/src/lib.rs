@@ -5,6 +5,7 @@
 //!   [`device`]: which device an entry names.
 //!   [`time`]: local times as entries carry them. [`keys`]: every key with what its data must hold.
 //! * [`sent`]: entries as phones send them. [`aside`]: what stands beside those that are set aside.
+//!   [`plausible`]: which times and places can be true.
 //! * [`background`], [`statemachine`], [`manual`], [`stats`], [`config`]: what phones send, once taken in.
 //!   [`segmentation`], [`analysis`], [`inference`]: what stages make. [`Kept`] writes them back whole.
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, lengths metres, speeds m/s.
@@ -21,6 +22,7 @@ pub mod keys;
 pub mod manual;
 mod numbered;
 pub mod page;
+pub mod plausible;
 pub mod rows;
 pub mod segmentation;
 pub mod sent;

@@ -25,9 +25,9 @@ pub struct Fix {
 }
 
 impl Fix {
-    /// Reads the entry of a point.
+    /// Reads the entry of a point, which may have been shown again in this very run.
     pub fn read<R: ReadEntries>(runtime: &mut R, id: EntryId, ts: f64) -> Result<Self, SegmentError> {
-        let found = at_time(runtime, KEY, ts, false)?;
+        let found = at_time(runtime, KEY, ts, true)?;
         let found = found.iter().find(|entry| entry.id == id).ok_or(SegmentError::PointGone { id, ts })?;
         Self::parse(found)
     }

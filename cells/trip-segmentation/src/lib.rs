@@ -19,6 +19,7 @@ mod fix;
 pub mod follow;
 mod memory;
 pub mod method;
+pub mod order;
 pub mod points;
 mod several;
 pub mod signals;
@@ -84,12 +85,12 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let written = Query::of(&[KEY], TimeField::WriteTs).between(run.start, Some(run.end));
     let locations = read(runtime, &written)?;
     let locations = without_exact_duplicates(runtime, &written, locations)?;
+    let locations = order::reconsidered(runtime, &written, locations)?;
     let sent = devices(&locations, &mut memory);
     drop(locations);
-    let out_of_order: Vec<EntryId> =
-        sent.iter().flat_map(|sent| &sent.sorted.out_of_order).copied().collect();
-    if !out_of_order.is_empty() {
-        runtime.mark_invalid(&out_of_order)?;
+    let condemned: Vec<EntryId> = sent.iter().flat_map(|sent| sent.sorted.condemned()).collect();
+    if !condemned.is_empty() {
+        runtime.mark_invalid(&condemned)?;
     }
     report(runtime, &sent);
     let (trips, done_through);
@@ -193,9 +194,17 @@ fn report<R: Log>(runtime: &mut R, sent: &[Sent]) {
         }
     };
     let of_all = |count: fn(&SortedOut) -> usize| sent.iter().map(|sent| count(&sent.sorted)).sum();
+    let (out_of_order, spared): (usize, usize) =
+        (of_all(|sorted| sorted.out_of_order.len()), of_all(|sorted| sorted.spared));
+    if spared > 0 {
+        tell(out_of_order, "points have times out of step with those written around them: marked invalid");
+        tell(spared, "points came behind one that was ahead of its time: they count");
+    } else {
+        tell(out_of_order, "points have an earlier time than one written before them: marked invalid");
+    }
     tell(
-        of_all(|sorted| sorted.out_of_order.len()),
-        "points have an earlier time than one written before them: marked invalid",
+        of_all(|sorted| sorted.nowhere.len()),
+        "points are at 0 degrees north, 0 degrees east, which is no place: marked invalid",
     );
     tell(of_all(|sorted| sorted.unplaced), "points have no time or no place: passed over");
     tell(

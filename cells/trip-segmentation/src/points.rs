@@ -3,6 +3,9 @@
 use cells_geometry::Position;
 use cells_locations::Locations;
 use cells_sdk::model::EntryId;
+use cells_sdk::model::plausible::is_nowhere;
+
+use crate::order::{InOrder, in_order};
 
 /// Points in rising order of `ts`, equal times allowed; every number is finite. Made by [`Points::sort_out`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,24 +33,29 @@ impl Points {
         self.ts.is_empty()
     }
 
-    /// Splits what was read, in the order of writing, into what can be worked on and what cannot.
-    ///
-    /// The reference's rule for times that run backwards: a point is out of order where an earlier-written one
-    /// has a later time. So one time far in the future condemns every point behind it.
+    /// Splits what was read, in the order of writing, into what can be worked on and what cannot; see [`in_order`] for
+    /// times that run backwards.
     pub fn sort_out(locations: &Locations) -> SortedOut {
         let rows = locations.columns();
         let mut sorted = SortedOut::default();
-        let mut latest = f64::NEG_INFINITY;
+        let mut placed = Vec::with_capacity(locations.len());
         for row in 0..locations.len() {
-            if !locations.is_placed(row) {
+            if has_place(locations, row) {
+                placed.push(row);
+            } else if locations.is_placed(row) {
+                sorted.nowhere.push(rows.ids[row]);
+            } else {
                 sorted.unplaced += 1;
-                continue;
             }
-            if rows.ts[row] < latest {
+        }
+        let ts: Vec<f64> = placed.iter().map(|row| rows.ts[*row]).collect();
+        let InOrder { stays, spared } = in_order(&ts);
+        sorted.spared = spared;
+        for (row, stays) in placed.into_iter().zip(stays) {
+            if !stays {
                 sorted.out_of_order.push(rows.ids[row]);
                 continue;
             }
-            latest = rows.ts[row];
             let points = &mut sorted.points;
             points.ids.push(rows.ids[row]);
             points.ts.push(rows.ts[row]);
@@ -68,13 +76,30 @@ impl Points {
     }
 }
 
+/// Whether that row has a time, and a place that can be true.
+pub(crate) fn has_place(locations: &Locations, row: usize) -> bool {
+    let rows = locations.columns();
+    locations.is_placed(row) && !is_nowhere(rows.latitude[row], rows.longitude[row])
+}
+
+impl SortedOut {
+    /// The entries that are to be marked invalid.
+    pub fn condemned(&self) -> Vec<EntryId> {
+        [&self.out_of_order[..], &self.nowhere].concat()
+    }
+}
+
 /// What [`Points::sort_out`] makes of a stream.
 #[derive(Debug, Default, PartialEq)]
 pub struct SortedOut {
     /// What can be worked on.
     pub points: Points,
-    /// Entries whose time runs backwards; they are to be marked invalid.
+    /// Entries whose times do not fit the order of writing; they are to be marked invalid.
     pub out_of_order: Vec<EntryId>,
+    /// How many points stay that the reference's rule would have put there.
+    pub spared: usize,
+    /// Entries at 0° north, 0° east; they are to be marked invalid.
+    pub nowhere: Vec<EntryId>,
     /// How many had no time or no place. The reference takes a missing time for a reason to condemn all that
     /// follow; here they are passed over.
     pub unplaced: usize,

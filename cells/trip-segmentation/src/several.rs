@@ -10,7 +10,7 @@ use crate::fix::position;
 use crate::follow::{Before, Chosen, Device, Followed, follow};
 use crate::memory::Memory;
 use crate::method::{Segmentation, segment};
-use crate::points::{Points, SortedOut};
+use crate::points::{Points, SortedOut, has_place};
 use crate::signals::Signals;
 use crate::store::{LastTrip, OpenEntry};
 use crate::tracks::{Point, split};
@@ -76,7 +76,7 @@ pub fn devices(locations: &Locations, memory: &mut Memory) -> Vec<Sent> {
 /// The devices that share a token.
 fn of_tracks(name: &str, own: &Locations, memory: &mut Memory) -> Vec<Sent> {
     let columns = own.columns();
-    let mut rows: Vec<usize> = (0..own.len()).filter(|row| own.is_placed(*row)).collect();
+    let mut rows: Vec<usize> = (0..own.len()).filter(|row| has_place(own, *row)).collect();
     rows.sort_by(|a, b| columns.ts[*a].total_cmp(&columns.ts[*b]));
     let point = |row: &usize| Point {
         ts: columns.ts[*row],

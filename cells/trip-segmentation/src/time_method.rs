@@ -4,6 +4,7 @@
 //! tracking was restarted. The reference calls it `DwellSegmentationTimeFilter`.
 
 use cells_geometry::column_distance;
+use cells_sdk::model::plausible::LATE_S;
 
 use crate::points::{Segments, Track};
 use crate::signals::{Signals, happened_before};
@@ -26,8 +27,6 @@ const LONG_SILENCE_S: f64 = 12.0 * 3600.0;
 const SLOW_M_S: f64 = DWELL_M / DWELL_S;
 /// After a trip's end the next one starts at a silence this long, s (exclusive), or a step of [`DWELL_M`].
 const RESTART_SILENCE_S: f64 = 60.0;
-/// Points written down this long after they were made are passed over, s.
-const LATE_S: f64 = 1000.0;
 
 /// Finds the trips of a track.
 pub fn segment(track: Track<'_>, signals: &Signals) -> Segments {

@@ -1,6 +1,9 @@
 //! From an entry as a phone wrote it to the entry of the timeseries, for every key and both platforms.
 
 use cells_model::background::MotionType;
+use cells_model::plausible::{
+    ACCURACY_MAX_M, LAG_MAX_S, LEAD_MAX_S, LEAD_OF_CLOCK_MAX_S, WRITTEN_FROM, is_nowhere,
+};
 use cells_model::text::{Object, number, quoted};
 use cells_model::time::{LocalTime, SERVER_ZONE, Zone, Zones};
 
@@ -61,9 +64,19 @@ fn form_of(key: &str) -> Option<Form> {
     })
 }
 
+/// What is known of the clock by which an entry was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteClock {
+    /// It is right, as far as anybody knows.
+    Right,
+    /// Readings that were written around the entry are ahead of it alike: it is behind.
+    Behind,
+}
+
 /// Makes the entry of the timeseries. Members that are not named by the form keep their text.
 pub fn format<'a>(
     zones: &mut Zones,
+    clock: WriteClock,
     key: &'a str,
     metadata: &str,
     data: &str,
@@ -78,6 +91,9 @@ pub fn format<'a>(
         metadata.set("key", quoted(taken_in));
     }
     let write_ts = metadata.number("write_ts").ok_or(Reason::Field("metadata.write_ts", "a number"))?;
+    if write_ts < WRITTEN_FROM {
+        return Err(Reason::NeverSet);
+    }
     let written = zone.at(write_ts)?;
     // Not kept from the phone: they are told anew from write_ts.
     metadata.remove("write_local_dt");
@@ -85,7 +101,7 @@ pub fn format<'a>(
     let mut members = String::with_capacity(256);
     written.write_members("write_", &mut members);
     let write_ts_text = metadata.get("write_ts").expect("it was read above").to_owned();
-    let entry = Told { zone, written, write_ts, write_ts_text };
+    let entry = Told { zone, clock, written, write_ts, write_ts_text };
     let data = entry.data(form, phone, data)?;
     // The runtime checks what is written, and one entry that it refuses would cost the whole run.
     cells_model::keys::check(taken_in, &data).map_err(Reason::Form)?;
@@ -115,6 +131,7 @@ fn zone_of<'z>(
 /// When and where an entry was written down.
 struct Told<'z> {
     zone: &'z Zone,
+    clock: WriteClock,
     written: LocalTime<'z>,
     write_ts: f64,
     write_ts_text: String,
@@ -141,7 +158,24 @@ impl Told<'_> {
         }
     }
 
-    /// A reading is about a moment before it is written; a day covers clocks and zones that are set wrong.
+    /// A sensor's reading is about a moment shortly before it is written.
+    fn soon_written(&self, ts: f64) -> Result<(), Reason> {
+        let lead_s = ts - self.write_ts;
+        let lead_max_s = match self.clock {
+            WriteClock::Right => LEAD_MAX_S,
+            WriteClock::Behind => LEAD_OF_CLOCK_MAX_S,
+        };
+        if lead_s > lead_max_s {
+            Err(Reason::Ahead { lead_s })
+        } else if -lead_s > LAG_MAX_S {
+            Err(Reason::Behind)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What people and programs tell is about a moment before they tell it; a day covers clocks and zones that are set
+    /// wrong.
     fn not_ahead(&self, field: &'static str, ts: Option<f64>) -> Result<(), Reason> {
         if ts.is_some_and(|ts| ts > self.write_ts + AHEAD_MAX_S) {
             Err(Reason::AboutFuture(field))
@@ -172,7 +206,18 @@ impl Told<'_> {
             text.map(str::to_owned).ok_or(Reason::Field(name, "a number of degrees"))
         };
         let (longitude, latitude) = (degrees(&data, "longitude", 180.0)?, degrees(&data, "latitude", 90.0)?);
-        let mut more = self.about("ts", "", &data)?;
+        if is_nowhere(number(&latitude).unwrap_or(f64::NAN), number(&longitude).unwrap_or(f64::NAN)) {
+            return Err(Reason::Nowhere);
+        }
+        match data.number("accuracy") {
+            Some(..0.0) => return Err(Reason::NoPlace),
+            Some(accuracy) if accuracy > ACCURACY_MAX_M => return Err(Reason::Anywhere),
+            _ => {}
+        }
+        let ts = data.number("ts").ok_or(Reason::Field("ts", "a number"))?;
+        self.soon_written(ts)?;
+        let mut more = String::with_capacity(320);
+        self.zone.at(ts)?.write_members("", &mut more);
         if let Some(heading) = data.remove("bearing") {
             data.set("heading", heading);
         }
@@ -199,7 +244,7 @@ impl Told<'_> {
         match data.get("ts") {
             Some(ts) => {
                 let ts = number(ts).ok_or(Reason::Field("ts", "a number"))?;
-                self.not_ahead("ts", Some(ts))?;
+                self.soon_written(ts)?;
             }
             None => {
                 data = Object::empty();
@@ -292,7 +337,7 @@ impl Told<'_> {
         let event = data.string("eventType").ok_or(Reason::Field("eventType", "a text"))?;
         let event = phone.ble_event(&event).ok_or(Reason::Unknown("eventType"))?.number().to_string();
         data.set("eventType", event);
-        self.not_ahead("ts", data.number("ts"))?;
+        data.number("ts").map_or(Ok(()), |ts| self.soon_written(ts))?;
         Ok(without_local(data, "").write(&self.at_writing()))
     }
 

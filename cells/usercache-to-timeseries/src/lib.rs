@@ -9,18 +9,21 @@
 //!   is set aside because of the host's clock.
 //! * Not here: what makes an entry the same as another (the store), and checks of its identity (`usercache-put`).
 
+mod around;
 mod format;
 mod phones;
 mod reason;
 
 use cells_model::aside;
 use cells_model::page::{Entry, Page};
+use cells_model::plausible::LEAD_OF_CLOCK_MAX_S;
 use cells_model::rows::{Row, Rows};
 use cells_model::text;
 use cells_model::time::Zones;
-use cells_sdk::{Area, EntrySource, Outcome, Query, ReadEntries, Run, TimeField, Usercache};
+use cells_sdk::{Area, EntrySource, Failure, Outcome, Query, ReadEntries, Run, TimeField, Usercache};
 
-pub use format::{Formatted, format};
+use around::Around;
+pub use format::{Formatted, WriteClock, format};
 pub use reason::Reason;
 
 /// How many entries one run handles; more are for the next.
@@ -50,6 +53,7 @@ pub fn run_at_most<R: ReadEntries + Usercache>(
         runtime,
         run,
         zones: Zones::new(),
+        around: Around::default(),
         good: Rows::new(),
         bad: Rows::new(),
         handled: 0,
@@ -67,6 +71,7 @@ struct Work<'r, R> {
     runtime: &'r mut R,
     run: &'r Run,
     zones: Zones,
+    around: Around,
     good: Rows,
     bad: Rows,
     handled: usize,
@@ -100,7 +105,7 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
         self.handled += 1;
         let formatted = match kind.as_deref() {
             Some("message" | "sensor-data" | "rw-document") => {
-                format(&mut self.zones, entry.key, entry.metadata, entry.data)
+                self.format(entry).map_err(|failure| failure.to_string())?
             }
             _ => Err(Reason::Type),
         };
@@ -119,6 +124,20 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
             Ok(())
         } else {
             self.flush()
+        }
+    }
+
+    fn format<'a>(&mut self, entry: &Entry<'a>) -> Result<Result<Formatted<'a>, Reason>, Failure> {
+        let Entry { key, metadata, data, write_ts, .. } = *entry;
+        let formatted = format(&mut self.zones, WriteClock::Right, key, metadata, data);
+        match formatted {
+            Err(Reason::Ahead { lead_s })
+                if lead_s <= LEAD_OF_CLOCK_MAX_S
+                    && self.around.are_ahead_alike(self.runtime, key, write_ts, lead_s)? =>
+            {
+                Ok(format(&mut self.zones, WriteClock::Behind, key, metadata, data))
+            }
+            formatted => Ok(formatted),
         }
     }
 

@@ -44,6 +44,29 @@ pub enum Reason {
     /// About a moment more than a day after it was written.
     #[error("{0} is more than a day after the moment it was written")]
     AboutFuture(&'static str),
+    /// A sensor's reading of a moment long after it was written.
+    #[error(
+        "its time is more than an hour after the moment it was written, unlike that of others written around it"
+    )]
+    Ahead {
+        /// By how much, s.
+        lead_s: f64,
+    },
+    /// A sensor's reading of a moment long before it was written.
+    #[error("its time is more than 30 days before the moment it was written")]
+    Behind,
+    /// Written by a clock that was never set.
+    #[error("the phone's clock was not set: it was written before the year 2010")]
+    NeverSet,
+    /// 0° north, 0° east.
+    #[error("its place is 0 degrees north, 0 degrees east, which phones tell that know none")]
+    Nowhere,
+    /// A negative accuracy.
+    #[error("its accuracy is negative, which phones tell that do not know the place")]
+    NoPlace,
+    /// It could be anywhere.
+    #[error("its accuracy is worse than 100 km, which is no place")]
+    Anywhere,
 }
 
 impl From<BadTime> for Reason {

@@ -13,7 +13,7 @@ fn metadata(platform: &str, key: &str, write_ts: f64) -> String {
 
 fn formatted(platform: &str, key: &str, data: &str) -> Result<(Value, Value), Reason> {
     let metadata = metadata(platform, key, 1_600_000_000.5);
-    let formatted = format(&mut Zones::new(), key, &metadata, data)?;
+    let formatted = format(&mut Zones::new(), WriteClock::Right, key, &metadata, data)?;
     let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let (metadata, data) = (read(&formatted.metadata), read(&formatted.data));
     assert_eq!(metadata["write_fmt_time"], "2020-09-13T14:26:40.500000+02:00");
@@ -25,7 +25,8 @@ fn formatted(platform: &str, key: &str, data: &str) -> Result<(Value, Value), Re
 fn what_does_not_change_keeps_its_text() {
     let data = r#"{"latitude":1.50,"longitude":2e0,"bearing":0.10,"ts":1600000000,"altitude":1.00,"own":{"a": 1.0}}"#;
     let text = metadata("android", "background/location", 1_600_000_000.0);
-    let formatted = format(&mut Zones::new(), "background/location", &text, data).expect("sound");
+    let formatted =
+        format(&mut Zones::new(), WriteClock::Right, "background/location", &text, data).expect("sound");
     for part in [
         r#""latitude":1.50"#,
         r#""heading":0.10"#,
@@ -56,10 +57,13 @@ fn every_version_of_the_play_services_names_the_activity_its_own_way() {
         );
         assert!(data.get("other").is_none(), "without ts, only the activity is kept");
     }
-    let (_, data) =
-        formatted("android", "background/motion_activity", r#"{"type":2,"confidence":80,"ts":9,"other":1}"#)
-            .expect("sound");
-    assert_eq!((&data["ts"], &data["other"]), (&9.into(), &1.into()));
+    let (_, data) = formatted(
+        "android",
+        "background/motion_activity",
+        r#"{"type":2,"confidence":80,"ts":1599999999,"other":1}"#,
+    )
+    .expect("sound");
+    assert_eq!((&data["ts"], &data["other"]), (&1_599_999_999.into(), &1.into()));
 }
 
 #[test]
@@ -188,10 +192,10 @@ fn what_cannot_be_formatted_says_why() {
 // Row: "A missing zone on Android"
 #[test]
 fn a_zone_is_needed_of_iphones_and_guessed_for_old_androids_and_for_stats() {
-    let data = r#"{"latitude":1,"longitude":2,"bearing":0,"ts":0}"#;
+    let data = r#"{"latitude":1,"longitude":2,"bearing":0,"ts":1600000000}"#;
     let told = |platform: &str, key: &str, zone: &str| {
         let metadata = format!(r#"{{"platform":"{platform}","write_ts":1600000000{zone}}}"#);
-        format(&mut Zones::new(), key, &metadata, data).map(|entry| entry.metadata)
+        format(&mut Zones::new(), WriteClock::Right, key, &metadata, data).map(|entry| entry.metadata)
     };
     let known = |metadata: String| metadata.contains(r#""time_zone":"America/Los_Angeles""#);
     assert!(told("android", "background/location", "").is_ok_and(known));
@@ -263,6 +267,118 @@ fn a_late_entry_is_taken_in_and_the_mark_stays() {
     let outcome = memory.run_stage(run, NOW, last).expect("sound");
     assert_eq!(outcome.processed_through, Some(1.6e9));
     assert_eq!(memory.entries(Area::Timeseries).len(), 1);
+}
+
+fn fix(ts: f64, more: &str) -> String {
+    format!(r#"{{"latitude":47.1,"longitude":8.5,"bearing":0,"ts":{ts:?}{more}}}"#)
+}
+
+#[test]
+fn a_reading_is_about_a_moment_around_its_writing() {
+    const WRITTEN: f64 = 1_600_000_000.5;
+    let judged = |key: &str, ts: f64| {
+        let data = if key == "background/location" {
+            fix(ts, "")
+        } else {
+            format!(r#"{{"type":7,"confidence":80,"ts":{ts:?}}}"#)
+        };
+        formatted("android", key, &data).map(drop)
+    };
+    for key in ["background/location", "background/motion_activity"] {
+        for lead_s in [0.0, -1.0, 3.5, 600.0, 3_600.0, -3_600.0, -13_496.9, -29.0 * 86_400.0] {
+            assert_eq!(judged(key, WRITTEN + lead_s), Ok(()), "{key} {lead_s}");
+        }
+        for lead_s in [3_601.0, 10_800.0, 86_401.0, 1024.0 * 7.0 * 86_400.0] {
+            assert!(matches!(judged(key, WRITTEN + lead_s), Err(Reason::Ahead { .. })), "{key} {lead_s}");
+        }
+        for lag_s in [30.1 * 86_400.0, 1024.0 * 7.0 * 86_400.0, 978_307_200.0, WRITTEN, WRITTEN + 1.0] {
+            assert_eq!(judged(key, WRITTEN - lag_s), Err(Reason::Behind), "{key} {lag_s}");
+        }
+    }
+    // A label may be about a trip of last year.
+    let span = r#"{"start_ts":1500000000,"end_ts":1500000001,"label":"x"}"#;
+    assert!(formatted("android", "manual/mode_confirm", span).is_ok());
+}
+
+#[test]
+fn a_place_that_is_none_is_set_aside_and_odd_heights_and_speeds_are_not() {
+    let at = |latitude: &str, longitude: &str, more: &str| {
+        let data = fix(1.6e9, more).replace("47.1", latitude).replace("8.5", longitude);
+        formatted("ios", "background/location", &data).map(drop)
+    };
+    for (latitude, longitude) in [("0", "0"), ("0.0", "-0.0"), ("0.00005", "0.00001"), ("0E0", "0e9")] {
+        assert_eq!(at(latitude, longitude, ""), Err(Reason::Nowhere), "{latitude} {longitude}");
+    }
+    for (latitude, longitude) in [("0", "9.45"), ("51.4779", "0"), ("0.001", "0"), ("-90", "180")] {
+        assert_eq!(at(latitude, longitude, ""), Ok(()), "{latitude} {longitude}");
+    }
+    assert_eq!(at("47", "8", r#","accuracy":-1"#), Err(Reason::NoPlace));
+    assert_eq!(at("47", "8", r#","accuracy":1e9"#), Err(Reason::Anywhere));
+    for more in [
+        r#","accuracy":15000"#,
+        r#","accuracy":0"#,
+        r#","altitude":-1e6"#,
+        r#","sensed_speed":-1"#,
+        r#","vaccuracy":-1"#,
+    ] {
+        assert_eq!(at("47", "8", more), Ok(()), "{more}");
+    }
+    for (latitude, longitude) in
+        [("\"NaN\"", "8"), ("null", "8"), ("47", "180.001"), ("-90.1", "8"), ("47", "[8]")]
+    {
+        assert!(matches!(at(latitude, longitude, ""), Err(Reason::Field(..))), "{latitude} {longitude}");
+    }
+}
+
+#[test]
+fn what_a_clock_wrote_that_was_never_set_is_set_aside() {
+    for (write_ts, set) in [(0.0, false), (9.5e8, false), (1_262_303_999.0, false), (1_262_304_000.0, true)] {
+        let metadata = metadata("android", "background/location", write_ts);
+        let told = format(
+            &mut Zones::new(),
+            WriteClock::Right,
+            "background/location",
+            &metadata,
+            &fix(write_ts, ""),
+        );
+        assert_eq!(told.is_ok(), set, "{write_ts}");
+        assert!(set || told == Err(Reason::NeverSet));
+    }
+}
+
+/// Fixes half a minute apart, each ahead of its writing by what the function says; how many were set aside.
+fn set_aside(count: u32, lead_s: impl Fn(u32) -> f64) -> usize {
+    let mut memory = Memory::new();
+    for at in 0..count {
+        let written = 1.6e9 + f64::from(at) * 30.0;
+        let data = fix(written + lead_s(at), "");
+        for key in ["background/location", "background/filtered_location"] {
+            memory = memory.with_entry(Area::Usercache, &metadata("android", key, written), &data);
+        }
+    }
+    memory.run_stage(run, NOW, Outcome::default()).expect("runs");
+    assert!(memory.entries(Area::Usercache).is_empty());
+    memory.entries(Area::Errors).len() / 2
+}
+
+#[test]
+fn one_reading_ahead_is_set_aside_and_a_day_by_a_clock_that_is_behind_is_not() {
+    for lead_s in [5_400.0, 10_800.0, 50_000.0] {
+        assert_eq!(set_aside(200, |at| if at == 70 { lead_s } else { -0.4 }), 1, "{lead_s}");
+        assert_eq!(set_aside(200, |at| lead_s + f64::from(at % 7)), 0, "{lead_s}");
+        assert_eq!(
+            set_aside(200, |at| if at == 70 { 2.0 * lead_s } else { lead_s - f64::from(at) * 0.1 }),
+            1
+        );
+        assert_eq!(set_aside(3, |_| lead_s), 3, "too few to tell");
+    }
+    assert_eq!(
+        set_aside(200, |at| if at == 70 { 1_500.0 } else { 600.0 }),
+        0,
+        "up to an hour the segmentation judges"
+    );
+    assert_eq!(set_aside(200, |_| 90_000.0), 200, "no clock is wrong by more than a day");
+    assert_eq!(set_aside(200, |at| f64::from(at) * 4_000.0 + 4_000.0), 200, "they do not agree");
 }
 
 proptest! {

@@ -209,6 +209,17 @@ impl Batch {
         })
     }
 
+    /// How many entries it moves from the usercache into an area.
+    pub fn moved(&self, area: Area) -> u64 {
+        let moves = |step: &&Step| matches!(step, Step::Move { into, .. } if *into == area);
+        self.steps.iter().filter(moves).count() as u64
+    }
+
+    /// How many marks it sets.
+    pub fn marks(&self) -> u64 {
+        self.steps.iter().filter(|step| matches!(step, Step::MarkInvalid(_))).count() as u64
+    }
+
     /// What it holds in memory: texts, documents and a small sum a step.
     pub fn bytes(&self) -> u64 {
         (self.texts.len() + self.steps.len() * size_of::<Step>()) as u64 + self.document_bytes

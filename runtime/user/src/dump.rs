@@ -238,6 +238,16 @@ impl DumpEntry {
         Ok(Self { id, key, metadata, data, extra, invalid })
     }
 
+    /// With that id, if it has none of its own.
+    pub(crate) fn or_id(self, id: EntryId) -> Self {
+        Self { id: self.id.or(Some(id)), ..self }
+    }
+
+    /// Its id; none: all zeros.
+    pub(crate) fn id(&self) -> EntryId {
+        self.id.unwrap_or(EntryId::NONE)
+    }
+
     pub(crate) fn add(&self, store: &runtime_store::Store, batch: &mut Batch) {
         let id = self.id.unwrap_or_else(|| store.allocate(1)[0]);
         let entry = NewEntry {

@@ -14,6 +14,7 @@ use crate::answering::{Answering, Begun};
 use crate::audit::Note;
 use crate::catalogue::Cell;
 use crate::error::CallError;
+use crate::errors::count_put;
 use crate::exchange::{Answer, Broken, Call};
 use crate::person::{Kept, Person};
 use crate::reach::{Effects, Reach, SharedEffects, lock};
@@ -218,9 +219,11 @@ fn finish(person: &Person, cell: &Cell, now: f64, mut done: Done) -> Ended {
         refused => return Ended { answer: refused, notes_due },
     };
     let writes = std::mem::take(&mut done.effects.batch);
-    if response.status < 400 && !writes.is_empty() {
+    let known_aside = done.effects.known_aside;
+    if response.status < 400 && (!writes.is_empty() || known_aside > 0) {
         let kept = person.commit(writes).map_err(CallError::Commit);
-        return Ended { answer: kept.map(|()| response), notes_due: false };
+        let counted = kept.and_then(|committed| count_put(person, &committed, known_aside));
+        return Ended { answer: counted.map(|()| response), notes_due: false };
     }
     Ended { answer: Ok(response), notes_due }
 }

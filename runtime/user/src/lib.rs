@@ -7,12 +7,14 @@
 //! * Not here: sockets and TLS (`runtime/host`), who may connect (`handshake`), blocks and keys (`runtime/store`).
 
 mod answering;
+pub mod arrivals;
 mod audit;
 pub mod catalogue;
 mod clock;
 mod dump;
 mod endpoint;
 mod error;
+pub mod errors;
 mod exchange;
 mod files;
 mod forget;
@@ -39,6 +41,7 @@ mod waiting;
 pub use clock::{HostClock, SystemClock};
 pub use dump::{Aside, DumpError, Imported};
 pub use error::{CallError, PipelineError, StartError};
+pub use errors::{ErrorsReport, Retried, Selection};
 pub use exchange::{Answer, Body, Broken, Call};
 pub use owner::{
     Admission, ClaimSummary, DeviceSummary, Granted, InboxError, Invitation, LockState, OwnerError,

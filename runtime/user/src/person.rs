@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use runtime_sandbox::{CodeDigest, EndpointInstance};
-use runtime_store::{Batch, CommitError, Store};
+use runtime_store::{Batch, CommitError, Committed, Store};
 use runtime_types::UserId;
 
 use crate::audit::{self, Note};
@@ -166,22 +166,22 @@ impl Person {
     }
 
     /// Commits a batch, with the notes and everything else that waits; on disk when it returns.
-    pub(crate) fn commit(&self, batch: Batch) -> Result<(), CommitError> {
-        self.with_notes(batch, |batch| self.store.commit(batch).map(drop))
+    pub(crate) fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
+        self.with_notes(batch, |batch| self.store.commit(batch))
     }
 
     /// As [`Self::commit`], but on disk only with the next one, unless too much waits: notes of what a batch holds are
     /// on disk together with it.
     pub(crate) fn commit_ahead(&self, batch: Batch) -> Result<(), CommitError> {
         if self.store.waiting_bytes() >= self.ahead_bytes_max {
-            return self.commit(batch);
+            return self.commit(batch).map(drop);
         }
         self.store.commit_ahead(batch).map(drop)
     }
 
     /// Puts on disk what waits, notes and all, if anything does.
     pub(crate) fn sync(&self) -> Result<(), CommitError> {
-        self.commit(Batch::new())
+        self.commit(Batch::new()).map(drop)
     }
 
     /// As [`Self::sync`], and rewrites blocks that are due for it.

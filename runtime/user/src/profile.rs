@@ -38,7 +38,7 @@ impl Runtime {
         let mut batch = Batch::new();
         let text = serde_json::to_vec(&profile).expect("an object of JSON values");
         batch.put_document(PROFILE, text);
-        person.commit(batch).map_err(CallError::Commit)
+        person.commit(batch).map(drop).map_err(CallError::Commit)
     }
 
     /// From when to when the diary has trips, s.

@@ -43,6 +43,8 @@ pub(crate) struct Effects {
     pub reading: Duration,
     /// The last read that the store could not do.
     pub failed_read: Option<ReadError>,
+    /// Entries that it set aside, and that had been set aside before.
+    pub known_aside: u64,
     /// Whether an answer in pieces has begun, or was asked for where that cannot be.
     pub begun: bool,
     /// Where the pieces of the answer go.
@@ -542,6 +544,7 @@ impl CellHost for Reach {
                 let known =
                     is_aside(&snapshot, &entry).and_then(|aside| Ok(aside || snapshot.is_forgotten(&entry)?));
                 if known.map_err(|error| effects.unavailable(error))? {
+                    effects.known_aside += 1;
                     return Ok(());
                 }
             }

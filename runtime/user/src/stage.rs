@@ -6,6 +6,7 @@ use std::time::Instant;
 use runtime_pipeline::{StageSpec, StageState, Window};
 use runtime_sandbox::{CellHost, Outcome, Run, RunError, Usage};
 use runtime_store::{Batch, Snapshot};
+use runtime_types::Area;
 use serde::Serialize;
 
 use crate::audit::Note;
@@ -47,6 +48,12 @@ pub struct StageReport {
     pub entries_read: u64,
     /// Entries that it stored, moved or changed.
     pub entries_written: u64,
+    /// Entries that it set aside.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub set_aside: u64,
+    /// Entries that it marked invalid.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub marked_invalid: u64,
     /// The mark that it reached, s.
     pub last_processed_ts: Option<f64>,
     /// Why it did not get through.
@@ -54,6 +61,10 @@ pub struct StageReport {
     /// Where it did not: when it is tried again by itself, s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<f64>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl StageReport {
@@ -72,6 +83,8 @@ impl StageReport {
             written_bytes_max: 0,
             entries_read: 0,
             entries_written: 0,
+            set_aside: 0,
+            marked_invalid: 0,
             last_processed_ts: None,
             failure: None,
             retry_at: None,
@@ -127,6 +140,11 @@ impl PipelineReport {
     /// What did not get through.
     pub fn failed(&self) -> Option<&StageReport> {
         self.rewinds.iter().chain(&self.stages).find(|stage| stage.failure.is_some())
+    }
+
+    /// How many entries its stages set aside.
+    pub fn set_aside(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.set_aside).sum()
     }
 
     /// CPU of everything together, µs.
@@ -297,6 +315,8 @@ fn run_once(
     person.note(Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut effects, usage));
     let mut batch = effects.batch;
     report.entries_written += batch.rows();
+    report.set_aside += batch.moved(Area::Errors);
+    report.marked_invalid += batch.marks();
     late::judge(runtime, &snapshot, index + 1, &mut batch)?;
     let mut state = before.done(now, outcome.processed_through);
     // Only where the mark was moved: behind a clock that was set back lies what has been read. Only where the stage list

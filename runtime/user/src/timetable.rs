@@ -223,7 +223,10 @@ impl Runtime {
         let who = user.short();
         match self.queue_pipeline(user, now).await {
             Ok(report) => match report.failed() {
-                None => tracing::info!(user = %who, elapsed_us = report.elapsed_us(), "pipeline run"),
+                None => {
+                    let (elapsed_us, set_aside) = (report.elapsed_us(), report.set_aside());
+                    tracing::info!(user = %who, elapsed_us, set_aside, "pipeline run");
+                }
                 // A stage's own words may hold data: they are where the owner sees them.
                 Some(stage) => {
                     tracing::warn!(user = %who, stage = %stage.stage, "pipeline stopped at a stage that failed");

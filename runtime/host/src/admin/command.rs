@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use handshake::token::AppForm;
 use runtime_diary::Format;
 use runtime_user::people::PersonRecord;
-use runtime_user::{Area, Runtime, UserId};
+use runtime_user::{Area, Runtime, Selection, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -89,6 +89,22 @@ pub enum Command {
         to: When,
         /// Which streams; none: all that phones fill.
         keys: Vec<String>,
+    },
+    /// What of a person's readings the diary does not show, and why.
+    Errors {
+        /// Whose.
+        user: String,
+        /// Which of them.
+        selection: Selection,
+        /// Whether the entries themselves are told.
+        list: bool,
+    },
+    /// Puts back what was set aside or marked invalid, to be judged again.
+    RetryErrors {
+        /// Whose.
+        user: String,
+        /// Which of them.
+        selection: Selection,
     },
     /// Destroys a person's key, then everything else of them.
     Erase {
@@ -202,6 +218,23 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
         Command::Import { into, input } => {
             let into = into.map(|user| find(runtime, &user)).transpose()?;
             import::import(runtime, door, into, &input)
+        }
+        Command::Errors { user, selection, list } => {
+            let id = find(runtime, &user)?;
+            let report = runtime.errors(id, &selection, list, now());
+            let report = report.map_err(|error| Failure::of(&error, SEE_LOG))?;
+            let mut told = serde_json::to_value(report).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            told["id"] = id.dashed().into();
+            Ok(told)
+        }
+        Command::RetryErrors { user, selection } => {
+            let id = find(runtime, &user)?;
+            let done = runtime.retry_errors(id, &selection, now()).map_err(|error| {
+                Failure::of(&error, "say the same again: it goes on where it broke off, and nothing is lost")
+            })?;
+            let mut told = serde_json::to_value(done).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            told["id"] = id.dashed().into();
+            Ok(told)
         }
         Command::Erase { user } => {
             let id = find(runtime, &user)?;

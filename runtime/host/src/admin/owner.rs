@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::command::{Door, find};
 use crate::failure::Failure;
-use crate::http::service::epoch_ms;
+use crate::http::service::{epoch_ms, now};
 use crate::typed;
 
 /// One command.
@@ -288,6 +288,11 @@ fn status(runtime: &Runtime, user: UserId) -> Result<Value, Failure> {
     };
     let standing = runtime.people().standing(user);
     let (count, bytes) = runtime.waiting_uploads(user).map_err(failed)?;
+    // What a locked store holds nobody can tell.
+    let open = matches!(state, LockState::Unlocked { .. });
+    let of_call = |error| failed(OwnerError::Call(error));
+    let set_aside = open.then(|| runtime.set_aside_count(user)).transpose().map_err(of_call)?;
+    let arrivals = open.then(|| runtime.arrivals(user, now())).transpose().map_err(of_call)?;
     Ok(json!({
         "id": user.dashed(),
         "store": word,
@@ -298,6 +303,8 @@ fn status(runtime: &Runtime, user: UserId) -> Result<Value, Failure> {
         "waiting_uploads": count,
         "waiting_bytes": bytes,
         "clock_doubt": runtime.clock_doubt(),
+        "set_aside": set_aside,
+        "arrivals": arrivals,
     }))
 }
 

@@ -1,6 +1,7 @@
 //! What each verb of `cellar` does, a file a verb.
 
 pub mod device;
+mod errors;
 pub mod export;
 pub mod gateway;
 pub mod pair;

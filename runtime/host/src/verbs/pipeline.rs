@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Place, administer, clock_line, moment};
+use super::{Place, administer, clock_line, errors, moment};
 use crate::admin::Command;
 use crate::console;
 use crate::failure::Failure;
@@ -46,6 +46,10 @@ pub struct Whose {
 /// # Errors
 /// [`Failure`] with the remedy; also where a stage failed.
 pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
+    let whose = match &verb {
+        Verb::Run(Whose { user, .. }) => user.clone(),
+        _ => String::new(),
+    };
     let (place, command, tell): (Place, Command, fn(&Value) -> String) = match verb {
         Verb::Run(Whose { place, user }) => (place, Command::PipelineRun { user }, tell_run),
         Verb::Status(Whose { place, user }) => (place, Command::PipelineStatus { user }, tell_status),
@@ -55,6 +59,11 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
     };
     let answer = administer(&place, command)?;
     console::line(if as_json { answer.to_string() } else { tell(&answer) })?;
+    if !as_json {
+        for line in errors::run_lines(&answer, &whose) {
+            console::line(line)?;
+        }
+    }
     let failed = reports(&answer).find(|stage| stage["failure"].is_string());
     match failed {
         Some(stage) => Err(Failure::new(

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64URL_NOPAD;
 use handshake::keys::{PHRASE_WORDS, Phrase, Slot};
-use runtime_user::{KeyMode, UserId};
+use runtime_user::{KeyMode, Selection, UserId};
 use serde_json::Value;
 
-use super::{Place, administer, moment};
+use super::{Place, administer, errors, moment};
 use crate::admin::{Command, OwnerCommand};
 use crate::console;
 use crate::failure::Failure;
@@ -135,6 +135,27 @@ pub enum Verb {
         #[arg(long, value_name = "KEY", num_args = 1..)]
         keys: Vec<String>,
     },
+    /// Show which readings the diary does not show, and why; or have them judged again
+    #[command(
+        after_help = "Example:\n  cellar user errors --data ~/cellar Ada\n  cellar user errors --data ~/cellar Ada --list --stream 'background/*'\n  cellar user errors --data ~/cellar Ada --retry --reason 'time zone'"
+    )]
+    Errors {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// Show each reading with what it says, places included
+        #[arg(long, conflicts_with = "retry")]
+        list: bool,
+        /// Put them back, so that the next run takes them in or sets them aside again
+        #[arg(long)]
+        retry: bool,
+        /// Only those whose reason has this text
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Only those of this stream, such as `background/location` or `background/*`
+        #[arg(long, value_name = "KEY")]
+        stream: Option<String>,
+    },
     /// Destroy a person's key and everything of theirs; there is no way back
     #[command(after_help = "Example:\n  cellar user erase --data ~/cellar Ada --yes")]
     Erase {
@@ -201,6 +222,13 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
         }
         Verb::Forget { who, from, to, keys } => {
             (who.place, Command::Forget { user: who.user, from, to, keys }, tell_forgotten)
+        }
+        Verb::Errors { who, list, retry, reason, stream } => {
+            let (selection, user) = (Selection { reason, stream }, who.user);
+            match retry {
+                true => (who.place, Command::RetryErrors { user, selection }, errors::tell_retried),
+                false => (who.place, Command::Errors { user, selection, list }, errors::tell),
+            }
         }
         Verb::Erase { who, yes: _ } => (who.place, Command::Erase { user: who.user }, tell_erased),
     };
@@ -305,8 +333,13 @@ fn tell_status(answer: &Value) -> String {
         None | Some(0) => String::new(),
         Some(count) => format!("; {count} sealed uploads wait"),
     };
-    let doubt = super::clock_line(answer).map(|line| format!("\n{line}")).unwrap_or_default();
-    format!("{store} (keys: {}; {phrase}{waiting}){doubt}", text(answer, "keys"))
+    let mut lines = vec![format!("{store} (keys: {}; {phrase}{waiting})", text(answer, "keys"))];
+    if let Some(count @ 1..) = answer["set_aside"].as_u64() {
+        lines.push(errors::set_aside_line(count, text(answer, "id")));
+    }
+    lines.extend(errors::arrival_lines(&answer["arrivals"]));
+    lines.extend(super::clock_line(answer));
+    lines.join("\n")
 }
 
 fn tell_added(answer: &Value) -> String {

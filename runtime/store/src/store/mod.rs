@@ -38,6 +38,8 @@ pub struct Committed {
     pub ignored: u64,
     /// Entries of the usercache that a put took the place of.
     pub overwritten: u64,
+    /// Of those, the ones that were the same byte for byte.
+    pub repeated: u64,
     /// Steps on entries that were not there any more.
     pub skipped: u64,
 }

@@ -216,14 +216,31 @@ impl<'a> Plan<'a> {
                 return Ok(());
             }
             Some(Waiting::Overwritten(place)) => {
-                self.kill(place);
                 self.tally.overwritten += 1;
+                self.tally.repeated += u64::from(self.says(&place, row)?);
+                self.kill(place);
             }
             None => {}
         }
         let at = self.insert_new(Area::Usercache, row)?;
         self.puts.put(name.0, name.1, at);
         Ok(())
+    }
+
+    /// Whether the entry at that place has the row's texts.
+    fn says(&mut self, place: &Place, row: &BatchRow) -> Result<bool, CommitError> {
+        let texts = [row.metadata(self.texts), row.data(self.texts)];
+        match place {
+            Place::Fresh(at) => {
+                let fresh = self.fresh[*at].row;
+                Ok([fresh.metadata(self.texts), fresh.data(self.texts)] == texts)
+            }
+            Place::Stored(info, row) => {
+                let block = self.block(info)?;
+                let [metadata, data, _] = block.texts(*row as usize);
+                Ok([metadata, data] == texts)
+            }
+        }
     }
 
     /// What waits in the usercache under the name of a put.

@@ -76,6 +76,11 @@ impl Runtime {
         Ok((waiting.len(), waiting.iter().map(|(_, bytes)| bytes).sum()))
     }
 
+    /// How many sealed uploads could not be taken in, and are kept as files.
+    pub(crate) fn uploads_aside(&self, user: UserId) -> u64 {
+        Inbox::of(&self.people().folder(user), user).aside()
+    }
+
     /// Takes in what came while the store was locked, in the order in which it came. Each upload goes once it is
     /// committed; a crash in between leaves one that the store knows already.
     pub(super) fn drain_inbox(&self, user: UserId) -> Result<(), OwnerError> {

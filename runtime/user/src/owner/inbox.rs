@@ -27,6 +27,8 @@ pub(crate) const INBOX_BYTES_MAX: u64 = 1 << 30;
 const SUFFIX: &str = ".sealed";
 /// Stands where a path would have its length: a stamp comes first.
 const STAMPED: u8 = 0;
+/// What the name of one ends with that could not be taken in.
+const ASIDE: &str = "aside";
 
 /// Why an upload was not taken, or cannot be read back.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +150,14 @@ impl Inbox {
     /// Keeps what cannot be taken in under a name that is not looked at again.
     pub fn set_aside(&self, number: u64) -> Result<(), InboxError> {
         let path = self.path(number);
-        fs::rename(&path, path.with_extension("aside")).map_err(Self::disk(&path))
+        fs::rename(&path, path.with_extension(ASIDE)).map_err(Self::disk(&path))
+    }
+
+    /// How many were kept aside.
+    pub fn aside(&self) -> u64 {
+        let names = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        names.filter(|entry| entry.path().extension().is_some_and(|extension| extension == ASIDE)).count()
+            as u64
     }
 
     /// Removes an upload that was taken in.
