@@ -198,7 +198,7 @@ fn a_label_that_was_imported_too_young_for_the_run_is_read_by_the_next() {
         let mut entry: Value = serde_json::from_str(entry).expect("JSON");
         entry["metadata"]["write_fmt_time"] = "".into();
         let dump = json!([entry]).to_string();
-        world.runtime.import(user, dump.as_bytes()).expect("imported");
+        world.runtime.import(user, dump.as_bytes(), now).expect("imported");
     };
     // The run's window ends between the two, and the mark behind both.
     import(&label("manual/mode_confirm", &trips[0], "bike", now - 5.5));

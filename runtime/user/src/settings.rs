@@ -59,7 +59,7 @@ pub struct TestStores(pub OpenTestStore);
 /// How [`TestStores`] opens one.
 #[cfg(feature = "testing")]
 pub type OpenTestStore = std::sync::Arc<
-    dyn Fn(runtime_types::UserId) -> Result<runtime_store::Store, runtime_store::OpenError> + Send + Sync,
+    dyn Fn(UserId) -> Result<Store, OpenError> + Send + Sync,
 >;
 
 #[cfg(feature = "testing")]

@@ -229,7 +229,7 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
         }
         Command::RetryErrors { user, selection } => {
             let id = find(runtime, &user)?;
-            let done = runtime.retry_errors(id, &selection, now()).map_err(|error| {
+            let done = runtime.retry_errors(id, &selection).map_err(|error| {
                 Failure::of(&error, "say the same again: it goes on where it broke off, and nothing is lost")
             })?;
             let mut told = serde_json::to_value(done).map_err(|error| Failure::of(&error, SEE_LOG))?;

@@ -129,7 +129,7 @@ fn reach(data: &Path, command: &Command) -> Result<Reached, Failure> {
 }
 
 /// What a person is told where the host's clock is not believed.
-pub(crate) fn clock_line(answer: &serde_json::Value) -> Option<String> {
+pub(crate) fn clock_line(answer: &Value) -> Option<String> {
     let doubt = answer["clock_doubt"].as_str()?;
     Some(format!("{doubt}: scheduled runs wait until it is right"))
 }

@@ -35,7 +35,7 @@ pub struct Retried {
 
 impl Runtime {
     /// Puts back what the selection means. Each commit is whole: an entry is where it was, or where the next run finds it.
-    pub fn retry_errors(&self, user: UserId, selection: &Selection, now: f64) -> Result<Retried, CallError> {
+    pub fn retry_errors(&self, user: UserId, selection: &Selection) -> Result<Retried, CallError> {
         let person = self.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut done = Retried::default();
@@ -43,10 +43,10 @@ impl Runtime {
         while self.put_back_some(&person, selection, &mut behind, &mut done)? {}
         show_again(&person, selection, &mut done)?;
         if done.put_back > 0 {
-            self.data_arrived(user, now);
+            self.data_arrived(user);
         }
         if rewind::read(&person.store.snapshot_ahead())?.is_some() {
-            self.timetable.note(self.people(), user, now, Event::RewindWanted);
+            self.timetable.note(self.people(), user, Event::RewindWanted);
         }
         Ok(done)
     }
