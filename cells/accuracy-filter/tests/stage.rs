@@ -84,8 +84,8 @@ fn a_back_log_is_cut_at_a_pause_and_loses_nothing() {
     for row in 0..40_100_u32 {
         let pause = if row >= 40_050 { 60.0 } else { 0.0 };
         let ts = DAY + f64::from(row) * 2.0 + pause;
-        // The last one repeats the first, which an earlier run has copied.
-        let data = if row == 40_099 { fix(DAY, 47.0, 10.0) } else { fix(ts, 47.0, 10.0) };
+        // The last one has the millisecond of the first, which an earlier run has copied, and another place.
+        let data = if row == 40_099 { fix(DAY, 47.5, 10.0) } else { fix(ts, 47.0, 10.0) };
         let metadata = format!(r#"{{"key":"{LOCATION}","write_ts":{ts}}}"#);
         dump += &format!(r#"{{"_id":{{"$oid":"{:024x}"}},"metadata":{metadata},"data":{data}}},"#, row + 1);
     }

@@ -81,3 +81,43 @@ fn goes_to_next(previous: &Cleaned, next: &Cleaned, points: &Points) -> bool {
         _ => density(previous) > density(next),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cells_sdk::model::Point;
+    use cells_sdk::model::background::MotionType;
+    use cells_sdk::model::time::Zone;
+
+    use super::*;
+    use crate::section::Path;
+
+    /// A section from one moment and latitude to another.
+    fn section(raw: usize, mode: MotionType, [start, end]: [(f64, f64); 2]) -> Cleaned {
+        let fix = |(ts, latitude)| Fix::at(ts, Zone::server(), Point::at(8.0, latitude)).expect("sound");
+        Cleaned {
+            raw,
+            start: fix(start),
+            end: fix(end),
+            duration: end.0 - start.0,
+            mode,
+            point_mode: mode,
+            speeds: vec![0.0],
+            distances: vec![0.0],
+            distance: 0.0,
+            path: Path::Steps(Vec::new()),
+        }
+    }
+
+    // Row: "A stop without a duration, or a section of"
+    #[test]
+    fn a_long_stop_without_a_duration_beside_a_section_of_less_than_none_adds_a_speed_of_0() {
+        // The car stands 1,112 m from where the walk ends, at that very moment.
+        let walk = section(0, MotionType::OnFoot, [(1000.0, 47.0), (1100.0, 47.0)]);
+        let drive = section(1, MotionType::InVehicle, [(1100.0, 47.01), (1099.0, 47.01)]);
+        let mut sections = [walk, drive];
+        let stop = clean(0, &mut sections, 0, 1, &Points::default());
+        assert_eq!((stop.duration, stop.distance), (0.0, 0.0));
+        assert_eq!((sections[1].duration, &sections[1].speeds[..]), (-1.0, &[0.0, 0.0][..]));
+        assert!((sections[1].distance - 1_112.0).abs() < 1.0, "{}", sections[1].distance);
+    }
+}

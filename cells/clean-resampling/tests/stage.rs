@@ -310,6 +310,11 @@ fn a_stop_of_more_than_150_m_goes_to_the_section_with_an_engine() {
     assert!((number(&sections[1], "distance") - 2300.0).abs() < 0.1);
     let speeds = sections[1]["speeds"].as_array().expect("a list");
     assert!((speeds[speeds.len() - 1].as_f64().expect("a number") + 5.0).abs() < 1e-3);
+    // Neither its points nor the trip know of it.
+    let points = diary.made(POINT);
+    let first = points.iter().find(|point| point["section"] == sections[1]["_id"]).expect("a point");
+    assert_eq!(number(first, "ts"), number(&sections[1], "start_ts") + 60.0);
+    assert_eq!(number(&diary.made(TRIP)[0], "duration"), 200.0 + 60.0 + 200.0);
 }
 
 #[test]
@@ -391,8 +396,16 @@ fn nothing_new_writes_nothing_and_keeps_the_mark() {
 fn a_long_back_log_is_cut_into_runs_that_make_the_same() {
     // 8 trips of 33 hours make some 4,000 points each: more than one run takes.
     let long = |diary: Diary| diary.trip(0.0, &[(6001, 20.0, 0)], 0.0);
-    let diary = (0..6).fold(Diary::new(), |diary, _| long(diary));
-    let (diary, outcome) = diary.cleaned();
+    let mut diary = (0..6).fold(Diary::new(), |diary, _| long(diary));
+    diary.raw_place(None, (0.0, 0.0));
+    let mut runs = 0;
+    let counted = |memory: &mut Memory, window: &cells_sdk::Run| {
+        runs += 1;
+        run(memory, window)
+    };
+    let outcome =
+        diary.memory.run_stage(counted, diary.ts + 100.0, Outcome::default()).expect("the stage works");
+    assert_eq!(runs, 2, "36,006 points");
     assert_linked(&diary);
     assert_eq!(diary.made(TRIP).len(), 6);
     assert_eq!(outcome.processed_through, Some(diary.ts));
@@ -448,6 +461,152 @@ fn a_trip_that_lasts_a_month_is_none() {
     let (diary, _) = Diary { step_s: 20.0, ..slow }.trip(0.0, &[DRIVE], 0.0).cleaned();
     assert_eq!(diary.made(TRIP).len(), 1);
     assert!(diary.memory.log_lines()[0].1.starts_with("1 trips last longer than three weeks"));
+}
+
+/// The same diary with other data where `change` answers some; where it answers `null`, without the entry.
+fn changed(mut diary: Diary, change: impl Fn(&Stored) -> Option<Value>) -> Diary {
+    let entry = |entry: &Stored, data: Value| json!({ "_id": { "$oid": entry.id.to_string() }, "metadata": entry.metadata(), "data": data });
+    let entries = diary.memory.entries(Area::Timeseries).into_iter();
+    let entries = entries.map(|stored| entry(stored, change(stored).unwrap_or_else(|| stored.data())));
+    let entries: Vec<Value> = entries.filter(|entry| !entry["data"].is_null()).collect();
+    diary.memory = Memory::new().with_entries(Area::Timeseries, &Value::from(entries).to_string());
+    diary
+}
+
+/// The same diary without a member of those points.
+fn without(diary: Diary, member: &str, points: impl Fn(f64) -> bool) -> Diary {
+    changed(diary, |entry| {
+        let mut data = entry.data();
+        let is_one = entry.key == "background/filtered_location" && points(number(&data, "ts"));
+        data.as_object_mut().expect("an object").remove(member).filter(|_| is_one).map(|_| data)
+    })
+}
+
+// Row: "The only point of a section is stored as a row"
+#[test]
+fn the_only_point_of_a_section_is_lost_where_it_lacks_a_member_that_another_point_has() {
+    let diary = Diary::new().trip(0.0, &[DRIVE, (1, 0.0, 2), DRIVE], 10.0);
+    let alone = DAY + 600.0 + 200.0 + 60.0;
+    let (diary, _) = without(diary, "accuracy", |ts| ts == alone).cleaned();
+    let section = &diary.made(SECTION)[1]["_id"];
+    assert_eq!(diary.made(POINT).iter().filter(|point| point["section"] == *section).count(), 0);
+}
+
+// Row: "Where the first stop is left no later"
+#[test]
+fn a_first_section_that_is_left_when_it_begins_is_lost_and_its_points_are_not() {
+    // The drive takes the way over, so the stop behind the only point of the walk is left when that is made.
+    let (diary, _) = Diary::new().trip(0.0, &[(1, 0.0, 2), DRIVE], 300.0).cleaned();
+    let (sections, stops, points) = (diary.made(SECTION), diary.made(STOP), diary.made(POINT));
+    assert_eq!((sections.len(), stops.len()), (1, 1));
+    assert_eq!(stops[0]["starting_section"], sections[0]["_id"]);
+    let lost = &stops[0]["ending_section"];
+    assert!(lost["$oid"].is_string() && sections.iter().all(|section| section["_id"] != *lost));
+    assert_eq!(points.iter().filter(|point| point["section"] == *lost).count(), 1);
+}
+
+// Row: "A place names its raw place again"
+#[test]
+fn a_place_names_its_raw_place_and_names_it_again_when_it_is_left() {
+    let (diary, _) = Diary::new().trip(0.0, &[DRIVE], 0.0).trip(0.0, &[DRIVE], 0.0).cleaned();
+    let counts: Vec<usize> = diary
+        .made(PLACE)
+        .iter()
+        .map(|place| {
+            let raw = place["raw_places"].as_array().expect("a list");
+            assert!(raw.iter().all(|id| *id == raw[0]), "{place}");
+            raw.len()
+        })
+        .collect();
+    assert_eq!(counts, [2, 2, 1], "the last one is still open");
+}
+
+// Row: "A trip that is moved to its place begins 30 s earlier"
+#[test]
+fn the_new_point_of_a_trip_that_is_moved_has_the_corrected_mode_and_the_others_have_the_phones() {
+    // 1 km in 20 s is no drive.
+    let (diary, _) = Diary::new()
+        .trip(0.0, &[DRIVE], 0.0)
+        .trip(0.0, &[(3, 20.0, 2)], 0.0)
+        .trip(0.0, &[(11, 1000.0, 0)], 0.0)
+        .cleaned();
+    let section = diary.made(SECTION).remove(1);
+    let of_section = diary.made(POINT).into_iter().filter(|point| point["section"] == section["_id"]);
+    let modes: Vec<Value> = of_section.map(|point| point["mode"].clone()).collect();
+    assert_eq!((&section["sensed_mode"], &modes[0]), (&json!(11), &json!(11)));
+    assert!(modes.len() > 2 && modes[1..].iter().all(|mode| *mode == 0), "{modes:?}");
+}
+
+// Row: "A point of a place without an altitude"
+#[test]
+fn where_the_point_of_a_place_has_no_altitude_the_trip_from_there_begins_at_the_height_of_the_sea() {
+    let diary = Diary::new().trip(0.0, &[DRIVE], 0.0);
+    let arrival = diary.ts;
+    let (diary, _) = without(diary.trip(500.0, &[DRIVE], 0.0), "altitude", |ts| ts == arrival).cleaned();
+    let section = diary.made(SECTION).remove(1);
+    let points: Vec<Value> =
+        diary.made(POINT).into_iter().filter(|point| point["section"] == section["_id"]).collect();
+    assert_eq!(points[0]["loc"], section["start_loc"]);
+    assert_eq!((number(&points[0], "altitude"), number(&points[points.len() - 1], "altitude")), (0.0, 400.0));
+}
+
+// Row: "After a moved start it checks lengths and speeds"
+#[test]
+fn a_trip_that_is_moved_may_begin_with_a_section_that_took_a_stop_over() {
+    let (diary, _) = Diary::new()
+        .trip(0.0, &[DRIVE], 0.0)
+        .trip(0.0, &[(3, 20.0, 2)], 0.0)
+        .trip(0.0, &[DRIVE, WALK], 300.0)
+        .cleaned();
+    assert_linked(&diary);
+    let (trip, section, stop) =
+        (diary.made(TRIP).remove(1), diary.made(SECTION).remove(1), diary.made(STOP).remove(0));
+    assert_eq!(
+        (&trip["start_loc"], &section["start_loc"]),
+        (&diary.made(PLACE)[1]["location"], &trip["start_loc"])
+    );
+    assert_eq!((number(&stop, "distance"), &section["end_ts"]), (0.0, &stop["exit_ts"]));
+    assert!(number(&section, "distance") > 2300.0, "{section}");
+}
+
+// Row: "The point of a place must still be there"
+#[test]
+fn where_the_point_of_an_arrival_is_gone_the_next_trip_begins_at_the_place_itself() {
+    let diary = Diary::new().trip(0.0, &[DRIVE], 0.0);
+    let arrival = diary.ts;
+    let gone = changed(diary.trip(500.0, &[DRIVE], 0.0), |entry| {
+        let is_it = entry.key == "background/filtered_location" && entry.time(TimeField::DataTs) == arrival;
+        is_it.then_some(Value::Null)
+    });
+    let (diary, _) = gone.cleaned();
+    assert_linked(&diary);
+    let (trips, place) = (diary.made(TRIP), diary.made(PLACE).remove(1));
+    assert_eq!((&trips[0]["end_ts"], &trips[0]["end_loc"]), (&json!(arrival), &place["location"]));
+    assert_eq!(trips[1]["start_loc"], place["location"]);
+}
+
+// Row: "No altitude in the window"
+#[test]
+fn without_any_altitude_points_have_none() {
+    let (diary, _) = without(Diary::new().trip(0.0, &[DRIVE], 0.0), "altitude", |_| true).cleaned();
+    let points = diary.made(POINT);
+    assert_eq!((diary.made(TRIP).len(), points.len()), (1, 8));
+    assert!(points.iter().all(|point| point.get("altitude").is_none()), "{}", points[0]);
+}
+
+// Row: "Places are named by Nominatim"
+#[test]
+fn places_have_no_names() {
+    let (diary, _) = Diary::new().trip(0.0, &[DRIVE], 0.0).trip(0.0, &[DRIVE], 0.0).cleaned();
+    for place in diary.made(PLACE) {
+        let odd = place.as_object().expect("an object").keys().find(|name| {
+            !name.starts_with("enter_")
+                && !name.starts_with("exit_")
+                && !["_id", "source", "location", "raw_places", "ending_trip", "starting_trip", "duration"]
+                    .contains(&name.as_str())
+        });
+        assert_eq!(odd, None);
+    }
 }
 
 /// A member of an entry, or something else.

@@ -193,6 +193,7 @@ fn where_nobody_has_inferred_modes_the_sensed_ones_are_shown() {
     assert_eq!(modes, ["WALKING", "IN_VEHICLE", "BUS"].map(|mode| Some(mode.to_owned())));
 }
 
+// Row: "Fails when the person has no confirmed place"
 #[test]
 fn the_next_run_finds_the_place_where_its_first_trip_began() {
     let mut diary = Diary::new()
@@ -241,6 +242,19 @@ fn a_trip_that_cannot_be_read_does_not_hold_up_the_others() {
     assert_eq!(diary.run(Outcome::default()).processed_through, Some(DAY + 400.0));
     assert_eq!(diary.made().len(), 2);
     assert!(diary.warnings().contains("1 confirmed trips cannot be read"));
+}
+
+// Row: "Confirmed trips without `additions`"
+#[test]
+fn a_trip_of_an_older_form_is_copied_as_it_is() {
+    let data = json!({
+        "start_ts": DAY + 310.0, "end_ts": DAY + 390.0, "start_place": id(2), "end_place": id(3),
+        "cleaned_trip": id(1013), "user_input": {}, "trip_addition": [1],
+    });
+    let mut diary = Diary::two_trips().entry(13, "analysis/confirmed_trip", data);
+    diary.run(Outcome::default());
+    let trip = diary.made().into_iter().find(|trip| trip["confirmed_trip"] == id(13)).expect("made");
+    assert_eq!((trip.get("additions"), &trip["trip_addition"]), (None, &json!([1])));
 }
 
 #[test]
@@ -300,6 +314,7 @@ fn everything_that_is_written_fits_the_schema_of_the_manifest() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    // Row: "Fails when the person has no confirmed place"
     #[test]
     fn each_trip_that_can_be_read_is_made_once_whatever_stands_around_it(
         trips in prop::collection::vec((0..40_u32, 0..40_u32, 0..8_u32, 0..8_u32, any::<bool>()), 0..12),

@@ -217,9 +217,10 @@ mod tests {
     #[test]
     fn a_beacon_names_the_mode_of_its_vehicle() {
         let memory = section(Memory::new(), INFERRED, 1, 5, 3.0, json!({"baseMode": "E_CAR", "kgCo2": 1}));
-        let mut memory = section(memory, INFERRED, 1, 5, 4.0, Value::Null);
+        let memory = section(memory, INFERRED, 1, 5, 4.0, Value::Null);
+        let mut memory = section(memory, INFERRED, 1, 5, 5.0, json!({"kgCo2": 1}));
         let sections = Sections::read(&mut memory, 0.0, 9.0).expect("readable");
-        let want = json!({"E_CAR": 3.0, "UNKNOWN": 4.0});
+        let want = json!({"E_CAR": 3.0, "UNKNOWN": 9.0});
         assert_eq!(read(&sections.of(Some(trip(1))).ble)["distance"], want);
     }
 

@@ -92,6 +92,14 @@ mod tests {
         assert_eq!(filled.positions[1..3], wanted);
     }
 
+    // Row: "Points are made up in an iPhone's silences"
+    #[test]
+    fn points_are_scattered_east_and_west_by_the_cosine_of_the_degrees_as_radians() {
+        let east = beside(Position { latitude: 47.0, longitude: 8.0 }, 100.0, 0.0);
+        assert_eq!(east.longitude, 8.0 + 100.0 / libm::cos(47.0) / DEGREE_M);
+        assert!(east.longitude < 8.0, "the cosine of 47 radians is negative");
+    }
+
     #[test]
     fn a_gap_whose_ends_are_over_100_m_apart_stays_empty_and_takes_no_lot() {
         let mut lots = Lots::behind(0);
@@ -111,5 +119,17 @@ mod tests {
         assert_eq!(times(0.5, 180.5), [60.5, 120.5]);
         assert_eq!(times(0.5, 180.75), [60.5, 120.5, 180.5]);
         assert_eq!(times(0.5, 60.75), [60.5]);
+    }
+
+    // Row: "No point in the window, no `filter`"
+    #[test]
+    fn a_gap_that_only_rounding_makes_longer_than_a_minute_stays_empty() {
+        // A minute behind the first is the second, and yet they are more than 60 s apart.
+        let start = 219.459_696_930_733_32;
+        let end = start + GAP_S;
+        assert!(end - start > GAP_S);
+        let points = track(&[start, end], &[47.0, 47.0]);
+        let mut lots = Lots::behind(0);
+        assert_eq!((fill(points.clone(), &mut lots), lots.drawn()), (points, 0));
     }
 }

@@ -97,6 +97,16 @@ mod tests {
         assert_eq!(thrown_out(&[&start[..], &[(150.0, reach + 0.1)]].concat()), [3, 4]);
     }
 
+    // Row: "The second rule"
+    #[test]
+    fn a_piece_is_compared_with_points_that_were_thrown_out_too() {
+        // The short stay at 9 km is thrown out; the next piece took less time than it, and is not in its reach either.
+        let start = [(0.0, 0.0), (30.0, 0.0), (90.0, 0.0)];
+        let away = [(91.0, 9000.0), (131.0, 9001.0)];
+        let back = [(132.0, 0.0), (142.0, 0.0)];
+        assert_eq!(thrown_out(&[&start[..], &away, &back].concat()), [3, 4, 5, 6]);
+    }
+
     #[test]
     fn a_jump_right_behind_the_first_point_leaves_nothing_to_compare() {
         assert_eq!(thrown_out(&[(0.0, 0.0), (1.0, 9000.0), (2.0, 9001.0)]), [0; 0]);

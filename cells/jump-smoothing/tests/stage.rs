@@ -195,6 +195,26 @@ fn a_section_whose_points_are_gone_gets_a_smoothing_that_throws_out_none() {
     assert_eq!(phone.thrown_out(), [0]);
 }
 
+// Row: "No point in the window, no `filter`"
+#[test]
+fn where_no_point_says_how_it_was_sampled_none_is_made_up() {
+    let silent = |phone: Phone| phone.step(0.0, 0.0).step(300.0, 10.0).section();
+    assert!(!silent(Phone::iphone()).run(Outcome::default()).state.is_empty());
+    let mut phone = silent(Phone { filter: Value::Null, ..Phone::iphone() });
+    assert_eq!(phone.run(Outcome::default()).state, Vec::<u8>::new());
+    assert_eq!(phone.thrown_out(), [0]);
+}
+
+// Row: "A section whose `start_ts` cannot be read"
+#[test]
+fn a_point_without_a_place_is_passed_over() {
+    let phone = Phone::android().walk(10).jump().walk(5);
+    let ts = phone.ts + 15.0;
+    let mut phone = phone.entry(LOCATION, ts, &json!({"ts": ts, "filter": "time"})).walk(5).section();
+    phone.run(Outcome::default());
+    assert_eq!(phone.thrown_out(), [3]);
+}
+
 // Row: "Points are read from the mark of the last run on"
 #[test]
 fn a_point_before_the_mark_is_missing_from_a_section_behind_it() {

@@ -107,6 +107,25 @@ fn stops_in_the_persons_documents_turn_a_drive_into_a_ride() {
     assert!(memory.log_lines().is_empty());
 }
 
+// Row: "A single kind of route that no mode stands for"
+#[test]
+fn a_ride_of_a_kind_that_no_mode_stands_for_is_unknown_and_says_so() {
+    let ferry = |at: [f64; 2]| {
+        json!({"routes": [{"id": "f1", "kind": "ferry"}], "stops": [{"at": at, "routes": [0]}]}).to_string()
+    };
+    let mut memory = memory_with(&[section(NOW - 900.0, IN_VEHICLE, 3), section(NOW - 800.0, ON_FOOT, 3)])
+        .with_document("transit/index", r#"{"version":1,"tile_deg":0.05}"#)
+        .with_document("transit/stops/940_160", ferry([8.0101, 47.0099]))
+        .with_document("transit/stops/941_161", ferry([8.06, 47.061]));
+    assert_eq!(run(&mut memory).processed_through, Some(NOW - 800.0));
+    assert_eq!(modes(&memory), [json!(0), json!(2)]);
+    assert!(
+        memory.log_lines()[0].1.starts_with("1 sections have an unknown mode"),
+        "{:?}",
+        memory.log_lines()
+    );
+}
+
 #[test]
 fn stops_that_cannot_be_read_leave_the_mode_unknown_and_say_so() {
     let sections = [section(NOW - 900.0, IN_VEHICLE, 3), section(NOW - 800.0, IN_VEHICLE, 3)];

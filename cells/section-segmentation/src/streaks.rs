@@ -85,7 +85,10 @@ fn streaks(flickers: &[bool]) -> Vec<Streak> {
 
 #[cfg(test)]
 mod tests {
+    use cells_sdk::model::background::MotionType::{self, InVehicle, Walking};
+
     use super::*;
+    use crate::travels::{Travel, side_by_side};
 
     fn of(flickers: &[u8]) -> Vec<(usize, usize)> {
         let flickers: Vec<bool> = flickers.iter().map(|one| *one == 1).collect();
@@ -109,6 +112,18 @@ mod tests {
         let empty = of(&[0, 0, 1])[0];
         assert_eq!(empty, (2, 1));
         assert!(!Streak { first: 2, last: 1 }.is_single());
+    }
+
+    // Row: "Flickers at the end"
+    #[test]
+    fn a_short_ride_of_over_a_quarter_of_the_trip_lasts_only_where_it_is_the_first() {
+        let travel = Travel::new().goes(300.0, 1.2);
+        let flickering = |parts: &[(MotionType, f64, i64)]| {
+            let streaks = flickering(&side_by_side(parts), &travel.track());
+            streaks.into_iter().map(|streak| (streak.first, streak.last)).collect::<Vec<_>>()
+        };
+        assert_eq!(flickering(&[(InVehicle, 100.0, 9), (Walking, 300.0, 9)]), []);
+        assert_eq!(flickering(&[(Walking, 200.0, 9), (InVehicle, 300.0, 9)]), [(1, 1)]);
     }
 
     #[test]

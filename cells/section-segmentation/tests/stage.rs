@@ -1,7 +1,7 @@
 //! Whole runs of the stage, on made-up trips.
 
 use cells_sdk::testing::Memory;
-use cells_sdk::{Area, Outcome, TimeField};
+use cells_sdk::{Area, Outcome, TimeField, WriteEntries as _};
 use cells_section_segmentation::run;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -293,6 +293,32 @@ fn a_bad_entry_costs_its_own_trip_at_most() {
     for part in ["1 trips cannot be read", "1 motion activities", "the document vehicles"] {
         assert!(warnings.contains(part), "{warnings}");
     }
+}
+
+// Row: "A motion of an unknown kind"
+#[test]
+fn a_flight_which_no_phone_senses_is_passed_over_without_a_word() {
+    const AIR_OR_HSR: u8 = 11;
+    let mut phone = Phone::new().commute();
+    let mut with = (0..20).fold(Phone::new().commute(), |phone, minute| {
+        phone.senses(AIR_OR_HSR, f64::from(minute) * 60.0 + 5.0)
+    });
+    assert_eq!(with.kinds(), phone.kinds());
+    assert_eq!(with.warnings(), "");
+}
+
+// Row: "A missing start place"
+#[test]
+fn without_its_start_place_a_trip_leads_away_from_its_own_first_point() {
+    let kinds = |metres: f64| {
+        let mut phone = Phone::new().trip(|phone| phone.goes(STILL, 100, metres / 100.0));
+        let place = phone.memory.of_key("segmentation/raw_place")[0].id;
+        phone.memory.delete(&[place]).expect("known");
+        phone.memory.commit();
+        phone.kinds()
+    };
+    assert_eq!(kinds(110.0), [4]);
+    assert_eq!(kinds(90.0), [0; 0]);
 }
 
 // Row: "A trip whose points are gone, or that cannot be read"

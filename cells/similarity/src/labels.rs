@@ -144,7 +144,9 @@ mod tests {
     fn a_form_among_labels_makes_it_a_form() {
         assert_eq!(given("{}"), Given::Nothing);
         assert_eq!(given(r#"{"trip_user_input":{"data":{"a":[1,{}]}},"mode_confirm":"bike"}"#), Given::Form);
-        assert_eq!(given(r#"{"mode_confirm":["bike",2]}"#), Given::Form);
+        for label in [r#"["bike",2]"#, "7", "true"] {
+            assert_eq!(given(&format!(r#"{{"mode_confirm":{label}}}"#)), Given::Form, "{label}");
+        }
     }
 
     proptest! {

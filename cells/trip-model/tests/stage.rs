@@ -276,6 +276,18 @@ fn of_many_trips_the_oldest_are_left_out_and_documents_stay_within_their_size() 
     assert!(person.called(2_499).is_some());
 }
 
+// Row: "In all of these, an entry that cannot be read"
+#[test]
+fn a_trip_that_cannot_be_read_is_passed_over() {
+    let mut person = commuter(14);
+    let metadata = json!({"key": TRIP, "platform": "server", "write_ts": BEGIN + 14.0 * DAY}).to_string();
+    let bad = json!({"start_ts": BEGIN + 14.0 * DAY, "end_ts": BEGIN + 14.0 * DAY + 600.0, "user_input": labels(Some("bike"))});
+    person.memory =
+        std::mem::take(&mut person.memory).with_entry(Area::Timeseries, &metadata, &bad.to_string());
+    person.runs(15.0);
+    assert_eq!(person.called(0).map(|(trips, _)| trips), Some(14));
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     Travels(u32, Option<&'static str>),

@@ -237,6 +237,43 @@ fn what_cannot_be_read_or_changed_is_passed_over_and_told() {
     assert_eq!(world.last.processed_through, Some(1e9 + 2.0));
 }
 
+// Row: "Untracked spans and the first place"
+#[test]
+fn a_span_without_readings_and_the_first_place_of_all_never_get_a_later_input() {
+    let span = json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": []});
+    let first_place = json!({"exit_ts": DAY, "user_input": {}, "additions": []});
+    let world = World::new(0).with(vec![
+        entry(id(4, 0), "analysis/confirmed_untracked", 2.0, &span),
+        entry(id(2, 0), PLACE, 2.0, &first_place),
+    ]);
+    let before = world.texts();
+    let world = world
+        .with_label("mode_confirm", 0, "walk")
+        .with_input("trip_addition_input", DAY, DAY + 60.0, json!({"match_id": "a"}))
+        .with_input("place_user_input", DAY - 600.0, DAY - 60.0, json!({"label": "home"}))
+        .run();
+    assert_eq!(world.texts()[..2], before);
+    assert_eq!(world.last.processed_through, Some(1e9 + 3.0));
+}
+
+// Row: "Every member of a changed trip"
+#[test]
+fn of_a_changed_trip_its_labels_and_additions_alone_reach_its_composite_trip() {
+    let with = |kept: u8| {
+        json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": [],
+            "kept": kept})
+    };
+    let world = World::new(0)
+        .with(vec![entry(id(1, 0), TRIP, 2.0, &with(1)), entry(id(3, 0), COMPOSITE, 3.0, &with(2))])
+        .with_label("mode_confirm", 0, "walk")
+        .with_input("trip_addition_input", DAY, DAY + 60.0, json!({"match_id": "a"}))
+        .run();
+    let (trip, shown) = (world.data(id(1, 0)), world.data(id(3, 0)));
+    assert_eq!((&shown["user_input"], &shown["additions"]), (&trip["user_input"], &trip["additions"]));
+    assert_eq!(trip["additions"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&trip["kept"], &shown["kept"]), (&json!(1), &json!(2)));
+}
+
 #[test]
 fn many_inputs_are_done_in_parts_and_none_is_lost_between_them() {
     let trips = 700;

@@ -167,3 +167,13 @@ fn a_member_of_the_wrong_type_sets_the_entry_aside() {
         assert_set_aside(&metadata("android", key, WRITE_TS), &format!("{{{data}}}"));
     }
 }
+
+// Row: "The next window starts at the last result's time"
+#[test]
+fn a_window_ends_5_s_before_now_and_its_end_belongs_to_it() {
+    let end = NOW - 5.0;
+    for (write_ts, area) in [(end, Area::Timeseries), (end.next_up(), Area::Usercache)] {
+        let (memory, _) = after(&[(metadata("android", "background/location", write_ts), LOCATION)]);
+        assert_eq!(memory.entries(area).len(), 1, "{write_ts}");
+    }
+}

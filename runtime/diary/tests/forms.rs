@@ -184,6 +184,20 @@ fn what_its_owner_reports_on_the_way_stands_with_the_trip() {
     assert_eq!((&incident["geometry"], &incident["properties"]["stress"]), (&point(8.2, 47.2), &json!(80)));
 }
 
+// Row: "The timeline shows incidents"
+#[test]
+fn a_place_that_is_gone_leaves_out_its_feature() {
+    let mut day = Day::default().trip(1_000, 100.0, json!({}));
+    let end_place = serde_json::from_value(id(100_002)).expect("an id");
+    cells_sdk::WriteEntries::delete(&mut day.memory, &[end_place]).expect("known");
+    day.memory.commit();
+    let shown = day.json(Format::Timeline);
+    let features = shown[0]["features"].as_array().expect("a list");
+    let kinds: Vec<_> = features.iter().map(|feature| &feature["properties"]["feature_type"]).collect();
+    assert_eq!(kinds[..2], ["start_place", "stop"]);
+    assert_eq!(features.len(), 4);
+}
+
 #[test]
 fn a_section_whose_end_was_moved_is_closed_by_the_reading_from_there() {
     let line = |gap: f64| {

@@ -157,6 +157,28 @@ async fn who_waits_to_be_asked_for_a_large_body_is_refused_before_sending_it() {
     host.stopped().await;
 }
 
+// Row: "Requests up to 1 GiB"
+#[tokio::test]
+async fn by_default_a_body_may_have_64_mib_and_not_a_byte_more() {
+    let limits = Limits { body: runtime_host::config::Config::default().bodies(), ..Limits::roomy() };
+    assert_eq!(limits.body.bytes_max, 64 << 20);
+    let host = start(Fake::new(Cells::Count), Limits { budget: 256 << 20, ..limits }).await;
+    let head = |bytes: u64| {
+        format!(
+            "POST /usercache/put HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: {bytes}\r\n\r\n"
+        )
+    };
+    let answer = host.exchange(head((64 << 20) + 1).as_bytes()).await;
+    assert_eq!((status(&answer), code(&answer).as_str()), (413, "body-too-large"), "{answer}");
+    let mut socket = host.raw().await;
+    socket.write_all(head(64 << 20).as_bytes()).await.expect("written");
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 100", "it may be sent");
+    drop(socket);
+    host.stopped().await;
+}
+
 #[tokio::test]
 async fn a_chunked_body_over_the_limit_is_refused_while_it_arrives() {
     let host = start(Fake::new(Cells::Count), Limits::roomy()).await;
@@ -286,6 +308,8 @@ async fn a_busy_host_says_when_to_come_back() {
     let host = start(Fake::new(Cells::Busy), Limits::roomy()).await;
     let reply = host.phone().await.post("/usercache/put", body_of(TOKEN)).await.expect("answered");
     assert_eq!((reply.status, reply.retry_after_s), (503, Some(5)));
+    let body: Value = serde_json::from_slice(&reply.body).expect("JSON");
+    assert_eq!(body["error"]["code"], "overloaded");
     host.stopped().await;
 }
 

@@ -162,6 +162,7 @@ mod tests {
     #[test]
     fn a_run_waits_for_a_pause_but_not_for_ever() {
         use Event::Arrived;
+        assert_eq!((Rhythm::default().quiet_s, Rhythm::default().wait_max_s), (60.0, 900.0));
         assert_eq!(due(&[]), None);
         assert_eq!(due(&[(1_000.0, Arrived)]), Some(1_060.0));
         assert_eq!(due(&[(1_000.0, Arrived), (1_030.0, Arrived)]), Some(1_090.0));

@@ -133,6 +133,7 @@ mod tests {
         let names: Vec<_> = Plan::standard(true).stages.into_iter().map(|stage| stage.name).collect();
         assert_eq!(names.first().map(String::as_str), Some("USERCACHE"));
         assert!(names.contains(&"TRIP_SEGMENTATION".to_owned()));
+        assert_eq!(names.last().map(String::as_str), Some("TRIP_MODEL"));
     }
 
     #[test]

@@ -195,6 +195,68 @@ fn a_chain_that_lost_its_open_place_goes_on_from_the_confirmed_trip() {
     assert_eq!(world.warnings(), Vec::<String>::new());
 }
 
+// Row: "Trips that begin less than 5 s after the mark"
+// Row: "The next window starts at the last result's time"
+#[test]
+fn a_trip_that_begins_within_the_5_s_behind_the_mark_is_never_confirmed() {
+    let confirmed = |seconds: f64| {
+        let mut world = World::new().with_trips(1, &[]).run().with_trips(1, &[]);
+        world.last.processed_through = Some(leaves(1) - seconds);
+        world.run().run().made(TRIP).len()
+    };
+    assert_eq!((confirmed(5.0), confirmed(4.5)), (2, 1));
+}
+
+// Row: "A window with one place and no trip"
+#[test]
+fn a_place_alone_in_its_window_gives_the_open_place_its_exit_and_inputs() {
+    let world = World::new().with_trips(1, &[]).run();
+    let open = world.made(PLACE)[1].clone();
+    let (enter_ts, exit_ts) = (arrives(0) + 100.0, arrives(0) + 200.0);
+    let alone = json!({"_id": id(1, 50), "metadata": {"key": "analysis/cleaned_place"},
+        "data": {"enter_ts": enter_ts, "exit_ts": exit_ts, "duration": 100.0, "location": {}, "source": "test"}});
+    let world = world.with(vec![alone]);
+    let world = world
+        .with_input("manual/place_user_input", enter_ts, enter_ts + 50.0, json!({"label": "lunch"}))
+        .run();
+    let places = world.made(PLACE);
+    assert_eq!((places.len(), &places[1]["_id"]), (2, &open["_id"]));
+    assert_eq!((&places[1]["enter_ts"], &places[1]["exit_ts"]), (&open["enter_ts"], &json!(exit_ts)));
+    assert_eq!(places[1]["user_input"]["place_user_input"]["data"]["label"], "lunch");
+}
+
+// Row: "No open place, and the confirmed trip"
+#[test]
+fn a_chain_that_lost_its_open_place_and_its_trips_begins_again_and_its_owner_is_told() {
+    let first = World::new().with_trips(1, &[]).run();
+    let gone = [PLACE, TRIP]
+        .iter()
+        .flat_map(|key| first.memory.of_key(key))
+        .map(|entry| entry.id)
+        .collect::<Vec<_>>();
+    let mut world = first.with_trips(1, &[]);
+    cells_sdk::WriteEntries::delete(&mut world.memory, &gone).expect("known");
+    world.memory.commit();
+    let world = world.run();
+    assert_linked(&world);
+    assert_eq!(world.made(TRIP).len(), 1);
+    assert_eq!(
+        world.warnings(),
+        ["1 place was reached by a trip that is not confirmed: it begins the timeline"]
+    );
+}
+
+// Row: "A trip whose end place is gone"
+#[test]
+fn a_trip_that_cannot_be_read_is_left_out_and_told() {
+    let odd = json!({"_id": id(3, 70), "metadata": {"key": "analysis/expected_trip"},
+        "data": {"start_ts": leaves(0) + 1.0, "end_ts": "soon"}});
+    let world = World::new().with_trips(2, &[]).with(vec![odd]).run();
+    assert_linked(&world);
+    assert_eq!(world.made(TRIP).len(), 2);
+    assert_eq!(world.warnings(), ["1 trips or places cannot be read: left out"]);
+}
+
 #[test]
 fn everything_that_is_written_fits_the_schemas_of_the_manifest() {
     let world = World::new()

@@ -91,6 +91,18 @@ fn a_stop_further_than_150_m_to_the_north_does_not_count() {
     assert_eq!(predict(&moved(151.0), &mut stops_of(&["bus"])).unwrap(), PredictedMode::Car);
 }
 
+// Row: "Names in `route_ref` are not trimmed"
+#[test]
+fn to_the_east_degrees_of_longitude_count_like_those_of_latitude() {
+    // At 47 degrees north, 0.00134 degrees of longitude are 102 m.
+    let moved = |east_deg: f64| Section {
+        start: Position { longitude: START.longitude + east_deg, ..START },
+        ..section(MotionType::InVehicle, &[10.0])
+    };
+    assert_eq!(predict(&moved(149.0 / 111_132.95), &mut stops_of(&["bus"])).unwrap(), PredictedMode::Bus);
+    assert_eq!(predict(&moved(151.0 / 111_132.95), &mut stops_of(&["bus"])).unwrap(), PredictedMode::Car);
+}
+
 // Row: "A single kind of route that no mode stands for"
 #[test]
 fn what_cannot_be_told_says_why() {

@@ -74,6 +74,18 @@ fn a_gap_sampled_by_distance_goes_to_the_section_that_is_farther_from_the_change
     assert_eq!(ends(539.0, &latest), [540.0, 540.0]);
 }
 
+// Row: "Flickers at the end"
+#[test]
+fn a_gap_behind_a_change_without_a_section_is_measured_from_the_change_before() {
+    // The ride is too short for a section, so the gap at 510 s is judged by the change at 5 s, and stays.
+    let changes = side_by_side(&[(Bicycling, 5.0, 9), (Walking, 510.0, 9), (InVehicle, 1000.0, 9)]);
+    let travel = with_gap(540.0);
+    let parts = Method::Distance.sections(&travel.track(), &changes);
+    let kinds: Vec<_> = parts.iter().map(|part| part.kind).collect();
+    assert_eq!(kinds, [Walking, InVehicle]);
+    assert_eq!([parts[0].last, parts[1].first].map(|row| travel.ts[row]), [500.0, 540.0]);
+}
+
 #[test]
 fn a_gap_sampled_by_time_stays_between_its_sections() {
     let travel = with_gap(540.0);

@@ -64,6 +64,9 @@ fn what_stops_at_both_ends_on_rails_is_in_common() {
     let start = [with_rail(&[RailMode::Tram]), with_rail(&[RailMode::Subway, RailMode::Train])];
     let end = [with_rail(&[RailMode::Train, RailMode::Tram])];
     assert_eq!(modes(&start, &end), Some(vec!["TRAIN", "TRAM"]));
+    let all = [RailMode::LightRail, RailMode::Tram, RailMode::Train, RailMode::Subway]
+        .map(|mode| with_rail(&[mode]));
+    assert_eq!(modes(&all, &all), Some(vec!["SUBWAY", "TRAIN", "TRAM", "LIGHT_RAIL"]));
 }
 
 // Row: "Different things on rails"
