@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use runtime_pipeline::Rhythm;
 use runtime_store::EngineKind;
+#[cfg(feature = "testing")]
+use runtime_store::{OpenError, Store};
+#[cfg(feature = "testing")]
+use runtime_types::UserId;
 
 use crate::clock::{HostClock, SystemClock};
 

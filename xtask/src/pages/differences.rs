@@ -8,7 +8,7 @@
 //! fn a_route_that_nobody_knows_is_answered_with_404() {
 //! ```
 //!
-//! So a row that is reworded or deleted takes its tests with it: they fail until somebody has looked at them again.
+//! When a row is reworded or deleted, the check fails until somebody has looked at its tests again.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -79,7 +79,7 @@ impl Pairing {
         let Marker { line, row, test } = marker;
         let mut stray = |why: String| self.strays.push(format!("{file}:{line}: {why}"));
         let Some(row) = row else {
-            return stray(format!("this is to read `{MARKER} \"the beginning of a row\"`"));
+            return stray(format!("the comment should read `{MARKER} \"the beginning of a row\"`"));
         };
         let Some(test) = test else {
             return stray(format!("not directly above a test: \"{row}\""));
@@ -113,11 +113,12 @@ impl Display for Pairing {
 /// The rows of all tables of a page.
 fn rows_of(page: &str) -> Vec<Row> {
     let lines = page.lines().zip(1..).filter_map(|(text, line)| {
-        let reference = text.strip_prefix("| ")?.split(" | ").next()?;
+        let reference = text.strip_prefix('|')?.split('|').next()?.trim();
         Some(Row { line, reference: reference.to_owned(), tests: Vec::new() })
     });
-    // The heads of the tables.
-    lines.filter(|row| row.reference != "the reference").collect()
+    // The heads of the tables, and the lines below them.
+    let is_head = |row: &Row| row.reference == "the reference" || row.reference.starts_with("---");
+    lines.filter(|row| !is_head(row)).collect()
 }
 
 fn markers_in(source: &str) -> Vec<Marker> {
@@ -206,7 +207,11 @@ mod tests {
     fn a_comment_that_quotes_nothing_is_reported_with_its_place() {
         for row in ["An unknown key", "\"An unknown key", "\"\"", ""] {
             let strays = pairing_of(&format!("// Row: {row}\n#[test]\nfn one() {{}}")).strays;
-            assert_eq!(strays, ["a.rs:1: this is to read `// Row: \"the beginning of a row\"`"], "{row}");
+            assert_eq!(
+                strays,
+                ["a.rs:1: the comment should read `// Row: \"the beginning of a row\"`"],
+                "{row}"
+            );
         }
     }
 }
