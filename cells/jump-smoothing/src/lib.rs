@@ -99,11 +99,11 @@ fn points(locations: &Locations, rows: Range<usize>) -> Points {
     points
 }
 
-/// Whether a phone chose those fixes by distance: one of them says so, and none says anything else.
-fn is_by_distance(locations: &Locations, rows: Range<usize>) -> bool {
-    let says_so = |row: usize| locations.sampling(row) == Some(Sampling::Distance);
-    let says_nothing = |row: usize| locations.columns().filter[row] == 0;
-    rows.clone().any(says_so) && rows.into_iter().all(|row| says_so(row) || says_nothing(row))
+/// Whether a phone chose those fixes by distance: one of them says so, and none says otherwise. A `filter` that is
+/// absent, null or unknown says nothing.
+fn is_by_distance(locations: &Locations, mut rows: Range<usize>) -> bool {
+    let says = |sampling: Sampling| move |row: usize| locations.sampling(row) == Some(sampling);
+    rows.clone().any(says(Sampling::Distance)) && !rows.any(says(Sampling::Time))
 }
 
 /// Tells the owner what was left as it is, and why; no places.

@@ -35,8 +35,9 @@ impl Phone {
         self.ts += seconds;
         self.latitude += metres / 111_195.0;
         let mut data = json!({"ts": self.ts, "latitude": self.latitude, "longitude": 8.5, "accuracy": 10});
-        if self.filter.is_string() {
-            data["filter"] = self.filter.clone();
+        data["filter"] = self.filter.clone();
+        if self.filter == json!("absent") {
+            data.as_object_mut().expect("an object").remove("filter");
         }
         let ts = self.ts;
         self.entry(LOCATION, ts, &data)
@@ -181,10 +182,12 @@ fn a_section_of_two_kinds_of_phones_is_taken_as_sampled_by_time() {
     let mut phone = phone.step(30.0, 40.0).section();
     assert_eq!(phone.run(Outcome::default()).state, Vec::<u8>::new());
     // One that says nothing does not count.
-    let mut phone = Phone::iphone().step(0.0, 0.0).step(300.0, 10.0);
-    phone.filter = Value::Null;
-    let mut phone = phone.step(30.0, 40.0).section();
-    assert!(!phone.run(Outcome::default()).state.is_empty());
+    for nothing in [Value::Null, json!("absent"), json!("none that anybody knows")] {
+        let mut phone = Phone::iphone().step(0.0, 0.0).step(300.0, 10.0);
+        phone.filter = nothing;
+        let mut phone = phone.step(30.0, 40.0).section();
+        assert!(!phone.run(Outcome::default()).state.is_empty());
+    }
 }
 
 // Row: "No point in the window, no `filter`"

@@ -1,15 +1,20 @@
 //! A diary depends neither on where on a parallel somebody lives nor on what a phone happens not to know.
 
+#[path = "support/stages.rs"]
+mod stages;
+mod support;
+
 use std::collections::BTreeMap;
 
+use cells_sdk::Area;
+use cells_sdk::testing::{Memory, Stored};
+use runtime_diary::{Format, write};
 use runtime_simulator::{Person, Phone, simulate_days};
-use runtime_testkit::World;
 use serde_json::{Value, json};
+use support::InMemory;
 
 const FIRST_DAY: u32 = 19_786;
 const DAYS: u32 = 2;
-/// East of the corner of the invented town, degrees: the 180th meridian runs through the middle of it.
-const MOVED_DEG: f64 = 111.945;
 const MADE: [&str; 16] = [
     "segmentation/raw_trip",
     "segmentation/raw_place",
@@ -29,29 +34,48 @@ const MADE: [&str; 16] = [
     "inference/prediction",
 ];
 
-/// What the stages make of a person's days, by key, in the order of writing.
-fn made(person: &Person, change: impl Fn(usize, &mut Value)) -> BTreeMap<String, Vec<Value>> {
-    let world = World::start();
-    let user = world.person("somebody");
-    let mut now = 0.0;
-    for (number, day) in simulate_days(person, FIRST_DAY, DAYS).enumerate() {
-        now = person.plan(FIRST_DAY + u32::try_from(number).expect("few")).midnight_ts as f64 + 100_000.0;
+/// What became of somebody's days.
+struct Made {
+    by_key: BTreeMap<String, Vec<Value>>,
+    memory: Memory,
+}
+
+/// What the stages make of a person's days, by key, in the order of writing. `change`: what becomes of each entry, by
+/// its number in the day.
+fn made(person: &Person, change: impl Fn(usize, &mut Value)) -> Made {
+    let mut somebody = stages::Person::default();
+    for (number, day) in (FIRST_DAY..).zip(simulate_days(person, FIRST_DAY, DAYS)) {
+        let now = person.plan(number).midnight_ts as f64 + 100_000.0;
         let changed = |(row, text): (usize, &String)| {
             let mut entry: Value = serde_json::from_str(text).expect("an entry");
             change(row, &mut entry);
             entry.to_string()
         };
         let entries: Vec<String> = day.entries.iter().enumerate().map(changed).collect();
-        world.put(user, &entries, now);
-        world.pipeline(user, now);
+        somebody.put(&entries, now);
+        somebody.run(now);
     }
-    let mut made = BTreeMap::<String, Vec<Value>>::new();
-    for mut entry in world.entries(user, &MADE) {
-        let key = entry["metadata"]["key"].as_str().expect("a key").to_owned();
-        made.entry(key).or_default().push(entry["data"].take());
-    }
-    assert!(now > 0.0 && made["analysis/composite_trip"].len() >= 2, "somebody goes somewhere");
-    made
+    let memory = somebody.memory;
+    let refused: Vec<String> = memory
+        .entries(Area::Errors)
+        .iter()
+        .map(|entry| format!("{} {}", entry.key, entry.metadata))
+        .collect();
+    assert!(refused.is_empty(), "{} entries were set aside, such as {}", refused.len(), refused[0]);
+    let by_key = MADE.map(|key| {
+        let mut entries = memory.of_key(key);
+        entries.sort_by_key(|entry| entry.id);
+        (key.to_owned(), entries.into_iter().map(Stored::data).collect::<Vec<Value>>())
+    });
+    let by_key = BTreeMap::from(by_key);
+    assert!(by_key["analysis/composite_trip"].len() >= 2, "somebody goes somewhere");
+    Made { by_key, memory }
+}
+
+fn export(memory: &Memory, format: Format) -> String {
+    let mut out = Vec::new();
+    write(&mut InMemory(memory), format, f64::NEG_INFINITY, f64::INFINITY, &mut out).expect("it is written");
+    String::from_utf8(out).expect("a text")
 }
 
 /// Everything in which two diaries differ but for longitudes, which lie `east` further in the second, and for ids.
@@ -110,22 +134,32 @@ fn longitude(at: &str, here: &Value, there: &Value, east: f64, found: &mut Vec<S
     }
 }
 
+/// The longitudes of resampled points.
+fn points(made: &Made) -> impl Iterator<Item = f64> {
+    made.by_key["analysis/recreated_location"].iter().filter_map(|point| point["longitude"].as_f64())
+}
+
 #[test]
 fn somebody_on_the_180th_meridian_has_the_diary_of_somebody_elsewhere() {
     for (phone, seed) in [(Phone::Android, 11), (Phone::Ios, 12)] {
         let mut person = Person::invent(seed, phone);
         let here = made(&person, |_, _| {});
-        person.town.longitude_deg += MOVED_DEG;
+        // The 180th meridian runs through the middle of where this person goes. Phones send seven digits.
+        let mut longitudes: Vec<f64> = points(&here).collect();
+        longitudes.sort_by(f64::total_cmp);
+        let east = ((180.0 - longitudes[longitudes.len() / 2]) * 1e7).round() / 1e7;
+        person.town.longitude_deg += east;
         let there = made(&person, |_, _| {});
-        let sides = there["analysis/recreated_location"].iter().map(|point| point["longitude"].as_f64());
-        let (east, west): (Vec<f64>, Vec<f64>) = sides.flatten().partition(|longitude| *longitude > 0.0);
-        assert!(east.len() > 10 && west.len() > 10, "{phone:?}: points on both sides");
+        assert_exports_are_the_same(&here.memory, &there.memory);
+        let western = points(&there).filter(|longitude| *longitude < 0.0).count();
+        assert!(western > 10 && points(&there).count() - western > 10, "{phone:?}: points on both sides");
+        let (here, there) = (here.by_key, there.by_key);
         let mut found = Vec::new();
         for (key, here) in &here {
             let there = there.get(key).map_or(&[][..], Vec::as_slice);
             assert_eq!(here.len(), there.len(), "{phone:?}: {key}");
             for (number, (here, there)) in here.iter().zip(there).enumerate() {
-                difference(&format!("{key} {number}"), here, there, MOVED_DEG, &mut found);
+                difference(&format!("{key} {number}"), here, there, east, &mut found);
             }
         }
         assert!(
@@ -137,8 +171,37 @@ fn somebody_on_the_180th_meridian_has_the_diary_of_somebody_elsewhere() {
     }
 }
 
+/// The same features and tracks, and no line round the world.
+fn assert_exports_are_the_same(here: &Memory, there: &Memory) {
+    let features = |memory: &Memory| -> Vec<Value> {
+        let shown: Value = serde_json::from_str(&export(memory, Format::Geojson)).expect("JSON");
+        shown["features"].as_array().expect("a list").clone()
+    };
+    let (here_features, there_features) = (features(here), features(there));
+    assert_eq!(here_features.len(), there_features.len());
+    let mut lines = Vec::new();
+    for (here, there) in here_features.iter().zip(&there_features) {
+        assert_eq!(here["properties"]["feature_type"], there["properties"]["feature_type"]);
+        let coordinates = &there["geometry"]["coordinates"];
+        match there["geometry"]["type"].as_str() {
+            Some("LineString") => lines.push(coordinates.clone()),
+            Some("MultiLineString") => lines.extend(coordinates.as_array().expect("a list").clone()),
+            _ => {}
+        }
+    }
+    for line in &lines {
+        let longitudes: Vec<f64> =
+            line.as_array().expect("a list").iter().filter_map(|position| position[0].as_f64()).collect();
+        assert!(longitudes.windows(2).all(|pair| (pair[0] - pair[1]).abs() <= 180.0), "{line}");
+    }
+    let rows = |memory: &Memory| export(memory, Format::Csv).lines().count();
+    assert_eq!(rows(here), rows(there));
+    let tracks = |memory: &Memory| export(memory, Format::Gpx).matches("<trk>").count();
+    assert_eq!(tracks(here), tracks(there));
+}
+
 /// When each trip was, how far it led and by which modes.
-fn trips(made: &BTreeMap<String, Vec<Value>>) -> Vec<Value> {
+fn trips(made: &Made) -> Vec<Value> {
     let told = |trip: &Value| {
         let sections = trip["sections"].as_array().expect("a list").iter();
         let modes: Vec<&Value> = sections.map(|section| &section["data"]["sensed_mode_str"]).collect();
@@ -150,7 +213,7 @@ fn trips(made: &BTreeMap<String, Vec<Value>>) -> Vec<Value> {
             trip["locations"].as_array().map(Vec::len)
         ])
     };
-    made["analysis/composite_trip"].iter().map(told).collect()
+    made.by_key["analysis/composite_trip"].iter().map(told).collect()
 }
 
 #[test]
