@@ -523,3 +523,15 @@ fn trips_that_begin_before_what_is_cleaned_already_are_told() {
     let want = "1 trips or spans begin before what earlier runs have come to: they stay out of the diary";
     assert_eq!(told, [want]);
 }
+
+#[test]
+fn a_span_that_leads_back_in_time_is_stored_between_the_places_that_name_it() {
+    let there = Diary::new().trip(0.0, &[(20, 30.0, 7)], 0.0);
+    let (diary, _) = back(there, 90_000.0).trip(0.0, &[(20, 30.0, 7)], 0.0).cleaned();
+    let (spans, places) = (diary.made(UNTRACKED), diary.made(PLACE));
+    assert_eq!(spans.len(), 1);
+    for (end, link) in [("start_place", "starting_trip"), ("end_place", "ending_trip")] {
+        let place = places.iter().find(|place| place["_id"] == spans[0][end]).expect("a known place");
+        assert_eq!(place[link], spans[0]["_id"], "{link}");
+    }
+}
