@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use runtime_types::{Area, EntryId, Order, Query, Stream, TimeField, UserId};
+use runtime_types::{Area, EntryId, Order, Query, Stream, StreamKey, TimeField, UserId};
 
 use super::lab::{Lab, LabEngine, entry, key, location};
 use super::model::{Model, batch_of, read_all, read_page};
