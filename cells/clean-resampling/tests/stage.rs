@@ -831,3 +831,54 @@ proptest! {
         }
     }
 }
+
+/// A raw span without readings that leads back in time, as an old fix leaves it.
+fn back(mut diary: Diary, seconds: f64) -> Diary {
+    let start = (diary.ts + 5.0, diary.metres);
+    let (number, end) = (diary.next_id(), (diary.ts - seconds, diary.metres + 5_000.0));
+    diary = diary.journey("segmentation/raw_untracked", number, start, end);
+    (diary.ts, diary.metres) = end;
+    diary
+}
+
+#[test]
+fn a_window_that_ends_before_it_begins_is_not_cleaned_twice() {
+    for seconds in [3_000.0, 30_000.0, 3e7] {
+        let (mut diary, outcome) = back(Diary::new().trip(0.0, &[(20, 30.0, 7)], 0.0), seconds).cleaned();
+        assert!(outcome.processed_through.expect("a mark") > DAY, "{seconds} s");
+        let made = |diary: &Diary| MADE.map(|key| diary.made(key).len());
+        let before = made(&diary);
+        diary.memory.run_stage(run, NOW, outcome).expect("the stage works");
+        assert_eq!(made(&diary), before, "{seconds} s");
+    }
+}
+
+#[test]
+fn trips_that_begin_before_what_is_cleaned_already_are_told() {
+    let (mut diary, outcome) = Diary::new().trip(0.0, &[(20, 30.0, 7)], 0.0).cleaned();
+    let trip = diary.memory.of_key("segmentation/raw_trip")[0].clone();
+    let mut data = trip.data();
+    data["start_ts"] = (DAY + 1.0).into();
+    let entry = json!([{ "_id": id(999), "metadata": { "key": "segmentation/raw_trip", "write_ts": NOW + 500.0 }, "data": data }]);
+    diary.memory = std::mem::take(&mut diary.memory).with_entries(Area::Timeseries, &entry.to_string());
+    let outcome = diary.memory.run_stage(run, NOW + 500.0, outcome).expect("the stage works");
+    diary.memory.run_stage(run, NOW + 900.0, outcome).expect("the stage works");
+    let told: Vec<_> = diary.memory.log_lines().iter().map(|line| line.1.as_str()).collect();
+    let want = "1 trips or spans begin before what earlier runs have come to: they stay out of the diary";
+    assert_eq!(told, [want]);
+}
+
+#[test]
+fn a_span_that_leads_back_in_time_is_stored_between_the_places_that_name_it() {
+    let there = Diary::new().trip(0.0, &[(20, 30.0, 7)], 0.0);
+    let mut there = back(there, 90_000.0);
+    // The next trip begins when the phone is found again, long after the fix from which the span leads there.
+    there.ts += 100_000.0;
+    let (diary, _) = there.trip(0.0, &[(20, 30.0, 7)], 0.0).cleaned();
+    let (spans, places) = (diary.made(UNTRACKED), diary.made(PLACE));
+    assert_eq!(spans.len(), 1);
+    for (end, link) in [("start_place", "starting_trip"), ("end_place", "ending_trip")] {
+        let place = places.iter().find(|place| place["_id"] == spans[0][end]).expect("a known place");
+        assert_eq!(place[link], spans[0]["_id"], "{link}");
+    }
+}

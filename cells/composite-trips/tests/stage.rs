@@ -233,6 +233,76 @@ fn a_place_that_is_gone_and_a_mode_that_nobody_knows_leave_the_rest_as_it_is() {
 
 // Row: "A confirmed trip that lacks a member"
 #[test]
+fn places_are_found_by_their_ids_however_far_from_the_trip_they_were_reached() {
+    let mut diary = Diary::new().place(1, Some(-9e8), None).place(2, Some(-8e8), None);
+    // More places than anybody would look through, between them and the trip.
+    for number in 0..200 {
+        diary = diary.place(5_000 + number, Some(-1_000.0 - f64::from(number)), None);
+    }
+    // It ends before it begins, at a place that was reached before all others.
+    diary = diary.trip(11, [2, 1], [300.0, 200.0]);
+    diary.run(Outcome::default());
+    let trip = diary.made().remove(0);
+    assert_eq!(trip["start_confirmed_place"]["data"]["name"], "place 2");
+    assert_eq!(trip["end_confirmed_place"]["data"]["name"], "place 1");
+    assert_eq!((&trip["locations"], diary.warnings().as_str()), (&json!([]), ""));
+}
+
+#[test]
+fn sections_are_those_that_name_the_trip_wherever_in_its_raw_trip_they_begin() {
+    let raw = json!({"start_ts": DAY + 10.0, "end_ts": DAY + 90.0});
+    let mut diary = Diary::two_trips().entry(50, "segmentation/raw_trip", raw);
+    for (number, end) in [(13, 220.0), (14, 500.0)] {
+        let data = json!({"start_ts": DAY + 350.0, "end_ts": DAY + end, "start_place": id(1), "end_place": id(2),
+            "cleaned_trip": id(number + 1000), "raw_trip": id(50)});
+        diary = diary
+            .entry(number, "analysis/confirmed_trip", data)
+            .section(number + 20, "analysis/inferred_section", number, 40.0, 1)
+            .section(number + 30, "analysis/inferred_section", number, 60.0, 1);
+    }
+    diary.run(Outcome::default());
+    for trip in diary.made() {
+        let number = trip["confirmed_trip"]["$oid"].as_str().and_then(|id| u32::from_str_radix(id, 16).ok());
+        let want = if number.expect("ours") > 12 { 2 } else { 1 };
+        assert_eq!(trip["sections"].as_array().map(Vec::len), Some(want), "{number:?}");
+    }
+}
+
+#[test]
+fn a_trip_that_ends_before_the_window_is_shown_once_and_a_span_is_told() {
+    let mut diary = Diary::two_trips();
+    let last = diary.run(Outcome::default());
+    let written = |mut diary: Diary, number: u32, key: &str, ts: f64| {
+        let data =
+            json!({"start_ts": DAY + 450.0, "end_ts": DAY + 150.0, "start_place": id(1), "end_place": id(2)});
+        let metadata = json!({"key": key, "write_ts": ts});
+        let dump = json!([{"_id": id(number), "metadata": metadata, "data": data}]);
+        diary.memory = diary.memory.with_entries(Area::Timeseries, &dump.to_string());
+        diary
+    };
+    diary = written(diary, 13, "analysis/confirmed_trip", 2.5);
+    diary = written(diary, 14, "analysis/confirmed_untracked", 2.6);
+    let last = diary.run(last);
+    assert_eq!(last.processed_through, Some(DAY + 400.0), "the mark is not the odd trip's");
+    diary.run(last);
+    let made: Vec<_> = diary.made().iter().map(|trip| trip["confirmed_trip"].clone()).collect();
+    assert_eq!(made, [11, 12, 13].map(id));
+    let told = "1 spans without readings end before what earlier runs have come to: they are not shown\n";
+    assert_eq!(diary.warnings(), told);
+}
+
+#[test]
+fn without_its_memory_the_stage_shows_nothing_twice() {
+    let mut diary = Diary::two_trips();
+    let mut last = diary.run(Outcome::default());
+    for state in [Vec::new(), b"anything".to_vec(), f64::NEG_INFINITY.to_le_bytes().to_vec(), vec![0; 8]] {
+        last.state = state;
+        diary.run(last.clone());
+        assert_eq!(diary.made().len(), 2);
+    }
+}
+
+#[test]
 fn a_trip_that_cannot_be_read_does_not_hold_up_the_others() {
     let mut diary = Diary::two_trips().entry(
         13,

@@ -130,6 +130,50 @@ fn a_form_about_a_place_reaches_it_and_the_composite_trip_that_ends_there_only()
 }
 
 #[test]
+fn trips_that_end_together_are_each_shown_with_their_own_label() {
+    let end = arrives(0);
+    let trip = |number: usize, start: f64| {
+        let data = json!({"start_ts": start, "end_ts": end, "duration": end - start, "end_place": id(2, number + 1),
+            "user_input": {}, "additions": []});
+        let mut composite = data.clone();
+        composite["confirmed_trip"] = json!(id(1, number));
+        vec![entry(id(1, number), TRIP, 2.0, &data), entry(id(3, number), COMPOSITE, 3.0, &composite)]
+    };
+    let world = World::new(0)
+        .with([trip(0, leaves(0)), trip(1, leaves(0) + 600.0), trip(2, leaves(0) + 900.0)].concat())
+        .with_input("mode_confirm", leaves(0), leaves(0) + 500.0, json!({"label": "walk"}))
+        .with_input("mode_confirm", leaves(0) + 900.0, end, json!({"label": "bus"}))
+        .run();
+    for number in 0..3 {
+        assert_eq!(
+            world.data(id(3, number))["user_input"],
+            world.data(id(1, number))["user_input"],
+            "{number}"
+        );
+    }
+    assert_eq!(world.data(id(3, 0))["user_input"], json!({"mode_confirm": "walk"}));
+    assert_eq!(world.data(id(3, 2))["user_input"], json!({"mode_confirm": "bus"}));
+}
+
+#[test]
+fn what_follows_a_trip_is_found_by_its_id_however_far_away_it_is() {
+    // The place at the trip's end was reached, and left, days before the trip ended.
+    let about_the_trip = |left: f64| {
+        let trip = json!({"start_ts": leaves(0), "end_ts": arrives(0), "duration": 1_200.0, "end_place": id(2, 1),
+            "user_input": {}, "additions": []});
+        let place =
+            json!({"enter_ts": leaves(0) - 900_000.0, "exit_ts": left, "user_input": {}, "additions": []});
+        let entries = vec![entry(id(1, 0), TRIP, 2.0, &trip), entry(id(2, 1), PLACE, 2.0, &place)];
+        let label = json!({"label": "walk"});
+        let world =
+            World::new(0).with(entries).with_input("mode_confirm", leaves(0), arrives(0) + 2_000.0, label);
+        world.run().data(id(1, 0))["user_input"].clone()
+    };
+    assert_eq!(about_the_trip(leaves(0) - 800_000.0), json!({}));
+    assert_eq!(about_the_trip(arrives(0) + 3_000.0), json!({"mode_confirm": "walk"}));
+}
+
+#[test]
 fn a_trip_and_the_place_at_its_end_change_in_one_composite_trip() {
     let world = World::new(2)
         .with_label("purpose_confirm", 0, "work")

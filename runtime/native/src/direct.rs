@@ -147,7 +147,8 @@ fn ids(packed: &[u8]) -> Result<Vec<EntryId>, Failure> {
 }
 
 fn keys_of<'a>(keys: impl Iterator<Item = &'a str>) -> Result<Vec<StreamKey>, Failure> {
-    keys.map(|key| key.parse().map_err(|_| Failure::Invalid(format!("{key} is no stream key")))).collect()
+    keys.map(|key| key.parse::<StreamKey>().map_err(|_| Failure::Invalid(format!("{key} is no stream key"))))
+        .collect()
 }
 
 fn query_of(query: &Query) -> Result<runtime_sandbox::Query, Failure> {

@@ -49,7 +49,7 @@ fn keys(wire: &[String]) -> Result<Vec<StreamKey>, Failure> {
         )));
     }
     let read = |(index, key): (usize, &String)| {
-        key.parse().map_err(|bad| Failure::Invalid(format!("key {index} of the query: {bad}")))
+        key.parse::<StreamKey>().map_err(|bad| Failure::Invalid(format!("key {index} of the query: {bad}")))
     };
     wire.iter().enumerate().map(read).collect()
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use runtime_types::{Area, EntryId, Order, Query, Stream, TimeField, UserId};
+use runtime_types::{Area, EntryId, Order, Query, Stream, StreamKey, TimeField, UserId};
 
 use super::lab::{Lab, LabEngine, entry, key, location};
 use super::model::{Model, batch_of, read_all, read_page};
@@ -151,8 +151,17 @@ fn check(snapshot: &Snapshot, model: &Model, random: &mut Random, what: &str) {
     for area in Area::ALL {
         in_all += snapshot.count(&Query::everything(area)).unwrap();
         for id in model.ids(area).into_iter().take(3) {
-            let found = snapshot.find_id(area, id).unwrap().map(|row| row.data);
-            assert_eq!(found.as_ref(), model.thing(area, id).map(|thing| &thing.data), "{what}");
+            let row = snapshot.find_id(area, id).unwrap();
+            let found = row.as_ref().map(|row| &row.data);
+            assert_eq!(found, model.thing(area, id).map(|thing| &thing.data), "{what}");
+            let key = row.as_ref().map(|row| row.key.clone()).unwrap();
+            let elsewhere: StreamKey = "no/such_stream".parse().unwrap();
+            assert_eq!(
+                snapshot.find_id_of(area, std::slice::from_ref(&elsewhere), id).unwrap(),
+                None,
+                "{what}"
+            );
+            assert_eq!(snapshot.find_id_of(area, &[elsewhere, key], id).unwrap(), row, "{what}");
             assert!(snapshot.has_id(area, id).unwrap(), "{what}");
         }
         assert_eq!(snapshot.find_id(area, EntryId([9; 12])).unwrap(), None, "{what}");
