@@ -124,11 +124,12 @@ fn exported(data: &str, folder: &Path) -> usize {
     let output = output.to_str().unwrap();
     json(&["user", "export", "--data", data, "owner", "--output", output]);
     let export: Value = serde_json::from_slice(&fs::read(output).unwrap()).unwrap();
+    fs::remove_file(output).unwrap();
     ["usercache", "timeseries"].iter().map(|area| export[area].as_array().map_or(0, Vec::len)).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_refuses_puts_alone_and_the_first_put_with_room_is_stored() {
+async fn a_full_disk_refuses_puts_alone_and_a_host_starts_on_it() {
     let Some(disk) = Mounted::new("4m") else { return };
     let elsewhere = tempfile::tempdir().unwrap();
     let host = serve(&disk.data());
@@ -143,12 +144,6 @@ async fn a_full_disk_refuses_puts_alone_and_the_first_put_with_room_is_stored() 
         assert!(count(&mut phone).await.is_ok(), "reads go on");
     }
     assert_eq!(exported(&disk.data(), elsewhere.path()), stored, "nothing is lost, nothing is there in part");
-    // Nor does a host that starts on a full disk need more than it has.
-    host.stop();
-    let host = serve_at(&disk.data(), "127.0.0.1:0", &["--legacy"]);
-    assert_eq!(exported(&disk.data(), elsewhere.path()), stored);
-
-    disk.remount("size=40m");
     let log = host.stop();
     assert!(!log.contains("latitude"), "{log}");
     let host = serve(&disk.data());
@@ -157,7 +152,7 @@ async fn a_full_disk_refuses_puts_alone_and_the_first_put_with_room_is_stored() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_gets_room_again_or_becomes_writable_again_is_used_without_a_restart() {
+async fn a_disk_that_gets_room_again_is_used_without_a_restart() {
     let Some(disk) = Mounted::new("4m") else { return };
     let elsewhere = tempfile::tempdir().unwrap();
     let host = serve(&disk.data());
@@ -166,17 +161,6 @@ async fn a_disk_that_gets_room_again_or_becomes_writable_again_is_used_without_a
     disk.remount("size=40m");
     phone.put(&noise(20_000)).await.expect("stored at once");
     assert_eq!(exported(&disk.data(), elsewhere.path()), stored + 100);
-
-    disk.remount("ro");
-    let refused = phone.put(&noise(20_001)).await;
-    assert!(
-        matches!(&refused, Err(PhoneError::Refused { status: 503, code, .. }) if code == "disk-read-only"),
-        "{refused:?}"
-    );
-    assert!(count(&mut phone).await.is_ok(), "reads go on");
-    disk.remount("rw");
-    phone.put(&noise(20_001)).await.expect("stored at once");
-    assert_eq!(exported(&disk.data(), elsewhere.path()), stored + 200);
     host.stop();
 }
 

@@ -97,7 +97,7 @@ fn while_a_disk_refuses_puts_say_why_reads_go_on_and_the_first_put_afterwards_is
             Ok(())
         };
         world.runtime.each_entry(user, &[Area::Audit], count).expect("audit entries");
-        assert!(told > 300, "{kind}: reads while the disk refused are told afterwards: {told}");
+        assert!(told >= 300, "{kind}: reads while the disk refused are told afterwards: {told}");
     }
 }
 
@@ -115,13 +115,15 @@ fn live(world: &World, user: UserId, disk: &SimDisk, refuses: Option<(u64, Error
             let body = put_body(batch);
             let put = || world.call(user, "usercache/put", "", body.as_bytes(), now);
             let answered = put().or_else(|_| {
-                (refused, ()) = (true, disk.heal());
+                refused = true;
+                disk.heal();
                 put()
             });
             assert_eq!(answered.expect("stored at once").status, 200);
         }
         let report = world.runtime.run_pipeline(user, now).or_else(|_| {
-            (refused, ()) = (true, disk.heal());
+            refused = true;
+            disk.heal();
             world.runtime.run_pipeline(user, now + 40.0)
         });
         assert!(report.expect("a run").succeeded());
@@ -170,7 +172,7 @@ fn a_slow_disk_keeps_nobody_waiting_but_its_own_person() {
     std::thread::scope(|scope| {
         let put = scope.spawn(|| world.put(slow, &day(1), NOON_AFTER));
         disk.await_held_sync();
-        // More people than there are threads for cells, and the slow one's own reads.
+        // Somebody else's puts, and the slow one's own reads.
         for _ in 0..20 {
             world.put(other, &day(1), NOON_AFTER);
             assert_eq!(world.entries(slow, &["segmentation/raw_trip"]).len(), 0);

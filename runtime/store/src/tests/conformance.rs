@@ -167,7 +167,7 @@ fn check(snapshot: &Snapshot, model: &Model, random: &mut Random, what: &str) {
         assert_eq!(snapshot.find_id(area, EntryId([9; 12])).unwrap(), None, "{what}");
     }
     assert_eq!(snapshot.streams().iter().map(|(_, rows)| rows).sum::<u64>(), in_all, "{what}");
-    assert_eq!(Model::names(&snapshot), model.documents.keys().cloned().collect::<Vec<_>>(), "{what}");
+    assert_eq!(Model::names(snapshot), model.documents.keys().cloned().collect::<Vec<_>>(), "{what}");
     for (name, content) in &model.documents {
         assert_eq!(snapshot.document(name).unwrap().as_deref(), Some(content.as_slice()), "{what}: {name}");
     }
