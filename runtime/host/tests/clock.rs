@@ -71,8 +71,7 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
-        let [data, state, day, eager, times] =
-            ["data", "phone", "day.json", "eager.toml", "times"].map(|name| at(name));
+        let [data, state, day, eager, times] = ["data", "phone", "day.json", "eager.toml", "times"].map(at);
         write_day(Path::new(&day));
         fs::write(&eager, "[pipeline]\nquiet_ms = 0\nwait_max_ms = 0\n").expect("written");
         Self { _folder: folder, data, state, day, eager, times }
@@ -154,21 +153,26 @@ fn a_host_whose_clock_is_set_back_and_set_right_again_goes_on_by_itself() {
 fn data_that_comes_after_a_run_whose_clock_was_years_ahead_is_in_the_diary() {
     let Some(library) = library() else { return };
     let (place, right) = (Place::new(), Place::new());
-    fs::write(&place.eager, "[pipeline]\nautomatic = false\n").expect("written");
+    for place in [&place, &right] {
+        fs::write(&place.eager, "[pipeline]\nautomatic = false\n").expect("written");
+    }
     let halves = |place: &Place| {
         let day: Vec<Value> = serde_json::from_slice(&fs::read(&place.day).expect("there")).expect("JSON");
         let (first, second) = day.split_at(day.len() / 2);
         [first, second].map(|half| serde_json::to_string(half).expect("plain"))
     };
     let lives = |place: &Place, first: &[(&str, &str)]| {
+        let nothing: &[(&str, &str)] = &[];
         let mut connect = None;
-        for (half, environment) in halves(place).iter().zip([first, &[]]) {
+        for (half, environment) in halves(place).iter().zip([first, nothing]) {
             fs::write(&place.day, half).expect("written");
             let host = serve(&place.data, &place.eager, environment);
             let told = host.ready["connect"].as_str().map(str::to_owned);
             connect = connect.or(told);
             let connect = connect.as_deref().expect("a first person");
-            json(&["phone", "put", "--connect", &with_port(connect, &host), "--input", &place.day]);
+            let (connect, state) =
+                (with_port(connect, &host), format!("{}-{}", place.state, host.child.id()));
+            json(&["phone", "put", "--connect", &connect, "--state", &state, "--input", &place.day]);
             json(&["pipeline", "run", "--data", &place.data, "--user", "owner"]);
             host.stop();
         }

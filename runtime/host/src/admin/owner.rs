@@ -228,9 +228,8 @@ pub(super) fn execute(runtime: &Runtime, door: &Door, command: OwnerCommand) -> 
             let recovery = runtime.begin_recovery(user, now_ms).map_err(failed)?;
             // Before its time the phrase opens nothing: there is nothing to open.
             let slot = recovery.from_ms.is_none().then(|| BASE64URL_NOPAD.encode(recovery.slot.as_bytes()));
-            Ok(
-                json!({ "id": user.to_string(), "slot": slot, "from_ms": recovery.from_ms.map(|from_ms| runtime.shown_ms(from_ms)) }),
-            )
+            let from_ms = recovery.from_ms.map(|from_ms| runtime.shown_ms(from_ms));
+            Ok(json!({ "id": user.to_string(), "slot": slot, "from_ms": from_ms }))
         }
         OwnerCommand::RecoverEnd { user, generation, key } => {
             let user = find(runtime, &user)?;
