@@ -187,7 +187,7 @@ impl Found<'_> {
             self.entry(Fate::SetAside, row, reason, error.as_ref().and_then(|error| error.at));
             ControlFlow::Continue(())
         });
-        visited.map_err(CallError::Read)
+        visited.map(drop).map_err(CallError::Read)
     }
 
     fn left_out(&mut self, snapshot: &Snapshot) -> Result<(), CallError> {
@@ -219,7 +219,7 @@ impl Found<'_> {
             self.entry(Fate::Waiting, row, waiting::reason(row, now), None);
             ControlFlow::Continue(())
         });
-        visited.map_err(CallError::Read)
+        visited.map(drop).map_err(CallError::Read)
     }
 
     fn entry(&mut self, fate: Fate, row: &Row<'_>, reason: &str, at: Option<f64>) {
