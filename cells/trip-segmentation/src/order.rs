@@ -12,6 +12,8 @@ use crate::points::has_place;
 
 /// So many points must be spared for another rule than the reference's.
 const SPARED_MIN: usize = 3;
+/// A point may be so much further ahead of its writing than the others without being suspect, s.
+const LEAD_S: f64 = 10.0;
 /// How many bytes of points one call shows again.
 const ROWS_BYTES_MAX: usize = 4 << 20;
 
@@ -24,88 +26,66 @@ pub struct InOrder {
     pub spared: usize,
 }
 
-/// Splits times, s, in the order of writing.
+/// Splits points in the order of writing by their times and moments of writing, s; both are finite.
 ///
 /// The reference's rule: a point is out of order where an earlier-written one has a later time. So one point that is
-/// ahead condemns all behind it up to its time. Where another choice spares at least [`SPARED_MIN`] points, as many
-/// stay as can: the longest part that rises. Of several such parts it is the one that has most in common with the
-/// reference's choice.
-pub fn in_order(ts: &[f64]) -> InOrder {
-    let mut latest = f64::NEG_INFINITY;
-    let by_reference: Vec<bool> = ts
-        .iter()
-        .map(|ts| {
-            let stays = *ts >= latest;
-            latest = if stays { *ts } else { latest };
-            stays
-        })
-        .collect();
-    let count = |stays: &[bool]| stays.iter().filter(|stays| **stays).count();
+/// ahead of its time condemns all behind it. Where at least [`SPARED_MIN`] more points stay if those are left out that are
+/// ahead of their own writing, unlike most, they are. A batch that was written down late is not ahead of its writing:
+/// what it came behind stays, as in the reference.
+pub fn in_order(ts: &[f64], write_ts: &[f64]) -> InOrder {
+    let by_reference = rising(ts, |_| true);
     let stay_by_reference = count(&by_reference);
     if ts.len() - stay_by_reference <= SPARED_MIN {
         return InOrder { stays: by_reference, spared: 0 };
     }
-    let most = most_that_rise(ts, &by_reference);
-    match count(&most) - stay_by_reference {
-        SPARED_MIN.. => InOrder {
-            spared: most.iter().zip(&by_reference).filter(|(a, b)| **a && !**b).count(),
-            stays: most,
-        },
-        _ => InOrder { stays: by_reference, spared: 0 },
+    let leads: Vec<f64> = ts.iter().zip(write_ts).map(|(ts, write_ts)| ts - write_ts).collect();
+    // Where all are ahead alike, the clock that tells of writing is behind.
+    let usual = median(&leads).max(0.0);
+    let stays = without_suspects(ts, |at| leads[at] > usual + LEAD_S);
+    if count(&stays) < stay_by_reference + SPARED_MIN {
+        return InOrder { stays: by_reference, spared: 0 };
     }
+    let spared = stays.iter().zip(&by_reference).filter(|(stays, before)| **stays && !**before).count();
+    InOrder { stays, spared }
 }
 
-/// The longest part of `ts` that does not fall, with as many of the preferred ones as such a part can have.
-fn most_that_rise(ts: &[f64], preferred: &[bool]) -> Vec<bool> {
-    let mut ranks = ts.to_vec();
-    ranks.sort_unstable_by(f64::total_cmp);
-    ranks.dedup();
-    let mut best = Best::new(ranks.len());
-    let mut before = vec![None; ts.len()];
-    for (at, time) in ts.iter().enumerate() {
-        let rank = ranks.partition_point(|rank| rank < time);
-        let (weight, last) = best.up_to(rank);
-        before[at] = last;
-        // A point counts more than all preferences together.
-        best.offer(rank, weight + (ts.len() as u64 + 1) + u64::from(preferred[at]), at);
+fn count(stays: &[bool]) -> usize {
+    stays.iter().filter(|stays| **stays).count()
+}
+
+/// The lower one of two; of numbers that are not none.
+fn median(numbers: &[f64]) -> f64 {
+    let mut sorted = numbers.to_vec();
+    let middle = (sorted.len() - 1) / 2;
+    *sorted.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+/// The reference's rule over the points that are taken.
+fn rising(ts: &[f64], is_taken: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut latest = f64::NEG_INFINITY;
+    let stays = ts.iter().enumerate().map(|(at, ts)| {
+        let stays = is_taken(at) && *ts >= latest;
+        latest = if stays { *ts } else { latest };
+        stays
+    });
+    stays.collect()
+}
+
+/// The reference's rule over the points that are not suspect, and of the suspects those that fit between them.
+fn without_suspects(ts: &[f64], is_suspect: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut stays = rising(ts, |at| !is_suspect(at));
+    let mut earliest_behind = vec![f64::INFINITY; ts.len()];
+    let mut earliest = f64::INFINITY;
+    for at in (0..ts.len()).rev() {
+        earliest_behind[at] = earliest;
+        earliest = if stays[at] { ts[at] } else { earliest };
     }
-    let mut stays = vec![false; ts.len()];
-    let (_, mut last) = best.up_to(ranks.len().saturating_sub(1));
-    while let Some(at) = last {
-        stays[at] = true;
-        last = before[at];
+    let mut latest = f64::NEG_INFINITY;
+    for at in 0..ts.len() {
+        stays[at] |= is_suspect(at) && (latest..=earliest_behind[at]).contains(&ts[at]);
+        latest = if stays[at] { ts[at] } else { latest };
     }
     stays
-}
-
-/// The heaviest part that ends at each rank or below, in a tree of sums.
-struct Best(Vec<(u64, Option<usize>)>);
-
-impl Best {
-    fn new(ranks: usize) -> Self {
-        Self(vec![(0, None); ranks + 1])
-    }
-
-    fn up_to(&self, rank: usize) -> (u64, Option<usize>) {
-        let (mut node, mut best) = (rank + 1, (0, None));
-        while node > 0 {
-            if self.0[node].0 > best.0 {
-                best = self.0[node];
-            }
-            node &= node - 1;
-        }
-        best
-    }
-
-    fn offer(&mut self, rank: usize, weight: u64, at: usize) {
-        let mut node = rank + 1;
-        while node < self.0.len() {
-            if weight > self.0[node].0 {
-                self.0[node] = (weight, Some(at));
-            }
-            node += node & node.wrapping_neg();
-        }
-    }
 }
 
 /// The locations of a window, and those that an earlier run has condemned because of one that was ahead: with what has
@@ -122,7 +102,7 @@ pub(crate) fn reconsidered<R: ReadEntries + WriteEntries>(
     let all = read(runtime, &with_hidden)?;
     let mut all = without_exact_duplicates(runtime, &with_hidden, all)?;
     all.retain_by(has_place);
-    let InOrder { stays, spared } = in_order(&all.columns().ts);
+    let InOrder { stays, spared } = in_order(&all.columns().ts, &all.columns().write_ts);
     if spared == 0 {
         return Ok(visible);
     }
@@ -166,66 +146,71 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Written half a minute apart.
+    fn written(count: usize) -> Vec<f64> {
+        (0..count).map(|at| at as f64 * 30.0 + 0.4).collect()
+    }
+
     fn condemned(ts: &[f64]) -> (Vec<usize>, usize) {
-        let InOrder { stays, spared } = in_order(ts);
+        let InOrder { stays, spared } = in_order(ts, &written(ts.len()));
         ((0..ts.len()).filter(|at| !stays[*at]).collect(), spared)
     }
 
     #[test]
     fn one_point_ahead_does_not_condemn_those_behind_it() {
-        let mut ts: Vec<f64> = (0..100).map(|at| f64::from(at) * 30.0).collect();
-        ts[40] += 600.0;
-        assert_eq!(condemned(&ts), (vec![40], 19));
-        ts[70] += 3_600.0;
-        assert_eq!(condemned(&ts), (vec![40, 70], 48));
-        ts[0] += 1e6;
-        assert_eq!(condemned(&ts), (vec![0, 40, 70], 97));
+        for clock_s in [0.0, 600.0] {
+            // By a clock that is behind, all are ahead alike.
+            let mut ts: Vec<f64> = (0..100).map(|at| f64::from(at) * 30.0 + clock_s).collect();
+            ts[40] += 600.0;
+            assert_eq!(condemned(&ts), (vec![40], 19));
+            ts[70] += 3_600.0;
+            assert_eq!(condemned(&ts), (vec![40, 70], 48));
+            ts[0] += 1e6;
+            assert_eq!(condemned(&ts), (vec![0, 40, 70], 97));
+        }
     }
 
     #[test]
     fn a_few_points_out_of_order_are_those_that_the_reference_finds() {
-        assert_eq!(condemned(&[0.0, 30.0, 100.0, 60.0, 90.0, 120.0]), (vec![3, 4], 0));
-        // Ahead of three, which is no more than two are spared.
-        assert_eq!(condemned(&[0.0, 200.0, 30.0, 60.0, 90.0, 300.0]), (vec![2, 3, 4], 0));
-        assert_eq!(condemned(&[0.0, 200.0, 30.0, 60.0, 90.0, 120.0, 300.0]), (vec![1], 4));
-        // A batch that came late lies behind what it came with.
-        assert_eq!(condemned(&[100.0, 130.0, 160.0, 190.0, 0.0, 30.0, 60.0, 220.0]), (vec![4, 5, 6], 0));
+        assert_eq!(condemned(&[0.0, 30.0, 150.0, 90.0, 120.0, 150.0]), (vec![3, 4], 0));
+        assert_eq!(condemned(&[0.0, 130.0, 60.0, 90.0, 120.0, 150.0]), (vec![2, 3, 4], 0));
+        assert_eq!(condemned(&[0.0, 160.0, 60.0, 90.0, 120.0, 150.0, 180.0]), (vec![1], 4));
+    }
+
+    #[test]
+    fn a_batch_that_was_written_late_is_out_of_order_however_long_it_is() {
+        for before in [1, 3, 10] {
+            let timely = (0..before).map(|at| f64::from(at) * 30.0);
+            let late = (0..54).map(|at| f64::from(before + at) * 30.0 - 3_600.0);
+            let behind = (0..9).map(|at| f64::from(before + 54 + at) * 30.0);
+            let ts: Vec<f64> = timely.chain(late).chain(behind).collect();
+            let first = before as usize;
+            assert_eq!(condemned(&ts), ((first..first + 54).collect(), 0), "{before}");
+        }
     }
 
     #[test]
     fn elsewhere_the_choice_stays_the_references() {
-        // 30 before 20: both choices spare as many, and the reference condemns the second.
-        let mut ts = vec![0.0, 30.0, 20.0, 40.0];
-        ts.extend([1_000.0, 50.0, 60.0, 70.0, 80.0, 90.0, 1_100.0]);
-        assert_eq!(condemned(&ts), (vec![2, 4], 5));
+        let mut ts: Vec<f64> = (0..40).map(|at| f64::from(at) * 30.0).collect();
+        ts[6] = ts[5] - 8.0;
+        ts[20] += 300.0;
+        ts[33] -= 200.0;
+        assert_eq!(condemned(&ts), (vec![6, 20, 33], 9));
     }
 
     proptest! {
         #[test]
-        fn as_many_stay_as_can_or_those_of_the_reference(ts in prop::collection::vec(0..12_u8, 0..12)) {
-            let ts: Vec<f64> = ts.into_iter().map(f64::from).collect();
-            let InOrder { stays, spared } = in_order(&ts);
+        fn what_stays_rises_and_is_never_less_than_by_the_reference(
+            ts in prop::collection::vec(-50.0..600.0_f64, 0..20),
+        ) {
+            let InOrder { stays, spared } = in_order(&ts, &written(ts.len()));
             let kept: Vec<f64> = ts.iter().zip(&stays).filter(|(_, stays)| **stays).map(|(ts, _)| *ts).collect();
             prop_assert!(kept.is_sorted());
-            let longest = (0..1_u32 << ts.len())
-                .filter(|some| {
-                    let chosen = (0..ts.len()).filter(|at| some >> at & 1 == 1).map(|at| ts[at]);
-                    chosen.is_sorted()
-                })
-                .map(u32::count_ones)
-                .max();
-            let mut by_reference: Vec<f64> = Vec::new();
-            for ts in &ts {
-                if by_reference.last().is_none_or(|last| last <= ts) {
-                    by_reference.push(*ts);
-                }
-            }
-            let gain = longest.unwrap_or(0) as usize - by_reference.len();
-            if gain >= SPARED_MIN {
-                prop_assert_eq!(kept.len(), longest.unwrap_or(0) as usize);
-                prop_assert!(spared >= SPARED_MIN);
+            let by_reference = rising(&ts, |_| true);
+            if spared == 0 {
+                prop_assert_eq!(stays, by_reference);
             } else {
-                prop_assert_eq!((kept, spared), (by_reference, 0));
+                prop_assert!(kept.len() >= count(&by_reference) + SPARED_MIN);
             }
         }
     }

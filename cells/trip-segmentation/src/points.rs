@@ -48,8 +48,8 @@ impl Points {
                 sorted.unplaced += 1;
             }
         }
-        let ts: Vec<f64> = placed.iter().map(|row| rows.ts[*row]).collect();
-        let InOrder { stays, spared } = in_order(&ts);
+        let of_placed = |column: &[f64]| placed.iter().map(|row| column[*row]).collect::<Vec<_>>();
+        let InOrder { stays, spared } = in_order(&of_placed(&rows.ts), &of_placed(&rows.write_ts));
         sorted.spared = spared;
         for (row, stays) in placed.into_iter().zip(stays) {
             if !stays {
