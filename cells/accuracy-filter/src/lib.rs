@@ -91,7 +91,8 @@ fn end_of_run(write_ts: &[f64]) -> usize {
 /// The rows of `locations` that enter the filtered stream, whose entries of the same window are `known`.
 fn accepted(locations: &Locations, known: &Locations) -> Vec<usize> {
     // What one device has filtered says nothing about another's locations.
-    let of_known = (0..known.len()).filter_map(|row| Some((known.device(row), millis(known.columns().ts[row])?)));
+    let of_known =
+        (0..known.len()).filter_map(|row| Some((known.device(row), millis(known.columns().ts[row])?)));
     let known: HashSet<(Option<&str>, i64)> = of_known.collect();
     let mut seen = HashSet::new();
     let rows = locations.columns();

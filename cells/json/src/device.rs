@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn without_a_stamp_there_is_no_device() {
-        for none in ["{}", "", r#"{"platform":"ios"}"#, r#"{"device":""}"#, r#"{"device":null}"#, r#"{"device":7}"#]
+        for none in
+            ["{}", "", r#"{"platform":"ios"}"#, r#"{"device":""}"#, r#"{"device":null}"#, r#"{"device":7}"#]
         {
             assert_eq!(device_name(none), None, "{none}");
         }

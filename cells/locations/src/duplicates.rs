@@ -90,7 +90,8 @@ fn numbers(locations: &Locations, row: usize) -> Numbers {
     let rows = locations.columns();
     let device = rows.device.get(row).copied().unwrap_or(0);
     let [ts, write_ts, latitude, longitude, accuracy] =
-        [&rows.ts, &rows.write_ts, &rows.latitude, &rows.longitude, &rows.accuracy].map(|column| bits(column[row]));
+        [&rows.ts, &rows.write_ts, &rows.latitude, &rows.longitude, &rows.accuracy]
+            .map(|column| bits(column[row]));
     [ts, write_ts, latitude, longitude, accuracy, u64::from(device)]
 }
 

@@ -125,8 +125,7 @@ impl<'a> Chain<'a> {
         method: Sampling,
     ) -> Self {
         let earlier_arrival = open.as_mut().and_then(|open| open.arrival.take());
-        let mut chain =
-            Self { stays: Vec::new(), journeys: Vec::new(), created: 0, earlier_arrival, device };
+        let mut chain = Self { stays: Vec::new(), journeys: Vec::new(), created: 0, earlier_arrival, device };
         let stay = match open {
             Some(open) => Stay {
                 earlier: Some(open.id),

@@ -154,7 +154,9 @@ fn tail(device: &Device<'_>) -> Tail {
         return Tail::default();
     }
     let first = device.found.trips.last().map_or(0, |(_, end)| end + 1);
-    let Tail { leaves_at, moves_from } = Tail::of(&device.points.positions[first.min(device.points.len())..]);
+    let first = first.min(device.points.len());
+    let Tail { leaves_at, moves_from } =
+        Tail::of(&device.points.ts[first..], &device.points.positions[first..]);
     Tail { leaves_at: leaves_at.map(|row| row + first), moves_from: moves_from.map(|row| row + first) }
 }
 
@@ -209,7 +211,9 @@ impl Choice<'_> {
         }
         let end_ts = together.iter().map(|trip| trip.end_ts).fold(f64::NEG_INFINITY, f64::max);
         let lengths: Vec<f64> = (0..self.devices.len())
-            .map(|device| together.iter().filter(|trip| trip.device == device).map(|trip| trip.length_m).sum())
+            .map(|device| {
+                together.iter().filter(|trip| trip.device == device).map(|trip| trip.length_m).sum()
+            })
             .collect();
         let longest = lengths.iter().copied().fold(0.0, f64::max);
         // A device whose trip is not over yet may have come further.
@@ -335,7 +339,8 @@ impl Choice<'_> {
             return Followed::default();
         }
         let waiting = self.left.iter().map(|trip| (trip.device, trip.start));
-        let leaving = self.tails.iter().enumerate().filter_map(|(device, tail)| Some((device, tail.leaves_at?)));
+        let leaving =
+            self.tails.iter().enumerate().filter_map(|(device, tail)| Some((device, tail.leaves_at?)));
         let needed = waiting.chain(leaving).map(|(device, row)| self.devices[device].points.write_ts[row]);
         let first_needed = needed.fold(f64::INFINITY, f64::min);
         let done_through = self.done_through.min(first_needed - MARK_AHEAD_S);

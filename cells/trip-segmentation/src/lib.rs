@@ -95,7 +95,8 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let (trips, done_through);
     let state = memory.write();
     let last = if sent.iter().any(Sent::is_labelled) { LastTrip::find(runtime)? } else { None };
-    let one = sent.len() == 1 && sent[0].is_carried() && last.as_ref().is_none_or(|last| last.device.is_none());
+    let one =
+        sent.len() == 1 && sent[0].is_carried() && last.as_ref().is_none_or(|last| last.device.is_none());
     let (one_signals, signals);
     if sent.iter().all(|sent| sent.sorted.points.is_empty()) {
         return Ok(Outcome { state, ..Outcome::default() });
@@ -201,7 +202,10 @@ fn report<R: Log>(runtime: &mut R, sent: &[Sent]) {
         of_all(|sorted| if first_named(&sorted.points).is_some() { 0 } else { sorted.points.len() }),
         "points do not say how they were sampled (`filter`): taken as sampled in time",
     );
-    tell(of_all(|sorted| late(&sorted.points)), "points were written down over 1000 s after they were made: passed over");
+    tell(
+        of_all(|sorted| late(&sorted.points)),
+        "points were written down over 1000 s after they were made: passed over",
+    );
 }
 
 /// How many of the points that count as sampled in time came too late.

@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn a_run_that_starts_earlier_forgets_what_its_window_will_show_again() {
-        let stay = |since| Stay { place: Position { latitude: 47.25, longitude: 8.5 }, radius_m: 150.0, since };
+        let stay =
+            |since| Stay { place: Position { latitude: 47.25, longitude: 8.5 }, radius_m: 150.0, since };
         let mut memory = Memory::default();
         assert_eq!(memory.write(), Vec::<u8>::new());
         memory.add("a", &[stay(100.0)]);

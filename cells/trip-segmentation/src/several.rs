@@ -52,7 +52,12 @@ pub fn devices(locations: &Locations, memory: &mut Memory) -> Vec<Sent> {
     let named: Vec<&str> = names.iter().copied().flatten().collect();
     let of_name = |name: Option<&str>, own: &Locations, memory: &mut Memory| match name {
         Some(name) if name.starts_with(TOKEN) => of_tracks(name, own, memory),
-        _ => vec![Sent { name: name.map(str::to_owned), track: 0, stays: false, sorted: Points::sort_out(own) }],
+        _ => vec![Sent {
+            name: name.map(str::to_owned),
+            track: 0,
+            stays: false,
+            sorted: Points::sort_out(own),
+        }],
     };
     match named[..] {
         [] => of_name(None, locations, memory),
@@ -184,7 +189,8 @@ fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation,
     let last = points.len() - 2;
     found.segments.trips.retain(|(start, _)| *start <= last);
     found.segments.trips.iter_mut().for_each(|(_, end)| *end = (*end).min(last));
-    found.segments.done_through = found.segments.done_through.map(|through| through.min(points.write_ts[last]));
+    found.segments.done_through =
+        found.segments.done_through.map(|through| through.min(points.write_ts[last]));
     (found, true)
 }
 

@@ -281,7 +281,8 @@ impl Pace {
         let speed = |pair: &[&Point]| distance(pair[0].position, pair[1].position) / seconds(pair);
         Self {
             rhythm_s: median(steps().map(seconds)).unwrap_or(RHYTHM_S),
-            speed_m_s_max: median(steps().map(speed)).map_or(SPEED_M_S, |speed| SPEED_M_S.max(FASTER * speed)),
+            speed_m_s_max: median(steps().map(speed))
+                .map_or(SPEED_M_S, |speed| SPEED_M_S.max(FASTER * speed)),
         }
     }
 }

@@ -14,7 +14,8 @@ fn alone() -> Day {
 fn a_tablet_that_stays_at_home_adds_nothing_to_the_walks_of_the_phone() {
     for every_s in [60.0, 120.0, 300.0, 600.0, 900.0] {
         let phone = carry("token-a", "android");
-        for (name, platform) in [("token-a", "android"), ("token-a", "ios"), ("token-b", "android"), ("c0ffee", "android")]
+        for (name, platform) in
+            [("token-a", "android"), ("token-a", "ios"), ("token-b", "android"), ("c0ffee", "android")]
         {
             let day = Day::of(&[phone.clone(), tablet(name, platform, HOME, every_s, 20.0, 3)]);
             day.assert_three_walks(&format!("{name} {platform} every {every_s} s"));
@@ -109,7 +110,8 @@ fn where_one_of_two_phones_is_switched_off_on_the_way_the_other_one_is_followed(
 
 #[test]
 fn a_phone_that_is_lent_makes_no_trip_overlap() {
-    for (own, lent) in [(("token-a", "android"), ("token-b", "android")), (("aa", "ios"), ("bb", "android"))] {
+    for (own, lent) in [(("token-a", "android"), ("token-b", "android")), (("aa", "ios"), ("bb", "android"))]
+    {
         for after_s in [-1_200.0, 600.0, 3_000.0] {
             let mut away = Phone::new(own_start() + after_s, HOME, lent.0, lent.1);
             away.go(Places::of(-4_000.0, 2_000.0));
@@ -154,10 +156,7 @@ fn a_single_jump_and_a_journey_by_plane_are_no_second_device() {
 
 #[test]
 fn points_of_a_device_that_stayed_elsewhere_are_invalid_within_trips_alone_and_their_owner_is_told() {
-    let day = Day::of(&[
-        carry("token-a", "android"),
-        tablet("token-a", "android", HOME, 300.0, 20.0, 1),
-    ]);
+    let day = Day::of(&[carry("token-a", "android"), tablet("token-a", "android", HOME, 300.0, 20.0, 1)]);
     let hidden = day.hidden_ts();
     assert!(!hidden.is_empty() && hidden.iter().all(|ts| day.is_within_a_trip(*ts)), "{hidden:?}");
     assert!(day.log().contains("another device that shows the same token"), "{}", day.log());
@@ -188,13 +187,11 @@ fn runs_after_each_upload_give_the_diary_of_one_run() {
 
 #[test]
 fn a_run_without_points_keeps_what_the_stage_remembers() {
-    let day = Day::of(&[
-        carry("token-a", "android"),
-        tablet("token-a", "android", HOME, 300.0, 20.0, 1),
-    ]);
+    let day = Day::of(&[carry("token-a", "android"), tablet("token-a", "android", HOME, 300.0, 20.0, 1)]);
     let (mut memory, last): (_, Outcome) = (day.memory, day.outcome);
     assert!(!last.state.is_empty());
     let state = last.state.clone();
-    let next = memory.run_stage(cells_trip_segmentation::run, day.now + 86_400.0, last).expect("the stage works");
+    let next =
+        memory.run_stage(cells_trip_segmentation::run, day.now + 86_400.0, last).expect("the stage works");
     assert_eq!(next.state, state);
 }

@@ -216,7 +216,9 @@ async fn attack_68_a_token_stamps_what_it_brings_and_the_stamp_tells_nothing_of_
     for token in [&first, &second] {
         let stamp = runtime_user::Stamp::of_token(token.reveal()).unwrap();
         assert!(text.contains(&format!("\"device\":\"{stamp}\"")), "{stamp} is not in {text}");
-        assert!(!text.contains(token.reveal()) && !token.reveal().to_lowercase().contains(&stamp.as_str()[6..]));
+        assert!(
+            !text.contains(token.reveal()) && !token.reveal().to_lowercase().contains(&stamp.as_str()[6..])
+        );
     }
     assert!(!text.contains("token-0000000000000000"), "{text}");
 }

@@ -140,7 +140,8 @@ fn assert_three_walks(world: &World, user: UserId, what: &str) {
     trips.sort_by(|a, b| number(a, "start_ts").total_cmp(&number(b, "start_ts")));
     let metres: Vec<f64> = trips.iter().map(|trip| number(trip, "distance")).collect();
     let walked = [2_915.0, 3_493.0, 1_140.0];
-    let near = metres.len() == 3 && metres.iter().zip(walked).all(|(metres, walked)| (metres - walked).abs() < 300.0);
+    let near = metres.len() == 3
+        && metres.iter().zip(walked).all(|(metres, walked)| (metres - walked).abs() < 300.0);
     assert!(near, "{what}: walks of {metres:?} m");
     for pair in trips.windows(2) {
         assert!(number(&pair[0], "end_ts") <= number(&pair[1], "start_ts"), "{what}: {pair:?}");
@@ -177,7 +178,27 @@ fn a_second_device_adds_nothing_to_the_walks_of_the_one_that_is_carried() {
         world.put_from(user, &second, &others, NOW);
         world.pipeline(user, NOW);
         assert_three_walks(&world, user, &format!("day {number}"));
+        for key in ["segmentation/raw_trip", "analysis/cleaned_section", "analysis/confirmed_trip"] {
+            let named = world.entries(user, &[key]);
+            assert!(named.iter().all(|entry| entry["data"]["device"].is_string()), "day {number}: {named:?}");
+        }
     }
+}
+
+#[test]
+fn one_device_is_not_named() {
+    let world = World::start();
+    let [stamped, plain] = ["stamped", "plain"].map(|name| world.person(name));
+    world.put_from(stamped, &token(), &carried("android", MORNING), NOW);
+    world.put(plain, &carried("android", MORNING), NOW);
+    let of = |user| {
+        world.pipeline(user, NOW);
+        let all = world.canonical(user);
+        all.into_iter()
+            .map(|entry| entry.replace(&format!(r#""device":"{}","#, token()), ""))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(stamped), of(plain));
 }
 
 #[test]
@@ -196,7 +217,8 @@ fn uploads_of_two_devices_in_turn_give_the_diary_of_one_upload() {
         };
         while sent != [phone.len(), others.len()] {
             clock += 2_900.0;
-            for (number, (device, entries)) in [(paired(1), &phone), (paired(2), &others)].iter().enumerate() {
+            for (number, (device, entries)) in [(paired(1), &phone), (paired(2), &others)].iter().enumerate()
+            {
                 let more = due(entries, sent[number], clock);
                 world.put_from(user, device, &entries[sent[number]..][..more], clock);
                 sent[number] += more;
@@ -211,7 +233,9 @@ fn uploads_of_two_devices_in_turn_give_the_diary_of_one_upload() {
 #[test]
 fn what_arrives_late_from_a_second_device_changes_no_walk() {
     let world = World::start();
-    for (first, second) in [(carried("android", MORNING), tablet(600.0)), (tablet(600.0), carried("android", MORNING))] {
+    for (first, second) in
+        [(carried("android", MORNING), tablet(600.0)), (tablet(600.0), carried("android", MORNING))]
+    {
         let user = world.person("ada");
         world.put_from(user, &token(), &first, NOW);
         world.pipeline(user, NOW);
@@ -271,7 +295,8 @@ fn the_same_entry_through_another_device_is_a_copy_and_different_ones_are_both_k
     let user = world.person("ada");
     let mut phone = Phone::new("android", MORNING);
     phone.fix();
-    let other: Vec<String> = phone.entries.iter().map(|entry| entry.replace("\"altitude\":400.0", "\"altitude\":401.0")).collect();
+    let other: Vec<String> =
+        phone.entries.iter().map(|entry| entry.replace("\"altitude\":400.0", "\"altitude\":401.0")).collect();
     assert_ne!(phone.entries, other);
     world.put_from(user, &token(), &phone.entries, NOW);
     // While it waits, and once it was taken in.
@@ -281,7 +306,12 @@ fn the_same_entry_through_another_device_is_a_copy_and_different_ones_are_both_k
     }
     assert_eq!(devices_of(&world, user, "background/location"), [Some(token().to_string())]);
     world.put_from(user, &paired(1), &other, NOW);
-    world.put_from(user, &paired(2), &other.iter().map(|entry| entry.replace("401.0", "402.0")).collect::<Vec<_>>(), NOW);
+    world.put_from(
+        user,
+        &paired(2),
+        &other.iter().map(|entry| entry.replace("401.0", "402.0")).collect::<Vec<_>>(),
+        NOW,
+    );
     world.pipeline(user, NOW);
     let mut devices = devices_of(&world, user, "background/location");
     devices.sort();

@@ -19,7 +19,7 @@ use crate::answering::{Answering, Pieces};
 use crate::exchange::Body;
 use crate::grant::Grant;
 use crate::sound;
-use crate::stamp::{Stamp, Waiting, stamp_in};
+use crate::stamp::{Stamp, Waiting, shown, stamp_in};
 use crate::types::quick::Quick;
 
 /// What a run leaves behind, to be committed if it succeeds.
@@ -327,7 +327,8 @@ impl CellHost for Reach {
                     data: row.data,
                     text: "",
                 };
-                if !writer.push(&entry, row.extra) {
+                let extra = if noted.is_some() { shown(row.extra) } else { row.extra };
+                if !writer.push(&entry, extra) {
                     return ControlFlow::Break(());
                 }
                 if let Some(waiting) = &mut noted {

@@ -31,7 +31,8 @@ impl Stamp {
     /// Of whoever shows a token, as the token was shown; `None` where it is none. Nobody finds the token from it.
     pub fn of_token(token: &str) -> Option<Self> {
         let hash = hash_of_shown(token)?;
-        let digits: String = hash.as_bytes()[..TOKEN_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits: String =
+            hash.as_bytes()[..TOKEN_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
         Some(Self(format!("token-{digits}")))
     }
 
@@ -69,6 +70,9 @@ impl fmt::Display for Stamp {
     }
 }
 
+/// How many entries are noted: those that a stage takes in within one run, a few times over. Others are looked up.
+const NOTED_MAX: usize = 65_536;
+
 /// Who brought the waiting entries that a run has read.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -79,8 +83,10 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Notes an entry of the usercache by its further members.
     pub fn note(&mut self, id: EntryId, extra: &str) {
-        let place = self.place(extra);
-        self.by_id.insert(id, place);
+        if self.by_id.len() < NOTED_MAX {
+            let place = self.place(extra);
+            self.by_id.insert(id, place);
+        }
     }
 
     /// Who brought an entry; `None`: the run has not read it.
@@ -95,6 +101,12 @@ impl Waiting {
         self.stamps.push((extra.to_owned(), stamp_in(extra)));
         self.stamps.len() - 1
     }
+}
+
+/// The further members of a waiting entry as cells see them: a stamp of its own is shown once the entry is taken in.
+pub(crate) fn shown(extra: &str) -> &str {
+    let members = extra.strip_prefix("\"device\":\"").and_then(|rest| rest.strip_suffix('"'));
+    if members.is_some_and(|stamp| !stamp.contains('"')) { "" } else { extra }
 }
 
 /// The stamp among the further members of an entry.
@@ -140,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn cells_see_what_else_there_is_of_a_waiting_entry() {
+        assert_eq!(shown(&stamp("a").member()), "");
+        for other in ["", r#""more":[1]"#, r#""device":"a","more":"b""#] {
+            assert_eq!(shown(other), other);
+        }
+    }
+
+    #[test]
     fn what_a_run_has_read_is_known_by_its_id() {
         let (mut waiting, id) = (Waiting::default(), |number| EntryId([number; 12]));
         waiting.note(id(1), &stamp("a").member());
@@ -147,6 +167,9 @@ mod tests {
         waiting.note(id(3), r#""more":[1],"device":"b""#);
         waiting.note(id(4), r#""device":"no stamp""#);
         let of = |number| waiting.of(id(number)).map(|stamp| stamp.map(Stamp::as_str));
-        assert_eq!([of(1), of(2), of(3), of(4), of(5)], [Some(Some("a")), Some(None), Some(Some("b")), Some(None), None]);
+        assert_eq!(
+            [of(1), of(2), of(3), of(4), of(5)],
+            [Some(Some("a")), Some(None), Some(Some("b")), Some(None), None]
+        );
     }
 }

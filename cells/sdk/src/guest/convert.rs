@@ -62,6 +62,7 @@ pub(super) fn ids(packed: &[u8]) -> Result<Vec<EntryId>, Failure> {
 
 pub(super) fn location_rows(rows: read::LocationRows) -> Result<LocationRows, Failure> {
     let ids = ids(&rows.ids)?;
-    let read::LocationRows { ids: _, ts, write_ts, latitude, longitude, accuracy, filter, device, devices } = rows;
+    let read::LocationRows { ids: _, ts, write_ts, latitude, longitude, accuracy, filter, device, devices } =
+        rows;
     Ok(LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices })
 }

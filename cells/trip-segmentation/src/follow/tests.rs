@@ -70,7 +70,8 @@ fn the_device_that_goes_furthest_is_followed_first_and_then_stays_so() {
 
 #[test]
 fn a_trip_that_goes_nowhere_is_none() {
-    let lies = points(&(0..60).map(|row| (f64::from(row) * 30.0, f64::from(row % 5) * 40.0)).collect::<Vec<_>>());
+    let lies =
+        points(&(0..60).map(|row| (f64::from(row) * 30.0, f64::from(row % 5) * 40.0)).collect::<Vec<_>>());
     assert_eq!(followed(&[(lies, vec![(0, 20), (30, 50)])], Before::default()), Followed::default());
 }
 
@@ -93,7 +94,10 @@ fn where_the_followed_device_falls_silent_on_the_way_the_whole_trip_is_the_other
         let mut silent: Vec<Device<'_>> = Vec::new();
         let found: Vec<Segments> = devices
             .iter()
-            .map(|(points, trips)| Segments { trips: trips.clone(), done_through: points.write_ts.last().copied() })
+            .map(|(points, trips)| Segments {
+                trips: trips.clone(),
+                done_through: points.write_ts.last().copied(),
+            })
             .collect();
         for ((points, _), found) in devices.iter().zip(&found) {
             silent.push(Device { points, found, silent: true });

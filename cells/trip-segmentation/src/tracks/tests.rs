@@ -54,7 +54,8 @@ fn a_device_that_stays_where_the_walk_began_is_found_and_its_points_are_its_own(
 #[test]
 fn the_carried_device_keeps_its_points_where_it_leaves_and_where_it_comes_back() {
     let out = walk(60);
-    let back = (1..60).map(|number| point(1_770.0 + f64::from(number) * 30.0, 2_478.0 - f64::from(number) * 42.0));
+    let back =
+        (1..60).map(|number| point(1_770.0 + f64::from(number) * 30.0, 2_478.0 - f64::from(number) * 42.0));
     let standing = (1..12).map(|number| point(3_540.0 + f64::from(number) * 30.0, 0.0));
     let walked: Vec<Point> = out.into_iter().chain(back).chain(standing).collect();
     let points = in_order([walked.clone(), stays(0.0, 600.0, 12_000.0)].concat());
@@ -96,7 +97,8 @@ fn two_jumps_to_one_place_or_many_to_different_ones_are_bad_fixes() {
 #[test]
 fn a_plane_and_a_fast_train_are_one_device() {
     for (speed_m_s, every_s) in [(85.0, 30.0), (250.0, 30.0), (250.0, 120.0), (70.0, 5.0)] {
-        let there = (0..100).map(|number| (f64::from(number) * every_s, f64::from(number) * every_s * speed_m_s));
+        let there =
+            (0..100).map(|number| (f64::from(number) * every_s, f64::from(number) * every_s * speed_m_s));
         let end = 100.0 * every_s;
         let back = (1..100).map(|number| {
             let seconds = f64::from(number) * every_s;
@@ -109,10 +111,18 @@ fn a_plane_and_a_fast_train_are_one_device() {
 
 #[test]
 fn two_devices_that_are_both_carried_have_a_track_each() {
-    let other = (0..60).map(|number| point(f64::from(number) * 40.0 + 11.0, -3_000.0 - f64::from(number) * 50.0));
-    let points = in_order(walk(80).into_iter().map(|point| Point {
-        position: Position { latitude: point.position.latitude + 0.01, ..point.position }, ..point
-    }).chain(other).collect());
+    let other =
+        (0..60).map(|number| point(f64::from(number) * 40.0 + 11.0, -3_000.0 - f64::from(number) * 50.0));
+    let points = in_order(
+        walk(80)
+            .into_iter()
+            .map(|point| Point {
+                position: Position { latitude: point.position.latitude + 0.01, ..point.position },
+                ..point
+            })
+            .chain(other)
+            .collect(),
+    );
     let tracks = split(&points, &[]);
     let of_walk = |point: &Point| point.position.latitude > 47.0;
     let [own, others] = whose(&points, &tracks, of_walk);

@@ -186,8 +186,7 @@ impl Phone {
         while (self.ts - start) * speed_m_s < metres {
             let part = (self.ts - start) * speed_m_s / metres;
             let between = |from: f64, to: f64| from + (to - from) * part;
-            self.at =
-                Places::of(between(from.north_m, to.north_m), between(from.east_m, to.east_m));
+            self.at = Places::of(between(from.north_m, to.north_m), between(from.east_m, to.east_m));
             self.fix();
             let ts = self.ts;
             self.say(MOTION, format!(r#"{{"ts":{ts},"type":7,"confidence":90}}"#));
@@ -292,7 +291,8 @@ impl Day {
     /// Everything that was made, but for ids and the moments of making.
     pub fn without_ids(&self) -> Vec<Value> {
         let of = |key: &str, begin| self.made(key, begin);
-        let all = [of(TRIP, TimeField::StartTs), of(PLACE, TimeField::EnterTs), of(UNTRACKED, TimeField::StartTs)];
+        let all =
+            [of(TRIP, TimeField::StartTs), of(PLACE, TimeField::EnterTs), of(UNTRACKED, TimeField::StartTs)];
         let mut all = all.concat();
         for entry in &mut all {
             for name in ["start_place", "end_place", "starting_trip", "ending_trip"] {
@@ -348,7 +348,8 @@ impl Day {
             .map(|trip| (number(trip, "start_ts") - MORNING, number(trip, "end_ts") - MORNING))
             .collect();
         assert!(as_walked, "{what}: walks of {metres:?} m at {spans:?}");
-        let walked = [WORK.metres_to(HOME), WORK.metres_to(SHOP), SHOP.metres_to(HOME)].map(|metres| metres / WALK_M_S);
+        let walked = [WORK.metres_to(HOME), WORK.metres_to(SHOP), SHOP.metres_to(HOME)]
+            .map(|metres| metres / WALK_M_S);
         for (span, wanted) in spans.iter().zip(walked) {
             assert!((span.1 - span.0 - wanted).abs() < 400.0, "{what}: walks at {spans:?}");
         }

@@ -109,7 +109,8 @@ fn calls<'a>(
     Ok(move || {
         let body = bodies.next().expect("a round for each body").clone().into_bytes();
         let body = Body::from_chunks(vec![body.into()]);
-        let call = Call { path: "usercache/put".to_owned(), rest: String::new(), now: 2e9, body, device: None };
+        let call =
+            Call { path: "usercache/put".to_owned(), rest: String::new(), now: 2e9, body, device: None };
         let (took, answer) = time(|| tokio.block_on(runtime.call(user, call)));
         let stored = matches!(answer, Ok(Answer::Whole { status: 200, .. }));
         assert!(stored, "the put was not stored");

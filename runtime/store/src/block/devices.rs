@@ -106,7 +106,9 @@ impl DeviceSlot {
         }
         let mut said = [Said::Nothing, Said::Nothing];
         for member in members(metadata).map_while(Result::ok) {
-            let Some(which) = [DEVICE, PLATFORM].iter().position(|name| *name == member.name) else { continue };
+            let Some(which) = [DEVICE, PLATFORM].iter().position(|name| *name == member.name) else {
+                continue;
+            };
             if said[which] != Said::Nothing {
                 continue;
             }

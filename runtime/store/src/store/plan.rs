@@ -191,7 +191,9 @@ impl<'a> Plan<'a> {
         kind: &'a str,
         taken_in_as: &'a StreamKey,
     ) -> Result<(), CommitError> {
-        let Some(name) = put_name(row, kind, self.texts) else { return self.insert_new(Area::Usercache, row).map(drop) };
+        let Some(name) = put_name(row, kind, self.texts) else {
+            return self.insert_new(Area::Usercache, row).map(drop);
+        };
         // First: a resend of what was taken in must not take the place of another entry, which still waits.
         if self.was_taken_in(row, kind, taken_in_as)? {
             self.tally.ignored += 1;
