@@ -154,7 +154,9 @@ fn tail(device: &Device<'_>) -> Tail {
         return Tail::default();
     }
     let first = device.found.trips.last().map_or(0, |(_, end)| end + 1);
-    let Tail { leaves_at, moves_from } = Tail::of(&device.points.positions[first.min(device.points.len())..]);
+    let first = first.min(device.points.len());
+    let Tail { leaves_at, moves_from } =
+        Tail::of(&device.points.ts[first..], &device.points.positions[first..]);
     Tail { leaves_at: leaves_at.map(|row| row + first), moves_from: moves_from.map(|row| row + first) }
 }
 

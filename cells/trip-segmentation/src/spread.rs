@@ -14,8 +14,10 @@ const APART_M: f64 = 300.0;
 const LEFT_M: f64 = 150.0;
 /// So many points in a row must be that far: a single one may be a bad fix.
 const LEFT_POINTS: usize = 3;
-/// The first points of a stay, which tell where it is.
+/// The first points of a stay, or the last ones, which tell where it is.
 const FIRST_POINTS: usize = 5;
+/// Who stays so long has arrived, whether or not a trip was closed, s: longer than any method waits.
+const ARRIVED_S: f64 = 900.0;
 
 /// The middle of points: the median of each coordinate, which bad fixes do not move.
 pub fn middle(positions: &[Position]) -> Option<Position> {
@@ -46,7 +48,7 @@ pub fn moves(positions: &[Position]) -> bool {
     } else {
         middle(first).zip(middle(second)).is_some_and(|(first, second)| distance(first, second) >= APART_M)
     };
-    spread || Tail::of(positions).moves_from.is_some()
+    spread || Tail::under_way(positions).moves_from.is_some()
 }
 
 /// How far a device went, m: steps shorter than a stay's radius are noise, until they add up.
@@ -73,8 +75,12 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Of points that begin with a stay, if a short one.
-    pub fn of(positions: &[Position]) -> Self {
+    /// Of points, at these times, that begin with a stay, if a short one.
+    pub fn of(ts: &[f64], positions: &[Position]) -> Self {
+        if has_arrived(ts, positions) { Self::default() } else { Self::under_way(positions) }
+    }
+
+    fn under_way(positions: &[Position]) -> Self {
         let Some(stay) = middle(&positions[..positions.len().min(FIRST_POINTS)]) else {
             return Self::default();
         };
@@ -91,6 +97,17 @@ impl Tail {
         let leaves_at = leaves.then(|| last_near(away.len()).map_or(0, |near| near.min(lately)));
         Self { leaves_at, moves_from: None }
     }
+}
+
+/// Whether the last points are of a stay that is long enough.
+fn has_arrived(ts: &[f64], positions: &[Position]) -> bool {
+    let (Some(last), Some(stay)) =
+        (ts.last(), middle(&positions[positions.len().saturating_sub(FIRST_POINTS)..]))
+    else {
+        return false;
+    };
+    let left = positions.iter().rposition(|position| distance(stay, *position) > LEFT_M);
+    ts.get(left.map_or(0, |left| left + 1)).is_some_and(|since| last - since >= ARRIVED_S)
 }
 
 #[cfg(test)]
@@ -125,18 +142,31 @@ mod tests {
         assert_eq!(length_m(&[]), 0.0);
     }
 
+    /// The tail of points so many metres north, so many seconds apart.
+    fn tail(every_s: f64, metres: &[f64]) -> Tail {
+        let ts: Vec<f64> = (0..metres.len()).map(|row| row as f64 * every_s).collect();
+        Tail::of(&ts, &north(metres))
+    }
+
     #[test]
     fn a_tail_moves_from_the_last_point_of_its_stay() {
         let stay = [0.0, 10.0, -20.0, 15.0, 0.0, 30.0, -10.0, 5.0];
-        assert_eq!(Tail::of(&north(&stay)), Tail::default());
+        assert_eq!(tail(30.0, &stay), Tail::default());
         let leaving = [&stay[..], &[160.0]].concat();
-        assert_eq!(Tail::of(&north(&leaving)), Tail { leaves_at: Some(6), moves_from: None });
+        assert_eq!(tail(30.0, &leaving), Tail { leaves_at: Some(6), moves_from: None });
         let gone = [&stay[..], &stay, &[90.0, 180.0, 270.0, 360.0]].concat();
-        assert_eq!(Tail::of(&north(&gone)), Tail { leaves_at: Some(16), moves_from: Some(16) });
+        assert_eq!(tail(30.0, &gone), Tail { leaves_at: Some(16), moves_from: Some(16) });
         let one_bad_fix = [&stay[..], &[5_000.0], &stay[..]].concat();
-        assert_eq!(Tail::of(&north(&one_bad_fix)), Tail::default());
+        assert_eq!(tail(30.0, &one_bad_fix), Tail::default());
         let way: Vec<f64> = (0..12).map(|step| f64::from(step) * 42.0).collect();
-        assert_eq!(Tail::of(&north(&way)).moves_from, Some(0));
-        assert_eq!(Tail::of(&[]), Tail::default());
+        assert_eq!(tail(30.0, &way).moves_from, Some(0));
+        assert_eq!(tail(30.0, &[]), Tail::default());
+    }
+
+    #[test]
+    fn who_has_stayed_elsewhere_for_a_quarter_of_an_hour_is_not_on_the_way() {
+        let moved = [&[0.0; 12][..], &[900.0, 1_800.0], &[2_500.0; 10]].concat();
+        assert!(tail(30.0, &moved).moves_from.is_some(), "five minutes may be a pause");
+        assert_eq!(tail(600.0, &moved), Tail::default());
     }
 }

@@ -178,7 +178,27 @@ fn a_second_device_adds_nothing_to_the_walks_of_the_one_that_is_carried() {
         world.put_from(user, &second, &others, NOW);
         world.pipeline(user, NOW);
         assert_three_walks(&world, user, &format!("day {number}"));
+        for key in ["segmentation/raw_trip", "analysis/cleaned_section", "analysis/confirmed_trip"] {
+            let named = world.entries(user, &[key]);
+            assert!(named.iter().all(|entry| entry["data"]["device"].is_string()), "day {number}: {named:?}");
+        }
     }
+}
+
+#[test]
+fn one_device_is_not_named() {
+    let world = World::start();
+    let [stamped, plain] = ["stamped", "plain"].map(|name| world.person(name));
+    world.put_from(stamped, &token(), &carried("android", MORNING), NOW);
+    world.put(plain, &carried("android", MORNING), NOW);
+    let of = |user| {
+        world.pipeline(user, NOW);
+        let all = world.canonical(user);
+        all.into_iter()
+            .map(|entry| entry.replace(&format!(r#""device":"{}","#, token()), ""))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(stamped), of(plain));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::exchange::Body;
 use crate::grant::Grant;
 use crate::pieces::Pieces;
 use crate::sound;
-use crate::stamp::{Stamp, Waiting, stamp_in};
+use crate::stamp::{Stamp, Waiting, shown, stamp_in};
 use crate::types::quick::Quick;
 
 /// What a run leaves behind, to be committed if it succeeds.
@@ -419,7 +419,8 @@ impl CellHost for Reach {
                     data: row.data,
                     text: "",
                 };
-                if !writer.push(&entry, row.extra) {
+                let extra = if noted.is_some() { shown(row.extra) } else { row.extra };
+                if !writer.push(&entry, extra) {
                     return ControlFlow::Break(());
                 }
                 if let Some(waiting) = &mut noted {

@@ -70,6 +70,9 @@ impl fmt::Display for Stamp {
     }
 }
 
+/// How many entries are noted: those that a stage takes in within one run, a few times over. Others are looked up.
+const NOTED_MAX: usize = 65_536;
+
 /// Who brought the waiting entries that a run has read.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
@@ -80,8 +83,10 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Notes an entry of the usercache by its further members.
     pub fn note(&mut self, id: EntryId, extra: &str) {
-        let place = self.place(extra);
-        self.by_id.insert(id, place);
+        if self.by_id.len() < NOTED_MAX {
+            let place = self.place(extra);
+            self.by_id.insert(id, place);
+        }
     }
 
     /// Who brought an entry; `None`: the run has not read it.
@@ -96,6 +101,12 @@ impl Waiting {
         self.stamps.push((extra.to_owned(), stamp_in(extra)));
         self.stamps.len() - 1
     }
+}
+
+/// The further members of a waiting entry as cells see them: a stamp of its own is shown once the entry is taken in.
+pub(crate) fn shown(extra: &str) -> &str {
+    let members = extra.strip_prefix("\"device\":\"").and_then(|rest| rest.strip_suffix('"'));
+    if members.is_some_and(|stamp| !stamp.contains('"')) { "" } else { extra }
 }
 
 /// The stamp among the further members of an entry.
@@ -138,6 +149,14 @@ mod tests {
             assert_eq!(stamp("a").into_metadata(before).as_deref(), Some(after));
         }
         assert_eq!(stamp("a").into_metadata("[]"), None);
+    }
+
+    #[test]
+    fn cells_see_what_else_there_is_of_a_waiting_entry() {
+        assert_eq!(shown(&stamp("a").member()), "");
+        for other in ["", r#""more":[1]"#, r#""device":"a","more":"b""#] {
+            assert_eq!(shown(other), other);
+        }
     }
 
     #[test]
