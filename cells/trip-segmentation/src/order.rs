@@ -1,6 +1,6 @@
 //! Which points have times that fit the order in which they were written.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use cells_locations::{Locations, for_each_entry, read, without_exact_duplicates};
 use cells_sdk::model::EntryId;
@@ -102,14 +102,19 @@ pub(crate) fn reconsidered<R: ReadEntries + WriteEntries>(
     let all = read(runtime, &with_hidden)?;
     let mut all = without_exact_duplicates(runtime, &with_hidden, all)?;
     all.retain_by(has_place);
-    let InOrder { stays, spared } = in_order(&all.columns().ts, &all.columns().write_ts);
-    if spared == 0 {
+    let known: HashSet<EntryId> = visible.columns().ids.iter().copied().collect();
+    // Each device has a clock of its own.
+    let devices: BTreeSet<Option<String>> =
+        (0..all.len()).map(|row| all.device(row).map(str::to_owned)).collect();
+    let mut again = HashSet::new();
+    for device in &devices {
+        let mut own = all.clone();
+        own.retain_device(device.as_deref());
+        again.extend(in_order_after_all(&own).filter(|id| !known.contains(id)));
+    }
+    if again.is_empty() {
         return Ok(visible);
     }
-    let known: HashSet<EntryId> = visible.columns().ids.iter().copied().collect();
-    let ids = all.columns().ids.iter().zip(&stays);
-    let again: HashSet<EntryId> =
-        ids.filter(|(id, stays)| **stays && !known.contains(id)).map(|(id, _)| *id).collect();
     show_again(runtime, &with_hidden, &again)?;
     all.retain_by(|locations, row| {
         let id = locations.columns().ids[row];
@@ -118,14 +123,19 @@ pub(crate) fn reconsidered<R: ReadEntries + WriteEntries>(
     Ok(all)
 }
 
+/// The points of a device that are in order, where another rule than the reference's is needed to see it.
+fn in_order_after_all(own: &Locations) -> impl Iterator<Item = EntryId> {
+    let columns = own.columns();
+    let InOrder { stays, spared } = in_order(&columns.ts, &columns.write_ts);
+    let ids = columns.ids.iter().zip(stays).filter(move |(_, stays)| spared > 0 && *stays);
+    ids.map(|(id, _)| *id)
+}
+
 fn show_again<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     with_hidden: &Query,
     again: &HashSet<EntryId>,
 ) -> Result<(), SegmentError> {
-    if again.is_empty() {
-        return Ok(());
-    }
     let mut rows = Rows::new();
     for_each_entry(runtime, with_hidden, |runtime, entry| {
         if again.contains(&entry.id) {

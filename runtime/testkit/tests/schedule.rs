@@ -157,7 +157,7 @@ fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
         for user in [victim, neighbour] {
             world.put(user, &day(3), NOW);
         }
-        world.runtime.import(victim, misdeed(deed, NOW - 60.0).as_bytes()).expect("imported");
+        world.runtime.import(victim, misdeed(deed, NOW - 60.0).as_bytes(), NOW).expect("imported");
         for attempt in 1..=2 {
             let report = world.runtime.run_pipeline(victim, NOW).expect("a run");
             let failed = report.failed().expect("a failure");
@@ -180,7 +180,7 @@ fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
         world.pipeline(neighbour, NOW);
         assert!(trips(&world, neighbour) > 0, "{deed}");
         // The cause is gone, and so is the failure.
-        world.runtime.import(victim, misdeed("ok", NOW - 50.0).as_bytes()).expect("imported");
+        world.runtime.import(victim, misdeed("ok", NOW - 50.0).as_bytes(), NOW).expect("imported");
         world.pipeline(victim, NOW + 100.0);
         assert_eq!(trips(&world, victim), trips(&world, neighbour), "{deed}");
         assert!(status(&world, victim).stages.iter().all(|stage| stage.state.failure.is_none()));

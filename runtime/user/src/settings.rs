@@ -62,7 +62,7 @@ pub struct TestStores(pub OpenTestStore);
 
 /// How [`TestStores`] opens one.
 #[cfg(feature = "testing")]
-pub type OpenTestStore = std::sync::Arc<dyn Fn(UserId) -> Result<Store, OpenError> + Send + Sync>;
+pub type OpenTestStore = Arc<dyn Fn(UserId) -> Result<Store, OpenError> + Send + Sync>;
 
 #[cfg(feature = "testing")]
 impl std::fmt::Debug for TestStores {
