@@ -104,7 +104,7 @@ fn a_late_import_is_in_the_diary_as_if_it_had_come_in_time() {
     }
     let user = after(&world, &[&[0, 2]]);
     let now = noon_after(5);
-    world.runtime.import(user, serde_json::to_vec(&raw).expect("JSON").as_slice(), NOW).expect("imported");
+    world.runtime.import(user, serde_json::to_vec(&raw).expect("JSON").as_slice(), now).expect("imported");
     let status = world.runtime.pipeline_status(user).expect("a status");
     let from = status.rewind.expect("late entries ask for a rewind").wanted.from.expect("from when on");
     assert!((midnight(1)..midnight(2)).contains(&from), "{from}");
