@@ -12,7 +12,7 @@ fn after(entry: &str) -> (Memory, u16) {
     (memory, response.status)
 }
 
-fn only<'m>(memory: &'m Memory, area: Area) -> &'m Stored {
+fn only(memory: &Memory, area: Area) -> &Stored {
     let entries = memory.entries(area);
     assert_eq!(entries.len(), 1);
     entries[0]
