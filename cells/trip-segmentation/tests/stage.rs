@@ -238,6 +238,41 @@ fn points_whose_time_runs_backwards_are_marked_invalid_and_change_nothing() {
 
 // Row: "Points without `filter` raise"
 #[test]
+fn a_point_at_no_place_is_marked_invalid_and_ends_no_trip() {
+    let mut with = Phone::new().moves(10, 0.003);
+    for _ in 0..40 {
+        let ts = with.ts + 300.0;
+        with.ts = ts;
+        let data = format!(r#"{{"latitude":0,"longitude":0,"ts":{ts},"filter":"time","accuracy":10}}"#);
+        with = with.entry(LOCATION, ts + 1.0, &data);
+    }
+    with = with.moves(10, 0.003).moves(16, 0.0);
+    with.run(Outcome::default());
+    let hidden = with.memory.of_key(LOCATION).iter().filter(|entry| entry.invalid).count();
+    assert_eq!(hidden, 40);
+    assert!(with.warnings().contains("40 points are at 0 degrees north"), "{}", with.warnings());
+    let hours = |trip: &Value| trip["duration"].as_f64().expect("a number") / 3_600.0;
+    assert!(with.made(TRIP).iter().all(|trip| hours(trip) < 1.0), "nobody travelled all night");
+}
+
+#[test]
+fn points_that_a_run_has_condemned_for_one_ahead_are_shown_again_when_more_have_come() {
+    let mut phone = Phone::new().moves(10, 0.003);
+    let ahead = phone.ts + 300.0;
+    phone = phone.point(ahead).moves(2, 0.003);
+    let outcome = phone.run(Outcome::default());
+    let hidden = |phone: &Phone| -> Vec<f64> {
+        let entries = phone.memory.of_key(LOCATION);
+        entries.iter().filter(|entry| entry.invalid).map(|entry| entry.time(TimeField::DataTs)).collect()
+    };
+    assert_eq!(hidden(&phone).len(), 2, "nobody can tell yet which is wrong");
+    phone = phone.moves(18, 0.003).moves(16, 0.0);
+    phone.run(outcome);
+    assert_eq!(hidden(&phone), [ahead]);
+    assert_eq!(phone.made(TRIP).len(), 1);
+}
+
+#[test]
 fn points_that_name_no_filter_are_taken_as_sampled_in_time() {
     let mut phone = Phone { filter: "", ..Phone::new() }.day_out().day_out();
     phone.run(Outcome::default());
