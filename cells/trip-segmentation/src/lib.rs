@@ -94,7 +94,7 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     report(runtime, &sent);
     let (trips, done_through);
     let state = memory.write();
-    let last = if sent.iter().any(Sent::is_labelled) { LastTrip::find(runtime)? } else { None };
+    let last = if sent.iter().any(Sent::is_stamped) { LastTrip::find(runtime)? } else { None };
     let one =
         sent.len() == 1 && sent[0].is_carried() && last.as_ref().is_none_or(|last| last.device.is_none());
     let (one_signals, signals);
