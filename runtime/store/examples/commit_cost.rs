@@ -58,10 +58,13 @@ fn texts(day: usize) -> Vec<Text> {
         .collect()
 }
 
-fn batch_of(texts: &[Text]) -> Batch {
+/// What a put of a device that is known has beside its texts.
+const STAMP: &str = r#""device":"token-5d41402abc4b2a76""#;
+
+fn batch_of(texts: &[Text], extra: &str) -> Batch {
     let mut batch = Batch::new();
     for (key, metadata, data) in texts {
-        let entry = NewEntry { id: None, key: key.clone(), metadata, data, extra: "" };
+        let entry = NewEntry { id: None, key: key.clone(), metadata, data, extra };
         batch.put_usercache(ReadEntry::from(entry), key.clone());
     }
     batch
@@ -72,13 +75,13 @@ fn tell(what: &str, mut costs: Vec<f64>) {
     println!("{what}: best {:.3} ms, middle {:.3} ms", costs[0], costs[costs.len() / 2]);
 }
 
-fn commits(what: &str, rounds: usize, open: &dyn Fn(usize) -> Store) {
+fn commits(what: &str, extra: &str, rounds: usize, open: &dyn Fn(usize) -> Store) {
     let days: Vec<_> = (0..DAYS).map(texts).collect();
     let (mut costs, mut bytes) = (Vec::new(), 0);
     for round in 0..rounds {
         let store = open(round);
         for (day, texts) in days.iter().enumerate() {
-            let batch = batch_of(texts);
+            let batch = batch_of(texts, extra);
             let before = Instant::now();
             store.commit(batch).expect("committed");
             // The first one draws the keys of the month.
@@ -96,12 +99,14 @@ fn main() {
     let only = std::env::args().nth(2).unwrap_or_default();
     let options = Options::default();
     if only != "disk" {
-        commits("commit in memory", rounds, &|_| Store::in_memory(USER, &options).expect("made"));
+        let open = |_| Store::in_memory(USER, &options).expect("made");
+        commits("commit in memory", "", rounds, &open);
+        commits("commit in memory, stamped", STAMP, rounds, &open);
     }
     let folder = tempfile::tempdir().expect("a folder");
     let held = Held { key: DataKey::from_bytes([6; 32]), generation: 1 };
     if only != "memory" {
-        commits("commit on disk", rounds, &|round| {
+        commits("commit on disk", STAMP, rounds, &|round| {
             Store::create(&folder.path().join(round.to_string()), USER, &held, &options).expect("made")
         });
     }
@@ -119,7 +124,7 @@ fn others(options: &Options) {
     tell("a store in memory", made.collect());
     let store = Store::in_memory(USER, options).expect("made");
     for day in 0..500 {
-        store.commit(batch_of(&texts(day))).expect("committed");
+        store.commit(batch_of(&texts(day), "")).expect("committed");
     }
     let rotated = (2..12).map(|generation| {
         let before = Instant::now();

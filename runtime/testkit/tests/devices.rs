@@ -259,7 +259,9 @@ fn a_stamp_can_neither_be_forged_nor_lost_and_comes_along_in_a_dump() {
     let forged = |entry: &String| entry.replacen("\"key\":", "\"device\":\"forged\",\"key\":", 1);
     let entries: Vec<String> = phone.entries.iter().map(forged).collect();
     world.put_from(user, &paired(7), &entries, NOW);
-    let unknown = entries[0].replace("\"android\"", "\"typewriter\"");
+    let mut odd = Phone::new("android", MORNING + 60.0);
+    odd.fix();
+    let unknown = odd.entries[0].replace("\"android\"", "\"typewriter\"");
     world.put_from(user, &paired(7), &[unknown], NOW);
     world.pipeline(user, NOW);
     let stamp = Some(paired(7).to_string());

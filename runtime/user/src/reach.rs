@@ -529,7 +529,7 @@ impl CellHost for Reach {
                 effects.batch.take_in(id, entry);
                 return Ok(());
             };
-            let metadata = stamp.into_metadata(entry.entry().metadata);
+            let metadata = stamp.stamped(entry.entry().metadata);
             let metadata = metadata.ok_or_else(|| invalid("metadata that cannot be stamped"))?;
             effects.batch.take_in(id, entry.with_metadata(&metadata));
             Ok(())

@@ -54,7 +54,7 @@ impl Stamp {
     }
 
     /// The metadata with this stamp; `None` where it is no object that can be changed.
-    pub(crate) fn into_metadata(&self, metadata: &str) -> Option<String> {
+    pub(crate) fn stamped(&self, metadata: &str) -> Option<String> {
         if value_of(metadata, DEVICE).is_some() {
             let mut members = Object::read(metadata).ok()?;
             while members.remove(DEVICE).is_some() {}
@@ -146,9 +146,9 @@ mod tests {
             (r#"{"device":"forged","key":"b/c"}"#, r#"{"key":"b/c","device":"a"}"#),
             (r#"{"device":{"a":1},"key":"b/c","device":7}"#, r#"{"key":"b/c","device":"a"}"#),
         ] {
-            assert_eq!(stamp("a").into_metadata(before).as_deref(), Some(after));
+            assert_eq!(stamp("a").stamped(before).as_deref(), Some(after));
         }
-        assert_eq!(stamp("a").into_metadata("[]"), None);
+        assert_eq!(stamp("a").stamped("[]"), None);
     }
 
     #[test]

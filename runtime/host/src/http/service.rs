@@ -174,7 +174,7 @@ async fn handle<B: Backend>(
         Route::Health => return Ok(Answered::Json(json!({ "healthy": true }))),
         _ => {}
     }
-    let authenticate = |token: &str| {
+    let authenticate = |token: &str| -> Result<Sender, Refusal> {
         let user = caller.guesses.look_up(caller.source, token, |token| {
             let user = app.backend.authenticate(token);
             user.filter(|user| caller.callers == Callers::Anybody || caller.callers == Callers::Of(*user))
@@ -189,7 +189,7 @@ async fn handle<B: Backend>(
     let bytes_max =
         if route.is_cell() { app.limits.bytes_max } else { SMALL_BYTES_MAX.min(app.limits.bytes_max) };
     let limits = BodyLimits { bytes_max, ..app.limits };
-    let authenticate = |token: &str| {
+    let authenticate = |token: &str| -> Result<Sender, Refusal> {
         let sender = authenticate(token)?;
         let another = bearer.as_ref().is_some_and(|bearer| bearer.user != sender.user);
         if another { Err(Refusal::two_users()) } else { Ok(sender) }

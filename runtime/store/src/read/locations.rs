@@ -120,7 +120,7 @@ impl LocationRows {
 #[derive(Debug)]
 enum Numbers {
     Whole(Arc<Fields>),
-    Part(LocationRows),
+    Part(Box<LocationRows>),
 }
 
 impl Content for Numbers {
@@ -136,7 +136,7 @@ impl Content for Numbers {
     fn select(&self, rows: &[u32], _: &BlockInfo) -> Self {
         let mut selected = LocationRows::default();
         rows.iter().for_each(|row| selected.push(self, *row as usize));
-        Self::Part(selected)
+        Self::Part(Box::new(selected))
     }
 }
 

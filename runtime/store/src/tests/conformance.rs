@@ -31,6 +31,10 @@ macro_rules! conformance {
                 dedupe($engine);
             }
             #[test]
+            fn puts_of_two_devices_are_both_kept_unless_they_are_the_same() {
+                two_devices($engine);
+            }
+            #[test]
             fn a_resend_is_known_in_the_store_that_entries_were_carried_to() {
                 carried_origins($engine);
             }
@@ -241,6 +245,36 @@ fn dedupe(engine: LabEngine) {
     let mut batch = Batch::new();
     (0..3).for_each(|_| batch.insert(Area::Timeseries, entry("a/b", &first)));
     assert_eq!(store.commit(batch).unwrap().stored, 3);
+}
+
+fn two_devices(engine: LabEngine) {
+    let lab = Lab::new(engine);
+    let store = lab.create();
+    let (metadata, data) = location(1000.5);
+    let put = |data: &str, extra: &str| {
+        let mut batch = Batch::new();
+        let texts = (metadata.clone(), data.to_owned());
+        let entry = NewEntry { extra, ..entry("background/location", &texts) };
+        batch.put_usercache(entry, key("background/location"));
+        store.commit(batch).unwrap()
+    };
+    let [a, b] = [r#""device":"a""#, r#""device":"b""#];
+    let other = data.replace("distance", "other");
+    assert_eq!(put(&data, a).stored, 1);
+    assert_eq!(put(&data, b).ignored, 1, "the very same, through another device");
+    let of_b = put(&other, b);
+    assert_eq!((of_b.stored, of_b.overwritten), (1, 0), "another entry of the same identity");
+    assert_eq!(put(&data.replace("distance", "third"), b).overwritten, 1, "each device replaces its own");
+    assert_eq!(ids_in(&store, Area::Usercache).len(), 2);
+    // Who brought it is no part of what a resend is known by.
+    let waiting = read_all(&store.snapshot(), &Query::everything(Area::Usercache), 10, false);
+    let (_, row) = waiting.iter().find(|(_, row)| row.extra == a).unwrap();
+    let mut batch = Batch::new();
+    batch.take_in(row.id, entry("background/location", &(metadata.clone(), data.clone())));
+    store.commit(batch).unwrap();
+    for device in [a, b, ""] {
+        assert_eq!(put(&data, device).ignored, 1, "{device}");
+    }
 }
 
 fn ids_brought(engine: LabEngine) {
