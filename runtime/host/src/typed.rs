@@ -85,7 +85,8 @@ mod tests {
                 text.push_str(blank);
             }
             text.push_str(&quote);
-            prop_assert_eq!(code(&text).as_str(), parts.concat());
+            let read = code(&text);
+            prop_assert_eq!(read.as_str(), parts.concat());
         }
 
         #[test]
