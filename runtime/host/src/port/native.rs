@@ -30,7 +30,7 @@ use super::pairing::json;
 use super::upc::{self, SmallBody};
 use crate::http::Refusal;
 use crate::http::body::{self as http_body, BodyLimits};
-use crate::http::pace::{Pace, Rate};
+use crate::http::pace::{self, Pace};
 use crate::http::reply::{Record, Reply, Taking};
 use crate::http::routes::Route;
 use crate::http::server::{Encrypted, Stopped};
@@ -176,7 +176,7 @@ struct Ending {
     begun: bool,
     sent: Arc<AtomicU64>,
     seen: u64,
-    rate: Rate,
+    rate: pace::Rate,
     pace: Pace,
 }
 
