@@ -289,10 +289,13 @@ fn what_the_system_refuses_is_named_at_the_start() {
     host.stop();
 
     let ready = within(folder.path(), "no/such/folder/ready");
-    for file in [&ready, "/dev/full", &data] {
+    let socket = within(folder.path(), "socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+    for file in [&ready, &socket, &data] {
         let told = refused(&["serve", "--data", &other, "--listen", "127.0.0.1:0", "--ready-file", file]);
         assert!(told.contains(file) && told.contains("--ready-file"), "{told}");
     }
+    assert!(Path::new(&socket).exists() && Path::new(&data).is_dir(), "what was refused is left as it was");
     fs::create_dir(Path::new(&other).join("control.sock")).expect("made");
     let told = refused(&["serve", "--data", &other, "--listen", "127.0.0.1:0"]);
     assert!(told.contains("control.sock"), "{told}");

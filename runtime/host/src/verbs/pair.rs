@@ -182,23 +182,31 @@ pub(super) fn shown(opened: &Value, minutes: u64) -> Result<String, Failure> {
     Ok(told)
 }
 
-/// A file for the code, which only its owner may read. Removed where no code comes into it.
+/// A file for the code. One that was there stays as it was, and a new one is removed, where no code comes into it.
 struct Png {
     path: PathBuf,
     file: File,
+    is_new: bool,
     written: bool,
 }
 
 impl Png {
     fn create(path: &Path) -> Result<Self, Failure> {
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let file = options.open(path).map_err(|error| no_png(path, &error))?;
-        Ok(Self { path: path.to_owned(), file, written: false })
+        options.write(true).mode(0o600);
+        let (file, is_new) = match options.clone().create_new(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (options.open(path), false),
+            made => (made, true),
+        };
+        let file = file.map_err(|error| no_png(path, &error))?;
+        Ok(Self { path: path.to_owned(), file, is_new, written: false })
     }
 
     fn write(mut self, qr: &str) -> Result<(), Failure> {
         let (image, pixels) = bitmap(qr)?;
+        if self.file.metadata().is_ok_and(|found| found.is_file()) {
+            self.file.set_len(0).map_err(|error| no_png(&self.path, &error))?;
+        }
         let mut encoder = png::Encoder::new(io::BufWriter::new(&self.file), pixels, pixels);
         encoder.set_color(png::ColorType::Grayscale);
         encoder.set_depth(png::BitDepth::Eight);
@@ -212,7 +220,7 @@ impl Png {
 
 impl Drop for Png {
     fn drop(&mut self) {
-        if !self.written && self.file.metadata().is_ok_and(|found| found.is_file()) {
+        if self.is_new && !self.written {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -16,27 +16,35 @@ pub(super) struct ReadyFile {
 }
 
 impl ReadyFile {
-    /// Makes sure that the file can be written, and removes one that an earlier process left.
+    /// Makes sure that the file can be written, and removes one that an earlier process left. A path that is refused is
+    /// left as it is: only what this has made itself is ever removed at the end.
     ///
     /// # Errors
-    /// [`Failure`] where it cannot be, or where there is something that is no regular file.
+    /// [`Failure`] where it cannot be written, or where there is something that is no regular file.
     pub fn prepare(path: &Path) -> Result<Self, Failure> {
-        let mut half = path.as_os_str().to_owned();
-        half.push(".half");
-        let file = Self { path: path.to_owned(), half: half.into() };
         match fs::symlink_metadata(path) {
             // A rename would put a file in the place of a device such as /dev/stdout.
             Ok(found) if !found.is_file() => {
-                return Err(file.unwritten("it is there and no regular file"));
+                return Err(unwritten(path, "it is there and no regular file"));
             }
-            Ok(_) => fs::remove_file(path).map_err(|error| file.unwritten(error))?,
+            Ok(_) => fs::remove_file(path).map_err(|error| unwritten(path, error))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(file.unwritten(error)),
+            Err(error) => return Err(unwritten(path, error)),
         }
+        let mut half = path.as_os_str().to_owned();
+        half.push(".half");
+        let half = PathBuf::from(half);
         let mut blank = vec![b' '; CONTENT_BYTES_MAX];
         blank[CONTENT_BYTES_MAX - 1] = b'\n';
-        fs::write(&file.half, blank).map_err(|error| file.unwritten(error))?;
-        Ok(file)
+        if let Err(error) = fs::write(&half, blank) {
+            // What of it there is, is ours; where nothing could be made there is nothing to remove.
+            if fs::symlink_metadata(&half).is_ok_and(|found| found.is_file()) {
+                let _ = fs::remove_file(&half);
+            }
+            return Err(unwritten(path, error));
+        }
+        // From here on both names are this process's own, and are removed with it.
+        Ok(Self { path: path.to_owned(), half })
     }
 
     /// Writes it. By rename, so that whoever waits for the file never reads half of it.
@@ -45,12 +53,12 @@ impl ReadyFile {
     /// [`Failure`] with the file's name.
     pub fn write(&self, content: &str) -> Result<(), Failure> {
         let written = fs::write(&self.half, content).and_then(|()| fs::rename(&self.half, &self.path));
-        written.map_err(|error| self.unwritten(error))
+        written.map_err(|error| unwritten(&self.path, error))
     }
+}
 
-    fn unwritten(&self, why: impl std::fmt::Display) -> Failure {
-        Failure::new(format!("cannot write {}: {why}", self.path.display()), "name another --ready-file")
-    }
+fn unwritten(path: &Path, why: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("cannot write {}: {why}", path.display()), "name another --ready-file")
 }
 
 impl Drop for ReadyFile {
@@ -81,14 +89,17 @@ mod tests {
     #[test]
     fn what_is_no_regular_file_stays_as_it_is() {
         let folder = tempfile::tempdir().expect("a folder");
-        let refused = ReadyFile::prepare(folder.path()).err().expect("refused");
-        assert!(refused.to_string().contains("no regular file"), "{refused}");
-        assert!(folder.path().is_dir());
-        let device = Path::new("/dev/full");
-        if device.exists() {
-            assert!(ReadyFile::prepare(device).is_err());
-            assert!(!fs::metadata(device).expect("still there").is_file());
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&socket, &link).expect("linked");
+        for path in [folder.path(), &socket, &link] {
+            let before = fs::symlink_metadata(path).expect("there").file_type();
+            let refused = ReadyFile::prepare(path).err().expect("refused");
+            assert!(refused.to_string().contains("no regular file"), "{refused}");
+            assert_eq!(fs::symlink_metadata(path).expect("still there").file_type(), before);
         }
         assert!(ReadyFile::prepare(&folder.path().join("no/such/folder")).is_err());
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing is left behind");
     }
 }
