@@ -307,8 +307,10 @@ fn of_a_changed_trip_its_labels_and_additions_alone_reach_its_composite_trip() {
         json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": [],
             "kept": kept})
     };
+    let mut shown = with(2);
+    shown["confirmed_trip"] = json!({"$oid": id(1, 0).to_string()});
     let world = World::new(0)
-        .with(vec![entry(id(1, 0), TRIP, 2.0, &with(1)), entry(id(3, 0), COMPOSITE, 3.0, &with(2))])
+        .with(vec![entry(id(1, 0), TRIP, 2.0, &with(1)), entry(id(3, 0), COMPOSITE, 3.0, &shown)])
         .with_label("mode_confirm", 0, "walk")
         .with_input("trip_addition_input", DAY, DAY + 60.0, json!({"match_id": "a"}))
         .run();

@@ -110,14 +110,15 @@ fn a_fix_needs_a_time_and_a_place_and_nothing_else() {
         "filter",
     ];
     for platform in ["android", "ios"] {
-        let bare = formatted(platform, "background/location", r#"{"latitude":1,"longitude":2,"ts":0}"#);
+        let bare =
+            formatted(platform, "background/location", r#"{"latitude":1,"longitude":2,"ts":1600000000}"#);
         assert!(bare.expect("sound").1.get("heading").is_none());
         for member in MEMBERS {
-            let data = format!(r#"{{"latitude":1,"longitude":2,"ts":0,"{member}":null}}"#);
+            let data = format!(r#"{{"latitude":1,"longitude":2,"ts":1600000000,"{member}":null}}"#);
             formatted(platform, "background/location", &data).expect("sound");
         }
         let all = MEMBERS.map(|member| format!(r#""{member}":null"#)).join(",");
-        let data = format!(r#"{{"latitude":1,"longitude":2,"ts":0,{all}}}"#);
+        let data = format!(r#"{{"latitude":1,"longitude":2,"ts":1600000000,{all}}}"#);
         let (_, data) = formatted(platform, "background/location", &data).expect("sound");
         assert!(data["heading"].is_null() && data["loc"]["coordinates"] == serde_json::json!([2, 1]));
     }
@@ -128,7 +129,7 @@ fn a_motion_needs_a_kind_and_a_transition_needs_a_state() {
     let kind = |platform: &str, data: &str| {
         formatted(platform, "background/motion_activity", data).expect("sound").1["type"].clone()
     };
-    assert_eq!(kind("android", r#"{"agb":null,"type":7,"confidence":null,"ts":9}"#), 7);
+    assert_eq!(kind("android", r#"{"agb":null,"type":7,"confidence":null,"ts":1600000000}"#), 7);
     assert_eq!(kind("android", r#"{"zzbhB":7}"#), 7);
     assert_eq!(kind("ios", r#"{"walking":true}"#), 7);
     assert_eq!(kind("ios", r#"{"walking":true,"cycling":null,"confidence":null}"#), 7);

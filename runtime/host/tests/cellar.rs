@@ -158,7 +158,7 @@ fn a_diary_is_made_anew_from_a_moment_and_without_a_span_that_its_owner_forgets(
     host.stop();
     let wrong = cellar(&["pipeline", "reset", "--data", &data, "--user", "owner", "--from", "yesterday"]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(text(&wrong.stderr).contains("2024-03-05T08:00:00Z"), "{}", text(&wrong.stderr));
+    assert!(text(&wrong.stderr).contains("2024-03-05T08:00"), "{}", text(&wrong.stderr));
 }
 
 #[test]

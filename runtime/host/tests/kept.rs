@@ -177,6 +177,8 @@ fn a_host_on_which_nothing_depends_makes_its_keys() {
 fn a_phones_file_is_not_written_over_by_another_pairing() {
     let kept = kept();
     let host = serve_at(&kept.data, &kept.listen, &["--legacy"]);
+    // A store that the start has locked lets no phone in.
+    json(&["phone", "put", "--state", &kept.phone, "--input", &kept.day]);
     let before = fs::read(&kept.phone).expect("there");
     let shown = json(&["pair", "--data", &kept.data, "--detach", "--no-phrase", "Bert"]);
     let qr = shown["qr"].as_str().expect("a code");

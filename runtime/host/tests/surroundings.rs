@@ -152,7 +152,9 @@ fn a_host_whose_log_cannot_be_written_serves_on_and_stops_in_good_order() {
             command.stdout(out).stderr(err);
         }
     };
-    let nobody = |command: &mut Command| drop(command.stdout(unread()).stderr(unread()));
+    let nobody = |command: &mut Command| {
+        command.stdout(unread()).stderr(unread());
+    };
     let ways: [(&str, &dyn Fn(&mut Command)); 3] =
         [("nobody", &nobody), ("full", &full_disk), ("closed", &closed)];
     for (name, way) in ways {
@@ -169,7 +171,9 @@ fn a_host_whose_log_is_never_read_answers_all_the_same() {
     let (data, config) = (within(folder.path(), "data"), within(folder.path(), "cellar.toml"));
     fs::write(&config, "[log]\nfilter = \"trace\"\n").expect("written");
     let (_reader, writer) = std::io::pipe().expect("a pipe");
-    let mut host = start(&data, &["--config", &config], |command| drop(command.stderr(writer)));
+    let mut host = start(&data, &["--config", &config], |command| {
+        command.stderr(writer);
+    });
     for name in ["Ada", "Bert", "Cleo"] {
         use_it(folder.path(), &data, name);
     }
@@ -181,7 +185,9 @@ fn signals_end_a_host_in_good_order_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, last) in [("term", Signal::TERM), ("int", Signal::INT), ("quit", Signal::QUIT)] {
         let data = within(folder.path(), name);
-        let mut host = start(&data, &[], |command| drop(command.stderr(Stdio::null())));
+        let mut host = start(&data, &[], |command| {
+            command.stderr(Stdio::null());
+        });
         for signal in [
             Signal::HUP,
             Signal::USR1,
@@ -223,7 +229,7 @@ fn a_hangup_takes_up_another_certificate_and_another_filter_and_nothing_that_doe
     configure("warn");
     let log = at("log");
     let mut host = start(&data, &["--config", &config], |command| {
-        drop(command.stderr(File::create(&log).expect("a file")));
+        command.stderr(File::create(&log).expect("a file"));
     });
     assert_eq!(host.ready["pin"], first.as_str());
     let hang_up = || kill_process(Pid::from_child(&host.child), Signal::HUP).expect("it runs");

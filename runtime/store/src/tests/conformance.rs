@@ -165,7 +165,9 @@ fn check(snapshot: &Snapshot, model: &Model, random: &mut Random, what: &str) {
                 None,
                 "{what}"
             );
-            assert_eq!(snapshot.find_id_of(area, &[elsewhere, key], id).unwrap(), row, "{what}");
+            let here = snapshot.find_id_of(area, &[elsewhere, key], id).unwrap();
+            // A row without a time has a NaN, which equals nothing.
+            assert_eq!(format!("{here:?}"), format!("{row:?}"), "{what}");
             assert!(snapshot.has_id(area, id).unwrap(), "{what}");
         }
         assert_eq!(snapshot.find_id(area, EntryId([9; 12])).unwrap(), None, "{what}");
