@@ -38,7 +38,7 @@ fn only_fixes_accurate_to_under_200_m_are_copied_and_byte_for_byte() {
     assert_eq!(copy.time(TimeField::WriteTs), DAY + 1.0);
 }
 
-// Row: "Off by default; on, it copies"
+// Row: "A location without an accuracy"
 #[test]
 fn a_fix_that_does_not_say_how_accurate_it_is_is_copied_once() {
     let mut memory = Memory::new();
@@ -51,6 +51,7 @@ fn a_fix_that_does_not_say_how_accurate_it_is_is_copied_once() {
     assert_eq!(made(&memory), [0.0, 1.0]);
 }
 
+// Row: "Off by default; on, it copies"
 #[test]
 fn a_fix_that_was_written_down_twice_is_copied_once() {
     let mut memory = Memory::new();

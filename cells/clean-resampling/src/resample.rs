@@ -196,6 +196,7 @@ mod tests {
         assert_eq!(times(&resample(&[fix(0.0, 47.0), fix(60.0, 47.1)])), [0.0, 30.0, 60.0]);
     }
 
+    // Row: "A point without an altitude costs"
     #[test]
     fn an_altitude_is_interpolated_between_fixes_that_have_one_and_absent_outside_them() {
         let high = |ts, altitude| Sample { altitude, ..fix(ts, 47.0 + ts / 1e4) };
@@ -217,6 +218,7 @@ mod tests {
         assert_eq!(altitudes(&[high(0.0, nan), high(60.0, nan)]), [None; 3]);
     }
 
+    // Row: "Longitudes are interpolated"
     #[test]
     fn a_drive_over_the_180th_meridian_is_as_long_as_one_elsewhere() {
         let drive = |longitude: f64| -> Vec<Sample> {

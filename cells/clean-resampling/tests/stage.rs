@@ -416,6 +416,7 @@ fn assert_same_day(here: [f64; 2], there: [f64; 2], sign: f64) {
     assert!(!found.is_empty() && found.iter().all(|degrees| degrees.abs() <= 180.0));
 }
 
+// Row: "Longitudes are interpolated"
 #[test]
 fn a_day_over_the_180th_meridian_is_the_day_that_it_would_be_elsewhere() {
     for longitude in [179.9, 179.96, 180.0, -180.0, 179.999_999] {
@@ -424,6 +425,7 @@ fn a_day_over_the_180th_meridian_is_the_day_that_it_would_be_elsewhere() {
     }
 }
 
+// Row: "Longitudes are interpolated"
 #[test]
 fn a_day_beside_a_pole_is_the_day_beside_the_other_one() {
     for latitude in [88.5, 89.5, 89.95] {
@@ -432,6 +434,7 @@ fn a_day_beside_a_pole_is_the_day_beside_the_other_one() {
     }
 }
 
+// Row: "A point without an altitude costs"
 #[test]
 fn where_somebody_was_needs_no_height() {
     let heights = |height: fn(usize) -> Option<Value>| {
@@ -467,6 +470,7 @@ fn where_somebody_was_needs_no_height() {
     }
 }
 
+// Row: "The only point of a section is dropped"
 #[test]
 fn the_only_point_of_a_section_may_lack_what_phones_do_not_always_know() {
     for (name, kept) in [("altitude", 1), ("accuracy", 1), ("filter", 1), ("loc", 0), ("floor", 0)] {
@@ -660,7 +664,7 @@ fn without(diary: Diary, member: &str, points: impl Fn(f64) -> bool) -> Diary {
     })
 }
 
-// Row: "The only point of a section is stored as a row"
+// Row: "The only point of a section is dropped"
 #[test]
 fn the_only_point_of_a_section_is_lost_where_it_lacks_a_member_that_another_point_has() {
     let diary = Diary::new().trip(0.0, &[DRIVE, (1, 0.0, 2), DRIVE], 10.0);
@@ -841,6 +845,7 @@ fn back(mut diary: Diary, seconds: f64) -> Diary {
     diary
 }
 
+// Row: "The mark is the arrival at the last raw place"
 #[test]
 fn a_window_that_ends_before_it_begins_is_not_cleaned_twice() {
     for seconds in [3_000.0, 30_000.0, 3e7] {
@@ -853,6 +858,7 @@ fn a_window_that_ends_before_it_begins_is_not_cleaned_twice() {
     }
 }
 
+// Row: "Raw trips that begin before the mark"
 #[test]
 fn trips_that_begin_before_what_is_cleaned_already_are_told() {
     let (mut diary, outcome) = Diary::new().trip(0.0, &[(20, 30.0, 7)], 0.0).cleaned();
@@ -868,6 +874,7 @@ fn trips_that_begin_before_what_is_cleaned_already_are_told() {
     assert_eq!(told, [want]);
 }
 
+// Row: "An untracked span that leads back"
 #[test]
 fn a_span_that_leads_back_in_time_is_stored_between_the_places_that_name_it() {
     let there = Diary::new().trip(0.0, &[(20, 30.0, 7)], 0.0);

@@ -231,7 +231,6 @@ fn a_place_that_is_gone_and_a_mode_that_nobody_knows_leave_the_rest_as_it_is() {
     assert!(diary.warnings().starts_with("1 trips lack a place"), "{}", diary.warnings());
 }
 
-// Row: "A confirmed trip that lacks a member"
 #[test]
 fn places_are_found_by_their_ids_however_far_from_the_trip_they_were_reached() {
     let mut diary = Diary::new().place(1, Some(-9e8), None).place(2, Some(-8e8), None);
@@ -268,6 +267,7 @@ fn sections_are_those_that_name_the_trip_wherever_in_its_raw_trip_they_begin() {
     }
 }
 
+// Row: "A confirmed trip that ends before the mark"
 #[test]
 fn a_trip_that_ends_before_the_window_is_shown_once_and_a_span_is_told() {
     let mut diary = Diary::two_trips();
@@ -302,6 +302,7 @@ fn without_its_memory_the_stage_shows_nothing_twice() {
     }
 }
 
+// Row: "A confirmed trip that lacks a member"
 #[test]
 fn a_trip_that_cannot_be_read_does_not_hold_up_the_others() {
     let mut diary = Diary::two_trips().entry(

@@ -121,6 +121,7 @@ mod tests {
         }
     }
 
+    // Row: "The distance between opposite points"
     #[test]
     fn opposite_points_are_half_the_circumference_apart() {
         let half = std::f64::consts::PI * crate::EARTH_RADIUS_M;
@@ -134,6 +135,7 @@ mod tests {
         }
     }
 
+    // Row: "180° east and 180° west"
     #[test]
     fn a_place_has_one_meridian_under_two_names() {
         assert!(at(5.0, 180.0).is_same(at(5.0, -180.0)));
@@ -192,6 +194,7 @@ mod tests {
             prop_assert_eq!(distance(from, to), distance(mirrored(from), mirrored(to)));
         }
 
+        // Row: "Longitudes are interpolated"
         #[test]
         fn away_from_the_180th_meridian_and_the_poles_every_bit_is_the_plain_formulas(
             latitude in -88.0..88.0, longitude in -90.0..90.0, north in -1.0..1.0, east in -90.0..90.0,

@@ -251,6 +251,7 @@ mod tests {
         1_700_000_000,
     ];
 
+    // Row: "Zones as arrow and dateutil"
     #[test]
     fn zones_are_read_as_the_reference_reads_them() {
         let hours = |hours: [f64; 7]| Some(hours.map(|hours| (hours * 3_600.0) as i32));
@@ -296,6 +297,7 @@ mod tests {
         assert_eq!(offsets("A1:2", [0]), Some([-3_720]));
     }
 
+    // Row: "Zones as arrow and dateutil"
     #[test]
     fn what_the_reference_does_not_read_is_no_zone() {
         for name in [

@@ -202,6 +202,7 @@ fn a_second_run_goes_on_behind_the_last_trip() {
 }
 
 // Row: "Flickers at the end"
+// Row: "Of the entries that are there"
 #[test]
 fn readings_of_the_five_seconds_behind_the_last_trip_are_missing_from_the_next() {
     let mut phone = Phone::new().commute();

@@ -166,6 +166,7 @@ mod tests {
         ((0..ts.len()).filter(|at| !stays[*at]).collect(), spared)
     }
 
+    // Row: "So one point that is ahead"
     #[test]
     fn one_point_ahead_does_not_condemn_those_behind_it() {
         for clock_s in [0.0, 600.0] {

@@ -10,6 +10,7 @@ fn alone() -> Day {
     Day::of(&[carry("token-a", "android")])
 }
 
+// Row: "All points of a person are one track"
 #[test]
 fn a_tablet_that_stays_at_home_adds_nothing_to_the_walks_of_the_phone() {
     for every_s in [60.0, 120.0, 300.0, 600.0, 900.0] {
@@ -23,6 +24,7 @@ fn a_tablet_that_stays_at_home_adds_nothing_to_the_walks_of_the_phone() {
     }
 }
 
+// Row: "Two devices of one kind"
 #[test]
 fn a_device_may_stay_anywhere_and_its_fixes_may_jitter() {
     for seed in 0..10 {
@@ -61,6 +63,7 @@ fn two_devices_in_one_pocket_make_one_diary() {
     }
 }
 
+// Row: "All points of a person are one track"
 #[test]
 fn the_trips_of_several_devices_name_the_device_that_was_carried() {
     let day = Day::of(&[carry("token-a", "android"), tablet("token-b", "android", HOME, 600.0, 20.0, 1)]);
@@ -108,6 +111,7 @@ fn where_one_of_two_phones_is_switched_off_on_the_way_the_other_one_is_followed(
     }
 }
 
+// Row: "All points of a person are one track"
 #[test]
 fn a_phone_that_is_lent_makes_no_trip_overlap() {
     for (own, lent) in [(("token-a", "android"), ("token-b", "android")), (("aa", "ios"), ("bb", "android"))]
@@ -154,6 +158,7 @@ fn a_single_jump_and_a_journey_by_plane_are_no_second_device() {
     assert_eq!(Day::of(&[flight("token-a")]).without_ids(), Day::of(&[flight("")]).without_ids());
 }
 
+// Row: "Two devices of one kind"
 #[test]
 fn points_of_a_device_that_stayed_elsewhere_are_invalid_within_trips_alone_and_their_owner_is_told() {
     let day = Day::of(&[carry("token-a", "android"), tablet("token-a", "android", HOME, 300.0, 20.0, 1)]);

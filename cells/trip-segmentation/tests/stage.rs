@@ -141,7 +141,7 @@ fn what_a_run_makes_is_dated_a_microsecond_apart_in_the_order_of_making() {
     assert_eq!(write_ts, wanted);
 }
 
-// Row: "The place to continue is any one"
+// Row: "The chain of trips goes on from any place"
 #[test]
 fn the_next_run_goes_on_from_the_place_that_was_left_open() {
     let mut phone = Phone::new().day_out().moves(1, 0.003);
@@ -236,7 +236,7 @@ fn points_whose_time_runs_backwards_are_marked_invalid_and_change_nothing() {
     assert!(with.warnings().starts_with("1 points have an earlier time"), "{}", with.warnings());
 }
 
-// Row: "Points without `filter` raise"
+// Row: "A fix at 0° north, 0° east is a place"
 #[test]
 fn a_point_at_no_place_is_marked_invalid_and_ends_no_trip() {
     let mut with = Phone::new().moves(10, 0.003);
@@ -255,6 +255,7 @@ fn a_point_at_no_place_is_marked_invalid_and_ends_no_trip() {
     assert!(with.made(TRIP).iter().all(|trip| hours(trip) < 1.0), "nobody travelled all night");
 }
 
+// Row: "So one point that is ahead"
 #[test]
 fn points_that_a_run_has_condemned_for_one_ahead_are_shown_again_when_more_have_come() {
     let mut phone = Phone::new().moves(10, 0.003);
@@ -272,6 +273,7 @@ fn points_that_a_run_has_condemned_for_one_ahead_are_shown_again_when_more_have_
     assert_eq!(phone.made(TRIP).len(), 1);
 }
 
+// Row: "Points without `filter` raise"
 #[test]
 fn points_that_name_no_filter_are_taken_as_sampled_in_time() {
     let mut phone = Phone { filter: "", ..Phone::new() }.day_out().day_out();

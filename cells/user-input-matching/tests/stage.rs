@@ -129,6 +129,7 @@ fn a_form_about_a_place_reaches_it_and_the_composite_trip_that_ends_there_only()
     assert_eq!(world.data(id(3, 1))["start_confirmed_place"]["data"], json!({"user_input": {}}));
 }
 
+// Row: "A changed trip is copied into any"
 #[test]
 fn trips_that_end_together_are_each_shown_with_their_own_label() {
     let end = arrives(0);

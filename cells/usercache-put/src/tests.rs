@@ -183,6 +183,7 @@ fn text_without_sense_between_the_tokens_of_one_entry_sets_that_entry_aside() {
     }
 }
 
+// Row: "A byte order mark before"
 #[test]
 fn bad_text_beside_the_entries_and_byte_order_marks_before_them_cost_nothing() {
     let one = entry("a/b", "1", "{}");

@@ -94,8 +94,7 @@ fn flags_of_an_iphone_become_one_activity() {
     assert_eq!(with(&["walking", "automotive"]), Err(Reason::TwoActivities));
 }
 
-// Row: "An entry dated far ahead"
-// Row: "Only the part of a key behind the slash"
+// Row: "A fix without `bearing`"
 #[test]
 fn a_fix_needs_a_time_and_a_place_and_nothing_else() {
     const MEMBERS: [&str; 9] = [
@@ -124,6 +123,7 @@ fn a_fix_needs_a_time_and_a_place_and_nothing_else() {
     }
 }
 
+// Row: "A transition without `transition`"
 #[test]
 fn a_motion_needs_a_kind_and_a_transition_needs_a_state() {
     let kind = |platform: &str, data: &str| {
@@ -143,6 +143,7 @@ fn a_motion_needs_a_kind_and_a_transition_needs_a_state() {
     }
 }
 
+// Row: "Only the part of a key behind the slash"
 #[test]
 fn what_cannot_be_formatted_says_why() {
     let bad = [
@@ -208,7 +209,7 @@ fn a_zone_is_needed_of_iphones_and_guessed_for_old_androids_and_for_stats() {
     ));
 }
 
-// Row: "An entry dated far ahead"
+// Row: "An entry that is dated ahead"
 #[test]
 fn an_entry_dated_ahead_of_the_run_waits_however_far_until_a_run_whose_clock_has_come_so_far() {
     for (ahead_s, waits) in [(3_600.0, 1), (86_400.0 * 365.0 * 10.0, 1), (-4.9, 1), (-5.0, 0), (-6.0, 0)] {
@@ -274,6 +275,8 @@ fn fix(ts: f64, more: &str) -> String {
     format!(r#"{{"latitude":47.1,"longitude":8.5,"bearing":0,"ts":{ts:?}{more}}}"#)
 }
 
+// Row: "A sensor's reading about a moment long after"
+// Row: "One about a moment long before"
 #[test]
 fn a_reading_is_about_a_moment_around_its_writing() {
     const WRITTEN: f64 = 1_600_000_000.5;
@@ -301,6 +304,7 @@ fn a_reading_is_about_a_moment_around_its_writing() {
     assert!(formatted("android", "manual/mode_confirm", span).is_ok());
 }
 
+// Row: "A fix at 0° north, 0° east, or"
 #[test]
 fn a_place_that_is_none_is_set_aside_and_odd_heights_and_speeds_are_not() {
     let at = |latitude: &str, longitude: &str, more: &str| {
@@ -331,6 +335,7 @@ fn a_place_that_is_none_is_set_aside_and_odd_heights_and_speeds_are_not() {
     }
 }
 
+// Row: "One about a moment long before"
 #[test]
 fn what_a_clock_wrote_that_was_never_set_is_set_aside() {
     for (write_ts, set) in [(0.0, false), (9.5e8, false), (1_262_303_999.0, false), (1_262_304_000.0, true)] {
@@ -362,6 +367,7 @@ fn set_aside(count: u32, lead_s: impl Fn(u32) -> f64) -> usize {
     memory.entries(Area::Errors).len() / 2
 }
 
+// Row: "A sensor's reading about a moment long after"
 #[test]
 fn one_reading_ahead_is_set_aside_and_a_day_by_a_clock_that_is_behind_is_not() {
     for lead_s in [5_400.0, 10_800.0, 50_000.0] {

@@ -94,6 +94,7 @@ mod tests {
         (0..).map(f64::from).zip(longitudes).map(|(ts, longitude)| fix(ts, *longitude, ts)).collect()
     }
 
+    // Row: "A line over the 180th meridian"
     #[test]
     fn a_line_over_the_180th_meridian_is_cut_there() {
         let pieces = pieces(&[fix(0.0, 179.75, -16.0), fix(30.0, -179.25, -17.0)]);

@@ -361,6 +361,7 @@ fn what_has_no_length_is_a_point() {
     assert_eq!(day.json(Format::Timeline)[0]["features"][3]["geometry"]["type"], "LineString");
 }
 
+// Row: "A line over the 180th meridian"
 #[test]
 fn a_line_over_the_180th_meridian_is_cut_there_and_has_a_time_for_each_position() {
     let mut day = Day::default();

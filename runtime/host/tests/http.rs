@@ -112,6 +112,7 @@ async fn a_head_that_comes_too_slowly_is_told_so_and_an_idle_connection_just_end
     host.stopped().await;
 }
 
+// Row: "A body may pause for an hour"
 #[tokio::test]
 async fn a_body_that_pauses_or_drips_is_told_so() {
     for (pause_ms, window_ms, named) in [(50, 30_000, "for 50 ms"), (30_000, 50, "over 50 ms")] {
@@ -216,6 +217,7 @@ async fn who_waits_to_be_asked_is_refused_before_sending_what_the_head_alone_rul
     assert_eq!(fake.bodies().len(), 1);
 }
 
+// Row: "Phones send `/api//usercache/put`"
 #[tokio::test]
 async fn phones_whose_base_url_ends_in_api_reach_the_same_cells() {
     let fake = Fake::new(Cells::Count);

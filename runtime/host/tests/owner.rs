@@ -88,6 +88,7 @@ async fn stamps(phone: &mut Native) -> Vec<(String, Option<String>)> {
     entries.map(|entry| (text(&entry["data"]["note"]).unwrap(), text(&entry["metadata"]["device"]))).collect()
 }
 
+// Row: "Nothing says which device"
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_say_which_phone_brought_them_also_where_they_waited_sealed_or_claim_another() {
     let cloud = start().await;

@@ -170,6 +170,7 @@ mod tests {
         }
     }
 
+    // Row: "A clock that is set back"
     #[test]
     fn a_clock_that_jumps_is_believed_once_it_was_steady_for_two_minutes() {
         for by_s in [-1e9, -86_400.0, -60.0, 60.0, 3_600.0, 1e9] {

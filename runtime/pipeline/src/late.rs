@@ -113,6 +113,7 @@ mod tests {
     }
 
     // Row: "Entries that are imported behind the mark"
+    // Row: "The mark lies 5 s behind"
     #[test]
     fn an_entry_is_late_when_it_was_written_before_the_mark_and_not_when_at_the_mark() {
         let everything = Concerned::Everything { stage: "TRIPS".to_owned() };

@@ -81,6 +81,7 @@ fn with_diary(world: &World) -> (UserId, Vec<Value>) {
     (user, trips)
 }
 
+// Row: "The mark lies 5 s behind"
 #[test]
 fn two_labels_within_seconds_reach_their_trip_though_a_run_lies_between_them() {
     let world = World::start();
@@ -136,6 +137,7 @@ fn labels_written_densely_reach_their_trips_however_uploads_and_runs_are_interle
     }
 }
 
+// Row: "The mark lies 5 s behind"
 #[test]
 fn readings_close_to_the_mark_of_the_trips_are_in_the_diary_as_if_they_had_come_in_time() {
     let world = World::start();

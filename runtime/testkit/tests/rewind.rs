@@ -124,8 +124,7 @@ fn label(trip: &Value, label: &str, write_ts: f64) -> String {
     .to_string()
 }
 
-// Row: "A label that is written behind the mark of its stage"
-// Row: "An input written more than 5 s before the mark"
+// Row: "An input that is written before the mark"
 #[test]
 fn a_label_that_arrives_late_reaches_its_trip_and_nothing_else_is_made_anew() {
     let world = World::start();

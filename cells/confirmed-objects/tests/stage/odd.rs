@@ -33,6 +33,8 @@ fn assert_linked(world: &World) {
     assert_eq!(places.iter().filter(|place| place.get("starting_trip").is_none()).count(), 1);
 }
 
+// Row: "Places are read by their ids"
+// Row: "What cannot be reached"
 #[test]
 fn a_trip_that_ends_long_before_it_began_has_the_places_that_it_names() {
     let world = World::new().with(back_in_time()).run();
@@ -51,6 +53,7 @@ fn a_trip_that_ends_long_before_it_began_has_the_places_that_it_names() {
     assert_eq!(world.warnings(), Vec::<String>::new());
 }
 
+// Row: "The mark is the arrival at the last trip's end"
 #[test]
 fn a_window_that_ends_with_such_a_trip_is_not_done_twice() {
     let world = World::new().with(back_in_time()).run();
@@ -62,6 +65,7 @@ fn a_window_that_ends_with_such_a_trip_is_not_done_twice() {
     assert_eq!((&world.last, world.made(PLACE)), (&last, places));
 }
 
+// Row: "The place to continue is any one"
 #[test]
 fn the_next_window_goes_on_from_a_place_that_was_reached_before_all_others() {
     let mut world = World::new().with(back_in_time()).run();
@@ -84,6 +88,7 @@ fn the_next_window_goes_on_from_a_place_that_was_reached_before_all_others() {
     assert_eq!(world.last.processed_through, Some(arrives(2)));
 }
 
+// Row: "The first trip's start place is gone"
 #[test]
 fn a_first_place_that_is_gone_stops_nothing() {
     let mut entries = back_in_time();
@@ -109,6 +114,7 @@ fn trips_none_of_which_can_be_confirmed_are_told_once_and_do_not_come_again() {
     assert_eq!(world.warnings(), ["1 trips end at a place that is not there: left out"]);
 }
 
+// Row: "Places are read by their ids"
 #[test]
 fn sections_count_for_the_trip_that_they_name_wherever_they_begin() {
     // The section lies within the raw trip, and outside the cleaned one, which begins long after it.
@@ -146,6 +152,7 @@ fn what_follows_a_place_is_found_though_it_lies_outside_the_window() {
     assert_eq!(about_the_place(leaves(1) + 500.0), json!({}));
 }
 
+// Row: "Of composite trips that end"
 #[test]
 fn of_trips_that_end_together_the_one_that_leads_to_the_place_shows_it() {
     let world = World::new().with_trips(1, &[]).run().with_composite(0);

@@ -38,6 +38,7 @@ fn whose(points: &[Point], tracks: &Tracks, is_walk: impl Fn(&Point) -> bool) ->
     whose
 }
 
+// Row: "Two devices of one kind"
 #[test]
 fn a_device_that_stays_where_the_walk_began_is_found_and_its_points_are_its_own() {
     for every_s in [60.0, 170.0, 300.0, 600.0] {
@@ -75,6 +76,7 @@ fn a_known_device_is_told_apart_in_a_window_without_any_detour() {
     assert_eq!(split(&at_home, &known).track_of, vec![1; at_home.len()]);
 }
 
+// Row: "Two devices of one kind"
 #[test]
 fn two_jumps_to_one_place_or_many_to_different_ones_are_bad_fixes() {
     let mut twice = walk(80);

@@ -49,6 +49,7 @@ fn a_box_at_a_corner_finds_stops_of_four_tiles_and_south_and_west_are_negative()
     assert_eq!(count(&mut memory, &around(0.0, 0.02)), Ok(0));
 }
 
+// Row: "A box of stops ends"
 #[test]
 fn a_box_on_the_180th_meridian_finds_the_stops_on_both_sides_of_it() {
     let stop = |longitude: f64| format!(r#"{{"stops":[{{"at":[{longitude:?},-16.81]}}]}}"#);
