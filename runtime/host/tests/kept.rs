@@ -143,16 +143,15 @@ fn a_person_whose_phones_rely_on_a_missing_file_is_not_served_until_it_is_back_a
     assert!(told.contains("store is missing"), "{told}");
     host.stop();
     assert!(!store.exists());
-    for inner in ["keyring"] {
-        fs::rename(&aside, &store).expect("moved");
-        let sound = fs::read(store.join(inner)).expect("there");
-        fs::remove_file(store.join(inner)).expect("removed");
-        let host = serve_at(&kept.data, &kept.listen, &["--legacy"]);
-        assert_eq!(cellar(&["phone", "sync", "--state", &kept.phone]).status.code(), Some(1));
-        host.stop();
-        assert!(!store.join(inner).exists());
-        fs::write(store.join(inner), sound).expect("written");
-    }
+    fs::rename(&aside, &store).expect("moved");
+    let keyring = store.join("keyring");
+    let sound = fs::read(&keyring).expect("there");
+    fs::remove_file(&keyring).expect("removed");
+    let host = serve_at(&kept.data, &kept.listen, &["--legacy"]);
+    assert_eq!(cellar(&["phone", "sync", "--state", &kept.phone]).status.code(), Some(1));
+    host.stop();
+    assert!(!keyring.exists());
+    fs::write(&keyring, sound).expect("written");
     let host = serve_at(&kept.data, &kept.listen, &["--legacy"]);
     assert!(json(&["phone", "sync", "--state", &kept.phone])["trips"].is_array());
     host.stop();

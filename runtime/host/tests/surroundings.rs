@@ -155,14 +155,15 @@ fn a_host_whose_log_cannot_be_written_serves_on_and_stops_in_good_order() {
     let nobody = |command: &mut Command| {
         command.stdout(unread()).stderr(unread());
     };
-    let ways: [(&str, &dyn Fn(&mut Command)); 3] =
-        [("nobody", &nobody), ("full", &full_disk), ("closed", &closed)];
-    for (name, way) in ways {
+    let check = |name: &str, way: &dyn Fn(&mut Command)| {
         let data = within(folder.path(), name);
         let mut host = start(&data, &[], |command| way(command));
         use_it(folder.path(), &data, name);
         assert_eq!(stop(&mut host.child, Signal::TERM), Some(0), "{name}");
-    }
+    };
+    check("nobody", &nobody);
+    check("full", &full_disk);
+    check("closed", &closed);
 }
 
 #[test]

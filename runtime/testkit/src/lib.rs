@@ -128,6 +128,14 @@ impl World {
         self.runtime.people().add(name, 0.0).expect("a person is added").0
     }
 
+    /// Starts something that goes on beside the test.
+    pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.tokio.spawn(future)
+    }
+
     /// Waits for something that needs the network's threads.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.tokio.block_on(future)

@@ -31,7 +31,7 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 fn day(seed: u64, number: u32) -> Vec<String> {
-    let phone = if seed % 2 == 0 { Phone::Android } else { Phone::Ios };
+    let phone = if seed.is_multiple_of(2) { Phone::Android } else { Phone::Ios };
     simulate_day(&Person::invent(seed, phone).plan(FIRST_DAY + number), seed).entries
 }
 
@@ -65,7 +65,7 @@ fn runs_with_a_wrong_clock_leave_the_diary_as_it_would_be_had_the_clock_always_b
     for seed in seeds() {
         let mut random = Random(seed);
         let (calm, wild) = (world.person("calm"), world.person("wild"));
-        let days = if seed % 2 == 0 { [0, 1, 2] } else { [1, 0, 2] };
+        let days = if seed.is_multiple_of(2) { [0, 1, 2] } else { [1, 0, 2] };
         for number in days {
             let right = noon_after(4) + 3_600.0 * f64::from(number);
             let entries = day(seed, number);
@@ -158,6 +158,7 @@ fn later_data_is_read_after_a_run_whose_clock_was_years_ahead() {
     }
 }
 
+// Row: "An entry that is dated ahead"
 #[test]
 fn entries_dated_ahead_wait_are_counted_and_are_taken_in_when_their_time_has_come() {
     let world = World::start();
@@ -266,6 +267,7 @@ fn world_with(clock: &Arc<Set>, rhythm: Rhythm) -> World {
     })
 }
 
+// Row: "A clock that is set back"
 #[test]
 fn runs_wait_while_the_clock_is_not_believed_and_go_on_by_themselves() {
     let at_once = Rhythm { quiet_s: 0.0, wait_max_s: 0.0, every_s: 1e6 };
@@ -338,7 +340,7 @@ fn a_clock_that_is_set_neither_delays_nor_hastens_what_is_due() {
         world.runtime.data_arrived(user);
         let keeper = {
             let runtime = Arc::clone(&world.runtime);
-            world.block_on(async { tokio::spawn(async move { runtime.keep_schedule(|| 0.0).await }) })
+            world.spawn(async move { runtime.keep_schedule(|| 0.0).await })
         };
         let due_in_s = || {
             let pending = world.runtime.pending(user)?;

@@ -240,6 +240,7 @@ mod tests {
         })
     }
 
+    // Row: "A body may pause for an hour"
     #[test]
     fn a_body_that_keeps_coming_is_taken_however_long_it_takes() {
         // 3.5 MB at 8 kB/s take seven minutes, 20 MB at 2 kB/s almost three hours.
@@ -254,6 +255,7 @@ mod tests {
         assert!(drip(10_000, 4_000, 20_000).0.is_ok());
     }
 
+    // Row: "A body may pause for an hour"
     #[test]
     fn a_body_that_drips_or_pauses_ends_and_the_limit_that_was_reached_is_named() {
         for (piece, every_ms, most_s, named) in [
