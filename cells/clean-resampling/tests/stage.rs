@@ -473,7 +473,9 @@ fn where_somebody_was_needs_no_height() {
 // Row: "The only point of a section is dropped"
 #[test]
 fn the_only_point_of_a_section_may_lack_what_phones_do_not_always_know() {
-    for (name, kept) in [("altitude", 1), ("accuracy", 1), ("filter", 1), ("loc", 0), ("floor", 0)] {
+    let names =
+        [("altitude", 1), ("accuracy", 1), ("sensed_speed", 1), ("filter", 1), ("loc", 0), ("floor", 0)];
+    for (name, kept) in names {
         for value in [None, Some(Value::Null)] {
             let change = |data: &mut Value| {
                 let Some(members) = data.as_object_mut().filter(|data| data.contains_key("latitude")) else {
@@ -482,6 +484,7 @@ fn the_only_point_of_a_section_may_lack_what_phones_do_not_always_know() {
                 // The point of the section in the middle lacks it.
                 let alone = members["ts"] == json!(DAY + 860.0);
                 members.entry("floor").or_insert(json!(0));
+                members.entry("sensed_speed").or_insert(json!(1.5));
                 if alone {
                     members.remove(name);
                     members.extend(value.clone().map(|value| (name.to_owned(), value)));
@@ -496,6 +499,29 @@ fn the_only_point_of_a_section_may_lack_what_phones_do_not_always_know() {
                 assert_eq!(cells_sdk::model::keys::check(POINT, &point.data), Ok(()));
             }
         }
+    }
+}
+
+// Row: "A member `mode` in a location"
+#[test]
+fn what_a_phone_calls_the_mode_of_a_fix_is_passed_over() {
+    let day = |mode: Option<Value>| {
+        let with_mode = |data: &mut Value| {
+            let members = data.as_object_mut().filter(|data| data.contains_key("latitude"));
+            if let Some((members, mode)) = members.zip(mode.clone()) {
+                members.insert("mode".to_owned(), mode);
+            }
+        };
+        eventful().changed(with_mode).run().0
+    };
+    let plain = day(None);
+    for mode in [json!(7), json!("car"), Value::Null, json!({}), json!([1.5])] {
+        let diary = day(Some(mode.clone()));
+        for key in MADE {
+            assert_eq!(diary.made(key), plain.made(key), "{key} {mode}");
+        }
+        let points = diary.memory.of_key(POINT);
+        assert!(points.iter().all(|point| point.data.matches(r#""mode":"#).count() == 1), "{mode}");
     }
 }
 

@@ -339,6 +339,14 @@ mod tests {
         }
     }
 
+    // Row: "Zones as arrow and dateutil"
+    #[test]
+    fn the_deprecated_rules_of_nine_numbers_are_not_read() {
+        for name in ["GMT0BST,3,0,30,3600,10,0,26,7200", "EST5EDT,4,1,0,7200,10,-1,0,7200,3600"] {
+            assert_eq!(offsets(name, [0]), None, "{name:?}");
+        }
+    }
+
     #[test]
     fn every_name_of_the_database_is_read_as_it_is_written_there_alone() {
         let mut count = 0;

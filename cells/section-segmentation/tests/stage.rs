@@ -333,6 +333,47 @@ fn a_trip_whose_points_are_gone_has_no_sections() {
     assert!(phone.made(SECTION).is_empty() && phone.warnings().contains("1 trips have no points"));
 }
 
+/// The same phone with every time that is a whole number written as an integer.
+fn with_integers(mut phone: Phone) -> Phone {
+    let whole = |mut value: Value| {
+        let members = value.as_object_mut().expect("an object");
+        for (name, time) in members.iter_mut().filter(|(name, _)| name.ends_with("ts")) {
+            let seconds = time.as_f64().filter(|seconds| seconds.fract() == 0.0);
+            *time = json!(seconds.unwrap_or_else(|| panic!("{name} is no whole number")) as u64);
+        }
+        value
+    };
+    let entries = phone.memory.entries(Area::Timeseries).into_iter().map(
+        |entry| json!({"_id": entry.id, "metadata": whole(entry.metadata()), "data": whole(entry.data())}),
+    );
+    let dump = Value::from(entries.collect::<Vec<_>>()).to_string();
+    phone.memory = Memory::new().with_entries(Area::Timeseries, &dump);
+    phone
+}
+
+// Row: "Times that are whole numbers"
+#[test]
+fn times_that_are_integers_give_what_times_with_a_fraction_of_0_give() {
+    type Travel = fn(Phone) -> Phone;
+    let by_distance: Travel = |phone| phone.by_distance().transition(2, 0.0).commute();
+    for travel in [(|phone| phone.commute()) as Travel, by_distance, |phone| phone.hears(1, 900.0).commute()]
+    {
+        let measures = |mut phone: Phone| -> Vec<(Vec<Option<f64>>, Value)> {
+            phone.run(Outcome::default());
+            assert_eq!(phone.warnings(), "");
+            let made = [phone.made(SECTION), phone.made(STOP)].concat();
+            let names = ["start_ts", "end_ts", "enter_ts", "exit_ts", "duration", "distance", "sensed_mode"];
+            let of = |entry: Value| {
+                (names.map(|name| entry[name].as_f64()).to_vec(), entry["start_fmt_time"].clone())
+            };
+            made.into_iter().map(of).collect()
+        };
+        let floats = measures(travel(Phone::new()));
+        assert_eq!(floats.len(), 5, "three sections and two stops");
+        assert_eq!(measures(with_integers(travel(Phone::new()))), floats);
+    }
+}
+
 #[test]
 fn a_motion_that_repeats_another_counts_once() {
     // One moment on a bicycle is a flicker within the walk, three are a ride.

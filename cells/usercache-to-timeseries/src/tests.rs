@@ -133,6 +133,9 @@ fn a_motion_needs_a_kind_and_a_transition_needs_a_state() {
     assert_eq!(kind("android", r#"{"zzbhB":7}"#), 7);
     assert_eq!(kind("ios", r#"{"walking":true}"#), 7);
     assert_eq!(kind("ios", r#"{"walking":true,"cycling":null,"confidence":null}"#), 7);
+    let unknown = r#"{"walking":true,"confidence":null}"#;
+    let (_, data) = formatted("ios", "background/motion_activity", unknown).expect("sound");
+    assert_eq!((&data["confidence"], &data["confidence_level"]), (&Value::Null, &Value::Null));
     assert_eq!(kind("ios", r#"{"walking":false}"#), 9, "some flag, and none is set");
     for (platform, state) in [("android", "local.state.ongoing_trip"), ("ios", "STATE_ONGOING_TRIP")] {
         for transition in ["", r#","transition":null"#] {
@@ -302,6 +305,10 @@ fn a_reading_is_about_a_moment_around_its_writing() {
     // A label may be about a trip of last year.
     let span = r#"{"start_ts":1500000000,"end_ts":1500000001,"label":"x"}"#;
     assert!(formatted("android", "manual/mode_confirm", span).is_ok());
+    for (ahead_s, want) in [(86_399.0, Ok(())), (86_401.0, Err(Reason::AboutFuture("end_ts")))] {
+        let span = format!(r#"{{"start_ts":1500000000,"end_ts":{:?},"label":"x"}}"#, WRITTEN + ahead_s);
+        assert_eq!(formatted("android", "manual/mode_confirm", &span).map(drop), want, "{ahead_s}");
+    }
 }
 
 // Row: "A fix at 0° north, 0° east, or"

@@ -72,6 +72,7 @@ fn a_load_that_is_nothing_but_an_old_fix_and_a_short_trip_makes_nothing_twice() 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
+    // Row: "What cannot be reached"
     #[test]
     fn every_trip_is_confirmed_once_or_told_and_no_stage_leaves_anything_in_its_window(
         loads in loads(),
