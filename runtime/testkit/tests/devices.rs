@@ -157,6 +157,7 @@ fn assert_three_walks(world: &World, user: UserId, what: &str) {
     }
 }
 
+// Row: "All points of a person are one track"
 #[test]
 fn a_second_device_adds_nothing_to_the_walks_of_the_one_that_is_carried() {
     let world = World::start();
@@ -250,6 +251,7 @@ fn devices_of(world: &World, user: UserId, key: &str) -> Vec<Option<String>> {
     entries.iter().map(|entry| entry["metadata"]["device"].as_str().map(str::to_owned)).collect()
 }
 
+// Row: "Nothing says which device"
 #[test]
 fn a_stamp_can_neither_be_forged_nor_lost_and_comes_along_in_a_dump() {
     let world = World::start();
