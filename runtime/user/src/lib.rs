@@ -41,7 +41,7 @@ mod waiting;
 pub use clock::{HostClock, SystemClock};
 pub use dump::{Aside, DumpError, Imported};
 pub use error::{CallError, PipelineError, StartError};
-pub use errors::{ErrorsReport, Retried, Selection};
+pub use errors::{ErrorsReport, Fate, Group, Retried, Selection};
 pub use exchange::{Answer, Body, Broken, Call};
 pub use owner::{
     Admission, ClaimSummary, DeviceSummary, Granted, InboxError, Invitation, LockState, OwnerError,

@@ -4,7 +4,7 @@
 //!   every stream, document and row is held against the grant here, and nowhere else.
 //! * Not here: budgets and page sizes (the sandbox), what a commit does (the store).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use cells_model::page::{self, PageWriter};
 use cells_model::rows;
 use cells_model::scan::BadJson;
+use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use runtime_sandbox::{CellHost, Failure, LocationColumns, LogLevel};
 use runtime_store::{
     Batch, Cursor, LocationCursor, LocationRows, NewEntry, OwnedRow, ReadEntry, ReadError, Snapshot, Store,
@@ -45,6 +46,8 @@ pub(crate) struct Effects {
     pub failed_read: Option<ReadError>,
     /// Entries that it set aside, and that had been set aside before.
     pub known_aside: u64,
+    /// Digests of the entries without an id that it set aside.
+    aside: HashSet<AsideDigest>,
     /// Whether an answer in pieces has begun, or was asked for where that cannot be.
     pub begun: bool,
     /// Where the pieces of the answer go.
@@ -359,6 +362,19 @@ fn reading<T>(effects: &SharedEffects, read: impl FnOnce() -> Result<T, ReadErro
     answer.map_err(|error| effects.unavailable(error))
 }
 
+/// Tells entries that are set aside apart.
+type AsideDigest = [u8; SHA256_OUTPUT_LEN];
+
+/// The digest of the texts that [`is_aside`] compares.
+fn aside_digest(entry: &NewEntry<'_>) -> AsideDigest {
+    let mut digest = Context::new(&SHA256);
+    for text in [entry.key.as_str(), entry.metadata, entry.data] {
+        digest.update(&text.len().to_le_bytes());
+        digest.update(text.as_bytes());
+    }
+    digest.finish().as_ref().try_into().expect("SHA-256 has that length")
+}
+
 /// Whether the very same entry has been set aside before: a phone that resends a batch adds nothing.
 fn is_aside(snapshot: &Snapshot, read: &ReadEntry<'_>) -> Result<bool, ReadError> {
     let (entry, write_ts) = (read.entry(), read.times().get(TimeField::WriteTs));
@@ -538,12 +554,17 @@ impl CellHost for Reach {
 
     fn set_aside(&mut self, rows: &[u8]) -> Result<(), Failure> {
         let snapshot = self.snapshot.clone();
+        let mut fresh = HashSet::new();
         self.each_row(rows, Area::Errors, |reach, effects, id, entry| {
             let new = id == EntryId::NONE;
             if new {
                 // A phone that sends an entry again adds nothing, nor does it bring back what was forgotten.
-                let known =
-                    is_aside(&snapshot, &entry).and_then(|aside| Ok(aside || snapshot.is_forgotten(&entry)?));
+                let digest = aside_digest(entry.entry());
+                let known = if effects.aside.contains(&digest) || !fresh.insert(digest) {
+                    Ok(true)
+                } else {
+                    is_aside(&snapshot, &entry).and_then(|aside| Ok(aside || snapshot.is_forgotten(&entry)?))
+                };
                 if known.map_err(|error| effects.unavailable(error))? {
                     effects.known_aside += 1;
                     return Ok(());
@@ -563,7 +584,9 @@ impl CellHost for Reach {
                 effects.batch.set_aside(id, entry);
             }
             Ok(())
-        })
+        })?;
+        lock(&self.effects).aside.extend(fresh);
+        Ok(())
     }
 
     fn document_get(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {

@@ -17,6 +17,7 @@ use crate::dump::DumpEntry;
 use crate::error::CallError;
 use crate::person::Person;
 use crate::runtime::Runtime;
+use crate::stamp::stamp_in;
 use crate::{late, rewind};
 
 /// How many entries one commit moves: bounds its memory and how long others wait for it.
@@ -139,7 +140,10 @@ fn put_back(
     let parsed = sent::parse(text.as_bytes(), depth).ok().filter(|parsed| parsed.aside.is_none())?;
     let key = StreamKey::parse(&parsed.key).ok()?;
     batch.delete_in(Area::Errors, row.id);
-    let entry = NewEntry { id: Some(row.id), key, metadata: &parsed.metadata, data: &parsed.data, extra: "" };
+    // Which device brought it stays beside it, as beside an entry that has just been put.
+    let extra = stamp_in(row.extra).map(|stamp| stamp.member()).unwrap_or_default();
+    let (metadata, data) = (&*parsed.metadata, &*parsed.data);
+    let entry = NewEntry { id: Some(row.id), key, metadata, data, extra: &extra };
     batch.insert(Area::Usercache, entry);
     Some(())
 }
