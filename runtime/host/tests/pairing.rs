@@ -109,7 +109,7 @@ fn a_code_is_drawn_as_a_picture_and_a_pairing_can_be_called_off() {
 }
 
 /// Whether a phone that is given this code shows digits; nobody lets it in.
-fn shows_digits(data: &str, code: &[&str], state: &str) -> bool {
+fn shows_digits(data: &str, person: &str, code: &[&str], state: &str) -> bool {
     let mut phone = Command::new(CELLAR)
         .args(["phone", "pair", "--json", "--state", state, "--name", "  phone \n"])
         .args(code)
@@ -119,7 +119,7 @@ fn shows_digits(data: &str, code: &[&str], state: &str) -> bool {
         .expect("it starts");
     let mut line = String::new();
     BufReader::new(phone.stdout.take().expect("piped")).read_line(&mut line).expect("a line or the end");
-    json(&["pair", "--data", data, "--cancel", "Ada"]);
+    json(&["pair", "--data", data, "--cancel", person]);
     phone.wait().expect("it ends");
     line.contains("digits")
 }
@@ -133,7 +133,11 @@ fn what_people_paste_may_be_broken_quoted_and_padded() {
     let listen = host.ready["listen"].as_str().expect("an address").to_owned();
     json(&["user", "add", "--data", &data, " Ada\n"]);
     assert!(json(&["user", "status", "--data", &data, "\tAda "])["id"].is_string());
-    let open = || json(&["pair", "--data", &data, "Ada ", "--no-phrase", "--detach"]);
+    // Three codes of a person that are called off within an hour close the typed ones: each code has a person of its own.
+    let open = |person: &str| {
+        json(&["user", "add", "--data", &data, &format!(" {person}\n")]);
+        json(&["pair", "--data", &data, &format!("{person} "), "--no-phrase", "--detach"])
+    };
     let forms: [&dyn Fn(&str) -> String; 5] = [
         &|code| format!("{code}\n"),
         &|code| format!("  {code}\t"),
@@ -142,17 +146,22 @@ fn what_people_paste_may_be_broken_quoted_and_padded() {
         &|code| code.chars().map(|character| format!("{character}\u{200b}")).collect(),
     ];
     for (at, form) in forms.iter().enumerate() {
-        let qr = open()["qr"].as_str().expect("a code").to_owned();
-        assert!(shows_digits(&data, &["--scan", &form(&qr)], &state), "form {at}");
+        let person = format!("scans {at}");
+        let qr = open(&person)["qr"].as_str().expect("a code").to_owned();
+        assert!(shows_digits(&data, &person, &["--scan", &form(&qr)], &state), "form {at}");
     }
-    for (form, host) in [
+    for (at, (form, host)) in ([
         (|code: &str| format!("{} \n", code.to_lowercase()), format!("{listen}\n")),
         (|code: &str| code.replace('-', " "), format!("  {listen}")),
         (|code: &str| code.replace('-', "\u{2013}\u{a0}"), listen.clone()),
-    ] as [(fn(&str) -> String, String); 3]
+    ] as [(fn(&str) -> String, String); 3])
+        .into_iter()
+        .enumerate()
     {
-        let code = open()["code"].as_str().expect("a code").to_owned();
-        assert!(shows_digits(&data, &["--type", &form(&code), "--host", &host], &state), "{}", form("A-B"));
+        let person = format!("types {at}");
+        let code = open(&person)["code"].as_str().expect("a code").to_owned();
+        let typed = form(&code);
+        assert!(shows_digits(&data, &person, &["--type", &typed, "--host", &host], &state), "form {at}");
     }
     host.stop();
 }

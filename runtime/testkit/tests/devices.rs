@@ -268,7 +268,7 @@ fn a_stamp_can_neither_be_forged_nor_lost_and_comes_along_in_a_dump() {
     world.pipeline(user, NOW);
     let stamp = Some(paired(7).to_string());
     for key in ["background/location", "background/filtered_location"] {
-        assert_eq!(devices_of(&world, user, key), [stamp.clone()], "{key}");
+        assert_eq!(devices_of(&world, user, key), std::slice::from_ref(&stamp), "{key}");
     }
     let mut aside = Vec::new();
     world.runtime.dump(user, &[Area::Errors], &mut aside).expect("written");
