@@ -180,7 +180,10 @@ impl Fault {
             }
             Self::NoAccuracy => entry["data"]["accuracy"] = (-1.0).into(),
             Self::OutOfOrder => moved(&mut entry, -300.0),
-            Self::WrittenLate => moved(&mut entry, -1_500.0),
+            Self::WrittenLate => {
+                let write_ts = entry["metadata"]["write_ts"].as_f64().expect("a time");
+                entry["metadata"]["write_ts"] = (write_ts + 1_500.0).into();
+            }
             Self::DatedAhead => {
                 let write_ts = DATED_AHEAD + number as f64;
                 entry["metadata"]["write_ts"] = write_ts.into();
@@ -327,6 +330,8 @@ fn wild(seed: u64) -> Wild {
     let (mut again, mut number) = (Vec::new(), 0);
     for (device, phone) in [(token(), Phone::Android), (second, Phone::Ios)] {
         let day = day(seed + 1 + (phone == Phone::Ios) as u64, phone);
+        let points: Vec<usize> = (0..day.len()).filter(|at| day[*at]["metadata"]["key"] == POINTS).collect();
+        let last: Vec<usize> = points.iter().rev().take(4).map(|at| number + 1 + at).collect();
         let mut rest = &day[..];
         while !rest.is_empty() {
             let (some, more) = rest.split_at((150 + random.below(400)).min(rest.len()));
@@ -336,7 +341,9 @@ fn wild(seed: u64) -> Wild {
                 number += 1;
                 let fault = Some(FAULTS[random.below(FAULTS.len())])
                     .filter(|fault| is_point(entry) || !fault.is_of_points())
-                    .filter(|_| random.below(8) == 0);
+                    .filter(|_| random.below(8) == 0)
+                    // Where none is written behind them, such points are in order, and passed over.
+                    .or_else(|| last.contains(&number).then_some(Fault::WrittenLate));
                 let bytes = fault
                     .map_or_else(|| entry.to_string().into_bytes(), |fault| fault.in_entry(entry, number));
                 if let Some(fault) = fault {
