@@ -325,7 +325,7 @@ struct Wild {
 
 fn wild(seed: u64) -> Wild {
     let mut random = Random(seed);
-    let second = if seed % 2 == 0 { paired(2) } else { token() };
+    let second = if seed.is_multiple_of(2) { paired(2) } else { token() };
     let mut wild = Wild { uploads: Vec::new(), ignored: 0, replaced: 0, faults: BTreeMap::new() };
     let (mut again, mut number) = (Vec::new(), 0);
     for (device, phone) in [(token(), Phone::Android), (second, Phone::Ios)] {
