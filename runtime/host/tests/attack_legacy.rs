@@ -196,7 +196,7 @@ async fn attack_68_a_token_counts_for_its_own_person_and_where_tokens_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn attack_68_a_token_stamps_what_it_brings_and_the_stamp_tells_nothing_of_it() {
+async fn a_token_stamps_what_it_brings_and_the_stamp_tells_nothing_of_it() {
     let cloud = legacy().await;
     let (ada, first) = cloud.runtime.people().add("Ada", 0.0).unwrap();
     let second = cloud.runtime.people().new_token(ada, None, false).unwrap();
