@@ -6,7 +6,6 @@
 //! * Not here: what cannot be taken in at all, which is set aside by the cell, with its reason.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::ControlFlow;
 
 use runtime_store::{Batch, NewEntry, Row, Snapshot};
@@ -29,16 +28,14 @@ pub enum WaitReason {
     Document,
 }
 
-impl fmt::Display for WaitReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NextRun => "the next run takes them in",
-            Self::DatedAhead => {
-                "they are dated ahead of the host's clock, and are taken in when it has come so far: either the phone's \
-                 clock was wrong when they were written, or the host's is wrong now"
-            }
-            Self::Document => "they are documents for a phone",
-        })
+impl WaitReason {
+    /// Why one entry waits, in words for the owner.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NextRun => "the next run takes it in",
+            Self::DatedAhead => "it is dated ahead of the host's clock, and waits until that has come so far",
+            Self::Document => "it is a document for a phone, which no run takes in",
+        }
     }
 }
 
@@ -86,7 +83,8 @@ pub(crate) fn waiting(snapshot: &Snapshot, now: f64) -> Result<Vec<Waiting>, Cal
     Ok(found.into_values().collect())
 }
 
-fn reason(row: &Row<'_>, now: f64) -> WaitReason {
+/// Why an entry of the usercache waits at `now`, s.
+pub(crate) fn reason(row: &Row<'_>, now: f64) -> WaitReason {
     let kind = cells_model::text::value_of(row.metadata, "type");
     if kind == Some("\"document\"") {
         WaitReason::Document

@@ -10,7 +10,6 @@
 mod left_out;
 mod puts;
 mod retry;
-mod waiting;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -26,6 +25,7 @@ use crate::error::CallError;
 use crate::late::is_made;
 use crate::manifest::StreamPattern;
 use crate::runtime::Runtime;
+use crate::waiting;
 
 pub(crate) use puts::{PutCounts, count_put};
 pub use retry::Retried;
@@ -216,7 +216,7 @@ impl Found<'_> {
     fn waiting(&mut self, snapshot: &Snapshot, now: f64) -> Result<(), CallError> {
         let mut cursor = snapshot.find(&Query::everything(Area::Usercache)).map_err(CallError::Read)?;
         let visited = cursor.visit(&mut |row| {
-            self.entry(Fate::Waiting, row, waiting::reason(row, now), None);
+            self.entry(Fate::Waiting, row, waiting::reason(row, now).words(), None);
             ControlFlow::Continue(())
         });
         visited.map(drop).map_err(CallError::Read)
