@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::RewindError;
-use crate::order::Order as ChainOrder;
+use crate::order::{self, Order as ChainOrder, Start};
 
 /// The chain of raw trips: everything from the trip that begins at `start_ts` on goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +90,12 @@ struct CleanedTrip {
 }
 
 #[derive(Deserialize)]
+struct CleanedPlace {
+    /// Absent in the place that is open.
+    starting_trip: Option<EntryId>,
+}
+
+#[derive(Deserialize)]
 struct ConfirmedTrip {
     end_ts: f64,
     start_place: EntryId,
@@ -158,7 +164,9 @@ impl Cut {
             });
         }
         if self.raw.is_some()
+            && order::is_last_begun(runtime, trip)?
             && let Some(clean) = cleaned(runtime, trip)?
+            && is_left_later(runtime, &clean)?
         {
             self.confirmed = confirmed(runtime, &clean)?;
             self.clean.get_or_insert(clean);
@@ -204,6 +212,16 @@ fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCu
     Ok(found)
 }
 
+/// Whether what leaves the place at the end of a cleaned trip goes with the cut: a start that was moved to the place
+/// may lie before the end of the trip.
+fn is_left_later<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<bool, RewindError> {
+    let place: Option<CleanedPlace> = by_id(runtime, &["analysis/cleaned_place"], trip.end_place)?;
+    let Some(starting_trip) = place.and_then(|place| place.starting_trip) else { return Ok(true) };
+    let next: Option<Start> = by_id(runtime, &CLEANED, starting_trip)?;
+    Ok(next.is_none_or(|next| next.start_ts > trip.through_ts))
+}
+
+const CLEANED: [&str; 2] = ["analysis/cleaned_trip", "analysis/cleaned_untracked"];
 const CONFIRMED: [&str; 2] = ["analysis/confirmed_trip", "analysis/confirmed_untracked"];
 
 /// The place from which the confirmed trip begins that was made of a cleaned one. The confirmed chain follows the

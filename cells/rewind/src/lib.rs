@@ -12,7 +12,8 @@
 //!   kept depends on the cleaned trip behind it.
 //! * The chain of confirmed trips is cut before that same trip: the place at its end shows what was joined to it.
 //! * A chain need not rise in time: an old fix, or a second phone, leaves trips that lead back. It is cut only where
-//!   everything before the cut in time is before it in the chain.
+//!   everything before the cut in time is before it in the chain. The cleaned chain follows the beginnings of trips
+//!   and spans, so it is cut only behind a trip during which no other begins.
 //! * Where there is no such trip, everything is taken back.
 //! * Memory: ids of what is removed; texts are read a page at a time.
 //! * Not here: raw entries, labels and forms of the person, which nobody but their owner removes; the model of the

@@ -5,6 +5,8 @@
 //! there on does not, no trip that stays ends behind the end of the earlier one, and that one is the last of the chain
 //! that stays. A trip that was left by an old fix is made last and begins long before, so that the chain cannot be cut
 //! between the two.
+//!
+//! The cleaned chain is that of the beginnings, whatever the raw one is: see [`is_last_begun`].
 
 use cells_locations::for_each_entry;
 use cells_sdk::model::EntryId;
@@ -34,9 +36,24 @@ impl Default for Order {
     }
 }
 
+/// A trip or a span.
 #[derive(Deserialize)]
-struct Start {
-    start_ts: f64,
+pub struct Start {
+    /// s
+    pub start_ts: f64,
+}
+
+/// Whether no other trip or span begins while a trip lasts. The cleaned chain follows their beginnings, not the raw
+/// chain: a span that leads back, or a trip of another phone, comes behind the trip there, though it was made before.
+pub fn is_last_begun<R: ReadEntries>(runtime: &mut R, trip: &Trip) -> Result<bool, RewindError> {
+    let meanwhile = Query::of(&[TRIP, UNTRACKED], TimeField::StartTs);
+    let meanwhile = meanwhile.between(Some(trip.start_ts), Some(trip.end_ts));
+    let mut is_alone = true;
+    for_each_entry::<_, RewindError>(runtime, &meanwhile, |_, entry| {
+        is_alone &= entry.id == trip.id;
+        Ok(())
+    })?;
+    Ok(is_alone)
 }
 
 impl Order {
