@@ -26,7 +26,7 @@ pub fn line(text: impl Display) -> Result<(), Failure> {
 /// Prints a text as it is on standard output.
 ///
 /// # Errors
-/// As for [`line`].
+/// As for [`line()`].
 pub fn text(text: impl Display) -> Result<(), Failure> {
     text_of(text.to_string())
 }
@@ -34,7 +34,7 @@ pub fn text(text: impl Display) -> Result<(), Failure> {
 /// Prints a value as a line of JSON on standard output.
 ///
 /// # Errors
-/// As for [`line`].
+/// As for [`line()`].
 pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string(value).map_err(|error| Failure::of(&error, "report this"))?)
 }
