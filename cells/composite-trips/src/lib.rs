@@ -7,7 +7,7 @@
 //! No stage moves more bytes, so texts are copied from page to row and never parsed as a whole.
 //!
 //! * Units: seconds. The window is on `data.end_ts`, closed at both ends; the mark is the last trip's `end_ts`.
-//! * State: up to when trips were written that the stage has looked at (see [`behind`]).
+//! * State: up to when trips were written that the stage has looked at (see the module `behind`).
 //! * Memory: the pages that the trip at hand touches, the places of a page of trips, and 32 KiB of rows. A long
 //!   back-log is cut into runs of about 16 MiB of output.
 //! * Quirk: a place is copied as it is now. When it changes later, whoever changes it brings the copies up to date.

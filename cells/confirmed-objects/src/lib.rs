@@ -7,7 +7,7 @@
 //! the reference's and say so.
 //!
 //! * Units: seconds, metres. The window is on the beginnings of trips, closed at both ends.
-//! * State: the place that the last run left open, and which trips were looked at (see [`memory`]).
+//! * State: the place that the last run left open, and which trips were looked at (see the module `memory`).
 //! * Memory: texts of trips, places and inputs of the window and of what is made; longer windows are done in parts.
 //! * Not here: inputs that come after their trip was made (`cells/user-input-matching`).
 

@@ -29,7 +29,7 @@ pub struct InOrder {
 /// Splits points in the order of writing by their times and moments of writing, s; both are finite.
 ///
 /// The reference's rule: a point is out of order where an earlier-written one has a later time. So one point that is
-/// ahead of its time condemns all behind it. Where at least [`SPARED_MIN`] more points stay if those are left out that are
+/// ahead of its time condemns all behind it. Where at least `SPARED_MIN` more points stay if those are left out that are
 /// ahead of their own writing, unlike most, they are. A batch that was written down late is not ahead of its writing:
 /// what it came behind stays, as in the reference.
 pub fn in_order(ts: &[f64], write_ts: &[f64]) -> InOrder {

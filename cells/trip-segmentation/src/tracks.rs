@@ -4,8 +4,8 @@
 //! journey by plane does not come back; but points that leave a track and return to it again and again, faster than anybody
 //! can travel, are another device's.
 //!
-//! * A *detour* is a run of points, each more than [`FAR_M`] off the track before and behind it, that would have
-//!   to be visited faster than [`DETOUR_M_S`].
+//! * A *detour* is a run of points, each more than `FAR_M` off the track before and behind it, that would have
+//!   to be visited faster than `DETOUR_M_S`.
 //! * Three detours to one place: a device stays there. Its points are those near that place, except where the
 //!   carried device comes there: its own rhythm tells its points.
 //! * Three detours that are a track of their own: two devices are carried.
