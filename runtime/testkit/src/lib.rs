@@ -4,6 +4,7 @@
 //! * Not here: HTTP and TLS, which `runtime/host` tests with a phone of its own.
 
 mod canonical;
+mod random;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use runtime_user::{Answer, Area, Body, Call, CallError, PipelineReport, Runtime,
 use serde_json::{Value, json};
 
 pub use canonical::canonical;
+pub use random::{Random, seeds};
 
 /// Where recorded cases lie, if they are here: the folder that `CELLAR_SHARED` names, or `shared` beside the repository.
 /// A test that needs them says that it is skipped, aloud, where they are not.

@@ -9,7 +9,7 @@ use handshake::encoding::DeviceId;
 use runtime_simulator::{Person, Phone, simulate_day};
 use runtime_store::testing::{MemoryDisk, Parts, SimDisk, TestEngine};
 use runtime_store::{Options, Store};
-use runtime_testkit::World;
+use runtime_testkit::{Random, World, seeds};
 use runtime_user::{
     Answer, Area, Body, Call, ErrorsReport, Fate, Retried, Selection, Stamp, TestStores, UserId,
 };
@@ -23,26 +23,6 @@ const NOON_AFTER: f64 = (FIRST_DAY + 2) as f64 * 86_400.0 + 43_200.0;
 const DATED_AHEAD: f64 = NOON_AFTER + 10.0 * 86_400.0;
 const POINTS: &str = "background/filtered_location";
 const MADE: [&str; 3] = ["segmentation/", "analysis/", "inference/"];
-
-/// A small generator, so that a seed tells the whole story.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-    }
-}
-
-fn seeds() -> std::ops::Range<u64> {
-    if std::env::var_os("CELLAR_LONG").is_some() { 0..60 } else { 0..6 }
-}
 
 fn paired(number: u8) -> Stamp {
     Stamp::of_device(DeviceId([number; 16]))

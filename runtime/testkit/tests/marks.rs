@@ -2,33 +2,13 @@
 //! last entry that it has seen, and what was written in between is no less late than what was written before.
 
 use runtime_simulator::{Person, Phone, simulate_day};
-use runtime_testkit::World;
+use runtime_testkit::{Random, World, seeds};
 use runtime_user::UserId;
 use serde_json::{Value, json};
 
 /// 2024-03-04.
 const FIRST_DAY: u32 = 19_786;
 const SEED: u64 = 11;
-
-/// A small generator, so that a seed tells the whole story.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-    }
-}
-
-fn seeds() -> std::ops::Range<u64> {
-    if std::env::var_os("CELLAR_LONG").is_some() { 0..60 } else { 0..6 }
-}
 
 fn day(number: u32) -> Vec<String> {
     simulate_day(&Person::invent(SEED, Phone::Android).plan(FIRST_DAY + number), SEED).entries
