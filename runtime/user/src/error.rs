@@ -3,7 +3,7 @@
 use runtime_sandbox::{Overloaded, RunError, StartError as SandboxError};
 use runtime_store::{CommitError, DiskTrouble, OpenError, ReadError};
 
-use crate::catalogue::CatalogueError;
+use crate::cells::catalogue::CatalogueError;
 use crate::people::PeopleError;
 
 /// Why a call got no answer from its cell. Nothing of it was stored.

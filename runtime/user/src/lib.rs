@@ -6,51 +6,38 @@
 //! * Units: moments are seconds since 1970-01-01T00:00:00Z.
 //! * Not here: sockets and TLS (`runtime/host`), who may connect (`handshake`), blocks and keys (`runtime/store`).
 
-mod answering;
-pub mod arrivals;
-mod audit;
-pub mod catalogue;
+mod cells;
 mod clock;
-mod dump;
-mod endpoint;
+mod data;
 mod error;
-pub mod errors;
-mod exchange;
 mod files;
-mod forget;
-pub mod grant;
-mod late;
-pub mod manifest;
 mod owner;
 pub mod people;
-mod person;
-mod pieces;
-mod profile;
-mod reach;
-mod rewind;
+mod runs;
 mod runtime;
 mod settings;
-mod sound;
-mod stage;
-mod stamp;
-mod status;
-mod timetable;
-mod types;
-mod waiting;
 
+pub use cells::types::{BadType, KnownType, Types};
+pub use cells::{catalogue, grant, manifest};
 pub use clock::{HostClock, SystemClock};
-pub use dump::{Aside, DumpError, Imported};
+pub use data::dump::{Aside, DumpError, Imported};
+pub use data::errors::{ErrorsReport, Fate, Group, Retried, Selection};
+pub use data::profile::PROFILE;
+pub use data::stamp::Stamp;
+pub use data::waiting::{WaitReason, Waiting};
+pub use data::{arrivals, errors};
 pub use error::{CallError, PipelineError, StartError};
-pub use errors::{ErrorsReport, Fate, Group, Retried, Selection};
-pub use exchange::{Answer, Body, Broken, Call};
 pub use owner::{
     Admission, ClaimSummary, DeviceSummary, Granted, InboxError, Invitation, LockState, OwnerError,
     PairingStatus, RECOVERY_DELAY_MS, Receipt, Recovery, SessionTerms, WindowWish,
 };
 pub use people::KeyMode;
-pub use person::Person;
-pub use pieces::Receiver as PieceReceiver;
-pub use profile::PROFILE;
+pub use people::person::Person;
+pub use runs::exchange::{Answer, Body, Broken, Call};
+pub use runs::pieces::Receiver as PieceReceiver;
+pub use runs::stage::{PipelineReport, Spent, StageReport};
+pub use runs::status::{PipelineStatus, RewindStatus, StageStatus};
+pub use runs::timetable::Pending;
 pub use runtime::{NativeStage, Runtime};
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::{DiskTrouble, EngineKind};
@@ -58,9 +45,3 @@ pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserI
 pub use settings::Settings;
 #[cfg(feature = "testing")]
 pub use settings::{OpenTestStore, TestStores};
-pub use stage::{PipelineReport, Spent, StageReport};
-pub use stamp::Stamp;
-pub use status::{PipelineStatus, RewindStatus, StageStatus};
-pub use timetable::Pending;
-pub use types::{BadType, KnownType, Types};
-pub use waiting::{WaitReason, Waiting};

@@ -10,19 +10,19 @@ use runtime_sandbox::{CellHost, Outcome, PoolSettings, Run, Sandbox, SandboxSett
 use runtime_store::{Options, Store, Unattended};
 use runtime_types::UserId;
 
-use crate::catalogue::{BuiltIn, Catalogue, Cell};
+use crate::cells::catalogue::{BuiltIn, Catalogue, Cell};
 use crate::clock::Time;
-use crate::endpoint;
 use crate::error::{CallError, StartError};
-use crate::exchange::{Answer, Call};
 use crate::files;
 use crate::owner::{Owners, Receipt, may_wait};
+use crate::people::person::Person;
 use crate::people::{KeyMode, People, STORE_FOLDER};
-use crate::person::Person;
-use crate::pieces::Room;
+use crate::runs::endpoint;
+use crate::runs::exchange::{Answer, Call};
+use crate::runs::pieces::Room;
+use crate::runs::stage::{self, PipelineReport, Rehearsal, Spent};
+use crate::runs::timetable::{self, Timetable};
 use crate::settings::Settings;
-use crate::stage::{self, PipelineReport, Rehearsal, Spent};
-use crate::timetable::{self, Timetable};
 
 /// A stage without a sandbox: what the sandbox costs is measured against it.
 pub type NativeStage = fn(Box<dyn CellHost>, Run) -> Result<Outcome, String>;

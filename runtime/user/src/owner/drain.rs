@@ -11,11 +11,11 @@ use runtime_types::UserId;
 
 use super::OwnerError;
 use super::inbox::{Inbox, InboxError};
-use crate::catalogue::Cell;
-use crate::endpoint;
+use crate::cells::catalogue::Cell;
 use crate::error::CallError;
-use crate::exchange::{Answer, Call};
-use crate::person::Person;
+use crate::people::person::Person;
+use crate::runs::endpoint;
+use crate::runs::exchange::{Answer, Call};
 use crate::runtime::Runtime;
 
 /// The document with the private half of the inbox key. No cell is granted names that begin so.

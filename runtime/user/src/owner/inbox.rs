@@ -18,9 +18,9 @@ use ring::rand::SystemRandom;
 use runtime_types::UserId;
 use zeroize::Zeroizing;
 
-use crate::exchange::{Body, Call};
+use crate::data::stamp::Stamp;
 use crate::files;
-use crate::stamp::Stamp;
+use crate::runs::exchange::{Body, Call};
 
 /// What may wait for one person, bytes: a month without contact of a phone that records every second stays below it.
 pub(crate) const INBOX_BYTES_MAX: u64 = 1 << 30;

@@ -207,7 +207,7 @@ impl Runtime {
     }
 
     fn offers(&self) -> Vec<CellOffer> {
-        let offer = |cell: &Arc<crate::catalogue::Cell>| CellOffer {
+        let offer = |cell: &Arc<crate::cells::catalogue::Cell>| CellOffer {
             name: cell.manifest.name.clone(),
             version: format!("{}.0.0", cell.manifest.version),
             digest: Digest32(cell.prepared.digest().0),
