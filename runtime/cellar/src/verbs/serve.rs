@@ -293,13 +293,23 @@ fn announce(
                 )
             }),
         };
-        format!("{person}pin {}\nlistening at https://{address}/\n", door.pin)
+        format!("{person}pin {}\nlistening at {address}\n{}", door.pin, page_line(address))
     };
     // Nobody there to read it is no reason to stop.
     if let Err(error) = console::text(text) {
         tracing::warn!(error = error.what, "the address and the first person's codes were not shown");
     }
     Ok(())
+}
+
+/// What a browser on this machine can open, where the port can be reached by way of the loopback.
+fn page_line(address: SocketAddr) -> String {
+    let here = reachable(address);
+    if here.ip().is_loopback() {
+        format!("for a browser on this machine: http://{here}/\n")
+    } else {
+        String::new()
+    }
 }
 
 /// Takes up what can change while a host runs: the log's filter, and the certificate of the front for phones that

@@ -3,5 +3,5 @@
 pub(crate) mod person;
 mod records;
 
-pub use records::{KeyMode, People, PeopleError, PersonRecord, Standing};
 pub(crate) use records::STORE_FOLDER;
+pub use records::{KeyMode, People, PeopleError, PersonRecord, Standing};

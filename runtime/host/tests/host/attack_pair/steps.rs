@@ -10,9 +10,9 @@ use runtime_user::OwnerError as RuntimeError;
 use runtime_wire::tls::Identity;
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, start};
-use crate::pairing::{answer, burnt, devices, honest_anew, honest_in, nobody_enrolled, window};
-use crate::phone::{Hand, Way, hello, key, scanned};
+use super::cloud::{Cloud, start};
+use super::pairing::{answer, burnt, devices, honest_anew, honest_in, nobody_enrolled, window};
+use super::phone::{Hand, Way, hello, key, scanned};
 
 const NONCE: Nonce = Nonce([1; 32]);
 

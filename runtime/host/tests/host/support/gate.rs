@@ -12,7 +12,7 @@ use runtime_user::UserId;
 use tokio::task::JoinHandle;
 
 use super::cloud::{Cloud, Wish, start_with};
-use super::wire::{plain_hello, told};
+use super::sockets::{plain_hello, told};
 
 /// A gateway, its addresses, and the task that serves.
 pub struct Gate {
