@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use runtime_program::exit::{finish, usage};
 use runtime_program::Failure;
+use runtime_program::exit::{finish, usage};
 
 use crate::companion::become_program;
 use crate::verbs::{Options, device, export, gateway, pair, phone, pipeline, serve, show, types, user};

@@ -20,7 +20,8 @@ use runtime_program::typed::quoted;
 use runtime_program::{Failure, console};
 
 /// What `--help` shows.
-pub const EXAMPLE: &str = "Example:\n  cellar pair owner\n  cellar pair Ada --png code.png --no-phrase\n  cellar pair Ada --cancel";
+pub const EXAMPLE: &str =
+    "Example:\n  cellar pair owner\n  cellar pair Ada --png code.png --no-phrase\n  cellar pair Ada --cancel";
 
 /// Between two looks at whether a phone has come.
 const LOOK: Duration = Duration::from_millis(300);

@@ -262,7 +262,10 @@ async fn pair_as(
     })?;
     let compare = |digits: CompareDigits| {
         let shown = show(options, &Comparing { digits: digits.to_string() }, |comparing| {
-            format!("Compare with what `cellar pair` shows, and let this phone in there: {}", comparing.digits)
+            format!(
+                "Compare with what `cellar pair` shows, and let this phone in there: {}",
+                comparing.digits
+            )
         });
         // The owner may see them elsewhere, and decides.
         if let Err(error) = shown {

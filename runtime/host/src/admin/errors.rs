@@ -78,7 +78,10 @@ impl Ask for RetryErrors {
     fn answer(self, context: &Context<'_>) -> Result<Retry, Failure> {
         let user = context.find(&self.person)?;
         let retried = context.runtime.retry_errors(user, &self.selection).map_err(|error| {
-            Failure::of(&error, "give the same command again: it goes on where it stopped, and nothing is lost")
+            Failure::of(
+                &error,
+                "give the same command again: it goes on where it stopped, and nothing is lost",
+            )
         })?;
         Ok(Retry { id: user.dashed(), retried })
     }

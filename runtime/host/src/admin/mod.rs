@@ -34,7 +34,7 @@ pub use devices::{DeviceRelabeled, DeviceRenamed, DeviceRevoked};
 pub use devices::{ListDevices, RelabelDevice, RenameDevice, RevokeDevice};
 pub use diary::{DiaryExported, ExportDiary};
 pub use door::Door;
-pub use errors::{ErrorsShown, ListErrors, RetryErrors, Retry};
+pub use errors::{ErrorsShown, ListErrors, Retry, RetryErrors};
 pub use export::{ExportPerson, Exported};
 pub use folder::{Claim, FolderError, claim};
 pub use import::{ImportPerson, Imported};

@@ -170,7 +170,8 @@ impl Ask for AnswerPairing {
             return Ok(PairingAnswered { window, approved: false, name: None });
         };
         let claim = status.claim.filter(|_| status.state == WindowState::Claimed);
-        let claim = claim.ok_or_else(|| Failure::new("no phone waits for approval", "scan or type the code"))?;
+        let claim =
+            claim.ok_or_else(|| Failure::new("no phone waits for approval", "scan or type the code"))?;
         if typed::digits(&digits) != claim.digits {
             let remedy = format!(
                 "let nobody in: somebody may stand between the phone and this host; `cellar pair {person} --cancel`"

@@ -142,7 +142,11 @@ impl Ask for ShowPerson {
             entries,
         });
         let streams = Some(streams.collect());
-        Ok(PersonShown { person, streams, bytes_on_disk: Some(reached.store.bytes_on_disk().map_err(logged)?) })
+        Ok(PersonShown {
+            person,
+            streams,
+            bytes_on_disk: Some(reached.store.bytes_on_disk().map_err(logged)?),
+        })
     }
 }
 

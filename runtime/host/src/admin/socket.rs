@@ -120,7 +120,9 @@ async fn answer(socket: UnixStream, runtime: Arc<Runtime>, door: Door) -> io::Re
                 command.answer(&Context { runtime: &runtime, door: &door })
             });
             let done = done.await;
-            done.unwrap_or_else(|_| Err(Failure::new("the command stopped half way", "look into the host's log")))
+            done.unwrap_or_else(|_| {
+                Err(Failure::new("the command stopped half way", "look into the host's log"))
+            })
         }
         Err(error) => Err(Failure::of(&error, "use a `cellar` of the same version as the host")),
     };

@@ -217,9 +217,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
         Verb::Keys { who, mode } => {
             carry_out(options, SetKeys { person: who.name(), mode: mode.into() }, tell::status)
         }
-        Verb::Recover(who) => {
-            carry_out(options, recovery::recovering(who.name(), options)?, tell::status)
-        }
+        Verb::Recover(who) => carry_out(options, recovery::recovering(who.name(), options)?, tell::status),
         Verb::List => carry_out(options, ListPeople {}, |people| tell::list(people)),
         Verb::Show(who) => carry_out(options, ShowPerson { person: who.name() }, tell::shown),
         Verb::Suspend(who) => suspend(who, true, options),
@@ -241,9 +239,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
                 false => carry_out(options, ListErrors { person, selection, list }, errors::tell),
             }
         }
-        Verb::Erase { who, yes: _ } => {
-            carry_out(options, ErasePerson { person: who.name() }, tell::erased)
-        }
+        Verb::Erase { who, yes: _ } => carry_out(options, ErasePerson { person: who.name() }, tell::erased),
     }
 }
 

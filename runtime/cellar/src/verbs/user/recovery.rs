@@ -20,8 +20,7 @@ pub(super) fn unlocking(person: String, state: &Path) -> Result<PersonStatus, Fa
 pub(super) fn recovering(person: String, options: &Options) -> Result<EndRecovery, Failure> {
     let begun = administer(options, BeginRecovery { person: person.clone() })?;
     if let Some(from_ms) = begun.from_ms {
-        let what =
-            format!("devices are active: the phrase opens the data from {} on", moment_of_ms(from_ms));
+        let what = format!("devices are active: the phrase opens the data from {} on", moment_of_ms(from_ms));
         return Err(Failure::new(what, "connect with one of them, revoke them, or try again then"));
     }
     let words = typed::read_words(&mut std::io::stdin().lock(), PHRASE_WORDS)

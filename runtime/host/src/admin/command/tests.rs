@@ -14,7 +14,10 @@ fn check<A: Ask>(command: Value, answers: &[Value]) -> String {
     assert_eq!(serde_json::to_value(&read).expect("JSON"), command);
     let mut with_more = command.clone();
     with_more["more"] = 1.into();
-    assert!(serde_json::from_value::<Command>(with_more).is_err(), "{command} takes a member that it does not know");
+    assert!(
+        serde_json::from_value::<Command>(with_more).is_err(),
+        "{command} takes a member that it does not know"
+    );
     for answer in answers {
         let line = json!({ "Ok": answer }).to_string();
         let read: Result<A::Answer, Failure> = serde_json::from_str(&line).expect("an answer");
@@ -32,7 +35,10 @@ fn of_people() -> Vec<String> {
     vec![
         check::<AddPerson>(
             json!({ "command": "add", "name": "Ada", "unattended": true }),
-            &[json!({ "id": USER, "name": "Ada" }), json!({ "id": USER, "name": "Ada", "connect": "cellar://x" })],
+            &[
+                json!({ "id": USER, "name": "Ada" }),
+                json!({ "id": USER, "name": "Ada", "connect": "cellar://x" }),
+            ],
         ),
         check::<ListPeople>(json!({ "command": "list" }), &[json!([line.clone()])]),
         check::<ShowPerson>(json!({ "command": "show", "person": "Ada" }), &[line, shown]),
@@ -86,7 +92,10 @@ fn of_owners() -> Vec<String> {
         check::<SetKeys>(json!({ "command": "keys", "person": "Ada", "mode": "lease" }), &[locked.clone()]),
         check::<BeginRecovery>(
             of_person("recover-begin"),
-            &[json!({ "id": "9d", "slot": "AA", "from_ms": null }), json!({ "id": "9d", "slot": null, "from_ms": 1 })],
+            &[
+                json!({ "id": "9d", "slot": "AA", "from_ms": null }),
+                json!({ "id": "9d", "slot": null, "from_ms": 1 }),
+            ],
         ),
         check::<EndRecovery>(
             json!({ "command": "recover-end", "person": "Ada", "generation": 1, "key": key }),
@@ -95,7 +104,9 @@ fn of_owners() -> Vec<String> {
         check::<OpenPairing>(
             json!({ "command": "pair-open", "person": "Ada", "lifetime_ms": 5, "typed": true, "admin": false,
                 "recovery": null }),
-            &[json!({ "id": USER, "window": window, "qr": "UPC1:x", "code": "7K3M", "address": "x:1", "until_ms": 3 })],
+            &[
+                json!({ "id": USER, "window": window, "qr": "UPC1:x", "code": "7K3M", "address": "x:1", "until_ms": 3 }),
+            ],
         ),
         check::<CheckPairing>(
             json!({ "command": "pair-check", "person": "Ada", "lifetime_ms": null, "typed": true }),
