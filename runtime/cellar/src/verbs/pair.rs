@@ -93,9 +93,11 @@ pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
     let ask = OpenPairing { person: person.clone(), lifetime_ms, typed, admin: args.admin, recovery };
     let opened = administer(options, ask)?;
     png.map_or(Ok(()), |png| png.write(&opened.qr))?;
-    // Drawn first: a code that cannot be drawn is a failure.
-    let drawn = shown(&opened, args.minutes)?;
-    show(options, &opened, |_| drawn)?;
+    if options.json {
+        console::json(&opened)?;
+    } else {
+        console::line(shown(&opened, args.minutes)?)?;
+    }
     if args.detach { Ok(()) } else { follow(&person, options) }
 }
 

@@ -87,7 +87,7 @@ fn export(
             (written, Some(text.map_err(|error| Failure::of(&error, "report this"))?))
         }
     };
-    let (trips, unread) = (written.trips as u64, written.unread as u64);
+    let Written { trips, unread } = written;
     Ok(DiaryExported { id: user.dashed(), output, text, trips, unread })
 }
 

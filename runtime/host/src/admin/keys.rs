@@ -183,7 +183,7 @@ fn status(context: &Context<'_>, person: &str, user: UserId) -> Result<StatusSho
         keys: runtime.people().standing(user).map(|standing| standing.keys),
         recovery_phrase: runtime.has_recovery(user).map_err(&failed)?,
         recovery_from_ms: runtime.recovery_pending(user).map(|from_ms| runtime.shown_ms(from_ms)),
-        waiting_uploads: count,
+        waiting_uploads: count as u64,
         waiting_bytes: bytes,
         clock_doubt: runtime.clock_doubt(),
         set_aside: open.then(|| runtime.set_aside_count(user).ok()).flatten(),
