@@ -5,7 +5,8 @@
 //! socket may do all of this: it is where an owner proves to be at the host.
 //!
 //! * A command is a type that implements [`Ask`] and has an answer type of its own. The files are the subjects; the table
-//!   in `command.rs` gives each command its name on the wire.
+//!   in `command.rs` gives each command its name on the wire. A new command touches its subject's file, the table, and
+//!   the verb of the command line that gives it.
 //! * Invariants: a store is opened by one process; an answer holds no secret, except a connection string, a token or a
 //!   pairing code that was asked for.
 
@@ -30,21 +31,17 @@ mod zone;
 
 pub use ask::{Ask, Context};
 pub use command::Command;
-pub use devices::{DeviceRelabeled, DeviceRenamed, DeviceRevoked};
-pub use devices::{ListDevices, RelabelDevice, RenameDevice, RevokeDevice};
-pub use diary::{DiaryExported, ExportDiary};
+pub use devices::*;
+pub use diary::*;
 pub use door::Door;
-pub use errors::{ErrorsShown, ListErrors, Retry, RetryErrors};
-pub use export::{ExportPerson, Exported};
+pub use errors::*;
+pub use export::*;
 pub use folder::{Claim, FolderError, claim};
-pub use import::{ImportPerson, Imported};
-pub use keys::{BeginRecovery, EndRecovery, LockPerson, RecoveryBegun, SetKeys};
-pub use keys::{PersonStatus, StatusShown, StoreState};
-pub use pairing::{AnswerPairing, CheckPairing, OpenPairing, ShowPairing};
-pub use pairing::{PairingAnswered, PairingChecked, PairingOpened};
-pub use people::{AddPerson, Added, ListPeople, PersonLine, PersonShown, ShowPerson, StreamCount};
-pub use people::{SuspendPerson, Suspended};
-pub use pipeline::{PipelineReset, ResetPipeline, RunPipeline, ShowPipeline};
-pub use removal::{ErasePerson, Erased, ForgetSpan, Forgotten};
+pub use import::*;
+pub use keys::*;
+pub use pairing::*;
+pub use people::*;
+pub use pipeline::*;
+pub use removal::*;
 pub use socket::{Desk, ask};
-pub use tokens::{MakeToken, TokenMade};
+pub use tokens::*;
