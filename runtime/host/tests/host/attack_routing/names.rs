@@ -28,7 +28,7 @@ use super::wire::{
     HANDSHAKE, config_of, connect_from, copy, encrypted, first, hello, name_of, named, plain_hello, rest,
     told,
 };
-use crate::{dial, entries, standing};
+use super::{dial, entries, standing};
 
 /// From where phones come, and strangers.
 const HERE: [u8; 4] = [127, 0, 0, 1];

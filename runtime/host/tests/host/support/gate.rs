@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use handshake::encoding::server_name;
 use handshake::hello::Alert;
-use runtime_gateway::{Gateway, GatewayLimits, GatewayParts, GatewaySecret, keep_registered};
+use runtime_gateway::{Gateway, GatewayLimits, GatewayParts, GatewaySecret, Names, keep_registered};
 use runtime_phone::{Code, PhoneFile};
 use runtime_user::UserId;
 use tokio::task::JoinHandle;
@@ -67,7 +67,9 @@ impl Gate {
     pub fn register(&self, cloud: &Cloud) -> Registered {
         let runtime = Arc::clone(&cloud.runtime);
         let port = cloud.address.port();
-        Registered(tokio::spawn(keep_registered(runtime, self.register, self.secret.clone(), port)))
+        let changed = runtime.names_changed();
+        let names = Names { all: move || runtime.names(), changed };
+        Registered(tokio::spawn(keep_registered(names, self.register, self.secret.clone(), port)))
     }
 
     /// Whether a name leads to a host that answers. A name that is asked for with no protocol of ours is refused there.
