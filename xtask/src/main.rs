@@ -12,6 +12,7 @@ mod demo;
 mod fuzz;
 mod manifest;
 mod native;
+mod package;
 mod pages;
 mod step;
 mod totals;
