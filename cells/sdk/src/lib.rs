@@ -17,9 +17,9 @@ mod reading;
 pub mod testing;
 
 pub use cells_model as model;
+pub use cells_model::{LocationRows, limits};
 pub use interfaces::{
-    Area, Documents, EntrySource, Exchange, Failure, IDS_MAX, Level, LocationRows, LocationSource, Log,
-    MARK_AHEAD_S, Order, Outcome, Query, ReadEntries, Request, Response, Run, TimeField, Usercache,
-    WriteEntries, mark_past,
+    Area, Documents, EntrySource, Exchange, Failure, Level, LocationSource, Log, MARK_AHEAD_S, Order,
+    Outcome, Query, ReadEntries, Request, Response, Run, TimeField, Usercache, WriteEntries, mark_past,
 };
 pub use reading::{Unreadable, for_each_entry, for_each_id, read_body};

@@ -3,7 +3,8 @@
 use cells_model::EntryId;
 use cells_model::page::{BadPage, Entry, Page};
 
-use crate::{EntrySource, Exchange, Failure, IDS_MAX, Query, ReadEntries};
+use crate::limits::QUERY_IDS_MAX;
+use crate::{EntrySource, Exchange, Failure, Query, ReadEntries};
 
 /// What one page brings at most, bytes: large enough that crossing costs little, small beside a cell's memory.
 const PAGE_BYTES: u32 = 64 << 10;
@@ -46,7 +47,7 @@ pub fn for_each_id<R: ReadEntries>(
     ids: &[EntryId],
     mut visit: impl FnMut(&Entry<'_>),
 ) -> Result<(), Unreadable> {
-    for ids in ids.chunks(IDS_MAX) {
+    for ids in ids.chunks(QUERY_IDS_MAX) {
         let mut cursor = runtime.find_ids(keys, ids)?;
         loop {
             let bytes = cursor.next_page(PAGE_BYTES)?;
@@ -112,7 +113,7 @@ mod tests {
         let mut seen = Vec::new();
         for_each_id(&mut memory, &["a/b"], &wanted, |entry| seen.push(entry.id)).unwrap();
         assert_eq!(seen, [ids[2], ids[1], ids[2]], "what is not there, or is of another key, is left out");
-        let many = vec![ids[0]; 2 * IDS_MAX + 1];
+        let many = vec![ids[0]; 2 * QUERY_IDS_MAX + 1];
         let mut count = 0;
         for_each_id(&mut memory, &["a/b"], &many, |_| count += 1).unwrap();
         assert_eq!(count, many.len());

@@ -18,6 +18,7 @@ pub mod reading;
 pub mod training;
 
 use cells_locations::ReadError;
+use cells_sdk::limits::DOCUMENT_BYTES_MAX;
 use cells_sdk::{Documents, Failure, Level, Log, Outcome, ReadEntries, Run};
 use cells_similarity::{MODEL_DOCUMENT, TripModel};
 
@@ -26,8 +27,6 @@ use training::{TRAINING_DOCUMENT, TRIPS_MAX, Training};
 
 /// So many labelled trips make a first model.
 pub const LABELLED_MIN: usize = 14;
-/// A document of a person is at most this long.
-const DOCUMENT_BYTES_MAX: usize = 256 << 10;
 
 /// Why a run was given up; nothing of it is kept.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,8 @@ mod query;
 mod stream;
 mod times;
 
-pub use id::{BadHex, EntryId, UserId};
+pub use cells_contract::{BadHex, EntryId, LocationRows};
+pub use id::UserId;
 pub use query::{BadQuery, Order, Query, TimeField};
 pub use stream::{Area, BadStreamKey, Stream, StreamKey};
 pub use times::EntryTimes;
