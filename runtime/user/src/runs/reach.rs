@@ -13,7 +13,7 @@ use cells_model::page::{self, PageWriter};
 use cells_model::rows;
 use cells_model::scan::BadJson;
 use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
-use runtime_sandbox::{CellHost, Failure, LocationColumns, LogLevel};
+use runtime_sandbox::{CellHost, Failure, LogLevel};
 use runtime_store::{
     Batch, Cursor, LocationCursor, LocationRows, NewEntry, OwnedRow, ReadEntry, ReadError, Snapshot, Store,
 };
@@ -460,15 +460,14 @@ impl CellHost for Reach {
         Ok(self.keep(Open::Locations(cursor)))
     }
 
-    fn next_rows(&mut self, cursor: u32, rows_max: u32) -> Result<LocationColumns, Failure> {
+    fn next_rows(&mut self, cursor: u32, rows_max: u32) -> Result<LocationRows, Failure> {
         let Some(Some(Open::Locations(cursor))) = self.cursors.get_mut(cursor as usize) else {
             return Err(invalid("no such cursor of locations"));
         };
         let mut rows = LocationRows::default();
         let count = reading(&self.effects, || cursor.next(rows_max as usize, &mut rows))?;
         lock(&self.effects).entries_read += count as u64;
-        let LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices } = rows;
-        Ok(LocationColumns { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices })
+        Ok(rows)
     }
 
     fn drop_cursor(&mut self, cursor: u32) {
