@@ -32,7 +32,7 @@ pub mod testing;
 mod tests;
 mod vault;
 
-pub use batch::{Batch, Mark, NewEntry, ReadEntry};
+pub use batch::{Batch, CheckedEntry, Mark, NewEntry};
 pub use error::{CommitError, DiskTrouble, EngineError, KeyError, OpenError, ReadError};
 pub use forgotten::FORGOTTEN_PREFIX;
 pub use keys::{DataKey, Held, KeyProvider, SmallFile, Unattended};

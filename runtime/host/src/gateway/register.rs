@@ -103,11 +103,11 @@ pub async fn keep_registered(runtime: Arc<Runtime>, to: SocketAddr, secret: Gate
 
 /// Tells every change until the connection ends; answers why it did.
 async fn follow(mut registration: Registration, runtime: &Runtime) -> io::Error {
-    let mut changed = runtime.names_changed();
+    let mut changed = runtime.owners().names_changed();
     let mut told = HashSet::new();
     loop {
         changed.mark_unchanged();
-        let wait = match tell(&mut registration, &mut told, runtime.names()).await {
+        let wait = match tell(&mut registration, &mut told, runtime.owners().names()).await {
             Ok(0) => CHANGE_EVERY,
             Ok(_) => REFUSED_AGAIN,
             Err(error) => return error,

@@ -354,11 +354,11 @@ async fn keep_house(runtime: Arc<Runtime>) {
         every.tick().await;
         let runtime = Arc::clone(&runtime);
         let kept = tokio::task::spawn_blocking(move || {
-            runtime.lock_expired();
-            runtime.tick_doors();
-            runtime.keep_time();
+            runtime.locks().lock_expired();
+            runtime.owners().tick();
+            runtime.clocks().keep();
             runtime.drain_again();
-            runtime.close_idle();
+            runtime.open_people().close_idle();
         });
         if let Err(error) = kept.await {
             tracing::error!(%error, "people could not be put to sleep");
