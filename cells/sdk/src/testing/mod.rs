@@ -27,9 +27,7 @@ pub use cursor::{EntryCursor, LocationCursor};
 pub use entry::Stored;
 
 use crate::limits::{CURSORS_MAX, QUERY_IDS_MAX};
-use crate::{
-    Area, Failure, Level, Order, Outcome, Query, Request, Response, Run, TimeField, WINDOW_GAP_S,
-};
+use crate::{Area, Failure, Level, Order, Outcome, Query, Request, Response, Run, TimeField, WINDOW_GAP_S};
 
 const KEYS_MAX: usize = 64;
 

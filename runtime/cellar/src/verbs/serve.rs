@@ -182,7 +182,7 @@ async fn serve(args: &Args, config: &Config, log: &Arc<Log>, as_json: bool) -> R
 /// The names that lead to this host, for its gateway.
 fn names(runtime: &Arc<Runtime>) -> Names<impl Fn() -> Vec<String> + use<>> {
     let known = Arc::clone(runtime);
-    Names { all: move || known.names(), changed: runtime.names_changed() }
+    Names { all: move || known.owners().names(), changed: runtime.owners().names_changed() }
 }
 
 /// The gateway in front of this host, if there is one, and the secret that it knows the host by.
@@ -364,11 +364,11 @@ async fn keep_house(runtime: Arc<Runtime>) {
         every.tick().await;
         let runtime = Arc::clone(&runtime);
         let kept = tokio::task::spawn_blocking(move || {
-            runtime.lock_expired();
-            runtime.tick_doors();
-            runtime.keep_time();
+            runtime.locks().lock_expired();
+            runtime.owners().tick();
+            runtime.clocks().keep();
             runtime.drain_again();
-            runtime.close_idle();
+            runtime.open_people().close_idle();
         });
         if let Err(error) = kept.await {
             tracing::error!(%error, "people could not be put to sleep");

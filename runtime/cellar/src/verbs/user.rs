@@ -7,7 +7,7 @@ use handshake::keys::{PHRASE_WORDS, Phrase, Slot};
 use runtime_user::{KeyMode, Selection, UserId};
 use serde_json::Value;
 
-use super::{Place, administer, errors, moment};
+use super::{Place, administer, audit, errors, moment};
 use runtime_host::admin::{Command, OwnerCommand};
 use runtime_program::Failure;
 use runtime_program::console;
@@ -156,6 +156,21 @@ pub enum Verb {
         #[arg(long, value_name = "KEY")]
         stream: Option<String>,
     },
+    /// Show which cell read what of a person's data, over which span, how many, and how each run ended
+    #[command(
+        after_help = "Example:\n  cellar user audit --data ~/cellar Ada --since 2024-03-05 --cell datastreams-get"
+    )]
+    Audit {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// Only runs at this day or moment or later: a date, a date with a time, or seconds since 1970
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        since: Option<When>,
+        /// Only runs of this cell
+        #[arg(long, value_name = "NAME")]
+        cell: Option<String>,
+    },
     /// Destroy a person's key and everything of theirs; there is no way back
     #[command(after_help = "Example:\n  cellar user erase --data ~/cellar Ada --yes")]
     Erase {
@@ -229,6 +244,9 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
                 true => (who.place, Command::RetryErrors { user, selection }, errors::tell_retried),
                 false => (who.place, Command::Errors { user, selection, list }, errors::tell),
             }
+        }
+        Verb::Audit { who, since, cell } => {
+            (who.place, Command::Audit { user: who.user, since, cell }, audit::tell)
         }
         Verb::Erase { who, yes: _ } => (who.place, Command::Erase { user: who.user }, tell_erased),
     };

@@ -67,8 +67,8 @@ impl Gate {
     pub fn register(&self, cloud: &Cloud) -> Registered {
         let runtime = Arc::clone(&cloud.runtime);
         let port = cloud.address.port();
-        let changed = runtime.names_changed();
-        let names = Names { all: move || runtime.names(), changed };
+        let changed = runtime.owners().names_changed();
+        let names = Names { all: move || runtime.owners().names(), changed };
         Registered(tokio::spawn(keep_registered(names, self.register, self.secret.clone(), port)))
     }
 
@@ -92,7 +92,7 @@ impl Gate {
     /// Waits until every label of a host leads there. A typed code's name comes with its window's label, and asking for
     /// it too often is held up.
     pub async fn knows(&self, cloud: &Cloud) {
-        for name in cloud.runtime.names().into_iter().filter(|name| !name.starts_with("p-")) {
+        for name in cloud.runtime.owners().names().into_iter().filter(|name| !name.starts_with("p-")) {
             self.until_leads(&name, true).await;
         }
     }

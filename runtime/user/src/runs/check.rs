@@ -1,4 +1,4 @@
-//! Whether the texts that a cell hands in are sound, and what the store needs to know of them, in one pass.
+//! Checks the texts that a cell hands in, and finds what the store needs to know of them, in one pass.
 //!
 //! A cell is not trusted: what it parsed is parsed again here, since what the store keeps is what every later reader
 //! parses. Times and type are found on the way, as `EntryTimes::read` finds them.
@@ -9,7 +9,7 @@ use cells_model::scan::{self, BadJson, Scan};
 use cells_model::text::number;
 use runtime_types::{Area, EntryTimes, TimeField};
 
-use crate::cells::types::quick::Quick;
+use crate::cells::types::streaming::StreamingValidator;
 
 /// How deep a text may nest: what nests deeper, the parsers of readers refuse.
 const LEVELS_MAX: u32 = 120;
@@ -25,9 +25,14 @@ pub(crate) struct Found {
 }
 
 /// Reads both texts to their ends. Metadata is an object, data too, except what was set aside: that is kept as it came,
-/// whatever it was. `quick`: the type of its data, where that can be told on the way. The words of a refusal hold a
+/// whatever it was. `streaming`: the type of its data, where that can be told on the way. The words of a refusal hold a
 /// place and never the text.
-pub(crate) fn entry(area: Area, metadata: &str, data: &str, quick: Option<&Quick>) -> Result<Found, BadJson> {
+pub(crate) fn entry(
+    area: Area,
+    metadata: &str,
+    data: &str,
+    streaming: Option<&StreamingValidator>,
+) -> Result<Found, BadJson> {
     let mut found = Found { times: EntryTimes { own: [f64::NAN; 6] }, kind: 0..0, of_type: false };
     let (mut kind, mut write_ts) = (None, None);
     members(metadata, None, |name, value| {
@@ -47,7 +52,7 @@ pub(crate) fn entry(area: Area, metadata: &str, data: &str, quick: Option<&Quick
         scan::check(data, LEVELS_MAX)?;
         return Ok(found);
     }
-    found.of_type = members(data, quick, |name, value| {
+    found.of_type = members(data, streaming, |name, value| {
         let field = match name {
             b"ts" => TimeField::DataTs,
             b"start_ts" => TimeField::StartTs,
@@ -71,11 +76,11 @@ pub(crate) fn extra(text: &str) -> Result<(), BadJson> {
 /// type, and what parsers take.
 fn members(
     text: &str,
-    quick: Option<&Quick>,
+    streaming: Option<&StreamingValidator>,
     mut each: impl FnMut(&[u8], Range<usize>),
 ) -> Result<bool, BadJson> {
     let mut scan = Scan::new(text.as_bytes());
-    let mut object = quick.map(Quick::object);
+    let mut object = streaming.map(StreamingValidator::object);
     let mut more = scan.open()?;
     while more {
         let name = scan.name()?;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::{
-    BOOLEAN, FRACTION, Followed, LIST, MEMBERS_MAX, Member, NULL, Needed, Node, OBJECT, Quick, STRING, Text,
-    WHOLE, WHOLE_MAX,
+    BOOLEAN, FRACTION, Followed, LIST, MEMBERS_MAX, Member, NULL, Needed, Node, OBJECT, STRING,
+    StreamingValidator, Text, WHOLE, WHOLE_MAX,
 };
 
 /// The draft whose rules are followed here.
@@ -49,7 +49,7 @@ struct Compiler<'s> {
     definitions: HashMap<&'s str, usize>,
 }
 
-impl Quick {
+impl StreamingValidator {
     /// `None` where the library alone understands the schema.
     pub fn of(schema: &Value) -> Option<Self> {
         let root = schema.as_object()?;

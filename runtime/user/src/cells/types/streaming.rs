@@ -19,7 +19,7 @@ const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// A schema that can be followed along a text.
 #[derive(Debug)]
-pub(crate) struct Quick {
+pub(crate) struct StreamingValidator {
     nodes: Vec<Node>,
     root: Followed,
 }
@@ -72,10 +72,10 @@ const STRING: u8 = 16;
 const LIST: u8 = 32;
 const OBJECT: u8 = 64;
 
-impl Quick {
+impl StreamingValidator {
     /// The outermost object of a text.
     pub fn object(&self) -> Members<'_> {
-        Members { quick: self, node: &self.root, found: 0, next: 0, sure: true }
+        Members { streaming: self, node: &self.root, found: 0, next: 0, sure: true }
     }
 
     /// Over the value that begins here; answers whether it surely is what the node says.
@@ -95,7 +95,7 @@ impl Quick {
         let is = |kind| node.kinds & kind != 0;
         match scan.peek() {
             Some(b'{') if levels > 0 && is(OBJECT) => {
-                let mut members = Members { quick: self, node, found: 0, next: 0, sure: true };
+                let mut members = Members { streaming: self, node, found: 0, next: 0, sure: true };
                 let mut more = scan.open()?;
                 while more {
                     let name = scan.name()?;
@@ -129,7 +129,7 @@ impl Quick {
 
 /// The members of an object as they pass by.
 pub(crate) struct Members<'q> {
-    quick: &'q Quick,
+    streaming: &'q StreamingValidator,
     node: &'q Followed,
     found: u64,
     next: usize,
@@ -147,7 +147,7 @@ impl Members<'_> {
             Some(at) => {
                 self.found |= if at < MEMBERS_MAX { 1 << at } else { 0 };
                 self.next = at + 1;
-                self.sure &= self.quick.value(&self.quick.nodes[members[at].1], scan, levels)?;
+                self.sure &= self.streaming.value(&self.streaming.nodes[members[at].1], scan, levels)?;
             }
             None => {
                 // A name with an escape may be one of those after all.
@@ -203,18 +203,18 @@ mod tests {
 
     use super::compile::{DRAFT, KINDS};
     use super::*;
-    use crate::runs::sound;
+    use crate::runs::check;
 
-    fn takes(quick: &Quick, text: &str) -> bool {
-        let found = sound::entry(Area::Timeseries, "{}", text, Some(quick));
+    fn takes(streaming: &StreamingValidator, text: &str) -> bool {
+        let found = check::entry(Area::Timeseries, "{}", text, Some(streaming));
         found.is_ok_and(|found| found.of_type)
     }
 
     fn both(schema: &Value, text: &str) -> (bool, bool) {
         let library = jsonschema::validator_for(schema).expect("sound");
         let value = serde_json::from_str::<Value>(text);
-        let quick = Quick::of(schema).is_some_and(|quick| takes(&quick, text));
-        (quick, value.is_ok_and(|value| library.is_valid(&value)))
+        let streaming = StreamingValidator::of(schema).is_some_and(|streaming| takes(&streaming, text));
+        (streaming, value.is_ok_and(|value| library.is_valid(&value)))
     }
 
     fn trip() -> Value {
@@ -267,7 +267,7 @@ mod tests {
             assert_ne!(bad, sound);
             assert_eq!(both(&trip(), &bad), (false, false), "{bad}");
         }
-        assert!(!takes(&Quick::of(&trip()).expect("followed"), &format!("{sound} {{}}")));
+        assert!(!takes(&StreamingValidator::of(&trip()).expect("followed"), &format!("{sound} {{}}")));
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
             json!({ "properties": { "a": { "$ref": "#/properties/b" }, "b": {} } }),
             json!({ "properties": { "a": { "$defs": { "b": {} } } } }),
         ] {
-            assert!(Quick::of(&schema).is_none(), "{schema}");
+            assert!(StreamingValidator::of(&schema).is_none(), "{schema}");
         }
     }
 
@@ -356,15 +356,15 @@ mod tests {
             let schema = json!({
                 "properties": { "a": schemas[0], "b": schemas[1] }, "$defs": { "d": definition } });
             let value = json!({ "a": values[0], "b": values[1] }).to_string();
-            let (quick, library) = both(&schema, &value);
-            prop_assert!(library || !quick, "{schema} {value}");
+            let (streaming, library) = both(&schema, &value);
+            prop_assert!(library || !streaming, "{schema} {value}");
             let beyond_doubles = value.contains("9007199254740993");
-            prop_assert!(quick || !library || beyond_doubles, "{schema} {value}");
+            prop_assert!(streaming || !library || beyond_doubles, "{schema} {value}");
         }
 
         #[test]
         fn no_text_makes_it_panic(text in r#"[{}\[\]",:\\a1.e-]{0,40}"#) {
-            let _ = takes(&Quick::of(&trip()).expect("followed"), &text);
+            let _ = takes(&StreamingValidator::of(&trip()).expect("followed"), &text);
         }
     }
 }
