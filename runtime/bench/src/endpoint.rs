@@ -29,7 +29,8 @@ pub(super) fn run() -> Figures {
         let runtime = Runtime::open(settings, BUILT_IN)?;
         let (_, token) = runtime.people().add("bench", 0.0)?;
         let network = Network::new(folder.path())?;
-        let (bare, cell) = (network.serve(Swapped::bare(&runtime))?, network.serve(Swapped::noop(&runtime))?);
+        let (bare, cell) =
+            (network.serve(Swapped::bare(&runtime))?, network.serve(Swapped::noop(&runtime)?)?);
         let request = request(SWAPPED_ROUTE, &format!(r#"{{"user":"{}"}}"#, token.reveal()));
         for connections in CONNECTIONS {
             let phones = |address| connect(&network, address, connections);

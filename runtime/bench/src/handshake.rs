@@ -72,7 +72,7 @@ pub(super) fn run() -> Figures {
 fn register(runtime: &Arc<Runtime>) -> Result<(), BenchError> {
     let add = |index: usize| -> Result<(), BenchError> {
         let user = runtime.people().add_owner(&format!("person {index}"), 0.0)?;
-        runtime.web_label(user).map(drop).map_err(broken)
+        runtime.owners().web_label(user).map(drop).map_err(broken)
     };
     thread::scope(|scope| {
         let adding: Vec<_> = (0..THREADS)

@@ -55,7 +55,7 @@ fn each_us(took: Result<Duration, RunError>, runs: usize) -> f64 {
 }
 
 fn noop(runtime: &Runtime) -> Result<Prepared, BenchError> {
-    let found = runtime.catalogue().endpoint(super::network::NOOP_PATH);
+    let target = runtime.catalogue().target(super::network::NOOP_PATH)?;
     let missing = || BenchError::Network("this binary was built without the no-op cell".to_owned());
-    found.map(|cell| cell.prepared.clone()).ok_or_else(missing)
+    runtime.catalogue().endpoint(&target).map(|cell| cell.prepared.clone()).ok_or_else(missing)
 }

@@ -32,8 +32,8 @@ pub(super) fn run() -> Figures {
     console::line(format!("  {name}, {:.1} MB", dump.len() as f64 / 1e6))?;
     let (user, _) = runtime.people().add("bench", NOW)?;
     let failed = |error: &dyn std::fmt::Display| BenchError::Network(error.to_string());
-    runtime.import(user, &dump, NOW).map_err(|error| failed(&error))?;
-    let report = runtime.run_pipeline(user, NOW)?;
+    runtime.diaries().import(user, &dump, NOW).map_err(|error| failed(&error))?;
+    let report = runtime.pipelines().run(user, NOW)?;
     if let Some(stage) = report.failed() {
         return Err(BenchError::Network(format!("{}: {:?}", stage.stage, stage.failure)));
     }

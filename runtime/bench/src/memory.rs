@@ -42,12 +42,12 @@ pub(super) fn run() -> Figures {
     for round in 0..=RUNS {
         let (user, _) = runtime.people().add(&format!("runs {round}"), 0.0)?;
         put(user, &day)?;
-        let (took_ms, report) = processor_ms(|| runtime.run_pipeline(user, NOW));
+        let (took_ms, report) = processor_ms(|| runtime.pipelines().run(user, NOW));
         if let Some(failed) = report?.failed() {
             return Err(BenchError::Network(format!("{}: {:?}", failed.stage, failed.failure)));
         }
         runs_ms.push(took_ms);
-        runtime.put_to_sleep(user);
+        runtime.open_people().close(user);
     }
     runtime.shutdown();
     let row = |what, each: &mut [f64]| {
@@ -71,7 +71,8 @@ async fn put(runtime: &Arc<Runtime>, user: UserId, samples: &[Sample]) -> Result
     let texts: Vec<_> = samples.iter().map(Sample::text).collect();
     let body = runtime_simulator::put_body("", &texts).into_bytes();
     let body = Body::from_chunks(vec![body.into()]);
-    let call = Call { path: "usercache/put".to_owned(), rest: String::new(), now: 2e9, body, device: None };
+    let target = runtime.catalogue().target("usercache/put")?;
+    let call = Call { target, now: 2e9, body, device: None };
     match runtime.call(user, call).await? {
         Answer::Whole { status: 200, .. } => Ok(()),
         _ => Err(BenchError::Network("a put was not stored".to_owned())),

@@ -62,7 +62,8 @@ impl NativeHost {
         let host = address.ip().to_string();
         let port = address.port();
         let wish = WindowWish { host, port, lifetime_ms: None, typed: false, admin: false, recovery: None };
-        let invitation = self.runtime.open_window(user, wish, self.runtime.lasting_ms()).map_err(broken)?;
+        let invitation =
+            self.runtime.pairing().open(user, wish, self.runtime.clocks().lasting_ms()).map_err(broken)?;
         let code = Code::Scanned(QrCode::parse(&invitation.qr).map_err(broken)?);
         let keys = PhoneKeys::random(kind).map_err(broken)?;
         let name = DeviceName::new("bench").map_err(broken)?;
@@ -72,8 +73,12 @@ impl NativeHost {
             let _ = show.send(());
         }));
         if self.tokio.block_on(shown).is_ok() {
-            let answered =
-                self.runtime.answer_pairing(user, invitation.window, true, self.runtime.lasting_ms());
+            let answered = self.runtime.pairing().answer(
+                user,
+                invitation.window,
+                true,
+                self.runtime.clocks().lasting_ms(),
+            );
             answered.map_err(broken)?;
         }
         self.tokio.block_on(pairing).map_err(broken)?.map_err(broken)

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use runtime_user::paths::{Paths, Target};
 use runtime_user::{Answer, Call, Runtime, UserId};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, StreamOwned};
@@ -136,29 +137,35 @@ fn read_head(bytes: &[u8]) -> Result<Option<(usize, usize)>, BenchError> {
 #[derive(Clone)]
 pub struct Swapped {
     runtime: Arc<Runtime>,
-    with_cell: bool,
+    /// What answers; `None`: no cell does.
+    target: Option<Target>,
 }
 
 impl Swapped {
     /// Answers without a cell.
     pub fn bare(runtime: &Arc<Runtime>) -> Self {
-        Self { runtime: Arc::clone(runtime), with_cell: false }
+        Self { runtime: Arc::clone(runtime), target: None }
     }
 
     /// Lets the no-op cell answer.
-    pub fn noop(runtime: &Arc<Runtime>) -> Self {
-        Self { runtime: Arc::clone(runtime), with_cell: true }
+    pub fn noop(runtime: &Arc<Runtime>) -> Result<Self, BenchError> {
+        let target = runtime.catalogue().target(NOOP_PATH)?;
+        Ok(Self { runtime: Arc::clone(runtime), target: Some(target) })
     }
 }
 
 impl Backend for Swapped {
+    fn paths(&self) -> &Paths {
+        self.runtime.catalogue().paths()
+    }
+
     fn authenticate(&self, token: &str) -> Option<UserId> {
         Backend::authenticate(&self.runtime, token)
     }
 
     async fn call(&self, user: UserId, call: Call) -> Result<Answer, Refusal> {
-        if self.with_cell {
-            return Backend::call(&self.runtime, user, Call { path: NOOP_PATH.to_owned(), ..call }).await;
+        if let Some(target) = self.target.clone() {
+            return Backend::call(&self.runtime, user, Call { target, ..call }).await;
         }
         Ok(Answer::Whole { status: 200, content_type: String::new(), body: Vec::new() })
     }

@@ -119,15 +119,17 @@ struct DayRun {
 fn run_day(runtime: &Runtime, day: &Day, round: usize) -> Result<DayRun, BenchError> {
     let (user, _) = runtime.people().add(&format!("{} {round}", day.name), NOW)?;
     let broken = |error: &dyn std::fmt::Display| BenchError::Network(error.to_string());
-    let (import, imported) = time(|| runtime.import(user, &day.dump, NOW));
+    let (import, imported) = time(|| runtime.diaries().import(user, &day.dump, NOW));
     imported.map_err(|error| broken(&error))?;
-    let report = runtime.run_pipeline(user, NOW)?;
-    let (export, exported) = time(|| runtime.dump(user, &[Area::Timeseries], &mut std::io::sink()));
+    let report = runtime.pipelines().run(user, NOW)?;
+    let person = runtime.person(user)?;
+    let (export, exported) = time(|| person.dump(&[Area::Timeseries], &mut std::io::sink()));
     exported.map_err(|error| broken(&error))?;
+    drop(person);
     match report.failed() {
         Some(failed) => Err(BenchError::Network(format!("{}: {:?}", failed.stage, failed.failure))),
         None => {
-            runtime.put_to_sleep(user);
+            runtime.open_people().close(user);
             Ok(DayRun { report, import, export })
         }
     }

@@ -106,11 +106,11 @@ fn calls<'a>(
 ) -> Result<impl FnMut() -> f64 + 'a, BenchError> {
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut bodies = bodies.iter().cycle();
+    let target = runtime.catalogue().target("usercache/put")?;
     Ok(move || {
         let body = bodies.next().expect("a round for each body").clone().into_bytes();
         let body = Body::from_chunks(vec![body.into()]);
-        let call =
-            Call { path: "usercache/put".to_owned(), rest: String::new(), now: 2e9, body, device: None };
+        let call = Call { target: target.clone(), now: 2e9, body, device: None };
         let (took, answer) = time(|| tokio.block_on(runtime.call(user, call)));
         let stored = matches!(answer, Ok(Answer::Whole { status: 200, .. }));
         assert!(stored, "the put was not stored");

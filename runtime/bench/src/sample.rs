@@ -115,7 +115,7 @@ pub fn taken_in(samples: &[Sample]) -> Result<Vec<Sample>, BenchError> {
         }
         person.store.commit(batch).map_err(CallError::Commit)?;
     }
-    runtime.run_pipeline(user, LATER)?;
+    runtime.pipelines().run(user, LATER)?;
     let mut taken = Vec::with_capacity(samples.len());
     let snapshot = person.store.snapshot();
     let mut cursor = snapshot.find(&Query::everything(Area::Timeseries)).map_err(CallError::Read)?;

@@ -117,11 +117,11 @@ fn columns_ms(person: &Person) -> f64 {
 
 fn cell_ms(tokio: &tokio::runtime::Runtime, runtime: &Arc<Runtime>, user: UserId) -> f64 {
     let body = r#"{"key_list":["background/filtered_location"],"start_time":0,"end_time":9999999999,"key_time":"data.ts"}"#;
+    let target = runtime.catalogue().target("datastreams/find_entries/timestamp").expect("a cell has it");
     let (took, bytes) = time(|| {
         tokio.block_on(async {
             let call = Call {
-                path: "datastreams/find_entries".to_owned(),
-                rest: "timestamp".to_owned(),
+                target: target.clone(),
                 now: 2e9,
                 body: Body::from_chunks(vec![body.into()]),
                 device: None,

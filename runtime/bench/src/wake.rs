@@ -85,7 +85,7 @@ impl Caller {
 
 /// The call before may still be giving back what it held.
 fn fall_asleep(runtime: &Runtime, user: UserId) {
-    while !runtime.put_to_sleep(user) {
+    while !runtime.open_people().close(user) {
         std::thread::yield_now();
     }
 }

@@ -164,7 +164,7 @@ async fn live(folder: &Path, day: &SimulatedDay, keep: bool) -> Result<Shown, De
     let _ = serving.await;
     tokio::task::block_in_place(|| {
         // The phone goes with this process, and somebody wants to look around.
-        let opened = if keep { runtime.set_key_mode(user, KeyMode::Unattended) } else { Ok(()) };
+        let opened = if keep { runtime.locks().set_mode(user, KeyMode::Unattended) } else { Ok(()) };
         runtime.shutdown();
         opened
     })?;
@@ -204,7 +204,7 @@ async fn pair_phone(
         admin: false,
         recovery: None,
     };
-    let invitation = runtime.open_window(user, wish, runtime.lasting_ms())?;
+    let invitation = runtime.pairing().open(user, wish, runtime.clocks().lasting_ms())?;
     let nothing = |what: &str| DemoError::Nothing(what.to_owned());
     let code = QrCode::parse(&invitation.qr).map_err(|_| nothing("the code does not read"))?;
     let keys = PhoneKeys::random(KeyKind::P256).map_err(|_| nothing("there is no randomness"))?;
@@ -215,9 +215,10 @@ async fn pair_phone(
         let _ = show.send(digits.to_string());
     }));
     if let Ok(digits) = shown.await {
-        let claim = runtime.pairing_status(user, runtime.lasting_ms())?.and_then(|status| status.claim);
+        let claim =
+            runtime.pairing().status(user, runtime.clocks().lasting_ms())?.and_then(|status| status.claim);
         let same = claim.is_some_and(|claim| claim.digits == digits);
-        runtime.answer_pairing(user, invitation.window, same, runtime.lasting_ms())?;
+        runtime.pairing().answer(user, invitation.window, same, runtime.clocks().lasting_ms())?;
         let file = phone.await.map_err(std::io::Error::other)??;
         return Ok((file, digits));
     }

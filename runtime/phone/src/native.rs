@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use handshake::device::HOSTS_OWN;
 use handshake::encoding::{Label, Spki};
 use handshake::keys::Slot;
 use handshake::route::ALPN_CONNECT;
@@ -141,15 +142,17 @@ impl Native {
     /// # Errors
     /// [`PhoneError::NotGranted`].
     pub fn granted(&self, path: &str) -> Result<String, PhoneError> {
-        let cell = match path.trim_start_matches('/') {
-            "usercache/put" | "usercache/putone" => "usercache-put",
-            "usercache/get" => "usercache-get",
-            inner if inner.starts_with("datastreams/") => "datastreams-get",
-            _ => return Ok(path.to_owned()),
+        let asked = path.trim_start_matches('/');
+        let is_it = |answered: &String| {
+            asked.strip_prefix(answered.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let found = self.grant.cells.iter().find(|granted| granted.name == cell);
-        let granted = found.ok_or_else(|| PhoneError::NotGranted(path.to_owned()))?;
-        Ok(format!("{}{path}", granted.path))
+        let granted = self.grant.cells.iter().find(|cell| cell.answers.iter().any(is_it));
+        match granted {
+            Some(cell) => Ok(format!("{}{path}", cell.path)),
+            // What the host itself answers is in no grant.
+            None if HOSTS_OWN.iter().any(|own| asked.split('/').next() == Some(own)) => Ok(path.to_owned()),
+            None => Err(PhoneError::NotGranted(path.to_owned())),
+        }
     }
 
     /// The name that this connection told TLS.

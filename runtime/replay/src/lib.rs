@@ -120,13 +120,13 @@ pub fn run(args: &Args) -> Result<Replayed, ReplayError> {
     for path in &args.inputs {
         let dump = read_dump(path)?;
         let importing = Instant::now();
-        let count = runtime.import(user, &dump, now());
+        let count = runtime.diaries().import(user, &dump, now());
         let count = count.map_err(|source| ReplayError::Dump { path: path.clone(), source })?;
         imported += count.taken_in;
         set_aside += count.set_aside;
         import_s += importing.elapsed().as_secs_f64();
         let before = process_cpu();
-        let report = runtime.run_pipeline(user, now())?;
+        let report = runtime.pipelines().run(user, now())?;
         pipeline_cpu += process_cpu().saturating_sub(before);
         if let Some(failed) = report.failed() {
             let reason = failed.failure.clone().unwrap_or_default();
@@ -173,12 +173,13 @@ fn write_result(
     let failed = |source| ReplayError::File { path: path.to_owned(), source };
     let exporting = Instant::now();
     let states = states(runtime, user)?;
-    let profile = runtime.profile(user)?;
+    let person = runtime.person(user)?;
+    let profile = person.profile()?;
     let mut out = BufWriter::new(File::create(path).map_err(failed)?);
     out.write_all(b"{\"entries\":").map_err(failed)?;
     let areas = [Area::Timeseries, Area::Usercache, Area::Errors];
-    done.entries = runtime
-        .dump(user, &areas, &mut out)
+    done.entries = person
+        .dump(&areas, &mut out)
         .map_err(|source| ReplayError::Dump { path: path.to_owned(), source })?;
     done.export_s = exporting.elapsed().as_secs_f64();
     let Replayed { pipeline_cpu_s, start_s, import_s, export_s, .. } = *done;
@@ -194,7 +195,7 @@ fn write_result(
 }
 
 fn states(runtime: &Runtime, user: UserId) -> Result<Map<String, Value>, ReplayError> {
-    let known = runtime.pipeline_status(user)?.stages;
+    let known = runtime.pipelines().status(user)?.stages;
     let mut states = Map::new();
     for stage in REFERENCE_STAGES {
         let state = known.iter().find(|known| known.stage == stage).map(|known| &known.state);

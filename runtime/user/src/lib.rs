@@ -18,27 +18,31 @@ mod runtime;
 mod settings;
 
 pub use cells::types::{BadType, KnownType, Types};
-pub use cells::{catalogue, grant, manifest};
-pub use clock::{HostClock, SystemClock};
+pub use cells::{catalogue, grant, manifest, paths};
+pub use clock::{Clocks, HostClock, SystemClock};
 pub use data::dump::{Aside, DumpError, Imported};
 pub use data::errors::{ErrorsReport, Fate, Group, Retried, Selection};
 pub use data::profile::PROFILE;
 pub use data::stamp::Stamp;
 pub use data::waiting::{WaitReason, Waiting};
-pub use data::{arrivals, errors};
+pub use data::{Diaries, arrivals, errors};
 pub use error::{CallError, PipelineError, StartError};
 pub use owner::{
-    Admission, ClaimSummary, DeviceSummary, Granted, InboxError, Invitation, LockState, OwnerError,
-    PairingStatus, RECOVERY_DELAY_MS, Receipt, Recovery, SessionTerms, WindowWish,
+    Admission, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation, LockState, Locks,
+    OwnerError, Owners, Pairing, PairingStatus, RECOVERY_DELAY_MS, Receipt, Recovery, SessionTerms,
+    WindowWish,
 };
 pub use people::KeyMode;
+pub use people::open::OpenPeople;
 pub use people::person::Person;
+pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, RunOutcome};
 pub use runs::exchange::{Answer, Body, Broken, Call};
 pub use runs::pieces::Receiver as PieceReceiver;
+pub use runs::pipelines::{NativeStage, Pipelines};
 pub use runs::stage::{PipelineReport, Spent, StageReport};
 pub use runs::status::{PipelineStatus, RewindStatus, StageStatus};
-pub use runs::timetable::Pending;
-pub use runtime::{NativeStage, Runtime};
+pub use runs::timetable::{Pending, Timetable};
+pub use runtime::Runtime;
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::{DiskTrouble, EngineKind};
 pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId, chain};

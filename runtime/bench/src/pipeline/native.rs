@@ -68,7 +68,7 @@ fn sum(
 ) -> Result<Duration, BenchError> {
     let mut total = Duration::ZERO;
     for user in people {
-        let took = runtime.rehearse(*user, stage, NOW, natively)?;
+        let took = runtime.pipelines().rehearse(*user, stage, NOW, natively)?;
         total += took.map_err(|why| BenchError::Network(format!("{stage}: {why}")))?;
     }
     Ok(total)

@@ -45,7 +45,7 @@ fn in_one_go(runtime: &Runtime, days: &[Vec<Sample>]) -> Figures {
     let seconds = started.elapsed().as_secs_f64();
     let memory = report.stages.iter().map(|stage| stage.memory_bytes_max).max().unwrap_or(0);
     let host_mb = peak_resident_mb();
-    runtime.put_to_sleep(user);
+    runtime.open_people().close(user);
     Ok(vec![
         Comparison::figure("a year in one go", entries as f64 / seconds, "1/s", "entries", true),
         Comparison::figure(
@@ -68,14 +68,14 @@ fn after_a_year(runtime: &Runtime, days: &[Vec<Sample>]) -> Result<Comparison, B
     old[YEAR_DAYS - WEEK_DAYS..].iter().try_for_each(|day| put(runtime, week, day))?;
     for user in [year, week] {
         run_pipeline(runtime, user, end_of(&old[YEAR_DAYS - 1]))?;
-        runtime.put_to_sleep(user);
+        runtime.open_people().close(user);
     }
     let (mut long, mut short, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for day in new {
         let cost = |user| -> Result<f64, BenchError> {
             put(runtime, user, day)?;
             let report = run_pipeline(runtime, user, end_of(day))?;
-            runtime.put_to_sleep(user);
+            runtime.open_people().close(user);
             Ok(report.cpu_us() as f64 / 1e3)
         };
         let (after_year, after_week) = (cost(year)?, cost(week)?);
@@ -99,7 +99,7 @@ fn many_people(runtime: &Arc<Runtime>, day: &[Sample]) -> Result<Comparison, Ben
     for number in 0..PEOPLE {
         let user = newcomer(runtime, &format!("person {number}"))?;
         put(runtime, user, day)?;
-        runtime.put_to_sleep(user);
+        runtime.open_people().close(user);
         people.push(user);
     }
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -151,7 +151,7 @@ fn put(runtime: &Runtime, user: UserId, day: &[Sample]) -> Result<(), BenchError
 }
 
 fn run_pipeline(runtime: &Runtime, user: UserId, now: f64) -> Result<PipelineReport, BenchError> {
-    sound(runtime.run_pipeline(user, now)?)
+    sound(runtime.pipelines().run(user, now)?)
 }
 
 /// An hour after the last entry of a day was written, s.

@@ -1,5 +1,6 @@
 //! What each verb of `cellar` does, a file a verb.
 
+mod audit;
 pub mod device;
 pub mod export;
 pub mod gateway;

@@ -14,11 +14,12 @@ use super::{Options, data_of, identity, open_runtime};
 use runtime_gateway::{GatewaySecret, Names, keep_registered};
 use runtime_host::Host;
 use runtime_host::admin::{Ask, Claim, Context, Desk, Door, OpenPairing, PairingOpened, claim};
-use runtime_host::config::{Config, LogFormat};
+use runtime_host::config::Config;
 use runtime_host::http::service::now;
 use runtime_host::port::PortFront;
 use runtime_program::Failure;
 use runtime_program::console;
+use runtime_program::logs::LogFormat;
 use runtime_program::logs::{self, Log};
 use runtime_program::resources::{self, Files};
 use runtime_program::signals::Signals;
@@ -186,7 +187,7 @@ async fn serve(
 /// The names that lead to this host, for its gateway.
 fn names(runtime: &Arc<Runtime>) -> Names<impl Fn() -> Vec<String> + use<>> {
     let known = Arc::clone(runtime);
-    Names { all: move || known.names(), changed: runtime.names_changed() }
+    Names { all: move || known.owners().names(), changed: runtime.owners().names_changed() }
 }
 
 /// The gateway in front of this host, if there is one, and the secret that it knows the host by.
@@ -384,11 +385,11 @@ async fn keep_house(runtime: Arc<Runtime>) {
         every.tick().await;
         let runtime = Arc::clone(&runtime);
         let kept = tokio::task::spawn_blocking(move || {
-            runtime.lock_expired();
-            runtime.tick_doors();
-            runtime.keep_time();
+            runtime.locks().lock_expired();
+            runtime.owners().tick();
+            runtime.clocks().keep();
             runtime.drain_again();
-            runtime.close_idle();
+            runtime.open_people().close_idle();
         });
         if let Err(error) = kept.await {
             tracing::error!(%error, "people could not be put to sleep");

@@ -202,14 +202,17 @@ async fn a_paired_phone_opens_sessions_unlocks_and_reads_while_the_disk_refuses(
     let refused = phone.post("/usercache/put", put_body(1_700_000_001.0, "sealed")).await.unwrap();
     assert_eq!((refused.status, code_of(&refused).as_str()), (503, "disk-failing"), "{:?}", refused.body);
     let mut phone = Native::open(phone.file).await.expect("a session, and the store unlocked");
-    assert!(matches!(cloud.runtime.lock_state(user).unwrap(), LockState::Unlocked { .. }));
+    assert!(matches!(cloud.runtime.locks().state(user).unwrap(), LockState::Unlocked { .. }));
     let got = phone.post("/datastreams/find_entries/timestamp", everything()).await.unwrap();
     assert_eq!(got.status, 200, "{:?}", got.body);
-    assert!(cloud.runtime.waiting_uploads(user).unwrap().0 == 0, "nothing of the refused upload waits");
+    assert!(
+        cloud.runtime.owners().waiting_uploads(user).unwrap().0 == 0,
+        "nothing of the refused upload waits"
+    );
 
     in_the_way.iter().for_each(|path| fs::remove_dir_all(path.parent().unwrap()).unwrap());
     cloud.lock(user).await;
     let put = phone.post("/usercache/put", put_body(1_700_000_001.0, "sealed")).await.unwrap();
     assert_eq!(put.status, 200, "{:?}", put.body);
-    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 1);
+    assert_eq!(cloud.runtime.owners().waiting_uploads(user).unwrap().0, 1);
 }

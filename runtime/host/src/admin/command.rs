@@ -69,6 +69,7 @@ commands! {
     "pipeline-reset" => ResetPipeline,
     "errors" => ListErrors,
     "retry-errors" => RetryErrors,
+    "audit" => ShowAudit,
     "export" => ExportPerson,
     "export-diary" => ExportDiary,
     "import" => ImportPerson,

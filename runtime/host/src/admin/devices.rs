@@ -21,7 +21,7 @@ impl Ask for ListDevices {
     type Answer = Vec<DeviceSummary>;
 
     fn answer(self, context: &Context<'_>) -> Result<Vec<DeviceSummary>, Failure> {
-        context.runtime.devices(context.find(&self.person)?).map_err(of_owner(&self.person))
+        context.runtime.devices().list(context.find(&self.person)?).map_err(of_owner(&self.person))
     }
 }
 
@@ -52,7 +52,7 @@ impl Ask for RenameDevice {
     fn answer(self, context: &Context<'_>) -> Result<DeviceRenamed, Failure> {
         let (user, device) = find_device(context, &self.person, &self.device)?;
         let name = typed::trimmed(&self.name);
-        context.runtime.rename_device(user, device, name).map_err(of_owner(&self.person))?;
+        context.runtime.devices().rename(user, device, name).map_err(of_owner(&self.person))?;
         Ok(DeviceRenamed { device: device.to_string(), name: name.to_owned() })
     }
 }
@@ -81,7 +81,7 @@ impl Ask for RevokeDevice {
 
     fn answer(self, context: &Context<'_>) -> Result<DeviceRevoked, Failure> {
         let (user, device) = find_device(context, &self.person, &self.device)?;
-        context.runtime.revoke_device(user, device, epoch_ms()).map_err(of_owner(&self.person))?;
+        context.runtime.devices().revoke(user, device, epoch_ms()).map_err(of_owner(&self.person))?;
         Ok(DeviceRevoked { device: device.to_string(), revoked: true })
     }
 }
@@ -110,7 +110,7 @@ impl Ask for RelabelDevice {
 
     fn answer(self, context: &Context<'_>) -> Result<DeviceRelabeled, Failure> {
         let (user, device) = find_device(context, &self.person, &self.device)?;
-        context.runtime.rotate_label(user, device).map_err(of_owner(&self.person))?;
+        context.runtime.devices().rotate_label(user, device).map_err(of_owner(&self.person))?;
         Ok(DeviceRelabeled { device: device.to_string(), announced: true })
     }
 }
@@ -119,7 +119,7 @@ impl Ask for RelabelDevice {
 fn find_device(context: &Context<'_>, person: &str, wanted: &str) -> Result<(UserId, DeviceId), Failure> {
     let wanted = typed::trimmed(wanted);
     let user = context.find(person)?;
-    let devices = context.runtime.devices(user).map_err(of_owner(person))?;
+    let devices = context.runtime.devices().list(user).map_err(of_owner(person))?;
     let fits = |device: &&DeviceSummary| {
         device.name == wanted || (wanted.len() >= 4 && device.id.starts_with(&wanted.to_lowercase()))
     };

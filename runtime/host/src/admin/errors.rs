@@ -46,7 +46,8 @@ impl Ask for ListErrors {
 
     fn answer(self, context: &Context<'_>) -> Result<ErrorsShown, Failure> {
         let user = context.find(&self.person)?;
-        let report = context.runtime.errors(user, &self.selection, self.list, now()).map_err(logged)?;
+        let report =
+            context.runtime.diaries().errors(user, &self.selection, self.list, now()).map_err(logged)?;
         let ErrorsReport { groups, ignored, replaced, uploads_aside, said, entries } = report;
         Ok(ErrorsShown { id: user.dashed(), groups, ignored, replaced, uploads_aside, said, entries })
     }
@@ -77,7 +78,7 @@ impl Ask for RetryErrors {
 
     fn answer(self, context: &Context<'_>) -> Result<Retry, Failure> {
         let user = context.find(&self.person)?;
-        let retried = context.runtime.retry_errors(user, &self.selection).map_err(|error| {
+        let retried = context.runtime.diaries().retry(user, &self.selection).map_err(|error| {
             Failure::of(
                 &error,
                 "give the same command again: it goes on where it stopped, and nothing is lost",

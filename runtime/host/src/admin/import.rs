@@ -8,7 +8,7 @@ use cells_model::list::items;
 use cells_model::sent::{SetAside, why_unreadable};
 use cells_model::structure::depth_of;
 use cells_model::text::{Member, members, value_of};
-use runtime_store::{Batch, NewEntry, ReadEntry};
+use runtime_store::{Batch, CheckedEntry, NewEntry};
 use runtime_user::{Area, Aside, EntryId, Person, Runtime, StreamKey, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,7 +79,7 @@ fn import(context: &Context<'_>, into: Option<UserId>, input: &Path) -> Result<I
         (true, Some(_)) => Err(Failure::new("an export is a person of its own", "leave out --into")),
         (false, Some(user)) => {
             drop(text);
-            let counts = context.runtime.import(user, &bytes, now());
+            let counts = context.runtime.diaries().import(user, &bytes, now());
             let counts = counts.map_err(|error| Failure::of(&error, IS_IT))?;
             let (stored, set_aside) = (counts.taken_in as u64, counts.set_aside as u64);
             let mut entries = BTreeMap::from([("timeseries".to_owned(), stored)]);
@@ -285,7 +285,7 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<BTreeMa
             for Entry { id, key, metadata, data, extra, invalid } in some {
                 let entry = NewEntry { id: Some(*id), key: key.clone(), metadata, data, extra };
                 let origin = origins.get(id).copied().unwrap_or(0);
-                batch.insert(area, ReadEntry::from(entry).with_origin(origin));
+                batch.insert(area, CheckedEntry::from(entry).with_origin(origin));
                 if *invalid {
                     batch.mark_invalid(*id);
                 }
@@ -300,7 +300,7 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<BTreeMa
     }
     commit(batch)?;
     // Whether the stages had come to all of it where it was exported, nobody knows.
-    runtime.data_arrived(user);
+    runtime.timetable().data_arrived(user);
     Ok(counts)
 }
 

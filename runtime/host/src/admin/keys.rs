@@ -81,7 +81,7 @@ impl Ask for LockPerson {
 
     fn answer(self, context: &Context<'_>) -> Result<StatusShown, Failure> {
         let user = context.find(&self.person)?;
-        context.runtime.lock(user).map_err(of_owner(&self.person))?;
+        context.runtime.locks().lock(user).map_err(of_owner(&self.person))?;
         status(context, &self.person, user)
     }
 }
@@ -101,7 +101,7 @@ impl Ask for SetKeys {
 
     fn answer(self, context: &Context<'_>) -> Result<StatusShown, Failure> {
         let user = context.find(&self.person)?;
-        context.runtime.set_key_mode(user, self.mode).map_err(of_owner(&self.person))?;
+        context.runtime.locks().set_mode(user, self.mode).map_err(of_owner(&self.person))?;
         status(context, &self.person, user)
     }
 }
@@ -131,10 +131,13 @@ impl Ask for BeginRecovery {
     fn answer(self, context: &Context<'_>) -> Result<RecoveryBegun, Failure> {
         let runtime = context.runtime;
         let user = context.find(&self.person)?;
-        let recovery = runtime.begin_recovery(user, runtime.lasting_ms()).map_err(of_owner(&self.person))?;
+        let recovery = runtime
+            .owners()
+            .begin_recovery(user, runtime.clocks().lasting_ms())
+            .map_err(of_owner(&self.person))?;
         // Before its time the phrase opens nothing: there is nothing to open.
         let slot = recovery.from_ms.is_none().then(|| BASE64URL_NOPAD.encode(recovery.slot.as_bytes()));
-        let from_ms = recovery.from_ms.map(|from_ms| runtime.shown_ms(from_ms));
+        let from_ms = recovery.from_ms.map(|from_ms| runtime.clocks().shown_ms(from_ms));
         Ok(RecoveryBegun { id: user.to_string(), slot, from_ms })
     }
 }
@@ -159,7 +162,12 @@ impl Ask for EndRecovery {
     fn answer(self, context: &Context<'_>) -> Result<StatusShown, Failure> {
         let runtime = context.runtime;
         let user = context.find(&self.person)?;
-        let ended = runtime.end_recovery(user, self.generation, *self.key.expose(), runtime.lasting_ms());
+        let ended = runtime.owners().end_recovery(
+            user,
+            self.generation,
+            *self.key.expose(),
+            runtime.clocks().lasting_ms(),
+        );
         ended.map_err(of_owner(&self.person))?;
         status(context, &self.person, user)
     }
@@ -167,13 +175,13 @@ impl Ask for EndRecovery {
 
 fn status(context: &Context<'_>, person: &str, user: UserId) -> Result<StatusShown, Failure> {
     let (runtime, failed) = (context.runtime, of_owner(person));
-    let state = runtime.lock_state(user).map_err(|error| failed(OwnerError::Call(error)))?;
+    let state = runtime.locks().state(user).map_err(|error| failed(OwnerError::Call(error)))?;
     let (store, until_ms) = match state {
         LockState::Absent => (StoreState::Absent, None),
         LockState::Locked => (StoreState::Locked, None),
         LockState::Unlocked { until_ms } => (StoreState::Unlocked, until_ms),
     };
-    let (count, bytes) = runtime.waiting_uploads(user).map_err(&failed)?;
+    let (count, bytes) = runtime.owners().waiting_uploads(user).map_err(&failed)?;
     // What a locked or suspended person's store holds is not told; the rest of the status is.
     let open = store == StoreState::Unlocked;
     Ok(StatusShown {
@@ -181,12 +189,17 @@ fn status(context: &Context<'_>, person: &str, user: UserId) -> Result<StatusSho
         store,
         until_ms,
         keys: runtime.people().standing(user).map(|standing| standing.keys),
-        recovery_phrase: runtime.has_recovery(user).map_err(&failed)?,
-        recovery_from_ms: runtime.recovery_pending(user).map(|from_ms| runtime.shown_ms(from_ms)),
+        recovery_phrase: runtime.owners().has_recovery(user).map_err(&failed)?,
+        recovery_from_ms: runtime
+            .owners()
+            .recovery_pending(user)
+            .map(|from_ms| runtime.clocks().shown_ms(from_ms)),
         waiting_uploads: count as u64,
         waiting_bytes: bytes,
-        clock_doubt: runtime.clock_doubt(),
-        set_aside: open.then(|| runtime.set_aside_count(user).ok()).flatten(),
-        arrivals: open.then(|| runtime.arrivals(user, now()).ok()).flatten(),
+        clock_doubt: runtime.clocks().doubt(),
+        set_aside: open
+            .then(|| runtime.person(user).and_then(|person| person.set_aside_count()).ok())
+            .flatten(),
+        arrivals: open.then(|| runtime.diaries().arrivals(user, now()).ok()).flatten(),
     })
 }

@@ -11,6 +11,7 @@
 //!   pairing code that was asked for.
 
 mod ask;
+mod audit;
 mod command;
 mod devices;
 mod diary;
@@ -30,6 +31,7 @@ mod tokens;
 mod zone;
 
 pub use ask::{Ask, Context};
+pub use audit::*;
 pub use command::Command;
 pub use devices::*;
 pub use diary::*;

@@ -51,23 +51,23 @@ impl Ask for OpenPairing {
     fn answer(self, context: &Context<'_>) -> Result<PairingOpened, Failure> {
         let Self { person, lifetime_ms, typed, admin, recovery } = self;
         let (runtime, failed) = (context.runtime, of_owner(&person));
-        let now_ms = runtime.lasting_ms();
+        let now_ms = runtime.clocks().lasting_ms();
         let user = context.find(&person)?;
         let (host, port) = context.door.host_and_port()?;
         // A code that nobody has used gives way to the next.
-        let open = runtime.pairing_status(user, now_ms).map_err(&failed)?;
+        let open = runtime.pairing().status(user, now_ms).map_err(&failed)?;
         if let Some(open) = open.filter(|open| open.state == WindowState::Open) {
-            runtime.answer_pairing(user, open.window, false, now_ms).map_err(&failed)?;
+            runtime.pairing().answer(user, open.window, false, now_ms).map_err(&failed)?;
         }
         let wish = WindowWish { host, port, lifetime_ms, typed, admin, recovery };
-        let invitation = runtime.open_window(user, wish, now_ms).map_err(&failed)?;
+        let invitation = runtime.pairing().open(user, wish, now_ms).map_err(&failed)?;
         Ok(PairingOpened {
             id: user.dashed(),
             window: invitation.window,
             qr: invitation.qr,
             code: invitation.typed,
             address: context.door.address.clone(),
-            until_ms: runtime.shown_ms(invitation.until_ms),
+            until_ms: runtime.clocks().shown_ms(invitation.until_ms),
         })
     }
 }
@@ -103,7 +103,7 @@ impl Ask for CheckPairing {
         let user = context.find(&person)?;
         let (host, port) = context.door.host_and_port()?;
         let wish = WindowWish { host, port, lifetime_ms, typed, admin: false, recovery: None };
-        let checked = context.runtime.check_window(user, &wish, context.runtime.lasting_ms());
+        let checked = context.runtime.pairing().check(user, &wish, context.runtime.clocks().lasting_ms());
         checked.map_err(of_owner(&person))?;
         Ok(PairingChecked { id: user.dashed(), address: context.door.address.clone() })
     }
@@ -124,7 +124,7 @@ impl Ask for ShowPairing {
 
     fn answer(self, context: &Context<'_>) -> Result<Option<PairingStatus>, Failure> {
         let user = context.find(&self.person)?;
-        let status = context.runtime.pairing_status(user, context.runtime.lasting_ms());
+        let status = context.runtime.pairing().status(user, context.runtime.clocks().lasting_ms());
         status.map_err(of_owner(&self.person))
     }
 }
@@ -159,14 +159,14 @@ impl Ask for AnswerPairing {
     fn answer(self, context: &Context<'_>) -> Result<PairingAnswered, Failure> {
         let (runtime, failed) = (context.runtime, of_owner(&self.person));
         let person = typed::quoted(typed::trimmed(&self.person));
-        let now_ms = runtime.lasting_ms();
+        let now_ms = runtime.clocks().lasting_ms();
         let user = context.find(&self.person)?;
-        let status = runtime.pairing_status(user, now_ms).map_err(&failed)?;
+        let status = runtime.pairing().status(user, now_ms).map_err(&failed)?;
         let nobody = || Failure::new("no pairing is under way", format!("`cellar pair {person}` begins one"));
         let status = status.ok_or_else(nobody)?;
         let window = status.window;
         let Some(digits) = self.digits else {
-            runtime.answer_pairing(user, window, false, now_ms).map_err(&failed)?;
+            runtime.pairing().answer(user, window, false, now_ms).map_err(&failed)?;
             return Ok(PairingAnswered { window, approved: false, name: None });
         };
         let claim = status.claim.filter(|_| status.state == WindowState::Claimed);
@@ -178,7 +178,7 @@ impl Ask for AnswerPairing {
             );
             return Err(Failure::new("the digits are not the phone's", remedy));
         }
-        runtime.answer_pairing(user, window, true, now_ms).map_err(&failed)?;
+        runtime.pairing().answer(user, window, true, now_ms).map_err(&failed)?;
         Ok(PairingAnswered { window, approved: true, name: Some(claim.name) })
     }
 }

@@ -181,10 +181,10 @@ impl Ask for SuspendPerson {
         let user = context.find(&self.person)?;
         runtime.people().suspend(user, suspended).map_err(logged)?;
         if suspended {
-            runtime.look_again(user);
-            runtime.put_to_sleep(user);
-        } else if runtime.pending(user).is_some() {
-            runtime.data_arrived(user);
+            runtime.owners().look_again(user);
+            runtime.open_people().close(user);
+        } else if runtime.timetable().pending(user).is_some() {
+            runtime.timetable().data_arrived(user);
         }
         Ok(Suspended { id: user.dashed(), suspended })
     }

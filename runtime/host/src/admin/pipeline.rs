@@ -22,7 +22,7 @@ impl Ask for RunPipeline {
     type Answer = PipelineReport;
 
     fn answer(self, context: &Context<'_>) -> Result<PipelineReport, Failure> {
-        context.runtime.run_pipeline(context.find(&self.person)?, now()).map_err(logged)
+        context.runtime.pipelines().run(context.find(&self.person)?, now()).map_err(logged)
     }
 }
 
@@ -38,7 +38,7 @@ impl Ask for ShowPipeline {
     type Answer = PipelineStatus;
 
     fn answer(self, context: &Context<'_>) -> Result<PipelineStatus, Failure> {
-        context.runtime.pipeline_status(context.find(&self.person)?).map_err(logged)
+        context.runtime.pipelines().status(context.find(&self.person)?).map_err(logged)
     }
 }
 
@@ -71,10 +71,10 @@ impl Ask for ResetPipeline {
         let runtime = context.runtime;
         let user = context.find(&self.person)?;
         let (from, removed) = match &self.from {
-            None => (None, Some(runtime.reset_pipeline(user).map_err(logged)?)),
+            None => (None, Some(runtime.pipelines().reset(user).map_err(logged)?)),
             from => {
                 let [from, _] = zone::span(runtime, user, from.as_ref(), None)?;
-                runtime.rewind(user, from).map_err(logged)?;
+                runtime.pipelines().rewind(user, from).map_err(logged)?;
                 (Some(from), None)
             }
         };

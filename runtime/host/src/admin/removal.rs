@@ -41,7 +41,7 @@ impl Ask for ForgetSpan {
     fn answer(self, context: &Context<'_>) -> Result<Forgotten, Failure> {
         let user = context.find(&self.person)?;
         let [from, to] = zone::span(context.runtime, user, Some(&self.from), Some(&self.to))?;
-        let removed = context.runtime.forget(user, from..=to, &self.keys).map_err(|error| {
+        let removed = context.runtime.diaries().forget(user, from..=to, &self.keys).map_err(|error| {
             Failure::of(
                 &error,
                 "look into the host's log, and give the same command again: it goes on where it stopped",

@@ -48,7 +48,7 @@ impl Ask for MakeToken {
         let form = self.study.map(form).transpose();
         let form = form.map_err(|error| Failure::of(&error, "give it another --study or --subgroup"))?;
         // Before the token: one that is made and not shown would be lost, and the others with it.
-        let label = runtime.web_label(user).map_err(logged)?;
+        let label = runtime.owners().web_label(user).map_err(logged)?;
         let token = runtime.people().new_token(user, form.as_ref(), self.revoke_others).map_err(logged)?;
         let (host, port) = door.address.rsplit_once(':').unwrap_or((&door.address, "443"));
         // Below an address there are no names that an app could look up.

@@ -167,7 +167,7 @@ impl Shared {
                 return Err(unread.into());
             }
         };
-        let decision = self.runtime.decide(&hello, self.legacy.is_some());
+        let decision = self.runtime.owners().decide(&hello, self.legacy.is_some());
         if let Decision::Alert(alert) = decision {
             turn_away(&mut socket, alert).await;
             return Err(Turned::Alert(alert));
@@ -235,7 +235,7 @@ impl Shared {
     fn pair(&self, encrypted: Encrypted, user: UserId) -> Result<Greeted, Turned> {
         let device = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(Turned::Key)?;
         let exporter = exporter(&encrypted)?;
-        let shown = self.runtime.signing_key(user).map_err(|_| Turned::Config)?;
+        let shown = self.runtime.owners().signing_key(user).map_err(|_| Turned::Config)?;
         let connection = pairing::next_connection();
         let channel = Channel { connection, device, runtime: *shown.spki(), exporter };
         let runtime = Arc::clone(&self.runtime);
@@ -254,7 +254,7 @@ impl Shared {
         let exporter = exporter(&encrypted)?;
         let runtime = Arc::clone(&self.runtime);
         // A resumed session did not ask for the key again: the table decides, every time.
-        let admitted = blocking_code(move || runtime.admit(user, label, key, epoch_ms())).await;
+        let admitted = blocking_code(move || runtime.devices().admit(user, label, key, epoch_ms())).await;
         let native = Arc::clone(&self.native);
         match admitted {
             Ok(admission) => Ok(Greeted::Own(Box::new(move |stopped| {

@@ -59,16 +59,16 @@ async fn one_bad_reading_of_an_upload_is_set_aside_and_the_others_are_stored_whe
                 assert_eq!((&answer["stored"], &answer["set_aside"]), (&2.into(), &1.into()), "{at}");
             }
         }
-        let waiting = cloud.runtime.waiting_uploads(user).unwrap().0;
+        let waiting = cloud.runtime.owners().waiting_uploads(user).unwrap().0;
         assert_eq!(waiting, if locked { 2 * BAD.len() } else { 0 });
         let mut phone = Native::session(phone.file).await.unwrap();
         phone.unlock_if_locked().await.unwrap();
-        assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 0);
+        assert_eq!(cloud.runtime.owners().waiting_uploads(user).unwrap().0, 0);
 
         let runtime = std::sync::Arc::clone(&cloud.runtime);
         let report = tokio::task::spawn_blocking(move || {
-            assert!(runtime.run_pipeline(user, LATER).unwrap().failed().is_none());
-            runtime.errors(user, &Selection::default(), false, LATER).unwrap()
+            assert!(runtime.pipelines().run(user, LATER).unwrap().failed().is_none());
+            runtime.diaries().errors(user, &Selection::default(), false, LATER).unwrap()
         });
         let report = report.await.unwrap();
         let count: u64 = report.groups.iter().map(|group| group.count).sum();

@@ -315,16 +315,16 @@ async fn attack_37_the_label_of_another_device_of_the_same_person() {
     let (user, file, _) = settled(&cloud).await;
     let other = cloud.pair(user).await;
     // A label that is announced to another device is its own as well.
-    let announced = cloud.runtime.rotate_label(user, file.state.device).unwrap();
+    let announced = cloud.runtime.devices().rotate_label(user, file.state.device).unwrap();
     let announced = server_name(&announced.to_string(), &file.state.host);
-    let before = cloud.runtime.devices(user).unwrap();
+    let before = cloud.runtime.devices().list(user).unwrap();
     let stranger = Stranger::with(Some(&other.device));
     for name in [name_of(&file), announced.clone()] {
         let mut line = Line::open(cloud.address, stranger.config(UPC), &name).await.unwrap();
         let answer = line.session(&["usercache:put"]).await;
         assert!(answer.as_ref().unwrap().is(401, "UPC-001"), "{answer:?}");
     }
-    assert_eq!(cloud.runtime.devices(user).unwrap(), before);
+    assert_eq!(cloud.runtime.devices().list(user).unwrap(), before);
     // The device itself still comes by both, and the announced one was not used up.
     for name in [name_of(&file), announced] {
         let mut line =
@@ -337,7 +337,7 @@ async fn attack_37_the_label_of_another_device_of_the_same_person() {
 async fn attack_38_a_ticket_under_another_label() {
     let cloud = start().await;
     let (user, file, before) = settled(&cloud).await;
-    let announced = cloud.runtime.rotate_label(user, file.state.device).unwrap();
+    let announced = cloud.runtime.devices().rotate_label(user, file.state.device).unwrap();
     let announced = server_name(&announced.to_string(), &file.state.host);
     let stranger = Stranger::with(Some(&file.device));
     let config = stranger.config(UPC);
@@ -389,7 +389,7 @@ async fn attack_39_a_pairing_leaves_a_ticket() {
 async fn attack_40_a_browsers_ticket_where_devices_connect() {
     let cloud = start().await;
     let (user, file, before) = settled(&cloud).await;
-    let web = cloud.runtime.web_label(user).unwrap();
+    let web = cloud.runtime.owners().web_label(user).unwrap();
     let web = server_name(&web.to_string(), &file.state.host);
     let unknown = unknown_key(KeyKind::P256);
     for (key, is_device) in [(&unknown, false), (&file.device, true)] {
@@ -583,22 +583,25 @@ async fn attack_44_clocks_ten_years_off_on_either_side() {
         client: "wire/1".to_owned(),
     };
     for hosts_ms in off {
-        let admission = runtime.admit(user, label, *file.device.spki(), hosts_ms).unwrap();
+        let admission = runtime.devices().admit(user, label, *file.device.spki(), hosts_ms).unwrap();
         let grant = runtime.session(&admission, &want, terms, hosts_ms).unwrap();
         assert_eq!(grant.now_ms, hosts_ms);
         file.state.clone().take_grant(&grant, shown.as_bytes(), label).unwrap();
-        assert!(runtime.still_admitted(&admission) && runtime.granted(&admission, &put, hosts_ms).is_ok());
+        assert!(
+            runtime.devices().still_admitted(&admission)
+                && runtime.devices().granted(&admission, &put, hosts_ms).is_ok()
+        );
         for (key, label) in [
             (unknown_key(KeyKind::P256), label),
             (twin(&stolen).device, label),
             (twin(&stolen).device, stolen.state.label),
             (twin(&file).device, Label([7; 16])),
         ] {
-            let refused = runtime.admit(user, label, *key.spki(), hosts_ms).err();
+            let refused = runtime.devices().admit(user, label, *key.spki(), hosts_ms).err();
             assert_eq!(refused, Some(Code::DeviceUnknown));
         }
         // A lease is counted by a clock that nobody sets.
-        let LockState::Unlocked { until_ms: Some(until_ms) } = runtime.lock_state(user).unwrap() else {
+        let LockState::Unlocked { until_ms: Some(until_ms) } = runtime.locks().state(user).unwrap() else {
             panic!("the key is held for a while")
         };
         let lease_ms = runtime_host::config::Config::default().people.lease_ms;

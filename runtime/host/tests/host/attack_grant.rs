@@ -178,7 +178,7 @@ async fn attack_47_more_is_wanted_than_the_device_may() {
         let said = line.post("/.upc/v1/session", body.clone()).await.unwrap();
         assert!(said.is(400, "UPC-013"), "{body}: {said:?}");
     }
-    assert!(matches!(cloud.runtime.lock_state(user).unwrap(), LockState::Unlocked { .. }));
+    assert!(matches!(cloud.runtime.locks().state(user).unwrap(), LockState::Unlocked { .. }));
     assert_eq!(standing(&cloud, user, &file).await, before);
 }
 
@@ -318,7 +318,7 @@ async fn attack_51_a_rotation_signed_for_another_channel() {
     let cloud = start().await;
     let (user, file, before) = settled(&cloud).await;
     let second = cloud.pair(user).await;
-    let devices = cloud.runtime.devices(user).unwrap();
+    let devices = cloud.runtime.devices().list(user).unwrap();
     let random = SystemRandom::new();
     let next = unknown_key(KeyKind::P256);
     let mut line = Line::of(&file).await.unwrap();
@@ -345,7 +345,7 @@ async fn attack_51_a_rotation_signed_for_another_channel() {
     }
     let said = line.post(ROTATE, rotate(&next, vec![7; 73])).await.unwrap();
     assert!(said.is(400, "UPC-013"), "{said:?}");
-    assert_eq!(cloud.runtime.devices(user).unwrap(), devices);
+    assert_eq!(cloud.runtime.devices().list(user).unwrap(), devices);
     let by_next = Stranger::with(Some(&next));
     assert_eq!(refusal(cloud.address, by_next.config(UPC), server(&name_of(&file))).await, ACCESS_DENIED);
     assert_eq!(standing(&cloud, user, &file).await.readings, before.readings);
@@ -383,12 +383,12 @@ async fn attack_52_an_administrator_revokes_without_its_owner() {
             assert!(said.is(403, "UPC-002"), "nobody learns which devices there are: {said:?}");
         }
     }
-    assert_eq!(cloud.runtime.devices(user).unwrap().len(), 2);
-    assert!(cloud.runtime.devices(user).unwrap().iter().all(|device| device.status == "active"));
+    assert_eq!(cloud.runtime.devices().list(user).unwrap().len(), 2);
+    assert!(cloud.runtime.devices().list(user).unwrap().iter().all(|device| device.status == "active"));
     let after = standing(&cloud, user, &file).await;
     assert_eq!(after.readings, before.readings);
     // What needs no more than the scope works: it locks, and the honest phone unlocks.
     assert_eq!(line.post("/.upc/v1/lock", "{}").await.unwrap().status, 200);
-    assert_eq!(cloud.runtime.lock_state(user).unwrap(), LockState::Locked);
+    assert_eq!(cloud.runtime.locks().state(user).unwrap(), LockState::Locked);
     assert_eq!(standing(&cloud, user, &file).await.readings, before.readings);
 }

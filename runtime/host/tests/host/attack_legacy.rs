@@ -52,7 +52,7 @@ async fn caller(cloud: &Cloud, source: [u8; 4]) -> Caller {
 
 /// Somebody at a person's own name.
 async fn caller_of(cloud: &Cloud, user: UserId) -> Caller {
-    let host = server_name(&cloud.runtime.web_label(user).unwrap().to_string(), "127.0.0.1");
+    let host = server_name(&cloud.runtime.owners().web_label(user).unwrap().to_string(), "127.0.0.1");
     let folder = cloud.folder_of(user).join("web");
     let pin = Identity::load_or_make(&folder, std::slice::from_ref(&host)).unwrap().pin();
     Caller { stream: encrypted(HERE, cloud.address, pin, &host).await, host }
@@ -206,10 +206,11 @@ async fn a_token_stamps_what_it_brings_and_the_stamp_tells_nothing_of_it() {
         assert_eq!(put.status, 200, "{:?}", put.body);
     }
     let runtime = std::sync::Arc::clone(&cloud.runtime);
-    let ran = tokio::task::spawn_blocking(move || runtime.run_pipeline(ada, 1_700_010_000.0)).await.unwrap();
+    let ran =
+        tokio::task::spawn_blocking(move || runtime.pipelines().run(ada, 1_700_010_000.0)).await.unwrap();
     assert!(ran.unwrap().failed().is_none());
     let mut text = Vec::new();
-    cloud.runtime.dump(ada, &[runtime_user::Area::Timeseries], &mut text).unwrap();
+    cloud.runtime.person(ada).unwrap().dump(&[runtime_user::Area::Timeseries], &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
     for token in [&first, &second] {
         let stamp = runtime_user::Stamp::of_token(token.reveal()).unwrap();

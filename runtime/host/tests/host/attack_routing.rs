@@ -22,9 +22,9 @@ use wire::name_of;
 
 /// What an attack must leave as it was.
 fn standing(cloud: &Cloud, user: UserId) -> String {
-    let (mut names, devices) = (cloud.runtime.names(), cloud.runtime.devices(user).unwrap());
+    let (mut names, devices) = (cloud.runtime.owners().names(), cloud.runtime.devices().list(user).unwrap());
     names.sort();
-    format!("{names:?} {devices:?} {:?}", cloud.runtime.waiting_uploads(user).unwrap())
+    format!("{names:?} {devices:?} {:?}", cloud.runtime.owners().waiting_uploads(user).unwrap())
 }
 
 /// How many entries a phone's store has.

@@ -161,7 +161,7 @@ async fn attack_77_the_slot_of_a_revoked_device_put_back() {
         let refused = unlock(&cloud, user, generation, *udk.expose()).await;
         assert!(matches!(refused, Err(OwnerError::WrongKey)), "{refused:?}");
     }
-    assert_eq!(cloud.runtime.lock_state(user).unwrap(), LockState::Locked);
+    assert_eq!(cloud.runtime.locks().state(user).unwrap(), LockState::Locked);
 
     // Nor does the next change of the key wrap it for whoever the file names.
     let stays = put(&cloud, stays, 0.0).await;
@@ -210,7 +210,7 @@ async fn attack_77_a_key_that_was_shut_out_or_is_in_use_pairs_again() {
     let (lost, wrap) = (key(KeyKind::P256), WrapKey::random(&random).unwrap());
     let enrolled = pair_again(&cloud, user, &lost, &wrap).await.unwrap();
     let (runtime, device) = (Arc::clone(&cloud.runtime), enrolled.device_id);
-    let revoked = tokio::task::spawn_blocking(move || runtime.revoke_device(user, device, epoch_ms()));
+    let revoked = tokio::task::spawn_blocking(move || runtime.devices().revoke(user, device, epoch_ms()));
     revoked.await.unwrap().unwrap();
     let person = cloud.folder_of(user);
     let (before, known) = (slots(&person), devices(&cloud, user));

@@ -93,7 +93,7 @@ async fn who_names_nobody_goes_to_the_host_for_older_phones_if_there_is_one() {
 async fn who_does_not_know_the_secret_registers_nothing_and_is_told_nothing() {
     let (gate, cloud) = (gate().await, host_behind_a_gateway().await);
     let user = cloud.add("Ada");
-    let name = cloud.runtime.web_label(user).unwrap().to_string();
+    let name = cloud.runtime.owners().web_label(user).unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
     let other = GatewaySecret::load_or_make(&folder.path().join("other")).unwrap();
     assert!(Registration::open(gate.register, &other, cloud.address.port()).await.is_err());

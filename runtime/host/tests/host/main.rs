@@ -7,6 +7,7 @@ mod attack_legacy;
 mod attack_pair;
 mod attack_routing;
 mod attack_store;
+mod endpoint;
 mod gateway;
 mod http;
 mod log;

@@ -15,13 +15,13 @@ async fn a_shorter_mode_counts_for_the_key_that_is_held_already() {
     let cloud = start().await;
     let user = cloud.add("Ada");
     cloud.pair(user).await;
-    let left_ms = || match cloud.runtime.lock_state(user).unwrap() {
+    let left_ms = || match cloud.runtime.locks().state(user).unwrap() {
         LockState::Unlocked { until_ms: Some(until_ms) } => until_ms.saturating_sub(epoch_ms()),
         other => panic!("{other:?}"),
     };
     assert!(left_ms() > 24 * 3_600_000, "a lease");
     let runtime = Arc::clone(&cloud.runtime);
-    let change = move || runtime.set_key_mode(user, KeyMode::PhoneUnlocked);
+    let change = move || runtime.locks().set_mode(user, KeyMode::PhoneUnlocked);
     tokio::task::spawn_blocking(change).await.unwrap().unwrap();
     assert!(left_ms() <= 3_600_000, "{} ms", left_ms());
 }

@@ -15,7 +15,7 @@ use runtime_user::{KeyMode, LockState, OwnerError, WindowWish};
 async fn a_phone_pairs_by_either_code_and_either_kind_of_key_and_reads_what_it_put() {
     let cloud = start().await;
     let user = cloud.add("Ada");
-    assert_eq!(cloud.runtime.lock_state(user).unwrap(), LockState::Absent);
+    assert_eq!(cloud.runtime.locks().state(user).unwrap(), LockState::Absent);
     for (round, kind) in
         [KeyKind::P256, KeyKind::Ed25519, KeyKind::P256, KeyKind::Ed25519].into_iter().enumerate()
     {
@@ -28,9 +28,10 @@ async fn a_phone_pairs_by_either_code_and_either_kind_of_key_and_reads_what_it_p
             phone.post("/usercache/put", put_body(1_700_000_000.0 + round as f64, "here")).await.unwrap();
         assert_eq!(put.status, 200, "{:?}", put.body);
     }
-    assert_eq!(cloud.runtime.devices(user).unwrap().len(), 4);
+    assert_eq!(cloud.runtime.devices().list(user).unwrap().len(), 4);
     let runtime = std::sync::Arc::clone(&cloud.runtime);
-    let ran = tokio::task::spawn_blocking(move || runtime.run_pipeline(user, 1_700_010_000.0)).await.unwrap();
+    let ran =
+        tokio::task::spawn_blocking(move || runtime.pipelines().run(user, 1_700_010_000.0)).await.unwrap();
     assert!(ran.unwrap().failed().is_none());
     let file = cloud.pair(user).await;
     let mut phone = cloud.connect(file).await;
@@ -46,7 +47,7 @@ async fn uploads_during_a_lock_and_after_a_restart_while_locked_appear_once_a_ph
     let file = cloud.pair(user).await;
     let mut phone = cloud.connect(file).await;
     cloud.lock(user).await;
-    assert_eq!(cloud.runtime.lock_state(user).unwrap(), LockState::Locked);
+    assert_eq!(cloud.runtime.locks().state(user).unwrap(), LockState::Locked);
     let put = phone.post("/usercache/put", put_body(1_700_000_000.0, "first")).await.unwrap();
     assert_eq!(put.status, 200, "{:?}", put.body);
     let bad =
@@ -54,7 +55,7 @@ async fn uploads_during_a_lock_and_after_a_restart_while_locked_appear_once_a_ph
     assert_eq!(bad.status, 400, "what the cell would refuse is refused while locked, too");
     let read = phone.post("/datastreams/find_entries/timestamp", everything()).await.unwrap();
     assert_eq!(read.status, 423);
-    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 1);
+    assert_eq!(cloud.runtime.owners().waiting_uploads(user).unwrap().0, 1);
     let Native { file, .. } = phone;
     let folder = cloud.stop().await;
 
@@ -67,11 +68,12 @@ async fn uploads_during_a_lock_and_after_a_restart_while_locked_appear_once_a_ph
     assert_eq!(phone.grant.store, StoreState::Locked);
     let put = phone.post("/usercache/put", put_body(1_700_000_001.0, "second")).await.unwrap();
     assert_eq!(put.status, 200, "{:?}", put.body);
-    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 2);
+    assert_eq!(cloud.runtime.owners().waiting_uploads(user).unwrap().0, 2);
     phone.unlock_if_locked().await.unwrap();
-    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 0);
+    assert_eq!(cloud.runtime.owners().waiting_uploads(user).unwrap().0, 0);
     let runtime = std::sync::Arc::clone(&cloud.runtime);
-    let ran = tokio::task::spawn_blocking(move || runtime.run_pipeline(user, 1_700_010_000.0)).await.unwrap();
+    let ran =
+        tokio::task::spawn_blocking(move || runtime.pipelines().run(user, 1_700_010_000.0)).await.unwrap();
     assert!(ran.unwrap().failed().is_none());
     let got = phone.post("/datastreams/find_entries/timestamp", everything()).await.unwrap();
     let text = String::from_utf8(got.body.to_vec()).unwrap();
@@ -95,7 +97,7 @@ async fn entries_say_which_phone_brought_them_also_where_they_waited_sealed_or_c
     let mut first = cloud.connect(cloud.pair(user).await).await;
     let mut second = cloud.connect(cloud.pair(user).await).await;
     let ids: Vec<String> =
-        cloud.runtime.devices(user).unwrap().iter().map(|device| device.id.to_string()).collect();
+        cloud.runtime.devices().list(user).unwrap().iter().map(|device| device.id.to_string()).collect();
     let forged = |body: bytes::Bytes| {
         let text = String::from_utf8(body.to_vec()).unwrap();
         bytes::Bytes::from(text.replacen("\"key\":", "\"device\":\"forged\",\"key\":", 1))
@@ -105,7 +107,7 @@ async fn entries_say_which_phone_brought_them_also_where_they_waited_sealed_or_c
         let put = phone.post("/usercache/put", put_body(1_700_000_000.0 + at, note)).await.unwrap();
         assert_eq!(put.status, 200, "{:?}", put.body);
     }
-    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 2);
+    assert_eq!(cloud.runtime.owners().waiting_uploads(user).unwrap().0, 2);
     let mut first = Native::session(first.file).await.unwrap();
     first.unlock_if_locked().await.unwrap();
     let claims = forged(put_body(1_700_000_002.0, "c"));
@@ -117,7 +119,7 @@ async fn entries_say_which_phone_brought_them_also_where_they_waited_sealed_or_c
             assert_eq!(second.post("/usercache/put", again).await.unwrap().status, 200);
         }
         let runtime = std::sync::Arc::clone(&cloud.runtime);
-        let ran = blocking(move || runtime.run_pipeline(user, 1_700_010_000.0)).await;
+        let ran = blocking(move || runtime.pipelines().run(user, 1_700_010_000.0)).await;
         assert!(ran.unwrap().failed().is_none());
     }
     let stamps = stamps(&mut first).await;
@@ -151,17 +153,17 @@ async fn an_upload_that_cannot_be_read_now_waits_one_that_was_changed_stays_asid
     // A session tells that the store is locked; the one before the lock does not.
     let mut phone = Native::session(phone.file).await.unwrap();
     phone.unlock_if_locked().await.unwrap();
-    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 1);
+    assert_eq!(cloud.runtime.owners().waiting_uploads(user).unwrap().0, 1);
     assert!(sealed(1).with_extension("aside").exists(), "a changed upload is kept");
     std::fs::remove_dir(sealed(0)).unwrap();
     std::fs::rename(inbox.join("elsewhere"), sealed(0)).unwrap();
     cloud.lock(user).await;
     let mut phone = Native::session(phone.file).await.unwrap();
     phone.unlock_if_locked().await.unwrap();
-    assert_eq!(cloud.runtime.waiting_uploads(user).unwrap().0, 0);
+    assert_eq!(cloud.runtime.owners().waiting_uploads(user).unwrap().0, 0);
 
     let runtime = std::sync::Arc::clone(&cloud.runtime);
-    let ran = blocking(move || runtime.run_pipeline(user, 1_700_010_000.0)).await;
+    let ran = blocking(move || runtime.pipelines().run(user, 1_700_010_000.0)).await;
     assert!(ran.unwrap().failed().is_none());
     let got = phone.post("/datastreams/find_entries/timestamp", everything()).await.unwrap();
     let text = String::from_utf8(got.body.to_vec()).unwrap();
@@ -180,10 +182,10 @@ async fn an_address_that_no_code_can_carry_opens_no_window() {
         admin: false,
         recovery: None,
     };
-    let refused = cloud.runtime.open_window(user, wish("::1"), 1_700_000_000_000);
+    let refused = cloud.runtime.pairing().open(user, wish("::1"), 1_700_000_000_000);
     assert!(matches!(refused, Err(OwnerError::Address(_))), "{:?}", refused.err());
-    assert_eq!(cloud.runtime.pairing_status(user, 1_700_000_000_000).unwrap(), None);
-    assert!(cloud.runtime.open_window(user, wish("cellar.example"), 1_700_000_000_000).is_ok());
+    assert_eq!(cloud.runtime.pairing().status(user, 1_700_000_000_000).unwrap(), None);
+    assert!(cloud.runtime.pairing().open(user, wish("cellar.example"), 1_700_000_000_000).is_ok());
 }
 
 /// Which data key the person's slots are of.
@@ -208,8 +210,8 @@ async fn a_store_is_locked_once_its_lease_is_over_and_a_contact_begins_it_anew()
     let file = cloud.pair(user).await;
     let runtime = std::sync::Arc::clone(&cloud.runtime);
     until("the lease is over", || {
-        runtime.lock_expired();
-        runtime.lock_state(user).unwrap() == LockState::Locked && runtime.awake_count() == 0
+        runtime.locks().lock_expired();
+        runtime.locks().state(user).unwrap() == LockState::Locked && runtime.open_people().count() == 0
     })
     .await;
     let mut phone = Native::session(file).await.unwrap();
@@ -225,22 +227,22 @@ async fn the_hosts_key_goes_when_its_owner_wants_it_so_and_only_then() {
     let file = cloud.pair(user).await;
     assert!(cloud::is_unattended(&cloud, user));
     let runtime = std::sync::Arc::clone(&cloud.runtime);
-    blocking(move || runtime.set_key_mode(user, KeyMode::Lease)).await.unwrap();
+    blocking(move || runtime.locks().set_mode(user, KeyMode::Lease)).await.unwrap();
     assert_eq!(generations(&cloud, user), [2], "the host knew the first key");
     assert!(!cloud.folder_of(user).join("store/slot-unattended").exists());
     let folder = cloud.stop().await;
 
     let cloud = start_with(Wish { folder: Some(folder), ..Wish::default() }).await;
-    assert_eq!(cloud.runtime.lock_state(user).unwrap(), LockState::Locked);
+    assert_eq!(cloud.runtime.locks().state(user).unwrap(), LockState::Locked);
     let mut file = file;
     file.state.port = cloud.address.port();
     let phone = cloud.connect(file).await;
     assert_eq!(phone.grant.store, StoreState::Unlocked);
     let runtime = std::sync::Arc::clone(&cloud.runtime);
-    blocking(move || runtime.set_key_mode(user, KeyMode::Unattended)).await.unwrap();
+    blocking(move || runtime.locks().set_mode(user, KeyMode::Unattended)).await.unwrap();
     let folder = cloud.stop().await;
     let cloud = start_with(Wish { folder: Some(folder), ..Wish::default() }).await;
-    assert_eq!(cloud.runtime.lock_state(user).unwrap(), LockState::Unlocked { until_ms: None });
+    assert_eq!(cloud.runtime.locks().state(user).unwrap(), LockState::Unlocked { until_ms: None });
     let runtime = std::sync::Arc::clone(&cloud.runtime);
     assert!(blocking(move || runtime.person(user)).await.is_ok());
 }
@@ -271,7 +273,7 @@ async fn a_phone_learns_its_next_name_with_a_grant_and_comes_by_it() {
     let file = cloud.pair(user).await;
     let (before, device) = (file.state.label, file.state.device);
     let runtime = std::sync::Arc::clone(&cloud.runtime);
-    let announced = blocking(move || runtime.rotate_label(user, device)).await.unwrap();
+    let announced = blocking(move || runtime.devices().rotate_label(user, device)).await.unwrap();
     let Native { file, .. } = cloud.connect(file).await;
     assert_eq!((file.state.label, file.state.previous_label), (announced, Some(before)));
     let Native { file, .. } = cloud.connect(file).await;

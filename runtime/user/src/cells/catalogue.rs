@@ -1,6 +1,6 @@
-//! The cells that a runtime has: what each is, which path or stage leads to it, which data types it brings.
+//! The cells that a runtime has: what each is, which stage it does or which paths lead to it, which data types it brings.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,7 +9,9 @@ use runtime_sandbox::{CellCode, LoadError, PrepareError, Prepared, Sandbox, Worl
 
 use crate::cells::grant::Grant;
 use crate::cells::manifest::{BadManifest, Manifest};
+use crate::cells::paths::{Paths, Target};
 use crate::cells::types::{BadType, Types};
+use crate::error::CallError;
 
 /// A cell that is embedded in the binary, with the native code that our own build made of it.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +32,7 @@ pub struct BuiltIn {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogueError {
-    /// A manifest is not sound.
+    /// A manifest is not valid.
     #[error("the manifest of {name} was refused")]
     Manifest {
         /// Which cell.
@@ -39,7 +41,7 @@ pub enum CatalogueError {
         #[source]
         source: BadManifest,
     },
-    /// A data type is not sound, or its file is missing.
+    /// A data type is not valid, or its file is missing.
     #[error(transparent)]
     Type(#[from] BadType),
     /// The schema that a manifest names is not beside it.
@@ -113,7 +115,7 @@ impl Cell {
 /// Every cell of a runtime.
 pub struct Catalogue {
     cells: BTreeMap<String, Arc<Cell>>,
-    paths: HashMap<String, Arc<Cell>>,
+    paths: Paths,
     types: Arc<Types>,
 }
 
@@ -136,7 +138,8 @@ impl Catalogue {
             manifests.push((one, Arc::new(manifest)));
         }
         let types = Arc::new(types);
-        let mut catalogue = Self { cells: BTreeMap::new(), paths: HashMap::new(), types: Arc::clone(&types) };
+        let mut catalogue =
+            Self { cells: BTreeMap::new(), paths: Paths::default(), types: Arc::clone(&types) };
         for (one, manifest) in manifests {
             catalogue.add(sandbox, one, manifest)?;
         }
@@ -163,18 +166,26 @@ impl Catalogue {
             grant,
             inline_misses: AtomicU32::new(0),
         });
-        for path in &manifest.paths {
-            if self.paths.insert(path.clone(), Arc::clone(&cell)).is_some() {
-                return Err(CatalogueError::Path { name, path: path.clone() });
-            }
-        }
+        self.paths
+            .add(&manifest)
+            .map_err(|path| CatalogueError::Path { name: name.clone(), path: path.to_owned() })?;
         self.cells.insert(name, cell);
         Ok(())
     }
 
-    /// The endpoint cell that a path leads to.
-    pub fn endpoint(&self, path: &str) -> Option<&Arc<Cell>> {
-        self.paths.get(path)
+    /// The paths that lead to endpoint cells.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// Where a path leads, such as `datastreams/find_entries/timestamp`.
+    pub fn target(&self, path: &str) -> Result<Target, CallError> {
+        self.paths.find_path(path).ok_or_else(|| CallError::NoSuchCell(path.to_owned()))
+    }
+
+    /// The endpoint cell that a target names.
+    pub fn endpoint(&self, target: &Target) -> Option<&Arc<Cell>> {
+        self.cells.get(&*target.cell).filter(|cell| cell.manifest.world == World::Endpoint)
     }
 
     /// The cell that a plan names for a stage.
@@ -185,6 +196,11 @@ impl Catalogue {
     /// The cell of that name, if it does a stage's work.
     pub fn stage_named(&self, name: &str) -> Option<&Arc<Cell>> {
         self.cells.get(name).filter(|cell| cell.manifest.world == World::Stage)
+    }
+
+    /// As [`Self::stage_named`], where a stage cannot go on without it.
+    pub(crate) fn required_stage(&self, name: &str) -> Result<Arc<Cell>, CallError> {
+        self.stage_named(name).cloned().ok_or_else(|| CallError::NoSuchCell(name.to_owned()))
     }
 
     /// Every cell by name.

@@ -1,10 +1,15 @@
 //! What a cell says of itself: `cell.toml`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use handshake::device::Scope;
+use handshake::session::ANSWERS_MAX;
+use runtime_manifest::{CellToml, LimitsToml, PathToml, StreamsToml, World as Kind};
 use runtime_sandbox::{Interface, Interfaces, Limits, World};
 use runtime_types::{Area, Stream, StreamKey};
-use serde::Deserialize;
+
+use super::paths::EndpointPath;
 
 /// Why a manifest was refused.
 #[derive(Debug, thiserror::Error)]
@@ -25,73 +30,12 @@ pub enum BadManifest {
     },
     /// It asks for what its world cannot have, or lacks what it must have.
     #[error("the manifest of {cell} {why}")]
-    Unsound {
+    Invalid {
         /// Whose manifest.
         cell: String,
         /// What is wrong.
         why: &'static str,
     },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Wire {
-    name: String,
-    version: u32,
-    world: String,
-    #[serde(default)]
-    interfaces: Vec<String>,
-    #[serde(default)]
-    paths: Vec<String>,
-    pipeline_stage: Option<String>,
-    #[serde(default)]
-    test: bool,
-    #[serde(default)]
-    reads: Vec<WireStreams>,
-    #[serde(default)]
-    writes: Vec<WireStreams>,
-    #[serde(default)]
-    needs: Vec<WireStreams>,
-    #[serde(default)]
-    documents: WireDocuments,
-    #[serde(default)]
-    limits: WireLimits,
-    #[serde(default)]
-    types: BTreeMap<String, WireType>,
-    #[serde(default, rename = "description")]
-    description: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireStreams {
-    area: String,
-    keys: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireDocuments {
-    #[serde(default)]
-    read: Vec<String>,
-    #[serde(default)]
-    write: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct WireLimits {
-    wall_ms: Option<u32>,
-    memory_bytes: Option<u64>,
-    read_bytes: Option<u64>,
-    written_bytes: Option<u64>,
-    output_bytes: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireType {
-    schema: String,
 }
 
 /// Streams by area and pattern: `family/name`, where a whole part may be `*`.
@@ -130,7 +74,7 @@ pub struct Manifest {
     /// What it may import.
     pub interfaces: Interfaces,
     /// Paths that lead to it; endpoints only.
-    pub paths: Vec<String>,
+    pub paths: Vec<Arc<EndpointPath>>,
     /// The stage it was made for; stages only.
     pub pipeline_stage: Option<String>,
     /// Only for tests: never reachable in a product.
@@ -155,20 +99,25 @@ pub struct Manifest {
 impl Manifest {
     /// Reads and checks a manifest.
     pub fn parse(text: &str) -> Result<Self, BadManifest> {
-        let wire: Wire = toml::from_str(text)?;
+        let wire = CellToml::parse(text)?;
         let unknown =
             |what, word: &str| BadManifest::Unknown { cell: wire.name.clone(), what, word: word.to_owned() };
-        let world = [World::Endpoint, World::Stage]
-            .into_iter()
-            .find(|world| world.name() == wire.world)
-            .ok_or_else(|| unknown("the world", &wire.world))?;
+        let world = match wire.world {
+            Kind::Endpoint => World::Endpoint,
+            Kind::Stage => World::Stage,
+        };
+        let path = |path: &PathToml| {
+            let scope = Scope::parse(&path.scope).ok_or_else(|| unknown("the scope", &path.scope))?;
+            EndpointPath::new(path, scope).map(Arc::new).ok_or_else(|| unknown("the path", &path.path))
+        };
+        let paths = wire.paths.iter().map(path).collect::<Result<Vec<_>, _>>()?;
         let interfaces = wire
             .interfaces
             .iter()
             .map(|name| name.parse::<Interface>().map_err(|_| unknown("the interface", name)))
             .collect::<Result<Interfaces, _>>()?;
-        let patterns = |streams: &[WireStreams]| {
-            let one = |streams: &WireStreams| {
+        let patterns = |streams: &[StreamsToml]| {
+            let one = |streams: &StreamsToml| {
                 let area = area_of(&streams.area).ok_or_else(|| unknown("the area", &streams.area))?;
                 streams
                     .keys
@@ -190,7 +139,7 @@ impl Manifest {
             description: wire.description,
             world,
             interfaces,
-            paths: wire.paths,
+            paths,
             pipeline_stage: wire.pipeline_stage,
             test: wire.test,
             reads,
@@ -206,13 +155,20 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), BadManifest> {
-        let unsound = |why| Err(BadManifest::Unsound { cell: self.name.clone(), why });
+        let invalid = |why| Err(BadManifest::Invalid { cell: self.name.clone(), why });
         match self.world {
-            World::Endpoint if self.paths.is_empty() => unsound("is an endpoint without a path"),
-            World::Endpoint if self.pipeline_stage.is_some() => unsound("is an endpoint and names a stage"),
-            World::Endpoint if !self.needs.is_empty() => unsound("is an endpoint and needs streams"),
-            World::Stage if !self.paths.is_empty() => unsound("is a stage and has paths"),
-            World::Stage if self.pipeline_stage.is_none() => unsound("is a stage without a name"),
+            World::Endpoint if self.paths.is_empty() => invalid("is an endpoint without a path"),
+            World::Endpoint if self.pipeline_stage.is_some() => invalid("is an endpoint and names a stage"),
+            World::Endpoint if !self.needs.is_empty() => invalid("is an endpoint and needs streams"),
+            World::Endpoint if self.paths.iter().any(|path| path.brings_data) && !self.may_write() => {
+                invalid("has a path that brings data, and may write none")
+            }
+            World::Endpoint if self.paths.iter().any(|path| path.waits_while_locked && !path.brings_data) => {
+                invalid("has a path that waits while the store is locked, and brings no data")
+            }
+            World::Endpoint if self.paths.len() > ANSWERS_MAX => invalid("has more than 16 paths"),
+            World::Stage if !self.paths.is_empty() => invalid("is a stage and has paths"),
+            World::Stage if self.pipeline_stage.is_none() => invalid("is a stage without a name"),
             _ => Ok(()),
         }
     }
@@ -231,15 +187,21 @@ impl Manifest {
 }
 
 fn area_of(name: &str) -> Option<Area> {
-    match name {
-        "timeseries" => Some(Area::Timeseries),
-        "usercache" => Some(Area::Usercache),
-        "errors" => Some(Area::Errors),
-        _ => None,
+    // No cell is granted anything of the audit.
+    [Area::Timeseries, Area::Usercache, Area::Errors].into_iter().find(|area| area_name(*area) == name)
+}
+
+/// The name of an area in manifests, and for people.
+pub(crate) fn area_name(area: Area) -> &'static str {
+    match area {
+        Area::Timeseries => "timeseries",
+        Area::Usercache => "usercache",
+        Area::Errors => "errors",
+        Area::Audit => "audit",
     }
 }
 
-fn limits_of(world: World, wire: &WireLimits) -> Limits {
+fn limits_of(world: World, wire: &LimitsToml) -> Limits {
     let most = match world {
         World::Endpoint => Limits::endpoint(),
         World::Stage => Limits::stage(),
@@ -305,8 +267,42 @@ mod tests {
         assert!(has(&needing, "manual/mode_confirm") && !has(&needing, "background/location"));
         let endpoint = needing
             .replace("\"stage\"", "\"endpoint\"")
-            .replace("pipeline-stage = \"TRIP_SEGMENTATION\"", "paths = [\"trips\"]");
-        assert!(matches!(Manifest::parse(&endpoint), Err(BadManifest::Unsound { .. })));
+            .replace("pipeline-stage = \"TRIP_SEGMENTATION\"", "");
+        let endpoint = format!("{endpoint}\n{PATH}");
+        let refused = Manifest::parse(&endpoint).expect_err("refused").to_string();
+        assert!(refused.ends_with("is an endpoint and needs streams"), "{refused}");
+    }
+
+    const PATH: &str = r#"
+        [[paths]]
+        path = "trips/put"
+        scope = "usercache:put"
+        brings-data = true
+        waits-while-locked = true
+    "#;
+
+    #[test]
+    fn a_path_says_what_a_call_of_it_needs_and_does() {
+        let endpoint = |path: &str| {
+            format!(
+                "{}\n{path}",
+                STAGE.replace("\"stage\"", "\"endpoint\"").replace("pipeline-stage", "description")
+            )
+        };
+        let manifest = Manifest::parse(&endpoint(PATH)).expect("sound");
+        let [path] = &manifest.paths[..] else { panic!("{:?}", manifest.paths) };
+        assert!(path.brings_data && path.waits_while_locked);
+        assert_eq!((path.scope, path.template()), (Scope::UsercachePut, "/trips/put"));
+        for (from, to, why) in [
+            ("usercache:put", "usercache:burn", "the scope `usercache:burn`"),
+            ("trips/put", "/trips/put", "the path `/trips/put`"),
+            ("brings-data = true", "", "brings no data"),
+        ] {
+            let refused = Manifest::parse(&endpoint(&PATH.replace(from, to))).expect_err(why).to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
+        let reader = endpoint(PATH).replace(", \"timeseries-write\"", "");
+        assert!(Manifest::parse(&reader).expect_err("refused").to_string().contains("may write none"));
     }
 
     #[test]
@@ -321,7 +317,7 @@ mod tests {
         let odd = STAGE.replace("timeseries-write", "clock");
         assert!(matches!(Manifest::parse(&odd), Err(BadManifest::Unknown { word, .. }) if word == "clock"));
         let odd = STAGE.replace("pipeline-stage = \"TRIP_SEGMENTATION\"", "");
-        assert!(matches!(Manifest::parse(&odd), Err(BadManifest::Unsound { .. })));
+        assert!(matches!(Manifest::parse(&odd), Err(BadManifest::Invalid { .. })));
     }
 
     #[test]

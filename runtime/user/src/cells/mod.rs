@@ -3,4 +3,5 @@
 pub mod catalogue;
 pub mod grant;
 pub mod manifest;
+pub mod paths;
 pub(crate) mod types;

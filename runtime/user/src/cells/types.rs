@@ -1,6 +1,6 @@
 //! The data types that writes are held against: the model's own, and those that cells bring.
 
-pub(crate) mod quick;
+pub(crate) mod streaming;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use runtime_types::StreamKey;
 use serde_json::Value;
 
-use quick::Quick;
+use streaming::StreamingValidator;
 
 /// Why a cell's data type was refused.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum BadType {
         key: String,
     },
     /// The schema is not JSON Schema.
-    #[error("the schema that {cell} brings for {key} is not sound: {why}")]
+    #[error("the schema that {cell} brings for {key} is not valid: {why}")]
     Schema {
         /// Whose type.
         cell: String,
@@ -48,13 +48,13 @@ struct Brought {
     cell: String,
     schema: Value,
     validator: jsonschema::Validator,
-    quick: Option<Quick>,
+    streaming: Option<StreamingValidator>,
 }
 
-/// The types of the model, which every runtime knows.
-static MODEL: LazyLock<HashMap<&str, Quick>> = LazyLock::new(|| {
-    let known = cells_model::keys::KEYS.iter();
-    known.filter_map(|info| Quick::of(&info.schema()).map(|quick| (info.key, quick))).collect()
+/// The types of the model that no cell brings, which every runtime knows.
+static MODEL: LazyLock<HashMap<&str, StreamingValidator>> = LazyLock::new(|| {
+    let streaming = |schema: &str| StreamingValidator::of(&serde_json::from_str(schema).ok()?);
+    cells_model::keys::SCHEMAS.iter().filter_map(|(key, schema)| Some((*key, streaming(schema)?))).collect()
 });
 
 /// Every data type that is known here.
@@ -75,7 +75,7 @@ pub struct KnownType {
 }
 
 impl Types {
-    /// Takes in the schema that a cell brings for a stream.
+    /// Adds the schema that a cell brings for a stream.
     pub fn bring(&mut self, cell: &str, key: &str, schema: &str) -> Result<(), BadType> {
         let key =
             StreamKey::parse(key).map_err(|_| BadType::Key { cell: cell.to_owned(), key: key.to_owned() })?;
@@ -86,8 +86,8 @@ impl Types {
             let other = earlier.cell.clone();
             return Err(BadType::Twice { cell: cell.to_owned(), key: key.to_string(), other });
         }
-        let quick = Quick::of(&schema);
-        self.brought.insert(key, Brought { cell: cell.to_owned(), schema, validator, quick });
+        let streaming = StreamingValidator::of(&schema);
+        self.brought.insert(key, Brought { cell: cell.to_owned(), schema, validator, streaming });
         Ok(())
     }
 
@@ -108,9 +108,9 @@ impl Types {
     }
 
     /// The type of a stream, where it can be told of a text on the way.
-    pub(crate) fn quick(&self, key: &StreamKey) -> Option<&Quick> {
+    pub(crate) fn streaming(&self, key: &StreamKey) -> Option<&StreamingValidator> {
         match self.brought.get(key) {
-            Some(brought) => brought.quick.as_ref(),
+            Some(brought) => brought.streaming.as_ref(),
             None => MODEL.get(key.as_str()),
         }
     }
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_type_of_the_model_can_be_told_of_a_text_on_the_way() {
-        assert_eq!(MODEL.len(), cells_model::keys::KEYS.len());
+        assert_eq!(MODEL.len(), cells_model::keys::SCHEMAS.len());
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
             let path = file.expect("a file").path();
             let text = std::fs::read_to_string(&path).expect("readable");
             let schema: Value = serde_json::from_str(&text).expect("JSON");
-            assert!(Quick::of(&schema).is_some(), "{}", path.display());
+            assert!(StreamingValidator::of(&schema).is_some(), "{}", path.display());
             schemas += 1;
         }
         assert!(schemas > 20, "{schemas}");
@@ -207,11 +207,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_told_on_the_way_is_what_the_model_says(
-            key in 0..cells_model::keys::KEYS.len(),
+            key in 0..cells_model::keys::SCHEMAS.len(),
             values in prop::collection::vec(value(), 20),
             left_out in prop::option::of(0..20_usize),
         ) {
-            let info = &cells_model::keys::KEYS[key];
+            let (key, _) = cells_model::keys::SCHEMAS[key];
+            let info = cells_model::keys::find(key).expect("a key of the model");
             let members: Vec<String> = info
                 .members()
                 .zip(values.iter().cycle())
@@ -229,7 +230,7 @@ mod tests {
                 })
                 .collect();
             let text = format!("{{{}}}", members.join(","));
-            let told = crate::runs::sound::entry(runtime_types::Area::Timeseries, "{}", &text, MODEL.get(info.key));
+            let told = crate::runs::check::entry(runtime_types::Area::Timeseries, "{}", &text, MODEL.get(info.key));
             let said = info.check(&text).is_ok();
             prop_assert!(said || !told.is_ok_and(|found| found.of_type), "{}: {text}", info.key);
         }

@@ -11,9 +11,9 @@ use runtime_store::Snapshot;
 use runtime_types::{Area, Order, Query, StreamKey, TimeField, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::data::Diaries;
 use crate::error::CallError;
 use crate::runs::late::is_made;
-use crate::runtime::Runtime;
 
 /// How far back counts go, days.
 pub const LAST_DAYS: u32 = 7;
@@ -122,13 +122,13 @@ fn is_of_a_sensor(key: &str) -> bool {
     key.starts_with("background/") || key == TRANSITION
 }
 
-impl Runtime {
-    /// What arrives of a person's readings, taken in or waiting, at `now`.
-    pub fn arrivals(&self, user: UserId, now: f64) -> Result<Arrivals, CallError> {
-        let snapshot = self.person(user)?.store.snapshot_ahead();
+impl Diaries<'_> {
+    /// What arrives of a person's readings, accepted or waiting, at `now`.
+    pub fn arrivals(self, user: UserId, now: f64) -> Result<Arrivals, CallError> {
+        let snapshot = self.runtime.person(user)?.store.snapshot_ahead();
         let streams = streams(&snapshot, now)?;
         let makes_filtered =
-            self.plan().stages().iter().any(|spec| spec.name == "ACCURACY_FILTERING" && spec.enabled);
+            self.runtime.plan().stages().iter().any(|spec| spec.name == "ACCURACY_FILTERING" && spec.enabled);
         let missing = missing(&streams, makes_filtered, now);
         Ok(Arrivals { streams, missing })
     }

@@ -16,9 +16,10 @@ use cells_model::text::{self, Member, value_of};
 use runtime_store::{Batch, NewEntry, Snapshot};
 use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
 
+use crate::data::Diaries;
 use crate::error::CallError;
+use crate::people::person::Person;
 use crate::runs::late;
-use crate::runtime::{Runtime, settle_all};
 
 /// Why a dump was refused; nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -55,17 +56,17 @@ pub struct Imported {
     pub set_aside: usize,
 }
 
-impl Runtime {
-    /// Takes in the entries of a dump, straight into the timeseries. Entries that stages have gone past are made part
-    /// of what is made anew.
-    pub fn import(&self, user: UserId, dump: &[u8], now: f64) -> Result<Imported, DumpError> {
+impl Diaries<'_> {
+    /// Imports the entries of a dump, straight into the timeseries. Where stages have gone past some of them, what
+    /// depends on those is recomputed.
+    pub fn import(self, user: UserId, dump: &[u8], now: f64) -> Result<Imported, DumpError> {
         let dump = dump.strip_prefix(BYTE_ORDER_MARK).unwrap_or(dump);
         let read = list::items(dump)?
             .into_iter()
             .enumerate()
             .map(|(index, item)| Item::read(item).map_err(|why| DumpError::Entry { index, why }));
         let items = read.collect::<Result<Vec<_>, _>>()?;
-        let person = self.person(user)?;
+        let person = self.runtime.person(user)?;
         // A stage that runs meanwhile would go past what it has not seen.
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         for some in items.chunks(ENTRIES_PER_COMMIT) {
@@ -73,36 +74,37 @@ impl Runtime {
             for item in some {
                 item.add(&person.store, now, &mut batch);
             }
-            late::judge(self, &person.store.snapshot_ahead(), 0, &mut batch)?;
+            late::judge(self.runtime, &person.store.snapshot_ahead(), 0, &mut batch)?;
             person.commit(batch).map_err(CallError::Commit)?;
         }
-        self.data_arrived(user);
+        self.runtime.timetable().data_arrived(user);
         // So much at once is what settled blocks are for; otherwise the next run would find the work waiting.
-        settle_all(&person).map_err(CallError::Commit)?;
+        person.settle_all().map_err(CallError::Commit)?;
         let set_aside = items.iter().filter(|item| matches!(item, Item::Aside(_))).count();
         Ok(Imported { taken_in: items.len() - set_aside, set_aside })
     }
+}
 
-    /// Writes every entry of a person as JSON lines without the line ends' commas: `visit` gets each entry's area and
+impl Person {
+    /// Writes every entry as JSON lines without the line ends' commas: `visit` gets each entry's area and
     /// text, the raw ones included, also those that queries hide.
     pub fn each_entry(
         &self,
-        user: UserId,
         areas: &[Area],
         mut visit: impl FnMut(Area, &str) -> Result<(), std::io::Error>,
     ) -> Result<(), DumpError> {
-        let snapshot = self.person(user)?.store.snapshot();
+        let snapshot = self.store.snapshot();
         for area in areas {
-            each_of(&snapshot, user, *area, &mut visit)?;
+            each_of(&snapshot, self.user, *area, &mut visit)?;
         }
         Ok(())
     }
 
-    /// Writes a person's entries of the given areas as one JSON array.
-    pub fn dump(&self, user: UserId, areas: &[Area], out: &mut dyn Write) -> Result<usize, DumpError> {
+    /// Writes the entries of the given areas as one JSON array.
+    pub fn dump(&self, areas: &[Area], out: &mut dyn Write) -> Result<usize, DumpError> {
         let mut count = 0;
         out.write_all(b"[")?;
-        self.each_entry(user, areas, |_, text| {
+        self.each_entry(areas, |_, text| {
             out.write_all(if count == 0 { b"\n" } else { b",\n" })?;
             count += 1;
             out.write_all(text.as_bytes())

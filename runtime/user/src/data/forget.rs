@@ -1,4 +1,4 @@
-//! Forgetting a span: an owner removes what their phones sent of it, and the diary is made anew without it.
+//! Forgetting a span: an owner removes what their phones sent of it, and the diary is recomputed without it.
 
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::PoisonError;
@@ -8,11 +8,11 @@ use runtime_store::{Batch, Row, Snapshot};
 use runtime_types::{Area, Query, StreamKey, UserId};
 
 use crate::cells::manifest::StreamPattern;
+use crate::data::Diaries;
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::late::{concerned, is_made};
 use crate::runs::rewind;
-use crate::runtime::Runtime;
 
 /// Where lies what phones sent.
 const AREAS: [Area; 3] = [Area::Timeseries, Area::Usercache, Area::Errors];
@@ -20,19 +20,19 @@ const AREAS: [Area; 3] = [Area::Timeseries, Area::Usercache, Area::Errors];
 /// How many entries one commit removes: bounds its memory and how long others wait for it.
 const ENTRIES_PER_COMMIT: u64 = 10_000;
 
-impl Runtime {
+impl Diaries<'_> {
     /// Removes the entries that phones sent whose position (the moment they are about) lies in the span, s: those
-    /// taken in, those that wait and those set aside. `keys` are patterns such as `background/*`; none: every stream
+    /// accepted, those that wait and those set aside. `keys` are patterns such as `background/*`; none: every stream
     /// that phones fill. What stages made of them is taken back before the next run. No block of the store keeps
     /// either.
     ///
     /// A phone that sends one of them again, byte for byte, is told that it is stored, and nothing is: digests of them
     /// stay. What comes for the first time is new, whichever moment it is about.
     ///
-    /// Every commit is consistent: what it removes and that it is to be made anew without it stand together. A call
+    /// Every commit is consistent: what it removes and that it is to be recomputed without it stand together. A call
     /// that breaks off is repeated. Answers how many entries were removed.
-    pub fn forget(&self, user: UserId, span: RangeInclusive<f64>, keys: &[String]) -> Result<u64, CallError> {
-        let person = self.person(user)?;
+    pub fn forget(self, user: UserId, span: RangeInclusive<f64>, keys: &[String]) -> Result<u64, CallError> {
+        let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut removed = 0;
         for area in AREAS {
@@ -48,14 +48,14 @@ impl Runtime {
             rewind::scrub(&person)?;
         }
         if rewind::read(&person.store.snapshot_ahead())?.is_some() {
-            self.timetable.note(self.people(), user, Event::RewindWanted);
+            self.runtime.timetable().note(user, Event::RewindWanted);
         }
         Ok(removed)
     }
 
     /// One commit; answers how many entries it removed.
     fn forget_some(
-        &self,
+        self,
         person: &Person,
         area: Area,
         span: &RangeInclusive<f64>,
@@ -99,8 +99,8 @@ impl Runtime {
     }
 
     /// Whether anything is made of a stream.
-    fn counts(&self, key: &StreamKey) -> bool {
-        concerned(self, 0, key) != Concerned::Nobody
+    fn counts(self, key: &StreamKey) -> bool {
+        concerned(self.runtime, 0, key) != Concerned::Nobody
     }
 }
 

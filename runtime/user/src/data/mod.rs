@@ -7,3 +7,17 @@ pub(crate) mod forget;
 pub(crate) mod profile;
 pub(crate) mod stamp;
 pub(crate) mod waiting;
+
+use crate::runtime::Runtime;
+
+/// Changes to people's data that the pipeline has to follow, and what their diaries leave out.
+#[derive(Clone, Copy)]
+pub struct Diaries<'r> {
+    runtime: &'r Runtime,
+}
+
+impl<'r> Diaries<'r> {
+    pub(crate) fn of(runtime: &'r Runtime) -> Self {
+        Self { runtime }
+    }
+}

@@ -39,8 +39,8 @@ impl Stamp {
     /// Reads it back.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        let sound = (1..=STAMP_BYTES_MAX).contains(&text.len()) && text.bytes().all(plain);
-        sound.then(|| Self(text.to_owned()))
+        let is_stamp = (1..=STAMP_BYTES_MAX).contains(&text.len()) && text.bytes().all(plain);
+        is_stamp.then(|| Self(text.to_owned()))
     }
 
     /// The text.
@@ -70,7 +70,7 @@ impl fmt::Display for Stamp {
     }
 }
 
-/// How many entries are noted: those that a stage takes in within one run, a few times over. Others are looked up.
+/// How many entries are noted: those that a stage accepts within one run, a few times over. Others are looked up.
 const NOTED_MAX: usize = 65_536;
 
 /// Who brought the waiting entries that a run has read.
@@ -103,7 +103,7 @@ impl Waiting {
     }
 }
 
-/// The further members of a waiting entry as cells see them: a stamp of its own is shown once the entry is taken in.
+/// The further members of a waiting entry as cells see them: a stamp of its own is shown once the entry is accepted.
 pub(crate) fn shown(extra: &str) -> &str {
     let members = extra.strip_prefix("\"device\":\"").and_then(|rest| rest.strip_suffix('"'));
     if members.is_some_and(|stamp| !stamp.contains('"')) { "" } else { extra }

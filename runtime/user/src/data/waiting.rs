@@ -1,20 +1,19 @@
-//! What a person's phones have put and no run has taken in yet, and why; and what an earlier version has set aside
+//! What a person's phones have put and no run has accepted yet, and why; and what an earlier version has set aside
 //! because of the host's clock.
 //!
 //! * An entry that is dated ahead of the host's clock waits in the usercache: nobody can tell which of the two clocks is
-//!   wrong. It is taken in by the first run whose clock has come so far.
-//! * Not here: what cannot be taken in at all, which is set aside by the cell, with its reason.
+//!   wrong. It is accepted by the first run whose clock has come so far.
+//! * Not here: what cannot be accepted at all, which is set aside by the cell, with its reason.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use runtime_store::{Batch, NewEntry, Row, Snapshot};
-use runtime_types::{Area, Query, StreamKey, TimeField, UserId};
+use runtime_types::{Area, Query, StreamKey, TimeField};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CallError;
 use crate::people::person::Person;
-use crate::runtime::Runtime;
 
 /// Why entries wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,7 +23,7 @@ pub enum WaitReason {
     NextRun,
     /// They are dated ahead of the host's clock.
     DatedAhead,
-    /// They are documents for a phone, which no run takes in.
+    /// They are documents for a phone, which no run accepts.
     Document,
 }
 
@@ -54,10 +53,10 @@ pub struct Waiting {
     pub last_ts: f64,
 }
 
-impl Runtime {
-    /// What a person's phones have put that no run has taken in, at `now`, by stream and reason. Reads the usercache.
-    pub fn waiting_entries(&self, user: UserId, now: f64) -> Result<Vec<Waiting>, CallError> {
-        waiting(&self.person(user)?.store.snapshot(), now)
+impl Person {
+    /// What the person's phones have put that no run has accepted, at `now`, by stream and reason. Reads the usercache.
+    pub fn waiting_entries(&self, now: f64) -> Result<Vec<Waiting>, CallError> {
+        waiting(&self.store.snapshot(), now)
     }
 }
 
@@ -105,7 +104,7 @@ const DATED_AHEAD: &str = "the phone's clock was wrong: it was written more than
 const ENTRIES_PER_COMMIT: u64 = 10_000;
 
 /// Puts back into the usercache what an earlier version has set aside because of the host's clock, which may have been
-/// wrong: it is taken in as if it had been put now. Done once for a person; the caller holds their `pipeline`.
+/// wrong: it is accepted as if it had been put now. Done once for a person; the caller holds their `pipeline`.
 pub(crate) fn put_back(person: &Person) -> Result<(), CallError> {
     loop {
         let snapshot = person.store.snapshot_ahead();

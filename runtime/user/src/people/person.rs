@@ -1,4 +1,4 @@
-//! One person's runtime while it is awake: the open store, instances kept warm, notes for the audit log.
+//! One person's runtime while their store is open: the open store, instances kept warm, notes for the audit log.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use runtime_sandbox::{CodeDigest, EndpointInstance};
 use runtime_store::{Batch, CommitError, Committed, Store};
 use runtime_types::UserId;
 
-use crate::runs::audit::{self, Note};
+use crate::runs::audit::{self, AuditLine, RunOutcome};
 
 /// After so many calls a warm instance is dropped, so that what a guest leaks stays bounded.
 const WARM_CALLS_MAX: u32 = 1_000;
@@ -38,7 +38,7 @@ struct Warm {
 /// Notes that are not on disk.
 #[derive(Default)]
 struct Notes {
-    waiting: VecDeque<Note>,
+    waiting: VecDeque<AuditLine>,
     /// How many went before these because the disk took none.
     untold: u64,
 }
@@ -51,7 +51,7 @@ impl Notes {
     }
 }
 
-/// One person's runtime while it is awake.
+/// One person's runtime while their store is open.
 pub struct Person {
     /// Who.
     pub user: UserId,
@@ -130,7 +130,7 @@ impl Person {
 
     /// Keeps a note for the audit log until the next commit. Answers whether it is time to commit what waits:
     /// [`Self::keep_notes`].
-    pub(crate) fn note(&self, note: Note) -> bool {
+    pub(crate) fn note(&self, note: AuditLine) -> bool {
         let mut notes = lock(&self.notes);
         notes.waiting.push_back(note);
         notes.bound();
@@ -154,7 +154,11 @@ impl Person {
         let notes = std::mem::take(&mut *lock(&self.notes));
         audit::add(&self.store, &mut batch, notes.waiting.iter());
         if notes.untold > 0 {
-            audit::add(&self.store, &mut batch, [Note::untold(notes.untold, notes.waiting.front())].iter());
+            audit::add(
+                &self.store,
+                &mut batch,
+                [AuditLine::untold(notes.untold, notes.waiting.front())].iter(),
+            );
         }
         commit(batch).inspect_err(|_| {
             let mut now = lock(&self.notes);
@@ -179,6 +183,32 @@ impl Person {
         self.store.commit_ahead(batch).map(drop)
     }
 
+    /// As [`Self::commit`], with the note of the run that wrote the batch: on disk together, or a note that says that
+    /// nothing was stored.
+    pub(crate) fn commit_run(&self, batch: Batch, note: AuditLine) -> Result<Committed, CommitError> {
+        self.note(note.clone());
+        self.commit(batch).inspect_err(|error| self.note_unstored(&note, error))
+    }
+
+    /// As [`Self::commit_ahead`], with the note of the run that wrote the batch.
+    pub(crate) fn commit_run_ahead(&self, batch: Batch, note: AuditLine) -> Result<(), CommitError> {
+        // Before the batch: whoever commits in between must not put on disk what a run wrote without its note.
+        self.note(note.clone());
+        self.commit_ahead(batch).inspect_err(|error| self.note_unstored(&note, error))
+    }
+
+    /// Changes a note that waits, since what its run wrote was not stored.
+    fn note_unstored(&self, note: &AuditLine, error: &CommitError) {
+        let unstored = note.clone().ended(RunOutcome::NotStored, crate::chain(error));
+        let mut notes = lock(&self.notes);
+        match notes.waiting.iter_mut().rfind(|waiting| *waiting == note) {
+            Some(waiting) => *waiting = unstored,
+            // It went to the disk on its own.
+            None => notes.waiting.push_back(unstored),
+        }
+        notes.bound();
+    }
+
     /// Puts on disk what waits, notes and all, if anything does.
     pub(crate) fn sync(&self) -> Result<(), CommitError> {
         self.commit(Batch::new()).map(drop)
@@ -188,5 +218,23 @@ impl Person {
     pub(crate) fn settle(&self) -> Result<(), CommitError> {
         self.with_notes(Batch::new(), |batch| self.store.commit_ahead(batch).map(drop))?;
         self.store.settle().map(drop)
+    }
+
+    /// Rewrites every block that is due for it, and puts on disk what waits.
+    pub(crate) fn settle_all(&self) -> Result<(), CommitError> {
+        while self.store.settle()?.more {}
+        Ok(())
+    }
+
+    /// The last thing before the store is closed: notes go on disk, and its file becomes as small as it can be.
+    pub(crate) fn finish(self) {
+        if let Err(error) = self.sync() {
+            tracing::error!(user = %self.user.short(), error = %crate::chain(&error), "audit notes were not kept");
+        }
+        // Old tails and the room that they left go while nobody waits: nothing else makes the file smaller.
+        let tidied = self.settle_all().and_then(|()| self.store.compact().map(drop));
+        if let Err(error) = tidied {
+            tracing::error!(user = %self.user.short(), error = %crate::chain(&error), "tidying did not end");
+        }
     }
 }

@@ -15,9 +15,9 @@ use crate::data::errors::count_put;
 use crate::error::CallError;
 use crate::people::person::{Kept, Person};
 use crate::runs::answering::{Answering, Begun};
-use crate::runs::audit::Note;
+use crate::runs::audit::{AuditLine, RunOutcome};
 use crate::runs::exchange::{Answer, Broken, Call};
-use crate::runs::reach::{Effects, Reach, SharedEffects, lock};
+use crate::runs::host::{Effects, RunHost, SharedEffects, lock};
 use crate::runtime::Runtime;
 
 /// How long a call may hold a connection's thread, ms. Two ticks of the sandbox's clock.
@@ -45,7 +45,7 @@ pub(crate) async fn call(
         let done = run(runtime, &person, &cell, &call, limits, Answering::Never);
         let too_long = matches!(done.answer, Err(RunError::Deadline { .. } | RunError::NoSlot { .. }));
         if !too_long && !done.effects.begun {
-            let Ended { answer, notes_due } = finish(&person, &cell, call.now, done);
+            let Ended { answer, notes_due } = finish(&person, &cell, &call, done);
             if notes_due {
                 // Not on this thread, which serves others too. Where there is no room, a later call finds them due.
                 let _ = runtime.endpoints.submit(person.user, move || person.keep_notes());
@@ -67,7 +67,7 @@ pub(crate) fn call_here(
     let _one_writer = (!cell.manifest.documents_write.is_empty())
         .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
     let done = run(runtime, person, cell, call, cell.manifest.limits, Answering::Never);
-    let Ended { answer, notes_due } = finish(person, cell, call.now, done);
+    let Ended { answer, notes_due } = finish(person, cell, call, done);
     if notes_due {
         person.keep_notes();
     }
@@ -96,7 +96,7 @@ async fn on_the_pool(
             .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
         let mut done = run(&shared, &person, &cell, &call, limits, answering);
         let pieces = done.effects.pieces.take();
-        let Ended { answer, notes_due } = finish(&person, &cell, call.now, done);
+        let Ended { answer, notes_due } = finish(&person, &cell, &call, done);
         match pieces {
             Some(pieces) => end_pieces(&pieces, answer),
             // Nobody waits any more where the caller has gone.
@@ -136,12 +136,12 @@ fn run(
     // Who may write a document back builds on what is there by then, also where that waits for the disk.
     let writes_back = !cell.manifest.documents_write.is_empty();
     let snapshot = if writes_back { person.store.snapshot_ahead() } else { person.store.snapshot() };
-    let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
+    let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
         .answering(call.body.clone(), answering)
         .brought_by(call.device.clone());
-    let effects = reach.effects();
-    let request = Request { rest: call.rest.clone(), now: call.now, body_bytes: call.body.len() };
-    let (answer, usage) = run_instance(runtime, person, cell, limits, reach, request);
+    let effects = host.effects();
+    let request = Request { rest: call.target.rest.clone(), now: call.now, body_bytes: call.body.len() };
+    let (answer, usage) = run_instance(runtime, person, cell, limits, host, request);
     Done { answer, effects: taken(effects), usage }
 }
 
@@ -150,13 +150,13 @@ fn run_instance(
     person: &Person,
     cell: &Cell,
     limits: Limits,
-    reach: Reach,
+    host: RunHost,
     request: Request,
 ) -> (Result<Response, RunError>, Usage) {
     let kept = match person.take_warm(cell.prepared.digest()) {
-        Some(mut kept) => kept.instance.rebind(Box::new(reach), limits).map(|_| kept),
+        Some(mut kept) => kept.instance.rebind(Box::new(host), limits).map(|_| kept),
         None => {
-            let made = cell.prepared.endpoint(Box::new(reach), limits);
+            let made = cell.prepared.endpoint(Box::new(host), limits);
             made.map(|instance| Kept { instance, calls: 0 })
         }
     };
@@ -179,19 +179,37 @@ fn taken(effects: SharedEffects) -> Effects {
     std::mem::take(&mut *lock(&effects))
 }
 
-/// Where a cell could not answer because the store could not be read, or not in time, that is the reason.
-fn blame_the_store(
-    answer: Result<Response, CallError>,
+/// How a call ended, by its audit and for its caller. Where a cell could not answer because the store could not be read,
+/// or not in time, that is the reason.
+fn judge(
+    answer: Result<Response, RunError>,
     effects: &mut Effects,
-) -> Result<Response, CallError> {
-    if let Some(error) = effects.failed_read.take() {
-        return Err(CallError::Read(error));
+    note: AuditLine,
+) -> (Result<Response, CallError>, AuditLine) {
+    if answer.as_ref().is_ok_and(|response| response.status < 400) {
+        return (answer.map_err(CallError::Cell), note);
+    }
+    // An answer below 500 says what was wrong with the request, whatever could not be read for it.
+    let judged = answer.as_ref().is_ok_and(|response| response.status < 500);
+    if let Some(error) = effects.failed_read.take().filter(|_| !judged) {
+        let note = note.ended(RunOutcome::StoreFailed, crate::chain(&error));
+        return (Err(CallError::Read(error)), note);
     }
     match answer {
-        Err(CallError::Cell(RunError::Deadline { wall_ms, .. })) if is_slow(effects, wall_ms) => {
-            Err(CallError::SlowDisk { reading_ms: effects.reading.as_millis() as u64, wall_ms })
+        Ok(response) => {
+            let note =
+                note.ended(RunOutcome::Refused, format!("it answered with status {}", response.status));
+            (Ok(response), note)
         }
-        answer => answer,
+        Err(RunError::Deadline { wall_ms, .. }) if is_slow(effects, wall_ms) => {
+            let slow = CallError::SlowDisk { reading_ms: effects.reading.as_millis() as u64, wall_ms };
+            let note = note.ended(RunOutcome::StoreFailed, slow.to_string());
+            (Err(slow), note)
+        }
+        Err(error) => {
+            let note = note.ended(RunOutcome::from(&error), error.to_string());
+            (Err(CallError::Cell(error)), note)
+        }
     }
 }
 
@@ -207,23 +225,19 @@ struct Ended {
     notes_due: bool,
 }
 
-/// Commits what a call wrote, if it succeeded, and only then lets its answer go.
-fn finish(person: &Person, cell: &Cell, now: f64, mut done: Done) -> Ended {
-    let note = Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut done.effects, done.usage);
-    let answer = done.answer.map_err(CallError::Cell);
-    let answered = answer.as_ref().is_ok_and(|response| response.status < 500);
-    let notes_due = answer.is_ok() && note.tells() && person.note(note);
-    let answer = if answered { answer } else { blame_the_store(answer, &mut done.effects) };
-    let response = match answer {
-        Ok(response) => response,
-        refused => return Ended { answer: refused, notes_due },
-    };
+/// Notes what a call did, commits what it wrote if it succeeded, and only then lets its answer go.
+fn finish(person: &Person, cell: &Cell, call: &Call, mut done: Done) -> Ended {
+    let note = AuditLine::new(call.now, cell, &mut done.effects, done.usage);
+    let note = note.of_device(call.device.as_ref());
+    let (answer, note) = judge(done.answer, &mut done.effects, note);
     let writes = std::mem::take(&mut done.effects.batch);
     let known_aside = done.effects.known_aside;
-    if response.status < 400 && (!writes.is_empty() || known_aside > 0) {
-        let kept = person.commit(writes).map_err(CallError::Commit);
-        let counted = kept.and_then(|committed| count_put(person, &committed, known_aside));
-        return Ended { answer: counted.map(|()| response), notes_due: false };
+    match answer {
+        Ok(response) if response.status < 400 && (!writes.is_empty() || known_aside > 0) => {
+            let kept = person.commit_run(writes, note).map_err(CallError::Commit);
+            let counted = kept.and_then(|committed| count_put(person, &committed, known_aside));
+            Ended { answer: counted.map(|()| response), notes_due: false }
+        }
+        answer => Ended { answer, notes_due: note.tells() && person.note(note) },
     }
-    Ended { answer: Ok(response), notes_due }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::cells::paths::Target;
 use crate::runs::pieces::Receiver;
 
 use crate::data::stamp::Stamp;
@@ -51,10 +52,8 @@ impl Body {
 /// A call of an endpoint cell.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The granted path, such as `usercache/put`.
-    pub path: String,
-    /// What stands behind it; often empty.
-    pub rest: String,
+    /// Where it goes, found by the catalogue's paths.
+    pub target: Target,
     /// When it arrived, s.
     pub now: f64,
     /// The whole body.

@@ -13,7 +13,7 @@ use crate::runs::rewind;
 use crate::runs::stage::read_state;
 use crate::runtime::Runtime;
 
-/// Families that stages alone fill: what lies there is made anew and never arrives.
+/// Families that stages alone fill: what lies there is recomputed and never arrives.
 const ANALYSIS_FAMILIES: [&str; 3] = ["segmentation", "analysis", "inference"];
 
 /// Whether a stream is made by stages alone.

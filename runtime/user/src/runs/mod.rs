@@ -2,13 +2,14 @@
 
 pub(crate) mod answering;
 pub(crate) mod audit;
+pub(crate) mod check;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
+pub(crate) mod host;
 pub(crate) mod late;
 pub(crate) mod pieces;
-pub(crate) mod reach;
+pub(crate) mod pipelines;
 pub(crate) mod rewind;
-pub(crate) mod sound;
 pub(crate) mod stage;
 pub(crate) mod status;
 pub(crate) mod timetable;

@@ -1,9 +1,9 @@
-//! Making anew what is no longer true: after late entries, a reset, a deletion.
+//! Recomputing what is no longer true: after late entries, a reset, a deletion.
 //!
 //! What is wanted stands in one document, written in the same commit as what causes it, and is done before the next
 //! stage runs: the plan's rewind cell takes back what depended on it. What it wrote, the stages' new marks and the
 //! removal of the document commit together. Stages keep their memories, and cut them back themselves at the start of
-//! their window. Without such a cell everything is made anew.
+//! their window. Without such a cell everything is recomputed.
 
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
@@ -16,10 +16,11 @@ use runtime_types::{Area, Query, Stream, StreamKey, UserId};
 use crate::cells::catalogue::Cell;
 use crate::error::CallError;
 use crate::people::person::Person;
-use crate::runs::audit::Note;
+use crate::runs::audit::{AuditLine, RunOutcome};
 use crate::runs::late::is_made;
+use crate::runs::pipelines::Pipelines;
 use crate::runs::stage::{
-    self, Ran, Spent, StageReport, memory_name, put_state, read_state, run_cell, state_name,
+    self, Failed, Ran, Spent, StageReport, memory_name, put_state, read_state, run_cell, state_name,
 };
 use crate::runtime::Runtime;
 
@@ -43,7 +44,7 @@ fn put(batch: &mut Batch, wanted: &Rewind) {
     batch.put_document(REWIND, text);
 }
 
-/// Adds to a commit that something is to be made anew, besides what is wanted already. The caller holds the person's
+/// Adds to a commit that something is to be recomputed, besides what is wanted already. The caller holds the person's
 /// `pipeline`.
 pub(crate) fn want(snapshot: &Snapshot, batch: &mut Batch, wanted: &Rewind) -> Result<(), CallError> {
     let mut all = read(snapshot)?.unwrap_or_default();
@@ -76,12 +77,12 @@ fn take_back_to(
 ) -> Result<(), CallError> {
     match (wanted.from, runtime.plan().rewind()) {
         (Some(from), Some(cell)) => {
-            let cell = runtime.stage_cell_named(cell)?;
+            let cell = runtime.catalogue().required_stage(cell)?;
             while run_once(runtime, person, &cell, from, now, report)? {}
         }
         (Some(_), None) => {
             let mut batch = Batch::new();
-            report.entries_written = make_all_anew(runtime, snapshot, &mut batch)?;
+            report.entries_written = recompute_all(runtime, snapshot, &mut batch)?;
             person.commit_ahead(batch).map_err(CallError::Commit)?;
         }
         (None, _) => {
@@ -119,26 +120,31 @@ fn run_once(
     let run = Run { now, start: Some(from), end: now - SETTLING_S, seed, state: Vec::new() };
     let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
     report.entries_read += effects.entries_read;
-    let done = outcome.map_err(|error| error.to_string()).and_then(|outcome| {
-        let marks = serde_json::from_slice::<Marks>(&outcome.state);
-        let marks = marks.map_err(|error| format!("the marks of the rewind do not read: {error}"))?;
-        if outcome.more && report.runs >= RUNS_MAX {
-            return Err(format!("asked to run again {RUNS_MAX} times"));
-        }
+    let note = AuditLine::new(now, cell, &mut effects, usage);
+    let done = stage::judge(outcome, &effects, report.runs, RUNS_MAX).and_then(|outcome| {
+        let marks = serde_json::from_slice::<Marks>(&outcome.state).map_err(|error| Failed {
+            outcome: RunOutcome::BadAnswer,
+            reason: format!("the marks of the rewind do not read: {error}"),
+        })?;
         Ok((outcome.more, marks))
     });
     let (more, marks) = match done {
         Ok(done) => done,
-        Err(reason) => return fail(person, &wanted, now, reason, report),
+        Err(Failed { outcome, reason }) => {
+            person.note(note.ended(outcome, reason.clone()));
+            return fail(person, &wanted, now, reason, report);
+        }
     };
-    person.note(Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut effects, usage));
     let mut batch = effects.batch;
     report.entries_written += batch.rows();
-    put_marks(runtime, &snapshot, &wanted, &marks, &mut batch)?;
+    if let Err(error) = put_marks(runtime, &snapshot, &wanted, &marks, &mut batch) {
+        person.note(note.ended(RunOutcome::StoreFailed, crate::chain(&error)));
+        return Err(error);
+    }
     if !more {
         batch.delete_document(REWIND);
     }
-    person.commit_ahead(batch).map_err(CallError::Commit)?;
+    person.commit_run_ahead(batch, note).map_err(CallError::Commit)?;
     Ok(more)
 }
 
@@ -179,10 +185,10 @@ fn put_marks(
 
 /// Removes everything that stages made, their marks and memories, and shows again what they have hidden. What takes
 /// in from the usercache goes on where it is: it never reads twice. Answers how many entries were removed.
-fn make_all_anew(runtime: &Runtime, snapshot: &Snapshot, batch: &mut Batch) -> Result<u64, CallError> {
+fn recompute_all(runtime: &Runtime, snapshot: &Snapshot, batch: &mut Batch) -> Result<u64, CallError> {
     let mut written = Vec::new();
     for spec in runtime.plan().stages() {
-        let manifest = &runtime.stage_cell(spec)?.manifest;
+        let manifest = &runtime.catalogue().required_stage(&spec.cell)?.manifest;
         if manifest.interfaces.contains(Interface::Usercache) {
             continue;
         }
@@ -229,27 +235,27 @@ fn each(
     Ok(count)
 }
 
-impl Runtime {
-    /// Forgets what the stages after the usercache have made and remember, so that the next run makes it anew from
+impl Pipelines<'_> {
+    /// Forgets what the stages after the usercache have made and remember, so that the next run recomputes it from
     /// the raw entries. Answers how many entries were removed.
-    pub fn reset_pipeline(&self, user: UserId) -> Result<u64, CallError> {
-        let person = self.person(user)?;
+    pub fn reset(self, user: UserId) -> Result<u64, CallError> {
+        let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
-        let removed = make_all_anew(self, &person.store.snapshot_ahead(), &mut batch)?;
+        let removed = recompute_all(self.runtime, &person.store.snapshot_ahead(), &mut batch)?;
         person.commit(batch).map_err(CallError::Commit)?;
-        self.timetable.note(self.people(), user, Event::RewindWanted);
+        self.runtime.timetable().note(user, Event::RewindWanted);
         Ok(removed)
     }
 
-    /// Lets the next run make everything anew that depended on entries from `from` on, s. Durable when it returns.
-    pub fn rewind(&self, user: UserId, from: f64) -> Result<(), CallError> {
-        let person = self.person(user)?;
+    /// Lets the next run recompute everything that depended on entries from `from` on, s. Durable when it returns.
+    pub fn rewind(self, user: UserId, from: f64) -> Result<(), CallError> {
+        let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
         want(&person.store.snapshot_ahead(), &mut batch, &Rewind::to(from))?;
         person.commit(batch).map_err(CallError::Commit)?;
-        self.timetable.note(self.people(), user, Event::RewindWanted);
+        self.runtime.timetable().note(user, Event::RewindWanted);
         Ok(())
     }
 }

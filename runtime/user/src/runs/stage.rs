@@ -13,9 +13,9 @@ use crate::cells::catalogue::Cell;
 use crate::data::waiting;
 use crate::error::CallError;
 use crate::people::person::Person;
-use crate::runs::audit::Note;
+use crate::runs::audit::{AuditLine, RunOutcome};
 use crate::runs::endpoint::is_slow;
-use crate::runs::reach::{Effects, Reach, lock};
+use crate::runs::host::{Effects, RunHost, lock};
 use crate::runs::{late, rewind};
 use crate::runtime::Runtime;
 
@@ -120,7 +120,7 @@ impl Spent {
 /// What a pipeline did for one person.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PipelineReport {
-    /// What was taken back before a stage ran, to be made anew; mostly nothing.
+    /// What was taken back before a stage ran, to be recomputed; mostly nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rewinds: Vec<StageReport>,
     /// One for each stage of the list that was come to, in its order.
@@ -179,9 +179,9 @@ pub(crate) fn read_state(snapshot: &Snapshot, stage: &str) -> Result<StageState,
     serde_json::from_slice(&content).map_err(|source| CallError::Document { name, source })
 }
 
-/// Runs every stage of the list once through, for one person whose `pipeline` the caller holds. What must be made
-/// anew is taken back before the next stage runs. A stage that fails keeps the later ones from running: they would
-/// build on what is not there yet.
+/// Runs every stage of the list once through, for one person whose `pipeline` the caller holds. What must be recomputed
+/// is taken back before the next stage runs. A stage that fails keeps the later ones from running: they would build on
+/// what is not there yet.
 pub(crate) fn run_pipeline(
     runtime: &Runtime,
     person: &Person,
@@ -209,17 +209,15 @@ pub(crate) fn run_pipeline(
 
 fn run_stage(runtime: &Runtime, person: &Person, index: usize, now: f64) -> Result<StageReport, CallError> {
     let spec = &runtime.plan().stages()[index];
-    let cell = runtime.stage_cell(spec)?;
-    let mut report = StageReport::new(&spec.name, &spec.cell);
+    let cell = &runtime.catalogue().required_stage(&spec.cell)?;
+    let report = StageReport::new(&spec.name, &spec.cell);
+    let mut stage = Stage { runtime, person, index, spec, cell, now, report };
     let (done, spent) = Spent::on(|| {
-        let mut more = true;
-        while more {
-            more = run_once(runtime, person, &cell, index, now, &mut report)?;
-        }
+        while stage.run_once()? {}
         Ok(())
     });
-    (report.elapsed_us, report.cpu_us) = (spent.elapsed_us, spent.cpu_us);
-    done.map(|()| report)
+    (stage.report.elapsed_us, stage.report.cpu_us) = (spent.elapsed_us, spent.cpu_us);
+    done.map(|()| stage.report)
 }
 
 pub(crate) fn micros(started: Instant) -> u64 {
@@ -241,9 +239,9 @@ pub(crate) struct Ran {
 /// Runs a stage's cell once.
 pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: Run) -> Ran {
     let grant = Arc::clone(&cell.grant);
-    let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot.clone(), grant);
-    let shared = reach.effects();
-    let instance = cell.prepared.stage(Box::new(reach), cell.manifest.limits, None);
+    let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot.clone(), grant);
+    let shared = host.effects();
+    let instance = cell.prepared.stage(Box::new(host), cell.manifest.limits, None);
     let (outcome, usage) = match instance.map(|instance| instance.run(run)) {
         Ok(end) => (end.outcome, end.usage),
         Err(error) => (Err(error), Usage::default()),
@@ -267,121 +265,159 @@ pub(crate) fn rehearsal(
     now: f64,
 ) -> Result<Rehearsal, CallError> {
     let spec = runtime.plan().stage(stage).ok_or_else(|| CallError::NoSuchCell(stage.to_owned()))?;
-    let cell = runtime.stage_cell(spec)?;
+    let cell = runtime.catalogue().required_stage(&spec.cell)?;
     let snapshot = person.store.snapshot();
     let Window { start, end } = StageState::default().window(now);
     let run = Run { now, start, end, seed: seed_of(person, stage, now), state: Vec::new() };
-    let reach = Reach::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant));
-    Ok(Rehearsal { cell, host: Box::new(reach), run })
+    let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant));
+    Ok(Rehearsal { cell, host: Box::new(host), run })
 }
 
-/// One run and its commit, which may wait for the disk; answers whether the stage wants another.
-fn run_once(
-    runtime: &Runtime,
-    person: &Person,
-    cell: &Cell,
+/// One stage of the list, as it is run for one person at one moment.
+struct Stage<'a> {
+    runtime: &'a Runtime,
+    person: &'a Person,
+    /// Its place in the list.
     index: usize,
+    spec: &'a StageSpec,
+    cell: &'a Cell,
     now: f64,
-    report: &mut StageReport,
-) -> Result<bool, CallError> {
-    let spec = &runtime.plan().stages()[index];
-    // A put that changed the same document in between would be overwritten.
-    let _one_writer = (!cell.manifest.documents_write.is_empty())
-        .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
-    let snapshot = person.store.snapshot_ahead();
-    let before = read_state(&snapshot, &spec.name)?;
-    let memory = snapshot.document(&memory_name(&spec.name)).map_err(CallError::Read)?;
-    let memory = memory.as_deref().unwrap_or_default();
-    if memory.is_empty() && !cell.manifest.has_work(snapshot.stream_names()) {
-        return pass_over(person, spec, now, &before, report);
+    report: StageReport,
+}
+
+impl Stage<'_> {
+    /// One run and its commit, which may wait for the disk; answers whether the stage wants another.
+    fn run_once(&mut self) -> Result<bool, CallError> {
+        let Self { person, cell, now, .. } = *self;
+        // A put that changed the same document in between would be overwritten.
+        let _one_writer = (!cell.manifest.documents_write.is_empty())
+            .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
+        let snapshot = person.store.snapshot_ahead();
+        let before = read_state(&snapshot, &self.spec.name)?;
+        let memory = snapshot.document(&memory_name(&self.spec.name)).map_err(CallError::Read)?;
+        let memory = memory.as_deref().unwrap_or_default();
+        if memory.is_empty() && !cell.manifest.has_work(snapshot.stream_names()) {
+            return self.pass_over(&before);
+        }
+        self.report.runs += 1;
+        let Window { start, end } = before.window(now);
+        let seed = seed_of(person, &self.spec.name, now);
+        let run = Run { now, start, end, seed, state: memory.to_vec() };
+        let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
+        self.report.entries_read += effects.entries_read;
+        self.report.count(&usage);
+        let note = AuditLine::new(now, cell, &mut effects, usage);
+        let outcome = match judge(outcome, &effects, self.report.runs, RUNS_MAX) {
+            Ok(outcome) => outcome,
+            Err(Failed { outcome, reason }) => {
+                let user = person.user.short();
+                tracing::warn!(%user, stage = %self.spec.name, outcome = outcome.as_str(), "stage failed");
+                person.note(note.ended(outcome, reason.clone()));
+                return self.fail(&before, reason);
+            }
+        };
+        let mut batch = effects.batch;
+        self.report.entries_written += batch.rows();
+        self.report.set_aside += batch.moved(Area::Errors);
+        self.report.marked_invalid += batch.marks();
+        match self.state_after(&before, &outcome, &snapshot, end, &mut batch) {
+            Ok(state) => {
+                self.report.last_processed_ts = state.last_processed_ts;
+                put_state(&mut batch, &self.spec.name, &state);
+            }
+            Err(error) => {
+                person.note(note.ended(RunOutcome::StoreFailed, crate::chain(&error)));
+                return Err(error);
+            }
+        }
+        if outcome.state != memory {
+            batch.put_document(&memory_name(&self.spec.name), outcome.state);
+        }
+        person.commit_run_ahead(batch, note).map_err(CallError::Commit)?;
+        Ok(outcome.more)
     }
-    report.runs += 1;
-    let Window { start, end } = before.window(now);
-    let seed = seed_of(person, &spec.name, now);
-    let run = Run { now, start, end, seed, state: memory.to_vec() };
-    let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
-    report.entries_read += effects.entries_read;
-    report.count(&usage);
-    let outcome = match outcome {
-        Ok(outcome) if outcome.more && report.runs >= RUNS_MAX => {
-            return fail(person, spec, now, &before, format!("asked to run again {RUNS_MAX} times"), report);
+
+    /// The stage's state after a run, whose window ended at `end`; what it wrote may ask for a rewind.
+    fn state_after(
+        &self,
+        before: &StageState,
+        outcome: &Outcome,
+        snapshot: &Snapshot,
+        end: f64,
+        batch: &mut Batch,
+    ) -> Result<StageState, CallError> {
+        late::judge(self.runtime, snapshot, self.index + 1, batch)?;
+        let state = before.done(self.now, outcome.processed_through);
+        // Only where the mark was moved: behind a clock that was set back lies what has been read. Only where the stage
+        // list says what is to happen with entries that were not read. In the midst of a back-log, memory and mark belong
+        // together.
+        if outcome.processed_through.is_some()
+            && self.spec.late.is_some()
+            && !outcome.more
+            && let Some(mark) = state.last_processed_ts
+            && let Some(unread) = late::first_unread(snapshot, self.cell, end, mark)?
+        {
+            return Ok(state.up_to(unread));
         }
-        Ok(outcome) => outcome,
-        Err(error) => {
-            let (user, code) = (person.user.short(), error.code());
-            tracing::warn!(%user, stage = %spec.name, code, "stage failed");
-            return fail(person, spec, now, &before, reason(&error, &effects), report);
+        Ok(state)
+    }
+
+    /// What a run would have left that finds nothing to do.
+    fn pass_over(&mut self, before: &StageState) -> Result<bool, CallError> {
+        let mut batch = Batch::new();
+        let state = before.done(self.now, None);
+        self.report.last_processed_ts = state.last_processed_ts;
+        put_state(&mut batch, &self.spec.name, &state);
+        self.person.commit_ahead(batch).map_err(CallError::Commit)?;
+        Ok(false)
+    }
+
+    /// Keeps the reason where the owner sees it; nothing else of the run stays.
+    fn fail(&mut self, before: &StageState, reason: String) -> Result<bool, CallError> {
+        let mut batch = Batch::new();
+        let state = before.failed(self.now, reason.clone());
+        put_state(&mut batch, &self.spec.name, &state);
+        self.person.commit_ahead(batch).map_err(CallError::Commit)?;
+        self.report.last_processed_ts = before.last_processed_ts;
+        (self.report.failure, self.report.retry_at) = (Some(reason), state.retry_at());
+        Ok(false)
+    }
+}
+
+/// How a run failed, and why in words for its owner.
+pub(crate) struct Failed {
+    pub outcome: RunOutcome,
+    pub reason: String,
+}
+
+/// What a run came to; a failure with the cell's own words, and what the store had to do with it. `runs`: how often it has
+/// run, of at most `runs_max`.
+pub(crate) fn judge(
+    outcome: Result<Outcome, RunError>,
+    effects: &Effects,
+    runs: u32,
+    runs_max: u32,
+) -> Result<Outcome, Failed> {
+    let error = match outcome {
+        Ok(outcome) if outcome.more && runs >= runs_max => {
+            let reason = format!("asked to run again {runs_max} times");
+            return Err(Failed { outcome: RunOutcome::OverLimit, reason });
         }
+        Ok(outcome) => return Ok(outcome),
+        Err(error) => error,
     };
-    person.note(Note::new(now, &cell.manifest.name, cell.prepared.digest(), &mut effects, usage));
-    let mut batch = effects.batch;
-    report.entries_written += batch.rows();
-    report.set_aside += batch.moved(Area::Errors);
-    report.marked_invalid += batch.marks();
-    late::judge(runtime, &snapshot, index + 1, &mut batch)?;
-    let mut state = before.done(now, outcome.processed_through);
-    // Only where the mark was moved: behind a clock that was set back lies what has been read. Only where the stage list
-    // says what is to happen with entries that were not read. In the midst of a back-log, memory and mark belong together.
-    if outcome.processed_through.is_some()
-        && spec.late.is_some()
-        && !outcome.more
-        && let Some(mark) = state.last_processed_ts
-        && let Some(unread) = late::first_unread(&snapshot, cell, end, mark)?
-    {
-        state = state.up_to(unread);
-    }
-    report.last_processed_ts = state.last_processed_ts;
-    put_state(&mut batch, &spec.name, &state);
-    if outcome.state != memory {
-        batch.put_document(&memory_name(&spec.name), outcome.state);
-    }
-    person.commit_ahead(batch).map_err(CallError::Commit)?;
-    Ok(outcome.more)
-}
-
-/// Why a stage failed, for its owner: its own words, and what the store had to do with it.
-fn reason(error: &RunError, effects: &Effects) -> String {
-    match (error, &effects.failed_read) {
-        (_, Some(read)) => format!("{error}; the store could not be read: {}", crate::chain(read)),
-        (RunError::Deadline { wall_ms, .. }, None) if is_slow(effects, *wall_ms) => {
-            format!("{error}, {} ms of it waiting for a slow disk", effects.reading.as_millis())
+    let (outcome, reason) = match (&error, &effects.failed_read) {
+        (_, Some(read)) => {
+            let why = crate::chain(read);
+            (RunOutcome::StoreFailed, format!("{error}; the store could not be read: {why}"))
         }
-        _ => error.to_string(),
-    }
-}
-
-/// What a run would have left that finds nothing to do.
-fn pass_over(
-    person: &Person,
-    spec: &StageSpec,
-    now: f64,
-    before: &StageState,
-    report: &mut StageReport,
-) -> Result<bool, CallError> {
-    let mut batch = Batch::new();
-    let state = before.done(now, None);
-    report.last_processed_ts = state.last_processed_ts;
-    put_state(&mut batch, &spec.name, &state);
-    person.commit_ahead(batch).map_err(CallError::Commit)?;
-    Ok(false)
-}
-
-/// Keeps the reason where the owner sees it; nothing else of the run stays.
-fn fail(
-    person: &Person,
-    spec: &StageSpec,
-    now: f64,
-    before: &StageState,
-    reason: String,
-    report: &mut StageReport,
-) -> Result<bool, CallError> {
-    let mut batch = Batch::new();
-    let state = before.failed(now, reason.clone());
-    put_state(&mut batch, &spec.name, &state);
-    person.commit_ahead(batch).map_err(CallError::Commit)?;
-    report.last_processed_ts = before.last_processed_ts;
-    (report.failure, report.retry_at) = (Some(reason), state.retry_at());
-    Ok(false)
+        (RunError::Deadline { wall_ms, .. }, None) if is_slow(effects, *wall_ms) => {
+            let reading_ms = effects.reading.as_millis();
+            (RunOutcome::StoreFailed, format!("{error}, {reading_ms} ms of it waiting for a slow disk"))
+        }
+        _ => (RunOutcome::from(&error), error.to_string()),
+    };
+    Err(Failed { outcome, reason })
 }
 
 pub(crate) fn put_state(batch: &mut Batch, stage: &str, state: &StageState) {

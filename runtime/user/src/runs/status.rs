@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::waiting::{self, Waiting};
 use crate::error::CallError;
+use crate::runs::pipelines::Pipelines;
 use crate::runs::rewind;
 use crate::runs::stage::read_state;
 use crate::runs::timetable::Pending;
-use crate::runtime::Runtime;
 
 /// One stage of the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct StageStatus {
     pub retry_at: Option<f64>,
 }
 
-/// What the next run makes anew first.
+/// What the next run recomputes first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewindStatus {
     /// From when on, and the last failure.
@@ -41,21 +41,22 @@ pub struct RewindStatus {
 pub struct PipelineStatus {
     /// One for each stage of the list, in its order.
     pub stages: Vec<StageStatus>,
-    /// What the next run makes anew first; mostly nothing.
+    /// What the next run recomputes first; mostly nothing.
     pub rewind: Option<RewindStatus>,
     /// Whether something asks for a run, and when it is due.
     pub pending: Option<Pending>,
-    /// What phones have put and no run has taken in yet.
+    /// What phones have put and no run has accepted yet.
     pub waiting: Vec<Waiting>,
     /// Why the host's clock is not believed, in words, where it is not: runs wait for it.
     pub clock_doubt: Option<String>,
 }
 
-impl Runtime {
+impl Pipelines<'_> {
     /// Stages, rewind and next run of a person.
-    pub fn pipeline_status(&self, user: UserId) -> Result<PipelineStatus, CallError> {
-        let snapshot = self.person(user)?.store.snapshot();
-        let stages = self.plan().stages().iter().map(|spec| {
+    pub fn status(self, user: UserId) -> Result<PipelineStatus, CallError> {
+        let Self { runtime } = self;
+        let snapshot = runtime.person(user)?.store.snapshot();
+        let stages = runtime.plan().stages().iter().map(|spec| {
             let state = read_state(&snapshot, &spec.name)?;
             let (stage, cell, off) = (spec.name.clone(), spec.cell.clone(), !spec.enabled);
             Ok(StageStatus { stage, cell, off, retry_at: state.retry_at(), state })
@@ -63,8 +64,8 @@ impl Runtime {
         let stages = stages.collect::<Result<_, CallError>>()?;
         let rewind = rewind::read(&snapshot)?;
         let rewind = rewind.map(|wanted| RewindStatus { retry_at: wanted.retry_at(), wanted });
-        let (pending, clock_doubt) = (self.pending(user), self.clock_doubt());
-        let waiting = waiting::waiting(&snapshot, self.settings().clock.wall_s())?;
+        let (pending, clock_doubt) = (runtime.timetable().pending(user), runtime.clocks().doubt());
+        let waiting = waiting::waiting(&snapshot, runtime.clocks().wall_s())?;
         Ok(PipelineStatus { stages, rewind, pending, waiting, clock_doubt })
     }
 }

@@ -25,7 +25,7 @@ use runtime_store::Snapshot;
 use runtime_types::{Area, Query, TimeField, UserId};
 use tokio::sync::Notify;
 
-use crate::clock::HostClock;
+use crate::clock::Clocks;
 use crate::error::CallError;
 use crate::people::People;
 use crate::runs::stage::PipelineReport;
@@ -41,14 +41,15 @@ const SLEEP_MAX_S: f64 = 60.0;
 const CLOCK_PAUSE: Duration = Duration::from_secs(5);
 
 /// Whose pipeline is due.
-pub(crate) struct Timetable {
+pub struct Timetable {
+    people: Arc<People>,
+    clocks: Arc<Clocks>,
     schedule: Mutex<Schedule<UserId>>,
     /// Who has the mark on disk, and keeps it. Held for a moment only, and taken before `schedule`.
     marked: Mutex<HashSet<UserId>>,
     /// Held while a mark is made or removed, which may wait for the disk; taken before `marked`.
     marking: Mutex<()>,
-    pub(crate) changed: Notify,
-    clock: Arc<dyn HostClock>,
+    changed: Notify,
     /// Whether somebody starts the runs that are due.
     kept: AtomicBool,
 }
@@ -70,33 +71,35 @@ fn remove(path: &Path) -> io::Result<()> {
 
 impl Timetable {
     /// Reads everybody's mark: a look at one name each.
-    pub fn open(rhythm: Rhythm, people: &People, clock: Arc<dyn HostClock>) -> Self {
+    pub(crate) fn open(rhythm: Rhythm, people: Arc<People>, clocks: Arc<Clocks>) -> Self {
         let has_mark = |user: &UserId| people.folder(*user).join(PENDING).exists();
+        let marked = people.users().into_iter().filter(has_mark).collect();
         Self {
+            people,
+            clocks,
             schedule: Mutex::new(Schedule::new(rhythm)),
-            marked: Mutex::new(people.users().into_iter().filter(has_mark).collect()),
+            marked: Mutex::new(marked),
             marking: Mutex::default(),
             changed: Notify::new(),
-            clock,
             kept: AtomicBool::new(false),
         }
     }
 
     /// Takes note of what happened to somebody; the mark is not touched.
-    fn happened(&self, user: UserId, event: Event) {
-        lock(&self.schedule).happened(user, self.clock.steady_s(), event);
+    pub(crate) fn happened(&self, user: UserId, event: Event) {
+        lock(&self.schedule).happened(user, self.clocks.steady_s(), event);
         self.changed.notify_one();
     }
 
     /// A run begins and will read all that has arrived before.
-    pub fn began(&self, user: UserId) {
+    pub(crate) fn began(&self, user: UserId) {
         self.happened(user, Event::Began);
     }
 
     /// Takes note of what happened to somebody and makes or removes the mark accordingly.
-    pub fn note(&self, people: &People, user: UserId, event: Event) {
+    pub(crate) fn note(&self, user: UserId, event: Event) {
         self.happened(user, event);
-        self.mark(people.folder(user).join(PENDING), user);
+        self.mark(self.people.folder(user).join(PENDING), user);
     }
 
     fn mark(&self, path: PathBuf, user: UserId) {
@@ -126,10 +129,92 @@ impl Timetable {
         lock(&self.marked).contains(&user)
     }
 
+    /// Takes note that new data of a person is on disk, so that a run follows, here or after a restart. May wait for
+    /// the disk.
+    pub fn data_arrived(&self, user: UserId) {
+        self.note(user, Event::Arrived);
+    }
+
+    /// As [`Self::data_arrived`], without holding the calling thread up.
+    pub(crate) async fn note_arrival(self: &Arc<Self>, user: UserId) {
+        if self.is_marked(user) {
+            self.happened(user, Event::Arrived);
+            // The run that covered what had arrived before may have ended in between, and taken the mark with it.
+            if self.is_marked(user) {
+                return;
+            }
+        }
+        let shared = Arc::clone(self);
+        let noted = tokio::task::spawn_blocking(move || shared.data_arrived(user)).await;
+        if let Err(error) = noted {
+            tracing::error!(%error, "an arrival was not noted");
+        }
+    }
+
+    /// What is known of a person's next run; `None` where nothing asks for one.
+    pub fn pending(&self, user: UserId) -> Option<Pending> {
+        let schedule = lock(&self.schedule);
+        let kept = self.kept.load(Ordering::Relaxed);
+        if let Some(agenda) = schedule.agenda(user) {
+            let due = agenda.due(schedule.rhythm()).filter(|_| kept);
+            let due = due.map(|due| self.clocks.wall_s() + (due - self.clocks.steady_s()));
+            return Some(Pending { running: agenda.is_busy(), due });
+        }
+        drop(schedule);
+        self.is_marked(user).then_some(Pending { running: false, due: None })
+    }
+
     /// Forgets somebody who is not here any more; the mark goes with the folder.
-    pub fn forget(&self, user: UserId) {
+    pub(crate) fn forget(&self, user: UserId) {
         lock(&self.marked).remove(&user);
+        self.forget_agenda(user);
+    }
+
+    /// Forgets when a run is due; the mark stays, and whoever makes runs possible again asks for one.
+    fn forget_agenda(&self, user: UserId) {
         lock(&self.schedule).forget(user);
+    }
+
+    /// From now on somebody starts the runs that are due, first those that an earlier process left.
+    fn begin_keeping(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+        let left: Vec<_> = lock(&self.marked).iter().copied().collect();
+        for user in left {
+            self.happened(user, Event::Arrived);
+        }
+    }
+
+    /// Whose run begins now, if anybody's, with at most `busy_max` at once; else how long nothing is due, unless
+    /// something changes.
+    fn start_next(&self, busy_max: usize) -> Result<UserId, Duration> {
+        let at = self.clocks.steady_s();
+        let mut schedule = lock(&self.schedule);
+        schedule.start_next(at, busy_max).ok_or_else(|| {
+            let next = schedule.next_start(busy_max);
+            Duration::from_secs_f64(next.map_or(SLEEP_MAX_S, |next| (next - at).clamp(0.0, SLEEP_MAX_S)))
+        })
+    }
+
+    async fn changed_or_after(&self, pause: Duration) {
+        tokio::select! {
+            () = self.changed.notified() => {}
+            () = self.clocks.turned.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+
+    /// Tells the schedule how a run at `now` ended.
+    pub(crate) fn ended(&self, user: UserId, now: f64, ended: &Result<(PipelineReport, Left), CallError>) {
+        let event = match ended {
+            Err(CallError::Nobody) => return self.forget(user),
+            Err(CallError::Suspended | CallError::Locked) => return self.forget_agenda(user),
+            Err(_) => Event::Failed(None),
+            Ok((report, left)) => match report.failed() {
+                Some(stage) => Event::Failed(stage.retry_at.map(|retry_at| retry_at - now)),
+                None => Event::Ended(*left),
+            },
+        };
+        self.note(user, event);
     }
 }
 
@@ -144,78 +229,26 @@ pub struct Pending {
 }
 
 impl Runtime {
-    /// Takes note that new data of a person is on disk, so that a run follows, here or after a restart. May wait for
-    /// the disk.
-    pub fn data_arrived(&self, user: UserId) {
-        self.timetable.note(self.people(), user, Event::Arrived);
-    }
-
-    /// As [`Self::data_arrived`], without holding the calling thread up.
-    pub async fn note_arrival(self: &Arc<Self>, user: UserId) {
-        if self.timetable.is_marked(user) {
-            self.timetable.happened(user, Event::Arrived);
-            // The run that covered what had arrived before may have ended in between, and taken the mark with it.
-            if self.timetable.is_marked(user) {
-                return;
-            }
-        }
-        let shared = Arc::clone(self);
-        let noted = tokio::task::spawn_blocking(move || shared.data_arrived(user)).await;
-        if let Err(error) = noted {
-            tracing::error!(%error, "an arrival was not noted");
-        }
-    }
-
-    /// What is known of a person's next run; `None` where nothing asks for one.
-    pub fn pending(&self, user: UserId) -> Option<Pending> {
-        let schedule = lock(&self.timetable.schedule);
-        let kept = self.timetable.kept.load(Ordering::Relaxed);
-        if let Some(agenda) = schedule.agenda(user) {
-            let clock = &self.timetable.clock;
-            let due = agenda.due(schedule.rhythm()).filter(|_| kept);
-            let due = due.map(|due| clock.wall_s() + (due - clock.steady_s()));
-            return Some(Pending { running: agenda.is_busy(), due });
-        }
-        drop(schedule);
-        self.timetable.is_marked(user).then_some(Pending { running: false, due: None })
-    }
-
     /// Starts the runs that are due, for ever: many people's at once, bounded by the threads for stages, one at a time
     /// for a person. Begins with whoever was left pending by an earlier process. `now` tells a run its moment, s since
     /// 1970; no run starts while the host's clock is not believed.
     pub async fn keep_schedule(self: &Arc<Self>, now: impl Fn() -> f64 + Send + Sync) {
-        self.timetable.kept.store(true, Ordering::Relaxed);
-        let left: Vec<_> = lock(&self.timetable.marked).iter().copied().collect();
-        for user in left {
-            self.timetable.happened(user, Event::Arrived);
-        }
+        let timetable = self.timetable();
+        timetable.begin_keeping();
         // One waits at each thread, so that none is idle between two runs.
         let busy_max = 2 * self.settings().stage_threads.max(1);
         loop {
-            if self.look_at_clock().is_some() {
-                self.changed_or_after(CLOCK_PAUSE).await;
+            if self.clocks().check().is_some() {
+                timetable.changed_or_after(CLOCK_PAUSE).await;
                 continue;
             }
-            let at = self.timetable.clock.steady_s();
-            let (started, next) = {
-                let mut schedule = lock(&self.timetable.schedule);
-                let started = schedule.start_next(at, busy_max);
-                (started, schedule.next_start(busy_max))
-            };
-            if let Some(user) = started {
-                let (shared, now) = (Arc::clone(self), now());
-                tokio::spawn(async move { shared.run_due(user, now).await });
-                continue;
+            match timetable.start_next(busy_max) {
+                Ok(user) => {
+                    let (shared, now) = (Arc::clone(self), now());
+                    tokio::spawn(async move { shared.run_due(user, now).await });
+                }
+                Err(pause) => timetable.changed_or_after(pause).await,
             }
-            let pause_s = next.map_or(SLEEP_MAX_S, |next| (next - at).clamp(0.0, SLEEP_MAX_S));
-            self.changed_or_after(Duration::from_secs_f64(pause_s)).await;
-        }
-    }
-
-    async fn changed_or_after(&self, pause: Duration) {
-        tokio::select! {
-            () = self.timetable.changed.notified() => {}
-            () = tokio::time::sleep(pause) => {}
         }
     }
 
@@ -234,29 +267,12 @@ impl Runtime {
             },
             Err(error) => {
                 if matches!(error, CallError::Overloaded(_) | CallError::Lost) {
-                    // The run has not begun, or did not live to tell.
-                    self.timetable.happened(user, Event::Failed(None));
+                    // The run has not begun, or its outcome was lost.
+                    self.timetable().happened(user, Event::Failed(None));
                 }
                 tracing::error!(user = %who, code = error.code(), error = %crate::chain(&error), "pipeline not run");
             }
         }
-    }
-
-    /// Tells the schedule how a run ended.
-    pub(crate) fn ended(&self, user: UserId, now: f64, ended: &Result<(PipelineReport, Left), CallError>) {
-        let event = match ended {
-            Err(CallError::Nobody) => return self.timetable.forget(user),
-            // The mark stays: who lets them in again, or unlocks, asks for a run.
-            Err(CallError::Suspended | CallError::Locked) => {
-                return lock(&self.timetable.schedule).forget(user);
-            }
-            Err(_) => Event::Failed(None),
-            Ok((report, left)) => match report.failed() {
-                Some(stage) => Event::Failed(stage.retry_at.map(|retry_at| retry_at - now)),
-                None => Event::Ended(*left),
-            },
-        };
-        self.timetable.note(self.people(), user, event);
     }
 }
 

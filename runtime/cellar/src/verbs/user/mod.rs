@@ -1,5 +1,6 @@
 //! `cellar user`: who has a runtime here.
 
+mod audit;
 pub(crate) mod errors;
 mod recovery;
 mod tell;
@@ -11,7 +12,7 @@ use runtime_user::{KeyMode, Selection};
 use super::{Options, Who, carry_out};
 use runtime_host::admin::{
     AddPerson, ErasePerson, ExportPerson, ForgetSpan, ImportPerson, ListErrors, ListPeople, LockPerson,
-    MakeToken, PersonStatus, RetryErrors, SetKeys, ShowPerson, SuspendPerson,
+    MakeToken, PersonStatus, RetryErrors, SetKeys, ShowAudit, ShowPerson, SuspendPerson,
 };
 use runtime_program::Failure;
 use runtime_program::when::When;
@@ -148,6 +149,19 @@ pub enum Verb {
         #[arg(long, value_name = "KEY")]
         stream: Option<String>,
     },
+    /// Show which cell read what of a person's data, over which span of time, how many entries, and how each run ended
+    #[command(after_help = "Example:\n  cellar user audit Ada --since 2024-03-05 --cell datastreams-get")]
+    Audit {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// Only runs at this day or moment or later: a date, a date with a time, or seconds since 1970
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        since: Option<When>,
+        /// Only runs of this cell
+        #[arg(long, value_name = "NAME")]
+        cell: Option<String>,
+    },
     /// Destroy a person's key and everything of theirs; there is no way back
     #[command(after_help = "Example:\n  cellar user erase Ada --yes")]
     Erase {
@@ -238,6 +252,9 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
                 true => carry_out(options, RetryErrors { person, selection }, errors::tell_retried),
                 false => carry_out(options, ListErrors { person, selection, list }, errors::tell),
             }
+        }
+        Verb::Audit { who, since, cell } => {
+            carry_out(options, ShowAudit { person: who.name(), since, cell }, audit::tell)
         }
         Verb::Erase { who, yes: _ } => carry_out(options, ErasePerson { person: who.name() }, tell::erased),
     }

@@ -194,6 +194,13 @@ fn of_data() -> Vec<String> {
             json!({ "command": "retry-errors", "person": "Ada", "selection": selection }),
             &[json!({ "id": USER, "put_back": 1, "still_unreadable": 2, "shown_again": 3 })],
         ),
+        check::<ShowAudit>(
+            json!({ "command": "audit", "person": "Ada", "since": "2024-03-05", "cell": "diary" }),
+            &[json!({ "id": USER, "runs": [{
+                "ts": 1.0, "cell": "diary", "digest": "01", "device": "token-00", "outcome": "done", "reads": [
+                    { "what": "find", "area": "timeseries", "names": ["a/b"], "from": 0.0, "times": 2, "entries": 7 },
+                ], "reads_untold": 2, "entries_read": 7, "bytes_read": 1, "bytes_written": 0, "elapsed_us": 5 }] })],
+        ),
         check::<ExportPerson>(
             json!({ "command": "export", "person": "Ada", "output": "/a.json" }),
             &[json!({ "id": USER, "output": "/a.json", "entries": { "audit": 1, "timeseries": 2 } })],

@@ -141,7 +141,7 @@ async fn attack_10_somebody_between_where_the_code_was_scanned() {
     assert_eq!(impostor.meet().await.err(), Some(Some(access_denied)), "before a word is said");
     assert!(other_runtime(&turned_away.await.unwrap()));
     // With the runtime's own public key, which anybody can see, and without the private one.
-    let shown = *cloud.runtime.signing_key(user).unwrap().spki();
+    let shown = *cloud.runtime.owners().signing_key(user).unwrap().spki();
     let impostor = Impostor::showing(key(KeyKind::Ed25519), &shown).await;
     let (turned_away, _) = phone(scans(&invitation, &impostor));
     let decrypt_error = 51;

@@ -73,8 +73,8 @@ async fn attack_14_the_runtimes_key_swapped() {
     let invitation = cloud.open_window(user).await;
     let way = scanned(&invitation);
     let mut phone = Hand::connect(cloud.address, &way.server_name, &key(KeyKind::P256)).await.unwrap();
-    assert_eq!(phone.runtime, *cloud.runtime.signing_key(user).unwrap().spki());
-    let bobs = *cloud.runtime.signing_key(neighbour).unwrap().spki();
+    assert_eq!(phone.runtime, *cloud.runtime.owners().signing_key(user).unwrap().spki());
+    let bobs = *cloud.runtime.owners().signing_key(neighbour).unwrap().spki();
     assert_ne!(bobs, phone.runtime, "no two people share a key");
     for (bad, swapped) in [(1, bobs), (2, *key(KeyKind::Ed25519).spki())] {
         let challenge = phone.hello(way.window, NONCE).await.unwrap();

@@ -193,13 +193,13 @@ async fn attack_24_an_approval_too_early_too_late_and_twice() {
     assert!(console(&cloud, Some(other)).await.unwrap_err().contains("the digits are not the phone's"));
     assert!(console(&cloud, Some("")).await.unwrap_err().contains("the digits are not the phone's"));
     let elsewhere = handshake::encoding::WindowId([0; 8]);
-    let word = cloud.runtime.answer_pairing(user, elsewhere, true, epoch_ms());
+    let word = cloud.runtime.pairing().answer(user, elsewhere, true, epoch_ms());
     assert_eq!(owner_error(word), OwnerError::OtherWindow);
     assert_eq!(window(&cloud, user), (WindowState::Claimed, 0, 1));
     nobody_enrolled(&cloud, user);
     // Too late: the phone, which waits, is told so.
     let waiting = tokio::spawn(async move { phone.enrol().await });
-    let word = cloud.runtime.answer_pairing(user, invitation.window, true, epoch_ms() + APPROVAL_MS);
+    let word = cloud.runtime.pairing().answer(user, invitation.window, true, epoch_ms() + APPROVAL_MS);
     assert_eq!(owner_error(word), OwnerError::Over);
     assert_eq!(waiting.await.unwrap(), Err((403, Code::NotApproved)));
     assert!(console(&cloud, Some(&digits)).await.unwrap_err().contains(NOBODY_WAITS));
@@ -212,7 +212,7 @@ async fn attack_24_an_approval_too_early_too_late_and_twice() {
     let mut phone = connect(&cloud, &way).await;
     let digits = phone.claim(&way).await.unwrap().to_string();
     console(&cloud, Some(&digits)).await.unwrap();
-    cloud.runtime.tick_window(user, epoch_ms() + APPROVAL_MS).unwrap();
+    cloud.runtime.pairing().tick(user, epoch_ms() + APPROVAL_MS).unwrap();
     assert_eq!(phone.enrol().await, Err((403, Code::NotApproved)));
     nobody_enrolled(&cloud, user);
 

@@ -64,7 +64,7 @@ async fn attack_02_an_expired_window() {
     let way = scanned(&invitation);
     let mut slow = Hand::connect(cloud.address, &way.server_name, &key(KeyKind::P256)).await.unwrap();
     let challenge = slow.hello(way.window, NONCE).await.unwrap();
-    cloud.runtime.tick_window(user, epoch_ms() + LIFETIME_MS).unwrap();
+    cloud.runtime.pairing().tick(user, epoch_ms() + LIFETIME_MS).unwrap();
     let (right, _) = slow.right(&way, &challenge, NONCE);
     assert_eq!(slow.proof(&right).await, Err((410, Code::WindowGone)));
     assert_eq!(window(&cloud, user), (WindowState::Burnt, 0, 1));
@@ -274,7 +274,7 @@ async fn attack_21_a_window_of_one_person_claimed_at_anothers() {
     assert_eq!(window(&cloud, ada), (WindowState::Open, 0, 0));
     assert_eq!(window(&cloud, bob), (WindowState::Open, 2, 2));
     // Nor does anybody's word count for the other's.
-    let crossed = cloud.runtime.answer_pairing(bob, adas.window, true, epoch_ms());
+    let crossed = cloud.runtime.pairing().answer(bob, adas.window, true, epoch_ms());
     assert!(matches!(crossed, Err(RuntimeError::Answer(OwnerError::OtherWindow))), "{crossed:?}");
     nobody_enrolled(&cloud, ada);
     nobody_enrolled(&cloud, bob);

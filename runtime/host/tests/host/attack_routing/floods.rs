@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt};
 use super::cloud::{Wish, put_body, start, start_with};
 use super::frames::{self, Frame, GOAWAY, HEADERS, read_frame};
 use super::wire::{HANDSHAKE, config_of, connect_from, copy, first, hello, name_of, rest};
-use crate::{dial, entries, standing};
+use super::{dial, entries, standing};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_58_a_thousand_slow_hellos_do_not_keep_an_honest_phone_out() {

@@ -28,7 +28,7 @@ use super::wire::{
     HANDSHAKE, config_of, connect_from, copy, encrypted, first, hello, name_of, named, plain_hello, rest,
     told,
 };
-use crate::{dial, entries, standing};
+use super::{dial, entries, standing};
 
 /// From where phones come, and strangers.
 const HERE: [u8; 4] = [127, 0, 0, 1];
@@ -157,7 +157,7 @@ async fn attack_56_a_request_for_another_host_than_tls_was_told_is_misdirected()
     let name = name_of(&file);
     let mut phone = cloud.connect(copy(&file)).await;
     let put = phone.granted("/usercache/put").unwrap();
-    let web = server_name(&cloud.runtime.web_label(user).unwrap().to_string(), "127.0.0.1");
+    let web = server_name(&cloud.runtime.owners().web_label(user).unwrap().to_string(), "127.0.0.1");
     let before = standing(&cloud, user);
     let mut sender = two(&file).await;
     for (authority, host) in [

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use handshake::device::{DeviceName, Platform};
 use handshake::encoding::{KeyKind, QrCode, TypedCode, WindowId};
+use handshake::token::Token;
+use runtime_host::Host;
 use runtime_host::config::Config;
 use runtime_host::http::service::epoch_ms;
-use runtime_host::{Host, open_runtime};
-use runtime_phone::{Code, Native, PhoneError, PhoneFile, PhoneKeys, pair};
+use runtime_phone::{Code, Connect, Native, PhoneError, PhoneFile, PhoneKeys, pair};
+use runtime_user::catalogue::BuiltIn;
 use runtime_user::{Invitation, KeyMode, PairingStatus, Runtime, UserId, WindowWish};
 use runtime_wire::tls::Identity;
 use serde_json::json;
@@ -32,13 +34,15 @@ pub struct Wish {
     pub legacy: bool,
     pub gateways: Vec<IpAddr>,
     pub folder: Option<Arc<tempfile::TempDir>>,
+    /// `None`: those that are part of this binary.
+    pub cells: Option<Vec<BuiltIn>>,
 }
 
 impl Default for Wish {
     fn default() -> Self {
         let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
         config.pipeline.automatic = false;
-        Self { config, legacy: false, gateways: Vec::new(), folder: None }
+        Self { config, legacy: false, gateways: Vec::new(), folder: None, cells: None }
     }
 }
 
@@ -50,8 +54,9 @@ pub async fn start_with(wish: Wish) -> Cloud {
     let folder = wish.folder.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a folder")));
     let mut config = wish.config;
     config.gateway.trusted = wish.gateways;
-    let (opening, data) = (config.clone(), Arc::clone(&folder));
-    let opened = tokio::task::spawn_blocking(move || open_runtime(&opening, data.path())).await;
+    let settings = config.runtime(folder.path()).expect("sound settings");
+    let cells = wish.cells.unwrap_or_else(|| runtime_cells::BUILT_IN.to_vec());
+    let opened = tokio::task::spawn_blocking(move || Runtime::open(settings, &cells)).await;
     let runtime = opened.expect("no panic").expect("a runtime");
     let identity = Identity::load_or_make(folder.path(), &[]).expect("a certificate");
     let legacy = wish.legacy.then(|| identity.server_config().expect("sound"));
@@ -70,6 +75,13 @@ impl Cloud {
         let runtime = Arc::clone(&self.runtime);
         tokio::task::spawn_blocking(move || runtime.shutdown()).await.expect("no panic");
         Arc::clone(&self.folder)
+    }
+
+    /// What somebody types in who has a token.
+    pub fn connect_string(&self, token: Token) -> Connect {
+        let pin = Identity::load_or_make(self.folder.path(), &[]).expect("a certificate").pin();
+        let host = self.address.ip().to_string();
+        Connect { host, port: self.address.port(), token, pin }
     }
 
     /// Somebody whose phones hold the key.
@@ -96,13 +108,14 @@ impl Cloud {
         };
         change(&mut wish);
         let runtime = Arc::clone(&self.runtime);
-        let opened = tokio::task::spawn_blocking(move || runtime.open_window(user, wish, epoch_ms())).await;
+        let opened =
+            tokio::task::spawn_blocking(move || runtime.pairing().open(user, wish, epoch_ms())).await;
         opened.expect("no panic").expect("a window")
     }
 
     /// How the pairing stands.
     pub fn pairing(&self, user: UserId) -> Option<PairingStatus> {
-        self.runtime.pairing_status(user, epoch_ms()).expect("read")
+        self.runtime.pairing().status(user, epoch_ms()).expect("read")
     }
 
     pub fn scanned(&self, invitation: &Invitation) -> Code {
@@ -139,7 +152,7 @@ impl Cloud {
         if let Ok(digits) = shown.await {
             let claim = self.pairing(user).and_then(|status| status.claim).expect("somebody waits");
             let same = claim.digits == digits;
-            self.runtime.answer_pairing(user, window, same, epoch_ms()).expect("answered");
+            self.runtime.pairing().answer(user, window, same, epoch_ms()).expect("answered");
         }
         phone.await.expect("no panic")
     }
@@ -151,14 +164,14 @@ impl Cloud {
 
     pub async fn lock(&self, user: UserId) {
         let runtime = Arc::clone(&self.runtime);
-        let locked = tokio::task::spawn_blocking(move || runtime.lock(user)).await;
+        let locked = tokio::task::spawn_blocking(move || runtime.locks().lock(user)).await;
         locked.expect("no panic").expect("locked");
     }
 
     pub async fn revoke(&self, user: UserId, file: &PhoneFile) {
         let (runtime, device) = (Arc::clone(&self.runtime), file.state.device);
         let revoked =
-            tokio::task::spawn_blocking(move || runtime.revoke_device(user, device, epoch_ms())).await;
+            tokio::task::spawn_blocking(move || runtime.devices().revoke(user, device, epoch_ms())).await;
         revoked.expect("no panic").expect("revoked");
     }
 }

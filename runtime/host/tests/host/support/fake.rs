@@ -10,6 +10,8 @@ use bytes::Bytes;
 use handshake::token::Token;
 use runtime_host::http::{App, Backend, BodyLimits, Budget, Patience, Rate, Refusal, Server, ServerLimits};
 use runtime_phone::{Connect, Phone};
+use runtime_user::manifest::Manifest;
+use runtime_user::paths::{Paths, Target};
 use runtime_user::{Answer, Broken, Call, PieceReceiver, UserId};
 use runtime_wire::tls::{Identity, Pin, pinned_client};
 use serde_json::{Map, Value, json};
@@ -43,6 +45,7 @@ pub type Seen = (String, String, Vec<u8>);
 #[derive(Clone)]
 pub struct Fake {
     pub cells: Cells,
+    pub paths: Arc<Paths>,
     pub go: Arc<Semaphore>,
     pub called: Arc<Semaphore>,
     pub seen: Arc<Mutex<Vec<Seen>>>,
@@ -52,7 +55,14 @@ pub struct Fake {
 impl Fake {
     pub fn new(cells: Cells) -> Self {
         let semaphore = || Arc::new(Semaphore::new(0));
-        Self { cells, go: semaphore(), called: semaphore(), seen: Arc::default(), profile: Arc::default() }
+        Self {
+            cells,
+            paths: Arc::new(paths()),
+            go: semaphore(),
+            called: semaphore(),
+            seen: Arc::default(),
+            profile: Arc::default(),
+        }
     }
 
     pub fn bodies(&self) -> Vec<Vec<u8>> {
@@ -60,11 +70,28 @@ impl Fake {
     }
 }
 
+/// The paths of the cells that a phone of e-mission calls.
+fn paths() -> Paths {
+    let mut paths = Paths::default();
+    for manifest in [
+        include_str!("../../../../cells/usercache-put/cell.toml"),
+        include_str!("../../../../cells/usercache-get/cell.toml"),
+        include_str!("../../../../cells/datastreams-get/cell.toml"),
+    ] {
+        paths.add(&Manifest::parse(manifest).unwrap()).unwrap();
+    }
+    paths
+}
+
 fn whole(status: u16, body: Value) -> Answer {
     Answer::Whole { status, content_type: "application/json".to_owned(), body: body.to_string().into_bytes() }
 }
 
 impl Backend for Fake {
+    fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
     fn authenticate(&self, token: &str) -> Option<UserId> {
         match token {
             TOKEN => Some(USER),
@@ -79,7 +106,8 @@ impl Backend for Fake {
             body.extend_from_slice(&call.body.read(1 << 20));
         }
         let count = body.len();
-        self.seen.lock().unwrap().push((call.path, call.rest, body));
+        let Target { path, rest, .. } = call.target;
+        self.seen.lock().unwrap().push((path.path.clone(), rest, body));
         self.called.add_permits(1);
         match self.cells {
             Cells::Count => {}

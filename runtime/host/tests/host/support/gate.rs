@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use handshake::encoding::server_name;
 use handshake::hello::Alert;
-use runtime_gateway::{Gateway, GatewayLimits, GatewayParts, GatewaySecret, keep_registered};
+use runtime_gateway::{Gateway, GatewayLimits, GatewayParts, GatewaySecret, Names, keep_registered};
 use runtime_phone::{Code, PhoneFile};
 use runtime_user::UserId;
 use tokio::task::JoinHandle;
@@ -67,7 +67,9 @@ impl Gate {
     pub fn register(&self, cloud: &Cloud) -> Registered {
         let runtime = Arc::clone(&cloud.runtime);
         let port = cloud.address.port();
-        Registered(tokio::spawn(keep_registered(runtime, self.register, self.secret.clone(), port)))
+        let changed = runtime.owners().names_changed();
+        let names = Names { all: move || runtime.owners().names(), changed };
+        Registered(tokio::spawn(keep_registered(names, self.register, self.secret.clone(), port)))
     }
 
     /// Whether a name leads to a host that answers. A name that is asked for with no protocol of ours is refused there.
@@ -90,7 +92,7 @@ impl Gate {
     /// Waits until every label of a host leads there. A typed code's name comes with its window's label, and asking for
     /// it too often is held up.
     pub async fn knows(&self, cloud: &Cloud) {
-        for name in cloud.runtime.names().into_iter().filter(|name| !name.starts_with("p-")) {
+        for name in cloud.runtime.owners().names().into_iter().filter(|name| !name.starts_with("p-")) {
             self.until_leads(&name, true).await;
         }
     }

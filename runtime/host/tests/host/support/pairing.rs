@@ -35,8 +35,8 @@ fn access(folder: &Path) -> Value {
 
 /// Nobody was let in: no device, no slot, no store.
 pub fn nobody_enrolled(cloud: &Cloud, user: UserId) {
-    assert_eq!(cloud.runtime.devices(user).unwrap(), []);
-    assert_eq!(cloud.runtime.lock_state(user).unwrap(), LockState::Absent);
+    assert_eq!(cloud.runtime.devices().list(user).unwrap(), []);
+    assert_eq!(cloud.runtime.locks().state(user).unwrap(), LockState::Absent);
     let folder = cloud.folder_of(user);
     assert_eq!(access(&folder)["devices"]["devices"].as_array().unwrap().len(), 0);
     for file in ["store", "slots.json"] {
@@ -46,7 +46,8 @@ pub fn nobody_enrolled(cloud: &Cloud, user: UserId) {
 
 /// Exactly those came in, each with its slot.
 pub fn devices(cloud: &Cloud, user: UserId) -> Vec<String> {
-    let devices: Vec<_> = cloud.runtime.devices(user).unwrap().into_iter().map(|device| device.id).collect();
+    let devices: Vec<_> =
+        cloud.runtime.devices().list(user).unwrap().into_iter().map(|device| device.id).collect();
     let kept = access(&cloud.folder_of(user));
     assert_eq!(kept["devices"]["devices"].as_array().unwrap().len(), devices.len());
     devices
@@ -79,7 +80,7 @@ pub async fn try_open_at(cloud: &Cloud, user: UserId, now_ms: u64) -> Result<Inv
         recovery: None,
     };
     let runtime = Arc::clone(&cloud.runtime);
-    let opened = tokio::task::spawn_blocking(move || runtime.open_window(user, wish, now_ms)).await;
+    let opened = tokio::task::spawn_blocking(move || runtime.pairing().open(user, wish, now_ms)).await;
     opened.unwrap()
 }
 
@@ -101,5 +102,5 @@ pub fn answer(
     approved: bool,
 ) -> Result<(), OwnerError> {
     let now_ms = runtime_host::http::service::epoch_ms();
-    cloud.runtime.answer_pairing(user, invitation.window, approved, now_ms)
+    cloud.runtime.pairing().answer(user, invitation.window, approved, now_ms)
 }

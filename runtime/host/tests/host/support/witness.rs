@@ -46,7 +46,7 @@ pub async fn standing(cloud: &Cloud, user: UserId, file: &PhoneFile) -> Standing
     assert_eq!(read.status, 200, "the honest phone reads");
     let read: serde_json::Value = serde_json::from_slice(&read.body).expect("JSON");
     let readings = read["phone_data"].as_array().expect("entries").iter().map(ToString::to_string).collect();
-    Standing { devices: cloud.runtime.devices(user).expect("read"), commits, readings }
+    Standing { devices: cloud.runtime.devices().list(user).expect("read"), commits, readings }
 }
 
 /// A person with one phone, one reading that the analysis has seen, and how they stand.
@@ -64,7 +64,8 @@ pub async fn settled(cloud: &Cloud) -> (UserId, PhoneFile, Standing) {
 
 pub async fn analyse(cloud: &Cloud, user: UserId) {
     let runtime = Arc::clone(&cloud.runtime);
-    let ran = tokio::task::spawn_blocking(move || runtime.run_pipeline(user, 1_700_010_000.0)).await.unwrap();
+    let ran =
+        tokio::task::spawn_blocking(move || runtime.pipelines().run(user, 1_700_010_000.0)).await.unwrap();
     assert!(ran.unwrap().failed().is_none());
 }
 

@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::cells::manifest::StreamPattern;
-use crate::data::waiting;
+use crate::data::{Diaries, waiting};
 use crate::error::CallError;
+use crate::people::person::Person;
 use crate::runs::late::is_made;
-use crate::runtime::Runtime;
 
 pub(crate) use puts::{PutCounts, count_put};
 pub use retry::Retried;
@@ -127,7 +127,7 @@ pub struct ErrorsReport {
     pub ignored: u64,
     /// Readings that another one with the same type, stream and moment of writing has replaced before any run came.
     pub replaced: u64,
-    /// Sealed uploads that could not be taken in, and are kept as files.
+    /// Sealed uploads that could not be accepted, and are kept as files.
     pub uploads_aside: u64,
     /// What stages have said of late, once each.
     pub said: Vec<Said>,
@@ -136,16 +136,16 @@ pub struct ErrorsReport {
     pub entries: Option<Vec<Listed>>,
 }
 
-impl Runtime {
+impl Diaries<'_> {
     /// What of a person's readings the diary does not show at `now`, and why. `list`: with the entries themselves.
     pub fn errors(
-        &self,
+        self,
         user: UserId,
         selection: &Selection,
         list: bool,
         now: f64,
     ) -> Result<ErrorsReport, CallError> {
-        let person = self.person(user)?;
+        let person = self.runtime.person(user)?;
         // What cells said waits for the next commit.
         person.sync().map_err(CallError::Commit)?;
         let snapshot = person.store.snapshot_ahead();
@@ -158,15 +158,17 @@ impl Runtime {
             groups: found.groups.into_values().collect(),
             ignored,
             replaced,
-            uploads_aside: self.uploads_aside(user),
+            uploads_aside: self.runtime.owners().uploads_aside(user),
             said: said(&snapshot, now)?,
             entries: found.entries,
         })
     }
+}
 
-    /// How many of a person's readings are set aside: told by the index alone.
-    pub fn set_aside_count(&self, user: UserId) -> Result<u64, CallError> {
-        let streams = self.person(user)?.store.snapshot_ahead().streams();
+impl Person {
+    /// How many of the person's readings are set aside: told by the index alone.
+    pub fn set_aside_count(&self) -> Result<u64, CallError> {
+        let streams = self.store.snapshot_ahead().streams();
         Ok(streams.iter().filter(|(stream, _)| stream.area == Area::Errors).map(|(_, count)| count).sum())
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn count_put(person: &Person, committed: &Committed, known_aside: u64
     if ignored + replaced == 0 {
         return Ok(());
     }
-    // Counts that do not read begin anew: a put is worth more.
+    // Counts that cannot be read begin again at 0: a put must not fail for them.
     let before = read(&person.store.snapshot_ahead()).unwrap_or_default();
     let counts = PutCounts { ignored: before.ignored + ignored, replaced: before.replaced + replaced };
     let mut batch = Batch::new();

@@ -7,18 +7,18 @@ use cells_model::aside::{Error, Kept};
 use cells_model::sent;
 use cells_model::structure::depth_of;
 use runtime_pipeline::{Event, Rewind};
-use runtime_store::{Batch, NewEntry, ReadEntry, Row, Snapshot};
+use runtime_store::{Batch, CheckedEntry, NewEntry, Row, Snapshot};
 use runtime_types::{Area, EntryId, Query, StreamKey, TimeField, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::left_out::{self, LeftOut};
 use super::{Fate, NO_REASON, Selection};
+use crate::data::Diaries;
 use crate::data::dump::DumpEntry;
 use crate::data::stamp::stamp_in;
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::{late, rewind};
-use crate::runtime::Runtime;
 
 /// How many entries one commit moves: bounds its memory and how long others wait for it.
 const ENTRIES_PER_COMMIT: u64 = 10_000;
@@ -34,27 +34,27 @@ pub struct Retried {
     pub shown_again: u64,
 }
 
-impl Runtime {
+impl Diaries<'_> {
     /// Puts back what the selection means. Each commit is whole: an entry is where it was, or where the next run finds it.
-    pub fn retry_errors(&self, user: UserId, selection: &Selection) -> Result<Retried, CallError> {
-        let person = self.person(user)?;
+    pub fn retry(self, user: UserId, selection: &Selection) -> Result<Retried, CallError> {
+        let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut done = Retried::default();
         let mut behind = Behind::default();
         while self.put_back_some(&person, selection, &mut behind, &mut done)? {}
         show_again(&person, selection, &mut done)?;
         if done.put_back > 0 {
-            self.data_arrived(user);
+            self.runtime.timetable().data_arrived(user);
         }
         if rewind::read(&person.store.snapshot_ahead())?.is_some() {
-            self.timetable.note(self.people(), user, Event::RewindWanted);
+            self.runtime.timetable().note(user, Event::RewindWanted);
         }
         Ok(done)
     }
 
     /// One commit; answers whether there may be more.
     fn put_back_some(
-        &self,
+        self,
         person: &Person,
         selection: &Selection,
         behind: &mut Behind,
@@ -81,7 +81,7 @@ impl Runtime {
         });
         visited.map_err(CallError::Read)?;
         if !batch.is_empty() {
-            late::judge(self, &snapshot, 0, &mut batch)?;
+            late::judge(self.runtime, &snapshot, 0, &mut batch)?;
             person.commit(batch).map_err(CallError::Commit)?;
         }
         Ok(more)
@@ -148,7 +148,7 @@ fn put_back(
     Some(())
 }
 
-/// Shows again what stages have marked invalid; the diary is made anew from the earliest of them.
+/// Shows again what stages have marked invalid; the diary is recomputed from the earliest of them.
 fn show_again(person: &Person, selection: &Selection, done: &mut Retried) -> Result<(), CallError> {
     let snapshot = person.store.snapshot_ahead();
     for (key, left_out) in left_out::all(&snapshot)? {
@@ -166,7 +166,7 @@ fn show_again(person: &Person, selection: &Selection, done: &mut Retried) -> Res
                 let Some(row) = found.filter(|row| row.invalid) else { continue };
                 let (metadata, data, extra) = (&*row.metadata, &*row.data, &*row.extra);
                 let entry =
-                    ReadEntry::from(NewEntry { id: None, key: row.key.clone(), metadata, data, extra });
+                    CheckedEntry::from(NewEntry { id: None, key: row.key.clone(), metadata, data, extra });
                 let position = entry.times().get(TimeField::Position);
                 wanted.go_back(position.min(row.write_ts));
                 batch.replace(one.id, entry);
