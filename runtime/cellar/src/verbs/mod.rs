@@ -1,6 +1,5 @@
 //! What each verb of `cellar` does, a file a verb.
 
-mod audit;
 pub mod device;
 pub mod export;
 pub mod gateway;

@@ -162,12 +162,8 @@ impl Ask for EndRecovery {
     fn answer(self, context: &Context<'_>) -> Result<StatusShown, Failure> {
         let runtime = context.runtime;
         let user = context.find(&self.person)?;
-        let ended = runtime.owners().end_recovery(
-            user,
-            self.generation,
-            *self.key.expose(),
-            runtime.clocks().lasting_ms(),
-        );
+        let ended =
+            runtime.end_recovery(user, self.generation, *self.key.expose(), runtime.clocks().lasting_ms());
         ended.map_err(of_owner(&self.person))?;
         status(context, &self.person, user)
     }
