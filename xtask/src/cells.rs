@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::run;
 use crate::component;
+use crate::manifest;
 use crate::native::{Compiler, sha256};
 use crate::step::step;
 use crate::trouble::Trouble;
@@ -70,7 +71,7 @@ fn build_one(workspace: &Workspace, guests: &Guests, cell: &CellPackage) -> Resu
     write_if_changed(&file(workspace, cell, "wasm"), &component)?;
     let folder = workspace.cells_folder().join(name);
     copy(&cell.folder, &folder, Path::new("cell.toml"))?;
-    for schema in cell.manifest.schemas() {
+    for schema in manifest::schemas(&cell.manifest) {
         copy(&cell.folder, &folder, schema)?;
     }
     println!("  {name}: {} KiB, imports {}", component.len().div_ceil(1024), imports(cell));

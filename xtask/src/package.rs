@@ -19,7 +19,7 @@ use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::Workspace;
 
 /// What a cell needs; the last one is what it names.
-const PACKAGES: [&str; 3] = ["cells-json", "cells-model", "cells-sdk"];
+const PACKAGES: [&str; 4] = ["cells-contract", "cells-json", "cells-model", "cells-sdk"];
 /// All packages of the workspace have one version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The package of the cell outside.
@@ -100,10 +100,12 @@ fn manifest(root: &Path) -> Result<String, Trouble> {
         .map_err(|error: toml::de::Error| Trouble::Manifest { path: path.clone(), why: error.to_string() })?;
     let at = |package: &str| Value::Table(Table::from_iter([("path".to_owned(), package.into())]));
     let profile = Table::from_iter([("profile".to_owned(), ours["profile"].clone())]);
-    let [json, model, sdk] = PACKAGES.map(at);
+    let patches = Table::from_iter(PACKAGES.map(|package| (package.to_owned(), at(package))));
+    let patches = Table::from_iter([("crates-io".to_owned(), Value::Table(patches))]);
+    let patches = Table::from_iter([("patch".to_owned(), Value::Table(patches))]);
     Ok(format!(
         "[workspace]\n\n[package]\nname = \"{OUTSIDE}\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n\
-         [dependencies]\ncells-sdk = {sdk}\n\n[patch.crates-io]\ncells-json = {json}\ncells-model = {model}\n\n{profile}"
+         [dependencies]\ncells-sdk = \"*\"\n\n{patches}\n{profile}"
     ))
 }
 

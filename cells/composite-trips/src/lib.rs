@@ -19,8 +19,9 @@ mod named;
 mod sections;
 mod window;
 
+use cells_sdk::limits::QUERY_IDS_MAX;
 use cells_sdk::{
-    EntrySource, IDS_MAX, Log, Outcome, Output, Pages, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S,
+    EntrySource, Log, Outcome, Output, Pages, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S,
     WriteEntries, warn_count,
 };
 
@@ -43,7 +44,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let mut looked = Looked::read(&run.state);
     let behind = Behind::find(runtime, run, &mut looked)?;
     let mut composer = Composer::new(run, looked);
-    for some in behind.trips.chunks(IDS_MAX) {
+    for some in behind.trips.chunks(QUERY_IDS_MAX) {
         let trips = Pages::find_ids(runtime, &[TRIP], some)?;
         composer.all_of(runtime, trips, Past::Window)?;
     }

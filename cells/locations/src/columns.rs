@@ -1,9 +1,7 @@
 //! Whole streams as columns.
 
+use cells_sdk::limits::ROWS_MAX;
 use cells_sdk::{Failure, LocationRows, LocationSource, Query, ReadEntries, RunError};
-
-/// As many rows as the runtime gives at once.
-const ROWS_MAX: u32 = 65_536;
 
 /// How a phone chose the moments of its fixes, as `data.filter` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +43,7 @@ impl Locations {
 
     /// The name of the device that brought that row, where it has a stamp.
     pub fn device(&self, row: usize) -> Option<&str> {
-        let number = usize::from(*self.0.device.get(row)?);
-        Some(&self.0.devices[number.checked_sub(1)?])
+        self.0.device_of(row)
     }
 
     /// The names of the devices that brought some of the rows, perhaps more.

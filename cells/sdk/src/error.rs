@@ -9,7 +9,7 @@ use cells_model::time::BadTime;
 use crate::Failure;
 
 /// How much of a cell's error the runtime keeps, bytes.
-pub const ERROR_BYTES_MAX: usize = 500;
+pub use crate::limits::LOG_LINE_BYTES_MAX as ERROR_BYTES_MAX;
 
 /// The cause of an error.
 type Cause = Box<dyn Error + Send + Sync>;

@@ -1,6 +1,7 @@
 //! The interfaces of `wit/cell.wit` as traits; see there for limits and errors.
 
-use cells_model::{EntryId, rows::Rows};
+use cells_model::rows::Rows;
+use cells_model::{EntryId, LocationRows};
 
 /// Why a call into the runtime was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,37 +117,11 @@ pub trait EntrySource {
     fn next_page(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure>;
 }
 
-/// Columns of location-like entries; a number that is absent is NaN.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LocationRows {
-    /// Ids of the entries.
-    pub ids: Vec<EntryId>,
-    /// `data.ts`, s
-    pub ts: Vec<f64>,
-    /// `metadata.write_ts`, s
-    pub write_ts: Vec<f64>,
-    /// degrees
-    pub latitude: Vec<f64>,
-    /// degrees
-    pub longitude: Vec<f64>,
-    /// m
-    pub accuracy: Vec<f64>,
-    /// `data.filter`: 0 absent, 1 `time`, 2 `distance`, 3 anything else.
-    pub filter: Vec<u8>,
-    /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none has one.
-    pub device: Vec<u16>,
-    /// The names of those devices, such as `token-5d41402abc4b2a76/android`.
-    pub devices: Vec<String>,
-}
-
 /// A cursor over columns.
 pub trait LocationSource {
     /// The next rows; none at the end.
     fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure>;
 }
-
-/// How many ids [`ReadEntries::find_ids`] takes at once.
-pub const IDS_MAX: usize = 16_384;
 
 /// `timeseries-read`: everything that a run reads comes from the snapshot taken when it began.
 pub trait ReadEntries {
@@ -157,7 +132,7 @@ pub trait ReadEntries {
     /// Opens a cursor.
     fn find(&mut self, query: &Query) -> Result<Self::Entries, Failure>;
     /// Opens a cursor over the entries of the timeseries with these ids, in the order of the ids, whatever their times;
-    /// at most [`IDS_MAX`]. One that is not there, or is of another key, is left out.
+    /// at most [`QUERY_IDS_MAX`](crate::limits::QUERY_IDS_MAX). One that is not there, or is of another key, is left out.
     fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<Self::Entries, Failure>;
     /// How many entries match.
     fn count(&mut self, query: &Query) -> Result<u64, Failure>;

@@ -29,11 +29,11 @@ pub mod testing;
 mod writing;
 
 pub use cells_model as model;
+pub use cells_model::{LocationRows, limits};
 pub use error::{ERROR_BYTES_MAX, RunError, Unreadable};
 pub use interfaces::{
-    Area, Documents, EntrySource, Exchange, Failure, IDS_MAX, Level, LocationRows, LocationSource, Log,
-    Order, Outcome, Query, ReadEntries, Request, Response, Run, TimeField, Usercache, WINDOW_GAP_S,
-    WriteEntries, mark_past,
+    Area, Documents, EntrySource, Exchange, Failure, Level, LocationSource, Log, Order, Outcome, Query,
+    ReadEntries, Request, Response, Run, TimeField, Usercache, WINDOW_GAP_S, WriteEntries, mark_past,
 };
 pub use reading::{Pages, data_of, find_entry, for_each_by_id, for_each_entry, read_body, walk_entries};
 pub use writing::{Output, warn_count};

@@ -6,7 +6,8 @@ use cells_model::EntryId;
 use cells_model::page::{Entry, Page};
 use serde::Deserialize;
 
-use crate::{EntrySource, Exchange, Failure, IDS_MAX, Query, ReadEntries, RunError};
+use crate::limits::QUERY_IDS_MAX;
+use crate::{EntrySource, Exchange, Failure, Query, ReadEntries, RunError};
 
 /// What one page brings at most, bytes: large enough that crossing costs little, small beside a cell's memory.
 const PAGE_BYTES: u32 = 64 << 10;
@@ -27,7 +28,7 @@ impl<C: EntrySource> Pages<C> {
         Self::new(query.keys.join(", "), runtime.find(query))
     }
 
-    /// The entries of these keys that have one of the ids, at most [`IDS_MAX`], in the order of the ids.
+    /// The entries of these keys that have one of the ids, at most [`QUERY_IDS_MAX`], in the order of the ids.
     pub fn find_ids<R: ReadEntries<Entries = C>>(
         runtime: &mut R,
         keys: &[&str],
@@ -109,7 +110,7 @@ pub fn for_each_by_id<R: ReadEntries>(
     ids: &[EntryId],
     mut visit: impl FnMut(Entry<'_>) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
-    for ids in ids.chunks(IDS_MAX) {
+    for ids in ids.chunks(QUERY_IDS_MAX) {
         let mut pages = Pages::find_ids(runtime, keys, ids)?;
         while let Some(page) = pages.next_page(PAGE_BYTES)? {
             page.entries().try_for_each(&mut visit)?;
@@ -219,7 +220,7 @@ mod tests {
         })
         .unwrap();
         assert_eq!(seen, [ids[2], ids[1], ids[2]], "what is not there, or is of another key, is left out");
-        let many = vec![ids[0]; 2 * IDS_MAX + 1];
+        let many = vec![ids[0]; 2 * QUERY_IDS_MAX + 1];
         let mut count = 0;
         for_each_by_id(&mut memory, &["a/b"], &many, |_| {
             count += 1;

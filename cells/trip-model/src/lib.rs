@@ -17,6 +17,7 @@ pub mod notice;
 pub mod reading;
 pub mod training;
 
+use cells_sdk::limits::DOCUMENT_BYTES_MAX;
 use cells_sdk::{Documents, Level, Log, Outcome, ReadEntries, Run, RunError};
 use cells_similarity::{MODEL_DOCUMENT, TripModel};
 
@@ -25,8 +26,6 @@ use training::{TRAINING_DOCUMENT, TRIPS_MAX, Training};
 
 /// So many labelled trips make a first model.
 pub const LABELLED_MIN: usize = 14;
-/// A document of a person is at most this long.
-const DOCUMENT_BYTES_MAX: usize = 256 << 10;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + Documents + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {

@@ -20,15 +20,14 @@ use cells_model::rows::{self, Row, Rows};
 use serde_json::value::RawValue;
 
 use commit::Write;
-use cursor::{Answer, CURSORS_MAX};
+use cursor::Answer;
 
 pub use commit::Committed;
 pub use cursor::{EntryCursor, LocationCursor};
 pub use entry::Stored;
 
-use crate::{
-    Area, Failure, IDS_MAX, Level, Order, Outcome, Query, Request, Response, Run, TimeField, WINDOW_GAP_S,
-};
+use crate::limits::{CURSORS_MAX, QUERY_IDS_MAX};
+use crate::{Area, Failure, Level, Order, Outcome, Query, Request, Response, Run, TimeField, WINDOW_GAP_S};
 
 const KEYS_MAX: usize = 64;
 
@@ -239,8 +238,8 @@ impl Memory {
 
     fn answer_ids(&self, keys: &[&str], ids: &[EntryId]) -> Result<Answer, Failure> {
         let open = self.open_cursor()?;
-        if ids.len() > IDS_MAX {
-            return Err(Failure::Invalid(format!("{} ids, at most {IDS_MAX}", ids.len())));
+        if ids.len() > QUERY_IDS_MAX {
+            return Err(Failure::Invalid(format!("{} ids, at most {QUERY_IDS_MAX}", ids.len())));
         }
         let is_meant = |entry: &&Rc<Stored>| {
             entry.area == Area::Timeseries && (keys.is_empty() || keys.contains(&entry.key.as_str()))
