@@ -127,7 +127,7 @@ impl Stored {
     fn visit(&self, query: &Query, visit: Visit<'_>) -> Result<(), ReadError> {
         let mut cursor = self.0.find(query)?;
         let visited = cursor.visit(&mut |row| {
-            visit(EntryId(row.id.0), row.data);
+            visit(row.id, row.data);
             ControlFlow::Continue(())
         });
         visited.map(drop)
@@ -158,7 +158,7 @@ impl Source for Stored {
     }
 
     fn with_id(&mut self, id: EntryId) -> Result<Option<String>, ReadError> {
-        let found = self.0.find_id(Area::Timeseries, runtime_types::EntryId(id.0))?;
+        let found = self.0.find_id(Area::Timeseries, id)?;
         Ok(found.map(|row| row.data))
     }
 }
