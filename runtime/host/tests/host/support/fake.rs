@@ -74,9 +74,9 @@ impl Fake {
 fn paths() -> Paths {
     let mut paths = Paths::default();
     for manifest in [
-        include_str!("../../../../cells/usercache-put/cell.toml"),
-        include_str!("../../../../cells/usercache-get/cell.toml"),
-        include_str!("../../../../cells/datastreams-get/cell.toml"),
+        include_str!("../../../../../cells/usercache-put/cell.toml"),
+        include_str!("../../../../../cells/usercache-get/cell.toml"),
+        include_str!("../../../../../cells/datastreams-get/cell.toml"),
     ] {
         paths.add(&Manifest::parse(manifest).unwrap()).unwrap();
     }
