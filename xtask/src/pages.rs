@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod attacks;
 pub(crate) mod differences;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod settings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
