@@ -11,11 +11,15 @@ use std::path::{Path, PathBuf};
 
 use crate::command::run;
 use crate::component;
+use crate::manifest;
 use crate::native::{Compiler, sha256};
 use crate::step::step;
 use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::{CellPackage, Workspace};
+
+/// The cell that researchers copy: built as every other, but no part of the host's binary.
+pub(crate) const TEMPLATE: &str = "template";
 
 /// Builds every cell.
 pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
@@ -67,7 +71,7 @@ fn build_one(workspace: &Workspace, guests: &Guests, cell: &CellPackage) -> Resu
     write_if_changed(&file(workspace, cell, "wasm"), &component)?;
     let folder = workspace.cells_folder().join(name);
     copy(&cell.folder, &folder, Path::new("cell.toml"))?;
-    for schema in cell.manifest.schemas() {
+    for schema in manifest::schemas(&cell.manifest) {
         copy(&cell.folder, &folder, schema)?;
     }
     println!("  {name}: {} KiB, imports {}", component.len().div_ceil(1024), imports(cell));
@@ -101,7 +105,8 @@ fn write_index(workspace: &Workspace, digests: &[String]) -> Result<(), Trouble>
         let kind = if cell.manifest.test { "test" } else { "product" };
         format!("{} {digest} {kind}\n", cell.manifest.name)
     };
-    let index: String = workspace.cells.iter().zip(digests).map(line).collect();
+    let embedded = workspace.cells.iter().zip(digests).filter(|(cell, _)| cell.manifest.name != TEMPLATE);
+    let index: String = embedded.map(line).collect();
     write_if_changed(&workspace.cells_folder().join("index"), index.as_bytes())
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
+use runtime_manifest::CellToml;
 use wit_component::{ComponentEncoder, DecodedWasm};
 use wit_parser::WorldItem;
 
-use crate::manifest::Manifest;
+use crate::manifest;
 use crate::trouble::Trouble;
 
 const CONTRACT: &str = "cellar:cell/";
@@ -19,7 +20,7 @@ pub(crate) fn encode(cell: &str, module: &[u8]) -> Result<Vec<u8>, Trouble> {
 
 /// Holds a component against its manifest: it imports exactly the interfaces that the manifest lists, nothing
 /// from elsewhere, and exports the one function of its world.
-pub(crate) fn check(manifest: &Manifest, component: &[u8]) -> Result<(), Trouble> {
+pub(crate) fn check(manifest: &CellToml, component: &[u8]) -> Result<(), Trouble> {
     let cell = &manifest.name;
     let bad = |why: String| Trouble::Contract { cell: cell.clone(), why };
     let surface =
@@ -34,7 +35,7 @@ pub(crate) fn check(manifest: &Manifest, component: &[u8]) -> Result<(), Trouble
     if let Some(name) = listed.difference(&surface.interfaces).next() {
         return Err(bad(format!("its manifest lists {name}, which it does not use")));
     }
-    let export = manifest.world.export();
+    let export = manifest::export(manifest.world);
     if surface.exports != [export] {
         return Err(bad(format!("it exports {:?}; a cell of its world exports {export}", surface.exports)));
     }
@@ -97,12 +98,12 @@ mod tests {
         wat::parse_str(text).unwrap()
     }
 
-    fn endpoint(interfaces: &[&str]) -> Manifest {
-        let text = format!("name = \"x\"\nworld = \"endpoint\"\ninterfaces = {interfaces:?}\n");
-        toml::from_str(&text).unwrap()
+    fn endpoint(interfaces: &[&str]) -> CellToml {
+        let text = format!("name = \"x\"\nversion = 1\nworld = \"endpoint\"\ninterfaces = {interfaces:?}\n");
+        CellToml::parse(&text).unwrap()
     }
 
-    fn refused(manifest: &Manifest, component: &[u8]) -> String {
+    fn refused(manifest: &CellToml, component: &[u8]) -> String {
         check(manifest, component).unwrap_err().to_string()
     }
 

@@ -13,6 +13,7 @@ mod demo;
 mod fuzz;
 mod manifest;
 mod native;
+mod package;
 mod pages;
 mod schemas;
 mod step;

@@ -4,9 +4,9 @@
 mod attacks;
 pub(crate) mod differences;
 #[cfg(test)]
-mod limits;
+mod example;
 #[cfg(test)]
-mod links;
+mod limits;
 #[cfg(test)]
 mod settings;
 

@@ -103,6 +103,12 @@ impl Query {
     pub fn in_area(self, area: Area) -> Self {
         Self { area, ..self }
     }
+
+    /// The same in the other order: the latest first.
+    #[must_use]
+    pub fn latest_first(self) -> Self {
+        Self { order: Order::Descending, ..self }
+    }
 }
 
 /// A cursor over entries.
@@ -225,9 +231,9 @@ impl Response {
 pub struct Run {
     /// The moment of the run, s.
     pub now: f64,
-    /// Where the last run stopped (its mark + 5 s); `None` at first.
+    /// Where the last run stopped (its mark + [`WINDOW_GAP_S`]); `None` at first.
     pub start: Option<f64>,
-    /// `now` - 5 s; both bounds are closed.
+    /// `now` - [`WINDOW_GAP_S`]; both bounds are closed.
     pub end: f64,
     /// For stages that draw lots.
     pub seed: u64,
@@ -235,17 +241,25 @@ pub struct Run {
     pub state: Vec<u8>,
 }
 
-/// How far behind a mark the next window begins, s.
-pub const MARK_AHEAD_S: f64 = 5.0;
+impl Run {
+    /// Everything of those keys whose time `field` lies within the run's window.
+    pub fn window(&self, keys: &[&str], field: TimeField) -> Query {
+        Query::of(keys, field).between(self.start, Some(self.end))
+    }
+}
+
+/// How far behind a mark the next window begins, and how far before `now` each window ends, s. A back-log may be cut
+/// into runs only where at least this much lies between the last entry of one run and the first of the next.
+pub const WINDOW_GAP_S: f64 = 5.0;
 
 /// The earliest mark whose next window leaves the moment `ts` out, s. A stage whose mark is no earlier for whatever it
 /// has read does nothing twice, and never gets the same window again for ever.
 pub fn mark_past(ts: f64) -> f64 {
-    let mark = ts - MARK_AHEAD_S;
+    let mark = ts - WINDOW_GAP_S;
     let ulp = |number: f64| number.abs().next_up() - number.abs();
     // The sum is rounded, so the least that is added is the coarser of the two.
     let mut step = ulp(ts).max(ulp(mark));
-    while mark + step + MARK_AHEAD_S <= ts {
+    while mark + step + WINDOW_GAP_S <= ts {
         step *= 2.0;
     }
     mark + step
@@ -271,7 +285,7 @@ mod tests {
     fn a_mark_past_a_moment_leaves_it_out_and_hardly_more() {
         let moments = (0..10_000).map(|step| f64::from(step) * 987_654.321 - 1e9);
         for ts in moments.chain([0.0, 5.0, 1.0 / 3.0, 1_073_741_824.0, 1_700_000_000.123_457]) {
-            let start = mark_past(ts) + MARK_AHEAD_S;
+            let start = mark_past(ts) + WINDOW_GAP_S;
             assert!(start > ts && start - ts < 1e-5, "{start} {ts}");
         }
     }

@@ -35,7 +35,7 @@ mod vault;
 pub use cells_contract::limits::DOCUMENT_BYTES_MAX;
 pub use runtime_types::LocationRows;
 
-pub use batch::{Batch, Mark, NewEntry, ReadEntry};
+pub use batch::{Batch, CheckedEntry, Mark, NewEntry};
 pub use error::{CommitError, DiskTrouble, EngineError, KeyError, OpenError, ReadError};
 pub use forgotten::FORGOTTEN_PREFIX;
 pub use keys::{DataKey, Held, KeyProvider, SmallFile, Unattended};

@@ -38,9 +38,10 @@ const WITHOUT_A_ROW: [(&str, &str); 27] = [
     ("IDEMPOTENCY_KEYS_MAX", "the protocol's own messages: handshake.md"),
     ("PBKDF2_ROUNDS_MAX", "the protocol's own messages: handshake.md"),
     ("PKCS8_BYTES_MAX", "the form of a key"),
-    ("LINE_BYTES_MAX", "the form of a gateway's messages: formats/gateway.md"),
     ("QR_HOST_BYTES_MAX", "the form of a QR code"),
     ("SIGNATURE_BYTES_MAX", "the form of a signature"),
+    ("ANSWERS_MAX", "the protocol's own messages: handshake.md"),
+    ("SEGMENTS_MAX", "the form of a path"),
     ("INBOX_ITEM_BYTES_MAX", "follows from the largest body"),
     ("CELL_NAME_BYTES_MAX", "the form of a path"),
     ("DEVICE_NAME_BYTES_MAX", "the form of a name"),
@@ -48,7 +49,6 @@ const WITHOUT_A_ROW: [(&str, &str); 27] = [
     ("TRAP_FRAMES_MAX", "how a trap is told"),
     ("SMALL_BYTES_MAX", "which bodies are read at once"),
     ("PROFILE_BYTES_MAX", "a profile is a document"),
-    ("ENTRIES_PER_BATCH_MAX", "the phone of the command line"),
     ("STAMP_BYTES_MAX", "the form of a stamp"),
 ];
 

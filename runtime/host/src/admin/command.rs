@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use handshake::token::AppForm;
 use runtime_diary::Format;
 use runtime_user::people::PersonRecord;
-use runtime_user::{Area, Runtime, Selection, UserId};
+use runtime_user::{Area, AuditLine, Runtime, Selection, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{diary, export, import, zone};
-use crate::failure::Failure;
 use crate::http::service::now;
-use crate::tls::Pin;
-use crate::typed;
-use crate::when::When;
+use runtime_program::Failure;
+use runtime_program::typed;
+use runtime_program::when::When;
+use runtime_wire::tls::Pin;
 
 /// One command. People are named by name or id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,6 +106,15 @@ pub enum Command {
         /// Which of them.
         selection: Selection,
     },
+    /// Which cell read what of a person's data, and how each run ended.
+    Audit {
+        /// Whose.
+        user: String,
+        /// Only runs at this moment or later.
+        since: Option<When>,
+        /// Only runs of the cell of that name.
+        cell: Option<String>,
+    },
     /// Destroys a person's key, then everything else of them.
     Erase {
         /// Who.
@@ -146,6 +155,15 @@ impl Door {
     }
 }
 
+/// The answer to [`Command::Audit`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    /// Whose.
+    pub id: String,
+    /// One for each run, the earliest first; the newest [`runtime_user::AUDIT_LINES_MAX`].
+    pub runs: Vec<AuditLine>,
+}
+
 const SEE_LIST: &str = "`cellar user list` shows who is here";
 const SEE_LOG: &str = "look into the host's log, and try again";
 
@@ -179,7 +197,7 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
             let form = study.map(form).transpose();
             let form = form.map_err(|error| Failure::of(&error, "give it another --study or --subgroup"))?;
             // Before the token: one that is made and not shown would be lost, and the others with it.
-            let label = runtime.web_label(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            let label = runtime.owners().web_label(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
             let token = runtime.people().new_token(id, form.as_ref(), revoke_others);
             let token = token.map_err(|error| Failure::of(&error, SEE_LOG))?;
             let (host, port) = door.address.rsplit_once(':').unwrap_or((&door.address, "443"));
@@ -202,10 +220,10 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
             let id = find(runtime, &user)?;
             runtime.people().suspend(id, suspended).map_err(|error| Failure::of(&error, SEE_LOG))?;
             if suspended {
-                runtime.look_again(id);
-                runtime.put_to_sleep(id);
-            } else if runtime.pending(id).is_some() {
-                runtime.data_arrived(id);
+                runtime.owners().look_again(id);
+                runtime.open_people().close(id);
+            } else if runtime.timetable().pending(id).is_some() {
+                runtime.timetable().data_arrived(id);
             }
             Ok(json!({ "id": id.dashed(), "suspended": suspended }))
         }
@@ -221,7 +239,7 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
         }
         Command::Errors { user, selection, list } => {
             let id = find(runtime, &user)?;
-            let report = runtime.errors(id, &selection, list, now());
+            let report = runtime.diaries().errors(id, &selection, list, now());
             let report = report.map_err(|error| Failure::of(&error, SEE_LOG))?;
             let mut told = serde_json::to_value(report).map_err(|error| Failure::of(&error, SEE_LOG))?;
             told["id"] = id.dashed().into();
@@ -229,12 +247,21 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
         }
         Command::RetryErrors { user, selection } => {
             let id = find(runtime, &user)?;
-            let done = runtime.retry_errors(id, &selection).map_err(|error| {
+            let done = runtime.diaries().retry(id, &selection).map_err(|error| {
                 Failure::of(&error, "say the same again: it goes on where it broke off, and nothing is lost")
             })?;
             let mut told = serde_json::to_value(done).map_err(|error| Failure::of(&error, SEE_LOG))?;
             told["id"] = id.dashed().into();
             Ok(told)
+        }
+        Command::Audit { user, since, cell } => {
+            let id = find(runtime, &user)?;
+            let [since, _] = zone::span(runtime, id, since.as_ref(), None)?;
+            let person = runtime.person(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            let runs = person.audit(Some(since), cell.as_deref());
+            let runs = runs.map_err(|error| Failure::of(&error, SEE_LOG))?;
+            serde_json::to_value(Audit { id: id.dashed(), runs })
+                .map_err(|error| Failure::of(&error, SEE_LOG))
         }
         Command::Erase { user } => {
             let id = find(runtime, &user)?;
@@ -247,30 +274,30 @@ pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value
             Ok(json!({ "id": id.dashed(), "erased": true, "receipt": receipt }))
         }
         Command::PipelineRun { user } => {
-            let report = runtime.run_pipeline(find(runtime, &user)?, now());
+            let report = runtime.pipelines().run(find(runtime, &user)?, now());
             let report = report.map_err(|error| Failure::of(&error, SEE_LOG))?;
             serde_json::to_value(report).map_err(|error| Failure::of(&error, SEE_LOG))
         }
         Command::PipelineStatus { user } => {
-            let status = runtime.pipeline_status(find(runtime, &user)?);
+            let status = runtime.pipelines().status(find(runtime, &user)?);
             let status = status.map_err(|error| Failure::of(&error, SEE_LOG))?;
             serde_json::to_value(status).map_err(|error| Failure::of(&error, SEE_LOG))
         }
         Command::PipelineReset { user, from: None } => {
             let id = find(runtime, &user)?;
-            let removed = runtime.reset_pipeline(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            let removed = runtime.pipelines().reset(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
             Ok(json!({ "id": id.dashed(), "from": null, "removed": removed }))
         }
         Command::PipelineReset { user, from: Some(from) } => {
             let id = find(runtime, &user)?;
             let [from, _] = zone::span(runtime, id, Some(&from), None)?;
-            runtime.rewind(id, from).map_err(|error| Failure::of(&error, SEE_LOG))?;
+            runtime.pipelines().rewind(id, from).map_err(|error| Failure::of(&error, SEE_LOG))?;
             Ok(json!({ "id": id.dashed(), "from": from }))
         }
         Command::Forget { user, from, to, keys } => {
             let id = find(runtime, &user)?;
             let [from, to] = zone::span(runtime, id, Some(&from), Some(&to))?;
-            let removed = runtime.forget(id, from..=to, &keys);
+            let removed = runtime.diaries().forget(id, from..=to, &keys);
             let removed = removed.map_err(|error| {
                 Failure::of(
                     &error,

@@ -8,15 +8,15 @@ use cells_model::list::items;
 use cells_model::sent::{SetAside, why_unreadable};
 use cells_model::structure::depth_of;
 use cells_model::text::{Member, members, value_of};
-use runtime_store::{Batch, NewEntry, ReadEntry};
+use runtime_store::{Batch, CheckedEntry, NewEntry};
 use runtime_user::{Area, Aside, EntryId, Person, Runtime, StreamKey, UserId};
 use serde_json::{Value, json};
 
 use super::command::Door;
 use super::export::{AREAS, FORMAT};
-use crate::failure::Failure;
 use crate::http::service::now;
-use crate::phone::read_bytes;
+use runtime_program::Failure;
+use runtime_program::read_bytes;
 
 /// How many entries one commit has.
 const ENTRIES_PER_COMMIT: usize = 20_000;
@@ -42,7 +42,7 @@ pub(super) fn import(
         (true, Some(_)) => Err(Failure::new("an export is a person of its own", "leave out --into")),
         (false, Some(user)) => {
             drop(text);
-            let counts = runtime.import(user, &bytes, now());
+            let counts = runtime.diaries().import(user, &bytes, now());
             let counts = counts.map_err(|error| Failure::of(&error, IS_IT))?;
             let mut entries = json!({ "timeseries": counts.taken_in });
             if counts.set_aside > 0 {
@@ -249,7 +249,7 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<Value, 
             for Entry { id, key, metadata, data, extra, invalid } in some {
                 let entry = NewEntry { id: Some(*id), key: key.clone(), metadata, data, extra };
                 let origin = origins.get(id).copied().unwrap_or(0);
-                batch.insert(area, ReadEntry::from(entry).with_origin(origin));
+                batch.insert(area, CheckedEntry::from(entry).with_origin(origin));
                 if *invalid {
                     batch.mark_invalid(*id);
                 }
@@ -264,7 +264,7 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<Value, 
     }
     commit(batch)?;
     // Whether the stages had come to all of it where it was exported, nobody knows.
-    runtime.data_arrived(user);
+    runtime.timetable().data_arrived(user);
     Ok(counts)
 }
 

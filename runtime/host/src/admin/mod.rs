@@ -15,7 +15,7 @@ mod owner;
 mod socket;
 mod zone;
 
-pub use command::{Command, Door, execute};
+pub use command::{Audit, Command, Door, execute};
 pub use folder::{Claim, FolderError, claim};
 pub use owner::OwnerCommand;
 pub use socket::{Desk, ask};

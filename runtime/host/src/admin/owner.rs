@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::command::{Door, find};
-use crate::failure::Failure;
 use crate::http::service::{epoch_ms, now};
-use crate::typed;
+use runtime_program::Failure;
+use runtime_program::typed;
 
 /// One command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,80 +155,80 @@ fn failed(error: OwnerError) -> Failure {
 
 /// Does one command. Blocks on the disk.
 pub(super) fn execute(runtime: &Runtime, door: &Door, command: OwnerCommand) -> Result<Value, Failure> {
-    let now_ms = runtime.lasting_ms();
+    let now_ms = runtime.clocks().lasting_ms();
     match command {
         OwnerCommand::PairOpen { user, lifetime_ms, typed, admin, recovery } => {
             let user = find(runtime, &user)?;
             let (host, port) = door.host_and_port()?;
             // A code that nobody has used gives way to the next.
-            let open = runtime.pairing_status(user, now_ms).map_err(failed)?;
+            let open = runtime.pairing().status(user, now_ms).map_err(failed)?;
             if let Some(open) = open.filter(|open| open.state == WindowState::Open) {
-                runtime.answer_pairing(user, open.window, false, now_ms).map_err(failed)?;
+                runtime.pairing().answer(user, open.window, false, now_ms).map_err(failed)?;
             }
             let wish = WindowWish { host, port, lifetime_ms, typed, admin, recovery };
-            let invitation = runtime.open_window(user, wish, now_ms).map_err(failed)?;
+            let invitation = runtime.pairing().open(user, wish, now_ms).map_err(failed)?;
             Ok(json!({
                 "id": user.dashed(),
                 "window": invitation.window,
                 "qr": invitation.qr.as_str(),
                 "code": invitation.typed.as_ref().map(|code| code.as_str()),
                 "address": door.address,
-                "until_ms": runtime.shown_ms(invitation.until_ms),
+                "until_ms": runtime.clocks().shown_ms(invitation.until_ms),
             }))
         }
         OwnerCommand::PairCheck { user, lifetime_ms, typed } => {
             let user = find(runtime, &user)?;
             let (host, port) = door.host_and_port()?;
             let wish = WindowWish { host, port, lifetime_ms, typed, admin: false, recovery: None };
-            runtime.check_window(user, &wish, now_ms).map_err(failed)?;
+            runtime.pairing().check(user, &wish, now_ms).map_err(failed)?;
             Ok(json!({ "id": user.dashed(), "address": door.address }))
         }
         OwnerCommand::PairStatus { user } => {
-            let status = runtime.pairing_status(find(runtime, &user)?, now_ms).map_err(failed)?;
+            let status = runtime.pairing().status(find(runtime, &user)?, now_ms).map_err(failed)?;
             Ok(json!(status))
         }
         OwnerCommand::PairAnswer { user, digits } => {
             answer(runtime, find(runtime, &user)?, digits.as_deref(), now_ms)
         }
         OwnerCommand::DeviceList { user } => {
-            Ok(json!(runtime.devices(find(runtime, &user)?).map_err(failed)?))
+            Ok(json!(runtime.devices().list(find(runtime, &user)?).map_err(failed)?))
         }
         OwnerCommand::DeviceRename { user, device, name } => {
             let user = find(runtime, &user)?;
             let device = find_device(runtime, user, &device)?;
             let name = typed::trimmed(&name);
-            runtime.rename_device(user, device, name).map_err(failed)?;
+            runtime.devices().rename(user, device, name).map_err(failed)?;
             Ok(json!({ "device": device.to_string(), "name": name }))
         }
         OwnerCommand::DeviceRevoke { user, device } => {
             let user = find(runtime, &user)?;
             let device = find_device(runtime, user, &device)?;
-            runtime.revoke_device(user, device, epoch_ms()).map_err(failed)?;
+            runtime.devices().revoke(user, device, epoch_ms()).map_err(failed)?;
             Ok(json!({ "device": device.to_string(), "revoked": true }))
         }
         OwnerCommand::DeviceRelabel { user, device } => {
             let user = find(runtime, &user)?;
             let device = find_device(runtime, user, &device)?;
-            runtime.rotate_label(user, device).map_err(failed)?;
+            runtime.devices().rotate_label(user, device).map_err(failed)?;
             Ok(json!({ "device": device.to_string(), "announced": true }))
         }
         OwnerCommand::Status { user } => status(runtime, find(runtime, &user)?),
         OwnerCommand::Lock { user } => {
             let user = find(runtime, &user)?;
-            runtime.lock(user).map_err(failed)?;
+            runtime.locks().lock(user).map_err(failed)?;
             status(runtime, user)
         }
         OwnerCommand::Keys { user, mode } => {
             let user = find(runtime, &user)?;
-            runtime.set_key_mode(user, mode).map_err(failed)?;
+            runtime.locks().set_mode(user, mode).map_err(failed)?;
             status(runtime, user)
         }
         OwnerCommand::RecoverBegin { user } => {
             let user = find(runtime, &user)?;
-            let recovery = runtime.begin_recovery(user, now_ms).map_err(failed)?;
+            let recovery = runtime.owners().begin_recovery(user, now_ms).map_err(failed)?;
             // Before its time the phrase opens nothing: there is nothing to open.
             let slot = recovery.from_ms.is_none().then(|| BASE64URL_NOPAD.encode(recovery.slot.as_bytes()));
-            let from_ms = recovery.from_ms.map(|from_ms| runtime.shown_ms(from_ms));
+            let from_ms = recovery.from_ms.map(|from_ms| runtime.clocks().shown_ms(from_ms));
             Ok(json!({ "id": user.to_string(), "slot": slot, "from_ms": from_ms }))
         }
         OwnerCommand::RecoverEnd { user, generation, key } => {
@@ -240,12 +240,12 @@ pub(super) fn execute(runtime: &Runtime, door: &Door, command: OwnerCommand) -> 
 }
 
 fn answer(runtime: &Runtime, user: UserId, digits: Option<&str>, now_ms: u64) -> Result<Value, Failure> {
-    let status = runtime.pairing_status(user, now_ms).map_err(failed)?;
+    let status = runtime.pairing().status(user, now_ms).map_err(failed)?;
     let nobody = || Failure::new("no pairing is under way", "`cellar pair` begins one");
     let status = status.ok_or_else(nobody)?;
     let window: WindowId = status.window;
     let Some(digits) = digits else {
-        runtime.answer_pairing(user, window, false, now_ms).map_err(failed)?;
+        runtime.pairing().answer(user, window, false, now_ms).map_err(failed)?;
         return Ok(json!({ "window": window, "approved": false }));
     };
     let claim = status.claim.filter(|_| status.state == WindowState::Claimed);
@@ -255,14 +255,14 @@ fn answer(runtime: &Runtime, user: UserId, digits: Option<&str>, now_ms: u64) ->
             "let nobody in: somebody may stand between the phone and this host; `cellar pair --cancel`";
         return Err(Failure::new("the digits are not the phone's", remedy));
     }
-    runtime.answer_pairing(user, window, true, now_ms).map_err(failed)?;
+    runtime.pairing().answer(user, window, true, now_ms).map_err(failed)?;
     Ok(json!({ "window": window, "approved": true, "name": claim.name }))
 }
 
 /// The device with that id, that beginning of an id, or that name.
 fn find_device(runtime: &Runtime, user: UserId, wanted: &str) -> Result<DeviceId, Failure> {
     let wanted = typed::trimmed(wanted);
-    let devices = runtime.devices(user).map_err(failed)?;
+    let devices = runtime.devices().list(user).map_err(failed)?;
     let fits = |device: &&runtime_user::DeviceSummary| {
         device.name == wanted || (wanted.len() >= 4 && device.id.starts_with(&wanted.to_lowercase()))
     };
@@ -279,28 +279,29 @@ fn find_device(runtime: &Runtime, user: UserId, wanted: &str) -> Result<DeviceId
 }
 
 fn status(runtime: &Runtime, user: UserId) -> Result<Value, Failure> {
-    let state = runtime.lock_state(user).map_err(|error| failed(OwnerError::Call(error)))?;
+    let state = runtime.locks().state(user).map_err(|error| failed(OwnerError::Call(error)))?;
     let (word, until_ms) = match state {
         LockState::Absent => ("absent", None),
         LockState::Locked => ("locked", None),
         LockState::Unlocked { until_ms } => ("unlocked", until_ms),
     };
     let standing = runtime.people().standing(user);
-    let (count, bytes) = runtime.waiting_uploads(user).map_err(failed)?;
+    let (count, bytes) = runtime.owners().waiting_uploads(user).map_err(failed)?;
     // What a locked or suspended person's store holds is not told; the rest of the status is.
     let open = matches!(state, LockState::Unlocked { .. });
-    let set_aside = open.then(|| runtime.set_aside_count(user).ok()).flatten();
-    let arrivals = open.then(|| runtime.arrivals(user, now()).ok()).flatten();
+    let set_aside =
+        open.then(|| runtime.person(user).and_then(|person| person.set_aside_count()).ok()).flatten();
+    let arrivals = open.then(|| runtime.diaries().arrivals(user, now()).ok()).flatten();
     Ok(json!({
         "id": user.dashed(),
         "store": word,
         "until_ms": until_ms,
         "keys": standing.map(|standing| standing.keys),
-        "recovery_phrase": runtime.has_recovery(user).map_err(failed)?,
-        "recovery_from_ms": runtime.recovery_pending(user).map(|from_ms| runtime.shown_ms(from_ms)),
+        "recovery_phrase": runtime.owners().has_recovery(user).map_err(failed)?,
+        "recovery_from_ms": runtime.owners().recovery_pending(user).map(|from_ms| runtime.clocks().shown_ms(from_ms)),
         "waiting_uploads": count,
         "waiting_bytes": bytes,
-        "clock_doubt": runtime.clock_doubt(),
+        "clock_doubt": runtime.clocks().doubt(),
         "set_aside": set_aside,
         "arrivals": arrivals,
     }))
