@@ -5,6 +5,10 @@ mod attacks;
 pub(crate) mod differences;
 #[cfg(test)]
 mod example;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod settings;
 
 use std::fs;
 use std::path::{Path, PathBuf};

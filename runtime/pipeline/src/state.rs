@@ -9,6 +9,8 @@ pub const SETTLING_S: f64 = 5.0;
 
 /// The longest pause before a stage that failed is tried again, s.
 const PAUSE_MAX_S: f64 = 3_600.0;
+/// Between a stage's first failure and the next try, s.
+const PAUSE_FIRST_S: f64 = 30.0;
 
 /// The closed range of `metadata.write_ts` (or of the time that the stage works by) of one run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,7 +84,7 @@ impl StageState {
 /// How long to wait after so many failures in a row, s: 30, doubling, at most an hour.
 pub(crate) fn pause_after(failures: u32) -> f64 {
     let doublings = i32::try_from(failures.saturating_sub(1).min(20)).expect("at most 20");
-    (30.0 * 2_f64.powi(doublings)).min(PAUSE_MAX_S)
+    (PAUSE_FIRST_S * 2_f64.powi(doublings)).min(PAUSE_MAX_S)
 }
 
 #[cfg(test)]

@@ -5,9 +5,12 @@ use crate::{
     text,
 };
 
+/// Statuses that a cell may answer with.
+const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
+
 /// Status and content type go into an HTTP head, so a cell must not be able to break out of it.
 pub(crate) fn check_head(status: u16, content_type: &str) -> Result<(), String> {
-    if !(200..=599).contains(&status) {
+    if !STATUSES.contains(&status) {
         return Err(format!("the status {status}, outside 200 to 599"));
     }
     let visible = content_type.bytes().all(|byte| matches!(byte, 0x20..=0x7e));

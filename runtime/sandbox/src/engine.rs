@@ -21,6 +21,8 @@ const TABLES_MAX: u32 = 4;
 const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// How many linear memories a component may have.
 const MEMORIES_MAX: u32 = 1;
+/// How many core instances a component may have.
+const CORE_INSTANCES_MAX: u32 = 8;
 /// How much of a slot is wiped by writing over it instead of by giving it back to the system. A guest that stays
 /// below it costs no system call, no page fault and no lock shared by all threads: 5 µs of wiping at the most, half
 /// the time of a fresh instance, and threads that do not hold each other up. Above it both costs are paid, so a larger
@@ -187,8 +189,8 @@ fn pooled_engine(wanted: u32) -> Result<(Engine, u32), StartError> {
 fn pool(slots: u32) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
-        .total_core_instances(slots * 8)
-        .max_core_instances_per_component(8)
+        .total_core_instances(slots * CORE_INSTANCES_MAX)
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .total_memories(slots * MEMORIES_MAX)
         .max_memories_per_component(MEMORIES_MAX)
         .max_memory_size(SLOT_MEMORY_BYTES_MAX)

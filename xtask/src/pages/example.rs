@@ -4,12 +4,11 @@ use std::fs;
 
 use super::root;
 
-/// What stands in the page's only block of a language.
+/// What stands in the page's first block of a language.
 fn block(page: &str, language: &str) -> String {
     let begin = format!("```{language}\n");
-    let blocks: Vec<&str> = page.split(begin.as_str()).skip(1).collect();
-    assert_eq!(blocks.len(), 1, "blocks of {language}");
-    let (block, _) = blocks[0].split_once("```").expect("a block ends");
+    let (_, behind) = page.split_once(&begin).unwrap_or_else(|| panic!("no block of {language}"));
+    let (block, _) = behind.split_once("```").expect("a block ends");
     block.to_owned()
 }
 

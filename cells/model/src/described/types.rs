@@ -38,6 +38,34 @@ pub(crate) struct ShownSection {
 struct ShownSectionData {
     /// The name of its mode, such as `WALKING`
     sensed_mode_str: String,
+    #[serde(skip_serializing_if = "Nothing::is_left_out")]
+    speeds: Nothing,
+    #[serde(skip_serializing_if = "Nothing::is_left_out")]
+    distances: Nothing,
+}
+
+/// A member that must not be there.
+#[derive(Serialize)]
+struct Nothing;
+
+impl Nothing {
+    fn is_left_out(&self) -> bool {
+        true
+    }
+}
+
+impl JsonSchema for Nothing {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Nothing".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        false.into()
+    }
 }
 
 /// What a person has entered, by kind: labels, and forms as whole entries

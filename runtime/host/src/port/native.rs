@@ -41,6 +41,8 @@ use crate::http::watch::{Patience, Phase, Watched};
 
 /// Requests of one connection at one moment.
 const STREAMS_MAX: u32 = 64;
+/// A device that was quiet may send the requests of so many seconds at once, s.
+const BURST_S: u32 = 2;
 /// Longest headers of a request, bytes.
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
 /// Streams that a device opened and reset before they were looked at; past this the connection ends.
@@ -103,7 +105,7 @@ pub(super) async fn serve(
     let server_name = encrypted.get_ref().1.server_name().unwrap_or_default().to_owned();
     let last = Mutex::new(Instant::now());
     let per_s = native.terms.requests_per_s_max;
-    let rate = Rate { per_minute: per_s.saturating_mul(60), burst: per_s.saturating_mul(2) };
+    let rate = Rate { per_minute: per_s.saturating_mul(60), burst: per_s.saturating_mul(BURST_S) };
     let shared = Arc::new(Connection {
         native,
         admission: admission.clone(),

@@ -12,7 +12,7 @@ use runtime_types::{Area, EntryTimes, TimeField};
 use crate::cells::types::streaming::StreamingValidator;
 
 /// How deep a text may nest: what nests deeper, the parsers of readers refuse.
-const LEVELS_MAX: u32 = 120;
+const LEVELS_MAX: u32 = cells_model::sent::DEPTH_MAX as u32;
 
 /// What one pass finds in an entry's metadata and data.
 #[derive(Debug, Clone, PartialEq)]
