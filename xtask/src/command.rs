@@ -21,13 +21,16 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// A build of one program of the workspace, with the profile of development.
+/// A build of programs of the workspace, with the profile of development.
 ///
 /// With a test beside it: then what both depend on has the features that tests ask for, and the tests do not build the
 /// engine, which takes minutes, a second time.
-pub(crate) fn build_with_tests(program: &str) -> Command {
+pub(crate) fn build_with_tests(programs: &[&str]) -> Command {
     let mut command = cargo();
-    command.args(["build", "--workspace", "--bin", program, "--test", "admission"]);
+    command.args(["build", "--workspace", "--test", "admission"]);
+    for program in programs {
+        command.args(["--bin", program]);
+    }
     command
 }
 

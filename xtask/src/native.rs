@@ -28,7 +28,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 impl Compiler {
     /// Builds it with the profile of development, in which what it depends on is optimised.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self, Trouble> {
-        run(build_with_tests(COMPILER).arg("--quiet"), "correct what cargo says above")?;
+        run(build_with_tests(&[COMPILER]).arg("--quiet"), "correct what cargo says above")?;
         let program = workspace.target.join("debug").join(COMPILER);
         let digest = sha256(&fs::read(&program).map_err(Trouble::file("read", &program))?);
         Ok(Self { program, digest })

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use runtime_program::logs::LogFormat;
+use runtime_program::typed;
 use runtime_user::{EngineKind, Rhythm, Runtime, SessionTerms, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::http::{App, BodyLimits, Patience, Rate, ServerLimits};
 use crate::port::NativeApp;
-use crate::typed;
 
 /// How many requests a second a device may make on one connection.
 pub const REQUESTS_PER_S: u32 = 50;
@@ -191,16 +192,6 @@ pub struct Pipeline {
     /// A file with the stage list; none: the standard one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stages: Option<PathBuf>,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// The log.
@@ -433,7 +424,7 @@ impl Config {
             accuracy_filtering: self.pipeline.accuracy_filtering,
             pipeline: pipeline.transpose()?,
             rhythm: self.pipeline.rhythm(),
-            built_s: built_s(),
+            built_s: runtime_cells::built_s(),
             ..defaults
         })
     }
@@ -480,11 +471,6 @@ impl Config {
         let Limits { bytes_per_s_min, bytes_window_ms, .. } = self.limits;
         Rate { bytes_per_s_min, window_ms: bytes_window_ms }
     }
-}
-
-/// When this program was built, s since 1970; 0 where nobody knows.
-fn built_s() -> f64 {
-    env!("CELLAR_BUILT_S").parse().unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl World {
 
     /// The same with other settings.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::with_cells(runtime_host::cells::BUILT_IN.to_vec(), change)
+        Self::with_cells(runtime_cells::BUILT_IN.to_vec(), change)
     }
 
     /// The same with other cells.

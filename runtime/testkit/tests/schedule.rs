@@ -195,7 +195,7 @@ fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
 
 /// The same code under another name, as another cell would come.
 fn variant(name: &'static str, of: &str) -> BuiltIn {
-    let built_in = runtime_host::cells::BUILT_IN;
+    let built_in = runtime_cells::BUILT_IN;
     let original = built_in.iter().find(|cell| cell.name == of).expect("a cell of that name");
     // Two cells may not bring the same data type; the original is still there and brings them.
     let manifest = original.manifest.split("[types.").next().expect("a beginning");
@@ -205,7 +205,7 @@ fn variant(name: &'static str, of: &str) -> BuiltIn {
 
 #[test]
 fn another_cell_takes_a_stages_place_by_one_line() {
-    let mut cells = runtime_host::cells::BUILT_IN.to_vec();
+    let mut cells = runtime_cells::BUILT_IN.to_vec();
     cells.push(variant("trips-by-stays", "trip-segmentation"));
     let plan = PLAN.replace("cell = \"trip-segmentation\"", "cell = \"trips-by-stays\"");
     let changed = PLAN.lines().zip(plan.lines()).filter(|(before, after)| before != after).count();

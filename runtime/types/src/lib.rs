@@ -4,11 +4,13 @@
 //! * Invariants: a [`StreamKey`] has been parsed, an [`EntryId`] has 12 bytes, a [`Query`]'s bounds are not NaN.
 //! * Not here: what entries mean (`cells/model`), where they live (`runtime/store`).
 
+mod error;
 mod id;
 mod query;
 mod stream;
 mod times;
 
+pub use error::chain;
 pub use id::{BadHex, EntryId, UserId};
 pub use query::{BadQuery, Order, Query, TimeField};
 pub use stream::{Area, BadStreamKey, Stream, StreamKey};

@@ -45,19 +45,7 @@ pub use runs::timetable::{Pending, Timetable};
 pub use runtime::Runtime;
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::{DiskTrouble, EngineKind};
-pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId};
+pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId, chain};
 pub use settings::Settings;
 #[cfg(feature = "testing")]
 pub use settings::{OpenTestStore, TestStores};
-
-/// An error with all its causes in one line, for a log.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
-}

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{diary, export, import, zone};
-use crate::failure::Failure;
 use crate::http::service::now;
-use crate::tls::Pin;
-use crate::typed;
-use crate::when::When;
+use runtime_program::Failure;
+use runtime_program::typed;
+use runtime_program::when::When;
+use runtime_wire::tls::Pin;
 
 /// One command. People are named by name or id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use runtime_types::TimeField;
 use runtime_user::{Area, Query, Runtime, StreamKey, UserId};
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use runtime_program::Failure;
 
 /// What an answer may carry; more goes into a file.
 const TEXT_BYTES_MAX: usize = 256 << 20;

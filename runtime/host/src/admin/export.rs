@@ -16,8 +16,8 @@ use runtime_user::{Area, Query, Runtime, UserId};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
 use crate::http::service::now;
+use runtime_program::Failure;
 
 /// What the member `format` says.
 pub(super) const FORMAT: &str = "cellar-export-1";

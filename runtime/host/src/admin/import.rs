@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use super::command::Door;
 use super::export::{AREAS, FORMAT};
-use crate::failure::Failure;
 use crate::http::service::now;
-use crate::phone::read_bytes;
+use runtime_program::Failure;
+use runtime_program::read_bytes;
 
 /// How many entries one commit has.
 const ENTRIES_PER_COMMIT: usize = 20_000;

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::command::{Door, find};
-use crate::failure::Failure;
 use crate::http::service::{epoch_ms, now};
-use crate::typed;
+use runtime_program::Failure;
+use runtime_program::typed;
 
 /// One command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

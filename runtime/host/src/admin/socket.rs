@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::command::{Command, Door, execute};
-use crate::failure::Failure;
+use runtime_program::Failure;
 
 /// A command is a few paths and names.
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;

@@ -7,8 +7,8 @@ use runtime_types::TimeField;
 use runtime_user::{Area, Query, Runtime, StreamKey, UserId};
 use serde::Deserialize;
 
-use crate::failure::Failure;
-use crate::when::{Bound, When};
+use runtime_program::Failure;
+use runtime_program::when::{Bound, When};
 
 /// Streams whose entries name the zone that the phone was in.
 const KEYS: [&str; 2] = ["background/location", "background/filtered_location"];

@@ -13,7 +13,7 @@ use handshake::transcript::ALPN_PAIR;
 use runtime_user::{Runtime, UserId};
 use rustls::ServerConfig;
 
-use crate::tls::{Accepts, Identity, IdentityError, raw_server};
+use runtime_wire::tls::{Accepts, Identity, IdentityError, raw_server};
 
 /// For how many people configurations are kept; each takes some tens of KiB with its sessions.
 const PEOPLE_MAX: usize = 256;

@@ -21,11 +21,11 @@ use tokio_rustls::TlsAcceptor;
 use super::configs::{Configs, Purpose};
 use super::native::{self, NativeApp};
 use super::pairing;
-use super::peek::{Rewound, Unread, peek};
-use super::proxy;
 use crate::http::server::{Encrypted, Front, Greeted, ServerLimits};
 use crate::http::service::{Callers, blocking_code, epoch_ms};
-use crate::tls::peer_key;
+use runtime_wire::peek::{Rewound, Unread, peek};
+use runtime_wire::proxy;
+use runtime_wire::tls::peer_key;
 
 /// Everybody's front.
 #[derive(Clone)]

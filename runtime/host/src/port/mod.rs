@@ -16,10 +16,7 @@ mod configs;
 mod front;
 mod native;
 mod pairing;
-pub(crate) mod peek;
-pub(crate) mod proxy;
 mod upc;
 
 pub use front::{PortFront, PortParts};
 pub use native::NativeApp;
-pub use peek::Rewound;

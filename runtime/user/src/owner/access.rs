@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use super::identity::KEY_FILE;
 use super::pairing::Terms;
 use super::slots::{SLOTS_FILE, Slots};
-use super::{Devices, Leases, Locks, OwnerError, Pairing};
+use super::{Devices, Leases, Locks, OwnerError};
 use crate::clock::Clocks;
 use crate::files;
 use crate::people::open::OpenPeople;
@@ -167,7 +167,7 @@ fn missing(folder: &Path, access: &Access) -> Option<PathBuf> {
     names.map(|name| folder.join(name)).find(|path| std::fs::symlink_metadata(path).is_err())
 }
 
-/// Who may come to whom, and by which name. What changes it in one respect has a type of its own: [`Pairing`] lets
+/// Who may come to whom, and by which name. What changes it in one respect has a type of its own: [`Pairing`](super::Pairing) lets
 /// devices in, [`Devices`] shuts them out, [`Locks`] locks and unlocks stores.
 pub struct Owners {
     pub(super) people: Arc<People>,
