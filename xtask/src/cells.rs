@@ -18,6 +18,9 @@ use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::{CellPackage, Workspace};
 
+/// The cell that researchers copy: built as every other, but no part of the host's binary.
+pub(crate) const TEMPLATE: &str = "template";
+
 /// Builds every cell.
 pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
     let what = format!("building {} cells for {TARGET}, each to a component", workspace.cells.len());
@@ -102,7 +105,8 @@ fn write_index(workspace: &Workspace, digests: &[String]) -> Result<(), Trouble>
         let kind = if cell.manifest.test { "test" } else { "product" };
         format!("{} {digest} {kind}\n", cell.manifest.name)
     };
-    let index: String = workspace.cells.iter().zip(digests).map(line).collect();
+    let embedded = workspace.cells.iter().zip(digests).filter(|(cell, _)| cell.manifest.name != TEMPLATE);
+    let index: String = embedded.map(line).collect();
     write_if_changed(&workspace.cells_folder().join("index"), index.as_bytes())
 }
 

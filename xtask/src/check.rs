@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::cells;
 use crate::command::{cargo, run, run_tests, succeeds};
+use crate::package;
 use crate::step::{skipped, step};
 use crate::totals::Totals;
 use crate::trouble::Trouble;
@@ -20,6 +21,7 @@ pub(crate) fn run_all(long: bool) -> Result<(), Trouble> {
     )?;
     let workspace = Workspace::read()?;
     cells::build(&workspace)?;
+    package::check(&workspace)?;
     lints()?;
     one(
         "docs",

@@ -1,4 +1,5 @@
-//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `bench`, `fuzz`, `rows`.
+//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `bench`, `fuzz`, `rows`,
+//! `schemas`.
 //!
 //! * Each does its own set-up, says in one line what it does and how long it took, and fails with a remedy.
 //! * What it makes stands under cargo's target folder; nothing else is written.
@@ -12,7 +13,9 @@ mod demo;
 mod fuzz;
 mod manifest;
 mod native;
+mod package;
 mod pages;
+mod schemas;
 mod step;
 mod totals;
 mod trouble;
@@ -62,6 +65,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Writes the JSON Schemas and tables of data types anew, from the structs of cells/model
+    Schemas,
     /// Lists rows of docs/reference-differences.md without a test, and comments in tests that name no row
     Rows {
         /// Also lists every row with its tests
@@ -77,6 +82,7 @@ fn main() -> ExitCode {
         Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace)),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Bench { rest } => bench::run(&rest),
+        Verb::Schemas => schemas::write(),
         Verb::Rows { tests } => pages::differences::print(tests),
     };
     match done {

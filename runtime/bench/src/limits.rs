@@ -66,6 +66,7 @@ fn share(what: &str, used: f64, limit: f64, unit: &'static str) -> Comparison {
         against: "its limit".to_owned(),
         ours: used,
         other: limit,
+        other_recorded: false,
         unit,
         ratio,
         ratio_p25: ratio,

@@ -13,6 +13,9 @@ pub struct Comparison {
     pub ours: f64,
     /// The other's median, in `unit`.
     pub other: f64,
+    /// Whether the other's figure was recorded on another machine: the ratio is then not one of a single run, and holds
+    /// only as far as the two machines compute alike.
+    pub other_recorded: bool,
     /// Such as `us`.
     pub unit: &'static str,
     /// Median of the rounds' ratios, ours to the other's.
@@ -64,6 +67,7 @@ pub fn compare(
         against: String::new(),
         ours: quantile(&mut mine, 0.5),
         other: quantile(&mut theirs, 0.5),
+        other_recorded: false,
         unit,
         ratio: quantile(&mut ratios, 0.5),
         ratio_p25: quantile(&mut ratios, 0.25),
@@ -106,6 +110,7 @@ impl Comparison {
             against: String::new(),
             ours: value,
             other: f64::NAN,
+            other_recorded: false,
             unit,
             ratio: f64::NAN,
             ratio_p25: f64::NAN,

@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 
 use super::rounds::Comparison;
 
+/// What the mark beside a figure means.
+const RECORDED: &str = "* recorded on another machine, not measured in this run: the ratio is as good as the two machines are alike";
+
 /// A table of comparisons: medians, the ratio, its middle half over the rounds, the target.
 pub fn table(rows: &[Comparison]) -> String {
     let mut text = String::new();
     let line = "  what                                                        ours      other unit   ratio  (noise)        target";
     writeln!(text, "{line}").expect("a text takes what it is given");
     for row in rows {
-        let other = number(row.other);
+        let mark = if row.other_recorded { "*" } else { "" };
+        let other = format!("{}{mark}", number(row.other));
         // Where little is compared with much, two digits behind the point would not tell whether a target is met.
         let digits = if row.ratio < 0.1 { 4 } else { 2 };
         let (ratio, noise) = if row.ratio.is_nan() {
@@ -32,6 +36,9 @@ pub fn table(rows: &[Comparison]) -> String {
         )
         .expect("a text takes what it is given");
     }
+    if rows.iter().any(|row| row.other_recorded) {
+        writeln!(text, "  {RECORDED}").expect("a text takes what it is given");
+    }
     text
 }
 
@@ -47,6 +54,15 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_figure_that_was_recorded_elsewhere_is_marked_and_explained() {
+        let figure = Comparison { other: 200.0, ..Comparison::figure("x", 1.0, "ms", "", true) };
+        let measured = table(std::slice::from_ref(&figure));
+        assert!(!measured.contains('*'), "{measured}");
+        let recorded = table(&[Comparison { other_recorded: true, ..figure }]);
+        assert!(recorded.contains("200*") && recorded.ends_with(&format!("  {RECORDED}\n")), "{recorded}");
+    }
 
     #[test]
     fn a_small_ratio_is_printed_to_the_digit_that_decides() {

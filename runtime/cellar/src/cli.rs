@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use runtime_program::Failure;
 use runtime_program::exit::{finish, usage};
-use runtime_program::{Failure, console};
 
 use crate::companion::become_program;
-use crate::verbs::{device, export, gateway, pair, phone, pipeline, serve, types, user};
+use crate::verbs::{Options, device, export, gateway, pair, phone, pipeline, serve, show, types, user};
 
 const PROGRAM: &str = "cellar";
 
@@ -20,9 +20,8 @@ const PROGRAM: &str = "cellar";
     arg_required_else_help = true
 )]
 struct Cli {
-    /// Print JSON instead of text
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    options: Options,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -79,36 +78,40 @@ struct Arguments {
     arguments: Vec<OsString>,
 }
 
+/// The definition of all verbs. Those of `demo` and `bench` take any arguments: their programs read them.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the arguments of the process and does what they say.
 pub fn main() -> ExitCode {
-    let Cli { json, verb } = match Cli::try_parse() {
+    let Cli { options, verb } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(help) => return usage(PROGRAM, &help),
     };
+    let options = &options;
     let done = match verb {
-        Verb::Serve(args) => serve::run(&args, json),
-        Verb::Gateway(args) => gateway::run(&args, json),
-        Verb::Demo(Arguments { arguments }) => Err(become_program("cellar-demo", &arguments, json)),
-        Verb::Replay(args) => run_replay(&args, json),
-        Verb::User(verb) => user::run(verb, json),
-        Verb::Export(args) => export::run(args, json),
-        Verb::Pair(args) => pair::run(&args, json),
-        Verb::Device(verb) => device::run(verb, json),
-        Verb::Phone(verb) => phone::run(verb, json),
-        Verb::Pipeline(verb) => pipeline::run(verb, json),
-        Verb::Types => types::run(json),
-        Verb::Bench(Arguments { arguments }) => Err(become_program("cellar-bench", &arguments, json)),
+        Verb::Serve(args) => serve::run(&args, options),
+        Verb::Gateway(args) => gateway::run(&args, options),
+        Verb::Demo(Arguments { arguments }) => Err(become_program("cellar-demo", &arguments, options.json)),
+        Verb::Replay(args) => run_replay(&args, options),
+        Verb::User(verb) => user::run(verb, options),
+        Verb::Export(args) => export::run(args, options),
+        Verb::Pair(args) => pair::run(&args, options),
+        Verb::Device(verb) => device::run(verb, options),
+        Verb::Phone(verb) => phone::run(verb, options),
+        Verb::Pipeline(verb) => pipeline::run(verb, options),
+        Verb::Types => types::run(options),
+        Verb::Bench(Arguments { arguments }) => Err(become_program("cellar-bench", &arguments, options.json)),
     };
     finish(PROGRAM, done)
 }
 
-fn run_replay(args: &runtime_replay::Args, json: bool) -> Result<(), Failure> {
+fn run_replay(args: &runtime_replay::Args, options: &Options) -> Result<(), Failure> {
     let replayed = runtime_replay::run(args)
         .map_err(|error| Failure::of(&error, "a dump is a JSON array of entries with metadata and data"))?;
-    if json {
-        console::json(&replayed)
-    } else {
-        console::line(format!(
+    show(options, &replayed, |replayed| {
+        let mut told = format!(
             "{} entries imported, {} stored at the end; pipeline {:.3} s of CPU (start {:.3} s, import {:.3} s, export {:.3} s)",
             replayed.imported,
             replayed.entries,
@@ -116,25 +119,24 @@ fn run_replay(args: &runtime_replay::Args, json: bool) -> Result<(), Failure> {
             replayed.start_s,
             replayed.import_s,
             replayed.export_s
-        ))?;
+        );
         if replayed.set_aside > 0 {
-            console::line(format!(
-                "{} entries could not be read, and stand among the errors with the reason",
+            told.push_str(&format!(
+                "\n{} entries could not be read, and stand among the errors with the reason",
                 replayed.set_aside
-            ))?;
+            ));
         }
-        Ok(())
-    }
+        told
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_arguments_are_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
@@ -149,6 +151,6 @@ mod tests {
                 check(inner, &format!("{path} {}", inner.get_name()));
             }
         }
-        check(&Cli::command(), "cellar");
+        check(&command(), "cellar");
     }
 }

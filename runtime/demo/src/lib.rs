@@ -278,7 +278,7 @@ fn tell(shown: &Shown, day: &SimulatedDay) -> String {
     }
     match &shown.data {
         Some(folder) => text.push_str(&format!(
-            "\nThe data stays in {0}. Look around: cellar serve --data {0}, cellar export --data {0} --user Demo --format gpx\n",
+            "\nThe data stays in {0}. Look around: `cellar serve --data {0}`, `cellar export Demo --data {0} --format gpx`\n",
             folder.display()
         )),
         None => text.push_str(

@@ -208,7 +208,7 @@ impl Shared {
         let (hello, seen) = match peek(&mut socket, self.limits.hello_ms).await {
             Ok(read) => read,
             Err(unread) => {
-                if let Unread::Refused(refused) = &unread
+                if let Unread::Refused { why: refused, .. } = &unread
                     && let Some(alert) = refused.alert()
                 {
                     turn_away(&mut socket, alert).await;

@@ -22,6 +22,9 @@ pub const REQUESTS_PER_S: u32 = 50;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The data folder; none: the command line or `CELLAR_DATA` names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
     /// What phones are told to connect to, `HOST:PORT`; none: the address that is listened at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_address: Option<String>,
@@ -208,6 +211,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8443)),
+            data: None,
             public_address: None,
             tls: Tls::default(),
             legacy: Legacy::default(),
@@ -498,6 +502,7 @@ mod tests {
         let text = fs::read_to_string(SAMPLE).expect("reads");
         let sample: toml::Table = toml::from_str(&uncommented(&text)).expect("TOML");
         let full = Config {
+            data: Some(PathBuf::new()),
             public_address: Some(String::new()),
             tls: Tls { certificate: Some(PathBuf::new()), key: Some(PathBuf::new()), names: Vec::new() },
             gateway: Gateway {

@@ -1,5 +1,6 @@
 //! What people type or paste: white space, line breaks and characters that nobody sees do not count.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead};
 
 use zeroize::Zeroizing;
@@ -37,6 +38,15 @@ pub fn address(text: &str) -> Option<(String, u16)> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let port = port.parse().ok().filter(|port| *port != 0)?;
     (!host.is_empty()).then(|| (host.to_owned(), port))
+}
+
+/// A name as a shell takes it for one word.
+pub fn quoted(name: &str) -> Cow<'_, str> {
+    let plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | '/' | '@');
+    match !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(format!("'{}'", name.replace('\'', r"'\''"))),
+    }
 }
 
 /// Reads words until there are `count`, or nothing more comes: on one line or many, in any case, numbered or not.
@@ -119,6 +129,14 @@ mod tests {
         let mut lines = "one two\nthree\nfour\n".as_bytes();
         assert_eq!(read_words(&mut lines, 3).expect("read").as_str(), "one two three");
         assert_eq!(read_words(&mut lines, 3).expect("read").as_str(), "four");
+    }
+
+    #[test]
+    fn a_name_with_blanks_or_quotes_is_one_word_of_a_shell() {
+        assert_eq!(quoted("Ada-1.b"), "Ada-1.b");
+        assert_eq!(quoted("Ada B"), "'Ada B'");
+        assert_eq!(quoted("O'B"), r"'O'\''B'");
+        assert_eq!(quoted(""), "''");
     }
 
     #[test]

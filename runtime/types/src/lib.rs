@@ -10,8 +10,9 @@ mod query;
 mod stream;
 mod times;
 
+pub use cells_contract::{BadHex, EntryId, LocationRows};
 pub use error::chain;
-pub use id::{BadHex, EntryId, UserId};
+pub use id::UserId;
 pub use query::{BadQuery, Order, Query, TimeField};
 pub use stream::{Area, BadStreamKey, Stream, StreamKey};
 pub use times::EntryTimes;

@@ -25,8 +25,13 @@ pub enum Unread {
     #[error("the caller went away")]
     Gone(#[from] io::Error),
     /// The bytes are none.
-    #[error(transparent)]
-    Refused(#[from] Refused),
+    #[error("{why}")]
+    Refused {
+        /// Why they are none.
+        why: Refused,
+        /// What was read so far.
+        seen: Vec<u8>,
+    },
 }
 
 /// Reads until the hello is whole, at most `limit_ms`; answers it and every byte that was read.
@@ -41,7 +46,7 @@ pub async fn peek(socket: &mut (impl AsyncRead + Unpin), limit_ms: u64) -> Resul
             match reader.feed(&seen[start..]) {
                 Progress::NeedMore => seen.reserve(READ_BYTES),
                 Progress::Hello(hello) => return Ok((hello, seen)),
-                Progress::Refused(refused) => return Err(refused.into()),
+                Progress::Refused(why) => return Err(Unread::Refused { why, seen }),
             }
         }
     };

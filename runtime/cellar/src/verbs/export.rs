@@ -3,25 +3,21 @@
 use std::path::PathBuf;
 
 use runtime_diary::Format;
-use serde_json::Value;
 
-use super::{Place, administer};
-use runtime_host::admin::Command;
+use super::{Options, Who, administer, show};
+use runtime_host::admin::{DiaryExported, ExportDiary};
 use runtime_program::Failure;
 use runtime_program::console;
 use runtime_program::when::When;
 
 /// Shown by `--help`.
-pub const EXAMPLE: &str = "Example:\n  cellar export --data ~/cellar --user Ada --format gpx --output ada.gpx\n  cellar export --data ~/cellar --user Ada --format csv --from 2024-03-04 --to 2024-03-10";
+pub const EXAMPLE: &str = "Example:\n  cellar export Ada --format gpx --output ada.gpx\n  cellar export Ada --format csv --from 2024-03-04 --to 2024-03-10";
 
 /// What to write, and where.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    place: Place,
-    /// Name or id
-    #[arg(long, value_name = "USER")]
-    user: String,
+    who: Who,
     /// What other programs read
     #[arg(long, value_enum)]
     format: Form,
@@ -31,7 +27,7 @@ pub struct Args {
     /// Only trips that begin on this day or earlier
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<When>,
-    /// A file that is not there yet; none: print it
+    /// A file that is not there yet; without it the diary is printed
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -64,23 +60,22 @@ impl From<Form> for Format {
 ///
 /// # Errors
 /// [`Failure`] with the remedy.
-pub fn run(args: Args, as_json: bool) -> Result<(), Failure> {
-    let Args { place, user, format, from, to, output } = args;
+pub fn run(args: Args, options: &Options) -> Result<(), Failure> {
+    let Args { who, format, from, to, output } = args;
     let output = output.map(std::path::absolute).transpose();
     let output = output.map_err(|error| Failure::of(&error, "name the file with its whole path"))?;
-    let command = Command::ExportDiary { user, format: format.into(), from, to, output };
-    let answer = administer(&place, command)?;
-    let unread = answer["unread"].as_u64().unwrap_or(0);
-    if unread > 0 {
-        console::note(format!("cellar: {unread} trips cannot be read and were left out"));
+    let ask = ExportDiary { person: who.name(), format: format.into(), from, to, output };
+    let exported = administer(options, ask)?;
+    if exported.unread > 0 {
+        console::note(format!("cellar: {} trips cannot be read and were left out", exported.unread));
     }
-    match answer["text"].as_str() {
-        _ if as_json => console::line(&answer),
-        Some(text) => console::text(text),
-        None => console::line(tell(&answer)),
+    match &exported.text {
+        Some(text) if !options.json => console::text(text),
+        _ => show(options, &exported, tell),
     }
 }
 
-fn tell(answer: &Value) -> String {
-    format!("{} trips written to {}", answer["trips"], answer["output"].as_str().unwrap_or("?"))
+fn tell(exported: &DiaryExported) -> String {
+    let output = exported.output.as_deref().unwrap_or_else(|| "-".as_ref());
+    format!("{} trips written to {}", exported.trips, output.display())
 }

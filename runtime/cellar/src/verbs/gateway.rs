@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde::Serialize;
 
+use super::Options;
 use super::ready::ReadyFile;
 use runtime_gateway::{Gateway, GatewayLimits, GatewayParts, GatewaySecret};
 use runtime_program::Failure;
@@ -46,7 +47,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`Failure`] where the gateway cannot start.
-pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
+pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
     if !is_private(args.register.ip()) {
         let what = format!("{} is no address of a private network", args.register.ip());
         return Err(Failure::new(
@@ -78,7 +79,7 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
     };
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("cellar-gate").build();
     let tokio = tokio.map_err(|error| Failure::of(&error, "raise the limit on threads"))?;
-    tokio.block_on(serve(args, parts, as_json))
+    tokio.block_on(serve(args, parts, options.json))
 }
 
 async fn serve(args: &Args, parts: GatewayParts, as_json: bool) -> Result<(), Failure> {
@@ -93,11 +94,20 @@ async fn serve(args: &Args, parts: GatewayParts, as_json: bool) -> Result<(), Fa
     Ok(())
 }
 
+/// What scripts read when clients can connect.
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    listen: String,
+    register: String,
+}
+
 fn announce(gateway: &Gateway, ready_file: Option<&ReadyFile>, as_json: bool) -> Result<(), Failure> {
     let report = |error: std::io::Error| Failure::of(&error, "report this");
     let (listen, register) =
         (gateway.address().map_err(report)?, gateway.register_address().map_err(report)?);
-    let ready = json!({ "ready": true, "listen": listen.to_string(), "register": register.to_string() });
+    let ready = Ready { ready: true, listen: listen.to_string(), register: register.to_string() };
+    let ready = serde_json::to_string(&ready).map_err(|error| Failure::of(&error, "report this"))?;
     ready_file.map_or(Ok(()), |file| file.write(&format!("{ready}\n")))?;
     let text = if as_json {
         format!("{ready}\n")

@@ -1,8 +1,6 @@
 //! What each verb of `cellar` does, a file a verb.
 
-mod audit;
 pub mod device;
-mod errors;
 pub mod export;
 pub mod gateway;
 pub mod pair;
@@ -12,8 +10,15 @@ pub mod serve;
 pub mod types;
 pub mod user;
 
+mod moment;
+mod options;
 mod place;
 mod ready;
+mod who;
 
-pub use place::Place;
-pub(crate) use place::{administer, clock_line, identity, moment, open_runtime};
+pub use options::Options;
+pub use who::Who;
+
+pub(crate) use moment::{moment, moment_of_ms, moment_or_dash};
+pub(crate) use options::data_of;
+pub(crate) use place::{administer, carry_out, clock_line, identity, open_runtime, show};

@@ -6,20 +6,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use handshake::encoding::WrapPub;
 use handshake::keys::{Agree, Phrase};
+use handshake::pairing::WindowState;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use ring::rand::SystemRandom;
-use serde_json::Value;
+use runtime_user::{ClaimSummary, PairingStatus};
 
-use super::{Place, administer};
-use runtime_host::admin::{Command, OwnerCommand};
-use runtime_program::Failure;
-use runtime_program::console;
+use super::{Options, Who, administer, carry_out, show};
+use runtime_host::admin::{AnswerPairing, CheckPairing, OpenPairing, PairingOpened, PersonStatus};
+use runtime_host::admin::{ShowPairing, StoreState};
+use runtime_program::typed::quoted;
+use runtime_program::{Failure, console};
 
 /// What `--help` shows.
-pub const EXAMPLE: &str = "Example:\n  cellar pair --data ~/cellar owner\n  cellar pair --data ~/cellar Ada --png code.png --no-phrase\n  cellar pair --data ~/cellar Ada --cancel";
+pub const EXAMPLE: &str =
+    "Example:\n  cellar pair owner\n  cellar pair Ada --png code.png --no-phrase\n  cellar pair Ada --cancel";
 
 /// Between two looks at whether a phone has come.
 const LOOK: Duration = Duration::from_millis(300);
@@ -30,10 +32,8 @@ const PNG_MODULE_PIXELS: u32 = 8;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    place: Place,
-    /// Whose phone it will be, by name or id
-    user: String,
-    /// How long the code is good for, minutes
+    who: Who,
+    /// How long the code is valid, minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=15))]
     minutes: u64,
     /// Show no code to type, only the one to scan
@@ -68,61 +68,37 @@ impl Args {
 /// Does it.
 ///
 /// # Errors
-/// [`Failure`] with the remedy; a phone that was not let in is one.
-pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
+/// [`Failure`] with the remedy; a phone that was not admitted is one.
+pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
+    let person = args.who.clone().name();
     if args.cancel {
-        let answer = owner(&args.place, OwnerCommand::PairAnswer { user: args.user.clone(), digits: None })?;
-        return console::line(if as_json {
-            answer.to_string()
-        } else {
+        return carry_out(options, AnswerPairing { person, digits: None }, |_| {
             "the pairing is over, nobody was let in".to_owned()
         });
     }
     // Whatever can stop it does so before anything secret is made or shown.
-    owner(
-        &args.place,
-        OwnerCommand::PairCheck {
-            user: args.user.clone(),
-            lifetime_ms: Some(args.lifetime_ms()),
-            typed: !args.scan_only,
-        },
-    )?;
+    let (lifetime_ms, typed) = (Some(args.lifetime_ms()), !args.scan_only);
+    administer(options, CheckPairing { person: person.clone(), lifetime_ms, typed })?;
     let png = args.png.as_deref().map(Png::create).transpose()?;
-    let status = owner(&args.place, OwnerCommand::Status { user: args.user.clone() })?;
+    let status = administer(options, PersonStatus { person: person.clone() })?;
     // The first phone brings the key; if it is lost, nothing but a phrase opens the store.
-    let wants_phrase = args.phrase || (!args.no_phrase && status["store"] == "absent");
+    let wants_phrase = args.phrase || (!args.no_phrase && status.store == StoreState::Absent);
     let phrase = wants_phrase.then(|| Phrase::random(&SystemRandom::new())).transpose();
     let phrase = phrase.map_err(|error| Failure::of(&error, "try again"))?;
     if let Some(phrase) = &phrase {
-        show_phrase(phrase, as_json)?;
+        show_phrase(phrase, options.json)?;
     }
     let recovery = phrase.as_ref().map(|phrase| phrase.wrap_key().public());
     drop(phrase);
-    let opened = open(args, recovery)?;
-    png.map_or(Ok(()), |png| png.write(text(&opened, "qr")))?;
-    console::line(if as_json { opened.to_string() } else { shown(&opened, args.minutes)? })?;
-    if args.detach { Ok(()) } else { follow(args, as_json) }
-}
-
-fn owner(place: &Place, command: OwnerCommand) -> Result<Value, Failure> {
-    administer(place, Command::Owner(command))
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or("")
-}
-
-fn open(args: &Args, recovery: Option<WrapPub>) -> Result<Value, Failure> {
-    owner(
-        &args.place,
-        OwnerCommand::PairOpen {
-            user: args.user.clone(),
-            lifetime_ms: Some(args.lifetime_ms()),
-            typed: !args.scan_only,
-            admin: args.admin,
-            recovery,
-        },
-    )
+    let ask = OpenPairing { person: person.clone(), lifetime_ms, typed, admin: args.admin, recovery };
+    let opened = administer(options, ask)?;
+    png.map_or(Ok(()), |png| png.write(&opened.qr))?;
+    if options.json {
+        console::json(&opened)?;
+    } else {
+        console::line(shown(&opened, args.minutes)?)?;
+    }
+    if args.detach { Ok(()) } else { follow(&person, options) }
 }
 
 /// Shows the phrase; a person at a terminal types two of its words, so that it really was written down.
@@ -173,11 +149,11 @@ pub(super) fn picture(qr: &str) -> Result<String, Failure> {
     Ok(drawn(qr)?.render::<Dense1x2>().quiet_zone(true).build())
 }
 
-pub(super) fn shown(opened: &Value, minutes: u64) -> Result<String, Failure> {
-    let picture = picture(text(opened, "qr"))?;
+pub(super) fn shown(opened: &PairingOpened, minutes: u64) -> Result<String, Failure> {
+    let picture = picture(&opened.qr)?;
     let mut told = format!("{picture}\nScan this with the phone's app within {minutes} minutes.");
-    if let Some(code) = opened["code"].as_str() {
-        told.push_str(&format!("\nOr type, at {}:  {code}", text(opened, "address")));
+    if let Some(code) = &opened.code {
+        told.push_str(&format!("\nOr type, at {}:  {}", opened.address, code.as_str()));
     }
     Ok(told)
 }
@@ -249,48 +225,50 @@ fn bitmap(qr: &str) -> Result<(Vec<u8>, u32), Failure> {
 }
 
 /// Tells how the pairing goes, until it is over.
-fn follow(args: &Args, as_json: bool) -> Result<(), Failure> {
-    let mut last = Value::Null;
+fn follow(person: &str, options: &Options) -> Result<(), Failure> {
+    let mut last = None;
     loop {
-        let status = owner(&args.place, OwnerCommand::PairStatus { user: args.user.clone() })?;
-        if status != last {
-            console::line(if as_json { status.to_string() } else { tell(&status) })?;
+        let status = administer(options, ShowPairing { person: person.to_owned() })?;
+        if last.as_ref() != Some(&status) {
+            show(options, &status, |status| tell(status.as_ref()))?;
             if !console::has_reader() {
                 return Ok(());
             }
-            last.clone_from(&status);
-            match text(&status, "state") {
-                "claimed" if !as_json && io::stdin().is_terminal() => decide(args, &status)?,
-                "done" => return Ok(()),
-                "burnt" => {
-                    return Err(Failure::new("no phone was let in", "`cellar pair` shows another code"));
+            match status.as_ref() {
+                Some(PairingStatus { state: WindowState::Claimed, claim: Some(claim), .. })
+                    if !options.json && io::stdin().is_terminal() =>
+                {
+                    decide(person, claim, options)?;
+                }
+                Some(PairingStatus { state: WindowState::Done, .. }) => return Ok(()),
+                Some(PairingStatus { state: WindowState::Burnt, .. }) | None => {
+                    let remedy = format!("`cellar pair {}` shows another code", quoted(person.trim()));
+                    return Err(Failure::new("no phone was let in", remedy));
                 }
                 _ => {}
             }
+            last = Some(status);
         }
         std::thread::sleep(LOOK);
     }
 }
 
-fn tell(status: &Value) -> String {
-    let claim = &status["claim"];
-    match text(status, "state") {
-        "open" => "waiting for the phone".to_owned(),
-        "claimed" => format!(
-            "{} ({}) has the code. It must show: {}",
-            text(claim, "name"),
-            text(claim, "platform"),
-            text(claim, "digits")
-        ),
-        "enrolling" => "let in; the phone is fetching its papers".to_owned(),
-        "done" => "paired".to_owned(),
-        _ => "the code is of no use any more".to_owned(),
-    }
+fn tell(status: Option<&PairingStatus>) -> String {
+    let told = match status.map(|status| (status.state, &status.claim)) {
+        Some((WindowState::Open, _)) => "waiting for the phone",
+        Some((WindowState::Claimed, Some(ClaimSummary { name, platform, digits }))) => {
+            return format!("{name} ({platform}) has the code. It must show: {digits}");
+        }
+        Some((WindowState::Claimed, None)) => "a phone has the code",
+        Some((WindowState::Enrolling, _)) => "let in; the phone is fetching its papers",
+        Some((WindowState::Done, _)) => "paired",
+        Some((WindowState::Burnt, _)) | None => "the code is no longer valid",
+    };
+    told.to_owned()
 }
 
-fn decide(args: &Args, status: &Value) -> Result<(), Failure> {
-    let shown = text(&status["claim"], "digits");
+fn decide(person: &str, claim: &ClaimSummary, options: &Options) -> Result<(), Failure> {
     let yes = matches!(ask("Does it show exactly that? [y/N] ")?.to_lowercase().as_str(), "y" | "yes");
-    let digits = yes.then(|| shown.to_owned());
-    owner(&args.place, OwnerCommand::PairAnswer { user: args.user.clone(), digits }).map(drop)
+    let digits = yes.then(|| claim.digits.clone());
+    administer(options, AnswerPairing { person: person.to_owned(), digits }).map(drop)
 }

@@ -5,13 +5,14 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use handshake::device::{DeviceName, Platform};
+use handshake::device::{DeviceName, Platform, Scopes};
 use handshake::encoding::{KeyKind, QrCode, TypedCode};
 use handshake::transcript::CompareDigits;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::moment;
+use super::{Options, moment, show};
 use runtime_phone::{Code, Connect, Native, Phone, PhoneError, PhoneFile, PhoneKeys, entries_of, pair};
 use runtime_program::Failure;
 use runtime_program::console;
@@ -160,11 +161,39 @@ fn remember(path: &Path, connect: &Connect) -> std::io::Result<()> {
     writeln!(file, "{}", connect.reveal())
 }
 
+/// What a phone shows while it pairs.
+#[derive(Serialize)]
+struct Comparing {
+    digits: String,
+}
+
+/// A phone that is paired.
+#[derive(Serialize)]
+struct Paired {
+    device: String,
+    scopes: Scopes,
+}
+
+/// What a phone has put.
+#[derive(Serialize)]
+struct Put {
+    entries: usize,
+    batches: usize,
+}
+
+/// What a phone has put, and the trips that it got.
+#[derive(Serialize)]
+struct Synced {
+    #[serde(flatten)]
+    put: Put,
+    trips: Vec<Value>,
+}
+
 /// Does it.
 ///
 /// # Errors
 /// [`Failure`] with the remedy.
-pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
+pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let tokio = tokio.map_err(|error| Failure::of(&error, "close other programs, and try again"))?;
     match verb {
@@ -173,48 +202,15 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
             let name = DeviceName::new(typed::trimmed(&name))
                 .map_err(|error| Failure::of(&error, "give another --name"))?;
             let keys = PhoneKeys::random(key.into()).map_err(|error| Failure::of(&error, "try again"))?;
-            // Before anybody is asked anything: keys that cannot be kept would be of a device that nobody has.
-            PhoneFile::prepare(&state).map_err(|error| {
-                Failure::new(
-                    format!(
-                        "cannot keep the phone's keys in {}: {}",
-                        state.display(),
-                        runtime_user::chain(&error)
-                    ),
-                    "name another --state, or remove that file if its phone is not used any more",
-                )
-            })?;
-            let show = |digits: CompareDigits| {
-                let shown = console::line(if as_json {
-                    json!({ "digits": digits.to_string() }).to_string()
-                } else {
-                    format!("Compare with what `cellar pair` shows, and let this phone in there: {digits}")
-                });
-                // The owner may see them elsewhere, and decides.
-                if let Err(error) = shown {
-                    console::note(format!("cellar: {error}"));
-                }
-            };
-            let paired = tokio.block_on(pair(code, keys, name, platform.into(), show));
-            let file = paired.map_err(|error| failed(&error))?;
-            file.store(&state).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
-            console::line(if as_json {
-                json!({ "device": file.state.device.to_string(), "scopes": file.state.scopes }).to_string()
-            } else {
-                format!("paired; this phone is {}", file.state.device)
-            })
+            tokio.block_on(pair_as(&state, code, keys, name, platform.into(), options))
         }
         Verb::Sync { link, input } => {
             let entries = input.as_deref().map(read_entries).transpose()?.unwrap_or_default();
             let (batches, trips) = tokio.block_on(sync(&link, &entries))?;
-            console::line(if as_json {
-                json!({ "entries": entries.len(), "batches": batches, "trips": trips }).to_string()
-            } else {
-                [tell_put(entries.len(), batches)]
-                    .into_iter()
-                    .chain(trips.iter().map(tell))
-                    .collect::<Vec<_>>()
-                    .join("\n")
+            let synced = Synced { put: Put { entries: entries.len(), batches }, trips };
+            show(options, &synced, |synced| {
+                let lines = [tell_put(&synced.put)].into_iter().chain(synced.trips.iter().map(tell));
+                lines.collect::<Vec<_>>().join("\n")
             })
         }
         Verb::Put { link, input } => {
@@ -222,11 +218,7 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
             let batches = tokio.block_on(async {
                 link.phone().await?.put(&entries).await.map_err(|error| failed(&error))
             })?;
-            console::line(if as_json {
-                json!({ "entries": entries.len(), "batches": batches }).to_string()
-            } else {
-                tell_put(entries.len(), batches)
-            })
+            show(options, &Put { entries: entries.len(), batches }, tell_put)
         }
         Verb::Get { link, keys, start, end, key_time, max_entries } => {
             let (start, end) =
@@ -240,8 +232,8 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
             let entries = tokio.block_on(async {
                 link.phone().await?.find_entries(query).await.map_err(|error| failed(&error))
             })?;
-            if as_json {
-                return console::line(Value::from(entries));
+            if options.json {
+                return console::json(&entries);
             }
             entries
                 .iter()
@@ -251,8 +243,43 @@ pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
     }
 }
 
-fn tell_put(entries: usize, batches: usize) -> String {
-    format!("{entries} entries put in {batches} batches, all on the host's disk")
+/// Pairs, and keeps what the phone needs from now on in `state`.
+async fn pair_as(
+    state: &Path,
+    code: Code,
+    keys: PhoneKeys,
+    name: DeviceName,
+    platform: Platform,
+    options: &Options,
+) -> Result<(), Failure> {
+    // Before anybody is asked anything: keys that cannot be kept would be of a device that nobody has.
+    PhoneFile::prepare(state).map_err(|error| {
+        let why = runtime_user::chain(&error);
+        Failure::new(
+            format!("cannot keep the phone's keys in {}: {why}", state.display()),
+            "name another --state, or remove that file if its phone is no longer used",
+        )
+    })?;
+    let compare = |digits: CompareDigits| {
+        let shown = show(options, &Comparing { digits: digits.to_string() }, |comparing| {
+            format!(
+                "Compare with what `cellar pair` shows, and let this phone in there: {}",
+                comparing.digits
+            )
+        });
+        // The owner may see them elsewhere, and decides.
+        if let Err(error) = shown {
+            console::note(format!("cellar: {error}"));
+        }
+    };
+    let file = pair(code, keys, name, platform, compare).await.map_err(|error| failed(&error))?;
+    file.store(state).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
+    let paired = Paired { device: file.state.device.to_string(), scopes: file.state.scopes.clone() };
+    show(options, &paired, |paired| format!("paired; this phone is {}", paired.device))
+}
+
+fn tell_put(put: &Put) -> String {
+    format!("{} entries put in {} batches, all on the host's disk", put.entries, put.batches)
 }
 
 /// What a phone says it is.

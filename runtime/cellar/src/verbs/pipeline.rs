@@ -1,9 +1,11 @@
 //! `cellar pipeline`: a person's stages by hand.
 
-use serde_json::Value;
+use runtime_user::{Pending, PipelineReport, PipelineStatus, RewindStatus, StageReport, StageStatus};
+use runtime_user::{WaitReason, Waiting};
 
-use super::{Place, administer, clock_line, errors, moment};
-use runtime_host::admin::Command;
+use super::user::errors;
+use super::{Options, Who, administer, carry_out, clock_line, moment, moment_or_dash, show};
+use runtime_host::admin::{PipelineReset, ResetPipeline, RunPipeline, ShowPipeline};
 use runtime_program::Failure;
 use runtime_program::console;
 use runtime_program::when::When;
@@ -12,162 +14,130 @@ use runtime_program::when::When;
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// Run a person's stages now
-    #[command(after_help = "Example:\n  cellar pipeline run --data ~/cellar --user Ada")]
-    Run(Whose),
-    /// Show each stage's mark and last failure, and when the next run is due
-    #[command(after_help = "Example:\n  cellar pipeline status --data ~/cellar --user Ada")]
-    Status(Whose),
-    /// Remove what the stages made; the next run makes it anew from what phones sent
+    #[command(after_help = "Example:\n  cellar pipeline run Ada")]
+    Run(Who),
+    /// Show how far each stage has come, its last failure, and when the next run is due
+    #[command(after_help = "Example:\n  cellar pipeline status Ada")]
+    Status(Who),
+    /// Remove what the stages computed; the next run recomputes it from what phones sent
     #[command(
-        after_help = "Example:\n  cellar pipeline reset --data ~/cellar --user Ada\n  cellar pipeline reset --data ~/cellar --user Ada --from 2024-03-05"
+        after_help = "Example:\n  cellar pipeline reset Ada\n  cellar pipeline reset Ada --from 2024-03-05"
     )]
     Reset {
         #[command(flatten)]
         /// Whose.
-        whose: Whose,
+        who: Who,
         /// Only what depended on this day and later ones: a date, a date with a time, or seconds since 1970
         #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
         from: Option<When>,
     },
 }
 
-/// Whose pipeline.
-#[derive(Debug, clap::Args)]
-pub struct Whose {
-    #[command(flatten)]
-    place: Place,
-    /// Name or id
-    #[arg(long, value_name = "USER")]
-    user: String,
-}
-
 /// Does it.
 ///
 /// # Errors
 /// [`Failure`] with the remedy; also where a stage failed.
-pub fn run(verb: Verb, as_json: bool) -> Result<(), Failure> {
-    let whose = match &verb {
-        Verb::Run(Whose { user, .. }) => user.clone(),
-        _ => String::new(),
-    };
-    let (place, command, tell): (Place, Command, fn(&Value) -> String) = match verb {
-        Verb::Run(Whose { place, user }) => (place, Command::PipelineRun { user }, tell_run),
-        Verb::Status(Whose { place, user }) => (place, Command::PipelineStatus { user }, tell_status),
-        Verb::Reset { whose: Whose { place, user }, from } => {
-            (place, Command::PipelineReset { user, from }, tell_reset)
-        }
-    };
-    let answer = administer(&place, command)?;
-    console::line(if as_json { answer.to_string() } else { tell(&answer) })?;
-    if !as_json {
-        for line in errors::run_lines(&answer, &whose) {
-            console::line(line)?;
+pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
+    match verb {
+        Verb::Run(who) => run_stages(who.name(), options),
+        Verb::Status(who) => carry_out(options, ShowPipeline { person: who.name() }, tell_status),
+        Verb::Reset { who, from } => {
+            carry_out(options, ResetPipeline { person: who.name(), from }, tell_reset)
         }
     }
-    let failed = reports(&answer).find(|stage| stage["failure"].is_string());
-    match failed {
-        Some(stage) => Err(Failure::new(
-            format!("{} failed: {}", text(stage, "stage"), text(stage, "failure")),
-            "nothing of that stage's run was kept, and the next run tries again",
-        )),
-        None => Ok(()),
+}
+
+fn run_stages(person: String, options: &Options) -> Result<(), Failure> {
+    let report = administer(options, RunPipeline { person: person.clone() })?;
+    show(options, &report, tell_run)?;
+    if !options.json {
+        errors::run_lines(&report, &person).into_iter().try_for_each(console::line)?;
     }
+    let Some(failed) = report.failed() else { return Ok(()) };
+    let what = format!("{} failed: {}", failed.stage, failed.failure.as_deref().unwrap_or_default());
+    Err(Failure::new(what, "nothing of that stage's run was kept, and the next run tries again"))
 }
 
-/// What each rewind and stage of a run did.
-fn reports(answer: &Value) -> impl Iterator<Item = &Value> {
-    let lists = [&answer["rewinds"], &answer["stages"]];
-    lists.into_iter().filter_map(Value::as_array).flatten()
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or("?")
-}
-
-fn mark(value: &Value) -> String {
-    value.as_f64().map_or_else(|| "-".to_owned(), moment)
-}
-
-fn tell_run(answer: &Value) -> String {
-    let line = |stage: &Value| {
-        let name = text(stage, "stage");
-        if stage["off"] == true {
+fn tell_run(report: &PipelineReport) -> String {
+    let line = |stage: &StageReport| {
+        let name = &stage.stage;
+        if stage.off {
             return format!("{name:32} off");
         }
-        let number = |name: &str| stage[name].as_u64().unwrap_or(0);
-        let outcome = if stage["failure"].is_string() { "FAILED" } else { "done" };
+        let outcome = if stage.failure.is_some() { "FAILED" } else { "done" };
         format!(
             "{name:32} {outcome:6} read {:>8}, wrote {:>8} in {:>9} µs, up to {}",
-            number("entries_read"),
-            number("entries_written"),
-            number("elapsed_us"),
-            mark(&stage["last_processed_ts"])
+            stage.entries_read,
+            stage.entries_written,
+            stage.elapsed_us,
+            moment_or_dash(stage.last_processed_ts)
         )
     };
-    reports(answer).map(line).chain(clock_line(answer)).collect::<Vec<_>>().join("\n")
+    let reports = report.rewinds.iter().chain(&report.stages);
+    reports.map(line).chain(clock_line(report.clock_doubt.as_ref())).collect::<Vec<_>>().join("\n")
 }
 
-fn tell_status(answer: &Value) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for stage in answer["stages"].as_array().into_iter().flatten() {
-        let state = &stage["state"];
-        let off = if stage["off"] == true { "  off" } else { "" };
-        lines.push(format!(
-            "{:32} up to {:24} last run {:24}{off}",
-            text(stage, "stage"),
-            mark(&state["last_processed_ts"]),
-            mark(&state["last_ts_run"])
-        ));
-        lines.extend(failure_line(&state["failure"], &stage["retry_at"]));
-    }
-    let rewind = &answer["rewind"];
-    if !rewind.is_null() {
-        let from = rewind["from"].as_f64().map(|from| format!("everything from {}", moment(from)));
-        let again = rewind["again"].as_object().into_iter().flatten();
-        let again = again.map(|(stage, from)| format!("{stage} from {}", mark(from)));
-        lines.push(format!(
-            "made anew first: {}",
-            from.into_iter().chain(again).collect::<Vec<_>>().join(", ")
-        ));
-        lines.extend(failure_line(&rewind["failure"], &rewind["retry_at"]));
-    }
-    lines.extend(answer["waiting"].as_array().into_iter().flatten().filter_map(waiting_line));
-    lines.push(next_line(&answer["pending"]));
-    lines.extend(clock_line(answer));
+fn tell_status(status: &PipelineStatus) -> String {
+    let mut lines: Vec<String> = status.stages.iter().flat_map(stage_lines).collect();
+    lines.extend(status.rewind.iter().flat_map(rewind_lines));
+    lines.extend(status.waiting.iter().filter_map(waiting_line));
+    lines.push(next_line(status.pending));
+    lines.extend(clock_line(status.clock_doubt.as_ref()));
     lines.join("\n")
 }
 
-fn failure_line(failure: &Value, retry_at: &Value) -> Option<String> {
-    let attempts = failure["attempts"].as_u64()?;
+fn stage_lines(stage: &StageStatus) -> Vec<String> {
+    let StageStatus { stage: name, off, state, retry_at, .. } = stage;
+    let line = format!(
+        "{name:32} up to {:24} last run {:24}{}",
+        moment_or_dash(state.last_processed_ts),
+        moment_or_dash(state.last_ts_run),
+        if *off { "  off" } else { "" }
+    );
+    let failure = state.failure.as_ref();
+    let failure = failure.map(|last| failure_line(last.at, &last.reason, last.attempts, *retry_at));
+    [line].into_iter().chain(failure).collect()
+}
+
+fn rewind_lines(rewind: &RewindStatus) -> Vec<String> {
+    let wanted = &rewind.wanted;
+    let from = wanted.from.map(|from| format!("everything from {}", moment(from)));
+    let again = wanted.again.iter().map(|(stage, from)| format!("{stage} from {}", moment(*from)));
+    let line = format!("recomputed first: {}", from.into_iter().chain(again).collect::<Vec<_>>().join(", "));
+    let failure = wanted.failure.as_ref();
+    let failure = failure.map(|last| failure_line(last.at, &last.reason, last.attempts, rewind.retry_at));
+    [line].into_iter().chain(failure).collect()
+}
+
+fn failure_line(at: f64, reason: &str, attempts: u32, retry_at: Option<f64>) -> String {
     let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
-    let (at, next) = (mark(&failure["at"]), mark(retry_at));
-    Some(format!("  FAILED {times}, last at {at}, next try {next}: {}", text(failure, "reason")))
+    let (at, next) = (moment(at), moment_or_dash(retry_at));
+    format!("  FAILED {times}, last at {at}, next try {next}: {reason}")
 }
 
 /// What is dated ahead of the host's clock.
-fn waiting_line(waiting: &Value) -> Option<String> {
-    if waiting["reason"] != "dated-ahead" {
+fn waiting_line(waiting: &Waiting) -> Option<String> {
+    let Waiting { key, reason: WaitReason::DatedAhead, count, first_ts, last_ts } = waiting else {
         return None;
-    }
-    let (count, key) = (waiting["count"].as_u64()?, text(waiting, "key"));
-    let (first, last) = (mark(&waiting["first_ts"]), mark(&waiting["last_ts"]));
+    };
+    let (first, last) = (moment(*first_ts), moment(*last_ts));
     Some(format!("{count} entries of {key} wait, dated ahead of the host's clock: {first} to {last}"))
 }
 
-fn next_line(pending: &Value) -> String {
-    match (pending.is_null(), pending["running"] == true, pending["due"].as_f64()) {
-        (true, ..) => "nothing waits for a run".to_owned(),
-        (_, true, _) => "a run is queued or under way".to_owned(),
-        (.., Some(due)) => format!("next run {}", moment(due)),
-        _ => "a run is pending: it follows once a host serves with pipeline.automatic".to_owned(),
+fn next_line(pending: Option<Pending>) -> String {
+    match pending {
+        None => "nothing waits for a run".to_owned(),
+        Some(Pending { running: true, .. }) => "a run is queued or under way".to_owned(),
+        Some(Pending { due: Some(due), .. }) => format!("next run {}", moment(due)),
+        Some(_) => "a run is pending: it follows once a host serves with pipeline.automatic".to_owned(),
     }
 }
 
-fn tell_reset(answer: &Value) -> String {
-    match (answer["removed"].as_u64(), answer["from"].as_f64()) {
-        (Some(removed), _) => format!("{removed} entries removed; the next run makes them anew"),
+fn tell_reset(reset: &PipelineReset) -> String {
+    match (reset.removed, reset.from) {
+        (Some(removed), _) => format!("{removed} entries removed; the next run recomputes them"),
         (None, from) => format!(
-            "the next run makes everything anew from {}",
+            "the next run recomputes everything from {}",
             from.map_or_else(|| "the beginning".to_owned(), moment)
         ),
     }

@@ -1,38 +1,20 @@
-//! Where a verb works: a data folder and its configuration.
+//! Commands for people: done here, or by the host that has the data folder.
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use runtime_user::{Runtime, StartError};
-use serde_json::Value;
+use serde::Serialize;
 
+use super::options::Options;
 use runtime_host::OpenError;
-use runtime_host::admin::{Claim, Command, Door, ask, claim, execute};
+use runtime_host::admin::{Ask, Claim, Context, Door, ask, claim};
 use runtime_host::config::Config;
-use runtime_program::Failure;
+use runtime_program::{Failure, console};
 use runtime_wire::tls::{Identity, IdentityError};
-
-/// A data folder and the configuration of the host that works on it.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Place {
-    /// The folder that holds everything
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
-    /// Settings; deploy/cellar.toml explains every one
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-}
-
-impl Place {
-    /// The configuration.
-    pub(crate) fn config(&self) -> Result<Config, Failure> {
-        let remedy = "deploy/cellar.toml explains every setting";
-        Config::read(self.config.as_deref()).map_err(|error| Failure::of(&error, remedy))
-    }
-}
 
 /// The host's certificate: the operator's, or the one in the data folder, made if nobody was given a token yet.
 pub(crate) fn identity(config: &Config, data: &Path, runtime: &Runtime) -> Result<Identity, Failure> {
@@ -72,41 +54,63 @@ pub(crate) fn open_runtime(config: &Config, data: &Path) -> Result<Arc<Runtime>,
 }
 
 /// Does a command here, or asks the host that has the folder to do it.
-pub(crate) fn administer(place: &Place, command: Command) -> Result<Value, Failure> {
-    let makes_the_folder = matches!(command, Command::Add { .. } | Command::Import { into: None, .. });
-    if !makes_the_folder && !place.data.join("people").is_dir() {
-        let what = format!("{} is no data folder of a host", place.data.display());
+pub(crate) fn administer<A: Ask>(options: &Options, command: A) -> Result<A::Answer, Failure> {
+    let data = options.data()?;
+    if !command.makes_folder() && !data.join("people").is_dir() {
+        let what = format!("{} is no data folder of a host", data.display());
         return Err(Failure::new(what, "`cellar user add` or `cellar serve` makes one"));
     }
-    let _lock = match reach(&place.data, &command)? {
-        Reached::Folder(_) if matches!(&command, Command::Owner(command) if command.needs_host()) => {
-            let what = format!("no host is running over {}", place.data.display());
-            return Err(Failure::new(what, "start one: cellar serve --data DIR"));
+    let _lock = match reach(&data, &command)? {
+        Reached::Folder(_) if A::NEEDS_HOST => {
+            let what = format!("no host is running over {}", data.display());
+            return Err(Failure::new(what, "start one: cellar serve"));
         }
         Reached::Folder(lock) => lock,
         Reached::Host(answer) => return answer,
     };
-    let config = place.config()?;
-    let runtime = open_runtime(&config, &place.data)?;
-    let identity = identity(&config, &place.data, &runtime)?;
+    let config = options.config()?;
+    let runtime = open_runtime(&config, &data)?;
+    let identity = identity(&config, &data, &runtime)?;
     let address = config.public_address.clone().unwrap_or_else(|| config.listen.to_string());
     let door = Door { address, pin: identity.pin() };
-    let done = execute(&runtime, &door, command);
+    let done = command.answer(&Context { runtime: &runtime, door: &door });
     runtime.shutdown();
     done
 }
 
-enum Reached {
+/// Does a command and prints its answer, in the words of `tell` or as JSON.
+pub(crate) fn carry_out<A: Ask>(
+    options: &Options,
+    command: A,
+    tell: impl FnOnce(&A::Answer) -> String,
+) -> Result<(), Failure> {
+    show(options, &administer(options, command)?, tell)
+}
+
+/// Prints an answer, in the words of `tell` or as a line of JSON.
+pub(crate) fn show<T: Serialize>(
+    options: &Options,
+    answer: &T,
+    tell: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    if !options.json {
+        return console::line(tell(answer));
+    }
+    // By way of a value, since texts of JSON within it may have line breaks.
+    console::json(&serde_json::to_value(answer).map_err(|error| Failure::of(&error, "report this"))?)
+}
+
+enum Reached<T> {
     /// Nobody uses the folder; it is ours while this file is open.
     Folder(File),
     /// The host that has the folder did it.
-    Host(Result<Value, Failure>),
+    Host(Result<T, Failure>),
 }
 
 /// How long a host may take to start or to stop, or another verb to end, before a verb gives up.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-fn reach(data: &Path, command: &Command) -> Result<Reached, Failure> {
+fn reach<A: Ask>(data: &Path, command: &A) -> Result<Reached<A::Answer>, Failure> {
     let begun = Instant::now();
     loop {
         let claimed = claim(data);
@@ -132,41 +136,6 @@ fn reach(data: &Path, command: &Command) -> Result<Reached, Failure> {
 }
 
 /// What a person is told where the host's clock is not believed.
-pub(crate) fn clock_line(answer: &Value) -> Option<String> {
-    let doubt = answer["clock_doubt"].as_str()?;
-    Some(format!("{doubt}: scheduled runs wait until it is right"))
-}
-
-/// A moment for people, UTC to the second; the number itself where it is out of every range.
-pub(crate) fn moment(seconds: f64) -> String {
-    if !(0.0..253_402_300_800.0).contains(&seconds) {
-        return format!("{seconds}");
-    }
-    let whole = seconds as i64;
-    let (days, of_day) = (whole.div_euclid(86_400), whole.rem_euclid(86_400));
-    // Civil date of a day count: years begin in March, so that the leap day is the last of its year.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::moment;
-
-    #[test]
-    fn moments_read_as_dates() {
-        assert_eq!(moment(0.0), "1970-01-01 00:00:00 UTC");
-        assert_eq!(moment(951_782_399.9), "2000-02-28 23:59:59 UTC");
-        assert_eq!(moment(951_782_400.0), "2000-02-29 00:00:00 UTC");
-        assert_eq!(moment(1_466_436_483.395), "2016-06-20 15:28:03 UTC");
-        assert_eq!(moment(f64::NAN), "NaN");
-    }
+pub(crate) fn clock_line(doubt: Option<&String>) -> Option<String> {
+    Some(format!("{}: scheduled runs wait until it is right", doubt?))
 }

@@ -1,40 +1,39 @@
 //! `cellar serve`: a host that runs until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use runtime_user::Runtime;
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use super::ready::ReadyFile;
-use super::{Place, identity, open_runtime};
+use super::{Options, data_of, identity, open_runtime};
 use runtime_gateway::{GatewaySecret, Names, keep_registered};
 use runtime_host::Host;
-use runtime_host::admin::{Claim, Command, Desk, Door, OwnerCommand, claim, execute};
-use runtime_host::config::{Config, LogFormat};
+use runtime_host::admin::{Ask, Claim, Context, Desk, Door, OpenPairing, PairingOpened, claim};
+use runtime_host::config::Config;
 use runtime_host::http::service::now;
 use runtime_host::port::PortFront;
 use runtime_program::Failure;
 use runtime_program::console;
+use runtime_program::logs::LogFormat;
 use runtime_program::logs::{self, Log};
 use runtime_program::resources::{self, Files};
 use runtime_program::signals::Signals;
 
 /// What `--help` shows.
-pub const EXAMPLE: &str = "Example:\n  cellar serve --data ~/cellar --listen 0.0.0.0:8443\n\n\
+pub const EXAMPLE: &str = "Example:\n  cellar serve --listen 0.0.0.0:8443\n  cellar serve --data ~/cellar --check\n\n\
     Exit status: 0 stopped cleanly, 1 could not start, 2 bad arguments.";
 
-/// How long the first person's code is good for.
+/// How long the first person's code is valid.
 const FIRST_PAIRING_MINUTES: u64 = 15;
 
 /// Where and how to serve.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    #[command(flatten)]
-    place: Place,
     /// Address and port; port 0 takes a free one, which is printed
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
@@ -54,8 +53,8 @@ pub struct Args {
 
 impl Args {
     /// The settings of the file, and what the command line has instead.
-    fn config(&self) -> Result<Config, Failure> {
-        let mut config = self.place.config()?;
+    fn config(&self, options: &Options) -> Result<Config, Failure> {
+        let mut config = options.config()?;
         config.listen = self.listen.unwrap_or(config.listen);
         config.log.format = self.log_format.unwrap_or(config.log.format);
         config.legacy.enabled |= self.legacy;
@@ -67,11 +66,12 @@ impl Args {
 ///
 /// # Errors
 /// [`Failure`] where the host cannot start.
-pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
-    let mut config = args.config()?;
+pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
+    let mut config = args.config(options)?;
     if args.check {
-        return print_settings(&config, as_json);
+        return print_settings(&config, options.json);
     }
+    let data = data_of(&config)?.to_owned();
     let log = logs::start(config.log.format, &config.log.filter);
     // Ended last of all: what is logged at the end is written, too.
     let log = Arc::new(log.map_err(|error| Failure::of(&error, "change log.filter"))?);
@@ -79,15 +79,14 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
     let files = files.allow()?;
     (config.limits.connections_max, config.people.open_max) = (files.connections, files.others);
     resources::check_maps(config.cells.slots);
-    let data = &args.place.data;
-    let claimed = claim(data).map_err(|error| Failure::of(&error, "name a folder that you may write to"))?;
+    let claimed = claim(&data).map_err(|error| Failure::of(&error, "name a folder that you may write to"))?;
     let Claim::Ours(_lock) = claimed else {
         let what = format!("another process uses {}", data.display());
         return Err(Failure::new(what, "stop it, or name another folder"));
     };
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("cellar-net").build();
     let tokio = tokio.map_err(|error| Failure::of(&error, "raise the limit on threads"))?;
-    tokio.block_on(serve(args, &config, &log, as_json))
+    tokio.block_on(serve(args, options, &config, &data, &log))
 }
 
 fn print_settings(config: &Config, as_json: bool) -> Result<(), Failure> {
@@ -97,8 +96,13 @@ fn print_settings(config: &Config, as_json: bool) -> Result<(), Failure> {
     console::text(toml::to_string(config).map_err(|error| Failure::of(&error, "report this"))?)
 }
 
-async fn serve(args: &Args, config: &Config, log: &Arc<Log>, as_json: bool) -> Result<(), Failure> {
-    let data = args.place.data.as_path();
+async fn serve(
+    args: &Args,
+    options: &Options,
+    config: &Config,
+    data: &Path,
+    log: &Arc<Log>,
+) -> Result<(), Failure> {
     // Before anything is announced: who stops us as soon as we are ready means it.
     let signals = Signals::handle().map_err(|error| Failure::of(&error, "report this"))?;
     let ready_file = args.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
@@ -128,7 +132,7 @@ async fn serve(args: &Args, config: &Config, log: &Arc<Log>, as_json: bool) -> R
     })?;
     // Only now is anything secret made and shown: whatever could stop the start has been looked at.
     let first = first_person(&runtime, &door, config.legacy.enabled)?;
-    announce(address, &door, &first, ready_file.as_ref(), as_json)?;
+    announce(address, &door, &first, ready_file.as_ref(), options.json)?;
     let (door, now_door) = watch::channel(door);
     if config.legacy.enabled {
         tracing::warn!(
@@ -150,6 +154,8 @@ async fn serve(args: &Args, config: &Config, log: &Arc<Log>, as_json: bool) -> R
     let asked = Arc::new(Notify::new());
     let reloader = Reloader {
         args: args.clone(),
+        options: options.clone(),
+        data: data.to_owned(),
         started: config.clone(),
         runtime: Arc::clone(&runtime),
         log: Arc::clone(log),
@@ -213,7 +219,7 @@ struct First {
     /// For a phone that cannot pair.
     connect: Option<String>,
     /// The codes with which the owner's phone pairs.
-    pair: Option<serde_json::Value>,
+    pair: Option<PairingOpened>,
 }
 
 /// Adds somebody to an empty host: whoever starts it.
@@ -228,19 +234,38 @@ fn first_person(runtime: &Runtime, door: &Door, legacy: bool) -> Result<First, F
         return Ok(First { connect: Some(door.connection(token.reveal())), pair: None });
     }
     runtime.people().add_owner("owner", now()).map_err(|error| Failure::of(&error, remedy))?;
-    let open = OwnerCommand::PairOpen {
-        user: "owner".to_owned(),
+    let open = OpenPairing {
+        person: "owner".to_owned(),
         lifetime_ms: Some(FIRST_PAIRING_MINUTES * 60_000),
         typed: true,
         admin: true,
         recovery: None,
     };
     // An address that no phone can be told is no reason not to serve.
-    let pair = execute(runtime, door, Command::Owner(open));
+    let pair = open.answer(&Context { runtime, door });
     if let Err(error) = &pair {
         tracing::warn!(%error, "no code for the first person's phone");
     }
     Ok(First { connect: None, pair: pair.ok() })
+}
+
+/// What scripts read when phones can connect.
+#[derive(Serialize)]
+struct Ready<'a> {
+    ready: bool,
+    listen: String,
+    pin: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pair: Option<&'a PairingOpened>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect: Option<&'a str>,
+}
+
+impl Ready<'_> {
+    fn line(&self) -> Result<String, Failure> {
+        let text = serde_json::to_string(self).map_err(|error| Failure::of(&error, "report this"))?;
+        Ok(format!("{text}\n"))
+    }
 }
 
 /// Tells people and scripts that phones can connect: lines on stdout, and the ready file.
@@ -251,17 +276,12 @@ fn announce(
     ready_file: Option<&ReadyFile>,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let mut ready = json!({ "ready": true, "listen": address.to_string(), "pin": door.pin.to_string() });
+    let (listen, pin) = (address.to_string(), door.pin.to_string());
+    let ready = Ready { ready: true, listen, pin, pair: None, connect: None };
     // It holds no secret.
-    ready_file.map_or(Ok(()), |file| file.write(&format!("{ready}\n")))?;
+    ready_file.map_or(Ok(()), |file| file.write(&ready.line()?))?;
     let text = if as_json {
-        if let Some(pair) = &first.pair {
-            ready["pair"] = pair.clone();
-        }
-        if let Some(connect) = &first.connect {
-            ready["connect"] = connect.as_str().into();
-        }
-        format!("{ready}\n")
+        Ready { pair: first.pair.as_ref(), connect: first.connect.as_deref(), ..ready }.line()?
     } else {
         let person = match &first.connect {
             Some(connect) => format!(
@@ -270,11 +290,11 @@ fn announce(
             None => first.pair.as_ref().map_or_else(String::new, |pair| {
                 let code = super::pair::shown(pair, FIRST_PAIRING_MINUTES).unwrap_or_default();
                 format!(
-                    "first person: owner. {code}\nThen, in another terminal, compare and let it in: cellar device approve --data DIR owner DIGITS\nA recovery phrase, or another code: cellar pair --data DIR owner\n"
+                    "first person: owner. {code}\nThen, in another terminal, compare and let it in: cellar device approve owner DIGITS\nA recovery phrase, or another code: cellar pair owner\n"
                 )
             }),
         };
-        format!("{person}pin {}\nlistening at https://{address}/\n", door.pin)
+        format!("{person}pin {}\nlistening at {address}\n{}", door.pin, page_line(address))
     };
     // Nobody there to read it is no reason to stop.
     if let Err(error) = console::text(text) {
@@ -283,10 +303,22 @@ fn announce(
     Ok(())
 }
 
+/// What a browser on this machine can open, where the port can be reached by way of the loopback.
+fn page_line(address: SocketAddr) -> String {
+    let here = reachable(address);
+    if here.ip().is_loopback() {
+        format!("for a browser on this machine: http://{here}/\n")
+    } else {
+        String::new()
+    }
+}
+
 /// Takes up what can change while a host runs: the log's filter, and the certificate of the front for phones that
 /// cannot pair.
 struct Reloader {
     args: Args,
+    options: Options,
+    data: PathBuf,
     /// The settings that everything else was started with.
     started: Config,
     runtime: Arc<Runtime>,
@@ -314,8 +346,8 @@ impl Reloader {
 
     /// All of it, or nothing where something of it does not read.
     fn reload(&self) -> Result<(), Failure> {
-        let config = self.args.config()?;
-        let identity = identity(&config, &self.args.place.data, &self.runtime)?;
+        let config = self.args.config(&self.options)?;
+        let identity = identity(&config, &self.data, &self.runtime)?;
         let tls = self.started.legacy.enabled.then(|| identity.server_config()).transpose();
         let tls =
             tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;

@@ -5,9 +5,9 @@ use crate::support::binary;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use binary::{CELLAR, Serving, cellar, json, parse, text, write_day};
+use binary::{CELLAR, Serving, cellar, json, parse, program, text, write_day};
 use serde_json::Value;
 
 /// Where distributions put it.
@@ -28,7 +28,7 @@ fn library() -> Option<&'static str> {
 
 /// A host whose clock is what the environment says.
 fn serve(data: &str, config: &str, environment: &[(&str, &str)]) -> Serving {
-    let mut child = Command::new(CELLAR)
+    let mut child = program(CELLAR)
         .args(["serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--log-format", "json"])
         .args(["--legacy", "--config", config])
         .envs(environment.iter().copied())
@@ -48,7 +48,7 @@ fn trips(data: &str) -> Option<u64> {
 }
 
 fn status(data: &str) -> Value {
-    json(&["pipeline", "status", "--data", data, "--user", "owner"])
+    json(&["pipeline", "status", "--data", data, "owner"])
 }
 
 /// Each look starts a process, and so waits by itself.
@@ -97,7 +97,7 @@ fn a_host_that_starts_in_1970_takes_uploads_and_makes_the_diary_once_its_clock_i
         !waiting.is_empty() && waiting.iter().all(|waiting| waiting["reason"] == "dated-ahead"),
         "{seen}"
     );
-    let told = text(&cellar(&["pipeline", "status", "--data", &place.data, "--user", "owner"]).stdout);
+    let told = text(&cellar(&["pipeline", "status", "--data", &place.data, "owner"]).stdout);
     assert!(
         told.contains("dated ahead of the host's clock") && told.contains("scheduled runs wait"),
         "{told}"
@@ -105,7 +105,7 @@ fn a_host_that_starts_in_1970_takes_uploads_and_makes_the_diary_once_its_clock_i
     let told = text(&cellar(&["user", "status", "--data", &place.data, "owner"]).stdout);
     assert!(told.contains("scheduled runs wait"), "{told}");
     // By hand a run does not wait, and finds nothing whose time has come.
-    let run = json(&["pipeline", "run", "--data", &place.data, "--user", "owner"]);
+    let run = json(&["pipeline", "run", "--data", &place.data, "owner"]);
     assert!(run["clock_doubt"].is_string(), "{run}");
     assert_eq!(trips(&place.data), None);
     let log = host.stop();
@@ -172,7 +172,7 @@ fn data_that_comes_after_a_run_whose_clock_was_years_ahead_is_in_the_diary() {
             let (connect, state) =
                 (with_port(connect, &host), format!("{}-{}", place.state, host.child.id()));
             json(&["phone", "put", "--connect", &connect, "--state", &state, "--input", &place.day]);
-            json(&["pipeline", "run", "--data", &place.data, "--user", "owner"]);
+            json(&["pipeline", "run", "--data", &place.data, "owner"]);
             host.stop();
         }
         trips(&place.data)

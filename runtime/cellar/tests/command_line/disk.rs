@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use binary::{CELLAR, Serving, json, serve_at, text};
+use binary::{CELLAR, Serving, json, program, serve_at, text};
 use cloud::{everything, put_body, start};
 use runtime_phone::{Native, Phone, PhoneError, Reply};
 use runtime_user::LockState;
@@ -179,8 +179,7 @@ fn a_host_does_not_start_in_a_read_only_folder_and_says_what_to_do() {
     let Some(disk) = Mounted::new("4m") else { return };
     serve(&disk.data()).stop();
     disk.remount("ro");
-    let output =
-        Command::new(CELLAR).args(["serve", "--data", &disk.data(), "--listen", "127.0.0.1:0"]).output();
+    let output = program(CELLAR).args(["serve", "--data", &disk.data(), "--listen", "127.0.0.1:0"]).output();
     let output = output.unwrap();
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");

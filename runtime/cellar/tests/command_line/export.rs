@@ -3,16 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
+use crate::support::binary::{CELLAR, cellar, program};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 const START: f64 = 1_700_000_000.0;
-
-fn cellar(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cellar")).args(args).output().expect("it starts")
-}
 
 fn done(args: &[&str]) -> String {
     let output = cellar(args);
@@ -62,9 +59,8 @@ fn a_diary_leaves_in_each_form_with_and_without_a_host() {
     let (data, dump) = (at("data"), at("dump.json"));
     fs::write(&dump, diary().to_string()).expect("written");
     done(&["user", "add", "--data", &data, "Ada", "--unattended"]);
-    done(&["user", "import", "--data", &data, "--into", "Ada", "--input", &dump]);
-    let export =
-        |more: &[&str]| done(&[&["export", "--data", &data, "--user", "Ada", "--format"], more].concat());
+    done(&["user", "import", "--data", &data, "--into", "Ada", &dump]);
+    let export = |more: &[&str]| done(&[&["export", "--data", &data, "Ada", "--format"], more].concat());
 
     let alone = export(&["csv"]);
     assert_eq!(alone.lines().count(), 3, "{alone}");
@@ -74,7 +70,7 @@ fn a_diary_leaves_in_each_form_with_and_without_a_host() {
     let later = export(&["gpx", "--from", &(START + 1.0).to_string(), "--to", "2023-11-15T00:00:00Z"]);
     assert_eq!((later.matches("<trk>").count(), later.matches("<trkpt").count()), (1, 2), "{later}");
 
-    let mut host = Command::new(env!("CARGO_BIN_EXE_cellar"))
+    let mut host = program(CELLAR)
         .args(["serve", "--data", &data, "--listen", "127.0.0.1:0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -88,7 +84,7 @@ fn a_diary_leaves_in_each_form_with_and_without_a_host() {
     assert_eq!(fs::read_to_string(&file).expect("there"), alone, "a host gives what a verb alone gives");
     assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
     assert_eq!(export(&["csv"]), alone);
-    let again = cellar(&["export", "--data", &data, "--user", "Ada", "--format", "csv", "--output", &file]);
+    let again = cellar(&["export", "--data", &data, "Ada", "--format", "csv", "--output", &file]);
     assert_eq!(again.status.code(), Some(1));
     let words = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(words.contains("File exists") && words.contains("name a new file"), "{words}");
@@ -117,10 +113,9 @@ fn a_day_is_the_persons_own_day_and_of_utc_where_no_phone_told_its_zone() {
         let dump = folder.path().join(format!("{name}.json")).to_str().expect("UTF-8").to_owned();
         fs::write(&dump, entries.to_string()).expect("written");
         done(&["user", "add", "--data", &data, name, "--unattended"]);
-        done(&["user", "import", "--data", &data, "--into", name, "--input", &dump]);
+        done(&["user", "import", "--data", &data, "--into", name, &dump]);
         let trips = |from: &str, to: &str| {
-            let all =
-                ["export", "--data", &data, "--user", name, "--format", "csv", "--from", from, "--to", to];
+            let all = ["export", "--data", &data, name, "--format", "csv", "--from", from, "--to", to];
             done(&all).lines().count() - 1
         };
         assert_eq!((trips(day, day), trips(other, other)), (2, 0), "{name}");
@@ -130,10 +125,9 @@ fn a_day_is_the_persons_own_day_and_of_utc_where_no_phone_told_its_zone() {
         let told: Value = serde_json::from_str(&done(&forget)).expect("JSON");
         assert_eq!(told["from"], midnight, "{name}");
         assert!(told["to"].as_f64().is_some_and(|to| to < midnight + 86_400.0 && to > midnight + 86_399.9));
-        done(&["pipeline", "reset", "--data", &data, "--user", name, "--from", day]);
+        done(&["pipeline", "reset", "--data", &data, name, "--from", day]);
     }
-    let span =
-        ["export", "--data", &data, "--user", "Ada", "--format", "csv", "--from", "2023-11-15", "--to"];
+    let span = ["export", "--data", &data, "Ada", "--format", "csv", "--from", "2023-11-15", "--to"];
     let turned = cellar(&[&span[..], &["2023-11-14"]].concat());
     assert_eq!(turned.status.code(), Some(1));
     let none = cellar(&[&span[..], &["last week"]].concat());

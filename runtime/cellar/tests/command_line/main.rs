@@ -6,6 +6,7 @@ mod disk;
 mod export;
 mod kept;
 mod memory;
+mod options;
 mod pairing;
 mod support;
 mod surroundings;

@@ -4,13 +4,14 @@
 #![cfg(all(target_os = "linux", not(feature = "unwiped")))]
 #![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
 
+use crate::support::binary::{CELLAR, program};
 use crate::support::cloud;
 use crate::support::remains;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Instant;
 
 use cloud::{everything, put_body};
@@ -27,7 +28,7 @@ use tokio::sync::oneshot;
 
 /// What a verb that must succeed prints, as JSON.
 fn json(args: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_cellar")).args(args).arg("--json").output().unwrap();
+    let output = program(CELLAR).args(args).arg("--json").output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -45,7 +46,7 @@ impl Host {
         let (config, data) = (folder.join("host.toml"), folder.join("data"));
         fs::write(&config, "[pipeline]\nautomatic = false\n").unwrap();
         let log = fs::File::options().append(true).create(true).open(folder.join("log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cellar"))
+        let mut child = program(CELLAR)
             .args(["serve", "--json", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .arg("--data")
             .arg(data)
@@ -166,7 +167,7 @@ async fn a_lock_leaves_neither_readings_nor_the_data_key_in_memory_or_on_disk() 
     let place = data.to_str().unwrap();
     let (first, second, third) = (marker(), marker(), marker());
     let lock = || json(&["user", "lock", "--data", place, "owner"]);
-    let run = || json(&["pipeline", "run", "--data", place, "--user", "owner"]);
+    let run = || json(&["pipeline", "run", "--data", place, "owner"]);
     let is_locked = || json(&["user", "status", "--data", place, "owner"])["store"] == "locked";
 
     let host = Host::start(folder.path());

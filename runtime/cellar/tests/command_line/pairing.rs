@@ -5,9 +5,9 @@ use crate::support::binary;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use binary::{CELLAR, Serving, cellar, json, pair, parse, refused, serve_at, text, write_day};
+use binary::{CELLAR, Serving, cellar, json, pair, parse, program, refused, serve_at, text, write_day};
 
 fn serve(data: &str, listen: &str) -> Serving {
     serve_at(data, listen, &[])
@@ -37,7 +37,7 @@ fn a_person_pairs_two_phones_locks_loses_one_and_recovers_with_the_phrase() {
 
     let put = json(&["phone", "put", "--state", &first, "--input", &dump]);
     assert_eq!(put["entries"], count);
-    json(&["pipeline", "run", "--data", &data, "--user", "owner"]);
+    json(&["pipeline", "run", "--data", &data, "owner"]);
     let synced = json(&["phone", "sync", "--state", &second]);
     assert!(!synced["trips"].as_array().expect("trips").is_empty());
 
@@ -58,7 +58,7 @@ fn a_person_pairs_two_phones_locks_loses_one_and_recovers_with_the_phrase() {
     let host = serve(&data, &listen);
     assert_eq!(status()["store"], "locked");
     let recover = |words: &str| {
-        let mut recovering = Command::new(CELLAR)
+        let mut recovering = program(CELLAR)
             .args(["user", "recover", "--data", &data, "owner", "--json"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -109,7 +109,7 @@ fn a_code_is_drawn_as_a_picture_and_a_pairing_can_be_called_off() {
 
 /// Whether a phone that is given this code shows digits; nobody lets it in.
 fn shows_digits(data: &str, person: &str, code: &[&str], state: &str) -> bool {
-    let mut phone = Command::new(CELLAR)
+    let mut phone = program(CELLAR)
         .args(["phone", "pair", "--json", "--state", state, "--name", "  phone \n"])
         .args(code)
         .stdout(Stdio::piped())
@@ -190,7 +190,7 @@ fn a_phrase_is_read_as_it_stands_on_paper() {
         .collect();
     for paper in [rows.join("\n"), words.join("\r\n").to_uppercase(), format!("\n\n  {}", words.join(",  "))]
     {
-        let mut recovering = Command::new(CELLAR)
+        let mut recovering = program(CELLAR)
             .args(["user", "recover", "--data", &data, "owner", "--json"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -230,7 +230,7 @@ fn nothing_secret_is_shown_where_no_phone_could_come() {
     silent(&["pair", "--data", &data, "--detach", "nobody"], "nobody");
     // Somebody who waits for the owner's word is not driven away by another code.
     let shown = json(&["pair", "--data", &data, "owner", "--no-phrase", "--detach"]);
-    let mut phone = Command::new(CELLAR)
+    let mut phone = program(CELLAR)
         .args(["phone", "pair", "--state", &at("phone"), "--scan", shown["qr"].as_str().expect("a code")])
         .stdout(Stdio::piped())
         .spawn()

@@ -7,7 +7,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use binary::{CELLAR, Serving, cellar, json, parse, refused, serve_at, text, until, within, write_day};
+use binary::{
+    CELLAR, Serving, cellar, json, parse, program, refused, serve_at, text, until, within, write_day,
+};
 use runtime_wire::tls::Identity;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -44,8 +46,8 @@ fn output_on_a_full_disk_is_one_line_and_exit_status_1() {
         &["user", "list", "--json", "--data", &data],
         &["user", "show", "--data", &data, "Ada"],
         &["user", "token", "--data", &data, "Ada"],
-        &["pipeline", "status", "--data", &data, "--user", "Ada"],
-        &["export", "--data", &data, "--user", "Ada", "--format", "csv"],
+        &["pipeline", "status", "--data", &data, "Ada"],
+        &["export", "--data", &data, "Ada", "--format", "csv"],
         &["device", "list", "--data", &data, "Ada"],
         &["serve", "--check", "--data", &data],
         &["types"],
@@ -54,17 +56,17 @@ fn output_on_a_full_disk_is_one_line_and_exit_status_1() {
         &["user", "--help"],
     ] {
         let Some(disk) = full() else { return };
-        let output = ended(Command::new(CELLAR).args(args).stdout(disk));
+        let output = ended(program(CELLAR).args(args).stdout(disk));
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{args:?}: {told}");
         assert!(told.lines().count() == 1 && told.contains("standard output"), "{args:?}: {told}");
     }
     // What is wrong is told where standard error is full, too: by the status.
     let Some(disk) = full() else { return };
-    let output = ended(Command::new(CELLAR).args(["user", "show", "--data", &data, "nobody"]).stderr(disk));
+    let output = ended(program(CELLAR).args(["user", "show", "--data", &data, "nobody"]).stderr(disk));
     assert_eq!(output.status.code(), Some(1));
     let Some(disk) = full() else { return };
-    assert_eq!(ended(Command::new(CELLAR).arg("--nonsense").stderr(disk)).status.code(), Some(2));
+    assert_eq!(ended(program(CELLAR).arg("--nonsense").stderr(disk)).status.code(), Some(2));
 }
 
 #[test]
@@ -73,16 +75,16 @@ fn a_reader_that_has_left_is_no_failure() {
     let data = with_somebody(folder.path());
     for args in [
         &["user", "list", "--data", &data][..],
-        &["export", "--data", &data, "--user", "Ada", "--format", "gpx"],
+        &["export", "--data", &data, "Ada", "--format", "gpx"],
         &["types"],
         &["--help"],
         &["serve", "--check", "--data", &data],
     ] {
-        let output = ended(Command::new(CELLAR).args(args).stdout(unread()));
+        let output = ended(program(CELLAR).args(args).stdout(unread()));
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{args:?}");
     }
     let nobody = ["user", "show", "--data", &data, "nobody"];
-    let output = ended(Command::new(CELLAR).args(nobody).stdout(unread()).stderr(unread()));
+    let output = ended(program(CELLAR).args(nobody).stdout(unread()).stderr(unread()));
     assert_eq!(output.status.code(), Some(1));
 }
 
@@ -92,7 +94,7 @@ fn closed_standard_files_are_no_files_of_ours() {
     let data = with_somebody(folder.path());
     for closed in [">&-", "2>&-", "<&- >&- 2>&-"] {
         let script = format!("exec \"$0\" user list --data \"$1\" {closed}");
-        let output = ended(Command::new("sh").args(["-c", &script, CELLAR, &data]));
+        let output = ended(program("sh").args(["-c", &script, CELLAR, &data]));
         assert_eq!(output.status.code(), Some(0), "{closed}: {}", text(&output.stderr));
     }
     assert_eq!(
@@ -105,7 +107,7 @@ fn closed_standard_files_are_no_files_of_ours() {
 /// A host that is ready; where its output goes is the test's.
 fn start(data: &str, more: &[&str], set: impl FnOnce(&mut Command)) -> Serving {
     let ready = format!("{data}.ready");
-    let mut command = Command::new(CELLAR);
+    let mut command = program(CELLAR);
     command
         .args(["serve", "--data", data, "--listen", "127.0.0.1:0", "--legacy", "--ready-file", &ready])
         .args(more);
@@ -135,7 +137,7 @@ fn use_it(folder: &Path, data: &str, name: &str) {
     let added = json(&["user", "add", "--data", data, "--unattended", name]);
     let connect = added["connect"].as_str().expect("a way in");
     assert_eq!(json(&["phone", "put", "--connect", connect, "--input", &dump])["entries"], count);
-    json(&["pipeline", "run", "--data", data, "--user", name]);
+    json(&["pipeline", "run", "--data", data, name]);
 }
 
 #[test]
@@ -143,7 +145,7 @@ fn a_host_whose_log_cannot_be_written_serves_on_and_stops_in_good_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let closed = |command: &mut Command| {
         let args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        *command = Command::new("sh");
+        *command = program("sh");
         command.args(["-c", "exec \"$0\" \"$@\" >&- 2>&-", CELLAR]).args(args);
     };
     let full_disk = |command: &mut Command| {
@@ -308,7 +310,7 @@ fn what_the_system_refuses_is_named_at_the_start() {
 
     let limited = |limit: &str| {
         let script = format!("ulimit {limit}; exec \"$0\" serve --data \"$1\" --listen 127.0.0.1:0");
-        ended(Command::new("sh").args(["-c", &script, CELLAR, &other]))
+        ended(program("sh").args(["-c", &script, CELLAR, &other]))
     };
     let told = limited("-n 64");
     assert_eq!(told.status.code(), Some(1));
@@ -329,7 +331,7 @@ fn few_open_files_make_a_smaller_host() {
     let log = within(folder.path(), "log");
     let mut host = start(&data, &[], |command| {
         let args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        *command = Command::new("sh");
+        *command = program("sh");
         command.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\"", CELLAR]).args(args);
         command.stdout(Stdio::null()).stderr(File::create(&log).expect("a file"));
     });

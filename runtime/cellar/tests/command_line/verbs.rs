@@ -28,7 +28,7 @@ fn a_day_goes_in_comes_out_moves_elsewhere_and_is_erased() {
     let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
     let put = json(&["phone", "put", "--connect", &connect, "--state", &state, "--input", &dump]);
     assert_eq!(put["entries"], count);
-    let run = json(&["pipeline", "run", "--data", &data, "--user", "owner"]);
+    let run = json(&["pipeline", "run", "--data", &data, "owner"]);
     assert!(
         run["stages"].as_array().expect("stages").iter().all(|stage| stage["failure"].is_null()),
         "{run}"
@@ -50,7 +50,7 @@ fn a_day_goes_in_comes_out_moves_elsewhere_and_is_erased() {
 
     // The same person, elsewhere and with no host running.
     let elsewhere = at("elsewhere");
-    assert_eq!(json(&["user", "import", "--data", &elsewhere, "--input", &first])["id"], person);
+    assert_eq!(json(&["user", "import", "--data", &elsewhere, &first])["id"], person);
     json(&["user", "export", "--data", &elsewhere, person, "--output", &second]);
     let read = |path: &str| {
         let mut export: Value = serde_json::from_slice(&fs::read(path).expect("there")).expect("JSON");
@@ -59,10 +59,10 @@ fn a_day_goes_in_comes_out_moves_elsewhere_and_is_erased() {
     };
     assert!(read(&first) == read(&second), "an export that was imported exports the same");
 
-    // A phone that never heard that its day was taken in sends it again, to the host where its person is now.
+    // A phone that never heard that its day was accepted sends it again, to the host where its person is now.
     let (third, again) = (at("third"), at("phone-again"));
     let host = serve(&third);
-    let imported = json(&["user", "import", "--data", &third, "--input", &first]);
+    let imported = json(&["user", "import", "--data", &third, &first]);
     let connect = imported["connect"].as_str().expect("a way in");
     let put = json(&["phone", "put", "--connect", connect, "--state", &again, "--input", &dump]);
     assert_eq!(put["entries"], count);
@@ -82,8 +82,8 @@ fn a_put_is_followed_by_a_run_though_the_host_was_killed_in_between() {
     write_day(Path::new(&dump));
     fs::write(&patient, "[pipeline]\nquiet_ms = 7200000\nwait_max_ms = 7200000\n").expect("written");
     fs::write(&eager, "[pipeline]\nquiet_ms = 0\nwait_max_ms = 0\n").expect("written");
-    let status = || json(&["pipeline", "status", "--data", &data, "--user", "owner"]);
-    let told = || text(&cellar(&["pipeline", "status", "--data", &data, "--user", "owner"]).stdout);
+    let status = || json(&["pipeline", "status", "--data", &data, "owner"]);
+    let told = || text(&cellar(&["pipeline", "status", "--data", &data, "owner"]).stdout);
 
     let mut host = serve_with(&data, &["--legacy", "--config", &patient]);
     let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
@@ -113,7 +113,7 @@ fn a_put_is_followed_by_a_run_though_the_host_was_killed_in_between() {
 }
 
 #[test]
-fn a_diary_is_made_anew_from_a_moment_and_without_a_span_that_its_owner_forgets() {
+fn a_diary_is_recomputed_from_a_moment_and_without_a_span_that_its_owner_forgets() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     let (data, state, dump, never) = (at("data"), at("phone"), at("day.json"), at("never.toml"));
@@ -122,7 +122,7 @@ fn a_diary_is_made_anew_from_a_moment_and_without_a_span_that_its_owner_forgets(
     let host = serve_with(&data, &["--legacy", "--config", &never]);
     let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
     json(&["phone", "put", "--connect", &connect, "--state", &state, "--input", &dump]);
-    let person = ["--data", &data, "--user", "owner"];
+    let person = ["--data", &data, "owner"];
     let pipeline = |verb: &str, more: &[&str]| json(&[&["pipeline", verb], &person[..], more].concat());
     let trips = || {
         let shown = json(&["user", "show", "--data", &data, "owner"]);
@@ -142,7 +142,7 @@ fn a_diary_is_made_anew_from_a_moment_and_without_a_span_that_its_owner_forgets(
     let status = pipeline("status", &[]);
     assert_eq!((&status["rewind"]["from"], status["pending"].is_object()), (&1_709_533_800.0.into(), true));
     let told = text(&cellar(&[&["pipeline", "status"], &person[..]].concat()).stdout);
-    assert!(told.contains("made anew first: everything from 2024-03-04 06:30:00 UTC"), "{told}");
+    assert!(told.contains("recomputed first: everything from 2024-03-04 06:30:00 UTC"), "{told}");
     assert_eq!(pipeline("run", &[])["rewinds"].as_array().expect("one").len(), 1);
     assert_eq!((trips(), pipeline("status", &[])["rewind"].is_null()), (made, true));
 
@@ -155,7 +155,7 @@ fn a_diary_is_made_anew_from_a_moment_and_without_a_span_that_its_owner_forgets(
     pipeline("run", &[]);
     assert_eq!(trips(), None);
     host.stop();
-    let wrong = cellar(&["pipeline", "reset", "--data", &data, "--user", "owner", "--from", "yesterday"]);
+    let wrong = cellar(&["pipeline", "reset", "--data", &data, "owner", "--from", "yesterday"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(text(&wrong.stderr).contains("2024-03-05T08:00"), "{}", text(&wrong.stderr));
 }
@@ -198,6 +198,7 @@ fn failures_are_one_line_that_says_what_to_do_and_bad_arguments_are_told_apart()
     for args in [
         vec!["user", "list", "--data", "/nowhere/at/all"],
         vec!["user", "show", "--data", data, "Nobody"],
+        vec!["serve"],
         vec!["phone", "get", "--connect", "nonsense", "--key", "a/b"],
         vec!["phone", "put", "--state", "/nowhere", "--input", "/nowhere"],
         vec!["serve", "--data", data, "--config", "/nowhere"],
@@ -210,8 +211,8 @@ fn failures_are_one_line_that_says_what_to_do_and_bad_arguments_are_told_apart()
         assert!(said.starts_with("cellar: ") && said.contains("; "), "{args:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
     }
-    for args in [vec!["user"], vec!["serve"], vec!["user", "erase", "--data", data, "Ada"], vec!["nonsense"]]
-    {
+    let no_person = vec!["user", "status", "--data", data];
+    for args in [vec!["user"], no_person, vec!["user", "erase", "--data", data, "Ada"], vec!["nonsense"]] {
         assert_eq!(cellar(&args).status.code(), Some(2), "{args:?}");
     }
 }

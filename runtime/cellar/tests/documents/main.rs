@@ -13,6 +13,7 @@ mod sources;
 
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 use runtime_host::config::Config;
 
@@ -28,12 +29,17 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// All verbs, with the arguments of those that are programs of their own.
+fn command() -> clap::Command {
+    let demo = runtime_demo::Command::command().name("demo");
+    let bench = runtime_bench::Command::command().name("bench");
+    runtime_cellar::cli::command().mut_subcommand("demo", |_| demo).mut_subcommand("bench", |_| bench)
+}
+
 /// What the parser of the command line says to `arguments`.
 fn parse(arguments: &[String]) -> Result<(), String> {
     let name = std::iter::once("cellar");
-    match runtime_cellar::cli::command()
-        .try_get_matches_from(name.chain(arguments.iter().map(String::as_str)))
-    {
+    match command().try_get_matches_from(name.chain(arguments.iter().map(String::as_str))) {
         Ok(_) => Ok(()),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => Ok(()),
         Err(error) => Err(error.to_string().lines().next().unwrap_or_default().to_owned()),
@@ -42,7 +48,7 @@ fn parse(arguments: &[String]) -> Result<(), String> {
 
 /// Whether `words` lead to a verb, whatever arguments it needs.
 fn is_verb(words: &[String]) -> bool {
-    let mut command = runtime_cellar::cli::command();
+    let mut command = command();
     words.iter().all(|word| match command.find_subcommand(word).cloned() {
         Some(inner) => {
             command = inner;

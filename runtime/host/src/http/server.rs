@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +22,7 @@ use super::backend::Backend;
 use super::guesses::Guesses;
 use super::service::{App, Caller, Callers, answer};
 use super::watch::{Ended, Patience, Phase, Watched};
+use runtime_wire::accept;
 use runtime_wire::peek::Rewound;
 
 /// What connections may cost.

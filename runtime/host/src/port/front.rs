@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::configs::{Configs, Purpose};
 use super::native::{self, NativeApp};
-use super::pairing;
+use super::{page, pairing};
 use crate::http::server::{Encrypted, Front, Greeted, ServerLimits};
 use crate::http::service::{Callers, blocking_code, epoch_ms};
 use runtime_wire::peek::{Rewound, Unread, peek};
@@ -139,6 +139,12 @@ impl Shared {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Whether a program on this machine has connected for itself.
+    fn is_here(&self, peer: SocketAddr) -> bool {
+        let ip = peer.ip().to_canonical();
+        ip.is_loopback() && !self.gateways.contains(&ip)
+    }
+
     async fn greet(&self, mut socket: TcpStream, peer: SocketAddr) -> Result<Greeted, Turned> {
         let mut source = Source::from(peer.ip());
         if self.gateways.contains(&peer.ip().to_canonical()) {
@@ -149,10 +155,14 @@ impl Shared {
         let (hello, seen) = match peek(&mut socket, self.limits.hello_ms).await {
             Ok(read) => read,
             Err(unread) => {
-                if let Unread::Refused(refused) = &unread
-                    && let Some(alert) = refused.alert()
-                {
-                    turn_away(&mut socket, alert).await;
+                if let Unread::Refused { why, seen } = &unread {
+                    match why.alert() {
+                        Some(alert) => turn_away(&mut socket, alert).await,
+                        None if seen.starts_with(page::METHOD) && self.is_here(peer) => {
+                            page::show(&mut socket).await;
+                        }
+                        None => {}
+                    }
                 }
                 return Err(unread.into());
             }

@@ -13,4 +13,5 @@ mod http;
 mod log;
 mod modes;
 mod owner;
+mod page;
 mod support;

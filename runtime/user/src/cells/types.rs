@@ -51,12 +51,10 @@ struct Brought {
     streaming: Option<StreamingValidator>,
 }
 
-/// The types of the model, which every runtime knows.
+/// The types of the model that no cell brings, which every runtime knows.
 static MODEL: LazyLock<HashMap<&str, StreamingValidator>> = LazyLock::new(|| {
-    let known = cells_model::keys::KEYS.iter();
-    known
-        .filter_map(|info| StreamingValidator::of(&info.schema()).map(|streaming| (info.key, streaming)))
-        .collect()
+    let streaming = |schema: &str| StreamingValidator::of(&serde_json::from_str(schema).ok()?);
+    cells_model::keys::SCHEMAS.iter().filter_map(|(key, schema)| Some((*key, streaming(schema)?))).collect()
 });
 
 /// Every data type that is known here.
@@ -183,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_type_of_the_model_can_be_told_of_a_text_on_the_way() {
-        assert_eq!(MODEL.len(), cells_model::keys::KEYS.len());
+        assert_eq!(MODEL.len(), cells_model::keys::SCHEMAS.len());
     }
 
     #[test]
@@ -209,11 +207,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_told_on_the_way_is_what_the_model_says(
-            key in 0..cells_model::keys::KEYS.len(),
+            key in 0..cells_model::keys::SCHEMAS.len(),
             values in prop::collection::vec(value(), 20),
             left_out in prop::option::of(0..20_usize),
         ) {
-            let info = &cells_model::keys::KEYS[key];
+            let (key, _) = cells_model::keys::SCHEMAS[key];
+            let info = cells_model::keys::find(key).expect("a key of the model");
             let members: Vec<String> = info
                 .members()
                 .zip(values.iter().cycle())

@@ -3,12 +3,13 @@
 //! * Units: moments are seconds since 1970, as phones wrote entries down.
 //! * Not here: what arrived and is not shown (`crate::data::errors`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use runtime_store::Snapshot;
 use runtime_types::{Area, Order, Query, StreamKey, TimeField, UserId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::Diaries;
 use crate::error::CallError;
@@ -28,7 +29,7 @@ const MOTION: &str = "background/motion_activity";
 const TRANSITION: &str = "statemachine/transition";
 
 /// What has arrived of one stream.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Arrival {
     /// The stream.
     pub key: String,
@@ -41,16 +42,16 @@ pub struct Arrival {
 }
 
 /// What should arrive and does not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// What, in words.
     pub what: String,
     /// What that means for the diary, and what helps.
-    pub meaning: &'static str,
+    pub meaning: Cow<'static, str>,
 }
 
 /// What arrives of a person's readings.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Arrivals {
     /// One for each stream that phones fill.
     pub streams: Vec<Arrival>,
@@ -64,14 +65,15 @@ pub fn missing(streams: &[Arrival], makes_filtered: bool, now: f64) -> Vec<Missi
     let Some(newest) = of_phones().map(|stream| stream.last_ts).max_by(f64::total_cmp) else {
         return vec![Missing {
             what: "no reading of a phone has arrived yet".to_owned(),
-            meaning: "there is no diary: connect the app, and see whether it may reach this host",
+            meaning: "there is no diary: connect the app, and see whether it may reach this host".into(),
         }];
     };
     if now - newest > SILENT_S {
         return vec![Missing {
             what: format!("nothing has arrived for {} days", ((now - newest) / DAY_S) as u64),
             meaning: "the diary stands still: open the app, and see whether it is signed in, may run in the \
-                      background and reaches this host",
+                      background and reaches this host"
+                .into(),
         }];
     }
     let count =
@@ -79,7 +81,7 @@ pub fn missing(streams: &[Arrival], makes_filtered: bool, now: f64) -> Vec<Missi
     let (raw, filtered) = (count(LOCATION), count(FILTERED));
     let fixes = raw.max(filtered);
     let mut found = Vec::new();
-    let mut say = |what: String, meaning| found.push(Missing { what, meaning });
+    let mut say = |what: String, meaning: &'static str| found.push(Missing { what, meaning: meaning.into() });
     if fixes == 0 {
         say(
             format!("no location in {LAST_DAYS} days, though other readings arrive"),

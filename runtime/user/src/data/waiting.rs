@@ -10,13 +10,13 @@ use std::ops::ControlFlow;
 
 use runtime_store::{Batch, NewEntry, Row, Snapshot};
 use runtime_types::{Area, Query, StreamKey, TimeField};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::CallError;
 use crate::people::person::Person;
 
 /// Why entries wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitReason {
     /// The next run takes them in.
@@ -39,7 +39,7 @@ impl WaitReason {
 }
 
 /// Entries of one stream that wait for one reason.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The stream that they were put into.
     pub key: String,

@@ -7,7 +7,7 @@ use runtime_pipeline::{StageSpec, StageState, Window};
 use runtime_sandbox::{CellHost, Outcome, Run, RunError, Usage};
 use runtime_store::{Batch, Snapshot};
 use runtime_types::Area;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cells::catalogue::Cell;
 use crate::data::waiting;
@@ -23,7 +23,7 @@ use crate::runtime::Runtime;
 const RUNS_MAX: u32 = 10_000;
 
 /// What one stage did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StageReport {
     /// Such as `TRIP_SEGMENTATION`.
     pub stage: String,
@@ -50,10 +50,10 @@ pub struct StageReport {
     /// Entries that it stored, moved or changed.
     pub entries_written: u64,
     /// Entries that it set aside.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub set_aside: u64,
     /// Entries that it marked invalid.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub marked_invalid: u64,
     /// The mark that it reached, s.
     pub last_processed_ts: Option<f64>,
@@ -101,7 +101,7 @@ impl StageReport {
 }
 
 /// What a piece of work took of the thread that did it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Wall clock, µs.
     pub elapsed_us: u64,
@@ -118,10 +118,10 @@ impl Spent {
 }
 
 /// What a pipeline did for one person.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PipelineReport {
     /// What was taken back before a stage ran, to be recomputed; mostly nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rewinds: Vec<StageReport>,
     /// One for each stage of the list that was come to, in its order.
     pub stages: Vec<StageReport>,

@@ -2,7 +2,7 @@
 
 use runtime_pipeline::{Rewind, StageState};
 use runtime_types::UserId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data::waiting::{self, Waiting};
 use crate::error::CallError;
@@ -12,7 +12,7 @@ use crate::runs::stage::read_state;
 use crate::runs::timetable::Pending;
 
 /// One stage of the list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageStatus {
     /// Such as `TRIP_SEGMENTATION`.
     pub stage: String,
@@ -27,7 +27,7 @@ pub struct StageStatus {
 }
 
 /// What the next run recomputes first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewindStatus {
     /// From when on, and the last failure.
     #[serde(flatten)]
@@ -37,7 +37,7 @@ pub struct RewindStatus {
 }
 
 /// What is known of a person's pipeline.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PipelineStatus {
     /// One for each stage of the list, in its order.
     pub stages: Vec<StageStatus>,

@@ -219,7 +219,7 @@ impl Timetable {
 }
 
 /// What is known of a person's next run.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Pending {
     /// Whether a run is queued or under way.
     pub running: bool,

@@ -11,8 +11,15 @@ use serde_json::Value;
 
 pub const CELLAR: &str = env!("CARGO_BIN_EXE_cellar");
 
+/// A program in which `cellar` finds neither settings nor a data folder of the machine that tests run on.
+pub fn program(name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.env("CELLAR_CONFIG", "/dev/null").env_remove("CELLAR_DATA");
+    command
+}
+
 pub fn cellar(args: &[&str]) -> Output {
-    Command::new(CELLAR).args(args).output().expect("it starts")
+    program(CELLAR).args(args).output().expect("it starts")
 }
 
 pub fn text(bytes: &[u8]) -> String {
@@ -38,7 +45,7 @@ pub struct Serving {
 
 /// Starts a host over a data folder at that address.
 pub fn serve_at(data: &str, listen: &str, more: &[&str]) -> Serving {
-    let mut child = Command::new(CELLAR)
+    let mut child = program(CELLAR)
         .args(["serve", "--json", "--data", data, "--listen", listen, "--log-format", "json"])
         .args(more)
         .stdout(Stdio::piped())
@@ -77,7 +84,7 @@ pub fn refused(args: &[&str]) -> String {
 
 /// A phone that pairs: it shows digits, and ends when its owner has decided.
 pub fn pair(data: &str, user: &str, state: &str, code: &[&str]) {
-    let mut phone = Command::new(CELLAR)
+    let mut phone = program(CELLAR)
         .args([
             "phone",
             "pair",

@@ -14,9 +14,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, Signer};
 use rustls::{ClientConfig, Error, SignatureAlgorithm, SignatureScheme};
 
-use crate::cloud::start;
-use crate::pairing::{honest_in, nobody_enrolled, window};
-use crate::phone::{encrypt, ended_with, key, network, scanned};
+use super::cloud::start;
+use super::pairing::{honest_in, nobody_enrolled, window};
+use super::phone::{encrypt, ended_with, key, network, scanned};
 
 const BAD_CERTIFICATE: Option<u8> = Some(42);
 const DECRYPT_ERROR: Option<u8> = Some(51);

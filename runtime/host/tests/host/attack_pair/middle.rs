@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::cloud::{Cloud, start};
-use crate::impostor::{Impostor, Met};
-use crate::pairing::{answer, burnt, honest_anew, honest_in, nobody_enrolled, window};
-use crate::phone::{Hand, hello, key, network, qr_of, typed, typed_of};
+use super::cloud::{Cloud, start};
+use super::impostor::{Impostor, Met};
+use super::pairing::{answer, burnt, honest_anew, honest_in, nobody_enrolled, window};
+use super::phone::{Hand, hello, key, network, qr_of, typed, typed_of};
 
 const NONCE: Nonce = Nonce([1; 32]);
 const NOW_MS: u64 = 1_790_000_000_000;

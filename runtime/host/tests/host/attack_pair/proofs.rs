@@ -8,9 +8,9 @@ use handshake::pairing::{CHALLENGES_MAX, WindowState};
 use handshake::transcript::{Facts, commit_to};
 use serde_json::json;
 
-use crate::cloud::start;
-use crate::pairing::{burnt, honest_anew, honest_in, nobody_enrolled, window};
-use crate::phone::{Hand, hello, key, network, prove, scanned, typed};
+use super::cloud::start;
+use super::pairing::{burnt, honest_anew, honest_in, nobody_enrolled, window};
+use super::phone::{Hand, hello, key, network, prove, scanned, typed};
 
 const NONCE: Nonce = Nonce([1; 32]);
 const WRONG: (u16, Code) = (403, Code::ProofWrong);

@@ -4,15 +4,15 @@ use handshake::encoding::{KeyKind, Nonce};
 use handshake::error::Code;
 use handshake::pairing::{APPROVAL_MS, OwnerError, Proof, WindowState};
 use handshake::transcript::Mac;
-use runtime_host::admin::{Command, Door, OwnerCommand, execute};
+use runtime_host::admin::{AnswerPairing, Ask, Context, Door};
 use runtime_host::http::service::epoch_ms;
 use runtime_user::OwnerError as RuntimeError;
 use runtime_wire::tls::Identity;
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, start};
-use crate::pairing::{answer, burnt, devices, honest_anew, honest_in, nobody_enrolled, window};
-use crate::phone::{Hand, Way, hello, key, scanned};
+use super::cloud::{Cloud, start};
+use super::pairing::{answer, burnt, devices, honest_anew, honest_in, nobody_enrolled, window};
+use super::phone::{Hand, Way, hello, key, scanned};
 
 const NONCE: Nonce = Nonce([1; 32]);
 
@@ -160,10 +160,10 @@ async fn attack_23_names_that_mislead_the_owner() {
 async fn console(cloud: &Cloud, digits: Option<&str>) -> Result<Value, String> {
     let pin = Identity::load_or_make(cloud.folder.path(), &[]).unwrap().pin();
     let door = Door { address: cloud.address.to_string(), pin };
-    let command = OwnerCommand::PairAnswer { user: "Ada".to_owned(), digits: digits.map(str::to_owned) };
+    let ask = AnswerPairing { person: "Ada".to_owned(), digits: digits.map(str::to_owned) };
     let runtime = std::sync::Arc::clone(&cloud.runtime);
-    let done =
-        tokio::task::spawn_blocking(move || execute(&runtime, &door, Command::Owner(command))).await.unwrap();
+    let done = tokio::task::spawn_blocking(move || ask.answer(&Context { runtime: &runtime, door: &door }));
+    let done = done.await.unwrap().map(|answered| serde_json::to_value(answered).unwrap());
     done.map_err(|failure| failure.to_string())
 }
 

@@ -9,12 +9,12 @@ use runtime_host::http::service::epoch_ms;
 use runtime_phone::PhoneError;
 use runtime_user::OwnerError as RuntimeError;
 
-use crate::cloud::{Wish, start, start_with};
-use crate::folder::copy;
-use crate::pairing::{
+use super::cloud::{Wish, start, start_with};
+use super::folder::copy;
+use super::pairing::{
     answer, burnt, devices, honest_anew, honest_in, nobody_enrolled, on_disk, open_at, try_open_at, window,
 };
-use crate::phone::{Hand, key, network, scanned, typed};
+use super::phone::{Hand, key, network, scanned, typed};
 
 const NONCE: Nonce = Nonce([1; 32]);
 const GONE: Option<u16> = Some(410);
@@ -76,7 +76,7 @@ async fn attack_02_an_expired_window() {
 
 /// Everything that can be said on a connection to a window that is over, and on a new one.
 async fn is_over(
-    cloud: &crate::cloud::Cloud,
+    cloud: &super::cloud::Cloud,
     user: runtime_user::UserId,
     invitation: &runtime_user::Invitation,
     hand: &mut Hand,

@@ -15,10 +15,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use runtime_phone::Native;
 use tokio::io::{AsyncRead, AsyncWriteExt};
 
-use crate::cloud::{Wish, put_body, start, start_with};
-use crate::frames::{self, Frame, GOAWAY, HEADERS, read_frame};
-use crate::wire::{HANDSHAKE, config_of, connect_from, copy, first, hello, name_of, rest};
-use crate::{dial, entries, standing};
+use super::cloud::{Wish, put_body, start, start_with};
+use super::frames::{self, Frame, GOAWAY, HEADERS, read_frame};
+use super::wire::{HANDSHAKE, config_of, connect_from, copy, first, hello, name_of, rest};
+use super::{dial, entries, standing};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_58_a_thousand_slow_hellos_do_not_keep_an_honest_phone_out() {

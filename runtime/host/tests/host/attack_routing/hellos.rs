@@ -1,15 +1,16 @@
 //! 60 to 63: first messages that are none.
 
 use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
 
 use handshake::hello::{Alert, HELLO_BYTES_MAX};
 use handshake::route::ALPN_CONNECT;
 use rustls::ClientConnection;
 
-use crate::cloud::{Wish, start, start_with};
-use crate::gate::gate;
-use crate::standing;
-use crate::wire::{HANDSHAKE, config_of, hello, name_of, named, told};
+use super::cloud::{Wish, start, start_with};
+use super::gate::gate;
+use super::standing;
+use super::wire::{HANDSHAKE, config_of, hello, name_of, named, told};
 
 /// The same hello in records of that many bytes.
 fn in_records(hello: &[u8], size: usize) -> Vec<u8> {
@@ -114,8 +115,12 @@ async fn attack_62_lengths_that_lie_end_the_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_63_plain_http_gets_no_byte_back() {
-    let (cloud, gate) = (start_with(Wish { legacy: true, ..Wish::default() }).await, gate().await);
-    for address in [cloud.address, gate.address] {
+    // The host is told that callers are elsewhere: for browsers on its own machine it has a page.
+    let gateways = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    let cloud = start_with(Wish { legacy: true, gateways, ..Wish::default() }).await;
+    let gate = gate().await;
+    let elsewhere = runtime_wire::proxy::header(([203, 0, 113, 9], 1234).into(), cloud.address);
+    for (address, before) in [(cloud.address, &elsewhere[..]), (gate.address, b"")] {
         for bytes in [
             &b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"[..],
             b"POST /usercache/put HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n{}",
@@ -123,7 +128,7 @@ async fn attack_63_plain_http_gets_no_byte_back() {
             b"\x80\x2e\x01\x00\x02",
             b"SSH-2.0-x\r\n",
         ] {
-            assert_eq!(told(address, bytes).await, b"");
+            assert_eq!(told(address, &[before, bytes].concat()).await, b"");
         }
     }
 }

@@ -22,13 +22,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::cloud::{Wish, put_body, start, start_with};
-use crate::gate::{gate, host_behind_a_gateway};
-use crate::wire::{
+use super::cloud::{Wish, put_body, start, start_with};
+use super::gate::{gate, host_behind_a_gateway};
+use super::wire::{
     HANDSHAKE, config_of, connect_from, copy, encrypted, first, hello, name_of, named, plain_hello, rest,
     told,
 };
-use crate::{dial, entries, standing};
+use super::{dial, entries, standing};
 
 /// From where phones come, and strangers.
 const HERE: [u8; 4] = [127, 0, 0, 1];

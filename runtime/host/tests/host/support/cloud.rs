@@ -8,9 +8,9 @@ use std::time::Duration;
 use handshake::device::{DeviceName, Platform};
 use handshake::encoding::{KeyKind, QrCode, TypedCode, WindowId};
 use handshake::token::Token;
+use runtime_host::Host;
 use runtime_host::config::Config;
 use runtime_host::http::service::epoch_ms;
-use runtime_host::{Host, open_runtime};
 use runtime_phone::{Code, Connect, Native, PhoneError, PhoneFile, PhoneKeys, pair};
 use runtime_user::catalogue::BuiltIn;
 use runtime_user::{Invitation, KeyMode, PairingStatus, Runtime, UserId, WindowWish};
@@ -54,15 +54,9 @@ pub async fn start_with(wish: Wish) -> Cloud {
     let folder = wish.folder.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a folder")));
     let mut config = wish.config;
     config.gateway.trusted = wish.gateways;
-    let (opening, data) = (config.clone(), Arc::clone(&folder));
-    let opened = tokio::task::spawn_blocking(move || match wish.cells {
-        None => open_runtime(&opening, data.path()),
-        Some(cells) => {
-            let settings = opening.runtime(data.path()).expect("sound settings");
-            Ok(Runtime::open(settings, &cells).expect("a runtime"))
-        }
-    });
-    let opened = opened.await;
+    let settings = config.runtime(folder.path()).expect("sound settings");
+    let cells = wish.cells.unwrap_or_else(|| runtime_cells::BUILT_IN.to_vec());
+    let opened = tokio::task::spawn_blocking(move || Runtime::open(settings, &cells)).await;
     let runtime = opened.expect("no panic").expect("a runtime");
     let identity = Identity::load_or_make(folder.path(), &[]).expect("a certificate");
     let legacy = wish.legacy.then(|| identity.server_config().expect("sound"));

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use handshake::encoding::server_name;
 use handshake::hello::Alert;
-use runtime_gateway::{Gateway, GatewayLimits, GatewayParts, GatewaySecret, keep_registered};
+use runtime_gateway::{Gateway, GatewayLimits, GatewayParts, GatewaySecret, Names, keep_registered};
 use runtime_phone::{Code, PhoneFile};
 use runtime_user::UserId;
 use tokio::task::JoinHandle;
 
 use super::cloud::{Cloud, Wish, start_with};
-use super::wire::{plain_hello, told};
+use super::sockets::{plain_hello, told};
 
 /// A gateway, its addresses, and the task that serves.
 pub struct Gate {
@@ -67,7 +67,9 @@ impl Gate {
     pub fn register(&self, cloud: &Cloud) -> Registered {
         let runtime = Arc::clone(&cloud.runtime);
         let port = cloud.address.port();
-        Registered(tokio::spawn(keep_registered(runtime, self.register, self.secret.clone(), port)))
+        let changed = runtime.owners().names_changed();
+        let names = Names { all: move || runtime.owners().names(), changed };
+        Registered(tokio::spawn(keep_registered(names, self.register, self.secret.clone(), port)))
     }
 
     /// Whether a name leads to a host that answers. A name that is asked for with no protocol of ours is refused there.

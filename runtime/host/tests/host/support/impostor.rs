@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::phone::{alert_of, key};
+use super::phone::{alert_of, key};
 
 pub struct Impostor {
     listener: TcpListener,

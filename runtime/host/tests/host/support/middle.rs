@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::wire::{PATIENCE, server, shake, unknown_key};
-use crate::witness::at_port;
+use super::wire::{PATIENCE, server, shake, unknown_key};
+use super::witness::at_port;
 
 /// Somebody in the middle: sees each record of a phone before the host does, and lets the host's through as they are.
 pub struct Middle {

@@ -12,7 +12,7 @@ use runtime_phone::PhoneFile;
 use runtime_user::{Invitation, LockState, OwnerError, UserId, WindowWish};
 use serde_json::Value;
 
-use crate::cloud::{Cloud, until};
+use super::cloud::{Cloud, until};
 
 /// The newest window's state, wrong proofs and challenges. What is in memory stands on the disk.
 pub fn window(cloud: &Cloud, user: UserId) -> (WindowState, u8, u8) {

@@ -36,8 +36,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::cloud::Cloud;
-use crate::witness::name_of;
+use super::cloud::Cloud;
+use super::witness::name_of;
 
 /// Long enough for a machine under load; a test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,7 +7,7 @@ use ring::rand::SystemRandom;
 use runtime_phone::{Native, PhoneFile};
 use runtime_user::{DeviceSummary, UserId};
 
-use crate::cloud::{Cloud, everything, put_body};
+use super::cloud::{Cloud, everything, put_body};
 
 /// The same phone once more.
 pub fn twin(file: &PhoneFile) -> PhoneFile {

@@ -136,9 +136,8 @@ impl Rows {
         }
         let (rows, at) = (&self.rows, self.at);
         self.at += 1;
-        let id: [u8; 12] = rows.ids[at * 12..][..12].try_into().expect("twelve bytes");
         Ok(Some(Point {
-            id: EntryId(id),
+            id: rows.ids[at],
             ts: rows.ts[at],
             write_ts: rows.write_ts[at],
             latitude: rows.latitude[at],

@@ -36,7 +36,7 @@ pub const LISTED_MAX: usize = 10_000;
 const NO_REASON: &str = "nobody wrote down why";
 
 /// What became of readings that the diary does not show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// It lies among the errors.
@@ -71,7 +71,7 @@ impl Selection {
 }
 
 /// Readings of one stream that are where they are for one reason.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// What became of them.
     pub fate: Fate,
@@ -88,7 +88,7 @@ pub struct Group {
 }
 
 /// One of them, with what it says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Listed {
     /// What became of it.
     pub fate: Fate,
@@ -108,7 +108,7 @@ pub struct Listed {
 }
 
 /// Words of a stage.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Said {
     /// The cell.
     pub cell: String,
@@ -119,7 +119,7 @@ pub struct Said {
 }
 
 /// What of a person's readings the diary does not show.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ErrorsReport {
     /// By fate, stream and reason.
     pub groups: Vec<Group>,

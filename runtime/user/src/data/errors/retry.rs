@@ -9,7 +9,7 @@ use cells_model::structure::depth_of;
 use runtime_pipeline::{Event, Rewind};
 use runtime_store::{Batch, CheckedEntry, NewEntry, Row, Snapshot};
 use runtime_types::{Area, EntryId, Query, StreamKey, TimeField, UserId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::left_out::{self, LeftOut};
 use super::{Fate, NO_REASON, Selection};
@@ -24,7 +24,7 @@ use crate::runs::{late, rewind};
 const ENTRIES_PER_COMMIT: u64 = 10_000;
 
 /// What a retry did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retried {
     /// Entries that wait in the usercache for the next run, or came with a dump and are in the timeseries.
     pub put_back: u64,

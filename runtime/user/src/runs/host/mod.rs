@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use cells_model::page::{self, PageWriter};
-use runtime_sandbox::{CellHost, Failure, LocationColumns, LogLevel};
+use runtime_sandbox::{CellHost, Failure, LogLevel};
 use runtime_store::{LocationRows, Snapshot, Store};
 use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
 
@@ -177,7 +177,7 @@ impl CellHost for RunHost {
         Ok(self.keep(read, Open::Locations(cursor)))
     }
 
-    fn next_rows(&mut self, cursor: u32, rows_max: u32) -> Result<LocationColumns, Failure> {
+    fn next_rows(&mut self, cursor: u32, rows_max: u32) -> Result<LocationRows, Failure> {
         let open = self.cursors.get_mut(cursor as usize).and_then(Option::as_mut);
         let Some(OpenCursor { read, rows: Open::Locations(cursor) }) = open else {
             return Err(invalid("no such cursor of locations"));
@@ -185,8 +185,7 @@ impl CellHost for RunHost {
         let mut rows = LocationRows::default();
         let count = reading(&self.effects, || cursor.next(rows_max as usize, &mut rows))?;
         lock(&self.effects).got(*read, count as u64);
-        let LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices } = rows;
-        Ok(LocationColumns { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices })
+        Ok(rows)
     }
 
     fn drop_cursor(&mut self, cursor: u32) {

@@ -1,19 +1,16 @@
 //! How `cellar user audit` tells which cell read what.
 
-use runtime_host::admin::Audit;
 use runtime_user::{AuditLine, AuditRead, RunOutcome};
-use serde_json::Value;
 
-use super::moment;
+use crate::verbs::moment;
+use runtime_host::admin::AuditShown;
 
 /// A run in a line of its own, with what it read below.
-pub(super) fn tell(answer: &Value) -> String {
-    // What is not of this form comes from a host of another version.
-    let Ok(Audit { runs, .. }) = serde_json::from_value(answer.clone()) else { return answer.to_string() };
-    if runs.is_empty() {
-        return "no cell has read anything".to_owned();
+pub(super) fn tell(shown: &AuditShown) -> String {
+    match shown.runs.as_slice() {
+        [] => "no cell has read anything".to_owned(),
+        runs => runs.iter().flat_map(run_lines).collect::<Vec<_>>().join("\n"),
     }
-    runs.iter().flat_map(run_lines).collect::<Vec<_>>().join("\n")
 }
 
 fn run_lines(run: &AuditLine) -> Vec<String> {
@@ -60,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_run_tells_who_read_what_over_which_span_and_how_many() {
-        let answer = serde_json::json!({ "id": "x", "runs": [{
+        let shown: AuditShown = serde_json::from_value(serde_json::json!({ "id": "x", "runs": [{
             "ts": 0.0, "cell": "diary", "digest": "0123456789", "device": "token-00", "outcome": "trapped",
             "reason": "cell 0123 trapped", "reads_untold": 2, "entries_read": 7, "bytes_read": 1, "bytes_written": 0,
             "elapsed_us": 5, "said": ["I have read"], "reads": [
@@ -68,9 +65,10 @@ mod tests {
                   "entries": 7 },
                 { "what": "document", "names": ["profile"], "times": 1, "entries": 0, "denied": true },
             ],
-        }] });
+        }] }))
+        .expect("an answer");
         assert_eq!(
-            tell(&answer),
+            tell(&shown),
             "1970-01-01 00:00:00 UTC  diary (01234567) for token-00: trapped\n    \
              because cell 0123 trapped\n    \
              find in timeseries: background/location, 1970-01-01 00:00:00 UTC to any time, 7 entries, 2 times\n    \
@@ -78,6 +76,6 @@ mod tests {
              and 2 further reads\n    \
              said: I have read"
         );
-        assert_eq!(tell(&serde_json::json!({ "id": "x", "runs": [] })), "no cell has read anything");
+        assert_eq!(tell(&AuditShown { runs: Vec::new(), ..shown }), "no cell has read anything");
     }
 }
