@@ -158,7 +158,7 @@ impl Source for Stored {
     }
 
     fn with_id(&mut self, id: EntryId) -> Result<Option<String>, ReadError> {
-        let found = self.0.find_id(Area::Timeseries, runtime_types::EntryId(id.0))?;
+        let found = self.0.find_id(Area::Timeseries, id)?;
         Ok(found.map(|row| row.data))
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn logged<E: Error + 'static>(error: E) -> Failure {
 
 /// A failure of what `person`, as the command named them, asked for as the owner.
 pub(super) fn of_owner(person: &str) -> impl Fn(OwnerError) -> Failure + use<> {
-    let person = typed::quoted(typed::trimmed(person));
+    let person = typed::quoted(typed::trimmed(person)).into_owned();
     move |error| Failure::of(&error, remedy(&error, &person))
 }
 
