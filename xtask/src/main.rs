@@ -1,5 +1,5 @@
-//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `bench`, `fuzz`, `rows`,
-//! `schemas`.
+//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `packages`, `bench`, `fuzz`,
+//! `rows`, `schemas`.
 //!
 //! * Each does its own set-up, says in one line what it does and how long it took, and fails with a remedy.
 //! * What it makes stands under cargo's target folder; nothing else is written.
@@ -50,6 +50,8 @@ enum Verb {
     },
     /// Builds every cell to target/cells: the component, its manifest and native code
     Cells,
+    /// Packs what a cell needs and builds one outside of the workspace with the packages alone
+    Packages,
     /// Builds the fuzz targets with coverage and runs them
     Fuzz {
         /// One of them; none: each in turn
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Verb::Demo { rest } => demo::run_demo(&rest),
         Verb::Test { long } => check::run_all(long),
         Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace)),
+        Verb::Packages => workspace::Workspace::read().and_then(|workspace| package::check(&workspace)),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Bench { rest } => bench::run(&rest),
         Verb::Schemas => schemas::write(),

@@ -80,7 +80,9 @@ impl Drop for Host {
 fn resident_bytes(data: &Path) -> Result<f64, BenchError> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let mut host = Host(
-        Command::new(env::current_exe()?)
+        // The command line stands beside this program.
+        Command::new(env::current_exe()?.canonicalize()?.with_file_name("cellar"))
+            .env("CELLAR_CONFIG", "/dev/null")
             .arg("serve")
             .arg("--data")
             .arg(data)

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use runtime_host::admin::{Door, execute};
+use runtime_diary::Format;
+use runtime_host::admin::{Ask, Context, Door, ExportDiary};
 use runtime_simulator::{Person, Phone, simulate_day};
 use runtime_testkit::World;
 use runtime_user::{Area, UserId};
@@ -51,15 +52,15 @@ fn calls_and_stages_add_no_entries_about_themselves_to_a_persons_timeseries() {
 fn incidents(world: &World) -> usize {
     let pin = "a".repeat(64).parse();
     let door = Door { address: "localhost:1".to_owned(), pin: pin.expect("a pin") };
-    let command = json!({ "command": "export-diary", "user": "Ada", "format": "timeline" });
-    let command = serde_json::from_value(command).expect("a command");
-    let answer = execute(&world.runtime, &door, command).expect("a timeline");
-    answer["text"].as_str().expect("a text").matches("\"stress\"").count()
+    let person = "Ada".to_owned();
+    let ask = ExportDiary { person, format: Format::Timeline, from: None, to: None, output: None };
+    let exported = ask.answer(&Context { runtime: &world.runtime, door: &door }).expect("a timeline");
+    exported.text.expect("a text").matches("\"stress\"").count()
 }
 
 // Row: "The timeline shows incidents"
 #[test]
-fn the_timeline_shows_an_incident_once_it_is_taken_in() {
+fn the_timeline_shows_an_incident_once_a_run_has_accepted_it() {
     let world = World::start();
     let ada = world.person("Ada");
     world.put(ada, &day(), NOW);

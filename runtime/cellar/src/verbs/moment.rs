@@ -1,12 +1,14 @@
 //! Moments as people read them.
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::date;
 
 /// A moment, UTC to the second; the number itself where no calendar reaches it. `seconds` since 1970.
 pub(crate) fn moment(seconds: f64) -> String {
     let within = (0.0..253_402_300_800.0).contains(&seconds);
-    let stamp = within.then(|| Timestamp::from_second(seconds as i64).ok()).flatten();
-    stamp.map_or_else(|| seconds.to_string(), |stamp| stamp.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    let since = SignedDuration::from_secs(seconds as i64);
+    let clock = within.then(|| date(1970, 1, 1).at(0, 0, 0, 0).checked_add(since).ok()).flatten();
+    clock.map_or_else(|| seconds.to_string(), |clock| clock.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// As [`moment`], of ms since 1970.

@@ -29,10 +29,9 @@ impl Options {
     /// # Errors
     /// [`Failure`] that names the file, and the line or the setting.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
-        let file = named(self.config.as_deref());
         let installed = || Some(PathBuf::from(SETTINGS_FILE)).filter(|path| path.exists());
         let remedy = "deploy/cellar.toml explains every setting";
-        let config = Config::read(file.or_else(installed).as_deref());
+        let config = Config::read(named(self.config.as_deref()).or_else(installed).as_deref());
         let mut config = config.map_err(|error| Failure::of(&error, remedy))?;
         config.data = named(self.data.as_deref()).or(config.data);
         Ok(config)

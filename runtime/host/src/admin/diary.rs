@@ -127,7 +127,7 @@ impl Stored {
     fn visit(&self, query: &Query, visit: Visit<'_>) -> Result<(), ReadError> {
         let mut cursor = self.0.find(query)?;
         let visited = cursor.visit(&mut |row| {
-            visit(EntryId(row.id.0), row.data);
+            visit(row.id, row.data);
             ControlFlow::Continue(())
         });
         visited.map(drop)

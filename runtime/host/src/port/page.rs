@@ -22,9 +22,9 @@ This is a Cellar host: a private server for people's own data.
 
 It has no web page yet. Phones are paired with it, and the command line does the rest:
 
-    cellar pair PERSON       shows a code for the app of a phone
-    cellar user list         shows who has a runtime here
-    cellar --help            lists everything else
+    `cellar pair PERSON`  shows a code for the app of a phone
+    `cellar user list`    shows who has a runtime here
+    `cellar --help`       lists everything else
 
 Only browsers on this machine read this text.
 ";

@@ -9,7 +9,7 @@ use crate::verbs::moment;
 use runtime_host::admin::{ErrorsShown, Retry};
 use runtime_program::typed::quoted;
 
-/// ``12 readings were set aside: `cellar user errors anna` says why``
+/// How many readings were set aside, and that `cellar user errors` says why.
 pub(crate) fn set_aside_line(count: u64, person: &str) -> String {
     says_why(&counted(count, "was set aside", "were set aside"), person)
 }

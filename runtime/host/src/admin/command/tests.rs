@@ -84,7 +84,7 @@ fn of_owners() -> Vec<String> {
         "id": "00", "name": "Pixel", "platform": "android", "status": "active", "key": "p256", "scopes": ["profile"],
         "enrolled_ms": 1, "last_seen_ms": 2,
     });
-    let window = "AAECAwQFBgcICQoLDA0ODw";
+    let window = "AAECAwQFBgc";
     let key = serde_json::to_value(handshake::secret::Secret::new([7; 32])).expect("JSON");
     vec![
         check::<PersonStatus>(of_person("status"), &[status.clone(), locked.clone()]),

@@ -144,7 +144,7 @@ impl CellHost for RunHost {
         reading(&self.effects, || {
             cursor.visit(&mut |row| {
                 let entry = page::Entry {
-                    id: row.id,
+                    id: EntryId(row.id.0),
                     key: row.key.as_str(),
                     invalid: row.invalid,
                     write_ts: row.write_ts,

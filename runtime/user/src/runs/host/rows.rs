@@ -30,7 +30,7 @@ impl RunHost {
         for (index, row) in rows.iter().enumerate() {
             done = self.ask(area, row.key, &mut asked, index).and_then(|asked| {
                 let entry = self.checked(area, asked, row).map_err(|why| why.at(index))?;
-                each(self, &mut effects, row.id, entry)
+                each(self, &mut effects, EntryId(row.id.0), entry)
             });
             if done.is_err() {
                 effects.batch.back_to(before);
@@ -156,7 +156,8 @@ pub(super) fn same_stream(key: &StreamKey, entry: &CheckedEntry<'_>) -> Result<(
 }
 
 pub(super) fn unpack(ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
-    EntryId::unpack(ids).ok_or_else(|| invalid("ids are 12 bytes each"))
+    let ids = EntryId::unpack(ids).ok_or_else(|| invalid("ids are 12 bytes each"))?;
+    Ok(ids.into_iter().map(|id| EntryId(id.0)).collect())
 }
 
 fn at(index: usize, why: &dyn std::fmt::Display) -> Failure {
