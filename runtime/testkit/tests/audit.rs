@@ -6,7 +6,10 @@ use runtime_user::{AuditLine, AuditRead, RunOutcome, Stamp, UserId};
 use serde_json::json;
 
 const NOW: f64 = 1_709_683_200.0;
+/// Behind everything that is put.
 const SINCE: f64 = NOW + 10.0;
+/// Before it: the day began two days before [`NOW`].
+const BEFORE: f64 = NOW - 3.0 * 86_400.0;
 
 fn day(seed: u64) -> Vec<String> {
     simulate_day(&Person::invent(seed, Phone::Android).plan(19_786), seed).entries
@@ -35,7 +38,7 @@ fn a_run_that_succeeds_leaves_who_read_what_over_which_span_and_how_many() {
     assert!(put.bytes_written > 0 && put.ts == NOW);
 
     let query = json!({ "key_list": ["background/location"], "key_time": "metadata.write_ts",
-        "start_time": NOW - 86_400.0, "end_time": NOW });
+        "start_time": BEFORE, "end_time": NOW });
     let path = "datastreams/find_entries";
     let answered =
         world.call(user, path, "timestamp", query.to_string().as_bytes(), SINCE).expect("an answer");
@@ -56,10 +59,7 @@ fn a_run_that_succeeds_leaves_who_read_what_over_which_span_and_how_many() {
         (read.what.as_str(), read.names.as_slice()),
         ("find", &["background/location".to_owned()][..])
     );
-    assert_eq!(
-        (read.time.as_deref(), read.from, read.to),
-        (Some("write_ts"), Some(NOW - 86_400.0), Some(NOW))
-    );
+    assert_eq!((read.time.as_deref(), read.from, read.to), (Some("write_ts"), Some(BEFORE), Some(NOW)));
     assert_eq!((line.reads.iter().map(|read| read.entries).sum::<u64>(), line.entries_read), (got, got));
 
     let stages = audit(&world, user, None, Some("trip-segmentation"));
@@ -80,8 +80,10 @@ fn an_endpoint_that_fails_leaves_what_it_read_what_it_said_and_why_it_ended() {
         ("bad-status", RunOutcome::BadAnswer, "the status"),
     ] {
         let user = world.person(misdeed);
-        world.put(user, &day(2), NOW);
-        world.pipeline(user, NOW);
+        if misdeed == "read-and-trap" {
+            world.put(user, &day(2), NOW);
+            world.pipeline(user, NOW);
+        }
         world.call(user, "test/hostile", misdeed, b"{}", SINCE).expect_err("it fails");
         let line = only(&world, user, "hostile");
         assert_eq!(line.outcome, outcome, "{misdeed}: {line:?}");
@@ -97,7 +99,7 @@ fn an_endpoint_that_fails_leaves_what_it_read_what_it_said_and_why_it_ended() {
                 );
                 assert!(read.entries > 0 && read.entries == line.entries_read, "{line:?}");
             }
-            "endless-reads" => assert!(reads > 0 && line.entries_read > 0, "{line:?}"),
+            "endless-reads" => assert!(reads > 0 && line.reads.len() == 1, "{line:?}"),
             "cursors-never-closed" => assert!(reads >= 16, "{line:?}"),
             _ => assert_eq!(reads, 0, "{line:?}"),
         }

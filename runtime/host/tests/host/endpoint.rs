@@ -78,7 +78,7 @@ async fn a_phone_with_a_token_reaches_the_paths_of_a_new_manifest_and_what_they_
     {
         assert_eq!(status(unknown, put_body(1_700_000_000.0, "a")).await, 404, "{unknown}");
     }
-    assert_eq!(status("/journal/kept/top", json!({ "phone_to_server": [] }).to_string().into()).await, 200);
+    assert_eq!(status("/journal/kept/top", put_body(1_699_999_999.0, "b")).await, 200);
     assert!(!is_pending(&cloud, user), "this path brings no data");
     assert_eq!(
         status("/journal/pages/keep", json!({ "phone_to_server": [{}] }).to_string().into()).await,

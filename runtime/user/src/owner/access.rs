@@ -167,8 +167,8 @@ fn missing(folder: &Path, access: &Access) -> Option<PathBuf> {
     names.map(|name| folder.join(name)).find(|path| std::fs::symlink_metadata(path).is_err())
 }
 
-/// Who may come to whom, and by which name. What changes it in one respect has a type of its own: [`Pairing`] lets
-/// devices in, [`Devices`] shuts them out, [`Locks`] locks and unlocks stores.
+/// Who may connect to whom, and by which name. What changes it in one respect has a type of its own:
+/// [`Pairing`](super::Pairing) lets devices in, [`Devices`] shuts them out, [`Locks`] locks and unlocks stores.
 pub struct Owners {
     pub(super) people: Arc<People>,
     pub(super) clocks: Arc<Clocks>,

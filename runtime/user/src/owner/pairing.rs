@@ -55,7 +55,8 @@ pub struct Invitation {
     pub qr: Zeroizing<String>,
     /// The code to type, where that is offered. A secret.
     pub typed: Option<Zeroizing<String>>,
-    /// When it is over, in the time that the window was opened with ([`Clocks::shown_ms`](crate::Clocks::shown_ms) makes it one for people).
+    /// When it is over, in the time that the window was opened with;
+    /// [`Clocks::shown_ms`](crate::Clocks::shown_ms) makes it one for people.
     pub until_ms: u64,
 }
 

@@ -1,8 +1,8 @@
 //! The recovery phrase: what opens a store whose devices are all gone. The phrase itself never comes here: whoever has it
 //! opens the slot elsewhere, and hands over the data key.
 //!
-//! * Units: moments are ms of [`Clocks::lasting_ms`](crate::Clocks::lasting_ms): a phrase waits for a day in which the host runs, whatever its wall
-//!   clock is set to. Of the hour before a restart nothing counts.
+//! * Units: moments are ms of [`Clocks::lasting_ms`](crate::Clocks::lasting_ms): a phrase waits for a day in which the host
+//!   runs, whatever its wall clock is set to. Of the hour before a restart nothing counts.
 
 use handshake::keys::Slot;
 use runtime_store::Store;

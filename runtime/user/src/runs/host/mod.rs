@@ -1,4 +1,5 @@
-//! The host side of a run: what its cell may reach, which is a snapshot of one person's store, a buffer for writes, a body, an answer.
+//! The host side of a run: what its cell may reach, which is a snapshot of one person's store, a buffer for writes, a
+//! body and an answer.
 //!
 //! * Invariants: everything that a run reads is of one snapshot; nothing that it writes is visible before it succeeds;
 //!   every stream, document and row is held against the grant here, and nowhere else.
