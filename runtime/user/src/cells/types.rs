@@ -191,6 +191,10 @@ mod tests {
         let mut schemas = 0;
         for file in folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
             let path = file.expect("a file").path();
+            // The schemas of the model lie in folders; the test before this one has them.
+            if path.is_dir() {
+                continue;
+            }
             let text = std::fs::read_to_string(&path).expect("readable");
             let schema: Value = serde_json::from_str(&text).expect("JSON");
             assert!(StreamingValidator::of(&schema).is_some(), "{}", path.display());
