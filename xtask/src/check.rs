@@ -103,11 +103,6 @@ fn tests(long: bool, totals: &mut Totals) -> Result<(), Trouble> {
     };
     part("tests", "running all tests", &[runner, &["--workspace"]])?;
     part(
-        "sled",
-        "running the store's tests with sled too",
-        &[runner, &["--package", "runtime-store", "--features", "sled"]],
-    )?;
-    part(
         "examples",
         "running the examples in the documentation",
         &[&["test", "--doc", "--quiet", "--workspace"]],
