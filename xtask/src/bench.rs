@@ -3,7 +3,7 @@
 mod wiping;
 
 use crate::cells;
-use crate::demo::{Profile, run_host};
+use crate::demo::{Profile, run_verb};
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
@@ -14,6 +14,5 @@ pub(crate) fn run(rest: &[String]) -> Result<(), Trouble> {
     if rest.first().is_some_and(|name| name == "wiping") {
         return wiping::run(&workspace);
     }
-    let arguments: Vec<_> = std::iter::once("bench").chain(rest.iter().map(String::as_str)).collect();
-    run_host(&workspace, Profile::Release, &arguments)
+    run_verb(&workspace, Profile::Release, "bench", rest)
 }

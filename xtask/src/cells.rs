@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::manifest;
 use crate::modules;
 use crate::step::step;
 use crate::tools::Tools;
@@ -16,8 +17,11 @@ use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::{CellPackage, Workspace};
 
-/// Builds every cell.
-pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
+/// The cell that researchers copy: built as every other, but no part of the host's binary.
+pub(crate) const TEMPLATE: &str = "template";
+
+/// Builds every cell; answers the tools that it took.
+pub(crate) fn build(workspace: &Workspace) -> Result<Tools, Trouble> {
     let home = workspace.cells_folder();
     let guests = Guests::ready()?;
     step("cells", &format!("building {} cells for {TARGET}", workspace.cells.len()), || {
@@ -43,7 +47,8 @@ pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
         write_contract(workspace)?;
         let kept = digests.len() - made;
         Ok(((), format!("{made} compiled, {kept} were up to date, in {}", home.display())))
-    })
+    })?;
+    Ok(tools)
 }
 
 fn file(workspace: &Workspace, cell: &CellPackage, ending: &str) -> PathBuf {
@@ -57,7 +62,7 @@ fn encode(workspace: &Workspace, tools: &Tools, cell: &CellPackage) -> Result<St
     let digest = tools.encode(&modules::path(workspace, cell), &component, &cell.manifest)?;
     let folder = workspace.cells_folder().join(name);
     copy(&cell.folder, &folder, Path::new("cell.toml"))?;
-    for schema in cell.manifest.schemas() {
+    for schema in manifest::schemas(&cell.manifest) {
         copy(&cell.folder, &folder, schema)?;
     }
     let size = fs::metadata(&component).map_err(Trouble::file("read", &component))?.len();
@@ -93,7 +98,8 @@ fn write_index(workspace: &Workspace, digests: &[String]) -> Result<(), Trouble>
         let kind = if cell.manifest.test { "test" } else { "product" };
         format!("{} {digest} {kind}\n", cell.manifest.name)
     };
-    let index: String = workspace.cells.iter().zip(digests).map(line).collect();
+    let embedded = workspace.cells.iter().zip(digests).filter(|(cell, _)| cell.manifest.name != TEMPLATE);
+    let index: String = embedded.map(line).collect();
     write_if_changed(&workspace.cells_folder().join("index"), index.as_bytes())
 }
 

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::cells;
 use crate::command::{cargo, run, run_tests, succeeds};
+use crate::package;
 use crate::progress;
 use crate::step::{skipped, step};
 use crate::totals::Totals;
@@ -25,7 +26,8 @@ pub(crate) fn run_all(long: bool) -> Result<(), Trouble> {
         "run `cargo fmt --all`",
     )?;
     let workspace = Workspace::read()?;
-    cells::build(&workspace)?;
+    let tools = cells::build(&workspace)?;
+    package::check(&workspace, &tools)?;
     lints()?;
     built(
         "docs",

@@ -10,9 +10,15 @@ use crate::step::step;
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
-/// Builds everything and runs `cellar demo`.
-pub(crate) fn run_host(workspace: &Workspace, profile: Profile, arguments: &[&str]) -> Result<(), Trouble> {
-    let program = build_host(workspace, profile)?;
+/// Builds `cellar` and the program behind one of its verbs, and runs that verb.
+pub(crate) fn run_verb(
+    workspace: &Workspace,
+    profile: Profile,
+    verb: &str,
+    rest: &[String],
+) -> Result<(), Trouble> {
+    let program = build_host(workspace, profile, &format!("cellar-{verb}"))?;
+    let arguments: Vec<_> = std::iter::once(verb).chain(rest.iter().map(String::as_str)).collect();
     let what = format!("cellar {}", arguments.join(" "));
     step("run", &what, || {
         run(Command::new(&program).args(arguments), "its own words stand above")?;
@@ -29,17 +35,18 @@ pub(crate) enum Profile {
     Release,
 }
 
-fn build_host(workspace: &Workspace, profile: Profile) -> Result<PathBuf, Trouble> {
+fn build_host(workspace: &Workspace, profile: Profile, companion: &str) -> Result<PathBuf, Trouble> {
     let (what, folder) = match profile {
         Profile::Dev => ("building the host; the first time takes minutes", "debug"),
         Profile::Release => ("building the host in release; the first time takes minutes", "release"),
     };
     step("host", what, || {
         match profile {
-            Profile::Dev => build_programs("host", &["cellar"])?,
+            Profile::Dev => build_programs("host", &["cellar", companion])?,
             Profile::Release => progress::build("host", "correct what cargo says above", |options| {
                 let mut command = cargo();
-                command.args(["build", "--release", "--workspace", "--bin", "cellar"]).args(options);
+                command.args(["build", "--release", "--workspace", "--bin", "cellar", "--bin", companion]);
+                command.args(options);
                 command
             })?,
         }
@@ -53,6 +60,5 @@ fn build_host(workspace: &Workspace, profile: Profile) -> Result<PathBuf, Troubl
 pub(crate) fn run_demo(rest: &[String]) -> Result<(), Trouble> {
     let workspace = Workspace::read()?;
     cells::build(&workspace)?;
-    let arguments: Vec<_> = std::iter::once("demo").chain(rest.iter().map(String::as_str)).collect();
-    run_host(&workspace, Profile::Dev, &arguments)
+    run_verb(&workspace, Profile::Dev, "demo", rest)
 }

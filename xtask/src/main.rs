@@ -11,9 +11,11 @@ mod demo;
 mod fuzz;
 mod manifest;
 mod modules;
+mod package;
 mod pages;
 mod plan;
 mod progress;
+mod schemas;
 mod step;
 mod tools;
 mod totals;
@@ -76,6 +78,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Writes the JSON Schemas and tables of data types anew, from the structs of cells/model
+    Schemas,
     /// Lists rows of docs/reference-differences.md without a test, and comments in tests that name no row
     Rows {
         /// Also lists every row with its tests
@@ -88,9 +92,10 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Demo { rest } => demo::run_demo(&rest),
         Verb::Test { long } => check::run_all(long),
-        Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace)),
+        Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace).map(drop)),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Bench { rest } => bench::run(&rest),
+        Verb::Schemas => schemas::write(),
         Verb::Rows { tests } => pages::differences::print(tests),
     };
     match done {

@@ -23,8 +23,8 @@ use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::{CellPackage, Workspace};
 
-/// Folders of the repository that cells are built from.
-const LINKED: [&str; 2] = ["cells", "wit"];
+/// Folders of the repository that cells and their tests are built from.
+const LINKED: [&str; 4] = ["cells", "handshake", "runtime", "wit"];
 
 /// Builds the module of every cell.
 pub(crate) fn build(workspace: &Workspace, guests: &Guests) -> Result<(), Trouble> {
@@ -136,12 +136,11 @@ fn source(cell: &CellPackage) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Manifest;
 
     fn workspace(root: &Path, cells: &[&str]) -> Workspace {
         let cell = |name: &&str| {
-            let text = format!("name = \"{name}\"\nworld = \"stage\"\ninterfaces = []\n");
-            let manifest: Manifest = toml::from_str(&text).unwrap();
+            let text = format!("name = \"{name}\"\nversion = 1\nworld = \"stage\"\n");
+            let manifest = runtime_manifest::CellToml::parse(&text).unwrap();
             CellPackage { package: format!("cells-{name}"), folder: root.join("cells").join(name), manifest }
         };
         let cells = cells.iter().map(cell).collect();

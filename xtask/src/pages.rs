@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod attacks;
 pub(crate) mod differences;
+#[cfg(test)]
+mod example;
 
 use std::fs;
 use std::path::{Path, PathBuf};

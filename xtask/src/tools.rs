@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::UNIX_EPOCH;
 
+use runtime_manifest::CellToml;
+
 use crate::command::{build_programs, output, run};
-use crate::manifest::Manifest;
+use crate::manifest;
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
@@ -42,22 +44,17 @@ impl Tools {
 
     /// Makes `component` of `module`, unless that is what it was made of; its imports and its export must be what the
     /// manifest says. Answers its SHA-256.
-    pub(crate) fn encode(
-        &self,
-        module: &Path,
-        component: &Path,
-        manifest: &Manifest,
-    ) -> Result<String, Trouble> {
-        let export = manifest.world.export();
+    pub(crate) fn encode(&self, module: &Path, component: &Path, cell: &CellToml) -> Result<String, Trouble> {
+        let export = manifest::export(cell.world);
         let made_of =
-            format!("{} {} {export} {:?}", size_and_time(module)?, self.encoder.build, manifest.interfaces);
+            format!("{} {} {export} {:?}", size_and_time(module)?, self.encoder.build, cell.interfaces);
         let stamp = component.with_extension("made");
         let known = fs::read_to_string(&stamp).unwrap_or_default();
         if let Some(digest) = known.strip_prefix(&made_of).filter(|_| component.exists()) {
             return Ok(digest.trim().to_owned());
         }
         let mut encoder = Command::new(&self.encoder.program);
-        encoder.args([module, component]).arg(export).args(&manifest.interfaces);
+        encoder.args([module, component]).arg(export).args(&cell.interfaces);
         let printed = output(&mut encoder, "its own words stand above")?;
         let digest = String::from_utf8_lossy(&printed).trim().to_owned();
         fs::write(&stamp, format!("{made_of}\n{digest}\n")).map_err(Trouble::file("write", &stamp))?;

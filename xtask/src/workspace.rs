@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use runtime_manifest::CellToml;
 use serde::Deserialize;
 
 use crate::command::{cargo, output};
-use crate::manifest::Manifest;
+use crate::manifest;
 use crate::trouble::Trouble;
 
 /// The workspace and its cells.
@@ -20,7 +21,7 @@ pub(crate) struct CellPackage {
     /// Of the package, such as `cells-noop`.
     pub(crate) package: String,
     pub(crate) folder: PathBuf,
-    pub(crate) manifest: Manifest,
+    pub(crate) manifest: CellToml,
 }
 
 #[derive(Deserialize)]
@@ -49,7 +50,7 @@ impl Workspace {
         for package in metadata.packages {
             let folder = package.manifest_path.parent().expect("a manifest is in a folder").to_owned();
             if folder.starts_with(&home) && folder.join("cell.toml").exists() {
-                let manifest = Manifest::read(&folder)?;
+                let manifest = manifest::read(&folder)?;
                 cells.push(CellPackage { package: package.name, folder, manifest });
             }
         }

@@ -13,10 +13,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
+use cells_locations::{Locations, read, without_exact_duplicates};
 use cells_sdk::model::EntryId;
-use cells_sdk::model::rows::{Row, Rows};
-use cells_sdk::{Failure, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_sdk::model::rows::Row;
+use cells_sdk::{
+    Outcome, Output, Query, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries, for_each_entry,
+};
 use serde_json::value::RawValue;
 
 const LOCATION: &str = "background/location";
@@ -28,29 +30,9 @@ const MILLIS_A_SECOND: f64 = 1000.0;
 /// How many locations one run works on at least, where there are as many: at some 700 bytes each, what it writes
 /// stays well under what a run may write. Another run goes on.
 const LOCATIONS_A_RUN: usize = 40_000;
-/// The runtime starts the next run this much behind the mark, s.
-const RUN_GAP_S: f64 = 5.0;
-const ROWS_BYTES: usize = 128 << 10;
-
-#[derive(Debug, thiserror::Error)]
-enum FilterError {
-    #[error("cannot read locations")]
-    Read(#[from] ReadError),
-    #[error("cannot write filtered locations")]
-    Write(#[from] Failure),
-    #[error("metadata of location {0} are no JSON object")]
-    Metadata(EntryId),
-}
 
 /// One run of the stage.
-pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| {
-        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-    })
-}
-
-fn try_run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, FilterError> {
+pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let written = |key| Query::of(&[key], TimeField::WriteTs).between(run.start, Some(run.end));
     let mut locations = read(runtime, &written(LOCATION))?;
     let whole = locations.len();
@@ -68,7 +50,7 @@ fn try_run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<
     let known = read(runtime, &filtered)?;
     let copied: HashSet<usize> = accepted(&unique, &known).into_iter().map(quirk::copied_row).collect();
     drop((unique, known));
-    copy(runtime, &within, &copied)?;
+    copy(runtime, run, &within, &copied)?;
     let state = if more { state_of(backlog_start) } else { Vec::new() };
     Ok(Outcome { processed_through: Some(last), state, more })
 }
@@ -87,7 +69,7 @@ fn start_from(state: &[u8]) -> Option<f64> {
 /// that nothing falls between the mark and the next run.
 fn end_of_run(write_ts: &[f64]) -> usize {
     (LOCATIONS_A_RUN..write_ts.len())
-        .find(|row| write_ts[*row] - write_ts[row - 1] > RUN_GAP_S)
+        .find(|row| write_ts[*row] - write_ts[row - 1] > WINDOW_GAP_S)
         .unwrap_or(write_ts.len())
 }
 
@@ -139,28 +121,23 @@ mod quirk {
 /// Copies those rows of the query's answer into the filtered stream, in their order.
 fn copy<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
+    run: &Run,
     query: &Query,
     copied: &HashSet<usize>,
-) -> Result<(), FilterError> {
-    let mut rows = Rows::new();
+) -> Result<(), RunError> {
+    let mut output = Output::new(run);
     let mut row = 0;
     for_each_entry(runtime, query, |runtime, entry| {
-        if copied.contains(&row) {
-            let metadata = filtered_metadata(entry.metadata).ok_or(FilterError::Metadata(entry.id))?;
-            let id = EntryId::NONE;
-            rows.push(Row { id, key: FILTERED, metadata: &metadata, data: entry.data, extra: "" });
-        }
         row += 1;
-        if rows.as_bytes().len() > ROWS_BYTES {
-            runtime.insert(&rows)?;
-            rows.clear();
+        if !copied.contains(&(row - 1)) {
+            return Ok(());
         }
-        Ok::<(), FilterError>(())
+        let metadata = filtered_metadata(entry.metadata)
+            .ok_or_else(|| RunError::entry(entry.id, "has metadata that are no JSON object"))?;
+        let id = EntryId::NONE;
+        output.push(runtime, Row { id, key: FILTERED, metadata: &metadata, data: entry.data, extra: "" })
     })?;
-    if !rows.is_empty() {
-        runtime.insert(&rows)?;
-    }
-    Ok(())
+    output.finish(runtime)
 }
 
 /// The metadata of the copy: the same values byte for byte, but for the key.

@@ -109,7 +109,7 @@ fn a_back_log_is_cut_at_a_pause_and_loses_nothing() {
             |memory, window| {
                 let outcome = run(memory, window)?;
                 runs.push((outcome.processed_through.map(|mark| mark - DAY), outcome.more));
-                Ok(outcome)
+                Ok::<_, cells_sdk::RunError>(outcome)
             },
             NOW,
             Outcome::default(),

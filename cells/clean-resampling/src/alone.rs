@@ -10,17 +10,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cells_locations::{Repeats, for_each_entry};
+use cells_locations::Repeats;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::device::device_name;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::text::{self, Member};
-use cells_sdk::{Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, for_each_entry};
 
-use crate::CleanError;
+use crate::inputs::Inputs;
 use crate::points::KEY;
-use crate::section::Alone;
+use crate::section::{Alone, Cleaned, Path};
+use crate::trip::CleanedTrip;
 
 /// Members that the table never has, or that the stage gives anew.
 const NOT_KEPT: [&str; 6] = ["speed", "distance", "heading", "idx", "mode", "section"];
@@ -44,20 +45,57 @@ struct Found {
     rows: BTreeMap<EntryId, BTreeMap<String, String>>,
 }
 
+/// Finds out which sections of one point keep it; the others lose their path. Answers the rows of the points.
+pub fn settle<R: ReadEntries>(
+    runtime: &mut R,
+    run: &Run,
+    inputs: &Inputs,
+    trips: &mut [Option<CleanedTrip>],
+) -> Result<BTreeMap<EntryId, Row>, RunError> {
+    let Inputs { window, points, .. } = inputs;
+    let sections = trips.iter_mut().flatten().flat_map(|trip| &mut trip.sections);
+    let mut alone: Vec<(&mut Cleaned, EntryId)> = sections
+        .filter_map(|section| match &section.path {
+            Path::Alone(point) => {
+                let id = points.ids[point.row];
+                Some((section, id))
+            }
+            Path::Steps(_) => None,
+        })
+        .collect();
+    let mut wanted = BTreeMap::<Option<String>, BTreeSet<EntryId>>::new();
+    for (section, id) in &alone {
+        let device = window.sections[section.raw].data.known.device.clone();
+        wanted.entry(device).or_default().insert(*id);
+    }
+    // Of a back-log that was cut, only this piece: what comes behind it is read by the next run.
+    let end = if window.is_cut() { window.end_ts() } else { run.end };
+    let mut rows = BTreeMap::new();
+    for (device, wanted) in &wanted {
+        rows.extend(read_rows(runtime, run.start, end, device.as_deref(), wanted)?);
+    }
+    for (section, id) in &mut alone {
+        if !rows.contains_key(id) {
+            section.lose_path();
+        }
+    }
+    Ok(rows)
+}
+
 /// The rows of those points in the table of a device, or of all devices; one that has a gap is not among them.
-pub fn read_rows<R: ReadEntries>(
+fn read_rows<R: ReadEntries>(
     runtime: &mut R,
     start: Option<f64>,
     end: f64,
     device: Option<&str>,
     wanted: &BTreeSet<EntryId>,
-) -> Result<BTreeMap<EntryId, Row>, CleanError> {
+) -> Result<BTreeMap<EntryId, Row>, RunError> {
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
     let (mut found, mut repeats, mut index) = (Found::default(), Repeats::new(), 0_u64);
     let query = Query::of(&[KEY], TimeField::DataTs).between(start, Some(end));
-    for_each_entry::<_, CleanError>(runtime, &query, |_, entry| {
+    for_each_entry(runtime, &query, |_, entry| {
         if device.is_some_and(|device| device_name(entry.metadata).as_deref() != Some(device)) {
             return Ok(());
         }

@@ -12,15 +12,39 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use cells_locations::{Found, at_time, first_that_fits};
-use cells_sdk::ReadEntries;
-use cells_sdk::model::EntryId;
 use cells_sdk::model::segmentation::Place;
 use cells_sdk::model::time::SERVER_ZONE;
+use cells_sdk::model::{EntryId, Point};
+use cells_sdk::{ReadEntries, RunError};
 
-use crate::CleanError;
-use crate::ends::Anchor;
 use crate::points::{KEY, Points, Sample, ZoneTable, position, sample};
 use crate::window::{Raw, Window};
+
+/// A place at which a trip begins or ends, as far as its ends need it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Anchor {
+    /// Where the place is.
+    pub location: Point,
+    /// The point at which the place was reached; for the first place of all, the place itself at its exit.
+    pub point: Sample,
+    /// When it was reached, s; `None` for the first place of all.
+    pub enter_ts: Option<f64>,
+    /// How long the stay was, s.
+    pub duration: Option<f64>,
+}
+
+impl Anchor {
+    /// When the person left the place, given when they should have to arrive in time.
+    pub fn departure(&self, wanted_ts: f64) -> f64 {
+        match self.enter_ts {
+            Some(enter_ts) if wanted_ts < enter_ts => match self.duration {
+                Some(duration) if duration != 0.0 => (enter_ts + duration / 2.0).min(enter_ts + 3.0 * 60.0),
+                _ => enter_ts,
+            },
+            _ => wanted_ts,
+        }
+    }
+}
 
 /// The anchors of a run's places.
 #[derive(Debug, Default)]
@@ -35,7 +59,7 @@ impl Anchors {
         window: &Window,
         points: &Points,
         zones: &mut ZoneTable,
-    ) -> Result<Self, CleanError> {
+    ) -> Result<Self, RunError> {
         let mut anchors = Self::default();
         for journey in window.journeys.iter().filter(|journey| !journey.untracked) {
             let trip = &journey.entry.data.known;
@@ -80,7 +104,7 @@ fn point_of<R: ReadEntries>(
     place: &Raw<Place>,
     points: &Points,
     zones: &mut ZoneTable,
-) -> Result<Sample, CleanError> {
+) -> Result<Sample, RunError> {
     let Some(enter_ts) = place.data.known.enter_ts else { return Ok(place_itself(place, zones)) };
     let location = place.data.known.location;
     if let Some(row) = points.reached_at(enter_ts, location) {

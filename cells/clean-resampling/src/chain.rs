@@ -8,10 +8,10 @@
 //! * Everything here is made in memory, linked by position; [`crate::write`] gives it ids.
 
 use cells_geometry::distance;
+use cells_sdk::RunError;
 use cells_sdk::model::segmentation::Place;
 use cells_sdk::model::{EntryId, Point};
 
-use crate::CleanError;
 use crate::fix::Fix;
 use crate::moved::{Moved, move_start};
 use crate::points::position;
@@ -79,7 +79,7 @@ impl Chain {
         window: &Window,
         outcomes: Vec<Option<CleanedTrip>>,
         open: Option<Stay>,
-    ) -> Result<Option<Self>, CleanError> {
+    ) -> Result<Option<Self>, RunError> {
         let Some(first) = open.or_else(|| window.first_place().map(Stay::of)) else { return Ok(None) };
         let squished = squished_spans(window, &outcomes);
         let mut chain = Self { stays: vec![first], journeys: Vec::new() };
@@ -104,11 +104,11 @@ impl Chain {
         mut trip: CleanedTrip,
         from: &Raw<Place>,
         to: &Raw<Place>,
-    ) -> Result<(), CleanError> {
+    ) -> Result<(), RunError> {
         let stay = self.last();
         let mut moved = None;
         if !position(stay.location).is_same(position(from.data.known.location)) {
-            moved = move_start(&mut trip, stay)?;
+            moved = move_start(&mut trip, stay.location, stay.point_ts)?;
         }
         stay.exit = Some(trip.start.clone());
         stay.raw_places.push(from.id);

@@ -13,6 +13,7 @@ use cells_sdk::model::Point;
 use cells_sdk::model::background::MotionType;
 use cells_statistics::{median, quantile};
 
+use crate::anchors::Anchor;
 use crate::mode::{is_motorized, is_plausible_speed};
 use crate::points::{Sample, position};
 
@@ -20,19 +21,6 @@ use crate::points::{Sample, position};
 const BOGUS_M: f64 = 100.0;
 /// A track that seems to have been under way longer than this before its first point has not been, s.
 const HEAD_START_MAX_S: f64 = 7.0 * 86_400.0;
-
-/// A place at which a trip begins or ends, as far as its ends need it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Anchor {
-    /// Where the place is.
-    pub location: Point,
-    /// The point at which the place was reached; for the first place of all, the place itself at its exit.
-    pub point: Sample,
-    /// When it was reached, s; `None` for the first place of all.
-    pub enter_ts: Option<f64>,
-    /// How long the stay was, s.
-    pub duration: Option<f64>,
-}
 
 /// A section's points on their way to being cleaned.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,19 +89,6 @@ impl Track {
         let own = labels.iter().map(|label| speeds.get(*label).copied().unwrap_or(f64::NAN));
         let others = (0..speeds.len()).filter(|number| labels.binary_search(number).is_err());
         own.chain(others.map(|number| speeds[number])).collect()
-    }
-}
-
-impl Anchor {
-    /// When the person left the place, given when they should have to arrive in time.
-    fn departure(&self, wanted_ts: f64) -> f64 {
-        match self.enter_ts {
-            Some(enter_ts) if wanted_ts < enter_ts => match self.duration {
-                Some(duration) if duration != 0.0 => (enter_ts + duration / 2.0).min(enter_ts + 3.0 * 60.0),
-                _ => enter_ts,
-            },
-            _ => wanted_ts,
-        }
     }
 }
 

@@ -3,12 +3,12 @@
 //! Members that no type names are copied along.
 
 use cells_geometry::Position;
+use cells_sdk::RunError;
 use cells_sdk::model::analysis::{Place, Section, Stop, Trip};
 use cells_sdk::model::text::{push_number, push_whole};
 use cells_sdk::model::{EntryId, Kept};
 use serde::Serialize;
 
-use crate::CleanError;
 use crate::chain::{Journey, Stay};
 use crate::points::ZoneTable;
 use crate::resample::Step;
@@ -174,8 +174,8 @@ pub fn point(
     id: EntryId,
     zones: &ZoneTable,
     data: &mut String,
-) -> Result<(), CleanError> {
-    let local = zones.get(step.zone).at(step.ts).map_err(CleanError::LocalTime)?;
+) -> Result<(), RunError> {
+    let local = zones.get(step.zone).at(step.ts)?;
     let Position { latitude, longitude } = step.position;
     let number = |data: &mut String, before: &str, number: f64| {
         data.push_str(before);

@@ -1,9 +1,9 @@
 //! A moment at a place, with its local time as entries carry it.
 
+use cells_sdk::RunError;
 use cells_sdk::model::Point;
 use cells_sdk::model::time::{LocalDt, Zone};
 
-use crate::CleanError;
 use crate::points::{Sample, ZoneTable};
 
 /// When and where something begins or ends.
@@ -21,13 +21,13 @@ pub struct Fix {
 
 impl Fix {
     /// The fix of a point, in the point's zone.
-    pub fn of(sample: &Sample, zones: &ZoneTable) -> Result<Self, CleanError> {
+    pub fn of(sample: &Sample, zones: &ZoneTable) -> Result<Self, RunError> {
         Self::at(sample.ts, zones.get(sample.zone), sample.loc)
     }
 
     /// That moment in that zone.
-    pub fn at(ts: f64, zone: &Zone, loc: Point) -> Result<Self, CleanError> {
-        let local = zone.at(ts).map_err(CleanError::LocalTime)?;
+    pub fn at(ts: f64, zone: &Zone, loc: Point) -> Result<Self, RunError> {
+        let local = zone.at(ts)?;
         Ok(Self { ts, local_dt: local.local_dt(), fmt_time: local.fmt_time(), loc })
     }
 }

@@ -12,11 +12,10 @@
 //!   a stop, are not made.
 
 use cells_geometry::distance;
+use cells_sdk::RunError;
 use cells_sdk::model::Point;
 use cells_sdk::model::time::Zone;
 
-use crate::CleanError;
-use crate::chain::Stay;
 use crate::fix::Fix;
 use crate::points::position;
 use crate::section::{Cleaned, Path};
@@ -38,16 +37,20 @@ pub struct Moved {
     pub section: usize,
 }
 
-/// Moves the start of a trip, or of a span without readings, to the place. `None`: it was too far, or there is no
-/// section that a point could belong to.
-pub fn move_start(trip: &mut CleanedTrip, stay: &Stay) -> Result<Option<Moved>, CleanError> {
-    let metres = distance(position(trip.start.loc), position(stay.location));
+/// Moves the start of a trip, or of a span without readings, to a place; `point_ts`: the moment of the phone's point
+/// there, s, where anybody knows. `None`: it was too far, or there is no section that a point could belong to.
+pub fn move_start(
+    trip: &mut CleanedTrip,
+    location: Point,
+    point_ts: Option<f64>,
+) -> Result<Option<Moved>, RunError> {
+    let metres = distance(position(trip.start.loc), position(location));
     if metres > MOVED_MAX_M {
         return Ok(None);
     }
     let old_ts = trip.start.ts;
     let zone = Zone::find(&trip.start.local_dt.timezone).unwrap_or_else(|_| Zone::server().clone());
-    let start = Fix::at(old_ts - MOVED_S, &zone, stay.location)?;
+    let start = Fix::at(old_ts - MOVED_S, &zone, location)?;
     trip.start = start.clone();
     trip.distance += metres;
     trip.duration += MOVED_S;
@@ -65,7 +68,7 @@ pub fn move_start(trip: &mut CleanedTrip, stay: &Stay) -> Result<Option<Moved>, 
         list.insert(list.len().min(1), number);
     }
     change_old_start(&mut trip.sections, old_ts, metres, speed);
-    Ok(Some(Moved { point_ts: stay.point_ts, location: stay.location, section: number }))
+    Ok(Some(Moved { point_ts, location, section: number }))
 }
 
 fn change_old_start(sections: &mut [Cleaned], ts: f64, metres: f64, speed: f64) {

@@ -1,14 +1,12 @@
 //! The cleaned place that the last run left open.
 
-use cells_locations::{for_each_entry, for_each_id};
 use cells_sdk::model::analysis::Place;
 use cells_sdk::model::segmentation;
 use cells_sdk::model::{EntryId, Kept};
-use cells_sdk::{Order, Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, data_of, find_entry, for_each_by_id};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::CleanError;
 use crate::chain::Stay;
 use crate::window::PLACE as RAW_PLACE;
 
@@ -33,39 +31,21 @@ struct Exit {
     exit_ts: Option<IgnoredAny>,
 }
 
-/// How a walk over places ends.
-enum Walk {
-    Found,
-    Broken(CleanError),
-}
-
-impl From<cells_locations::ReadError> for Walk {
-    fn from(error: cells_locations::ReadError) -> Self {
-        Self::Broken(error.into())
-    }
-}
-
 impl OpenPlace {
     /// Finds the place without an exit. There is one at most, and it is the last one reached or, where the first
     /// trips were none, the only one: so the search goes back in time and ends at once.
-    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, CleanError> {
-        let query = Query { order: Order::Descending, ..Query::of(&[PLACE], TimeField::Position) };
-        let mut found: Option<Self> = None;
-        let walked = for_each_entry(runtime, &query, |_, entry| {
-            let bad = |source| Walk::Broken(CleanError::BadPlace { id: entry.id, source });
+    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, RunError> {
+        let query = Query::of(&[PLACE], TimeField::Position).latest_first();
+        let mut found = find_entry(runtime, &query, |entry| {
             // Only the place that is written again has to be sound in all its members.
-            let Exit { exit_ts } = serde_json::from_str(entry.data).map_err(bad)?;
+            let Exit { exit_ts } = data_of(&entry)?;
             if exit_ts.is_some() {
-                return Ok(());
+                return Ok(None);
             }
+            let bad = |why| RunError::bad_entry(entry.id, "cannot be read", why);
             let data = Kept::read(entry.data).map_err(bad)?;
-            found =
-                Some(Self { id: entry.id, metadata: entry.metadata.to_owned(), data, first_exit_ts: None });
-            Err(Walk::Found)
-        });
-        if let Err(Walk::Broken(error)) = walked {
-            return Err(error);
-        }
+            Ok(Some(Self { id: entry.id, metadata: entry.metadata.to_owned(), data, first_exit_ts: None }))
+        })?;
         if let Some(place) = found.as_mut().filter(|place| place.data.known.enter_ts.is_none()) {
             place.first_exit_ts = first_exit(runtime, &place.data.known)?;
         }
@@ -81,12 +61,13 @@ impl OpenPlace {
 }
 
 /// When the raw place was left that a place without an arrival was made of, s.
-fn first_exit<R: ReadEntries>(runtime: &mut R, place: &Place) -> Result<Option<f64>, CleanError> {
+fn first_exit<R: ReadEntries>(runtime: &mut R, place: &Place) -> Result<Option<f64>, RunError> {
     let Some(raw) = place.raw_places.as_ref().and_then(|raw| raw.first()) else { return Ok(None) };
     let mut exit_ts = None;
-    for_each_id(runtime, &[RAW_PLACE], &[*raw], |entry| {
+    for_each_by_id(runtime, &[RAW_PLACE], &[*raw], |entry| {
         let place: Result<segmentation::Place, _> = serde_json::from_str(entry.data);
         exit_ts = place.ok().and_then(|place| place.exit_ts);
+        Ok(())
     })?;
     Ok(exit_ts)
 }

@@ -1,11 +1,10 @@
 //! The new first point of a trip that was moved to its place: what the phone said there, at the new moment.
 
 use cells_locations::{Found, at_time, first_that_fits};
-use cells_sdk::ReadEntries;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::text::{self, Member};
+use cells_sdk::{ReadEntries, RunError};
 
-use crate::CleanError;
 use crate::moved::Moved;
 use crate::points::{KEY, ZoneTable, sample};
 use crate::section::Cleaned;
@@ -19,7 +18,7 @@ pub fn read<R: ReadEntries>(
     moved: &Moved,
     section: &Cleaned,
     id: EntryId,
-) -> Result<String, CleanError> {
+) -> Result<String, RunError> {
     let found = match moved.point_ts {
         Some(ts) => at_time(runtime, KEY, ts, true)?,
         None => Vec::new(),

@@ -12,17 +12,18 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use cells_geometry::Position;
-use cells_locations::{Repeats, for_each_entry};
+use cells_locations::Repeats;
 use cells_sdk::model::device::device_name;
 use cells_sdk::model::text;
 use cells_sdk::model::time::{SERVER_ZONE, Zone};
 use cells_sdk::model::{EntryId, Point};
-use cells_sdk::{Query, ReadEntries, TimeField};
-
-use crate::CleanError;
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 
 /// The points that trips are made of.
 pub const KEY: &str = "background/filtered_location";
+
+/// Between two points that cleaning makes, s.
+pub const INTERVAL_S: f64 = 30.0;
 
 /// Moments outside these have no local time anywhere, s.
 const TS_MAX: f64 = 2e11;
@@ -157,13 +158,13 @@ impl Points {
         end: f64,
         devices: &BTreeSet<String>,
         zones: &mut ZoneTable,
-    ) -> Result<Self, CleanError> {
+    ) -> Result<Self, RunError> {
         let mut points = Self::default();
         let own = |device| Own { device, repeats: Repeats::new(), ids: Vec::new(), samples: Vec::new() };
         let mut of_devices: Vec<Own<'_>> = devices.iter().map(own).collect();
         let mut repeats = Repeats::new();
         let query = Query::of(&[KEY], TimeField::DataTs).between(start, Some(end));
-        for_each_entry::<_, CleanError>(runtime, &query, |_, entry| {
+        for_each_entry(runtime, &query, |_, entry| {
             let device = if of_devices.is_empty() { None } else { device_name(entry.metadata) };
             let own = of_devices.iter_mut().find(|own| Some(own.device) == device.as_ref());
             let own = own.and_then(|own| (!own.repeats.is_repeat(&entry)).then_some(own));

@@ -9,10 +9,7 @@
 
 use cells_geometry::{Position, between, distance, heading, over};
 
-use crate::points::Sample;
-
-/// Between two points, s.
-pub const INTERVAL_S: f64 = 30.0;
+use crate::points::{INTERVAL_S, Sample};
 
 /// One point of a resampled section.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,12 +6,13 @@
 
 use std::ops::Range;
 
+use cells_sdk::RunError;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::segmentation::Section;
 
-use crate::CleanError;
-use crate::ends::{Anchor, Track, is_bogus};
+use crate::anchors::Anchor;
+use crate::ends::{Track, is_bogus};
 use crate::fix::Fix;
 use crate::mode::overridden;
 use crate::points::{Points, ZoneTable};
@@ -93,7 +94,7 @@ pub struct Around<'a> {
 }
 
 /// Cleans a section; `None` where it would have more than [`POINTS_MAX`] points.
-pub fn clean(raw: usize, section: &Section, around: Around<'_>) -> Result<Option<Cleaned>, CleanError> {
+pub fn clean(raw: usize, section: &Section, around: Around<'_>) -> Result<Option<Cleaned>, RunError> {
     let Around { points, zones, .. } = around;
     let rows = points.within(section.device.as_deref(), section.start_ts, section.end_ts);
     let is_deleted = |row: &usize| around.deleted.binary_search(&points.ids[*row]).is_ok();
@@ -136,7 +137,7 @@ fn path_of(track: &Track, rows: &Range<usize>) -> Path {
 }
 
 /// A section none of whose points is left.
-fn standing_still(raw: usize, section: &Section, around: Around<'_>) -> Result<Cleaned, CleanError> {
+fn standing_still(raw: usize, section: &Section, around: Around<'_>) -> Result<Cleaned, RunError> {
     let rows = around.points.at(section.device.as_deref(), section.start_ts);
     let fix = |row: usize| Fix::of(&around.points.samples[row], around.zones);
     let ends = if rows.is_empty() {

@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 
-use cells_locations::for_each_entry;
 use cells_sdk::model::EntryId;
-use cells_sdk::{Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 
-use crate::CleanError;
 use crate::window::Window;
 
 const KEY: &str = "analysis/smoothing";
@@ -27,12 +25,12 @@ struct Smoothing {
 impl Deleted {
     /// Reads what was deleted of the window's sections. A section is smoothed after it was written, so that earlier
     /// results need not be looked at. Of several results for one section the first counts.
-    pub fn read<R: ReadEntries>(runtime: &mut R, window: &Window) -> Result<Self, CleanError> {
+    pub fn read<R: ReadEntries>(runtime: &mut R, window: &Window) -> Result<Self, RunError> {
         let written = window.sections.iter().map(|section| section.write_ts);
         let start = written.fold(f64::INFINITY, f64::min);
         let query = Query::of(&[KEY], TimeField::WriteTs).between(start.is_finite().then_some(start), None);
         let mut deleted = Self::default();
-        for_each_entry::<_, CleanError>(runtime, &query, |_, entry| {
+        for_each_entry(runtime, &query, |_, entry| {
             // What cannot be read deletes nothing.
             if let Ok(Smoothing { section, mut deleted_points }) = serde_json::from_str(entry.data) {
                 deleted_points.sort_unstable();

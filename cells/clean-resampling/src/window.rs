@@ -6,16 +6,18 @@
 //! * An entry that cannot be read is passed over and counted; it costs its own trip and no other.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
 
-use cells_locations::{for_each_entry, for_each_id};
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::segmentation::{Place, Section, Stop, Trip};
 use cells_sdk::model::{EntryId, Kept};
-use cells_sdk::{Query, ReadEntries, Run, TimeField, mark_past};
+use cells_sdk::{
+    Query, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, for_each_by_id, for_each_entry, mark_past,
+    walk_entries,
+};
 use serde::de::DeserializeOwned;
 
-use crate::CleanError;
-use crate::resample::INTERVAL_S;
+use crate::points::INTERVAL_S;
 
 pub(crate) const TRIP: &str = "segmentation/raw_trip";
 pub(crate) const UNTRACKED: &str = "segmentation/raw_untracked";
@@ -23,8 +25,9 @@ pub(crate) const PLACE: &str = "segmentation/raw_place";
 const SECTION: &str = "segmentation/raw_section";
 const STOP: &str = "segmentation/raw_stop";
 
-/// A window begins 5 s behind the arrival at the last place of the run before; that place and its point are needed.
-pub(crate) const BEFORE_S: f64 = 6.0;
+/// A window begins [`WINDOW_GAP_S`] behind the arrival at the last place of the run before; that place and its point are
+/// needed, and rounding must not cost them.
+pub(crate) const BEFORE_S: f64 = WINDOW_GAP_S + 1.0;
 
 /// An entry with its id.
 #[derive(Debug, Clone)]
@@ -67,18 +70,6 @@ pub struct Window {
     pub unreadable: usize,
 }
 
-/// How a walk over the window ends.
-enum Walk {
-    Full,
-    Broken(CleanError),
-}
-
-impl From<cells_locations::ReadError> for Walk {
-    fn from(error: cells_locations::ReadError) -> Self {
-        Self::Broken(error.into())
-    }
-}
-
 impl Window {
     /// Reads the window; ends early where the journeys so far will make `points_max` points or more.
     pub fn read<R: ReadEntries>(
@@ -86,26 +77,22 @@ impl Window {
         start: Option<f64>,
         end: f64,
         points_max: f64,
-    ) -> Result<Self, CleanError> {
+    ) -> Result<Self, RunError> {
         let keys = [TRIP, UNTRACKED, PLACE, SECTION, STOP];
         let query =
             Query::of(&keys, TimeField::Position).between(start.map(|start| start - BEFORE_S), Some(end));
         let mut window = Self::default();
         let mut points = 0.0;
-        let walked = for_each_entry(runtime, &query, |_, entry| {
+        walk_entries(runtime, &query, |_, entry| {
             let begun = start.is_none_or(|start| entry.time >= start);
             let is_journey = entry.key == TRIP || entry.key == UNTRACKED;
             if begun && is_journey && points >= points_max {
                 window.cut_before = Some(entry.time);
-                return Err(Walk::Full);
+                return Ok(ControlFlow::Break(()));
             }
             points += window.add(&entry, begun);
-            Ok(())
-        });
-        match walked {
-            Ok(()) | Err(Walk::Full) => {}
-            Err(Walk::Broken(error)) => return Err(error),
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         window.find_missing_places(runtime)?;
         Ok(window)
     }
@@ -152,17 +139,18 @@ impl Window {
 
     /// Places outside the window that its journeys name, by their ids: an old fix, or a second phone, leaves trips that
     /// lead back in time. A journey without its places is passed over.
-    fn find_missing_places<R: ReadEntries>(&mut self, runtime: &mut R) -> Result<(), CleanError> {
+    fn find_missing_places<R: ReadEntries>(&mut self, runtime: &mut R) -> Result<(), RunError> {
         let named = |journey: &Journey| {
             let trip = &journey.entry.data.known;
             [trip.start_place, trip.end_place]
         };
         let mut wanted: BTreeSet<EntryId> = self.journeys.iter().flat_map(named).collect();
         wanted.retain(|place| !self.places.contains_key(place));
-        for_each_id(runtime, &[PLACE], &Vec::from_iter(wanted), |entry| {
-            if let Some(place) = self.parse::<Place>(entry) {
+        for_each_by_id(runtime, &[PLACE], &Vec::from_iter(wanted), |entry| {
+            if let Some(place) = self.parse::<Place>(&entry) {
                 self.places.insert(place.id, place);
             }
+            Ok(())
         })?;
         let places = &self.places;
         let before = self.journeys.len();
@@ -235,11 +223,11 @@ impl Window {
 
 /// How many raw trips and spans this pipeline run made that begin before the window: no run of the stage will come to
 /// them. An old fix, or a second phone, leaves such trips, and the reference passes over them, too.
-pub fn passed_over<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<usize, CleanError> {
+pub fn passed_over<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<usize, RunError> {
     let Some(start) = run.start else { return Ok(0) };
     let written = Query::of(&[TRIP, UNTRACKED], TimeField::WriteTs).between(Some(run.now), None);
     let mut count = 0;
-    for_each_entry::<_, CleanError>(runtime, &written, |_, entry| {
+    for_each_entry(runtime, &written, |_, entry| {
         #[derive(serde::Deserialize)]
         struct Wire {
             start_ts: f64,

@@ -7,19 +7,16 @@
 use std::collections::BTreeMap;
 
 use cells_sdk::model::EntryId;
-use cells_sdk::model::rows::{Row, Rows};
-use cells_sdk::model::time::ServerMetadata;
-use cells_sdk::{ReadEntries, WriteEntries};
+use cells_sdk::model::rows::Row;
+use cells_sdk::{Output, ReadEntries, Run, RunError, WriteEntries};
 
-use crate::CleanError;
 use crate::alone;
 use crate::chain::{Chain, Journey, Stay};
 use crate::entries::{json, left, place, point, section, stop, trip};
+use crate::inputs::Inputs;
 use crate::open::{OpenPlace, PLACE};
 use crate::phone_point;
-use crate::points::{Points, ZoneTable};
 use crate::section::{Cleaned, Path};
-use crate::window::Window;
 
 const TRIP: &str = "analysis/cleaned_trip";
 const UNTRACKED: &str = "analysis/cleaned_untracked";
@@ -27,20 +24,11 @@ const SECTION: &str = "analysis/cleaned_section";
 const STOP: &str = "analysis/cleaned_stop";
 const POINT: &str = "analysis/recreated_location";
 
-/// Rows that cross in one call, bytes: little, since a guest that grows its memory pays for it.
-const CALL_BYTES: usize = 32 << 10;
-/// What the last row of a call may have beyond that without being copied, bytes.
-const LAST_ROW_BYTES: usize = 4 << 10;
-
 /// Where everything comes from that a run writes.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
-    /// The raw diary.
-    pub window: &'a Window,
-    /// The run's points.
-    pub points: &'a Points,
-    /// Their zones.
-    pub zones: &'a ZoneTable,
+    /// What was read.
+    pub inputs: &'a Inputs,
     /// The points of sections of one point.
     pub alone: &'a BTreeMap<EntryId, alone::Row>,
 }
@@ -53,84 +41,62 @@ struct Parts {
     sections: Vec<EntryId>,
 }
 
-/// What is written, with the moments at which it is said to have been.
+/// Ids that were asked for are all there: [`Output`] sees to it.
+const FOR_EACH: &str = "each entry that was inserted has an id";
+
+/// What is written. `data`: room for that of one entry.
 struct Writer<'r, R> {
     runtime: &'r mut R,
-    now: f64,
-    written: u32,
-    metadata: ServerMetadata,
-    rows: Rows,
+    output: Output,
     data: String,
-    inserted: Vec<EntryId>,
 }
 
 /// Writes a run's part of the chain.
 pub fn write<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
+    run: &Run,
     from: Sources<'_>,
     chain: &Chain,
     open: Option<OpenPlace>,
-    now: f64,
-) -> Result<(), CleanError> {
-    let (metadata, data) = (ServerMetadata::default(), String::new());
-    let rows = Rows::with_room(CALL_BYTES + LAST_ROW_BYTES);
-    let mut writer = Writer { runtime, now, written: 0, metadata, rows, data, inserted: Vec::new() };
+) -> Result<(), RunError> {
+    let mut writer = Writer { runtime, output: Output::new(run), data: String::new() };
     let places = writer.places(chain, open.as_ref())?;
     let journeys = writer.journeys(from, chain, &places)?;
     let parts = writer.parts(from, chain, &journeys)?;
     writer.points(from, chain, &parts)?;
-    writer.link(from, chain, [&places, &journeys], &parts, open)
+    writer.link(from, chain, [&places, &journeys], &parts, open)?;
+    writer.output.finish(writer.runtime)
 }
 
 impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
-    /// Puts a new entry with those rows that the next [`Self::insert`] will send.
-    fn add(&mut self, key: &str, data: &str) -> Result<(), CleanError> {
-        let write_ts = self.next_write_ts();
-        let metadata = self.metadata.write(key, write_ts, "").map_err(CleanError::LocalTime)?;
-        self.rows.push(Row { id: EntryId::NONE, key, metadata, data, extra: "" });
-        self.send_if_enough()
+    fn add(&mut self, key: &str, data: &str) -> Result<(), RunError> {
+        self.output.insert(self.runtime, key, data)
     }
 
-    /// As [`Self::add`], of an entry that is only to have an id until it is [put back](Self::put_back).
-    fn draw(&mut self, key: &str) -> Result<(), CleanError> {
-        self.rows.push(Row { id: EntryId::NONE, key, metadata: "{}", data: "{}", extra: "" });
-        self.send_if_enough()
+    fn draw(&mut self, key: &str) -> Result<(), RunError> {
+        self.output.draw(self.runtime, key)
     }
 
-    fn send_if_enough(&mut self) -> Result<(), CleanError> {
-        if self.rows.as_bytes().len() > CALL_BYTES { self.send() } else { Ok(()) }
-    }
-
-    fn send(&mut self) -> Result<(), CleanError> {
-        if !self.rows.is_empty() {
-            let wanted = self.rows.count() as usize;
-            let ids = self.runtime.insert(&self.rows)?;
-            if ids.len() != wanted {
-                return Err(CleanError::IdsMissing);
-            }
-            self.inserted.extend(ids);
-            self.rows.clear();
-        }
-        Ok(())
+    fn put_back(&mut self, key: &str, id: EntryId, data: &str) -> Result<(), RunError> {
+        self.output.replace(self.runtime, key, id, data)
     }
 
     /// The ids of everything added since the last time, in order.
-    fn insert(&mut self) -> Result<std::vec::IntoIter<EntryId>, CleanError> {
-        self.send()?;
-        Ok(std::mem::take(&mut self.inserted).into_iter())
+    fn take_ids(&mut self) -> Result<std::vec::IntoIter<EntryId>, RunError> {
+        Ok(self.output.take_ids(self.runtime)?.into_iter())
     }
 
     /// Draws ids for the new places; answers those of all.
-    fn places(&mut self, chain: &Chain, open: Option<&OpenPlace>) -> Result<Vec<EntryId>, CleanError> {
+    fn places(&mut self, chain: &Chain, open: Option<&OpenPlace>) -> Result<Vec<EntryId>, RunError> {
         for _ in chain.stays.iter().filter(|stay| stay.raw.is_some()) {
             self.draw(PLACE)?;
         }
-        let mut new = self.insert()?;
-        let id = |stay: &Stay| match stay.raw {
-            Some(_) => new.next(),
-            None => open.map(|open| open.id),
+        let mut new = self.take_ids()?;
+        let id = |stay: &Stay| match (stay.raw, open) {
+            (None, Some(open)) => open.id,
+            _ => new.next().expect(FOR_EACH),
         };
-        chain.stays.iter().map(id).collect::<Option<_>>().ok_or(CleanError::IdsMissing)
+        Ok(chain.stays.iter().map(id).collect())
     }
 
     fn journeys(
@@ -138,13 +104,13 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         from: Sources<'_>,
         chain: &Chain,
         places: &[EntryId],
-    ) -> Result<Vec<EntryId>, CleanError> {
+    ) -> Result<Vec<EntryId>, RunError> {
         for (number, journey) in chain.journeys.iter().enumerate() {
             let ends = [places[number], places[number + 1]];
-            let key = if from.window.journeys[journey.raw].untracked { UNTRACKED } else { TRIP };
-            self.add(key, &json(&trip(from.window, journey, ends)))?;
+            let key = if from.inputs.window.journeys[journey.raw].untracked { UNTRACKED } else { TRIP };
+            self.add(key, &json(&trip(&from.inputs.window, journey, ends)))?;
         }
-        Ok(self.insert()?.collect())
+        Ok(self.take_ids()?.collect())
     }
 
     /// Draws ids for stops, and then inserts sections.
@@ -153,7 +119,7 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         from: Sources<'_>,
         chain: &Chain,
         journeys: &[EntryId],
-    ) -> Result<Vec<Parts>, CleanError> {
+    ) -> Result<Vec<Parts>, RunError> {
         let none = |journey: &Journey| Parts {
             stops: vec![EntryId::NONE; journey.trip.stops.len()],
             sections: vec![EntryId::NONE; journey.trip.sections.len()],
@@ -162,27 +128,27 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         for _ in chain.journeys.iter().flat_map(|journey| &journey.trip.kept_stops) {
             self.draw(STOP)?;
         }
-        let mut ids = self.insert()?;
+        let mut ids = self.take_ids()?;
         for (journey, parts) in chain.journeys.iter().zip(&mut parts) {
             for number in &journey.trip.kept_stops {
-                parts.stops[*number] = ids.next().ok_or(CleanError::IdsMissing)?;
+                parts.stops[*number] = ids.next().expect(FOR_EACH);
             }
         }
         for ((journey, id), parts) in chain.journeys.iter().zip(journeys).zip(&parts) {
             for number in &journey.trip.kept_sections {
-                self.add(SECTION, &json(&section(from.window, journey, *number, *id, &parts.stops)))?;
+                self.add(SECTION, &json(&section(&from.inputs.window, journey, *number, *id, &parts.stops)))?;
             }
         }
-        let mut ids = self.insert()?;
+        let mut ids = self.take_ids()?;
         for (journey, parts) in chain.journeys.iter().zip(&mut parts) {
             for number in &journey.trip.kept_sections {
-                parts.sections[*number] = ids.next().ok_or(CleanError::IdsMissing)?;
+                parts.sections[*number] = ids.next().expect(FOR_EACH);
             }
         }
         Ok(parts)
     }
 
-    fn points(&mut self, from: Sources<'_>, chain: &Chain, parts: &[Parts]) -> Result<(), CleanError> {
+    fn points(&mut self, from: Sources<'_>, chain: &Chain, parts: &[Parts]) -> Result<(), RunError> {
         for (journey, parts) in chain.journeys.iter().zip(parts) {
             for (section, id) in journey.trip.sections.iter().zip(&parts.sections) {
                 self.path(from, section, *id)?;
@@ -193,25 +159,23 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
                 self.add(POINT, &data)?;
             }
         }
-        self.send()?;
-        self.inserted.clear();
         Ok(())
     }
 
-    fn path(&mut self, from: Sources<'_>, section: &Cleaned, id: EntryId) -> Result<(), CleanError> {
+    fn path(&mut self, from: Sources<'_>, section: &Cleaned, id: EntryId) -> Result<(), RunError> {
         match &section.path {
             Path::Steps(steps) => {
                 let mut data = std::mem::take(&mut self.data);
                 for step in steps {
                     data.clear();
-                    point(step, section, id, from.zones, &mut data)?;
+                    point(step, section, id, &from.inputs.zones, &mut data)?;
                     self.add(POINT, &data)?;
                 }
                 self.data = data;
                 Ok(())
             }
             Path::Alone(point) => {
-                let Some(row) = from.alone.get(&from.points.ids[point.row]) else { return Ok(()) };
+                let Some(row) = from.alone.get(&from.inputs.points.ids[point.row]) else { return Ok(()) };
                 let data = alone::data(row, point, section.point_mode, id);
                 self.add(POINT, &data)
             }
@@ -226,55 +190,27 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         [places, journeys]: [&[EntryId]; 2],
         parts: &[Parts],
         open: Option<OpenPlace>,
-    ) -> Result<(), CleanError> {
+    ) -> Result<(), RunError> {
         for (number, (stay, id)) in chain.stays.iter().zip(places).enumerate() {
             let ending = number.checked_sub(1).and_then(|before| journeys.get(before)).copied();
             let starting = journeys.get(number).copied();
             if let Some(raw) = stay.raw {
-                let place = place(from.window, raw, stay, [ending, starting]);
-                self.put_back(PLACE, *id, None, &json(&place))?;
+                let place = place(&from.inputs.window, raw, stay, [ending, starting]);
+                self.put_back(PLACE, *id, &json(&place))?;
             }
         }
         let first = &chain.stays[0];
         if let Some(open) = open.filter(|_| first.raw.is_none() && first.is_changed()) {
             let place = left(open.data, first, journeys.first().copied());
-            self.put_back(PLACE, open.id, Some(&open.metadata), &json(&place))?;
+            let (id, metadata, data) = (open.id, &*open.metadata, &*json(&place));
+            self.output.push(self.runtime, Row { id, key: PLACE, metadata, data, extra: "" })?;
         }
         for ((journey, id), parts) in chain.journeys.iter().zip(journeys).zip(parts) {
             for number in &journey.trip.kept_stops {
-                let stop = stop(from.window, journey, *number, *id, &parts.sections);
-                self.put_back(STOP, parts.stops[*number], None, &json(&stop))?;
+                let stop = stop(&from.inputs.window, journey, *number, *id, &parts.sections);
+                self.put_back(STOP, parts.stops[*number], &json(&stop))?;
             }
-        }
-        if self.rows.is_empty() { Ok(()) } else { Ok(self.runtime.replace(&self.rows)?) }
-    }
-
-    /// Puts new content for an entry with the rows that are sent at the end.
-    fn put_back(
-        &mut self,
-        key: &str,
-        id: EntryId,
-        metadata: Option<&str>,
-        data: &str,
-    ) -> Result<(), CleanError> {
-        let metadata = match metadata {
-            Some(metadata) => metadata,
-            None => {
-                let write_ts = self.next_write_ts();
-                self.metadata.write(key, write_ts, "").map_err(CleanError::LocalTime)?
-            }
-        };
-        self.rows.push(Row { id, key, metadata, data, extra: "" });
-        if self.rows.as_bytes().len() > CALL_BYTES {
-            self.runtime.replace(&self.rows)?;
-            self.rows.clear();
         }
         Ok(())
-    }
-
-    /// The write time of the next entry, s. Those of one run keep their order.
-    fn next_write_ts(&mut self) -> f64 {
-        self.written += 1;
-        self.now + f64::from(self.written - 1) * 1e-6
     }
 }

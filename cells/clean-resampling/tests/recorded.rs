@@ -28,7 +28,7 @@ fn recorded_days_come_out_as_the_reference_cleaned_them() {
     for case in cells_recorded::cases().iter().filter(|case| case.is_single()) {
         let mut memory = case.memory(&BEFORE);
         let outcome = memory.run_stage(run, case.now(), Outcome::default()).expect("the stage works");
-        let mark = outcome.processed_through.map(|mark| mark + 5.0);
+        let mark = outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S);
         let mut differences = case.differences(&memory, &MADE);
         if mark != case.mark("CLEAN_RESAMPLING") {
             differences.push(format!("the mark is {mark:?}, not {:?}", case.mark("CLEAN_RESAMPLING")));
@@ -39,7 +39,7 @@ fn recorded_days_come_out_as_the_reference_cleaned_them() {
 }
 
 /// A stage of the pipeline up to this one.
-type Stage = fn(&mut Memory, &Run) -> Result<Outcome, String>;
+type Stage = fn(&mut Memory, &Run) -> Result<Outcome, cells_sdk::RunError>;
 
 #[test]
 fn recorded_days_that_come_in_pieces_come_out_as_the_reference_cleaned_them() {
@@ -59,7 +59,7 @@ fn recorded_days_that_come_in_pieces_come_out_as_the_reference_cleaned_them() {
             }
         }
         let mut differences = case.differences(&memory, &MADE);
-        let mark = outcomes[3].processed_through.map(|mark| mark + 5.0);
+        let mark = outcomes[3].processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S);
         if mark != case.mark("CLEAN_RESAMPLING") {
             differences.push(format!("the mark is {mark:?}, not {:?}", case.mark("CLEAN_RESAMPLING")));
         }

@@ -7,15 +7,11 @@
 //! * What was confirmed since goes by when it was written. The stage remembers up to when it looked; see [`Looked`].
 //! * A trip that is shown already is not composed again, whatever was remembered.
 
-use std::ops::ControlFlow;
-
 use cells_sdk::model::EntryId;
-use cells_sdk::{Query, ReadEntries, Run, TimeField};
+use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, find_entry, for_each_entry};
 use serde::Deserialize;
 
-use crate::{COMPOSITE, ComposeError, TRIP, UNTRACKED, reading};
-
-const PAGE_BYTES: u32 = 64 << 10;
+use crate::{COMPOSITE, TRIP, UNTRACKED};
 
 /// Up to when trips were written that were looked at, s; the stage's memory, 8 bytes. `None`: nothing is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -54,18 +50,14 @@ struct Ends {
 
 impl Behind {
     /// Looks at what was written since.
-    pub fn find<R: ReadEntries>(
-        runtime: &mut R,
-        run: &Run,
-        looked: &mut Looked,
-    ) -> Result<Self, ComposeError> {
+    pub fn find<R: ReadEntries>(runtime: &mut R, run: &Run, looked: &mut Looked) -> Result<Self, RunError> {
         let mut behind = Self::default();
         let Some(start) = run.start else { return Ok(behind) };
         // Without a memory nobody knows what earlier runs looked at: this one is answerable for what came with it.
         let since = looked.0.map_or(run.now, f64::next_up);
         let query = Query::of(&[TRIP, UNTRACKED], TimeField::WriteTs).between(Some(since), None);
         let mut trips = Vec::new();
-        walk(runtime, &query, |entry| {
+        for_each_entry(runtime, &query, |_, entry| {
             looked.note(entry.write_ts);
             if let Ok(Ends { end_ts }) = serde_json::from_str(entry.data)
                 && end_ts < start
@@ -76,7 +68,7 @@ impl Behind {
                     behind.spans += 1;
                 }
             }
-            ControlFlow::Continue(())
+            Ok(())
         })?;
         for (id, end_ts) in trips {
             if !is_shown(runtime, id, end_ts)? {
@@ -88,34 +80,15 @@ impl Behind {
 }
 
 /// Whether a composite trip shows a trip that ends at `end_ts`, s.
-fn is_shown<R: ReadEntries>(runtime: &mut R, trip: EntryId, end_ts: f64) -> Result<bool, ComposeError> {
+fn is_shown<R: ReadEntries>(runtime: &mut R, trip: EntryId, end_ts: f64) -> Result<bool, RunError> {
     #[derive(Deserialize)]
     struct Shown {
         confirmed_trip: EntryId,
     }
     let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(end_ts), Some(end_ts));
-    let mut is_shown = false;
-    walk(runtime, &query, |entry| {
+    let shown = find_entry(runtime, &query, |entry| {
         let shown = serde_json::from_str::<Shown>(entry.data);
-        is_shown = shown.is_ok_and(|shown| shown.confirmed_trip == trip);
-        if is_shown { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        Ok(shown.is_ok_and(|shown| shown.confirmed_trip == trip).then_some(()))
     })?;
-    Ok(is_shown)
-}
-
-fn walk<R: ReadEntries>(
-    runtime: &mut R,
-    query: &Query,
-    mut visit: impl FnMut(&cells_sdk::model::page::Entry<'_>) -> ControlFlow<()>,
-) -> Result<(), ComposeError> {
-    let mut cursor = reading::open(runtime, query)?;
-    loop {
-        let bytes = reading::next(query, &mut cursor, PAGE_BYTES)?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        if reading::page(query, &bytes)?.entries().try_for_each(|entry| visit(&entry)).is_break() {
-            return Ok(());
-        }
-    }
+    Ok(shown.is_some())
 }

@@ -4,10 +4,9 @@
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::page::Entry;
-use cells_sdk::{EntrySource, ReadEntries, TimeField};
+use cells_sdk::{EntrySource, ReadEntries, RunError, TimeField};
 use serde::Deserialize;
 
-use crate::ComposeError;
 use crate::named::Named;
 use crate::sections::{self, Modes};
 use crate::window::Window;
@@ -96,7 +95,7 @@ impl<'a> Trip<'a> {
         around: &mut Around<R::Entries>,
         named: &Named,
         data: &mut String,
-    ) -> Result<bool, ComposeError> {
+    ) -> Result<bool, RunError> {
         data.clear();
         data.push('{');
         data.push_str(self.members.trim_ascii_end());
@@ -127,7 +126,7 @@ impl<'a> Trip<'a> {
         runtime: &mut R,
         locations: &mut Window<R::Entries, ()>,
         data: &mut String,
-    ) -> Result<(), ComposeError> {
+    ) -> Result<(), RunError> {
         let Known { start_ts, end_ts, .. } = self.known;
         if self.untracked || end_ts < start_ts {
             return Ok(());
@@ -149,7 +148,7 @@ impl<'a> Trip<'a> {
         around: &mut Around<R::Entries>,
         (first, last): (f64, f64),
         data: &mut String,
-    ) -> Result<bool, ComposeError> {
+    ) -> Result<bool, RunError> {
         let Some(trip) = self.known.cleaned_trip else { return Ok(true) };
         let mut written = 0;
         let mut known = true;

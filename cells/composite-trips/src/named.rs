@@ -6,10 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cells_sdk::model::EntryId;
-use cells_sdk::{ReadEntries, for_each_id};
+use cells_sdk::{ReadEntries, RunError, for_each_by_id};
 use serde::Deserialize;
-
-use crate::ComposeError;
 
 const PLACE: &str = "analysis/confirmed_place";
 const RAW_TRIP: &str = "segmentation/raw_trip";
@@ -36,18 +34,17 @@ impl Named {
         runtime: &mut R,
         places: BTreeSet<EntryId>,
         raw_trips: BTreeSet<EntryId>,
-    ) -> Result<Self, ComposeError> {
+    ) -> Result<Self, RunError> {
         let mut named = Self::default();
-        let unreadable = |key| move |source| ComposeError::Named { key, source };
-        for_each_id(runtime, &[PLACE], &Vec::from_iter(places), |entry| {
+        for_each_by_id(runtime, &[PLACE], &Vec::from_iter(places), |entry| {
             named.places.insert(entry.id, entry.text.to_owned());
-        })
-        .map_err(unreadable(PLACE))?;
-        for_each_id(runtime, &[RAW_TRIP], &Vec::from_iter(raw_trips), |entry| {
+            Ok(())
+        })?;
+        for_each_by_id(runtime, &[RAW_TRIP], &Vec::from_iter(raw_trips), |entry| {
             let times = serde_json::from_str(entry.data);
             named.raw_trips.extend(times.ok().map(|times| (entry.id, times)));
-        })
-        .map_err(unreadable(RAW_TRIP))?;
+            Ok(())
+        })?;
         Ok(named)
     }
 

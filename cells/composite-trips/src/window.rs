@@ -6,10 +6,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use cells_sdk::model::page::Entry;
-use cells_sdk::{Query, ReadEntries, TimeField};
-
-use crate::{ComposeError, reading};
+use cells_sdk::model::page::{Entry, Page};
+use cells_sdk::{EntrySource, Pages, Query, ReadEntries, RunError, TimeField};
 
 const PAGE_BYTES: u32 = 64 << 10;
 
@@ -27,7 +25,7 @@ pub struct Window<C, T> {
     key: &'static str,
     field: TimeField,
     note: fn(&Entry<'_>) -> T,
-    cursor: Option<(Query, C)>,
+    cursor: Option<Pages<C>>,
     pages: VecDeque<Texts<T>>,
     /// Everything from here on that the cursor has brought is held, s.
     complete_from: f64,
@@ -51,28 +49,25 @@ impl<C, T> Window<C, T> {
         runtime: &mut R,
         start: f64,
         end: f64,
-    ) -> Result<(), ComposeError>
+    ) -> Result<(), RunError>
     where
-        C: cells_sdk::EntrySource,
+        C: EntrySource,
     {
         if start < self.complete_from {
             self.pages.clear();
             let query = Query::of(&[self.key], self.field).between(Some(start), None);
-            let cursor = reading::open(runtime, &query)?;
-            self.cursor = Some((query, cursor));
+            self.cursor = Some(Pages::find(runtime, &query)?);
         }
         self.complete_from = start;
         while self.pages.front().is_some_and(|page| page.last_time() < start) {
             self.pages.pop_front();
         }
         while self.pages.back().is_none_or(|page| page.last_time() <= end) {
-            let Some((query, cursor)) = &mut self.cursor else { break };
-            let bytes = reading::next(query, cursor, PAGE_BYTES)?;
-            if bytes.is_empty() {
-                self.cursor = None;
-                break;
+            let Some(cursor) = &mut self.cursor else { break };
+            match cursor.next_page(PAGE_BYTES)? {
+                Some(page) => self.pages.push_back(Texts::of(&page, self.note)),
+                None => self.cursor = None,
             }
-            self.pages.push_back(Texts::read(query, &bytes, self.note)?);
         }
         Ok(())
     }
@@ -86,11 +81,10 @@ impl<C, T> Window<C, T> {
 
 impl<T> Texts<T> {
     /// Takes over a page that is not empty; `note`: what to remember of an entry.
-    pub fn read(query: &Query, bytes: &[u8], note: fn(&Entry<'_>) -> T) -> Result<Self, ComposeError> {
-        let page = reading::page(query, bytes)?;
+    pub fn of(page: &Page<'_>, note: fn(&Entry<'_>) -> T) -> Self {
         let payload = page.payload();
         let rows = page.entries().map(|entry| (entry.time, place_in(payload, entry.text), note(&entry)));
-        Ok(Self { rows: rows.collect(), payload: payload.to_owned() })
+        Self { rows: rows.collect(), payload: payload.to_owned() }
     }
 
     /// Everything of the page in its order, with the query's time, s.

@@ -24,8 +24,6 @@ const NAMED: [&str; 9] = [
     "analysis/inferred_trip",
     "analysis/expected_trip",
 ];
-/// The reference keeps the mark with this added, s.
-const MARK_AHEAD_S: f64 = 5.0;
 
 #[test]
 fn every_recorded_day_gives_what_the_reference_gave() {
@@ -36,7 +34,7 @@ fn every_recorded_day_gives_what_the_reference_gave() {
         let outcome = outcome.expect("the stage works");
         let mut found = case.differences(&memory, &["analysis/composite_trip"]);
         let (got, want) = (
-            outcome.processed_through.map(|mark| mark + MARK_AHEAD_S),
+            outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S),
             case.mark("CREATE_COMPOSITE_OBJECTS"),
         );
         if got != want {

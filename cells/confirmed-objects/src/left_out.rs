@@ -9,11 +9,9 @@
 //! * Not here: trips of the window that are left out since they cannot be read (see [`crate::timeline`]).
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
 use cells_sdk::model::EntryId;
-use cells_sdk::{Query, ReadEntries, Run, TimeField};
-use cells_user_inputs::reading::{ReadError, WHOLE, walk};
+use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 
 use crate::store::{TRIP, UNTRACKED as CONFIRMED_UNTRACKED};
@@ -88,7 +86,7 @@ impl LeftOut {
         run: &Run,
         timeline: &Timeline,
         looked_through: Option<f64>,
-    ) -> Result<Self, ReadError> {
+    ) -> Result<Self, RunError> {
         let mut found = Self { count: 0, looked_through };
         if timeline.has_more() {
             return Ok(found);
@@ -97,13 +95,13 @@ impl LeftOut {
         let mut known = Known::of(timeline);
         let mut rest = Vec::new();
         let written = Query::of(&[CLEANED_TRIP, UNTRACKED], TimeField::WriteTs).between(since, None);
-        walk(runtime, &written, WHOLE, |entry| {
+        for_each_entry(runtime, &written, |_, entry| {
             found.looked_through = Some(entry.write_ts);
             // What cannot be read the stages in between have left out, and have said so.
             if let Ok(wire) = serde_json::from_str(entry.data) {
                 rest.push(Cleaned { id: entry.id, write_ts: entry.write_ts, wire });
             }
-            ControlFlow::Continue(())
+            Ok(())
         })?;
         rest.retain(|cleaned| !known.has(cleaned));
         if rest.is_empty() {
@@ -111,11 +109,11 @@ impl LeftOut {
         }
         // Earlier parts of the window have confirmed some, or earlier runs that did not get so far.
         let confirmed = Query::of(&[TRIP, CONFIRMED_UNTRACKED], TimeField::WriteTs).between(since, None);
-        walk(runtime, &confirmed, WHOLE, |entry| {
+        for_each_entry(runtime, &confirmed, |_, entry| {
             if let Ok(wire) = serde_json::from_str(entry.data) {
                 known.add(&wire);
             }
-            ControlFlow::Continue(())
+            Ok(())
         })?;
         rest.retain(|cleaned| !known.has(cleaned));
         let (will_come, left_out): (Vec<_>, Vec<_>) =

@@ -6,6 +6,27 @@
 //! and is gone on from in the next run. What it computes equals the reference entry by entry; rules that look odd are
 //! the reference's and say so.
 //!
+//! ```text
+//! analysis/expected_trip, cleaned_untracked, cleaned_place, cleaned_trip     manual/*     cleaned_, inferred_section
+//!        │                                                                      │                   │
+//! timeline   the window's trips and spans by their beginnings,                  │                   │
+//!        │   and the places that they name                                      │                   │
+//!        ├── left_out   trips that no window will reach: counted and told       │                   │
+//!        │                                                                      │                   │
+//!        │                                                                    inputs             summary
+//!        │   open       the confirmed place at which the last run ended,        │        sums over each trip's
+//!        │   │          and the composite trip that shows it                    │        sections, by mode
+//!        │   memory     whether that place still is the right one               │                   │
+//!        │   │                                                                  │                   │
+//!        └── start ─────────────────────────────┬───────────────────────────────┴───────────────────┘
+//!                                             store    ids first, since places and trips name each other,
+//!                                               │      then each copy with its links, labels and sums
+//! analysis/confirmed_place, confirmed_trip or confirmed_untracked, confirmed_place, …
+//! ```
+//!
+//! [`run`] reads from top to bottom in that order; `timeline` uses no other file, `open` and `left_out` use it, and
+//! `store` uses them all.
+//!
 //! * Units: seconds, metres. The window is on the beginnings of trips, closed at both ends.
 //! * State: the place that the last run left open, and which trips were looked at (see the module `memory`).
 //! * Memory: texts of trips, places and inputs of the window and of what is made; longer windows are done in parts.
@@ -18,17 +39,11 @@ mod store;
 mod summary;
 mod timeline;
 
-use std::fmt::Write as _;
-use std::ops::ControlFlow;
-
-use cells_sdk::model::EntryId;
-use cells_sdk::model::text::BadObject;
-use cells_sdk::model::time::BadTime;
 use cells_sdk::{
-    Failure, Level, Log, MARK_AHEAD_S, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries,
+    Log, Outcome, Query, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries, for_each_entry,
+    warn_count,
 };
-use cells_user_inputs::reading::{WHOLE, walk};
-use cells_user_inputs::{Input, Kind, ReadError};
+use cells_user_inputs::{Input, Kind};
 
 use left_out::LeftOut;
 use memory::Memory;
@@ -37,41 +52,15 @@ use store::{Material, Start};
 use summary::Sections;
 use timeline::{Stay, Timeline};
 
-/// What a run's error may say, bytes.
-const ERROR_BYTES_MAX: usize = 500;
-
-/// Why a run was given up; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-enum ConfirmError {
-    #[error("cannot read the timeline")]
-    Read(#[from] ReadError),
-    #[error("cannot write trips and places")]
-    Write(#[from] Failure),
-    #[error("entry {id} cannot be copied")]
-    Text {
-        id: EntryId,
-        #[source]
-        source: BadObject,
-    },
-    #[error("the runtime gave fewer ids than there were rows")]
-    IdsMissing,
-    #[error("the moment of the run has no local time")]
-    Now(#[source] BadTime),
-}
-
 /// One run of the stage.
-pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| with_causes(&error))
-}
-
-fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, ConfirmError> {
+pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let open = OpenPlace::find(runtime)?;
     let timeline = Timeline::read(runtime, run)?;
-    warn(runtime, timeline.unreadable, "trips or places cannot be read: left out");
-    warn(runtime, timeline.nowhere.len(), "trips end at a place that is not there: left out");
+    warn_count(runtime, timeline.unreadable, "trips or places cannot be read: left out");
+    warn_count(runtime, timeline.nowhere.len(), "trips end at a place that is not there: left out");
     let memory = Memory::read(&run.state);
     let left_out = LeftOut::find(runtime, run, &timeline, memory.looked_through)?;
-    warn(
+    warn_count(
         runtime,
         left_out.count,
         "trips or spans begin or end before what earlier runs have come to: they stay out of the diary",
@@ -80,11 +69,15 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let (processed_through, more) = (timeline.mark(), timeline.has_more());
     let (Some(first), Some(last)) = (timeline.first_place(), timeline.last_place()) else {
         // The reference fails here, and looks at the same window again until a trip begins in it.
-        warn(runtime, timeline.places_alone(), "places without the trips between them: the window is kept");
+        warn_count(
+            runtime,
+            timeline.places_alone(),
+            "places without the trips between them: the window is kept",
+        );
         let state = Memory { looked_through, ..memory }.to_state();
         return Ok(Outcome { processed_through, state, more });
     };
-    warn(
+    warn_count(
         runtime,
         usize::from(timeline.first_is_missing),
         "place where trips begin is not there: the first trip's own start stands for it",
@@ -94,8 +87,12 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let start = start(runtime, run, open, first, &memory)?;
     let material = Material { timeline: &timeline, inputs: &inputs, sections: &sections };
     let written = store::write(runtime, run, &material, start, first)?;
-    warn(runtime, written.unmeasured, "inputs end too late for a place without a duration: passed over");
-    let next_start = processed_through.map(|mark| mark + MARK_AHEAD_S).or(run.start);
+    warn_count(
+        runtime,
+        written.unmeasured,
+        "inputs end too late for a place without a duration: passed over",
+    );
+    let next_start = processed_through.map(|mark| mark + WINDOW_GAP_S).or(run.start);
     // A part of a window ends at a place that the next part makes anew.
     let open = (!more).then_some((written.open, next_start.unwrap_or(f64::NEG_INFINITY)));
     let state = Memory { open, looked_through }.to_state();
@@ -107,28 +104,25 @@ fn read_inputs<R: ReadEntries + Log>(
     runtime: &mut R,
     first: &Stay,
     last: &Stay,
-) -> Result<Vec<Input>, ConfirmError> {
+) -> Result<Vec<Input>, RunError> {
     let (begin, end) = (first.span().begin_or_min(), last.span().end_or_max());
     let query = Query::of(&Kind::keys(), TimeField::StartTs).between(Some(begin), Some(end.max(begin)));
     let (mut inputs, mut bad) = (Vec::new(), 0);
-    walk(runtime, &query, WHOLE, |entry| {
-        match Input::parse(entry) {
+    for_each_entry(runtime, &query, |_, entry| {
+        match Input::parse(&entry) {
             Ok(input) => inputs.push(input),
             Err(_) => bad += 1,
         }
-        ControlFlow::Continue(())
+        Ok(())
     })?;
-    warn(runtime, bad, "labels or forms cannot be read: passed over");
+    warn_count(runtime, bad, "labels or forms cannot be read: passed over");
     Ok(inputs)
 }
 
-fn read_sections<R: ReadEntries + Log>(
-    runtime: &mut R,
-    timeline: &Timeline,
-) -> Result<Sections, ConfirmError> {
+fn read_sections<R: ReadEntries + Log>(runtime: &mut R, timeline: &Timeline) -> Result<Sections, RunError> {
     let Some((start, end)) = timeline.sections_span(runtime)? else { return Ok(Sections::default()) };
     let sections = Sections::read(runtime, start, end)?;
-    warn(runtime, sections.unreadable, "sections cannot be read: they do not count");
+    warn_count(runtime, sections.unreadable, "sections cannot be read: they do not count");
     Ok(sections)
 }
 
@@ -138,7 +132,7 @@ fn start<R: ReadEntries + Log>(
     open: Option<OpenPlace>,
     first: &Stay,
     memory: &Memory,
-) -> Result<Start, ConfirmError> {
+) -> Result<Start, RunError> {
     if let Some(place) = open {
         let shown = Shown::find(runtime, &place)?;
         let left_by_the_last_run = memory.open_at(run.start) == Some(place.id);
@@ -150,26 +144,8 @@ fn start<R: ReadEntries + Log>(
         None => None,
     };
     let lost = usize::from(first.read.ending_trip.is_some() && ending_trip.is_none());
-    warn(runtime, lost, "place was reached by a trip that is not confirmed: it begins the timeline");
+    warn_count(runtime, lost, "place was reached by a trip that is not confirmed: it begins the timeline");
     Ok(Start::New { ending_trip })
-}
-
-/// Tells the owner what did not count, and why; no places.
-fn warn<R: Log>(runtime: &mut R, count: usize, what: &str) {
-    if count > 0 {
-        runtime.log(Level::Warn, &format!("{count} {what}"));
-    }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        write!(text, ": {error}").expect("writing to a string does not fail");
-        cause = error.source();
-    }
-    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
-    text
 }
 
 cells_sdk::export_stage!(run);

@@ -11,13 +11,10 @@
 //! Quirk: a place is shown by the composite trip that ends when the place was entered; the composite trip that begins
 //! there does not exist yet.
 
-use std::ops::ControlFlow;
-
 use cells_sdk::model::EntryId;
 use cells_sdk::model::text::{BadObject, Object};
-use cells_sdk::{Order, Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, find_entry};
 use cells_user_inputs::Entered;
-use cells_user_inputs::reading::{FEW, ReadError, WHOLE, walk};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -65,19 +62,16 @@ struct Wire {
 impl OpenPlace {
     /// Finds the place that no trip has left. There is one at most; as a rule it is the last one reached, so the search
     /// goes back in time and ends at once. What cannot be read is not it.
-    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, ReadError> {
-        let query = Query { order: Order::Descending, ..Query::of(&[PLACE], TimeField::Position) };
-        let mut found = None;
-        walk(runtime, &query, FEW, |entry| {
+    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, RunError> {
+        let query = Query::of(&[PLACE], TimeField::Position).latest_first();
+        find_entry(runtime, &query, |entry| {
             let Ok(wire @ Wire { starting_trip: None, .. }) = serde_json::from_str::<Wire>(entry.data) else {
-                return ControlFlow::Continue(());
+                return Ok(None);
             };
             let Wire { enter_ts, ending_trip, cleaned_place, .. } = wire;
             let [metadata, data, text] = [entry.metadata, entry.data, entry.text].map(str::to_owned);
-            found = Some(Self { id: entry.id, enter_ts, ending_trip, cleaned_place, metadata, data, text });
-            ControlFlow::Break(())
-        })?;
-        Ok(found)
+            Ok(Some(Self { id: entry.id, enter_ts, ending_trip, cleaned_place, metadata, data, text }))
+        })
     }
 
     /// Its data with what its cleaned place knows by now, as the module's first quirk has it.
@@ -124,24 +118,20 @@ pub struct Shown {
 impl Shown {
     /// Finds the composite trip that leads to a place and ends when the place was reached. Of trips that end at the same
     /// moment, such as those of two phones, it is the one that names the place.
-    pub fn find<R: ReadEntries>(runtime: &mut R, place: &OpenPlace) -> Result<Option<Self>, ReadError> {
+    pub fn find<R: ReadEntries>(runtime: &mut R, place: &OpenPlace) -> Result<Option<Self>, RunError> {
         #[derive(Deserialize)]
         struct Wire {
             end_place: EntryId,
         }
         let Some(enter_ts) = place.enter_ts else { return Ok(None) };
         let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(enter_ts), Some(enter_ts));
-        let mut found = None;
-        walk(runtime, &query, WHOLE, |entry| {
-            match serde_json::from_str(entry.data) {
-                Ok(Wire { end_place }) if end_place == place.id => {}
-                _ => return ControlFlow::Continue(()),
+        find_entry(runtime, &query, |entry| match serde_json::from_str(entry.data) {
+            Ok(Wire { end_place }) if end_place == place.id => {
+                let [metadata, data] = [entry.metadata, entry.data].map(str::to_owned);
+                Ok(Some(Self { id: entry.id, metadata, data }))
             }
-            let [metadata, data] = [entry.metadata, entry.data].map(str::to_owned);
-            found = Some(Self { id: entry.id, metadata, data });
-            ControlFlow::Break(())
-        })?;
-        Ok(found)
+            _ => Ok(None),
+        })
     }
 
     /// Its data with that entry as the place at its end.
@@ -157,19 +147,14 @@ pub fn confirmed_trip_of<R: ReadEntries>(
     runtime: &mut R,
     cleaned_trip: EntryId,
     enter_ts: f64,
-) -> Result<Option<EntryId>, ReadError> {
+) -> Result<Option<EntryId>, RunError> {
     #[derive(Deserialize)]
     struct Wire {
         cleaned_trip: Option<EntryId>,
     }
     let ended = Query::of(&[TRIP], TimeField::EndTs).between(Some(enter_ts - APART_MAX_S), Some(enter_ts));
-    let mut found = None;
-    walk(runtime, &ended, WHOLE, |entry| match serde_json::from_str(entry.data) {
-        Ok(Wire { cleaned_trip: Some(of) }) if of == cleaned_trip => {
-            found = Some(entry.id);
-            ControlFlow::Break(())
-        }
-        _ => ControlFlow::Continue(()),
-    })?;
-    Ok(found)
+    find_entry(runtime, &ended, |entry| match serde_json::from_str(entry.data) {
+        Ok(Wire { cleaned_trip: Some(of) }) if of == cleaned_trip => Ok(Some(entry.id)),
+        _ => Ok(None),
+    })
 }

@@ -4,13 +4,11 @@
 //! the reference makes them (a place, then each trip with the place at its end), and replaced by the finished ones.
 
 use cells_sdk::model::EntryId;
-use cells_sdk::model::rows::{Row, Rows};
-use cells_sdk::model::text::Object;
-use cells_sdk::model::time::server_metadata;
-use cells_sdk::{Run, WriteEntries};
+use cells_sdk::model::rows::Row;
+use cells_sdk::model::text::{BadObject, Object};
+use cells_sdk::{Output, Run, RunError, WriteEntries};
 use cells_user_inputs::{Entered, Input, Next, Span};
 
-use crate::ConfirmError;
 use crate::open::{COMPOSITE, OpenPlace, PLACE, Shown};
 use crate::summary::Sections;
 use crate::timeline::{Journey, Stay, Timeline};
@@ -19,8 +17,6 @@ use crate::timeline::{Journey, Stay, Timeline};
 pub const TRIP: &str = "analysis/confirmed_trip";
 /// Confirmed spans without readings.
 pub const UNTRACKED: &str = "analysis/confirmed_untracked";
-/// How many bytes of rows go in one call.
-const ROWS_BYTES_MAX: usize = 4 << 20;
 /// What a place has only once somebody has left it.
 const OF_THE_EXIT: [&str; 5] = ["exit_ts", "exit_local_dt", "exit_fmt_time", "starting_trip", "duration"];
 
@@ -67,43 +63,37 @@ pub fn write<R: WriteEntries>(
     material: &Material<'_>,
     start: Start,
     first: &Stay,
-) -> Result<Written, ConfirmError> {
-    let keys: Vec<&str> = keys(material.timeline, &start);
-    let mut places = Rows::new();
-    keys.iter()
-        .for_each(|key| places.push(Row { id: EntryId::NONE, key, metadata: "{}", data: "{}", extra: "" }));
-    let ids = if keys.is_empty() { Vec::new() } else { runtime.insert(&places)? };
-    if ids.len() != keys.len() {
-        return Err(ConfirmError::IdsMissing);
+) -> Result<Written, RunError> {
+    let mut output = Output::new(run);
+    for key in keys(material.timeline, &start) {
+        output.draw(runtime, key)?;
     }
-    let mut writer = Writer { runtime, material, now: run.now, rows: Rows::new(), made: 0, unmeasured: 0 };
+    let ids = output.take_ids(runtime)?;
+    let mut writer = Writer { runtime, material, output, unmeasured: 0 };
     let open = writer.all(start, first, &ids)?;
-    writer.flush()?;
+    writer.output.finish(writer.runtime)?;
     Ok(Written { open, unmeasured: writer.unmeasured })
 }
 
 /// The keys of what is made, in the order of making.
-fn keys(timeline: &Timeline, start: &Start) -> Vec<&'static str> {
+fn keys(timeline: &Timeline, start: &Start) -> impl Iterator<Item = &'static str> {
     let first = matches!(start, Start::New { .. }).then_some(PLACE);
     let each = timeline
         .journeys()
         .flat_map(|(journey, _)| [if journey.untracked { UNTRACKED } else { TRIP }, PLACE]);
-    first.into_iter().chain(each).collect()
+    first.into_iter().chain(each)
 }
 
 struct Writer<'a, R> {
     runtime: &'a mut R,
     material: &'a Material<'a>,
-    now: f64,
-    rows: Rows,
-    /// How many entries were made; they are dated a microsecond apart.
-    made: u32,
+    output: Output,
     unmeasured: usize,
 }
 
 impl<R: WriteEntries> Writer<'_, R> {
     /// Answers the id of the place that is left open.
-    fn all(&mut self, start: Start, first: &Stay, ids: &[EntryId]) -> Result<EntryId, ConfirmError> {
+    fn all(&mut self, start: Start, first: &Stay, ids: &[EntryId]) -> Result<EntryId, RunError> {
         let timeline = self.material.timeline;
         let (mut place, ids) = match &start {
             Start::At { place, .. } => (place.id, ids),
@@ -130,7 +120,7 @@ impl<R: WriteEntries> Writer<'_, R> {
         stay: &Stay,
         id: EntryId,
         starting_trip: Option<EntryId>,
-    ) -> Result<(), ConfirmError> {
+    ) -> Result<(), RunError> {
         let (place, shown, anew) = match start {
             Start::At { place, shown, anew } => (place, shown, anew),
             Start::New { ending_trip } => {
@@ -143,30 +133,27 @@ impl<R: WriteEntries> Writer<'_, R> {
         } else {
             let entered = self.entered(&stay.span(), || self.material.timeline.behind_stay(stay));
             let starting_trip = starting_trip.map(json);
-            let bad = |source| ConfirmError::Text { id: place.id, source };
+            let bad = |why| cannot_copy(place.id, why);
             place.continued(stay, &self.count(entered), starting_trip.as_deref()).map_err(bad)?
         };
-        self.rows.push(Row { id, key: PLACE, metadata: &place.metadata, data: &data, extra: "" });
+        let row = Row { id, key: PLACE, metadata: &place.metadata, data: &data, extra: "" };
+        self.output.push(self.runtime, row)?;
         if let Some(shown) = shown {
-            let bad = |source| ConfirmError::Text { id: shown.id, source };
+            let bad = |why| cannot_copy(shown.id, why);
             let entry = place.entry_with(&data).map_err(bad)?;
             let data = shown.with_place(&entry).map_err(bad)?;
-            self.rows.push(Row {
-                id: shown.id,
-                key: COMPOSITE,
-                metadata: &shown.metadata,
-                data: &data,
-                extra: "",
-            });
+            let (id, metadata) = (shown.id, &*shown.metadata);
+            let row = Row { id, key: COMPOSITE, metadata, data: &data, extra: "" };
+            self.output.push(self.runtime, row)?;
         }
         Ok(())
     }
 
     /// A trip or untracked span with its links, its summaries and what was entered about it.
-    fn journey(&mut self, journey: &Journey, from: EntryId, to: EntryId) -> Result<String, ConfirmError> {
+    fn journey(&mut self, journey: &Journey, from: EntryId, to: EntryId) -> Result<String, RunError> {
         let entered = self.entered(&journey.span(), || self.material.timeline.behind_journey(journey));
         let entered = self.count(entered);
-        let bad = |source| ConfirmError::Text { id: journey.id, source };
+        let bad = |why| cannot_copy(journey.id, why);
         let mut data = Object::read(&journey.data).map_err(bad)?;
         data.set("start_place", json(from));
         data.set("end_place", json(to));
@@ -188,10 +175,10 @@ impl<R: WriteEntries> Writer<'_, R> {
         ending_trip: Option<EntryId>,
         starting_trip: Option<EntryId>,
         stays_open: bool,
-    ) -> Result<String, ConfirmError> {
+    ) -> Result<String, RunError> {
         let entered = self.entered(&stay.span(), || self.material.timeline.behind_stay(stay));
         let entered = self.count(entered);
-        let bad = |source| ConfirmError::Text { id: stay.id, source };
+        let bad = |why| cannot_copy(stay.id, why);
         let mut data = Object::read(&stay.data).map_err(bad)?;
         link(&mut data, "ending_trip", ending_trip);
         link(&mut data, "starting_trip", starting_trip);
@@ -211,21 +198,13 @@ impl<R: WriteEntries> Writer<'_, R> {
         entered
     }
 
-    fn push(&mut self, key: &str, id: EntryId, data: &str) -> Result<(), ConfirmError> {
-        let metadata =
-            server_metadata(key, self.now + f64::from(self.made) * 1e-6).map_err(ConfirmError::Now)?;
-        self.made += 1;
-        self.rows.push(Row { id, key, metadata: &metadata, data, extra: "" });
-        if self.rows.as_bytes().len() > ROWS_BYTES_MAX { self.flush() } else { Ok(()) }
+    fn push(&mut self, key: &str, id: EntryId, data: &str) -> Result<(), RunError> {
+        self.output.replace(self.runtime, key, id, data)
     }
+}
 
-    fn flush(&mut self) -> Result<(), ConfirmError> {
-        if !self.rows.is_empty() {
-            self.runtime.replace(&self.rows)?;
-            self.rows.clear();
-        }
-        Ok(())
-    }
+fn cannot_copy(id: EntryId, why: BadObject) -> RunError {
+    RunError::bad_entry(id, "cannot be copied", why)
 }
 
 /// A cleaned place may name trips that nobody has confirmed: such a link goes.

@@ -1,15 +1,13 @@
 //! Sums over the sections of each trip, by mode: how far, how long, how many.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::analysis::ModeSummary;
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::inference::PredictedMode;
 use cells_sdk::model::text::{members, number};
-use cells_sdk::{Query, ReadEntries, TimeField};
-use cells_user_inputs::reading::{ReadError, WHOLE, walk};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 
 /// How sections were travelled, as rules or a model say.
@@ -84,15 +82,15 @@ impl<'a> Section<'a> {
 
 impl Sections {
     /// Reads the sections that begin in a closed span of time, s.
-    pub fn read<R: ReadEntries>(runtime: &mut R, start: f64, end: f64) -> Result<Self, ReadError> {
+    pub fn read<R: ReadEntries>(runtime: &mut R, start: f64, end: f64) -> Result<Self, RunError> {
         let query = Query::of(&[INFERRED, CLEANED], TimeField::StartTs).between(Some(start), Some(end));
         let mut sections = Self::default();
-        walk(runtime, &query, WHOLE, |entry| {
+        for_each_entry(runtime, &query, |_, entry| {
             match Section::read(entry.data) {
                 Some(section) => sections.add(entry.key, &section),
                 None => sections.unreadable += 1,
             }
-            ControlFlow::Continue(())
+            Ok(())
         })?;
         Ok(sections)
     }

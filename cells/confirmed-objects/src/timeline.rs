@@ -14,8 +14,10 @@ use std::ops::ControlFlow;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::text::Object;
-use cells_sdk::{MARK_AHEAD_S, Query, ReadEntries, Run, TimeField, mark_past};
-use cells_user_inputs::reading::{ReadError, WHOLE, walk, walk_ids};
+use cells_sdk::{
+    ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, for_each_by_id, for_each_entry, mark_past,
+    walk_entries,
+};
 use cells_user_inputs::{Next, Span};
 use serde::Deserialize;
 
@@ -141,7 +143,7 @@ pub struct Timeline {
 
 impl Timeline {
     /// Reads a window, or its first part.
-    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Self, ReadError> {
+    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Self, RunError> {
         let mut journeys_max = JOURNEYS_MAX;
         loop {
             let mut timeline = Self::default();
@@ -164,12 +166,12 @@ impl Timeline {
         runtime: &mut R,
         run: &Run,
         journeys_max: usize,
-    ) -> Result<(), ReadError> {
-        let query = Query::of(&[TRIP, UNTRACKED], TimeField::StartTs).between(run.start, Some(run.end));
-        walk(runtime, &query, WHOLE, |entry| {
+    ) -> Result<(), RunError> {
+        let query = run.window(&[TRIP, UNTRACKED], TimeField::StartTs);
+        walk_entries(runtime, &query, |_, entry| {
             if self.journeys.len() > journeys_max {
                 self.more = true;
-                return ControlFlow::Break(());
+                return Ok(ControlFlow::Break(()));
             }
             self.last_begin_ts = Some(entry.time);
             let (id, data) = (entry.id, entry.data.to_owned());
@@ -179,29 +181,29 @@ impl Timeline {
                 }
                 Err(_) => self.unreadable += 1,
             }
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })
     }
 
     /// Reads the places that the journeys name. Without journeys: those that were entered within the window.
-    fn read_stays<R: ReadEntries>(&mut self, runtime: &mut R, run: &Run) -> Result<(), ReadError> {
+    fn read_stays<R: ReadEntries>(&mut self, runtime: &mut R, run: &Run) -> Result<(), RunError> {
         let Self { journeys, stays, unreadable, .. } = self;
-        let mut keep = |entry: &Entry<'_>| match serde_json::from_str(entry.data) {
-            Ok(read) => {
-                stays.insert(entry.id, Stay { id: entry.id, data: entry.data.to_owned(), read });
+        let mut keep = |entry: Entry<'_>| {
+            match serde_json::from_str(entry.data) {
+                Ok(read) => {
+                    stays.insert(entry.id, Stay { id: entry.id, data: entry.data.to_owned(), read });
+                }
+                Err(_) => *unreadable += 1,
             }
-            Err(_) => *unreadable += 1,
+            Ok(())
         };
         if self.last_begin_ts.is_none() {
-            let entered = Query::of(&[PLACE], TimeField::EnterTs).between(run.start, Some(run.end));
-            return walk(runtime, &entered, WHOLE, |entry| {
-                keep(entry);
-                ControlFlow::Continue(())
-            });
+            let entered = run.window(&[PLACE], TimeField::EnterTs);
+            return for_each_entry(runtime, &entered, |_, entry| keep(entry));
         }
         let named = journeys.iter().flat_map(|journey| [journey.read.start_place, journey.read.end_place]);
         let named: BTreeSet<EntryId> = named.collect();
-        walk_ids(runtime, &[PLACE], &Vec::from_iter(named), keep)
+        for_each_by_id(runtime, &[PLACE], &Vec::from_iter(named), keep)
     }
 
     fn leave_out_what_leads_nowhere(&mut self) {
@@ -233,7 +235,7 @@ impl Timeline {
         }
         let goes_on = |at: &usize| {
             let mark = mark_behind(&self.journeys[*at - 1], &self.stays);
-            mark + MARK_AHEAD_S <= self.journeys[*at].read.start_ts
+            mark + WINDOW_GAP_S <= self.journeys[*at].read.start_ts
         };
         let cut = (1..count).rev().find(goes_on);
         self.done = cut.unwrap_or(count);
@@ -242,30 +244,32 @@ impl Timeline {
     }
 
     /// Finds the ends of trips that begin at a place of the window but are not in it.
-    fn read_outside<R: ReadEntries>(&mut self, runtime: &mut R) -> Result<(), ReadError> {
+    fn read_outside<R: ReadEntries>(&mut self, runtime: &mut R) -> Result<(), RunError> {
         let mut named: BTreeSet<EntryId> =
             self.stays.values().filter_map(|stay| stay.read.starting_trip).collect();
         for journey in &self.journeys {
             named.remove(&journey.cleaned());
         }
         let outside = &mut self.outside;
-        walk_ids(runtime, &[CLEANED_TRIP, UNTRACKED], &Vec::from_iter(named), |entry| {
+        for_each_by_id(runtime, &[CLEANED_TRIP, UNTRACKED], &Vec::from_iter(named), |entry| {
             if let Ok(Ends { end_ts, .. }) = serde_json::from_str(entry.data) {
                 outside.insert(entry.id, end_ts);
             }
+            Ok(())
         })
     }
 
     /// Between which moments the sections of this run's trips begin, s; `None` where it has no trips.
-    pub fn sections_span<R: ReadEntries>(&self, runtime: &mut R) -> Result<Option<(f64, f64)>, ReadError> {
+    pub fn sections_span<R: ReadEntries>(&self, runtime: &mut R) -> Result<Option<(f64, f64)>, RunError> {
         let trips = || self.journeys[..self.done].iter().filter(|journey| !journey.untracked);
         let mut moments: Vec<f64> = trips().flat_map(|trip| [trip.read.start_ts, trip.read.end_ts]).collect();
         // Cleaning moves the ends of a trip, but its sections lie within the raw trip or at those ends.
         let raw: Vec<EntryId> = trips().filter_map(|trip| trip.read.raw_trip).collect();
-        walk_ids(runtime, &[RAW_TRIP], &raw, |entry| {
+        for_each_by_id(runtime, &[RAW_TRIP], &raw, |entry| {
             if let Ok(Ends { start_ts, end_ts }) = serde_json::from_str(entry.data) {
                 moments.extend([start_ts, end_ts]);
             }
+            Ok(())
         })?;
         let first = moments.iter().copied().min_by(f64::total_cmp);
         Ok(first.zip(moments.iter().copied().max_by(f64::total_cmp)))

@@ -25,8 +25,6 @@ const BEFORE: [&str; 14] = [
 ];
 const MADE: [&str; 3] =
     ["analysis/confirmed_place", "analysis/confirmed_trip", "analysis/confirmed_untracked"];
-/// The reference keeps the mark with this added, s.
-const MARK_AHEAD_S: f64 = 5.0;
 
 #[test]
 fn every_recorded_day_gives_what_the_reference_gave() {
@@ -45,8 +43,10 @@ fn differences(case: &Case) -> Vec<String> {
 fn run_over(case: &Case, mut memory: Memory, last: Outcome) -> Vec<String> {
     let outcome = memory.run_stage(run, case.now(), last).expect("the stage works");
     let mut found = case.differences(&memory, &MADE);
-    let (got, want) =
-        (outcome.processed_through.map(|mark| mark + MARK_AHEAD_S), case.mark("CREATE_CONFIRMED_OBJECTS"));
+    let (got, want) = (
+        outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S),
+        case.mark("CREATE_CONFIRMED_OBJECTS"),
+    );
     if got != want {
         found.push(format!("goes on at {got:?}, want {want:?}"));
     }

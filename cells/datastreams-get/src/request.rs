@@ -2,13 +2,11 @@
 
 use cells_model::keys;
 use cells_sdk::TimeField;
+use cells_sdk::limits::QUERY_KEYS_MAX;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::DateFilter;
-
-/// As many keys as one query of the store takes, for raw keys and for those of stages each.
-const KEYS_MAX: usize = 64;
 
 /// Why a request means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +36,7 @@ pub enum BadRequest {
     #[error("`trunc_method` is none of first, last, sample")]
     TruncMethod,
     /// Too many.
-    #[error("`key_list` has more than {KEYS_MAX} keys")]
+    #[error("`key_list` has more than {QUERY_KEYS_MAX} keys")]
     TooManyKeys,
 }
 
@@ -132,7 +130,7 @@ fn sound_keys(mut keys: Vec<String>) -> Result<Vec<String>, BadRequest> {
     keys.retain(|key| keys::is_key(key));
     keys.sort_unstable();
     keys.dedup();
-    if keys.len() > KEYS_MAX { Err(BadRequest::TooManyKeys) } else { Ok(keys) }
+    if keys.len() > QUERY_KEYS_MAX { Err(BadRequest::TooManyKeys) } else { Ok(keys) }
 }
 
 fn truncation(method: Option<&str>) -> Result<Truncation, BadRequest> {

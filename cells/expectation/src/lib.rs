@@ -4,7 +4,7 @@
 //! When much is asked and when little is the configuration in [`config`]; how it is read is in [`rules`].
 //!
 //! * Units: seconds. The window is on `data.end_ts`, closed at both ends.
-//! * Memory: a page of trips, and at most 1 MiB of what is written.
+//! * Memory: a page of trips, and about 32 KiB of what is written.
 //! * Not here: asking. Phones read the expectation.
 
 pub mod config;
@@ -12,13 +12,12 @@ pub mod rules;
 
 use std::borrow::Cow;
 
-use cells_locations::{ReadError, for_each_entry};
-use cells_sdk::model::EntryId;
 use cells_sdk::model::page::Entry;
-use cells_sdk::model::rows::{Row, Rows};
 use cells_sdk::model::text::with_members;
-use cells_sdk::model::time::{BadTime, Zone, Zones, server_metadata};
-use cells_sdk::{Failure, Level, Log, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_sdk::model::time::{Zone, Zones};
+use cells_sdk::{
+    Log, Outcome, Output, ReadEntries, Run, RunError, TimeField, WriteEntries, for_each_entry, warn_count,
+};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -26,52 +25,24 @@ use rules::{Expected, Prediction, expectation, mode_at};
 
 const INFERRED: &str = "analysis/inferred_trip";
 const EXPECTED: &str = "analysis/expected_trip";
-const ROWS_BYTES: usize = 128 << 10;
-
-/// Why a run was given up; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-enum ExpectError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error("cannot write expected trips")]
-    Write(#[from] Failure),
-    #[error("the moment of the run has no local time")]
-    Now(#[from] BadTime),
-}
 
 /// One run of the stage.
-pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| {
-        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-    })
-}
-
-fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, ExpectError> {
-    let ended = Query::of(&[INFERRED], TimeField::EndTs).between(run.start, Some(run.end));
-    let (mut rows, mut zones, mut last) = (Rows::new(), Zones::new(), None);
-    let (mut written, mut unread) = (0_u32, 0_u32);
+pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
+    let ended = run.window(&[INFERRED], TimeField::EndTs);
+    let (mut output, mut zones) = (Output::new(run), Zones::new());
+    let (mut last, mut unread) = (None, 0);
     for_each_entry(runtime, &ended, |runtime, entry| {
         last = Some(entry.time);
-        let Some(data) = expected_trip(&entry, &mut zones) else {
-            unread += 1;
-            return Ok(());
-        };
-        let metadata = server_metadata(EXPECTED, run.now + f64::from(written) * 1e-6)?;
-        rows.push(Row { id: EntryId::NONE, key: EXPECTED, metadata: &metadata, data: &data, extra: "" });
-        written += 1;
-        if rows.as_bytes().len() > ROWS_BYTES {
-            runtime.insert(&rows)?;
-            rows.clear();
+        match expected_trip(&entry, &mut zones) {
+            Some(data) => output.insert(runtime, EXPECTED, &data),
+            None => {
+                unread += 1;
+                Ok(())
+            }
         }
-        Ok::<(), ExpectError>(())
     })?;
-    if !rows.is_empty() {
-        runtime.insert(&rows)?;
-    }
-    if unread > 0 {
-        runtime.log(Level::Warn, &format!("{unread} trips cannot be read: passed over"));
-    }
+    output.finish(runtime)?;
+    warn_count(runtime, unread, "trips cannot be read: passed over");
     Ok(Outcome { processed_through: last, state: Vec::new(), more: false })
 }
 

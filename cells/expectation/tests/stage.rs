@@ -10,8 +10,6 @@ const BEFORE: [&str; 4] =
     ["segmentation/raw_trip", "analysis/cleaned_place", "analysis/cleaned_trip", "analysis/inferred_trip"];
 const RESULTS: [&str; 1] = ["analysis/expected_trip"];
 const STAGE: &str = "EXPECTATION_POPULATION";
-/// The host keeps a mark with this added, s.
-const MARK_AHEAD_S: f64 = 5.0;
 
 #[test]
 fn every_recorded_day_gives_what_the_reference_gave() {
@@ -22,7 +20,7 @@ fn every_recorded_day_gives_what_the_reference_gave() {
             .run_stage(cells_expectation::run, case.now(), Outcome::default())
             .expect("the stage works");
         let mut found = case.differences(&memory, &RESULTS);
-        let mark = outcome.processed_through.map(|mark| mark + MARK_AHEAD_S);
+        let mark = outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S);
         if mark != case.mark(STAGE) {
             found.push(format!("goes on at {mark:?}, want {:?}", case.mark(STAGE)));
         }

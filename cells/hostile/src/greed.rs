@@ -73,6 +73,19 @@ pub(crate) fn endless_reads<R: ReadEntries>(runtime: &mut R) -> Result<(), Strin
     Ok(())
 }
 
+/// Reads a page, says so, and traps: its owner must find both in the audit.
+pub(crate) fn read_and_trap<R: ReadEntries + Log>(runtime: &mut R) -> Result<(), String> {
+    let mut cursor = runtime.find(&everything()).map_err(|failure| failure.to_string())?;
+    cursor.next_page(4 << 10).map_err(|failure| failure.to_string())?;
+    runtime.log(Level::Info, "I have read a page");
+    std::process::abort()
+}
+
+/// Asks for a document that nobody has granted it.
+pub(crate) fn forbidden_document<R: Documents>(runtime: &mut R) -> Result<(), String> {
+    runtime.document("profile").map(drop).map_err(|failure| failure.to_string())
+}
+
 /// Writes rows of 1 MiB for ever.
 pub(crate) fn deep_write<R: WriteEntries>(runtime: &mut R) -> Result<(), String> {
     let data = format!(r#"{{"ts":1,"x":"{}"}}"#, "y".repeat(1 << 20));

@@ -13,7 +13,7 @@ use cells_sdk::{Documents, Exchange, Log, ReadEntries, Request, Response, WriteE
 pub const UNHARMED: &str = "nothing stopped me";
 
 /// What `rest` may be, besides `ok`.
-pub const MISDEEDS: [&str; 16] = [
+pub const MISDEEDS: [&str; 18] = [
     "endless-loop",
     "memory-bomb",
     "stack-overflow",
@@ -30,6 +30,8 @@ pub const MISDEEDS: [&str; 16] = [
     "endless-answer",
     "endless-reads",
     "deep-write",
+    "read-and-trap",
+    "forbidden-document",
 ];
 
 /// Commits one misdeed; `ok` answers 200 with `ok`, an unknown one 404.
@@ -58,6 +60,8 @@ where
         "endless-answer" => greed::endless_answer(runtime)?,
         "endless-reads" => greed::endless_reads(runtime)?,
         "deep-write" => greed::deep_write(runtime)?,
+        "read-and-trap" => greed::read_and_trap(runtime)?,
+        "forbidden-document" => greed::forbidden_document(runtime)?,
         _ => return text(404, "no such misdeed"),
     }
     text(200, UNHARMED)

@@ -22,40 +22,20 @@ mod store;
 pub mod zigzag;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use cells_geometry::Position;
-use cells_locations::{Locations, ReadError, Sampling};
+use cells_locations::{Locations, Sampling};
 use cells_sdk::model::EntryId;
-use cells_sdk::model::time::BadTime;
-use cells_sdk::{Failure, Level, Log, Outcome, ReadEntries, Run, WriteEntries};
+use cells_sdk::{Level, Log, Outcome, ReadEntries, Run, RunError, WriteEntries, warn_count};
 
 use points::Points;
 use record::Record;
 use store::Found;
 use zigzag::Misfit;
 
-/// What a run's error may say, bytes.
-const ERROR_BYTES_MAX: usize = 500;
-
-/// Why a run was given up; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-enum SmoothError {
-    #[error("cannot read the window")]
-    Read(#[from] ReadError),
-    #[error("cannot write smoothings")]
-    Write(#[from] Failure),
-    #[error("the moment of the run has no local time")]
-    Now(#[source] BadTime),
-}
-
 /// One run of the stage.
-pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| with_causes(&error))
-}
-
-fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, SmoothError> {
+pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let mut record = Record::read(&run.state).unwrap_or_else(|bad| {
         // The lots are arbitrary anyway; a person's pipeline need not stop for them.
         runtime.log(
@@ -82,7 +62,7 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
             Err(misfit) => misfits.entry(misfit).or_default().push(section.id),
         }
     }
-    store::write(runtime, &smoothings, run.now)?;
+    store::write(runtime, run, &smoothings)?;
     report(runtime, &misfits, unreadable);
     let processed_through = sections.last().map(|section| section.end_ts);
     Ok(Outcome { processed_through, state: record.write(&lots), more: false })
@@ -110,24 +90,9 @@ fn is_by_distance(locations: &Locations, mut rows: Range<usize>) -> bool {
 fn report<R: Log>(runtime: &mut R, misfits: &BTreeMap<Misfit, Vec<EntryId>>, unreadable: usize) {
     for (misfit, sections) in misfits {
         let (count, first) = (sections.len(), sections[0]);
-        runtime
-            .log(Level::Warn, &format!("{count} sections keep all their points, such as {first}: {misfit}"));
+        warn_count(runtime, count, &format!("sections keep all their points, such as {first}: {misfit}"));
     }
-    if unreadable > 0 {
-        runtime
-            .log(Level::Warn, &format!("{unreadable} sections have no start that can be read: passed over"));
-    }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        write!(text, ": {error}").expect("writing to a string does not fail");
-        cause = error.source();
-    }
-    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
-    text
+    warn_count(runtime, unreadable, "sections have no start that can be read: passed over");
 }
 
 cells_sdk::export_stage!(run);

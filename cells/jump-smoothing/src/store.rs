@@ -4,15 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
+use cells_locations::{Locations, read, without_exact_duplicates};
 use cells_sdk::model::EntryId;
 use cells_sdk::model::analysis::Smoothing;
-use cells_sdk::model::rows::{Row, Rows};
 use cells_sdk::model::text::{number, string, value_of};
-use cells_sdk::model::time::server_metadata;
-use cells_sdk::{Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_sdk::{Output, Query, ReadEntries, Run, RunError, TimeField, WriteEntries, for_each_entry};
 
-use crate::SmoothError;
 use crate::points::Points;
 use crate::smooth::Smoothed;
 
@@ -53,8 +50,8 @@ pub struct Found {
 }
 
 /// The sections that ended within the window.
-pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Found, ReadError> {
-    let query = Query::of(&[SECTION], TimeField::EndTs).between(run.start, Some(run.end));
+pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Found, RunError> {
+    let query = run.window(&[SECTION], TimeField::EndTs);
     let mut found = Found::default();
     for_each_entry(runtime, &query, |_, entry| {
         match value_of(entry.data, "start_ts").and_then(number) {
@@ -64,7 +61,7 @@ pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Found, Rea
             }
             None => found.unreadable += 1,
         }
-        Ok::<(), ReadError>(())
+        Ok(())
     })?;
     Ok(found)
 }
@@ -78,7 +75,7 @@ pub fn locations<R: ReadEntries>(
     runtime: &mut R,
     run: &Run,
     sections: &[Section],
-) -> Result<BTreeMap<Option<String>, Locations>, ReadError> {
+) -> Result<BTreeMap<Option<String>, Locations>, RunError> {
     let Some(last) = sections.last() else { return Ok(BTreeMap::new()) };
     let first = sections.iter().map(|section| section.start_ts).fold(f64::INFINITY, f64::min);
     let start = run.start.map_or(first, |start| start.max(first));
@@ -118,20 +115,11 @@ pub fn smoothing(
 }
 
 /// Writes the smoothings in their order.
-pub fn write<R: WriteEntries>(
-    runtime: &mut R,
-    smoothings: &[Smoothing],
-    now: f64,
-) -> Result<(), SmoothError> {
-    let mut rows = Rows::new();
-    for (created, smoothing) in (0_u32..).zip(smoothings) {
-        let metadata =
-            server_metadata(SMOOTHING, now + f64::from(created) * 1e-6).map_err(SmoothError::Now)?;
+pub fn write<R: WriteEntries>(runtime: &mut R, run: &Run, smoothings: &[Smoothing]) -> Result<(), RunError> {
+    let mut output = Output::new(run);
+    for smoothing in smoothings {
         let data = serde_json::to_string(smoothing).expect("ids and texts are always JSON");
-        rows.push(Row { id: EntryId::NONE, key: SMOOTHING, metadata: &metadata, data: &data, extra: "" });
+        output.insert(runtime, SMOOTHING, &data)?;
     }
-    if !rows.is_empty() {
-        runtime.insert(&rows)?;
-    }
-    Ok(())
+    output.finish(runtime)
 }

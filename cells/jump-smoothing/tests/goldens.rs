@@ -8,8 +8,6 @@ use cells_sdk::{Outcome, TimeField};
 const STAGE: &str = "JUMP_SMOOTHING";
 const SECTION: &str = "segmentation/raw_section";
 const SMOOTHING: &str = "analysis/smoothing";
-/// The reference keeps the mark with this added, s.
-const MARK_AHEAD_S: f64 = 5.0;
 
 #[test]
 fn every_recorded_day_gives_what_the_reference_gave() {
@@ -25,7 +23,8 @@ fn every_recorded_day_gives_what_the_reference_gave() {
 
 fn differences(case: &Case, memory: &Memory, outcome: &Outcome) -> Vec<String> {
     let mut found = case.differences(memory, &[SMOOTHING]);
-    let (got, want) = (outcome.processed_through.map(|mark| mark + MARK_AHEAD_S), case.mark(STAGE));
+    let (got, want) =
+        (outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S), case.mark(STAGE));
     if got != want {
         found.push(format!("goes on at {got:?}, want {want:?}"));
     }

@@ -122,8 +122,13 @@ fn a_run_without_sections_leaves_the_mark_and_the_memory_as_they_were() {
     let mut phone = Phone::iphone().step(0.0, 0.0).step(300.0, 10.0).section();
     let first = phone.run(Outcome::default());
     assert_eq!(first.state.len(), 24);
-    let last =
-        Run { now: NOW, start: Some(DAY + 400.0), end: NOW - 5.0, seed: 0, state: first.state.clone() };
+    let last = Run {
+        now: NOW,
+        start: Some(DAY + 400.0),
+        end: NOW - cells_sdk::WINDOW_GAP_S,
+        seed: 0,
+        state: first.state.clone(),
+    };
     let outcome = run(&mut phone.memory, &last).expect("the stage works");
     assert_eq!(outcome, Outcome { processed_through: None, state: first.state, more: false });
 }
@@ -296,7 +301,7 @@ proptest! {
         for (start, end) in sections {
             phone = phone.entry(SECTION, DAY, &json!({"start_ts": start, "end_ts": end}));
         }
-        let run_of = Run { now: NOW, start: None, end: NOW - 5.0, seed: 0, state };
+        let run_of = Run { now: NOW, start: None, end: NOW - cells_sdk::WINDOW_GAP_S, seed: 0, state };
         prop_assert!(run(&mut phone.memory, &run_of).is_ok());
     }
 }

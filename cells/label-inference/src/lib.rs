@@ -12,51 +12,29 @@
 mod guess;
 mod output;
 
-use cells_locations::{ReadError, for_each_entry};
 use cells_sdk::model::Point;
-use cells_sdk::model::time::BadTime;
-use cells_sdk::{Documents, Failure, Level, Log, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_sdk::{
+    Documents, Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WriteEntries, for_each_entry,
+    warn_count,
+};
 use cells_similarity::{Ends, MODEL_DOCUMENT, TripModel};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use output::Output;
+use output::Guesses;
 
 const CLEANED: &str = "analysis/cleaned_trip";
-
-/// Why a run was given up; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-enum InferError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error("cannot read the model or write labels")]
-    Refused(#[from] Failure),
-    #[error("the runtime gave fewer ids than there were rows")]
-    IdsMissing,
-    #[error("the moment of the run has no local time")]
-    Now(#[from] BadTime),
-}
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
     runtime: &mut R,
     run: &Run,
-) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| {
-        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-    })
-}
-
-fn try_run<R: ReadEntries + WriteEntries + Documents + Log>(
-    runtime: &mut R,
-    run: &Run,
-) -> Result<Outcome, InferError> {
-    let ended = Query::of(&[CLEANED], TimeField::EndTs).between(run.start, Some(run.end));
-    let mut output = Output::new(run.now);
+) -> Result<Outcome, RunError> {
+    let ended = run.window(&[CLEANED], TimeField::EndTs);
+    let mut output = Guesses::new(run);
     // Asked for at the first trip: most runs have none.
     let mut model: Option<Option<TripModel>> = None;
-    let (mut last, mut unread) = (None, 0_u32);
+    let (mut last, mut unread) = (None, 0);
     for_each_entry(runtime, &ended, |runtime, entry| {
         if model.is_none() {
             model = Some(stored_model(runtime)?);
@@ -66,17 +44,15 @@ fn try_run<R: ReadEntries + WriteEntries + Documents + Log>(
             Ok(trip) => {
                 let model = model.as_ref().and_then(Option::as_ref);
                 let labels = guess::labels(model, &Ends::of(trip.start_loc, trip.end_loc));
-                output.add(&entry, &trip, &labels)?
+                output.add(runtime, &entry, &trip, &labels)?
             }
             Err(_) => false,
         };
-        unread += u32::from(!added);
-        output.write_if_full(runtime)
+        unread += usize::from(!added);
+        Ok(())
     })?;
-    output.write(runtime)?;
-    if unread > 0 {
-        runtime.log(Level::Warn, &format!("{unread} trips cannot be read: passed over"));
-    }
+    output.finish(runtime)?;
+    warn_count(runtime, unread, "trips cannot be read: passed over");
     Ok(Outcome { processed_through: last, state: Vec::new(), more: false })
 }
 
@@ -92,8 +68,10 @@ struct Trip<'a> {
 }
 
 /// The person's model. One that cannot be read counts as none: its stage builds a new one.
-fn stored_model<R: Documents + Log>(runtime: &mut R) -> Result<Option<TripModel>, InferError> {
-    let Some(document) = runtime.document(MODEL_DOCUMENT)? else { return Ok(None) };
+fn stored_model<R: Documents + Log>(runtime: &mut R) -> Result<Option<TripModel>, RunError> {
+    let document = runtime.document(MODEL_DOCUMENT);
+    let document = document.map_err(|failure| RunError::document(MODEL_DOCUMENT, failure))?;
+    let Some(document) = document else { return Ok(None) };
     match TripModel::parse(&document) {
         Ok(model) => Ok(Some(model)),
         Err(error) => {

@@ -1,29 +1,27 @@
 //! Entries on their way out. The reference makes the trips of a run first, then all guesses of the one algorithm,
 //! then all guesses of all algorithms together; ids and write times keep that order within a piece of output.
 
-use cells_sdk::WriteEntries;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::inference::LabelSet;
 use cells_sdk::model::page::Entry;
-use cells_sdk::model::rows::{Row, Rows};
 use cells_sdk::model::text::with_members;
-use cells_sdk::model::time::server_metadata;
+use cells_sdk::{Output, Run, RunError, WriteEntries};
 
-use crate::{InferError, Trip};
+use crate::Trip;
 
 const INFERRED: &str = "analysis/inferred_trip";
 const LABELS: &str = "inference/labels";
 const ALL_LABELS: &str = "analysis/inferred_labels";
 /// The algorithm that goes by trips between the same places.
 const ALGORITHM: u8 = 7;
-/// A piece of output is written when its trips are this long.
-const TRIPS_BYTES: usize = 512 << 10;
+/// A piece ends when its trips are this long: 512 KiB with the 8 bytes in front of packed rows.
+const TRIPS_BYTES: usize = (512 << 10) - 8;
 
-/// Output that is not written yet.
-pub struct Output {
-    now: f64,
-    created: u32,
-    trips: Rows,
+/// Trips that are written, and guesses about them that wait for the end of the piece.
+pub struct Guesses {
+    output: Output,
+    /// How much was written before this piece, bytes.
+    written: usize,
     guesses: Vec<Guess>,
 }
 
@@ -34,69 +32,50 @@ struct Guess {
     prediction: String,
 }
 
-impl Output {
-    /// Nothing yet, at `now`, s.
-    pub fn new(now: f64) -> Self {
-        Self { now, created: 0, trips: Rows::new(), guesses: Vec::new() }
+impl Guesses {
+    /// None yet.
+    pub fn new(run: &Run) -> Self {
+        Self { output: Output::new(run), written: 0, guesses: Vec::new() }
     }
 
     /// Adds a trip with its guess; answers `false` where its text is no object.
-    pub fn add(
+    pub fn add<R: WriteEntries>(
         &mut self,
+        runtime: &mut R,
         entry: &Entry<'_>,
         trip: &Trip<'_>,
         prediction: &[LabelSet],
-    ) -> Result<bool, InferError> {
+    ) -> Result<bool, RunError> {
         let prediction = serde_json::to_string(prediction).expect("the types hold nothing that JSON has not");
         let id = entry.id;
         let more = format!(r#""cleaned_trip":{{"$oid":"{id}"}},"inferred_labels":{prediction}"#);
         let Some(data) = with_members(entry.data, &more) else { return Ok(false) };
-        let metadata = self.metadata(INFERRED)?;
-        self.trips.push(Row {
-            id: EntryId::NONE,
-            key: INFERRED,
-            metadata: &metadata,
-            data: &data,
-            extra: "",
-        });
+        self.output.insert(runtime, INFERRED, &data)?;
         let (start_ts, end_ts) = (trip.start_ts.get().to_owned(), trip.end_ts.get().to_owned());
         self.guesses.push(Guess { start_ts, end_ts, prediction });
+        if self.output.bytes() - self.written > TRIPS_BYTES {
+            self.end_piece(runtime)?;
+        }
         Ok(true)
     }
 
-    /// Writes where there is much.
-    pub fn write_if_full<R: WriteEntries>(&mut self, runtime: &mut R) -> Result<(), InferError> {
-        if self.trips.as_bytes().len() > TRIPS_BYTES { self.write(runtime) } else { Ok(()) }
+    /// Writes what is left.
+    pub fn finish<R: WriteEntries>(mut self, runtime: &mut R) -> Result<(), RunError> {
+        self.end_piece(runtime)?;
+        self.output.finish(runtime)
     }
 
-    /// Writes all there is.
-    pub fn write<R: WriteEntries>(&mut self, runtime: &mut R) -> Result<(), InferError> {
-        if self.guesses.is_empty() {
-            return Ok(());
-        }
-        let trips = runtime.insert(&self.trips)?;
-        self.trips.clear();
-        let guesses = std::mem::take(&mut self.guesses);
-        if trips.len() != guesses.len() {
-            return Err(InferError::IdsMissing);
-        }
-        let mut rows = Rows::new();
+    /// Adds the guesses about the trips so far.
+    fn end_piece<R: WriteEntries>(&mut self, runtime: &mut R) -> Result<(), RunError> {
+        let (trips, guesses) = (self.output.take_ids(runtime)?, std::mem::take(&mut self.guesses));
         for key in [LABELS, ALL_LABELS] {
             for (trip, guess) in trips.iter().zip(&guesses) {
-                let metadata = self.metadata(key)?;
-                let data = guess.data(*trip);
-                rows.push(Row { id: EntryId::NONE, key, metadata: &metadata, data: &data, extra: "" });
+                self.output.insert(runtime, key, &guess.data(*trip))?;
             }
         }
-        runtime.insert(&rows)?;
+        self.output.take_ids(runtime)?;
+        self.written = self.output.bytes();
         Ok(())
-    }
-
-    fn metadata(&mut self, key: &str) -> Result<String, InferError> {
-        // Entries of one run keep their order in their write times.
-        let metadata = server_metadata(key, self.now + f64::from(self.created) * 1e-6)?;
-        self.created += 1;
-        Ok(metadata)
     }
 }
 

@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 const BEFORE: [&str; 3] = ["segmentation/raw_trip", "analysis/cleaned_place", "analysis/cleaned_trip"];
 const RESULTS: [&str; 3] = ["analysis/inferred_trip", "inference/labels", "analysis/inferred_labels"];
 const STAGE: &str = "LABEL_INFERENCE";
-/// The host keeps a mark with this added, s.
-const MARK_AHEAD_S: f64 = 5.0;
 const NOW: f64 = 1_715_000_000.0;
 
 #[test]
@@ -24,7 +22,7 @@ fn every_recorded_day_gives_what_the_reference_gave() {
             .run_stage(cells_label_inference::run, case.now(), Outcome::default())
             .expect("the stage works");
         let mut found = case.differences(&memory, &RESULTS);
-        let mark = outcome.processed_through.map(|mark| mark + MARK_AHEAD_S);
+        let mark = outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S);
         if mark != case.mark(STAGE) {
             found.push(format!("goes on at {mark:?}, want {:?}", case.mark(STAGE)));
         }

@@ -1,14 +1,7 @@
 //! Whole streams as columns.
 
-use cells_sdk::model::EntryId;
-use cells_sdk::model::page::{Entry, Page};
-use cells_sdk::{EntrySource, Failure, LocationRows, LocationSource, Query, ReadEntries, Unreadable};
-
-use crate::ReadError;
-
-/// As many rows as the runtime gives at once.
-const ROWS_MAX: u32 = 65_536;
-const PAGE_BYTES_MAX: u32 = 64 << 10;
+use cells_sdk::limits::ROWS_MAX;
+use cells_sdk::{Failure, LocationRows, LocationSource, Query, ReadEntries, RunError};
 
 /// How a phone chose the moments of its fixes, as `data.filter` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +43,7 @@ impl Locations {
 
     /// The name of the device that brought that row, where it has a stamp.
     pub fn device(&self, row: usize) -> Option<&str> {
-        let number = usize::from(*self.0.device.get(row)?);
-        Some(&self.0.devices[number.checked_sub(1)?])
+        self.0.device_of(row)
     }
 
     /// The names of the devices that brought some of the rows, perhaps more.
@@ -147,11 +139,11 @@ impl Locations {
 }
 
 /// Reads every location that matches, in the order of the query.
-pub fn read<R: ReadEntries>(runtime: &mut R, query: &Query) -> Result<Locations, ReadError> {
-    let mut cursor = runtime.find_locations(query).map_err(|source| refused(query, source))?;
+pub fn read<R: ReadEntries>(runtime: &mut R, query: &Query) -> Result<Locations, RunError> {
+    let mut cursor = runtime.find_locations(query).map_err(|failure| refused(query, failure))?;
     let mut locations = Locations::default();
     loop {
-        let piece = cursor.next_rows(ROWS_MAX).map_err(|source| refused(query, source))?;
+        let piece = cursor.next_rows(ROWS_MAX).map_err(|failure| refused(query, failure))?;
         if piece.ids.is_empty() {
             return Ok(locations);
         }
@@ -159,42 +151,6 @@ pub fn read<R: ReadEntries>(runtime: &mut R, query: &Query) -> Result<Locations,
     }
 }
 
-/// Visits every entry that matches, in the order of the query, a page at a time.
-pub fn for_each_entry<R: ReadEntries, E: From<ReadError>>(
-    runtime: &mut R,
-    query: &Query,
-    mut visit: impl FnMut(&mut R, Entry<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut cursor = runtime.find(query).map_err(|source| refused(query, source))?;
-    loop {
-        let bytes = cursor.next_page(PAGE_BYTES_MAX).map_err(|source| refused(query, source))?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let page =
-            Page::read(&bytes).map_err(|source| ReadError::Page { keys: query.keys.join(", "), source })?;
-        for entry in page.entries() {
-            visit(runtime, entry)?;
-        }
-    }
-}
-
-/// Visits the entries of these keys that have one of the ids, in the order of the ids, whatever their times.
-pub fn for_each_id<R: ReadEntries>(
-    runtime: &mut R,
-    keys: &[&str],
-    ids: &[EntryId],
-    visit: impl FnMut(&Entry<'_>),
-) -> Result<(), ReadError> {
-    cells_sdk::for_each_id(runtime, keys, ids, visit).map_err(|error| {
-        let keys = keys.join(", ");
-        match error {
-            Unreadable::Refused(source) => ReadError::Refused { keys, source },
-            Unreadable::Page(source) => ReadError::Page { keys, source },
-        }
-    })
-}
-
-fn refused(query: &Query, source: Failure) -> ReadError {
-    ReadError::Refused { keys: query.keys.join(", "), source }
+fn refused(query: &Query, failure: Failure) -> RunError {
+    RunError::Read { keys: query.keys.join(", "), source: failure.into() }
 }

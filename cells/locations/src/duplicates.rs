@@ -7,11 +7,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use cells_sdk::model::EntryId;
-use cells_sdk::{Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Locations, ReadError, for_each_entry};
+use crate::Locations;
 
 /// The numbers of the columns, as bits, and the number of the device.
 type Numbers = [u64; 6];
@@ -38,7 +38,7 @@ pub fn without_exact_duplicates<R: ReadEntries>(
     runtime: &mut R,
     query: &Query,
     mut locations: Locations,
-) -> Result<Locations, ReadError> {
+) -> Result<Locations, RunError> {
     let by_ts = query.field == TimeField::DataTs;
     let suspects = suspects(&locations, by_ts);
     let (Some(first), Some(last)) = (suspects.values().min(), suspects.values().max()) else {
@@ -54,7 +54,7 @@ pub fn without_exact_duplicates<R: ReadEntries>(
         {
             repeated.insert(*row);
         }
-        Ok::<(), ReadError>(())
+        Ok(())
     })?;
     locations.retain(|row| !repeated.contains(&row));
     Ok(locations)

@@ -11,35 +11,8 @@ mod point_text;
 mod repeats;
 mod single;
 
-use cells_sdk::Failure;
-use cells_sdk::model::page::BadPage;
-
-pub use columns::{Locations, Sampling, for_each_entry, for_each_id, read};
+pub use columns::{Locations, Sampling, read};
 pub use duplicates::without_exact_duplicates;
 pub use point_text::{BadPoint, PointText};
 pub use repeats::Repeats;
 pub use single::{Found, at_time, first_that_fits};
-
-/// Why locations could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The runtime refused.
-    #[error("cannot read {keys}")]
-    Refused {
-        /// The keys of the query.
-        keys: String,
-        /// Its words.
-        #[source]
-        source: Failure,
-    },
-    /// The runtime sent a page that breaks its own rules.
-    #[error("cannot read {keys}")]
-    Page {
-        /// The keys of the query.
-        keys: String,
-        /// Which rule.
-        #[source]
-        source: BadPage,
-    },
-}

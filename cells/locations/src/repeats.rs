@@ -55,10 +55,9 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use cells_sdk::testing::Memory;
-    use cells_sdk::{Area, Query, TimeField};
+    use cells_sdk::{Area, Query, TimeField, for_each_entry};
 
     use super::*;
-    use crate::{ReadError, for_each_entry};
 
     fn kept(entries: &[(f64, f64, &str)]) -> Vec<u8> {
         let mut memory = entries.iter().fold(Memory::new(), |memory, (ts, write_ts, others)| {
@@ -68,7 +67,7 @@ mod tests {
         });
         let (mut repeats, mut kept) = (Repeats::new(), Vec::new());
         let query = Query::of(&["background/location"], TimeField::DataTs);
-        for_each_entry::<_, ReadError>(&mut memory, &query, |_, entry| {
+        for_each_entry(&mut memory, &query, |_, entry| {
             if !repeats.is_repeat(&entry) {
                 kept.push(entry.id.0[11]);
             }

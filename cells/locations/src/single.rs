@@ -2,9 +2,7 @@
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::device::device_name;
-use cells_sdk::{Query, ReadEntries, TimeField};
-
-use crate::{ReadError, for_each_entry};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 
 /// One entry with its texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +37,12 @@ pub fn at_time<R: ReadEntries>(
     key: &str,
     ts: f64,
     with_invalid: bool,
-) -> Result<Vec<Found>, ReadError> {
+) -> Result<Vec<Found>, RunError> {
     let query = Query { with_invalid, ..Query::of(&[key], TimeField::DataTs).between(Some(ts), Some(ts)) };
     let mut found = Vec::new();
     for_each_entry(runtime, &query, |_, entry| {
         found.push(Found { id: entry.id, metadata: entry.metadata.to_owned(), data: entry.data.to_owned() });
-        Ok::<(), ReadError>(())
+        Ok(())
     })?;
     Ok(found)
 }

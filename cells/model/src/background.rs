@@ -48,6 +48,7 @@ numbered! {
 
 /// `background/location` and `background/filtered_location`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Location {
     /// degrees
     pub latitude: f64,
@@ -80,6 +81,7 @@ pub struct Location {
 
 /// `background/motion_activity`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct MotionActivity {
     /// What the phone thinks.
     #[serde(rename = "type")]
@@ -97,6 +99,7 @@ pub struct MotionActivity {
 
 /// `background/battery`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Battery {
     /// 0 to 100
     pub battery_level_pct: f64,
@@ -112,16 +115,20 @@ pub struct Battery {
 
 /// `background/bluetooth_ble`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Ble {
     /// What the beacon did.
     #[serde(rename = "eventType")]
     pub event: BleEvent,
     /// Which kind of beacon.
-    pub uuid: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
     /// Which fleet.
-    pub major: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub major: Option<f64>,
     /// Which vehicle.
-    pub minor: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minor: Option<f64>,
     /// s
     pub ts: f64,
     /// `ts` in local time.

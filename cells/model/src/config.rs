@@ -1,22 +1,26 @@
 //! `config/*`: how the phone is set up; sent again at every sync until superseded.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::time::LocalDt;
 
 /// `config/sensor_config`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct SensorConfig {
     /// Whether sensing pauses while the phone is still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_duty_cycling: Option<bool>,
-    /// For developers: a person's actions are made up.
+    /// For developers: whether a person's actions are made up, `true` or `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub simulate_user_interaction: Option<bool>,
+    pub simulate_user_interaction: Option<Value>,
     /// The platform's number of the accuracy asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
-    /// Fixes with a larger radius are dropped, m.
+    /// Fixes with a larger radius are dropped, a number, m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accuracy_threshold: Option<f64>,
+    pub accuracy_threshold: Option<Value>,
     /// m
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter_distance: Option<f64>,
@@ -26,24 +30,26 @@ pub struct SensorConfig {
     /// m
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub geofence_radius: Option<f64>,
-    /// minutes
+    /// How long the phone is still before a trip has ended, a number, minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trip_end_stationary_mins: Option<f64>,
+    pub trip_end_stationary_mins: Option<Value>,
 }
 
 /// `config/sync_config`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct SyncConfig {
     /// s
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_interval: Option<f64>,
-    /// Where to push to.
+    /// Where to push to, a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ios_device_token: Option<String>,
+    pub ios_device_token: Option<Value>,
 }
 
 /// `config/consent`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Consent {
     /// To what kind of collection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,10 +64,15 @@ pub struct Consent {
 
 /// `config/app_ui_config`; the rest is the app's own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct AppUiConfig {
     /// s
     pub ts: f64,
-    /// Rises with every change.
+    /// `ts` in local time.
+    pub local_dt: LocalDt,
+    /// `ts` in local time.
+    pub fmt_time: String,
+    /// Rises with every change; mostly a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<f64>,
+    pub version: Option<Value>,
 }

@@ -26,41 +26,48 @@ numbered! {
 
 /// `inference/prediction`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct ModePrediction {
     /// The cleaned trip.
     pub trip_id: EntryId,
     /// The cleaned section.
     pub section_id: EntryId,
-    /// 1 random forest, 2 rules.
+    /// 2: rules
+    #[cfg_attr(feature = "schemas", schemars(extend("const" = 2)))]
     pub algorithm_id: u8,
-    /// Probability by name of [`PredictedMode`].
+    /// Probability by name of the mode, such as `CAR`
+    #[cfg_attr(feature = "schemas", schemars(with = "BTreeMap<String, crate::described::Probability>", extend("minProperties" = 1)))]
     pub predicted_mode_map: BTreeMap<String, f64>,
-    /// s
+    /// When the trip or section began, s since 1970-01-01T00:00:00Z
     pub start_ts: f64,
-    /// s
+    /// When the trip or section ended, s since 1970-01-01T00:00:00Z
     pub end_ts: f64,
 }
 
 /// `inference/labels`, `analysis/inferred_labels`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Labels {
     /// The cleaned trip.
     pub trip_id: EntryId,
-    /// 7: clusters with discounted confidence.
+    /// 7: trips between the same two places, with discounted confidence
+    #[cfg_attr(feature = "schemas", schemars(extend("const" = 7)))]
     pub algorithm_id: u8,
     /// May be empty.
     pub prediction: Vec<LabelSet>,
-    /// s
+    /// When the trip or section began, s since 1970-01-01T00:00:00Z
     pub start_ts: f64,
-    /// s
+    /// When the trip or section ended, s since 1970-01-01T00:00:00Z
     pub end_ts: f64,
 }
 
 /// Labels that belong together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct LabelSet {
     /// By kind, such as `mode_confirm`.
     pub labels: BTreeMap<String, Value>,
-    /// Probability, 0 to 1.
+    /// Probability, 0 to 1
+    #[cfg_attr(feature = "schemas", schemars(range(min = 0.0, max = 1.0)))]
     pub p: f64,
 }

@@ -47,8 +47,8 @@ impl<T: Serialize> Kept<T> {
     }
 }
 
-/// The names of a struct's members.
-fn names<T: DeserializeOwned>() -> &'static [&'static str] {
+/// The names of a struct's members, in the order of its declaration.
+pub(crate) fn names<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names = &[][..];
     // It fails in any case: names are all that is wanted.
     let _ = T::deserialize(Names(&mut names));
@@ -83,9 +83,11 @@ impl<'de> Deserializer<'de> for Names<'_> {
 
 /// A GeoJSON point.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Point {
     /// Always a point.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "schemas", schemars(extend("const" = "Point"), with = "String"))]
     pub kind: PointKind,
     /// Longitude, latitude, degrees.
     pub coordinates: [f64; 2],
@@ -111,7 +113,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::stats::Reading;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Reading {
+        name: String,
+        reading: Value,
+        ts: f64,
+    }
 
     #[test]
     fn what_a_type_does_not_name_is_written_back() {

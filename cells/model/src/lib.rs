@@ -15,7 +15,8 @@ pub mod analysis;
 pub mod aside;
 pub mod background;
 pub mod config;
-mod id;
+#[cfg(feature = "schemas")]
+pub mod described;
 pub mod inference;
 mod kept;
 pub mod keys;
@@ -32,6 +33,6 @@ mod take;
 pub mod time;
 mod zone;
 
+pub use cells_contract::{EntryId, LocationRows, limits};
 pub use cells_json::{device, list, scan, structure, text};
-pub use id::EntryId;
 pub use kept::{Kept, Point, PointKind};

@@ -43,6 +43,21 @@ macro_rules! numbered {
             }
         }
 
+        #[cfg(feature = "schemas")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            // Any whole number: newer phones may send others, which are kept.
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let known: Vec<_> =
+                    Self::ALL.iter().map(|value| format!("{} {}", value.number(), value.name())).collect();
+                let known = known.join(", ");
+                schemars::json_schema!({ "description": format!("By number: {known}"), "type": "integer" })
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_u8(self.number())

@@ -45,6 +45,7 @@ numbered! {
 
 /// `statemachine/transition`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Transition {
     /// The state before.
     pub curr_state: State,

@@ -5,18 +5,21 @@ use serde_json::Value;
 
 /// Every `stats/*` key: one reading of one gauge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Reading {
     /// Which gauge.
-    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What it read: mostly a number, for errors whatever the app sent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub reading: Value,
-    /// s
-    pub ts: f64,
-    /// Such as `1.2.3`.
+    /// When, s
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_app_version: Option<String>,
-    /// Such as `12`.
+    pub ts: Option<f64>,
+    /// Such as `1.2.3`, mostly a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_os_version: Option<String>,
+    pub client_app_version: Option<Value>,
+    /// Such as `12`, mostly a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_os_version: Option<Value>,
 }

@@ -31,6 +31,7 @@ pub enum BadTime {
 
 /// The parts of a local time, as `…local_dt` has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct LocalDt {
     /// Such as 2026.
     pub year: i16,

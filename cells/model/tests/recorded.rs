@@ -1,12 +1,14 @@
-//! Every recorded entry passes the check of its key and reads as its type.
+//! Every recorded entry passes the check of its key, fits its schema and reads as its type.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use cells_model::described::{Described, KEYS};
 use cells_model::{
     analysis, background, config, inference, keys, manual, segmentation, statemachine, stats, time,
 };
+use jsonschema::Validator;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -73,8 +75,14 @@ fn with_ids(value: &Value) -> Value {
     }
 }
 
+fn fits_its_schema(validators: &BTreeMap<&str, Validator>, key: &str, data: &Value) -> Result<(), String> {
+    let broken = validators.get(key).and_then(|validator| validator.iter_errors(data).next());
+    broken.map_or(Ok(()), |error| Err(format!("breaks {} at {}", error.schema_path(), error.instance_path())))
+}
+
 #[derive(Default)]
 struct Tally {
+    validators: BTreeMap<&'static str, Validator>,
     entries: usize,
     refused: BTreeMap<String, usize>,
     times: usize,
@@ -85,7 +93,8 @@ impl Tally {
     fn look_at(&mut self, key: &str, data: &Value) {
         self.entries += 1;
         let checked = keys::check(key, &data.to_string());
-        for error in [checked, reads_as_its_type(key, data)].into_iter().filter_map(Result::err) {
+        let fits = fits_its_schema(&self.validators, key, data);
+        for error in [checked, fits, reads_as_its_type(key, data)].into_iter().filter_map(Result::err) {
             *self.refused.entry(format!("{key}: {error}")).or_default() += 1;
         }
         for (name, ts) in data.as_object().expect("an object") {
@@ -123,12 +132,13 @@ impl Tally {
 }
 
 #[test]
-fn every_recorded_entry_passes_its_check_reads_as_its_type_and_has_our_local_times() {
+fn every_recorded_entry_passes_its_check_fits_its_schema_and_has_our_local_times() {
     let Some(cases) = cases() else {
         eprintln!("skipped: no recorded cases in ../shared/goldens");
         return;
     };
-    let mut tally = Tally::default();
+    let validator = |one: &Described| (one.key, jsonschema::validator_for(&one.schema()).expect("a schema"));
+    let mut tally = Tally { validators: KEYS.iter().map(validator).collect(), ..Tally::default() };
     for case in cases {
         for file in std::fs::read_dir(&case).expect("readable").map(|entry| entry.expect("readable").path()) {
             let name = file.file_name().expect("a file").to_string_lossy().into_owned();
@@ -147,7 +157,7 @@ fn every_recorded_entry_passes_its_check_reads_as_its_type_and_has_our_local_tim
             }
         }
     }
-    let Tally { entries, times, times_5_s_off, refused } = &tally;
+    let Tally { entries, times, times_5_s_off, refused, .. } = &tally;
     println!(
         "{entries} entries, {times} local times equal, {times_5_s_off} as wrong as expected, refused: {refused:#?}"
     );

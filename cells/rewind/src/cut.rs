@@ -2,14 +2,17 @@
 //!
 //! Everything is removed by its time, so a cut must part by time what it parts in the chain: see [`order`].
 
-use cells_locations::{ReadError, for_each_entry, for_each_id, read};
+use std::ops::ControlFlow;
+
+use cells_locations::read;
 use cells_sdk::model::EntryId;
-use cells_sdk::{Order, Query, ReadEntries, TimeField};
+use cells_sdk::{
+    Query, ReadEntries, RunError, TimeField, data_of, for_each_by_id, for_each_entry, walk_entries,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::RewindError;
-use crate::order::{self, Order as ChainOrder, Start};
+use crate::order::{self, Order, Start};
 
 /// The chain of raw trips: everything from the trip that begins at `start_ts` on goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,30 +112,16 @@ struct ConfirmedPlace {
     ending_trip: Option<EntryId>,
 }
 
-/// How the walk back over the raw trips ends before their beginning.
-enum Walk {
-    Found,
-    Broken(RewindError),
-}
-
-impl<E: Into<RewindError>> From<E> for Walk {
-    fn from(error: E) -> Self {
-        Self::Broken(error.into())
-    }
-}
-
 impl Cut {
     /// Walks back from the moment, so that the cost does not depend on how long the person has been here.
-    pub fn find<R: ReadEntries>(runtime: &mut R, moment: f64) -> Result<Self, RewindError> {
-        let before =
-            Query { order: Order::Descending, ..Query::of(&["segmentation/raw_trip"], TimeField::StartTs) };
+    pub fn find<R: ReadEntries>(runtime: &mut R, moment: f64) -> Result<Self, RunError> {
+        let before = Query::of(&["segmentation/raw_trip"], TimeField::StartTs).latest_first();
         let before = before.between(None, Some(moment.next_down()));
         let mut cut = Self::default();
-        let mut order = ChainOrder::default();
+        let mut order = Order::default();
         let mut later: Option<Trip> = None;
-        let walked = for_each_entry(runtime, &before, |runtime, entry| {
-            let trip = serde_json::from_str(entry.data);
-            let mut trip: Trip = trip.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+        walk_entries(runtime, &before, |runtime, entry| {
+            let mut trip: Trip = data_of(&entry)?;
             (trip.id, trip.write_ts) = (entry.id, entry.write_ts);
             if let Some(later) = later.replace(trip.clone())
                 // A mark between the two must be able to tell them apart, and so must the order of the places at both
@@ -143,17 +132,13 @@ impl Cut {
             {
                 cut.add(runtime, &trip, &later)?;
             }
-            if cut.confirmed.is_some() { Err(Walk::Found) } else { Ok(()) }
-        });
-        match walked {
-            Ok(()) | Err(Walk::Found) => {}
-            Err(Walk::Broken(error)) => return Err(error),
-        }
+            Ok(if cut.confirmed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
         Ok(cut)
     }
 
     /// Looks at two trips that follow each other.
-    fn add<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip, later: &Trip) -> Result<(), RewindError> {
+    fn add<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip, later: &Trip) -> Result<(), RunError> {
         if self.raw.is_none() {
             let first = first_point(runtime, later.start_ts)?;
             self.raw = first.map(|points_from_ts| RawCut {
@@ -177,26 +162,23 @@ impl Cut {
 
 /// When the point of that time was written, if no other valid point was written at the same moment: a window that
 /// begins there begins with this point.
-fn first_point<R: ReadEntries>(runtime: &mut R, ts: f64) -> Result<Option<f64>, ReadError> {
+fn first_point<R: ReadEntries>(runtime: &mut R, ts: f64) -> Result<Option<f64>, RunError> {
     let points = |field, at| Query::of(&["background/filtered_location"], field).between(Some(at), Some(at));
     let at_once = read(runtime, &points(TimeField::DataTs, ts))?;
     let Some(write_ts) = at_once.columns().write_ts.iter().copied().min_by(f64::total_cmp) else {
         return Ok(None);
     };
-    let written_together = runtime
-        .count(&points(TimeField::WriteTs, write_ts))
-        .map_err(|source| ReadError::Refused { keys: "background/filtered_location".to_owned(), source })?;
+    let written_together = runtime.count(&points(TimeField::WriteTs, write_ts))?;
     Ok((written_together == 1).then_some(write_ts))
 }
 
 /// The cleaned trip that was made of a raw one, if any was.
-fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCut>, RewindError> {
+fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCut>, RunError> {
     let during = Query::of(&["analysis/cleaned_trip"], TimeField::EndTs);
     let during = during.between(Some(raw.start_ts), Some(raw.end_ts));
     let mut found = None;
     for_each_entry(runtime, &during, |_, entry| {
-        let trip = serde_json::from_str(entry.data);
-        let trip: CleanedTrip = trip.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+        let trip: CleanedTrip = data_of(&entry)?;
         if trip.raw_trip == raw.id {
             found = Some(CleanCut {
                 last: entry.id,
@@ -207,14 +189,14 @@ fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCu
                 end_place: trip.end_place,
             });
         }
-        Ok::<(), RewindError>(())
+        Ok(())
     })?;
     Ok(found)
 }
 
 /// Whether what leaves the place at the end of a cleaned trip goes with the cut: a start that was moved to the place
 /// may lie before the end of the trip.
-fn is_left_later<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<bool, RewindError> {
+fn is_left_later<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<bool, RunError> {
     let place: Option<CleanedPlace> = by_id(runtime, &["analysis/cleaned_place"], trip.end_place)?;
     let Some(starting_trip) = place.and_then(|place| place.starting_trip) else { return Ok(true) };
     let next: Option<Start> = by_id(runtime, &CLEANED, starting_trip)?;
@@ -227,15 +209,12 @@ const CONFIRMED: [&str; 2] = ["analysis/confirmed_trip", "analysis/confirmed_unt
 /// The place from which the confirmed trip begins that was made of a cleaned one. The confirmed chain follows the
 /// beginnings of trips, so everything behind that place begins no earlier. `None` where the trip is not confirmed, where
 /// another begins at the very moment, and where its place was never reached.
-fn confirmed<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<Option<ConfirmedCut>, RewindError> {
+fn confirmed<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<Option<ConfirmedCut>, RunError> {
     let begun = Query::of(&CONFIRMED, TimeField::StartTs);
     let begun = begun.between(Some(trip.last_start_ts), Some(trip.last_start_ts));
-    let mut found = Vec::new();
-    for_each_entry::<_, RewindError>(runtime, &begun, |_, entry| {
-        let confirmed = serde_json::from_str(entry.data);
-        let confirmed: ConfirmedTrip =
-            confirmed.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
-        found.push(confirmed);
+    let mut found: Vec<ConfirmedTrip> = Vec::new();
+    for_each_entry(runtime, &begun, |_, entry| {
+        found.push(data_of(&entry)?);
         Ok(())
     })?;
     let [ConfirmedTrip { cleaned_trip: Some(of), start_place, .. }] = found[..] else { return Ok(None) };
@@ -256,8 +235,11 @@ fn by_id<R: ReadEntries, T: DeserializeOwned>(
     runtime: &mut R,
     keys: &[&str],
     id: EntryId,
-) -> Result<Option<T>, RewindError> {
+) -> Result<Option<T>, RunError> {
     let mut found = None;
-    for_each_id(runtime, keys, &[id], |entry| found = Some(serde_json::from_str(entry.data)))?;
-    found.transpose().map_err(|source| RewindError::BadEntry { id, source })
+    for_each_by_id(runtime, keys, &[id], |entry| {
+        found = Some(data_of(&entry)?);
+        Ok(())
+    })?;
+    Ok(found)
 }

@@ -25,49 +25,33 @@ mod order;
 mod remove;
 mod reopen;
 
-use cells_locations::ReadError;
-use cells_sdk::model::EntryId;
-use cells_sdk::{Failure, Outcome, ReadEntries, Run, WriteEntries};
+use cells_sdk::{Outcome, Output, ReadEntries, Run, RunError, WriteEntries};
 
 use cut::Cut;
 
-/// Why nothing was taken back.
-#[derive(Debug, thiserror::Error)]
-enum RewindError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error("cannot take back: {0}")]
-    Write(#[from] Failure),
-    #[error("entry {id} cannot be read: {source}")]
-    BadEntry { id: EntryId, source: serde_json::Error },
-    #[error("no moment is given to go back to")]
-    NoMoment,
-}
-
 /// Takes back everything that may depend on raw entries from `run.start` on. The outcome's state is
 /// `{"marks":{"TRIP_SEGMENTATION":1466436483.4,…}}`: where each stage goes on, `null` for the very beginning.
-pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-    rewind(runtime, run).map_err(|error| error.to_string())
-}
-
-fn rewind<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, RewindError> {
-    let moment = run.start.ok_or(RewindError::NoMoment)?;
+pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
+    let no_moment = || RunError::Other("no moment is given to go back to".to_owned());
+    let moment = run.start.ok_or_else(no_moment)?;
     let cut = Cut::find(runtime, moment)?;
     remove::segmented(runtime, cut.raw.as_ref())?;
     remove::cleaned(runtime, cut.clean.as_ref())?;
     remove::confirmed(runtime, cut.confirmed.as_ref())?;
+    let mut output = Output::new(run);
     if let Some(raw) = &cut.raw {
-        reopen::raw_place(runtime, raw)?;
-        reopen::valid_points(runtime, raw.points_from_ts)?;
+        reopen::raw_place(runtime, &mut output, raw)?;
+        reopen::valid_points(runtime, &mut output, raw.points_from_ts)?;
     } else {
-        reopen::valid_points(runtime, f64::NEG_INFINITY)?;
+        reopen::valid_points(runtime, &mut output, f64::NEG_INFINITY)?;
     }
     if let Some(clean) = &cut.clean {
-        reopen::cleaned_place(runtime, clean)?;
+        reopen::cleaned_place(runtime, &mut output, clean)?;
     }
     if let Some(confirmed) = &cut.confirmed {
-        reopen::confirmed_place(runtime, confirmed)?;
+        reopen::confirmed_place(runtime, &mut output, confirmed)?;
     }
+    output.finish(runtime)?;
     Ok(Outcome { processed_through: None, state: marks::to_json(moment, &cut), more: false })
 }
 

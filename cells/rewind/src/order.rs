@@ -8,12 +8,10 @@
 //!
 //! The cleaned chain is that of the beginnings, whatever the raw one is: see [`is_last_begun`].
 
-use cells_locations::for_each_entry;
 use cells_sdk::model::EntryId;
-use cells_sdk::{Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, data_of, for_each_entry};
 use serde::Deserialize;
 
-use crate::RewindError;
 use crate::cut::Trip;
 use crate::remove::RUN_SPREAD_S;
 
@@ -45,11 +43,11 @@ pub struct Start {
 
 /// Whether no other trip or span begins while a trip lasts. The cleaned chain follows their beginnings, not the raw
 /// chain: a span that leads back, or a trip of another phone, comes behind the trip there, though it was made before.
-pub fn is_last_begun<R: ReadEntries>(runtime: &mut R, trip: &Trip) -> Result<bool, RewindError> {
+pub fn is_last_begun<R: ReadEntries>(runtime: &mut R, trip: &Trip) -> Result<bool, RunError> {
     let meanwhile = Query::of(&[TRIP, UNTRACKED], TimeField::StartTs);
     let meanwhile = meanwhile.between(Some(trip.start_ts), Some(trip.end_ts));
     let mut is_alone = true;
-    for_each_entry::<_, RewindError>(runtime, &meanwhile, |_, entry| {
+    for_each_entry(runtime, &meanwhile, |_, entry| {
         is_alone &= entry.id == trip.id;
         Ok(())
     })?;
@@ -63,13 +61,13 @@ impl Order {
         runtime: &mut R,
         trip: &Trip,
         later: &Trip,
-    ) -> Result<bool, RewindError> {
+    ) -> Result<bool, RunError> {
         if later.start_ts > self.start_max || later.id > self.id_max {
             return Ok(false);
         }
         let from = |keys: &[&str], field, ts| Query::of(keys, field).between(Some(ts), None);
         let begun_later = from(&[TRIP, UNTRACKED], TimeField::StartTs, later.start_ts);
-        for_each_entry::<_, RewindError>(runtime, &begun_later, |_, entry| {
+        for_each_entry(runtime, &begun_later, |_, entry| {
             self.id_max = self.id_max.min(entry.id);
             Ok(())
         })?;
@@ -83,7 +81,7 @@ impl Order {
         }
         let mut are_neighbours = true;
         let made_between = from(&[TRIP], TimeField::WriteTs, trip.write_ts - RUN_SPREAD_S);
-        for_each_entry::<_, RewindError>(runtime, &made_between, |_, entry| {
+        for_each_entry(runtime, &made_between, |_, entry| {
             are_neighbours &= entry.id <= trip.id || entry.id >= later.id;
             Ok(())
         })?;
@@ -96,12 +94,10 @@ impl Order {
         runtime: &mut R,
         query: &Query,
         counts: impl Fn(EntryId) -> bool,
-    ) -> Result<(), RewindError> {
+    ) -> Result<(), RunError> {
         for_each_entry(runtime, query, |_, entry| {
             if counts(entry.id) {
-                let start = serde_json::from_str(entry.data);
-                let Start { start_ts } =
-                    start.map_err(|source| RewindError::BadEntry { id: entry.id, source })?;
+                let Start { start_ts } = data_of(&entry)?;
                 self.start_max = self.start_max.min(start_ts);
             }
             Ok(())

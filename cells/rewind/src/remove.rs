@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use cells_locations::{for_each_entry, for_each_id, read};
+use cells_locations::read;
 use cells_sdk::model::EntryId;
-use cells_sdk::model::page::Entry;
-use cells_sdk::{Query, ReadEntries, TimeField, WriteEntries};
+use cells_sdk::{
+    Query, ReadEntries, RunError, TimeField, WriteEntries, data_of, for_each_by_id, for_each_entry,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::RewindError;
 use crate::cut::{CleanCut, ConfirmedCut, RawCut};
 
 /// How many ids one call removes.
@@ -22,7 +22,7 @@ pub const RUN_SPREAD_S: f64 = 1.0;
 pub fn segmented<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     cut: Option<&RawCut>,
-) -> Result<(), RewindError> {
+) -> Result<(), RunError> {
     let from = cut.map(|cut| cut.start_ts);
     let sections = sections(runtime, from)?;
     let earliest = sections.iter().map(|(_, write_ts)| *write_ts).min_by(f64::total_cmp);
@@ -30,19 +30,17 @@ pub fn segmented<R: ReadEntries + WriteEntries>(
     remove_some(
         runtime,
         &from_time("analysis/smoothing", TimeField::WriteTs, smoothing_from(cut, earliest)),
-        |data| {
-            let Smoothing { section } = serde_json::from_str(data)?;
-            Ok(cut.is_none() || gone.contains(&section))
-        },
+        |Smoothing { section }| cut.is_none() || gone.contains(&section),
     )?;
     delete(runtime, gone.into_iter().collect())?;
     remove(runtime, "segmentation/raw_trip", TimeField::StartTs, from)?;
     remove(runtime, "segmentation/raw_stop", TimeField::EnterTs, from)?;
     let kept_place = cut.map(|cut| cut.place);
-    remove_some(runtime, &from_time("segmentation/raw_untracked", TimeField::StartTs, from), |data| {
-        let Journey { end_place } = serde_json::from_str(data)?;
-        Ok(Some(end_place) != kept_place)
-    })?;
+    remove_some(
+        runtime,
+        &from_time("segmentation/raw_untracked", TimeField::StartTs, from),
+        |Journey { end_place }| Some(end_place) != kept_place,
+    )?;
     match cut {
         // The place that is open again may have been entered at the very moment.
         Some(cut) => remove_but(runtime, "segmentation/raw_place", TimeField::EnterTs, from, cut.place),
@@ -54,7 +52,7 @@ pub fn segmented<R: ReadEntries + WriteEntries>(
 pub fn cleaned<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     cut: Option<&CleanCut>,
-) -> Result<(), RewindError> {
+) -> Result<(), RunError> {
     let behind = cut.map(|cut| cut.through_ts.next_up());
     let points = read(runtime, &from_time("analysis/recreated_location", TimeField::DataTs, behind))?;
     delete(runtime, points.columns().ids.clone())?;
@@ -82,12 +80,12 @@ pub fn cleaned<R: ReadEntries + WriteEntries>(
 pub fn confirmed<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     cut: Option<&ConfirmedCut>,
-) -> Result<(), RewindError> {
+) -> Result<(), RunError> {
     let from = cut.map(|cut| cut.start_ts);
     let (mut gone, mut places) = (Vec::new(), Vec::new());
     for key in ["analysis/confirmed_trip", "analysis/confirmed_untracked"] {
-        for_each_entry::<_, RewindError>(runtime, &from_time(key, TimeField::StartTs, from), |_, entry| {
-            let Journey { end_place } = read_as(&entry)?;
+        for_each_entry(runtime, &from_time(key, TimeField::StartTs, from), |_, entry| {
+            let Journey { end_place } = data_of(&entry)?;
             gone.push(entry.id);
             places.push(end_place);
             Ok(())
@@ -98,7 +96,10 @@ pub fn confirmed<R: ReadEntries + WriteEntries>(
         remove(runtime, "analysis/composite_trip", TimeField::StartTs, None)?;
         return remove(runtime, "analysis/confirmed_place", TimeField::WriteTs, None);
     };
-    for_each_id(runtime, &["analysis/confirmed_place"], &places, |entry| gone.push(entry.id))?;
+    for_each_by_id(runtime, &["analysis/confirmed_place"], &places, |entry| {
+        gone.push(entry.id);
+        Ok(())
+    })?;
     delete(runtime, gone)?;
     // What is not confirmed any more is shown no more; and what ends behind the mark is composed again.
     let mut shown = BTreeSet::new();
@@ -106,16 +107,12 @@ pub fn confirmed<R: ReadEntries + WriteEntries>(
         from_time("analysis/composite_trip", TimeField::StartTs, Some(cut.start_ts)),
         from_time("analysis/composite_trip", TimeField::EndTs, Some(cut.composed_from_ts)),
     ] {
-        for_each_entry::<_, RewindError>(runtime, &query, |_, entry| {
+        for_each_entry(runtime, &query, |_, entry| {
             shown.insert(entry.id);
             Ok(())
         })?;
     }
     delete(runtime, shown.into_iter().collect())
-}
-
-fn read_as<T: DeserializeOwned>(entry: &Entry<'_>) -> Result<T, RewindError> {
-    serde_json::from_str(entry.data).map_err(|source| RewindError::BadEntry { id: entry.id, source })
 }
 
 #[derive(Deserialize)]
@@ -138,11 +135,11 @@ fn from_time(key: &str, field: TimeField, from: Option<f64>) -> Query {
 }
 
 /// Ids and `write_ts` of the raw sections that go.
-fn sections<R: ReadEntries>(runtime: &mut R, from: Option<f64>) -> Result<Vec<(EntryId, f64)>, RewindError> {
+fn sections<R: ReadEntries>(runtime: &mut R, from: Option<f64>) -> Result<Vec<(EntryId, f64)>, RunError> {
     let mut found = Vec::new();
     for_each_entry(runtime, &from_time("segmentation/raw_section", TimeField::StartTs, from), |_, entry| {
         found.push((entry.id, entry.write_ts));
-        Ok::<(), RewindError>(())
+        Ok(())
     })?;
     Ok(found)
 }
@@ -152,7 +149,7 @@ fn remove<R: ReadEntries + WriteEntries>(
     key: &str,
     field: TimeField,
     from: Option<f64>,
-) -> Result<(), RewindError> {
+) -> Result<(), RunError> {
     remove_but(runtime, key, field, from, EntryId::NONE)
 }
 
@@ -162,31 +159,31 @@ fn remove_but<R: ReadEntries + WriteEntries>(
     field: TimeField,
     from: Option<f64>,
     kept: EntryId,
-) -> Result<(), RewindError> {
+) -> Result<(), RunError> {
     let mut ids = Vec::new();
     for_each_entry(runtime, &from_time(key, field, from), |_, entry| {
         ids.push(entry.id);
-        Ok::<(), RewindError>(())
+        Ok(())
     })?;
     ids.retain(|id| *id != kept);
     delete(runtime, ids)
 }
 
-fn remove_some<R: ReadEntries + WriteEntries>(
+fn remove_some<R: ReadEntries + WriteEntries, T: DeserializeOwned>(
     runtime: &mut R,
     query: &Query,
-    goes: impl Fn(&str) -> Result<bool, serde_json::Error>,
-) -> Result<(), RewindError> {
+    goes: impl Fn(T) -> bool,
+) -> Result<(), RunError> {
     let mut ids = Vec::new();
     for_each_entry(runtime, query, |_, entry| {
-        if goes(entry.data).map_err(|source| RewindError::BadEntry { id: entry.id, source })? {
+        if goes(data_of(&entry)?) {
             ids.push(entry.id);
         }
-        Ok::<(), RewindError>(())
+        Ok(())
     })?;
     delete(runtime, ids)
 }
 
-fn delete<R: WriteEntries>(runtime: &mut R, ids: Vec<EntryId>) -> Result<(), RewindError> {
-    Ok(ids.chunks(IDS_MAX).try_for_each(|some| runtime.delete(some))?)
+fn delete<R: WriteEntries>(runtime: &mut R, ids: Vec<EntryId>) -> Result<(), RunError> {
+    ids.chunks(IDS_MAX).try_for_each(|some| runtime.delete(some)).map_err(RunError::Write)
 }

@@ -1,8 +1,8 @@
 //! The two macros that make a component of a function.
 
 /// Makes the package a component of the world `endpoint` that answers with `$handle`, a function
-/// `fn(&mut R, &Request) -> Result<Response, String>` that is generic over the traits it uses.
-/// Outside of WebAssembly it makes nothing.
+/// `fn(&mut R, &Request) -> Result<Response, E>` that is generic over the traits it uses; `E` is `String` or
+/// [`RunError`](crate::RunError). Outside of WebAssembly it makes nothing.
 ///
 /// ```
 /// use cells_sdk::{Log, Level, Request, Response};
@@ -34,16 +34,16 @@ macro_rules! export_endpoint {
 }
 
 /// Makes the package a component of the world `stage` that runs `$run`, a function
-/// `fn(&mut R, &Run) -> Result<Outcome, String>` that is generic over the traits it uses.
-/// Outside of WebAssembly it makes nothing.
+/// `fn(&mut R, &Run) -> Result<Outcome, E>` that is generic over the traits it uses; `E` is `String` or
+/// [`RunError`](crate::RunError). Outside of WebAssembly it makes nothing.
 ///
 /// ```
-/// use cells_sdk::{Outcome, Query, ReadEntries, Run, TimeField};
+/// use cells_sdk::{Outcome, Query, ReadEntries, Run, RunError, TimeField};
 ///
 /// /// Remembers how many locations there were.
-/// pub fn run<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
+/// pub fn run<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
 ///     let query = Query::of(&["background/location"], TimeField::DataTs).between(None, Some(run.end));
-///     let count = runtime.count(&query).map_err(|failure| failure.to_string())?;
+///     let count = runtime.count(&query)?;
 ///     Ok(Outcome { processed_through: None, state: count.to_string().into_bytes(), more: false })
 /// }
 ///

@@ -1,6 +1,7 @@
 //! The interfaces of `wit/cell.wit` as traits; see there for limits and errors.
 
-use cells_model::{EntryId, rows::Rows};
+use cells_model::rows::Rows;
+use cells_model::{EntryId, LocationRows};
 
 /// Why a call into the runtime was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +103,12 @@ impl Query {
     pub fn in_area(self, area: Area) -> Self {
         Self { area, ..self }
     }
+
+    /// The same in the other order: the latest first.
+    #[must_use]
+    pub fn latest_first(self) -> Self {
+        Self { order: Order::Descending, ..self }
+    }
 }
 
 /// A cursor over entries.
@@ -110,37 +117,11 @@ pub trait EntrySource {
     fn next_page(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure>;
 }
 
-/// Columns of location-like entries; a number that is absent is NaN.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LocationRows {
-    /// Ids of the entries.
-    pub ids: Vec<EntryId>,
-    /// `data.ts`, s
-    pub ts: Vec<f64>,
-    /// `metadata.write_ts`, s
-    pub write_ts: Vec<f64>,
-    /// degrees
-    pub latitude: Vec<f64>,
-    /// degrees
-    pub longitude: Vec<f64>,
-    /// m
-    pub accuracy: Vec<f64>,
-    /// `data.filter`: 0 absent, 1 `time`, 2 `distance`, 3 anything else.
-    pub filter: Vec<u8>,
-    /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none has one.
-    pub device: Vec<u16>,
-    /// The names of those devices, such as `token-5d41402abc4b2a76/android`.
-    pub devices: Vec<String>,
-}
-
 /// A cursor over columns.
 pub trait LocationSource {
     /// The next rows; none at the end.
     fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure>;
 }
-
-/// How many ids [`ReadEntries::find_ids`] takes at once.
-pub const IDS_MAX: usize = 16_384;
 
 /// `timeseries-read`: everything that a run reads comes from the snapshot taken when it began.
 pub trait ReadEntries {
@@ -151,7 +132,7 @@ pub trait ReadEntries {
     /// Opens a cursor.
     fn find(&mut self, query: &Query) -> Result<Self::Entries, Failure>;
     /// Opens a cursor over the entries of the timeseries with these ids, in the order of the ids, whatever their times;
-    /// at most [`IDS_MAX`]. One that is not there, or is of another key, is left out.
+    /// at most [`QUERY_IDS_MAX`](crate::limits::QUERY_IDS_MAX). One that is not there, or is of another key, is left out.
     fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<Self::Entries, Failure>;
     /// How many entries match.
     fn count(&mut self, query: &Query) -> Result<u64, Failure>;
@@ -250,9 +231,9 @@ impl Response {
 pub struct Run {
     /// The moment of the run, s.
     pub now: f64,
-    /// Where the last run stopped (its mark + 5 s); `None` at first.
+    /// Where the last run stopped (its mark + [`WINDOW_GAP_S`]); `None` at first.
     pub start: Option<f64>,
-    /// `now` - 5 s; both bounds are closed.
+    /// `now` - [`WINDOW_GAP_S`]; both bounds are closed.
     pub end: f64,
     /// For stages that draw lots.
     pub seed: u64,
@@ -260,17 +241,25 @@ pub struct Run {
     pub state: Vec<u8>,
 }
 
-/// How far behind a mark the next window begins, s.
-pub const MARK_AHEAD_S: f64 = 5.0;
+impl Run {
+    /// Everything of those keys whose time `field` lies within the run's window.
+    pub fn window(&self, keys: &[&str], field: TimeField) -> Query {
+        Query::of(keys, field).between(self.start, Some(self.end))
+    }
+}
+
+/// How far behind a mark the next window begins, and how far before `now` each window ends, s. A back-log may be cut
+/// into runs only where at least this much lies between the last entry of one run and the first of the next.
+pub const WINDOW_GAP_S: f64 = 5.0;
 
 /// The earliest mark whose next window leaves the moment `ts` out, s. A stage whose mark is no earlier for whatever it
 /// has read does nothing twice, and never gets the same window again for ever.
 pub fn mark_past(ts: f64) -> f64 {
-    let mark = ts - MARK_AHEAD_S;
+    let mark = ts - WINDOW_GAP_S;
     let ulp = |number: f64| number.abs().next_up() - number.abs();
     // The sum is rounded, so the least that is added is the coarser of the two.
     let mut step = ulp(ts).max(ulp(mark));
-    while mark + step + MARK_AHEAD_S <= ts {
+    while mark + step + WINDOW_GAP_S <= ts {
         step *= 2.0;
     }
     mark + step
@@ -296,7 +285,7 @@ mod tests {
     fn a_mark_past_a_moment_leaves_it_out_and_hardly_more() {
         let moments = (0..10_000).map(|step| f64::from(step) * 987_654.321 - 1e9);
         for ts in moments.chain([0.0, 5.0, 1.0 / 3.0, 1_073_741_824.0, 1_700_000_000.123_457]) {
-            let start = mark_past(ts) + MARK_AHEAD_S;
+            let start = mark_past(ts) + WINDOW_GAP_S;
             assert!(start > ts && start - ts < 1e-5, "{start} {ts}");
         }
     }

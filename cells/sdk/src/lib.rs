@@ -5,9 +5,20 @@
 //! &mut R, run: &Run)`. The same function runs in the sandbox and natively, in tests. The component
 //! imports exactly the interfaces whose traits the function names, so a manifest can be held against it.
 //!
+//! Beside the interfaces themselves there is what most stages need over them:
+//!
+//! | need | here |
+//! |---|---|
+//! | why a run was given up | [`RunError`], whose text has its causes |
+//! | the entries of a window, of a query, of ids; the first that fits | [`Run::window`], [`for_each_entry`], [`walk_entries`], [`find_entry`], [`for_each_by_id`], [`Pages`] |
+//! | where the next window begins | [`WINDOW_GAP_S`], [`mark_past`] |
+//! | entries on their way out, dated, with ids that are drawn first | [`Output`] |
+//! | a word to the owner about what did not count | [`warn_count`] |
+//!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, as the double that a phone sent.
 //! * Not here: what entries mean (`cells/model`).
 
+mod error;
 mod export;
 #[cfg(target_arch = "wasm32")]
 pub mod guest;
@@ -15,11 +26,14 @@ mod interfaces;
 mod reading;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod writing;
 
 pub use cells_model as model;
+pub use cells_model::{LocationRows, limits};
+pub use error::{ERROR_BYTES_MAX, RunError, Unreadable};
 pub use interfaces::{
-    Area, Documents, EntrySource, Exchange, Failure, IDS_MAX, Level, LocationRows, LocationSource, Log,
-    MARK_AHEAD_S, Order, Outcome, Query, ReadEntries, Request, Response, Run, TimeField, Usercache,
-    WriteEntries, mark_past,
+    Area, Documents, EntrySource, Exchange, Failure, Level, LocationSource, Log, Order, Outcome, Query,
+    ReadEntries, Request, Response, Run, TimeField, Usercache, WINDOW_GAP_S, WriteEntries, mark_past,
 };
-pub use reading::{Unreadable, for_each_entry, for_each_id, read_body};
+pub use reading::{Pages, data_of, find_entry, for_each_by_id, for_each_entry, read_body, walk_entries};
+pub use writing::{Output, warn_count};

@@ -1,62 +1,127 @@
-//! Reading answers whole, a page at a time.
+//! Reading answers a page at a time, with errors that name what was read.
+
+use std::ops::ControlFlow;
 
 use cells_model::EntryId;
-use cells_model::page::{BadPage, Entry, Page};
+use cells_model::page::{Entry, Page};
+use serde::Deserialize;
 
-use crate::{EntrySource, Exchange, Failure, IDS_MAX, Query, ReadEntries};
+use crate::limits::QUERY_IDS_MAX;
+use crate::{EntrySource, Exchange, Failure, Query, ReadEntries, RunError};
 
 /// What one page brings at most, bytes: large enough that crossing costs little, small beside a cell's memory.
 const PAGE_BYTES: u32 = 64 << 10;
+/// The first page where a few entries are likely to do, bytes: the smallest that there is.
+const FIRST_PAGE_BYTES: u32 = 4 << 10;
 
-/// Calls `visit` with every entry that matches, in the query's order, until it answers `Err`.
-/// Holds one page at a time. `Err`: the words of `visit`, or why the runtime refused.
-pub fn for_each_entry<R: ReadEntries>(
-    runtime: &mut R,
-    query: &Query,
-    mut visit: impl FnMut(Entry<'_>) -> Result<(), String>,
-) -> Result<(), String> {
-    let words = |failure: Failure| format!("cannot read {}: {failure}", query.keys.join(", "));
-    let mut cursor = runtime.find(query).map_err(words)?;
-    loop {
-        let bytes = cursor.next_page(PAGE_BYTES).map_err(words)?;
-        if bytes.is_empty() {
-            return Ok(());
+/// An answer, a page at a time. `C`: the runtime's cursor.
+#[derive(Debug)]
+pub struct Pages<C> {
+    keys: String,
+    cursor: C,
+    bytes: Vec<u8>,
+}
+
+impl<C: EntrySource> Pages<C> {
+    /// The entries that match, in the query's order.
+    pub fn find<R: ReadEntries<Entries = C>>(runtime: &mut R, query: &Query) -> Result<Self, RunError> {
+        Self::new(query.keys.join(", "), runtime.find(query))
+    }
+
+    /// The entries of these keys that have one of the ids, at most [`QUERY_IDS_MAX`], in the order of the ids.
+    pub fn find_ids<R: ReadEntries<Entries = C>>(
+        runtime: &mut R,
+        keys: &[&str],
+        ids: &[EntryId],
+    ) -> Result<Self, RunError> {
+        Self::new(keys.join(", "), runtime.find_ids(keys, ids))
+    }
+
+    fn new(keys: String, cursor: Result<C, Failure>) -> Result<Self, RunError> {
+        // A query without keys asks for all that the grant covers.
+        let keys = if keys.is_empty() { "entries of any key".to_owned() } else { keys };
+        match cursor {
+            Ok(cursor) => Ok(Self { keys, cursor, bytes: Vec::new() }),
+            Err(failure) => Err(RunError::Read { keys, source: failure.into() }),
         }
-        let page = Page::read(&bytes).map_err(|error| error.to_string())?;
-        page.entries().try_for_each(&mut visit)?;
+    }
+
+    /// The next page of at most `bytes_max` (4 KiB to 1 MiB), unless one entry alone is larger; `None` at the end.
+    pub fn next_page(&mut self, bytes_max: u32) -> Result<Option<Page<'_>>, RunError> {
+        let unreadable = |source| RunError::Read { keys: self.keys.clone(), source };
+        self.bytes = self.cursor.next_page(bytes_max).map_err(|failure| unreadable(failure.into()))?;
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        Page::read(&self.bytes).map(Some).map_err(|bad| unreadable(bad.into()))
     }
 }
 
-/// Why an answer could not be read.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Unreadable {
-    /// The runtime refused.
-    #[error(transparent)]
-    Refused(#[from] Failure),
-    /// The runtime sent a page that breaks its own rules.
-    #[error(transparent)]
-    Page(#[from] BadPage),
+/// Calls `visit` with every entry that matches, in the query's order. Holds one page at a time.
+pub fn for_each_entry<R: ReadEntries>(
+    runtime: &mut R,
+    query: &Query,
+    mut visit: impl FnMut(&mut R, Entry<'_>) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    walk_entries(runtime, query, |runtime, entry| visit(runtime, entry).map(ControlFlow::Continue))
+}
+
+/// As [`for_each_entry`], until `visit` breaks.
+pub fn walk_entries<R: ReadEntries>(
+    runtime: &mut R,
+    query: &Query,
+    mut visit: impl FnMut(&mut R, Entry<'_>) -> Result<ControlFlow<()>, RunError>,
+) -> Result<(), RunError> {
+    let mut pages = Pages::find(runtime, query)?;
+    while let Some(page) = pages.next_page(PAGE_BYTES)? {
+        for entry in page.entries() {
+            if visit(runtime, entry)?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What `pick` makes of the first entry, in the query's order, that it wants. Begins with a small page, so that an entry
+/// near the beginning of the answer costs little.
+pub fn find_entry<R: ReadEntries, T>(
+    runtime: &mut R,
+    query: &Query,
+    mut pick: impl FnMut(Entry<'_>) -> Result<Option<T>, RunError>,
+) -> Result<Option<T>, RunError> {
+    let (mut pages, mut bytes) = (Pages::find(runtime, query)?, FIRST_PAGE_BYTES);
+    while let Some(page) = pages.next_page(bytes)? {
+        for entry in page.entries() {
+            if let Some(picked) = pick(entry)? {
+                return Ok(Some(picked));
+            }
+        }
+        bytes = PAGE_BYTES.min(2 * bytes);
+    }
+    Ok(None)
 }
 
 /// Calls `visit` with the entries of these keys that have one of the ids, in the order of the ids, whatever their times.
 /// An id that names none of them is passed over. Holds one page at a time.
-pub fn for_each_id<R: ReadEntries>(
+pub fn for_each_by_id<R: ReadEntries>(
     runtime: &mut R,
     keys: &[&str],
     ids: &[EntryId],
-    mut visit: impl FnMut(&Entry<'_>),
-) -> Result<(), Unreadable> {
-    for ids in ids.chunks(IDS_MAX) {
-        let mut cursor = runtime.find_ids(keys, ids)?;
-        loop {
-            let bytes = cursor.next_page(PAGE_BYTES)?;
-            if bytes.is_empty() {
-                break;
-            }
-            Page::read(&bytes)?.entries().for_each(|entry| visit(&entry));
+    mut visit: impl FnMut(Entry<'_>) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    for ids in ids.chunks(QUERY_IDS_MAX) {
+        let mut pages = Pages::find_ids(runtime, keys, ids)?;
+        while let Some(page) = pages.next_page(PAGE_BYTES)? {
+            page.entries().try_for_each(&mut visit)?;
         }
     }
     Ok(())
+}
+
+/// The data of an entry as a type. The error names the entry.
+pub fn data_of<'a, T: Deserialize<'a>>(entry: &Entry<'a>) -> Result<T, RunError> {
+    serde_json::from_str(entry.data).map_err(|error| RunError::bad_entry(entry.id, "cannot be read", error))
 }
 
 /// Reads the whole body of a request, for cells whose requests are short: more than `bytes_max` is refused as
@@ -81,22 +146,61 @@ mod tests {
     use crate::testing::Memory;
     use crate::{Area, TimeField};
 
-    #[test]
-    fn every_entry_is_visited_across_pages_until_one_is_refused() {
+    /// Ten entries of 100 KB.
+    fn long_entries() -> (Memory, Query) {
         let long = "x".repeat(100_000);
         let mut memory = Memory::new();
         for ts in 0..10 {
             let data = format!(r#"{{"ts":{ts},"long":"{long}"}}"#);
             memory = memory.with_entry(Area::Timeseries, r#"{"key":"a/b","write_ts":1}"#, &data);
         }
-        let query = Query::of(&["a/b"], TimeField::DataTs);
+        (memory, Query::of(&["a/b"], TimeField::DataTs))
+    }
+
+    #[test]
+    fn every_entry_is_visited_across_pages_until_one_is_refused() {
+        let (mut memory, query) = long_entries();
         let mut seen = Vec::new();
-        let visited = for_each_entry(&mut memory, &query, |entry| {
+        let visited = for_each_entry(&mut memory, &query, |_, entry| {
             seen.push(entry.time);
-            if seen.len() < 7 { Ok(()) } else { Err("enough".to_owned()) }
+            if seen.len() < 7 { Ok(()) } else { Err(RunError::Other("enough".to_owned())) }
         });
-        assert_eq!(visited, Err("enough".to_owned()));
+        assert_eq!(visited.map_err(String::from), Err("enough".to_owned()));
         assert_eq!(seen, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    }
+
+    #[test]
+    fn a_walk_ends_where_it_is_told_to() {
+        let (mut memory, query) = long_entries();
+        let mut seen = Vec::new();
+        walk_entries(&mut memory, &query, |_, entry| {
+            seen.push(entry.time);
+            Ok(if seen.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })
+        .unwrap();
+        assert_eq!(seen, [0.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn the_first_entry_that_is_wanted_is_found() {
+        let (mut memory, query) = long_entries();
+        let mut find = |wanted: f64| {
+            let pick = |entry: Entry<'_>| Ok((entry.time >= wanted).then_some(entry.time));
+            find_entry(&mut memory, &query, pick).unwrap()
+        };
+        assert_eq!((find(-1.0), find(6.5), find(10.0)), (Some(0.0), Some(7.0), None));
+        let latest = query.latest_first();
+        let found = find_entry(&mut memory, &latest, |entry| Ok(Some(entry.time)));
+        assert_eq!(found.unwrap(), Some(9.0));
+    }
+
+    #[test]
+    fn an_error_of_reading_names_the_keys() {
+        let mut memory = Memory::new();
+        let query = Query::of(&["a/b", "c/d"], TimeField::DataTs).between(Some(f64::NAN), None);
+        let read = for_each_entry(&mut memory, &query, |_, _| Ok(()));
+        let text = read.map_err(String::from).unwrap_err();
+        assert!(text.starts_with("cannot read a/b, c/d: invalid: "), "{text}");
     }
 
     #[test]
@@ -110,11 +214,19 @@ mod tests {
         let ids: Vec<EntryId> = memory.entries(Area::Timeseries).iter().map(|entry| entry.id).collect();
         let wanted = [ids[3], ids[2], EntryId([7; 12]), ids[1], ids[2]];
         let mut seen = Vec::new();
-        for_each_id(&mut memory, &["a/b"], &wanted, |entry| seen.push(entry.id)).unwrap();
+        for_each_by_id(&mut memory, &["a/b"], &wanted, |entry| {
+            seen.push(entry.id);
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(seen, [ids[2], ids[1], ids[2]], "what is not there, or is of another key, is left out");
-        let many = vec![ids[0]; 2 * IDS_MAX + 1];
+        let many = vec![ids[0]; 2 * QUERY_IDS_MAX + 1];
         let mut count = 0;
-        for_each_id(&mut memory, &["a/b"], &many, |_| count += 1).unwrap();
+        for_each_by_id(&mut memory, &["a/b"], &many, |_| {
+            count += 1;
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(count, many.len());
     }
 

@@ -6,9 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use cells_locations::{ReadError, for_each_entry};
 use cells_sdk::model::background::BleEvent;
-use cells_sdk::{Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -87,7 +86,7 @@ impl Beacons {
         vehicles: Vehicles,
         (start, end): (f64, f64),
         device: Option<&str>,
-    ) -> Result<Self, ReadError> {
+    ) -> Result<Self, RunError> {
         let mut heard = Vec::new();
         if !vehicles.is_empty() {
             let query = Query::of(&[BEACON], TimeField::DataTs).between(Some(start), Some(end));
@@ -99,7 +98,7 @@ impl Beacons {
                 {
                     heard.push((entry.time, name(major, minor)));
                 }
-                Ok::<(), ReadError>(())
+                Ok(())
             })?;
         }
         Ok(Self { vehicles, heard })

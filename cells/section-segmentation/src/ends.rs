@@ -1,12 +1,11 @@
 //! The moments at which sections begin and end.
 
 use cells_geometry::Position;
-use cells_locations::{Found, PointText, at_time, for_each_entry};
+use cells_locations::{Found, PointText, at_time};
 use cells_sdk::model::time::{BadTime, LocalDt, SERVER_ZONE, Zones};
 use cells_sdk::model::{EntryId, Point};
-use cells_sdk::{Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 
-use crate::SectionError;
 use crate::read::POINT;
 
 /// A moment at a place, with the texts of the point's entry.
@@ -39,16 +38,13 @@ impl Moment {
         self.ts == ts && self.position() == position
     }
 
-    fn parse(entry: &Found) -> Result<Self, SectionError> {
-        let bad = |reason: &dyn std::fmt::Display| SectionError::BadPoint {
-            id: entry.id,
-            reason: reason.to_string().chars().take(200).collect(),
-        };
-        let point = PointText::read(&entry.data).map_err(|error| bad(&error))?;
+    fn parse(entry: &Found) -> Result<Self, RunError> {
+        let bad = |why| RunError::bad_entry(entry.id, "is no point that can be read", why);
+        let point = PointText::read(&entry.data).map_err(bad)?;
         let zone = point.zone(&entry.metadata).into_owned();
         let fmt_time = match &point.fmt_time {
             Some(fmt_time) => fmt_time.clone().into_owned(),
-            None => point.work_out_local_time(&entry.metadata).map_err(|error| bad(&error))?.1,
+            None => point.work_out_local_time(&entry.metadata)?.1,
         };
         Ok(Self { ts: point.ts, zone, fmt_time, loc: point.loc })
     }
@@ -75,7 +71,7 @@ pub fn read_two<R: ReadEntries>(
     runtime: &mut R,
     [end, start]: [Row; 2],
     near: bool,
-) -> Result<[Moment; 2], SectionError> {
+) -> Result<[Moment; 2], RunError> {
     let mut found: Vec<Found> = Vec::with_capacity(2);
     if near {
         let (first, last) = (end.ts.min(start.ts), end.ts.max(start.ts));
@@ -85,7 +81,7 @@ pub fn read_two<R: ReadEntries>(
                 let (metadata, data) = (entry.metadata.to_owned(), entry.data.to_owned());
                 found.push(Found { id: entry.id, metadata, data });
             }
-            Ok::<(), SectionError>(())
+            Ok(())
         })?;
     } else {
         for row in [end, start] {
@@ -94,7 +90,9 @@ pub fn read_two<R: ReadEntries>(
     }
     let of = |row: Row| {
         let entry = found.iter().find(|entry| entry.id == row.id);
-        Moment::parse(entry.ok_or(SectionError::PointGone { id: row.id, ts: row.ts })?)
+        Moment::parse(entry.ok_or_else(|| {
+            RunError::entry(row.id, "is in the columns of points and not among the entries")
+        })?)
     };
     Ok([of(end)?, of(start)?])
 }

@@ -25,13 +25,9 @@ mod unsensed;
 pub mod verdict;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 
-use cells_locations::ReadError;
-use cells_sdk::model::EntryId;
-use cells_sdk::model::time::BadTime;
-use cells_sdk::{Documents, Failure, Level, Log, Outcome, ReadEntries, Run, WriteEntries};
+use cells_sdk::{Documents, Level, Log, Outcome, ReadEntries, Run, RunError, WriteEntries, warn_count};
 
 use beacons::{Beacons, VEHICLES, Vehicles};
 use changes::changes;
@@ -42,44 +38,14 @@ use store::{Cut, Leg};
 use track::Track;
 use unsensed::Unsensed;
 
-/// What a run's error may say, bytes.
-const ERROR_BYTES_MAX: usize = 500;
 /// Points so many rows apart are read with all between them rather than one by one.
 const NEAR_ROWS_MAX: usize = 8;
-
-/// Why a run was given up; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-enum SectionError {
-    #[error("cannot read the window")]
-    Read(#[from] ReadError),
-    #[error("cannot read the document {VEHICLES}")]
-    Document(#[source] Failure),
-    #[error("cannot write sections and stops")]
-    Write(#[from] Failure),
-    #[error("point {id} at {ts} s is in the columns but has no entry")]
-    PointGone { id: EntryId, ts: f64 },
-    #[error("point {id} cannot be read: {reason}")]
-    BadPoint { id: EntryId, reason: String },
-    #[error("the runtime gave fewer ids than there were rows")]
-    IdsMissing,
-    #[error("an end of a section has no local time")]
-    LocalTime(#[source] BadTime),
-    #[error("the moment of the run has no local time")]
-    Now(#[source] BadTime),
-}
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
     runtime: &mut R,
     run: &Run,
-) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| with_causes(&error))
-}
-
-fn try_run<R: ReadEntries + WriteEntries + Documents + Log>(
-    runtime: &mut R,
-    run: &Run,
-) -> Result<Outcome, SectionError> {
+) -> Result<Outcome, RunError> {
     let found = trips(runtime, run)?;
     let mut pointless = 0;
     if !found.trips.is_empty() {
@@ -98,11 +64,11 @@ fn try_run<R: ReadEntries + WriteEntries + Documents + Log>(
             let legs = legs(runtime, trip, readings, rows, &parts)?;
             cuts.push(Cut { trip: trip.id, device: trip.device.clone(), legs });
         }
-        store::write(runtime, &cuts, run.now)?;
-        tell(runtime, unreadable, "motion activities have no known kind: passed over");
+        store::write(runtime, run, &cuts)?;
+        warn_count(runtime, unreadable, "motion activities have no known kind: passed over");
     }
-    tell(runtime, found.unreadable, "trips cannot be read: left without sections");
-    tell(runtime, pointless, "trips have no points: left without sections");
+    warn_count(runtime, found.unreadable, "trips cannot be read: left without sections");
+    warn_count(runtime, pointless, "trips have no points: left without sections");
     Ok(Outcome { processed_through: found.through, state: Vec::new(), more: false })
 }
 
@@ -119,7 +85,7 @@ impl Readings {
         runtime: &mut R,
         run: &Run,
         trips: &[Trip],
-    ) -> Result<BTreeMap<Option<String>, Self>, SectionError> {
+    ) -> Result<BTreeMap<Option<String>, Self>, RunError> {
         let span = span(run, trips);
         let vehicles = vehicles(runtime)?;
         let mut readings = BTreeMap::new();
@@ -135,8 +101,8 @@ impl Readings {
 }
 
 /// The person's vehicles. A document of another form costs the sections their vehicles, and nothing else.
-fn vehicles<R: Documents + Log>(runtime: &mut R) -> Result<Vehicles, SectionError> {
-    let document = runtime.document(VEHICLES).map_err(SectionError::Document)?;
+fn vehicles<R: Documents + Log>(runtime: &mut R) -> Result<Vehicles, RunError> {
+    let document = runtime.document(VEHICLES).map_err(|failure| RunError::document(VEHICLES, failure))?;
     Ok(document.map_or_else(Vehicles::default, |text| {
         Vehicles::parse(&text).unwrap_or_else(|bad| {
             runtime.log(Level::Warn, &format!("no beacon names a vehicle: the document {VEHICLES}: {bad}"));
@@ -152,7 +118,7 @@ fn parts<R: ReadEntries>(
     readings: &Readings,
     rows: Range<usize>,
     unsensed: &mut Unsensed<'_>,
-) -> Result<Vec<Part>, ReadError> {
+) -> Result<Vec<Part>, RunError> {
     let points = &readings.points;
     let track = Track::new(&points.ts()[rows.clone()], &points.positions()[rows]);
     let changes = changes(readings.motions.of(trip), trip.method.confidence_min(), &track);
@@ -170,7 +136,7 @@ fn legs<R: ReadEntries>(
     Readings { points, beacons, .. }: &Readings,
     rows: Range<usize>,
     parts: &[Part],
-) -> Result<Vec<Leg>, SectionError> {
+) -> Result<Vec<Leg>, RunError> {
     let Some(first) = parts.first() else { return Ok(Vec::new()) };
     let (start, end) = ends_of_trip(runtime, trip, points, &rows)?;
     let mut legs = vec![Leg { start, end: end.clone(), kind: first.kind, vehicle: None }];
@@ -193,7 +159,7 @@ fn ends_of_trip<R: ReadEntries>(
     trip: &Trip,
     points: &Points,
     rows: &Range<usize>,
-) -> Result<(Moment, Moment), SectionError> {
+) -> Result<(Moment, Moment), RunError> {
     let (first, last) = (rows.start, rows.end - 1);
     let knows = |moment: &Moment, row: usize| moment.is_at(points.ts()[row], points.positions()[row]);
     let known = [knows(&trip.start, first), knows(&trip.end, last)];
@@ -203,24 +169,6 @@ fn ends_of_trip<R: ReadEntries>(
     let near = last - first <= NEAR_ROWS_MAX;
     let [start, end] = read_two(runtime, [points.row(first), points.row(last)], near)?;
     Ok((if known[0] { trip.start.clone() } else { start }, if known[1] { trip.end.clone() } else { end }))
-}
-
-/// Tells the owner what did not count, and why; no places.
-fn tell<R: Log>(runtime: &mut R, count: usize, what: &str) {
-    if count > 0 {
-        runtime.log(Level::Warn, &format!("{count} {what}"));
-    }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        write!(text, ": {error}").expect("writing to a string does not fail");
-        cause = error.source();
-    }
-    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
-    text
 }
 
 cells_sdk::export_stage!(run);

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use cells_geometry::Position;
-use cells_locations::{Locations, ReadError, for_each_entry, read, without_exact_duplicates};
+use cells_locations::{Locations, read, without_exact_duplicates};
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::device::device_name;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::{EntryId, Point, text};
-use cells_sdk::{Query, ReadEntries, Run, TimeField};
+use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 
 use crate::ends::{Moment, Row};
@@ -71,8 +71,8 @@ struct LocalZone {
 }
 
 /// The trips that ended within the window.
-pub fn trips<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Trips, ReadError> {
-    let query = Query::of(&[TRIP], TimeField::EndTs).between(run.start, Some(run.end));
+pub fn trips<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Trips, RunError> {
+    let query = run.window(&[TRIP], TimeField::EndTs);
     let mut found = Trips::default();
     for_each_entry(runtime, &query, |_, entry| {
         found.through = Some(entry.time);
@@ -80,7 +80,7 @@ pub fn trips<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Trips, ReadEr
             Ok(data) => found.trips.push(trip(entry.id, data)),
             Err(_) => found.unreadable += 1,
         }
-        Ok::<(), ReadError>(())
+        Ok(())
     })?;
     Ok(found)
 }
@@ -139,7 +139,7 @@ impl Points {
         runtime: &mut R,
         (start, end): (f64, f64),
         device: Option<&str>,
-    ) -> Result<Self, ReadError> {
+    ) -> Result<Self, RunError> {
         let query = Query::of(&[POINT], TimeField::DataTs).between(Some(start), Some(end));
         let mut locations = read(runtime, &query)?;
         if device.is_some() {
@@ -206,7 +206,7 @@ impl Motions {
         runtime: &mut R,
         (start, end): (f64, f64),
         device: Option<&str>,
-    ) -> Result<Self, ReadError> {
+    ) -> Result<Self, RunError> {
         let query = Query::of(&[MOTION], TimeField::DataTs).between(Some(start), Some(end));
         let (mut motions, mut repeats) = (Self::default(), Repeats::default());
         for_each_entry(runtime, &query, |_, entry| {
@@ -222,7 +222,7 @@ impl Motions {
                 }
                 None => motions.unreadable += 1,
             }
-            Ok::<(), ReadError>(())
+            Ok(())
         })?;
         Ok(motions)
     }

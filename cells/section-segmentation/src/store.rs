@@ -1,15 +1,14 @@
 //! Sections and stops on the way out.
 
 use cells_geometry::distance;
-use cells_sdk::WriteEntries;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::background::MotionType;
-use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::model::rows::Row;
 use cells_sdk::model::segmentation::{Section, Stop};
-use cells_sdk::model::time::{Zones, server_metadata};
+use cells_sdk::model::time::Zones;
+use cells_sdk::{Output, Run, RunError, WriteEntries};
 use serde_json::Value;
 
-use crate::SectionError;
 use crate::ends::{Moment, position};
 
 const SECTION: &str = "segmentation/raw_section";
@@ -45,42 +44,28 @@ pub struct Cut {
 ///
 /// Sections and stops name each other, and ids come from inserting: so sections are inserted without links, then the
 /// stops with theirs, then the sections that have stops are replaced.
-pub fn write<R: WriteEntries>(runtime: &mut R, cuts: &[Cut], now: f64) -> Result<(), SectionError> {
-    let mut made = Made::of(cuts, now)?;
-    if made.sections.is_empty() {
-        return Ok(());
+pub fn write<R: WriteEntries>(runtime: &mut R, run: &Run, cuts: &[Cut]) -> Result<(), RunError> {
+    let mut output = Output::new(run);
+    let Made { mut sections, mut stops } = Made::of(cuts, &mut output)?;
+    for section in &sections {
+        section.write(runtime, &mut output, EntryId::NONE)?;
     }
-    let mut rows = Rows::new();
-    for section in &made.sections {
-        section.push_to(&mut rows, EntryId::NONE);
-    }
-    let section_ids = runtime.insert(&rows)?;
-    if section_ids.len() != made.sections.len() {
-        return Err(SectionError::IdsMissing);
-    }
-    if made.stops.is_empty() {
-        return Ok(());
-    }
-    rows.clear();
-    for (stop, before) in &mut made.stops {
+    let section_ids = output.take_ids(runtime)?;
+    for (stop, before) in &mut stops {
         stop.data.ending_section = section_ids[*before];
         stop.data.starting_section = section_ids[*before + 1];
-        stop.push_to(&mut rows, EntryId::NONE);
+        stop.write(runtime, &mut output, EntryId::NONE)?;
     }
-    let stop_ids = runtime.insert(&rows)?;
-    if stop_ids.len() != made.stops.len() {
-        return Err(SectionError::IdsMissing);
+    let stop_ids = output.take_ids(runtime)?;
+    for ((_, before), id) in stops.iter().zip(stop_ids) {
+        sections[*before].data.end_stop = Some(id);
+        sections[*before + 1].data.start_stop = Some(id);
     }
-    for ((_, before), id) in made.stops.iter().zip(stop_ids) {
-        made.sections[*before].data.end_stop = Some(id);
-        made.sections[*before + 1].data.start_stop = Some(id);
-    }
-    rows.clear();
     let linked = |section: &Section| section.start_stop.is_some() || section.end_stop.is_some();
-    for (section, id) in made.sections.iter().zip(section_ids).filter(|(section, _)| linked(&section.data)) {
-        section.push_to(&mut rows, id);
+    for (section, id) in sections.iter().zip(section_ids).filter(|(section, _)| linked(&section.data)) {
+        section.write(runtime, &mut output, id)?;
     }
-    Ok(runtime.replace(&rows)?)
+    output.finish(runtime)
 }
 
 /// An entry that is not written yet.
@@ -91,9 +76,16 @@ struct New<T> {
 }
 
 impl<T: serde::Serialize> New<T> {
-    fn push_to(&self, rows: &mut Rows, id: EntryId) {
+    /// As a new entry, or in place of the one that has the id.
+    fn write<R: WriteEntries>(
+        &self,
+        runtime: &mut R,
+        output: &mut Output,
+        id: EntryId,
+    ) -> Result<(), RunError> {
         let data = serde_json::to_string(&self.data).expect("the types hold nothing that JSON has not");
-        rows.push(Row { id, key: self.key, metadata: &self.metadata, data: &data, extra: "" });
+        let Self { key, metadata, .. } = self;
+        output.push(runtime, Row { id, key, metadata, data: &data, extra: "" })
     }
 }
 
@@ -106,11 +98,11 @@ struct Made {
 
 impl Made {
     /// In the reference's order of creation, in which write times rise: a stop right behind the section that ends it.
-    fn of(cuts: &[Cut], now: f64) -> Result<Self, SectionError> {
+    fn of(cuts: &[Cut], output: &mut Output) -> Result<Self, RunError> {
         let (mut zones, mut created) = (Zones::new(), 0_u32);
         let mut metadata = |key: &str| {
             created += 1;
-            server_metadata(key, now + f64::from(created - 1) * 1e-6).map_err(SectionError::Now)
+            output.metadata_of(key, created - 1)
         };
         let mut made = Self { sections: Vec::new(), stops: Vec::new() };
         for cut in cuts {
@@ -128,8 +120,8 @@ impl Made {
     }
 }
 
-fn section(cut: &Cut, leg: &Leg, zones: &mut Zones) -> Result<Section, SectionError> {
-    let mut local_dt = |moment: &Moment| moment.local_dt(zones).map_err(SectionError::LocalTime);
+fn section(cut: &Cut, leg: &Leg, zones: &mut Zones) -> Result<Section, RunError> {
+    let mut local_dt = |moment: &Moment| moment.local_dt(zones).map_err(RunError::LocalTime);
     Ok(Section {
         trip_id: cut.trip,
         start_ts: leg.start.ts,

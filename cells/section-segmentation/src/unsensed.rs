@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use cells_geometry::{Position, distance};
-use cells_locations::{ReadError, for_each_entry};
 use cells_sdk::model::statemachine::TransitionType;
 use cells_sdk::model::{EntryId, Point};
-use cells_sdk::{Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 
 use crate::read::{Trip, is_of};
@@ -33,7 +32,7 @@ impl<'a> Unsensed<'a> {
 
     /// Whether the trip is real: it leads away from the place where it began, or its phone, which samples by
     /// distance, has seen a visit end. Such a phone has to have noticed anything at all.
-    pub fn is_real<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip) -> Result<bool, ReadError> {
+    pub fn is_real<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip) -> Result<bool, RunError> {
         let mut signs = Signs::default();
         if trip.method == Method::Distance {
             signs = Signs::read(runtime, trip)?;
@@ -45,7 +44,7 @@ impl<'a> Unsensed<'a> {
     }
 
     /// From the place where the trip began to its last point. Without such a place the trip's own first point counts.
-    fn metres_away<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip) -> Result<f64, ReadError> {
+    fn metres_away<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip) -> Result<f64, RunError> {
         if self.places.is_none() {
             self.places = Some(self.read_places(runtime)?);
         }
@@ -54,7 +53,7 @@ impl<'a> Unsensed<'a> {
     }
 
     /// A trip begins when its place is left, so the places are those left in the time of the trips' starts.
-    fn read_places<R: ReadEntries>(&self, runtime: &mut R) -> Result<BTreeMap<EntryId, Position>, ReadError> {
+    fn read_places<R: ReadEntries>(&self, runtime: &mut R) -> Result<BTreeMap<EntryId, Position>, RunError> {
         let starts = || self.trips.iter().map(|trip| trip.start.ts);
         let query = Query::of(&[PLACE], TimeField::ExitTs)
             .between(starts().reduce(f64::min), starts().reduce(f64::max));
@@ -65,7 +64,7 @@ impl<'a> Unsensed<'a> {
             {
                 places.insert(entry.id, Position { latitude, longitude });
             }
-            Ok::<(), ReadError>(())
+            Ok(())
         })?;
         Ok(places)
     }
@@ -89,7 +88,7 @@ struct Transition {
 }
 
 impl Signs {
-    fn read<R: ReadEntries>(runtime: &mut R, trip: &Trip) -> Result<Self, ReadError> {
+    fn read<R: ReadEntries>(runtime: &mut R, trip: &Trip) -> Result<Self, RunError> {
         let (start, end) = (trip.start.ts, trip.end.ts + VISIT_LATE_S);
         let query = Query::of(&[TRANSITION], TimeField::DataTs).between(Some(start), Some(end));
         let mut signs = Self::default();
@@ -101,7 +100,7 @@ impl Signs {
             let read: Option<Transition> = serde_json::from_str(entry.data).ok();
             let number = read.and_then(|read| read.transition);
             signs.visit_ended |= number == Some(i64::from(TransitionType::VisitEnded.number()));
-            Ok::<(), ReadError>(())
+            Ok(())
         })?;
         Ok(signs)
     }

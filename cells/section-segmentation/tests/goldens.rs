@@ -6,8 +6,6 @@ use cells_sdk::Outcome;
 
 const TRIPS: [&str; 2] = ["segmentation/raw_trip", "segmentation/raw_place"];
 const RESULTS: [&str; 2] = ["segmentation/raw_section", "segmentation/raw_stop"];
-/// The reference keeps the mark with this added, s.
-const MARK_AHEAD_S: f64 = 5.0;
 
 #[test]
 fn every_recorded_day_gives_what_the_reference_gave() {
@@ -22,7 +20,7 @@ fn problems(case: &Case) -> Vec<String> {
         .run_stage(cells_section_segmentation::run, case.now(), Outcome::default())
         .expect("the stage works");
     let mut found = case.differences(&memory, &RESULTS);
-    let mark = outcome.processed_through.map(|mark| mark + MARK_AHEAD_S);
+    let mark = outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S);
     if mark != case.mark("SECTION_SEGMENTATION") {
         found.push(format!("goes on at {mark:?}, want {:?}", case.mark("SECTION_SEGMENTATION")));
     }

@@ -17,8 +17,8 @@ pub mod notice;
 pub mod reading;
 pub mod training;
 
-use cells_locations::ReadError;
-use cells_sdk::{Documents, Failure, Level, Log, Outcome, ReadEntries, Run};
+use cells_sdk::limits::DOCUMENT_BYTES_MAX;
+use cells_sdk::{Documents, Level, Log, Outcome, ReadEntries, Run, RunError};
 use cells_similarity::{MODEL_DOCUMENT, TripModel};
 
 use notice::{News, Seen};
@@ -26,27 +26,9 @@ use training::{TRAINING_DOCUMENT, TRIPS_MAX, Training};
 
 /// So many labelled trips make a first model.
 pub const LABELLED_MIN: usize = 14;
-/// A document of a person is at most this long.
-const DOCUMENT_BYTES_MAX: usize = 256 << 10;
-
-/// Why a run was given up; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-enum LearnError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error("cannot count inputs, or read or write the model")]
-    Refused(#[from] Failure),
-}
 
 /// One run of the stage.
-pub fn run<R: ReadEntries + Documents + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| {
-        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-        causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-    })
-}
-
-fn try_run<R: ReadEntries + Documents + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, LearnError> {
+pub fn run<R: ReadEntries + Documents + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let before = Seen::from_state(&run.state);
     let newest_before = before.as_ref().and_then(Seen::newest_end_ts);
     let seen = match before {
@@ -68,7 +50,7 @@ fn learn_news<R: ReadEntries + Documents + Log>(
     runtime: &mut R,
     end: f64,
     before: Seen,
-) -> Result<Option<Seen>, LearnError> {
+) -> Result<Option<Seen>, RunError> {
     let Some(News { seen, trips }) = notice::since(runtime, end, before)? else { return Ok(None) };
     if trips.is_empty() {
         return Ok(Some(seen));
@@ -85,7 +67,7 @@ fn learn_news<R: ReadEntries + Documents + Log>(
     Ok(Some(seen))
 }
 
-fn learn_anew<R: ReadEntries + Documents + Log>(runtime: &mut R, end: f64) -> Result<Seen, LearnError> {
+fn learn_anew<R: ReadEntries + Documents + Log>(runtime: &mut R, end: f64) -> Result<Seen, RunError> {
     let seen = notice::all(runtime, end)?;
     let training = reading::last_labelled(runtime, TRIPS_MAX)?;
     // What is there already need not be written, and nothing need be for somebody without labels.
@@ -100,7 +82,7 @@ fn learn_anew<R: ReadEntries + Documents + Log>(runtime: &mut R, end: f64) -> Re
 }
 
 /// Writes the training down, and the model where there is to be one.
-fn keep<R: Documents + Log>(runtime: &mut R, mut training: Training) -> Result<(), LearnError> {
+fn keep<R: Documents + Log>(runtime: &mut R, mut training: Training) -> Result<(), RunError> {
     let has_model = runtime
         .document(MODEL_DOCUMENT)?
         .is_some_and(|document| TripModel::parse(&document).is_ok_and(|model| !model.bins.is_empty()));

@@ -9,13 +9,11 @@
 //! that is removed between two runs would hide each other); the others because they always reach to the newest
 //! trip, which then has another id. Then everything is looked at.
 
-use cells_locations::{ReadError, for_each_entry};
 use cells_sdk::model::EntryId;
-use cells_sdk::{Failure, Order, Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, find_entry, for_each_entry};
 use serde::{Deserialize, Serialize};
 
-use crate::LearnError;
-use crate::reading::{TRIP, Trip, Walk};
+use crate::reading::{TRIP, Trip};
 
 /// What people label trips with.
 const INPUTS: [&str; 4] =
@@ -66,11 +64,7 @@ impl Seen {
 }
 
 /// What is new up to `end`, s; `None` where older things have changed as well.
-pub(crate) fn since<R: ReadEntries>(
-    runtime: &mut R,
-    end: f64,
-    seen: Seen,
-) -> Result<Option<News>, LearnError> {
+pub(crate) fn since<R: ReadEntries>(runtime: &mut R, end: f64, seen: Seen) -> Result<Option<News>, RunError> {
     if end < seen.inputs_through || count_inputs(runtime, seen.inputs_through)? != seen.inputs {
         return Ok(None);
     }
@@ -80,7 +74,7 @@ pub(crate) fn since<R: ReadEntries>(
         let began = Query::of(&[TRIP], TimeField::StartTs).between(Some(first), Some(last));
         for_each_entry(runtime, &began, |_, entry| {
             trips.extend(Trip::read(&entry));
-            Ok::<(), ReadError>(())
+            Ok(())
         })?;
     }
     let seen = Seen { newest, inputs: seen.inputs + new.count, inputs_through: end };
@@ -88,21 +82,16 @@ pub(crate) fn since<R: ReadEntries>(
 }
 
 /// What somebody who looks at everything up to `end`, s, has seen.
-pub(crate) fn all<R: ReadEntries>(runtime: &mut R, end: f64) -> Result<Seen, LearnError> {
+pub(crate) fn all<R: ReadEntries>(runtime: &mut R, end: f64) -> Result<Seen, RunError> {
     let ended = Query::of(&[TRIP], TimeField::EndTs).between(None, Some(end));
-    let mut newest = None;
-    let walked = for_each_entry(runtime, &Query { order: Order::Descending, ..ended }, |_, entry| {
-        newest = Some(Newest { end_ts: entry.time, id: entry.id });
-        Err(Walk::Enough)
-    });
-    if let Err(Walk::Broken(error)) = walked {
-        return Err(error.into());
-    }
+    let newest = find_entry(runtime, &ended.latest_first(), |entry| {
+        Ok(Some(Newest { end_ts: entry.time, id: entry.id }))
+    })?;
     Ok(Seen { newest, inputs: count_inputs(runtime, end)?, inputs_through: end })
 }
 
-fn count_inputs<R: ReadEntries>(runtime: &mut R, through: f64) -> Result<u64, Failure> {
-    runtime.count(&Query::of(&INPUTS, TimeField::WriteTs).between(None, Some(through)))
+fn count_inputs<R: ReadEntries>(runtime: &mut R, through: f64) -> Result<u64, RunError> {
+    Ok(runtime.count(&Query::of(&INPUTS, TimeField::WriteTs).between(None, Some(through)))?)
 }
 
 type NewTrips = (Option<Newest>, Vec<Trip>);
@@ -112,7 +101,7 @@ fn new_trips<R: ReadEntries>(
     runtime: &mut R,
     end: f64,
     before: Option<Newest>,
-) -> Result<Option<NewTrips>, ReadError> {
+) -> Result<Option<NewTrips>, RunError> {
     let ended = Query::of(&[TRIP], TimeField::EndTs).between(before.map(|before| before.end_ts), Some(end));
     let (mut newest, mut found) = (None, before.is_none());
     let mut trips = Vec::new();
@@ -123,7 +112,7 @@ fn new_trips<R: ReadEntries>(
         } else {
             trips.extend(Trip::read(&entry).filter(Trip::is_labelled));
         }
-        Ok::<(), ReadError>(())
+        Ok(())
     })?;
     Ok(found.then_some((newest, trips)))
 }
@@ -140,7 +129,7 @@ struct Moment {
     start_ts: f64,
 }
 
-fn new_inputs<R: ReadEntries>(runtime: &mut R, end: f64, seen: &Seen) -> Result<NewInputs, ReadError> {
+fn new_inputs<R: ReadEntries>(runtime: &mut R, end: f64, seen: &Seen) -> Result<NewInputs, RunError> {
     let written = Query::of(&INPUTS, TimeField::WriteTs).between(Some(seen.inputs_through), Some(end));
     let mut new = NewInputs::default();
     for_each_entry(runtime, &written, |_, entry| {
@@ -150,7 +139,7 @@ fn new_inputs<R: ReadEntries>(runtime: &mut R, end: f64, seen: &Seen) -> Result<
             let moment = serde_json::from_str::<Moment>(entry.data);
             new.moments.extend(moment.ok().map(|moment| moment.start_ts));
         }
-        Ok::<(), ReadError>(())
+        Ok(())
     })?;
     Ok(new)
 }

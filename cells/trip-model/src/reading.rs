@@ -1,9 +1,10 @@
 //! Confirmed trips as far as the stage looks at them.
 
-use cells_locations::{ReadError, for_each_entry};
+use std::ops::ControlFlow;
+
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::{EntryId, Point};
-use cells_sdk::{Order, Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, walk_entries};
 use cells_similarity::{Ends, Given};
 use serde::Deserialize;
 
@@ -51,34 +52,16 @@ impl Trip {
 }
 
 /// The last `max` labelled trips, by when they were written.
-pub(crate) fn last_labelled<R: ReadEntries>(runtime: &mut R, max: usize) -> Result<Training, ReadError> {
-    let written = Query { order: Order::Descending, ..Query::of(&[TRIP], TimeField::WriteTs) };
-    let mut trips = Vec::new();
-    let walked = for_each_entry(runtime, &written, |_, entry| {
+pub(crate) fn last_labelled<R: ReadEntries>(runtime: &mut R, max: usize) -> Result<Training, RunError> {
+    let written = Query::of(&[TRIP], TimeField::WriteTs).latest_first();
+    let (mut trips, mut left_out) = (Vec::new(), false);
+    walk_entries(runtime, &written, |_, entry| {
         match Trip::read(&entry).filter(Trip::is_labelled) {
-            Some(_) if trips.len() == max => return Err(Walk::Enough),
+            Some(_) if trips.len() == max => left_out = true,
             Some(trip) => trips.push(trip),
             None => {}
         }
-        Ok(())
-    });
-    match walked {
-        Ok(()) => Ok(Training::of(trips, false)),
-        Err(Walk::Enough) => Ok(Training::of(trips, true)),
-        Err(Walk::Broken(error)) => Err(error),
-    }
-}
-
-/// How a walk ends before the end.
-pub(crate) enum Walk {
-    /// The rest does not matter.
-    Enough,
-    /// It cannot go on.
-    Broken(ReadError),
-}
-
-impl From<ReadError> for Walk {
-    fn from(error: ReadError) -> Self {
-        Self::Broken(error)
-    }
+        Ok(if left_out { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(Training::of(trips, left_out))
 }

@@ -2,11 +2,9 @@
 
 use cells_geometry::Position;
 use cells_locations::{Found, PointText, at_time};
-use cells_sdk::ReadEntries;
 use cells_sdk::model::time::LocalDt;
 use cells_sdk::model::{EntryId, Point};
-
-use crate::SegmentError;
+use cells_sdk::{ReadEntries, RunError};
 
 /// The points that trips are made of.
 pub const KEY: &str = "background/filtered_location";
@@ -26,28 +24,26 @@ pub struct Fix {
 
 impl Fix {
     /// Reads the entry of a point, which may have been shown again in this very run.
-    pub fn read<R: ReadEntries>(runtime: &mut R, id: EntryId, ts: f64) -> Result<Self, SegmentError> {
+    pub fn read<R: ReadEntries>(runtime: &mut R, id: EntryId, ts: f64) -> Result<Self, RunError> {
         let found = at_time(runtime, KEY, ts, true)?;
-        let found = found.iter().find(|entry| entry.id == id).ok_or(SegmentError::PointGone { id, ts })?;
-        Self::parse(found)
+        let found = found.iter().find(|entry| entry.id == id);
+        let gone = || RunError::entry(id, "is in the columns of points and not among the entries");
+        Self::parse(found.ok_or_else(gone)?)
     }
 
     /// The point at which an earlier run ended a trip, by its time alone, as the reference looks for it: marked
     /// invalid or not, and where several have that time, the first.
-    pub fn read_by_time<R: ReadEntries>(runtime: &mut R, ts: f64) -> Result<Option<Self>, SegmentError> {
+    pub fn read_by_time<R: ReadEntries>(runtime: &mut R, ts: f64) -> Result<Option<Self>, RunError> {
         at_time(runtime, KEY, ts, true)?.first().map(Self::parse).transpose()
     }
 
-    fn parse(entry: &Found) -> Result<Self, SegmentError> {
-        let bad = |source: &dyn std::fmt::Display| SegmentError::BadPoint {
-            id: entry.id,
-            reason: source.to_string().chars().take(200).collect(),
-        };
-        let point = PointText::read(&entry.data).map_err(|error| bad(&error))?;
+    fn parse(entry: &Found) -> Result<Self, RunError> {
+        let bad = |why| RunError::bad_entry(entry.id, "is no point that can be read", why);
+        let point = PointText::read(&entry.data).map_err(bad)?;
         let known = point.local_dt.and_then(|text| serde_json::from_str(text).ok());
         let (local_dt, fmt_time) = match (known, &point.fmt_time) {
             (Some(local_dt), Some(fmt_time)) => (local_dt, fmt_time.clone().into_owned()),
-            _ => point.work_out_local_time(&entry.metadata).map_err(|error| bad(&error))?,
+            _ => point.work_out_local_time(&entry.metadata)?,
         };
         Ok(Self { ts: point.ts, local_dt, fmt_time, loc: point.loc })
     }

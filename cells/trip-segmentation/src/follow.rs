@@ -13,6 +13,7 @@
 //! So trips never overlap and, each decision resting on what came before it, runs after each upload decide as one run does.
 
 use cells_geometry::{Position, distance};
+use cells_sdk::WINDOW_GAP_S;
 
 use crate::points::{Points, Segments};
 use crate::spread::{STAY_M, Tail, length_m, moves};
@@ -33,8 +34,9 @@ const STAY_SEEN_S: f64 = 600.0;
 const STAY_SEEN_POINTS: usize = 3;
 /// How old a fix may be that tells where a device is, s.
 const WHERE_S: f64 = 900.0;
-/// A window begins this long behind the mark that the run before left, s; one more, so that rounding costs no point.
-const MARK_AHEAD_S: f64 = 5.0 + 1.0;
+/// The mark lies this long before the first point that the next run still needs, s: the gap to its window, and one more
+/// second, so that rounding costs no point.
+const BEFORE_NEEDED_S: f64 = WINDOW_GAP_S + 1.0;
 
 /// What one device says.
 #[derive(Debug, Clone, Copy)]
@@ -343,7 +345,7 @@ impl Choice<'_> {
             self.tails.iter().enumerate().filter_map(|(device, tail)| Some((device, tail.leaves_at?)));
         let needed = waiting.chain(leaving).map(|(device, row)| self.devices[device].points.write_ts[row]);
         let first_needed = needed.fold(f64::INFINITY, f64::min);
-        let done_through = self.done_through.min(first_needed - MARK_AHEAD_S);
+        let done_through = self.done_through.min(first_needed - BEFORE_NEEDED_S);
         Followed { trips: self.chosen, done_through: Some(done_through) }
     }
 }

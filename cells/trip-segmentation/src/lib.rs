@@ -28,12 +28,9 @@ mod store;
 pub mod time_method;
 pub mod tracks;
 
-use std::fmt::Write as _;
-
-use cells_locations::{ReadError, Sampling, read, without_exact_duplicates};
+use cells_locations::{Sampling, read, without_exact_duplicates};
 use cells_sdk::model::EntryId;
-use cells_sdk::model::time::BadTime;
-use cells_sdk::{Failure, Level, Log, Outcome, Query, ReadEntries, Run, TimeField, WriteEntries};
+use cells_sdk::{Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WriteEntries, warn_count};
 
 use chain::{Chain, Way};
 use fix::{Fix, KEY};
@@ -44,48 +41,18 @@ use several::{Carried, Found, Sent, carried, devices};
 use signals::Signals;
 use store::{LastTrip, OpenEntry};
 
-/// What a run's error may say, bytes.
-const ERROR_BYTES_MAX: usize = 500;
-
-/// Why a run was given up; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-enum SegmentError {
-    #[error("cannot read the window")]
-    Read(#[from] ReadError),
-    #[error("cannot write trips and places")]
-    Write(#[from] Failure),
-    #[error("point {id} at {ts} s is in the columns but has no entry")]
-    PointGone { id: EntryId, ts: f64 },
-    #[error("point {id} cannot be read: {reason}")]
-    BadPoint { id: EntryId, reason: String },
-    #[error("place {id} cannot be read")]
-    BadPlace {
-        id: EntryId,
-        #[source]
-        source: serde_json::Error,
-    },
-    #[error("the runtime gave fewer ids than there were rows")]
-    IdsMissing,
-    #[error("the moment of the run has no local time")]
-    Now(#[source] BadTime),
-}
-
 /// One run of the stage.
-pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| with_causes(&error))
-}
-
-fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, SegmentError> {
+pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let mut memory = Memory::read(&run.state).unwrap_or_else(|bad| {
         // What it tells is found again in time; a person's pipeline need not stop for it.
         runtime.log(Level::Warn, &format!("the stage's memory is not sound, it begins anew: {bad}"));
         Memory::default()
     });
     memory.take_back(run.start);
-    let written = Query::of(&[KEY], TimeField::WriteTs).between(run.start, Some(run.end));
+    let written = run.window(&[KEY], TimeField::WriteTs);
     let locations = read(runtime, &written)?;
     let locations = without_exact_duplicates(runtime, &written, locations)?;
-    let locations = order::reconsidered(runtime, &written, locations)?;
+    let locations = order::reconsidered(runtime, run, &written, locations)?;
     let sent = devices(&locations, &mut memory);
     drop(locations);
     let condemned: Vec<EntryId> = sent.iter().flat_map(|sent| sent.sorted.condemned()).collect();
@@ -141,7 +108,7 @@ fn write_trips<R: ReadEntries + WriteEntries>(
     trips: &[Found<'_>],
     open: Option<OpenEntry>,
     device: Option<&str>,
-) -> Result<(), SegmentError> {
+) -> Result<(), RunError> {
     let mut chain: Option<Chain<'_>> = None;
     for trip in trips {
         let start_fix = Fix::read(runtime, trip.start.0, trip.start.1)?;
@@ -164,7 +131,7 @@ fn write_trips<R: ReadEntries + WriteEntries>(
         chain.add_trip(start_fix, end_fix, arrival, &way);
     }
     match chain {
-        Some(chain) => store::write(runtime, &chain, open, run.now),
+        Some(chain) => store::write(runtime, &chain, open, run),
         None => Ok(()),
     }
 }
@@ -176,23 +143,17 @@ fn tell_of_several<R: Log>(runtime: &mut R, sent: &[Sent], carried: &Carried<'_>
         let text = format!("{count} devices sent points: trips are those of the device that was carried");
         runtime.log(Level::Info, &text);
     }
-    let others = carried.of_others.len();
-    if others > 0 {
-        let text = format!(
-            "{others} points during trips are of another device that shows the same token: marked invalid; \
-             devices that pair are told apart"
-        );
-        runtime.log(Level::Warn, &text);
-    }
+    warn_count(
+        runtime,
+        carried.of_others.len(),
+        "points during trips are of another device that shows the same token: marked invalid; devices that pair are \
+         told apart",
+    );
 }
 
 /// Tells the owner what did not count, and why; no places.
 fn report<R: Log>(runtime: &mut R, sent: &[Sent]) {
-    let mut tell = |count: usize, what: &str| {
-        if count > 0 {
-            runtime.log(Level::Warn, &format!("{count} {what}"));
-        }
-    };
+    let mut tell = |count: usize, what: &str| warn_count(runtime, count, what);
     let of_all = |count: fn(&SortedOut) -> usize| sent.iter().map(|sent| count(&sent.sorted)).sum();
     let (out_of_order, spared): (usize, usize) =
         (of_all(|sorted| sorted.out_of_order.len()), of_all(|sorted| sorted.spared));
@@ -222,17 +183,6 @@ fn late(points: &Points) -> usize {
     let rows = points.track(0..points.len());
     let counts_as_time = |row: usize| points.sampling[row].is_none_or(|sampling| sampling == Sampling::Time);
     (0..points.len()).filter(|row| counts_as_time(*row) && !time_method::is_timely(rows, *row)).count()
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        write!(text, ": {error}").expect("writing to a string does not fail");
-        cause = error.source();
-    }
-    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
-    text
 }
 
 cells_sdk::export_stage!(run);

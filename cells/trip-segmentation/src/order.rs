@@ -2,20 +2,17 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use cells_locations::{Locations, for_each_entry, read, without_exact_duplicates};
+use cells_locations::{Locations, read, without_exact_duplicates};
 use cells_sdk::model::EntryId;
-use cells_sdk::model::rows::{Row, Rows};
-use cells_sdk::{Query, ReadEntries, WriteEntries};
+use cells_sdk::model::rows::Row;
+use cells_sdk::{Output, Query, ReadEntries, Run, RunError, WriteEntries, for_each_entry};
 
-use crate::SegmentError;
 use crate::points::has_place;
 
 /// So many points must be spared for another rule than the reference's.
 const SPARED_MIN: usize = 3;
 /// A point may be so much further ahead of its writing than the others without being suspect, s.
 const LEAD_S: f64 = 10.0;
-/// How many bytes of points one call shows again.
-const ROWS_BYTES_MAX: usize = 4 << 20;
 
 /// What can stay of points in the order of writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,9 +89,10 @@ fn without_suspects(ts: &[f64], is_suspect: impl Fn(usize) -> bool) -> Vec<bool>
 /// come since they are seen to be in order. They are shown again.
 pub(crate) fn reconsidered<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
+    run: &Run,
     written: &Query,
     visible: Locations,
-) -> Result<Locations, SegmentError> {
+) -> Result<Locations, RunError> {
     let with_hidden = Query { with_invalid: true, ..written.clone() };
     if runtime.count(&with_hidden)? == runtime.count(written)? {
         return Ok(visible);
@@ -115,7 +113,7 @@ pub(crate) fn reconsidered<R: ReadEntries + WriteEntries>(
     if again.is_empty() {
         return Ok(visible);
     }
-    show_again(runtime, &with_hidden, &again)?;
+    show_again(runtime, run, &with_hidden, &again)?;
     all.retain_by(|locations, row| {
         let id = locations.columns().ids[row];
         known.contains(&id) || again.contains(&id)
@@ -133,22 +131,19 @@ fn in_order_after_all(own: &Locations) -> impl Iterator<Item = EntryId> {
 
 fn show_again<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
+    run: &Run,
     with_hidden: &Query,
     again: &HashSet<EntryId>,
-) -> Result<(), SegmentError> {
-    let mut rows = Rows::new();
+) -> Result<(), RunError> {
+    let mut output = Output::new(run);
     for_each_entry(runtime, with_hidden, |runtime, entry| {
-        if again.contains(&entry.id) {
-            let (key, metadata, data) = (entry.key, entry.metadata, entry.data);
-            rows.push(Row { id: entry.id, key, metadata, data, extra: "" });
+        if !again.contains(&entry.id) {
+            return Ok(());
         }
-        if rows.as_bytes().len() > ROWS_BYTES_MAX {
-            runtime.replace(&rows)?;
-            rows.clear();
-        }
-        Ok::<(), SegmentError>(())
+        let (id, key, metadata, data) = (entry.id, entry.key, entry.metadata, entry.data);
+        output.push(runtime, Row { id, key, metadata, data, extra: "" })
     })?;
-    Ok(runtime.replace(&rows)?)
+    output.finish(runtime)
 }
 
 #[cfg(test)]

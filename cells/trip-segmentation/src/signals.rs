@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cells_locations::{Locations, ReadError, for_each_entry, read};
+use cells_locations::{Locations, read};
 use cells_sdk::model::device::device_name;
 use cells_sdk::model::statemachine::{State, TransitionType};
-use cells_sdk::{Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 
 /// When something happened and when the phone wrote it down, s.
@@ -42,13 +42,13 @@ fn moment(motion: &Locations, row: usize) -> Moment {
 
 impl Signals {
     /// Reads those whose `write_ts` lies within the closed bounds, s.
-    pub fn read<R: ReadEntries>(runtime: &mut R, start: Option<f64>, end: f64) -> Result<Self, ReadError> {
+    pub fn read<R: ReadEntries>(runtime: &mut R, start: Option<f64>, end: f64) -> Result<Self, RunError> {
         let mut signals = Self::default();
         let motion = read(runtime, &written(MOTION, start, end))?;
         signals.motion = (0..motion.len()).map(|row| moment(&motion, row)).collect();
         for_each_entry(runtime, &written(TRANSITION, start, end), |_, entry| {
             signals.add_transition(entry.data, entry.write_ts);
-            Ok::<(), ReadError>(())
+            Ok(())
         })?;
         Ok(signals)
     }
@@ -58,7 +58,7 @@ impl Signals {
         runtime: &mut R,
         start: Option<f64>,
         end: f64,
-    ) -> Result<BTreeMap<Option<String>, Self>, ReadError> {
+    ) -> Result<BTreeMap<Option<String>, Self>, RunError> {
         let mut signals = BTreeMap::<Option<String>, Self>::new();
         let motion = read(runtime, &written(MOTION, start, end))?;
         for row in 0..motion.len() {
@@ -68,7 +68,7 @@ impl Signals {
         for_each_entry(runtime, &written(TRANSITION, start, end), |_, entry| {
             let own = signals.entry(device_name(entry.metadata)).or_default();
             own.add_transition(entry.data, entry.write_ts);
-            Ok::<(), ReadError>(())
+            Ok(())
         })?;
         Ok(signals)
     }

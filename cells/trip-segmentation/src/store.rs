@@ -1,15 +1,12 @@
 //! The open place on the way in, and a run's part of the chain on the way out.
 
-use cells_locations::for_each_entry;
-use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::model::rows::Row;
 use cells_sdk::model::segmentation::{Place, Trip};
-use cells_sdk::model::time::server_metadata;
 use cells_sdk::model::{EntryId, Kept};
-use cells_sdk::{Order, Query, ReadEntries, TimeField, WriteEntries};
+use cells_sdk::{Output, Query, ReadEntries, Run, RunError, TimeField, WriteEntries, data_of, find_entry};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::SegmentError;
 use crate::chain::{Chain, Journey, OpenPlace, Passage, Stay};
 use crate::fix::Fix;
 use crate::method::source;
@@ -29,24 +26,18 @@ pub struct OpenEntry {
 impl OpenEntry {
     /// Finds the place without an exit. There is one at most; it is the last one reached, so the search
     /// goes back in time and as a rule ends at once.
-    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, SegmentError> {
-        let query = Query { order: Order::Descending, ..Query::of(&[PLACE], TimeField::EnterTs) };
-        let mut found = None;
-        let walked = for_each_entry(runtime, &query, |_, entry| {
-            let bad = |source| Walk::Broken(SegmentError::BadPlace { id: entry.id, source });
+    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, RunError> {
+        let query = Query::of(&[PLACE], TimeField::EnterTs).latest_first();
+        find_entry(runtime, &query, |entry| {
             // Only the place that is written again has to be sound in all its members.
-            let Exit { exit_ts } = serde_json::from_str(entry.data).map_err(bad)?;
+            let Exit { exit_ts } = data_of(&entry)?;
             if exit_ts.is_some() {
-                return Ok(());
+                return Ok(None);
             }
+            let bad = |why| RunError::bad_entry(entry.id, "cannot be read", why);
             let data = Kept::read(entry.data).map_err(bad)?;
-            found = Some(Self { id: entry.id, metadata: entry.metadata.to_owned(), data });
-            Err(Walk::Found)
-        });
-        match walked {
-            Ok(()) | Err(Walk::Found) => Ok(found),
-            Err(Walk::Broken(error)) => Err(error),
-        }
+            Ok(Some(Self { id: entry.id, metadata: entry.metadata.to_owned(), data }))
+        })
     }
 
     /// What the chain goes on from.
@@ -74,17 +65,10 @@ pub struct LastTrip {
 
 impl LastTrip {
     /// Finds it; one that cannot be read tells nothing.
-    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, SegmentError> {
-        let query = Query { order: Order::Descending, ..Query::of(&[TRIP], TimeField::EndTs) };
-        let mut found = None;
-        let walked = for_each_entry(runtime, &query, |_, entry| {
-            found = serde_json::from_str(entry.data).ok();
-            Err(Walk::Found)
-        });
-        match walked {
-            Ok(()) | Err(Walk::Found) => Ok(found),
-            Err(Walk::Broken(error)) => Err(error),
-        }
+    pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, RunError> {
+        let query = Query::of(&[TRIP], TimeField::EndTs).latest_first();
+        let found = find_entry(runtime, &query, |entry| Ok(Some(serde_json::from_str(entry.data).ok())))?;
+        Ok(found.flatten())
     }
 }
 
@@ -93,67 +77,41 @@ struct Exit {
     exit_ts: Option<IgnoredAny>,
 }
 
-/// How a walk over places ends.
-enum Walk {
-    Found,
-    Broken(SegmentError),
-}
-
-impl From<cells_locations::ReadError> for Walk {
-    fn from(error: cells_locations::ReadError) -> Self {
-        Self::Broken(error.into())
-    }
-}
-
 /// Writes a run's part of the chain. Places and trips name each other, and ids come from inserting: so the places'
 /// are drawn first, then the trips are inserted with their links, then the places get their content.
 pub fn write<R: WriteEntries>(
     runtime: &mut R,
     chain: &Chain<'_>,
     open: Option<OpenEntry>,
-    now: f64,
-) -> Result<(), SegmentError> {
-    let metadata = |key: &str, created: u32| {
-        // Entries of one run keep their order in their write times.
-        server_metadata(key, now + f64::from(created) * 1e-6).map_err(SegmentError::Now)
-    };
-    let mut rows = Rows::new();
+    run: &Run,
+) -> Result<(), RunError> {
+    let mut output = Output::new(run);
     for _ in chain.stays.iter().filter(|stay| stay.earlier.is_none()) {
-        rows.push(new_row(PLACE, "{}", "{}"));
+        output.draw(runtime, PLACE)?;
     }
-    let mut new_places = runtime.insert(&rows)?.into_iter();
-    let place_ids: Vec<EntryId> = chain
-        .stays
-        .iter()
-        .map(|stay| stay.earlier.or_else(|| new_places.next()).ok_or(SegmentError::IdsMissing))
-        .collect::<Result<_, _>>()?;
+    let mut new_places = output.take_ids(runtime)?.into_iter();
+    let mut id = |stay: &Stay| stay.earlier.or_else(|| new_places.next()).expect("one was drawn for each");
+    let place_ids: Vec<EntryId> = chain.stays.iter().map(&mut id).collect();
 
-    rows.clear();
     for journey in &chain.journeys {
         let key = if journey.untracked { UNTRACKED } else { TRIP };
-        let trip = trip(journey, &place_ids);
-        rows.push(new_row(key, &metadata(key, journey.created)?, &json(&trip)));
+        let metadata = output.metadata_of(key, journey.created)?;
+        let data = json(&trip(journey, &place_ids));
+        let id = EntryId::NONE;
+        output.push(runtime, Row { id, key, metadata: &metadata, data: &data, extra: "" })?;
     }
-    let journey_ids = runtime.insert(&rows)?;
-    if journey_ids.len() != chain.journeys.len() {
-        return Err(SegmentError::IdsMissing);
-    }
+    let journey_ids = output.take_ids(runtime)?;
 
-    rows.clear();
     let mut open = open;
     for (stay, id) in chain.stays.iter().zip(place_ids) {
         let linked = place(stay, &journey_ids);
         let (metadata, data) = match open.take_if(|open| Some(open.id) == stay.earlier) {
             Some(open) => (open.metadata, left(open.data, linked).write().expect(PLAIN)),
-            None => (metadata(PLACE, stay.created)?, json(&linked)),
+            None => (output.metadata_of(PLACE, stay.created)?, json(&linked)),
         };
-        rows.push(Row { id, ..new_row(PLACE, &metadata, &data) });
+        output.push(runtime, Row { id, key: PLACE, metadata: &metadata, data: &data, extra: "" })?;
     }
-    Ok(runtime.replace(&rows)?)
-}
-
-fn new_row<'a>(key: &'a str, metadata: &'a str, data: &'a str) -> Row<'a> {
-    Row { id: EntryId::NONE, key, metadata, data, extra: "" }
+    output.finish(runtime)
 }
 
 const PLAIN: &str = "the types hold nothing that JSON has not";

@@ -7,8 +7,6 @@ use cells_sdk::{Area, Outcome};
 
 const RESULTS: [&str; 3] = ["segmentation/raw_trip", "segmentation/raw_place", "segmentation/raw_untracked"];
 const FILTERED: &str = "background/filtered_location";
-/// The reference keeps the mark with this added, s.
-const MARK_AHEAD_S: f64 = 5.0;
 
 /// What is there after the last run.
 struct Replayed {
@@ -50,7 +48,8 @@ fn replay(case: &Case) -> Replayed {
 fn marks(case: &Case, replayed: &Replayed) -> Vec<String> {
     let stages = [("TRIP_SEGMENTATION", &replayed.segmented), ("ACCURACY_FILTERING", &replayed.filtered)];
     let differs = |(stage, outcome): (&str, &Outcome)| {
-        let (got, want) = (outcome.processed_through.map(|mark| mark + MARK_AHEAD_S), case.mark(stage));
+        let (got, want) =
+            (outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S), case.mark(stage));
         (got != want).then(|| format!("{stage} goes on at {got:?}, want {want:?}"))
     };
     stages.into_iter().filter_map(differs).collect()

@@ -9,21 +9,19 @@
 //! * Memory: one composite trip at a time.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use cells_sdk::model::EntryId;
-use cells_sdk::model::rows::{Row, Rows};
+use cells_sdk::model::rows::Row;
 use cells_sdk::model::text::{BadObject, Object};
-use cells_sdk::{Query, ReadEntries, TimeField, WriteEntries};
-use cells_user_inputs::reading::{WHOLE, walk};
+use cells_sdk::{Output, Query, ReadEntries, RunError, TimeField, WriteEntries, for_each_entry};
 use cells_user_inputs::{Entered, Input};
 use serde::Deserialize;
 
-use crate::MatchError;
 use crate::confirmed::{Confirmed, PLACE, TRIP};
 
 const COMPOSITE: &str = "analysis/composite_trip";
-const ROWS_BYTES_MAX: usize = 4 << 20;
+/// What an error says of an entry that no stage has written.
+const CANNOT: &str = "cannot be changed";
 
 /// A confirmed trip or place and what it is about to show.
 #[derive(Debug)]
@@ -84,8 +82,8 @@ struct Names {
 
 impl<'a> Changes<'a> {
     /// Takes an input into the trip or place that it belongs to. `Err`: what that shows was not written by a stage.
-    pub fn take_in(&mut self, confirmed: &'a Confirmed, input: &Input) -> Result<(), MatchError> {
-        let bad = |source| MatchError::Text { id: confirmed.id, source };
+    pub fn take_in(&mut self, confirmed: &'a Confirmed, input: &Input) -> Result<(), RunError> {
+        let bad = |why| RunError::bad_entry(confirmed.id, CANNOT, why);
         let changed = match self.by_id.entry(confirmed.id) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(new) => {
@@ -93,25 +91,23 @@ impl<'a> Changes<'a> {
             }
         };
         let taken = changed.entered.take_in(input);
-        taken.map_err(|source| MatchError::Entered { id: confirmed.id, source })
+        taken.map_err(|why| RunError::bad_entry(confirmed.id, "cannot take an input in", why))
     }
 
     /// Writes what differs.
-    pub fn write<R: ReadEntries + WriteEntries>(self, runtime: &mut R) -> Result<(), MatchError> {
-        let mut rows = Rows::new();
+    pub fn write<R: ReadEntries + WriteEntries>(
+        self,
+        runtime: &mut R,
+        output: &mut Output,
+    ) -> Result<(), RunError> {
         let mut shown = BTreeMap::<u64, Shown<'_>>::new();
         for changed in self.by_id.values() {
             let confirmed = changed.confirmed;
-            let bad = |source| MatchError::Text { id: confirmed.id, source };
+            let bad = |why| RunError::bad_entry(confirmed.id, CANNOT, why);
             if let Some(data) = changed.in_text(&confirmed.data).map_err(bad)? {
                 let key = if confirmed.is_place { PLACE } else { TRIP };
-                rows.push(Row {
-                    id: confirmed.id,
-                    key,
-                    metadata: &confirmed.metadata,
-                    data: &data,
-                    extra: "",
-                });
+                let (id, metadata) = (confirmed.id, &*confirmed.metadata);
+                output.push(runtime, Row { id, key, metadata, data: &data, extra: "" })?;
             }
             let Some(until) = confirmed.shown_until() else { continue };
             let shown = shown.entry(until.to_bits()).or_default();
@@ -119,37 +115,28 @@ impl<'a> Changes<'a> {
             by_id.insert(confirmed.id, changed);
         }
         for (until, shown) in shown {
-            shown.write(runtime, f64::from_bits(until), &mut rows)?;
-            if rows.as_bytes().len() > ROWS_BYTES_MAX {
-                runtime.replace(&rows)?;
-                rows.clear();
-            }
-        }
-        if !rows.is_empty() {
-            runtime.replace(&rows)?;
+            shown.write(runtime, f64::from_bits(until), output)?;
         }
         Ok(())
     }
 }
 
 impl Shown<'_> {
-    /// Adds the composite trips that end at `until`, s, where they differ.
-    fn write<R: ReadEntries>(&self, runtime: &mut R, until: f64, rows: &mut Rows) -> Result<(), MatchError> {
+    /// Writes the composite trips that end at `until`, s, where they differ.
+    fn write<R: ReadEntries + WriteEntries>(
+        &self,
+        runtime: &mut R,
+        until: f64,
+        output: &mut Output,
+    ) -> Result<(), RunError> {
         let query = Query::of(&[COMPOSITE], TimeField::EndTs).between(Some(until), Some(until));
-        let mut outcome = Ok(());
-        walk(runtime, &query, WHOLE, |entry| match self.in_text(entry.data) {
-            Ok(Some(data)) => {
-                let (id, metadata) = (entry.id, entry.metadata);
-                rows.push(Row { id, key: COMPOSITE, metadata, data: &data, extra: "" });
-                ControlFlow::Continue(())
-            }
-            Ok(None) => ControlFlow::Continue(()),
-            Err(source) => {
-                outcome = Err(MatchError::Text { id: entry.id, source });
-                ControlFlow::Break(())
-            }
-        })?;
-        outcome
+        for_each_entry(runtime, &query, |runtime, entry| {
+            let changed = self.in_text(entry.data);
+            let changed = changed.map_err(|why| RunError::bad_entry(entry.id, CANNOT, why))?;
+            let Some(data) = changed else { return Ok(()) };
+            let (id, metadata) = (entry.id, entry.metadata);
+            output.push(runtime, Row { id, key: COMPOSITE, metadata, data: &data, extra: "" })
+        })
     }
 
     /// A composite trip with what it shows as it is about to be; `None` where it is so already.

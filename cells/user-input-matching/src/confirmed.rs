@@ -6,12 +6,9 @@
 //! * Quirk: of several to which an input belongs, the one that was made last gets it.
 //! * Quirk: labels never go to untracked spans, and to the first place of all, which was never reached, nothing does.
 
-use std::ops::ControlFlow;
-
 use cells_sdk::model::EntryId;
 use cells_sdk::model::page::Entry;
-use cells_sdk::{Query, ReadEntries, TimeField};
-use cells_user_inputs::reading::{ReadError, WHOLE, walk, walk_ids};
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_by_id, for_each_entry};
 use cells_user_inputs::{Fit, Input, Next, Span, fit};
 use serde::Deserialize;
 
@@ -78,14 +75,15 @@ impl Confirmed {
     }
 
     /// What follows it in the timeline.
-    fn next<R: ReadEntries>(&self, runtime: &mut R) -> Result<Next, ReadError> {
+    fn next<R: ReadEntries>(&self, runtime: &mut R) -> Result<Next, RunError> {
         let Some(wanted) = self.times.end_place else { return Ok(Next::None) };
         let keys: &[&str] = if self.is_place { &[TRIP, UNTRACKED] } else { &[PLACE] };
         let mut next = Next::None;
-        walk_ids(runtime, keys, &[wanted], |entry| {
+        for_each_by_id(runtime, keys, &[wanted], |entry| {
             if let Ok(times) = serde_json::from_str::<Times>(entry.data) {
                 next = times.end_ts.map_or(Next::Open, Next::Ends);
             }
+            Ok(())
         })?;
         Ok(next)
     }
@@ -111,14 +109,14 @@ pub enum Owner {
 impl Around {
     /// Reads the trips (or the places) that begin around the beginnings of inputs, s. Spans between them are not
     /// read: somebody who labels two trips a year apart does not wait for the year.
-    pub fn read<R: ReadEntries>(runtime: &mut R, places: bool, begins: &[f64]) -> Result<Self, ReadError> {
+    pub fn read<R: ReadEntries>(runtime: &mut R, places: bool, begins: &[f64]) -> Result<Self, RunError> {
         let (key, field) = if places { (PLACE, TimeField::EnterTs) } else { (TRIP, TimeField::StartTs) };
         let mut found = Vec::new();
         for (start, end) in joined(begins) {
             let query = Query::of(&[key], field).between(Some(start), Some(end));
-            walk(runtime, &query, WHOLE, |entry| {
-                found.extend(Confirmed::parse(entry));
-                ControlFlow::Continue(())
+            for_each_entry(runtime, &query, |_, entry| {
+                found.extend(Confirmed::parse(&entry));
+                Ok(())
             })?;
         }
         Ok(Self { found })
@@ -130,7 +128,7 @@ impl Around {
     }
 
     /// Whom an input belongs to.
-    pub fn owner<R: ReadEntries>(&self, runtime: &mut R, input: &Input) -> Result<Owner, ReadError> {
+    pub fn owner<R: ReadEntries>(&self, runtime: &mut R, input: &Input) -> Result<Owner, RunError> {
         let from = self.found.partition_point(|confirmed| confirmed.begin_ts < input.start_ts - AROUND_S);
         let mut owner = Owner::Nobody;
         let mut made_last = f64::NEG_INFINITY;

@@ -16,49 +16,16 @@ mod changes;
 mod confirmed;
 mod window;
 
-use std::fmt::Write as _;
-
-use cells_sdk::model::EntryId;
-use cells_sdk::model::text::BadObject;
-use cells_sdk::{Failure, Level, Log, Outcome, ReadEntries, Run, WriteEntries};
-use cells_user_inputs::{BadEntered, ReadError};
+use cells_sdk::{Log, Outcome, Output, ReadEntries, Run, RunError, WriteEntries, warn_count};
 
 use changes::Changes;
 use confirmed::{Around, Owner};
 use window::Window;
 
-/// What a run's error may say, bytes.
-const ERROR_BYTES_MAX: usize = 500;
-
-/// Why a run was given up; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-enum MatchError {
-    #[error("cannot read inputs and what they belong to")]
-    Read(#[from] ReadError),
-    #[error("cannot write trips and places")]
-    Write(#[from] Failure),
-    #[error("entry {id} cannot be changed")]
-    Text {
-        id: EntryId,
-        #[source]
-        source: BadObject,
-    },
-    #[error("entry {id} cannot take an input in")]
-    Entered {
-        id: EntryId,
-        #[source]
-        source: BadEntered,
-    },
-}
-
 /// One run of the stage.
-pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| with_causes(&error))
-}
-
-fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, MatchError> {
+pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let window = Window::read(runtime, run)?;
-    warn(runtime, window.bad, "labels or forms cannot be read: passed over");
+    warn_count(runtime, window.bad, "labels or forms cannot be read: passed over");
     let Some(last) = window.last else { return Ok(Outcome::default()) };
     let begins = |places: bool| -> Vec<f64> {
         let about = window.inputs.iter().filter(|input| input.kind.is_about_a_place() == places);
@@ -75,29 +42,13 @@ fn try_run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
             Owner::Unmeasured => unmeasured += 1,
         }
     }
-    warn(runtime, unmeasured, "inputs end too late for a place without a duration: passed over");
-    warn(runtime, odd, "inputs belong to entries that cannot take them in: passed over");
-    changes.write(runtime)?;
+    warn_count(runtime, unmeasured, "inputs end too late for a place without a duration: passed over");
+    warn_count(runtime, odd, "inputs belong to entries that cannot take them in: passed over");
+    let mut output = Output::new(run);
+    changes.write(runtime, &mut output)?;
+    output.finish(runtime)?;
     let state = if window.more { last.to_state() } else { Vec::new() };
     Ok(Outcome { processed_through: Some(last.write_ts), state, more: window.more })
-}
-
-/// Tells the owner what did not count, and why; no places.
-fn warn<R: Log>(runtime: &mut R, count: usize, what: &str) {
-    if count > 0 {
-        runtime.log(Level::Warn, &format!("{count} {what}"));
-    }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        write!(text, ": {error}").expect("writing to a string does not fail");
-        cause = error.source();
-    }
-    text.truncate(text.floor_char_boundary(ERROR_BYTES_MAX));
-    text
 }
 
 cells_sdk::export_stage!(run);

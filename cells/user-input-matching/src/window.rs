@@ -7,14 +7,11 @@
 use std::ops::ControlFlow;
 
 use cells_sdk::model::EntryId;
-use cells_sdk::{Query, ReadEntries, Run, TimeField};
-use cells_user_inputs::reading::{ReadError, WHOLE, walk};
+use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, walk_entries};
 use cells_user_inputs::{Input, Kind};
 
 /// How many inputs one run takes: with composite trips of 250 KB it writes 64 MiB, the limit of a run.
 pub const INPUTS_MAX: usize = 256;
-/// Between the mark that a run leaves and the beginning of the next one's window, s.
-const MARK_AHEAD_S: f64 = 5.0;
 /// What rounding may do to a mark, s.
 const MARK_ERROR_MAX_S: f64 = 1e-3;
 
@@ -51,33 +48,33 @@ impl Done {
         let (write_ts, id) = run.state.split_first_chunk::<8>()?;
         let write_ts = f64::from_le_bytes(*write_ts);
         let id = EntryId(id.try_into().ok()?);
-        let goes_with_mark = (run.start? - write_ts - MARK_AHEAD_S).abs() < MARK_ERROR_MAX_S;
+        let goes_with_mark = (run.start? - write_ts - WINDOW_GAP_S).abs() < MARK_ERROR_MAX_S;
         goes_with_mark.then_some(Self { write_ts, id })
     }
 }
 
 impl Window {
     /// Reads the next part.
-    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Self, ReadError> {
+    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Self, RunError> {
         let done = Done::of(run);
         let start = done.map_or(run.start, |done| Some(done.write_ts));
         let query = Query::of(&Kind::keys(), TimeField::WriteTs).between(start, Some(run.end));
         let mut window = Self::default();
-        walk(runtime, &query, WHOLE, |entry| {
+        walk_entries(runtime, &query, |_, entry| {
             let is_done = |done: Done| (entry.write_ts, entry.id) <= (done.write_ts, done.id);
             if done.is_some_and(is_done) {
-                return ControlFlow::Continue(());
+                return Ok(ControlFlow::Continue(()));
             }
             if window.inputs.len() + window.bad == INPUTS_MAX {
                 window.more = true;
-                return ControlFlow::Break(());
+                return Ok(ControlFlow::Break(()));
             }
-            match Input::parse(entry) {
+            match Input::parse(&entry) {
                 Ok(input) => window.inputs.push(input),
                 Err(_) => window.bad += 1,
             }
             window.last = Some(Done { write_ts: entry.write_ts, id: entry.id });
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(window)
     }

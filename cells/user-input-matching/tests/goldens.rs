@@ -11,8 +11,6 @@ const TRIP: &str = "analysis/confirmed_trip";
 const PLACE: &str = "analysis/confirmed_place";
 const COMPOSITE: &str = "analysis/composite_trip";
 const MADE: [&str; 3] = [TRIP, PLACE, COMPOSITE];
-/// The reference keeps the mark with this added, s.
-const MARK_AHEAD_S: f64 = 5.0;
 
 #[test]
 fn inputs_that_come_later_lead_to_what_the_reference_made_of_those_that_came_in_time() {
@@ -37,8 +35,10 @@ fn differences(case: &Case) -> Vec<String> {
     }
     let outcome = memory.run_stage(run, case.now(), Outcome::default()).expect("the stage works");
     found.extend(case.differences(&changed(&memory, sort_additions), &MADE));
-    let (got, want) =
-        (outcome.processed_through.map(|mark| mark + MARK_AHEAD_S), case.mark("USER_INPUT_MATCH_INCOMING"));
+    let (got, want) = (
+        outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S),
+        case.mark("USER_INPUT_MATCH_INCOMING"),
+    );
     if got != want {
         found.push(format!("goes on at {got:?}, want {want:?}"));
     }

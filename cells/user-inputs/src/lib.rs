@@ -11,10 +11,8 @@
 
 pub mod entered;
 mod input;
-pub mod reading;
 pub mod rule;
 
 pub use entered::{BadEntered, Entered, added};
 pub use input::{BadInput, Held, Input, Kind, Status};
-pub use reading::{ReadError, walk};
 pub use rule::{Fit, Next, Span, fit};

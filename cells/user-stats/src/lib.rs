@@ -16,23 +16,10 @@ pub mod counts;
 mod profile;
 mod read;
 
-use cells_sdk::{Documents, Failure, Outcome, ReadEntries, Run};
+use cells_sdk::{Documents, Outcome, ReadEntries, Run, RunError};
 
 use counts::{Counts, Day};
 use read::{Bound, Inputs};
-
-/// Why a run was given up; nothing of it is kept.
-#[derive(Debug, thiserror::Error)]
-enum StatsError {
-    #[error("cannot read {what}: {source}")]
-    Read { what: &'static str, source: Failure },
-    #[error("cannot read {what}: {source}")]
-    Page { what: &'static str, source: cells_sdk::model::page::BadPage },
-    #[error("cannot read or write the profile: {0}")]
-    Document(#[from] Failure),
-    #[error("the profile is not an object: {0}")]
-    BadProfile(#[from] serde_json::Error),
-}
 
 /// What one run leaves to the next.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -45,12 +32,8 @@ struct Remembered {
 }
 
 /// One run of the stage.
-pub fn run<R: ReadEntries + Documents>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
-    try_run(runtime, run).map_err(|error| error.to_string())
-}
-
-fn try_run<R: ReadEntries + Documents>(runtime: &mut R, run: &Run) -> Result<Outcome, StatsError> {
-    let inputs = Inputs::read(runtime, run.start, run.end)?;
+pub fn run<R: ReadEntries + Documents>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
+    let inputs = Inputs::read(runtime, run)?;
     let trips = read::trips_count(runtime)?;
     // A memory that cannot be read is as good as none. Where the clock was set back, what is new cannot be told.
     let can_tell = |last: &Remembered| last.counts.through_ts().is_none_or(|ts| ts < run.now);
@@ -74,7 +57,7 @@ fn go_on<R: ReadEntries>(
     last: Remembered,
     inputs: &Inputs,
     trips: u64,
-) -> Result<Option<Remembered>, StatsError> {
+) -> Result<Option<Remembered>, RunError> {
     let Remembered { mut counts, start_ts, end_ts } = last;
     let new_from = read::new_trips(runtime, &mut counts)?;
     let mut nothing_removed = counts.trips() == trips;
@@ -96,7 +79,7 @@ fn go_on<R: ReadEntries>(
     Ok(Some(Remembered { counts, start_ts, end_ts }))
 }
 
-fn from_scratch<R: ReadEntries>(runtime: &mut R) -> Result<Remembered, StatsError> {
+fn from_scratch<R: ReadEntries>(runtime: &mut R) -> Result<Remembered, RunError> {
     let mut counts = Counts::default();
     read::recount(runtime, &mut counts, Day::MIN..=Day::MAX)?;
     let start_ts = read::first_start(runtime, Bound::Any)?;

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use cells_sdk::model::page::{Entry, Page};
 use cells_sdk::model::text::{members, number};
-use cells_sdk::{EntrySource, Failure, Order, Query, ReadEntries, TimeField};
+use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, find_entry, for_each_entry};
 
-use crate::StatsError;
 use crate::counts::{Counts, Day, day_of, start_of};
 
 const TRIP: &str = "analysis/confirmed_trip";
@@ -16,9 +14,6 @@ const COMPOSITE: &str = "analysis/composite_trip";
 const INPUTS: [&str; 4] =
     ["manual/mode_confirm", "manual/purpose_confirm", "manual/replaced_mode", "manual/trip_user_input"];
 
-const PAGE_BYTES: u32 = 128 << 10;
-/// One entry is wanted; the smallest page that there is.
-const ONE_ENTRY_BYTES: u32 = 4 << 10;
 /// An input belongs to a trip that begins at most this long before it, s: further back, nobody looks.
 const TRIP_BEFORE_INPUT_S: f64 = 86_400.0;
 
@@ -30,15 +25,16 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Reads what was written from `start` to `end`, s.
-    pub fn read<R: ReadEntries>(runtime: &mut R, start: Option<f64>, end: f64) -> Result<Self, StatsError> {
-        let query = Query::of(&INPUTS, TimeField::WriteTs).between(start, Some(end));
+    /// Reads what was written within the run's window.
+    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Self, RunError> {
+        let query = run.window(&INPUTS, TimeField::WriteTs);
         let mut inputs = Self { last_write_ts: None, days: BTreeSet::new() };
-        for_each(runtime, "inputs", &query, |entry| {
+        for_each_entry(runtime, &query, |_, entry| {
             inputs.last_write_ts = Some(entry.write_ts);
             if let Some(start_ts) = start_ts(entry.data) {
                 inputs.days.extend([start_ts - TRIP_BEFORE_INPUT_S, start_ts].map(day_of));
             }
+            Ok(())
         })?;
         Ok(inputs)
     }
@@ -60,22 +56,22 @@ impl Inputs {
 }
 
 /// How many confirmed trips there are.
-pub fn trips_count<R: ReadEntries>(runtime: &mut R) -> Result<u64, StatsError> {
-    let query = Query::of(&[TRIP], TimeField::StartTs);
-    runtime.count(&query).map_err(|source| StatsError::Read { what: "confirmed trips", source })
+pub fn trips_count<R: ReadEntries>(runtime: &mut R) -> Result<u64, RunError> {
+    Ok(runtime.count(&Query::of(&[TRIP], TimeField::StartTs))?)
 }
 
 /// Counts the trips that were written since; answers the first day that has one.
-pub fn new_trips<R: ReadEntries>(runtime: &mut R, counts: &mut Counts) -> Result<Option<Day>, StatsError> {
+pub fn new_trips<R: ReadEntries>(runtime: &mut R, counts: &mut Counts) -> Result<Option<Day>, RunError> {
     let from = counts.through_ts().map(f64::next_up);
     let query = Query::of(&[TRIP], TimeField::WriteTs).between(from, None);
     let mut first: Option<Day> = None;
-    for_each(runtime, "confirmed trips", &query, |entry| {
+    for_each_entry(runtime, &query, |_, entry| {
         if let Some(start_ts) = start_ts(entry.data) {
             let day = day_of(start_ts);
             first = Some(first.map_or(day, |first| first.min(day)));
             counts.add(start_ts, entry.write_ts, is_labeled(entry.data));
         }
+        Ok(())
     })?;
     Ok(first)
 }
@@ -85,14 +81,15 @@ pub fn recount<R: ReadEntries>(
     runtime: &mut R,
     counts: &mut Counts,
     days: RangeInclusive<Day>,
-) -> Result<(), StatsError> {
+) -> Result<(), RunError> {
     let days = counts.whole(days);
     counts.forget(&days);
     let start = (*days.start() > Day::MIN).then(|| start_of(*days.start()));
     let end = (*days.end() < Day::MAX).then(|| start_of(days.end() + 1).next_down());
     let query = Query::of(&[TRIP], TimeField::StartTs).between(start, end);
-    for_each(runtime, "confirmed trips", &query, |entry| {
+    for_each_entry(runtime, &query, |_, entry| {
         counts.add(entry.time, entry.write_ts, is_labeled(entry.data));
+        Ok(())
     })
 }
 
@@ -106,7 +103,7 @@ pub enum Bound {
 }
 
 /// When the first composite trip begins, s; `None` where there is none.
-pub fn first_start<R: ReadEntries>(runtime: &mut R, bound: Bound) -> Result<Option<f64>, StatsError> {
+pub fn first_start<R: ReadEntries>(runtime: &mut R, bound: Bound) -> Result<Option<f64>, RunError> {
     let query = Query::of(&[COMPOSITE], TimeField::StartTs);
     match bound {
         Bound::Beyond(Some(known)) => {
@@ -118,8 +115,8 @@ pub fn first_start<R: ReadEntries>(runtime: &mut R, bound: Bound) -> Result<Opti
 }
 
 /// When the last composite trip ends, s; `None` where there is none.
-pub fn last_end<R: ReadEntries>(runtime: &mut R, bound: Bound) -> Result<Option<f64>, StatsError> {
-    let query = Query { order: Order::Descending, ..Query::of(&[COMPOSITE], TimeField::EndTs) };
+pub fn last_end<R: ReadEntries>(runtime: &mut R, bound: Bound) -> Result<Option<f64>, RunError> {
+    let query = Query::of(&[COMPOSITE], TimeField::EndTs).latest_first();
     match bound {
         Bound::Beyond(Some(known)) => {
             let later = query.between(Some(known.next_up()), None);
@@ -130,33 +127,8 @@ pub fn last_end<R: ReadEntries>(runtime: &mut R, bound: Bound) -> Result<Option<
 }
 
 /// The time of the first entry that matches, s.
-fn first<R: ReadEntries>(runtime: &mut R, query: &Query) -> Result<Option<f64>, StatsError> {
-    const WHAT: &str = "composite trips";
-    let read = |source: Failure| StatsError::Read { what: WHAT, source };
-    let bytes = runtime.find(query).and_then(|mut cursor| cursor.next_page(ONE_ENTRY_BYTES)).map_err(read)?;
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    let page = Page::read(&bytes).map_err(|source| StatsError::Page { what: WHAT, source })?;
-    Ok(page.entries().next().map(|entry| entry.time))
-}
-
-fn for_each<R: ReadEntries>(
-    runtime: &mut R,
-    what: &'static str,
-    query: &Query,
-    mut visit: impl FnMut(Entry<'_>),
-) -> Result<(), StatsError> {
-    let read = |source: Failure| StatsError::Read { what, source };
-    let mut cursor = runtime.find(query).map_err(read)?;
-    loop {
-        let bytes = cursor.next_page(PAGE_BYTES).map_err(read)?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let page = Page::read(&bytes).map_err(|source| StatsError::Page { what, source })?;
-        page.entries().for_each(&mut visit);
-    }
+fn first<R: ReadEntries>(runtime: &mut R, query: &Query) -> Result<Option<f64>, RunError> {
+    find_entry(runtime, query, |entry| Ok(Some(entry.time)))
 }
 
 fn start_ts(data: &str) -> Option<f64> {

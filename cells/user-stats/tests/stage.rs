@@ -126,7 +126,7 @@ impl Diary {
 
     /// The stage before sets the labels of its window on their trips.
     fn set_labels(&mut self) {
-        let start = self.last.processed_through.map_or(0.0, |mark| mark + 5.0);
+        let start = self.last.processed_through.map_or(0.0, |mark| mark + cells_sdk::WINDOW_GAP_S);
         self.labels.retain(|(_, ts)| *ts >= start);
         let end = self.now - 5.0;
         let (due, waiting) = self.labels.iter().partition(|(_, ts)| *ts <= end);
@@ -229,7 +229,7 @@ fn other_members_of_the_profile_keep_their_text() {
 fn a_profile_that_is_no_object_is_an_error() {
     let mut memory = Memory::new().with_document("profile", "[]");
     let failed = memory.run_stage(run, BEGIN, Outcome::default()).expect_err("no object");
-    assert!(failed.starts_with("the profile is not an object"), "{failed}");
+    assert!(failed.starts_with("cannot read or write the document profile: invalid type"), "{failed}");
 }
 
 // Row: "All trips are counted in every run"

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use cells_model::page::Page;
 use cells_model::text;
-use cells_sdk::{Area, EntrySource, Failure, Query, ReadEntries, TimeField};
+use cells_sdk::{Area, Query, ReadEntries, RunError, TimeField, for_each_entry};
 
 /// Readings written so long before and behind one are looked at, s.
 const SPAN_S: f64 = 1_800.0;
@@ -15,7 +14,6 @@ const SPAN_S: f64 = 1_800.0;
 const ALIKE_S: f64 = 300.0;
 /// So many others must be ahead alike, and more than are not.
 const OTHERS_MIN: usize = 3;
-const PAGE_BYTES: u32 = 64 << 10;
 
 /// By how much readings are ahead, of each stream where that was looked at last.
 #[derive(Debug, Default)]
@@ -40,7 +38,7 @@ impl Around {
         key: &str,
         written: f64,
         lead_s: f64,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, RunError> {
         // Readings come in the order of writing: what was read for the last one serves many.
         let serves = |leads: &Leads| (leads.written - written).abs() < SPAN_S / 2.0;
         if !self.last.get(key).is_some_and(serves) {
@@ -56,20 +54,15 @@ impl Around {
 }
 
 /// By how much each reading of that stream is ahead of its writing, s, in rising order.
-fn leads_around<R: ReadEntries>(runtime: &mut R, key: &str, written: f64) -> Result<Vec<f64>, Failure> {
+fn leads_around<R: ReadEntries>(runtime: &mut R, key: &str, written: f64) -> Result<Vec<f64>, RunError> {
     let waiting = Query::of(&[key], TimeField::WriteTs).in_area(Area::Usercache);
-    let mut cursor = runtime.find(&waiting.between(Some(written - SPAN_S), Some(written + SPAN_S)))?;
+    let around = waiting.between(Some(written - SPAN_S), Some(written + SPAN_S));
     let mut leads = Vec::new();
-    loop {
-        let bytes = cursor.next_page(PAGE_BYTES)?;
-        if bytes.is_empty() {
-            leads.sort_unstable_by(f64::total_cmp);
-            return Ok(leads);
-        }
-        let page = Page::read(&bytes).map_err(|bad| Failure::Invalid(bad.to_string()))?;
-        let ts = page
-            .entries()
-            .map(|entry| (entry.write_ts, text::value_of(entry.data, "ts").and_then(text::number)));
-        leads.extend(ts.filter_map(|(write_ts, ts)| ts.map(|ts| ts - write_ts)));
-    }
+    for_each_entry(runtime, &around, |_, entry| {
+        let ts = text::value_of(entry.data, "ts").and_then(text::number);
+        leads.extend(ts.map(|ts| ts - entry.write_ts));
+        Ok(())
+    })?;
+    leads.sort_unstable_by(f64::total_cmp);
+    Ok(leads)
 }

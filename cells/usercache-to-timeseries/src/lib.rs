@@ -14,13 +14,17 @@ mod format;
 mod phones;
 mod reason;
 
+use std::ops::ControlFlow;
+
 use cells_model::aside;
-use cells_model::page::{Entry, Page};
+use cells_model::page::Entry;
 use cells_model::plausible::LEAD_OF_CLOCK_MAX_S;
 use cells_model::rows::{Row, Rows};
 use cells_model::text;
 use cells_model::time::Zones;
-use cells_sdk::{Area, EntrySource, Failure, Outcome, Query, ReadEntries, Run, TimeField, Usercache};
+use cells_sdk::{
+    Area, Outcome, Query, ReadEntries, Run, RunError, TimeField, Usercache, WINDOW_GAP_S, walk_entries,
+};
 
 use around::Around;
 pub use format::{Formatted, WriteClock, format};
@@ -29,16 +33,13 @@ pub use reason::Reason;
 /// How many entries one run handles; more are for the next.
 pub const ENTRIES_MAX: usize = 20_000;
 
-const PAGE_BYTES: u32 = 64 << 10;
 const ROWS_BYTES: usize = 64 << 10;
 
 /// How far the moment that an entry is about may be ahead of its writing, s: a phone in the wrong zone is wrong by less.
 const AHEAD_MAX_S: f64 = 86_400.0;
-/// The pipeline starts a run this far behind the mark that the last one left, s.
-const RUN_GAP_S: f64 = 5.0;
 
 /// One run of the stage.
-pub fn run<R: ReadEntries + Usercache>(runtime: &mut R, run: &Run) -> Result<Outcome, String> {
+pub fn run<R: ReadEntries + Usercache>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     run_at_most(runtime, run, ENTRIES_MAX)
 }
 
@@ -47,28 +48,24 @@ pub fn run_at_most<R: ReadEntries + Usercache>(
     runtime: &mut R,
     run: &Run,
     entries_max: usize,
-) -> Result<Outcome, String> {
-    let waiting = Query::of(&[], TimeField::WriteTs).in_area(Area::Usercache);
-    let mut work = Work {
-        runtime,
-        run,
-        zones: Zones::new(),
-        around: Around::default(),
-        good: Rows::new(),
-        bad: Rows::new(),
-        handled: 0,
-        last_good: None,
-    };
-    let more = work.through(&waiting.between(None, Some(run.end)), entries_max)?;
-    work.flush()?;
+) -> Result<Outcome, RunError> {
+    let waiting = Query::of(&[], TimeField::WriteTs).in_area(Area::Usercache).between(None, Some(run.end));
+    let (mut work, mut more) = (Work::new(run), false);
+    walk_entries(runtime, &waiting, |runtime, entry| {
+        if work.handled == entries_max {
+            more = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        work.handle(runtime, &entry).map(ControlFlow::Continue)
+    })?;
+    work.flush(runtime)?;
     // The mark never moves back, though entries below it are taken in.
-    let mark = run.start.map_or(f64::NEG_INFINITY, |start| start - RUN_GAP_S);
+    let mark = run.start.map_or(f64::NEG_INFINITY, |start| start - WINDOW_GAP_S);
     let processed_through = work.last_good.filter(|last| *last > mark);
     Ok(Outcome { processed_through, state: Vec::new(), more })
 }
 
-struct Work<'r, R> {
-    runtime: &'r mut R,
+struct Work<'r> {
     run: &'r Run,
     zones: Zones,
     around: Around,
@@ -78,35 +75,24 @@ struct Work<'r, R> {
     last_good: Option<f64>,
 }
 
-impl<R: ReadEntries + Usercache> Work<'_, R> {
-    /// Handles what the query finds; answers whether some of it is left for the next run.
-    fn through(&mut self, query: &Query, entries_max: usize) -> Result<bool, String> {
-        let mut cursor = self.runtime.find(query).map_err(|failure| failure.to_string())?;
-        loop {
-            let bytes = cursor.next_page(PAGE_BYTES).map_err(|failure| failure.to_string())?;
-            if bytes.is_empty() {
-                return Ok(false);
-            }
-            let page = Page::read(&bytes).map_err(|bad| bad.to_string())?;
-            for entry in page.entries() {
-                if self.handled == entries_max {
-                    return Ok(true);
-                }
-                self.handle(&entry)?;
-            }
-        }
+impl<'r> Work<'r> {
+    fn new(run: &'r Run) -> Self {
+        let (zones, around) = (Zones::new(), Around::default());
+        Self { run, zones, around, good: Rows::new(), bad: Rows::new(), handled: 0, last_good: None }
     }
 
-    fn handle(&mut self, entry: &Entry<'_>) -> Result<(), String> {
+    fn handle<R: ReadEntries + Usercache>(
+        &mut self,
+        runtime: &mut R,
+        entry: &Entry<'_>,
+    ) -> Result<(), RunError> {
         let kind = text::value_of(entry.metadata, "type").and_then(text::string);
         if kind.as_deref() == Some("document") {
             return Ok(());
         }
         self.handled += 1;
         let formatted = match kind.as_deref() {
-            Some("message" | "sensor-data" | "rw-document") => {
-                self.format(entry).map_err(|failure| failure.to_string())?
-            }
+            Some("message" | "sensor-data" | "rw-document") => self.format(runtime, entry)?,
             _ => Err(Reason::Type),
         };
         match formatted {
@@ -123,17 +109,21 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
         if self.good.as_bytes().len() + self.bad.as_bytes().len() < ROWS_BYTES {
             Ok(())
         } else {
-            self.flush()
+            self.flush(runtime)
         }
     }
 
-    fn format<'a>(&mut self, entry: &Entry<'a>) -> Result<Result<Formatted<'a>, Reason>, Failure> {
+    fn format<'a, R: ReadEntries>(
+        &mut self,
+        runtime: &mut R,
+        entry: &Entry<'a>,
+    ) -> Result<Result<Formatted<'a>, Reason>, RunError> {
         let Entry { key, metadata, data, write_ts, .. } = *entry;
         let formatted = format(&mut self.zones, WriteClock::Right, key, metadata, data);
         match formatted {
             Err(Reason::Ahead { lead_s })
                 if lead_s <= LEAD_OF_CLOCK_MAX_S
-                    && self.around.are_ahead_alike(self.runtime, key, write_ts, lead_s)? =>
+                    && self.around.are_ahead_alike(runtime, key, write_ts, lead_s)? =>
             {
                 Ok(format(&mut self.zones, WriteClock::Behind, key, metadata, data))
             }
@@ -141,13 +131,13 @@ impl<R: ReadEntries + Usercache> Work<'_, R> {
         }
     }
 
-    fn flush(&mut self) -> Result<(), String> {
+    fn flush<R: Usercache>(&mut self, runtime: &mut R) -> Result<(), RunError> {
         if !self.good.is_empty() {
-            self.runtime.take_in(&self.good).map_err(|failure| failure.to_string())?;
+            runtime.take_in(&self.good).map_err(RunError::Write)?;
             self.good.clear();
         }
         if !self.bad.is_empty() {
-            self.runtime.set_aside(&self.bad).map_err(|failure| failure.to_string())?;
+            runtime.set_aside(&self.bad).map_err(RunError::Write)?;
             self.bad.clear();
         }
         Ok(())

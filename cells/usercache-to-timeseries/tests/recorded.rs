@@ -112,7 +112,8 @@ fn after_each_recorded_step_all_is_stored_that_the_reference_stored() {
             }
             report += ";";
         }
-        let mark = outcome.processed_through.map_or(Value::Null, |mark| json!(mark + 5.0));
+        let mark =
+            outcome.processed_through.map_or(Value::Null, |mark| json!(mark + cells_sdk::WINDOW_GAP_S));
         assert_eq!(plain(&mark), plain(&golden["usercache_last_processed_ts"]), "step {index}");
         let profile = memory.committed_document("profile").expect("every step has put something");
         let profile: Value = serde_json::from_slice(profile).expect("JSON");

@@ -26,7 +26,7 @@ mod tests;
 pub use admission::Admitted;
 pub use change::{BadChange, NewDevice, Swept};
 pub use name::{BadDeviceName, BadPlatform, DEVICE_NAME_BYTES_MAX, DeviceName, Platform};
-pub use path::{CELL_NAME_BYTES_MAX, PATHS_MAX, granted_path, is_cell_name};
+pub use path::{CELL_NAME_BYTES_MAX, HOSTS_OWN, PATHS_MAX, granted_path, is_cell_name};
 pub(crate) use record::user_id;
 pub use record::{BadTable, Device, Labels, Previous, Status};
 pub use scope::{Scope, Scopes};

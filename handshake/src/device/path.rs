@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub const PATHS_MAX: usize = 64;
 /// Longest name of a cell in bytes.
 pub const CELL_NAME_BYTES_MAX: usize = 64;
+/// First segments of paths that the host itself answers, which no grant names and no cell's manifest may claim. A proxy may
+/// or may not take `/api` away.
+pub const HOSTS_OWN: [&str; 6] = [".upc", "api", "c", "health", "pipeline", "profile"];
 const DIGEST_DIGITS: usize = 8;
 /// Ends of paths are rounded up to this, so that not every session writes to disk.
 const UNTIL_STEP_MS: u64 = HOUR_MS;

@@ -2,7 +2,7 @@
 
 use super::{Check, is_word, sound};
 use crate::body::{BODY_BYTES_MAX, INTEGER_MAX};
-use crate::device::{Admitted, Device, DeviceTable, Scopes, granted_path, is_cell_name};
+use crate::device::{Admitted, Device, DeviceTable, Scope, Scopes, granted_path, is_cell_name};
 use crate::encoding::{Digest32, Label, Pin, SessionId, base64url};
 use crate::error::Code;
 use crate::keys::{Head, SLOT_BYTES};
@@ -18,6 +18,9 @@ pub const GRANT_TTL_S_MAX: u32 = 86_400;
 pub const CELLS_MAX: usize = 64;
 /// Most scopes that a phone may ask for.
 pub const WANT_MAX: usize = 32;
+/// Most paths that one cell of a grant answers.
+pub const ANSWERS_MAX: usize = 16;
+const PATH_BYTES_MAX: usize = 128;
 const VERSIONS_MAX: usize = 8;
 const WORD_BYTES_MAX: usize = 64;
 
@@ -87,6 +90,10 @@ pub struct GrantedCell {
     pub path: String,
     /// At least one: what device, request and cell have in common.
     pub scopes: Scopes,
+    /// The paths of the API that this cell answers, as far as the scopes go, at most [`ANSWERS_MAX`] such as
+    /// `usercache/put`: a phone finds the cell of a path by them. More may follow such a path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<String>,
 }
 
 /// The answer.
@@ -137,7 +144,9 @@ impl Check for Grant {
 impl GrantedCell {
     fn is_sound(&self) -> bool {
         let named = is_cell_name(&self.name) && is_word(&self.version, WORD_BYTES_MAX);
-        named && !self.scopes.is_empty() && self.path == granted_path(&self.name, &self.digest)
+        let paths = &self.answers;
+        let answers = paths.len() <= ANSWERS_MAX && paths.iter().all(|path| is_word(path, PATH_BYTES_MAX));
+        named && answers && !self.scopes.is_empty() && self.path == granted_path(&self.name, &self.digest)
     }
 }
 
@@ -150,8 +159,8 @@ pub struct CellOffer {
     pub version: String,
     /// SHA-256 of its WebAssembly.
     pub digest: Digest32,
-    /// What its manifest asks of a caller.
-    pub asks: Scopes,
+    /// The paths of the API that it answers, each with what it asks of a caller.
+    pub answers: Vec<(String, Scope)>,
 }
 
 /// What a runtime knows when a device asks for a session.
@@ -233,12 +242,16 @@ fn build(device: &Device, request: &SessionRequest, offer: &Offer<'_>) -> Result
         return Err(BadGrant::HeadMissing);
     }
     let may = device.scopes().and(Scopes::known(&request.want));
-    let granted = |cell: &CellOffer| GrantedCell {
-        name: cell.name.clone(),
-        version: cell.version.clone(),
-        digest: cell.digest,
-        path: granted_path(&cell.name, &cell.digest),
-        scopes: may.and(cell.asks),
+    let granted = |cell: &CellOffer| {
+        let answers = || cell.answers.iter().filter(|(_, scope)| may.has(*scope));
+        GrantedCell {
+            name: cell.name.clone(),
+            version: cell.version.clone(),
+            digest: cell.digest,
+            path: granted_path(&cell.name, &cell.digest),
+            scopes: answers().map(|(_, scope)| *scope).collect(),
+            answers: answers().map(|(path, _)| path.clone()).collect(),
+        }
     };
     let grant = Grant {
         v: VERSION,

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use runtime_program::logs::LogFormat;
+use runtime_program::typed;
 use runtime_user::{EngineKind, Rhythm, Runtime, SessionTerms, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::http::{App, BodyLimits, Patience, Rate, ServerLimits};
 use crate::port::NativeApp;
-use crate::typed;
 
 /// How many requests a second a device may make on one connection.
 pub const REQUESTS_PER_S: u32 = 50;
@@ -21,6 +22,9 @@ pub const REQUESTS_PER_S: u32 = 50;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The data folder; none: the command line or `CELLAR_DATA` names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
     /// What phones are told to connect to, `HOST:PORT`; none: the address that is listened at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_address: Option<String>,
@@ -193,16 +197,6 @@ pub struct Pipeline {
     pub stages: Option<PathBuf>,
 }
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// The log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -217,6 +211,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8443)),
+            data: None,
             public_address: None,
             tls: Tls::default(),
             legacy: Legacy::default(),
@@ -433,7 +428,7 @@ impl Config {
             accuracy_filtering: self.pipeline.accuracy_filtering,
             pipeline: pipeline.transpose()?,
             rhythm: self.pipeline.rhythm(),
-            built_s: built_s(),
+            built_s: runtime_cells::built_s(),
             ..defaults
         })
     }
@@ -482,11 +477,6 @@ impl Config {
     }
 }
 
-/// When this program was built, s since 1970; 0 where nobody knows.
-fn built_s() -> f64 {
-    env!("CELLAR_BUILT_S").parse().unwrap_or(0.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -512,6 +502,7 @@ mod tests {
         let text = fs::read_to_string(SAMPLE).expect("reads");
         let sample: toml::Table = toml::from_str(&uncommented(&text)).expect("TOML");
         let full = Config {
+            data: Some(PathBuf::new()),
             public_address: Some(String::new()),
             tls: Tls { certificate: Some(PathBuf::new()), key: Some(PathBuf::new()), names: Vec::new() },
             gateway: Gateway {

@@ -47,12 +47,7 @@ impl EntrySource for Cursor {
 
 impl LocationSource for Cursor {
     fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure> {
-        let rows = self.host.borrow_mut().next_rows(self.handle, rows_max).map_err(failure)?;
-        let ids = ids(&rows.ids)?;
-        let (ts, write_ts, filter) = (rows.ts, rows.write_ts, rows.filter);
-        let (latitude, longitude, accuracy) = (rows.latitude, rows.longitude, rows.accuracy);
-        let (device, devices) = (rows.device, rows.devices);
-        Ok(LocationRows { ids, ts, write_ts, latitude, longitude, accuracy, filter, device, devices })
+        self.host.borrow_mut().next_rows(self.handle, rows_max).map_err(failure)
     }
 }
 

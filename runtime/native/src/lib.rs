@@ -6,12 +6,12 @@
 
 mod direct;
 
-pub use cells_sdk::{Outcome, Run};
+pub use cells_sdk::{Outcome, Run, RunError};
 
 pub use direct::Direct;
 
 /// One run of a stage.
-pub type Stage = fn(&mut Direct, &Run) -> Result<Outcome, String>;
+pub type Stage = fn(&mut Direct, &Run) -> Result<Outcome, RunError>;
 
 /// The stage of that name in the standard list; `None` where there is none.
 pub fn stage(name: &str) -> Option<Stage> {

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 
-pub use runtime_types::{Area, Order, Query, StreamKey, TimeField};
+pub use runtime_types::{Area, LocationRows, Order, Query, StreamKey, TimeField};
 
 /// Why a call into the runtime was refused: the contract's `failure`. None of them ends the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,39 +19,6 @@ pub enum Failure {
     OverBudget(String),
     /// The store cannot be read or written now, or the caller is gone.
     Unavailable,
-}
-
-/// Columns of location-like entries, row by row the same entry; a number that is absent is NaN.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LocationColumns {
-    /// 12 bytes an entry.
-    pub ids: Vec<u8>,
-    /// `data.ts`, s
-    pub ts: Vec<f64>,
-    /// `metadata.write_ts`, s
-    pub write_ts: Vec<f64>,
-    /// `data.latitude`, degrees
-    pub latitude: Vec<f64>,
-    /// `data.longitude`, degrees
-    pub longitude: Vec<f64>,
-    /// `data.accuracy`, m
-    pub accuracy: Vec<f64>,
-    /// `data.filter`: 0 absent, 1 `time`, 2 `distance`, 3 anything else.
-    pub filter: Vec<u8>,
-    /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none has one.
-    pub device: Vec<u16>,
-    /// The names of those devices.
-    pub devices: Vec<String>,
-}
-
-impl LocationColumns {
-    /// What crosses to the cell, bytes.
-    pub fn bytes(&self) -> u64 {
-        let numbers = [&self.ts, &self.write_ts, &self.latitude, &self.longitude, &self.accuracy];
-        let numbers: usize = numbers.iter().map(|column| 8 * column.len()).sum();
-        let names: usize = self.devices.iter().map(String::len).sum();
-        (numbers + self.ids.len() + self.filter.len() + 2 * self.device.len() + names) as u64
-    }
 }
 
 /// How much a cell's words matter.
@@ -132,7 +99,7 @@ pub trait CellHost: Any + Send {
     /// Opens a cursor over locations as columns.
     fn find_locations(&mut self, query: Query) -> Result<u32, Failure>;
     /// The next rows, at most `rows_max` (1 to 65,536). Empty columns: the end.
-    fn next_rows(&mut self, cursor: u32, rows_max: u32) -> Result<LocationColumns, Failure>;
+    fn next_rows(&mut self, cursor: u32, rows_max: u32) -> Result<LocationRows, Failure>;
     /// Frees a cursor of either kind. Called once for every handle, also when a cell forgets it.
     fn drop_cursor(&mut self, cursor: u32);
 
@@ -189,7 +156,7 @@ impl CellHost for NoHost {
     fn find_locations(&mut self, _: Query) -> Result<u32, Failure> {
         Err(Failure::Unavailable)
     }
-    fn next_rows(&mut self, _: u32, _: u32) -> Result<LocationColumns, Failure> {
+    fn next_rows(&mut self, _: u32, _: u32) -> Result<LocationRows, Failure> {
         Err(Failure::Unavailable)
     }
     fn drop_cursor(&mut self, _: u32) {}

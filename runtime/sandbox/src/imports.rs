@@ -1,5 +1,6 @@
 //! The contract's imports as the guest calls them: words are turned into ours, budgets are counted, the host answers.
 
+use runtime_types::EntryId;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use crate::bindings::endpoint::cellar::cell::{
@@ -145,9 +146,9 @@ impl timeseries_read::HostLocationCursor for RunState {
     ) -> Answered<timeseries_read::LocationRows> {
         let handle = self.cursors.handle(cursor.rep())?;
         let rows_max = rows_max.clamp(1, ROWS_MAX);
-        let columns = self.read(|host| host.next_rows(handle, rows_max), crate::LocationColumns::bytes)?;
+        let columns = self.read(|host| host.next_rows(handle, rows_max), crate::LocationRows::bytes)?;
         Ok(timeseries_read::LocationRows {
-            ids: columns.ids,
+            ids: EntryId::into_packed(columns.ids),
             ts: columns.ts,
             write_ts: columns.write_ts,
             latitude: columns.latitude,

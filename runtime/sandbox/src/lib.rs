@@ -36,8 +36,8 @@ pub use admission::{Admitted, admit};
 pub use cache::{CacheError, NativeCache};
 pub use compiler::{CompileError, CompileLimits, Compiler, compiler_main};
 pub use contract::{
-    Area, CellHost, Failure, LocationColumns, LogLevel, NoHost, Order, Outcome, Query, Request, Response,
-    Run, StreamKey, TimeField,
+    Area, CellHost, Failure, LocationRows, LogLevel, NoHost, Order, Outcome, Query, Request, Response, Run,
+    StreamKey, TimeField,
 };
 pub use digest::{BadDigest, CodeDigest};
 pub(crate) use engine::engine_config;

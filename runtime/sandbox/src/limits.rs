@@ -2,32 +2,21 @@
 //!
 //! * Units: milliseconds and bytes. A grant lowers a limit, never raises it: [`Limits::lowered_by`].
 
+pub use cells_contract::limits::{
+    BODY_PIECE_BYTES_MAX, CURSORS_MAX, DOCUMENT_BYTES_MAX, LOG_LINE_BYTES_MAX, PAGE_BYTES, QUERY_IDS_MAX,
+    QUERY_KEYS_MAX, ROWS_MAX,
+};
+
 /// The largest component that is admitted, bytes.
 pub const COMPONENT_BYTES_MAX: u64 = 8 << 20;
 /// The largest body that `handle` may return at once; more goes in pieces, bytes.
 pub const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// The largest state that a stage may keep, bytes.
 pub const STAGE_STATE_BYTES_MAX: usize = 1 << 20;
-/// The largest document, bytes.
-pub const DOCUMENT_BYTES_MAX: usize = 256 << 10;
-/// How many cursors a run may hold at once.
-pub const CURSORS_MAX: usize = 16;
-/// How many keys a query may name.
-pub const QUERY_KEYS_MAX: usize = 64;
-/// How many ids `find-ids` may name.
-pub const QUERY_IDS_MAX: usize = 16_384;
 /// An id as it crosses, bytes.
 pub const ID_BYTES: usize = 12;
 /// How many log lines of a run are kept; the rest is counted.
 pub const LOG_LINES_MAX: u32 = 64;
-/// Where a log line, or the text of a cell's error, is cut, bytes.
-pub const LOG_LINE_BYTES_MAX: usize = 500;
-/// The smallest and the largest page that a cell gets, whatever it asks for, bytes.
-pub const PAGE_BYTES: std::ops::RangeInclusive<u32> = 4 << 10..=1 << 20;
-/// The largest piece of a request's body that a cell gets at once, bytes.
-pub const BODY_PIECE_BYTES_MAX: u32 = 1 << 20;
-/// The most rows of columns that a cell gets at once.
-pub const ROWS_MAX: u32 = 65_536;
 /// The longest content type, bytes.
 pub const CONTENT_TYPE_BYTES_MAX: usize = 200;
 

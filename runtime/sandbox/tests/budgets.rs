@@ -182,7 +182,7 @@ impl CellHost for Slow {
         next_page(cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure>;
         count(query: Query) -> Result<u64, Failure>;
         find_locations(query: Query) -> Result<u32, Failure>;
-        next_rows(cursor: u32, rows_max: u32) -> Result<LocationColumns, Failure>;
+        next_rows(cursor: u32, rows_max: u32) -> Result<LocationRows, Failure>;
         drop_cursor(cursor: u32) -> ();
         insert(rows: &[u8]) -> Result<Vec<u8>, Failure>;
         replace(rows: &[u8]) -> Result<(), Failure>;

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use runtime_store::{Batch, DataKey, Held, NewEntry, Options, ReadEntry, Store};
+use runtime_store::{Batch, CheckedEntry, DataKey, Held, NewEntry, Options, Store};
 use runtime_types::{StreamKey, UserId};
 
 const USER: UserId = UserId([5; 16]);
@@ -65,7 +65,7 @@ fn batch_of(texts: &[Text], extra: &str) -> Batch {
     let mut batch = Batch::new();
     for (key, metadata, data) in texts {
         let entry = NewEntry { id: None, key: key.clone(), metadata, data, extra };
-        batch.put_usercache(ReadEntry::from(entry), key.clone());
+        batch.put_usercache(CheckedEntry::from(entry), key.clone());
     }
     batch
 }

@@ -21,9 +21,9 @@ pub struct NewEntry<'a> {
     pub extra: &'a str,
 }
 
-/// An entry whose texts have been read: by whoever checked them, or here.
+/// An entry whose texts were checked and whose times are known.
 #[derive(Debug, Clone)]
-pub struct ReadEntry<'a> {
+pub struct CheckedEntry<'a> {
     entry: NewEntry<'a>,
     times: EntryTimes,
     /// Where the value of `type` stands in metadata; `None`: not looked for yet.
@@ -31,7 +31,7 @@ pub struct ReadEntry<'a> {
     origin: u64,
 }
 
-impl<'a> ReadEntry<'a> {
+impl<'a> CheckedEntry<'a> {
     /// An entry whose times are what [`EntryTimes::read`] gives, and whose metadata has the text of its first `type` at
     /// `kind`, empty where it has none.
     pub fn known(entry: NewEntry<'a>, times: EntryTimes, kind: Range<usize>) -> Self {
@@ -84,7 +84,7 @@ impl<'a> ReadEntry<'a> {
     }
 }
 
-impl<'a> From<NewEntry<'a>> for ReadEntry<'a> {
+impl<'a> From<NewEntry<'a>> for CheckedEntry<'a> {
     fn from(entry: NewEntry<'a>) -> Self {
         let times = EntryTimes::read(entry.metadata, entry.data);
         Self { entry, times, kind: None, origin: 0 }
@@ -241,8 +241,8 @@ impl Batch {
         self.steps.truncate(mark.steps);
     }
 
-    fn keep(&mut self, read: ReadEntry<'_>) -> BatchRow {
-        let ReadEntry { entry, times, origin, .. } = read;
+    fn keep(&mut self, read: CheckedEntry<'_>) -> BatchRow {
+        let CheckedEntry { entry, times, origin, .. } = read;
         let start = self.texts.len();
         self.texts.push_str(entry.metadata);
         let metadata_end = self.texts.len();
@@ -262,7 +262,7 @@ impl Batch {
     }
 
     /// A new entry; never compared with what is there, but its id must not be taken in that area.
-    pub fn insert<'a>(&mut self, area: Area, entry: impl Into<ReadEntry<'a>>) {
+    pub fn insert<'a>(&mut self, area: Area, entry: impl Into<CheckedEntry<'a>>) {
         let row = self.keep(entry.into());
         self.steps.push(Step::Insert(area, row));
     }
@@ -272,7 +272,7 @@ impl Batch {
     /// was forgotten, or still waits as another device has put it, it is ignored. Otherwise an entry with the same
     /// (type, key, write_ts) of the same device still in the usercache is overwritten, and the new one gets an id of its
     /// own.
-    pub fn put_usercache<'a>(&mut self, entry: impl Into<ReadEntry<'a>>, taken_in_as: StreamKey) {
+    pub fn put_usercache<'a>(&mut self, entry: impl Into<CheckedEntry<'a>>, taken_in_as: StreamKey) {
         let read = entry.into();
         let kind = read.kind.clone().unwrap_or_else(|| kind_of(read.entry.metadata));
         let row = self.keep(read);
@@ -282,19 +282,19 @@ impl Batch {
 
     /// The entry `id` leaves the usercache and `entry` enters the timeseries under that id. One that has
     /// left it meanwhile is skipped.
-    pub fn take_in<'a>(&mut self, id: EntryId, entry: impl Into<ReadEntry<'a>>) {
+    pub fn take_in<'a>(&mut self, id: EntryId, entry: impl Into<CheckedEntry<'a>>) {
         let row = self.keep(entry.into());
         self.steps.push(Step::Move { id, into: Area::Timeseries, row });
     }
 
     /// As [`Self::take_in`], into the errors.
-    pub fn set_aside<'a>(&mut self, id: EntryId, entry: impl Into<ReadEntry<'a>>) {
+    pub fn set_aside<'a>(&mut self, id: EntryId, entry: impl Into<CheckedEntry<'a>>) {
         let row = self.keep(entry.into());
         self.steps.push(Step::Move { id, into: Area::Errors, row });
     }
 
     /// New content for an entry of the timeseries; the id stays. One that is not there is skipped.
-    pub fn replace<'a>(&mut self, id: EntryId, entry: impl Into<ReadEntry<'a>>) {
+    pub fn replace<'a>(&mut self, id: EntryId, entry: impl Into<CheckedEntry<'a>>) {
         let row = self.keep(entry.into());
         self.steps.push(Step::Replace { id, row });
     }

@@ -36,9 +36,11 @@ pub(crate) struct Draft {
 
 /// Whether a block will be read before it is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SoonRead {
-    Yes,
-    No,
+pub(crate) enum CacheHint {
+    /// It will: its decoded form is kept.
+    Keep,
+    /// It may not.
+    Drop,
 }
 
 /// Rows of one stream and month on their way into blocks.
@@ -89,7 +91,7 @@ pub(crate) fn draft(
     month: i32,
     codec: Codec,
     rows: DraftRows<'_>,
-    soon_read: SoonRead,
+    cache: CacheHint,
 ) -> Result<Vec<Draft>, CommitError> {
     let DraftRows { mut rows, invalid } = rows;
     rows.sort_by(|a, b| position(&a.times).total_cmp(&position(&b.times)).then(a.id.cmp(&b.id)));
@@ -101,7 +103,7 @@ pub(crate) fn draft(
     while !rest.is_empty() {
         let count = chunk(rest, rows_each);
         let (head, tail) = rest.split_at(count);
-        let decoded = (soon_read == SoonRead::Yes).then(|| Arc::new(DecodedBlock::of_rows(head)));
+        let decoded = (cache == CacheHint::Keep).then(|| Arc::new(DecodedBlock::of_rows(head)));
         drafts.push(Draft { decoded, ..encode(stream, month, codec, head, &invalid)? });
         rest = tail;
     }

@@ -32,15 +32,16 @@ pub mod testing;
 mod tests;
 mod vault;
 
-pub use batch::{Batch, Mark, NewEntry, ReadEntry};
+pub use cells_contract::limits::DOCUMENT_BYTES_MAX;
+pub use runtime_types::LocationRows;
+
+pub use batch::{Batch, CheckedEntry, Mark, NewEntry};
 pub use error::{CommitError, DiskTrouble, EngineError, KeyError, OpenError, ReadError};
 pub use forgotten::FORGOTTEN_PREFIX;
 pub use keys::{DataKey, Held, KeyProvider, SmallFile, Unattended};
 pub use options::{Clock, EngineKind, Options, SystemClock};
-pub use read::{Cursor, Head, LocationCursor, LocationRows, OwnedRow, Progress, Row, Snapshot};
+pub use read::{Cursor, Head, LocationCursor, OwnedRow, Progress, Row, Snapshot};
 pub use store::{Committed, Erased, SettleReport, Shredded, Store};
 
-/// The most that one document may have, bytes.
-pub const DOCUMENT_BYTES_MAX: usize = 256 << 10;
 /// The most that the texts of one entry may have together, bytes.
 pub const ENTRY_BYTES_MAX: usize = 16 << 20;

@@ -64,7 +64,7 @@ impl World {
 
     /// The same with other settings.
     pub fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        Self::with_cells(runtime_host::cells::BUILT_IN.to_vec(), change)
+        Self::with_cells(runtime_cells::BUILT_IN.to_vec(), change)
     }
 
     /// The same with other cells.
@@ -112,7 +112,7 @@ impl World {
     pub fn canonical(&self, user: UserId) -> Vec<String> {
         let mut entries = Vec::new();
         let areas = [Area::Timeseries, Area::Usercache, Area::Errors];
-        let read = self.runtime.each_entry(user, &areas, |area, text| {
+        let read = self.runtime.person(user).expect("open").each_entry(&areas, |area, text| {
             let mut entry: Value = serde_json::from_str(text).expect("an entry is JSON");
             entry["area"] = format!("{area:?}").into();
             entries.push(entry);
@@ -163,8 +163,8 @@ impl World {
         let body = put_body(entries);
         let answered = self.block_on(async {
             let body = Body::from_chunks(vec![Bytes::copy_from_slice(body.as_bytes())]);
-            let (path, rest) = ("usercache/put".to_owned(), String::new());
-            let call = Call { path, rest, now, body, device: Some(device.clone()) };
+            let target = self.runtime.catalogue().target("usercache/put").expect("a cell has it");
+            let call = Call { target, now, body, device: Some(device.clone()) };
             self.runtime.call(user, call).await
         });
         let taken = matches!(answered, Ok(Answer::Whole { status: 200, .. }));
@@ -204,7 +204,7 @@ impl World {
     /// # Panics
     /// Where one does not: a test's failure.
     pub fn pipeline(&self, user: UserId, now: f64) -> PipelineReport {
-        let report = self.runtime.run_pipeline(user, now).expect("the pipeline runs");
+        let report = self.runtime.pipelines().run(user, now).expect("the pipeline runs");
         assert!(report.succeeded(), "{report:?}");
         report
     }
@@ -220,7 +220,8 @@ pub async fn call(
     now: f64,
 ) -> Result<Answered, CallError> {
     let body = Body::from_chunks(vec![Bytes::copy_from_slice(body)]);
-    let call = Call { path: path.to_owned(), rest: rest.to_owned(), now, body, device: None };
+    let path = if rest.is_empty() { path.to_owned() } else { format!("{path}/{rest}") };
+    let call = Call { target: runtime.catalogue().target(&path)?, now, body, device: None };
     match runtime.call(user, call).await? {
         Answer::Whole { status, body, .. } => Ok(Answered { status, body }),
         Answer::Pieces { status, mut pieces, .. } => {

@@ -198,8 +198,8 @@ fn upload(world: &World, user: UserId, device: &Stamp, entries: &[Vec<u8>], now:
     let body = [br#"{"user":"x","phone_to_server":["#.to_vec(), entries.join(&b','), b"]}".to_vec()].concat();
     let answered = world.block_on(async {
         let body = Body::from_chunks(vec![Bytes::from(body)]);
-        let (path, rest) = ("usercache/put".to_owned(), String::new());
-        world.runtime.call(user, Call { path, rest, now, body, device: Some(device.clone()) }).await
+        let target = world.runtime.catalogue().target("usercache/put").expect("a cell has it");
+        world.runtime.call(user, Call { target, now, body, device: Some(device.clone()) }).await
     });
     let Ok(Answer::Whole { status, body, .. }) = answered else { panic!("{answered:?}") };
     let answer: Value = serde_json::from_slice(&body).expect("JSON");
@@ -227,7 +227,7 @@ fn kept(world: &World, user: UserId) -> Kept {
 fn kept_of(world: &World, user: UserId, is_meant: impl Fn(&str) -> bool) -> Kept {
     let mut kept = Kept::default();
     let areas = [Area::Timeseries, Area::Usercache, Area::Errors];
-    let read = world.runtime.each_entry(user, &areas, |area, text| {
+    let read = world.runtime.person(user).expect("open").each_entry(&areas, |area, text| {
         let entry: Value = serde_json::from_str(text).expect("an entry is JSON");
         let key = entry["metadata"]["key"].as_str().unwrap_or_default();
         match area {
@@ -245,7 +245,7 @@ fn kept_of(world: &World, user: UserId, is_meant: impl Fn(&str) -> bool) -> Kept
 }
 
 fn report(world: &World, user: UserId, now: f64) -> ErrorsReport {
-    world.runtime.errors(user, &Selection::default(), false, now).expect("a report")
+    world.runtime.diaries().errors(user, &Selection::default(), false, now).expect("a report")
 }
 
 fn total(report: &ErrorsReport, fate: Fate, reason: &str) -> u64 {
@@ -280,7 +280,7 @@ fn assert_accounted(world: &World, user: UserId, sent: u64, now: f64, what: &str
 
 /// The list of the report has what its groups count, each with the reason of its group.
 fn assert_listed(world: &World, user: UserId, report: &ErrorsReport, now: f64, what: &str) {
-    let listed = world.runtime.errors(user, &Selection::default(), true, now).expect("a report");
+    let listed = world.runtime.diaries().errors(user, &Selection::default(), true, now).expect("a report");
     assert_eq!(groups(&listed), groups(report), "{what}");
     let mut counts = BTreeMap::new();
     for entry in listed.entries.expect("the list was asked for") {
@@ -455,7 +455,7 @@ fn judged(world: &World, seed: u64) -> (UserId, u64, BTreeMap<Fault, u64>) {
 
 fn retry(world: &World, user: UserId, reason: Option<&str>, stream: Option<&str>) -> Retried {
     let selection = Selection { reason: reason.map(str::to_owned), stream: stream.map(str::to_owned) };
-    world.runtime.retry_errors(user, &selection).expect("a retry")
+    world.runtime.diaries().retry(user, &selection).expect("a retry")
 }
 
 #[test]
@@ -640,7 +640,7 @@ fn a_host_that_dies_at_any_moment_of_a_retry_loses_nothing_and_doubles_nothing()
     let all = Selection::default();
     let (calm, sent, _) = judged(&world, SEED);
     let before = disks.of(calm).0.points();
-    world.runtime.retry_errors(calm, &all).expect("a retry");
+    world.runtime.diaries().retry(calm, &all).expect("a retry");
     let points = disks.of(calm).0.points() - before;
     assert!(points > 1, "a retry of {points} commits shows nothing");
     world.pipeline(calm, NOON_AFTER + 60.0);
@@ -650,14 +650,14 @@ fn a_host_that_dies_at_any_moment_of_a_retry_loses_nothing_and_doubles_nothing()
         let (user, sent, _) = judged(&world, SEED);
         let (disk, what) = (disks.of(user).0, format!("killed at {point} of {points}"));
         disk.die_at(disk.points() + point);
-        let retried = world.runtime.retry_errors(user, &all);
+        let retried = world.runtime.diaries().retry(user, &all);
         died += u64::from(retried.is_err());
         disk.revive();
-        while !world.runtime.put_to_sleep(user) {
+        while !world.runtime.open_people().close(user) {
             std::thread::yield_now();
         }
         assert_accounted(&world, user, sent, NOON_AFTER, &what);
-        world.runtime.retry_errors(user, &all).expect("a retry");
+        world.runtime.diaries().retry(user, &all).expect("a retry");
         assert_accounted(&world, user, sent, NOON_AFTER, &what);
         world.pipeline(user, NOON_AFTER + 60.0);
         let told = assert_accounted(&world, user, sent, NOON_AFTER, &what);

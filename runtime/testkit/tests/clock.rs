@@ -85,7 +85,7 @@ fn runs_with_a_wrong_clock_leave_the_diary_as_it_would_be_had_the_clock_always_b
             world.pipeline(wild, right);
         }
         assert_same(&world, wild, calm, &format!("seed {seed}"));
-        let status = world.runtime.pipeline_status(wild).expect("a status");
+        let status = world.runtime.pipelines().status(wild).expect("a status");
         assert_eq!((status.rewind, status.waiting), (None, Vec::new()), "seed {seed}");
     }
 }
@@ -135,7 +135,7 @@ fn a_phone_whose_clock_is_wrong_or_jumps_gives_the_same_diary_on_a_host_whose_cl
         }
         // Where a load ended, and where entries dated far ahead were taken in, the diary is made anew for both.
         for user in [calm, wild] {
-            world.runtime.rewind(user, 0.0).expect("asked for");
+            world.runtime.pipelines().rewind(user, 0.0).expect("asked for");
             world.pipeline(user, right);
         }
         assert_same_of(&diary(&world, wild), &diary(&world, calm), &format!("seed {seed}"));
@@ -168,7 +168,7 @@ fn entries_dated_ahead_wait_are_counted_and_are_taken_in_when_their_time_has_com
     let far: Vec<_> = entries.drain(..10).map(|entry| shifted(&entry, 20.0 * YEAR_S)).collect();
     world.put(user, &entries, now);
     world.put(user, &far, now);
-    let waiting = |now| world.runtime.waiting_entries(user, now).expect("counted");
+    let waiting = |now| world.runtime.person(user).expect("open").waiting_entries(now).expect("counted");
     let count = |now, reason| -> u64 {
         waiting(now).iter().filter(|waiting| waiting.reason == reason).map(|waiting| waiting.count).sum()
     };
@@ -178,7 +178,7 @@ fn entries_dated_ahead_wait_are_counted_and_are_taken_in_when_their_time_has_com
     let ahead = waiting(now);
     assert!(ahead.iter().all(|waiting| waiting.first_ts > now + 19.0 * YEAR_S), "{ahead:?}");
     assert!(ahead[0].reason.words().contains("clock"));
-    assert!(world.runtime.pending(user).is_some(), "they are come back to");
+    assert!(world.runtime.timetable().pending(user).is_some(), "they are come back to");
     world.pipeline(user, now + 21.0 * YEAR_S);
     assert_eq!(waiting(now), []);
     assert!(!world.canonical(user).iter().any(|entry| entry.contains("\"Errors\"")));
@@ -212,7 +212,15 @@ fn what_an_earlier_version_set_aside_because_of_the_hosts_clock_is_taken_in_afte
     // The host's clock is wrong still, and then right.
     world.pipeline(user, 300.0);
     assert_eq!(
-        world.runtime.waiting_entries(user, 300.0).expect("counted").iter().map(|w| w.count).sum::<u64>(),
+        world
+            .runtime
+            .person(user)
+            .expect("open")
+            .waiting_entries(300.0)
+            .expect("counted")
+            .iter()
+            .map(|w| w.count)
+            .sum::<u64>(),
         entries.len() as u64
     );
     world.put(user, &entries, noon_after(1));
@@ -275,33 +283,32 @@ fn runs_wait_while_the_clock_is_not_believed_and_go_on_by_themselves() {
         let clock = Set::at(noon_after(1));
         let world = world_with(&clock, at_once);
         let user = world.person("somebody");
-        assert_eq!(world.runtime.clock_doubt(), None);
+        assert_eq!(world.runtime.clocks().doubt(), None);
         clock.jump(jump_s);
         let runtime = &world.runtime;
-        let doubt = runtime.clock_doubt().expect("a jump is noticed");
+        let doubt = runtime.clocks().doubt().expect("a jump is noticed");
         assert!(doubt.contains("clock"), "{doubt}");
         world.put(user, &day(0, 0), clock.wall_s());
-        runtime.data_arrived(user);
-        let status = runtime.pipeline_status(user).expect("a status");
+        let status = runtime.pipelines().status(user).expect("a status");
         assert_eq!(status.clock_doubt, Some(doubt));
         world.block_on(async {
             let (shared, times) = (Arc::clone(runtime), Arc::clone(&clock));
             let keeper = tokio::spawn(async move { shared.keep_schedule(move || times.wall_s()).await });
-            while runtime.pending(user).and_then(|pending| pending.due).is_none() {
+            while runtime.timetable().pending(user).and_then(|pending| pending.due).is_none() {
                 tokio::task::yield_now().await;
             }
-            (0..1_000).for_each(|_| runtime.keep_time());
-            let pending = runtime.pending(user).expect("it waits");
+            (0..1_000).for_each(|_| runtime.clocks().keep());
+            let pending = runtime.timetable().pending(user).expect("it waits");
             assert!(!pending.running, "{jump_s}: no run is begun");
             if then_right {
                 clock.jump(-jump_s)
             } else {
                 clock.pass(120.0)
             }
-            runtime.keep_time();
-            assert_eq!(runtime.clock_doubt(), None, "{jump_s}");
+            runtime.clocks().keep();
+            assert_eq!(runtime.clocks().doubt(), None, "{jump_s}");
             let done = async {
-                while runtime.pending(user).is_some() {
+                while runtime.timetable().pending(user).is_some() {
                     tokio::task::yield_now().await;
                 }
             };
@@ -337,13 +344,12 @@ fn a_clock_that_is_set_neither_delays_nor_hastens_what_is_due() {
         let world = world_with(&clock, rhythm);
         let user = world.person("somebody");
         world.put(user, &day(0, 0), clock.wall_s());
-        world.runtime.data_arrived(user);
         let keeper = {
             let runtime = Arc::clone(&world.runtime);
             world.spawn(async move { runtime.keep_schedule(|| 0.0).await })
         };
         let due_in_s = || {
-            let pending = world.runtime.pending(user)?;
+            let pending = world.runtime.timetable().pending(user)?;
             Some(pending.due? - clock.wall_s())
         };
         while due_in_s().is_none() {
@@ -355,12 +361,12 @@ fn a_clock_that_is_set_neither_delays_nor_hastens_what_is_due() {
         assert!((due_in_s().expect("due") - 40.0).abs() < 0.01, "{jump_s}: {:?}", due_in_s());
         keeper.abort();
         // What failed is tried again after its pause, whatever the clock said when it failed.
-        let lasting_ms = world.runtime.lasting_ms();
+        let lasting_ms = world.runtime.clocks().lasting_ms();
         clock.jump(-jump_s);
-        assert_eq!(world.runtime.lasting_ms(), lasting_ms);
+        assert_eq!(world.runtime.clocks().lasting_ms(), lasting_ms);
         clock.pass(1.0);
-        assert_eq!(world.runtime.lasting_ms(), lasting_ms + 1_000);
-        let shown = world.runtime.shown_ms(lasting_ms + 61_000) as f64 / 1_000.0;
+        assert_eq!(world.runtime.clocks().lasting_ms(), lasting_ms + 1_000);
+        let shown = world.runtime.clocks().shown_ms(lasting_ms + 61_000) as f64 / 1_000.0;
         assert!((shown - clock.wall_s() - 60.0).abs() < 0.01, "{shown}");
     }
 }

@@ -271,14 +271,14 @@ fn a_stamp_can_neither_be_forged_nor_lost_and_comes_along_in_a_dump() {
         assert_eq!(devices_of(&world, user, key), std::slice::from_ref(&stamp), "{key}");
     }
     let mut aside = Vec::new();
-    world.runtime.dump(user, &[Area::Errors], &mut aside).expect("written");
+    world.runtime.person(user).expect("open").dump(&[Area::Errors], &mut aside).expect("written");
     let aside: Value = serde_json::from_slice(&aside).expect("JSON");
     assert_eq!((aside.as_array().map(Vec::len), aside[0]["device"].as_str()), (Some(1), stamp.as_deref()));
 
     let mut dump = Vec::new();
-    world.runtime.dump(user, &[Area::Timeseries], &mut dump).expect("written");
+    world.runtime.person(user).expect("open").dump(&[Area::Timeseries], &mut dump).expect("written");
     let other = world.person("ada elsewhere");
-    world.runtime.import(other, &dump, NOW).expect("imported");
+    world.runtime.diaries().import(other, &dump, NOW).expect("imported");
     assert_eq!(devices_of(&world, other, "background/location"), [stamp]);
 }
 

@@ -18,7 +18,7 @@ fn day() -> Vec<String> {
 /// The keys under which there is anything.
 fn keys(world: &World, user: UserId, area: Area) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
-    let read = world.runtime.each_entry(user, &[area], |_, text| {
+    let read = world.runtime.person(user).expect("open").each_entry(&[area], |_, text| {
         let entry: Value = serde_json::from_str(text).expect("an entry is JSON");
         keys.insert(entry["metadata"]["key"].as_str().expect("a key").to_owned());
         Ok(())

@@ -9,7 +9,7 @@ use runtime_simulator::{Person, Phone, batches, simulate_day};
 use runtime_store::testing::{Parts, SimDisk};
 use runtime_store::{Options, Store};
 use runtime_testkit::{World, put_body};
-use runtime_user::{Area, TestStores, UserId};
+use runtime_user::{Area, RunOutcome, TestStores, UserId};
 
 /// 2024-03-04, a Monday.
 const FIRST_DAY: u32 = 19_786;
@@ -76,8 +76,8 @@ fn while_a_disk_refuses_puts_say_why_reads_go_on_and_the_first_put_afterwards_is
             }
         }
         // A run that cannot be kept has failed, and is asked for again.
-        assert!(world.runtime.run_pipeline(user, NOON_AFTER + 60.0).is_err(), "{kind}");
-        assert!(world.runtime.pending(user).is_some(), "{kind}");
+        assert!(world.runtime.pipelines().run(user, NOON_AFTER + 60.0).is_err(), "{kind}");
+        assert!(world.runtime.timetable().pending(user).is_some(), "{kind}");
         // Somebody else has another disk.
         let other = world.person("somebody else");
         world.put(other, &day(1), NOON_AFTER);
@@ -96,8 +96,12 @@ fn while_a_disk_refuses_puts_say_why_reads_go_on_and_the_first_put_afterwards_is
             told += usize::from(text.contains("datastreams-get"));
             Ok(())
         };
-        world.runtime.each_entry(user, &[Area::Audit], count).expect("audit entries");
+        world.runtime.person(user).expect("open").each_entry(&[Area::Audit], count).expect("audit entries");
         assert!(told >= 300, "{kind}: reads while the disk refused are told afterwards: {told}");
+        let person = world.runtime.person(user).expect("open");
+        let puts = person.audit(None, Some("usercache-put")).expect("an audit");
+        let outcomes = |outcome| puts.iter().filter(|line| line.outcome == outcome).count();
+        assert_eq!((outcomes(RunOutcome::NotStored), outcomes(RunOutcome::Done)), (3, 2), "{kind}: {puts:?}");
     }
 }
 
@@ -121,10 +125,10 @@ fn live(world: &World, user: UserId, disk: &SimDisk, refuses: Option<(u64, Error
             });
             assert_eq!(answered.expect("stored at once").status, 200);
         }
-        let report = world.runtime.run_pipeline(user, now).or_else(|_| {
+        let report = world.runtime.pipelines().run(user, now).or_else(|_| {
             refused = true;
             disk.heal();
-            world.runtime.run_pipeline(user, now + 40.0)
+            world.runtime.pipelines().run(user, now + 40.0)
         });
         assert!(report.expect("a run").succeeded());
     }

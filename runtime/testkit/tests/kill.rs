@@ -70,7 +70,7 @@ fn live(world: &World, user: UserId, disk: &MemoryDisk, loads: &[Load], dies_at:
         died = true;
         disk.revive();
         // The thread that answered may hold the person for a moment longer.
-        while !world.runtime.put_to_sleep(user) {
+        while !world.runtime.open_people().close(user) {
             std::thread::yield_now();
         }
     };
@@ -85,9 +85,9 @@ fn live(world: &World, user: UserId, disk: &MemoryDisk, loads: &[Load], dies_at:
             });
             assert_eq!(answered.expect("an answer").status, 200);
         }
-        let report = world.runtime.run_pipeline(user, load.now).or_else(|_| {
+        let report = world.runtime.pipelines().run(user, load.now).or_else(|_| {
             come_back();
-            world.runtime.run_pipeline(user, load.now + BACK_AFTER_S)
+            world.runtime.pipelines().run(user, load.now + BACK_AFTER_S)
         });
         let report = report.expect("a run");
         assert!(report.succeeded(), "{report:?}");
@@ -96,7 +96,7 @@ fn live(world: &World, user: UserId, disk: &MemoryDisk, loads: &[Load], dies_at:
 }
 
 fn marks(world: &World, user: UserId) -> Vec<(String, Option<f64>)> {
-    let status = world.runtime.pipeline_status(user).expect("a status");
+    let status = world.runtime.pipelines().status(user).expect("a status");
     assert_eq!((status.rewind, status.pending), (None, None), "nothing is left to do");
     status.stages.into_iter().map(|stage| (stage.stage, stage.state.last_processed_ts)).collect()
 }

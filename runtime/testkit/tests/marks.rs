@@ -19,7 +19,7 @@ fn after(days: u32) -> f64 {
 }
 
 fn mark(world: &World, user: UserId, stage: &str) -> f64 {
-    let status = world.runtime.pipeline_status(user).expect("a status");
+    let status = world.runtime.pipelines().status(user).expect("a status");
     let state = status.stages.into_iter().find(|known| known.stage == stage).expect("a stage").state;
     state.last_processed_ts.expect("a mark")
 }
@@ -180,7 +180,7 @@ fn a_label_that_was_imported_too_young_for_the_run_is_read_by_the_next() {
         let mut entry: Value = serde_json::from_str(entry).expect("JSON");
         entry["metadata"]["write_fmt_time"] = "".into();
         let dump = json!([entry]).to_string();
-        world.runtime.import(user, dump.as_bytes(), now).expect("imported");
+        world.runtime.diaries().import(user, dump.as_bytes(), now).expect("imported");
     };
     // The run's window ends between the two, and the mark behind both.
     import(&label("manual/mode_confirm", &trips[0], "bike", now - 5.5));

@@ -88,7 +88,12 @@ fn a_late_import_is_in_the_diary_as_if_it_had_come_in_time() {
     let world = World::start();
     let phone = after(&world, &[&[1]]);
     let mut dump = Vec::new();
-    world.runtime.dump(phone, &[runtime_user::Area::Timeseries], &mut dump).expect("a dump");
+    world
+        .runtime
+        .person(phone)
+        .expect("open")
+        .dump(&[runtime_user::Area::Timeseries], &mut dump)
+        .expect("a dump");
     let mut raw: Vec<Value> = serde_json::from_slice(&dump).expect("JSON");
     let made = ["segmentation/", "analysis/", "inference/"];
     raw.retain(|entry| {
@@ -104,8 +109,12 @@ fn a_late_import_is_in_the_diary_as_if_it_had_come_in_time() {
     }
     let user = after(&world, &[&[0, 2]]);
     let now = noon_after(5);
-    world.runtime.import(user, serde_json::to_vec(&raw).expect("JSON").as_slice(), now).expect("imported");
-    let status = world.runtime.pipeline_status(user).expect("a status");
+    world
+        .runtime
+        .diaries()
+        .import(user, serde_json::to_vec(&raw).expect("JSON").as_slice(), now)
+        .expect("imported");
+    let status = world.runtime.pipelines().status(user).expect("a status");
     let from = status.rewind.expect("late entries ask for a rewind").wanted.from.expect("from when on");
     assert!((midnight(1)..midnight(2)).contains(&from), "{from}");
     assert!(status.pending.is_some());
@@ -156,10 +165,10 @@ fn a_forgotten_day_was_never_there() {
         let user = after(&world, &[&[0, 1, 2, 3]]);
         let span = midnight(forgotten)..=midnight(forgotten + 1).next_down();
         let now = noon_after(5);
-        let removed = world.runtime.forget(user, span.clone(), &[]).expect("forgotten");
+        let removed = world.runtime.diaries().forget(user, span.clone(), &[]).expect("forgotten");
         assert_eq!(removed, day(forgotten).len() as u64, "day {forgotten}");
-        assert_eq!(world.runtime.forget(user, span, &[]).expect("forgotten"), 0);
-        assert!(world.runtime.pending(user).is_some());
+        assert_eq!(world.runtime.diaries().forget(user, span, &[]).expect("forgotten"), 0);
+        assert!(world.runtime.timetable().pending(user).is_some());
         assert_eq!(rewinds(&world, user, now + 60.0), 1);
         let others: Vec<_> = (0..4).filter(|number| *number != forgotten).collect();
         assert_same(&world, user, after(&world, &[&others]), &format!("without day {forgotten}"));
@@ -175,12 +184,16 @@ fn what_waits_in_the_usercache_is_forgotten_too_and_other_streams_stay() {
     world.put(user, &day(0), now);
     let battery = ["background/battery".to_owned()];
     let span = || midnight(0)..=midnight(1);
-    let first = world.runtime.forget(user, span(), &battery).expect("forgotten");
+    let first = world.runtime.diaries().forget(user, span(), &battery).expect("forgotten");
     assert!(first > 0 && first < day(0).len() as u64, "{first}");
     assert!(world.entries(user, &["background/battery"]).is_empty());
-    let rest = world.runtime.forget(user, span(), &["*/*".to_owned()]).expect("forgotten");
+    let rest = world.runtime.diaries().forget(user, span(), &["*/*".to_owned()]).expect("forgotten");
     assert_eq!(first + rest, day(0).len() as u64);
-    assert_eq!(world.runtime.pipeline_status(user).expect("a status").rewind, None, "nothing was made of it");
+    assert_eq!(
+        world.runtime.pipelines().status(user).expect("a status").rewind,
+        None,
+        "nothing was made of it"
+    );
     assert!(world.canonical(user).is_empty());
 }
 
@@ -195,7 +208,7 @@ fn what_was_forgotten_does_not_come_back_when_a_phone_sends_it_again() {
     let waiting: Vec<_> = day(2).into_iter().chain([broken.to_owned()]).collect();
     world.put(user, &waiting, now);
     let span = || midnight(1)..=midnight(3);
-    let removed = world.runtime.forget(user, span(), &[]).expect("forgotten");
+    let removed = world.runtime.diaries().forget(user, span(), &[]).expect("forgotten");
     assert!(removed >= (day(1).len() + day(2).len()) as u64, "{removed}");
     world.pipeline(user, now + 60.0);
     let without = world.canonical(user);
@@ -223,7 +236,7 @@ fn what_comes_for_the_first_time_is_new_whatever_was_forgotten_of_its_day() {
     let (early, late) = (texts(early), texts(late));
     world.put(user, &early, now);
     assert_eq!(
-        world.runtime.forget(user, midnight(0)..=midnight(1), &[]).expect("forgotten"),
+        world.runtime.diaries().forget(user, midnight(0)..=midnight(1), &[]).expect("forgotten"),
         early.len() as u64
     );
     world.put(user, &day(0), now);
@@ -238,11 +251,11 @@ fn a_reset_from_any_moment_makes_the_same_diary_again() {
     for step in 0..10 {
         let from = midnight(0) + 4.0 * 86_400.0 * f64::from(step) / 9.0 - 3_600.0;
         let now = noon_after(5) + 60.0 * f64::from(step);
-        world.runtime.rewind(user, from).expect("reset");
+        world.runtime.pipelines().rewind(user, from).expect("reset");
         assert_eq!(rewinds(&world, user, now), 1);
         assert_same(&world, user, want, &format!("from {from}"));
     }
-    world.runtime.reset_pipeline(user).expect("reset");
+    world.runtime.pipelines().reset(user).expect("reset");
     world.pipeline(user, noon_after(6));
     assert_same(&world, user, want, "from the beginning");
 }
@@ -251,12 +264,12 @@ fn a_reset_from_any_moment_makes_the_same_diary_again() {
 fn a_rewind_that_is_wanted_survives_a_restart() {
     let world = World::start();
     let user = after(&world, &[&[0, 1]]);
-    world.runtime.rewind(user, midnight(1)).expect("reset");
+    world.runtime.pipelines().rewind(user, midnight(1)).expect("reset");
     let world = world.restart(|_| {});
-    let status = world.runtime.pipeline_status(user).expect("a status");
+    let status = world.runtime.pipelines().status(user).expect("a status");
     assert_eq!(status.rewind.and_then(|rewind| rewind.wanted.from), Some(midnight(1)));
     assert!(status.pending.is_some());
     assert_eq!(rewinds(&world, user, noon_after(5)), 1);
     assert_eq!(rewinds(&world, user, noon_after(5)), 0);
-    assert_eq!(world.runtime.pending(user), None);
+    assert_eq!(world.runtime.timetable().pending(user), None);
 }

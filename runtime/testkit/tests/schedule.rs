@@ -16,7 +16,7 @@ fn day(seed: u64) -> Vec<String> {
 }
 
 fn status(world: &World, user: UserId) -> PipelineStatus {
-    world.runtime.pipeline_status(user).expect("a status")
+    world.runtime.pipelines().status(user).expect("a status")
 }
 
 fn trips(world: &World, user: UserId) -> usize {
@@ -32,7 +32,7 @@ fn keep_schedule_until_done(world: &World, people: &[UserId]) {
             tokio::spawn(async move { runtime.keep_schedule(|| NOW).await })
         };
         let done = async {
-            while people.iter().any(|user| runtime.pending(*user).is_some()) {
+            while people.iter().any(|user| runtime.timetable().pending(*user).is_some()) {
                 tokio::task::yield_now().await;
             }
         };
@@ -49,14 +49,22 @@ fn at_once(settings: &mut Settings) {
 fn a_run_that_a_stop_of_the_host_cut_off_follows_at_the_next_start() {
     let world = World::start();
     let (ada, idle) = (world.person("Ada"), world.person("idle"));
+    world.call(ada, "usercache/get", "", b"{}", NOW).expect("an answer");
+    world.call(ada, "usercache/put", "", br#"{"phone_to_server":[{}]}"#, NOW).expect("an answer");
+    assert_eq!(
+        world.runtime.timetable().pending(ada),
+        None,
+        "neither a call that brings nothing nor one that is refused asks for a run"
+    );
     world.put(ada, &day(1), NOW);
-    assert_eq!(world.runtime.pending(ada), None, "a call alone asks for nothing: the host tells of arrivals");
-    world.runtime.data_arrived(ada);
     let pending = Some(Pending { running: false, due: None });
-    assert_eq!(world.runtime.pending(ada), pending);
+    assert_eq!(world.runtime.timetable().pending(ada), pending);
 
     let world = world.restart(|_| {});
-    assert_eq!((world.runtime.pending(ada), world.runtime.pending(idle)), (pending, None));
+    assert_eq!(
+        (world.runtime.timetable().pending(ada), world.runtime.timetable().pending(idle)),
+        (pending, None)
+    );
     let world = world.restart(at_once);
     keep_schedule_until_done(&world, &[ada]);
     assert!(trips(&world, ada) > 0);
@@ -64,7 +72,7 @@ fn a_run_that_a_stop_of_the_host_cut_off_follows_at_the_next_start() {
     assert!(status(&world, idle).stages.iter().all(|stage| stage.state.last_ts_run.is_none()));
 
     let world = world.restart(at_once);
-    assert_eq!(world.runtime.pending(ada), None, "what a run has covered asks for nothing");
+    assert_eq!(world.runtime.timetable().pending(ada), None, "what a run has covered asks for nothing");
 }
 
 // Row: "A separate daily job"
@@ -97,13 +105,12 @@ fn a_run_that_was_done_by_hand_leaves_nothing_pending_and_an_arrival_does_again(
     let world = World::start();
     let ada = world.person("Ada");
     world.put(ada, &day(1), NOW);
-    world.runtime.data_arrived(ada);
     world.pipeline(ada, NOW);
-    assert_eq!(world.runtime.pending(ada), None);
-    world.block_on(world.runtime.note_arrival(ada));
-    assert!(world.runtime.pending(ada).is_some());
+    assert_eq!(world.runtime.timetable().pending(ada), None);
+    world.put(ada, &day(2), NOW);
+    assert!(world.runtime.timetable().pending(ada).is_some());
     let world = world.restart(|_| {});
-    assert!(world.runtime.pending(ada).is_some());
+    assert!(world.runtime.timetable().pending(ada).is_some());
 }
 
 #[test]
@@ -113,9 +120,9 @@ fn an_entry_whose_time_has_not_come_is_come_back_to() {
     let young = day(1)[0].replace("\"write_ts\":", &format!("\"write_ts\":{},\"was\":", NOW - 1.0));
     world.put(ada, &[young], NOW);
     world.pipeline(ada, NOW);
-    assert_eq!(world.runtime.pending(ada), Some(Pending { running: false, due: None }));
+    assert_eq!(world.runtime.timetable().pending(ada), Some(Pending { running: false, due: None }));
     world.pipeline(ada, NOW + 60.0);
-    assert_eq!(world.runtime.pending(ada), None);
+    assert_eq!(world.runtime.timetable().pending(ada), None);
 }
 
 #[test]
@@ -125,7 +132,6 @@ fn many_people_who_put_are_all_served() {
     let people: Vec<_> = (0..20).map(|number| world.person(&format!("person {number}"))).collect();
     for user in &people {
         world.put(*user, &entries, NOW);
-        world.runtime.data_arrived(*user);
     }
     keep_schedule_until_done(&world, &people);
     let first = trips(&world, people[0]);
@@ -157,9 +163,9 @@ fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
         for user in [victim, neighbour] {
             world.put(user, &day(3), NOW);
         }
-        world.runtime.import(victim, misdeed(deed, NOW - 60.0).as_bytes(), NOW).expect("imported");
+        world.runtime.diaries().import(victim, misdeed(deed, NOW - 60.0).as_bytes(), NOW).expect("imported");
         for attempt in 1..=2 {
-            let report = world.runtime.run_pipeline(victim, NOW).expect("a run");
+            let report = world.runtime.pipelines().run(victim, NOW).expect("a run");
             let failed = report.failed().expect("a failure");
             let names: Vec<_> = report.stages.iter().map(|stage| stage.stage.as_str()).collect();
             assert_eq!((names.as_slice(), failed.stage.as_str()), (&["USERCACHE", "HOSTILE"][..], "HOSTILE"));
@@ -170,7 +176,7 @@ fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
             assert_eq!(stage.retry_at, Some(NOW + 30.0 * f64::from(attempt)), "{deed}");
             assert_eq!(failed.retry_at, stage.retry_at);
         }
-        assert!(world.runtime.pending(victim).is_some(), "{deed}: it is tried again");
+        assert!(world.runtime.timetable().pending(victim).is_some(), "{deed}: it is tried again");
         assert_eq!(
             world.entries(victim, &["test/traces"]).len(),
             0,
@@ -180,7 +186,7 @@ fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
         world.pipeline(neighbour, NOW);
         assert!(trips(&world, neighbour) > 0, "{deed}");
         // The cause is gone, and so is the failure.
-        world.runtime.import(victim, misdeed("ok", NOW - 50.0).as_bytes(), NOW).expect("imported");
+        world.runtime.diaries().import(victim, misdeed("ok", NOW - 50.0).as_bytes(), NOW).expect("imported");
         world.pipeline(victim, NOW + 100.0);
         assert_eq!(trips(&world, victim), trips(&world, neighbour), "{deed}");
         assert!(status(&world, victim).stages.iter().all(|stage| stage.state.failure.is_none()));
@@ -189,7 +195,7 @@ fn a_stage_that_fails_stops_its_person_alone_says_why_and_is_tried_again() {
 
 /// The same code under another name, as another cell would come.
 fn variant(name: &'static str, of: &str) -> BuiltIn {
-    let built_in = runtime_host::cells::BUILT_IN;
+    let built_in = runtime_cells::BUILT_IN;
     let original = built_in.iter().find(|cell| cell.name == of).expect("a cell of that name");
     // Two cells may not bring the same data type; the original is still there and brings them.
     let manifest = original.manifest.split("[types.").next().expect("a beginning");
@@ -199,7 +205,7 @@ fn variant(name: &'static str, of: &str) -> BuiltIn {
 
 #[test]
 fn another_cell_takes_a_stages_place_by_one_line() {
-    let mut cells = runtime_host::cells::BUILT_IN.to_vec();
+    let mut cells = runtime_cells::BUILT_IN.to_vec();
     cells.push(variant("trips-by-stays", "trip-segmentation"));
     let plan = PLAN.replace("cell = \"trip-segmentation\"", "cell = \"trips-by-stays\"");
     let changed = PLAN.lines().zip(plan.lines()).filter(|(before, after)| before != after).count();

@@ -65,7 +65,7 @@ fn all_at_once(seed: u64, entries: &[String], now: f64) -> Vec<(f64, f64)> {
         });
     });
     // Half a day cut into trips is another diary, in the reference too: what counts is that the raw day is whole.
-    world.runtime.reset_pipeline(user).expect("resets");
+    world.runtime.pipelines().reset(user).expect("resets");
     world.pipeline(user, now);
     let found = world.entries(user, &KEYS);
     assert_eq!(found.len(), entries.len(), "seed {seed}: every entry, once");

@@ -63,7 +63,7 @@ fn the_order_the_cuts_and_the_repeats_of_uploads_make_no_difference() {
         assert!(rewinds > 0, "seed {seed}: nothing was late");
         // A trip at the end of what a run had read may have ended a little otherwise than it does where more follows,
         // as in the reference; what stands is not made anew for that, unless somebody asks for it.
-        world.runtime.rewind(wild, f64::from(FIRST_DAY) * 86_400.0 - 86_400.0).expect("reset");
+        world.runtime.pipelines().rewind(wild, f64::from(FIRST_DAY) * 86_400.0 - 86_400.0).expect("reset");
         world.pipeline(wild, now);
         let got = world.canonical(wild);
         let surplus = got.iter().find(|entry| !want.contains(entry));

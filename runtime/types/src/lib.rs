@@ -4,12 +4,15 @@
 //! * Invariants: a [`StreamKey`] has been parsed, an [`EntryId`] has 12 bytes, a [`Query`]'s bounds are not NaN.
 //! * Not here: what entries mean (`cells/model`), where they live (`runtime/store`).
 
+mod error;
 mod id;
 mod query;
 mod stream;
 mod times;
 
-pub use id::{BadHex, EntryId, UserId};
+pub use cells_contract::{BadHex, EntryId, LocationRows};
+pub use error::chain;
+pub use id::UserId;
 pub use query::{BadQuery, Order, Query, TimeField};
 pub use stream::{Area, BadStreamKey, Stream, StreamKey};
 pub use times::EntryTimes;

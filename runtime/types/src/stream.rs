@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use cells_contract::{KEY_PART_BYTES_MAX, is_key};
+
 /// Where an entry lives; each area has its own streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -30,11 +32,10 @@ impl Area {
 
 /// Why a text does not name a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a stream key is family/name, each part 1 to {PART_BYTES_MAX} of a-z, A-Z, 0-9, '_', '-' and '.'")]
+#[error(
+    "a stream key is family/name, each part 1 to {KEY_PART_BYTES_MAX} of a-z, A-Z, 0-9, '_', '-' and '.'"
+)]
 pub struct BadStreamKey;
-
-/// How long each of a key's two parts may be.
-const PART_BYTES_MAX: usize = 64;
 
 /// Which readings: `family/name`, such as `background/location`. Each part 1 to 64 of
 /// `a-z A-Z 0-9 _ - .`, since phones make keys such as `diary/trips-2020-09-13`. Clones share the text.
@@ -44,14 +45,7 @@ pub struct StreamKey(Arc<str>);
 impl StreamKey {
     /// Reads `family/name`.
     pub fn parse(text: &str) -> Result<Self, BadStreamKey> {
-        let sound = |part: &str| {
-            (1..=PART_BYTES_MAX).contains(&part.len())
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
-        };
-        match text.split_once('/') {
-            Some((family, name)) if sound(family) && sound(name) => Ok(Self(text.into())),
-            _ => Err(BadStreamKey),
-        }
+        if is_key(text) { Ok(Self(text.into())) } else { Err(BadStreamKey) }
     }
 
     /// The whole key.

@@ -9,13 +9,13 @@
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use runtime_pipeline::{BELIEVED_AFTER_S, ClockWatch, Doubt, JUMP_S, Turn};
+use tokio::sync::Notify;
 
 use crate::files;
-use crate::runtime::Runtime;
 
 /// The clocks of the machine, or of a test.
 pub trait HostClock: Debug + Send + Sync {
@@ -65,13 +65,16 @@ const KEPT_EVERY_S: f64 = 3_600.0;
 
 const CLOCK_FILE: &str = "clock";
 
-/// What is known of the clocks since the runtime was opened.
-pub(crate) struct Time {
+/// The host's clocks, and what is known of them since the runtime was opened.
+pub struct Clocks {
+    clock: Arc<dyn HostClock>,
     path: PathBuf,
     /// Both clocks when the runtime was opened, s.
     started_wall_s: f64,
     started_steady_s: f64,
     watched: Mutex<Watched>,
+    /// Told when the wall clock is believed again, or is no longer.
+    pub(crate) turned: Notify,
 }
 
 struct Watched {
@@ -80,32 +83,94 @@ struct Watched {
     kept_s: Option<f64>,
 }
 
-impl Time {
-    /// Reads when the host last ran.
-    pub fn open(data: &Path, clock: &dyn HostClock, built_s: f64) -> Self {
+impl Clocks {
+    /// Reads when the host last ran. `built_s`: see [`crate::Settings::built_s`].
+    pub(crate) fn open(data: &Path, clock: Arc<dyn HostClock>, built_s: f64) -> Self {
         let path = data.join(CLOCK_FILE);
         let kept = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<f64>().ok());
         let kept_s = kept.filter(|kept| kept.is_finite());
         let watched = Mutex::new(Watched { watch: ClockWatch::new(built_s, kept_s), kept_s });
-        Self { path, started_wall_s: clock.wall_s(), started_steady_s: clock.steady_s(), watched }
+        let (started_wall_s, started_steady_s) = (clock.wall_s(), clock.steady_s());
+        Self { clock, path, started_wall_s, started_steady_s, watched, turned: Notify::new() }
     }
 
-    /// The wall clock when the runtime was opened, ms since 1970.
-    pub fn started_ms(&self) -> u64 {
-        ms(self.started_wall_s)
+    /// Seconds since 1970-01-01T00:00:00Z by the wall clock.
+    pub fn wall_s(&self) -> f64 {
+        self.clock.wall_s()
+    }
+
+    /// Seconds of the steady clock, since some moment before the process began.
+    pub(crate) fn steady_s(&self) -> f64 {
+        self.clock.steady_s()
+    }
+
+    /// Milliseconds since the runtime was opened, by the clock that nobody sets.
+    pub(crate) fn elapsed_ms(&self) -> u64 {
+        ms(self.clock.steady_s() - self.started_steady_s)
+    }
+
+    /// A clock that nobody sets, in the form of the other: ms since 1970 as the wall clock said when the runtime was
+    /// opened, and how much time has passed since. For whatever lasts a while: windows, limits, grants.
+    pub fn lasting_ms(&self) -> u64 {
+        ms(self.started_wall_s).saturating_add(self.elapsed_ms())
+    }
+
+    /// A moment of [`Self::lasting_ms`] as the wall clock will show it, ms since 1970.
+    pub fn shown_ms(&self, lasting_ms: u64) -> u64 {
+        let (now_ms, wall_ms) = (self.lasting_ms(), ms(self.clock.wall_s()));
+        if lasting_ms >= now_ms {
+            wall_ms.saturating_add(lasting_ms - now_ms)
+        } else {
+            wall_ms.saturating_sub(now_ms - lasting_ms)
+        }
+    }
+
+    /// Checks whether the wall clock can be believed; logs it once where that has changed. `None`: it can.
+    pub(crate) fn check(&self) -> Option<Doubt> {
+        let (doubt, turn) = self.look();
+        match turn {
+            Some(Turn::Doubted(doubt)) => {
+                tracing::warn!(
+                    "{doubt}: uploads are taken, and analyses wait until the clock is right or has gone on steadily for {BELIEVED_AFTER_S} s"
+                );
+            }
+            Some(Turn::Believed) => tracing::info!("the host's clock is believed again: analyses go on"),
+            None => {}
+        }
+        if turn.is_some() {
+            self.turned.notify_one();
+        }
+        doubt
+    }
+
+    /// Why the wall clock is not believed, for people; `None`: it is.
+    pub fn doubt(&self) -> Option<String> {
+        self.check().map(|doubt| doubt.to_string())
+    }
+
+    /// Checks the clock, and keeps the time for the next start. To be called every few seconds.
+    pub fn keep(&self) {
+        self.check();
+        self.keep_if_off_by(KEPT_EVERY_S);
+    }
+
+    /// As [`Self::keep`], before the end.
+    pub(crate) fn keep_at_the_end(&self) {
+        self.check();
+        self.keep_if_off_by(JUMP_S);
     }
 
     /// Whether the clock is believed, and whether that has changed.
-    fn look(&self, clock: &dyn HostClock) -> (Option<Doubt>, Option<Turn>) {
+    fn look(&self) -> (Option<Doubt>, Option<Turn>) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = watched.watch.look(clock.wall_s(), clock.steady_s());
+        let turn = watched.watch.look(self.clock.wall_s(), self.clock.steady_s());
         (watched.watch.doubt(), turn)
     }
 
     /// Keeps the time where it is believed and what is kept is older or newer than `off_s`.
-    fn keep(&self, clock: &dyn HostClock, off_s: f64) {
+    fn keep_if_off_by(&self, off_s: f64) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let now_s = clock.wall_s();
+        let now_s = self.clock.wall_s();
         let is_due = watched.kept_s.is_none_or(|kept_s| (now_s - kept_s).abs() >= off_s);
         if !is_due || watched.watch.doubt().is_some() {
             return;
@@ -117,78 +182,31 @@ impl Time {
     }
 }
 
-impl Runtime {
-    /// Looks whether the host's clock can be believed; says so once where that has changed. `None`: it can.
-    pub(crate) fn look_at_clock(&self) -> Option<Doubt> {
-        let (doubt, turn) = self.time.look(&*self.settings().clock);
-        match turn {
-            Some(Turn::Doubted(doubt)) => {
-                tracing::warn!(
-                    "{doubt}: uploads are taken, and analyses wait until the clock is right or has gone on steadily for {BELIEVED_AFTER_S} s"
-                );
-            }
-            Some(Turn::Believed) => tracing::info!("the host's clock is believed again: analyses go on"),
-            None => {}
-        }
-        if turn.is_some() {
-            self.timetable.changed.notify_one();
-        }
-        doubt
-    }
-
-    /// Why the host's clock is not believed, for people; `None`: it is.
-    pub fn clock_doubt(&self) -> Option<String> {
-        self.look_at_clock().map(|doubt| doubt.to_string())
-    }
-
-    /// Looks at the clock, and keeps the time for the next start. To be called every few seconds.
-    pub fn keep_time(&self) {
-        self.look_at_clock();
-        self.time.keep(&*self.settings().clock, KEPT_EVERY_S);
-    }
-
-    /// As [`Self::keep_time`], before the end.
-    pub(crate) fn keep_time_at_the_end(&self) {
-        self.look_at_clock();
-        self.time.keep(&*self.settings().clock, JUMP_S);
-    }
-
-    /// Milliseconds since this runtime was opened: a clock that nobody sets.
-    pub(crate) fn clock_ms(&self) -> u64 {
-        ms(self.settings().clock.steady_s() - self.time.started_steady_s)
-    }
-
-    /// A clock that nobody sets, in the form of the other: ms since 1970 as the wall clock said when this runtime was
-    /// opened, and how much time has passed since. For whatever lasts a while: windows, limits, grants.
-    pub fn lasting_ms(&self) -> u64 {
-        self.time.started_ms().saturating_add(self.clock_ms())
-    }
-
-    /// A moment of [`Self::lasting_ms`] as the wall clock will show it, ms since 1970.
-    pub fn shown_ms(&self, lasting_ms: u64) -> u64 {
-        let (now_ms, wall_ms) = (self.lasting_ms(), ms(self.settings().clock.wall_s()));
-        if lasting_ms >= now_ms {
-            wall_ms.saturating_add(lasting_ms - now_ms)
-        } else {
-            wall_ms.saturating_sub(now_ms - lasting_ms)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Stands still until it is set: wall clock and steady clock, s.
     #[derive(Debug)]
-    struct At(f64, f64);
+    struct At(Mutex<(f64, f64)>);
+
+    impl At {
+        fn new(wall_s: f64, steady_s: f64) -> Self {
+            Self(Mutex::new((wall_s, steady_s)))
+        }
+
+        fn set(&self, wall_s: f64, steady_s: f64) {
+            *self.0.lock().expect("no panic") = (wall_s, steady_s);
+        }
+    }
 
     impl HostClock for At {
         fn wall_s(&self) -> f64 {
-            self.0
+            self.0.lock().expect("no panic").0
         }
 
         fn steady_s(&self) -> f64 {
-            self.1
+            self.0.lock().expect("no panic").1
         }
     }
 
@@ -201,22 +219,21 @@ mod tests {
     #[test]
     fn a_start_behind_the_time_that_was_kept_is_noticed_and_a_doubted_time_is_not_kept() {
         let data = tempfile::tempdir().expect("a folder");
-        let open = |clock: &At| Time::open(data.path(), clock, 0.0);
-        let right = At(1_800_000_000.0, 10.0);
-        let time = open(&right);
-        assert_eq!(time.look(&right), (None, None));
-        time.keep(&right, KEPT_EVERY_S);
+        let clocks = |clock: At| Clocks::open(data.path(), Arc::new(clock), 0.0);
+        let right = clocks(At::new(1_800_000_000.0, 10.0));
+        assert_eq!(right.look(), (None, None));
+        right.keep();
         let kept = || std::fs::read_to_string(data.path().join(CLOCK_FILE)).expect("a file");
         assert_eq!(kept(), "1800000000\n");
 
-        let behind = At(1_700_000_000.0, 0.0);
-        let time = open(&behind);
-        assert!(matches!(time.look(&behind).0, Some(Doubt::Behind { .. })));
-        time.keep(&behind, JUMP_S);
+        let clock = Arc::new(At::new(1_700_000_000.0, 0.0));
+        let behind = Clocks::open(data.path(), clock.clone(), 0.0);
+        assert!(matches!(behind.look().0, Some(Doubt::Behind { .. })));
+        behind.keep_at_the_end();
         assert_eq!(kept(), "1800000000\n");
-        let later = At(1_700_000_120.0, 120.0);
-        assert_eq!(time.look(&later), (None, Some(Turn::Believed)));
-        time.keep(&later, KEPT_EVERY_S);
+        clock.set(1_700_000_120.0, 120.0);
+        assert_eq!(behind.look(), (None, Some(Turn::Believed)));
+        behind.keep();
         assert_eq!(kept(), "1700000120\n");
     }
 
@@ -225,8 +242,8 @@ mod tests {
         let data = tempfile::tempdir().expect("a folder");
         for text in ["", "soon", "NaN", "inf"] {
             std::fs::write(data.path().join(CLOCK_FILE), text).expect("written");
-            let clock = At(1_000.0, 0.0);
-            assert_eq!(Time::open(data.path(), &clock, 0.0).look(&clock), (None, None), "{text}");
+            let clocks = Clocks::open(data.path(), Arc::new(At::new(1_000.0, 0.0)), 0.0);
+            assert_eq!(clocks.look(), (None, None), "{text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use runtime_sandbox::{Overloaded, RunError, StartError as SandboxError};
 use runtime_store::{CommitError, DiskTrouble, OpenError, ReadError};
 
-use crate::catalogue::CatalogueError;
+use crate::cells::catalogue::CatalogueError;
 use crate::people::PeopleError;
 
 /// Why a call got no answer from its cell. Nothing of it was stored.
@@ -135,8 +135,8 @@ pub enum StartError {
     /// The sandbox did not start.
     #[error("the sandbox does not start")]
     Sandbox(#[from] SandboxError),
-    /// A cell is not sound.
-    #[error("the cells are not sound")]
+    /// A cell is not valid.
+    #[error("the cells are not valid")]
     Catalogue(#[from] CatalogueError),
     /// The list of people does not read.
     #[error("the list of people does not read")]
@@ -163,8 +163,8 @@ pub enum StartError {
         /// How many stores need the right one.
         stores: usize,
     },
-    /// A stage list is not sound.
-    #[error("the stage list is not sound")]
+    /// A stage list is not valid.
+    #[error("the stage list is not valid")]
     Plan(#[from] runtime_pipeline::BadPlan),
     /// The stage list names a cell that is not here.
     #[error("the stage {stage} names the cell {cell}, which is not here")]

@@ -6,73 +6,46 @@
 //! * Units: moments are seconds since 1970-01-01T00:00:00Z.
 //! * Not here: sockets and TLS (`runtime/host`), who may connect (`handshake`), blocks and keys (`runtime/store`).
 
-mod answering;
-pub mod arrivals;
-mod audit;
-pub mod catalogue;
+mod cells;
 mod clock;
-mod dump;
-mod endpoint;
+mod data;
 mod error;
-pub mod errors;
-mod exchange;
 mod files;
-mod forget;
-pub mod grant;
-mod late;
-pub mod manifest;
 mod owner;
 pub mod people;
-mod person;
-mod pieces;
-mod profile;
-mod reach;
-mod rewind;
+mod runs;
 mod runtime;
 mod settings;
-mod sound;
-mod stage;
-mod stamp;
-mod status;
-mod timetable;
-mod types;
-mod waiting;
 
-pub use clock::{HostClock, SystemClock};
-pub use dump::{Aside, DumpError, Imported};
+pub use cells::types::{BadType, KnownType, Types};
+pub use cells::{catalogue, grant, manifest, paths};
+pub use clock::{Clocks, HostClock, SystemClock};
+pub use data::dump::{Aside, DumpError, Imported};
+pub use data::errors::{ErrorsReport, Fate, Group, Retried, Selection};
+pub use data::profile::PROFILE;
+pub use data::stamp::Stamp;
+pub use data::waiting::{WaitReason, Waiting};
+pub use data::{Diaries, arrivals, errors};
 pub use error::{CallError, PipelineError, StartError};
-pub use errors::{ErrorsReport, Fate, Group, Retried, Selection};
-pub use exchange::{Answer, Body, Broken, Call};
 pub use owner::{
-    Admission, ClaimSummary, DeviceSummary, Granted, InboxError, Invitation, LockState, OwnerError,
-    PairingStatus, RECOVERY_DELAY_MS, Receipt, Recovery, SessionTerms, WindowWish,
+    Admission, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation, LockState, Locks,
+    OwnerError, Owners, Pairing, PairingStatus, RECOVERY_DELAY_MS, Receipt, Recovery, SessionTerms,
+    WindowWish,
 };
 pub use people::KeyMode;
-pub use person::Person;
-pub use pieces::Receiver as PieceReceiver;
-pub use profile::PROFILE;
-pub use runtime::{NativeStage, Runtime};
+pub use people::open::OpenPeople;
+pub use people::person::Person;
+pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, RunOutcome};
+pub use runs::exchange::{Answer, Body, Broken, Call};
+pub use runs::pieces::Receiver as PieceReceiver;
+pub use runs::pipelines::{NativeStage, Pipelines};
+pub use runs::stage::{PipelineReport, Spent, StageReport};
+pub use runs::status::{PipelineStatus, RewindStatus, StageStatus};
+pub use runs::timetable::{Pending, Timetable};
+pub use runtime::Runtime;
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::{DiskTrouble, EngineKind};
-pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId};
+pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId, chain};
 pub use settings::Settings;
 #[cfg(feature = "testing")]
 pub use settings::{OpenTestStore, TestStores};
-pub use stage::{PipelineReport, Spent, StageReport};
-pub use stamp::Stamp;
-pub use status::{PipelineStatus, RewindStatus, StageStatus};
-pub use timetable::Pending;
-pub use types::{BadType, KnownType, Types};
-pub use waiting::{WaitReason, Waiting};
-
-/// An error with all its causes in one line, for a log.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
-}

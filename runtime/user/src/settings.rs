@@ -21,7 +21,7 @@ pub struct Settings {
     pub engine: EngineKind,
     /// How many people's stores may be open at once; the one idle longest is closed for another.
     pub open_people_max: usize,
-    /// A person that nobody asked for this long is put to sleep, ms.
+    /// The store of a person whom nobody asked for this long is closed, ms.
     pub idle_close_ms: u64,
     /// How long a store may be open after a device's last contact, for owners who give a lease, ms.
     pub lease_ms: u64,

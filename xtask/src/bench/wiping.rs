@@ -27,7 +27,7 @@ struct Figures {
 /// Builds both, runs each in turns, prints the ratios.
 pub(super) fn run(workspace: &Workspace) -> Result<(), Trouble> {
     let wiped = build(workspace, "wiped", &[])?;
-    let unwiped = build(workspace, "unwiped", &["--features", "runtime-host/unwiped"])?;
+    let unwiped = build(workspace, "unwiped", &["--features", "runtime-bench/unwiped"])?;
     // The usual program is the last one built again.
     build(workspace, "wiped", &[])?;
     measure(&wiped)?;
@@ -62,10 +62,10 @@ fn quantile(values: &mut [f64], share: f64) -> f64 {
 /// Builds the host and keeps its program under another name.
 fn build(workspace: &Workspace, name: &str, options: &[&str]) -> Result<PathBuf, Trouble> {
     step("host", &format!("building the host in release, {name}"), || {
-        let package = ["build", "--release", "--package", "runtime-host", "--bin", "cellar"];
+        let package = ["build", "--release", "--package", "runtime-bench", "--bin", "cellar-bench"];
         run_command(cargo().args(package).args(options), "correct what cargo says above")?;
         let release = workspace.target.join("release");
-        let (built, kept) = (release.join("cellar"), release.join(format!("cellar-{name}")));
+        let (built, kept) = (release.join("cellar-bench"), release.join(format!("cellar-bench-{name}")));
         fs::copy(&built, &kept).map_err(Trouble::file("copy", &built))?;
         let result = kept.display().to_string();
         Ok((kept, result))
@@ -74,7 +74,7 @@ fn build(workspace: &Workspace, name: &str, options: &[&str]) -> Result<PathBuf,
 
 fn measure(program: &Path) -> Result<Vec<Figure>, Trouble> {
     let remedy = "its own words stand above";
-    let printed = output(Command::new(program).args(["bench", "memory", "--json"]), remedy)?;
+    let printed = output(Command::new(program).args(["memory", "--json"]), remedy)?;
     let figures: Figures = serde_json::from_slice(&printed)
         .map_err(|error| Trouble::Answer { program: "cellar bench memory --json", source: error.into() })?;
     Ok(figures.memory)

@@ -72,8 +72,14 @@ impl Log for Counted<'_> {
 fn a_new_day_reads_as_much_after_a_year_as_after_a_week() {
     let read_after = |days: usize| {
         let mut world = World::new().with_trips(5 * days, &[]).run().with_trips(5, &[]);
-        let start = world.last.processed_through.map(|mark| mark + 5.0);
-        let window = Run { now: NOW, start, end: NOW - 5.0, seed: 0, state: world.last.state.clone() };
+        let start = world.last.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S);
+        let window = Run {
+            now: NOW,
+            start,
+            end: NOW - cells_sdk::WINDOW_GAP_S,
+            seed: 0,
+            state: world.last.state.clone(),
+        };
         let bytes = Rc::new(Cell::new(0));
         let mut counted = Counted { memory: &mut world.memory, bytes: Rc::clone(&bytes) };
         run(&mut counted, &window).expect("the stage works");

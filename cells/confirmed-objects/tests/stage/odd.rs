@@ -1,7 +1,7 @@
 //! Timelines whose times do not rise: an old fix before a load, or two phones of one person, leave trips that end before
 //! they begin and places that were left before they were reached.
 
-use cells_sdk::MARK_AHEAD_S;
+use cells_sdk::WINDOW_GAP_S;
 use serde_json::{Value, json};
 
 use crate::world::{
@@ -58,7 +58,7 @@ fn a_trip_that_ends_long_before_it_began_has_the_places_that_it_names() {
 fn a_window_that_ends_with_such_a_trip_is_not_done_twice() {
     let world = World::new().with(back_in_time()).run();
     let mark = world.last.processed_through.expect("a mark");
-    assert!((leaves(1) - MARK_AHEAD_S..leaves(1)).contains(&mark), "{mark}");
+    assert!((leaves(1) - WINDOW_GAP_S..leaves(1)).contains(&mark), "{mark}");
     let (last, places) = (world.last.clone(), world.made(PLACE));
     let world = world.run();
     assert_eq!(world.made(TRIP).len(), 2);
@@ -109,7 +109,7 @@ fn a_first_place_that_is_gone_stops_nothing() {
 fn trips_none_of_which_can_be_confirmed_are_told_once_and_do_not_come_again() {
     let trips = trip_with(0, [0, 1], [leaves(0), arrives(0)], leaves(0));
     let world = World::new().with(trips).run();
-    assert!(world.last.processed_through.expect("a mark") + MARK_AHEAD_S > leaves(0));
+    assert!(world.last.processed_through.expect("a mark") + WINDOW_GAP_S > leaves(0));
     let world = world.run();
     assert_eq!(world.warnings(), ["1 trips end at a place that is not there: left out"]);
 }

@@ -4,12 +4,28 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Value, json};
 
-use super::{Field, KeyInfo, Kind};
+use super::{Field, Kind};
 
 /// Keys have far fewer members than this; one bit each.
 const FIELDS_MAX: usize = 64;
+
+const fn needed(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind, needed: true, nullable: false }
+}
+
+const POINT: [Field; 2] = [needed("type", Kind::Text), needed("coordinates", Kind::List)];
+const ID: [Field; 1] = [needed("$oid", Kind::Text)];
+const LOCAL_DT: [Field; 8] = [
+    needed("year", Kind::Whole),
+    needed("month", Kind::Whole),
+    needed("day", Kind::Whole),
+    needed("hour", Kind::Whole),
+    needed("minute", Kind::Whole),
+    needed("second", Kind::Whole),
+    needed("weekday", Kind::Whole),
+    needed("timezone", Kind::Text),
+];
 
 pub(super) fn check(fields: &[&[Field]], data: &str) -> Result<(), String> {
     let mut reader = serde_json::Deserializer::from_str(data);
@@ -154,9 +170,9 @@ impl<'de> Visitor<'de> for Checked {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
         let inner: &[Field] = match self.0.kind {
             Kind::Object => &[],
-            Kind::Point => &super::table::POINT,
-            Kind::LocalDt => &super::table::LOCAL_DT,
-            Kind::Id => &super::table::ID,
+            Kind::Point => &POINT,
+            Kind::LocalDt => &LOCAL_DT,
+            Kind::Id => &ID,
             _ => return Err(self.wrong()),
         };
         let found = Members { fields: &[inner] }.visit_map(map)?;
@@ -164,36 +180,6 @@ impl<'de> Visitor<'de> for Checked {
             inner.iter().enumerate().all(|(index, field)| !field.needed || found & 1 << index != 0);
         if complete { Ok(()) } else { Err(self.wrong()) }
     }
-}
-
-pub(super) fn schema(info: &KeyInfo) -> Value {
-    let properties: serde_json::Map<_, _> =
-        info.members().map(|field| (field.name.to_owned(), schema_of(field))).collect();
-    let required: Vec<_> = info.members().filter(|field| field.needed).map(|field| field.name).collect();
-    json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": info.key,
-        "description": info.description, "type": "object", "properties": properties, "required": required })
-}
-
-fn schema_of(field: &Field) -> Value {
-    let (kind, inner): (_, &[Field]) = match field.kind {
-        Kind::Number => ("number", &[]),
-        Kind::Whole => ("integer", &[]),
-        Kind::Text => ("string", &[]),
-        Kind::Flag => ("boolean", &[]),
-        Kind::List => ("array", &[]),
-        Kind::Object => ("object", &[]),
-        Kind::Point => ("object", &super::table::POINT),
-        Kind::LocalDt => ("object", &super::table::LOCAL_DT),
-        Kind::Id => ("object", &super::table::ID),
-    };
-    let mut schema = json!({ "type": if field.nullable { json!([kind, "null"]) } else { json!(kind) } });
-    if !inner.is_empty() {
-        let properties: serde_json::Map<_, _> =
-            inner.iter().map(|field| (field.name.to_owned(), schema_of(field))).collect();
-        schema["properties"] = Value::Object(properties);
-        schema["required"] = inner.iter().filter(|field| field.needed).map(|field| field.name).collect();
-    }
-    schema
 }
 
 #[cfg(test)]
@@ -235,16 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_sorted_and_every_schema_names_what_is_checked() {
+    fn the_table_is_sorted() {
         assert!(KEYS.is_sorted_by(|a, b| a.key < b.key));
         for info in KEYS {
             assert!(info.members().count() < super::FIELDS_MAX, "{}", info.key);
             assert_eq!(find(info.key).map(|found| found.key), Some(info.key));
-            let schema = info.schema();
-            assert_eq!(
-                schema["properties"].as_object().map(serde_json::Map::len),
-                Some(info.members().count())
-            );
         }
         assert!(is_analysis("segmentation/raw_trip") && is_analysis("analysis/own"));
         assert!(!is_analysis("background/location") && !is_analysis("stats/pipeline_time"));

@@ -1,11 +1,17 @@
 //! Every key that the reference has: what its data must hold, and a check that is fast enough for every write.
 //!
+//! The tables are made from the structs of the model, as the feature `schemas` and its module `described` say.
 //! The check reads the text once and builds nothing: members that a key names must have their type, needed
 //! ones must be there, all others pass. A key that nobody registered passes with any object.
 
 mod check;
+#[rustfmt::skip]
+mod schemas;
+#[rustfmt::skip]
 mod table;
 
+pub use cells_contract::is_key;
+pub use schemas::SCHEMAS;
 pub use table::KEYS;
 
 /// What a member's value must be.
@@ -81,11 +87,6 @@ impl KeyInfo {
     pub fn check(&self, data: &str) -> Result<(), String> {
         check::check(self.fields, data)
     }
-
-    /// What is checked, as a JSON Schema.
-    pub fn schema(&self) -> serde_json::Value {
-        check::schema(self)
-    }
 }
 
 /// The registered key of that name.
@@ -110,16 +111,4 @@ pub fn is_analysis(key: &str) -> bool {
 /// The key under which an entry that a phone sent under `key` enters the timeseries.
 pub fn taken_in_key(key: &str) -> &str {
     if key == "background/activity" { "background/motion_activity" } else { key }
-}
-
-/// How long each of a key's two parts may be.
-const PART_BYTES_MAX: usize = 64;
-
-/// Whether a text can name a stream: `family/name`, each part 1 to 64 of `a-z A-Z 0-9 _ - .`.
-pub fn is_key(text: &str) -> bool {
-    let sound = |part: &str| {
-        (1..=PART_BYTES_MAX).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-    };
-    text.split_once('/').is_some_and(|(family, name)| sound(family) && sound(name))
 }

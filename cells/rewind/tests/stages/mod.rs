@@ -7,7 +7,7 @@ use cells_sdk::testing::Memory;
 use cells_sdk::{Area, Outcome, Run, WriteEntries};
 use serde_json::{Value, json};
 
-type Stage = fn(&mut Memory, &Run) -> Result<Outcome, String>;
+type Stage = fn(&mut Memory, &Run) -> Result<Outcome, cells_sdk::RunError>;
 
 /// In the order in which they run.
 const STAGES: [(&str, Stage); 9] = [
@@ -56,16 +56,17 @@ impl Stages {
     pub fn run(&mut self, memory: &mut Memory, now: f64) {
         for (name, stage) in STAGES {
             let (start, state) = self.0.remove(name).unwrap_or_default();
-            let run = Run { now, start, end: now - 5.0, seed: 0, state };
+            let run = Run { now, start, end: now - cells_sdk::WINDOW_GAP_S, seed: 0, state };
             let outcome = stage(memory, &run).unwrap_or_else(|why| panic!("{name}: {why}"));
             memory.commit();
-            let mark = outcome.processed_through.map(|mark| mark + 5.0).or(start);
+            let mark = outcome.processed_through.map(|mark| mark + cells_sdk::WINDOW_GAP_S).or(start);
             self.0.insert(name, (mark, outcome.state));
         }
     }
 
     pub fn rewind(&mut self, memory: &mut Memory, moment: f64, now: f64) {
-        let run = Run { now, start: Some(moment), end: now - 5.0, seed: 0, state: Vec::new() };
+        let run =
+            Run { now, start: Some(moment), end: now - cells_sdk::WINDOW_GAP_S, seed: 0, state: Vec::new() };
         let outcome = cells_rewind::run(memory, &run).expect("the cell works");
         memory.commit();
         let said: Value = serde_json::from_slice(&outcome.state).expect("JSON");

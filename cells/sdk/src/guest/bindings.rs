@@ -6,13 +6,13 @@
 
 /// The world `endpoint`, and every interface that both worlds import.
 pub mod endpoint {
-    wit_bindgen::generate!({ path: "../../wit", world: "endpoint", pub_export_macro: true });
+    wit_bindgen::generate!({ path: "wit", world: "endpoint", pub_export_macro: true });
 }
 
 /// The world `stage`, over the same interfaces.
 pub mod stage {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         world: "stage",
         pub_export_macro: true,
         with: {

@@ -15,23 +15,24 @@ static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 /// Answers one request; for [`export_endpoint`](crate::export_endpoint).
 #[doc(hidden)]
-pub fn answer(
+pub fn answer<E: Into<String>>(
     request: bindings::endpoint::Request,
-    handle: impl FnOnce(&mut Runtime, &Request) -> Result<Response, String>,
+    handle: impl FnOnce(&mut Runtime, &Request) -> Result<Response, E>,
 ) -> Result<bindings::endpoint::Response, String> {
     let bindings::endpoint::Request { rest, now, body_bytes } = request;
-    let Response { status, content_type, body } = handle(&mut Runtime, &Request { rest, now, body_bytes })?;
+    let Response { status, content_type, body } =
+        handle(&mut Runtime, &Request { rest, now, body_bytes }).map_err(E::into)?;
     Ok(bindings::endpoint::Response { status, content_type, body })
 }
 
 /// Does one run; for [`export_stage`](crate::export_stage).
 #[doc(hidden)]
-pub fn work(
+pub fn work<E: Into<String>>(
     run: bindings::stage::Run,
-    stage: impl FnOnce(&mut Runtime, &Run) -> Result<Outcome, String>,
+    stage: impl FnOnce(&mut Runtime, &Run) -> Result<Outcome, E>,
 ) -> Result<bindings::stage::Outcome, String> {
     let bindings::stage::Run { now, start, end, seed, state } = run;
     let Outcome { processed_through, state, more } =
-        stage(&mut Runtime, &Run { now, start, end, seed, state })?;
+        stage(&mut Runtime, &Run { now, start, end, seed, state }).map_err(E::into)?;
     Ok(bindings::stage::Outcome { processed_through, state, more })
 }

@@ -7,10 +7,8 @@ use cells_model::page::{Entry, PageWriter};
 use serde_json::Value;
 
 use super::Stored;
+use crate::limits::{PAGE_BYTES, ROWS_MAX};
 use crate::{EntrySource, Failure, LocationRows, LocationSource, TimeField};
-
-/// How many cursors a run may hold at once.
-pub(super) const CURSORS_MAX: usize = 16;
 
 /// What a cursor has still to give; counts as open until it is dropped.
 #[derive(Debug)]
@@ -30,7 +28,8 @@ pub struct EntryCursor {
 
 impl EntrySource for EntryCursor {
     fn next_page(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure> {
-        let mut page = PageWriter::new(self.user, bytes_max.clamp(4 << 10, 1 << 20) as usize);
+        let mut page =
+            PageWriter::new(self.user, bytes_max.clamp(*PAGE_BYTES.start(), *PAGE_BYTES.end()) as usize);
         let mut taken = 0;
         for stored in self.answer.entries.as_slice() {
             let entry = Entry {
@@ -53,16 +52,6 @@ impl EntrySource for EntryCursor {
     }
 }
 
-/// One more than the place of a device's name among those of some rows.
-fn number_of(devices: &mut Vec<String>, name: String) -> u16 {
-    let known = devices.iter().position(|known| *known == name);
-    let place = known.unwrap_or_else(|| {
-        devices.push(name);
-        devices.len() - 1
-    });
-    place as u16 + 1
-}
-
 /// A cursor over columns.
 #[derive(Debug)]
 pub struct LocationCursor {
@@ -72,7 +61,7 @@ pub struct LocationCursor {
 impl LocationSource for LocationCursor {
     fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure> {
         let mut rows = LocationRows::default();
-        for stored in self.answer.entries.by_ref().take(rows_max.clamp(1, 65_536) as usize) {
+        for stored in self.answer.entries.by_ref().take(rows_max.clamp(1, ROWS_MAX) as usize) {
             let data = stored.data();
             let number = |name: &str| data.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
             rows.ids.push(stored.id);
@@ -87,11 +76,7 @@ impl LocationSource for LocationCursor {
                 Some(filter) if filter == "distance" => 2,
                 Some(_) => 3,
             });
-            let number = device_name(&stored.metadata).map_or(0, |name| number_of(&mut rows.devices, name));
-            if number > 0 || !rows.device.is_empty() {
-                rows.device.resize(rows.ids.len() - 1, 0);
-                rows.device.push(number);
-            }
+            rows.push_device(device_name(&stored.metadata).as_deref());
         }
         Ok(rows)
     }

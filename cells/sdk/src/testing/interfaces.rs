@@ -5,10 +5,8 @@ use cells_model::rows::{Row, Rows};
 
 use super::commit::Write;
 use super::{Begun, EntryCursor, LocationCursor, Memory, Stored};
+use crate::limits::{BODY_PIECE_BYTES_MAX, DOCUMENT_BYTES_MAX};
 use crate::{Area, Documents, Exchange, Failure, Level, Log, Query, ReadEntries, Usercache, WriteEntries};
-
-const BODY_PIECE_BYTES_MAX: u32 = 1 << 20;
-const DOCUMENT_BYTES_MAX: usize = 256 << 10;
 
 fn stored(area: Area, id: EntryId, row: Row<'_>) -> Result<Stored, String> {
     Stored::new(area, id, row.key, [row.metadata, row.data, row.extra])

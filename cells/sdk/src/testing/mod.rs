@@ -20,17 +20,16 @@ use cells_model::rows::{self, Row, Rows};
 use serde_json::value::RawValue;
 
 use commit::Write;
-use cursor::{Answer, CURSORS_MAX};
+use cursor::Answer;
 
 pub use commit::Committed;
 pub use cursor::{EntryCursor, LocationCursor};
 pub use entry::Stored;
 
-use crate::{Area, Failure, IDS_MAX, Level, Order, Outcome, Query, Request, Response, Run, TimeField};
+use crate::limits::{CURSORS_MAX, QUERY_IDS_MAX};
+use crate::{Area, Failure, Level, Order, Outcome, Query, Request, Response, Run, TimeField, WINDOW_GAP_S};
 
 const KEYS_MAX: usize = 64;
-/// Between the mark that a run leaves and the start of the next, s.
-const RUN_GAP_S: f64 = 5.0;
 
 /// One person's runtime in memory.
 #[derive(Debug)]
@@ -147,16 +146,16 @@ impl Memory {
 
     /// One request as the runtime makes it: commits when the cell answers below 400, and answers the whole
     /// body also where it was sent in pieces. `Err`: the cell's own words; nothing was kept.
-    pub fn call(
+    pub fn call<E: Into<String>>(
         &mut self,
-        handle: impl FnOnce(&mut Self, &Request) -> Result<Response, String>,
+        handle: impl FnOnce(&mut Self, &Request) -> Result<Response, E>,
         rest: &str,
         now: f64,
         body: impl Into<Vec<u8>>,
     ) -> Result<Response, String> {
         self.set_body(body);
         let request = Request { rest: rest.to_owned(), now, body_bytes: self.body.len() as u64 };
-        let answer = handle(self, &request).map(|last| self.whole(last));
+        let answer = handle(self, &request).map(|last| self.whole(last)).map_err(E::into);
         match &answer {
             Ok(response) if response.status < 400 => drop(self.commit()),
             _ => self.roll_back(),
@@ -176,17 +175,17 @@ impl Memory {
     /// Runs a stage at `now` as the pipeline does, again while it asks for more, from the mark and state that
     /// `last` left. Answers what the last run left behind; its mark is the newest of them all.
     /// `Err`: the cell's own words; nothing of that run was kept.
-    pub fn run_stage(
+    pub fn run_stage<E: Into<String>>(
         &mut self,
-        mut stage: impl FnMut(&mut Self, &Run) -> Result<Outcome, String>,
+        mut stage: impl FnMut(&mut Self, &Run) -> Result<Outcome, E>,
         now: f64,
         last: Outcome,
     ) -> Result<Outcome, String> {
         let mut last = last;
         loop {
-            let start = last.processed_through.map(|mark| mark + RUN_GAP_S);
-            let run = Run { now, start, end: now - RUN_GAP_S, seed: 0, state: last.state };
-            let mut outcome = stage(self, &run).inspect_err(|_| self.roll_back())?;
+            let start = last.processed_through.map(|mark| mark + WINDOW_GAP_S);
+            let run = Run { now, start, end: now - WINDOW_GAP_S, seed: 0, state: last.state };
+            let mut outcome = stage(self, &run).inspect_err(|_| self.roll_back()).map_err(E::into)?;
             self.commit();
             outcome.processed_through = outcome.processed_through.or(last.processed_through);
             if !outcome.more {
@@ -239,8 +238,8 @@ impl Memory {
 
     fn answer_ids(&self, keys: &[&str], ids: &[EntryId]) -> Result<Answer, Failure> {
         let open = self.open_cursor()?;
-        if ids.len() > IDS_MAX {
-            return Err(Failure::Invalid(format!("{} ids, at most {IDS_MAX}", ids.len())));
+        if ids.len() > QUERY_IDS_MAX {
+            return Err(Failure::Invalid(format!("{} ids, at most {QUERY_IDS_MAX}", ids.len())));
         }
         let is_meant = |entry: &&Rc<Stored>| {
             entry.area == Area::Timeseries && (keys.is_empty() || keys.contains(&entry.key.as_str()))

@@ -2,7 +2,8 @@ use cells_model::page::Page;
 
 use super::*;
 use crate::{
-    Documents, EntrySource, Exchange, LocationSource, ReadEntries, TimeField, Usercache, WriteEntries,
+    Documents, EntrySource, Exchange, LocationSource, ReadEntries, RunError, TimeField, Usercache,
+    WriteEntries,
 };
 
 fn put_row(write_ts: f64, data: &str) -> Rows {
@@ -141,9 +142,9 @@ fn an_answer_in_pieces_is_refused_after_a_write() {
         assert_eq!(memory.read(2).unwrap(), b"ab");
         assert_eq!(memory.read(9).unwrap(), b"c");
         assert_eq!(memory.read(9).unwrap(), b"");
-        memory.begin(200, "text/plain").map_err(|error| error.to_string())?;
-        memory.write(b"one,").map_err(|error| error.to_string())?;
-        Ok(Response::json(500, request.rest.clone()))
+        memory.begin(200, "text/plain")?;
+        memory.write(b"one,")?;
+        Ok::<_, RunError>(Response::json(500, request.rest.clone()))
     };
     let answer = memory.call(pieces, "rest", 1.0, "abc").unwrap();
     assert_eq!((answer.status, &answer.body[..]), (200, &b"one,rest"[..]));
@@ -159,9 +160,9 @@ fn a_stage_runs_again_while_it_asks_for_more() {
     let outcome = memory.run_stage(
         |memory, run| {
             starts.push(run.start);
-            memory.insert(&put_row(run.now, "{}")).map_err(|error| error.to_string())?;
+            memory.insert(&put_row(run.now, "{}"))?;
             let state = [&run.state[..], b"x"].concat();
-            Ok(Outcome { processed_through: Some(run.end), more: state.len() < 2, state })
+            Ok::<_, RunError>(Outcome { processed_through: Some(run.end), more: state.len() < 2, state })
         },
         100.0,
         Outcome::default(),

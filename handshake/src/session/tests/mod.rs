@@ -22,7 +22,7 @@ fn cell(name: &str, version: u8, asks: Scopes) -> CellOffer {
         name: name.to_owned(),
         version: format!("{version}.0.0"),
         digest: Digest32([version; 32]),
-        asks,
+        answers: asks.iter().map(|scope| (format!("{name}/{scope}"), scope)).collect(),
     }
 }
 
@@ -74,6 +74,7 @@ fn a_grant_names_the_cells_that_the_phone_wants_and_may_reach() {
     let grant = open(&mut table, &device, &wants(&["usercache:put", "profile"]), &offer(&cells)).unwrap();
     assert_eq!(names(&grant), [("usercache-put", vec!["usercache:put"]), ("diary", vec!["profile"])]);
     assert_eq!(grant.cells[1].path, "/c/diary/01010101");
+    assert_eq!(grant.cells[1].answers, ["diary/profile"], "and not the paths that ask for another scope");
     assert_eq!(table.path_allowed(device.device(), "/c/diary/01010101/x", NOW_MS), Some("diary"));
     assert_eq!((grant.ttl_s, grant.store, grant.head), (3_600, StoreState::Unlocked, Some(head(9, 9))));
     let nothing = open(&mut table, &device, &wants(&[]), &offer(&cells)).unwrap();

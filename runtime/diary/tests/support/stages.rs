@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use cells_sdk::testing::Memory;
-use cells_sdk::{Outcome, Run};
+use cells_sdk::{Outcome, Run, RunError, WINDOW_GAP_S};
 use runtime_simulator::put_body;
 
-type Stage = fn(&mut Memory, &Run) -> Result<Outcome, String>;
+type Stage = fn(&mut Memory, &Run) -> Result<Outcome, RunError>;
 
 /// In the order in which they run.
 const STAGES: [(&str, Stage); 10] = [
@@ -40,10 +40,10 @@ impl Person {
     pub fn run(&mut self, now: f64) {
         for (name, stage) in STAGES {
             let (start, state) = self.marks.remove(name).unwrap_or_default();
-            let run = Run { now, start, end: now - 5.0, seed: 0, state };
+            let run = Run { now, start, end: now - WINDOW_GAP_S, seed: 0, state };
             let outcome = stage(&mut self.memory, &run).unwrap_or_else(|why| panic!("{name}: {why}"));
             self.memory.commit();
-            let mark = outcome.processed_through.map(|mark| mark + 5.0).or(start);
+            let mark = outcome.processed_through.map(|mark| mark + WINDOW_GAP_S).or(start);
             self.marks.insert(name, (mark, outcome.state));
         }
     }

@@ -1,320 +1,85 @@
-//! What can be done for people, as data: it travels through the socket or is done at once.
+//! The table of commands: a new one is a type that implements [`Ask`], and a line here.
 
-use std::path::PathBuf;
-
-use handshake::token::AppForm;
-use runtime_diary::Format;
-use runtime_user::people::PersonRecord;
-use runtime_user::{Area, Runtime, Selection, UserId};
+use runtime_program::Failure;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{diary, export, import, zone};
-use crate::failure::Failure;
-use crate::http::service::now;
-use crate::tls::Pin;
-use crate::typed;
-use crate::when::When;
+use super::ask::{Ask, Context};
+use super::*;
 
-/// One command. People are named by name or id.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Command {
-    /// Adds a person.
-    Add {
-        /// What to call them.
-        name: String,
-        /// Whether the host opens the store by itself, for a phone that cannot pair.
-        unattended: bool,
-    },
-    /// Gives a person another token.
-    Token {
-        /// Whom.
-        user: String,
-        /// Whether the ones before are of no use any more.
-        revoke_others: bool,
-        /// The study and the subgroup that an app wants a token to name; none: a token for `cellar phone`.
-        study: Option<(String, String)>,
-    },
-    /// What owners ask: devices, pairing, locks.
-    Owner(super::owner::OwnerCommand),
-    /// Everybody.
-    List,
-    /// One person: record, streams, disk.
-    Show {
-        /// Who.
-        user: String,
-    },
-    /// Refuses a person's calls, or lets them in again.
-    Suspend {
-        /// Who.
-        user: String,
-        /// Which of the two.
-        suspended: bool,
-    },
-    /// Writes everything of a person into one file.
-    Export {
-        /// Who.
-        user: String,
-        /// Which file; absolute, and not there yet.
-        output: PathBuf,
-    },
-    /// Writes a person's diary for other programs.
-    ExportDiary {
-        /// Whose.
-        user: String,
-        /// In which form.
-        format: Format,
-        /// Only trips that begin at this moment or later.
-        from: Option<When>,
-        /// Only trips that begin at this moment or earlier.
-        to: Option<When>,
-        /// Which file; absolute, and not there yet. None: into the answer.
-        output: Option<PathBuf>,
-    },
-    /// Reads an export as a new person, or a dump into a person.
-    Import {
-        /// Into whom; none: the person of the export, who must not be here.
-        into: Option<String>,
-        /// Which file; absolute.
-        input: PathBuf,
-    },
-    /// Removes what a person's phones sent of a span.
-    Forget {
-        /// Who.
-        user: String,
-        /// From this moment on.
-        from: When,
-        /// Up to this moment; included.
-        to: When,
-        /// Which streams; none: all that phones fill.
-        keys: Vec<String>,
-    },
-    /// What of a person's readings the diary does not show, and why.
-    Errors {
-        /// Whose.
-        user: String,
-        /// Which of them.
-        selection: Selection,
-        /// Whether the entries themselves are told.
-        list: bool,
-    },
-    /// Puts back what was set aside or marked invalid, to be judged again.
-    RetryErrors {
-        /// Whose.
-        user: String,
-        /// Which of them.
-        selection: Selection,
-    },
-    /// Destroys a person's key, then everything else of them.
-    Erase {
-        /// Who.
-        user: String,
-    },
-    /// Runs the pipeline.
-    PipelineRun {
-        /// Whose.
-        user: String,
-    },
-    /// What the pipeline remembers.
-    PipelineStatus {
-        /// Whose.
-        user: String,
-    },
-    /// Forgets what the pipeline made.
-    PipelineReset {
-        /// Whose.
-        user: String,
-        /// From which moment on; none: everything.
-        from: Option<When>,
-    },
-}
-
-/// Where phones reach the host: what a connection string is made of, the token aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Door {
-    /// `HOST:PORT`
-    pub address: String,
-    /// The pin of the host's key.
-    pub pin: Pin,
-}
-
-impl Door {
-    /// The connection string with that token. It is a secret.
-    pub fn connection(&self, token: &str) -> String {
-        format!("cellar://{}/?token={token}&pin={}", self.address, self.pin)
-    }
-}
-
-const SEE_LIST: &str = "`cellar user list` shows who is here";
-const SEE_LOG: &str = "look into the host's log, and try again";
-
-/// Does one command. Blocks on the disk.
-///
-/// # Errors
-/// [`Failure`] with the remedy.
-pub fn execute(runtime: &Runtime, door: &Door, command: Command) -> Result<Value, Failure> {
-    match command {
-        Command::Add { name, unattended: false } => {
-            let user = runtime
-                .people()
-                .add_owner(typed::trimmed(&name), now())
-                .map_err(|error| Failure::of(&error, SEE_LOG))?;
-            Ok(json!({ "id": user.dashed(), "name": typed::trimmed(&name) }))
+macro_rules! commands {
+    ($($name:literal => $ask:ident),+ $(,)?) => {
+        /// Any command, as it travels through the socket: an object whose member `command` names it.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "command")]
+        pub enum Command {
+            $(
+                #[doc = concat!("`", $name, "`")]
+                #[serde(rename = $name)]
+                $ask($ask),
+            )+
         }
-        Command::Add { name, unattended: true } => {
-            let (user, token) = runtime
-                .people()
-                .add(typed::trimmed(&name), now())
-                .map_err(|error| Failure::of(&error, SEE_LOG))?;
-            Ok(
-                json!({ "id": user.dashed(), "name": typed::trimmed(&name), "connect": door.connection(token.reveal()) }),
-            )
-        }
-        Command::Token { user, revoke_others, study } => {
-            let id = find(runtime, &user)?;
-            let form = |(study, subgroup): (String, String)| {
-                AppForm::new(typed::trimmed(&study), typed::trimmed(&subgroup))
-            };
-            let form = study.map(form).transpose();
-            let form = form.map_err(|error| Failure::of(&error, "give it another --study or --subgroup"))?;
-            // Before the token: one that is made and not shown would be lost, and the others with it.
-            let label = runtime.web_label(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            let token = runtime.people().new_token(id, form.as_ref(), revoke_others);
-            let token = token.map_err(|error| Failure::of(&error, SEE_LOG))?;
-            let (host, port) = door.address.rsplit_once(':').unwrap_or((&door.address, "443"));
-            // Below an address there are no names that an app could look up.
-            let own = host.parse::<std::net::IpAddr>().is_err().then(|| {
-                format!("https://{}:{port}/", handshake::encoding::server_name(&label.to_string(), host))
-            });
-            Ok(match form {
-                Some(form) => json!({ "id": id.dashed(), "token": form.reveal(&token).as_str(), "own": own }),
-                None => json!({ "id": id.dashed(), "connect": door.connection(token.reveal()), "own": own }),
-            })
-        }
-        Command::Owner(command) => super::owner::execute(runtime, door, command),
-        Command::List => {
-            let records = runtime.people().records().map_err(|error| Failure::of(&error, SEE_LOG))?;
-            Ok(records.iter().map(person).collect())
-        }
-        Command::Show { user } => show(runtime, &user),
-        Command::Suspend { user, suspended } => {
-            let id = find(runtime, &user)?;
-            runtime.people().suspend(id, suspended).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            if suspended {
-                runtime.look_again(id);
-                runtime.put_to_sleep(id);
-            } else if runtime.pending(id).is_some() {
-                runtime.data_arrived(id);
+
+        $(
+            impl From<$ask> for Command {
+                fn from(ask: $ask) -> Self {
+                    Self::$ask(ask)
+                }
             }
-            Ok(json!({ "id": id.dashed(), "suspended": suspended }))
+        )+
+
+        impl Command {
+            /// The names of all commands on the wire.
+            pub const NAMES: &[&str] = &[$($name),+];
+
+            /// Does it, and answers in JSON. Blocks on the disk.
+            ///
+            /// # Errors
+            /// [`Failure`] with the remedy.
+            pub fn answer(self, context: &Context<'_>) -> Result<Value, Failure> {
+                match self {
+                    $(Self::$ask(ask) => as_json(&ask.answer(context)?),)+
+                }
+            }
         }
-        Command::Export { user, output } => export::export(runtime, find(runtime, &user)?, &output),
-        Command::ExportDiary { user, format, from, to, output } => {
-            let user = find(runtime, &user)?;
-            let span = zone::span(runtime, user, from.as_ref(), to.as_ref())?;
-            diary::export(runtime, user, format, span, output.as_deref())
-        }
-        Command::Import { into, input } => {
-            let into = into.map(|user| find(runtime, &user)).transpose()?;
-            import::import(runtime, door, into, &input)
-        }
-        Command::Errors { user, selection, list } => {
-            let id = find(runtime, &user)?;
-            let report = runtime.errors(id, &selection, list, now());
-            let report = report.map_err(|error| Failure::of(&error, SEE_LOG))?;
-            let mut told = serde_json::to_value(report).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            told["id"] = id.dashed().into();
-            Ok(told)
-        }
-        Command::RetryErrors { user, selection } => {
-            let id = find(runtime, &user)?;
-            let done = runtime.retry_errors(id, &selection).map_err(|error| {
-                Failure::of(&error, "say the same again: it goes on where it broke off, and nothing is lost")
-            })?;
-            let mut told = serde_json::to_value(done).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            told["id"] = id.dashed().into();
-            Ok(told)
-        }
-        Command::Erase { user } => {
-            let id = find(runtime, &user)?;
-            let receipt = runtime.erase(id).map_err(|error| {
-                Failure::of(
-                    &error,
-                    "the person is suspended now; try again when nothing of theirs is running",
-                )
-            })?;
-            Ok(json!({ "id": id.dashed(), "erased": true, "receipt": receipt }))
-        }
-        Command::PipelineRun { user } => {
-            let report = runtime.run_pipeline(find(runtime, &user)?, now());
-            let report = report.map_err(|error| Failure::of(&error, SEE_LOG))?;
-            serde_json::to_value(report).map_err(|error| Failure::of(&error, SEE_LOG))
-        }
-        Command::PipelineStatus { user } => {
-            let status = runtime.pipeline_status(find(runtime, &user)?);
-            let status = status.map_err(|error| Failure::of(&error, SEE_LOG))?;
-            serde_json::to_value(status).map_err(|error| Failure::of(&error, SEE_LOG))
-        }
-        Command::PipelineReset { user, from: None } => {
-            let id = find(runtime, &user)?;
-            let removed = runtime.reset_pipeline(id).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            Ok(json!({ "id": id.dashed(), "from": null, "removed": removed }))
-        }
-        Command::PipelineReset { user, from: Some(from) } => {
-            let id = find(runtime, &user)?;
-            let [from, _] = zone::span(runtime, id, Some(&from), None)?;
-            runtime.rewind(id, from).map_err(|error| Failure::of(&error, SEE_LOG))?;
-            Ok(json!({ "id": id.dashed(), "from": from }))
-        }
-        Command::Forget { user, from, to, keys } => {
-            let id = find(runtime, &user)?;
-            let [from, to] = zone::span(runtime, id, Some(&from), Some(&to))?;
-            let removed = runtime.forget(id, from..=to, &keys);
-            let removed = removed.map_err(|error| {
-                Failure::of(
-                    &error,
-                    "look into the host's log, and say the same again: it goes on where it broke off",
-                )
-            })?;
-            Ok(json!({ "id": id.dashed(), "from": from, "to": to, "removed": removed }))
-        }
-    }
+    };
 }
 
-pub(super) fn find(runtime: &Runtime, user: &str) -> Result<UserId, Failure> {
-    runtime.people().find(typed::trimmed(user)).map_err(|error| Failure::of(&error, SEE_LIST))
+commands! {
+    "add" => AddPerson,
+    "list" => ListPeople,
+    "show" => ShowPerson,
+    "suspend" => SuspendPerson,
+    "token" => MakeToken,
+    "status" => PersonStatus,
+    "lock" => LockPerson,
+    "keys" => SetKeys,
+    "recover-begin" => BeginRecovery,
+    "recover-end" => EndRecovery,
+    "pair-open" => OpenPairing,
+    "pair-check" => CheckPairing,
+    "pair-status" => ShowPairing,
+    "pair-answer" => AnswerPairing,
+    "device-list" => ListDevices,
+    "device-rename" => RenameDevice,
+    "device-revoke" => RevokeDevice,
+    "device-relabel" => RelabelDevice,
+    "pipeline-run" => RunPipeline,
+    "pipeline-status" => ShowPipeline,
+    "pipeline-reset" => ResetPipeline,
+    "errors" => ListErrors,
+    "retry-errors" => RetryErrors,
+    "audit" => ShowAudit,
+    "export" => ExportPerson,
+    "export-diary" => ExportDiary,
+    "import" => ImportPerson,
+    "forget" => ForgetSpan,
+    "erase" => ErasePerson,
 }
 
-fn person(record: &PersonRecord) -> Value {
-    let id = record.id.parse::<UserId>().map_or_else(|_| record.id.clone(), |user| user.dashed());
-    json!({
-        "id": id,
-        "name": record.name,
-        "created_ts": record.created_ts,
-        "suspended": record.suspended,
-        "tokens": record.tokens.len(),
-    })
+fn as_json(answer: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(answer).map_err(|error| Failure::of(&error, "report this"))
 }
 
-fn show(runtime: &Runtime, user: &str) -> Result<Value, Failure> {
-    let record =
-        runtime.people().show(typed::trimmed(user)).map_err(|error| Failure::of(&error, SEE_LIST))?;
-    let mut shown = person(&record);
-    if record.suspended {
-        return Ok(shown);
-    }
-    let of_call = |error| Failure::of(&error, SEE_LOG);
-    let reached = runtime.person(find(runtime, user)?).map_err(of_call)?;
-    let streams = reached.store.snapshot().streams().into_iter().map(|(stream, count)| {
-        json!({ "area": area_name(stream.area), "key": stream.key.as_str(), "entries": count })
-    });
-    shown["streams"] = streams.collect();
-    let bytes = reached.store.bytes_on_disk().map_err(|error| Failure::of(&error, SEE_LOG))?;
-    shown["bytes_on_disk"] = bytes.into();
-    Ok(shown)
-}
-
-fn area_name(area: Area) -> &'static str {
-    export::AREAS.iter().find(|(_, known)| *known == area).map_or("other", |(name, _)| name)
-}
+#[cfg(test)]
+mod tests;

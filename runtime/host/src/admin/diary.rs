@@ -4,49 +4,91 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cells_model::EntryId;
 use runtime_diary::{ExportError, Format, Source, Visit, Written};
 use runtime_store::{ReadError, Snapshot};
 use runtime_types::TimeField;
 use runtime_user::{Area, Query, Runtime, StreamKey, UserId};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use super::ask::{Ask, Context};
+use super::zone;
+use runtime_program::Failure;
+use runtime_program::when::When;
 
 /// What an answer may carry; more goes into a file.
 const TEXT_BYTES_MAX: usize = 256 << 20;
 
+/// Writes a person's diary for other programs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportDiary {
+    /// Whose.
+    pub person: String,
+    /// In which form.
+    pub format: Format,
+    /// Only trips that begin at this moment or later.
+    pub from: Option<When>,
+    /// Only trips that begin at this moment or earlier.
+    pub to: Option<When>,
+    /// Which file; absolute, and not there yet. None: into the answer.
+    pub output: Option<PathBuf>,
+}
+
+/// The answer to [`ExportDiary`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiaryExported {
+    /// The person's id.
+    pub id: String,
+    /// The file, where one was named.
+    pub output: Option<PathBuf>,
+    /// The diary, where no file was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Trips written.
+    pub trips: u64,
+    /// Trips that cannot be read and were left out.
+    pub unread: u64,
+}
+
+impl Ask for ExportDiary {
+    type Answer = DiaryExported;
+
+    fn answer(self, context: &Context<'_>) -> Result<DiaryExported, Failure> {
+        let user = context.find(&self.person)?;
+        let span = zone::span(context.runtime, user, self.from.as_ref(), self.to.as_ref())?;
+        export(context.runtime, user, self.format, span, self.output)
+    }
+}
+
 /// Writes the trips that begin from `from` to `to`, s, both closed, into a file that is not there yet, which only its
 /// owner may read, or into the answer.
-pub(super) fn export(
+fn export(
     runtime: &Runtime,
     user: UserId,
     format: Format,
     [from, to]: [f64; 2],
-    output: Option<&Path>,
-) -> Result<Value, Failure> {
+    output: Option<PathBuf>,
+) -> Result<DiaryExported, Failure> {
     let person = runtime.person(user);
     let person = person.map_err(|error| {
         Failure::of(&error, "look into the host's log; a suspended person is resumed first")
     })?;
     let mut source = Stored(person.store.snapshot());
-    let mut answer = json!({ "id": user.dashed(), "output": output });
-    let written = match output {
-        Some(output) => into_file(&mut source, format, [from, to], output)?,
+    let (written, text) = match &output {
+        Some(output) => (into_file(&mut source, format, [from, to], output)?, None),
         None => {
             let mut text = Capped(Vec::new());
             let written = runtime_diary::write(&mut source, format, from, to, &mut text);
             let written = written.map_err(|error| Failure::of(&error, "name a file with --output"))?;
             let text = String::from_utf8(text.0);
-            answer["text"] = text.map_err(|error| Failure::of(&error, "report this"))?.into();
-            written
+            (written, Some(text.map_err(|error| Failure::of(&error, "report this"))?))
         }
     };
-    answer["trips"] = written.trips.into();
-    answer["unread"] = written.unread.into();
-    Ok(answer)
+    let Written { trips, unread } = written;
+    Ok(DiaryExported { id: user.dashed(), output, text, trips, unread })
 }
 
 fn into_file(

@@ -5,19 +5,23 @@
 //! where not. `origins` is `{"key", "timeseries", "errors"}`: by id, the digests of what the phone had sent, and the key
 //! under which they are digests, so that a resend is known wherever the entries go (docs/decisions/0009).
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use runtime_store::{Row, Snapshot};
 use runtime_user::{Area, Query, Runtime, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use super::ask::{Ask, Context};
+use super::remedy::logged;
 use crate::http::service::now;
+use runtime_program::Failure;
 
 /// What the member `format` says.
 pub(super) const FORMAT: &str = "cellar-export-1";
@@ -32,11 +36,40 @@ pub(super) const AREAS: [(&str, Area); 4] = [
 /// The areas whose entries have origins: in the usercache the texts tell them.
 pub(super) const ORIGIN_AREAS: [Area; 2] = [Area::Timeseries, Area::Errors];
 
+/// Writes everything of a person into one file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportPerson {
+    /// Who.
+    pub person: String,
+    /// Which file; absolute, and not there yet.
+    pub output: PathBuf,
+}
+
+/// The answer to [`ExportPerson`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exported {
+    /// The person's id.
+    pub id: String,
+    /// The file.
+    pub output: PathBuf,
+    /// How many entries it has, by area.
+    pub entries: BTreeMap<String, u64>,
+}
+
+impl Ask for ExportPerson {
+    type Answer = Exported;
+
+    fn answer(self, context: &Context<'_>) -> Result<Exported, Failure> {
+        export(context.runtime, context.find(&self.person)?, &self.output)
+    }
+}
+
 /// Writes the file; it must not be there yet, and only its owner may read it.
-pub(super) fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Value, Failure> {
+fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Exported, Failure> {
     let of_file = |error: io::Error| Failure::of_file(output, &error);
     let record = runtime.people().show(&user.to_string());
-    let record = record.map_err(|error| Failure::of(&error, "look into the host's log"))?;
+    let record = record.map_err(logged)?;
     let person = runtime.person(user);
     let person = person.map_err(|error| {
         Failure::of(&error, "look into the host's log; a suspended person is resumed first")
@@ -50,7 +83,7 @@ pub(super) fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<V
         let _ = std::fs::remove_file(output);
         of_file(error)
     })?;
-    Ok(json!({ "id": user.dashed(), "output": output, "entries": counts }))
+    Ok(Exported { id: user.dashed(), output: output.to_owned(), entries: counts })
 }
 
 fn write_all(
@@ -60,7 +93,7 @@ fn write_all(
     name: &str,
     created_ts: f64,
     origins_key: &[u8],
-) -> io::Result<Value> {
+) -> io::Result<BTreeMap<String, u64>> {
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let of_user = json!({ "id": user.to_string(), "name": name, "created_ts": created_ts });
     write!(
@@ -74,12 +107,12 @@ fn write_all(
         write!(out, "{comma}\n{}:{}", json!(document), document_text(&content))?;
     }
     write!(out, "\n}}")?;
-    let mut counts = json!({});
+    let mut counts = BTreeMap::new();
     let mut origins = String::new();
     for (name, area) in AREAS {
         write!(out, ",\n\"{name}\":[")?;
         let mut told = String::new();
-        counts[name] = write_area(&mut out, snapshot, user, area, &mut told)?.into();
+        counts.insert(name.to_owned(), write_area(&mut out, snapshot, user, area, &mut told)?);
         write!(out, "\n]")?;
         if ORIGIN_AREAS.contains(&area) {
             origins.push_str(&format!(",\n\"{name}\":{{{told}\n}}"));

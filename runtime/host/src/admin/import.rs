@@ -1,34 +1,71 @@
 //! The way back: an export becomes a person again, a dump becomes entries of a person.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use cells_model::list::items;
 use cells_model::sent::{SetAside, why_unreadable};
 use cells_model::structure::depth_of;
 use cells_model::text::{Member, members, value_of};
-use runtime_store::{Batch, NewEntry, ReadEntry};
+use runtime_store::{Batch, CheckedEntry, NewEntry};
 use runtime_user::{Area, Aside, EntryId, Person, Runtime, StreamKey, UserId};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::command::Door;
+use super::ask::{Ask, Context};
 use super::export::{AREAS, FORMAT};
-use crate::failure::Failure;
+use super::remedy::logged;
 use crate::http::service::now;
-use crate::phone::read_bytes;
+use runtime_program::Failure;
+use runtime_program::read_bytes;
 
 /// How many entries one commit has.
 const ENTRIES_PER_COMMIT: usize = 20_000;
 const IS_IT: &str = "check that the file is an export of `cellar user export`, or a JSON array of entries";
 
+/// Reads an export as a new person, or a dump into a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportPerson {
+    /// Into whom; none: the person of the export, who must not be here.
+    pub into: Option<String>,
+    /// Which file; absolute.
+    pub input: PathBuf,
+}
+
+/// The answer to [`ImportPerson`].
+#[derive(Serialize, Deserialize)]
+pub struct Imported {
+    /// The person's id.
+    pub id: String,
+    /// What the person of an export is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How many entries were stored, by area.
+    pub entries: BTreeMap<String, u64>,
+    /// How many could not be read and were set aside.
+    pub set_aside: u64,
+    /// What the phone of an export's person connects with. A secret, which is shown once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<String>,
+}
+
+impl Ask for ImportPerson {
+    type Answer = Imported;
+
+    fn makes_folder(&self) -> bool {
+        self.into.is_none()
+    }
+
+    fn answer(self, context: &Context<'_>) -> Result<Imported, Failure> {
+        let into = self.into.map(|person| context.find(&person)).transpose()?;
+        import(context, into, &self.input)
+    }
+}
+
 /// Reads a file into `into`, or as the person of the export.
-pub(super) fn import(
-    runtime: &Runtime,
-    door: &Door,
-    into: Option<UserId>,
-    input: &Path,
-) -> Result<Value, Failure> {
+fn import(context: &Context<'_>, into: Option<UserId>, input: &Path) -> Result<Imported, Failure> {
     let bytes = read_bytes(input).map_err(|error| {
         Failure::new(
             format!("cannot read {}: {error}", input.display()),
@@ -38,19 +75,20 @@ pub(super) fn import(
     let text = Decoded::of(&bytes);
     let is_export = value_of(&text.text, "format").map(|format| format.trim_matches('"')) == Some(FORMAT);
     match (is_export, into) {
-        (true, None) => import_export(runtime, door, &text),
+        (true, None) => import_export(context, &text),
         (true, Some(_)) => Err(Failure::new("an export is a person of its own", "leave out --into")),
         (false, Some(user)) => {
             drop(text);
-            let counts = runtime.import(user, &bytes, now());
+            let counts = context.runtime.diaries().import(user, &bytes, now());
             let counts = counts.map_err(|error| Failure::of(&error, IS_IT))?;
-            let mut entries = json!({ "timeseries": counts.taken_in });
-            if counts.set_aside > 0 {
-                entries["errors"] = counts.set_aside.into();
+            let (stored, set_aside) = (counts.taken_in as u64, counts.set_aside as u64);
+            let mut entries = BTreeMap::from([("timeseries".to_owned(), stored)]);
+            if set_aside > 0 {
+                entries.insert("errors".to_owned(), set_aside);
             }
-            Ok(json!({ "id": user.dashed(), "entries": entries, "set_aside": counts.set_aside }))
+            Ok(Imported { id: user.dashed(), name: None, entries, set_aside, connect: None })
         }
-        (false, None) => Err(Failure::new("a dump names nobody", "say whose it is with --into USER")),
+        (false, None) => Err(Failure::new("a dump names nobody", "name the person with --into PERSON")),
     }
 }
 
@@ -84,7 +122,8 @@ impl<'a> Decoded<'a> {
     }
 }
 
-fn import_export(runtime: &Runtime, door: &Door, decoded: &Decoded<'_>) -> Result<Value, Failure> {
+fn import_export(context: &Context<'_>, decoded: &Decoded<'_>) -> Result<Imported, Failure> {
+    let runtime = context.runtime;
     let text: &str = &decoded.text;
     let unsound = |what: &str| Failure::new(what, IS_IT);
     let of_user = value_of(text, "user").ok_or_else(|| unsound("the export has no user"))?;
@@ -100,19 +139,19 @@ fn import_export(runtime: &Runtime, door: &Door, decoded: &Decoded<'_>) -> Resul
     let sound = read(decoded)?;
     let created_ts = of_user["created_ts"].as_f64().unwrap_or_else(now);
     let token = runtime.people().add_as(user, name, created_ts);
-    let token = token.map_err(|error| Failure::of(&error, "look into the host's log"))?;
+    let token = token.map_err(logged)?;
     let stored = store(runtime, user, &sound);
     let counts = stored.inspect_err(|_| {
         // Half a person is nobody.
         let _ = runtime.erase(user);
     })?;
-    Ok(json!({
-        "id": user.dashed(),
-        "name": name,
-        "entries": counts,
-        "set_aside": sound.aside.len(),
-        "connect": door.connection(token.reveal()),
-    }))
+    Ok(Imported {
+        id: user.dashed(),
+        name: Some(name.to_owned()),
+        entries: counts,
+        set_aside: sound.aside.len() as u64,
+        connect: Some(context.door.connection(token.reveal())),
+    })
 }
 
 struct Export<'a> {
@@ -229,27 +268,24 @@ fn from_hex(digits: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::try_from(nibble(pair[0])? << 4 | nibble(*pair.get(1)?)?).ok()).collect()
 }
 
-fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<Value, Failure> {
+fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<BTreeMap<String, u64>, Failure> {
     let failed = |error| Failure::of(&error, "look into the host's log; nothing of the import is kept");
     let person: std::sync::Arc<Person> = runtime.person(user).map_err(failed)?;
-    let commit = |batch| {
-        person.store.commit(batch).map(drop).map_err(|error| Failure::of(&error, "look into the host's log"))
-    };
+    let commit = |batch| person.store.commit(batch).map(drop).map_err(logged);
     let mut origins = vec![Origins::new(); AREAS.len()];
     if let Some((key, told)) = &export.origins {
-        let kept = person.store.adopt_origins_key(*key);
-        kept.map_err(|error| Failure::of(&error, "look into the host's log"))?;
+        person.store.adopt_origins_key(*key).map_err(logged)?;
         origins.clone_from(told);
     }
-    let mut counts = json!({});
+    let mut counts = BTreeMap::new();
     for (((name, area), entries), origins) in AREAS.into_iter().zip(&export.areas).zip(&origins) {
-        counts[name] = entries.len().into();
+        counts.insert(name.to_owned(), entries.len() as u64);
         for some in entries.chunks(ENTRIES_PER_COMMIT) {
             let mut batch = Batch::new();
             for Entry { id, key, metadata, data, extra, invalid } in some {
                 let entry = NewEntry { id: Some(*id), key: key.clone(), metadata, data, extra };
                 let origin = origins.get(id).copied().unwrap_or(0);
-                batch.insert(area, ReadEntry::from(entry).with_origin(origin));
+                batch.insert(area, CheckedEntry::from(entry).with_origin(origin));
                 if *invalid {
                     batch.mark_invalid(*id);
                 }
@@ -264,7 +300,7 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<Value, 
     }
     commit(batch)?;
     // Whether the stages had come to all of it where it was exported, nobody knows.
-    runtime.data_arrived(user);
+    runtime.timetable().data_arrived(user);
     Ok(counts)
 }
 

@@ -1,21 +1,49 @@
 //! Administering people: the same commands whether a host is running over the data folder or not.
 //!
 //! A data folder has one owner at a time, who holds its lock. A verb that gets the lock does its work itself; one that
-//! does not asks the host that has it, through a socket in the folder that only its owner may use.
+//! does not asks the host that has it, through a socket in the folder that only its owner may use. Whoever can use that
+//! socket may do all of this: it is where an owner proves to be at the host.
 //!
-//! * Invariants: a store is opened by one process; what a command answers is JSON without secrets, except the
-//!   connection string of a person who is added.
+//! * A command is a type that implements [`Ask`] and has an answer type of its own. The files are the subjects; the table
+//!   in `command.rs` gives each command its name on the wire. A new command touches its subject's file, the table, and
+//!   the verb of the command line that gives it.
+//! * Invariants: a store is opened by one process; an answer holds no secret, except a connection string, a token or a
+//!   pairing code that was asked for.
 
+mod ask;
+mod audit;
 mod command;
+mod devices;
 mod diary;
+mod door;
+mod errors;
 mod export;
 mod folder;
 mod import;
-mod owner;
+mod keys;
+mod pairing;
+mod people;
+mod pipeline;
+mod remedy;
+mod removal;
 mod socket;
+mod tokens;
 mod zone;
 
-pub use command::{Command, Door, execute};
+pub use ask::{Ask, Context};
+pub use audit::*;
+pub use command::Command;
+pub use devices::*;
+pub use diary::*;
+pub use door::Door;
+pub use errors::*;
+pub use export::*;
 pub use folder::{Claim, FolderError, claim};
-pub use owner::OwnerCommand;
+pub use import::*;
+pub use keys::*;
+pub use pairing::*;
+pub use people::*;
+pub use pipeline::*;
+pub use removal::*;
 pub use socket::{Desk, ask};
+pub use tokens::*;

@@ -14,14 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runtime_user::Runtime;
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::command::{Command, Door, execute};
-use crate::failure::Failure;
+use super::ask::{Ask, Context};
+use super::command::Command;
+use super::door::Door;
+use runtime_program::Failure;
 
 /// A command is a few paths and names.
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
@@ -115,8 +116,13 @@ async fn answer(socket: UnixStream, runtime: Arc<Runtime>, door: Door) -> io::Re
     timeout(COMMAND_WAIT, reader.read_line(&mut line)).await??;
     let outcome = match serde_json::from_str::<Command>(&line) {
         Ok(command) => {
-            let done = tokio::task::spawn_blocking(move || execute(&runtime, &door, command)).await;
-            done.unwrap_or_else(|_| Err(Failure::new("the command broke off", "look into the host's log")))
+            let done = tokio::task::spawn_blocking(move || {
+                command.answer(&Context { runtime: &runtime, door: &door })
+            });
+            let done = done.await;
+            done.unwrap_or_else(|_| {
+                Err(Failure::new("the command stopped half way", "look into the host's log"))
+            })
         }
         Err(error) => Err(Failure::of(&error, "use a `cellar` of the same version as the host")),
     };
@@ -129,13 +135,10 @@ async fn answer(socket: UnixStream, runtime: Arc<Runtime>, door: Door) -> io::Re
 ///
 /// # Errors
 /// Where nobody answers: who has the folder is no host, or one that is starting or stopping.
-pub fn ask(data: &Path, command: &Command) -> io::Result<Result<Value, Failure>> {
-    exchange(&Reachable::new(data)?.path, command)
-}
-
-fn exchange(path: &Path, command: &Command) -> io::Result<Result<Value, Failure>> {
-    let mut socket = BlockingStream::connect(path)?;
-    let mut line = serde_json::to_string(command)?;
+pub fn ask<A: Ask>(data: &Path, ask: &A) -> io::Result<Result<A::Answer, Failure>> {
+    let command: Command = ask.clone().into();
+    let mut socket = BlockingStream::connect(&Reachable::new(data)?.path)?;
+    let mut line = serde_json::to_string(&command)?;
     line.push('\n');
     socket.write_all(line.as_bytes())?;
     let mut reply = String::new();

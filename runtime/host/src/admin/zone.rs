@@ -7,8 +7,8 @@ use runtime_types::TimeField;
 use runtime_user::{Area, Query, Runtime, StreamKey, UserId};
 use serde::Deserialize;
 
-use crate::failure::Failure;
-use crate::when::{Bound, When};
+use runtime_program::Failure;
+use runtime_program::when::{Bound, When};
 
 /// Streams whose entries name the zone that the phone was in.
 const KEYS: [&str; 2] = ["background/location", "background/filtered_location"];
@@ -33,6 +33,9 @@ pub(super) fn span(
     };
     let from = moment(from, Bound::First, f64::NEG_INFINITY)?;
     let to = moment(to, Bound::Last, f64::INFINITY)?;
+    if from.is_nan() || to.is_nan() {
+        return Err(Failure::new("--from or --to lies outside the calendar", "give a year from 1 to 9998"));
+    }
     if from > to {
         return Err(Failure::new("--from is later than --to", "give the earlier moment first"));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use runtime_user::paths::Paths;
 use runtime_user::{Answer, Call, CallError, DiskTrouble, Runtime, UserId};
 use serde_json::{Map, Value};
 
@@ -10,6 +11,8 @@ use super::refusal::Refusal;
 /// Everything that the routes need. The methods that are not `async` may block on the disk: the HTTP layer calls them
 /// on threads that may, `authenticate` excepted, which only looks up.
 pub trait Backend: Clone + Send + Sync + 'static {
+    /// The paths that lead to cells.
+    fn paths(&self) -> &Paths;
     /// Whose token that is.
     fn authenticate(&self, token: &str) -> Option<UserId>;
     /// An endpoint cell's answer.
@@ -22,14 +25,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn pipeline_range(&self, user: UserId) -> Result<(Option<f64>, Option<f64>), Refusal>;
     /// Up to when the diary is complete, s.
     fn pipeline_complete(&self, user: UserId) -> Result<Option<f64>, Refusal>;
-    /// Told when what a put brought is on disk, before its answer leaves.
-    fn data_arrived(&self, _user: UserId) -> impl Future<Output = ()> + Send {
-        async {}
-    }
 }
 
 /// People's runtimes.
 impl Backend for Arc<Runtime> {
+    fn paths(&self) -> &Paths {
+        self.catalogue().paths()
+    }
+
     fn authenticate(&self, token: &str) -> Option<UserId> {
         self.people().authenticate(token)
     }
@@ -39,23 +42,20 @@ impl Backend for Arc<Runtime> {
     }
 
     fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal> {
-        Runtime::profile(self, user).map_err(|error| refuse(user, &error))
+        self.person(user).and_then(|person| person.profile()).map_err(|error| refuse(user, &error))
     }
 
     fn update_profile(&self, user: UserId, fields: Map<String, Value>) -> Result<(), Refusal> {
-        Runtime::update_profile(self, user, fields).map_err(|error| refuse(user, &error))
+        let person = self.person(user).map_err(|error| refuse(user, &error))?;
+        person.update_profile(fields).map_err(|error| refuse(user, &error))
     }
 
     fn pipeline_range(&self, user: UserId) -> Result<(Option<f64>, Option<f64>), Refusal> {
-        Runtime::pipeline_range(self, user).map_err(|error| refuse(user, &error))
+        self.person(user).and_then(|person| person.pipeline_range()).map_err(|error| refuse(user, &error))
     }
 
     fn pipeline_complete(&self, user: UserId) -> Result<Option<f64>, Refusal> {
-        Runtime::pipeline_complete(self, user).map_err(|error| refuse(user, &error))
-    }
-
-    async fn data_arrived(&self, user: UserId) {
-        self.note_arrival(user).await;
+        self.person(user).and_then(|person| person.pipeline_complete()).map_err(|error| refuse(user, &error))
     }
 }
 

@@ -3,7 +3,7 @@
 //! * Invariants: bad input is answered with 4xx and a reason, never with 500; a body that is refused is not kept; the
 //!   token of a caller reaches neither a cell nor a log; what waits for a peer waits for a bounded time.
 //! * Units: limits end in their unit; times are ms, sizes are bytes.
-//! * Not here: what cells do (`runtime/user`), certificates (`crate::tls`).
+//! * Not here: what cells do (`runtime/user`), certificates (`runtime/wire`).
 
 pub mod backend;
 pub mod body;

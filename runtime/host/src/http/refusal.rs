@@ -45,7 +45,7 @@ impl Refusal {
 
     /// The route is none of ours.
     pub fn unknown_route() -> Self {
-        let message = "no such route: the README lists them, and a base URL that ends in / may be followed by another /";
+        let message = "no such route: docs/operator.md lists them in the section \"Routes\"; a base URL that ends in / may be followed by another /";
         Self::new(404, "unknown-route", message)
     }
 

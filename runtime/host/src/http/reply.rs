@@ -12,13 +12,14 @@ use tokio::time::Instant as Moment;
 
 use super::budget::Held;
 use super::pace::Rate;
+use super::routes::Template;
 use super::watch::Phase;
 
 /// What the log gets of one request: nothing of its path, its body or its headers. Written when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) method: &'static str,
-    pub(crate) route: &'static str,
+    pub(crate) route: Template,
     pub(crate) status: u16,
     pub(crate) user: Option<UserId>,
     pub(crate) bytes_in: u64,
@@ -35,7 +36,7 @@ impl Record {
         phase.request_began();
         Self {
             method,
-            route: "unknown",
+            route: Template::Own("unknown"),
             status: 0,
             user: None,
             bytes_in: 0,
@@ -53,7 +54,8 @@ impl Drop for Record {
         self.phase.request_ended();
         let user = self.user.map(|user| user.short()).unwrap_or_default();
         let elapsed_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let Self { method, route, status, bytes_in, bytes_out, complete, .. } = *self;
+        let Self { method, status, bytes_in, bytes_out, complete, .. } = *self;
+        let route = self.route.as_str();
         if complete {
             tracing::info!(method, route, status, user, bytes_in, bytes_out, elapsed_us, "request answered");
         } else {
@@ -148,7 +150,7 @@ impl Body for Reply {
             }
             // The end of a chunked answer is not written then, so the caller sees that it is cut.
             Some(Err(broken)) => {
-                tracing::warn!(route = self.record.route, reason = %broken.reason, "answer broke off")
+                tracing::warn!(route = self.record.route.as_str(), reason = %broken.reason, "answer broke off")
             }
             None => {}
         }

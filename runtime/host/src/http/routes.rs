@@ -1,6 +1,12 @@
-//! Which path means what. The template, never the path itself, is what logs show.
+//! Which path means what: the host's own paths stand here, and those of cells in their manifests. The template, never the
+//! path itself, is what logs show.
 
+use std::fmt;
+use std::sync::Arc;
+
+use handshake::device::Scope;
 use hyper::Method;
+use runtime_user::paths::{EndpointPath, Paths, SEGMENTS_MAX, Target};
 
 use super::refusal::Refusal;
 use super::scan::Check;
@@ -8,6 +14,15 @@ use super::scan::Check;
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
+    /// One of the host's own.
+    Own(Own),
+    /// A path that leads to a cell.
+    Cell(Target),
+}
+
+/// What the host itself answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
     /// `GET /`: what this is.
     Home,
     /// `GET /health`: whether the host answers.
@@ -22,31 +37,62 @@ pub enum Route {
     PipelineRange,
     /// `/pipeline/get_complete_ts`
     PipelineComplete,
-    /// A path that leads to a cell.
-    Cell {
-        /// The path that the cell is granted, such as `usercache/put`.
-        path: &'static str,
-        /// What stands behind it: 0 to 32 of a-z, 0-9 and `_`.
-        rest: String,
-    },
 }
 
-/// The paths that cells answer, each with whether something follows it and the template that logs show.
-const CELL_PATHS: [(&str, bool, &str); 5] = [
-    ("usercache/put", false, "/usercache/put"),
-    ("usercache/putone", false, "/usercache/putone"),
-    ("usercache/get", false, "/usercache/get"),
-    ("datastreams/get", false, "/datastreams/get"),
-    ("datastreams/find_entries", true, "/datastreams/find_entries/<time_type>"),
+/// Path, meaning, and what a paired device must be allowed.
+const OWN: [(&str, Own, Option<Scope>); 7] = [
+    ("/", Own::Home, None),
+    ("/health", Own::Health, None),
+    ("/profile/create", Own::ProfileCreate, Some(Scope::Profile)),
+    ("/profile/get", Own::ProfileGet, Some(Scope::Profile)),
+    ("/profile/update", Own::ProfileUpdate, Some(Scope::Profile)),
+    ("/pipeline/get_range_ts", Own::PipelineRange, Some(Scope::PipelineRead)),
+    ("/pipeline/get_complete_ts", Own::PipelineComplete, Some(Scope::PipelineRead)),
 ];
+
+impl Own {
+    fn entry(self) -> &'static (&'static str, Self, Option<Scope>) {
+        OWN.iter().find(|(_, own, _)| *own == self).expect("the table has every one")
+    }
+
+    /// What a paired device must be allowed.
+    pub fn scope(self) -> Option<Scope> {
+        self.entry().2
+    }
+}
+
+/// A route as logs show it.
+#[derive(Debug, Clone)]
+pub enum Template {
+    /// The host's own, or a word for what is none.
+    Own(&'static str),
+    /// Of a cell.
+    Cell(Arc<EndpointPath>),
+}
+
+impl Template {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Own(text) => text,
+            Self::Cell(path) => path.template(),
+        }
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 impl Route {
     /// Finds the route of a path. Empty segments do not count: phones put `//` between a base URL and a path.
     ///
     /// # Errors
     /// A [`Refusal`] with status 404 or 405.
-    pub fn find(method: &Method, path: &str) -> Result<Self, Refusal> {
-        Self::of_segments(method, &segments(path))
+    pub fn find(paths: &Paths, method: &Method, path: &str) -> Result<Self, Refusal> {
+        Self::of_segments(paths, method, &segments(path))
     }
 
     /// As [`Self::find`]; one leading `api` does not count either, where a route follows it. Phones that cannot pair have
@@ -55,105 +101,97 @@ impl Route {
     ///
     /// # Errors
     /// As for [`Self::find`].
-    pub fn find_behind_api(method: &Method, path: &str) -> Result<Self, Refusal> {
+    pub fn find_behind_api(paths: &Paths, method: &Method, path: &str) -> Result<Self, Refusal> {
         let segments = segments(path);
         match &segments[..] {
-            ["api", route @ ..] if !route.is_empty() => Self::of_segments(method, route),
-            all => Self::of_segments(method, all),
+            ["api", route @ ..] if !route.is_empty() => Self::of_segments(paths, method, route),
+            all => Self::of_segments(paths, method, all),
         }
     }
 
-    fn of_segments(method: &Method, segments: &[&str]) -> Result<Self, Refusal> {
-        let route = Self::of(segments).ok_or_else(Refusal::unknown_route)?;
+    fn of_segments(paths: &Paths, method: &Method, segments: &[&str]) -> Result<Self, Refusal> {
+        let own = || {
+            let text = format!("/{}", segments.join("/"));
+            OWN.iter().find(|(path, ..)| *path == text).map(|(_, own, _)| Self::Own(*own))
+        };
+        let route = paths.find(segments).map(Self::Cell).or_else(own).ok_or_else(Refusal::unknown_route)?;
         let (right, allow) = match route {
-            Self::Home | Self::Health => (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD"),
+            Self::Own(Own::Home | Own::Health) => {
+                (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD")
+            }
             _ => (*method == Method::POST, "POST"),
         };
         if right { Ok(route) } else { Err(Refusal::wrong_method(allow)) }
     }
 
-    fn of(segments: &[&str]) -> Option<Self> {
-        Some(match segments {
-            [] => Self::Home,
-            ["health"] => Self::Health,
-            ["profile", "create"] => Self::ProfileCreate,
-            ["profile", "get"] => Self::ProfileGet,
-            ["profile", "update"] => Self::ProfileUpdate,
-            ["pipeline", "get_range_ts"] => Self::PipelineRange,
-            ["pipeline", "get_complete_ts"] => Self::PipelineComplete,
-            [family, name, rest @ ..] => {
-                let is = |path: &str| path.split_once('/') == Some((*family, *name));
-                let (path, followed, _) = CELL_PATHS.into_iter().find(|(path, ..)| is(path))?;
-                let rest = match (followed, rest) {
-                    (false, []) => String::new(),
-                    (true, [rest]) if is_plain(rest) => (*rest).to_owned(),
-                    _ => return None,
-                };
-                Self::Cell { path, rest }
-            }
-            _ => return None,
-        })
-    }
-
     /// The route as logs show it.
-    pub fn template(&self) -> &'static str {
+    pub fn template(&self) -> Template {
         match self {
-            Self::Home => "/",
-            Self::Health => "/health",
-            Self::ProfileCreate => "/profile/create",
-            Self::ProfileGet => "/profile/get",
-            Self::ProfileUpdate => "/profile/update",
-            Self::PipelineRange => "/pipeline/get_range_ts",
-            Self::PipelineComplete => "/pipeline/get_complete_ts",
-            Self::Cell { path, .. } => {
-                CELL_PATHS.iter().find(|(known, ..)| known == path).map_or("/", |(_, _, template)| template)
-            }
+            Self::Own(own) => Template::Own(own.entry().0),
+            Self::Cell(target) => Template::Cell(Arc::clone(&target.path)),
         }
     }
 
     /// Whether its body is kept whole, for a cell; a body that the host reads itself is smaller.
     pub fn is_cell(&self) -> bool {
-        matches!(self, Self::Cell { .. })
+        matches!(self, Self::Cell(_))
     }
 
     /// How closely its body is looked at: a bad text within one entry of a put must not refuse the others.
     pub fn check(&self) -> Check {
-        if self.brings_data() { Check::Structure } else { Check::Grammar }
-    }
-
-    /// Whether a success means that there is something for the pipeline to do.
-    pub fn brings_data(&self) -> bool {
-        matches!(self, Self::Cell { path: "usercache/put" | "usercache/putone", .. })
+        let brings_data = matches!(self, Self::Cell(target) if target.path.brings_data);
+        if brings_data { Check::Structure } else { Check::Grammar }
     }
 }
 
-/// What stands between the slashes of a path, one more than any route has at the most.
+/// What stands between the slashes of a path: at most `/api` before as many as any route has, and one that is too many.
 fn segments(path: &str) -> Vec<&str> {
-    path.split('/').filter(|segment| !segment.is_empty()).take(6).collect()
-}
-
-fn is_plain(segment: &str) -> bool {
-    segment.len() <= 32 && segment.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    path.split('/').filter(|segment| !segment.is_empty()).take(SEGMENTS_MAX + 2).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use handshake::device::HOSTS_OWN;
+    use runtime_user::manifest::Manifest;
+
     use super::*;
 
+    #[test]
+    fn no_cell_can_have_a_path_of_the_hosts() {
+        for (path, own, _) in OWN {
+            assert_eq!(own.entry().0, path);
+            let first = path.split('/').nth(1).expect("a slash");
+            assert!(first.is_empty() || HOSTS_OWN.contains(&first), "{path}");
+        }
+    }
+
+    /// The paths of the cells that a phone of e-mission calls.
+    fn paths() -> Paths {
+        let mut paths = Paths::default();
+        for manifest in [
+            include_str!("../../../../cells/usercache-put/cell.toml"),
+            include_str!("../../../../cells/usercache-get/cell.toml"),
+            include_str!("../../../../cells/datastreams-get/cell.toml"),
+        ] {
+            paths.add(&Manifest::parse(manifest).expect("a manifest")).expect("paths of their own");
+        }
+        paths
+    }
+
     fn status(method: Method, path: &str) -> u16 {
-        Route::find(&method, path).map_or_else(|refusal| refusal.status, |_| 200)
+        Route::find(&paths(), &method, path).map_or_else(|refusal| refusal.status, |_| 200)
     }
 
     // Row: "`//` in a path"
     #[test]
     fn phones_may_double_the_slash() {
-        let route = Route::find(&Method::POST, "//usercache//put").expect("known");
-        assert_eq!(route.template(), "/usercache/put");
-        assert!(route.brings_data());
+        let route = Route::find(&paths(), &Method::POST, "//usercache//put").expect("known");
+        assert_eq!(route.template().as_str(), "/usercache/put");
+        assert_eq!(route.check(), Check::Structure);
     }
 
     fn behind_api(path: &str) -> u16 {
-        Route::find_behind_api(&Method::POST, path).map_or_else(|refusal| refusal.status, |_| 200)
+        Route::find_behind_api(&paths(), &Method::POST, path).map_or_else(|refusal| refusal.status, |_| 200)
     }
 
     #[test]
@@ -170,9 +208,9 @@ mod tests {
         ] {
             assert_eq!(behind_api(path), 200, "{path}");
         }
-        let get = |path: &str| Route::find_behind_api(&Method::GET, path).ok();
-        assert_eq!(get("/api/health"), Some(Route::Health));
-        assert_eq!(get("/"), Some(Route::Home));
+        let get = |path: &str| Route::find_behind_api(&paths(), &Method::GET, path).ok();
+        assert_eq!(get("/api/health"), Some(Route::Own(Own::Health)));
+        assert_eq!(get("/"), Some(Route::Own(Own::Home)));
         assert_eq!(get("/api/usercache/put"), None, "the method counts behind it, too");
     }
 
@@ -209,9 +247,11 @@ mod tests {
 
     #[test]
     fn what_follows_a_path_reaches_the_cell_and_not_the_log() {
-        let route = Route::find(&Method::POST, "/datastreams/find_entries/timestamp").expect("known");
-        let want = Route::Cell { path: "datastreams/find_entries", rest: "timestamp".to_owned() };
-        assert_eq!((&route, route.template()), (&want, "/datastreams/find_entries/<time_type>"));
+        let route =
+            Route::find(&paths(), &Method::POST, "/datastreams/find_entries/timestamp").expect("known");
+        assert_eq!(route.template().as_str(), "/datastreams/find_entries/<time_type>");
+        let Route::Cell(target) = route else { panic!("{route:?}") };
+        assert_eq!((&*target.cell, target.rest.as_str()), ("datastreams-get", "timestamp"));
     }
 
     // Row: "Answers the app's dashboard, custom labels"

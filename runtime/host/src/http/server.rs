@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -22,7 +22,8 @@ use super::backend::Backend;
 use super::guesses::Guesses;
 use super::service::{App, Caller, Callers, answer};
 use super::watch::{Ended, Patience, Phase, Watched};
-use crate::port::Rewound;
+use runtime_wire::accept;
+use runtime_wire::peek::Rewound;
 
 /// What connections may cost.
 #[derive(Debug, Clone, Copy)]
@@ -156,33 +157,6 @@ impl<F: Front> Server<F> {
         connections.shutdown().await;
     }
 }
-
-pub(crate) async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(|_| io::ErrorKind::BrokenPipe)?;
-    let (socket, peer) = listener.accept().await?;
-    // Answers are written whole; waiting to fill a packet only makes them late.
-    socket.set_nodelay(true)?;
-    bound_unsent(&socket);
-    Ok((socket, peer, place))
-}
-
-/// Of what was written, the system holds so much that was not sent yet, bytes. More would hide for minutes whether a
-/// slow peer still takes anything.
-#[cfg(target_os = "linux")]
-const UNSENT_BYTES_MAX: u32 = 32 * 1024;
-
-#[cfg(target_os = "linux")]
-fn bound_unsent(socket: &TcpStream) {
-    if let Err(error) = socket2::SockRef::from(socket).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
-        tracing::debug!(%error, "what is unsent is not bounded");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn bound_unsent(_: &TcpStream) {}
 
 async fn greet(
     socket: TcpStream,

@@ -18,7 +18,7 @@ use super::budget::{Budget, Held};
 use super::guesses::Guesses;
 use super::refusal::{Refusal, parts, response};
 use super::reply::{Record, Reply};
-use super::routes::Route;
+use super::routes::{Own, Route};
 use super::watch::Phase;
 
 /// The largest body of a route that the host itself answers, bytes.
@@ -160,7 +160,7 @@ async fn handle<B: Backend>(
     let (head, body) = request.into_parts();
     let sender_waits = head.headers.contains_key(header::EXPECT);
     let named = caller.authority.as_deref().is_none_or(|name| names_host(&head.uri, &head.headers, name));
-    let route = match Route::find_behind_api(&head.method, head.uri.path()) {
+    let route = match Route::find_behind_api(app.backend.paths(), &head.method, head.uri.path()) {
         _ if !named => Err(Refusal::wrong_authority()),
         found => found,
     };
@@ -170,8 +170,8 @@ async fn handle<B: Backend>(
     };
     record.route = route.template();
     match route {
-        Route::Home => return Ok(Answered::Html(include_str!("home.html"))),
-        Route::Health => return Ok(Answered::Json(json!({ "healthy": true }))),
+        Route::Own(Own::Home) => return Ok(Answered::Html(include_str!("home.html"))),
+        Route::Own(Own::Health) => return Ok(Answered::Json(json!({ "healthy": true }))),
         _ => {}
     }
     let authenticate = |token: &str| -> Result<Sender, Refusal> {
@@ -258,30 +258,29 @@ pub(crate) async fn dispatch<B: Backend>(
     mut arrived: Arrived,
 ) -> Result<Answered, Refusal> {
     let backend = app.backend.clone();
-    let brings_data = route.brings_data();
-    let json = match route {
-        Route::Home | Route::Health => return Err(Refusal::unknown_route()),
-        Route::Cell { path, rest } => {
+    let own = match route {
+        Route::Cell(target) => {
             let body = Body::from_chunks(std::mem::take(&mut arrived.pieces));
-            let call = Call { path: path.to_owned(), rest, now: now(), body, device };
+            let call = Call { target, now: now(), body, device };
             let answer = backend.call(user, call).await?;
-            if brings_data && matches!(answer, Answer::Whole { status: 200..300, .. }) {
-                backend.data_arrived(user).await;
-            }
             return Ok(Answered::Cell { answer, held: arrived.held });
         }
-        Route::ProfileCreate => json!({ "uuid": user.dashed() }),
-        Route::ProfileGet => Value::Object(blocking(move || backend.profile(user)).await?),
-        Route::ProfileUpdate => {
+        Route::Own(own) => own,
+    };
+    let json = match own {
+        Own::Home | Own::Health => return Err(Refusal::unknown_route()),
+        Own::ProfileCreate => json!({ "uuid": user.dashed() }),
+        Own::ProfileGet => Value::Object(blocking(move || backend.profile(user)).await?),
+        Own::ProfileUpdate => {
             let fields = update_doc(&arrived.pieces.concat())?;
             blocking(move || update_profile(&backend, user, fields)).await?;
             json!({ "update": true })
         }
-        Route::PipelineRange => {
+        Own::PipelineRange => {
             let (start_ts, end_ts) = blocking(move || backend.pipeline_range(user)).await?;
             json!({ "start_ts": start_ts, "end_ts": end_ts })
         }
-        Route::PipelineComplete => {
+        Own::PipelineComplete => {
             json!({ "complete_ts": blocking(move || backend.pipeline_complete(user)).await? })
         }
     };

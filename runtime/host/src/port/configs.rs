@@ -13,7 +13,7 @@ use handshake::transcript::ALPN_PAIR;
 use runtime_user::{Runtime, UserId};
 use rustls::ServerConfig;
 
-use crate::tls::{Accepts, Identity, IdentityError, raw_server};
+use runtime_wire::tls::{Accepts, Identity, IdentityError, raw_server};
 
 /// For how many people configurations are kept; each takes some tens of KiB with its sessions.
 const PEOPLE_MAX: usize = 256;
@@ -92,10 +92,10 @@ impl Configs {
     fn make(&self, user: UserId, purpose: Purpose) -> Result<Arc<ServerConfig>, ConfigError> {
         if purpose == Purpose::Web {
             let folder = self.runtime.people().folder(user).join("web");
-            let name = server_name(&self.runtime.web_label(user)?.to_string(), &self.host);
+            let name = server_name(&self.runtime.owners().web_label(user)?.to_string(), &self.host);
             return Ok(Identity::load_or_make(&folder, &[name])?.server_config()?);
         }
-        let key = self.runtime.signing_key(user)?;
+        let key = self.runtime.owners().signing_key(user)?;
         let config = match purpose {
             // A device shows the key that it will have; whether it gets in is decided inside.
             Purpose::Pair => raw_server(key.pkcs8(), key.spki(), ALPN_PAIR, Arc::new(|_: &Spki| true), false),
@@ -106,6 +106,8 @@ impl Configs {
 
     fn devices_of(&self, user: UserId) -> Accepts {
         let runtime = Arc::downgrade(&self.runtime);
-        Arc::new(move |spki: &Spki| runtime.upgrade().is_some_and(|runtime| runtime.knows_device(user, spki)))
+        Arc::new(move |spki: &Spki| {
+            runtime.upgrade().is_some_and(|runtime| runtime.devices().knows(user, spki))
+        })
     }
 }

@@ -20,12 +20,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::configs::{Configs, Purpose};
 use super::native::{self, NativeApp};
-use super::pairing;
-use super::peek::{Rewound, Unread, peek};
-use super::proxy;
+use super::{page, pairing};
 use crate::http::server::{Encrypted, Front, Greeted, ServerLimits};
 use crate::http::service::{Callers, blocking_code, epoch_ms};
-use crate::tls::peer_key;
+use runtime_wire::peek::{Rewound, Unread, peek};
+use runtime_wire::proxy;
+use runtime_wire::tls::peer_key;
 
 /// Everybody's front.
 #[derive(Clone)]
@@ -139,6 +139,12 @@ impl Shared {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Whether a program on this machine has connected for itself.
+    fn is_here(&self, peer: SocketAddr) -> bool {
+        let ip = peer.ip().to_canonical();
+        ip.is_loopback() && !self.gateways.contains(&ip)
+    }
+
     async fn greet(&self, mut socket: TcpStream, peer: SocketAddr) -> Result<Greeted, Turned> {
         let mut source = Source::from(peer.ip());
         if self.gateways.contains(&peer.ip().to_canonical()) {
@@ -149,15 +155,19 @@ impl Shared {
         let (hello, seen) = match peek(&mut socket, self.limits.hello_ms).await {
             Ok(read) => read,
             Err(unread) => {
-                if let Unread::Refused(refused) = &unread
-                    && let Some(alert) = refused.alert()
-                {
-                    turn_away(&mut socket, alert).await;
+                if let Unread::Refused { why, seen } = &unread {
+                    match why.alert() {
+                        Some(alert) => turn_away(&mut socket, alert).await,
+                        None if seen.starts_with(page::METHOD) && self.is_here(peer) => {
+                            page::show(&mut socket).await;
+                        }
+                        None => {}
+                    }
                 }
                 return Err(unread.into());
             }
         };
-        let decision = self.runtime.decide(&hello, self.legacy.is_some());
+        let decision = self.runtime.owners().decide(&hello, self.legacy.is_some());
         if let Decision::Alert(alert) = decision {
             turn_away(&mut socket, alert).await;
             return Err(Turned::Alert(alert));
@@ -225,7 +235,7 @@ impl Shared {
     fn pair(&self, encrypted: Encrypted, user: UserId) -> Result<Greeted, Turned> {
         let device = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(Turned::Key)?;
         let exporter = exporter(&encrypted)?;
-        let shown = self.runtime.signing_key(user).map_err(|_| Turned::Config)?;
+        let shown = self.runtime.owners().signing_key(user).map_err(|_| Turned::Config)?;
         let connection = pairing::next_connection();
         let channel = Channel { connection, device, runtime: *shown.spki(), exporter };
         let runtime = Arc::clone(&self.runtime);
@@ -244,7 +254,7 @@ impl Shared {
         let exporter = exporter(&encrypted)?;
         let runtime = Arc::clone(&self.runtime);
         // A resumed session did not ask for the key again: the table decides, every time.
-        let admitted = blocking_code(move || runtime.admit(user, label, key, epoch_ms())).await;
+        let admitted = blocking_code(move || runtime.devices().admit(user, label, key, epoch_ms())).await;
         let native = Arc::clone(&self.native);
         match admitted {
             Ok(admission) => Ok(Greeted::Own(Box::new(move |stopped| {

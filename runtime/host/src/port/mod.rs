@@ -6,6 +6,7 @@
 //!       ── label of a person ──▶ that person's certificate ─────▶ `http`, that person's tokens
 //!       ── any other name ─────▶ the host's certificate ────────▶ `http`, tokens; off unless switched on
 //!       ── unknown label ──────▶ alert 112
+//! HTTP without TLS, from this machine ──▶ `page`, a few words; from elsewhere, nothing
 //! ```
 //!
 //! * Invariants: no two people share a key, a session cache or a ticket; whoever is let through is looked up in the table of
@@ -15,11 +16,9 @@
 mod configs;
 mod front;
 mod native;
+mod page;
 mod pairing;
-pub(crate) mod peek;
-pub(crate) mod proxy;
 mod upc;
 
 pub use front::{PortFront, PortParts};
 pub use native::NativeApp;
-pub use peek::Rewound;

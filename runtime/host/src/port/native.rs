@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use handshake::body;
-use handshake::device::Scope;
 use handshake::error::Code;
 use handshake::limit::{Buckets, Rate};
 use handshake::secret::Secret;
@@ -32,7 +31,7 @@ use crate::http::Refusal;
 use crate::http::body::{self as http_body, BodyLimits};
 use crate::http::pace::{self, Pace};
 use crate::http::reply::{Record, Reply, Taking};
-use crate::http::routes::Route;
+use crate::http::routes::{Route, Template};
 use crate::http::server::{Encrypted, Stopped};
 use crate::http::service::{
     Answered, App, SMALL_BYTES_MAX, Sender, blocking_code, check_encoding, dispatch, epoch_ms, method_name,
@@ -149,7 +148,7 @@ pub(super) async fn serve(
             }
             () = admission.changed() => {
                 // Dropping the connection is the quickest end; nothing that was asked for is owed an answer.
-                if !shared.runtime().still_admitted(&shared.admission) {
+                if !shared.runtime().devices().still_admitted(&shared.admission) {
                     tracing::info!(user = %admission.user.short(), device = %admission.device, "device shut out");
                     return;
                 }
@@ -271,18 +270,21 @@ impl Connection {
         request: Request<Incoming>,
         record: &mut Record,
     ) -> Result<Answered, Unanswered> {
-        if !self.runtime().still_admitted(&self.admission) {
+        if !self.runtime().devices().still_admitted(&self.admission) {
             return Err(Code::DeviceUnknown.into());
         }
-        let taken =
-            self.rate.lock().unwrap_or_else(PoisonError::into_inner).take((), self.runtime().lasting_ms());
+        let taken = self
+            .rate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take((), self.runtime().clocks().lasting_ms());
         taken.map_err(|_| Code::RateLimited)?;
         if !names_host(request.uri(), request.headers(), &self.server_name) {
             return Err(Code::WrongAuthority.into());
         }
         let path = request.uri().path().to_owned();
         if path.starts_with("/.upc/") {
-            record.route = "/.upc/v1";
+            record.route = Template::Own("/.upc/v1");
             let endpoint = Endpoint::of_path(&path).filter(|_| request.method() == Method::POST);
             let endpoint = endpoint.ok_or(Code::Malformed)?;
             // The console is where an owner proves to be there; a device alone never does.
@@ -301,27 +303,26 @@ impl Connection {
 
     /// Which route a path is, as far as the device may take it.
     fn route(&self, method: &Method, path: &str) -> Result<Route, Unanswered> {
+        let paths = self.runtime().catalogue().paths();
         if path.starts_with("/c/") {
-            let granted = self.runtime().granted(&self.admission, path, self.runtime().lasting_ms())?;
-            let route = Route::find(method, &granted.path)?;
-            let Route::Cell { path, .. } = &route else { return Err(Code::ScopeMissing.into()) };
-            let cell = self.runtime().catalogue().endpoint(path);
-            if cell.is_none_or(|cell| cell.manifest.name != granted.cell) {
-                return Err(Code::ScopeMissing.into());
-            }
-            self.admission.require(scope_of(path))?;
-            return Ok(route);
+            let granted = self.runtime().devices().granted(
+                &self.admission,
+                path,
+                self.runtime().clocks().lasting_ms(),
+            )?;
+            let route = Route::find(paths, method, &granted.path)?;
+            return match &route {
+                Route::Cell(target) if *target.cell == granted.cell => {
+                    self.admission.require(target.path.scope)?;
+                    Ok(route)
+                }
+                _ => Err(Code::ScopeMissing.into()),
+            };
         }
-        let route = Route::find(method, path)?;
-        match route {
-            // Cells are reached at granted paths alone.
-            Route::Cell { .. } => return Err(Code::ScopeMissing.into()),
-            Route::ProfileCreate | Route::ProfileGet | Route::ProfileUpdate => {
-                self.admission.require(Scope::Profile)?;
-            }
-            Route::PipelineRange | Route::PipelineComplete => self.admission.require(Scope::PipelineRead)?,
-            Route::Home | Route::Health => {}
-        }
+        let route = Route::find(paths, method, path)?;
+        // Cells are reached at granted paths alone.
+        let Route::Own(own) = route else { return Err(Code::ScopeMissing.into()) };
+        own.scope().map_or(Ok(()), |scope| self.admission.require(scope))?;
         Ok(route)
     }
 
@@ -344,13 +345,13 @@ impl Connection {
         let (body, check) = (request.into_body(), route.check());
         let arrived = http_body::collect(body, limits, &app.budget, check, sender_waits, known).await?;
         record.bytes_in = arrived.bytes;
-        self.runtime().contact(user);
+        self.runtime().locks().renew(user);
         Ok(dispatch(app, route, sender, arrived).await?)
     }
 
     async fn upc(self: &Arc<Self>, endpoint: Endpoint, body: &SmallBody) -> Result<SmallBody, Code> {
         // Limits and grants last a while; a revocation is dated for people.
-        let (this, now_ms) = (Arc::clone(self), self.runtime().lasting_ms());
+        let (this, now_ms) = (Arc::clone(self), self.runtime().clocks().lasting_ms());
         match endpoint {
             Endpoint::Session => {
                 let request: SessionRequest = read(body)?;
@@ -369,20 +370,22 @@ impl Connection {
             }
             Endpoint::Rotate => {
                 let request: RotateRequest = read(body)?;
-                let rotate = move || this.runtime().rotate_device(&this.admission, &request, &this.exporter);
+                let rotate =
+                    move || this.runtime().devices().rotate_key(&this.admission, &request, &this.exporter);
                 blocking_code(rotate).await?;
                 json(&handshake::session::Empty {})
             }
-            Endpoint::Devices => json(&self.runtime().devices_for(&self.admission)?),
+            Endpoint::Devices => json(&self.runtime().devices().list_for(&self.admission)?),
             Endpoint::Lock => {
-                blocking_code(move || this.runtime().lock_by(&this.admission)).await?;
+                blocking_code(move || this.runtime().devices().lock_by(&this.admission)).await?;
                 json(&LockReply { store: StoreState::Locked })
             }
             Endpoint::Revoke(device) => {
                 let revoke = move || {
                     let runtime = this.runtime();
                     runtime
-                        .revoke_device(this.admission.user, device, epoch_ms())
+                        .devices()
+                        .revoke(this.admission.user, device, epoch_ms())
                         .map_err(|_| Code::Malformed)
                 };
                 blocking_code(revoke).await?;
@@ -396,12 +399,4 @@ fn read<T: DeserializeOwned + Check>(bytes: &[u8]) -> Result<T, Code> {
     let read: T = body::read(bytes)?;
     read.check()?;
     Ok(read)
-}
-
-fn scope_of(path: &str) -> Scope {
-    match path {
-        "usercache/put" | "usercache/putone" => Scope::UsercachePut,
-        "usercache/get" => Scope::UsercacheGet,
-        _ => Scope::DatastreamsRead,
-    }
 }

@@ -51,7 +51,9 @@ impl Drop for Pairing {
     fn drop(&mut self) {
         let (runtime, user, connection) = (Arc::clone(&self.runtime), self.user, self.channel.connection);
         // It may wait for the disk, and nobody waits for it.
-        tokio::task::spawn_blocking(move || runtime.pair_lost(user, connection, runtime.lasting_ms()));
+        tokio::task::spawn_blocking(move || {
+            runtime.pairing().connection_lost(user, connection, runtime.clocks().lasting_ms())
+        });
     }
 }
 
@@ -103,20 +105,21 @@ async fn answer(pairing: &Pairing, request: Request<Incoming>) -> Response<Full<
 
 impl Pairing {
     async fn step(&self, step: &str, body: &SmallBody) -> Result<SmallBody, Code> {
-        let (runtime, user, now_ms) = (Arc::clone(&self.runtime), self.user, self.runtime.lasting_ms());
+        let (runtime, user, now_ms) =
+            (Arc::clone(&self.runtime), self.user, self.runtime.clocks().lasting_ms());
         let connection = self.channel.connection;
         match step {
             "hello" => {
                 let (hello, channel): (Hello, _) = (body::read(body)?, self.channel.clone());
-                json(&blocking_code(move || runtime.pair_hello(user, channel, &hello, now_ms)).await?)
+                json(&blocking_code(move || runtime.pairing().hello(user, channel, &hello, now_ms)).await?)
             }
             "proof" => {
                 let proof: Proof = body::read(body)?;
-                json(&blocking_code(move || runtime.pair_proof(user, connection, &proof, now_ms)).await?)
+                json(&blocking_code(move || runtime.pairing().proof(user, connection, &proof, now_ms)).await?)
             }
             _ => {
                 let enrol: Enrol = body::read(body)?;
-                json(&runtime.pair_enrol(user, connection, enrol).await?)
+                json(&runtime.pairing().enrol(user, connection, enrol).await?)
             }
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use runtime_sandbox::*;
+use runtime_types::EntryId;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 /// One sandbox for all tests of a program.
@@ -141,11 +142,11 @@ impl CellHost for Recorder {
     fn find_locations(&mut self, query: Query) -> Result<u32, Failure> {
         self.find(query)
     }
-    fn next_rows(&mut self, _: u32, rows_max: u32) -> Result<LocationColumns, Failure> {
+    fn next_rows(&mut self, _: u32, rows_max: u32) -> Result<LocationRows, Failure> {
         let rows = rows_max.min(3) as usize;
         let column = vec![0.5; rows];
-        Ok(LocationColumns {
-            ids: vec![1; 12 * rows],
+        Ok(LocationRows {
+            ids: vec![EntryId([1; 12]); rows],
             ts: column.clone(),
             write_ts: column.clone(),
             latitude: column.clone(),

@@ -8,5 +8,5 @@ mod source;
 mod token;
 
 pub use cursor::{Cursor, OwnedRow, Progress, Row};
-pub use locations::{LocationCursor, LocationRows};
+pub use locations::LocationCursor;
 pub use snapshot::{Head, Snapshot};

@@ -9,7 +9,7 @@ use super::{Cursor, LocationCursor, OwnedRow, merge, token};
 use crate::forgotten::Forgotten;
 use crate::index::{BlockInfo, Index, StreamBlocks};
 use crate::vault::Vault;
-use crate::{ReadEntry, ReadError};
+use crate::{CheckedEntry, ReadError};
 
 /// The last commit of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Snapshot {
     }
 
     /// Whether an entry is one that its owner had forgotten, as it would be put or set aside.
-    pub fn is_forgotten(&self, read: &ReadEntry<'_>) -> Result<bool, ReadError> {
+    pub fn is_forgotten(&self, read: &CheckedEntry<'_>) -> Result<bool, ReadError> {
         let (entry, write_ts) = (read.entry(), read.times().get(TimeField::WriteTs));
         let texts = [entry.metadata, entry.data];
         let digest = || self.vault.origin(read.kind(), entry.key.as_str(), write_ts, texts);

@@ -11,7 +11,7 @@ use super::publish::{Changes, When};
 use super::puts::Numbers;
 use crate::block::{BlockRow, Codec};
 use crate::draft::{
-    BLOCK_ROWS_MAX, BLOCK_TEXT_BYTES_MAX, Draft, DraftRows, SoonRead, draft, position, text_bytes,
+    BLOCK_ROWS_MAX, BLOCK_TEXT_BYTES_MAX, CacheHint, Draft, DraftRows, draft, position, text_bytes,
 };
 use crate::forgotten;
 use crate::index::{BlockInfo, Index};
@@ -142,8 +142,8 @@ impl Group<'_> {
             removed.insert(tail.body.number, Arc::clone(tail));
         }
         // What waits for more of the same run is read by it.
-        let soon_read = if when == When::Later { SoonRead::Yes } else { SoonRead::No };
-        draft(&self.stream, self.month, Codec::Rows, rows, soon_read)
+        let cache = if when == When::Later { CacheHint::Keep } else { CacheHint::Drop };
+        draft(&self.stream, self.month, Codec::Rows, rows, cache)
     }
 
     /// The fresh blocks to join with, the newest first, and how many live rows each has. A block that is much

@@ -7,7 +7,7 @@ use super::commit::TAIL_ROWS_MAX;
 use super::publish::Changes;
 use crate::CommitError;
 use crate::block::Codec;
-use crate::draft::{BLOCK_TEXT_BYTES_MAX, DraftRows, SoonRead, draft};
+use crate::draft::{BLOCK_TEXT_BYTES_MAX, CacheHint, DraftRows, draft};
 use crate::index::{BlockInfo, Index, StreamBlocks};
 use crate::vault::Vault;
 
@@ -97,7 +97,7 @@ fn rewrite(
     }
     vault.note_codec(Codec::Columns);
     let first = &group.blocks[0].body;
-    let drafts = draft(&first.stream, first.month, Codec::Columns, rows, SoonRead::No)?;
+    let drafts = draft(&first.stream, first.month, Codec::Columns, rows, CacheHint::Drop)?;
     report.blocks_before += group.blocks.len() as u64;
     report.blocks_after += drafts.len() as u64;
     changes.drafts.extend(drafts);

@@ -10,7 +10,7 @@ use super::model::{Model, batch_of, read_all, read_page};
 use super::random::{Random, rounds};
 use super::{rotation, scenes};
 use crate::{
-    Batch, CommitError, Committed, KeyError, KeyProvider, NewEntry, OpenError, ReadEntry, ReadError, Row,
+    Batch, CheckedEntry, CommitError, Committed, KeyError, KeyProvider, NewEntry, OpenError, ReadError, Row,
     Shredded, Snapshot, Store, Unattended,
 };
 
@@ -313,7 +313,7 @@ fn carried_origins(engine: LabEngine) {
     let mut carry = |row: &Row<'_>| {
         assert_ne!(row.origin, 0);
         let entry = NewEntry { id: Some(row.id), ..entry("background/location", &taken) };
-        batch.insert(Area::Timeseries, ReadEntry::from(entry).with_origin(row.origin));
+        batch.insert(Area::Timeseries, CheckedEntry::from(entry).with_origin(row.origin));
         ControlFlow::Continue(())
     };
     cursor.visit(&mut carry).unwrap();

@@ -23,10 +23,11 @@ use tokio::sync::watch;
 use super::identity::KEY_FILE;
 use super::pairing::Terms;
 use super::slots::{SLOTS_FILE, Slots};
-use super::{HeldKeys, OwnerError};
+use super::{Devices, Leases, Locks, OwnerError, Pairing};
+use crate::clock::Clocks;
 use crate::files;
+use crate::people::open::OpenPeople;
 use crate::people::{KeyMode, People, STORE_FOLDER};
-use crate::runtime::Runtime;
 
 const ACCESS_FILE: &str = "access.json";
 
@@ -49,7 +50,7 @@ pub(crate) struct Access {
     /// Data keys that devices have sent.
     #[serde(default)]
     pub guard: UnlockGuard,
-    /// When the recovery phrase was used while devices were active, ms of [`Runtime::lasting_ms`]: it waits.
+    /// When the recovery phrase was used while devices were active, ms of [`Clocks::lasting_ms`]: it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_asked_ms: Option<u64>,
     /// How long it had waited when this was last kept, ms: what counts after a restart, whatever the clock says then.
@@ -166,8 +167,13 @@ fn missing(folder: &Path, access: &Access) -> Option<PathBuf> {
     names.map(|name| folder.join(name)).find(|path| std::fs::symlink_metadata(path).is_err())
 }
 
-/// Everybody's doors.
-pub(crate) struct Owners {
+/// Who may come to whom, and by which name. What changes it in one respect has a type of its own: [`Pairing`] lets
+/// devices in, [`Devices`] shuts them out, [`Locks`] locks and unlocks stores.
+pub struct Owners {
+    pub(super) people: Arc<People>,
+    pub(super) clocks: Arc<Clocks>,
+    pub(super) leases: Arc<Leases>,
+    pub(super) open_people: Arc<OpenPeople>,
     entries: RwLock<HashMap<UserId, Arc<Owner>>>,
     routes: RwLock<Routes>,
     /// Changes whenever a name is added or withdrawn.
@@ -176,22 +182,30 @@ pub(crate) struct Owners {
     undrained: Mutex<BTreeSet<UserId>>,
     /// When the tables of devices were last swept, ms.
     swept_ms: AtomicU64,
-    pub keys: HeldKeys,
 }
 
 impl Owners {
-    /// Reads everybody's; `now_ms` is the moment by [`Runtime::lasting_ms`].
-    pub fn open(people: &People, now_ms: u64) -> Result<Self, OwnerError> {
+    /// Reads everybody's.
+    pub(crate) fn open(
+        people: Arc<People>,
+        clocks: Arc<Clocks>,
+        leases: Arc<Leases>,
+        open_people: Arc<OpenPeople>,
+    ) -> Result<Self, OwnerError> {
+        let now_ms = clocks.lasting_ms();
         let owners = Self {
+            people,
+            clocks,
+            leases,
+            open_people,
             entries: RwLock::default(),
             routes: RwLock::default(),
             renamed: watch::Sender::new(0),
             undrained: Mutex::default(),
             swept_ms: AtomicU64::new(0),
-            keys: HeldKeys::default(),
         };
-        for user in people.users() {
-            let folder = people.folder(user);
+        for user in owners.people.users() {
+            let folder = owners.people.folder(user);
             let Some(mut access) = read(&folder, user)? else {
                 // Slots are wrapped for devices, and the table of devices is older than the first slot.
                 if folder.join(SLOTS_FILE).exists() {
@@ -234,32 +248,33 @@ impl Owners {
     }
 
     /// The person's doors, if there have ever been any.
-    pub fn get(&self, user: UserId) -> Option<Arc<Owner>> {
+    pub(super) fn get(&self, user: UserId) -> Option<Arc<Owner>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&user).cloned()
     }
 
-    /// The person's doors; closed ones where there were none.
-    pub fn entry(&self, people: &People, user: UserId) -> Arc<Owner> {
-        let make = || self.insert(user, people.folder(user), Access::new(user));
-        self.get(user).unwrap_or_else(make)
+    /// The person's doors, closed ones where there were none; [`OwnerError::Nobody`] for who is not here.
+    pub(crate) fn owner(&self, user: UserId) -> Result<Arc<Owner>, OwnerError> {
+        self.people.standing(user).ok_or(OwnerError::Nobody)?;
+        let make = || self.insert(user, self.people.folder(user), Access::new(user));
+        Ok(self.get(user).unwrap_or_else(make))
     }
 
-    /// Where a connection goes.
+    /// Where a connection goes; `legacy` says whether the front for phones that cannot pair is open.
     pub fn decide(&self, hello: &Hello, legacy: bool) -> Decision {
         decide(hello, &self.routes.read().unwrap_or_else(PoisonError::into_inner), legacy)
     }
 
-    /// Changes the table of names, and tells who follows it where anything was changed.
     /// Takes note that uploads of somebody wait though the store is open.
-    pub fn note_undrained(&self, user: UserId) {
+    pub(crate) fn note_undrained(&self, user: UserId) {
         self.undrained.lock().unwrap_or_else(PoisonError::into_inner).insert(user);
     }
 
     /// Who was noted since this was asked last.
-    pub fn take_undrained(&self) -> BTreeSet<UserId> {
+    pub(crate) fn take_undrained(&self) -> BTreeSet<UserId> {
         std::mem::take(&mut *self.undrained.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Changes the table of names, and tells who follows it where anything was changed.
     fn rename<T>(&self, change: impl FnOnce(&mut Routes) -> T, changed: impl FnOnce(&T) -> bool) -> T {
         let done = change(&mut self.routes.write().unwrap_or_else(PoisonError::into_inner));
         if changed(&done) {
@@ -268,12 +283,12 @@ impl Owners {
         done
     }
 
-    pub fn register(&self, label: Label, route: Route) -> Result<(), OwnerError> {
+    pub(super) fn register(&self, label: Label, route: Route) -> Result<(), OwnerError> {
         self.rename(|routes| routes.register(label, route), Result::is_ok).map_err(OwnerError::Route)
     }
 
     /// Makes a window's two names lead to it, both or neither.
-    pub fn register_window(&self, user: UserId, window: &Window) -> Result<(), OwnerError> {
+    pub(super) fn register_window(&self, user: UserId, window: &Window) -> Result<(), OwnerError> {
         let route = Route { user, kind: Kind::Pair(window.id()) };
         let register = |routes: &mut Routes| {
             routes.register(window.label(), route)?;
@@ -289,7 +304,7 @@ impl Owners {
     }
 
     /// Takes names out of the table; what was not there stays so.
-    pub fn withdraw(&self, user: UserId, names: impl IntoIterator<Item = Name>) {
+    pub(super) fn withdraw(&self, user: UserId, names: impl IntoIterator<Item = Name>) {
         let withdraw = |routes: &mut Routes| {
             names.into_iter().filter(|name| routes.withdraw(user, *name).is_ok()).count()
         };
@@ -297,20 +312,20 @@ impl Owners {
     }
 
     /// Whether an hour has passed since this was last answered with yes, by any clock.
-    pub fn sweep_is_due(&self, now_ms: u64) -> bool {
+    pub(super) fn sweep_is_due(&self, now_ms: u64) -> bool {
         let due = |last_ms| (now_ms.abs_diff(last_ms) >= SWEEP_EVERY_MS).then_some(now_ms);
         self.swept_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
     }
 
     /// Everybody who has ever had doors.
-    pub fn users(&self) -> Vec<UserId> {
+    pub(super) fn users(&self) -> Vec<UserId> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
     /// Forgets a person: the names lead nowhere, the key is wiped, whoever waits is told.
-    pub fn forget(&self, user: UserId) {
+    pub(crate) fn forget(&self, user: UserId) {
         self.rename(|routes| routes.withdraw_all(user), |()| true);
-        self.keys.wipe(user);
+        self.leases.wipe(user);
         let owner = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&user);
         if let Some(owner) = owner {
             owner.state().access = Access::new(user);
@@ -326,13 +341,7 @@ pub(super) fn draw_label() -> Result<Label, OwnerError> {
     Ok(Label(bytes))
 }
 
-impl Runtime {
-    /// The person's doors; [`OwnerError::Nobody`] for who is not here.
-    pub(crate) fn owner(&self, user: UserId) -> Result<Arc<Owner>, OwnerError> {
-        self.people().standing(user).ok_or(OwnerError::Nobody)?;
-        Ok(self.owners.entry(self.people(), user))
-    }
-
+impl Owners {
     /// Changes what is kept of a person's doors: on disk when this returns, or not at all.
     pub(crate) fn change_access<T>(
         &self,
@@ -362,28 +371,23 @@ impl Runtime {
         let path = owner.folder.join(SLOTS_FILE);
         if std::fs::symlink_metadata(&path).is_err() {
             self.check_kept(&owner)?;
-            let unattended = self.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
-            if !unattended && self.store_folder(user).exists() {
+            let unattended = self.leases.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
+            if !unattended && self.people.store_folder(user).exists() {
                 return Err(OwnerError::Missing { path });
             }
         }
         Slots::read(&owner.folder)
     }
 
-    /// Where a connection goes; `legacy` says whether the front for phones that cannot pair is open.
-    pub fn decide(&self, hello: &Hello, legacy: bool) -> Decision {
-        self.owners.decide(hello, legacy)
-    }
-
     /// Every name that leads to somebody here, as the first part of a server name: what a gateway in front is told.
     pub fn names(&self) -> Vec<String> {
-        let routes = self.owners.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         routes.names().map(|name| name.to_string()).collect()
     }
 
     /// Changes whenever [`Self::names`] does. The number means nothing.
     pub fn names_changed(&self) -> watch::Receiver<u64> {
-        self.owners.renamed.subscribe()
+        self.renamed.subscribe()
     }
 
     /// The key that the person's runtime shows in TLS; made when it is first needed. May read the disk.
@@ -407,57 +411,70 @@ impl Runtime {
         let fresh = draw_label()?;
         let label = self.change_access(user, |access| Ok(*access.web.get_or_insert(fresh)))?;
         if label == fresh {
-            self.owners.register(label, Route { user, kind: Kind::Web })?;
+            self.register(label, Route { user, kind: Kind::Web })?;
         }
         Ok(label)
     }
 
     /// Has every open connection of a person looked at again, as after they were suspended.
     pub fn look_again(&self, user: UserId) {
-        if let Some(owner) = self.owners.get(user) {
+        if let Some(owner) = self.get(user) {
             owner.tell();
         }
     }
+}
 
+impl Devices<'_> {
     /// Renames a device.
-    pub fn rename_device(&self, user: UserId, device: DeviceId, name: &str) -> Result<(), OwnerError> {
+    pub fn rename(self, user: UserId, device: DeviceId, name: &str) -> Result<(), OwnerError> {
         let name = handshake::device::DeviceName::new(name).map_err(|_| OwnerError::BadName)?;
-        self.change_access(user, |access| access.devices.rename(device, name).map_err(OwnerError::Change))
+        self.owners
+            .change_access(user, |access| access.devices.rename(device, name).map_err(OwnerError::Change))
     }
 
     /// Shuts a device out, for ever and at once: its names lead nowhere, its open connections end, its slot is destroyed,
     /// and the data key is changed, now or when the store is next unlocked. Reads and writes the disk.
-    pub fn revoke_device(&self, user: UserId, device: DeviceId, now_ms: u64) -> Result<(), OwnerError> {
-        let owner = self.owner(user)?;
+    pub fn revoke(self, user: UserId, device: DeviceId, now_ms: u64) -> Result<(), OwnerError> {
+        let Self { owners } = self;
+        let owner = owners.owner(user)?;
         let known = |change: BadChange| OwnerError::Change(change);
-        let freed = self.change_access(user, |access| {
+        let freed = owners.change_access(user, |access| {
             let freed = access.devices.revoke(device, now_ms).map_err(known)?;
             access.rotation_due |= !freed.is_empty();
             Ok(freed)
         })?;
-        self.owners.withdraw(user, freed.iter().copied().map(Name::Label));
+        owners.withdraw(user, freed.iter().copied().map(Name::Label));
         owner.tell();
         if freed.is_empty() {
             return Ok(());
         }
         {
             let _one_at_a_time = owner.changing();
-            let mut slots = self.slots(user)?;
+            let mut slots = owners.slots(user)?;
             if slots.remove(super::slots::Holder::Device(device)) {
                 slots.write(owner.folder())?;
             }
         }
-        if self.check_unlocked(user).is_ok() && self.store_folder(user).exists() {
-            self.rotate_if_due(user)?;
+        if owners.leases.check_unlocked(user).is_ok() && owners.people.store_folder(user).exists() {
+            Locks::of(owners).rotate_if_due(user)?;
         }
         Ok(())
     }
 
+    /// The person's devices, revoked ones included.
+    pub fn list(self, user: UserId) -> Result<Vec<DeviceSummary>, OwnerError> {
+        let owner = self.owners.owner(user)?;
+        let state = owner.state();
+        Ok(state.access.devices.iter().map(DeviceSummary::of).collect())
+    }
+}
+
+impl Locks<'_> {
     /// Changes the data key where a revocation asks for it.
-    pub(super) fn rotate_if_due(&self, user: UserId) -> Result<(), OwnerError> {
-        if self.owner(user)?.state().access.rotation_due {
+    pub(super) fn rotate_if_due(self, user: UserId) -> Result<(), OwnerError> {
+        if self.owners.owner(user)?.state().access.rotation_due {
             self.rotate_key(user)?;
-            self.change_access(user, |access| {
+            self.owners.change_access(user, |access| {
                 access.rotation_due = false;
                 Ok(())
             })?;
@@ -485,15 +502,6 @@ pub struct DeviceSummary {
     pub enrolled_ms: u64,
     /// When it was last here, to the day, ms since 1970.
     pub last_seen_ms: u64,
-}
-
-impl Runtime {
-    /// The person's devices, revoked ones included.
-    pub fn devices(&self, user: UserId) -> Result<Vec<DeviceSummary>, OwnerError> {
-        let owner = self.owner(user)?;
-        let state = owner.state();
-        Ok(state.access.devices.iter().map(DeviceSummary::of).collect())
-    }
 }
 
 impl DeviceSummary {

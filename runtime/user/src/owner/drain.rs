@@ -1,4 +1,4 @@
-//! Uploads while a store is locked: checked by the cell, sealed, and taken in when the owner unlocks.
+//! Uploads while a store is locked: checked by the cell, sealed, and accepted when the owner unlocks.
 
 use std::sync::Arc;
 
@@ -9,25 +9,17 @@ use runtime_sandbox::RunError;
 use runtime_store::{Batch, Store};
 use runtime_types::UserId;
 
-use super::OwnerError;
-use super::inbox::{Inbox, InboxError};
-use crate::catalogue::Cell;
-use crate::endpoint;
+use super::inbox::{Inbox, InboxError, Upload};
+use super::{OwnerError, Owners};
+use crate::cells::catalogue::Cell;
 use crate::error::CallError;
-use crate::exchange::{Answer, Call};
-use crate::person::Person;
+use crate::people::person::Person;
+use crate::runs::endpoint;
+use crate::runs::exchange::{Answer, Call};
 use crate::runtime::Runtime;
 
 /// The document with the private half of the inbox key. No cell is granted names that begin so.
 pub(super) const INBOX_KEY: &str = "runtime/inbox-key";
-
-/// The paths whose calls may wait sealed.
-const UPLOADS: [&str; 2] = ["usercache/put", "usercache/putone"];
-
-/// Whether calls of a path may wait sealed while the store is locked.
-pub(crate) fn may_wait(path: &str) -> bool {
-    UPLOADS.contains(&path)
-}
 
 impl Runtime {
     /// Takes an upload for a locked store: the cell judges it against an empty store that is thrown away, so that the
@@ -38,9 +30,9 @@ impl Runtime {
         cell: Arc<Cell>,
         call: Call,
     ) -> Result<Answer, CallError> {
-        let (runtime, options) = (Arc::clone(self), self.store_options());
+        let (runtime, options) = (Arc::clone(self), self.open_people().store_options());
         let made = tokio::task::spawn_blocking(move || {
-            let slots = runtime.slots(user);
+            let slots = runtime.owners().slots(user);
             let inbox = slots.ok().and_then(|slots| slots.inbox().copied()).ok_or(CallError::Locked)?;
             let store = Store::in_memory(user, &options).map_err(CallError::Open)?;
             Ok((inbox, Arc::new(Person::new(user, store, 0))))
@@ -53,13 +45,13 @@ impl Runtime {
         }
         let runtime = Arc::clone(self);
         let sealed = tokio::task::spawn_blocking(move || {
-            let owner = runtime.owner(user).map_err(|_| CallError::Nobody)?;
+            let owner = runtime.owners().owner(user).map_err(|_| CallError::Nobody)?;
             {
                 let _one_at_a_time = owner.inbox();
                 Inbox::of(owner.folder(), user).put(&inbox, &kept).map_err(CallError::Inbox)?;
             }
             // The owner may have unlocked, and emptied the inbox, in between.
-            if runtime.check_unlocked(user).is_ok() {
+            if runtime.owners().leases.check_unlocked(user).is_ok() {
                 runtime.drain_inbox(user).map_err(|error| match error {
                     OwnerError::Call(error) => error,
                     _ => CallError::Lost,
@@ -69,22 +61,26 @@ impl Runtime {
         });
         sealed.await.unwrap_or(Err(CallError::Lost)).map(|()| answer)
     }
+}
 
+impl Owners {
     /// How many uploads wait sealed, and their bytes.
     pub fn waiting_uploads(&self, user: UserId) -> Result<(usize, u64), OwnerError> {
-        let waiting = Inbox::of(&self.people().folder(user), user).waiting().map_err(OwnerError::Inbox)?;
+        let waiting = Inbox::of(&self.people.folder(user), user).waiting().map_err(OwnerError::Inbox)?;
         Ok((waiting.len(), waiting.iter().map(|(_, bytes)| bytes).sum()))
     }
 
-    /// How many sealed uploads could not be taken in, and are kept as files.
+    /// How many sealed uploads could not be accepted, and are kept as files.
     pub(crate) fn uploads_aside(&self, user: UserId) -> u64 {
-        Inbox::of(&self.people().folder(user), user).aside()
+        Inbox::of(&self.people.folder(user), user).aside()
     }
+}
 
-    /// Takes in what came while the store was locked, in the order in which it came. Each upload goes once it is
+impl Runtime {
+    /// Accepts what came while the store was locked, in the order in which it came. Each upload goes once it is
     /// committed; a crash in between leaves one that the store knows already.
     pub(super) fn drain_inbox(&self, user: UserId) -> Result<(), OwnerError> {
-        let owner = self.owner(user)?;
+        let owner = self.owners().owner(user)?;
         let _one_at_a_time = owner.inbox();
         let inbox = Inbox::of(owner.folder(), user);
         let waiting = inbox.waiting().map_err(OwnerError::Inbox)?;
@@ -95,33 +91,35 @@ impl Runtime {
         let keys = inbox_keys(&person)?;
         for (number, _) in waiting {
             let fate = match open_with_any(&inbox, &keys, number) {
-                Ok(call) => self.take_in(&person, &call)?,
-                Err(InboxError::Unsound { .. }) => Fate::Aside,
+                Ok(upload) => self.accept_upload(&person, upload)?,
+                Err(InboxError::Changed { .. }) => Fate::Aside,
                 Err(_) => Fate::Waits,
             };
             // Whatever becomes of one must not stop what comes behind it.
             match fate {
-                Fate::TakenIn => inbox.remove(number).map_err(OwnerError::Inbox)?,
+                Fate::Accepted => inbox.remove(number).map_err(OwnerError::Inbox)?,
                 Fate::Waits => {
                     tracing::warn!(user = %user.short(), "a sealed upload waits for the next unlocking");
                 }
                 Fate::Aside => {
-                    tracing::error!(user = %user.short(), "a sealed upload could not be taken in; it stays aside");
+                    tracing::error!(user = %user.short(), "a sealed upload could not be accepted; it stays aside");
                     inbox.set_aside(number).map_err(OwnerError::Inbox)?;
                 }
             }
         }
         drop(person);
-        self.data_arrived(user);
+        self.timetable().data_arrived(user);
         Ok(())
     }
 
     /// Has the cell take what it accepted.
-    fn take_in(&self, person: &Person, call: &Call) -> Result<Fate, OwnerError> {
-        let cell = self.catalogue().endpoint(&call.path).cloned();
-        let cell = cell.ok_or_else(|| OwnerError::Call(CallError::NoSuchCell(call.path.clone())))?;
-        match endpoint::call_here(self, person, &cell, call) {
-            Ok(answer) if answer.status < 400 => Ok(Fate::TakenIn),
+    fn accept_upload(&self, person: &Person, upload: Upload) -> Result<Fate, OwnerError> {
+        let Upload { path, now, body, device } = upload;
+        let target = self.catalogue().target(&path).map_err(OwnerError::Call)?;
+        let cell = self.catalogue().endpoint(&target).cloned();
+        let cell = cell.ok_or(OwnerError::Call(CallError::NoSuchCell(path)))?;
+        match endpoint::call_here(self, person, &cell, &Call { target, now, body, device }) {
+            Ok(answer) if answer.status < 400 => Ok(Fate::Accepted),
             // What a busy machine may have caused is tried again; what the upload itself causes would be the same again.
             Err(CallError::Cell(
                 RunError::Deadline { .. } | RunError::Cancelled { .. } | RunError::NoSlot { .. },
@@ -130,9 +128,11 @@ impl Runtime {
             Err(error) => Err(OwnerError::Call(error)),
         }
     }
+}
 
+impl Owners {
     /// Gives the inbox another key pair, so that who had the old data key cannot read later uploads. Whatever was
-    /// sealed to the old one must have been taken in.
+    /// sealed to the old one must have been accepted.
     pub(super) fn rotate_inbox_key(&self, person: &Person) -> Result<(), OwnerError> {
         let owner = self.owner(person.user)?;
         let _none_meanwhile = owner.inbox();
@@ -156,7 +156,7 @@ impl Runtime {
 /// What becomes of an upload that waited.
 enum Fate {
     /// It is in the store.
-    TakenIn,
+    Accepted,
     /// It is tried again at the next unlocking.
     Waits,
     /// It is kept, and not looked at again.
@@ -164,11 +164,11 @@ enum Fate {
 }
 
 /// Reads an upload that was sealed to one of these keys.
-fn open_with_any(inbox: &Inbox, keys: &[InboxKey], number: u64) -> Result<Call, InboxError> {
+fn open_with_any(inbox: &Inbox, keys: &[InboxKey], number: u64) -> Result<Upload, InboxError> {
     let mut keys = keys.iter();
     let newest = keys.next().expect("whoever has keys has one");
     keys.fold(inbox.open(newest, number), |opened, key| match opened {
-        Err(InboxError::Unsound { .. }) => inbox.open(key, number),
+        Err(InboxError::Changed { .. }) => inbox.open(key, number),
         opened => opened,
     })
 }

@@ -5,10 +5,10 @@ use runtime_store::Erased;
 use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 
+use super::Owners;
 use super::slots::{SLOTS_FILE, Slots};
 use crate::error::CallError;
 use crate::files;
-use crate::runtime::Runtime;
 
 /// What was destroyed. Whoever has a copy of it can recognise it by the digests, and open nothing with them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,10 +48,10 @@ impl Receipt {
     }
 }
 
-impl Runtime {
+impl Owners {
     /// Removes the owner's slots, durably: from then on no device and no phrase opens the store.
     pub(crate) fn destroy_slots(&self, user: UserId) -> Result<DestroyedSlots, CallError> {
-        let folder = self.people().folder(user);
+        let folder = self.people.folder(user);
         let path = folder.join(SLOTS_FILE);
         let disk = |source| CallError::Disk { path: path.clone(), source };
         let bytes = match std::fs::read(&path) {

@@ -38,7 +38,7 @@ pub(super) fn open_or_make(folder: &Path, known: bool) -> Result<SigningKey, Own
         Ok(_) => Zeroizing::new(fs::read(&path).map_err(disk)?),
     };
     let key = SigningKey::from_pkcs8(&bytes, &random);
-    key.map_err(|_| OwnerError::Unsound { path: path.clone() })
+    key.map_err(|_| OwnerError::NotAKey { path: path.clone() })
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
         let sound = fs::read(&path).expect("a key");
         for left in [&b""[..], &sound[..sound.len() / 2], b"no key"] {
             fs::write(&path, left).expect("written");
-            assert!(matches!(open_or_make(folder.path(), false), Err(OwnerError::Unsound { .. })));
+            assert!(matches!(open_or_make(folder.path(), false), Err(OwnerError::NotAKey { .. })));
             assert_eq!(fs::read(&path).expect("there"), left, "what is there is never replaced");
         }
     }

@@ -6,7 +6,7 @@
 //! * Units: sizes are bytes.
 //!
 //! A file is `handshake::keys::inbox`'s sealed form of: 0 (1) · length of the stamp (1) · stamp of the device that sent it ·
-//! length of the path (1) · path · length of the rest (1) · rest · moment of arrival, s (8, little-endian double) · body.
+//! length of the path (1) · path · length of what follows it (1) · what follows it · moment of arrival, s (8, little-endian double) · body.
 //! Without a stamp it begins with the path, which is never empty. It is bound to the person and to its number.
 
 use std::fs;
@@ -18,16 +18,17 @@ use ring::rand::SystemRandom;
 use runtime_types::UserId;
 use zeroize::Zeroizing;
 
-use crate::exchange::{Body, Call};
+use crate::cells::paths::Target;
+use crate::data::stamp::Stamp;
 use crate::files;
-use crate::stamp::Stamp;
+use crate::runs::exchange::{Body, Call};
 
 /// What may wait for one person, bytes: a month without contact of a phone that records every second stays below it.
 pub(crate) const INBOX_BYTES_MAX: u64 = 1 << 30;
 const SUFFIX: &str = ".sealed";
 /// Stands where a path would have its length: a stamp comes first.
 const STAMPED: u8 = 0;
-/// What the name of one ends with that could not be taken in.
+/// What the name of one ends with that could not be accepted.
 const ASIDE: &str = "aside";
 
 /// Why an upload was not taken, or cannot be read back.
@@ -54,10 +55,22 @@ pub enum InboxError {
     Seal,
     /// It was changed, or is another person's.
     #[error("{} is not what was sealed", path.display())]
-    Unsound {
+    Changed {
         /// Which file.
         path: PathBuf,
     },
+}
+
+/// An upload that was sealed. Where its path leads is for the cells to say that there are when it is opened.
+pub(crate) struct Upload {
+    /// With what follows it, without a slash at either end.
+    pub path: String,
+    /// When it arrived, s.
+    pub now: f64,
+    /// The whole body.
+    pub body: Body,
+    /// Which device sent it.
+    pub device: Option<Stamp>,
 }
 
 /// One person's sealed uploads.
@@ -115,7 +128,8 @@ impl Inbox {
         if stamp.is_some() {
             plain.push(STAMPED);
         }
-        for text in stamp.into_iter().chain([call.path.as_str(), call.rest.as_str()]) {
+        let Target { path, rest, .. } = &call.target;
+        for text in stamp.into_iter().chain([path.path.as_str(), rest.as_str()]) {
             plain.push(u8::try_from(text.len()).map_err(|_| InboxError::Seal)?);
             plain.extend_from_slice(text.as_bytes());
         }
@@ -139,15 +153,15 @@ impl Inbox {
     }
 
     /// Reads an upload back.
-    pub fn open(&self, key: &InboxKey, number: u64) -> Result<Call, InboxError> {
+    pub fn open(&self, key: &InboxKey, number: u64) -> Result<Upload, InboxError> {
         let path = self.path(number);
         // Opened in its own memory, which is wiped.
         let mut sealed = Zeroizing::new(fs::read(&path).map_err(Self::disk(&path))?);
         let plain = key.open(&self.context(number), &mut sealed).ok();
-        plain.and_then(|plain| read(plain)).ok_or(InboxError::Unsound { path })
+        plain.and_then(|plain| read(plain)).ok_or(InboxError::Changed { path })
     }
 
-    /// Keeps what cannot be taken in under a name that is not looked at again.
+    /// Keeps what cannot be accepted under a name that is not looked at again.
     pub fn set_aside(&self, number: u64) -> Result<(), InboxError> {
         let path = self.path(number);
         fs::rename(&path, path.with_extension(ASIDE)).map_err(Self::disk(&path))
@@ -160,14 +174,14 @@ impl Inbox {
             as u64
     }
 
-    /// Removes an upload that was taken in.
+    /// Removes an upload that was accepted.
     pub fn remove(&self, number: u64) -> Result<(), InboxError> {
         let path = self.path(number);
         fs::remove_file(&path).map_err(Self::disk(&path))
     }
 }
 
-fn read(plain: &[u8]) -> Option<Call> {
+fn read(plain: &[u8]) -> Option<Upload> {
     let (device, plain) = match plain.split_first()? {
         (&STAMPED, plain) => {
             let (stamp, plain) = text(plain)?;
@@ -179,7 +193,8 @@ fn read(plain: &[u8]) -> Option<Call> {
     let (rest, plain) = text(plain)?;
     let (now, body) = plain.split_first_chunk::<8>()?;
     let body = Body::from_chunks(vec![bytes::Bytes::copy_from_slice(body)]);
-    Some(Call { path, rest, now: f64::from_le_bytes(*now), body, device })
+    let path = if rest.is_empty() { path } else { format!("{path}/{rest}") };
+    Some(Upload { path, now: f64::from_le_bytes(*now), body, device })
 }
 
 fn text(plain: &[u8]) -> Option<(String, &[u8])> {
@@ -191,15 +206,25 @@ fn text(plain: &[u8]) -> Option<(String, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cells::manifest::Manifest;
+    use crate::cells::paths::Paths;
 
     const ADA: UserId = UserId([1; 16]);
 
     fn call(body: &'static str) -> Call {
         let body = Body::from_chunks(vec![bytes::Bytes::from_static(body.as_bytes())]);
-        Call { path: "usercache/put".to_owned(), rest: String::new(), now: 12.5, body, device: None }
+        Call { target: target(), now: 12.5, body, device: None }
     }
 
-    fn body_of(call: &Call) -> Vec<u8> {
+    fn target() -> Target {
+        let manifest = "name = \"notes\"\nversion = 1\nworld = \"endpoint\"\n\
+            [[paths]]\npath = \"notes/list\"\nscope = \"profile\"\nrest = \"kind\"";
+        let mut paths = Paths::default();
+        paths.add(&Manifest::parse(manifest).expect("a manifest")).expect("one path");
+        paths.find_path("notes/list/all").expect("found")
+    }
+
+    fn body_of(call: &Upload) -> Vec<u8> {
         call.body.clone().read(1 << 20).to_vec()
     }
 
@@ -217,7 +242,7 @@ mod tests {
         let numbers: Vec<_> = inbox.waiting().expect("read").into_iter().map(|(number, _)| number).collect();
         let opened: Vec<_> = numbers.iter().map(|number| inbox.open(&key, *number).expect("opens")).collect();
         assert_eq!(opened.iter().map(body_of).collect::<Vec<_>>(), [b"first".to_vec(), b"second".to_vec()]);
-        assert_eq!((opened[0].path.as_str(), opened[0].now), ("usercache/put", 12.5));
+        assert_eq!((opened[0].path.as_str(), opened[0].now), ("notes/list/all", 12.5));
         inbox.remove(numbers[0]).expect("removed");
         inbox.put(&key.public(), &call("third")).expect("kept");
         assert_eq!(inbox.waiting().expect("read").len(), 2);
@@ -246,10 +271,10 @@ mod tests {
         let sealed = fs::read(inbox.path(0)).expect("a file");
         assert!(!sealed.windows(6).any(|window| window == b"marker"));
         fs::rename(inbox.path(0), inbox.path(1)).expect("moved");
-        assert!(matches!(inbox.open(&key, 1), Err(InboxError::Unsound { .. })));
+        assert!(matches!(inbox.open(&key, 1), Err(InboxError::Changed { .. })));
         let other = Inbox { folder: inbox.folder.clone(), user: UserId([2; 16]) };
         fs::write(inbox.path(0), &sealed).expect("written");
-        assert!(matches!(other.open(&key, 0), Err(InboxError::Unsound { .. })));
+        assert!(matches!(other.open(&key, 0), Err(InboxError::Changed { .. })));
         assert!(inbox.open(&key, 0).is_ok());
     }
 }

@@ -20,6 +20,7 @@ mod erase;
 mod held;
 mod identity;
 mod inbox;
+mod leases;
 mod locks;
 mod native;
 mod pairing;
@@ -38,14 +39,14 @@ use crate::error::CallError;
 use crate::people::PeopleError;
 
 pub use access::DeviceSummary;
-pub(crate) use access::Owners;
-pub(crate) use drain::may_wait;
+pub use access::Owners;
 pub use erase::Receipt;
-pub(crate) use held::HeldKeys;
+use held::HeldKeys;
 pub use inbox::InboxError;
-pub use locks::LockState;
-pub use native::{Admission, Granted, SessionTerms};
-pub use pairing::{ClaimSummary, Invitation, PairingStatus, WindowWish};
+pub(crate) use leases::Leases;
+pub use locks::{LockState, Locks};
+pub use native::{Admission, Devices, Granted, SessionTerms};
+pub use pairing::{ClaimSummary, Invitation, Pairing, PairingStatus, WindowWish};
 pub use recovery::{RECOVERY_DELAY_MS, Recovery};
 
 /// Why something of an owner's could not be done.
@@ -93,7 +94,7 @@ pub enum OwnerError {
     },
     /// A key file that holds no key.
     #[error("{} holds no key", path.display())]
-    Unsound {
+    NotAKey {
         /// Which.
         path: PathBuf,
     },

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use super::access::{Access, Owner};
 use super::slots::Holder;
-use super::{LockState, OwnerError};
+use super::{LockState, Locks, OwnerError, Owners};
 use crate::runtime::Runtime;
 
 /// A device whose key is the one of an open connection.
@@ -81,25 +81,24 @@ pub struct SessionTerms {
     pub requests_per_s_max: u32,
 }
 
-/// What a cell's paths ask of a device.
-fn scopes_of(paths: &[String]) -> Scopes {
-    let scope = |path: &String| match path.as_str() {
-        "usercache/put" | "usercache/putone" => Some(Scope::UsercachePut),
-        "usercache/get" => Some(Scope::UsercacheGet),
-        path if path.starts_with("datastreams/") => Some(Scope::DatastreamsRead),
-        _ => None,
-    };
-    paths.iter().filter_map(scope).collect()
-}
-
 /// A head as phones keep it.
 pub(super) fn head_of(head: &runtime_store::Head) -> Head {
     Head { seq: head.commit, hash: Digest32(head.hash) }
 }
 
-impl Runtime {
+/// Paired devices.
+#[derive(Clone, Copy)]
+pub struct Devices<'o> {
+    pub(super) owners: &'o Owners,
+}
+
+impl<'o> Devices<'o> {
+    pub(crate) fn of(owners: &'o Owners) -> Self {
+        Self { owners }
+    }
+
     /// Whether a key may pass the handshake: it is, or is about to be, one of the person's devices'.
-    pub fn knows_device(&self, user: UserId, key: &Spki) -> bool {
+    pub fn knows(self, user: UserId, key: &Spki) -> bool {
         self.owners.get(user).is_some_and(|owner| owner.state().access.devices.knows_live_key(key))
     }
 
@@ -107,8 +106,8 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Code::DeviceUnknown`], and not why.
-    pub fn admit(&self, user: UserId, label: Label, key: Spki, now_ms: u64) -> Result<Admission, Code> {
-        let suspended = self.people().is_suspended(user) != Some(false);
+    pub fn admit(self, user: UserId, label: Label, key: Spki, now_ms: u64) -> Result<Admission, Code> {
+        let suspended = self.owners.people.is_suspended(user) != Some(false);
         let owner = self.owners.get(user).filter(|_| !suspended).ok_or(Code::DeviceUnknown)?;
         let changed = owner.changed.subscribe();
         let one_at_a_time = owner.keeping();
@@ -125,17 +124,19 @@ impl Runtime {
             owner.tell();
         }
         drop(one_at_a_time);
-        self.contact(user);
+        self.owners.leases.renew(user);
         Ok(Admission { user, device: admitted.device(), key, admitted, changed })
     }
 
     /// Asked before every request of a connection.
-    pub fn still_admitted(&self, admission: &Admission) -> bool {
-        let standing = self.people().is_suspended(admission.user) == Some(false);
+    pub fn still_admitted(self, admission: &Admission) -> bool {
+        let standing = self.owners.people.is_suspended(admission.user) == Some(false);
         let owner = self.owners.get(admission.user).filter(|_| standing);
         owner.is_some_and(|owner| owner.state().access.devices.still_admitted(&admission.admitted))
     }
+}
 
+impl Runtime {
     /// Opens a session: what the device may call, and whether the store is open. Reads the disk.
     ///
     /// # Errors
@@ -148,11 +149,12 @@ impl Runtime {
         now_ms: u64,
     ) -> Result<Grant, Code> {
         let user = admission.user;
-        self.contact(user);
-        let state = self.lock_state(user).map_err(|_| Code::Starting)?;
+        let owners = self.owners();
+        owners.leases.renew(user);
+        let state = self.locks().state(user).map_err(|_| Code::Starting)?;
         let (store, slot, head) = match state {
             LockState::Absent => (StoreState::Absent, None, None),
-            LockState::Locked => (StoreState::Locked, self.slot_for(admission)?, None),
+            LockState::Locked => (StoreState::Locked, owners.slot_for(admission)?, None),
             LockState::Unlocked { .. } => {
                 let person = self.person(user).map_err(|error| failed(user, &OwnerError::Call(error)))?;
                 (StoreState::Unlocked, None, Some(head_of(&person.store.head())))
@@ -175,7 +177,7 @@ impl Runtime {
                 requests_per_s_max: terms.requests_per_s_max,
             },
         };
-        let owner = self.owners.get(user).ok_or(Code::DeviceUnknown)?;
+        let owner = owners.get(user).ok_or(Code::DeviceUnknown)?;
         let _one_at_a_time = owner.keeping();
         let mut access = owner.state().access.clone();
         let before = access.devices.revision();
@@ -197,21 +199,12 @@ impl Runtime {
         Ok(grant)
     }
 
-    fn slot_for(&self, admission: &Admission) -> Result<Option<SlotBytes>, Code> {
-        let user = admission.user;
-        let generation = Store::key_generation(&self.store_folder(user));
-        let generation = generation.map_err(|error| failed(user, &OwnerError::Store(error)))?;
-        let slots = self.slots(user).map_err(|error| failed(user, &error))?;
-        let slot = generation.and_then(|generation| slots.find(Holder::Device(admission.device), generation));
-        Ok(slot.map(|slot| SlotBytes(*slot.as_bytes())))
-    }
-
     fn offers(&self) -> Vec<CellOffer> {
-        let offer = |cell: &Arc<crate::catalogue::Cell>| CellOffer {
+        let offer = |cell: &Arc<crate::cells::catalogue::Cell>| CellOffer {
             name: cell.manifest.name.clone(),
             version: format!("{}.0.0", cell.manifest.version),
             digest: Digest32(cell.prepared.digest().0),
-            asks: scopes_of(&cell.manifest.paths),
+            answers: cell.manifest.paths.iter().map(|path| (path.path.clone(), path.scope)).collect(),
         };
         let endpoints = self.catalogue().cells().map(|(_, cell)| cell);
         endpoints.filter(|cell| !cell.manifest.paths.is_empty()).map(offer).collect()
@@ -228,11 +221,12 @@ impl Runtime {
         now_ms: u64,
     ) -> Result<UnlockReply, Code> {
         let user = admission.user;
-        let attempt = self.note_access(user, |access| access.guard.attempt(admission.device, now_ms))?;
+        let attempt =
+            self.owners().note_access(user, |access| access.guard.attempt(admission.device, now_ms))?;
         attempt.map_err(|_| Code::RateLimited)?;
         match self.unlock(user, request.generation, *request.udk.expose()) {
             Ok(LockState::Unlocked { until_ms }) => {
-                self.note_access(user, |access| access.guard.forget(admission.device))?;
+                self.owners().note_access(user, |access| access.guard.forget(admission.device))?;
                 tracing::info!(user = %user.short(), device = %admission.device, "store unlocked by a device");
                 // Both by the wall clock.
                 let left_ms = until_ms.map_or(u64::from(u32::MAX), |until_ms| {
@@ -245,10 +239,21 @@ impl Runtime {
             Err(error) => Err(failed(user, &error)),
         }
     }
+}
+
+impl Owners {
+    fn slot_for(&self, admission: &Admission) -> Result<Option<SlotBytes>, Code> {
+        let user = admission.user;
+        let generation = Store::key_generation(&self.people.store_folder(user));
+        let generation = generation.map_err(|error| failed(user, &OwnerError::Store(error)))?;
+        let slots = self.slots(user).map_err(|error| failed(user, &error))?;
+        let slot = generation.and_then(|generation| slots.find(Holder::Device(admission.device), generation));
+        Ok(slot.map(|slot| SlotBytes(*slot.as_bytes())))
+    }
 
     /// Changes what is known of a device, on disk too where the disk takes it.
     fn note_access<T>(&self, user: UserId, change: impl FnOnce(&mut Access) -> T) -> Result<T, Code> {
-        let owner = self.owners.get(user).ok_or(Code::DeviceUnknown)?;
+        let owner = self.get(user).ok_or(Code::DeviceUnknown)?;
         let _one_at_a_time = owner.keeping();
         let mut access = owner.state().access.clone();
         let done = change(&mut access);
@@ -256,14 +261,16 @@ impl Runtime {
         owner.state().access = access;
         Ok(done)
     }
+}
 
+impl Devices<'_> {
     /// Locks on a device's word.
     ///
     /// # Errors
     /// [`Code::ScopeMissing`] without `admin`.
-    pub fn lock_by(&self, admission: &Admission) -> Result<(), Code> {
+    pub fn lock_by(self, admission: &Admission) -> Result<(), Code> {
         admission.require(Scope::Admin)?;
-        match self.lock(admission.user) {
+        match Locks::of(self.owners).lock(admission.user) {
             Ok(()) | Err(OwnerError::Busy) => Ok(()),
             Err(OwnerError::Unattended) => Err(Code::ScopeMissing),
             Err(error) => Err(failed(admission.user, &error)),
@@ -274,28 +281,29 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Code::ProofWrong`] for a signature that is none.
-    pub fn rotate_device(
-        &self,
+    pub fn rotate_key(
+        self,
         admission: &Admission,
         request: &RotateRequest,
         exporter: &Secret<32>,
     ) -> Result<(), Code> {
         verify_rotation(exporter, &admission.key, &request.spki, &request.signature)
             .map_err(|_| Code::ProofWrong)?;
-        self.change_access(admission.user, |access| {
-            access.devices.begin_rotation(admission.device, request.spki).map_err(OwnerError::Change)
-        })
-        .map_err(|error| match error {
-            OwnerError::Change(_) => Code::ProofWrong,
-            error => failed(admission.user, &error),
-        })
+        self.owners
+            .change_access(admission.user, |access| {
+                access.devices.begin_rotation(admission.device, request.spki).map_err(OwnerError::Change)
+            })
+            .map_err(|error| match error {
+                OwnerError::Change(_) => Code::ProofWrong,
+                error => failed(admission.user, &error),
+            })
     }
 
     /// The person's devices, for one of them that may know.
     ///
     /// # Errors
     /// [`Code::ScopeMissing`] without `admin`.
-    pub fn devices_for(&self, admission: &Admission) -> Result<DevicesReply, Code> {
+    pub fn list_for(self, admission: &Admission) -> Result<DevicesReply, Code> {
         admission.require(Scope::Admin)?;
         let owner = self.owners.get(admission.user).ok_or(Code::DeviceUnknown)?;
         let state = owner.state();
@@ -306,7 +314,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Code::ScopeMissing`], whether there is no such cell or no such grant.
-    pub fn granted(&self, admission: &Admission, path: &str, now_ms: u64) -> Result<Granted, Code> {
+    pub fn granted(self, admission: &Admission, path: &str, now_ms: u64) -> Result<Granted, Code> {
         let owner = self.owners.get(admission.user).ok_or(Code::DeviceUnknown)?;
         let state = owner.state();
         let cell = state.access.devices.path_allowed(admission.device, path, now_ms);
@@ -318,9 +326,9 @@ impl Runtime {
 
     /// Announces another label to a device, which it will learn with its next grant. The old one stays valid until the
     /// new one was used, and for a week more.
-    pub fn rotate_label(&self, user: UserId, device: DeviceId) -> Result<Label, OwnerError> {
+    pub fn rotate_label(self, user: UserId, device: DeviceId) -> Result<Label, OwnerError> {
         let fresh = super::access::draw_label()?;
-        let announced = self.change_access(user, |access| {
+        let announced = self.owners.change_access(user, |access| {
             access.devices.announce_label(device, fresh).map_err(OwnerError::Change)
         })?;
         if announced == fresh {

@@ -23,10 +23,9 @@ use zeroize::Zeroizing;
 use super::access::{Owner, State, draw_label};
 use super::drain::INBOX_KEY;
 use super::slots::{Holder, Slots};
-use super::{LockState, OwnerError};
+use super::{LockState, Locks, OwnerError, Owners};
 use crate::clock;
 use crate::people::KeyMode;
-use crate::runtime::Runtime;
 
 /// How often codes are drawn whose public part is free; the chance that one is taken is small.
 const DRAWS_MAX: usize = 8;
@@ -56,7 +55,7 @@ pub struct Invitation {
     pub qr: Zeroizing<String>,
     /// The code to type, where that is offered. A secret.
     pub typed: Option<Zeroizing<String>>,
-    /// When it is over, in the time that the window was opened with ([`Runtime::shown_ms`] makes it one for people).
+    /// When it is over, in the time that the window was opened with ([`Clocks::shown_ms`](crate::Clocks::shown_ms) makes it one for people).
     pub until_ms: u64,
 }
 
@@ -95,17 +94,27 @@ pub(crate) struct Terms {
     recovery: Option<WrapPub>,
 }
 
-impl Runtime {
+/// Pairing phones: each person has at most one window open.
+#[derive(Clone, Copy)]
+pub struct Pairing<'o> {
+    owners: &'o Arc<Owners>,
+}
+
+impl<'o> Pairing<'o> {
+    pub(crate) fn of(owners: &'o Arc<Owners>) -> Self {
+        Self { owners }
+    }
+
     /// Opens a pairing window. Reads and writes the disk.
     ///
     /// # Errors
     /// [`OwnerError::Window`] where one is open already; [`OwnerError::Call`] with `Locked` where a store is there that
     /// no further device could be given a slot for.
-    pub fn open_window(&self, user: UserId, wish: WindowWish, now_ms: u64) -> Result<Invitation, OwnerError> {
-        let owner = self.owner(user)?;
-        self.check_room(&owner)?;
-        let key = self.signing_key(user)?;
-        self.tick_window(user, now_ms)?;
+    pub fn open(self, user: UserId, wish: WindowWish, now_ms: u64) -> Result<Invitation, OwnerError> {
+        let owner = self.owners.owner(user)?;
+        self.owners.check_room(&owner)?;
+        let key = self.owners.signing_key(user)?;
+        self.tick(user, now_ms)?;
         let mut draws_left = DRAWS_MAX;
         loop {
             let codes =
@@ -113,7 +122,7 @@ impl Runtime {
             // Before the window counts: an address that no code can carry opens none.
             let qr = codes.qr(key.spki().pin(), wish.host.clone(), wish.port, false).encode();
             let qr = qr.map_err(OwnerError::Address)?;
-            match self.open_with(&owner, &codes, &wish, now_ms) {
+            match self.owners.open_with(&owner, &codes, &wish, now_ms) {
                 Ok(until_ms) => {
                     owner.tell();
                     let typed = codes.typed.as_ref().map(|code| code.reveal());
@@ -125,16 +134,16 @@ impl Runtime {
         }
     }
 
-    /// Whether [`Self::open_window`] would open one, where a code that nobody has used gives way: asked before anything
+    /// Whether [`Self::open`] would open one, where a code that nobody has used gives way: asked before anything
     /// secret is made or shown. Opens nothing.
     ///
     /// # Errors
-    /// As for [`Self::open_window`].
-    pub fn check_window(&self, user: UserId, wish: &WindowWish, now_ms: u64) -> Result<(), OwnerError> {
-        let owner = self.owner(user)?;
-        self.check_room(&owner)?;
-        let key = self.signing_key(user)?;
-        self.tick_window(user, now_ms)?;
+    /// As for [`Self::open`].
+    pub fn check(self, user: UserId, wish: &WindowWish, now_ms: u64) -> Result<(), OwnerError> {
+        let owner = self.owners.owner(user)?;
+        self.owners.check_room(&owner)?;
+        let key = self.owners.signing_key(user)?;
+        self.tick(user, now_ms)?;
         let codes = Codes::random(wish.typed, &SystemRandom::new()).map_err(|_| OwnerError::NoRandomness)?;
         let qr = codes.qr(key.spki().pin(), wish.host.clone(), wish.port, false).encode();
         qr.map_err(OwnerError::Address)?;
@@ -143,9 +152,104 @@ impl Runtime {
         Window::open(&codes, lifetime_ms, last.as_ref(), now_ms).map(drop).map_err(OwnerError::Window)
     }
 
+    /// How the newest pairing stands; `None`: there never was one.
+    pub fn status(self, user: UserId, now_ms: u64) -> Result<Option<PairingStatus>, OwnerError> {
+        self.tick(user, now_ms)?;
+        let owner = self.owners.owner(user)?;
+        let state = owner.state();
+        let claim = state.window.as_ref().and_then(Window::claim).map(|claim| ClaimSummary {
+            name: claim.name.to_string(),
+            platform: format!("{:?}", claim.platform).to_lowercase(),
+            digits: claim.digits.to_string(),
+        });
+        Ok(state.access.window.as_ref().map(|record| PairingStatus {
+            window: record.window,
+            state: record.state,
+            bad: record.bad,
+            challenges: record.challenges,
+            claim,
+        }))
+    }
+
+    /// The owner's word on whoever waits: `true` after the digits were compared.
+    pub fn answer(
+        self,
+        user: UserId,
+        window: WindowId,
+        approved: bool,
+        now_ms: u64,
+    ) -> Result<(), OwnerError> {
+        self.owners
+            .with_window(user, |pairing| {
+                if approved { pairing.approve(window, now_ms) } else { pairing.reject(window, now_ms) }
+            })?
+            .ok_or(OwnerError::NoWindow)?
+            .map_err(OwnerError::Answer)
+    }
+
+    /// M1.
+    pub fn hello(
+        self,
+        user: UserId,
+        channel: Channel,
+        hello: &Hello,
+        now_ms: u64,
+    ) -> Result<Challenge, Code> {
+        self.owners.of_window(user, |window| window.hello(channel, hello, now_ms, &SystemRandom::new()))
+    }
+
+    /// M3.
+    pub fn proof(
+        self,
+        user: UserId,
+        connection: ConnectionId,
+        proof: &Proof,
+        now_ms: u64,
+    ) -> Result<Claimed, Code> {
+        self.owners.of_window(user, |window| window.proof(connection, proof, now_ms))
+    }
+
+    /// M5; waits for the owner.
+    pub async fn enrol(self, user: UserId, connection: ConnectionId, enrol: Enrol) -> Result<Enrolled, Code> {
+        let owners = self.owners;
+        let owner = owners.owner(user).map_err(|_| Code::WindowGone)?;
+        let mut changed = owner.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            let (shared, owner, enrol) = (Arc::clone(owners), Arc::clone(&owner), enrol.clone());
+            let tried = tokio::task::spawn_blocking(move || {
+                let now_ms = shared.clocks.lasting_ms();
+                shared.try_enrol(&owner, connection, &enrol, now_ms)
+            });
+            let until_ms = match tried.await.unwrap_or(Err(Code::Starting))? {
+                Tried::Enrolled(enrolled) => return Ok(*enrolled),
+                Tried::Wait { until_ms } => until_ms,
+            };
+            let left =
+                std::time::Duration::from_millis(until_ms.saturating_sub(owners.clocks.lasting_ms()) + 1);
+            // Either the owner has spoken, or the time is over and the window says so.
+            let _ = tokio::time::timeout(left, changed.changed()).await;
+        }
+    }
+
+    /// A pairing connection has ended.
+    pub fn connection_lost(self, user: UserId, connection: ConnectionId, now_ms: u64) {
+        let lost = self.owners.with_window(user, |window| window.connection_lost(connection, now_ms));
+        if let Err(error) = lost {
+            tracing::warn!(user = %user.short(), error = %crate::chain(&error), "the end of a pairing was not kept");
+        }
+    }
+
+    /// Lets time pass for a window; its names are withdrawn once it is over.
+    pub fn tick(self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
+        self.owners.with_window(user, |window| window.tick(now_ms)).map(drop)
+    }
+}
+
+impl Owners {
     /// Refuses where no further device could be let in, whatever the code.
     fn check_room(&self, owner: &Owner) -> Result<(), OwnerError> {
-        if self.lock_state(owner.user).map_err(OwnerError::Call)? == LockState::Locked {
+        if Locks::of(self).state(owner.user).map_err(OwnerError::Call)? == LockState::Locked {
             return Err(OwnerError::Call(crate::CallError::Locked));
         }
         self.check_kept(owner)?;
@@ -173,7 +277,7 @@ impl Runtime {
         let last = state.access.window.clone();
         let step = Window::open(codes, lifetime_ms, last.as_ref(), now_ms).map_err(OwnerError::Window)?;
         let window = persist(owner, &mut state, step)?;
-        if let Err(taken) = self.owners.register_window(owner.user, &window) {
+        if let Err(taken) = self.register_window(owner.user, &window) {
             state.access.window = last;
             owner.keep(&state.access)?;
             return Err(taken);
@@ -184,108 +288,13 @@ impl Runtime {
         Ok(now_ms + lifetime_ms)
     }
 
-    /// How the newest pairing stands; `None`: there never was one.
-    pub fn pairing_status(&self, user: UserId, now_ms: u64) -> Result<Option<PairingStatus>, OwnerError> {
-        self.tick_window(user, now_ms)?;
-        let owner = self.owner(user)?;
-        let state = owner.state();
-        let claim = state.window.as_ref().and_then(Window::claim).map(|claim| ClaimSummary {
-            name: claim.name.to_string(),
-            platform: format!("{:?}", claim.platform).to_lowercase(),
-            digits: claim.digits.to_string(),
-        });
-        Ok(state.access.window.as_ref().map(|record| PairingStatus {
-            window: record.window,
-            state: record.state,
-            bad: record.bad,
-            challenges: record.challenges,
-            claim,
-        }))
-    }
-
-    /// The owner's word on whoever waits: `true` after the digits were compared.
-    pub fn answer_pairing(
-        &self,
-        user: UserId,
-        window: WindowId,
-        approved: bool,
-        now_ms: u64,
-    ) -> Result<(), OwnerError> {
-        self.with_window(user, |pairing| {
-            if approved { pairing.approve(window, now_ms) } else { pairing.reject(window, now_ms) }
-        })?
-        .ok_or(OwnerError::NoWindow)?
-        .map_err(OwnerError::Answer)
-    }
-
-    /// M1.
-    pub fn pair_hello(
-        &self,
-        user: UserId,
-        channel: Channel,
-        hello: &Hello,
-        now_ms: u64,
-    ) -> Result<Challenge, Code> {
-        self.of_window(user, |window| window.hello(channel, hello, now_ms, &SystemRandom::new()))
-    }
-
-    /// M3.
-    pub fn pair_proof(
-        &self,
-        user: UserId,
-        connection: ConnectionId,
-        proof: &Proof,
-        now_ms: u64,
-    ) -> Result<Claimed, Code> {
-        self.of_window(user, |window| window.proof(connection, proof, now_ms))
-    }
-
-    /// M5; waits for the owner.
-    pub async fn pair_enrol(
-        self: &Arc<Self>,
-        user: UserId,
-        connection: ConnectionId,
-        enrol: Enrol,
-    ) -> Result<Enrolled, Code> {
-        let owner = self.owner(user).map_err(|_| Code::WindowGone)?;
-        let mut changed = owner.changed.subscribe();
-        loop {
-            changed.mark_unchanged();
-            let (runtime, owner, enrol) = (Arc::clone(self), Arc::clone(&owner), enrol.clone());
-            let tried = tokio::task::spawn_blocking(move || {
-                let now_ms = runtime.lasting_ms();
-                runtime.try_enrol(&owner, connection, &enrol, now_ms)
-            });
-            let until_ms = match tried.await.unwrap_or(Err(Code::Starting))? {
-                Tried::Enrolled(enrolled) => return Ok(*enrolled),
-                Tried::Wait { until_ms } => until_ms,
-            };
-            let left = std::time::Duration::from_millis(until_ms.saturating_sub(self.lasting_ms()) + 1);
-            // Either the owner has spoken, or the time is over and the window says so.
-            let _ = tokio::time::timeout(left, changed.changed()).await;
-        }
-    }
-
-    /// A pairing connection has ended.
-    pub fn pair_lost(&self, user: UserId, connection: ConnectionId, now_ms: u64) {
-        let lost = self.with_window(user, |window| window.connection_lost(connection, now_ms));
-        if let Err(error) = lost {
-            tracing::warn!(user = %user.short(), error = %crate::chain(&error), "the end of a pairing was not kept");
-        }
-    }
-
-    /// Lets time pass for a window; its names are withdrawn once it is over.
-    pub fn tick_window(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
-        self.with_window(user, |window| window.tick(now_ms)).map(drop)
-    }
-
     /// Lets time pass for every window, and once an hour ends leases of labels and granted paths. To be called every
     /// few seconds.
-    pub fn tick_doors(&self) {
-        let now_ms = self.lasting_ms();
-        let sweeps = self.owners.sweep_is_due(now_ms);
-        for user in self.owners.users() {
-            let ticked = self.tick_window(user, now_ms);
+    pub fn tick(self: &Arc<Self>) {
+        let now_ms = self.clocks.lasting_ms();
+        let sweeps = self.sweep_is_due(now_ms);
+        for user in self.users() {
+            let ticked = Pairing::of(self).tick(user, now_ms);
             let tidied = ticked.and_then(|()| if sweeps { self.sweep(user, now_ms) } else { Ok(()) });
             if let Err(error) = tidied {
                 tracing::warn!(user = %user.short(), error = %crate::chain(&error), "doors were not tidied");
@@ -296,7 +305,7 @@ impl Runtime {
     fn sweep(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
         self.keep_recovery(user, now_ms)?;
         // Leases of labels last days, and are dated by the wall clock: a wrong one must not end them.
-        if self.clock_doubt().is_some() { Ok(()) } else { self.sweep_devices(user, clock::epoch_ms()) }
+        if self.clocks.doubt().is_some() { Ok(()) } else { self.sweep_devices(user, clock::epoch_ms()) }
     }
 
     fn sweep_devices(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
@@ -311,7 +320,7 @@ impl Runtime {
         owner.keep(&access)?;
         owner.state().access = access;
         drop(one_at_a_time);
-        self.owners.withdraw(user, swept.freed.into_iter().map(Name::Label));
+        self.withdraw(user, swept.freed.into_iter().map(Name::Label));
         for device in swept.stale {
             tracing::info!(user = %user.short(), %device, "device was not here for 180 days");
         }
@@ -324,7 +333,7 @@ impl Runtime {
         user: UserId,
         event: impl FnOnce(&mut Window) -> Step<T>,
     ) -> Result<Option<T>, OwnerError> {
-        let Some(owner) = self.owners.get(user) else { return Ok(None) };
+        let Some(owner) = self.get(user) else { return Ok(None) };
         if owner.state().window.is_none() {
             return Ok(None);
         }
@@ -348,7 +357,7 @@ impl Runtime {
         }
         if let Some(window) = &state.window {
             let selector = window.selector().map(Name::Selector);
-            self.owners.withdraw(user, [Name::Label(window.label())].into_iter().chain(selector));
+            self.withdraw(user, [Name::Label(window.label())].into_iter().chain(selector));
         }
         state.terms = None;
     }
@@ -419,9 +428,9 @@ impl Runtime {
         self.give_slot(owner, id, wrap_pub, terms)?;
         self.change_access(user, |access| access.devices.enrol(new, now_ms).map_err(OwnerError::Change))?;
         drop(one_at_a_time);
-        self.owners.register(label, Route { user, kind: Kind::Native(id) })?;
-        let store = self.person(user).map_err(OwnerError::Call)?;
-        let head = store.store.head();
+        self.register(label, Route { user, kind: Kind::Native(id) })?;
+        let person = self.open_people.person(user).map_err(OwnerError::Call)?;
+        let head = person.store.head();
         Ok(Enrolled {
             user_id: user,
             device_id: id,
@@ -444,16 +453,17 @@ impl Runtime {
         terms: &Terms,
     ) -> Result<(), OwnerError> {
         let user = owner.user;
-        let fresh = !self.store_folder(user).exists();
-        let unattended = self.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
+        let store_folder = self.people.store_folder(user);
+        let fresh = !store_folder.exists();
+        let unattended = self.leases.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
         if fresh && unattended {
             // The host's slot comes with the store.
-            self.person(user).map_err(OwnerError::Call)?;
+            self.open_people.person(user).map_err(OwnerError::Call)?;
         }
         let held = if fresh && !unattended {
             Held { key: DataKey::random().map_err(OwnerError::Key)?, generation: 1 }
         } else {
-            self.key_of(user)?
+            Locks::of(self).key_of(user)?
         };
         // Slots of a pairing that broke off before the store was made are of no use; whoever was paired has a store.
         self.check_kept(owner)?;
@@ -466,12 +476,12 @@ impl Runtime {
         let inbox = inbox.transpose().map_err(|_| OwnerError::NoRandomness)?;
         slots.write(owner.folder())?;
         if fresh && !unattended {
-            Store::create(&self.store_folder(user), user, &held, &self.store_options())
+            Store::create(&store_folder, user, &held, &self.open_people.store_options())
                 .map_err(OwnerError::Store)?;
-            self.hold(user, held)?;
+            self.leases.keep(user, held).map_err(OwnerError::Call)?;
         }
         let Some(inbox) = inbox else { return Ok(()) };
-        let person = self.person(user).map_err(OwnerError::Call)?;
+        let person = self.open_people.person(user).map_err(OwnerError::Call)?;
         let mut batch = Batch::new();
         batch.put_document(INBOX_KEY, inbox.to_bytes().expose().to_vec());
         person.commit(batch).map_err(OwnerError::Commit)?;

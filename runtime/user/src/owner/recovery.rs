@@ -1,7 +1,7 @@
 //! The recovery phrase: what opens a store whose devices are all gone. The phrase itself never comes here: whoever has it
 //! opens the slot elsewhere, and hands over the data key.
 //!
-//! * Units: moments are ms of [`Runtime::lasting_ms`]: a phrase waits for a day in which the host runs, whatever its wall
+//! * Units: moments are ms of [`Clocks::lasting_ms`](crate::Clocks::lasting_ms): a phrase waits for a day in which the host runs, whatever its wall
 //!   clock is set to. Of the hour before a restart nothing counts.
 
 use handshake::keys::Slot;
@@ -9,7 +9,7 @@ use runtime_store::Store;
 use runtime_types::UserId;
 
 use super::slots::Holder;
-use super::{LockState, OwnerError};
+use super::{Devices, LockState, OwnerError, Owners};
 use crate::runtime::Runtime;
 
 /// How long a phrase waits while devices are active, ms: their owner has a day to notice.
@@ -24,17 +24,17 @@ pub struct Recovery {
     pub from_ms: Option<u64>,
 }
 
-impl Runtime {
+impl Owners {
     /// Begins a recovery. Where devices are active it has to wait; a contact of one of them ends it.
     ///
     /// # Errors
     /// [`OwnerError::NoPhrase`] where there is no slot for one.
     pub fn begin_recovery(&self, user: UserId, now_ms: u64) -> Result<Recovery, OwnerError> {
-        let generation = Store::key_generation(&self.store_folder(user)).map_err(OwnerError::Store)?;
+        let generation = Store::key_generation(&self.people.store_folder(user)).map_err(OwnerError::Store)?;
         let slots = self.slots(user)?;
         let slot = generation.and_then(|generation| slots.find(Holder::Recovery, generation));
         let slot = slot.cloned().ok_or(OwnerError::NoPhrase)?;
-        let active = self.devices(user)?.iter().any(|device| device.status != "revoked");
+        let active = Devices::of(self).list(user)?.iter().any(|device| device.status != "revoked");
         if !active {
             return Ok(Recovery { slot, from_ms: None });
         }
@@ -49,7 +49,9 @@ impl Runtime {
         let from_ms = asked_ms + RECOVERY_DELAY_MS;
         Ok(Recovery { slot, from_ms: (now_ms < from_ms).then_some(from_ms) })
     }
+}
 
+impl Runtime {
     /// Ends a recovery with the key that the phrase opened: the store is unlocked, so that a phone can be paired.
     ///
     /// # Errors
@@ -61,17 +63,19 @@ impl Runtime {
         key: [u8; 32],
         now_ms: u64,
     ) -> Result<LockState, OwnerError> {
-        if let Some(from_ms) = self.begin_recovery(user, now_ms)?.from_ms {
-            return Err(OwnerError::Wait { until_ms: self.shown_ms(from_ms) });
+        if let Some(from_ms) = self.owners().begin_recovery(user, now_ms)?.from_ms {
+            return Err(OwnerError::Wait { until_ms: self.clocks().shown_ms(from_ms) });
         }
         let state = self.unlock(user, generation, key)?;
-        self.change_access(user, |access| {
+        self.owners().change_access(user, |access| {
             access.recovery_asked_ms = None;
             Ok(())
         })?;
         Ok(state)
     }
+}
 
+impl Owners {
     /// Keeps how long a phrase has waited, if one does. To be called every hour.
     pub(super) fn keep_recovery(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
         let owner = self.owner(user)?;
@@ -84,13 +88,11 @@ impl Runtime {
 
     /// Whether somebody wants to use the phrase, and from when on they may, ms.
     pub fn recovery_pending(&self, user: UserId) -> Option<u64> {
-        let owner = self.owners.get(user)?;
+        let owner = self.get(user)?;
         let asked_ms = owner.state().access.recovery_asked_ms;
         asked_ms.map(|asked_ms| asked_ms + RECOVERY_DELAY_MS)
     }
-}
 
-impl Runtime {
     /// Whether a recovery phrase opens the store.
     pub fn has_recovery(&self, user: UserId) -> Result<bool, OwnerError> {
         Ok(self.slots(user)?.has_recovery())

@@ -1,0 +1,122 @@
+//! Two ways of doing the same, in turns: machines are shared, so only ratios taken in one run mean something.
+
+use std::time::{Duration, Instant};
+
+/// What several rounds of one comparison gave.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Comparison {
+    /// What is compared.
+    pub what: String,
+    /// With what.
+    pub against: String,
+    /// Our median, in `unit`.
+    pub ours: f64,
+    /// The other's median, in `unit`.
+    pub other: f64,
+    /// Whether the other's figure was recorded on another machine: the ratio is then not one of a single run, and holds
+    /// only as far as the two machines compute alike.
+    pub other_recorded: bool,
+    /// Such as `us`.
+    pub unit: &'static str,
+    /// Median of the rounds' ratios, ours to the other's.
+    pub ratio: f64,
+    /// The middle half of the rounds' ratios: the machine's noise.
+    pub ratio_p25: f64,
+    /// See [`Self::ratio_p25`].
+    pub ratio_p75: f64,
+    /// What is to be reached, in words.
+    pub target: String,
+    /// Whether it is.
+    pub met: bool,
+}
+
+/// The value at that share of the sorted values.
+pub fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    // Rounded: with few rounds a neighbour's value is as good as a mean of two.
+    let index = (share * last as f64).round() as usize;
+    values.get(index).copied().unwrap_or(f64::NAN)
+}
+
+/// How long it takes.
+pub fn time<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let started = Instant::now();
+    let result = std::hint::black_box(work());
+    (started.elapsed(), result)
+}
+
+/// Runs both in turns, `rounds` times after one round that does not count, and compares what each reports.
+pub fn compare(
+    rounds: usize,
+    unit: &'static str,
+    mut ours: impl FnMut() -> f64,
+    mut other: impl FnMut() -> f64,
+) -> Comparison {
+    ours();
+    other();
+    let (mut mine, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let (a, b) = (ours(), other());
+        mine.push(a);
+        theirs.push(b);
+        ratios.push(a / b);
+    }
+    Comparison {
+        what: String::new(),
+        against: String::new(),
+        ours: quantile(&mut mine, 0.5),
+        other: quantile(&mut theirs, 0.5),
+        other_recorded: false,
+        unit,
+        ratio: quantile(&mut ratios, 0.5),
+        ratio_p25: quantile(&mut ratios, 0.25),
+        ratio_p75: quantile(&mut ratios, 0.75),
+        target: String::new(),
+        met: false,
+    }
+}
+
+impl Comparison {
+    /// Names what was compared.
+    #[must_use]
+    pub fn named(self, what: &str, against: &str) -> Self {
+        Self { what: what.to_owned(), against: against.to_owned(), ..self }
+    }
+
+    /// The ratio must not be above this.
+    #[must_use]
+    pub fn at_most(self, ratio: f64) -> Self {
+        Self { target: format!("≤ {ratio}×"), met: self.ratio <= ratio, ..self }
+    }
+
+    /// The ratio must not be below this.
+    #[must_use]
+    pub fn at_least(self, ratio: f64) -> Self {
+        Self { target: format!("≥ {ratio}×"), met: self.ratio >= ratio, ..self }
+    }
+
+    /// Held against something else than the ratio alone.
+    #[must_use]
+    pub fn held_against(self, target: &str, met: bool) -> Self {
+        Self { target: target.to_owned(), met, ..self }
+    }
+
+    /// A single figure without a counterpart.
+    #[must_use]
+    pub fn figure(what: &str, value: f64, unit: &'static str, target: &str, met: bool) -> Self {
+        Self {
+            what: what.to_owned(),
+            against: String::new(),
+            ours: value,
+            other: f64::NAN,
+            other_recorded: false,
+            unit,
+            ratio: f64::NAN,
+            ratio_p25: f64::NAN,
+            ratio_p75: f64::NAN,
+            target: target.to_owned(),
+            met,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The command line. Exit status: 0 done, 1 failed with one line on stderr, 2 bad arguments.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use runtime_program::Failure;
+use runtime_program::exit::{finish, usage};
+
+use crate::companion::become_program;
+use crate::verbs::{Options, device, export, gateway, pair, phone, pipeline, serve, show, types, user};
+
+const PROGRAM: &str = "cellar";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cellar",
+    version,
+    about = "A private server for people's own data",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Answer phones on one port and run each person's cells
+    #[command(after_help = serve::EXAMPLE)]
+    Serve(serve::Args),
+    /// Stand in front of many hosts at one address, and pass on what comes for each
+    #[command(after_help = gateway::EXAMPLE)]
+    Gateway(gateway::Args),
+    /// Show a day of an invented person, from phone to diary
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example:\n  cellar demo\n  cellar demo --keep /tmp/demo"
+    )]
+    Demo(Arguments),
+    /// Run the pipeline over dumps and write what comes of them
+    #[command(
+        after_help = "Example:\n  cellar replay --input day1.json.gz --input day2.json.gz --output result.json"
+    )]
+    Replay(runtime_replay::Args),
+    /// Add, list, suspend, export, import and erase people
+    #[command(subcommand)]
+    User(user::Verb),
+    /// Write a person's diary as GeoJSON, GPX or CSV
+    #[command(after_help = export::EXAMPLE)]
+    Export(export::Args),
+    /// Show a code with which a phone becomes one of a person's devices
+    #[command(after_help = pair::EXAMPLE)]
+    Pair(pair::Args),
+    /// List, approve, rename and revoke a person's devices
+    #[command(subcommand)]
+    Device(device::Verb),
+    /// Act as a phone
+    #[command(subcommand)]
+    Phone(phone::Verb),
+    /// Run, look at and reset a person's pipeline
+    #[command(subcommand)]
+    Pipeline(pipeline::Verb),
+    /// List the data types that are known, each with the cell that brought it
+    #[command(after_help = "Example:\n  cellar types --json")]
+    Types,
+    /// Measure, and print ratios taken in one run
+    #[command(disable_help_flag = true, after_help = "Example:\n  cellar bench put")]
+    Bench(Arguments),
+}
+
+/// The arguments of a program of its own, which reads them itself.
+#[derive(Debug, clap::Args)]
+struct Arguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    arguments: Vec<OsString>,
+}
+
+/// The definition of all verbs. Those of `demo` and `bench` take any arguments: their programs read them.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Reads the arguments of the process and does what they say.
+pub fn main() -> ExitCode {
+    let Cli { options, verb } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help) => return usage(PROGRAM, &help),
+    };
+    let options = &options;
+    let done = match verb {
+        Verb::Serve(args) => serve::run(&args, options),
+        Verb::Gateway(args) => gateway::run(&args, options),
+        Verb::Demo(Arguments { arguments }) => Err(become_program("cellar-demo", &arguments, options.json)),
+        Verb::Replay(args) => run_replay(&args, options),
+        Verb::User(verb) => user::run(verb, options),
+        Verb::Export(args) => export::run(args, options),
+        Verb::Pair(args) => pair::run(&args, options),
+        Verb::Device(verb) => device::run(verb, options),
+        Verb::Phone(verb) => phone::run(verb, options),
+        Verb::Pipeline(verb) => pipeline::run(verb, options),
+        Verb::Types => types::run(options),
+        Verb::Bench(Arguments { arguments }) => Err(become_program("cellar-bench", &arguments, options.json)),
+    };
+    finish(PROGRAM, done)
+}
+
+fn run_replay(args: &runtime_replay::Args, options: &Options) -> Result<(), Failure> {
+    let replayed = runtime_replay::run(args)
+        .map_err(|error| Failure::of(&error, "a dump is a JSON array of entries with metadata and data"))?;
+    show(options, &replayed, |replayed| {
+        let mut told = format!(
+            "{} entries imported, {} stored at the end; pipeline {:.3} s of CPU (start {:.3} s, import {:.3} s, export {:.3} s)",
+            replayed.imported,
+            replayed.entries,
+            replayed.pipeline_cpu_s,
+            replayed.start_s,
+            replayed.import_s,
+            replayed.export_s
+        );
+        if replayed.set_aside > 0 {
+            told.push_str(&format!(
+                "\n{} entries could not be read, and stand among the errors with the reason",
+                replayed.set_aside
+            ));
+        }
+        told
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        fn check(command: &clap::Command, path: &str) {
+            let mut inner = command.get_subcommands().filter(|inner| !inner.is_hide_set()).peekable();
+            if inner.peek().is_none() {
+                let help = command.clone().render_long_help().to_string();
+                assert!(help.contains("cellar ") && help.contains("Example"), "{path}: {help}");
+            }
+            for inner in inner {
+                check(inner, &format!("{path} {}", inner.get_name()));
+            }
+        }
+        check(&command(), "cellar");
+    }
+}

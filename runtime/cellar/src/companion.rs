@@ -1,0 +1,31 @@
+//! Verbs that are programs of their own, installed beside `cellar`: they need what a host that serves does not.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use runtime_program::Failure;
+
+/// Becomes the program `name` with these arguments; comes back only where that is not possible.
+pub(crate) fn become_program(name: &str, arguments: &[OsString], json: bool) -> Failure {
+    let program = match beside_this(name) {
+        Ok(program) => program,
+        Err(error) => return Failure::of(&error, "report this"),
+    };
+    let error = Command::new(&program).args(json.then_some("--json")).args(arguments).exec();
+    not_started(&program, &error)
+}
+
+fn beside_this(name: &str) -> std::io::Result<PathBuf> {
+    // Where a link leads here, the programs stand beside what it leads to.
+    Ok(std::env::current_exe()?.canonicalize()?.with_file_name(name))
+}
+
+fn not_started(program: &Path, error: &std::io::Error) -> Failure {
+    let what = format!("cannot start {}: {error}", program.display());
+    Failure::new(
+        what,
+        "build it with `cargo build --release --workspace --bins`, and install it beside `cellar`",
+    )
+}

@@ -1,0 +1,24 @@
+//! What each verb of `cellar` does, a file a verb.
+
+pub mod device;
+pub mod export;
+pub mod gateway;
+pub mod pair;
+pub mod phone;
+pub mod pipeline;
+pub mod serve;
+pub mod types;
+pub mod user;
+
+mod moment;
+mod options;
+mod place;
+mod ready;
+mod who;
+
+pub use options::Options;
+pub use who::Who;
+
+pub(crate) use moment::{moment, moment_of_ms, moment_or_dash};
+pub(crate) use options::data_of;
+pub(crate) use place::{administer, carry_out, clock_line, identity, open_runtime, show};

@@ -1,0 +1,141 @@
+//! Commands for people: done here, or by the host that has the data folder.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use runtime_user::{Runtime, StartError};
+use serde::Serialize;
+
+use super::options::Options;
+use runtime_host::OpenError;
+use runtime_host::admin::{Ask, Claim, Context, Door, ask, claim};
+use runtime_host::config::Config;
+use runtime_program::{Failure, console};
+use runtime_wire::tls::{Identity, IdentityError};
+
+/// The host's certificate: the operator's, or the one in the data folder, made if nobody was given a token yet.
+pub(crate) fn identity(config: &Config, data: &Path, runtime: &Runtime) -> Result<Identity, Failure> {
+    let identity = match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => Identity::load(certificate, key),
+        // Whoever has a token was given the digest of the host's key with it.
+        _ if runtime.people().has_tokens() => Identity::load_kept(data, &config.tls.names),
+        _ => Identity::load_or_make(data, &config.tls.names),
+    };
+    identity.map_err(|error| {
+        let remedy = match &error {
+            IdentityError::Missing { .. } => {
+                "put it back from where you keep it, or name a certificate in [tls]"
+            }
+            _ => "check the tls settings and the data folder",
+        };
+        Failure::of(&error, remedy)
+    })
+}
+
+/// Everybody's runtimes over a data folder that is this process's own.
+pub(crate) fn open_runtime(config: &Config, data: &Path) -> Result<Arc<Runtime>, Failure> {
+    runtime_host::open_runtime(config, data).map_err(|error| {
+        let start = match &error {
+            OpenError::Start(start) => start,
+            _ => return Failure::of(&error, "check pipeline.stages"),
+        };
+        let remedy = match start {
+            StartError::Sandbox(_) => "raise what the system allows this process",
+            StartError::Catalogue(_) => "build the binary again with `cargo xtask cells`",
+            StartError::Plan(_) | StartError::NoSuchCell { .. } => "check pipeline.stages",
+            StartError::System(_) => "check the data folder and its rights, and the limit on threads",
+            _ => "put back what the line names, from where you keep it; deploy/runbook.md says more",
+        };
+        Failure::of(&error, remedy)
+    })
+}
+
+/// Does a command here, or asks the host that has the folder to do it.
+pub(crate) fn administer<A: Ask>(options: &Options, command: A) -> Result<A::Answer, Failure> {
+    let data = options.data()?;
+    if !command.makes_folder() && !data.join("people").is_dir() {
+        let what = format!("{} is no data folder of a host", data.display());
+        return Err(Failure::new(what, "`cellar user add` or `cellar serve` makes one"));
+    }
+    let _lock = match reach(&data, &command)? {
+        Reached::Folder(_) if A::NEEDS_HOST => {
+            let what = format!("no host is running over {}", data.display());
+            return Err(Failure::new(what, "start one: cellar serve"));
+        }
+        Reached::Folder(lock) => lock,
+        Reached::Host(answer) => return answer,
+    };
+    let config = options.config()?;
+    let runtime = open_runtime(&config, &data)?;
+    let identity = identity(&config, &data, &runtime)?;
+    let address = config.public_address.clone().unwrap_or_else(|| config.listen.to_string());
+    let door = Door { address, pin: identity.pin() };
+    let done = command.answer(&Context { runtime: &runtime, door: &door });
+    runtime.shutdown();
+    done
+}
+
+/// Does a command and prints its answer, in the words of `tell` or as JSON.
+pub(crate) fn carry_out<A: Ask>(
+    options: &Options,
+    command: A,
+    tell: impl FnOnce(&A::Answer) -> String,
+) -> Result<(), Failure> {
+    show(options, &administer(options, command)?, tell)
+}
+
+/// Prints an answer, in the words of `tell` or as a line of JSON.
+pub(crate) fn show<T: Serialize>(
+    options: &Options,
+    answer: &T,
+    tell: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
+    if !options.json {
+        return console::line(tell(answer));
+    }
+    // By way of a value, since texts of JSON within it may have line breaks.
+    console::json(&serde_json::to_value(answer).map_err(|error| Failure::of(&error, "report this"))?)
+}
+
+enum Reached<T> {
+    /// Nobody uses the folder; it is ours while this file is open.
+    Folder(File),
+    /// The host that has the folder did it.
+    Host(Result<T, Failure>),
+}
+
+/// How long a host may take to start or to stop, or another verb to end, before a verb gives up.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+fn reach<A: Ask>(data: &Path, command: &A) -> Result<Reached<A::Answer>, Failure> {
+    let begun = Instant::now();
+    loop {
+        let claimed = claim(data);
+        let claimed = claimed.map_err(|error| Failure::of(&error, "name a folder that you may write to"))?;
+        if let Claim::Ours(lock) = claimed {
+            return Ok(Reached::Folder(lock));
+        }
+        match ask(data, command) {
+            Ok(answer) => return Ok(Reached::Host(answer)),
+            // Nothing was asked yet, so asking again does nothing twice.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+                    && begun.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(error) => {
+                let what = format!("another process uses {} and does not answer: {error}", data.display());
+                return Err(Failure::new(what, "wait until it ends, or stop it"));
+            }
+        }
+    }
+}
+
+/// What a person is told where the host's clock is not believed.
+pub(crate) fn clock_line(doubt: Option<&String>) -> Option<String> {
+    Some(format!("{}: scheduled runs wait until it is right", doubt?))
+}

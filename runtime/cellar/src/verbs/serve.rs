@@ -1,0 +1,398 @@
+//! `cellar serve`: a host that runs until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use runtime_user::Runtime;
+use serde::Serialize;
+use tokio::sync::{Notify, watch};
+
+use super::ready::ReadyFile;
+use super::{Options, data_of, identity, open_runtime};
+use runtime_gateway::{GatewaySecret, Names, keep_registered};
+use runtime_host::Host;
+use runtime_host::admin::{Ask, Claim, Context, Desk, Door, OpenPairing, PairingOpened, claim};
+use runtime_host::config::Config;
+use runtime_host::http::service::now;
+use runtime_host::port::PortFront;
+use runtime_program::Failure;
+use runtime_program::console;
+use runtime_program::logs::LogFormat;
+use runtime_program::logs::{self, Log};
+use runtime_program::resources::{self, Files};
+use runtime_program::signals::Signals;
+
+/// What `--help` shows.
+pub const EXAMPLE: &str = "Example:\n  cellar serve --listen 0.0.0.0:8443\n  cellar serve --data ~/cellar --check\n\n\
+    Exit status: 0 stopped cleanly, 1 could not start, 2 bad arguments.";
+
+/// How long the first person's code is valid.
+const FIRST_PAIRING_MINUTES: u64 = 15;
+
+/// Where and how to serve.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Address and port; port 0 takes a free one, which is printed
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Read the settings, print what would be used, and exit
+    #[arg(long)]
+    check: bool,
+    /// Open the front for phones that cannot pair: whoever runs this host can read what they send
+    #[arg(long)]
+    legacy: bool,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Write address and pin to this file, as JSON, when phones can connect; removed at the end
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+impl Args {
+    /// The settings of the file, and what the command line has instead.
+    fn config(&self, options: &Options) -> Result<Config, Failure> {
+        let mut config = options.config()?;
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.log.format = self.log_format.unwrap_or(config.log.format);
+        config.legacy.enabled |= self.legacy;
+        Ok(config)
+    }
+}
+
+/// Serves until SIGINT, SIGTERM or SIGQUIT.
+///
+/// # Errors
+/// [`Failure`] where the host cannot start.
+pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
+    let mut config = args.config(options)?;
+    if args.check {
+        return print_settings(&config, options.json);
+    }
+    let data = data_of(&config)?.to_owned();
+    let log = logs::start(config.log.format, &config.log.filter);
+    // Ended last of all: what is logged at the end is written, too.
+    let log = Arc::new(log.map_err(|error| Failure::of(&error, "change log.filter"))?);
+    let files = Files { connections: config.limits.connections_max, others: config.people.open_max };
+    let files = files.allow()?;
+    (config.limits.connections_max, config.people.open_max) = (files.connections, files.others);
+    resources::check_maps(config.cells.slots);
+    let claimed = claim(&data).map_err(|error| Failure::of(&error, "name a folder that you may write to"))?;
+    let Claim::Ours(_lock) = claimed else {
+        let what = format!("another process uses {}", data.display());
+        return Err(Failure::new(what, "stop it, or name another folder"));
+    };
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("cellar-net").build();
+    let tokio = tokio.map_err(|error| Failure::of(&error, "raise the limit on threads"))?;
+    tokio.block_on(serve(args, options, &config, &data, &log))
+}
+
+fn print_settings(config: &Config, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return console::json(config);
+    }
+    console::text(toml::to_string(config).map_err(|error| Failure::of(&error, "report this"))?)
+}
+
+async fn serve(
+    args: &Args,
+    options: &Options,
+    config: &Config,
+    data: &Path,
+    log: &Arc<Log>,
+) -> Result<(), Failure> {
+    // Before anything is announced: who stops us as soon as we are ready means it.
+    let signals = Signals::handle().map_err(|error| Failure::of(&error, "report this"))?;
+    let ready_file = args.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
+    let opening = (config.clone(), data.to_owned());
+    let opened = tokio::task::spawn_blocking(move || open_runtime(&opening.0, &opening.1)).await;
+    let runtime = opened.map_err(|error| Failure::of(&error, "report this"))??;
+    let identity = identity(config, data, &runtime)?;
+    let tls = config.legacy.enabled.then(|| identity.server_config()).transpose();
+    let tls = tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;
+    let registration = registration(config)?;
+    let host = Host::bind(config, &runtime, tls).await.map_err(|error| {
+        Failure::new(
+            format!("cannot listen at {}: {error}", config.listen),
+            "choose another address with --listen, or end what has this one",
+        )
+    })?;
+    let (address, front) = (host.address(), host.front());
+    let door = Door {
+        address: config.public_address.clone().unwrap_or_else(|| reachable(address).to_string()),
+        pin: identity.pin(),
+    };
+    let desk = Desk::open(data).map_err(|error| {
+        Failure::new(
+            format!("cannot open {}: {error}", data.join("control.sock").display()),
+            "verbs reach the host through it: name a folder of a local disk that you may write to",
+        )
+    })?;
+    // Only now is anything secret made and shown: whatever could stop the start has been looked at.
+    let first = first_person(&runtime, &door, config.legacy.enabled)?;
+    announce(address, &door, &first, ready_file.as_ref(), options.json)?;
+    let (door, now_door) = watch::channel(door);
+    if config.legacy.enabled {
+        tracing::warn!(
+            "the front for phones that cannot pair is open: it ends their TLS, so this host can read what they send"
+        );
+    }
+
+    let registering = registration.map(|(gateway, secret)| {
+        tokio::spawn(keep_registered(names(&runtime), gateway, secret, address.port()))
+    });
+    let keeping = tokio::spawn(keep_house(Arc::clone(&runtime)));
+    let scheduled = Arc::clone(&runtime);
+    let scheduling = config.pipeline.automatic.then(|| {
+        // Runs that a stop cuts off are pending again at the next start.
+        tokio::spawn(async move { scheduled.keep_schedule(now).await })
+    });
+    let for_verbs = Arc::clone(&runtime);
+    let listening = tokio::spawn(async move { desk.answer(for_verbs, now_door).await });
+    let asked = Arc::new(Notify::new());
+    let reloader = Reloader {
+        args: args.clone(),
+        options: options.clone(),
+        data: data.to_owned(),
+        started: config.clone(),
+        runtime: Arc::clone(&runtime),
+        log: Arc::clone(log),
+        front,
+        door,
+    };
+    let reloading = tokio::spawn(reloader.keep(Arc::clone(&asked)));
+    tracing::info!(%address, people = runtime.people().count(), "host started");
+    host.serve(signals.until_stop(|| asked.notify_one())).await;
+    for task in [listening, reloading] {
+        task.abort();
+        // The socket's file is removed before the folder is given up.
+        let _ = task.await;
+    }
+    keeping.abort();
+    for task in [registering, scheduling].into_iter().flatten() {
+        task.abort();
+    }
+    let closing = tokio::task::spawn_blocking(move || runtime.shutdown());
+    if tokio::time::timeout(Duration::from_millis(config.limits.grace_ms), closing).await.is_err() {
+        tracing::warn!(
+            "stores are still closing at the end of the grace period; nothing acknowledged is lost"
+        );
+    }
+    tracing::info!("host stopped");
+    Ok(())
+}
+
+/// The names that lead to this host, for its gateway.
+fn names(runtime: &Arc<Runtime>) -> Names<impl Fn() -> Vec<String> + use<>> {
+    let known = Arc::clone(runtime);
+    Names { all: move || known.owners().names(), changed: runtime.owners().names_changed() }
+}
+
+/// The gateway in front of this host, if there is one, and the secret that it knows the host by.
+fn registration(config: &Config) -> Result<Option<(SocketAddr, GatewaySecret)>, Failure> {
+    let (Some(gateway), Some(path)) = (config.gateway.register, &config.gateway.secret) else {
+        return Ok(None);
+    };
+    let secret = GatewaySecret::load(path);
+    let secret =
+        secret.map_err(|error| Failure::of(&error, "`cellar gateway` makes the file: copy it from there"))?;
+    Ok(Some((gateway, secret)))
+}
+
+/// Where a phone on this machine reaches a host that listens everywhere.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let loopback: std::net::IpAddr = match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        address.set_ip(loopback);
+    }
+    address
+}
+
+/// What the first person's phone needs, shown once.
+#[derive(Default)]
+struct First {
+    /// For a phone that cannot pair.
+    connect: Option<String>,
+    /// The codes with which the owner's phone pairs.
+    pair: Option<PairingOpened>,
+}
+
+/// Adds somebody to an empty host: whoever starts it.
+fn first_person(runtime: &Runtime, door: &Door, legacy: bool) -> Result<First, Failure> {
+    if runtime.people().count() > 0 {
+        return Ok(First::default());
+    }
+    let remedy = "check the data folder and its rights";
+    if legacy {
+        let added = runtime.people().add("owner", now());
+        let (_, token) = added.map_err(|error| Failure::of(&error, remedy))?;
+        return Ok(First { connect: Some(door.connection(token.reveal())), pair: None });
+    }
+    runtime.people().add_owner("owner", now()).map_err(|error| Failure::of(&error, remedy))?;
+    let open = OpenPairing {
+        person: "owner".to_owned(),
+        lifetime_ms: Some(FIRST_PAIRING_MINUTES * 60_000),
+        typed: true,
+        admin: true,
+        recovery: None,
+    };
+    // An address that no phone can be told is no reason not to serve.
+    let pair = open.answer(&Context { runtime, door });
+    if let Err(error) = &pair {
+        tracing::warn!(%error, "no code for the first person's phone");
+    }
+    Ok(First { connect: None, pair: pair.ok() })
+}
+
+/// What scripts read when phones can connect.
+#[derive(Serialize)]
+struct Ready<'a> {
+    ready: bool,
+    listen: String,
+    pin: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pair: Option<&'a PairingOpened>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect: Option<&'a str>,
+}
+
+impl Ready<'_> {
+    fn line(&self) -> Result<String, Failure> {
+        let text = serde_json::to_string(self).map_err(|error| Failure::of(&error, "report this"))?;
+        Ok(format!("{text}\n"))
+    }
+}
+
+/// Tells people and scripts that phones can connect: lines on stdout, and the ready file.
+fn announce(
+    address: SocketAddr,
+    door: &Door,
+    first: &First,
+    ready_file: Option<&ReadyFile>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let (listen, pin) = (address.to_string(), door.pin.to_string());
+    let ready = Ready { ready: true, listen, pin, pair: None, connect: None };
+    // It holds no secret.
+    ready_file.map_or(Ok(()), |file| file.write(&ready.line()?))?;
+    let text = if as_json {
+        Ready { pair: first.pair.as_ref(), connect: first.connect.as_deref(), ..ready }.line()?
+    } else {
+        let person = match &first.connect {
+            Some(connect) => format!(
+                "first person: owner. Their phone connects with this secret, which is shown only now:\n{connect}\n"
+            ),
+            None => first.pair.as_ref().map_or_else(String::new, |pair| {
+                let code = super::pair::shown(pair, FIRST_PAIRING_MINUTES).unwrap_or_default();
+                format!(
+                    "first person: owner. {code}\nThen, in another terminal, compare and let it in: cellar device approve owner DIGITS\nA recovery phrase, or another code: cellar pair owner\n"
+                )
+            }),
+        };
+        format!("{person}pin {}\nlistening at {address}\n{}", door.pin, page_line(address))
+    };
+    // Nobody there to read it is no reason to stop.
+    if let Err(error) = console::text(text) {
+        tracing::warn!(error = error.what, "the address and the first person's codes were not shown");
+    }
+    Ok(())
+}
+
+/// What a browser on this machine can open, where the port can be reached by way of the loopback.
+fn page_line(address: SocketAddr) -> String {
+    let here = reachable(address);
+    if here.ip().is_loopback() {
+        format!("for a browser on this machine: http://{here}/\n")
+    } else {
+        String::new()
+    }
+}
+
+/// Takes up what can change while a host runs: the log's filter, and the certificate of the front for phones that
+/// cannot pair.
+struct Reloader {
+    args: Args,
+    options: Options,
+    data: PathBuf,
+    /// The settings that everything else was started with.
+    started: Config,
+    runtime: Arc<Runtime>,
+    log: Arc<Log>,
+    front: PortFront,
+    door: watch::Sender<Door>,
+}
+
+impl Reloader {
+    /// Reloads each time it is asked to.
+    async fn keep(self, asked: Arc<Notify>) {
+        let this = Arc::new(self);
+        loop {
+            asked.notified().await;
+            let reloader = Arc::clone(&this);
+            match tokio::task::spawn_blocking(move || reloader.reload()).await {
+                Ok(Ok(())) => tracing::info!("settings reloaded"),
+                Ok(Err(failure)) => {
+                    tracing::error!(error = %failure, "settings not reloaded: the host goes on with those before");
+                }
+                Err(error) => tracing::error!(%error, "settings not reloaded"),
+            }
+        }
+    }
+
+    /// All of it, or nothing where something of it does not read.
+    fn reload(&self) -> Result<(), Failure> {
+        let config = self.args.config(&self.options)?;
+        let identity = identity(&config, &self.data, &self.runtime)?;
+        let tls = self.started.legacy.enabled.then(|| identity.server_config()).transpose();
+        let tls =
+            tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;
+        let filtered = self.log.set_filter(&config.log.filter);
+        filtered.map_err(|error| Failure::of(&error, "change log.filter"))?;
+        if let Some(tls) = tls {
+            self.front.show_legacy(tls);
+        }
+        self.door.send_modify(|door| door.pin = identity.pin());
+        // What is compared is what was asked for, not what the system allowed.
+        let restart = |config: &Config| Config {
+            tls: self.started.tls.clone(),
+            log: self.started.log.clone(),
+            limits: runtime_host::config::Limits {
+                connections_max: self.started.limits.connections_max,
+                ..config.limits.clone()
+            },
+            people: runtime_host::config::People {
+                open_max: self.started.people.open_max,
+                ..config.people.clone()
+            },
+            ..config.clone()
+        };
+        if restart(&config) != self.started {
+            tracing::warn!("other settings have changed: they hold from the next start on");
+        }
+        Ok(())
+    }
+}
+
+/// Puts people to sleep whom nobody asked for in a while.
+async fn keep_house(runtime: Arc<Runtime>) {
+    let mut every = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        every.tick().await;
+        let runtime = Arc::clone(&runtime);
+        let kept = tokio::task::spawn_blocking(move || {
+            runtime.locks().lock_expired();
+            runtime.owners().tick();
+            runtime.clocks().keep();
+            runtime.drain_again();
+            runtime.open_people().close_idle();
+        });
+        if let Err(error) = kept.await {
+            tracing::error!(%error, "people could not be put to sleep");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How `cellar user audit` tells which cell read what.
+
+use runtime_user::{AuditLine, AuditRead, RunOutcome};
+
+use crate::verbs::moment;
+use runtime_host::admin::AuditShown;
+
+/// A run in a line of its own, with what it read below.
+pub(super) fn tell(shown: &AuditShown) -> String {
+    match shown.runs.as_slice() {
+        [] => "no cell has read anything".to_owned(),
+        runs => runs.iter().flat_map(run_lines).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+fn run_lines(run: &AuditLine) -> Vec<String> {
+    let mut head = moment(run.ts);
+    if !run.cell.is_empty() {
+        let code = run.digest.get(..8).unwrap_or_default();
+        let device = run.device.as_ref().map(|device| format!(" for {device}")).unwrap_or_default();
+        head.push_str(&format!("  {} ({code}){device}: {}", run.cell, run.outcome.as_str()));
+    }
+    let mut lines = vec![head];
+    if run.outcome != RunOutcome::Done {
+        lines.extend(run.reason.iter().map(|reason| format!("    because {reason}")));
+    }
+    lines.extend(run.reads.iter().map(read_line));
+    if run.reads_untold > 0 {
+        lines.push(format!("    and {} further reads", run.reads_untold));
+    }
+    lines.extend(run.said.iter().map(|text| format!("    said: {text}")));
+    lines
+}
+
+fn read_line(read: &AuditRead) -> String {
+    let area = read.area.as_deref().unwrap_or_default();
+    let names = if read.names.is_empty() { "every stream".to_owned() } else { read.names.join(" ") };
+    let what = if area.is_empty() { read.what.clone() } else { format!("{} in {area}", read.what) };
+    let span = match (read.from, read.to) {
+        (None, None) => String::new(),
+        (from, to) => {
+            let bound = |moment_s: Option<f64>| moment_s.map_or_else(|| "any time".to_owned(), moment);
+            format!(", {} to {}", bound(from), bound(to))
+        }
+    };
+    let times = if read.times > 1 { format!(", {} times", read.times) } else { String::new() };
+    if read.denied {
+        return format!("    denied: {what}: {names}{span}{times}");
+    }
+    let entries = if read.what == "document" { String::new() } else { format!(", {} entries", read.entries) };
+    format!("    {what}: {names}{span}{entries}{times}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_tells_who_read_what_over_which_span_and_how_many() {
+        let shown: AuditShown = serde_json::from_value(serde_json::json!({ "id": "x", "runs": [{
+            "ts": 0.0, "cell": "diary", "digest": "0123456789", "device": "token-00", "outcome": "trapped",
+            "reason": "cell 0123 trapped", "reads_untold": 2, "entries_read": 7, "bytes_read": 1, "bytes_written": 0,
+            "elapsed_us": 5, "said": ["I have read"], "reads": [
+                { "what": "find", "area": "timeseries", "names": ["background/location"], "from": 0.0, "times": 2,
+                  "entries": 7 },
+                { "what": "document", "names": ["profile"], "times": 1, "entries": 0, "denied": true },
+            ],
+        }] }))
+        .expect("an answer");
+        assert_eq!(
+            tell(&shown),
+            "1970-01-01 00:00:00 UTC  diary (01234567) for token-00: trapped\n    \
+             because cell 0123 trapped\n    \
+             find in timeseries: background/location, 1970-01-01 00:00:00 UTC to any time, 7 entries, 2 times\n    \
+             denied: document: profile\n    \
+             and 2 further reads\n    \
+             said: I have read"
+        );
+        assert_eq!(tell(&AuditShown { runs: Vec::new(), ..shown }), "no cell has read anything");
+    }
+}

@@ -1,0 +1,269 @@
+//! `cellar user`: who has a runtime here.
+
+mod audit;
+pub(crate) mod errors;
+mod recovery;
+mod tell;
+
+use std::path::PathBuf;
+
+use runtime_user::{KeyMode, Selection};
+
+use super::{Options, Who, carry_out};
+use runtime_host::admin::{
+    AddPerson, ErasePerson, ExportPerson, ForgetSpan, ImportPerson, ListErrors, ListPeople, LockPerson,
+    MakeToken, PersonStatus, RetryErrors, SetKeys, ShowAudit, ShowPerson, SuspendPerson,
+};
+use runtime_program::Failure;
+use runtime_program::when::When;
+
+/// What to do with people.
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Add a person and print what their phone needs to connect
+    #[command(after_help = "Example:\n  cellar user add Ada")]
+    Add {
+        /// What to call them
+        name: String,
+        /// Let the host open their data by itself, and print a token for a phone that cannot pair
+        #[arg(long)]
+        unattended: bool,
+    },
+    /// Print another token for a phone that cannot pair
+    #[command(
+        after_help = "Example:\n  cellar user token Ada\n  cellar user token Ada --study our-study --revoke-others"
+    )]
+    Token {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// Make the earlier tokens invalid
+        #[arg(long)]
+        revoke_others: bool,
+        /// For an e-mission app: the study that its tokens name; shows the code that the app scans
+        #[arg(long, value_name = "NAME")]
+        study: Option<String>,
+        /// The subgroup that they name
+        #[arg(long, value_name = "NAME", default_value = "default", requires = "study")]
+        subgroup: String,
+    },
+    /// Show whether a person's data is open, who can open it, and what waits
+    #[command(after_help = "Example:\n  cellar user status Ada")]
+    Status(Who),
+    /// Close a person's data and wipe its key from memory
+    #[command(after_help = "Example:\n  cellar user lock Ada")]
+    Lock(Who),
+    /// Open a person's data with the file of a phone that was paired on this machine
+    #[command(after_help = "Example:\n  cellar user unlock Ada --state phone.json")]
+    Unlock {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// What `cellar phone pair` wrote
+        #[arg(long, value_name = "FILE")]
+        state: PathBuf,
+    },
+    /// Change who can open a person's data
+    #[command(after_help = "Example:\n  cellar user keys Ada --mode lease")]
+    Keys {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// lease: the phones, each contact for a week; phone-unlocked: for an hour; unattended: the host at any time
+        #[arg(long, value_enum)]
+        mode: Mode,
+    },
+    /// Open a person's data with the 24 words of the recovery phrase, read from standard input
+    #[command(after_help = "Example:\n  cellar user recover Ada")]
+    Recover(Who),
+    /// List everybody
+    #[command(after_help = "Example:\n  cellar user list")]
+    List,
+    /// Show a person's record, streams and disk use
+    #[command(after_help = "Example:\n  cellar user show Ada")]
+    Show(Who),
+    /// Refuse a person's calls from now on; the data stays
+    #[command(after_help = "Example:\n  cellar user suspend Ada")]
+    Suspend(Who),
+    /// Admit a suspended person again
+    #[command(after_help = "Example:\n  cellar user resume Ada")]
+    Resume(Who),
+    /// Write everything of a person into one readable file
+    #[command(after_help = "Example:\n  cellar user export Ada --output ada.json")]
+    Export {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// A file that is not there yet
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Read an export as a new person, or a dump of entries into a person
+    #[command(
+        after_help = "Example:\n  cellar user import ada.json\n  cellar user import dump.json.gz --into Ada"
+    )]
+    Import {
+        #[command(flatten)]
+        /// What to read.
+        file: ImportFile,
+        /// The person that a dump belongs to, by name or id
+        #[arg(long, value_name = "PERSON")]
+        into: Option<String>,
+    },
+    /// Remove what a person's phones sent about a span of time; the diary is recomputed without it
+    #[command(
+        after_help = "Example:\n  cellar user forget Ada --from 2024-03-05T08:00 --to 2024-03-05T12:00\n  cellar user forget Ada --from 1709622000 --to 1709636400 --keys 'background/*'"
+    )]
+    Forget {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// The first day or moment: a date, a date with a time (2024-03-05T08:00, with or without an offset), or seconds since 1970
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        from: When,
+        /// The last day or moment; it belongs to the span
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        to: When,
+        /// Only these streams, such as `background/location` or `manual/*`; none: all that phones fill
+        #[arg(long, value_name = "KEY", num_args = 1..)]
+        keys: Vec<String>,
+    },
+    /// Show which readings the diary does not show, and why; or have them judged again
+    #[command(
+        after_help = "Example:\n  cellar user errors Ada\n  cellar user errors Ada --list --stream 'background/*'\n  cellar user errors Ada --retry --reason 'time zone'"
+    )]
+    Errors {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// Show each reading with its content, places included
+        #[arg(long, conflicts_with = "retry")]
+        list: bool,
+        /// Put them back, so that the next run accepts them or sets them aside again
+        #[arg(long)]
+        retry: bool,
+        /// Only those whose reason has this text
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Only those of this stream, such as `background/location` or `background/*`
+        #[arg(long, value_name = "KEY")]
+        stream: Option<String>,
+    },
+    /// Show which cell read what of a person's data, over which span of time, how many entries, and how each run ended
+    #[command(after_help = "Example:\n  cellar user audit Ada --since 2024-03-05 --cell datastreams-get")]
+    Audit {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// Only runs at this day or moment or later: a date, a date with a time, or seconds since 1970
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        since: Option<When>,
+        /// Only runs of this cell
+        #[arg(long, value_name = "NAME")]
+        cell: Option<String>,
+    },
+    /// Destroy a person's key and everything of theirs; there is no way back
+    #[command(after_help = "Example:\n  cellar user erase Ada --yes")]
+    Erase {
+        #[command(flatten)]
+        /// Who.
+        who: Who,
+        /// Say that you mean it
+        #[arg(long, required = true)]
+        yes: bool,
+    },
+}
+
+/// The file that an import reads.
+#[derive(Debug, clap::Args)]
+pub struct ImportFile {
+    /// An export, or a JSON array of entries; also compressed with gzip
+    #[arg(value_name = "FILE", required = true, conflicts_with = "input")]
+    file: Option<PathBuf>,
+    /// The spelling of earlier versions, which scripts still have.
+    #[arg(long, value_name = "FILE", hide = true)]
+    input: Option<PathBuf>,
+}
+
+impl ImportFile {
+    fn path(self) -> PathBuf {
+        self.file.or(self.input).expect("one of the two is required")
+    }
+}
+
+/// Who can open a person's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// The host.
+    Unattended,
+    /// The phones, for a week after each contact.
+    Lease,
+    /// The phones, for an hour after each contact.
+    PhoneUnlocked,
+}
+
+impl From<Mode> for KeyMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Unattended => Self::Unattended,
+            Mode::Lease => Self::Lease,
+            Mode::PhoneUnlocked => Self::PhoneUnlocked,
+        }
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`Failure`] with the remedy.
+pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
+    match verb {
+        Verb::Add { name, unattended } => carry_out(options, AddPerson { name, unattended }, tell::added),
+        Verb::Token { who, revoke_others, study, subgroup } => {
+            let study = study.map(|study| (study, subgroup));
+            carry_out(options, MakeToken { person: who.name(), revoke_others, study }, tell::token)
+        }
+        Verb::Status(who) => carry_out(options, PersonStatus { person: who.name() }, tell::status),
+        Verb::Lock(who) => carry_out(options, LockPerson { person: who.name() }, tell::status),
+        Verb::Unlock { who, state } => {
+            carry_out(options, recovery::unlocking(who.name(), &state)?, tell::status)
+        }
+        Verb::Keys { who, mode } => {
+            carry_out(options, SetKeys { person: who.name(), mode: mode.into() }, tell::status)
+        }
+        Verb::Recover(who) => carry_out(options, recovery::recovering(who.name(), options)?, tell::status),
+        Verb::List => carry_out(options, ListPeople {}, |people| tell::list(people)),
+        Verb::Show(who) => carry_out(options, ShowPerson { person: who.name() }, tell::shown),
+        Verb::Suspend(who) => suspend(who, true, options),
+        Verb::Resume(who) => suspend(who, false, options),
+        Verb::Export { who, output } => {
+            let ask = ExportPerson { person: who.name(), output: absolute(output)? };
+            carry_out(options, ask, tell::exported)
+        }
+        Verb::Import { file, into } => {
+            carry_out(options, ImportPerson { into, input: absolute(file.path())? }, tell::imported)
+        }
+        Verb::Forget { who, from, to, keys } => {
+            carry_out(options, ForgetSpan { person: who.name(), from, to, keys }, tell::forgotten)
+        }
+        Verb::Errors { who, list, retry, reason, stream } => {
+            let (person, selection) = (who.name(), Selection { reason, stream });
+            match retry {
+                true => carry_out(options, RetryErrors { person, selection }, errors::tell_retried),
+                false => carry_out(options, ListErrors { person, selection, list }, errors::tell),
+            }
+        }
+        Verb::Audit { who, since, cell } => {
+            carry_out(options, ShowAudit { person: who.name(), since, cell }, audit::tell)
+        }
+        Verb::Erase { who, yes: _ } => carry_out(options, ErasePerson { person: who.name() }, tell::erased),
+    }
+}
+
+fn suspend(who: Who, suspended: bool, options: &Options) -> Result<(), Failure> {
+    carry_out(options, SuspendPerson { person: who.name(), suspended }, tell::suspended)
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
+    std::path::absolute(&path).map_err(|error| Failure::of(&error, "name the file with its whole path"))
+}

@@ -1,0 +1,41 @@
+//! Opening a person's data from this machine: with the recovery phrase, or with the file of a phone.
+
+use std::path::Path;
+
+use data_encoding::BASE64URL_NOPAD;
+use handshake::keys::{PHRASE_WORDS, Phrase, Slot};
+use runtime_user::UserId;
+
+use crate::verbs::{Options, administer, moment_of_ms, phone};
+use runtime_host::admin::{BeginRecovery, EndRecovery, PersonStatus, RecoveryBegun};
+use runtime_program::{Failure, typed};
+
+/// Connects as the phone, which unlocks, since only the phone's key opens its slot.
+pub(super) fn unlocking(person: String, state: &Path) -> Result<PersonStatus, Failure> {
+    phone::unlock(state)?;
+    Ok(PersonStatus { person })
+}
+
+/// Opens the slot of the phrase here: the words themselves never reach the host.
+pub(super) fn recovering(person: String, options: &Options) -> Result<EndRecovery, Failure> {
+    let begun = administer(options, BeginRecovery { person: person.clone() })?;
+    if let Some(from_ms) = begun.from_ms {
+        let what = format!("devices are active: the phrase opens the data from {} on", moment_of_ms(from_ms));
+        return Err(Failure::new(what, "connect with one of them, revoke them, or try again then"));
+    }
+    let words = typed::read_words(&mut std::io::stdin().lock(), PHRASE_WORDS)
+        .map_err(|error| Failure::of(&error, "give the words on standard input"))?;
+    let phrase =
+        Phrase::parse(&words).map_err(|error| Failure::of(&error, "type the 24 words in their order"))?;
+    let unreadable = || Failure::new("the host's slot cannot be read", "look into the host's log");
+    let (slot, user) = slot_of(&begun).ok_or_else(unreadable)?;
+    let key = slot.open(&phrase.wrap_key(), &user.0);
+    let key = key
+        .map_err(|error| Failure::of(&error, "the phrase belongs to another store, or to an older backup"))?;
+    Ok(EndRecovery { person, generation: slot.generation(), key })
+}
+
+fn slot_of(begun: &RecoveryBegun) -> Option<(Slot, UserId)> {
+    let bytes = BASE64URL_NOPAD.decode(begun.slot.as_deref()?.as_bytes()).ok()?;
+    Some((Slot::parse(&bytes).ok()?, begun.id.parse().ok()?))
+}

@@ -1,0 +1,142 @@
+//! How answers about people are told.
+
+use std::collections::BTreeMap;
+
+use runtime_host::admin::{Added, Erased, Exported, Forgotten, Imported, PersonLine, PersonShown};
+use runtime_host::admin::{StatusShown, StoreState, Suspended, TokenMade};
+use runtime_program::typed::quoted;
+use runtime_user::KeyMode;
+
+use super::errors;
+use crate::verbs::{clock_line, moment, moment_of_ms, pair};
+
+/// How e-mission apps write the code that they scan to log in.
+fn app_link(token: &str) -> String {
+    format!("emission://login_token?token={token}")
+}
+
+pub(super) fn token(made: &TokenMade) -> String {
+    let own = made.own.as_ref().map_or_else(String::new, |own| {
+        format!("\nAn app that takes any address reaches this person alone at {own}")
+    });
+    match &made.token {
+        Some(token) => {
+            // Where it is too long to draw, it can still be typed.
+            let picture = pair::picture(&app_link(token)).unwrap_or_default();
+            format!(
+                "{picture}\nScan this with the app, or type it where the app asks for a token; it is shown only now:\n{token}{own}"
+            )
+        }
+        None => {
+            let connect = made.connect.as_deref().unwrap_or_default();
+            format!(
+                "A phone that cannot pair connects with this secret, which is shown only now:\n{connect}{own}"
+            )
+        }
+    }
+}
+
+pub(super) fn status(status: &StatusShown) -> String {
+    let until = status.until_ms.map_or_else(String::new, |ms| format!(" until {}", moment_of_ms(ms)));
+    let store = match status.store {
+        StoreState::Absent => "there is no data yet: the first phone brings its key".to_owned(),
+        StoreState::Locked => "locked: a paired phone opens it at its next contact".to_owned(),
+        StoreState::Unlocked => format!("open{until}"),
+    };
+    let keys = match status.keys {
+        Some(KeyMode::Unattended) => "unattended",
+        Some(KeyMode::Lease) => "lease",
+        Some(KeyMode::PhoneUnlocked) => "phone-unlocked",
+        None => "?",
+    };
+    let phrase = if status.recovery_phrase { "there is a recovery phrase" } else { "no recovery phrase" };
+    let waiting = match status.waiting_uploads {
+        0 => String::new(),
+        count => format!("; {count} sealed uploads wait"),
+    };
+    let mut lines = vec![format!("{store} (keys: {keys}; {phrase}{waiting})")];
+    if let Some(count @ 1..) = status.set_aside {
+        lines.push(errors::set_aside_line(count, &status.id));
+    }
+    lines.extend(status.arrivals.iter().flat_map(errors::arrival_lines));
+    lines.extend(clock_line(status.clock_doubt.as_ref()));
+    lines.join("\n")
+}
+
+pub(super) fn added(added: &Added) -> String {
+    let Added { id, name, connect } = added;
+    match connect {
+        None => format!("{name} is {id}. Pair their phone: cellar pair {}", quoted(name)),
+        Some(connect) => {
+            format!(
+                "{name} is {id}. Their phone connects with this secret, which is shown only now:\n{connect}"
+            )
+        }
+    }
+}
+
+fn person_line(person: &PersonLine) -> String {
+    let state = if person.suspended { "  suspended" } else { "" };
+    format!("{}  {:20} since {}{state}", person.id, person.name, moment(person.created_ts))
+}
+
+pub(super) fn list(people: &[PersonLine]) -> String {
+    match people {
+        [] => "nobody is here: `cellar user add` adds people".to_owned(),
+        people => people.iter().map(person_line).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+pub(super) fn shown(shown: &PersonShown) -> String {
+    let mut lines = vec![person_line(&shown.person)];
+    lines.extend(shown.bytes_on_disk.map(|bytes| format!("{bytes} bytes on disk")));
+    for stream in shown.streams.iter().flatten() {
+        lines.push(format!("  {:10} {:36} {:>9} entries", stream.area, stream.key, stream.entries));
+    }
+    lines.join("\n")
+}
+
+pub(super) fn suspended(suspended: &Suspended) -> String {
+    let state = if suspended.suspended { "suspended: calls are refused" } else { "let in again" };
+    format!("{} is {state}", suspended.id)
+}
+
+fn counts(entries: &BTreeMap<String, u64>) -> String {
+    entries.iter().map(|(area, count)| format!("{count} in {area}")).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn exported(exported: &Exported) -> String {
+    let Exported { id, output, entries } = exported;
+    format!("{id} written to {}: {}", output.display(), counts(entries))
+}
+
+pub(super) fn imported(imported: &Imported) -> String {
+    let Imported { id, entries, set_aside, connect, .. } = imported;
+    let mut told = format!("{id} imported: {}", counts(entries));
+    if *set_aside > 0 {
+        told.push_str(&format!(
+            "\n{set_aside} entries could not be read and were set aside: `cellar user errors {id}` says why"
+        ));
+    }
+    if let Some(connect) = connect {
+        told.push_str("\nTheir phone connects with this secret, which is shown only now:\n");
+        told.push_str(connect);
+    }
+    told
+}
+
+pub(super) fn forgotten(forgotten: &Forgotten) -> String {
+    let Forgotten { from, to, removed, .. } = forgotten;
+    format!("{removed} entries removed, from {} to {}", moment(*from), moment(*to))
+}
+
+pub(super) fn erased(erased: &Erased) -> String {
+    let Erased { id, receipt, .. } = erased;
+    format!(
+        "{id} is erased: {} wrapped keys and {} bytes are destroyed. SHA-256 of what could open them:\n  slots    {}\n  keyring  {}",
+        receipt.slots,
+        receipt.bytes,
+        receipt.slots_sha256.as_deref().unwrap_or("-"),
+        receipt.keyring_sha256.as_deref().unwrap_or("-")
+    )
+}

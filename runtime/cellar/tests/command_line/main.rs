@@ -1,0 +1,13 @@
+//! The binary as people and scripts start it. One program for all of it: each program links the engine, which takes long.
+
+mod clock;
+mod conformance;
+mod disk;
+mod export;
+mod kept;
+mod memory;
+mod options;
+mod pairing;
+mod support;
+mod surroundings;
+mod verbs;

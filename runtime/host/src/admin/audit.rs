@@ -1,0 +1,43 @@
+//! Who read what of a person's data.
+
+use runtime_program::Failure;
+use runtime_program::when::When;
+use runtime_user::AuditLine;
+use serde::{Deserialize, Serialize};
+
+use super::ask::{Ask, Context};
+use super::remedy::logged;
+use super::zone;
+
+/// Asks which cell read what of a person's data, and how each run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShowAudit {
+    /// Whose.
+    pub person: String,
+    /// Only runs at this moment or later.
+    pub since: Option<When>,
+    /// Only runs of the cell of that name.
+    pub cell: Option<String>,
+}
+
+/// The answer to [`ShowAudit`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditShown {
+    /// The person's id.
+    pub id: String,
+    /// One for each run, the earliest first; the newest [`runtime_user::AUDIT_LINES_MAX`].
+    pub runs: Vec<AuditLine>,
+}
+
+impl Ask for ShowAudit {
+    type Answer = AuditShown;
+
+    fn answer(self, context: &Context<'_>) -> Result<AuditShown, Failure> {
+        let user = context.find(&self.person)?;
+        let [since, _] = zone::span(context.runtime, user, self.since.as_ref(), None)?;
+        let person = context.runtime.person(user).map_err(logged)?;
+        let runs = person.audit(Some(since), self.cell.as_deref()).map_err(logged)?;
+        Ok(AuditShown { id: user.dashed(), runs })
+    }
+}

@@ -1,0 +1,238 @@
+//! Every command and every answer survives the socket, with the members that scripts read.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::*;
+
+const USER: &str = "9db1675c-ff54-0eee-b1f8-581151615136";
+
+/// Checks one command with its answers, and gives its name.
+fn check<A: Ask>(command: Value, answers: &[Value]) -> String {
+    let read: Command = serde_json::from_value(command.clone()).expect("a command");
+    assert_eq!(serde_json::to_value(&read).expect("JSON"), command);
+    let mut with_more = command.clone();
+    with_more["more"] = 1.into();
+    assert!(
+        serde_json::from_value::<Command>(with_more).is_err(),
+        "{command} takes a member that it does not know"
+    );
+    for answer in answers {
+        let line = json!({ "Ok": answer }).to_string();
+        let read: Result<A::Answer, Failure> = serde_json::from_str(&line).expect("an answer");
+        let Ok(read) = read else { panic!("{line} is no failure") };
+        assert_eq!(as_json(&read).expect("JSON"), *answer);
+    }
+    command["command"].as_str().expect("a name").to_owned()
+}
+
+fn of_people() -> Vec<String> {
+    let line = json!({ "id": USER, "name": "Ada", "created_ts": 1.5, "suspended": false, "tokens": 1 });
+    let mut shown = line.clone();
+    shown["streams"] = json!([{ "area": "timeseries", "key": "background/location", "entries": 3 }]);
+    shown["bytes_on_disk"] = 4096.into();
+    vec![
+        check::<AddPerson>(
+            json!({ "command": "add", "name": "Ada", "unattended": true }),
+            &[
+                json!({ "id": USER, "name": "Ada" }),
+                json!({ "id": USER, "name": "Ada", "connect": "cellar://x" }),
+            ],
+        ),
+        check::<ListPeople>(json!({ "command": "list" }), &[json!([line.clone()])]),
+        check::<ShowPerson>(json!({ "command": "show", "person": "Ada" }), &[line, shown]),
+        check::<SuspendPerson>(
+            json!({ "command": "suspend", "person": "Ada", "suspended": true }),
+            &[json!({ "id": USER, "suspended": true })],
+        ),
+        check::<MakeToken>(
+            json!({ "command": "token", "person": "Ada", "revoke_others": false, "study": ["a", "b"] }),
+            &[
+                json!({ "id": USER, "token": "nrelop_a_b_c", "own": "https://x.example/" }),
+                json!({ "id": USER, "connect": "cellar://x", "own": null }),
+            ],
+        ),
+        check::<ErasePerson>(
+            json!({ "command": "erase", "person": "Ada" }),
+            &[json!({ "id": USER, "erased": true, "receipt": {
+                "user": "9d", "slots": 2, "slots_sha256": null, "keyring_sha256": "00", "bytes": 7 } })],
+        ),
+        check::<ForgetSpan>(
+            json!({ "command": "forget", "person": "Ada", "from": "2024-03-05", "to": "1709636400", "keys": ["a/b"] }),
+            &[json!({ "id": USER, "from": 0.0, "to": 1.7e308, "removed": 3 })],
+        ),
+    ]
+}
+
+fn of_owners() -> Vec<String> {
+    let status = json!({
+        "id": USER, "store": "unlocked", "until_ms": 5, "keys": "phone-unlocked", "recovery_phrase": true,
+        "recovery_from_ms": null, "waiting_uploads": 2, "waiting_bytes": 10, "clock_doubt": "it is 1970",
+        "set_aside": 1, "arrivals": {
+            "streams": [{ "key": "a/b", "last_ts": 1.0, "last_days": 2, "total": 3 }],
+            "missing": [{ "what": "no location", "meaning": "no trip can be found" }],
+        },
+    });
+    let locked = json!({
+        "id": USER, "store": "locked", "until_ms": null, "keys": "lease", "recovery_phrase": false,
+        "recovery_from_ms": 7, "waiting_uploads": 0, "waiting_bytes": 0, "clock_doubt": null, "set_aside": null,
+        "arrivals": null,
+    });
+    let of_person = |command: &str| json!({ "command": command, "person": "Ada" });
+    let device = json!({
+        "id": "00", "name": "Pixel", "platform": "android", "status": "active", "key": "p256", "scopes": ["profile"],
+        "enrolled_ms": 1, "last_seen_ms": 2,
+    });
+    let window = "AAECAwQFBgcICQoLDA0ODw";
+    let key = serde_json::to_value(handshake::secret::Secret::new([7; 32])).expect("JSON");
+    vec![
+        check::<PersonStatus>(of_person("status"), &[status.clone(), locked.clone()]),
+        check::<LockPerson>(of_person("lock"), &[locked.clone()]),
+        check::<SetKeys>(json!({ "command": "keys", "person": "Ada", "mode": "lease" }), &[locked.clone()]),
+        check::<BeginRecovery>(
+            of_person("recover-begin"),
+            &[
+                json!({ "id": "9d", "slot": "AA", "from_ms": null }),
+                json!({ "id": "9d", "slot": null, "from_ms": 1 }),
+            ],
+        ),
+        check::<EndRecovery>(
+            json!({ "command": "recover-end", "person": "Ada", "generation": 1, "key": key }),
+            &[status],
+        ),
+        check::<OpenPairing>(
+            json!({ "command": "pair-open", "person": "Ada", "lifetime_ms": 5, "typed": true, "admin": false,
+                "recovery": null }),
+            &[
+                json!({ "id": USER, "window": window, "qr": "UPC1:x", "code": "7K3M", "address": "x:1", "until_ms": 3 }),
+            ],
+        ),
+        check::<CheckPairing>(
+            json!({ "command": "pair-check", "person": "Ada", "lifetime_ms": null, "typed": true }),
+            &[json!({ "id": USER, "address": "x:1" })],
+        ),
+        check::<ShowPairing>(
+            of_person("pair-status"),
+            &[
+                Value::Null,
+                json!({ "window": window, "state": "claimed", "bad": 0, "challenges": 1,
+                    "claim": { "name": "Pixel", "platform": "android", "digits": "482913" } }),
+            ],
+        ),
+        check::<AnswerPairing>(
+            json!({ "command": "pair-answer", "person": "Ada", "digits": "482913" }),
+            &[
+                json!({ "window": window, "approved": false }),
+                json!({ "window": window, "approved": true, "name": "Pixel" }),
+            ],
+        ),
+        check::<ListDevices>(of_person("device-list"), &[json!([device])]),
+        check::<RenameDevice>(
+            json!({ "command": "device-rename", "person": "Ada", "device": "00", "name": "old" }),
+            &[json!({ "device": "00", "name": "old" })],
+        ),
+        check::<RevokeDevice>(
+            json!({ "command": "device-revoke", "person": "Ada", "device": "00" }),
+            &[json!({ "device": "00", "revoked": true })],
+        ),
+        check::<RelabelDevice>(
+            json!({ "command": "device-relabel", "person": "Ada", "device": "00" }),
+            &[json!({ "device": "00", "announced": true })],
+        ),
+    ]
+}
+
+fn of_data() -> Vec<String> {
+    let report = json!({
+        "stage": "TRIP_SEGMENTATION", "cell": "trip-segmentation", "off": false, "runs": 1, "elapsed_us": 2, "cpu_us": 3,
+        "cell_us_max": 4, "memory_bytes_max": 5, "read_bytes_max": 6, "written_bytes_max": 7, "entries_read": 8,
+        "entries_written": 9, "last_processed_ts": 1.5, "failure": null,
+    });
+    let mut failed = report.clone();
+    (failed["failure"], failed["retry_at"], failed["set_aside"]) = ("odd".into(), 2.5.into(), 3.into());
+    let keeping = json!({ "elapsed_us": 1, "cpu_us": 1 });
+    let failure = json!({ "at": 1.0, "reason": "odd", "attempts": 2 });
+    let selection = json!({ "reason": "time zone", "stream": null });
+    vec![
+        check::<RunPipeline>(
+            json!({ "command": "pipeline-run", "person": "Ada" }),
+            &[
+                json!({ "stages": [report.clone()], "keeping": keeping }),
+                json!({ "rewinds": [report], "stages": [failed], "keeping": keeping, "clock_doubt": "it is 1970" }),
+            ],
+        ),
+        check::<ShowPipeline>(
+            json!({ "command": "pipeline-status", "person": "Ada" }),
+            &[
+                json!({ "stages": [], "rewind": null, "pending": null, "waiting": [], "clock_doubt": null }),
+                json!({
+                    "stages": [{ "stage": "A", "cell": "a", "off": true, "retry_at": 3.0, "state": {
+                        "last_processed_ts": 1.0, "last_ts_run": null, "failure": failure } }],
+                    "rewind": { "from": 1.0, "again": { "A": 2.0 }, "failure": failure, "retry_at": null },
+                    "pending": { "running": true, "due": 1.0 },
+                    "waiting": [{ "key": "a/b", "reason": "dated-ahead", "count": 1, "first_ts": 1.0, "last_ts": 2.0 }],
+                    "clock_doubt": "it is 1970",
+                }),
+            ],
+        ),
+        check::<ResetPipeline>(
+            json!({ "command": "pipeline-reset", "person": "Ada", "from": "2024-03-05" }),
+            &[json!({ "id": USER, "from": null, "removed": 3 }), json!({ "id": USER, "from": 1.5 })],
+        ),
+        check::<ListErrors>(
+            json!({ "command": "errors", "person": "Ada", "selection": selection, "list": true }),
+            &[json!({
+                "id": USER, "groups": [{ "fate": "set-aside", "key": "a/b", "reason": "odd", "count": 1,
+                    "first_ts": null, "last_ts": 1.0 }],
+                "ignored": 1, "replaced": 2, "uploads_aside": 3, "said": [{ "cell": "a", "at": 1.0, "text": "b" }],
+                "entries": [{ "fate": "waiting", "id": "00", "key": "a/b", "reason": "soon", "at": 1.0,
+                    "metadata": { "key": "a/b" }, "data": { "x": [1.5, "é"] } }],
+            })],
+        ),
+        check::<RetryErrors>(
+            json!({ "command": "retry-errors", "person": "Ada", "selection": selection }),
+            &[json!({ "id": USER, "put_back": 1, "still_unreadable": 2, "shown_again": 3 })],
+        ),
+        check::<ShowAudit>(
+            json!({ "command": "audit", "person": "Ada", "since": "2024-03-05", "cell": "diary" }),
+            &[json!({ "id": USER, "runs": [{
+                "ts": 1.0, "cell": "diary", "digest": "01", "device": "token-00", "outcome": "done", "reads": [
+                    { "what": "find", "area": "timeseries", "names": ["a/b"], "from": 0.0, "times": 2, "entries": 7 },
+                ], "reads_untold": 2, "entries_read": 7, "bytes_read": 1, "bytes_written": 0, "elapsed_us": 5 }] })],
+        ),
+        check::<ExportPerson>(
+            json!({ "command": "export", "person": "Ada", "output": "/a.json" }),
+            &[json!({ "id": USER, "output": "/a.json", "entries": { "audit": 1, "timeseries": 2 } })],
+        ),
+        check::<ExportDiary>(
+            json!({ "command": "export-diary", "person": "Ada", "format": "gpx", "from": null, "to": "2024-03-05",
+                "output": null }),
+            &[
+                json!({ "id": USER, "output": null, "text": "<gpx/>", "trips": 1, "unread": 0 }),
+                json!({ "id": USER, "output": "/a.gpx", "trips": 1, "unread": 2 }),
+            ],
+        ),
+        check::<ImportPerson>(
+            json!({ "command": "import", "into": null, "input": "/a.json" }),
+            &[
+                json!({ "id": USER, "entries": { "timeseries": 2, "errors": 1 }, "set_aside": 1 }),
+                json!({ "id": USER, "name": "Ada", "entries": {}, "set_aside": 0, "connect": "cellar://x" }),
+            ],
+        ),
+    ]
+}
+
+#[test]
+fn every_command_and_its_answer_survive_the_socket() {
+    let checked: Vec<String> = [of_people(), of_owners(), of_data()].concat();
+    assert_eq!(checked.iter().collect::<BTreeSet<_>>().len(), checked.len(), "checked twice: {checked:?}");
+    let names = BTreeSet::from_iter(Command::NAMES.iter().map(|name| (*name).to_owned()));
+    assert_eq!(BTreeSet::from_iter(checked), names, "a command of the table is not checked");
+}
+
+#[test]
+fn each_command_has_a_name_of_its_own() {
+    let names: BTreeSet<&str> = Command::NAMES.iter().copied().collect();
+    assert_eq!(names.len(), Command::NAMES.len());
+}

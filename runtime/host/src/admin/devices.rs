@@ -1,0 +1,137 @@
+//! A person's devices.
+
+use handshake::encoding::DeviceId;
+use runtime_program::{Failure, typed};
+use runtime_user::{DeviceSummary, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::ask::{Ask, Context};
+use super::remedy::of_owner;
+use crate::http::service::epoch_ms;
+
+/// Lists a person's devices, revoked ones included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListDevices {
+    /// Whose.
+    pub person: String,
+}
+
+impl Ask for ListDevices {
+    type Answer = Vec<DeviceSummary>;
+
+    fn answer(self, context: &Context<'_>) -> Result<Vec<DeviceSummary>, Failure> {
+        context.runtime.devices().list(context.find(&self.person)?).map_err(of_owner(&self.person))
+    }
+}
+
+/// Gives a device another name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenameDevice {
+    /// Whose.
+    pub person: String,
+    /// Which: its id, the first digits of it, or its name.
+    pub device: String,
+    /// What to call it.
+    pub name: String,
+}
+
+/// The answer to [`RenameDevice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRenamed {
+    /// The device's id.
+    pub device: String,
+    /// What it is called now.
+    pub name: String,
+}
+
+impl Ask for RenameDevice {
+    type Answer = DeviceRenamed;
+
+    fn answer(self, context: &Context<'_>) -> Result<DeviceRenamed, Failure> {
+        let (user, device) = find_device(context, &self.person, &self.device)?;
+        let name = typed::trimmed(&self.name);
+        context.runtime.devices().rename(user, device, name).map_err(of_owner(&self.person))?;
+        Ok(DeviceRenamed { device: device.to_string(), name: name.to_owned() })
+    }
+}
+
+/// Shuts a device out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeDevice {
+    /// Whose.
+    pub person: String,
+    /// Which: its id, the first digits of it, or its name.
+    pub device: String,
+}
+
+/// The answer to [`RevokeDevice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRevoked {
+    /// The device's id.
+    pub device: String,
+    /// That it is.
+    pub revoked: bool,
+}
+
+impl Ask for RevokeDevice {
+    type Answer = DeviceRevoked;
+
+    fn answer(self, context: &Context<'_>) -> Result<DeviceRevoked, Failure> {
+        let (user, device) = find_device(context, &self.person, &self.device)?;
+        context.runtime.devices().revoke(user, device, epoch_ms()).map_err(of_owner(&self.person))?;
+        Ok(DeviceRevoked { device: device.to_string(), revoked: true })
+    }
+}
+
+/// Gives a device another name on the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelabelDevice {
+    /// Whose.
+    pub person: String,
+    /// Which: its id, the first digits of it, or its name.
+    pub device: String,
+}
+
+/// The answer to [`RelabelDevice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRelabeled {
+    /// The device's id.
+    pub device: String,
+    /// That the device learns it at its next contact.
+    pub announced: bool,
+}
+
+impl Ask for RelabelDevice {
+    type Answer = DeviceRelabeled;
+
+    fn answer(self, context: &Context<'_>) -> Result<DeviceRelabeled, Failure> {
+        let (user, device) = find_device(context, &self.person, &self.device)?;
+        context.runtime.devices().rotate_label(user, device).map_err(of_owner(&self.person))?;
+        Ok(DeviceRelabeled { device: device.to_string(), announced: true })
+    }
+}
+
+/// The person, and their device with that id, that beginning of an id, or that name.
+fn find_device(context: &Context<'_>, person: &str, wanted: &str) -> Result<(UserId, DeviceId), Failure> {
+    let wanted = typed::trimmed(wanted);
+    let user = context.find(person)?;
+    let devices = context.runtime.devices().list(user).map_err(of_owner(person))?;
+    let fits = |device: &&DeviceSummary| {
+        device.name == wanted || (wanted.len() >= 4 && device.id.starts_with(&wanted.to_lowercase()))
+    };
+    let mut found = devices.iter().filter(fits);
+    let see = format!("`cellar device list {}` shows them", typed::quoted(typed::trimmed(person)));
+    match (found.next(), found.next()) {
+        (Some(device), None) => {
+            let bytes = data_encoding::HEXLOWER.decode(device.id.as_bytes()).unwrap_or_default();
+            let device = DeviceId::try_from(bytes.as_slice()).map_err(|error| Failure::of(&error, see))?;
+            Ok((user, device))
+        }
+        (Some(_), Some(_)) => Err(Failure::new(format!("several devices fit {wanted}"), "use the whole id")),
+        _ => Err(Failure::new(format!("there is no device {wanted}"), see)),
+    }
+}

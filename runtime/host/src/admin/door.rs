@@ -1,0 +1,30 @@
+//! Where phones reach the host.
+
+use runtime_program::{Failure, typed};
+use runtime_wire::tls::Pin;
+
+use super::remedy::SET_ADDRESS;
+
+/// What a connection string is made of, the token aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// `HOST:PORT`
+    pub address: String,
+    /// The pin of the host's key.
+    pub pin: Pin,
+}
+
+impl Door {
+    /// The connection string with that token. It is a secret.
+    pub fn connection(&self, token: &str) -> String {
+        format!("cellar://{}/?token={token}&pin={}", self.address, self.pin)
+    }
+
+    /// The two parts of the address that phones are told.
+    pub(super) fn host_and_port(&self) -> Result<(String, u16), Failure> {
+        let parts = typed::address(&self.address).map(|(host, port)| (host.to_ascii_lowercase(), port));
+        parts.ok_or_else(|| {
+            Failure::new(format!("phones cannot be told the address {}", self.address), SET_ADDRESS)
+        })
+    }
+}

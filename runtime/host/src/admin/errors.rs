@@ -1,0 +1,89 @@
+//! What of a person's readings the diary does not show.
+
+use runtime_program::Failure;
+use runtime_user::errors::{Group, Listed, Said};
+use runtime_user::{ErrorsReport, Retried, Selection};
+use serde::{Deserialize, Serialize};
+
+use super::ask::{Ask, Context};
+use super::remedy::logged;
+use crate::http::service::now;
+
+/// Asks which readings the diary does not show, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListErrors {
+    /// Whose.
+    pub person: String,
+    /// Which of them.
+    pub selection: Selection,
+    /// Whether the entries themselves are shown.
+    pub list: bool,
+}
+
+/// The answer to [`ListErrors`]: a person's [`ErrorsReport`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ErrorsShown {
+    /// The person's id.
+    pub id: String,
+    /// By fate, stream and reason.
+    pub groups: Vec<Group>,
+    /// Puts that were ignored: the very same entry was here already.
+    pub ignored: u64,
+    /// Readings that a later one with the same type, stream and moment of writing has replaced before any run.
+    pub replaced: u64,
+    /// Sealed uploads that could not be accepted, and are kept as files.
+    pub uploads_aside: u64,
+    /// What stages have said of late, once each.
+    pub said: Vec<Said>,
+    /// The entries themselves, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<Vec<Listed>>,
+}
+
+impl Ask for ListErrors {
+    type Answer = ErrorsShown;
+
+    fn answer(self, context: &Context<'_>) -> Result<ErrorsShown, Failure> {
+        let user = context.find(&self.person)?;
+        let report =
+            context.runtime.diaries().errors(user, &self.selection, self.list, now()).map_err(logged)?;
+        let ErrorsReport { groups, ignored, replaced, uploads_aside, said, entries } = report;
+        Ok(ErrorsShown { id: user.dashed(), groups, ignored, replaced, uploads_aside, said, entries })
+    }
+}
+
+/// Puts back what was set aside or marked invalid, to be judged again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryErrors {
+    /// Whose.
+    pub person: String,
+    /// Which of them.
+    pub selection: Selection,
+}
+
+/// The answer to [`RetryErrors`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// The person's id.
+    pub id: String,
+    /// What was done.
+    #[serde(flatten)]
+    pub retried: Retried,
+}
+
+impl Ask for RetryErrors {
+    type Answer = Retry;
+
+    fn answer(self, context: &Context<'_>) -> Result<Retry, Failure> {
+        let user = context.find(&self.person)?;
+        let retried = context.runtime.diaries().retry(user, &self.selection).map_err(|error| {
+            Failure::of(
+                &error,
+                "give the same command again: it goes on where it stopped, and nothing is lost",
+            )
+        })?;
+        Ok(Retry { id: user.dashed(), retried })
+    }
+}

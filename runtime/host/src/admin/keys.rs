@@ -1,0 +1,201 @@
+//! Who can open a person's store, whether it is open, and opening it with the recovery phrase.
+
+use data_encoding::BASE64URL_NOPAD;
+use handshake::secret::Secret;
+use runtime_program::Failure;
+use runtime_user::arrivals::Arrivals;
+use runtime_user::{KeyMode, LockState, OwnerError, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::ask::{Ask, Context};
+use super::remedy::of_owner;
+use crate::http::service::now;
+
+/// Asks whether a person's store is open, who can open it, and what waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonStatus {
+    /// Whose.
+    pub person: String,
+}
+
+/// How a person's store stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusShown {
+    /// The person's id.
+    pub id: String,
+    /// Whether it is open.
+    pub store: StoreState,
+    /// Until when it is open, ms since 1970; none: without an end, or not open.
+    pub until_ms: Option<u64>,
+    /// Who can open it.
+    pub keys: Option<KeyMode>,
+    /// Whether a recovery phrase opens it.
+    pub recovery_phrase: bool,
+    /// From when on the phrase that was asked for opens it, ms since 1970.
+    pub recovery_from_ms: Option<u64>,
+    /// Sealed uploads that wait until it is open.
+    pub waiting_uploads: u64,
+    /// Their size.
+    pub waiting_bytes: u64,
+    /// Why the host's clock is not believed, in words.
+    pub clock_doubt: Option<String>,
+    /// Readings that were set aside; none where the store is not open.
+    pub set_aside: Option<u64>,
+    /// What arrives and what is missing; none where the store is not open.
+    pub arrivals: Option<Arrivals>,
+}
+
+/// Whether a store is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreState {
+    /// There is none yet.
+    Absent,
+    /// It is closed until a device or the phrase opens it.
+    Locked,
+    /// It is open.
+    Unlocked,
+}
+
+impl Ask for PersonStatus {
+    type Answer = StatusShown;
+
+    fn answer(self, context: &Context<'_>) -> Result<StatusShown, Failure> {
+        status(context, &self.person, context.find(&self.person)?)
+    }
+}
+
+/// Closes a person's store and wipes its key from memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockPerson {
+    /// Whose.
+    pub person: String,
+}
+
+impl Ask for LockPerson {
+    type Answer = StatusShown;
+
+    const NEEDS_HOST: bool = true;
+
+    fn answer(self, context: &Context<'_>) -> Result<StatusShown, Failure> {
+        let user = context.find(&self.person)?;
+        context.runtime.locks().lock(user).map_err(of_owner(&self.person))?;
+        status(context, &self.person, user)
+    }
+}
+
+/// Changes who can open a person's store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetKeys {
+    /// Whose.
+    pub person: String,
+    /// To which mode.
+    pub mode: KeyMode,
+}
+
+impl Ask for SetKeys {
+    type Answer = StatusShown;
+
+    fn answer(self, context: &Context<'_>) -> Result<StatusShown, Failure> {
+        let user = context.find(&self.person)?;
+        context.runtime.locks().set_mode(user, self.mode).map_err(of_owner(&self.person))?;
+        status(context, &self.person, user)
+    }
+}
+
+/// Asks for the slot that the recovery phrase opens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeginRecovery {
+    /// Whose.
+    pub person: String,
+}
+
+/// The answer to [`BeginRecovery`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryBegun {
+    /// The person's id, 32 hex digits.
+    pub id: String,
+    /// The slot, in base64url; none before its time.
+    pub slot: Option<String>,
+    /// From when on the phrase opens the store, ms since 1970; none: now.
+    pub from_ms: Option<u64>,
+}
+
+impl Ask for BeginRecovery {
+    type Answer = RecoveryBegun;
+
+    fn answer(self, context: &Context<'_>) -> Result<RecoveryBegun, Failure> {
+        let runtime = context.runtime;
+        let user = context.find(&self.person)?;
+        let recovery = runtime
+            .owners()
+            .begin_recovery(user, runtime.clocks().lasting_ms())
+            .map_err(of_owner(&self.person))?;
+        // Before its time the phrase opens nothing: there is nothing to open.
+        let slot = recovery.from_ms.is_none().then(|| BASE64URL_NOPAD.encode(recovery.slot.as_bytes()));
+        let from_ms = recovery.from_ms.map(|from_ms| runtime.clocks().shown_ms(from_ms));
+        Ok(RecoveryBegun { id: user.to_string(), slot, from_ms })
+    }
+}
+
+/// Opens a person's store with what the phrase gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndRecovery {
+    /// Whose.
+    pub person: String,
+    /// Which of the person's keys.
+    pub generation: u32,
+    /// The key.
+    pub key: Secret<32>,
+}
+
+impl Ask for EndRecovery {
+    type Answer = StatusShown;
+
+    const NEEDS_HOST: bool = true;
+
+    fn answer(self, context: &Context<'_>) -> Result<StatusShown, Failure> {
+        let runtime = context.runtime;
+        let user = context.find(&self.person)?;
+        let ended =
+            runtime.end_recovery(user, self.generation, *self.key.expose(), runtime.clocks().lasting_ms());
+        ended.map_err(of_owner(&self.person))?;
+        status(context, &self.person, user)
+    }
+}
+
+fn status(context: &Context<'_>, person: &str, user: UserId) -> Result<StatusShown, Failure> {
+    let (runtime, failed) = (context.runtime, of_owner(person));
+    let state = runtime.locks().state(user).map_err(|error| failed(OwnerError::Call(error)))?;
+    let (store, until_ms) = match state {
+        LockState::Absent => (StoreState::Absent, None),
+        LockState::Locked => (StoreState::Locked, None),
+        LockState::Unlocked { until_ms } => (StoreState::Unlocked, until_ms),
+    };
+    let (count, bytes) = runtime.owners().waiting_uploads(user).map_err(&failed)?;
+    // What a locked or suspended person's store holds is not told; the rest of the status is.
+    let open = store == StoreState::Unlocked;
+    Ok(StatusShown {
+        id: user.dashed(),
+        store,
+        until_ms,
+        keys: runtime.people().standing(user).map(|standing| standing.keys),
+        recovery_phrase: runtime.owners().has_recovery(user).map_err(&failed)?,
+        recovery_from_ms: runtime
+            .owners()
+            .recovery_pending(user)
+            .map(|from_ms| runtime.clocks().shown_ms(from_ms)),
+        waiting_uploads: count as u64,
+        waiting_bytes: bytes,
+        clock_doubt: runtime.clocks().doubt(),
+        set_aside: open
+            .then(|| runtime.person(user).and_then(|person| person.set_aside_count()).ok())
+            .flatten(),
+        arrivals: open.then(|| runtime.diaries().arrivals(user, now()).ok()).flatten(),
+    })
+}

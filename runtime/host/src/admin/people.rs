@@ -1,0 +1,191 @@
+//! Who is here: adding, listing, showing and suspending people.
+
+use runtime_program::{Failure, typed};
+use runtime_user::people::PersonRecord;
+use runtime_user::{Area, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::ask::{Ask, Context};
+use super::export::AREAS;
+use super::remedy::{SEE_LIST, logged};
+use crate::http::service::now;
+
+/// Adds a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddPerson {
+    /// What to call them.
+    pub name: String,
+    /// Whether the host opens the store by itself, for a phone that cannot pair.
+    pub unattended: bool,
+}
+
+/// The answer to [`AddPerson`].
+#[derive(Serialize, Deserialize)]
+pub struct Added {
+    /// The person's id.
+    pub id: String,
+    /// What they are called.
+    pub name: String,
+    /// What a phone that cannot pair connects with; only for unattended people. A secret, which is shown once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<String>,
+}
+
+impl Ask for AddPerson {
+    type Answer = Added;
+
+    fn makes_folder(&self) -> bool {
+        true
+    }
+
+    fn answer(self, context: &Context<'_>) -> Result<Added, Failure> {
+        let (people, name) = (context.runtime.people(), typed::trimmed(&self.name));
+        let (user, connect) = if self.unattended {
+            let (user, token) = people.add(name, now()).map_err(logged)?;
+            (user, Some(context.door.connection(token.reveal())))
+        } else {
+            (people.add_owner(name, now()).map_err(logged)?, None)
+        };
+        Ok(Added { id: user.dashed(), name: name.to_owned(), connect })
+    }
+}
+
+/// Lists everybody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListPeople {}
+
+/// One person of the answer to [`ListPeople`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PersonLine {
+    /// The person's id.
+    pub id: String,
+    /// What they are called.
+    pub name: String,
+    /// When they were added, s since 1970.
+    pub created_ts: f64,
+    /// Whether their calls are refused.
+    pub suspended: bool,
+    /// How many tokens are valid.
+    pub tokens: usize,
+}
+
+impl PersonLine {
+    fn of(record: &PersonRecord) -> Self {
+        Self {
+            id: record.id.parse::<UserId>().map_or_else(|_| record.id.clone(), |user| user.dashed()),
+            name: record.name.clone(),
+            created_ts: record.created_ts,
+            suspended: record.suspended,
+            tokens: record.tokens.len(),
+        }
+    }
+}
+
+impl Ask for ListPeople {
+    type Answer = Vec<PersonLine>;
+
+    fn answer(self, context: &Context<'_>) -> Result<Vec<PersonLine>, Failure> {
+        let records = context.runtime.people().records().map_err(logged)?;
+        Ok(records.iter().map(PersonLine::of).collect())
+    }
+}
+
+/// Shows one person: record, streams, disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShowPerson {
+    /// Who.
+    pub person: String,
+}
+
+/// The answer to [`ShowPerson`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PersonShown {
+    /// As in the list.
+    #[serde(flatten)]
+    pub person: PersonLine,
+    /// Their streams; of suspended people only the record is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Vec<StreamCount>>,
+    /// What the store takes on disk; not for suspended people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_on_disk: Option<u64>,
+}
+
+/// How many entries a stream has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamCount {
+    /// `timeseries`, `usercache`, `errors` or `audit`.
+    pub area: String,
+    /// The stream.
+    pub key: String,
+    /// How many.
+    pub entries: u64,
+}
+
+impl Ask for ShowPerson {
+    type Answer = PersonShown;
+
+    fn answer(self, context: &Context<'_>) -> Result<PersonShown, Failure> {
+        let record = context.runtime.people().show(typed::trimmed(&self.person));
+        let record = record.map_err(|error| Failure::of(&error, SEE_LIST))?;
+        let person = PersonLine::of(&record);
+        if record.suspended {
+            return Ok(PersonShown { person, streams: None, bytes_on_disk: None });
+        }
+        let reached = context.runtime.person(context.find(&self.person)?).map_err(logged)?;
+        let streams = reached.store.snapshot().streams().into_iter().map(|(stream, entries)| StreamCount {
+            area: area_name(stream.area).to_owned(),
+            key: stream.key.as_str().to_owned(),
+            entries,
+        });
+        let streams = Some(streams.collect());
+        Ok(PersonShown {
+            person,
+            streams,
+            bytes_on_disk: Some(reached.store.bytes_on_disk().map_err(logged)?),
+        })
+    }
+}
+
+fn area_name(area: Area) -> &'static str {
+    AREAS.iter().find(|(_, known)| *known == area).map_or("other", |(name, _)| name)
+}
+
+/// Refuses a person's calls, or admits them again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuspendPerson {
+    /// Who.
+    pub person: String,
+    /// Whether calls are refused from now on.
+    pub suspended: bool,
+}
+
+/// The answer to [`SuspendPerson`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspended {
+    /// The person's id.
+    pub id: String,
+    /// Whether calls are refused from now on.
+    pub suspended: bool,
+}
+
+impl Ask for SuspendPerson {
+    type Answer = Suspended;
+
+    fn answer(self, context: &Context<'_>) -> Result<Suspended, Failure> {
+        let (runtime, suspended) = (context.runtime, self.suspended);
+        let user = context.find(&self.person)?;
+        runtime.people().suspend(user, suspended).map_err(logged)?;
+        if suspended {
+            runtime.owners().look_again(user);
+            runtime.open_people().close(user);
+        } else if runtime.timetable().pending(user).is_some() {
+            runtime.timetable().data_arrived(user);
+        }
+        Ok(Suspended { id: user.dashed(), suspended })
+    }
+}

@@ -1,0 +1,50 @@
+//! What helps where a command fails.
+
+use std::error::Error;
+
+use runtime_program::{Failure, typed};
+use runtime_user::{CallError, OwnerError};
+
+pub(super) const SEE_LIST: &str = "`cellar user list` shows who is here";
+pub(super) const SEE_LOG: &str = "look into the host's log, and try again";
+pub(super) const SET_ADDRESS: &str = "set public_address to a name or an IPv4 address, and its port";
+
+/// A failure of which the host's log has more.
+pub(super) fn logged<E: Error + 'static>(error: E) -> Failure {
+    Failure::of(&error, SEE_LOG)
+}
+
+/// A failure of what `person`, as the command named them, asked for as the owner.
+pub(super) fn of_owner(person: &str) -> impl Fn(OwnerError) -> Failure + use<> {
+    let person = typed::quoted(typed::trimmed(person));
+    move |error| Failure::of(&error, remedy(&error, &person))
+}
+
+fn remedy(error: &OwnerError, person: &str) -> String {
+    let remedy = match error {
+        OwnerError::Call(CallError::Locked) => {
+            return format!("connect with a paired phone first, or use `cellar user recover {person}`");
+        }
+        OwnerError::Window(_) => {
+            return format!("wait until it is over, or end it with `cellar pair {person} --cancel`");
+        }
+        OwnerError::Change(_) => {
+            return format!(
+                "revoke a device that is no longer used, with `cellar device revoke {person} DEVICE`"
+            );
+        }
+        OwnerError::Unattended => {
+            return format!("`cellar user keys {person} --mode lease` takes the key away from the host");
+        }
+        OwnerError::NoOpener => return format!("pair a phone first, with `cellar pair {person}`"),
+        OwnerError::Address(_) => SET_ADDRESS,
+        OwnerError::Missing { .. } => {
+            "put it back from where you keep it: another one would shut those phones out"
+        }
+        OwnerError::NoPhrase => "a phrase is made when the first phone is paired",
+        OwnerError::WrongKey => "the phrase belongs to another store, or to an older backup",
+        OwnerError::Wait { .. } => "try again then, or connect with one of the devices",
+        _ => SEE_LOG,
+    };
+    remedy.to_owned()
+}

@@ -1,0 +1,83 @@
+//! Removing what phones sent, and erasing a person.
+
+use runtime_program::Failure;
+use runtime_program::when::When;
+use runtime_user::Receipt;
+use serde::{Deserialize, Serialize};
+
+use super::ask::{Ask, Context};
+use super::zone;
+
+/// Removes what a person's phones sent about a span of time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetSpan {
+    /// Whose.
+    pub person: String,
+    /// From this moment on.
+    pub from: When,
+    /// Up to this moment, which is included.
+    pub to: When,
+    /// Which streams; none: all that phones fill.
+    pub keys: Vec<String>,
+}
+
+/// The answer to [`ForgetSpan`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// The person's id.
+    pub id: String,
+    /// The first moment, s since 1970.
+    pub from: f64,
+    /// The last moment, s since 1970.
+    pub to: f64,
+    /// Entries removed.
+    pub removed: u64,
+}
+
+impl Ask for ForgetSpan {
+    type Answer = Forgotten;
+
+    fn answer(self, context: &Context<'_>) -> Result<Forgotten, Failure> {
+        let user = context.find(&self.person)?;
+        let [from, to] = zone::span(context.runtime, user, Some(&self.from), Some(&self.to))?;
+        let removed = context.runtime.diaries().forget(user, from..=to, &self.keys).map_err(|error| {
+            Failure::of(
+                &error,
+                "look into the host's log, and give the same command again: it goes on where it stopped",
+            )
+        })?;
+        Ok(Forgotten { id: user.dashed(), from, to, removed })
+    }
+}
+
+/// Destroys a person's keys, then everything else of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasePerson {
+    /// Who.
+    pub person: String,
+}
+
+/// The answer to [`ErasePerson`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// The person's id.
+    pub id: String,
+    /// That they are.
+    pub erased: bool,
+    /// What was destroyed.
+    pub receipt: Receipt,
+}
+
+impl Ask for ErasePerson {
+    type Answer = Erased;
+
+    fn answer(self, context: &Context<'_>) -> Result<Erased, Failure> {
+        let user = context.find(&self.person)?;
+        let receipt = context.runtime.erase(user).map_err(|error| {
+            Failure::of(&error, "the person is suspended now; try again when nothing of theirs is running")
+        })?;
+        Ok(Erased { id: user.dashed(), erased: true, receipt })
+    }
+}

@@ -1,0 +1,64 @@
+//! Tokens for phones that cannot pair.
+
+use std::net::IpAddr;
+
+use handshake::token::AppForm;
+use runtime_program::{Failure, typed};
+use serde::{Deserialize, Serialize};
+
+use super::ask::{Ask, Context};
+use super::remedy::logged;
+
+/// Gives a person another token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MakeToken {
+    /// Whom.
+    pub person: String,
+    /// Whether the earlier ones become invalid.
+    pub revoke_others: bool,
+    /// The study and the subgroup that an app wants a token to name; none: a token for `cellar phone`.
+    pub study: Option<(String, String)>,
+}
+
+/// The answer to [`MakeToken`].
+#[derive(Serialize, Deserialize)]
+pub struct TokenMade {
+    /// The person's id.
+    pub id: String,
+    /// The token for the app of a study. A secret, which is shown once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// What a phone that cannot pair connects with, without a study. A secret, which is shown once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<String>,
+    /// The person's own address, where the host has a name.
+    pub own: Option<String>,
+}
+
+impl Ask for MakeToken {
+    type Answer = TokenMade;
+
+    fn answer(self, context: &Context<'_>) -> Result<TokenMade, Failure> {
+        let (runtime, door) = (context.runtime, context.door);
+        let user = context.find(&self.person)?;
+        let form = |(study, subgroup): (String, String)| {
+            AppForm::new(typed::trimmed(&study), typed::trimmed(&subgroup))
+        };
+        let form = self.study.map(form).transpose();
+        let form = form.map_err(|error| Failure::of(&error, "give it another --study or --subgroup"))?;
+        // Before the token: one that is made and not shown would be lost, and the others with it.
+        let label = runtime.owners().web_label(user).map_err(logged)?;
+        let token = runtime.people().new_token(user, form.as_ref(), self.revoke_others).map_err(logged)?;
+        let (host, port) = door.address.rsplit_once(':').unwrap_or((&door.address, "443"));
+        // Below an address there are no names that an app could look up.
+        let own = host.parse::<IpAddr>().is_err().then(|| {
+            format!("https://{}:{port}/", handshake::encoding::server_name(&label.to_string(), host))
+        });
+        let (token, connect) = match form {
+            Some(form) => (Some(form.reveal(&token).as_str().to_owned()), None),
+            None => (None, Some(door.connection(token.reveal()))),
+        };
+        Ok(TokenMade { id: user.dashed(), token, connect, own })
+    }
+}

@@ -1,0 +1,87 @@
+//! The one way to assemble a host: `cellar serve`, the demonstration, benchmarks and tests all use it.
+//!
+//! Two steps, since a program may have things to do between them: [`open_runtime`] opens everybody's runtimes over a
+//! data folder, [`Host::bind`] opens the port in front of them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use runtime_user::{Runtime, StartError};
+use rustls::ServerConfig;
+
+use crate::config::{Config, ConfigError};
+use crate::http::{App, Budget, Server};
+use crate::port::{PortFront, PortParts};
+
+/// Why no runtime was opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The stage list of the configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The runtime does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Opens everybody's runtimes over a data folder, which must be this process's own ([`crate::admin::claim`]), with the
+/// built-in cells. Reads the disk.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_runtime(config: &Config, data: &Path) -> Result<Arc<Runtime>, OpenError> {
+    Ok(Runtime::open(config.runtime(data)?, runtime_cells::BUILT_IN)?)
+}
+
+/// A host whose port is open: connections queue in the operating system until it serves.
+pub struct Host {
+    front: PortFront,
+    server: Server<PortFront>,
+    app: Arc<App<Arc<Runtime>>>,
+    address: SocketAddr,
+}
+
+impl Host {
+    /// Opens the port that the configuration names. `legacy` is what the front for phones that cannot pair shows in TLS;
+    /// `None`: that front is closed.
+    ///
+    /// # Errors
+    /// What the operating system says: the address is in use, or not ours.
+    pub async fn bind(
+        config: &Config,
+        runtime: &Arc<Runtime>,
+        legacy: Option<Arc<ServerConfig>>,
+    ) -> io::Result<Self> {
+        let budget = Budget::new(config.limits.bodies_bytes_max);
+        let app = Arc::new(App { backend: Arc::clone(runtime), limits: config.bodies(), budget });
+        let front = PortFront::new(PortParts {
+            runtime: Arc::clone(runtime),
+            host: config.public_host(),
+            legacy,
+            gateways: config.gateway.trusted.clone(),
+            native: Arc::new(config.native(Arc::clone(&app))),
+            limits: config.server(),
+        });
+        let server = Server::bind(config.listen, front.clone(), config.server()).await?;
+        let address = server.address()?;
+        Ok(Self { front, server, app, address })
+    }
+
+    /// Where it listens; the port is the real one where the configuration says 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What greets callers; its certificate can be replaced while the host serves.
+    pub fn front(&self) -> PortFront {
+        self.front.clone()
+    }
+
+    /// Serves until `stop` resolves, then lets the requests that are under way end within the grace period.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        self.server.serve(self.app, stop).await;
+    }
+}

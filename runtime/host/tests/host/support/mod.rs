@@ -1,0 +1,14 @@
+//! What several files of tests need.
+
+pub mod cloud;
+pub mod fake;
+pub mod folder;
+pub mod frames;
+pub mod gate;
+pub mod impostor;
+pub mod middle;
+pub mod pairing;
+pub mod phone;
+pub mod sockets;
+pub mod wire;
+pub mod witness;

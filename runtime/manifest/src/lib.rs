@@ -1,0 +1,175 @@
+//! `cell.toml` as it is written: one form for whoever builds cells and whoever runs them.
+//!
+//! * Invariant: a member that is not described here is refused, so that a misspelt one is not passed over.
+//! * Not here: whether its words mean anything, such as the names of interfaces and scopes (`runtime/user`).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A cell's manifest, as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CellToml {
+    /// Such as `trip-segmentation`: the name of the cell's folder.
+    pub name: String,
+    /// Rises with every release.
+    pub version: u32,
+    /// Which kind of cell it is.
+    pub world: World,
+    /// What it is for, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// What it imports, such as `timeseries-read`.
+    #[serde(default)]
+    pub interfaces: Vec<String>,
+    /// Paths that lead to it; endpoints only.
+    #[serde(default)]
+    pub paths: Vec<PathToml>,
+    /// The stage it was made for; stages only.
+    pub pipeline_stage: Option<String>,
+    /// Only for tests and benchmarks: never reachable in a product.
+    #[serde(default)]
+    pub test: bool,
+    /// Streams it may read.
+    #[serde(default)]
+    pub reads: Vec<StreamsToml>,
+    /// Streams it may write.
+    #[serde(default)]
+    pub writes: Vec<StreamsToml>,
+    /// Streams without which a stage has nothing to do.
+    #[serde(default)]
+    pub needs: Vec<StreamsToml>,
+    /// Documents it may reach.
+    #[serde(default)]
+    pub documents: DocumentsToml,
+    /// What a run may use.
+    #[serde(default)]
+    pub limits: LimitsToml,
+    /// Stream key → data type that the cell introduces.
+    #[serde(default)]
+    pub types: BTreeMap<String, TypeToml>,
+}
+
+/// The kind of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum World {
+    /// It answers requests.
+    Endpoint,
+    /// It is a step of the analysis.
+    Stage,
+}
+
+/// A path that leads to an endpoint: `[[paths]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PathToml {
+    /// Such as `usercache/put`.
+    pub path: String,
+    /// What a paired device must be allowed in order to call it, such as `usercache:put`.
+    pub scope: String,
+    /// Where one more segment follows the path: what it is called in logs, such as `time_type`.
+    pub rest: Option<String>,
+    /// Whether a success means that there is something new for the pipeline.
+    #[serde(default)]
+    pub brings_data: bool,
+    /// Whether a call may be kept sealed while the person's store is locked, and made when it is unlocked.
+    #[serde(default)]
+    pub waits_while_locked: bool,
+}
+
+/// Streams of one area.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamsToml {
+    /// `timeseries`, `usercache` or `errors`.
+    pub area: String,
+    /// Such as `background/location` or `background/*`.
+    pub keys: Vec<String>,
+}
+
+/// Documents by name; a trailing `*` stands for any ending.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsToml {
+    /// Which it may read.
+    #[serde(default)]
+    pub read: Vec<String>,
+    /// Which it may write, and read.
+    #[serde(default)]
+    pub write: Vec<String>,
+}
+
+/// Limits of a run; what is absent is as high as the world allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LimitsToml {
+    /// Wall clock, ms.
+    pub wall_ms: Option<u32>,
+    /// Memory, bytes.
+    pub memory_bytes: Option<u64>,
+    /// What it may read in one run, bytes.
+    pub read_bytes: Option<u64>,
+    /// What it may write in one run, bytes.
+    pub written_bytes: Option<u64>,
+    /// What it may answer, bytes.
+    pub output_bytes: Option<u64>,
+}
+
+/// A data type that a cell introduces.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TypeToml {
+    /// The file of its JSON Schema, from the cell's folder.
+    pub schema: String,
+}
+
+impl CellToml {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// The words of the parser, which name the line.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENDPOINT: &str = r#"
+        name = "notes"
+        version = 1
+        world = "endpoint"
+        [[paths]]
+        path = "notes/list"
+        scope = "datastreams:read"
+        rest = "kind"
+        [limits]
+        wall-ms = 5
+    "#;
+
+    #[test]
+    fn what_a_path_does_not_say_is_no() {
+        let cell = CellToml::parse(ENDPOINT).expect("read");
+        let [path] = &cell.paths[..] else { panic!("{:?}", cell.paths) };
+        assert_eq!((path.path.as_str(), path.rest.as_deref()), ("notes/list", Some("kind")));
+        assert!(!path.brings_data && !path.waits_while_locked && !cell.test);
+        assert_eq!((cell.world, cell.limits.wall_ms), (World::Endpoint, Some(5)));
+    }
+
+    #[test]
+    fn a_misspelt_member_refuses_the_manifest_wherever_it_stands() {
+        for (from, to) in [
+            ("version", "versoin"),
+            ("rest =", "rests ="),
+            ("wall-ms", "wall_ms"),
+            ("\"endpoint\"", "\"daemon\""),
+            ("scope = \"datastreams:read\"", ""),
+        ] {
+            assert!(CellToml::parse(&ENDPOINT.replace(from, to)).is_err(), "{from}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A paired phone on its runtime: a session, the store unlocked where it is locked, and calls at the granted paths.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use handshake::device::HOSTS_OWN;
+use handshake::encoding::{Label, Spki};
+use handshake::keys::Slot;
+use handshake::route::ALPN_CONNECT;
+use handshake::session::{Grant, SessionRequest, StoreState, UnlockReply, UnlockRequest};
+use rustls::ClientConfig;
+
+use crate::client::{PhoneError, Reply};
+use crate::link::{Call, Requests, Secured, secure_with};
+use crate::state::PhoneFile;
+use runtime_wire::tls::raw_client;
+
+/// How long a session may take to be opened or unlocked, ms: sealed uploads are taken in meanwhile.
+const SESSION_MS: u64 = 120_000;
+/// How long an answer may take: longer than any run of a cell, ms.
+const ANSWER_MS: u64 = 120_000;
+/// What a phone asks to be allowed.
+const WANT: [&str; 6] =
+    ["usercache:put", "usercache:get", "datastreams:read", "profile", "pipeline:read", "admin"];
+
+/// A paired phone and its connection.
+pub struct Native {
+    /// What it keeps; the caller stores it where it has changed.
+    pub file: PhoneFile,
+    /// What it was granted.
+    pub grant: Grant,
+    requests: Requests,
+    server_name: String,
+    label: Label,
+    runtime: Spki,
+    config: Arc<ClientConfig>,
+}
+
+impl Native {
+    /// Connects, opens a session, and unlocks the store where it is locked.
+    ///
+    /// # Errors
+    /// [`PhoneError`], with the words that a phone would show.
+    pub async fn open(file: PhoneFile) -> Result<Self, PhoneError> {
+        let mut native = Self::session(file).await?;
+        native.unlock_if_locked().await?;
+        Ok(native)
+    }
+
+    /// Connects and opens a session, and leaves the store as it is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn session(file: PhoneFile) -> Result<Self, PhoneError> {
+        let state = file.state.clone();
+        let config = raw_client(
+            file.device.pkcs8(),
+            file.device.spki(),
+            ALPN_CONNECT,
+            Arc::new(move |spki: &Spki| state.expects(spki.as_bytes())),
+        )?;
+        Self::session_with(file, config).await
+    }
+
+    /// As [`Self::session`], with a configuration that may resume.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn session_with(mut file: PhoneFile, config: Arc<ClientConfig>) -> Result<Self, PhoneError> {
+        let names: Vec<_> = file.state.server_names().collect();
+        let mut last = PhoneError::Name(file.state.host.clone());
+        for (label, server_name) in names {
+            let secured = match connect(&file, &server_name, &config).await {
+                Ok(secured) => secured,
+                // The label is not there any more, or not yet: the one before may be.
+                Err(PhoneError::Alert { description: 112, authority }) => {
+                    last = PhoneError::Alert { description: 112, authority };
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let Secured { stream, runtime, .. } = secured;
+            let mut requests = Requests::two(stream).await?;
+            let grant = ask_session(&mut requests, &server_name, &file).await?;
+            let trusted = file.state.take_grant(&grant, runtime.as_bytes(), label);
+            trusted.map_err(PhoneError::Distrust)?;
+            return Ok(Self { file, grant, requests, server_name, label, runtime, config });
+        }
+        Err(last)
+    }
+
+    /// Opens the phone's slot and hands the key over, where the store is locked.
+    ///
+    /// # Errors
+    /// [`PhoneError::Slot`] where there is none that this phone opens.
+    pub async fn unlock_if_locked(&mut self) -> Result<(), PhoneError> {
+        if self.grant.store != StoreState::Locked {
+            return Ok(());
+        }
+        let slot = self.grant.slot.ok_or(PhoneError::Slot)?;
+        let slot = Slot::parse(&slot.0).map_err(|_| PhoneError::Slot)?;
+        let udk = slot.open(&self.file.wrap, &self.file.state.user.0).map_err(|_| PhoneError::Slot)?;
+        let request = UnlockRequest { generation: slot.generation(), udk };
+        let _: UnlockReply = self.ask("/.upc/v1/unlock", &request).await?;
+        // The head is told once the store is open.
+        self.grant = ask_session(&mut self.requests, &self.server_name, &self.file).await?;
+        let taken = self.file.state.take_grant(&self.grant, self.runtime.as_bytes(), self.label);
+        taken.map_err(PhoneError::Distrust)
+    }
+
+    /// Asks a path below `/.upc/v1/`.
+    ///
+    /// # Errors
+    /// [`PhoneError::Code`] where the runtime says no.
+    pub async fn ask<T: serde::de::DeserializeOwned>(
+        &mut self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<T, PhoneError> {
+        self.requests.ask(&self.server_name, path, body, SESSION_MS).await
+    }
+
+    /// Posts to a path of the API, at the path that was granted for it.
+    ///
+    /// # Errors
+    /// [`PhoneError::NotGranted`] where the grant has no cell for it.
+    pub async fn post(&mut self, path: &str, body: Bytes) -> Result<Reply, PhoneError> {
+        let granted = self.granted(path)?;
+        self.post_raw(&granted, body).await
+    }
+
+    /// Posts to a path as it stands.
+    ///
+    /// # Errors
+    /// [`PhoneError`] where no answer came.
+    pub async fn post_raw(&mut self, path: &str, body: Bytes) -> Result<Reply, PhoneError> {
+        self.requests.post(&self.server_name, path, body, ANSWER_MS).await
+    }
+
+    /// Where a path of the API is reached.
+    ///
+    /// # Errors
+    /// [`PhoneError::NotGranted`].
+    pub fn granted(&self, path: &str) -> Result<String, PhoneError> {
+        let asked = path.trim_start_matches('/');
+        let is_it = |answered: &String| {
+            asked.strip_prefix(answered.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let granted = self.grant.cells.iter().find(|cell| cell.answers.iter().any(is_it));
+        match granted {
+            Some(cell) => Ok(format!("{}{path}", cell.path)),
+            // What the host itself answers is in no grant.
+            None if HOSTS_OWN.iter().any(|own| asked.split('/').next() == Some(own)) => Ok(path.to_owned()),
+            None => Err(PhoneError::NotGranted(path.to_owned())),
+        }
+    }
+
+    /// The name that this connection told TLS.
+    pub fn server_name(&self) -> &str {
+        &self.server_name
+    }
+
+    /// How it connects; another connection with it resumes.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+async fn connect(
+    file: &PhoneFile,
+    server_name: &str,
+    config: &Arc<ClientConfig>,
+) -> Result<Secured, PhoneError> {
+    let state = file.state.clone();
+    let call = Call {
+        host: &file.state.host,
+        port: file.state.port,
+        server_name,
+        key: &file.device,
+        protocol: ALPN_CONNECT,
+        accepts: Arc::new(move |spki: &Spki| state.expects(spki.as_bytes())),
+    };
+    secure_with(&call, Arc::clone(config)).await
+}
+
+async fn ask_session(
+    requests: &mut Requests,
+    server_name: &str,
+    file: &PhoneFile,
+) -> Result<Grant, PhoneError> {
+    let request = SessionRequest {
+        v: vec![handshake::session::VERSION],
+        want: WANT.map(str::to_owned).to_vec(),
+        last_head: file.state.head,
+        client: concat!("cellar/", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    requests.ask(server_name, "/.upc/v1/session", &request, SESSION_MS).await
+}

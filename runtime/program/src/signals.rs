@@ -1,0 +1,55 @@
+//! The signals of a process that serves until it is told to stop. docs/operator.md lists them.
+//!
+//! * Invariants: no signal that can be handled ends the process but in good order. SIGPIPE is ignored from the start,
+//!   by Rust's standard library.
+
+use std::io;
+
+use rustix::process::Signal as Number;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals whose default would end the process and that say nothing to it. A file over its limit (XFSZ) is an error of
+/// the write then, and a keyboard's QUIT would write the keys in memory to a core file.
+const IGNORED: [Number; 7] =
+    [Number::USR1, Number::USR2, Number::ALARM, Number::VTALARM, Number::PROF, Number::IO, Number::XFSZ];
+
+/// The signals that mean something, handled from the moment this is made.
+pub struct Signals {
+    stop: [Signal; 3],
+    reload: Signal,
+}
+
+impl Signals {
+    /// Handles every signal from now on.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn handle() -> io::Result<Self> {
+        for number in IGNORED {
+            // A handler that was once set stays; nobody needs to hear of these.
+            drop(signal(SignalKind::from_raw(number.as_raw()))?);
+        }
+        Ok(Self {
+            stop: [
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::quit())?,
+            ],
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Resolves when the process is told to stop; until then calls `reload` for each SIGHUP.
+    pub async fn until_stop(mut self, mut reload: impl FnMut()) {
+        let [interrupt, terminate, quit] = &mut self.stop;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = quit.recv() => break,
+                _ = self.reload.recv() => reload(),
+            }
+        }
+        tracing::info!("asked to stop");
+    }
+}

@@ -1,0 +1,93 @@
+//! What one person lets one cell reach: held against every call that the cell makes.
+
+use std::sync::Arc;
+
+use runtime_sandbox::Failure;
+use runtime_types::{Area, Query, StreamKey};
+
+use crate::cells::manifest::{Manifest, StreamPattern, names_cover};
+use crate::cells::types::Types;
+
+/// A cell's manifest as one person granted it, and the data types that writes are held against.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    manifest: Arc<Manifest>,
+    types: Arc<Types>,
+}
+
+impl Grant {
+    /// Everything that the manifest asks for.
+    pub fn whole(manifest: Arc<Manifest>, types: Arc<Types>) -> Self {
+        Self { manifest, types }
+    }
+
+    /// The manifest that was granted.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Narrows a query without keys to what is granted, and refuses one that reaches further.
+    ///
+    /// `present` gives the keys that the area has; asked only where the grant covers less than all of it.
+    pub fn narrow(
+        &self,
+        mut query: Query,
+        present: impl FnOnce() -> Vec<StreamKey>,
+    ) -> Result<Query, Failure> {
+        query.check().map_err(|error| Failure::Invalid(error.to_string()))?;
+        let patterns = &self.manifest.reads;
+        if query.keys.is_empty() {
+            if patterns.iter().any(|pattern| pattern.area == query.area && pattern.key == "*/*") {
+                return Ok(query);
+            }
+            query.keys = present();
+            query.keys.retain(|key| covered(patterns, query.area, key));
+            if query.keys.is_empty() {
+                return Err(Failure::Denied(format!("every stream of the area {:?}", query.area)));
+            }
+            return Ok(query);
+        }
+        match query.keys.iter().find(|key| !covered(patterns, query.area, key)) {
+            Some(key) => Err(Failure::Denied(key.to_string())),
+            None => Ok(query),
+        }
+    }
+
+    /// Refuses data that is not of its stream's type.
+    pub fn check_type(&self, key: &StreamKey, data: &str) -> Result<(), Failure> {
+        self.types.check(key, data).map_err(|why| Failure::Invalid(format!("{key}: {why}")))
+    }
+
+    /// The data types that writes are held against.
+    pub(crate) fn types(&self) -> &Types {
+        &self.types
+    }
+
+    /// Refuses a write to a stream that may not be written.
+    pub fn check_write(&self, area: Area, key: &StreamKey) -> Result<(), Failure> {
+        if covered(&self.manifest.writes, area, key) { Ok(()) } else { Err(Failure::Denied(key.to_string())) }
+    }
+
+    /// Refuses a document that may not be read.
+    pub fn check_read_document(&self, name: &str) -> Result<(), Failure> {
+        let names = [&self.manifest.documents_read, &self.manifest.documents_write];
+        if names.into_iter().any(|names| names_cover(names, name)) {
+            Ok(())
+        } else {
+            Err(Failure::Denied(format!("the document {name}")))
+        }
+    }
+
+    /// Refuses a document that may not be written.
+    pub fn check_write_document(&self, name: &str) -> Result<(), Failure> {
+        if names_cover(&self.manifest.documents_write, name) {
+            Ok(())
+        } else {
+            Err(Failure::Denied(format!("the document {name}")))
+        }
+    }
+}
+
+fn covered(patterns: &[StreamPattern], area: Area, key: &StreamKey) -> bool {
+    patterns.iter().any(|pattern| pattern.covers(area, key))
+}

@@ -1,0 +1,116 @@
+//! Forgetting a span: an owner removes what their phones sent of it, and the diary is recomputed without it.
+
+use std::ops::{ControlFlow, RangeInclusive};
+use std::sync::PoisonError;
+
+use runtime_pipeline::{Concerned, Event, Rewind};
+use runtime_store::{Batch, Row, Snapshot};
+use runtime_types::{Area, Query, StreamKey, UserId};
+
+use crate::cells::manifest::StreamPattern;
+use crate::data::Diaries;
+use crate::error::CallError;
+use crate::people::person::Person;
+use crate::runs::late::{concerned, is_made};
+use crate::runs::rewind;
+
+/// Where lies what phones sent.
+const AREAS: [Area; 3] = [Area::Timeseries, Area::Usercache, Area::Errors];
+
+/// How many entries one commit removes: bounds its memory and how long others wait for it.
+const ENTRIES_PER_COMMIT: u64 = 10_000;
+
+impl Diaries<'_> {
+    /// Removes the entries that phones sent whose position (the moment they are about) lies in the span, s: those
+    /// accepted, those that wait and those set aside. `keys` are patterns such as `background/*`; none: every stream
+    /// that phones fill. What stages made of them is taken back before the next run. No block of the store keeps
+    /// either.
+    ///
+    /// A phone that sends one of them again, byte for byte, is told that it is stored, and nothing is: digests of them
+    /// stay. What comes for the first time is new, whichever moment it is about.
+    ///
+    /// Every commit is consistent: what it removes and that it is to be recomputed without it stand together. A call
+    /// that breaks off is repeated. Answers how many entries were removed.
+    pub fn forget(self, user: UserId, span: RangeInclusive<f64>, keys: &[String]) -> Result<u64, CallError> {
+        let person = self.runtime.person(user)?;
+        let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut removed = 0;
+        for area in AREAS {
+            loop {
+                let some = self.forget_some(&person, area, &span, keys)?;
+                removed += some;
+                if some < ENTRIES_PER_COMMIT {
+                    break;
+                }
+            }
+        }
+        if removed > 0 {
+            rewind::scrub(&person)?;
+        }
+        if rewind::read(&person.store.snapshot_ahead())?.is_some() {
+            self.runtime.timetable().note(user, Event::RewindWanted);
+        }
+        Ok(removed)
+    }
+
+    /// One commit; answers how many entries it removed.
+    fn forget_some(
+        self,
+        person: &Person,
+        area: Area,
+        span: &RangeInclusive<f64>,
+        keys: &[String],
+    ) -> Result<u64, CallError> {
+        let snapshot = person.store.snapshot_ahead();
+        let streams = raw_streams(&snapshot, area, keys);
+        if streams.is_empty() {
+            return Ok(0);
+        }
+        let counts: Vec<_> = streams.iter().map(|key| area == Area::Timeseries && self.counts(key)).collect();
+        let query = Query {
+            keys: streams.clone(),
+            start: *span.start(),
+            end: *span.end(),
+            ..Query::everything(area)
+        };
+        let (mut batch, mut wanted) = (Batch::new(), Rewind::default());
+        let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
+        let visited = cursor.visit(&mut |row: &Row<'_>| {
+            if batch.rows() == ENTRIES_PER_COMMIT {
+                return ControlFlow::Break(());
+            }
+            batch.forget(area, row.id);
+            let stream = streams.iter().position(|key| key == row.key);
+            if stream.is_some_and(|stream| counts[stream]) {
+                // Stages read by either time; a write time that is no number is no bound.
+                wanted.go_back(row.time.min(row.write_ts));
+            }
+            ControlFlow::Continue(())
+        });
+        visited.map_err(CallError::Read)?;
+        let removed = batch.rows();
+        if removed > 0 {
+            if !wanted.is_empty() {
+                rewind::want(&snapshot, &mut batch, &Rewind { scrub: true, ..wanted })?;
+            }
+            person.commit(batch).map_err(CallError::Commit)?;
+        }
+        Ok(removed)
+    }
+
+    /// Whether anything is made of a stream.
+    fn counts(self, key: &StreamKey) -> bool {
+        concerned(self.runtime, 0, key) != Concerned::Nobody
+    }
+}
+
+fn raw_streams(snapshot: &Snapshot, area: Area, keys: &[String]) -> Vec<StreamKey> {
+    let patterns: Vec<_> = keys.iter().map(|key| StreamPattern { area, key: key.clone() }).collect();
+    let streams = snapshot.streams().into_iter().map(|(stream, _)| stream);
+    let chosen = streams.filter(|stream| {
+        let asked_for =
+            patterns.is_empty() || patterns.iter().any(|pattern| pattern.covers(area, &stream.key));
+        stream.area == area && asked_for && !is_made(&stream.key)
+    });
+    chosen.map(|stream| stream.key).collect()
+}

@@ -1,0 +1,93 @@
+//! For how long an owner's store may be open: the keys that owners have handed over, each kept as long as its owner's mode
+//! says, and renewed at every contact of a device.
+//!
+//! * Units: ms of the steady clock, which no setting of the system's clock moves.
+
+use std::sync::Arc;
+
+use runtime_store::Held;
+use runtime_types::UserId;
+
+use super::HeldKeys;
+use crate::clock::Clocks;
+use crate::error::CallError;
+use crate::people::{KeyMode, People};
+use crate::settings::Settings;
+
+/// Whose store may be open now, and until when.
+pub(crate) struct Leases {
+    people: Arc<People>,
+    clocks: Arc<Clocks>,
+    keys: HeldKeys,
+    lease_ms: u64,
+    phone_unlocked_ms: u64,
+}
+
+impl Leases {
+    /// Every store whose owner holds the key is locked.
+    pub fn new(settings: &Settings, people: Arc<People>, clocks: Arc<Clocks>) -> Self {
+        let (lease_ms, phone_unlocked_ms) = (settings.lease_ms, settings.phone_unlocked_ms);
+        Self { people, clocks, keys: HeldKeys::default(), lease_ms, phone_unlocked_ms }
+    }
+
+    /// Who can open the person's store.
+    pub fn mode(&self, user: UserId) -> Result<KeyMode, CallError> {
+        self.people.standing(user).map(|standing| standing.keys).ok_or(CallError::Nobody)
+    }
+
+    /// How long a key is kept after a contact, ms; `None`: the host has a slot of its own.
+    fn kept_ms(&self, mode: KeyMode) -> Option<u64> {
+        match mode {
+            KeyMode::Unattended => None,
+            KeyMode::Lease => Some(self.lease_ms),
+            KeyMode::PhoneUnlocked => Some(self.phone_unlocked_ms),
+        }
+    }
+
+    /// Refuses with [`CallError::Locked`] unless the person's store may be open now.
+    pub fn check_unlocked(&self, user: UserId) -> Result<(), CallError> {
+        let locked = self.mode(user)? != KeyMode::Unattended && self.left_ms(user).is_none();
+        if locked { Err(CallError::Locked) } else { Ok(()) }
+    }
+
+    /// How long the store may still be open without another contact, ms; `None`: it is locked.
+    pub fn left_ms(&self, user: UserId) -> Option<u64> {
+        let now_ms = self.clocks.elapsed_ms();
+        self.keys.until_ms(user, now_ms).map(|until_ms| until_ms - now_ms)
+    }
+
+    /// A copy of the key, for opening the store.
+    pub fn key(&self, user: UserId) -> Option<Held> {
+        self.keys.get(user, self.clocks.elapsed_ms())
+    }
+
+    /// Keeps a key for as long as the person's mode says.
+    pub fn keep(&self, user: UserId, key: Held) -> Result<(), CallError> {
+        self.keep_as(user, key, self.mode(user)?);
+        Ok(())
+    }
+
+    /// Keeps a key for as long as a mode says that is about to be the person's.
+    pub fn keep_as(&self, user: UserId, key: Held, mode: KeyMode) {
+        if let Some(kept_ms) = self.kept_ms(mode) {
+            self.keys.hold(user, key, self.clocks.elapsed_ms() + kept_ms);
+        }
+    }
+
+    /// A device has been in contact: the lease begins again.
+    pub fn renew(&self, user: UserId) {
+        let Ok(Some(kept_ms)) = self.mode(user).map(|mode| self.kept_ms(mode)) else { return };
+        let now_ms = self.clocks.elapsed_ms();
+        self.keys.renew(user, now_ms, now_ms + kept_ms);
+    }
+
+    /// Wipes a key; answers whether there was one.
+    pub fn wipe(&self, user: UserId) -> bool {
+        self.keys.wipe(user)
+    }
+
+    /// Whose time is over.
+    pub fn expired(&self) -> Vec<UserId> {
+        self.keys.expired(self.clocks.elapsed_ms())
+    }
+}

@@ -1,0 +1,240 @@
+//! One person's runtime while their store is open: the open store, instances kept warm, notes for the audit log.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use runtime_sandbox::{CodeDigest, EndpointInstance};
+use runtime_store::{Batch, CommitError, Committed, Store};
+use runtime_types::UserId;
+
+use crate::runs::audit::{self, AuditLine, RunOutcome};
+
+/// After so many calls a warm instance is dropped, so that what a guest leaks stays bounded.
+const WARM_CALLS_MAX: u32 = 1_000;
+
+/// A guest that has grown past this is not kept, bytes.
+const WARM_MEMORY_BYTES_MAX: u64 = 4 << 20;
+
+/// How long an instance waits for its person's next request.
+const WARM_IDLE: Duration = Duration::from_secs(10);
+
+/// Notes that wait for the next commit; past each so many they are committed on their own.
+const NOTES_WAITING_MAX: usize = 256;
+
+/// Notes that wait while the disk takes none; past this the oldest are counted and no longer told.
+const NOTES_HELD_MAX: usize = 4_096;
+
+/// How many instances of one cell wait for the same person: calls that come at the same time each find one.
+const WARM_EACH_MAX: usize = 4;
+
+struct Warm {
+    digest: CodeDigest,
+    instance: EndpointInstance,
+    calls: u32,
+    since: Instant,
+}
+
+/// Notes that are not on disk.
+#[derive(Default)]
+struct Notes {
+    waiting: VecDeque<AuditLine>,
+    /// How many went before these because the disk took none.
+    untold: u64,
+}
+
+impl Notes {
+    fn bound(&mut self) {
+        let over = self.waiting.len().saturating_sub(NOTES_HELD_MAX);
+        self.waiting.drain(..over);
+        self.untold += over as u64;
+    }
+}
+
+/// One person's runtime while their store is open.
+pub struct Person {
+    /// Who.
+    pub user: UserId,
+    /// Their store.
+    pub store: Arc<Store>,
+    warm: Mutex<Vec<Warm>>,
+    notes: Mutex<Notes>,
+    /// Held while a stage runs: one at a time.
+    pub(crate) pipeline: Mutex<()>,
+    /// Held from the snapshot to the commit by whoever reads a document and writes it back.
+    pub(crate) documents: Mutex<()>,
+    touched: Mutex<Instant>,
+    /// See [`crate::Settings::ahead_bytes_max`].
+    ahead_bytes_max: usize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An instance that was kept, and how often it has been called.
+pub(crate) struct Kept {
+    pub instance: EndpointInstance,
+    pub calls: u32,
+}
+
+impl Person {
+    pub(crate) fn new(user: UserId, store: Store, ahead_bytes_max: usize) -> Self {
+        Self {
+            user,
+            store: Arc::new(store),
+            warm: Mutex::default(),
+            notes: Mutex::default(),
+            pipeline: Mutex::default(),
+            documents: Mutex::default(),
+            touched: Mutex::new(Instant::now()),
+            ahead_bytes_max,
+        }
+    }
+
+    pub(crate) fn touch(&self) {
+        *lock(&self.touched) = Instant::now();
+    }
+
+    /// How long nobody has asked for this person.
+    pub(crate) fn idle(&self) -> Duration {
+        lock(&self.touched).elapsed()
+    }
+
+    /// An instance that was kept for that code, if any.
+    pub(crate) fn take_warm(&self, digest: CodeDigest) -> Option<Kept> {
+        let mut warm = lock(&self.warm);
+        let index = warm.iter().position(|kept| kept.digest == digest)?;
+        let Warm { instance, calls, .. } = warm.swap_remove(index);
+        Some(Kept { instance, calls })
+    }
+
+    /// Keeps an instance for the next call, unless it has been used up.
+    pub(crate) fn keep_warm(&self, kept: Kept) {
+        let Kept { instance, calls } = kept;
+        if !instance.is_alive() || calls >= WARM_CALLS_MAX || instance.memory_bytes() > WARM_MEMORY_BYTES_MAX
+        {
+            return;
+        }
+        let digest = instance.digest();
+        let mut warm = lock(&self.warm);
+        if warm.iter().filter(|kept| kept.digest == digest).count() < WARM_EACH_MAX {
+            warm.push(Warm { digest, instance, calls, since: Instant::now() });
+        }
+    }
+
+    /// Drops instances that have waited too long; all of them where `all`.
+    pub(crate) fn cool_down(&self, all: bool) {
+        lock(&self.warm).retain(|kept| !all && kept.since.elapsed() < WARM_IDLE);
+    }
+
+    /// Keeps a note for the audit log until the next commit. Answers whether it is time to commit what waits:
+    /// [`Self::keep_notes`].
+    pub(crate) fn note(&self, note: AuditLine) -> bool {
+        let mut notes = lock(&self.notes);
+        notes.waiting.push_back(note);
+        notes.bound();
+        notes.waiting.len().is_multiple_of(NOTES_WAITING_MAX)
+    }
+
+    /// Puts notes on disk that have waited long enough. Nobody is refused an answer for them: a disk that takes none
+    /// has them wait, and who reads goes on. May wait for the disk.
+    pub(crate) fn keep_notes(&self) {
+        if let Err(error) = self.sync() {
+            tracing::warn!(user = %self.user.short(), error = %crate::chain(&error), "audit notes wait for the disk");
+        }
+    }
+
+    /// Does what a commit needs, with the notes that wait added to its batch. A failure leaves them waiting.
+    fn with_notes<T>(
+        &self,
+        mut batch: Batch,
+        commit: impl FnOnce(Batch) -> Result<T, CommitError>,
+    ) -> Result<T, CommitError> {
+        let notes = std::mem::take(&mut *lock(&self.notes));
+        audit::add(&self.store, &mut batch, notes.waiting.iter());
+        if notes.untold > 0 {
+            audit::add(
+                &self.store,
+                &mut batch,
+                [AuditLine::untold(notes.untold, notes.waiting.front())].iter(),
+            );
+        }
+        commit(batch).inspect_err(|_| {
+            let mut now = lock(&self.notes);
+            let since = std::mem::replace(&mut *now, notes);
+            now.waiting.extend(since.waiting);
+            now.untold += since.untold;
+            now.bound();
+        })
+    }
+
+    /// Commits a batch, with the notes and everything else that waits; on disk when it returns.
+    pub(crate) fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
+        self.with_notes(batch, |batch| self.store.commit(batch))
+    }
+
+    /// As [`Self::commit`], but on disk only with the next one, unless too much waits: notes of what a batch holds are
+    /// on disk together with it.
+    pub(crate) fn commit_ahead(&self, batch: Batch) -> Result<(), CommitError> {
+        if self.store.waiting_bytes() >= self.ahead_bytes_max {
+            return self.commit(batch).map(drop);
+        }
+        self.store.commit_ahead(batch).map(drop)
+    }
+
+    /// As [`Self::commit`], with the note of the run that wrote the batch: on disk together, or a note that says that
+    /// nothing was stored.
+    pub(crate) fn commit_run(&self, batch: Batch, note: AuditLine) -> Result<Committed, CommitError> {
+        self.note(note.clone());
+        self.commit(batch).inspect_err(|error| self.note_unstored(&note, error))
+    }
+
+    /// As [`Self::commit_ahead`], with the note of the run that wrote the batch.
+    pub(crate) fn commit_run_ahead(&self, batch: Batch, note: AuditLine) -> Result<(), CommitError> {
+        // Before the batch: whoever commits in between must not put on disk what a run wrote without its note.
+        self.note(note.clone());
+        self.commit_ahead(batch).inspect_err(|error| self.note_unstored(&note, error))
+    }
+
+    /// Changes a note that waits, since what its run wrote was not stored.
+    fn note_unstored(&self, note: &AuditLine, error: &CommitError) {
+        let unstored = note.clone().ended(RunOutcome::NotStored, crate::chain(error));
+        let mut notes = lock(&self.notes);
+        match notes.waiting.iter_mut().rfind(|waiting| *waiting == note) {
+            Some(waiting) => *waiting = unstored,
+            // It went to the disk on its own.
+            None => notes.waiting.push_back(unstored),
+        }
+        notes.bound();
+    }
+
+    /// Puts on disk what waits, notes and all, if anything does.
+    pub(crate) fn sync(&self) -> Result<(), CommitError> {
+        self.commit(Batch::new()).map(drop)
+    }
+
+    /// As [`Self::sync`], and rewrites blocks that are due for it.
+    pub(crate) fn settle(&self) -> Result<(), CommitError> {
+        self.with_notes(Batch::new(), |batch| self.store.commit_ahead(batch).map(drop))?;
+        self.store.settle().map(drop)
+    }
+
+    /// Rewrites every block that is due for it, and puts on disk what waits.
+    pub(crate) fn settle_all(&self) -> Result<(), CommitError> {
+        while self.store.settle()?.more {}
+        Ok(())
+    }
+
+    /// The last thing before the store is closed: notes go on disk, and its file becomes as small as it can be.
+    pub(crate) fn finish(self) {
+        if let Err(error) = self.sync() {
+            tracing::error!(user = %self.user.short(), error = %crate::chain(&error), "audit notes were not kept");
+        }
+        // Old tails and the room that they left go while nobody waits: nothing else makes the file smaller.
+        let tidied = self.settle_all().and_then(|()| self.store.compact().map(drop));
+        if let Err(error) = tidied {
+            tracing::error!(user = %self.user.short(), error = %crate::chain(&error), "tidying did not end");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! One person's record, and what lies in the folder that it names.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use runtime_types::UserId;
+use serde::{Deserialize, Serialize};
+
+use crate::files;
+
+/// Who a person's folder belongs to.
+pub(super) const RECORD_FILE: &str = "person.json";
+/// The person's store, in the same folder.
+pub(crate) const STORE_FOLDER: &str = "store";
+
+/// Why the list of people could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeopleError {
+    /// The disk refused.
+    #[error("cannot use {path}")]
+    Disk {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file is not what was written.
+    #[error("{path} is not a person's record")]
+    Record {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Somebody's data lies there, and nothing says whose it is.
+    #[error("{path} is missing, and somebody's data lies beside it")]
+    NoRecord {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// Nobody of that id or name.
+    #[error("there is nobody called {0}")]
+    Nobody(String),
+    /// The name does not tell who is meant.
+    #[error("{count} people are called {name}: use the id")]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// How many have it.
+        count: usize,
+    },
+    /// A name is 1 to 100 characters without control characters.
+    #[error("a name is 1 to 100 characters, none of them a control character")]
+    BadName,
+    /// The operating system gave no random bytes.
+    #[error("no random bytes from the operating system")]
+    NoRandomness,
+}
+
+/// A person's record, as it lies on disk.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PersonRecord {
+    /// 32 hex digits.
+    pub id: String,
+    /// What the operator calls them.
+    pub name: String,
+    /// When they were added, s.
+    pub created_ts: f64,
+    /// Suspended people's calls are refused; their data stays.
+    #[serde(default)]
+    pub suspended: bool,
+    /// Digests of their tokens, 64 hex digits each.
+    pub tokens: Vec<String>,
+    /// Who can open the store.
+    #[serde(default)]
+    pub keys: KeyMode,
+}
+
+/// Who holds what opens a person's store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyMode {
+    /// The host, at any time: it has a slot of its own. For phones that cannot pair, and for who wants it so.
+    #[default]
+    Unattended,
+    /// The owner's devices. Whenever one connects, the host may go on for the time of a lease.
+    Lease,
+    /// The owner's devices. The store closes soon after the last contact, so that analyses run at contacts alone.
+    PhoneUnlocked,
+}
+
+impl PersonRecord {
+    pub(super) fn user(&self) -> Option<UserId> {
+        self.id.parse().ok()
+    }
+}
+
+/// What must be known of a person without a look at the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Their calls are refused.
+    pub suspended: bool,
+    /// Who can open the store.
+    pub keys: KeyMode,
+}
+
+/// Whether anything of somebody's lies in a folder that no record names. A crash while a person is added leaves none.
+pub(super) fn holds_data(folder: &Path) -> bool {
+    let data = [STORE_FOLDER, "slots.json", "access.json", "runtime.key", "inbox"];
+    data.into_iter().any(|name| fs::symlink_metadata(folder.join(name)).is_ok())
+}
+
+/// Removes a person's folder, the record last: after a crash on the way the person is still known, and can be removed.
+pub(super) fn remove_folder(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() == RECORD_FILE {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?
+        } else {
+            fs::remove_file(entry.path())?
+        }
+    }
+    files::sync_folder(folder)?;
+    fs::remove_dir_all(folder)
+}
+
+pub(super) fn read_record(path: &Path) -> Result<PersonRecord, PeopleError> {
+    let bytes = fs::read(path).map_err(|source| PeopleError::Disk { path: path.to_owned(), source })?;
+    serde_json::from_slice(&bytes).map_err(|source| PeopleError::Record { path: path.to_owned(), source })
+}

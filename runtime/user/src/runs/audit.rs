@@ -1,0 +1,452 @@
+//! The audit: who read what. One line for each run of a cell, however it ended, in an area that no cell reaches.
+//!
+//! * Invariants: a run leaves its line before its failure is told; a line that says that something was stored is on disk
+//!   together with it.
+//! * Units: moments and spans are seconds since 1970-01-01T00:00:00Z.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use runtime_sandbox::{RunError, Usage};
+use runtime_store::{Batch, NewEntry, Snapshot, Store};
+use runtime_types::{Area, Order, Query, StreamKey, TimeField};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::cells::catalogue::Cell;
+use crate::cells::manifest::area_name;
+use crate::data::stamp::Stamp;
+use crate::error::CallError;
+use crate::people::person::Person;
+use crate::runs::host::Effects;
+
+/// At most so many different reads of one run are told one by one; the rest is counted.
+const READS_TOLD_MAX: usize = 32;
+
+/// How many lines one question is answered with: the newest.
+pub const AUDIT_LINES_MAX: usize = 10_000;
+
+/// One run of one cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditLine {
+    /// When, s.
+    pub ts: f64,
+    /// The cell's name; empty where a line only says that others are missing.
+    pub cell: String,
+    /// The digest of its code, 64 hex digits.
+    pub digest: String,
+    /// The device whose request it answered, where one is known; stages have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// How it ended.
+    #[serde(default)]
+    pub outcome: RunOutcome,
+    /// Why it ended so, where it was not done: for the owner alone, for a cell's words may hold data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What it read, each kind of read once.
+    #[serde(deserialize_with = "reads_of_any_version")]
+    pub reads: Vec<AuditRead>,
+    /// Further reads, which are only counted.
+    pub reads_untold: u64,
+    /// Entries that it got, all reads together.
+    pub entries_read: u64,
+    /// Bytes that it read.
+    pub bytes_read: u64,
+    /// Bytes that it wrote; they are kept only if it was done.
+    pub bytes_written: u64,
+    /// How long it took, µs.
+    pub elapsed_us: u64,
+    /// What it said to the owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
+}
+
+/// One kind of read of a run: the same streams, asked for in the same way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditRead {
+    /// `find`, `find-ids`, `find-locations`, `count` or `document`.
+    pub what: String,
+    /// `timeseries`, `usercache` or `errors`; `None` for a document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<String>,
+    /// The streams, or the document; empty: every stream of the area.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// Which of an entry's times the span is about, such as `write_ts`; `position`: the moment that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// The earliest moment that was asked for, s; `None`: there was no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<f64>,
+    /// The latest, s; `None`: there was no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<f64>,
+    /// How often.
+    pub times: u64,
+    /// How many entries it got.
+    pub entries: u64,
+    /// Whether it lay outside the grant, so that nothing was read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub denied: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RunOutcome {
+    /// It came to its end, and what it wrote is stored.
+    #[default]
+    Done,
+    /// It answered with a status of 400 or above; nothing was stored.
+    Refused,
+    /// It gave up in its own words.
+    GaveUp,
+    /// It did what WebAssembly forbids, such as a panic.
+    Trapped,
+    /// It ran longer than it may.
+    OutOfTime,
+    /// It used more memory, stack, reads or writes than it may.
+    OverLimit,
+    /// It returned what means nothing.
+    BadAnswer,
+    /// The runtime stopped it, or could not start it.
+    Stopped,
+    /// The store could not be read for it, or not in time.
+    StoreFailed,
+    /// It came to its end, and the disk did not take what it wrote.
+    NotStored,
+    /// A later version says how.
+    #[serde(other)]
+    Other,
+}
+
+impl RunOutcome {
+    /// The word for it, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::GaveUp => "gave-up",
+            Self::Trapped => "trapped",
+            Self::OutOfTime => "out-of-time",
+            Self::OverLimit => "over-limit",
+            Self::BadAnswer => "bad-answer",
+            Self::Stopped => "stopped",
+            Self::StoreFailed => "store-failed",
+            Self::NotStored => "not-stored",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl From<&RunError> for RunOutcome {
+    fn from(error: &RunError) -> Self {
+        match error {
+            RunError::Refused { .. } => Self::GaveUp,
+            RunError::Trapped { .. } => Self::Trapped,
+            RunError::Deadline { .. } => Self::OutOfTime,
+            RunError::OutOfMemory { .. }
+            | RunError::StackOverflow { .. }
+            | RunError::OverBudget { .. }
+            | RunError::AnswerTooLarge { .. } => Self::OverLimit,
+            RunError::BadAnswer { .. } => Self::BadAnswer,
+            _ => Self::Stopped,
+        }
+    }
+}
+
+/// The reads of a run as they add up.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    told: Vec<AuditRead>,
+    untold: u64,
+}
+
+/// Which read of [`Reads`] a cursor belongs to; `None`: one that is only counted.
+pub(crate) type ReadNumber = Option<usize>;
+
+impl Reads {
+    /// Notes that a query is made.
+    pub fn query(&mut self, what: &str, query: &Query) -> ReadNumber {
+        let bound = |moment: f64| moment.is_finite().then_some(moment);
+        self.add(AuditRead {
+            what: what.to_owned(),
+            area: Some(area_name(query.area).to_owned()),
+            names: query.keys.iter().map(|key| key.as_str().to_owned()).collect(),
+            time: Some(time_name(query.field).to_owned()),
+            from: bound(query.start),
+            to: bound(query.end),
+            times: 1,
+            entries: 0,
+            denied: false,
+        })
+    }
+
+    /// Notes that a query was refused, since it reaches further than the grant.
+    pub fn denied_query(&mut self, what: &str, query: &Query) {
+        if let Some(number) = self.query(what, query)
+            && let Some(read) = self.told.get_mut(number)
+        {
+            read.denied = true;
+        }
+    }
+
+    /// Notes that a document is read, or was refused.
+    pub fn document(&mut self, name: &str, denied: bool) {
+        self.add(AuditRead {
+            what: "document".to_owned(),
+            area: None,
+            names: vec![name.to_owned()],
+            time: None,
+            from: None,
+            to: None,
+            times: 1,
+            entries: 0,
+            denied,
+        });
+    }
+
+    /// A read of the same kind is the same one, over both spans.
+    fn add(&mut self, read: AuditRead) -> ReadNumber {
+        let same = |known: &AuditRead| {
+            known.what == read.what
+                && known.area == read.area
+                && known.names == read.names
+                && known.time == read.time
+                && known.denied == read.denied
+        };
+        if let Some(number) = self.told.iter().rposition(same) {
+            let known = &mut self.told[number];
+            known.from = known.from.zip(read.from).map(|(known, new)| known.min(new));
+            known.to = known.to.zip(read.to).map(|(known, new)| known.max(new));
+            known.times += 1;
+            return Some(number);
+        }
+        if self.told.len() == READS_TOLD_MAX {
+            self.untold += 1;
+            return None;
+        }
+        self.told.push(read);
+        Some(self.told.len() - 1)
+    }
+
+    /// Notes that a read got further entries.
+    pub fn got(&mut self, number: ReadNumber, entries: u64) {
+        if let Some(read) = number.and_then(|number| self.told.get_mut(number)) {
+            read.entries += entries;
+        }
+    }
+}
+
+impl AuditLine {
+    /// A run that is done, until [`Self::ended`] says otherwise. Takes what the run read and said out of its effects.
+    pub(crate) fn new(ts: f64, cell: &Cell, effects: &mut Effects, usage: Usage) -> Self {
+        let Reads { told: reads, untold: reads_untold } = std::mem::take(&mut effects.reads);
+        Self {
+            ts,
+            cell: cell.manifest.name.clone(),
+            digest: cell.prepared.digest().to_string(),
+            device: None,
+            outcome: RunOutcome::Done,
+            reason: None,
+            reads,
+            reads_untold,
+            entries_read: effects.entries_read,
+            bytes_read: usage.read_bytes,
+            bytes_written: usage.written_bytes,
+            elapsed_us: usage.elapsed_us,
+            said: effects.log.drain(..).map(|(_, text)| text).collect(),
+        }
+    }
+
+    /// With the device whose request it answered.
+    pub(crate) fn of_device(self, device: Option<&Stamp>) -> Self {
+        Self { device: device.map(|stamp| stamp.as_str().to_owned()), ..self }
+    }
+
+    /// With another end.
+    pub(crate) fn ended(self, outcome: RunOutcome, reason: impl Into<String>) -> Self {
+        Self { outcome, reason: Some(reason.into()), ..self }
+    }
+
+    /// Tells of runs whose lines went because the disk took none for too long; `next` is the first that is told again.
+    pub(crate) fn untold(count: u64, next: Option<&Self>) -> Self {
+        Self {
+            ts: next.map_or(0.0, |next| next.ts),
+            cell: String::new(),
+            digest: String::new(),
+            device: None,
+            outcome: RunOutcome::Done,
+            reason: None,
+            reads: Vec::new(),
+            reads_untold: 0,
+            entries_read: 0,
+            bytes_read: 0,
+            bytes_written: 0,
+            elapsed_us: 0,
+            said: vec![format!("{count} earlier runs are not told: the disk took nothing for too long")],
+        }
+    }
+
+    /// Whether the owner learns anything from it: a run that touched nothing and was not cut off leaves no line.
+    pub(crate) fn tells(&self) -> bool {
+        let touched = !self.reads.is_empty() || self.bytes_written > 0 || !self.said.is_empty();
+        touched || !matches!(self.outcome, RunOutcome::Done | RunOutcome::Refused | RunOutcome::Stopped)
+    }
+}
+
+/// Puts lines into a commit.
+pub(crate) fn add<'a>(store: &Store, batch: &mut Batch, lines: impl ExactSizeIterator<Item = &'a AuditLine>) {
+    if lines.len() == 0 {
+        return;
+    }
+    let key = StreamKey::parse("audit/run").expect("a plain key");
+    let ids = store.allocate(lines.len());
+    for (line, id) in lines.zip(ids) {
+        let metadata = format!(r#"{{"key":"audit/run","platform":"server","write_ts":{}}}"#, line.ts);
+        let data = serde_json::to_string(line).expect("a line has only texts and numbers");
+        let entry = NewEntry { id: Some(id), key: key.clone(), metadata: &metadata, data: &data, extra: "" };
+        batch.insert(Area::Audit, entry);
+    }
+}
+
+impl Person {
+    /// Who read what, the earliest first: the newest [`AUDIT_LINES_MAX`] runs since `since`, s, of the cell of that name.
+    /// `None` leaves a bound out.
+    pub fn audit(&self, since: Option<f64>, cell: Option<&str>) -> Result<Vec<AuditLine>, CallError> {
+        // Lines wait for the next commit.
+        self.sync().map_err(CallError::Commit)?;
+        lines(&self.store.snapshot(), since, cell)
+    }
+}
+
+fn lines(snapshot: &Snapshot, since: Option<f64>, cell: Option<&str>) -> Result<Vec<AuditLine>, CallError> {
+    let query = Query {
+        field: TimeField::WriteTs,
+        start: since.unwrap_or(f64::NEG_INFINITY),
+        order: Order::Descending,
+        ..Query::everything(Area::Audit)
+    };
+    let mut found = VecDeque::new();
+    let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
+    let visited = cursor.visit(&mut |row| {
+        // A line that does not read is one of a later version: its data comes with an export.
+        if let Ok(line) = serde_json::from_str::<AuditLine>(row.data)
+            && cell.is_none_or(|cell| cell == line.cell)
+        {
+            found.push_front(line);
+        }
+        if found.len() < AUDIT_LINES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    visited.map_err(CallError::Read)?;
+    Ok(found.into())
+}
+
+fn time_name(field: TimeField) -> &'static str {
+    match field {
+        TimeField::WriteTs => "write_ts",
+        TimeField::DataTs => "ts",
+        TimeField::StartTs => "start_ts",
+        TimeField::EndTs => "end_ts",
+        TimeField::EnterTs => "enter_ts",
+        TimeField::ExitTs => "exit_ts",
+        TimeField::Position => "position",
+    }
+}
+
+/// Earlier versions told a read in words, such as `find Timeseries: background/location`.
+fn reads_of_any_version<'de, D: Deserializer<'de>>(reads: D) -> Result<Vec<AuditRead>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Told {
+        Read(AuditRead),
+        Words(String),
+    }
+    let told = Vec::<Told>::deserialize(reads)?;
+    let read = |told| match told {
+        Told::Read(read) => read,
+        Told::Words(words) => in_words(&words),
+    };
+    Ok(told.into_iter().map(read).collect())
+}
+
+fn in_words(words: &str) -> AuditRead {
+    let (what, rest) = words.split_once(' ').unwrap_or((words, ""));
+    let (area, names) = match rest.split_once(": ") {
+        Some((area, names)) => (Some(area.to_lowercase()), names),
+        None => (None, rest),
+    };
+    let all = names == "every stream";
+    let names = if all { Vec::new() } else { names.split_whitespace().map(str::to_owned).collect() };
+    AuditRead {
+        what: what.to_owned(),
+        area,
+        names,
+        time: None,
+        from: None,
+        to: None,
+        times: 1,
+        entries: 0,
+        denied: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(key: &str, start: f64, end: f64) -> Query {
+        let keys = vec![StreamKey::parse(key).expect("a key")];
+        Query { keys, start, end, ..Query::everything(Area::Timeseries) }
+    }
+
+    #[test]
+    fn reads_of_one_kind_are_told_once_with_the_span_over_all_of_them_and_the_rest_is_counted() {
+        let mut reads = Reads::default();
+        let first = reads.query("find", &query("background/location", 10.0, 20.0));
+        reads.got(first, 3);
+        let again = reads.query("find", &query("background/location", 5.0, 12.0));
+        reads.got(again, 4);
+        assert_eq!((first, again), (Some(0), Some(0)));
+        let AuditRead { from, to, times, entries, .. } = &reads.told[0];
+        assert_eq!((*from, *to, *times, *entries), (Some(5.0), Some(20.0), 2, 7));
+        reads.query("find", &query("background/location", f64::NEG_INFINITY, 12.0));
+        assert_eq!(reads.told[0].from, None, "one of them had no bound");
+        for number in 1..40 {
+            reads.query("count", &query(&format!("background/s{number}"), 0.0, 1.0));
+        }
+        assert_eq!((reads.told.len(), reads.untold), (READS_TOLD_MAX, 8));
+    }
+
+    #[test]
+    fn lines_of_earlier_versions_are_read() {
+        let old = r#"{"ts":1.5,"cell":"usercache-get","digest":"ab","reads":["find Usercache: background/location a/b",
+            "document profile","find Timeseries: every stream"],"reads_untold":0,"entries_read":3,"bytes_read":9,
+            "bytes_written":0,"elapsed_us":7}"#;
+        let line: AuditLine = serde_json::from_str(old).expect("read");
+        assert_eq!((line.outcome, line.device.as_deref()), (RunOutcome::Done, None));
+        let told: Vec<_> = line
+            .reads
+            .iter()
+            .map(|read| (read.what.as_str(), read.area.as_deref(), read.names.join(" ")))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("find", Some("usercache"), "background/location a/b".to_owned()),
+                ("document", None, "profile".to_owned()),
+                ("find", Some("timeseries"), String::new()),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_outcome_of_a_later_version_is_kept_as_another_one() {
+        assert_eq!(serde_json::from_str::<RunOutcome>("\"gave-up\"").expect("known"), RunOutcome::GaveUp);
+        assert_eq!(serde_json::from_str::<RunOutcome>("\"frozen\"").expect("unknown"), RunOutcome::Other);
+        for outcome in [RunOutcome::Done, RunOutcome::OutOfTime, RunOutcome::NotStored] {
+            assert_eq!(serde_json::to_value(outcome).expect("a word"), outcome.as_str());
+        }
+    }
+}

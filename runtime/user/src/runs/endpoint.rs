@@ -1,0 +1,243 @@
+//! One call of an endpoint cell: on the connection's own thread where that is safe, else on the pool.
+//!
+//! A call reads a snapshot and buffers its writes, so it can be dropped and repeated without a trace. That allows the
+//! fast path: a cell that may not write is first run where the request arrived, under a short deadline; if it takes
+//! longer, or wants to answer in pieces, that run is dropped and repeated on the pool under its full limits.
+
+use std::sync::{Arc, PoisonError};
+
+use runtime_sandbox::{Limits, Request, Response, RunError, Usage};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::cells::catalogue::Cell;
+use crate::data::errors::count_put;
+use crate::error::CallError;
+use crate::people::person::{Kept, Person};
+use crate::runs::answering::{Answering, Begun};
+use crate::runs::audit::{AuditLine, RunOutcome};
+use crate::runs::exchange::{Answer, Broken, Call};
+use crate::runs::host::{Effects, RunHost, SharedEffects, lock};
+use crate::runtime::Runtime;
+
+/// How long a call may hold a connection's thread, ms. Two ticks of the sandbox's clock.
+const INLINE_WALL_MS: u32 = 20;
+
+/// A request larger than this goes straight to the pool, bytes.
+const INLINE_BODY_BYTES_MAX: u64 = 64 << 10;
+
+/// What one call did.
+struct Done {
+    answer: Result<Response, RunError>,
+    effects: Effects,
+    usage: Usage,
+}
+
+pub(crate) async fn call(
+    runtime: &Arc<Runtime>,
+    person: Arc<Person>,
+    cell: Arc<Cell>,
+    call: Call,
+) -> Result<Answer, CallError> {
+    if cell.tries_inline() && call.body.len() <= INLINE_BODY_BYTES_MAX {
+        let limits =
+            Limits { wall_ms: INLINE_WALL_MS.min(cell.manifest.limits.wall_ms), ..cell.manifest.limits };
+        let done = run(runtime, &person, &cell, &call, limits, Answering::Never);
+        let too_long = matches!(done.answer, Err(RunError::Deadline { .. } | RunError::NoSlot { .. }));
+        if !too_long && !done.effects.begun {
+            let Ended { answer, notes_due } = finish(&person, &cell, &call, done);
+            if notes_due {
+                // Not on this thread, which serves others too. Where there is no room, a later call finds them due.
+                let _ = runtime.endpoints.submit(person.user, move || person.keep_notes());
+            }
+            return answer.map(whole);
+        }
+        cell.missed_inline();
+    }
+    on_the_pool(runtime, person, cell, call).await
+}
+
+/// Runs a call to its end on the calling thread, which may wait for the disk; an answer in pieces is none.
+pub(crate) fn call_here(
+    runtime: &Runtime,
+    person: &Person,
+    cell: &Cell,
+    call: &Call,
+) -> Result<Response, CallError> {
+    let _one_writer = (!cell.manifest.documents_write.is_empty())
+        .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
+    let done = run(runtime, person, cell, call, cell.manifest.limits, Answering::Never);
+    let Ended { answer, notes_due } = finish(person, cell, call, done);
+    if notes_due {
+        person.keep_notes();
+    }
+    answer
+}
+
+fn whole(response: Response) -> Answer {
+    Answer::Whole { status: response.status, content_type: response.content_type, body: response.body }
+}
+
+async fn on_the_pool(
+    runtime: &Arc<Runtime>,
+    person: Arc<Person>,
+    cell: Arc<Cell>,
+    call: Call,
+) -> Result<Answer, CallError> {
+    let (head, mut begun) = oneshot::channel::<Begun>();
+    let (end, mut ended) = oneshot::channel::<Result<Response, CallError>>();
+    let answering = Answering::Ready { head, handle: Handle::current(), room: runtime.room.clone() };
+    let user = person.user;
+    let shared = Arc::clone(runtime);
+    let job = move || {
+        let limits = cell.manifest.limits;
+        // Two puts at once would each write the profile back as they found it.
+        let _one_writer = (!cell.manifest.documents_write.is_empty())
+            .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut done = run(&shared, &person, &cell, &call, limits, answering);
+        let pieces = done.effects.pieces.take();
+        let Ended { answer, notes_due } = finish(&person, &cell, &call, done);
+        match pieces {
+            Some(pieces) => end_pieces(&pieces, answer),
+            // Nobody waits any more where the caller has gone.
+            None => drop(end.send(answer)),
+        }
+        if notes_due {
+            person.keep_notes();
+        }
+    };
+    runtime.endpoints.submit(user, job).map_err(CallError::Overloaded)?;
+    tokio::select! {
+        biased;
+        Ok((status, content_type, pieces)) = &mut begun => Ok(Answer::Pieces { status, content_type, pieces }),
+        result = &mut ended => result.unwrap_or(Err(CallError::Lost)).map(whole),
+    }
+}
+
+/// Sends the last piece, or makes the caller see a broken answer.
+fn end_pieces(pieces: &crate::runs::pieces::Pieces, result: Result<Response, CallError>) {
+    let last = match result {
+        Ok(response) if response.body.is_empty() => return,
+        Ok(response) => Ok(response.body.into()),
+        Err(error) => Err(Broken { reason: error.code().to_owned() }),
+    };
+    pieces.send(last);
+}
+
+/// Runs the cell once. Nothing of it is visible yet.
+fn run(
+    runtime: &Runtime,
+    person: &Person,
+    cell: &Cell,
+    call: &Call,
+    limits: Limits,
+    answering: Answering,
+) -> Done {
+    // Who may write a document back builds on what is there by then, also where that waits for the disk.
+    let writes_back = !cell.manifest.documents_write.is_empty();
+    let snapshot = if writes_back { person.store.snapshot_ahead() } else { person.store.snapshot() };
+    let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
+        .answering(call.body.clone(), answering)
+        .brought_by(call.device.clone());
+    let effects = host.effects();
+    let request = Request { rest: call.target.rest.clone(), now: call.now, body_bytes: call.body.len() };
+    let (answer, usage) = run_instance(runtime, person, cell, limits, host, request);
+    Done { answer, effects: taken(effects), usage }
+}
+
+fn run_instance(
+    runtime: &Runtime,
+    person: &Person,
+    cell: &Cell,
+    limits: Limits,
+    host: RunHost,
+    request: Request,
+) -> (Result<Response, RunError>, Usage) {
+    let kept = match person.take_warm(cell.prepared.digest()) {
+        Some(mut kept) => kept.instance.rebind(Box::new(host), limits).map(|_| kept),
+        None => {
+            let made = cell.prepared.endpoint(Box::new(host), limits);
+            made.map(|instance| Kept { instance, calls: 0 })
+        }
+    };
+    let mut kept = match kept {
+        Ok(kept) => kept,
+        Err(error) => return (Err(error), Usage::default()),
+    };
+    let answer = kept.instance.handle(request);
+    let usage = kept.instance.usage();
+    // What the run reached goes now, so that a waiting instance holds no snapshot.
+    drop(kept.instance.unbind());
+    if answer.is_ok() && runtime.keeps_warm() {
+        kept.calls += 1;
+        person.keep_warm(kept);
+    }
+    (answer, usage)
+}
+
+fn taken(effects: SharedEffects) -> Effects {
+    std::mem::take(&mut *lock(&effects))
+}
+
+/// How a call ended, by its audit and for its caller. Where a cell could not answer because the store could not be read,
+/// or not in time, that is the reason.
+fn judge(
+    answer: Result<Response, RunError>,
+    effects: &mut Effects,
+    note: AuditLine,
+) -> (Result<Response, CallError>, AuditLine) {
+    if answer.as_ref().is_ok_and(|response| response.status < 400) {
+        return (answer.map_err(CallError::Cell), note);
+    }
+    // An answer below 500 says what was wrong with the request, whatever could not be read for it.
+    let judged = answer.as_ref().is_ok_and(|response| response.status < 500);
+    if let Some(error) = effects.failed_read.take().filter(|_| !judged) {
+        let note = note.ended(RunOutcome::StoreFailed, crate::chain(&error));
+        return (Err(CallError::Read(error)), note);
+    }
+    match answer {
+        Ok(response) => {
+            let note =
+                note.ended(RunOutcome::Refused, format!("it answered with status {}", response.status));
+            (Ok(response), note)
+        }
+        Err(RunError::Deadline { wall_ms, .. }) if is_slow(effects, wall_ms) => {
+            let slow = CallError::SlowDisk { reading_ms: effects.reading.as_millis() as u64, wall_ms };
+            let note = note.ended(RunOutcome::StoreFailed, slow.to_string());
+            (Err(slow), note)
+        }
+        Err(error) => {
+            let note = note.ended(RunOutcome::from(&error), error.to_string());
+            (Err(CallError::Cell(error)), note)
+        }
+    }
+}
+
+/// Whether most of a run's time went by waiting for the store.
+pub(crate) fn is_slow(effects: &Effects, wall_ms: u32) -> bool {
+    2 * effects.reading.as_millis() > u128::from(wall_ms)
+}
+
+/// How a call ended.
+struct Ended {
+    answer: Result<Response, CallError>,
+    /// Whether [`Person::keep_notes`] is due, which the answer does not wait for.
+    notes_due: bool,
+}
+
+/// Notes what a call did, commits what it wrote if it succeeded, and only then lets its answer go.
+fn finish(person: &Person, cell: &Cell, call: &Call, mut done: Done) -> Ended {
+    let note = AuditLine::new(call.now, cell, &mut done.effects, done.usage);
+    let note = note.of_device(call.device.as_ref());
+    let (answer, note) = judge(done.answer, &mut done.effects, note);
+    let writes = std::mem::take(&mut done.effects.batch);
+    let known_aside = done.effects.known_aside;
+    match answer {
+        Ok(response) if response.status < 400 && (!writes.is_empty() || known_aside > 0) => {
+            let kept = person.commit_run(writes, note).map_err(CallError::Commit);
+            let counted = kept.and_then(|committed| count_put(person, &committed, known_aside));
+            Ended { answer: counted.map(|()| response), notes_due: false }
+        }
+        answer => Ended { answer, notes_due: note.tells() && person.note(note) },
+    }
+}

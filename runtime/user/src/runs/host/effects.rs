@@ -1,0 +1,74 @@
+//! What a run leaves behind: its writes, what it read, and what it says, to be committed if it succeeds.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use runtime_sandbox::{Failure, LogLevel};
+use runtime_store::{Batch, ReadError};
+use runtime_types::{EntryId, StreamKey};
+
+use super::quarantine::EntryDigest;
+use crate::runs::audit::{ReadNumber, Reads};
+use crate::runs::pieces::Pieces;
+
+/// What a run leaves behind, to be committed if it succeeds.
+#[derive(Default)]
+pub(crate) struct Effects {
+    /// Its writes.
+    pub batch: Batch,
+    /// Ids that it drew for entries whose content is still to come.
+    pub drawn: BTreeMap<EntryId, StreamKey>,
+    /// What it read, for the owner's audit.
+    pub reads: Reads,
+    /// What it says to the owner.
+    pub log: Vec<(LogLevel, String)>,
+    /// Entries that it read.
+    pub entries_read: u64,
+    /// How long it waited for the store.
+    pub reading: Duration,
+    /// The last read that the store could not do.
+    pub failed_read: Option<ReadError>,
+    /// Entries that it set aside, and that had been set aside before.
+    pub known_aside: u64,
+    /// Digests of the entries without an id that it set aside.
+    pub(super) aside: HashSet<EntryDigest>,
+    /// Whether an answer in pieces has begun, or was asked for where that cannot be.
+    pub begun: bool,
+    /// Where the pieces of the answer go.
+    pub pieces: Option<Pieces>,
+}
+
+/// The same, while the run lasts.
+pub(crate) type SharedEffects = Arc<Mutex<Effects>>;
+
+pub(crate) fn lock(effects: &SharedEffects) -> MutexGuard<'_, Effects> {
+    effects.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Effects {
+    /// Counts entries that a read got.
+    pub(super) fn got(&mut self, read: ReadNumber, entries: u64) {
+        self.entries_read += entries;
+        self.reads.got(read, entries);
+    }
+
+    /// Keeps why a read failed, which the cell does not get to know.
+    pub(super) fn unavailable(&mut self, error: ReadError) -> Failure {
+        tracing::error!(error = %crate::chain(&error), "a cell's read failed");
+        self.failed_read = Some(error);
+        Failure::Unavailable
+    }
+}
+
+/// Reads the store for a cell, and notes how long it took.
+pub(super) fn reading<T>(
+    effects: &SharedEffects,
+    read: impl FnOnce() -> Result<T, ReadError>,
+) -> Result<T, Failure> {
+    let begun = Instant::now();
+    let answer = read();
+    let mut effects = lock(effects);
+    effects.reading += begun.elapsed();
+    answer.map_err(|error| effects.unavailable(error))
+}

@@ -1,0 +1,165 @@
+//! Rows that a cell writes: each is held against the grant and against the type of its stream, and becomes an entry.
+
+use cells_model::rows;
+use cells_model::scan::BadJson;
+use runtime_sandbox::Failure;
+use runtime_store::{CheckedEntry, NewEntry};
+use runtime_types::{Area, BadStreamKey, EntryId, StreamKey};
+
+use super::effects::{Effects, lock, reading};
+use super::{RunHost, invalid};
+use crate::cells::types::streaming::StreamingValidator;
+use crate::data::stamp::{Stamp, stamp_in};
+use crate::runs::check;
+
+impl RunHost {
+    /// Reads rows and holds each against the grant, then hands it on; the first fault refuses them all.
+    pub(super) fn each_row(
+        &self,
+        bytes: &[u8],
+        area: Area,
+        mut each: impl FnMut(&Self, &mut Effects, EntryId, CheckedEntry<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let rows = rows::read(bytes).map_err(invalid)?;
+        let mut effects = lock(&self.effects);
+        let before = effects.batch.mark();
+        // What is left of the body becomes rows too, as a rule.
+        effects.batch.reserve(bytes.len() + usize::try_from(self.body.len()).unwrap_or(0));
+        let mut asked: Option<Asked<'_>> = None;
+        let mut done = Ok(());
+        for (index, row) in rows.iter().enumerate() {
+            done = self.ask(area, row.key, &mut asked, index).and_then(|asked| {
+                let entry = self.checked(area, asked, row).map_err(|why| why.at(index))?;
+                each(self, &mut effects, EntryId(row.id.0), entry)
+            });
+            if done.is_err() {
+                effects.batch.back_to(before);
+                break;
+            }
+        }
+        done
+    }
+
+    /// What is to be known of a row's stream, where the grant allows writing it; the last answer serves again.
+    fn ask<'g, 'a>(
+        &'g self,
+        area: Area,
+        key: &str,
+        asked: &'a mut Option<Asked<'g>>,
+        index: usize,
+    ) -> Result<&'a Asked<'g>, Failure> {
+        if asked.as_ref().is_none_or(|asked| asked.key.as_str() != key) {
+            let key = StreamKey::parse(key).map_err(|error| at(index, &error))?;
+            self.grant.check_write(area, &key)?;
+            *asked = Some(Asked { streaming: self.grant.types().streaming(&key), key });
+        }
+        Ok(asked.as_ref().expect("just asked"))
+    }
+
+    /// A row of a cell as an entry, if its texts are what they should be.
+    fn checked<'r>(
+        &self,
+        area: Area,
+        asked: &Asked<'_>,
+        row: &rows::Row<'r>,
+    ) -> Result<CheckedEntry<'r>, Fault> {
+        let typed = area == Area::Timeseries && row.data != NOTHING_YET;
+        let found = check::entry(area, row.metadata, row.data, asked.streaming.filter(|_| typed))?;
+        if typed && !found.of_type {
+            self.grant.check_type(&asked.key, row.data)?;
+        }
+        check::extra(row.extra)?;
+        let key = asked.key.clone();
+        let entry = NewEntry { id: None, key, metadata: row.metadata, data: row.data, extra: row.extra };
+        Ok(CheckedEntry::known(entry, found.times, found.kind))
+    }
+
+    /// Who brought an entry of the usercache.
+    pub(super) fn brought(&self, effects: &mut Effects, id: EntryId) -> Result<Option<Stamp>, Failure> {
+        if let Some(known) = self.waiting.of(id) {
+            return Ok(known.cloned());
+        }
+        let found = self.snapshot.find_id(Area::Usercache, id).map_err(|error| effects.unavailable(error))?;
+        Ok(found.and_then(|row| stamp_in(&row.extra)))
+    }
+
+    /// The stream of an entry that is to be changed; entries of this very run are known by their id alone.
+    pub(super) fn check_changes(&mut self, ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
+        let ids = unpack(ids)?;
+        for id in &ids {
+            let stored = reading(&self.effects, || self.snapshot.find_id(Area::Timeseries, *id))?;
+            if let Some(row) = stored {
+                self.grant.check_write(Area::Timeseries, &row.key)?;
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// A stream that rows are written to.
+struct Asked<'g> {
+    key: StreamKey,
+    streaming: Option<&'g StreamingValidator>,
+}
+
+/// Why a row is refused.
+enum Fault {
+    /// By the grant, whose words say enough.
+    Refused(Failure),
+    /// Its texts are not what they should be.
+    BadText(BadJson),
+}
+
+impl Fault {
+    fn at(self, index: usize) -> Failure {
+        match self {
+            Self::Refused(failure) => failure,
+            Self::BadText(why) => at(index, &why),
+        }
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+impl From<BadJson> for Fault {
+    fn from(why: BadJson) -> Self {
+        Self::BadText(why)
+    }
+}
+
+/// Keys as they come in rows, where one follows its like: the last one's text is shared.
+#[derive(Default)]
+pub(super) struct Keys(Option<StreamKey>);
+
+impl Keys {
+    pub(super) fn parse(&mut self, text: &str) -> Result<StreamKey, BadStreamKey> {
+        match &self.0 {
+            Some(last) if last.as_str() == text => Ok(last.clone()),
+            _ => Ok(self.0.insert(StreamKey::parse(text)?).clone()),
+        }
+    }
+}
+
+/// The data of a row that only draws an id: nothing is stored until the run gives it its content.
+pub(super) const NOTHING_YET: &str = "{}";
+
+pub(super) fn same_stream(key: &StreamKey, entry: &CheckedEntry<'_>) -> Result<(), Failure> {
+    if *key == entry.entry().key {
+        Ok(())
+    } else {
+        Err(invalid(format!("the entry is one of {}", key.as_str())))
+    }
+}
+
+pub(super) fn unpack(ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
+    let ids = cells_model::EntryId::unpack(ids).ok_or_else(|| invalid("ids are 12 bytes each"))?;
+    Ok(ids.into_iter().map(|id| EntryId(id.0)).collect())
+}
+
+fn at(index: usize, why: &dyn std::fmt::Display) -> Failure {
+    Failure::Invalid(format!("row {index}: {why}"))
+}

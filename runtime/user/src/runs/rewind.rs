@@ -1,0 +1,261 @@
+//! Recomputing what is no longer true: after late entries, a reset, a deletion.
+//!
+//! What is wanted stands in one document, written in the same commit as what causes it, and is done before the next
+//! stage runs: the plan's rewind cell takes back what depended on it. What it wrote, the stages' new marks and the
+//! removal of the document commit together. Stages keep their memories, and cut them back themselves at the start of
+//! their window. Without such a cell everything is recomputed.
+
+use std::ops::ControlFlow;
+use std::sync::PoisonError;
+
+use runtime_pipeline::{Event, Marks, Rewind, SETTLING_S};
+use runtime_sandbox::{Interface, Run};
+use runtime_store::{Batch, NewEntry, Snapshot};
+use runtime_types::{Area, Query, Stream, StreamKey, UserId};
+
+use crate::cells::catalogue::Cell;
+use crate::error::CallError;
+use crate::people::person::Person;
+use crate::runs::audit::{AuditLine, RunOutcome};
+use crate::runs::late::is_made;
+use crate::runs::pipelines::Pipelines;
+use crate::runs::stage::{
+    self, Failed, Ran, Spent, StageReport, memory_name, put_state, read_state, run_cell, state_name,
+};
+use crate::runtime::Runtime;
+
+/// The document that says what is wanted.
+pub(crate) const REWIND: &str = "pipeline/rewind";
+
+/// What the rewind is called in reports.
+const NAME: &str = "rewind";
+
+/// Rewinds that ask to be run again more often than this are stuck.
+const RUNS_MAX: u32 = 1_000;
+
+pub(crate) fn read(snapshot: &Snapshot) -> Result<Option<Rewind>, CallError> {
+    let Some(content) = snapshot.document(REWIND).map_err(CallError::Read)? else { return Ok(None) };
+    let read = serde_json::from_slice(&content);
+    read.map(Some).map_err(|source| CallError::Document { name: REWIND.to_owned(), source })
+}
+
+fn put(batch: &mut Batch, wanted: &Rewind) {
+    let text = serde_json::to_vec(wanted).expect("a rewind has only numbers and texts");
+    batch.put_document(REWIND, text);
+}
+
+/// Adds to a commit that something is to be recomputed, besides what is wanted already. The caller holds the person's
+/// `pipeline`.
+pub(crate) fn want(snapshot: &Snapshot, batch: &mut Batch, wanted: &Rewind) -> Result<(), CallError> {
+    let mut all = read(snapshot)?.unwrap_or_default();
+    all.add(wanted);
+    put(batch, &all);
+    Ok(())
+}
+
+/// Takes back what is wanted, if anything is; answers what was done.
+pub(crate) fn take_back(
+    runtime: &Runtime,
+    person: &Person,
+    now: f64,
+) -> Result<Option<StageReport>, CallError> {
+    let snapshot = person.store.snapshot_ahead();
+    let Some(wanted) = read(&snapshot)? else { return Ok(None) };
+    let mut report = StageReport::new(NAME, runtime.plan().rewind().unwrap_or_default());
+    let (done, spent) = Spent::on(|| take_back_to(runtime, person, &snapshot, &wanted, now, &mut report));
+    (report.elapsed_us, report.cpu_us) = (spent.elapsed_us, spent.cpu_us);
+    done.map(|()| Some(report))
+}
+
+fn take_back_to(
+    runtime: &Runtime,
+    person: &Person,
+    snapshot: &Snapshot,
+    wanted: &Rewind,
+    now: f64,
+    report: &mut StageReport,
+) -> Result<(), CallError> {
+    match (wanted.from, runtime.plan().rewind()) {
+        (Some(from), Some(cell)) => {
+            let cell = runtime.catalogue().required_stage(cell)?;
+            while run_once(runtime, person, &cell, from, now, report)? {}
+        }
+        (Some(_), None) => {
+            let mut batch = Batch::new();
+            report.entries_written = recompute_all(runtime, snapshot, &mut batch)?;
+            person.commit_ahead(batch).map_err(CallError::Commit)?;
+        }
+        (None, _) => {
+            let mut batch = Batch::new();
+            put_marks(runtime, snapshot, wanted, &Marks::default(), &mut batch)?;
+            batch.delete_document(REWIND);
+            person.commit_ahead(batch).map_err(CallError::Commit)?;
+        }
+    }
+    if wanted.scrub && report.failure.is_none() {
+        scrub(person)?;
+    }
+    Ok(())
+}
+
+/// Rewrites the blocks that hold what was removed, so that it is on disk no longer.
+pub(crate) fn scrub(person: &Person) -> Result<(), CallError> {
+    while person.store.scrub().map_err(CallError::Commit)?.more {}
+    Ok(())
+}
+
+/// One run of the rewind cell and its commit; answers whether it wants another.
+fn run_once(
+    runtime: &Runtime,
+    person: &Person,
+    cell: &Cell,
+    from: f64,
+    now: f64,
+    report: &mut StageReport,
+) -> Result<bool, CallError> {
+    let snapshot = person.store.snapshot_ahead();
+    let wanted = read(&snapshot)?.unwrap_or_else(|| Rewind::to(from));
+    report.runs += 1;
+    let seed = stage::seed_of(person, NAME, now);
+    let run = Run { now, start: Some(from), end: now - SETTLING_S, seed, state: Vec::new() };
+    let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
+    report.entries_read += effects.entries_read;
+    let note = AuditLine::new(now, cell, &mut effects, usage);
+    let done = stage::judge(outcome, &effects, report.runs, RUNS_MAX).and_then(|outcome| {
+        let marks = serde_json::from_slice::<Marks>(&outcome.state).map_err(|error| Failed {
+            outcome: RunOutcome::BadAnswer,
+            reason: format!("the marks of the rewind do not read: {error}"),
+        })?;
+        Ok((outcome.more, marks))
+    });
+    let (more, marks) = match done {
+        Ok(done) => done,
+        Err(Failed { outcome, reason }) => {
+            person.note(note.ended(outcome, reason.clone()));
+            return fail(person, &wanted, now, reason, report);
+        }
+    };
+    let mut batch = effects.batch;
+    report.entries_written += batch.rows();
+    if let Err(error) = put_marks(runtime, &snapshot, &wanted, &marks, &mut batch) {
+        person.note(note.ended(RunOutcome::StoreFailed, crate::chain(&error)));
+        return Err(error);
+    }
+    if !more {
+        batch.delete_document(REWIND);
+    }
+    person.commit_run_ahead(batch, note).map_err(CallError::Commit)?;
+    Ok(more)
+}
+
+/// Keeps the reason where the owner sees it; what was wanted stays wanted, and no stage runs before it is done.
+fn fail(
+    person: &Person,
+    wanted: &Rewind,
+    now: f64,
+    reason: String,
+    report: &mut StageReport,
+) -> Result<bool, CallError> {
+    tracing::warn!(user = %person.user.short(), "rewind failed");
+    let wanted = wanted.failed(now, reason.clone());
+    let mut batch = Batch::new();
+    put(&mut batch, &wanted);
+    person.commit_ahead(batch).map_err(CallError::Commit)?;
+    (report.failure, report.retry_at) = (Some(reason), wanted.retry_at());
+    Ok(false)
+}
+
+fn put_marks(
+    runtime: &Runtime,
+    snapshot: &Snapshot,
+    wanted: &Rewind,
+    marks: &Marks,
+    batch: &mut Batch,
+) -> Result<(), CallError> {
+    for spec in runtime.plan().stages() {
+        let given = marks.marks.get(&spec.name).copied();
+        if given.is_none() && !wanted.again.contains_key(&spec.name) {
+            continue;
+        }
+        let before = read_state(snapshot, &spec.name)?;
+        put_state(batch, &spec.name, &wanted.state(&spec.name, &before, given));
+    }
+    Ok(())
+}
+
+/// Removes everything that stages made, their marks and memories, and shows again what they have hidden. What takes
+/// in from the usercache goes on where it is: it never reads twice. Answers how many entries were removed.
+fn recompute_all(runtime: &Runtime, snapshot: &Snapshot, batch: &mut Batch) -> Result<u64, CallError> {
+    let mut written = Vec::new();
+    for spec in runtime.plan().stages() {
+        let manifest = &runtime.catalogue().required_stage(&spec.cell)?.manifest;
+        if manifest.interfaces.contains(Interface::Usercache) {
+            continue;
+        }
+        batch.delete_document(&state_name(&spec.name));
+        batch.delete_document(&memory_name(&spec.name));
+        written.extend(manifest.writes.iter().cloned());
+    }
+    let area = Area::Timeseries;
+    let streams = snapshot.streams().into_iter().filter(|(Stream { area: of, key }, _)| {
+        *of == area && written.iter().any(|pattern| pattern.covers(area, key))
+    });
+    let (made, raw): (Vec<_>, Vec<_>) = streams.map(|(stream, _)| stream.key).partition(is_made);
+    let removed = each(snapshot, made, |batch, row| batch.delete(row.id), batch)?;
+    each(snapshot, raw, show_again, batch)?;
+    batch.delete_document(REWIND);
+    Ok(removed)
+}
+
+fn show_again(batch: &mut Batch, row: &runtime_store::Row<'_>) {
+    if row.invalid {
+        let runtime_store::Row { metadata, data, extra, .. } = *row;
+        batch.replace(row.id, NewEntry { id: None, key: row.key.clone(), metadata, data, extra });
+    }
+}
+
+fn each(
+    snapshot: &Snapshot,
+    keys: Vec<StreamKey>,
+    does: impl Fn(&mut Batch, &runtime_store::Row<'_>),
+    batch: &mut Batch,
+) -> Result<u64, CallError> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let mut count = 0;
+    let mut cursor =
+        snapshot.find(&Query { keys, ..Query::everything(Area::Timeseries) }).map_err(CallError::Read)?;
+    let visited = cursor.visit(&mut |row| {
+        does(batch, row);
+        count += 1;
+        ControlFlow::Continue(())
+    });
+    visited.map_err(CallError::Read)?;
+    Ok(count)
+}
+
+impl Pipelines<'_> {
+    /// Forgets what the stages after the usercache have made and remember, so that the next run recomputes it from
+    /// the raw entries. Answers how many entries were removed.
+    pub fn reset(self, user: UserId) -> Result<u64, CallError> {
+        let person = self.runtime.person(user)?;
+        let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batch = Batch::new();
+        let removed = recompute_all(self.runtime, &person.store.snapshot_ahead(), &mut batch)?;
+        person.commit(batch).map_err(CallError::Commit)?;
+        self.runtime.timetable().note(user, Event::RewindWanted);
+        Ok(removed)
+    }
+
+    /// Lets the next run recompute everything that depended on entries from `from` on, s. Durable when it returns.
+    pub fn rewind(self, user: UserId, from: f64) -> Result<(), CallError> {
+        let person = self.runtime.person(user)?;
+        let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batch = Batch::new();
+        want(&person.store.snapshot_ahead(), &mut batch, &Rewind::to(from))?;
+        person.commit(batch).map_err(CallError::Commit)?;
+        self.runtime.timetable().note(user, Event::RewindWanted);
+        Ok(())
+    }
+}

@@ -1,0 +1,437 @@
+//! Running a person's stages: each run's output, state and audit record commit together, or nothing of it does.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use runtime_pipeline::{StageSpec, StageState, Window};
+use runtime_sandbox::{CellHost, Outcome, Run, RunError, Usage};
+use runtime_store::{Batch, Snapshot};
+use runtime_types::Area;
+use serde::{Deserialize, Serialize};
+
+use crate::cells::catalogue::Cell;
+use crate::data::waiting;
+use crate::error::CallError;
+use crate::people::person::Person;
+use crate::runs::audit::{AuditLine, RunOutcome};
+use crate::runs::endpoint::is_slow;
+use crate::runs::host::{Effects, RunHost, lock};
+use crate::runs::{late, rewind};
+use crate::runtime::Runtime;
+
+/// A stage that asks to be run again more often than this in one go is stuck, not busy.
+const RUNS_MAX: u32 = 10_000;
+
+/// What one stage did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StageReport {
+    /// Such as `TRIP_SEGMENTATION`.
+    pub stage: String,
+    /// The cell that did it.
+    pub cell: String,
+    /// Whether it is switched off; then nothing else is told.
+    pub off: bool,
+    /// How many runs it took; 0 where the cell says that there is nothing to do.
+    pub runs: u32,
+    /// Wall clock, µs.
+    pub elapsed_us: u64,
+    /// CPU of the thread that did it, commits included, µs.
+    pub cpu_us: u64,
+    /// The longest run of the cell alone, µs.
+    pub cell_us_max: u64,
+    /// The most memory that a run's cell had, bytes.
+    pub memory_bytes_max: u64,
+    /// The most that a run read, bytes.
+    pub read_bytes_max: u64,
+    /// The most that a run wrote, bytes.
+    pub written_bytes_max: u64,
+    /// Entries that it read.
+    pub entries_read: u64,
+    /// Entries that it stored, moved or changed.
+    pub entries_written: u64,
+    /// Entries that it set aside.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub set_aside: u64,
+    /// Entries that it marked invalid.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub marked_invalid: u64,
+    /// The mark that it reached, s.
+    pub last_processed_ts: Option<f64>,
+    /// Why it did not get through.
+    pub failure: Option<String>,
+    /// Where it did not: when it is tried again by itself, s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<f64>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl StageReport {
+    /// Nothing done yet.
+    pub(crate) fn new(stage: &str, cell: &str) -> Self {
+        Self {
+            stage: stage.to_owned(),
+            cell: cell.to_owned(),
+            off: false,
+            runs: 0,
+            elapsed_us: 0,
+            cpu_us: 0,
+            cell_us_max: 0,
+            memory_bytes_max: 0,
+            read_bytes_max: 0,
+            written_bytes_max: 0,
+            entries_read: 0,
+            entries_written: 0,
+            set_aside: 0,
+            marked_invalid: 0,
+            last_processed_ts: None,
+            failure: None,
+            retry_at: None,
+        }
+    }
+
+    pub(crate) fn count(&mut self, usage: &Usage) {
+        self.cell_us_max = self.cell_us_max.max(usage.elapsed_us);
+        self.memory_bytes_max = self.memory_bytes_max.max(usage.memory_bytes);
+        self.read_bytes_max = self.read_bytes_max.max(usage.read_bytes);
+        self.written_bytes_max = self.written_bytes_max.max(usage.written_bytes);
+    }
+}
+
+/// What a piece of work took of the thread that did it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Wall clock, µs.
+    pub elapsed_us: u64,
+    /// CPU, µs.
+    pub cpu_us: u64,
+}
+
+impl Spent {
+    pub(crate) fn on<T>(work: impl FnOnce() -> T) -> (T, Self) {
+        let (started, cpu) = (Instant::now(), thread_cpu_us());
+        let done = work();
+        (done, Self { elapsed_us: micros(started), cpu_us: thread_cpu_us() - cpu })
+    }
+}
+
+/// What a pipeline did for one person.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PipelineReport {
+    /// What was taken back before a stage ran, to be recomputed; mostly nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewinds: Vec<StageReport>,
+    /// One for each stage of the list that was come to, in its order.
+    pub stages: Vec<StageReport>,
+    /// Putting on disk what they left, and rewriting old blocks.
+    pub keeping: Spent,
+    /// Why the host's clock was not believed, in words, where it was not: a run by hand does not wait for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_doubt: Option<String>,
+}
+
+impl PipelineReport {
+    /// Whether every stage got through.
+    pub fn succeeded(&self) -> bool {
+        self.failed().is_none()
+    }
+
+    /// What did not get through.
+    pub fn failed(&self) -> Option<&StageReport> {
+        self.rewinds.iter().chain(&self.stages).find(|stage| stage.failure.is_some())
+    }
+
+    /// How many entries its stages set aside.
+    pub fn set_aside(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.set_aside).sum()
+    }
+
+    /// CPU of everything together, µs.
+    pub fn cpu_us(&self) -> u64 {
+        let stages = self.rewinds.iter().chain(&self.stages).map(|stage| stage.cpu_us);
+        stages.sum::<u64>() + self.keeping.cpu_us
+    }
+
+    /// Wall clock of everything together, µs.
+    pub fn elapsed_us(&self) -> u64 {
+        let stages = self.rewinds.iter().chain(&self.stages).map(|stage| stage.elapsed_us);
+        stages.sum::<u64>() + self.keeping.elapsed_us
+    }
+}
+
+/// The document that holds a stage's state.
+pub(crate) fn state_name(stage: &str) -> String {
+    format!("pipeline/{stage}")
+}
+
+/// The document that holds a stage's own memory.
+pub(crate) fn memory_name(stage: &str) -> String {
+    format!("stage/{stage}")
+}
+
+pub(crate) fn read_state(snapshot: &Snapshot, stage: &str) -> Result<StageState, CallError> {
+    let name = state_name(stage);
+    let Some(content) = snapshot.document(&name).map_err(CallError::Read)? else {
+        return Ok(StageState::default());
+    };
+    serde_json::from_slice(&content).map_err(|source| CallError::Document { name, source })
+}
+
+/// Runs every stage of the list once through, for one person whose `pipeline` the caller holds. What must be recomputed
+/// is taken back before the next stage runs. A stage that fails keeps the later ones from running: they would build on
+/// what is not there yet.
+pub(crate) fn run_pipeline(
+    runtime: &Runtime,
+    person: &Person,
+    now: f64,
+) -> Result<PipelineReport, CallError> {
+    let mut report = PipelineReport::default();
+    waiting::put_back(person)?;
+    for (index, spec) in runtime.plan().stages().iter().enumerate() {
+        report.rewinds.extend(rewind::take_back(runtime, person, now)?);
+        if !report.succeeded() {
+            break;
+        }
+        let stage = if spec.enabled {
+            run_stage(runtime, person, index, now)?
+        } else {
+            StageReport { off: true, ..StageReport::new(&spec.name, &spec.cell) }
+        };
+        report.stages.push(stage);
+        if !report.succeeded() {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+fn run_stage(runtime: &Runtime, person: &Person, index: usize, now: f64) -> Result<StageReport, CallError> {
+    let spec = &runtime.plan().stages()[index];
+    let cell = &runtime.catalogue().required_stage(&spec.cell)?;
+    let report = StageReport::new(&spec.name, &spec.cell);
+    let mut stage = Stage { runtime, person, index, spec, cell, now, report };
+    let (done, spent) = Spent::on(|| {
+        while stage.run_once()? {}
+        Ok(())
+    });
+    (stage.report.elapsed_us, stage.report.cpu_us) = (spent.elapsed_us, spent.cpu_us);
+    done.map(|()| stage.report)
+}
+
+pub(crate) fn micros(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+fn thread_cpu_us() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000).unwrap_or(0)
+}
+
+/// What one run of a cell came to. Nothing of it is visible yet.
+pub(crate) struct Ran {
+    pub outcome: Result<Outcome, RunError>,
+    pub effects: Effects,
+    pub usage: Usage,
+}
+
+/// Runs a stage's cell once.
+pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: Run) -> Ran {
+    let grant = Arc::clone(&cell.grant);
+    let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot.clone(), grant);
+    let shared = host.effects();
+    let instance = cell.prepared.stage(Box::new(host), cell.manifest.limits, None);
+    let (outcome, usage) = match instance.map(|instance| instance.run(run)) {
+        Ok(end) => (end.outcome, end.usage),
+        Err(error) => (Err(error), Usage::default()),
+    };
+    let effects = std::mem::take(&mut *lock(&shared));
+    Ran { outcome, effects, usage }
+}
+
+/// A run that nothing is kept of.
+pub(crate) struct Rehearsal {
+    pub cell: Arc<Cell>,
+    pub host: Box<dyn CellHost>,
+    pub run: Run,
+}
+
+/// What a stage would be given in a first run over everything: for measuring. Whatever it writes is forgotten.
+pub(crate) fn rehearsal(
+    runtime: &Runtime,
+    person: &Person,
+    stage: &str,
+    now: f64,
+) -> Result<Rehearsal, CallError> {
+    let spec = runtime.plan().stage(stage).ok_or_else(|| CallError::NoSuchCell(stage.to_owned()))?;
+    let cell = runtime.catalogue().required_stage(&spec.cell)?;
+    let snapshot = person.store.snapshot();
+    let Window { start, end } = StageState::default().window(now);
+    let run = Run { now, start, end, seed: seed_of(person, stage, now), state: Vec::new() };
+    let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant));
+    Ok(Rehearsal { cell, host: Box::new(host), run })
+}
+
+/// One stage of the list, as it is run for one person at one moment.
+struct Stage<'a> {
+    runtime: &'a Runtime,
+    person: &'a Person,
+    /// Its place in the list.
+    index: usize,
+    spec: &'a StageSpec,
+    cell: &'a Cell,
+    now: f64,
+    report: StageReport,
+}
+
+impl Stage<'_> {
+    /// One run and its commit, which may wait for the disk; answers whether the stage wants another.
+    fn run_once(&mut self) -> Result<bool, CallError> {
+        let Self { person, cell, now, .. } = *self;
+        // A put that changed the same document in between would be overwritten.
+        let _one_writer = (!cell.manifest.documents_write.is_empty())
+            .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
+        let snapshot = person.store.snapshot_ahead();
+        let before = read_state(&snapshot, &self.spec.name)?;
+        let memory = snapshot.document(&memory_name(&self.spec.name)).map_err(CallError::Read)?;
+        let memory = memory.as_deref().unwrap_or_default();
+        if memory.is_empty() && !cell.manifest.has_work(snapshot.stream_names()) {
+            return self.pass_over(&before);
+        }
+        self.report.runs += 1;
+        let Window { start, end } = before.window(now);
+        let seed = seed_of(person, &self.spec.name, now);
+        let run = Run { now, start, end, seed, state: memory.to_vec() };
+        let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
+        self.report.entries_read += effects.entries_read;
+        self.report.count(&usage);
+        let note = AuditLine::new(now, cell, &mut effects, usage);
+        let outcome = match judge(outcome, &effects, self.report.runs, RUNS_MAX) {
+            Ok(outcome) => outcome,
+            Err(Failed { outcome, reason }) => {
+                let user = person.user.short();
+                tracing::warn!(%user, stage = %self.spec.name, outcome = outcome.as_str(), "stage failed");
+                person.note(note.ended(outcome, reason.clone()));
+                return self.fail(&before, reason);
+            }
+        };
+        let mut batch = effects.batch;
+        self.report.entries_written += batch.rows();
+        self.report.set_aside += batch.moved(Area::Errors);
+        self.report.marked_invalid += batch.marks();
+        match self.state_after(&before, &outcome, &snapshot, end, &mut batch) {
+            Ok(state) => {
+                self.report.last_processed_ts = state.last_processed_ts;
+                put_state(&mut batch, &self.spec.name, &state);
+            }
+            Err(error) => {
+                person.note(note.ended(RunOutcome::StoreFailed, crate::chain(&error)));
+                return Err(error);
+            }
+        }
+        if outcome.state != memory {
+            batch.put_document(&memory_name(&self.spec.name), outcome.state);
+        }
+        person.commit_run_ahead(batch, note).map_err(CallError::Commit)?;
+        Ok(outcome.more)
+    }
+
+    /// The stage's state after a run, whose window ended at `end`; what it wrote may ask for a rewind.
+    fn state_after(
+        &self,
+        before: &StageState,
+        outcome: &Outcome,
+        snapshot: &Snapshot,
+        end: f64,
+        batch: &mut Batch,
+    ) -> Result<StageState, CallError> {
+        late::judge(self.runtime, snapshot, self.index + 1, batch)?;
+        let state = before.done(self.now, outcome.processed_through);
+        // Only where the mark was moved: behind a clock that was set back lies what has been read. Only where the stage
+        // list says what is to happen with entries that were not read. In the midst of a back-log, memory and mark belong
+        // together.
+        if outcome.processed_through.is_some()
+            && self.spec.late.is_some()
+            && !outcome.more
+            && let Some(mark) = state.last_processed_ts
+            && let Some(unread) = late::first_unread(snapshot, self.cell, end, mark)?
+        {
+            return Ok(state.up_to(unread));
+        }
+        Ok(state)
+    }
+
+    /// What a run would have left that finds nothing to do.
+    fn pass_over(&mut self, before: &StageState) -> Result<bool, CallError> {
+        let mut batch = Batch::new();
+        let state = before.done(self.now, None);
+        self.report.last_processed_ts = state.last_processed_ts;
+        put_state(&mut batch, &self.spec.name, &state);
+        self.person.commit_ahead(batch).map_err(CallError::Commit)?;
+        Ok(false)
+    }
+
+    /// Keeps the reason where the owner sees it; nothing else of the run stays.
+    fn fail(&mut self, before: &StageState, reason: String) -> Result<bool, CallError> {
+        let mut batch = Batch::new();
+        let state = before.failed(self.now, reason.clone());
+        put_state(&mut batch, &self.spec.name, &state);
+        self.person.commit_ahead(batch).map_err(CallError::Commit)?;
+        self.report.last_processed_ts = before.last_processed_ts;
+        (self.report.failure, self.report.retry_at) = (Some(reason), state.retry_at());
+        Ok(false)
+    }
+}
+
+/// How a run failed, and why in words for its owner.
+pub(crate) struct Failed {
+    pub outcome: RunOutcome,
+    pub reason: String,
+}
+
+/// What a run came to; a failure with the cell's own words, and what the store had to do with it. `runs`: how often it has
+/// run, of at most `runs_max`.
+pub(crate) fn judge(
+    outcome: Result<Outcome, RunError>,
+    effects: &Effects,
+    runs: u32,
+    runs_max: u32,
+) -> Result<Outcome, Failed> {
+    let error = match outcome {
+        Ok(outcome) if outcome.more && runs >= runs_max => {
+            let reason = format!("asked to run again {runs_max} times");
+            return Err(Failed { outcome: RunOutcome::OverLimit, reason });
+        }
+        Ok(outcome) => return Ok(outcome),
+        Err(error) => error,
+    };
+    let (outcome, reason) = match (&error, &effects.failed_read) {
+        (_, Some(read)) => {
+            let why = crate::chain(read);
+            (RunOutcome::StoreFailed, format!("{error}; the store could not be read: {why}"))
+        }
+        (RunError::Deadline { wall_ms, .. }, None) if is_slow(effects, *wall_ms) => {
+            let reading_ms = effects.reading.as_millis();
+            (RunOutcome::StoreFailed, format!("{error}, {reading_ms} ms of it waiting for a slow disk"))
+        }
+        _ => (RunOutcome::from(&error), error.to_string()),
+    };
+    Err(Failed { outcome, reason })
+}
+
+pub(crate) fn put_state(batch: &mut Batch, stage: &str, state: &StageState) {
+    let text = serde_json::to_vec(state).expect("a state has only numbers and texts");
+    batch.put_document(&state_name(stage), text);
+}
+
+/// The same for a repeated run, another for another person, stage or moment.
+pub(crate) fn seed_of(person: &Person, stage: &str, now: f64) -> u64 {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    context.update(&person.user.0);
+    context.update(stage.as_bytes());
+    context.update(&now.to_le_bytes());
+    let digest = context.finish();
+    let first = digest.as_ref().first_chunk().expect("SHA-256 has more than 8 bytes");
+    u64::from_le_bytes(*first)
+}

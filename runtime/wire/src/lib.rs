@@ -1,0 +1,14 @@
+//! What every end of a connection shares: TLS with pinned or raw keys, reading a client's first message, and the header
+//! in which a gateway names its caller.
+//!
+//! * Invariants: TLS needs no process-wide default ([`tls::provider`]); nothing here decides who may come in.
+//! * Units: limits end in their unit.
+//! * Not here: who is calling (`handshake`), what is answered (`runtime/host`), where bytes are passed on
+//!   (`runtime/gateway`).
+
+pub mod accept;
+pub mod peek;
+pub mod proxy;
+pub mod tls;
+
+pub use accept::accept;
