@@ -29,10 +29,10 @@ use clap::{Parser, Subcommand};
 
 const MORE: &str = "\
 Between an edit and a test, cargo's own commands are quicker:
-  cargo nextest run -p cells-trip-segmentation    one cell's tests, natively
-  cargo xtask cells                               then the host's tests run the cells as they are now:
-  cargo nextest run --workspace --test days       one file of tests; `--workspace` so that no dependency is built again
-  cargo clippy --workspace --all-targets          what `test` asks of clippy
+  cargo nextest run -p cells-trip-segmentation       one cell's tests, natively
+  cargo xtask cells                                  then tests of the host run the cells as they are now:
+  cargo nextest run -p runtime-testkit --test days   one file of tests
+  cargo clippy --workspace --all-targets             what `test` asks of clippy
 
 Environment:
   CARGO_TARGET_DIR        where everything is built (target)

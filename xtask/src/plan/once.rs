@@ -91,3 +91,22 @@ fn what_several_commands_build_is_built_once() {
          workspace's Cargo.toml, or in that of `xtask`: {twice:#?}"
     );
 }
+
+#[test]
+fn the_engine_is_the_same_for_one_package_and_for_all() {
+    let engine = |name: &str| name.contains("#wasmtime") || name.contains("#cranelift");
+    let Some(all) = units(&["test", "--no-run", "--workspace"]) else {
+        println!("SKIPPED: this cargo does not tell what it would build");
+        return;
+    };
+    for package in ["runtime-sandbox", "runtime-user", "runtime-testkit", "runtime-cellar"] {
+        let one = units(&["test", "--no-run", "--package", package]).expect("it told of all");
+        let again: Vec<_> =
+            one.iter().filter(|(name, one)| engine(name) && !one.is_subset(&all[*name])).collect();
+        assert!(
+            again.is_empty(),
+            "`-p {package}` builds the engine again; name the features in which it differs in that of \
+             runtime/sandbox: {again:#?}"
+        );
+    }
+}
