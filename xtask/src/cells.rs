@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::manifest;
 use crate::modules;
 use crate::step::step;
-use crate::tools::Tools;
+use crate::tools::{self, Encoder};
 use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::{CellPackage, Workspace};
@@ -20,26 +20,26 @@ use crate::workspace::{CellPackage, Workspace};
 /// The cell that researchers copy: built as every other, but no part of the host's binary.
 pub(crate) const TEMPLATE: &str = "template";
 
-/// Builds every cell; answers the tools that it took.
-pub(crate) fn build(workspace: &Workspace) -> Result<Tools, Trouble> {
+/// Builds every cell.
+pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
     let home = workspace.cells_folder();
     let guests = Guests::ready()?;
     step("cells", &format!("building {} cells for {TARGET}", workspace.cells.len()), || {
         modules::build(workspace, &guests)?;
         Ok(((), "built".to_owned()))
     })?;
-    let tools = step("engine", "building the compiler of cells; the first time takes minutes", || {
-        let tools = Tools::build(workspace)?;
-        Ok((tools, "built".to_owned()))
-    })?;
+    let (encoder, compiler) =
+        step("engine", "building the compiler of cells; the first time takes minutes", || {
+            Ok((tools::build(workspace)?, "built".to_owned()))
+        })?;
     step("cells", "making components of them, and native code of components", || {
         fs::create_dir_all(&home).map_err(Trouble::file("make", &home))?;
         let mut digests = Vec::with_capacity(workspace.cells.len());
         let mut made = 0;
         for cell in &workspace.cells {
-            let digest = encode(workspace, &tools, cell)?;
+            let digest = encode(workspace, &encoder, cell)?;
             let [component, native] = ["wasm", "cwasm"].map(|end| file(workspace, cell, end));
-            made += usize::from(tools.compile(&component, &digest, &native)?);
+            made += usize::from(compiler.compile(&component, &digest, &native)?);
             digests.push(digest);
         }
         sweep(workspace)?;
@@ -47,8 +47,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Tools, Trouble> {
         write_contract(workspace)?;
         let kept = digests.len() - made;
         Ok(((), format!("{made} compiled, {kept} were up to date, in {}", home.display())))
-    })?;
-    Ok(tools)
+    })
 }
 
 fn file(workspace: &Workspace, cell: &CellPackage, ending: &str) -> PathBuf {
@@ -56,10 +55,10 @@ fn file(workspace: &Workspace, cell: &CellPackage, ending: &str) -> PathBuf {
 }
 
 /// Answers the digest of the component.
-fn encode(workspace: &Workspace, tools: &Tools, cell: &CellPackage) -> Result<String, Trouble> {
+fn encode(workspace: &Workspace, encoder: &Encoder, cell: &CellPackage) -> Result<String, Trouble> {
     let name = &cell.manifest.name;
     let component = file(workspace, cell, "wasm");
-    let digest = tools.encode(&modules::path(workspace, cell), &component, &cell.manifest)?;
+    let digest = encoder.encode(&modules::path(workspace, cell), &component, &cell.manifest)?;
     let folder = workspace.cells_folder().join(name);
     copy(&cell.folder, &folder, Path::new("cell.toml"))?;
     for schema in manifest::schemas(&cell.manifest) {

@@ -26,8 +26,8 @@ pub(crate) fn run_all(long: bool) -> Result<(), Trouble> {
         "run `cargo fmt --all`",
     )?;
     let workspace = Workspace::read()?;
-    let tools = cells::build(&workspace)?;
-    package::check(&workspace, &tools)?;
+    cells::build(&workspace)?;
+    package::check(&workspace)?;
     lints()?;
     built(
         "docs",

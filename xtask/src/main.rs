@@ -63,6 +63,8 @@ enum Verb {
     },
     /// Builds every cell to target/cells: the component, its manifest and native code
     Cells,
+    /// Packs what a cell needs and builds one outside of the workspace with the packages alone
+    Packages,
     /// Builds the fuzz targets with coverage and runs them
     Fuzz {
         /// One of them; none: each in turn
@@ -92,7 +94,8 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Demo { rest } => demo::run_demo(&rest),
         Verb::Test { long } => check::run_all(long),
-        Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace).map(drop)),
+        Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace)),
+        Verb::Packages => workspace::Workspace::read().and_then(|workspace| package::check(&workspace)),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Bench { rest } => bench::run(&rest),
         Verb::Schemas => schemas::write(),

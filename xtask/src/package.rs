@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use crate::cells::TEMPLATE;
 use crate::command::{cargo, run};
 use crate::step::step;
-use crate::tools::Tools;
+use crate::tools::Encoder;
 use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::Workspace;
@@ -26,7 +26,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const OUTSIDE: &str = "cell-outside";
 
 /// Packs, unpacks and builds.
-pub(crate) fn check(workspace: &Workspace, tools: &Tools) -> Result<(), Trouble> {
+pub(crate) fn check(workspace: &Workspace) -> Result<(), Trouble> {
     let what = "can a cell be built outside of this workspace, with the packages alone?";
     step("packages", what, || {
         let packed = pack(workspace)?;
@@ -37,7 +37,7 @@ pub(crate) fn check(workspace: &Workspace, tools: &Tools) -> Result<(), Trouble>
         for (name, package) in PACKAGES.iter().zip(&packed) {
             unpack(package, &home.join(name))?;
         }
-        let bytes = build(workspace, tools, &home)?;
+        let bytes = build(workspace, &home)?;
         Ok(((), format!("yes, a component of {} KiB in {}", bytes.div_ceil(1024), home.display())))
     })
 }
@@ -70,7 +70,7 @@ fn unpack(package: &Path, into: &Path) -> Result<(), Trouble> {
 }
 
 /// Builds the example in that folder and holds the component against its manifest; answers how many bytes it has.
-fn build(workspace: &Workspace, tools: &Tools, home: &Path) -> Result<u64, Trouble> {
+fn build(workspace: &Workspace, home: &Path) -> Result<u64, Trouble> {
     let example = workspace.cells.iter().find(|cell| cell.manifest.name == TEMPLATE);
     let example = example.ok_or_else(|| Trouble::Manifest {
         path: workspace.root.join("cells").join(TEMPLATE).join("cell.toml"),
@@ -90,7 +90,7 @@ fn build(workspace: &Workspace, tools: &Tools, home: &Path) -> Result<u64, Troub
     let module =
         workspace.target.join(TARGET).join("cell").join(format!("{}.wasm", OUTSIDE.replace('-', "_")));
     let component = home.join("cell.wasm");
-    tools.encode(&module, &component, &example.manifest)?;
+    Encoder::build(workspace)?.encode(&module, &component, &example.manifest)?;
     Ok(fs::metadata(&component).map_err(Trouble::file("read", &component))?.len())
 }
 

@@ -19,59 +19,70 @@ const COMPILER: &str = "cellar-cell-compiler";
 /// Limits of one compilation: processor time, s, and address space, bytes.
 const LIMITS: [&str; 2] = ["300", "8589934592"];
 
-/// Both, built.
-pub(crate) struct Tools {
-    encoder: Tool,
-    compiler: Tool,
-}
-
 /// A program, and what tells one build of it from another.
 struct Tool {
     program: PathBuf,
     build: String,
 }
 
-impl Tools {
-    /// Builds them with the profile of development.
+impl Tool {
+    /// Finds a program that is built with the profile of development.
+    fn built(workspace: &Workspace, name: &str) -> Result<Self, Trouble> {
+        let program = workspace.target.join("debug").join(name);
+        Ok(Self { build: size_and_time(&program)?, program })
+    }
+}
+
+/// Makes components of modules.
+pub(crate) struct Encoder(Tool);
+
+/// Makes native code of components.
+pub(crate) struct Compiler(Tool);
+
+/// Builds both, and the engine for it.
+pub(crate) fn build(workspace: &Workspace) -> Result<(Encoder, Compiler), Trouble> {
+    build_programs("engine", &[ENCODER, COMPILER])?;
+    Ok((Encoder(Tool::built(workspace, ENCODER)?), Compiler(Tool::built(workspace, COMPILER)?)))
+}
+
+impl Encoder {
+    /// Builds it alone.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self, Trouble> {
-        build_programs("engine", &[ENCODER, COMPILER])?;
-        let tool = |name| {
-            let program = workspace.target.join("debug").join(name);
-            Ok(Tool { build: size_and_time(&program)?, program })
-        };
-        Ok(Self { encoder: tool(ENCODER)?, compiler: tool(COMPILER)? })
+        build_programs("encoder", &[ENCODER])?;
+        Ok(Self(Tool::built(workspace, ENCODER)?))
     }
 
     /// Makes `component` of `module`, unless that is what it was made of; its imports and its export must be what the
     /// manifest says. Answers its SHA-256.
     pub(crate) fn encode(&self, module: &Path, component: &Path, cell: &CellToml) -> Result<String, Trouble> {
         let export = manifest::export(cell.world);
-        let made_of =
-            format!("{} {} {export} {:?}", size_and_time(module)?, self.encoder.build, cell.interfaces);
+        let made_of = format!("{} {} {export} {:?}", size_and_time(module)?, self.0.build, cell.interfaces);
         let stamp = component.with_extension("made");
         let known = fs::read_to_string(&stamp).unwrap_or_default();
         if let Some(digest) = known.strip_prefix(&made_of).filter(|_| component.exists()) {
             return Ok(digest.trim().to_owned());
         }
-        let mut encoder = Command::new(&self.encoder.program);
+        let mut encoder = Command::new(&self.0.program);
         encoder.args([module, component]).arg(export).args(&cell.interfaces);
         let printed = output(&mut encoder, "its own words stand above")?;
         let digest = String::from_utf8_lossy(&printed).trim().to_owned();
         fs::write(&stamp, format!("{made_of}\n{digest}\n")).map_err(Trouble::file("write", &stamp))?;
         Ok(digest)
     }
+}
 
+impl Compiler {
     /// Compiles `component`, whose digest that is, to `native`, unless that is what it was made of. Answers whether it
     /// had to.
     pub(crate) fn compile(&self, component: &Path, digest: &str, native: &Path) -> Result<bool, Trouble> {
-        let made_of = format!("{digest} {}\n", self.compiler.build);
+        let made_of = format!("{digest} {}\n", self.0.build);
         let stamp = native.with_extension("compiled");
         if native.exists() && fs::read_to_string(&stamp).is_ok_and(|known| known == made_of) {
             return Ok(false);
         }
         let fresh = native.with_extension("cwasm.new");
         run(
-            Command::new(&self.compiler.program).args(LIMITS).args([component, &fresh]),
+            Command::new(&self.0.program).args(LIMITS).args([component, &fresh]),
             "is the component one that the runtime admits? its words stand above",
         )?;
         fs::rename(&fresh, native).map_err(Trouble::file("write", native))?;

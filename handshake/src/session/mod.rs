@@ -21,8 +21,8 @@ mod unlock;
 
 pub use endpoint::Endpoint;
 pub use grant::{
-    BadGrant, CELLS_MAX, CellOffer, GRANT_TTL_S_MAX, Grant, GrantedCell, Limits, Offer, SessionRequest,
-    SlotBytes, StoreState, VERSION, WANT_MAX, open,
+    ANSWERS_MAX, BadGrant, CELLS_MAX, CellOffer, GRANT_TTL_S_MAX, Grant, GrantedCell, Limits, Offer,
+    SessionRequest, SlotBytes, StoreState, VERSION, WANT_MAX, open,
 };
 pub use idempotency::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_MS, Idempotency};
 pub use manage::{DeviceLine, DevicesReply, Empty, LockReply, RotateRequest, StatusWord};

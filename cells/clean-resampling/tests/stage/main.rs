@@ -10,7 +10,7 @@ mod trips;
 
 use serde_json::json;
 
-use diary::{DRIVE, Diary, MADE, WALK};
+use diary::{DRIVE, Diary, MADE, POINT, WALK};
 
 #[test]
 fn everything_that_is_written_fits_the_schemas_of_the_manifest() {

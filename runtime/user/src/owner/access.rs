@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use super::identity::KEY_FILE;
 use super::pairing::Terms;
 use super::slots::{SLOTS_FILE, Slots};
-use super::{Devices, Leases, Locks, OwnerError, Pairing};
+use super::{Devices, Leases, Locks, OwnerError};
 use crate::clock::Clocks;
 use crate::files;
 use crate::people::open::OpenPeople;

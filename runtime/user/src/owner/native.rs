@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use handshake::device::{Admitted, Scope, Scopes};
+use handshake::device::{Admitted, Scope};
 use handshake::encoding::{DeviceId, Digest32, Label, SessionId, Spki};
 use handshake::error::Code;
 use handshake::keys::{Head, verify_rotation};

@@ -56,7 +56,7 @@ impl ByIds {
     pub(super) fn fill(&mut self, snapshot: &Snapshot, page: &mut PageWriter) -> Result<(), ReadError> {
         while let Some(row) = self.next(snapshot)? {
             let entry = page::Entry {
-                id: cells_model::EntryId(row.id.0),
+                id: EntryId(row.id.0),
                 key: row.key.as_str(),
                 invalid: row.invalid,
                 write_ts: row.write_ts,

@@ -143,7 +143,7 @@ impl CellHost for RunHost {
         reading(&self.effects, || {
             cursor.visit(&mut |row| {
                 let entry = page::Entry {
-                    id: cells_model::EntryId(row.id.0),
+                    id: EntryId(row.id.0),
                     key: row.key.as_str(),
                     invalid: row.invalid,
                     write_ts: row.write_ts,

@@ -156,7 +156,7 @@ pub(super) fn same_stream(key: &StreamKey, entry: &CheckedEntry<'_>) -> Result<(
 }
 
 pub(super) fn unpack(ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
-    let ids = cells_model::EntryId::unpack(ids).ok_or_else(|| invalid("ids are 12 bytes each"))?;
+    let ids = EntryId::unpack(ids).ok_or_else(|| invalid("ids are 12 bytes each"))?;
     Ok(ids.into_iter().map(|id| EntryId(id.0)).collect())
 }
 
