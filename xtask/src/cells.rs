@@ -9,11 +9,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::command::run;
-use crate::component;
 use crate::manifest;
-use crate::native::{Compiler, sha256};
+use crate::modules;
 use crate::step::step;
+use crate::tools::{self, Encoder};
 use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::{CellPackage, Workspace};
@@ -23,29 +22,31 @@ pub(crate) const TEMPLATE: &str = "template";
 
 /// Builds every cell.
 pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
-    let what = format!("building {} cells for {TARGET}, each to a component", workspace.cells.len());
-    let digests = step("cells", &what, || {
-        let guests = Guests::ready()?;
-        let home = workspace.cells_folder();
+    let home = workspace.cells_folder();
+    let guests = Guests::ready()?;
+    step("cells", &format!("building {} cells for {TARGET}", workspace.cells.len()), || {
+        modules::build(workspace, &guests)?;
+        Ok(((), "built".to_owned()))
+    })?;
+    let (encoder, compiler) =
+        step("engine", "building the compiler of cells; the first time takes minutes", || {
+            Ok((tools::build(workspace)?, "built".to_owned()))
+        })?;
+    step("cells", "making components of them, and native code of components", || {
         fs::create_dir_all(&home).map_err(Trouble::file("make", &home))?;
         let mut digests = Vec::with_capacity(workspace.cells.len());
+        let mut made = 0;
         for cell in &workspace.cells {
-            digests.push(build_one(workspace, &guests, cell)?);
+            let digest = encode(workspace, &encoder, cell)?;
+            let [component, native] = ["wasm", "cwasm"].map(|end| file(workspace, cell, end));
+            made += usize::from(compiler.compile(&component, &digest, &native)?);
+            digests.push(digest);
         }
         sweep(workspace)?;
-        Ok((digests, format!("components in {}", home.display())))
-    })?;
-    let what = "compiling components to native code; the first time builds the compiler, which takes minutes";
-    step("cells", what, || {
-        let compiler = Compiler::build(workspace)?;
-        let mut made = 0;
-        for (cell, digest) in workspace.cells.iter().zip(&digests) {
-            let [wasm, native, stamp] = ["wasm", "cwasm", "stamp"].map(|end| file(workspace, cell, end));
-            made += usize::from(compiler.compile(digest, &wasm, &native, &stamp)?);
-        }
         write_index(workspace, &digests)?;
         write_contract(workspace)?;
-        Ok(((), format!("{made} compiled, {} were up to date", digests.len() - made)))
+        let kept = digests.len() - made;
+        Ok(((), format!("{made} compiled, {kept} were up to date, in {}", home.display())))
     })
 }
 
@@ -53,29 +54,19 @@ fn file(workspace: &Workspace, cell: &CellPackage, ending: &str) -> PathBuf {
     workspace.cells_folder().join(format!("{}.{ending}", cell.manifest.name))
 }
 
-/// A stack of 128 KiB, below which a guest's memory is wiped in place, and a heap of as much to begin with, so that a
-/// small guest never grows; docs/limits.md says what that is worth.
-const LINK: [&str; 4] = ["-C", "link-arg=-zstack-size=131072", "-C", "link-arg=--initial-heap=131072"];
-
 /// Answers the digest of the component.
-fn build_one(workspace: &Workspace, guests: &Guests, cell: &CellPackage) -> Result<String, Trouble> {
+fn encode(workspace: &Workspace, encoder: &Encoder, cell: &CellPackage) -> Result<String, Trouble> {
     let name = &cell.manifest.name;
-    // The library as a `cdylib` only here: natively a cell is an ordinary library.
-    let package = ["--quiet", "--package", &cell.package, "--lib", "--crate-type", "cdylib"];
-    run(guests.cargo("rustc").args(package).arg("--").args(LINK), "correct what cargo says above")?;
-    let file_name = format!("{}.wasm", cell.package.replace('-', "_"));
-    let module_path = workspace.target.join(TARGET).join("cell").join(file_name);
-    let module = fs::read(&module_path).map_err(Trouble::file("read", &module_path))?;
-    let component = component::encode(name, &module)?;
-    component::check(&cell.manifest, &component)?;
-    write_if_changed(&file(workspace, cell, "wasm"), &component)?;
+    let component = file(workspace, cell, "wasm");
+    let digest = encoder.encode(&modules::path(workspace, cell), &component, &cell.manifest)?;
     let folder = workspace.cells_folder().join(name);
     copy(&cell.folder, &folder, Path::new("cell.toml"))?;
     for schema in manifest::schemas(&cell.manifest) {
         copy(&cell.folder, &folder, schema)?;
     }
-    println!("  {name}: {} KiB, imports {}", component.len().div_ceil(1024), imports(cell));
-    Ok(sha256(&component))
+    let size = fs::metadata(&component).map_err(Trouble::file("read", &component))?.len();
+    println!("  {name}: {} KiB, imports {}", size.div_ceil(1024), imports(cell));
+    Ok(digest)
 }
 
 fn imports(cell: &CellPackage) -> String {
@@ -93,7 +84,8 @@ fn copy(from: &Path, to: &Path, path: &Path) -> Result<(), Trouble> {
     write_if_changed(&target, &content)
 }
 
-fn write_if_changed(path: &Path, content: &[u8]) -> Result<(), Trouble> {
+/// A file that would not change is not touched: nothing is built again for it.
+pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> Result<(), Trouble> {
     if fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
     }

@@ -5,11 +5,17 @@ use std::process::Command;
 use crate::cells;
 use crate::command::{cargo, run, run_tests, succeeds};
 use crate::package;
+use crate::progress;
 use crate::step::{skipped, step};
 use crate::totals::Totals;
 use crate::trouble::Trouble;
 use crate::wasm_target::Guests;
 use crate::workspace::Workspace;
+
+/// What is documented. With an example, so that the features that tests ask for are on, and what clippy has found of
+/// dependencies serves here too.
+pub(crate) const DOCUMENTED: [&str; 6] =
+    ["--workspace", "--no-deps", "--lib", "--bins", "--example", "commit_cost"];
 
 /// `cargo xtask test`; `long`: with the wide sweeps.
 pub(crate) fn run_all(long: bool) -> Result<(), Trouble> {
@@ -23,11 +29,15 @@ pub(crate) fn run_all(long: bool) -> Result<(), Trouble> {
     cells::build(&workspace)?;
     package::check(&workspace)?;
     lints()?;
-    one(
+    built(
         "docs",
         "does all documentation build, without a broken link?",
-        cargo_with(&["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
         "correct the links that rustdoc names above",
+        |options| {
+            let mut command = cargo_with(&["doc"]);
+            command.args(DOCUMENTED).args(options).env("RUSTDOCFLAGS", "-D warnings");
+            command
+        },
     )?;
     licences()?;
     let mut totals = Totals::default();
@@ -49,10 +59,21 @@ fn one(name: &str, what: &str, command: &mut Command, remedy: &str) -> Result<()
     })
 }
 
+/// A question that a build answers.
+fn built(name: &str, what: &str, remedy: &str, command: impl Fn(&[&str]) -> Command) -> Result<(), Trouble> {
+    step(name, what, || {
+        progress::build(name, remedy, command)?;
+        Ok(((), "yes".to_owned()))
+    })
+}
+
 fn lints() -> Result<(), Trouble> {
     let remedy = "correct what clippy says above, or allow it where it stands with the reason";
-    let all = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    one("lints", "is clippy content with hosts and tools?", &mut cargo_with(&all), remedy)?;
+    built("lints", "is clippy content with hosts and tools?", remedy, |options| {
+        let mut command = cargo_with(&["clippy", "--workspace", "--all-targets"]);
+        command.args(options).args(["--", "-D", "warnings"]);
+        command
+    })?;
     let guests = Guests::ready()?;
     if !guests.has_clippy() {
         skipped("lints", "for what only guests compile: the toolchain for guests has no clippy");
@@ -91,6 +112,11 @@ fn tests(long: bool, totals: &mut Totals) -> Result<(), Trouble> {
     if !nextest {
         skipped("nextest", "since it is not installed; cargo's own runner does its work, more slowly");
     }
+    built("tests", "building all tests", "correct what cargo says above", |options| {
+        let mut command = cargo_with(&["test", "--no-run", "--workspace"]);
+        command.args(options);
+        command
+    })?;
     let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test", "--all-targets"] };
     let mut part = |name: &str, what: &str, arguments: &[&[&str]]| {
         step(name, what, || {
@@ -104,11 +130,6 @@ fn tests(long: bool, totals: &mut Totals) -> Result<(), Trouble> {
         })
     };
     part("tests", "running all tests", &[runner, &["--workspace"]])?;
-    part(
-        "sled",
-        "running the store's tests with sled too",
-        &[runner, &["--package", "runtime-store", "--features", "sled"]],
-    )?;
     part(
         "examples",
         "running the examples in the documentation",

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
 
+use crate::progress;
 use crate::totals::Totals;
 use crate::trouble::Trouble;
 
@@ -21,17 +22,18 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// A build of programs of the workspace, with the profile of development.
-///
-/// With a test beside it: then what both depend on has the features that tests ask for, and the tests do not build the
-/// engine, which takes minutes, a second time.
-pub(crate) fn build_with_tests(programs: &[&str]) -> Command {
-    let mut command = cargo();
-    command.args(["build", "--workspace", "--test", "admission"]);
-    for program in programs {
-        command.args(["--bin", program]);
-    }
-    command
+/// What makes a build of some programs one with that of the tests: a test target, so that the features that tests ask
+/// for are on, and then nothing is built twice. This one depends on least.
+pub(crate) const PROGRAMS_AND_TESTS: [&str; 3] = ["--workspace", "--test", "cases"];
+
+/// Builds programs of the workspace with the profile of development.
+pub(crate) fn build_programs(name: &str, programs: &[&str]) -> Result<(), Trouble> {
+    progress::build(name, "correct what cargo says above", |options| {
+        let mut command = cargo();
+        command.arg("build").args(PROGRAMS_AND_TESTS).args(options);
+        command.args(programs.iter().flat_map(|program| ["--bin", program]));
+        command
+    })
 }
 
 /// Runs a program to its end; its words go where ours go.
@@ -100,14 +102,14 @@ fn pass_on(from: impl Read, keep: fn(&str) -> bool, print: impl Fn(&str)) -> Vec
     kept
 }
 
-fn judge(command: &Command, status: ExitStatus, remedy: &str) -> Result<(), Trouble> {
+pub(crate) fn judge(command: &Command, status: ExitStatus, remedy: &str) -> Result<(), Trouble> {
     if status.success() {
         return Ok(());
     }
     Err(Trouble::Failed { command: words(command), status: status.to_string(), remedy: remedy.to_owned() })
 }
 
-fn not_started(command: &Command, source: std::io::Error) -> Trouble {
+pub(crate) fn not_started(command: &Command, source: std::io::Error) -> Trouble {
     Trouble::Start { program: command.get_program().to_string_lossy().into_owned(), source }
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cells;
-use crate::command::{build_with_tests, cargo, run};
+use crate::command::{build_programs, cargo, run};
+use crate::progress;
 use crate::step::step;
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
@@ -39,13 +40,16 @@ fn build_host(workspace: &Workspace, profile: Profile, companion: &str) -> Resul
         Profile::Dev => ("building the host; the first time takes minutes", "debug"),
         Profile::Release => ("building the host in release; the first time takes minutes", "release"),
     };
-    let mut build = build_with_tests(&["cellar", companion]);
-    if profile == Profile::Release {
-        build = cargo();
-        build.args(["build", "--release", "--workspace", "--bin", "cellar", "--bin", companion]);
-    }
     step("host", what, || {
-        run(&mut build, "correct what cargo says above")?;
+        match profile {
+            Profile::Dev => build_programs("host", &["cellar", companion])?,
+            Profile::Release => progress::build("host", "correct what cargo says above", |options| {
+                let mut command = cargo();
+                command.args(["build", "--release", "--workspace", "--bin", "cellar", "--bin", companion]);
+                command.args(options);
+                command
+            })?,
+        }
         let program = workspace.target.join(folder).join("cellar");
         let result = program.display().to_string();
         Ok((program, result))

@@ -1,5 +1,4 @@
-//! Commands that build and check the project: `cargo xtask demo`, `test`, `cells`, `packages`, `bench`, `fuzz`,
-//! `rows`, `schemas`.
+//! Commands that build and check the project; `cargo xtask --help` names them.
 //!
 //! * Each does its own set-up, says in one line what it does and how long it took, and fails with a remedy.
 //! * What it makes stands under cargo's target folder; nothing else is written.
@@ -8,15 +7,17 @@ mod bench;
 mod cells;
 mod check;
 mod command;
-mod component;
 mod demo;
 mod fuzz;
 mod manifest;
-mod native;
+mod modules;
 mod package;
 mod pages;
+mod plan;
+mod progress;
 mod schemas;
 mod step;
+mod tools;
 mod totals;
 mod trouble;
 mod wasm_target;
@@ -26,9 +27,21 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Builds and checks Cellar.
+const MORE: &str = "\
+Between an edit and a test, cargo's own commands are quicker:
+  cargo nextest run -p cells-trip-segmentation       one cell's tests, natively
+  cargo xtask cells                                  then tests of the host run the cells as they are now:
+  cargo nextest run -p runtime-testkit --test days   one file of tests
+  cargo clippy --workspace --all-targets             what `test` asks of clippy
+
+Environment:
+  CARGO_TARGET_DIR        where everything is built (target)
+  CELLAR_CELLS            finished cells that the host embeds (target/cells)
+  CELLAR_GUEST_TOOLCHAIN  a toolchain for cells where rustup cannot add their target: xtask/README.md";
+
+/// Builds and checks Cellar: every command does its own set-up, and a second run builds only what changed.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = MORE)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -36,13 +49,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Builds cells and host, then shows one person's day from phone to diary
+    /// Builds cells and host, then shows one person's day, from phone to diary
     Demo {
         /// Passed on to `cellar demo`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-    /// Runs everything that must pass
+    /// Runs everything that must pass: format, cells, lints, documentation, licences, tests
     Test {
         /// Also what takes long: wider sweeps over seeds and sizes
         #[arg(long)]
@@ -63,7 +76,7 @@ enum Verb {
     },
     /// Builds in release and runs `cellar bench`
     Bench {
-        /// Passed on to `cellar bench`, such as `put`; empty: every benchmark
+        /// `wiping` compares two builds; all else is passed on to `cellar bench`, such as `put`; empty: every benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },

@@ -12,8 +12,8 @@ use toml::{Table, Value};
 
 use crate::cells::TEMPLATE;
 use crate::command::{cargo, run};
-use crate::component;
 use crate::step::step;
+use crate::tools::Encoder;
 use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::Workspace;
@@ -70,10 +70,10 @@ fn unpack(package: &Path, into: &Path) -> Result<(), Trouble> {
 }
 
 /// Builds the example in that folder and holds the component against its manifest; answers how many bytes it has.
-fn build(workspace: &Workspace, home: &Path) -> Result<usize, Trouble> {
+fn build(workspace: &Workspace, home: &Path) -> Result<u64, Trouble> {
     let example = workspace.cells.iter().find(|cell| cell.manifest.name == TEMPLATE);
-    let example = example.ok_or_else(|| Trouble::Contract {
-        cell: TEMPLATE.to_owned(),
+    let example = example.ok_or_else(|| Trouble::Manifest {
+        path: workspace.root.join("cells").join(TEMPLATE).join("cell.toml"),
         why: "it is not among the cells of the workspace".to_owned(),
     })?;
     write(&home.join("Cargo.toml"), &manifest(&workspace.root)?)?;
@@ -82,14 +82,16 @@ fn build(workspace: &Workspace, home: &Path) -> Result<usize, Trouble> {
     write(&home.join("src/lib.rs"), &read(&source)?)?;
     write(&home.join("Cargo.lock"), &read(&workspace.root.join("Cargo.lock"))?)?;
     let mut command = Guests::ready()?.cargo("build");
-    command.args(["--quiet", "--offline"]).current_dir(home).env("CARGO_TARGET_DIR", &workspace.target);
+    command
+        .args(["--quiet", "--offline", "--profile", "cell"])
+        .current_dir(home)
+        .env("CARGO_TARGET_DIR", &workspace.target);
     run(&mut command, "see that cells/sdk uses nothing but what is in its package")?;
     let module =
         workspace.target.join(TARGET).join("cell").join(format!("{}.wasm", OUTSIDE.replace('-', "_")));
-    let module = fs::read(&module).map_err(Trouble::file("read", &module))?;
-    let component = component::encode(OUTSIDE, &module)?;
-    component::check(&example.manifest, &component)?;
-    Ok(component.len())
+    let component = home.join("cell.wasm");
+    Encoder::build(workspace)?.encode(&module, &component, &example.manifest)?;
+    Ok(fs::metadata(&component).map_err(Trouble::file("read", &component))?.len())
 }
 
 /// The manifest of a workspace with one cell. Guests are built with the profile of ours.
@@ -99,7 +101,8 @@ fn manifest(root: &Path) -> Result<String, Trouble> {
         .parse()
         .map_err(|error: toml::de::Error| Trouble::Manifest { path: path.clone(), why: error.to_string() })?;
     let at = |package: &str| Value::Table(Table::from_iter([("path".to_owned(), package.into())]));
-    let profile = Table::from_iter([("profile".to_owned(), ours["profile"].clone())]);
+    let profiles = ["cell", "release"].map(|name| (name.to_owned(), ours["profile"][name].clone()));
+    let profile = Table::from_iter([("profile".to_owned(), Value::Table(Table::from_iter(profiles)))]);
     let patches = Table::from_iter(PACKAGES.map(|package| (package.to_owned(), at(package))));
     let patches = Table::from_iter([("crates-io".to_owned(), Value::Table(patches))]);
     let patches = Table::from_iter([("patch".to_owned(), Value::Table(patches))]);

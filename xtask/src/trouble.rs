@@ -21,12 +21,6 @@ pub(crate) enum Trouble {
     /// A manifest that says something else than it should.
     #[error("{}: {why}", path.display())]
     Manifest { path: PathBuf, why: String },
-    /// A module of which no component can be made.
-    #[error("cannot make a component of {cell}")]
-    Component { cell: String, source: Box<dyn Error + Send + Sync> },
-    /// A component and its manifest that disagree.
-    #[error("cell {cell}: {why}")]
-    Contract { cell: String, why: String },
     /// A page that the tests do not agree with; what is wrong stands above.
     #[error("{page} and the tests do not agree in {faults} places")]
     Page { page: &'static str, faults: usize },
@@ -62,13 +56,6 @@ impl Trouble {
             }
             Self::Manifest { .. } => {
                 "correct the manifest; cells/sdk/README.md says what it may hold".to_owned()
-            }
-            Self::Component { .. } => {
-                "export the cell's function with cells_sdk::export_endpoint! or export_stage!, once"
-                    .to_owned()
-            }
-            Self::Contract { .. } => {
-                "make the manifest say what the code does, or the code do what it says".to_owned()
             }
             Self::Page { .. } => "write the test, and above it `// Row: \"the beginning of the row\"`; \
                  a comment that names no row quotes what the row says now"

@@ -48,7 +48,7 @@ impl Guests {
             Self::Plain => cargo(),
             Self::Unpacked { root, .. } => Command::new(root.join("usr/bin/cargo")),
         };
-        command.args([verb, "--target", TARGET, "--profile", "cell"]).env(FLAGS.0, FLAGS.1);
+        command.args([verb, "--target", TARGET]).env(FLAGS.0, FLAGS.1);
         if let Self::Unpacked { root, linker } = self {
             command
                 .arg("-Zbuild-std=std,panic_abort")
@@ -63,7 +63,13 @@ impl Guests {
 }
 
 /// Every host has the 128-bit vectors of WebAssembly 2; the compiler uses them for copying and searching.
-const FLAGS: (&str, &str) = ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Ctarget-feature=+simd128");
+///
+/// A stack of 128 KiB, below which a guest's memory is wiped in place, and a heap of as much to begin with, so that a
+/// small guest never grows; docs/limits.md says what that is worth.
+const FLAGS: (&str, &str) = (
+    "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+    "-Ctarget-feature=+simd128 -Clink-arg=-zstack-size=131072 -Clink-arg=--initial-heap=131072",
+);
 
 fn rustc() -> Command {
     Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))

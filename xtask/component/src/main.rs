@@ -1,0 +1,43 @@
+//! Makes a component of a cell's module and holds it against the cell's manifest; `cargo xtask cells` starts it.
+//!
+//! `xtask-component MODULE COMPONENT EXPORT [INTERFACE...]` reads the file `MODULE`, writes the file `COMPONENT` unless
+//! that would not change it, and prints the component's SHA-256 in hex.
+
+mod component;
+
+use std::fs;
+use std::process::ExitCode;
+
+use component::{Expected, check, encode};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(module), Some(to), Some(export)) = (arguments.next(), arguments.next(), arguments.next())
+    else {
+        eprintln!("usage: xtask-component MODULE COMPONENT EXPORT [INTERFACE...]");
+        return ExitCode::FAILURE;
+    };
+    match make(&module, &to, &Expected { export, interfaces: arguments.collect() }) {
+        Ok(digest) => {
+            println!("{digest}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{to}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Answers the digest of the component.
+fn make(module: &str, to: &str, expected: &Expected) -> Result<String, String> {
+    let module = fs::read(module).map_err(|error| format!("cannot read {module}: {error}"))?;
+    let component = encode(&module).map_err(|error| error.to_string())?;
+    check(expected, &component).map_err(|error| error.to_string())?;
+    // A file that would not change is not touched: nothing is built again for it.
+    if fs::read(to).ok().as_ref() != Some(&component) {
+        fs::write(to, &component).map_err(|error| format!("cannot write it: {error}"))?;
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, &component);
+    Ok(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+}

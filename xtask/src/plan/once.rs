@@ -1,0 +1,112 @@
+//! What several commands build is built once: cargo gives a dependency the features that the packages of one call ask
+//! for, so two calls for different packages may build it twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::command::{PROGRAMS_AND_TESTS, cargo};
+
+/// A unit of a build: what is told apart in a message, and all that decides whether an earlier build of it serves.
+type Units = BTreeMap<String, BTreeSet<String>>;
+
+/// The libraries of others in one call of cargo, `None` where cargo does not tell them.
+fn units(arguments: &[&str]) -> Option<Units> {
+    let mut command = cargo();
+    command.args(arguments).args(["--unit-graph", "-Zunstable-options"]).env("RUSTC_BOOTSTRAP", "1");
+    let graph: Value = serde_json::from_slice(&command.output().ok()?.stdout).ok()?;
+    let list = graph.get("units")?.as_array()?;
+    let mut known = vec![None; list.len()];
+    let mut found = Units::new();
+    for (index, unit) in list.iter().enumerate() {
+        let (package, kind) = (unit["pkg_id"].as_str()?, unit["target"]["kind"][0].as_str()?);
+        // Ours have several tests of one kind; a build script takes no time to build.
+        if !package.starts_with("registry+") || kind == "custom-build" {
+            continue;
+        }
+        let name = format!("{package} ({})", unit["mode"].as_str()?);
+        found.entry(name).or_default().insert(identity(list, index, &mut known));
+    }
+    Some(found)
+}
+
+/// A unit and all below it, in few bytes.
+fn identity(list: &[Value], index: usize, known: &mut [Option<String>]) -> String {
+    if let Some(identity) = &known[index] {
+        return identity.clone();
+    }
+    let unit = &list[index];
+    let mut profile = unit["profile"].clone();
+    // `dev` and `test` are one profile under two names.
+    profile.as_object_mut().map(|profile| profile.remove("name"));
+    let below = unit["dependencies"].as_array().into_iter().flatten();
+    let below: Vec<_> = below
+        .map(|one| {
+            let index = one["index"].as_u64().expect("a dependency is an index") as usize;
+            (one["extern_crate_name"].to_string(), identity(list, index, known))
+        })
+        .collect();
+    let all = format!("{} {profile} {} {} {below:?}", unit["features"], unit["target"], unit["platform"]);
+    let identity = digest(&all);
+    known[index] = Some(identity.clone());
+    identity
+}
+
+fn digest(text: &str) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+#[test]
+fn what_several_commands_build_is_built_once() {
+    let builds = [
+        vec!["build", "--package", "xtask"],
+        [&["build", "--bin", "cellar"][..], &PROGRAMS_AND_TESTS].concat(),
+        vec!["test", "--no-run", "--workspace"],
+        vec!["check", "--workspace", "--all-targets"],
+        [&["doc"][..], &crate::check::DOCUMENTED].concat(),
+    ];
+    let mut all = Units::new();
+    let mut most = BTreeMap::<String, usize>::new();
+    for build in builds {
+        let Some(units) = units(&build) else {
+            println!("SKIPPED: this cargo does not tell what it would build");
+            return;
+        };
+        for (name, identities) in units {
+            let most = most.entry(name.clone()).or_default();
+            *most = identities.len().max(*most);
+            all.entry(name).or_default().extend(identities);
+        }
+    }
+    assert!(all.len() > 300, "{} libraries", all.len());
+    // In one build there may be two: for the program, and for a macro or a build script.
+    let twice: Vec<_> =
+        all.iter().filter(|(name, all)| all.len() > most[*name]).map(|(name, _)| name).collect();
+    assert!(
+        twice.is_empty(),
+        "built more than once; name the features in which the builds differ (`cargo tree -e features -i NAME`) in the \
+         workspace's Cargo.toml, or in that of `xtask`: {twice:#?}"
+    );
+}
+
+#[test]
+fn the_engine_is_the_same_for_one_package_and_for_all() {
+    let engine = |name: &str| name.contains("#wasmtime") || name.contains("#cranelift");
+    let Some(all) = units(&["test", "--no-run", "--workspace"]) else {
+        println!("SKIPPED: this cargo does not tell what it would build");
+        return;
+    };
+    for package in ["runtime-sandbox", "runtime-user", "runtime-testkit", "runtime-cellar"] {
+        let one = units(&["test", "--no-run", "--package", package]).expect("it told of all");
+        let again: Vec<_> =
+            one.iter().filter(|(name, one)| engine(name) && !one.is_subset(&all[*name])).collect();
+        assert!(
+            again.is_empty(),
+            "`-p {package}` builds the engine again; name the features in which it differs in that of \
+             runtime/sandbox: {again:#?}"
+        );
+    }
+}

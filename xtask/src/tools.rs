@@ -1,0 +1,100 @@
+//! The tools that make components of modules, and native code of components.
+//!
+//! Native code is made by the runtime's own compiler, so that its engine can load it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::UNIX_EPOCH;
+
+use runtime_manifest::CellToml;
+
+use crate::command::{build_programs, output, run};
+use crate::manifest;
+use crate::trouble::Trouble;
+use crate::workspace::Workspace;
+
+const ENCODER: &str = "xtask-component";
+const COMPILER: &str = "cellar-cell-compiler";
+/// Limits of one compilation: processor time, s, and address space, bytes.
+const LIMITS: [&str; 2] = ["300", "8589934592"];
+
+/// A program, and what tells one build of it from another.
+struct Tool {
+    program: PathBuf,
+    build: String,
+}
+
+impl Tool {
+    /// Finds a program that is built with the profile of development.
+    fn built(workspace: &Workspace, name: &str) -> Result<Self, Trouble> {
+        let program = workspace.target.join("debug").join(name);
+        Ok(Self { build: size_and_time(&program)?, program })
+    }
+}
+
+/// Makes components of modules.
+pub(crate) struct Encoder(Tool);
+
+/// Makes native code of components.
+pub(crate) struct Compiler(Tool);
+
+/// Builds both, and the engine for it.
+pub(crate) fn build(workspace: &Workspace) -> Result<(Encoder, Compiler), Trouble> {
+    build_programs("engine", &[ENCODER, COMPILER])?;
+    Ok((Encoder(Tool::built(workspace, ENCODER)?), Compiler(Tool::built(workspace, COMPILER)?)))
+}
+
+impl Encoder {
+    /// Builds it alone.
+    pub(crate) fn build(workspace: &Workspace) -> Result<Self, Trouble> {
+        build_programs("encoder", &[ENCODER])?;
+        Ok(Self(Tool::built(workspace, ENCODER)?))
+    }
+
+    /// Makes `component` of `module`, unless that is what it was made of; its imports and its export must be what the
+    /// manifest says. Answers its SHA-256.
+    pub(crate) fn encode(&self, module: &Path, component: &Path, cell: &CellToml) -> Result<String, Trouble> {
+        let export = manifest::export(cell.world);
+        let made_of = format!("{} {} {export} {:?}", size_and_time(module)?, self.0.build, cell.interfaces);
+        let stamp = component.with_extension("made");
+        let known = fs::read_to_string(&stamp).unwrap_or_default();
+        if let Some(digest) = known.strip_prefix(&made_of).filter(|_| component.exists()) {
+            return Ok(digest.trim().to_owned());
+        }
+        let mut encoder = Command::new(&self.0.program);
+        encoder.args([module, component]).arg(export).args(&cell.interfaces);
+        let printed = output(&mut encoder, "its own words stand above")?;
+        let digest = String::from_utf8_lossy(&printed).trim().to_owned();
+        fs::write(&stamp, format!("{made_of}\n{digest}\n")).map_err(Trouble::file("write", &stamp))?;
+        Ok(digest)
+    }
+}
+
+impl Compiler {
+    /// Compiles `component`, whose digest that is, to `native`, unless that is what it was made of. Answers whether it
+    /// had to.
+    pub(crate) fn compile(&self, component: &Path, digest: &str, native: &Path) -> Result<bool, Trouble> {
+        let made_of = format!("{digest} {}\n", self.0.build);
+        let stamp = native.with_extension("compiled");
+        if native.exists() && fs::read_to_string(&stamp).is_ok_and(|known| known == made_of) {
+            return Ok(false);
+        }
+        let fresh = native.with_extension("cwasm.new");
+        run(
+            Command::new(&self.0.program).args(LIMITS).args([component, &fresh]),
+            "is the component one that the runtime admits? its words stand above",
+        )?;
+        fs::rename(&fresh, native).map_err(Trouble::file("write", native))?;
+        fs::write(&stamp, made_of).map_err(Trouble::file("write", &stamp))?;
+        Ok(true)
+    }
+}
+
+/// Of a file that a build made: another build of it has another time.
+fn size_and_time(path: &Path) -> Result<String, Trouble> {
+    let known = fs::metadata(path).and_then(|known| Ok((known.len(), known.modified()?)));
+    let (bytes, changed) = known.map_err(Trouble::file("read", path))?;
+    let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(format!("{bytes} B at {} ns", since.as_nanos()))
+}
