@@ -49,8 +49,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How much of a refused body is read on, bytes.
 const DRAIN_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// Reads the whole body, looked at as closely as `check` says. `authenticate` is asked once, when the token has arrived. `sender_waits`: nothing comes
-/// before the body is asked for.
+/// Reads the whole body. `check` says how closely its JSON is looked at; with `None` it is not looked at, and no sender is
+/// found in it: whoever reads it judges it. `authenticate` is called once, when the token has arrived. `sender_waits`: the
+/// sender sends nothing before the body is asked for.
 ///
 /// # Errors
 /// 400, 403, 408, 413 or 503. What was still to come has been read and thrown away, within limits.
@@ -58,7 +59,7 @@ pub async fn collect(
     mut body: Incoming,
     limits: BodyLimits,
     budget: &Budget,
-    check: Check,
+    check: Option<Check>,
     sender_waits: bool,
     authenticate: impl Fn(&str) -> Result<Sender, Refusal>,
 ) -> Result<Arrived, Refusal> {
@@ -81,12 +82,12 @@ async fn read(
     body: &mut (impl HttpBody<Data = Bytes> + Unpin),
     limits: BodyLimits,
     budget: &Budget,
-    check: Check,
+    check: Option<Check>,
     authenticate: &impl Fn(&str) -> Result<Sender, Refusal>,
 ) -> Result<Arrived, Refusal> {
     let (mut pace, pause) = (Pace::new(limits.rate), Duration::from_millis(limits.pause_ms));
     let mut gathered = Gathered { held: budget.hold(), pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
-    let (mut scanner, mut sender) = (Scanner::new(check), None);
+    let (mut scanner, mut sender) = (check.map(Scanner::new), None);
     loop {
         let (due, paused) = (pace.wait(), Instant::now() + pause);
         let frame = timeout_at(due.min(paused), body.frame()).await;
@@ -98,6 +99,7 @@ async fn read(
         let Ok(piece) = frame.map_err(|_| Refusal::broken_body())?.into_data() else { continue };
         pace.moved(piece.len() as u64);
         gathered.add(&piece, limits.bytes_max)?;
+        let Some(scanner) = &mut scanner else { continue };
         scanner.feed(&piece)?;
         if sender.is_none()
             && let Some(token) = scanner.user()
@@ -105,15 +107,18 @@ async fn read(
             sender = Some(authenticate(&token)?);
         }
     }
-    scanner.finish()?;
-    if sender.is_none() && scanner.user_span().is_some() {
+    if let Some(scanner) = &scanner {
+        scanner.finish()?;
+    }
+    let token = scanner.as_ref().and_then(Scanner::user_span);
+    if sender.is_none() && token.is_some() {
         return Err(Refusal::unknown_token());
     }
     let Gathered { held, mut pieces, small, bytes } = gathered;
     if !small.is_empty() {
         pieces.push(small.freeze());
     }
-    let pieces = match scanner.user_span() {
+    let pieces = match token {
         Some(span) => blank(pieces, span),
         None => pieces,
     };
@@ -235,7 +240,7 @@ mod tests {
             let mut body = Drip { left: body.into(), piece, every, next };
             let budget = Budget::new(1 << 30);
             let sender = |_: &str| Ok(Sender { user: UserId([7; 16]), device: None });
-            let read = read(&mut body, LIMITS, &budget, Check::Grammar, &sender).await;
+            let read = read(&mut body, LIMITS, &budget, Some(Check::Grammar), &sender).await;
             (read.map(|arrived| arrived.bytes), begun.elapsed().as_secs())
         })
     }

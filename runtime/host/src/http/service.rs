@@ -194,7 +194,7 @@ async fn handle<B: Backend>(
         let another = bearer.as_ref().is_some_and(|bearer| bearer.user != sender.user);
         if another { Err(Refusal::two_users()) } else { Ok(sender) }
     };
-    let check = route.check();
+    let check = Some(route.check());
     let mut arrived = body::collect(body, limits, &app.budget, check, sender_waits, authenticate).await?;
     record.bytes_in = arrived.bytes;
     let sender = bearer.clone().or(arrived.sender.take()).ok_or_else(Refusal::no_user)?;

@@ -71,8 +71,13 @@ async fn count(phone: &mut Native) -> usize {
 async fn a_phone_with_a_token_reaches_the_paths_of_a_new_manifest_and_what_they_bring_asks_for_a_run() {
     let cloud = host().await;
     let (user, token) = cloud.runtime.people().add("Ada", 1_700_000_000.0).unwrap();
+    let secret = token.reveal().to_owned();
     let mut phone = Phone::connect(cloud.connect_string(token)).await.unwrap();
-    let mut status = async |path: &str, body: bytes::Bytes| phone.post(path, body).await.unwrap().status;
+    let mut status = async |path: &str, body: bytes::Bytes| {
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        body["user"] = secret.as_str().into();
+        phone.post(path, body.to_string()).await.unwrap().status
+    };
     for unknown in
         ["/journal", "/journal/pages", "/journal/pages/keep/x", "/journal/kept", "/journal/kept/a/b"]
     {
