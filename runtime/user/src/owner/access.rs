@@ -34,7 +34,7 @@ const ACCESS_FILE: &str = "access.json";
 /// What ends by a sweep lasts days.
 const SWEEP_EVERY_MS: u64 = 60 * 60 * 1000;
 
-/// What is kept of a person's doors.
+/// Who may connect to a person, as it is kept on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Access {
     pub devices: DeviceTable,
@@ -85,7 +85,7 @@ impl Access {
     }
 }
 
-/// What is in memory of a person's doors.
+/// Who may connect to a person, as it is in memory.
 pub(crate) struct State {
     pub access: Access,
     /// The pairing window with its secrets, while it lasts.
@@ -96,7 +96,7 @@ pub(crate) struct State {
     pub terms: Option<Terms>,
 }
 
-/// One person's doors.
+/// Who may connect to one person.
 pub(crate) struct Owner {
     pub user: UserId,
     folder: PathBuf,
@@ -134,7 +134,7 @@ impl Owner {
         &self.folder
     }
 
-    /// Tells everybody who waits on this person's doors to look again.
+    /// Tells everybody who waits for a change here to look again.
     pub fn tell(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
@@ -247,12 +247,12 @@ impl Owners {
         Arc::clone(entries.entry(user).or_insert_with(|| Arc::new(owner)))
     }
 
-    /// The person's doors, if there have ever been any.
+    /// Who may connect to the person, if anybody ever could.
     pub(super) fn get(&self, user: UserId) -> Option<Arc<Owner>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&user).cloned()
     }
 
-    /// The person's doors, closed ones where there were none; [`OwnerError::Nobody`] for who is not here.
+    /// Who may connect to the person: nobody where none ever could; [`OwnerError::Nobody`] for who is not here.
     pub(crate) fn owner(&self, user: UserId) -> Result<Arc<Owner>, OwnerError> {
         self.people.standing(user).ok_or(OwnerError::Nobody)?;
         let make = || self.insert(user, self.people.folder(user), Access::new(user));
@@ -317,7 +317,7 @@ impl Owners {
         self.swept_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
     }
 
-    /// Everybody who has ever had doors.
+    /// Everybody to whom somebody could ever connect.
     pub(super) fn users(&self) -> Vec<UserId> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
@@ -342,7 +342,7 @@ pub(super) fn draw_label() -> Result<Label, OwnerError> {
 }
 
 impl Owners {
-    /// Changes what is kept of a person's doors: on disk when this returns, or not at all.
+    /// Changes who may connect to a person: on disk when this returns, or not at all.
     pub(crate) fn change_access<T>(
         &self,
         user: UserId,

@@ -46,7 +46,7 @@ impl Admission {
         endpoint.authorise(&self.admitted, stepped_up)
     }
 
-    /// Waits until something of the person's doors changes: a device may have been revoked.
+    /// Waits until it changes who may connect to the person: a device may have been revoked.
     pub async fn changed(&mut self) {
         if self.changed.changed().await.is_err() {
             // The person is gone, and so is whoever would tell.

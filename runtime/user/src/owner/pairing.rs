@@ -298,7 +298,7 @@ impl Owners {
             let ticked = Pairing::of(self).tick(user, now_ms);
             let tidied = ticked.and_then(|()| if sweeps { self.sweep(user, now_ms) } else { Ok(()) });
             if let Err(error) = tidied {
-                tracing::warn!(user = %user.short(), error = %crate::chain(&error), "doors were not tidied");
+                tracing::warn!(user = %user.short(), error = %crate::chain(&error), "expired access was not removed");
             }
         }
     }
