@@ -2,7 +2,6 @@
 //! itself.
 //! * Invariants: a device is admitted as long as the table says so, which is checked at every request; everything that
 //!   a grant names is recorded before the grant is sent; a wrong data key is counted before the device is answered.
-//!   grant are recorded before the grant is sent; a wrong data key is counted before the device is answered.
 
 use std::sync::Arc;
 
