@@ -1,5 +1,6 @@
 //! A paired device on its connection: its identity, its grant, and the requests that it may make to the runtime
 //! itself.
+//!
 //! * Invariants: a device is admitted as long as the table says so, which is checked at every request; everything that
 //!   a grant names is recorded before the grant is sent; a wrong data key is counted before the device is answered.
 
