@@ -333,7 +333,7 @@ fn lines(snapshot: &Snapshot, since: Option<f64>, cell: Option<&str>) -> Result<
     let mut found = VecDeque::new();
     let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
     let visited = cursor.visit(&mut |row| {
-        // A line that cannot be parsed is from a later version: its data came with an export.
+        // A line that cannot be parsed is from a later version; exports contain its data.
         if let Ok(line) = serde_json::from_str::<AuditLine>(row.data)
             && cell.is_none_or(|cell| cell == line.cell)
         {
