@@ -1,7 +1,7 @@
-//! Which entries come too late for the stages that should have read them.
+//! Finds entries that come too late for the stages that should have read them.
 //!
-//! A stage's next window begins at its mark and includes it. So an entry that arrives now is late for the stage if it was
-//! written before the mark, and is read in the next window if it was written at the mark or later. A mark lies
+//! A stage's next window begins at its mark and includes it. So an entry that arrives now is late for the stage if it
+//! was written before the mark, and is read in the next window if it was written at the mark or later. A mark lies
 //! [`SETTLING_S`](crate::SETTLING_S) behind the last entry that the stage has seen: an entry that was written in
 //! between and arrives now is late as well, because no run would read it otherwise.
 

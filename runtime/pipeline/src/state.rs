@@ -24,7 +24,7 @@ pub struct Window {
 /// Why a stage failed; kept until it succeeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
-    /// When.
+    /// The moment of the last failure, s.
     pub at: f64,
     /// The reason, in words for the owner.
     pub reason: String,

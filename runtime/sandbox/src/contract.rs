@@ -93,7 +93,8 @@ pub trait CellHost: Any + Send {
     /// Opens a cursor over the entries of the timeseries with these ids, 12 bytes each, in their order. `keys` as in a
     /// query. Ids that do not exist, or are of another stream, are left out.
     fn find_ids(&mut self, keys: Vec<StreamKey>, ids: &[u8]) -> Result<u32, Failure>;
-    /// The next entries of a cursor, packed; at most `bytes_max` (4 KiB to 1 MiB) unless one entry alone is larger. Empty: the end.
+    /// The next entries of a cursor, packed; at most `bytes_max` (4 KiB to 1 MiB) unless one entry alone is larger.
+    /// Empty: the end.
     fn next_page(&mut self, cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure>;
     /// How many entries match.
     fn count(&mut self, query: Query) -> Result<u64, Failure>;

@@ -16,7 +16,7 @@ use crate::error::CallError;
 /// A cell that is embedded in the binary, with the native code that our own build compiled from it.
 #[derive(Debug, Clone, Copy)]
 pub struct BuiltIn {
-    /// Such as `usercache-put`.
+    /// A name such as `usercache-put`.
     pub name: &'static str,
     /// The text of its `cell.toml`.
     pub manifest: &'static str,

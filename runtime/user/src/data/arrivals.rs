@@ -1,4 +1,4 @@
-//! The streams that arrive, and the streams that are missing: an owner is told if only some of the expected streams
+//! The streams that arrive, and the streams that are missing: an owner learns if only some of the expected streams
 //! arrive.
 //!
 //! * Units: moments are seconds since 1970, as phones wrote entries down.

@@ -500,7 +500,7 @@ pub struct DeviceSummary {
     pub status: String,
     /// `ed25519` or `p256`.
     pub key: String,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Vec<String>,
     /// When it was paired, ms since 1970.
     pub enrolled_ms: u64,

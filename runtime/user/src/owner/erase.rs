@@ -13,7 +13,7 @@ use crate::files;
 /// What was destroyed. With the digests, a copy can be recognised but not opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Whose data, 32 hex digits.
+    /// The person's id, 32 hex digits.
     pub user: String,
     /// How many slots held the wrapped data key: one for each device, the recovery phrase and the host.
     pub slots: usize,

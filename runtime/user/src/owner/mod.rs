@@ -1,4 +1,4 @@
-//! An owner's part: the devices that may connect, the key that opens the store, and the window in which a phone is
+//! An owner's access: the devices that may connect, the key that opens the store, and the window in which a phone is
 //! paired.
 //!
 //! ```text

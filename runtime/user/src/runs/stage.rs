@@ -25,7 +25,7 @@ const RUNS_MAX: u32 = 10_000;
 /// A report on one stage.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StageReport {
-    /// Such as `TRIP_SEGMENTATION`.
+    /// A name such as `TRIP_SEGMENTATION`.
     pub stage: String,
     /// The cell that ran.
     pub cell: String,
@@ -348,9 +348,9 @@ impl Stage<'_> {
     ) -> Result<StageState, CallError> {
         late::judge(self.runtime, snapshot, self.index + 1, batch)?;
         let state = before.done(self.now, outcome.processed_through);
-        // Only if the mark was moved: entries behind a clock that was set back have been read. Only if the stage list
-        // says what happens with entries that were not read. In the middle of a backlog, memory and mark belong
-        // together.
+        // Only if the mark was moved: if the clock was set back, entries dated after it have been read already. Only if
+        // the stage list says what happens with entries that were not read. In the middle of a backlog, memory and mark
+        // belong together.
         if outcome.processed_through.is_some()
             && self.spec.late.is_some()
             && !outcome.more

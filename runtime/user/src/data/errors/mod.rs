@@ -77,7 +77,7 @@ pub struct Group {
     pub fate: Fate,
     /// The stream.
     pub key: String,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: String,
     /// How many.
     pub count: u64,
