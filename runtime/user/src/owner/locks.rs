@@ -141,7 +141,7 @@ impl<'o> Locks<'o> {
         let Owners { leases, open_people, .. } = self.owners;
         for user in leases.expired() {
             leases.wipe(user);
-            // A run under way ends first; the next call closes the store.
+            // A store that a run still uses is closed later, once it is idle.
             let closed = open_people.close(user);
             tracing::info!(user = %user.short(), closed, "store locked at the end of its lease");
         }
