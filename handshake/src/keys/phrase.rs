@@ -98,7 +98,7 @@ impl Phrase {
         text
     }
 
-    /// The key whose public half the runtime keeps; the private half is made anew from the words when needed.
+    /// The key whose public half the runtime keeps; the private half is recomputed from the words when needed.
     pub fn wrap_key(&self) -> WrapKey {
         let (mut bytes, _) = self.0.to_entropy_array();
         let entropy = Secret::new(*bytes.first_chunk().expect("the array has room for 33 bytes"));
