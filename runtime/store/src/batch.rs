@@ -59,8 +59,8 @@ impl<'a> CheckedEntry<'a> {
         self
     }
 
-    /// The entry with the origin that [`crate::Row::origin`] told of it, for an insert: where the key of origins is the one
-    /// with which it was told, an identical put will be ignored.
+    /// The entry with the origin that [`crate::Row::origin`] gave for it, for an insert. In a store with the same key
+    /// of origins, an identical put will be ignored.
     #[must_use]
     pub fn with_origin(mut self, origin: u64) -> Self {
         self.origin = origin;
