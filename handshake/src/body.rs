@@ -2,10 +2,10 @@
 //!
 //! * Accepted: one object of at most [`BODY_BYTES_MAX`] bytes of UTF-8, nested at most [`DEPTH_MAX`] deep, with
 //!   no number beyond [`INTEGER_MAX`] on either side of zero. Unknown keys are ignored.
-//! * Refused: a key that stands twice in one object, known or not, at any depth. Two readers that each take
-//!   another of the two would be about different things.
-//! * Why it reads twice: the first pass looks at the shape and keeps nothing but keys, so that a body which
-//!   carries a secret leaves no copy of it behind; both passes are the same parser.
+//! * Refused: a key that occurs twice in one object, known or not, at any depth. Two readers could each use a different
+//!   one of the two.
+//! * Why it reads twice: the first pass checks the shape and keeps only keys, so that a body with a secret leaves no
+//!   copy of it behind; both passes use the same parser.
 //! * Not here: what the bodies say ([`crate::pairing`]), and HTTP.
 
 use crate::error::Code;
@@ -26,7 +26,7 @@ pub const INTEGER_MAX: u64 = 1 << 53;
 /// Reads a body.
 ///
 /// # Errors
-/// [`Code::Malformed`], and not why: what is wrong with it is known to whoever wrote it.
+/// [`Code::Malformed`], without a reason: the sender of the body knows what is wrong with it.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Code> {
     let text = Some(bytes).filter(|bytes| bytes.len() <= BODY_BYTES_MAX);
     let text = text.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or(Code::Malformed)?;
@@ -37,7 +37,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Code> {
     Object::deserialize(&mut typed).map(|body: Object<T>| body.0).map_err(|_| Code::Malformed)
 }
 
-/// A value that is written as an object and in no other way; derived readers would also take a list.
+/// A value that must be written as an object; derived readers would also accept a list.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

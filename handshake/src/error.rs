@@ -1,4 +1,4 @@
-//! What a phone is told when it is refused: a short code that never separates "no such" from "not allowed".
+//! The refusals that a phone receives: a short code that never distinguishes "no such" from "not allowed".
 
 use serde::{Deserialize, Serialize};
 
@@ -12,10 +12,10 @@ pub enum Code {
     /// The device lacks the scope.
     #[error("UPC-002")]
     ScopeMissing,
-    /// The pairing window is expired, burnt, done or was never there.
+    /// The pairing window is expired, burnt, finished or never existed.
     #[error("UPC-003")]
     WindowGone,
-    /// The proof is wrong; which part of it is not said.
+    /// The proof is wrong; the code does not say which part.
     #[error("UPC-004")]
     ProofWrong,
     /// Another phone has used this code.
@@ -42,7 +42,7 @@ pub enum Code {
     /// The runtime is starting.
     #[error("UPC-012")]
     Starting,
-    /// The body is not what the endpoint reads. (Not in the first draft of the protocol, which had no code for it.)
+    /// The body is not what the endpoint reads. (The first draft of the protocol had no code for this.)
     #[error("UPC-013")]
     Malformed,
 }
@@ -65,7 +65,7 @@ impl Code {
         Self::Malformed,
     ];
 
-    /// The HTTP status that goes with it.
+    /// The HTTP status of the refusal.
     pub fn status(self) -> u16 {
         match self {
             Self::DeviceUnknown => 401,
@@ -81,12 +81,12 @@ impl Code {
         }
     }
 
-    /// Reads `UPC-001` and its like; `None` for any other text.
+    /// Reads a code such as `UPC-001`; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.to_string() == text)
     }
 
-    /// The body of the refusal; `retry_s` says when trying again makes sense, in seconds.
+    /// The body of the refusal; `retry_s` says after how many seconds a retry makes sense.
     pub fn body(self, retry_s: Option<u32>) -> Body {
         Body { error: self.to_string(), retry: retry_s }
     }
@@ -97,7 +97,7 @@ impl Code {
 pub struct Body {
     /// The code's text.
     pub error: String,
-    /// Seconds until a retry makes sense; `None`: never of itself.
+    /// Seconds until a retry makes sense; `None`: a retry alone never helps.
     pub retry: Option<u32>,
 }
 

@@ -1,10 +1,10 @@
-//! Who calls, and which cell answers: bytes and state in, decision out. No sockets, no clock, no globals.
+//! Decides who calls, and which cell answers: bytes and state in, decision out. No sockets, no clock, no globals.
 //!
-//! * Holds: [`encoding`], how codes, labels and keys are written; [`transcript`], what both sides of a pairing
-//!   prove, and [`pairing`], the steps in which they do; [`hello`] and [`route`], whom a connection is for, before
-//!   anything is encrypted; [`device`], who may connect and do what, and [`session`], what they are granted;
-//!   [`limit`], what strangers may cost; [`keys`], who can open a person's data; [`body`] and [`error`], the JSON
-//!   bodies and what a refused phone is told; [`token`], bearer tokens of phones that cannot pair.
+//! * Holds: [`encoding`], how codes, labels and keys are written; [`transcript`], what both sides of a pairing prove,
+//!   and [`pairing`], the steps of a pairing; [`hello`] and [`route`], the destination of a connection, before anything
+//!   is encrypted; [`device`], who may connect and do what, and [`session`], what they are granted; [`limit`], how much
+//!   strangers may use; [`keys`], who can open a person's data; [`body`] and [`error`], the JSON bodies and the codes
+//!   that a refused phone receives; [`token`], bearer tokens of phones that cannot pair.
 //! * Units: moments are milliseconds since 1970-01-01T00:00:00Z, given by the caller; sizes are bytes.
 //! * Invariants: secrets are wiped when dropped, hidden from `Debug`, compared in constant time.
 //! * Not here: TLS (`runtime/host`), files, which people exist.

@@ -45,7 +45,7 @@ struct Found {
     rows: BTreeMap<EntryId, BTreeMap<String, String>>,
 }
 
-/// Finds out which sections of one point keep it; the others lose their path. Answers the rows of the points.
+/// Finds out which sections of one point keep it; the others lose their path. Returns the rows of the points.
 pub fn settle<R: ReadEntries>(
     runtime: &mut R,
     run: &Run,

@@ -55,7 +55,7 @@ impl Track {
         first.zip(last).expect("a track has at least one point")
     }
 
-    /// Lets the track begin at the place. Answers whether the phone's mode cannot be right, since the way from the
+    /// Lets the track begin at the place. Returns whether the phone's mode cannot be right, since the way from the
     /// place was covered at a speed out of line with the rest. `start_ts`: when the raw section began.
     pub fn begin_at(&mut self, place: &Anchor, mode: MotionType, start_ts: f64) -> bool {
         let (distances, mut speeds) = pairs(&self.samples);
@@ -137,7 +137,7 @@ mod tests {
         Anchor { location: point.loc, point, enter_ts, duration: Some(duration) }
     }
 
-    /// Begins a track of 2 m/s, whose first point is at 1000 s and 0 m, at a place; answers the first moment.
+    /// Begins a track of 2 m/s, whose first point is at 1000 s and 0 m, at a place; returns the first moment.
     fn begin(place: &Anchor, mode: MotionType) -> f64 {
         let mut track = track(&[at(1000.0, 0.0), at(1100.0, 200.0), at(1200.0, 400.0), at(1300.0, 600.0)]);
         track.begin_at(place, mode, 1000.0);

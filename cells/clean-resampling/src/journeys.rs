@@ -43,7 +43,7 @@ impl Journeys {
         Ok(journeys)
     }
 
-    /// Cuts a back-log behind the last trip from which a next run can go on as this one would have. Answers whether
+    /// Cuts a back-log behind the last trip from which a next run can go on as this one would have. Returns whether
     /// there is one.
     pub fn cut(&mut self, window: &mut Window) -> bool {
         let mut last_is_trip = true;

@@ -87,7 +87,7 @@ impl<'a> Trip<'a> {
         })
     }
 
-    /// Writes the composite trip's data in place of what `data` holds. Answers whether nothing was amiss: both places
+    /// Writes the composite trip's data in place of what `data` holds. Returns whether nothing was amiss: both places
     /// are there, and every mode has a name.
     pub fn compose<R: ReadEntries>(
         &self,
@@ -141,7 +141,7 @@ impl<'a> Trip<'a> {
         Ok(())
     }
 
-    /// Inferred sections, or cleaned ones where there are none. Answers whether every mode has a name.
+    /// Inferred sections, or cleaned ones where there are none. Returns whether every mode has a name.
     fn write_sections<R: ReadEntries>(
         &self,
         runtime: &mut R,

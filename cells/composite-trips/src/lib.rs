@@ -96,7 +96,7 @@ impl<C: EntrySource> Composer<C> {
         Self { around, output, data, last_end_ts: None, looked, unread: 0, incomplete: 0 }
     }
 
-    /// Composes the trips of some pages. Answers whether it stopped before the end.
+    /// Composes the trips of some pages. Returns whether it stopped before the end.
     fn all_of<R: ReadEntries<Entries = C> + WriteEntries>(
         &mut self,
         runtime: &mut R,

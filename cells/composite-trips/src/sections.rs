@@ -53,7 +53,7 @@ pub fn note(entry: &Entry<'_>) -> Note {
     note
 }
 
-/// Appends the section's entry as a phone gets it. Answers whether its mode has a name; a section whose mode nobody
+/// Appends the section's entry as a phone gets it. Returns whether its mode has a name; a section whose mode nobody
 /// knows is `UNKNOWN`.
 pub fn write(text: &str, note: &Note, modes: Modes, out: &mut String) -> bool {
     let data = &text[note.data.clone()];

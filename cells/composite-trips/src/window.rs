@@ -1,7 +1,7 @@
 //! Entries of one stream around a trip, while trips go by in the order of their ends.
 //!
 //! One cursor serves the whole run. Its pages are held from the trip's start on and dropped once the trips have gone
-//! past them; a trip that begins before what is still held opens the stream anew, at its own start.
+//! past them; a trip that begins before what is still held opens the stream again, at its own start.
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -10,7 +10,7 @@ use cells_sdk::model::EntryId;
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Memory {
     /// The confirmed place that is open, and the beginning of the window that goes on there, s; `None` where that place
-    /// is to be made anew.
+    /// is to be recomputed.
     pub open: Option<(EntryId, f64)>,
     /// Up to when, s, trips were written that were looked at for whether they are confirmed; `None`: none was.
     pub looked_through: Option<f64>,

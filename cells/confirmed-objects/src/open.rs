@@ -6,7 +6,7 @@
 //!
 //! Quirk: such a place gets its exit, its inputs and the trip from there, but keeps the `raw_places` of when it was
 //! made and never gets a `duration`. A place that was opened again for another reason (a part of a long window ended
-//! there, or later results were taken back) is made anew from its cleaned place, as if it had never been open.
+//! there, or later results were taken back) is recomputed from its cleaned place, as if it had never been open.
 //!
 //! Quirk: a place is shown by the composite trip that ends when the place was entered; the composite trip that begins
 //! there does not exist yet.

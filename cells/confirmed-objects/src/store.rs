@@ -38,7 +38,7 @@ pub enum Start {
         place: Box<OpenPlace>,
         /// The composite trip that shows it.
         shown: Option<Shown>,
-        /// Whether it is made anew from its cleaned place.
+        /// Whether it is recomputed from its cleaned place.
         anew: bool,
     },
     /// At a place that this run makes, reached by that confirmed trip where it was reached at all.
@@ -92,7 +92,7 @@ struct Writer<'a, R> {
 }
 
 impl<R: WriteEntries> Writer<'_, R> {
-    /// Answers the id of the place that is left open.
+    /// Returns the id of the place that is left open.
     fn all(&mut self, start: Start, first: &Stay, ids: &[EntryId]) -> Result<EntryId, RunError> {
         let timeline = self.material.timeline;
         let (mut place, ids) = match &start {

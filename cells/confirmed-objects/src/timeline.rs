@@ -225,7 +225,7 @@ impl Timeline {
         }
     }
 
-    /// Where there is more, stops at a trip from which the next window goes on without losing one. Answers whether there
+    /// Where there is more, stops at a trip from which the next window goes on without losing one. Returns whether there
     /// is such a trip.
     fn cut(&mut self) -> bool {
         let count = self.journeys.len();

@@ -1,4 +1,4 @@
-//! Answers which entries a person has, as `{"phone_data":[entry,…]}`: raw entries of the timeseries, then those
+//! Returns which entries a person has, as `{"phone_data":[entry,…]}`: raw entries of the timeseries, then those
 //! that stages made, each by time and id, then what waits in the usercache.
 //!
 //! The request is a JSON object; both paths take the same one:

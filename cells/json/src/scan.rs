@@ -78,7 +78,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Over an opening bracket; answers whether something stands before the closing one, which is two behind it.
+    /// Over an opening bracket; returns whether something stands before the closing one, which is two behind it.
     #[inline]
     fn enter(&mut self, bracket: u8, why: &'static str) -> Result<bool, BadJson> {
         if self.peek() != Some(bracket) {
@@ -91,7 +91,7 @@ impl<'a> Scan<'a> {
         Ok(!empty)
     }
 
-    /// Over a comma, to what follows it, or over the closing bracket; answers which of the two.
+    /// Over a comma, to what follows it, or over the closing bracket; returns which of the two.
     #[inline]
     fn next(&mut self, closing: u8, why: &'static str) -> Result<bool, BadJson> {
         self.space();
@@ -107,7 +107,7 @@ impl<'a> Scan<'a> {
         Ok(true)
     }
 
-    /// Into the object that begins here, space before it passed over; answers whether it has a member.
+    /// Into the object that begins here, space before it passed over; returns whether it has a member.
     #[inline]
     pub fn open(&mut self) -> Result<bool, BadJson> {
         self.space();
@@ -132,19 +132,19 @@ impl<'a> Scan<'a> {
         Ok(name)
     }
 
-    /// Behind a member's value; answers whether another member follows, and stands at its name then.
+    /// Behind a member's value; returns whether another member follows, and stands at its name then.
     #[inline]
     pub fn more(&mut self) -> Result<bool, BadJson> {
         self.next(b'}', "neither a comma nor a closing brace")
     }
 
-    /// Into the list that begins here; answers whether it has an item, and stands at it then.
+    /// Into the list that begins here; returns whether it has an item, and stands at it then.
     #[inline]
     pub fn open_list(&mut self) -> Result<bool, BadJson> {
         self.enter(b'[', "no list")
     }
 
-    /// Behind an item of a list; answers whether another follows, and stands at it then.
+    /// Behind an item of a list; returns whether another follows, and stands at it then.
     #[inline]
     pub fn more_of_list(&mut self) -> Result<bool, BadJson> {
         self.next(b']', "neither a comma nor a closing bracket")
@@ -207,7 +207,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Behind a value: over closing brackets and to the next value; answers whether there is one.
+    /// Behind a value: over closing brackets and to the next value; returns whether there is one.
     #[inline]
     fn close(&mut self, braces: &mut u128, depth: &mut u32) -> Result<bool, BadJson> {
         while *depth > 0 {

@@ -2,7 +2,7 @@
 //!
 //! Entries are kept as phones wrote them, so a changed entry is the old text with some members changed, not a
 //! tree written anew. The scanner follows structure and does not recurse. It does not check the grammar of what
-//! it skips: `NaN` passes as a value. Who needs sound JSON asks [`is_json`].
+//! it skips: `NaN` passes as a value. Who needs valid JSON asks [`is_json`].
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -156,7 +156,7 @@ impl<'a> Members<'a> {
         Ok(())
     }
 
-    /// From behind the opening quote to behind the closing one; answers where the closing one stands.
+    /// From behind the opening quote to behind the closing one; returns where the closing one stands.
     fn skip_string(&mut self) -> Result<usize, BadObject> {
         let end = string_end(self.text.as_bytes(), self.at).ok_or(self.bad("a string that never ends"))?;
         self.at = end + 1;
@@ -245,7 +245,7 @@ fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
         if *bytes.get(at)? == b'"' {
             return Some(at);
         }
-        // An escaped byte is ASCII in sound JSON; where it is not, the next stop is still a quote or a backslash.
+        // An escaped byte is ASCII in valid JSON; where it is not, the next stop is still a quote or a backslash.
         at += 2;
     }
 }

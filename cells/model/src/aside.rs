@@ -8,9 +8,9 @@ pub enum Kept {
     /// Metadata and data are what was sent.
     #[default]
     AsSent,
-    /// The data is a text: that of the data as it was sent.
+    /// The data is a string: that of the data as it was sent.
     Data,
-    /// The data is a text: that of the whole entry.
+    /// The data is a string: that of the whole entry.
     Entry,
     /// The data is the beginning of such a text, the rest of which was too long.
     Cut,
@@ -104,7 +104,7 @@ pub fn mended(json: &str) -> String {
     out
 }
 
-/// Writes the escape that begins `rest`; answers how long it is.
+/// Writes the escape that begins `rest`; returns how long it is.
 fn push_escape(out: &mut String, rest: &str) -> usize {
     let unit = |at: usize| -> Option<u16> {
         let digits = rest.get(at..)?.strip_prefix("\\u")?.get(..4)?;

@@ -1,7 +1,7 @@
 //! An entry as a phone sent it: its identity, what of it must change, and what keeps it from being read.
 //!
-//! An entry whose text is not sound JSON in UTF-8 is never refused, since the phone would send its whole batch again for
-//! ever: what can be read of its identity is kept, and the rest as a text ([`crate::aside`]). A sound entry without its
+//! An entry whose text is not valid JSON in UTF-8 is never refused, since the phone would send its whole batch again for
+//! ever: what can be read of its identity is kept, and the rest as a string ([`crate::aside`]). A valid entry without its
 //! identity (`metadata.type`, `metadata.key`, `metadata.write_ts`) is a mistake of the phone's developer, and refused.
 
 use std::borrow::Cow;

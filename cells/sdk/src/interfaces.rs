@@ -142,7 +142,7 @@ pub trait ReadEntries {
 
 /// `timeseries-write`: buffered, committed when the run succeeds.
 pub trait WriteEntries {
-    /// New entries; answers their ids in order.
+    /// New entries; returns their ids in order.
     fn insert(&mut self, rows: &Rows) -> Result<Vec<EntryId>, Failure>;
     /// New content for the entries that the rows name; a mark as invalid goes.
     fn replace(&mut self, rows: &Rows) -> Result<(), Failure>;

@@ -104,7 +104,7 @@ impl Output {
         Ok(self.metadata.write(key, date(self.now, number), "")?.to_owned())
     }
 
-    /// Writes what was added so far; answers the ids of the new entries since the last time, in their order.
+    /// Writes what was added so far; returns the ids of the new entries since the last time, in their order.
     pub fn take_ids<R: WriteEntries>(&mut self, runtime: &mut R) -> Result<Vec<EntryId>, RunError> {
         self.send(runtime)?;
         Ok(std::mem::take(&mut self.ids))
@@ -154,7 +154,7 @@ fn date(now: f64, number: u32) -> f64 {
     now + f64::from(number) * APART_S
 }
 
-/// Adds a row; answers how many bytes it takes. Most runs write little or nothing, so there is no room before.
+/// Adds a row; returns how many bytes it takes. Most runs write little or nothing, so there is no room before.
 fn add(rows: &mut Option<Rows>, row: Row<'_>) -> usize {
     let rows = rows.get_or_insert_with(|| Rows::with_room(CALL_BYTES + LAST_ROW_BYTES));
     let before = rows.as_bytes().len();

@@ -103,7 +103,7 @@ impl Phone {
         self.memory.run_stage(run, NOW, last).expect("the stage works")
     }
 
-    /// Runs once, and answers the kinds of the sections.
+    /// Runs once, and returns the kinds of the sections.
     fn kinds(&mut self) -> Vec<u64> {
         self.run(Outcome::default());
         self.made(SECTION).iter().map(|section| section["sensed_mode"].as_u64().expect("a number")).collect()

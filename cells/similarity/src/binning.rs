@@ -2,7 +2,7 @@
 
 use crate::Ends;
 
-/// Puts trips into bins, in their order; answers the members of each bin, by index, in the order of the bins.
+/// Puts trips into bins, in their order; returns the members of each bin, by index, in the order of the bins.
 ///
 /// A trip joins the first bin **all** of whose members are similar to it, or begins a new one. So the outcome
 /// depends on the order of the trips, and members of a bin are never further apart than the threshold.

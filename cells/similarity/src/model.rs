@@ -117,7 +117,7 @@ impl TripModel {
         &self.labels[share.labels]
     }
 
-    /// Reads the document; anything unsound refuses it whole.
+    /// Reads the document; anything invalid refuses it whole.
     pub fn parse(document: &[u8]) -> Result<Self, BadModel> {
         let model: Self = serde_json::from_slice(document).map_err(BadModel::Json)?;
         if model.version != VERSION {

@@ -4,7 +4,7 @@
 //! the person has sent: it names a moment, and the trip that it belongs to began at most a day before. So new are
 //! the trips behind the newest one seen, and those that inputs written since may belong to.
 //!
-//! Some changes go further back: inputs that arrive late or are removed, and trips that are made anew since their raw
+//! Some changes go further back: inputs that arrive late or are removed, and trips that are recomputed since their raw
 //! readings changed. The first show in the number of inputs up to the last run (one that arrives late and one
 //! that is removed between two runs would hide each other); the others because they always reach to the newest
 //! trip, which then has another id. Then everything is looked at.

@@ -48,7 +48,7 @@ impl Training {
         self.older_left_out
     }
 
-    /// Takes trips in as they are now, new ones and known ones; one without labels leaves. Answers whether anything
+    /// Takes trips in as they are now, new ones and known ones; one without labels leaves. Returns whether anything
     /// has changed.
     pub fn take_in(&mut self, trips: Vec<Trip>) -> bool {
         let mut places: HashMap<EntryId, usize> =

@@ -112,7 +112,7 @@ impl<'a> Search<'a> {
         self.segments.done_through = Some(self.track.write_ts[done_through]);
     }
 
-    /// Closes a trip whose end was seen at `end`, and answers where the next one starts.
+    /// Closes a trip whose end was seen at `end`, and returns where the next one starts.
     fn start_after(&mut self, end: usize, start: usize, trip_end: usize) -> usize {
         let count = self.track.ts.len();
         let next = self.next_start[end];

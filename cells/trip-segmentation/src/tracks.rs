@@ -216,7 +216,7 @@ fn is_a_track(points: &[Point], detours: &[Detour]) -> bool {
     off.len() >= DETOURS_MIN && 2 * off.iter().enumerate().filter(|off| goes_on(*off)).count() >= off.len()
 }
 
-/// Gives the points near a place to the device that stays there, but for those of the carried device. Answers whether it
+/// Gives the points near a place to the device that stays there, but for those of the carried device. Returns whether it
 /// got any.
 fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usize) -> bool {
     let rows = rows_of(track_of, 0);

@@ -66,7 +66,7 @@ fn go_on<R: ReadEntries>(
     }
     nothing_removed &= counts.trips() == trips;
     if counts.trips() != trips {
-        // Where trips were taken back and made anew, what was removed lies behind the first new one.
+        // Where trips were taken back and recomputed, what was removed lies behind the first new one.
         let Some(from) = new_from.filter(|day| counts.has_single(*day)) else { return Ok(None) };
         read::recount(runtime, &mut counts, from..=Day::MAX)?;
     }

@@ -60,7 +60,7 @@ pub fn trips_count<R: ReadEntries>(runtime: &mut R) -> Result<u64, RunError> {
     Ok(runtime.count(&Query::of(&[TRIP], TimeField::StartTs))?)
 }
 
-/// Counts the trips that were written since; answers the first day that has one.
+/// Counts the trips that were written since; returns the first day that has one.
 pub fn new_trips<R: ReadEntries>(runtime: &mut R, counts: &mut Counts) -> Result<Option<Day>, RunError> {
     let from = counts.through_ts().map(f64::next_up);
     let query = Query::of(&[TRIP], TimeField::WriteTs).between(from, None);

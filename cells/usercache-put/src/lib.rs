@@ -1,7 +1,7 @@
 //! Takes what a phone sends: `{"phone_to_server":[entry,…]}`, or `{"the_entry":entry}`; other members are not its concern.
 //!
 //! A phone deletes its copy when it reads 200, and sends a refused batch again for ever. So only a body whose entries
-//! cannot be told apart, or a sound entry without its identity (`metadata.type`, `metadata.key`, `metadata.write_ts`), is
+//! cannot be told apart, or a valid entry without its identity (`metadata.type`, `metadata.key`, `metadata.write_ts`), is
 //! refused, with a reason for the phone's developer, and nothing of the batch is stored; anything else is accepted, and
 //! an entry that nobody could read later is set aside with a reason for its owner.
 //!

@@ -1,4 +1,4 @@
-//! The usual entry, read in one pass: sound JSON with its identity and nothing to put right.
+//! The usual entry, read in one pass: valid JSON with its identity and nothing to put right.
 //!
 //! Answers nothing for all others, which [`cells_model::sent::parse`] then looks at part by part. What both read, they read alike;
 //! the property test beside [`crate::properties`] holds them against each other.
@@ -13,7 +13,7 @@ use cells_model::sent::{DEPTH_MAX, MILLISECONDS_FROM, Parsed};
 /// Levels below a member of the entry, and below a member of its metadata or data.
 const LEVELS: u32 = DEPTH_MAX as u32 - 1;
 
-/// Reads the entry that begins `text`; answers how long it is and what it says.
+/// Reads the entry that begins `text`; returns how long it is and what it says.
 pub fn quick(text: &str) -> Option<(usize, Parsed<'_>)> {
     let mut scan = Scan::new(text.as_bytes());
     let found = Found::read(&mut scan, text).ok()??;

@@ -204,7 +204,7 @@ impl Splitter {
         BadBody::Unreadable { at: self.offset, why }
     }
 
-    /// One byte between values; answers whether it was used, or is the first of what comes next.
+    /// One byte between values; returns whether it was used, or is the first of what comes next.
     fn step(&mut self, byte: u8) -> Result<bool, BadBody> {
         if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
             return Ok(true);

@@ -1,8 +1,8 @@
 //! Writes the test vectors of the protocol: `cargo run -p handshake --example make_vectors > handshake/vectors/upc-1.json`.
 //!
 //! Bytes are lower-case hex. Inputs are digests of their names, so that no two are alike; ephemeral keys, nonces and
-//! signatures of P-256 are drawn anew in each run, and so are the private keys that sign. Private keys and secrets
-//! in the file protect nothing.
+//! signatures of P-256 are drawn again in each run, and so are the private keys that sign. Private keys and secrets in
+//! the file protect nothing.
 
 mod refused;
 
@@ -165,7 +165,7 @@ fn pairs() -> Vec<Value> {
     pairs.iter().map(Pair::vector).collect()
 }
 
-/// Digits that begin with zeros, and digits whose four bytes are negative where they are taken for a signed number.
+/// Digits that begin with zeros, and digits whose four bytes are negative when read as a signed number.
 fn digits() -> Vec<Value> {
     let find = |name: &'static str, suits: &dyn Fn(&Value) -> bool| {
         let mut pair = Pair::new(name, KeyKind::P256, None);

@@ -1,11 +1,11 @@
-//! What must be refused: an accepted vector with some members changed, and at what its reader stops.
+//! Vectors that must be refused: an accepted vector with some members changed, and the step at which its reader stops.
 
 use super::{bytes_of, hex};
 use handshake::keys::SigningKey;
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 
-/// All of them, made from the accepted vectors.
+/// All refused vectors, made from the accepted ones.
 pub fn vectors(accepted: &Value) -> Vec<Value> {
     let accepted = Accepted(accepted);
     [accepted.pairings(), accepted.codes(), accepted.slots(), accepted.items(), accepted.keys()].concat()

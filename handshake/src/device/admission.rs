@@ -1,4 +1,4 @@
-//! Who is let in: after each handshake, and again before each request.
+//! Admission of devices: after each handshake, and again before each request.
 
 use super::record::{Previous, State};
 use super::{Device, DeviceTable, LAST_SEEN_STEP_MS, PREVIOUS_LABEL_MS, Scope, Scopes};
@@ -6,8 +6,8 @@ use crate::encoding::{DeviceId, Label, Spki};
 use crate::error::Code;
 use runtime_types::UserId;
 
-/// A device whose key is the one of this very connection. Only [`DeviceTable::admit`] makes one; it counts as long
-/// as [`DeviceTable::still_admitted`] says so.
+/// A device that proved its key on this connection. Only [`DeviceTable::admit`] makes one; it is valid as long as
+/// [`DeviceTable::still_admitted`] returns `true`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
     user: UserId,
@@ -18,12 +18,12 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// Whose runtime.
+    /// The owner of the runtime.
     pub fn user(&self) -> UserId {
         self.user
     }
 
-    /// Which device.
+    /// The device.
     pub fn device(&self) -> DeviceId {
         self.device
     }
@@ -38,7 +38,7 @@ impl Admitted {
         self.scopes
     }
 
-    /// The label that the connection came by.
+    /// The label with which the connection was made.
     pub fn label(&self) -> Label {
         self.label
     }
@@ -53,12 +53,12 @@ impl Admitted {
 }
 
 impl DeviceTable {
-    /// Asked after every handshake, full or resumed, with the key that TLS saw and the label that the connection
-    /// came by. A first use of an announced key or label ends the one before it.
+    /// Must be called after every handshake, full or resumed, with the key that TLS saw and the label of the
+    /// connection. The first use of an announced key or label ends the one before it.
     ///
     /// # Errors
-    /// [`Code::DeviceUnknown`]: no device has this key, it is revoked, or the label is not its own. Which of them is
-    /// not said.
+    /// [`Code::DeviceUnknown`]: no device has this key, it is revoked, or the label belongs to another device. The code
+    /// does not say which.
     pub fn admit(&mut self, spki: &[u8], label: Label, now_ms: u64) -> Result<Admitted, Code> {
         let found = self.devices.values_mut().find(|device| device.has_key(spki));
         let found = found.filter(|device| device.is_led_to(label, now_ms)).ok_or(Code::DeviceUnknown)?;
@@ -70,15 +70,15 @@ impl DeviceTable {
         Ok(Admitted { user: self.user, device, epoch, scopes, label })
     }
 
-    /// Whether a key is, or is about to be, the key of a device that may connect: what a handshake may ask before it
-    /// is known by which label the device came.
+    /// Whether a key is the current or announced key of a device that may connect: a check for handshakes, which do not
+    /// know the device's label yet.
     pub fn knows_live_key(&self, spki: &Spki) -> bool {
         self.devices.values().any(|device| device.has_key(spki.as_bytes()))
     }
 
-    /// Asked before every request: `false` once the device was revoked, has changed its key or may do other things
-    /// than before. Whoever is refused may be admitted again if key and label still hold; else the connection is
-    /// closed.
+    /// Must be called before every request: `false` once the device was revoked, has changed its key or has other
+    /// scopes than before. A refused device may be admitted again if key and label are still valid; otherwise the
+    /// connection is closed.
     pub fn still_admitted(&self, admitted: &Admitted) -> bool {
         let device = self.devices.get(&admitted.device).filter(|_| self.user == admitted.user);
         device.is_some_and(|device| device.epoch == admitted.epoch)
@@ -96,7 +96,7 @@ impl Device {
         self.live().is_some_and(|live| live.labels.lead_here(label, now_ms))
     }
 
-    /// Takes note of a contact that was let in. Says whether something of it must be stored.
+    /// Records a contact of an admitted device. Returns whether a change must be stored.
     fn contact(&mut self, spki: &[u8], label: Label, now_ms: u64) -> bool {
         let State::Live(live) = &mut self.state else { return false };
         let mut changed = std::mem::take(&mut live.stale);
@@ -112,7 +112,7 @@ impl Device {
             live.labels.current = label;
             changed = true;
         }
-        // In either direction, so that a clock set right again is believed.
+        // In either direction, so that a clock that was corrected is accepted.
         if now_ms.abs_diff(self.last_seen_ms) >= LAST_SEEN_STEP_MS {
             self.last_seen_ms = now_ms;
             changed = true;

@@ -1,4 +1,4 @@
-//! What changes a table: enrolment, the owner's wishes, the rotation of keys and labels, and time.
+//! The changes of a table: enrolment, the owner's decisions, the rotation of keys and labels, and time.
 
 use super::record::{Live, State};
 use super::{
@@ -7,28 +7,28 @@ use super::{
 };
 use crate::encoding::{DeviceId, Label, Pin, Spki, WrapPub};
 
-/// What a pairing has found out of a device.
+/// What a pairing has learnt about a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDevice {
     /// The key of the connection over which it paired.
     pub spki: Spki,
-    /// To whom the store's key is wrapped.
+    /// The key to which the store's key is wrapped.
     pub wrap_pub: WrapPub,
-    /// Drawn for this device; registered at the gateway before the phone is told.
+    /// Drawn for this device; registered at the gateway before it is sent to the phone.
     pub label: Label,
-    /// What it calls itself.
+    /// The name that it gives itself.
     pub name: DeviceName,
-    /// What kind of phone it says it is.
+    /// The platform that it claims.
     pub platform: Platform,
     /// What it may do; [`Scopes::PHONE`] unless the owner said otherwise.
     pub scopes: Scopes,
 }
 
-/// Why a table does not change.
+/// Why a change of the table is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadChange {
-    /// A device has this key, has announced it or has had it; it may be the same one, or a revoked one.
+    /// A device has this key, has announced it or has had it; it may be the same device, or a revoked one.
     #[error("the key belongs or belonged to a device")]
     KeyUsed,
     /// A device has or had this wrap key.
@@ -43,10 +43,10 @@ pub enum BadChange {
     /// No such device, or a revoked one.
     #[error("no device {device} that may connect")]
     Unknown {
-        /// Which.
+        /// The device.
         device: DeviceId,
     },
-    /// As many as there may be: devices, records, or keys of one device.
+    /// The limit of devices, records, or keys of one device is reached.
     #[error("the limit of {max} is reached")]
     Full {
         /// The limit.
@@ -54,10 +54,10 @@ pub enum BadChange {
     },
 }
 
-/// What time has done.
+/// The effects of elapsed time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Swept {
-    /// Devices that have been silent for so long that the owner should be told, each once per silence.
+    /// Devices that have been silent for so long that the owner should be notified, each once per silence.
     pub stale: Vec<DeviceId>,
     /// Labels to withdraw at the gateway.
     pub freed: Vec<Label>,
@@ -119,7 +119,7 @@ impl DeviceTable {
         Ok(())
     }
 
-    /// Changes what a device may do. What it was granted and what was admitted before counts no longer.
+    /// Changes what a device may do. Its earlier grants and admissions are no longer valid.
     ///
     /// # Errors
     /// [`BadChange::Unknown`].
@@ -134,7 +134,7 @@ impl DeviceTable {
         Ok(())
     }
 
-    /// Revokes a device for ever. Gives the labels to withdraw at the gateway; none where it was revoked already.
+    /// Revokes a device for ever. Returns the labels to withdraw at the gateway; none where it was revoked already.
     ///
     /// # Errors
     /// [`BadChange::Unknown`] where there never was such a device.
@@ -142,7 +142,7 @@ impl DeviceTable {
         let found = self.devices.get_mut(&device).ok_or(BadChange::Unknown { device })?;
         let State::Live(live) = &found.state else { return Ok(Vec::new()) };
         let freed = live.labels.all().collect();
-        // A key that was announced was the device's too.
+        // An announced key belonged to the device too.
         found.past_keys.extend(live.next_key.map(|key| key.pin()));
         found.state = State::Revoked { at_ms: now_ms };
         found.epoch += 1;
@@ -150,12 +150,13 @@ impl DeviceTable {
         Ok(freed)
     }
 
-    /// A label to announce to a device in its next grant: `fresh`, or the one that it was told of and has not used.
-    /// It leads to the device from now on, so it stands at the gateway before the grant leaves.
+    /// The label to announce to a device in its next grant: `fresh`, or the label that was announced earlier and is
+    /// still unused. It leads to the device from now on, so it must be registered at the gateway before the grant is
+    /// sent.
     ///
     /// # Errors
     /// [`BadChange::Unknown`], [`BadChange::LabelUsed`], and [`BadChange::LabelPending`] while the label before the
-    /// current one is valid: two changes at once could leave a phone behind that missed one.
+    /// current one is valid: two changes at once could lock out a phone that missed one.
     pub fn announce_label(&mut self, device: DeviceId, fresh: Label) -> Result<Label, BadChange> {
         let labels = self.live(device)?.live.labels;
         if let Some(pending) = labels.next {
@@ -170,9 +171,9 @@ impl DeviceTable {
         Ok(fresh)
     }
 
-    /// Takes another key for a device, which works beside the present one until it is used; then the present one is
-    /// gone. A second announcement takes the place of the first. The caller has checked that the new key signed
-    /// for it on a connection of the old one.
+    /// Announces another key for a device. It works beside the present one until it is used; then the present one is
+    /// removed. A second announcement replaces the first. The caller has checked that the new key signed the rotation
+    /// on a connection of the old one.
     ///
     /// # Errors
     /// [`BadChange::Unknown`], [`BadChange::KeyUsed`], [`BadChange::Full`] at [`PAST_KEYS_MAX`].
@@ -184,7 +185,7 @@ impl DeviceTable {
             return Err(BadChange::KeyUsed);
         }
         let found = self.live(device)?;
-        // One place stays for the announced key itself, should the device be revoked meanwhile.
+        // One place is reserved for the announced key itself, in case the device is revoked meanwhile.
         if found.past_keys.len() + 1 >= PAST_KEYS_MAX {
             return Err(BadChange::Full { max: PAST_KEYS_MAX });
         }
@@ -193,7 +194,7 @@ impl DeviceTable {
         Ok(())
     }
 
-    /// Lets time pass: marks silent devices, ends labels and granted paths. Once an hour is often enough.
+    /// Applies the time that has passed: marks silent devices, ends labels and granted paths. Once an hour is enough.
     pub fn sweep(&mut self, now_ms: u64) -> Swept {
         let (mut swept, mut changed) = (Swept::default(), false);
         for device in self.devices.values_mut() {

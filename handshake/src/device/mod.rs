@@ -1,15 +1,15 @@
-//! One person's devices: who may connect, by which label, with which key, to do what.
+//! One person's devices: which may connect, with which label and key, and what they may do.
 //!
-//! A TLS library resumes a session without asking for the key again, so nothing that was true at an earlier
-//! handshake counts: [`DeviceTable::admit`] is asked after every handshake, [`DeviceTable::still_admitted`] before
-//! every request. Both look at this table alone.
+//! A TLS library resumes a session without asking for the key again, so the result of an earlier handshake is not
+//! enough: [`DeviceTable::admit`] is called after every handshake, [`DeviceTable::still_admitted`] before every
+//! request. Both use only this table.
 //!
-//! * Keeping it: the table serialises into one small JSON file that the caller replaces atomically whenever
-//!   [`DeviceTable::revision`] has changed, before the answer leaves that the change belongs to.
-//! * Units: moments and durations are milliseconds. A clock that jumps delays or hastens notices, expiry of labels
-//!   and of paths; it neither admits nor locks out anybody.
-//! * Invariants: a key, a wrap key and a label belong to one device of the person at most; a revoked device stays
-//!   revoked and its keys never come back; epochs rise and never fall.
+//! * Storage: the table serialises into one small JSON file. The caller replaces it atomically whenever
+//!   [`DeviceTable::revision`] has changed, before it sends the answer to which the change belongs.
+//! * Units: moments and durations are milliseconds. A clock that jumps delays or hastens notices, and the expiry of
+//!   labels and of paths; it neither admits nor locks out any device.
+//! * Invariants: a key, a wrap key and a label belong to at most one device of the person; a revoked device stays
+//!   revoked and its keys are never accepted again; epochs rise and never fall.
 //! * Not here: TLS, and whether the owner was asked before a device was enrolled (the pairing's business).
 
 mod admission;
@@ -38,15 +38,15 @@ use std::collections::BTreeMap;
 
 /// Most devices of one person that are not revoked.
 pub const DEVICES_MAX: usize = 32;
-/// Most devices that a person can ever have had: a revoked one's keys are remembered, or they could come back.
+/// Most devices that a person can ever have had: the keys of revoked devices are kept, or they could be enrolled again.
 pub const RECORDS_MAX: usize = 1024;
-/// Most keys that one device can have had before its present one; then it pairs anew.
+/// Most keys that one device can have had before its present one; then it must pair again.
 pub const PAST_KEYS_MAX: usize = 64;
 /// How long a label stays valid once its successor was used.
 pub const PREVIOUS_LABEL_MS: u64 = 7 * DAY_MS;
-/// How long a device may keep silent before its owner is told. It goes on working.
+/// How long a device may be silent before its owner is notified. It continues to work.
 pub const STALE_MS: u64 = 180 * DAY_MS;
-/// How exact the last contact is kept, so that not every contact writes to disk.
+/// How exact the last contact is stored, so that most contacts do not write to disk.
 pub const LAST_SEEN_STEP_MS: u64 = DAY_MS;
 
 const DAY_MS: u64 = 24 * HOUR_MS;
@@ -67,12 +67,12 @@ impl DeviceTable {
         Self { user, revision: 0, devices: BTreeMap::new() }
     }
 
-    /// Whose devices these are.
+    /// The owner of these devices.
     pub fn user(&self) -> UserId {
         self.user
     }
 
-    /// Rises with every change that must be stored before an answer leaves.
+    /// Rises with every change that must be stored before an answer is sent.
     pub fn revision(&self) -> u64 {
         self.revision
     }

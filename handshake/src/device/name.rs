@@ -1,4 +1,4 @@
-//! What a device says of itself. Shown to the owner; decides nothing.
+//! What a device says of itself. Shown to the owner; no decision depends on it.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -6,8 +6,8 @@ use std::fmt;
 /// Longest name of a device, in bytes of UTF-8.
 pub const DEVICE_NAME_BYTES_MAX: usize = 64;
 
-/// What the owner calls a device: 1 to 64 bytes, not blank, no control characters, line separators or characters
-/// that turn the direction of writing, since an owner decides by what stands there.
+/// What the owner calls a device: 1 to 64 bytes, not blank, without control characters, line separators or characters
+/// that change the direction of writing, since an owner decides by what is displayed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceName(String);
@@ -61,7 +61,7 @@ impl fmt::Display for DeviceName {
     }
 }
 
-/// What kind of phone it says it is; shown to the owner, decides nothing.
+/// The platform that a device claims; shown to the owner, no decision depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Platform {
@@ -78,7 +78,7 @@ pub enum Platform {
 #[error("a platform is android, ios or other")]
 pub struct BadPlatform;
 
-/// By hand, since a derived reader would also take `{"ios":null}`.
+/// By hand, since a derived reader would also accept `{"ios":null}`.
 impl TryFrom<String> for Platform {
     type Error = BadPlatform;
     fn try_from(text: String) -> Result<Self, BadPlatform> {

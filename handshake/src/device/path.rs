@@ -1,7 +1,7 @@
-//! Under which paths a device reaches cells: `/c/<name of the cell>/<first 8 hex digits of its digest>`.
+//! The paths by which a device reaches cells: `/c/<name of the cell>/<first 8 hex digits of its digest>`.
 //!
-//! A path names a version of a cell, so a grant that was given before a cell changed names a path of its own, which
-//! goes on working as long as that grant lives.
+//! A path names a version of a cell, so a grant that was given before a cell changed names a different path, which
+//! continues to work as long as that grant is valid.
 
 use super::{DeviceTable, HOUR_MS};
 use crate::encoding::{DeviceId, Digest32};
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 pub const PATHS_MAX: usize = 64;
 /// Longest name of a cell in bytes.
 pub const CELL_NAME_BYTES_MAX: usize = 64;
-/// First segments of paths that the host itself answers, which no grant names and no cell's manifest may claim. A proxy may
-/// or may not take `/api` away.
+/// First segments of paths that the host itself answers. No grant names them and no cell's manifest may claim them. A
+/// proxy may or may not remove `/api`.
 pub const HOSTS_OWN: [&str; 6] = [".upc", "api", "c", "health", "pipeline", "profile"];
 const DIGEST_DIGITS: usize = 8;
-/// Ends of paths are rounded up to this, so that not every session writes to disk.
+/// Ends of paths are rounded up to this, so that most sessions do not write to disk.
 const UNTIL_STEP_MS: u64 = HOUR_MS;
 
 /// A path that a device was granted.
@@ -37,7 +37,7 @@ pub fn granted_path(cell: &str, digest: &Digest32) -> String {
 }
 
 /// Splits a request's path into the granted part and the name of the cell in it. `None` for every path that a later
-/// reader could take for another one.
+/// reader could interpret as another one.
 fn split(path: &str) -> Option<(&str, &str)> {
     let (cell, rest) = path.strip_prefix("/c/")?.split_once('/')?;
     let (version, inner) = rest.split_at_checked(DIGEST_DIGITS)?;
@@ -48,7 +48,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
     Some((&path[..path.len() - inner.len()], cell))
 }
 
-/// Nothing, or parts behind slashes: no empty part, no dots alone, nothing that is written in another way.
+/// Empty, or parts behind slashes: no empty part, no part of dots only, nothing that has another spelling.
 fn is_plain(inner: &str) -> bool {
     let part = |part: &str| {
         let sound = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
@@ -58,8 +58,8 @@ fn is_plain(inner: &str) -> bool {
 }
 
 impl DeviceTable {
-    /// The name of the cell that a request's path leads to, if this device has been granted it and the grant still
-    /// lives. `path` has no query. Whether the cell may be called with the device's scopes is asked elsewhere.
+    /// The name of the cell that a request's path leads to, if this device has been granted it and the grant is still
+    /// valid. `path` has no query. This does not check whether the device's scopes allow calling the cell.
     pub fn path_allowed<'p>(&self, device: DeviceId, path: &'p str, now_ms: u64) -> Option<&'p str> {
         let (granted, cell) = split(path)?;
         let live = self.devices.get(&device)?.live()?;
@@ -67,8 +67,8 @@ impl DeviceTable {
         known.filter(|known| now_ms < known.until_ms).map(|_| cell)
     }
 
-    /// Notes the paths of a grant that lives until `until_ms`. They may work up to an hour longer. Where there are
-    /// too many, those of older grants that would end first end now.
+    /// Records the paths of a grant that is valid until `until_ms`. They may work up to an hour longer. Where there are
+    /// too many, the paths of older grants that would end first end now.
     pub(crate) fn grant_paths(&mut self, device: DeviceId, paths: &[String], until_ms: u64, now_ms: u64) {
         let until_ms = until_ms.div_ceil(UNTIL_STEP_MS).saturating_mul(UNTIL_STEP_MS);
         let Some(live) = self.devices.get_mut(&device).and_then(|device| device.live_mut()) else { return };

@@ -1,4 +1,4 @@
-//! What is kept of one device, and the check of a table that comes from disk.
+//! The record of one device, and the check of a table that is read from disk.
 
 use super::path::GrantedPath;
 use super::{DEVICES_MAX, DeviceName, DeviceTable, PAST_KEYS_MAX, PATHS_MAX, Platform, RECORDS_MAX, Scopes};
@@ -7,7 +7,7 @@ use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// One device. Read it; only the table changes it.
+/// One device. Only the table changes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     pub(super) id: DeviceId,
@@ -19,7 +19,7 @@ pub struct Device {
     pub(super) epoch: u64,
     pub(super) enrolled_ms: u64,
     pub(super) last_seen_ms: u64,
-    /// Keys that this device had before; they open nothing, and nobody enrols with them.
+    /// Earlier keys of this device; they are refused, and no device can enrol with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) past_keys: Vec<Pin>,
     pub(super) state: State,
@@ -32,7 +32,7 @@ pub(super) enum State {
     Revoked { at_ms: u64 },
 }
 
-/// What only a device has that may connect.
+/// What a device has only while it may connect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Live {
     pub labels: Labels,
@@ -47,12 +47,12 @@ pub(super) struct Live {
 /// The labels by which one device connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels {
-    /// The one in use.
+    /// The label in use.
     pub current: Label,
-    /// The one before it, for a while.
+    /// The label before it, for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Previous>,
-    /// The one that was announced and not used yet.
+    /// The label that was announced and is still unused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Label>,
 }
@@ -60,9 +60,9 @@ pub struct Labels {
 /// A label that was replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Previous {
-    /// Which.
+    /// The label.
     pub label: Label,
-    /// From when on it leads nowhere.
+    /// The moment from which it leads nowhere.
     pub until_ms: u64,
 }
 
@@ -78,21 +78,21 @@ impl Labels {
     }
 }
 
-/// How a device stands.
+/// The status of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// It connects.
+    /// It may connect.
     Active,
-    /// It connects, and has not for [`super::STALE_MS`].
+    /// It may connect, and has not for [`super::STALE_MS`].
     Stale,
     /// It has announced another key; both work until the other connects.
     Rotating {
         /// The other key.
         next: Spki,
     },
-    /// Never again.
+    /// It may never connect again.
     Revoked {
-        /// Since when.
+        /// When it was revoked.
         at_ms: u64,
     },
 }
@@ -103,27 +103,27 @@ impl Device {
         self.id
     }
 
-    /// The key by which it is known in TLS.
+    /// The key that it shows in TLS.
     pub fn spki(&self) -> &Spki {
         &self.spki
     }
 
-    /// Which signature that key makes.
+    /// The kind of signature that the key makes.
     pub fn key_kind(&self) -> KeyKind {
         self.spki.kind()
     }
 
-    /// To whom the store's key is wrapped.
+    /// The key to which the store's key is wrapped.
     pub fn wrap_pub(&self) -> &WrapPub {
         &self.wrap_pub
     }
 
-    /// What the owner calls it.
+    /// The name that the owner gave it.
     pub fn name(&self) -> &DeviceName {
         &self.name
     }
 
-    /// What kind of phone it says it is.
+    /// The platform that it claims.
     pub fn platform(&self) -> Platform {
         self.platform
     }
@@ -133,7 +133,7 @@ impl Device {
         self.scopes
     }
 
-    /// Rises whenever what was admitted earlier counts no longer.
+    /// Rises whenever earlier admissions become invalid.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
@@ -143,12 +143,12 @@ impl Device {
         self.enrolled_ms
     }
 
-    /// When it was last admitted, up to [`super::LAST_SEEN_STEP_MS`] before the truth.
+    /// When it was last admitted; at most [`super::LAST_SEEN_STEP_MS`] too early.
     pub fn last_seen_ms(&self) -> u64 {
         self.last_seen_ms
     }
 
-    /// How it stands. A device both stale and rotating is rotating.
+    /// Its status. A device both stale and rotating is rotating.
     pub fn status(&self) -> Status {
         match &self.state {
             State::Revoked { at_ms } => Status::Revoked { at_ms: *at_ms },
@@ -204,17 +204,17 @@ impl From<DeviceTable> for Stored {
     }
 }
 
-/// Why a stored table is none that this module wrote.
+/// Why a stored table was not written by this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadTable {
-    /// Two devices of one id.
+    /// Two devices with the same id.
     #[error("device {0} stands twice in the table")]
     Twice(DeviceId),
-    /// A key of two devices, or twice of one.
+    /// A key that belongs to two devices, or twice to one.
     #[error("device {0} has a key, wrap key or label that stands elsewhere in the table too")]
     Shared(DeviceId),
-    /// More than there can be.
+    /// More entries than the limit.
     #[error(
         "the table has more than {DEVICES_MAX} devices or {RECORDS_MAX} records, or a device has too much"
     )]

@@ -1,4 +1,5 @@
-//! What a device may do at all: a small set that is kept with the device, asked for in a session, and cut to both.
+//! The scopes of devices: a small set that is stored with the device and requested in a session; the grant is what both
+//! have.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -6,15 +7,15 @@ use std::fmt;
 /// One thing that a device may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// `usercache:put`: hand in readings.
+    /// `usercache:put`: upload readings.
     UsercachePut,
-    /// `usercache:get`: fetch what the runtime made for the phone.
+    /// `usercache:get`: fetch what the runtime computed for the phone.
     UsercacheGet,
     /// `datastreams:read`: read the person's streams.
     DatastreamsRead,
     /// `profile`: read and change the person's profile.
     Profile,
-    /// `pipeline:read`: see how far the analysis is.
+    /// `pipeline:read`: see the progress of the analysis.
     PipelineRead,
     /// `admin`: see and revoke devices, lock the store.
     Admin,
@@ -66,8 +67,8 @@ pub struct Scopes(u8);
 impl Scopes {
     /// Nothing.
     pub const NONE: Self = Self(0);
-    /// What a phone gets that asks for nothing else: all but [`Scope::Admin`], since whoever holds an unlocked phone
-    /// holds this.
+    /// The scopes of a phone that requests no others: all but [`Scope::Admin`], since anyone who holds an unlocked
+    /// phone has these.
     pub const PHONE: Self = Self(0b01_1111);
     /// Everything.
     pub const ALL: Self = Self(0b11_1111);
@@ -89,12 +90,12 @@ impl Scopes {
         self.0 & scope.bit() != 0
     }
 
-    /// Nothing is in it.
+    /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Nothing is in it that `other` has not.
+    /// Whether `other` has every scope of this set.
     pub fn is_within(self, other: Self) -> bool {
         self.0 & !other.0 == 0
     }
@@ -104,7 +105,7 @@ impl Scopes {
         Scope::ALL.into_iter().filter(move |scope| self.has(*scope))
     }
 
-    /// The scopes among `texts` that this version knows; a newer phone may ask for others too.
+    /// The scopes among `texts` that this version knows; a newer phone may request others too.
     pub fn known<T: AsRef<str>>(texts: &[T]) -> Self {
         texts.iter().filter_map(|text| Scope::parse(text.as_ref())).collect()
     }
@@ -128,7 +129,7 @@ impl Serialize for Scopes {
     }
 }
 
-/// Refuses a scope that this version does not know: a set that is kept must not shrink unseen.
+/// Refuses a scope that this version does not know: a stored set must not shrink unnoticed.
 impl<'de> Deserialize<'de> for Scopes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;

@@ -38,7 +38,7 @@ fn attacks_25_and_26_a_revoked_device_is_refused_in_a_full_and_in_a_resumed_hand
     let mut table = table_with(&[1, 2]);
     admit(&mut table, 1, 1, NOW_MS).unwrap();
     assert_eq!(table.revoke(id(1), NOW_MS), Ok(vec![label(1)]));
-    // TLS resumes the session and shows the key of the first handshake; the same question is asked.
+    // TLS resumes the session and shows the key of the first handshake; the same check is made.
     assert_eq!(admit(&mut table, 1, 1, NOW_MS), UNKNOWN);
     assert_eq!(table.get(id(1)).unwrap().status(), Status::Revoked { at_ms: NOW_MS });
     assert_eq!(table.labels().collect::<Vec<_>>(), [(label(2), id(2))]);
@@ -352,7 +352,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What must hold of a table whatever has happened.
+/// Properties of a table that hold after any sequence of events.
 fn assert_sound(table: &DeviceTable, epochs: &mut BTreeMap<DeviceId, u64>, dead: &BTreeSet<Spki>) {
     let labels: Vec<Label> = table.labels().map(|(label, _)| label).collect();
     assert_eq!(labels.iter().collect::<BTreeSet<_>>().len(), labels.len(), "a label of two devices");

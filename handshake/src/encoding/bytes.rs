@@ -1,4 +1,4 @@
-//! Fixed numbers of bytes with a meaning; base64url in JSON.
+//! Byte strings of fixed length, each with a type; base64url in JSON.
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use ring::rand::SecureRandom;
@@ -6,13 +6,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::token::NoRandomness;
 
-/// A value of another length than its kind has.
+/// A value that has not the length of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{bytes} bytes where {want} are wanted")]
 pub struct BadLength {
-    /// How many there were.
+    /// The length of the value, bytes.
     pub bytes: usize,
-    /// How many the kind has.
+    /// The length of its kind, bytes.
     pub want: usize,
 }
 
@@ -69,17 +69,17 @@ byte_types! {
     WindowId(8);
     /// The first half of the SHA-256 of a device's key; safe to log.
     DeviceId(16);
-    /// One session of a device, drawn at random; for logs, opens nothing.
+    /// One session of a device, drawn at random; for logs, gives no access.
     SessionId(16);
-    /// What a phone puts on an upload so that a repetition is known as one.
+    /// A phone sends it with an upload so that a repetition is recognised.
     IdempotencyKey(16);
-    /// SHA-256 of a runtime's key: whom a phone expects to meet.
+    /// SHA-256 of a runtime's key: the runtime that a phone expects.
     Pin(32);
     /// Random bytes that make one run of the protocol differ from every other.
     Nonce(32);
     /// SHA-256 of the phone's nonce, sent before the phone sees the runtime's.
     Commit(32);
-    /// A SHA-256 of something that the place of use names.
+    /// The SHA-256 of some other value; the field that holds it says which.
     Digest32(32);
 }
 

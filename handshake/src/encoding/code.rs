@@ -1,14 +1,14 @@
-//! The typed code: what a person reads from one screen and types into another where no camera helps.
+//! The typed code: a person reads it from one screen and types it on another device where no camera can be used.
 //!
 //! `SSSS-CCCC-CCCC-CCCC-CCCK` in Crockford's base 32 (0-9, A-Z without I, L, O, U): 4 selector characters, which
 //! are public and say where to connect; 15 secret characters, 75 bits; 1 check character.
 //!
-//! * The check character is the weighted sum of the 19 characters before it modulo 31, as a character, with the
-//!   powers 1, 3, 3², ... of 3 as weights (3 generates all 30 units modulo 31). Every single wrong character is
-//!   noticed unless its value moves by 31 (0 for Z), and so is every swap of neighbours but of 0 with Z: 31 is
-//!   prime, no weight is 0 and no two neighbours' weights agree. A check of 31 values needs no letter beyond the
-//!   32 of the alphabet; Z is never one.
-//! * The secret of the code is stretched as its last 16 characters, check character included, in canonical form.
+//! * The check character is the weighted sum of the 19 characters before it modulo 31, as a character, with the powers
+//!   1, 3, 3², ... of 3 as weights (3 generates all 30 units modulo 31). It detects every single wrong character unless
+//!   the value changes by 31 (0 for Z), and every swap of neighbours except of 0 with Z: 31 is prime, no weight is 0
+//!   and no two neighbours have the same weight. A check of 31 values needs no letter beyond the 32 of the alphabet; it
+//!   is never Z.
+//! * The last 16 characters, check character included, are stretched in canonical form.
 
 use ring::rand::SecureRandom;
 use std::fmt;
@@ -31,22 +31,22 @@ pub struct Selector([u8; SELECTOR_CHARS]);
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct TypedCode([u8; CODE_CHARS]);
 
-/// Why a text is no code. Says nothing of what the text was.
+/// Why a text is no code. It does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadCode {
-    /// Too short or too long, dashes and space not counted.
+    /// Too short or too long; dashes and spaces are not counted.
     #[error("a code has {want} characters, this one has {chars}")]
     Length {
-        /// How many there were.
+        /// The number of characters.
         chars: usize,
-        /// How many there should be.
+        /// The required number.
         want: usize,
     },
     /// A character outside the alphabet.
     #[error("character {index} of the code is none of 0-9 and A-Z without U")]
     Character {
-        /// Which one, from 0, dashes and space not counted.
+        /// Its index, from 0; dashes and spaces are not counted.
         index: usize,
     },
     /// A character was mistyped.
@@ -81,7 +81,7 @@ impl TypedCode {
         if check[0] == check_of(body) { Ok(code) } else { Err(BadCode::Check) }
     }
 
-    /// Where the phone connects to.
+    /// The selector, by which the phone connects.
     pub fn selector(&self) -> Selector {
         let mut selector = [0; SELECTOR_CHARS];
         selector.copy_from_slice(&self.0[..SELECTOR_CHARS]);
@@ -93,7 +93,7 @@ impl TypedCode {
         &self.0[SELECTOR_CHARS..]
     }
 
-    /// The text with its dashes, for the one moment in which the owner is shown it. Never log it.
+    /// The code with its dashes, only for showing it to the owner. Never log it.
     pub fn reveal(&self) -> Zeroizing<String> {
         let mut text = String::with_capacity(CODE_CHARS + 4);
         for (index, byte) in self.0.iter().enumerate() {
@@ -114,7 +114,7 @@ impl PartialEq for TypedCode {
 
 impl Eq for TypedCode {}
 
-/// For a checker that remembers which states it has seen; no table of the product is keyed by a code.
+/// For a model checker that stores visited states; no table of the product is keyed by a code.
 impl Hash for TypedCode {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);

@@ -1,12 +1,12 @@
-//! Labels: which runtime a connection is for, said before anything is encrypted.
+//! Labels: they say which runtime a connection is for, before anything is encrypted.
 
 use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
 
-/// 16 random bytes, written as 26 characters of base 32 (RFC 4648, lower case, no padding): the first part of
-/// the server name. Random rather than derived, so that it links to no key and no person.
+/// 16 random bytes, written as 26 characters of base 32 (RFC 4648, lower case, no padding): the first part of the
+/// server name. Random rather than derived, so that it cannot be linked to a key or a person.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Label(pub [u8; 16]);
 
@@ -15,10 +15,10 @@ pub struct Label(pub [u8; 16]);
 #[error("a label has 26 characters of a-z and 2-7 that stand for 16 bytes")]
 pub struct BadLabel;
 
-/// What follows the first part where the host is an address: no name ends with an address, in DNS or in TLS.
+/// The rest of the server name where the host is an address: names in DNS or TLS cannot end with an address.
 const UNDER_AN_ADDRESS: &str = "upc.internal";
 
-/// The name that TLS is told: the label or selector, and the host behind it. Only the first part leads anywhere.
+/// The server name for TLS: the label or selector, followed by the host. Only the first part decides the route.
 pub fn server_name(first: &str, host: &str) -> String {
     let host = if host.parse::<std::net::Ipv4Addr>().is_ok() { UNDER_AN_ADDRESS } else { host };
     format!("{first}.{host}")
@@ -47,7 +47,7 @@ impl fmt::Debug for Label {
     }
 }
 
-/// Reads any letter case, as names in DNS have none.
+/// Ignores letter case, as names in DNS do.
 impl FromStr for Label {
     type Err = BadLabel;
 
@@ -60,7 +60,7 @@ impl FromStr for Label {
     }
 }
 
-/// As its text.
+/// Serialised as its text.
 impl Serialize for Label {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -1,7 +1,7 @@
 //! How names, keys and codes are written, for wires, cameras and people.
 //!
-//! * Invariants: what is read is written back as the same bytes; there is one accepted form of a value, but
-//!   for letter case and look-alikes where a person types.
+//! * Invariants: what is read is written back as the same bytes; each value has one accepted form, except for letter
+//!   case and look-alikes in what a person types.
 
 mod bytes;
 pub(crate) use bytes::{base64url, draw};
@@ -17,10 +17,11 @@ pub(crate) use qr::is_host;
 pub use qr::{BadQr, QR_HOST_BYTES_MAX, QrCode};
 pub use spki::{BadSpki, ED25519_SPKI_BYTES, KeyKind, P256_POINT_BYTES, P256_SPKI_BYTES, Spki, WrapPub};
 
-/// Appends `value` behind its length, 2 bytes big-endian, so that no two lists of values give the same bytes.
+/// Appends the length of `value`, 2 bytes big-endian, and then `value`, so that no two lists of values give the same
+/// bytes.
 ///
 /// # Panics
-/// Where `value` has more than 65,535 bytes; what is signed or proven here has at most 91.
+/// Where `value` has more than 65,535 bytes; signed and proven values have at most 91.
 pub fn push_lp(out: &mut Vec<u8>, value: &[u8]) {
     let length = u16::try_from(value.len()).expect("what is proven is far shorter than 64 KiB");
     out.extend_from_slice(&length.to_be_bytes());

@@ -21,18 +21,18 @@ const FLAG_REPLACES: u8 = 1;
 const HOST_AT: usize = 77;
 const CRC_BYTES: usize = 4;
 
-/// What the camera reads. Holds the secret of the window, so `Debug` hides that.
+/// The content of the QR code. Holds the secret of the window, which `Debug` hides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QrCode {
-    /// The phone already has a cloud that this one takes the place of.
+    /// The phone already has a cloud, which this one replaces.
     pub replaces: bool,
-    /// Which window.
+    /// The window.
     pub window: WindowId,
-    /// What the phone proves that it has scanned.
+    /// The secret; the phone proves with it that it scanned the code.
     pub secret: Secret<16>,
-    /// Whom it must meet.
+    /// The key that the runtime must have.
     pub pin: Pin,
-    /// Where the window listens, as the first part of the server name.
+    /// The label at which the window listens, as the first part of the server name.
     pub label: Label,
     /// TCP port.
     pub port: u16,
@@ -40,11 +40,11 @@ pub struct QrCode {
     pub host: String,
 }
 
-/// Why a text is no code. Says nothing of what the text was.
+/// Why a text is no code. It does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadQr {
-    /// Another QR code than ours.
+    /// Not a code of this protocol.
     #[error("not a pairing code")]
     Prefix,
     /// The text after the prefix is not base 32.
@@ -53,13 +53,13 @@ pub enum BadQr {
     /// Made by a newer runtime.
     #[error("the pairing code has version {version}, this phone reads {VERSION}")]
     Version {
-        /// Which version.
+        /// The version.
         version: u8,
     },
     /// Bytes missing or left over.
     #[error("the pairing code has {bytes} bytes, which does not fit the host in it")]
     Length {
-        /// How many.
+        /// The number of bytes.
         bytes: usize,
     },
     /// Scanned wrongly.

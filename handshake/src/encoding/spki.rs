@@ -1,4 +1,4 @@
-//! Public keys as TLS carries them: exactly two shapes, told apart by length and prefix before any arithmetic.
+//! Public keys as TLS carries them: exactly two shapes, distinguished by length and prefix before any arithmetic.
 
 use super::bytes::base64url;
 use super::{DeviceId, Pin};
@@ -21,7 +21,8 @@ const P256_PREFIX: [u8; 26] = [
 ];
 
 /// The points of Ed25519 whose order is at most 8, with the sign of x cleared and the two that are not in canonical
-/// form: 0, 1, -1 modulo 2^255 - 19, and the two of order 8. With such a key anybody makes signatures that `ring` takes.
+/// form: 0, 1, -1 modulo 2^255 - 19, and the two of order 8. With such a key anyone can make signatures that `ring`
+/// accepts.
 const ED25519_WEAK: [[u8; 32]; 7] = [
     [0; 32],
     ends(1, 0, 0),
@@ -48,12 +49,12 @@ const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
 const _: () = assert!(ED25519_PREFIX.len() + 32 == ED25519_SPKI_BYTES);
 const _: () = assert!(P256_PREFIX.len() + P256_POINT_BYTES == P256_SPKI_BYTES);
 
-/// Which of the two signatures a key makes.
+/// The kind of signature that a key makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyKind {
-    /// Software keys, and every runtime's.
+    /// Software keys, and the key of every runtime.
     Ed25519,
-    /// What the secure hardware of phones has.
+    /// Keys in the secure hardware of phones.
     P256,
 }
 
@@ -66,23 +67,23 @@ pub enum Spki {
     P256([u8; P256_SPKI_BYTES]),
 }
 
-/// Why bytes are no key that we take.
+/// Why bytes are no accepted key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadSpki {
-    /// Neither length.
+    /// Neither of the two lengths.
     #[error("a key has {ED25519_SPKI_BYTES} or {P256_SPKI_BYTES} bytes, this one has {bytes}")]
     Length {
-        /// How many there were.
+        /// The number of bytes.
         bytes: usize,
     },
-    /// The length is right and the algorithm is another.
+    /// The right length, but another algorithm.
     #[error("a key of {bytes} bytes has another algorithm or parameters than the two that are taken")]
     Algorithm {
-        /// How many there were.
+        /// The number of bytes.
         bytes: usize,
     },
-    /// Compressed, not on the curve, or of so small an order that everybody can sign.
+    /// Compressed, not on the curve, or of so small an order that anyone can sign.
     #[error("the key is no point that can sign")]
     Point,
 }
@@ -118,7 +119,7 @@ impl Spki {
     /// The key of an Ed25519 pair.
     ///
     /// # Errors
-    /// [`BadSpki::Point`] for the few keys with which everybody could sign, 32 zeros among them.
+    /// [`BadSpki::Point`] for the few keys with which anyone could sign, 32 zeros among them.
     pub fn from_ed25519(key: &[u8; 32]) -> Result<Self, BadSpki> {
         Self::parse(&[ED25519_PREFIX.as_slice(), key].concat())
     }
@@ -139,7 +140,7 @@ impl Spki {
         }
     }
 
-    /// The key alone, as signature checks want it: 32 bytes, or a point of 65.
+    /// The raw key, as signature checks need it: 32 bytes, or a point of 65.
     pub fn key_bytes(&self) -> &[u8] {
         match self {
             Self::Ed25519(bytes) => &bytes[ED25519_PREFIX.len()..],
@@ -147,7 +148,7 @@ impl Spki {
         }
     }
 
-    /// Which signature it checks.
+    /// The kind of signature that it checks.
     pub fn kind(&self) -> KeyKind {
         match self {
             Self::Ed25519(_) => KeyKind::Ed25519,
@@ -155,14 +156,14 @@ impl Spki {
         }
     }
 
-    /// What a phone expects of its runtime.
+    /// The pin by which a phone recognises its runtime.
     pub fn pin(&self) -> Pin {
         let mut pin = [0; 32];
         pin.copy_from_slice(digest::digest(&digest::SHA256, self.as_bytes()).as_ref());
         Pin(pin)
     }
 
-    /// How a runtime names this device.
+    /// The id by which a runtime names this device.
     pub fn device_id(&self) -> DeviceId {
         let mut id = [0; 16];
         id.copy_from_slice(&self.pin().0[..16]);
@@ -268,7 +269,7 @@ mod tests {
     #[test]
     fn keys_with_which_everybody_can_sign_are_refused() {
         use ring::signature::{ED25519, UnparsedPublicKey};
-        // The neutral point and 0: `ring` takes it for a signature of some message under every such key.
+        // The neutral point and 0: `ring` accepts it as a signature of some message under every such key.
         let mut signature = [0; 64];
         signature[0] = 1;
         let mut signed = 0;

@@ -4,15 +4,15 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Alert {
-    /// The client cannot show itself, or see the server, in the way that the name asks for.
+    /// The client cannot identify itself, or verify the server, in the way that the name requires.
     HandshakeFailure = 40,
     /// What was sent is no hello.
     DecodeError = 50,
     /// Too old a version of TLS.
     ProtocolVersion = 70,
-    /// Nobody of that name is here.
+    /// No runtime has that name.
     UnrecognizedName = 112,
-    /// None of the protocols is spoken under that name.
+    /// None of the offered protocols is available under that name.
     NoApplicationProtocol = 120,
 }
 

@@ -1,14 +1,14 @@
-//! The first message of a TLS client, read before anything is decided: whom it asks for, and how it would talk.
+//! The first message of a TLS client, read before anything is decided: which name it asks for, and what it supports.
 //!
-//! [`HelloReader`] takes bytes as they arrive. Its answer depends on the bytes alone and never on how they were
-//! split, and it comes with the earliest byte that settles it. Each byte is looked at once on its way in and once
-//! when the message is whole, so that a caller who sends one byte at a time costs what any other does.
+//! [`HelloReader`] accepts bytes as they arrive. Its answer depends only on the bytes and never on how they were split,
+//! and it comes with the earliest byte that settles it. Each byte is read once on its way in and once when the message
+//! is complete, so that a caller who sends one byte at a time costs the same as any other.
 //!
 //! * Limits: 16 KiB in all, record headers included, [`EXTENSIONS_MAX`] extensions, [`PROTOCOLS_MAX`] protocols.
 //!   Memory is at most twice what has arrived.
-//! * Invariants: a [`Hello`] has sound lengths all through and no extension twice; its server name is lower-case
-//!   and made of letters, digits, dots and inner dashes.
-//! * Not here: how long a caller may take (the port's business), and where a connection goes (see [`crate::route`]).
+//! * Invariants: all lengths in a [`Hello`] are valid and no extension occurs twice; its server name is lower-case and
+//!   made of letters, digits, dots and inner dashes.
+//! * Not here: how long a caller may take (decided at the port), and where a connection goes (see [`crate::route`]).
 
 mod alert;
 mod parse;
@@ -33,25 +33,25 @@ const TYPE_ALERT: u8 = 21;
 const TYPE_HANDSHAKE: u8 = 22;
 const MESSAGE_CLIENT_HELLO: u8 = 1;
 
-/// What routing wants to know of a client.
+/// What routing needs to know about a client.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hello {
-    /// Lower-case host name, at most 253 bytes; `None` where the client names nobody.
+    /// Lower-case host name, at most 253 bytes; `None` where the client gives none.
     pub server_name: Option<String>,
     /// Protocols in the client's order, 1 to 255 bytes each; empty where the extension is absent.
     pub alpn: Vec<Vec<u8>>,
-    /// How the client lets the server show who it is.
+    /// The ways in which the client accepts the server's identity.
     pub server_certificate: CertificateTypes,
-    /// How the client can show who it is, if asked.
+    /// The ways in which the client can prove its identity, if asked.
     pub client_certificate: CertificateTypes,
-    /// TLS 1.3 is among the versions offered.
+    /// Whether TLS 1.3 is among the versions offered.
     pub supports_tls13: bool,
 }
 
-/// Which proofs of identity the client can take or give (RFC 7250).
+/// The proofs of identity that the client can accept or give (RFC 7250).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CertificateTypes {
-    /// Certificates of X.509; also what a client means that says nothing.
+    /// X.509 certificates; also the meaning of an absent extension.
     pub x509: bool,
     /// Bare public keys.
     pub raw_key: bool,
@@ -63,26 +63,26 @@ impl Default for CertificateTypes {
     }
 }
 
-/// Why the bytes are no hello that we answer.
+/// Why the bytes are not a hello that is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// An upper-case letter first, as every HTTP request has it.
+    /// The first byte is an upper-case letter, as in every HTTP request.
     #[error("plain http in place of tls")]
     PlainHttp,
     /// The framing of SSL 2.
     #[error("a hello of ssl 2")]
     Sslv2,
-    /// An alert before anything was said.
+    /// An alert before any handshake message.
     #[error("an alert in place of a hello")]
     AlertFirst,
-    /// Bytes of something else.
+    /// Bytes of another protocol.
     #[error("not tls")]
     NotTls,
     /// A handshake message of another kind, or none yet known.
     #[error("a handshake message of kind {kind} in place of a hello")]
     NotClientHello {
-        /// Which kind, as TLS numbers them.
+        /// The kind, as TLS numbers them.
         kind: u8,
     },
     /// Another kind of record in the middle of the hello (RFC 8446, 5.1).
@@ -94,16 +94,16 @@ pub enum Refused {
     /// More bytes than [`HELLO_BYTES_MAX`], or a length that announces them.
     #[error("a hello of more than {HELLO_BYTES_MAX} bytes")]
     TooLarge,
-    /// More bytes in the record than the hello has.
+    /// The record has more bytes than the hello.
     #[error("a record that does not end with the hello")]
     Unaligned,
-    /// A length that leaves bytes over or reaches beyond what holds it, or a list that may not be empty.
+    /// A length that leaves bytes over or exceeds its container, or an empty list that must not be empty.
     #[error("a length within the hello is wrong")]
     Length,
     /// The same extension twice.
     #[error("extension {kind} twice in a hello")]
     DuplicateExtension {
-        /// Which, as TLS numbers them.
+        /// The extension, as TLS numbers them.
         kind: u16,
     },
     /// More than [`EXTENSIONS_MAX`] extensions or [`PROTOCOLS_MAX`] protocols.
@@ -115,7 +115,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// What to send before closing. `None`: nothing, since the caller speaks no TLS, or has itself given up.
+    /// The alert to send before closing. `None`: no alert, since the caller does not speak TLS, or has itself given up.
     pub fn alert(self) -> Option<Alert> {
         match self {
             Self::PlainHttp | Self::Sslv2 | Self::AlertFirst | Self::NotTls => None,
@@ -125,21 +125,21 @@ impl Refused {
     }
 }
 
-/// How far a reader has come.
+/// The progress of a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// No answer yet.
+    /// More bytes are needed.
     NeedMore,
-    /// The hello is whole.
+    /// The hello is complete.
     Hello(Hello),
-    /// There will be none.
+    /// The bytes are no valid hello.
     Refused(Refused),
 }
 
-/// Reads one hello. The caller keeps the bytes, since whoever ends TLS wants them too.
+/// Reads one hello. The caller keeps the bytes, since the TLS library needs them too.
 #[derive(Debug, Default)]
 pub struct HelloReader {
-    /// Bytes taken so far, headers of records included.
+    /// Bytes received so far, headers of records included.
     received: usize,
     /// The header of the record that is being read.
     header: [u8; RECORD_HEADER_BYTES],
@@ -152,12 +152,12 @@ pub struct HelloReader {
 }
 
 impl HelloReader {
-    /// A reader that has seen nothing.
+    /// A reader that has received nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next bytes. What comes behind the hello is not looked at; once there is an answer it stays.
+    /// Accepts the next bytes. Bytes behind the hello are ignored; once there is an answer it does not change.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Progress {
         while self.answer.is_none() && !bytes.is_empty() {
             let taken = match self.record_left {
@@ -201,7 +201,7 @@ impl HelloReader {
         }
         self.header_bytes = 0;
         let [_, major, _, high, low] = self.header;
-        // The minor version says nothing (RFC 8446, 5.1): every client of TLS 1.3 lies in it.
+        // The minor version has no meaning (RFC 8446, 5.1): every client of TLS 1.3 sends a wrong one.
         if major != 3 {
             return Err(Refused::NotTls);
         }
@@ -215,7 +215,7 @@ impl HelloReader {
         }
     }
 
-    /// Bytes within a record, at least one; takes some of them and says how many.
+    /// Accepts bytes within a record, at least one; returns how many it used.
     fn take_message(&mut self, bytes: &[u8]) -> Result<usize, Refused> {
         let want = match self.message.len() {
             have if have < MESSAGE_HEADER_BYTES => 1,
@@ -237,13 +237,13 @@ impl HelloReader {
         Ok(taken)
     }
 
-    /// Length of the whole message, header included, once its header is here.
+    /// Length of the whole message, header included, once its header has arrived.
     fn message_bytes(&self) -> Option<usize> {
         let header = self.message.first_chunk::<MESSAGE_HEADER_BYTES>()?;
         Some(MESSAGE_HEADER_BYTES + (u32::from_be_bytes(*header) & 0x00ff_ffff) as usize)
     }
 
-    /// A hello ends with its record (RFC 8446, 5.1), since keys change behind it.
+    /// A hello must end with its record (RFC 8446, 5.1), since keys change after it.
     fn check_alignment(&self) -> Result<(), Refused> {
         let left = self.message_bytes().map(|whole| whole - self.message.len());
         if left.is_some_and(|left| self.record_left > left) { Err(Refused::Unaligned) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! The inside of a hello (RFC 8446, 4.1.2), once all of it is here.
+//! The content of a hello (RFC 8446, 4.1.2), once it is complete.
 
 use super::{CertificateTypes, EXTENSIONS_MAX, Hello, PROTOCOLS_MAX, Refused};
 
@@ -117,7 +117,7 @@ fn offers_tls13(list: Bytes<'_>) -> Result<bool, Refused> {
     Ok(list.0.chunks_exact(2).any(|version| version == VERSION_TLS13))
 }
 
-/// Bytes that are taken from the front; whatever is not there is [`Refused::Length`].
+/// Bytes that are read from the front; a missing byte gives [`Refused::Length`].
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {

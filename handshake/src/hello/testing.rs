@@ -1,8 +1,8 @@
-//! Hellos built by hand, for tests: sound ones, and ones with a lie in one place.
+//! Hellos built by hand, for tests: valid ones, and ones with one wrong part.
 
 use super::Hello;
 
-/// What a hello says. [`Self::native`] and [`Self::browser`] are the two usual ones.
+/// The content of a hello. [`Self::native`] and [`Self::browser`] are the two usual ones.
 #[derive(Debug, Clone)]
 pub(crate) struct HelloBuilder {
     pub extensions: Vec<(u16, Vec<u8>)>,
@@ -18,7 +18,7 @@ impl HelloBuilder {
         Self { extensions: Vec::new(), session_id: vec![7; 32], suites: vec![GREASE, 0x1301, 0x1302] }
     }
 
-    /// A phone: raw keys both ways, TLS 1.3 alone.
+    /// A phone: raw keys both ways, only TLS 1.3.
     pub fn native(name: &str, protocol: &str) -> Self {
         let hello = Self::empty().with(GREASE, &[]).name(name).protocols(&[protocol]);
         hello.with(19, &[1, 2]).with(20, &[1, 2]).versions(&[0x0304]).key_share(32)

@@ -262,7 +262,7 @@ proptest! {
         prop_assert_eq!(&in_pieces, &whole);
         let (byte_by_byte, settled_at) = read_in_pieces(&bytes, &(0..bytes.len()).collect::<Vec<_>>());
         prop_assert_eq!(&byte_by_byte, &whole);
-        // It comes with the earliest byte that settles it, and not before.
+        // It comes with the earliest byte that settles it, and not earlier.
         prop_assert_eq!(read(&bytes[..settled_at]), whole.clone());
         if whole != Progress::NeedMore {
             prop_assert_eq!(read(&bytes[..settled_at - 1]), Progress::NeedMore);

@@ -1,4 +1,4 @@
-//! Agreement on P-256, and the key that comes of it: what slots and inbox share.
+//! Agreement on P-256, and the key derived from it: shared by slots and inbox.
 
 use crate::encoding::{P256_POINT_BYTES, WrapPub};
 use crate::secret::Secret;
@@ -9,16 +9,16 @@ use ring::{agreement, hkdf};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// How often a draw is repeated that is no private key; one in 2^32 is not.
+/// How often a draw is repeated when the bytes are no private key; that is so for one in 2^32.
 const DRAWS_MAX: usize = 16;
 
-/// The half of an agreement that opens: [`WrapKey`](super::WrapKey), or a key that a phone's hardware keeps.
+/// The side of an agreement that opens: [`WrapKey`](super::WrapKey), or a key in a phone's hardware.
 pub trait Agree {
-    /// The half that others seal to.
+    /// The public half, to which others seal.
     fn public(&self) -> WrapPub;
 
-    /// The x coordinate of ECDH on P-256 with `ephemeral`; `None` where the hardware refuses, as it may until
-    /// its owner has unlocked the phone.
+    /// The x coordinate of ECDH on P-256 with `ephemeral`; `None` where the hardware refuses, as it may until its owner
+    /// has unlocked the phone.
     fn agree(&self, ephemeral: &WrapPub) -> Option<Secret<32>>;
 }
 
@@ -67,18 +67,18 @@ impl PrivateKey {
     }
 }
 
-/// Shows the public half.
+/// Prints the public half.
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}, ..", self.public)
     }
 }
 
-/// What sealing needs of an agreement; the ephemeral private key is gone when this is there.
+/// The part of an agreement that sealing needs; the ephemeral private key is already dropped.
 pub(super) struct Agreed {
-    /// What the opening half needs.
+    /// The ephemeral public key, which the opening side needs.
     pub ephemeral: [u8; P256_POINT_BYTES],
-    /// The x coordinate that both halves get.
+    /// The x coordinate that both sides compute.
     pub x: Secret<32>,
 }
 

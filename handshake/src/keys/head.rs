@@ -1,4 +1,4 @@
-//! The chain of commits, by which a phone notices that a store was set back to an older state.
+//! The chain of commits, by which a phone notices that a store was rolled back to an older state.
 //!
 //! `head_n = SHA-256(head_{n-1} seq batch)`: 32 bytes, the new sequence number big-endian in 8, and the SHA-256 of
 //! the batch. Before the first commit the hash is 32 zeros and the sequence number 0.
@@ -7,46 +7,46 @@ use crate::encoding::Digest32;
 use crate::transcript::sha256;
 use serde::{Deserialize, Serialize};
 
-/// Where a store's chain of commits ends.
+/// The end of a store's chain of commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Head {
     /// How many commits there were.
     pub seq: u64,
-    /// The chain up to here.
+    /// The hash of the chain up to here.
     pub hash: Digest32,
 }
 
-/// The store is not the one that the phone has seen, or an older state of it.
+/// The store is another one than the phone has seen, or an older state of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RolledBack {
     /// Commits are missing.
     #[error("the store has {now} commits, the phone has seen {last}")]
     Older {
-        /// What the phone has seen.
+        /// The number of commits that the phone has seen.
         last: u64,
-        /// What the store has.
+        /// The number of commits of the store.
         now: u64,
     },
-    /// As many commits, but others.
+    /// As many commits, but different ones.
     #[error("commit {seq} of the store is another than the phone has seen")]
     Forked {
-        /// Which commit.
+        /// The number of the commit.
         seq: u64,
     },
-    /// The store is open and yet does not say where its chain ends.
+    /// The store is open but does not give the end of its chain.
     #[error("the store names no head, the phone has seen {last} commits")]
     Missing {
-        /// What the phone has seen.
+        /// The number of commits that the phone has seen.
         last: u64,
     },
 }
 
 impl Head {
-    /// Of a store without commits.
+    /// The head of a store without commits.
     pub const EMPTY: Self = Self { seq: 0, hash: Digest32([0; 32]) };
 
-    /// A store that stands here has lost nothing of what one that stood at `seen` had, as far as heads tell.
+    /// Whether a store with this head has all commits of a store with the head `seen`, as far as heads show.
     pub fn follows(self, seen: Self) -> bool {
         self.seq > seen.seq || self == seen
     }
@@ -59,9 +59,9 @@ impl Head {
     }
 }
 
-/// What a phone does with the head of a grant: `last` is the one that it kept, `now` the grant's, `locked` whether
-/// the grant says that the store is locked. A locked store need name no head; one that it names is judged all the same.
-/// Of a store that went on, the phone cannot tell whether it went on from `last`: it holds no hashes in between.
+/// The check of a grant's head by the phone: `last` is the stored head, `now` the grant's, `locked` whether the grant
+/// says that the store is locked. A locked store need not give a head; one that it gives is checked all the same. The
+/// phone cannot verify that a longer chain continues from `last`: it has no hashes in between.
 ///
 /// # Errors
 /// [`RolledBack`].

@@ -1,4 +1,5 @@
-//! The sealed inbox: what comes in while the store is locked, sealed to a key that opens only when it is not.
+//! The sealed inbox: uploads that arrive while the store is locked, sealed to a key that is available only when it is
+//! open.
 //!
 //! ```text
 //!  0  1  version, 1
@@ -10,11 +11,11 @@
 //! AES-256-GCM, nonce of 12 zeros, AAD = version context
 //! ```
 //!
-//! * The nonce may be constant since every item has an ephemeral key, and so a key, of its own.
-//! * `context` is the caller's: what an item must not be moved away from, such as the person and its number.
-//!   It may have any length, since it comes last.
-//! * Not promised: who sealed an item (the public half is no secret, so whoever holds the disk can add items),
-//!   and its length, which is the item's and 82 bytes.
+//! * The nonce may be constant since every item has a fresh ephemeral key, and so a different encryption key.
+//! * `context` is chosen by the caller: facts to which the item is bound, such as the person and its number. It may
+//!   have any length, since it comes last.
+//! * Not promised: who sealed an item (the public half is no secret, so anyone with the disk can add items), and the
+//!   secrecy of its length, which is the item's and 82 bytes.
 
 use super::agree::{BadPrivateKey, PrivateKey, aes_256_gcm, agree_once, derive};
 use crate::encoding::{BadSpki, P256_POINT_BYTES, WrapPub};
@@ -24,12 +25,12 @@ use ring::aead::{Aad, LessSafeKey, Nonce};
 use ring::rand::SecureRandom;
 use serde::{Deserialize, Serialize};
 
-/// Longest item, before it is sealed: the longest upload, 64 MiB, and what is said of it.
+/// Longest item, before it is sealed: the longest upload, 64 MiB, and its description.
 pub const INBOX_ITEM_BYTES_MAX: usize = (64 << 20) + 1024;
-/// What stands before the encrypted item.
+/// The length of the part before the encrypted item.
 pub const INBOX_HEAD_BYTES: usize = 1 + P256_POINT_BYTES;
 const TAG_BYTES: usize = 16;
-/// What sealing adds.
+/// The number of bytes that sealing adds.
 pub const INBOX_OVERHEAD_BYTES: usize = INBOX_HEAD_BYTES + TAG_BYTES;
 const VERSION: u8 = 1;
 const INFO: &[u8] = b"upc/inbox/1";
@@ -39,11 +40,11 @@ const INFO: &[u8] = b"upc/inbox/1";
 #[serde(transparent)]
 pub struct InboxPub(WrapPub);
 
-/// The private half. The caller keeps it under the data key.
+/// The private half. The caller stores it under the data key.
 #[derive(Debug)]
 pub struct InboxKey(PrivateKey);
 
-/// What stands around an item that was sealed in its own memory: `head`, the item, `tag`.
+/// The parts around an item that was sealed in place: `head`, the item, `tag`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope {
     /// Version and ephemeral key.
@@ -59,10 +60,10 @@ pub enum SealItemError {
     /// More than [`INBOX_ITEM_BYTES_MAX`].
     #[error("an item of {bytes} bytes is over the limit of {INBOX_ITEM_BYTES_MAX}")]
     TooLong {
-        /// How many bytes it has.
+        /// The number of bytes of the item.
         bytes: usize,
     },
-    /// The machine has no randomness to give.
+    /// The system returned no random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
 }
@@ -74,16 +75,16 @@ pub enum OpenItemError {
     /// Shorter than an empty item or longer than the longest.
     #[error("{bytes} bytes are no sealed item")]
     Length {
-        /// How many there were.
+        /// The number of bytes.
         bytes: usize,
     },
     /// Sealed by a newer runtime.
     #[error("the item has version {version}, {VERSION} is known")]
     Version {
-        /// Which version.
+        /// The version.
         version: u8,
     },
-    /// Sealed to another inbox or for another context, or a byte was changed; which of these cannot be told.
+    /// Sealed to another inbox or for another context, or a byte was changed; these cannot be distinguished.
     #[error("the item is another inbox's or context's, or was changed")]
     Wrong,
 }
@@ -102,7 +103,7 @@ impl InboxPub {
         self.0.as_bytes()
     }
 
-    /// Seals an item into memory of its own, [`INBOX_OVERHEAD_BYTES`] longer.
+    /// Seals an item into new memory, [`INBOX_OVERHEAD_BYTES`] longer.
     ///
     /// # Errors
     /// [`SealItemError`].
@@ -121,8 +122,8 @@ impl InboxPub {
         Ok(sealed)
     }
 
-    /// Seals an item where it lies: no copy, and none left in the clear. The item's place then has the encrypted
-    /// bytes, which belong between the envelope's head and tag. Unchanged where an error is returned.
+    /// Seals an item in place: no copy, and no plain text is left. The memory then has the encrypted bytes, which
+    /// belong between the envelope's head and tag. Unchanged where an error is returned.
     ///
     /// # Errors
     /// [`SealItemError`].
@@ -171,15 +172,15 @@ impl InboxKey {
         PrivateKey::random(random).map(Self)
     }
 
-    /// Takes the private half that [`Self::to_bytes`] gave.
+    /// Reads the private half that [`Self::to_bytes`] gave.
     ///
     /// # Errors
-    /// [`BadPrivateKey`] for 0 and for what is not below the order of the curve.
+    /// [`BadPrivateKey`] for 0 and for a number that is not below the order of the curve.
     pub fn from_bytes(bytes: &Secret<32>) -> Result<Self, BadPrivateKey> {
         PrivateKey::from_bytes(bytes.expose()).map(Self)
     }
 
-    /// The private half, big-endian, to be kept under the data key.
+    /// The private half, big-endian, to be stored under the data key.
     pub fn to_bytes(&self) -> Secret<32> {
         self.0.to_bytes()
     }
@@ -189,8 +190,8 @@ impl InboxKey {
         InboxPub(*self.0.public())
     }
 
-    /// Opens an item in its own memory, which then holds it in the clear; where an error is returned its bytes
-    /// are no longer of use.
+    /// Opens an item in place: the memory then has the plain text. Where an error is returned, its bytes are no longer
+    /// usable.
     ///
     /// # Errors
     /// [`OpenItemError`].

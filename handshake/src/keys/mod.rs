@@ -1,4 +1,4 @@
-//! Keys at rest: who can open a person's data, how a key gives way to the next, and how a roll-back shows.
+//! Keys at rest: who can open a person's data, how keys are replaced, and how a roll-back is noticed.
 //!
 //! ```text
 //! wrap key of a phone            recovery phrase, 24 words           secret of the host
@@ -16,12 +16,12 @@
 //! ```
 //!
 //! * Holds: [`Slot`], a data key for one phone or phrase; [`WrapKey`], the phone's half of it in software, and
-//!   [`Agree`], what hardware does in its place; [`Phrase`]; [`InboxPub`] and [`InboxKey`]; [`SigningKey`], what
-//!   TLS and statements are signed with, and the statements themselves; [`Head`], the chain of commits.
+//!   [`Agree`], the interface of hardware in its place; [`Phrase`]; [`InboxPub`] and [`InboxKey`]; [`SigningKey`], with
+//!   which TLS and statements are signed, and the statements themselves; [`Head`], the chain of commits.
 //! * Units: sizes are bytes, generations and sequence numbers count from 1.
-//! * Invariants: sealing needs public halves alone, so a runtime renews every slot while the phones are away; a
-//!   fresh ephemeral key a seal, so that no key seals twice; what is sealed opens for its own key, person and
-//!   context or not at all. Secrets are wiped when dropped, as far as they are ours: `ring` keeps copies of its own.
+//! * Invariants: sealing needs only public halves, so a runtime renews every slot while the phones are away; each seal
+//!   has a fresh ephemeral key, so that no key seals twice; a sealed value opens only with its key, person and context.
+//!   Secrets are wiped when dropped, except the copies that `ring` keeps.
 //! * Not here: the slot that opens without its owner and the keys below the data key (`runtime/store`), files.
 
 mod agree;

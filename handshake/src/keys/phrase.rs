@@ -1,4 +1,4 @@
-//! The recovery phrase: 24 words on paper that open a person's data when every phone is gone.
+//! The recovery phrase: 24 words on paper that open a person's data when every phone is lost.
 //!
 //! ```text
 //! words   = BIP-39, English: 256 random bits and 8 bits of their SHA-256, eleven a word
@@ -6,7 +6,7 @@
 //!           (one byte) that is a private key of P-256
 //! ```
 //!
-//! * Invariants: errors name a word's place and never the word.
+//! * Invariants: errors give a word's index and never the word.
 //! * BIP-39's own stretching into a seed is not used: 256 bits cannot be searched.
 
 use super::WrapKey;
@@ -30,23 +30,23 @@ const INFO: &[u8] = b"upc/recovery/1";
 #[derive(Clone)]
 pub struct Phrase(Mnemonic);
 
-/// Why a text is no phrase. Says nothing of what the text was.
+/// Why a text is no phrase. It does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadPhrase {
     /// Words missing or left over.
     #[error("a recovery phrase has {PHRASE_WORDS} words, this one has {words}")]
     Length {
-        /// How many there were.
+        /// The number of words.
         words: usize,
     },
-    /// A word that is not of the list.
+    /// A word that is not on the list.
     #[error("word {index} of the phrase is none of the list")]
     Word {
-        /// Which one, from 0.
+        /// Its index, from 0.
         index: usize,
     },
-    /// All words are of the list, but they are not a phrase: one is another's, or two changed places.
+    /// All words are on the list, but they are not a phrase: one is wrong, or two were swapped.
     #[error("the words of the phrase do not fit each other")]
     Check,
 }
@@ -70,7 +70,7 @@ impl Phrase {
     /// Reads a phrase in any case, with any white space between and around the words.
     ///
     /// # Errors
-    /// [`BadPhrase`], with the place but not the word.
+    /// [`BadPhrase`], with the index of a word but not the word.
     pub fn parse(text: &str) -> Result<Self, BadPhrase> {
         let words = text.split_whitespace().count();
         if words != PHRASE_WORDS {
@@ -85,9 +85,9 @@ impl Phrase {
         Ok(Self(phrase))
     }
 
-    /// The words with single spaces, for the one moment in which the owner is shown them. Never log them.
+    /// The words with single spaces, only for showing them to the owner. Never log them.
     pub fn reveal(&self) -> Zeroizing<String> {
-        // Sized beforehand, so that no half-grown copy is left behind in memory.
+        // Sized beforehand, so that a reallocation leaves no partial copy in memory.
         let mut text = Zeroizing::new(String::with_capacity(PHRASE_WORDS * WORD_CHARS_MAX));
         for (index, word) in self.0.words().enumerate() {
             if index > 0 {
@@ -98,7 +98,7 @@ impl Phrase {
         text
     }
 
-    /// The key whose public half the runtime keeps; the private half is made anew from the words when needed.
+    /// The key whose public half the runtime stores; the private half is recomputed from the words when needed.
     pub fn wrap_key(&self) -> WrapKey {
         let (mut bytes, _) = self.0.to_entropy_array();
         let entropy = Secret::new(*bytes.first_chunk().expect("the array has room for 33 bytes"));
@@ -106,20 +106,20 @@ impl Phrase {
         first_key(|counter| derive(b"", &entropy, &[INFO, &[counter]]))
     }
 
-    /// Which two words the owner is asked to type again: two different places from 0, in rising order, each pair
-    /// as likely as any other.
+    /// The two words that the owner is asked to type again: two different indexes from 0, in rising order, each pair as
+    /// likely as any other.
     ///
     /// # Errors
     /// [`NoRandomness`] where `random` refuses.
     pub fn check_places(random: &dyn SecureRandom) -> Result<[usize; 2], NoRandomness> {
         let first = below(PHRASE_WORDS, random)?;
         let second = below(PHRASE_WORDS - 1, random)?;
-        // The place that `first` took is skipped.
+        // The index that `first` has is skipped.
         let second = if second >= first { second + 1 } else { second };
         Ok([first.min(second), first.max(second)])
     }
 
-    /// Whether `typed`, in any case and with white space around it, is the word at `place`, from 0.
+    /// Whether `typed`, in any case and with white space around it, is the word at index `place`, from 0.
     pub fn word_is(&self, place: usize, typed: &str) -> bool {
         let typed = Zeroizing::new(typed.trim().to_ascii_lowercase());
         let word = self.0.words().nth(place);
@@ -133,16 +133,16 @@ impl fmt::Debug for Phrase {
     }
 }
 
-/// Of 2^32 candidates one is no private key.
+/// One of 2^32 candidates is no private key.
 fn first_key(candidate: impl Fn(u8) -> Secret<32>) -> WrapKey {
     let mut keys = (0..=u8::MAX).filter_map(|counter| WrapKey::from_bytes(&candidate(counter)).ok());
     keys.next().expect("256 candidates all fail once in 2^8192")
 }
 
-/// A fair draw from 0 to `bound` - 1, which is at most 256.
+/// A uniform draw from 0 to `bound` - 1, which is at most 256.
 fn below(bound: usize, random: &dyn SecureRandom) -> Result<usize, NoRandomness> {
     let fair = 256 - 256 % bound;
-    // One draw in sixteen is thrown away at most; 64 in a row are no randomness.
+    // At most one draw in sixteen is rejected; 64 in a row mean that the source is not random.
     for _ in 0..64 {
         let mut byte = [0];
         random.fill(&mut byte).map_err(|_| NoRandomness)?;
@@ -199,7 +199,7 @@ mod tests {
         }
         let swapped = format!("art {}", "abandon ".repeat(23));
         assert_eq!(Phrase::parse(&swapped).err(), Some(BadPhrase::Check));
-        // Lower case of this letter is two characters outside ASCII.
+        // The lower case of this letter is two characters outside ASCII.
         let odd = words.replacen("abandon", "\u{130}", 1);
         assert_eq!(Phrase::parse(&odd).err(), Some(BadPhrase::Word { index: 0 }));
     }

@@ -1,16 +1,16 @@
-//! Statements by which one key gives way to the next.
+//! Statements by which one key replaces another.
 //!
 //! ```text
 //! a phone's:   "upc/rotate/1"   exporter old new    signed by the new key, over a connection of the old
 //! a runtime's: "upc/next-key/1" old new             signed by the old key, long before the new is used
 //! ```
 //!
-//! Keys are DER, exporter 32 bytes. All parts say their own length, so no two statements have the same bytes.
+//! Keys are DER, exporter 32 bytes. All parts contain their length, so no two statements have the same bytes.
 //!
-//! * A phone's old key proves itself by the connection that carries the statement, whose exporter stands in it: a
-//!   statement taken from another connection is refused.
+//! * A phone's old key is proved by the connection that carries the statement, whose exporter is in it: a statement
+//!   from another connection is refused.
 //! * Signatures: 64 bytes for Ed25519, DER for P-256 (ECDSA with SHA-256), by the kind of the key that signs.
-//! * Not here: until when both keys are taken.
+//! * Not here: how long both keys are accepted.
 
 use super::SigningKey;
 use crate::encoding::{KeyKind, Spki};
@@ -23,36 +23,37 @@ use zeroize::Zeroizing;
 /// Longest signature of either kind in bytes.
 pub const SIGNATURE_BYTES_MAX: usize = 72;
 
-/// Why a statement does not hold.
+/// Why a statement is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadStatement {
-    /// A key does not give way to itself.
+    /// A key cannot replace itself.
     #[error("the new key is the old one")]
     SameKey,
-    /// Longer than any signature that is taken.
+    /// Longer than any valid signature.
     #[error("a signature of {bytes} bytes is over the limit of {SIGNATURE_BYTES_MAX}")]
     Length {
-        /// How many there were.
+        /// The number of bytes.
         bytes: usize,
     },
-    /// By another key or over other bytes.
+    /// A signature by another key or over other bytes.
     #[error("the signature is not over this statement by this key")]
     Signature,
 }
 
-/// What a phone's new key signs; hardware keys sign these bytes. They hold the exporter, so they are wiped.
+/// The statement that a phone's new key signs; hardware keys sign these bytes. They contain the exporter, so they are
+/// wiped.
 pub fn rotation_statement(exporter: &Secret<32>, old: &Spki, new: &Spki) -> Zeroizing<Vec<u8>> {
     let parts = [b"upc/rotate/1".as_slice(), exporter.expose(), old.as_bytes(), new.as_bytes()];
     Zeroizing::new(parts.concat())
 }
 
-/// What a runtime's old key signs.
+/// The statement that a runtime's old key signs.
 pub fn next_key_statement(old: &Spki, new: &Spki) -> Vec<u8> {
     [b"upc/next-key/1".as_slice(), old.as_bytes(), new.as_bytes()].concat()
 }
 
-/// A phone's key `new` takes the place of `old`, on the connection that exported `exporter`.
+/// Signs that a phone's key `new` replaces `old`, on the connection that exported `exporter`.
 ///
 /// # Errors
 /// [`NoRandomness`] where `random` refuses.
@@ -65,7 +66,7 @@ pub fn sign_rotation(
     new.sign(&rotation_statement(exporter, old, new.spki()), random)
 }
 
-/// Checks what [`sign_rotation`] made. `old` and `exporter` are the connection's own, not what a phone says.
+/// Checks what [`sign_rotation`] made. `old` and `exporter` come from the connection, not from the phone's message.
 ///
 /// # Errors
 /// [`BadStatement`].
@@ -78,7 +79,7 @@ pub fn verify_rotation(
     verify(old, new, new, &rotation_statement(exporter, old, new), signature)
 }
 
-/// A runtime announces that `new` will take the place of its key `old`.
+/// Signs a runtime's announcement that `new` will replace its key `old`.
 ///
 /// # Errors
 /// [`NoRandomness`] where `random` refuses.

@@ -1,7 +1,7 @@
-//! Keys that sign, in software: the TLS key of a phone without secure hardware, and that of a runtime.
+//! Software keys that sign: the TLS key of a phone without secure hardware, and that of a runtime.
 //!
-//! A key is kept as PKCS#8, which is also what TLS libraries take. `ring` keeps its own copies of a key's scalars
-//! and does not wipe them; the PKCS#8 bytes here are wiped.
+//! A key is stored as PKCS#8, which TLS libraries read too. `ring` keeps copies of a key's scalars and does not wipe
+//! them; the PKCS#8 bytes here are wiped.
 
 use crate::encoding::{KeyKind, Spki};
 use crate::token::NoRandomness;
@@ -10,7 +10,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPa
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Longest private key that is read; those of both kinds have 48 to 138 bytes.
+/// Longest private key that is read; keys of the two kinds have 48 to 138 bytes.
 pub const PKCS8_BYTES_MAX: usize = 256;
 
 /// A private key of one of the two kinds.
@@ -32,7 +32,7 @@ pub enum BadSigningKey {
     /// Far longer than either kind.
     #[error("a private key of {bytes} bytes is over the limit of {PKCS8_BYTES_MAX}")]
     Length {
-        /// How many there were.
+        /// The number of bytes.
         bytes: usize,
     },
     /// Another algorithm, another form, or halves that do not belong together.
@@ -51,7 +51,7 @@ impl SigningKey {
             KeyKind::P256 => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, random),
         };
         let document = document.map_err(|_| NoRandomness)?;
-        // Reading a P-256 key draws as well, so a refusal here is randomness, not form.
+        // Reading a P-256 key also draws random bytes, so an error here is one of randomness, not of form.
         Self::from_pkcs8(document.as_ref(), random).map_err(|_| NoRandomness)
     }
 
@@ -78,7 +78,7 @@ impl SigningKey {
         Ok(Self { pair, pkcs8: Zeroizing::new(bytes.to_vec()), spki })
     }
 
-    /// The private key as DER, for the file that it is kept in and for TLS. Never log it.
+    /// The private key as DER, for its file and for TLS. Never log it.
     pub fn pkcs8(&self) -> &[u8] {
         &self.pkcs8
     }
@@ -91,7 +91,7 @@ impl SigningKey {
     /// Signs: 64 bytes for Ed25519, DER of 8 to 72 for P-256 (ECDSA with SHA-256).
     ///
     /// # Errors
-    /// [`NoRandomness`] where `random` refuses; Ed25519 takes none.
+    /// [`NoRandomness`] where `random` refuses; Ed25519 needs no randomness.
     pub fn sign(&self, message: &[u8], random: &dyn SecureRandom) -> Result<Vec<u8>, NoRandomness> {
         match &self.pair {
             Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
@@ -103,7 +103,7 @@ impl SigningKey {
     }
 }
 
-/// Shows the public half.
+/// Prints the public half.
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({:?}, ..)", self.spki)

@@ -10,9 +10,9 @@
 //! AAD = version kind user slot generation wrap_pub
 //! ```
 //!
-//! * Kind 2 is the slot that opens without its owner; it has no public key in it and lies in `runtime/store`.
-//! * A slot that an owner replaced still opens, to the data key of its own generation: whoever opens one compares
-//!   [`Slot::generation`] with the one that is in force.
+//! * Kind 2 is the slot that opens without its owner; it contains no public key and is defined in `runtime/store`.
+//! * A slot that an owner replaced still opens, to the data key of its own generation: the caller compares
+//!   [`Slot::generation`] with the current one.
 
 use super::agree::{Agree, aes_256_gcm, agree_once, derive};
 use crate::encoding::{P256_POINT_BYTES, WrapPub, base64url};
@@ -36,12 +36,12 @@ const WRAPPED_AT: usize = NONCE_AT + 12;
 const TAG_AT: usize = WRAPPED_AT + 32;
 const _: () = assert!(TAG_AT + 16 == SLOT_BYTES);
 
-/// Whose key opens a slot.
+/// The kind of key that opens a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SlotKind {
     /// A phone's wrap key; 1.
     Device,
-    /// The key that the recovery phrase gives; 3.
+    /// The key that is derived from the recovery phrase; 3.
     Recovery,
 }
 
@@ -54,7 +54,7 @@ impl From<SlotKind> for u8 {
     }
 }
 
-/// A data key, sealed. Safe to store and to send; a `Slot` has a sound head, and whether it opens is another matter.
+/// A sealed data key. Safe to store and to send. The head of a `Slot` is valid; this does not imply that it opens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Slot(#[serde(with = "base64url")] [u8; SLOT_BYTES]);
@@ -66,19 +66,19 @@ pub enum BadSlot {
     /// Too short or too long.
     #[error("a slot has {SLOT_BYTES} bytes, this one has {bytes}")]
     Length {
-        /// How many there were.
+        /// The number of bytes.
         bytes: usize,
     },
     /// Made by a newer runtime.
     #[error("the slot has version {version}, {VERSION} is known")]
     Version {
-        /// Which version.
+        /// The version.
         version: u8,
     },
-    /// No kind that a public key opens.
+    /// Not a kind that a public key opens.
     #[error("the slot has kind {kind}, a public key opens 1 and 3")]
     Kind {
-        /// Which kind.
+        /// The kind.
         kind: u8,
     },
     /// The ephemeral key is not on the curve.
@@ -93,7 +93,7 @@ pub enum OpenSlotError {
     /// See [`Agree::agree`].
     #[error("the wrap key refused to agree")]
     KeyRefused,
-    /// Made for another key or person, or a byte was changed; which of these cannot be told.
+    /// Made for another key or person, or a byte was changed; these cannot be distinguished.
     #[error("the slot is another key's or person's, or was changed")]
     Wrong,
 }
@@ -127,7 +127,7 @@ impl Slot {
         Ok(slot)
     }
 
-    /// Reads a slot; nothing is opened.
+    /// Reads a slot without opening it.
     ///
     /// # Errors
     /// [`BadSlot`].
@@ -159,17 +159,17 @@ impl Slot {
         (&*opened).try_into().map(Secret::new).map_err(|_| OpenSlotError::Wrong)
     }
 
-    /// Whose key opens it.
+    /// The kind of key that opens it.
     pub fn kind(&self) -> SlotKind {
         if self.0[1] == u8::from(SlotKind::Device) { SlotKind::Device } else { SlotKind::Recovery }
     }
 
-    /// What the slot is called: 16 random bytes.
+    /// The id of the slot: 16 random bytes.
     pub fn id(&self) -> &[u8; 16] {
         self.array(ID_AT)
     }
 
-    /// Of which generation the data key in it is.
+    /// The generation of the data key in it.
     pub fn generation(&self) -> u32 {
         u32::from_be_bytes(*self.array(GENERATION_AT))
     }

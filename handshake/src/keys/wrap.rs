@@ -1,4 +1,4 @@
-//! A phone's wrap key in software: the half of the agreement that opens its slot.
+//! A phone's wrap key in software: the side of the agreement that opens its slot.
 
 use super::agree::{Agree, BadPrivateKey, PrivateKey};
 use crate::encoding::WrapPub;
@@ -6,7 +6,7 @@ use crate::secret::Secret;
 use crate::token::NoRandomness;
 use ring::rand::SecureRandom;
 
-/// A P-256 key pair that opens slots, and does nothing else: the key that signs is another.
+/// A P-256 key pair that only opens slots: signatures are made with another key.
 #[derive(Debug)]
 pub struct WrapKey(PrivateKey);
 
@@ -19,15 +19,15 @@ impl WrapKey {
         PrivateKey::random(random).map(Self)
     }
 
-    /// Takes the private half that [`Self::to_bytes`] gave.
+    /// Reads the private half that [`Self::to_bytes`] gave.
     ///
     /// # Errors
-    /// [`BadPrivateKey`] for 0 and for what is not below the order of the curve.
+    /// [`BadPrivateKey`] for 0 and for a number that is not below the order of the curve.
     pub fn from_bytes(bytes: &Secret<32>) -> Result<Self, BadPrivateKey> {
         PrivateKey::from_bytes(bytes.expose()).map(Self)
     }
 
-    /// The private half, big-endian, for the file that the phone keeps it in.
+    /// The private half, big-endian, for the file in which the phone stores it.
     pub fn to_bytes(&self) -> Secret<32> {
         self.0.to_bytes()
     }

@@ -1,4 +1,4 @@
-//! Token buckets, each kept as the one moment at which it will be full again.
+//! Token buckets, each stored as the moment at which it will be full again.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// Microseconds, so that rates which do not divide a second lose nothing worth mentioning.
+/// Microseconds, so that rates which do not divide a second are exact enough.
 const MINUTE_US: u64 = 60_000_000;
 
 impl Rate {
@@ -24,17 +24,17 @@ impl Rate {
     }
 }
 
-/// Buckets of one rate. One that is full is not kept.
+/// Buckets of one rate. A full bucket is not stored.
 #[derive(Debug, Clone)]
 pub struct Buckets<K> {
     rate: Rate,
     keys_max: usize,
-    /// When each is full again, microseconds since 1970.
+    /// The moment when each is full again, microseconds since 1970.
     full_at_us: BTreeMap<K, u64>,
 }
 
 impl<K: Ord> Buckets<K> {
-    /// Buckets that are all full; at most `keys_max` (at least 1) are kept that are not.
+    /// All buckets are full at first; at most `keys_max` (at least 1) buckets that are not full are stored.
     pub fn new(rate: Rate, keys_max: usize) -> Self {
         Self { rate, keys_max: keys_max.max(1), full_at_us: BTreeMap::new() }
     }
@@ -42,7 +42,7 @@ impl<K: Ord> Buckets<K> {
     /// Takes a token.
     ///
     /// # Errors
-    /// Milliseconds until there is one, at least 1; nothing is taken then.
+    /// Milliseconds until there is one, at least 1; no token is taken then.
     pub fn take(&mut self, key: K, now_ms: u64) -> Result<(), u64> {
         match self.wait_ms(&key, now_ms) {
             0 => {
@@ -63,30 +63,30 @@ impl<K: Ord> Buckets<K> {
         filled_us.saturating_sub(micros(now_ms) + self.rate.full_us()).div_ceil(1_000)
     }
 
-    /// Whether nothing was taken that has not come back.
+    /// Whether all taken tokens have come back.
     pub fn is_full(&self, key: &K, now_ms: u64) -> bool {
         self.full_at_us(key, now_ms) <= micros(now_ms)
     }
 
-    /// How many buckets are kept.
+    /// How many buckets are stored.
     pub fn len(&self) -> usize {
         self.full_at_us.len()
     }
 
-    /// Every bucket is full.
+    /// Whether every bucket is full.
     pub fn is_empty(&self) -> bool {
         self.full_at_us.is_empty()
     }
 
-    /// Never before now, and never later than an empty bucket needs, whatever the clock has done.
+    /// Never before now, and never later than an empty bucket needs, even if the clock has jumped.
     fn full_at_us(&self, key: &K, now_ms: u64) -> u64 {
         let now_us = micros(now_ms);
         let kept_us = self.full_at_us.get(key).copied().unwrap_or(now_us);
         kept_us.clamp(now_us, now_us + self.rate.full_us())
     }
 
-    /// Drops what is full, and where that does not help a quarter, the fullest. So a stranger with ever new addresses
-    /// pays for the search once in so many connections.
+    /// Drops full buckets, and if there are none, the fullest quarter. So a stranger who uses ever new addresses causes
+    /// the search only once in many connections.
     fn make_room(&mut self, now_ms: u64) {
         let now_us = micros(now_ms);
         self.full_at_us.retain(|_, full_at_us| *full_at_us > now_us);
@@ -105,7 +105,7 @@ impl<K: Ord> Buckets<K> {
     }
 }
 
-/// Leaves room above for what is added to it.
+/// Saturates so that additions to the result cannot overflow.
 fn micros(now_ms: u64) -> u64 {
     now_ms.min(u64::MAX / 4_000) * 1_000
 }

@@ -1,11 +1,11 @@
-//! How much a stranger may ask for: token buckets and counts, of bounded memory, with the clock given.
+//! How much a stranger may use: token buckets and counts, of bounded memory, with the clock as an argument.
 //!
-//! * Units: moments are milliseconds since 1970. A clock that is set back delays nobody for longer than it takes to
+//! * Units: moments are milliseconds since 1970. A clock that is set back delays no request for longer than it takes to
 //!   fill a bucket.
-//! * Invariants: no limit is kept by person alone where a stranger could reach it, since that would hand strangers a
-//!   switch to lock people out. What holds everybody up holds up a source, which is a network.
-//! * Bounds: at most [`SOURCES_MAX`] buckets of a kind; beyond that the fullest go, whose loss forgives least.
-//! * Not here: what is done with who is refused (the port drops, HTTP answers 429).
+//! * Invariants: no limit that strangers can reach depends on the person alone, since strangers could then lock people
+//!   out. Limits that delay requests depend on the source, which is a network.
+//! * Bounds: at most [`SOURCES_MAX`] buckets of a kind; beyond that the fullest are dropped, which forgives least.
+//! * Not here: what happens to refused requests (the port drops them, HTTP answers 429).
 
 mod bucket;
 mod handshakes;
@@ -25,17 +25,17 @@ pub const CONNECTIONS: Rate = Rate { per_minute: 20 * 60, burst: 40 };
 pub const PAIRINGS: Rate = Rate { per_minute: 10, burst: 10 };
 /// Bad tokens of one source.
 pub const BAD_TOKENS: Rate = Rate { per_minute: 30, burst: 30 };
-/// Bad tokens that begin alike, from all sources together.
+/// Bad tokens with the same beginning, from all sources together.
 pub const BAD_TOKENS_ALIKE: Rate = Rate { per_minute: 10, burst: 10 };
 
-/// Every limit of one process that strangers reach.
+/// Every limit of one process that strangers can reach.
 #[derive(Debug, Clone)]
 pub struct Limits {
     connections: Buckets<Source>,
     pairings: Buckets<Source>,
     bad_tokens: Buckets<Source>,
     bad_tokens_alike: Buckets<TokenPrefix>,
-    /// Handshakes that are under way.
+    /// Handshakes in progress.
     pub handshakes: Handshakes,
 }
 
@@ -52,32 +52,32 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Limits that nobody has touched.
+    /// Unused limits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A new connection.
+    /// Counts a new connection.
     ///
     /// # Errors
-    /// Milliseconds until one more is taken.
+    /// Milliseconds until one more is accepted.
     pub fn connection(&mut self, source: Source, now_ms: u64) -> Result<(), u64> {
         self.connections.take(source, now_ms)
     }
 
-    /// A connection to the label of a pairing window, beside [`Self::connection`].
+    /// Counts a connection to the label of a pairing window, in addition to [`Self::connection`].
     ///
     /// # Errors
-    /// Milliseconds until one more is taken.
+    /// Milliseconds until one more is accepted.
     pub fn pairing(&mut self, source: Source, now_ms: u64) -> Result<(), u64> {
         self.pairings.take(source, now_ms)
     }
 
-    /// Asked before a token is looked up. What others did to tokens that begin alike holds up a source only if it
-    /// has shown bad tokens itself, so the person whose token it is comes through.
+    /// Must be called before a token is looked up. Bad tokens of others with the same beginning delay a source only if
+    /// it has shown bad tokens itself, so the token's owner gets through.
     ///
     /// # Errors
-    /// Milliseconds until this source may show a token of this beginning.
+    /// Milliseconds until this source may show a token with this beginning.
     pub fn may_show_token(&self, source: Source, prefix: TokenPrefix, now_ms: u64) -> Result<(), u64> {
         let wait_ms = self.bad_tokens.wait_ms(&source, now_ms);
         let alike_ms = match self.bad_tokens.is_full(&source, now_ms) {
@@ -90,9 +90,9 @@ impl Limits {
         }
     }
 
-    /// The token was bad.
+    /// Counts a bad token.
     pub fn token_was_bad(&mut self, source: Source, prefix: TokenPrefix, now_ms: u64) {
-        // An empty bucket stays empty: who shows tokens without asking first gains nothing by it.
+        // An empty bucket stays empty: showing tokens without calling `may_show_token` first gains nothing.
         let _ = self.bad_tokens.take(source, now_ms);
         let _ = self.bad_tokens_alike.take(prefix, now_ms);
     }

@@ -1,4 +1,4 @@
-//! From where something comes, as coarsely as a person or a provider has addresses.
+//! The source of a request, as coarse as the addresses that a person or a provider has.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ pub enum Source {
     V6([u8; 7]),
 }
 
-/// IPv4 written as IPv6 is IPv4, or one address would be two sources, and all of IPv4 one.
+/// IPv4 written as IPv6 is treated as IPv4; otherwise one address would be two sources, and all of IPv4 one.
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -28,13 +28,14 @@ impl From<IpAddr> for Source {
     }
 }
 
-/// How a token begins: the first 8 bytes of its secret part, in upper case. Part of a secret, so hidden from `Debug`; the rest of a
-/// token still has 150 bits.
+/// The beginning of a token: the first 8 bytes of its secret part, in upper case. Part of a secret, so hidden from
+/// `Debug`; the rest of a token still has 150 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenPrefix([u8; 8]);
 
 impl TokenPrefix {
-    /// Of any text that is shown as a token. What an app puts before the secret is the same for a whole study.
+    /// The beginning of any text that is shown as a token. An app's prefix is skipped, as it is the same for a whole
+    /// study.
     pub fn of(token: &str) -> Self {
         let mut prefix = [0; 8];
         let shown = token.trim_ascii().rsplit('_').next().unwrap_or_default().bytes();

@@ -13,7 +13,7 @@ fn network(number: u32) -> Source {
     Source::V4([a, b, c])
 }
 
-/// How many are taken in one moment.
+/// How many calls succeed at one moment.
 fn taken(mut take: impl FnMut() -> Result<(), u64>) -> usize {
     (0..1_000).take_while(|_| take().is_ok()).count()
 }

@@ -1,22 +1,22 @@
-//! What the owner is shown when a window opens.
+//! The codes that the owner sees when a window opens.
 
 use crate::encoding::{Label, Pin, QrCode, TypedCode, WindowId, draw};
 use crate::secret::Secret;
 use crate::token::NoRandomness;
 use ring::rand::SecureRandom;
 
-/// A fresh window's name and secrets, before [`super::Window::open`] takes over what it needs of them. Whoever
-/// keeps it after the codes were drawn on the screen keeps secrets.
+/// A fresh window's name and secrets, from which [`super::Window::open`] takes what it needs. Drop it once the codes
+/// are on the screen, since it holds secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Codes {
     /// The window.
     pub window: WindowId,
-    /// Where phones that scan connect to, as the first part of the server name.
+    /// The label to which phones that scan connect, as the first part of the server name.
     pub label: Label,
-    /// What the scanned code carries.
+    /// The secret in the scanned code.
     pub secret: Secret<16>,
-    /// The typed code; `None` where typing is not offered. Its selector has 20 bits only: draw again where the
-    /// gateway has another window under it.
+    /// The typed code; `None` where typing is not offered. Its selector has only 20 bits: draw again where the gateway
+    /// has another window under it.
     pub typed: Option<TypedCode>,
 }
 
@@ -34,8 +34,8 @@ impl Codes {
         })
     }
 
-    /// The code to draw. `pin` is of the runtime's key, `host` and `port` are where the gateway listens, `replaces`
-    /// says that the phone's present cloud is to be replaced.
+    /// The QR code to show. `pin` is of the runtime's key, the gateway listens at `host` and `port`, `replaces` says
+    /// that the phone's present cloud is to be replaced.
     pub fn qr(&self, pin: Pin, host: String, port: u16, replaces: bool) -> QrCode {
         let (window, secret, label) = (self.window, self.secret.clone(), self.label);
         QrCode { replaces, window, secret, pin, label, port, host }

@@ -3,9 +3,9 @@
 //!
 //! * Units: bytes are base64url without padding; `approve_by` is in seconds from now, since a phone's clock is
 //!   not trusted; keys and macs have the sizes of their types.
-//! * Invariants: a value of these types was checked when it was read. Who writes an [`Enrolled`] keeps to the
-//!   ranges that stand at its fields.
-//! * Not here: who may say what when ([`super::Window`], [`super::Pairing`]).
+//! * Invariants: a value of these types was checked when it was read. The writer of an [`Enrolled`] must respect the
+//!   ranges that its fields document.
+//! * Not here: who may send which message when ([`super::Window`], [`super::Pairing`]).
 
 use crate::body;
 use crate::device::{DeviceName, Platform};
@@ -17,14 +17,14 @@ use crate::transcript::{Mac, Method};
 use runtime_types::UserId;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// Most pins of coming runtime keys.
+/// Most pins of future runtime keys.
 pub const NEXT_PINS_MAX: usize = 2;
 /// Most scopes of a device.
 pub const SCOPES_MAX: usize = 32;
 /// Longest scope, in bytes.
 pub const SCOPE_BYTES_MAX: usize = 64;
 
-/// How a phone names the window that it means, which says how it got the secret.
+/// How a phone names its window, which shows how it got the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WindowName {
     /// From a scanned code.
@@ -34,7 +34,7 @@ pub enum WindowName {
 }
 
 impl WindowName {
-    /// The method that goes with it.
+    /// The method that belongs to it.
     pub fn method(self) -> Method {
         match self {
             Self::Scanned(_) => Method::Qr,
@@ -43,17 +43,17 @@ impl WindowName {
     }
 }
 
-/// M1, the phone to the runtime: which window, and a commitment to a nonce that is not shown yet.
+/// M1, the phone to the runtime: the window, and a commitment to a nonce that is not shown yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "HelloFields", into = "HelloFields")]
 pub struct Hello {
-    /// Which window.
+    /// The window.
     pub window: WindowName,
     /// SHA-256 of the phone's nonce.
     pub commit: Commit,
-    /// What the owner is shown.
+    /// The name that the owner sees.
     pub name: DeviceName,
-    /// What the owner is shown.
+    /// The platform that the owner sees.
     pub platform: Platform,
 }
 
@@ -69,7 +69,7 @@ struct HelloFields {
     platform: Platform,
 }
 
-/// A hello that names its window in no way, in both ways, or not in that of its method.
+/// A hello that names its window not at all, in both ways, or not in the way of its method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a scanned code is named by its window and a typed one by its selector")]
 pub struct BadHello;
@@ -99,11 +99,11 @@ impl From<Hello> for HelloFields {
     }
 }
 
-/// How often the phone shall stretch a typed code: `{"alg":"pbkdf2-sha256","iter":100000}`.
+/// How often the phone must stretch a typed code: `{"alg":"pbkdf2-sha256","iter":100000}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "KdfFields", into = "KdfFields")]
 pub struct Kdf {
-    /// Rounds of PBKDF2-HMAC-SHA256. Any number is read; the phone judges it.
+    /// Rounds of PBKDF2-HMAC-SHA256. Any number is read; the phone checks it.
     pub iterations: u32,
 }
 
@@ -168,19 +168,19 @@ pub struct Claimed {
 /// unknown key it is ignored, and bounded by the body.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Enrol {
-    /// To whom the store's key is wrapped.
+    /// The key to which the store's key is wrapped.
     pub wrap_pub: WrapPub,
 }
 
-/// M6, the runtime to the phone: what it keeps of the pairing.
+/// M6, the runtime to the phone: what the phone stores of the pairing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Enrolled {
-    /// Whose runtime this is.
+    /// The owner of the runtime.
     #[serde(with = "crate::device::user_id")]
     pub user_id: UserId,
-    /// How the runtime names this phone.
+    /// The id by which the runtime names this phone.
     pub device_id: DeviceId,
-    /// Where this phone connects from now on.
+    /// The label by which this phone connects from now on.
     pub label: Label,
     /// Host name without the label, 1 to 63 bytes of lower-case letters, digits, dots and inner dashes.
     #[serde(deserialize_with = "read_host")]
@@ -197,7 +197,7 @@ pub struct Enrolled {
     /// What this phone may do: at most 32, each 1 to 64 bytes of printable ASCII without space.
     #[serde(deserialize_with = "read_scopes")]
     pub scopes: Vec<String>,
-    /// Where the store's chain stands; a new store has none.
+    /// The head of the store's chain; a new store has none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "body::object_or_none")]
     pub head: Option<Head>,
 }

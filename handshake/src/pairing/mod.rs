@@ -1,5 +1,5 @@
-//! How a phone becomes one of a person's devices: it shows that it has read the code on the owner's screen, the
-//! runtime shows the same, and the owner lets it in.
+//! How a phone becomes one of a person's devices: it proves that it has read the code on the owner's screen, the
+//! runtime proves the same, and the owner approves it.
 //!
 //! ```text
 //!  phone                          runtime                              owner
@@ -15,13 +15,13 @@
 //!    │ ◀ M6 enrolled: who and where  │
 //! ```
 //!
-//! M1 to M6 are three requests on one TLS connection; who reconnects begins again. The macs cover both keys and
-//! the connection ([`crate::transcript`]), so that none of them is worth anything elsewhere. The secret alone
-//! does not let anybody in: it may have been photographed. The digits differ wherever somebody stands between.
+//! M1 to M6 are three requests on one TLS connection; a phone that reconnects begins again. The macs cover both keys
+//! and the connection ([`crate::transcript`]), so that they are useless elsewhere. The secret alone is not enough to
+//! enrol: it may have been photographed. The digits differ if an attacker is in the middle.
 //!
 //! * Holds: [`Window`] and its record, the runtime's side; [`Pairing`] and the steps after it, the phone's;
 //!   [`Hello`] to [`Enrolled`], the bodies.
-//! * Units: moments are milliseconds since 1970, from the runtime's clock; the phone has none.
+//! * Units: moments are milliseconds since 1970, from the runtime's clock; the phone uses no clock.
 //! * Invariants: a window enrols at most one device, and only one that proved the secret first and was approved;
 //!   secrets exist while the window is open and not after.
 //! * Not here: TLS, the table of devices, which names a gateway routes, the owner's screen.

@@ -1,14 +1,14 @@
-//! The phone's side of a pairing, as a chain of types: each step consumes the one before it, so that none can be
-//! left out, repeated, or taken with another run's values. No sockets and no clock; a phone's connects, calls the
-//! three endpoints and shows the digits.
+//! The phone's side of a pairing, as a chain of types: each step consumes the one before it, so that none can be left
+//! out, repeated, or used with another run's values. No sockets and no clock: the phone's app connects, calls the three
+//! endpoints and shows the digits.
 //!
 //! ```text
 //! Pairing ─ TLS is through, Hello ─▶ SaidHello ─ Challenge, Proof ─▶ SentProof ─ Claimed ─▶ Confirmed
 //!    Confirmed ─ digits shown, Enrol ─▶ SentEnrol ─ Enrolled ─▶ Paired
 //! ```
 //!
-//! * Invariants: nothing is said to a runtime with another key than the scanned code's; the key for wrapping is not
-//!   sent before the runtime's own proof was right; an error ends the run, and the next one has a fresh nonce.
+//! * Invariants: nothing is sent to a runtime with another key than the scanned code's; the wrap key is not sent before
+//!   the runtime's proof was right; an error ends the run, and the next one has a fresh nonce.
 //! * Not here: what a phone does about a cloud that it had before.
 
 use super::messages::{Challenge, Claimed, Enrol, Enrolled, Hello, Proof, WindowName};
@@ -29,24 +29,25 @@ use serde::{Deserialize, Serialize};
 /// The phone itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Me {
-    /// The key that it will show in TLS.
+    /// The key that it uses in TLS.
     pub device: Spki,
-    /// What the owner is shown.
+    /// The name that the owner sees.
     pub name: DeviceName,
-    /// What the owner is shown.
+    /// The platform that the owner sees.
     pub platform: Platform,
 }
 
-/// Where to connect to, with ALPN `upc-pair/1`.
+/// The address to connect to, with ALPN `upc-pair/1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     /// Host name to resolve.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Name to say in TLS.
+    /// Server name for TLS.
     pub server_name: String,
-    /// Whose key it must be; `None`: any, until the runtime's proof. TLS may check it too; [`Pairing::connected`] does.
+    /// The key that the runtime must have; `None`: any, until the runtime's proof. TLS may check it too;
+    /// [`Pairing::connected`] does.
     pub pin: Option<Pin>,
 }
 
@@ -54,19 +55,19 @@ pub struct Address {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PairError {
-    /// No host name, no port, or the machine gives no random bytes.
+    /// No host name, no port, or the system returned no random bytes.
     #[error("the address cannot be called or the machine has no randomness")]
     CannotCall,
-    /// The key on the connection is not the one that the code promised. Nothing was said.
+    /// The key on the connection is not the one in the code. Nothing was sent.
     #[error("the runtime has another key than the code says")]
     OtherRuntime,
     /// The challenge is for another window than the scanned one.
     #[error("the challenge is for another window")]
     OtherWindow,
-    /// Too few rounds to be honest, or more than a phone should compute.
+    /// Too few rounds to be secure, or more than a phone should compute.
     #[error("a typed code is stretched {PBKDF2_ROUNDS} to {PBKDF2_ROUNDS_MAX} times, not {iterations}")]
     Stretch {
-        /// What the runtime asked for.
+        /// The number that the runtime asked for.
         iterations: u32,
     },
     /// The runtime did not prove that it knows the code. Nothing was enrolled.
@@ -75,7 +76,7 @@ pub enum PairError {
     /// The last answer is about another phone or another runtime.
     #[error("what was enrolled is not this phone with this runtime")]
     OtherEnrolment,
-    /// The runtime refused, or [`crate::body::read`] could not read what it said.
+    /// The runtime refused, or [`crate::body::read`] could not read its answer.
     #[error("the runtime answers {0}")]
     Refused(Code),
 }
@@ -87,7 +88,7 @@ impl From<Code> for PairError {
 }
 
 impl PairError {
-    /// What the person reads; `None`: nothing, the phone tries again by itself.
+    /// The message for the person; `None`: no message, the phone tries again by itself.
     pub fn words(self) -> Option<&'static str> {
         Some(match self {
             Self::CannotCall => "Your cloud is not at this address",
@@ -142,7 +143,7 @@ impl Pairing {
     /// Begins with a typed code and the host that the person typed beside it.
     ///
     /// # Errors
-    /// [`PairError::CannotCall`] where host or port are none, or `random` refuses.
+    /// [`PairError::CannotCall`] where host or port are invalid, or `random` refuses.
     pub fn typed(
         code: TypedCode,
         host: &str,
@@ -171,13 +172,13 @@ impl Pairing {
         Ok(Self { me, nonce, address, source })
     }
 
-    /// Where to connect to.
+    /// The address to connect to.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// TLS is through: `runtime` showed its key, `exporter` is what TLS exports under
-    /// [`crate::transcript::EXPORTER_LABEL`]. Gives M1.
+    /// The TLS handshake is done: `runtime` is its key, `exporter` is what TLS exports under
+    /// [`crate::transcript::EXPORTER_LABEL`]. Returns M1.
     ///
     /// # Errors
     /// [`PairError::OtherRuntime`]; close the connection then.
@@ -208,7 +209,7 @@ pub struct SaidHello {
 }
 
 impl SaidHello {
-    /// M2 came. Gives M3; with a typed code this computes for tens of milliseconds, at most for a second or two.
+    /// M2 arrived. Returns M3; with a typed code this computes for tens of milliseconds, at most for a second or two.
     ///
     /// # Errors
     /// [`PairError::OtherWindow`] and [`PairError::Stretch`].
@@ -252,7 +253,7 @@ pub struct SentProof {
 }
 
 impl SentProof {
-    /// M4 came.
+    /// M4 arrived.
     ///
     /// # Errors
     /// [`PairError::RuntimeProof`].
@@ -275,17 +276,17 @@ pub struct Confirmed {
 }
 
 impl Confirmed {
-    /// What the owner compares.
+    /// The digits that the owner compares.
     pub fn digits(&self) -> CompareDigits {
         self.digits
     }
 
-    /// How long the owner has, in seconds.
+    /// How long the owner has to approve, in seconds.
     pub fn approve_by_s(&self) -> u32 {
         self.approve_by_s
     }
 
-    /// Gives M5; its answer comes once the owner has approved. `wrap_pub` is of a key that stays in the phone.
+    /// Returns M5, which is answered once the owner has approved. `wrap_pub` is of a key that stays in the phone.
     pub fn enrol(self, wrap_pub: WrapPub) -> (SentEnrol, Enrol) {
         let Self { device, runtime, .. } = self;
         (SentEnrol { device, runtime }, Enrol { wrap_pub })
@@ -300,7 +301,7 @@ pub struct SentEnrol {
 }
 
 impl SentEnrol {
-    /// M6 came.
+    /// M6 arrived.
     ///
     /// # Errors
     /// [`PairError::OtherEnrolment`] where it names another phone or another runtime than this connection's.
@@ -314,21 +315,21 @@ impl SentEnrol {
     }
 }
 
-/// What the phone keeps. No secret: that is the device's key alone.
+/// What the phone stores. It contains no secret: the only secret is the device's key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Paired {
-    /// Whose runtime it is.
+    /// The owner of the runtime.
     #[serde(with = "crate::device::user_id")]
     pub user_id: UserId,
-    /// How the runtime names this phone.
+    /// The id by which the runtime names this phone.
     pub device_id: DeviceId,
-    /// Where to connect to, as the first part of the server name.
+    /// The label to connect to, as the first part of the server name.
     pub label: Label,
     /// The rest of the server name.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Whose key it must be.
+    /// The key that the runtime must have.
     pub pin: Pin,
     /// Keys that the runtime may change to.
     pub next_pins: Vec<Pin>,

@@ -1,18 +1,18 @@
-//! What a window leaves on the disk: counters and moments, never a secret.
+//! What a window stores on disk: counters and moments, never a secret.
 //!
 //! * Units: moments and spans are milliseconds.
-//! * Invariants: a record that changed is handed to the disk before the answer that goes with it can be had, see
-//!   [`Step`]. Records of one person form a chain: each window takes the [`BurntLog`] of the one before it.
+//! * Invariants: a changed record is written to disk before the answer that belongs to it is available, see [`Step`].
+//!   Records of one person form a chain: each window continues the [`BurntLog`] of the one before it.
 
 use crate::encoding::WindowId;
 use serde::{Deserialize, Serialize};
 
-/// So many burnt windows within [`TYPED_OFF_MS`] switch typed codes off.
+/// This many burnt windows within [`TYPED_OFF_MS`] switch typed codes off.
 pub const BURNT_WINDOWS_MAX: usize = 3;
 /// How long burnt windows count, and how long typed codes then stay off: one hour.
 pub const TYPED_OFF_MS: u64 = 60 * 60 * 1_000;
 
-/// Where a window stands.
+/// The state of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WindowState {
@@ -28,18 +28,18 @@ pub enum WindowState {
     Burnt,
 }
 
-/// One person's newest window, as it is kept.
+/// The stored record of one person's newest window.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WindowRecord {
-    /// Which window.
+    /// The window.
     pub window: WindowId,
-    /// Where it stands.
+    /// Its state.
     pub state: WindowState,
     /// When it was opened.
     pub opened_ms: u64,
     /// How long it waits for a phone.
     pub lifetime_ms: u64,
-    /// When `state` became what it is.
+    /// When `state` last changed.
     pub changed_ms: u64,
     /// Wrong proofs so far, 0 to 5.
     pub bad: u8,
@@ -50,8 +50,8 @@ pub struct WindowRecord {
 }
 
 impl WindowRecord {
-    /// What the record means to a process that has just started: a window that was still on its way is burnt,
-    /// since its secrets and its connections were in memory only. Persist it before anything is served.
+    /// The record as a newly started process must treat it: an unfinished window is burnt, since its secrets and its
+    /// connections were only in memory. Persist it before any request is served.
     #[must_use]
     pub fn after_restart(mut self, now_ms: u64) -> Self {
         if !self.is_over() {
@@ -68,8 +68,8 @@ impl WindowRecord {
     }
 }
 
-/// The last windows of one person that burnt after a phone had been heard. A window that nobody spoke to tells of
-/// no guess, so an owner who lets three of them pass still types.
+/// The last windows of one person that burnt after a phone had sent something. A window that received nothing involves
+/// no guess, so an owner who lets three of them expire can still use typed codes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BurntLog {
     at_ms: Vec<u64>,
@@ -77,7 +77,7 @@ pub struct BurntLog {
 }
 
 impl BurntLog {
-    /// Until when typed codes are off; `None`: they are not. Scanned codes always work.
+    /// Until when typed codes are off; `None`: they are on. Scanned codes always work.
     pub fn typed_off_until_ms(&self, now_ms: u64) -> Option<u64> {
         let from_ms = self.typed_off_from_ms.filter(|from_ms| now_ms.abs_diff(*from_ms) < TYPED_OFF_MS)?;
         Some(from_ms.saturating_add(TYPED_OFF_MS))
@@ -97,8 +97,8 @@ impl BurntLog {
     }
 }
 
-/// An answer behind what must be on the disk before it: an attacker who makes the process restart must not find
-/// the counters where they were.
+/// An answer that is available only after its record is on disk: an attacker who makes the process restart must not
+/// find the old counters.
 #[derive(Debug)]
 #[must_use = "the record is to be persisted and the answer to be sent"]
 pub struct Step<T> {
@@ -111,16 +111,16 @@ impl<T> Step<T> {
         Self { record, answer }
     }
 
-    /// What has changed; `None`: nothing did.
+    /// The changed record; `None`: nothing changed.
     pub fn record(&self) -> Option<&WindowRecord> {
         self.record.as_ref()
     }
 
-    /// Hands the record, if it changed, to `persist`, which returns once the disk has it, and gives out the answer.
-    /// `persist` sees the answer too, so that a new device and the window that it used up are one commit.
+    /// Passes the record, if it changed, to `persist`, which returns once it is on disk, and then returns the answer.
+    /// `persist` receives the answer too, so that a new device and the window that it used up are one commit.
     ///
     /// # Errors
-    /// What `persist` says; the answer is lost then and the window goes on as if it had been sent.
+    /// The error of `persist`; the answer is lost then and the window continues as if it had been sent.
     pub fn after<E>(self, persist: impl FnOnce(&WindowRecord, &T) -> Result<(), E>) -> Result<T, E> {
         self.record.as_ref().map_or(Ok(()), |record| persist(record, &self.answer))?;
         Ok(self.answer)

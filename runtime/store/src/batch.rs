@@ -6,16 +6,17 @@ use cells_json::text::value_of;
 use runtime_types::EntryTimes;
 use runtime_types::{Area, EntryId, StreamKey};
 
-/// An entry on its way in. The caller has checked that the texts are sound JSON; they are kept byte for byte.
+/// A new entry. The caller has checked that the texts are valid JSON; they are kept byte for byte.
 #[derive(Debug, Clone)]
 pub struct NewEntry<'a> {
-    /// `Some`: from [`crate::Store::allocate`] or an import, kept. `None`: the commit draws a rising one.
+    /// `Some`: an id from [`crate::Store::allocate`] or an import, which is kept. `None`: the commit draws a rising
+    /// one.
     pub id: Option<EntryId>,
     /// Which readings.
     pub key: StreamKey,
     /// A JSON object.
     pub metadata: &'a str,
-    /// A JSON object; in [`Area::Errors`] whatever was sent, as JSON.
+    /// A JSON object; in [`Area::Errors`], the JSON that was sent.
     pub data: &'a str,
     /// Empty, or further members without braces, such as `"error":{"reason":"…"}`.
     pub extra: &'a str,
@@ -26,14 +27,14 @@ pub struct NewEntry<'a> {
 pub struct CheckedEntry<'a> {
     entry: NewEntry<'a>,
     times: EntryTimes,
-    /// Where the value of `type` stands in metadata; `None`: not looked for yet.
+    /// The position of the value of `type` in metadata; `None`: not looked for yet.
     kind: Option<Range<usize>>,
     origin: u64,
 }
 
 impl<'a> CheckedEntry<'a> {
-    /// An entry whose times are what [`EntryTimes::read`] gives, and whose metadata has the text of its first `type` at
-    /// `kind`, empty where it has none.
+    /// The entry with the times that [`EntryTimes::read`] gives; `kind` is the position of the text of the first `type`
+    /// in its metadata, empty where it has none.
     pub fn known(entry: NewEntry<'a>, times: EntryTimes, kind: Range<usize>) -> Self {
         Self { entry, times, kind: Some(kind), origin: 0 }
     }
@@ -58,8 +59,8 @@ impl<'a> CheckedEntry<'a> {
         self
     }
 
-    /// The entry with the origin that [`crate::Row::origin`] told of it, for an insert: where the key of origins is the one
-    /// with which it was told, an identical put will be ignored.
+    /// The entry with the origin that [`crate::Row::origin`] gave for it, for an insert. In a store with the same key
+    /// of origins, an identical put will be ignored.
     #[must_use]
     pub fn with_origin(mut self, origin: u64) -> Self {
         self.origin = origin;
@@ -137,7 +138,7 @@ pub(crate) struct BatchRow {
     pub id: Option<EntryId>,
     pub key: StreamKey,
     pub times: EntryTimes,
-    /// Of an entry that is inserted with one; 0 for none.
+    /// The origin with which the entry is inserted; 0 for none.
     pub origin: u64,
     start: usize,
     metadata_end: usize,
@@ -161,7 +162,7 @@ impl BatchRow {
 }
 
 impl Batch {
-    /// One that does nothing.
+    /// A batch that does nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -176,7 +177,7 @@ impl Batch {
         self.steps.len() as u64
     }
 
-    /// How many of its entries have no id of their own.
+    /// How many of its entries have no id yet.
     pub(crate) fn ids_wanted(&self) -> usize {
         let wants = |step: &&Step| match step {
             Step::Insert(_, row) | Step::Put { row, .. } => row.id.is_none(),
@@ -185,7 +186,7 @@ impl Batch {
         self.steps.iter().filter(wants).count()
     }
 
-    /// The latest id that an entry brings, of those before `end`.
+    /// The latest id that an entry before `end` brings with it.
     pub(crate) fn latest_id_brought(&self, end: EntryId) -> Option<EntryId> {
         let brought = |step: &Step| match step {
             Step::Insert(_, row) | Step::Put { row, .. } => row.id.filter(|id| *id < end),
@@ -194,12 +195,12 @@ impl Batch {
         self.steps.iter().filter_map(brought).max()
     }
 
-    /// What this very batch does to a document: `None` nothing, `Some(None)` removes it.
+    /// What this batch itself does to a document: `None` nothing, `Some(None)` removes it.
     pub fn document(&self, name: &str) -> Option<Option<&[u8]>> {
         self.documents.iter().rev().find(|(known, _)| known == name).map(|(_, content)| content.as_deref())
     }
 
-    /// The entries that it adds to an area, or moves there: stream and times of each, in order.
+    /// The entries that it adds or moves to an area: stream and times of each, in order.
     pub fn added(&self, area: Area) -> impl Iterator<Item = (&StreamKey, &EntryTimes)> {
         self.steps.iter().filter_map(move |step| match step {
             Step::Insert(into, row) | Step::Move { into, row, .. } if *into == area => {
@@ -220,17 +221,17 @@ impl Batch {
         self.steps.iter().filter(|step| matches!(step, Step::MarkInvalid(_))).count() as u64
     }
 
-    /// What it holds in memory: texts, documents and a small sum a step.
+    /// What it holds in memory: texts, documents and a small amount for each step.
     pub fn bytes(&self) -> u64 {
         (self.texts.len() + self.steps.len() * size_of::<Step>()) as u64 + self.document_bytes
     }
 
-    /// Makes room for so many more bytes of texts.
+    /// Makes room for this many more bytes of text.
     pub fn reserve(&mut self, text_bytes: usize) {
         self.texts.reserve(text_bytes);
     }
 
-    /// How far it has come.
+    /// The current position in the batch, for [`Self::back_to`].
     pub fn mark(&self) -> Mark {
         Mark { texts: self.texts.len(), steps: self.steps.len() }
     }
@@ -261,17 +262,17 @@ impl Batch {
         }
     }
 
-    /// A new entry; never compared with what is there, but its id must not be taken in that area.
+    /// A new entry. It is not compared with existing ones, but its id must not exist in that area.
     pub fn insert<'a>(&mut self, area: Area, entry: impl Into<CheckedEntry<'a>>) {
         let row = self.keep(entry.into());
         self.steps.push(Step::Insert(area, row));
     }
 
-    /// What a phone put; `entry.extra` says which device that was, if anybody knows. If the identical entry has been taken
-    /// in, into the stream `taken_in_as` of the timeseries, or set aside into the stream `entry.key` of the errors, or
-    /// was forgotten, or still waits as another device has put it, it is ignored. Otherwise an entry with the same
-    /// (type, key, write_ts) of the same device still in the usercache is overwritten, and the new one gets an id of its
-    /// own.
+    /// An entry that a phone put; `entry.extra` says which device that was, if it is known. The entry is ignored if the
+    /// identical one was accepted into the stream `taken_in_as` of the timeseries, set aside into the stream
+    /// `entry.key` of the errors, or forgotten, or if another device has put it and it still waits. Otherwise an entry
+    /// with the same (type, key, write_ts) of the same device that is still in the usercache is overwritten, and the
+    /// new one gets a new id.
     pub fn put_usercache<'a>(&mut self, entry: impl Into<CheckedEntry<'a>>, taken_in_as: StreamKey) {
         let read = entry.into();
         let kind = read.kind.clone().unwrap_or_else(|| kind_of(read.entry.metadata));
@@ -280,8 +281,8 @@ impl Batch {
         self.steps.push(Step::Put { row, kind, taken_in_as });
     }
 
-    /// The entry `id` leaves the usercache and `entry` enters the timeseries under that id. One that has
-    /// left it meanwhile is skipped.
+    /// Moves the entry `id` from the usercache to the timeseries, as `entry` and under the same id. An entry that has
+    /// left the usercache meanwhile is skipped.
     pub fn take_in<'a>(&mut self, id: EntryId, entry: impl Into<CheckedEntry<'a>>) {
         let row = self.keep(entry.into());
         self.steps.push(Step::Move { id, into: Area::Timeseries, row });
@@ -293,29 +294,30 @@ impl Batch {
         self.steps.push(Step::Move { id, into: Area::Errors, row });
     }
 
-    /// New content for an entry of the timeseries; the id stays. One that is not there is skipped.
+    /// New content for an entry of the timeseries; the id stays. An entry that does not exist is skipped.
     pub fn replace<'a>(&mut self, id: EntryId, entry: impl Into<CheckedEntry<'a>>) {
         let row = self.keep(entry.into());
         self.steps.push(Step::Replace { id, row });
     }
 
-    /// Removes an entry of the timeseries. One that is not there is skipped.
+    /// Removes an entry of the timeseries. An entry that does not exist is skipped.
     pub fn delete(&mut self, id: EntryId) {
         self.delete_in(Area::Timeseries, id);
     }
 
-    /// Removes an entry of an area. One that is not there is skipped.
+    /// Removes an entry of an area. An entry that does not exist is skipped.
     pub fn delete_in(&mut self, area: Area, id: EntryId) {
         self.steps.push(Step::Delete(area, id));
     }
 
-    /// As [`Self::delete_in`], and an identical put is ignored from then on: of an entry that a phone sent, its digest is
-    /// kept.
+    /// As [`Self::delete_in`], and an identical put is ignored from then on: the digest of an entry that a phone sent
+    /// is kept.
     pub fn forget(&mut self, area: Area, id: EntryId) {
         self.steps.push(Step::Forget(area, id));
     }
 
-    /// Hides an entry of the timeseries from queries that do not ask for such. One that is not there is skipped.
+    /// Hides an entry of the timeseries from queries that do not ask for invalid ones. An entry that does not exist is
+    /// skipped.
     pub fn mark_invalid(&mut self, id: EntryId) {
         self.steps.push(Step::MarkInvalid(id));
     }
@@ -333,7 +335,7 @@ impl Batch {
     }
 }
 
-/// Where the text of the first `type` stands in metadata; empty where there is none.
+/// The position of the text of the first `type` in metadata; empty where there is none.
 fn kind_of(metadata: &str) -> Range<usize> {
     value_of(metadata, "type").map_or(0..0, |kind| {
         let at = kind.as_ptr() as usize - metadata.as_ptr() as usize;

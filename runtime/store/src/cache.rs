@@ -7,7 +7,7 @@ use crate::block::DecodedBlock;
 /// Keeps the blocks used last. Few fit, so a list is quicker than a map.
 pub(crate) struct BlockCache {
     bytes_max: usize,
-    /// The one used last stands last.
+    /// The block used last is the last one.
     blocks: Mutex<Vec<(u64, Arc<DecodedBlock>)>>,
 }
 
@@ -38,7 +38,7 @@ impl BlockCache {
         }
     }
 
-    /// Forgets every block, such as those whose key was destroyed.
+    /// Drops every block, for instance when a key was destroyed.
     pub fn clear(&self) {
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -1,4 +1,4 @@
-//! Blocks that are not sealed yet: rows sorted, parted and encoded.
+//! Blocks that are not sealed yet: rows sorted, split and encoded.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::{CommitError, ENTRY_BYTES_MAX, ReadError};
 
 /// The most rows of a block.
 pub(crate) const BLOCK_ROWS_MAX: usize = 1024;
-/// Where a block with more than one row stops growing, bytes of text: what a cursor holds at a time.
+/// The size at which a block with more than one row stops growing, bytes of text: what a cursor holds at a time.
 pub(crate) const BLOCK_TEXT_BYTES_MAX: usize = 640 << 10;
 
 const _: () = assert!(BLOCK_ROWS_MAX <= block::ROWS_MAX && ENTRY_BYTES_MAX <= block::TEXT_BYTES_MAX);
@@ -30,7 +30,7 @@ pub(crate) struct Draft {
     pub max_id: EntryId,
     pub spans: [Option<Span>; FIELDS],
     pub invalid: RowSet,
-    /// What reading it would give; only where that was asked for.
+    /// What decoding it would give; `None` unless asked for.
     pub decoded: Option<Arc<DecodedBlock>>,
 }
 
@@ -39,11 +39,11 @@ pub(crate) struct Draft {
 pub(crate) enum CacheHint {
     /// It will: its decoded form is kept.
     Keep,
-    /// It may not.
+    /// It may not be read.
     Drop,
 }
 
-/// Rows of one stream and month on their way into blocks.
+/// Rows of one stream and month that will become blocks.
 #[derive(Debug, Default)]
 pub(crate) struct DraftRows<'a> {
     pub rows: Vec<BlockRow<'a>>,
@@ -70,12 +70,12 @@ impl<'a> DraftRows<'a> {
     }
 }
 
-/// Where an entry is sorted, s: its position; 0 where it has no time at all.
+/// The time that an entry is sorted by, s: its position; 0 where it has no time at all.
 pub(crate) fn position(times: &EntryTimes) -> f64 {
     or_zero(times.get(TimeField::Position))
 }
 
-/// What stands for a position that is not there.
+/// The value used for a missing position.
 pub(crate) fn or_zero(position: f64) -> f64 {
     if position.is_nan() { 0.0 } else { position }
 }
@@ -85,7 +85,7 @@ pub(crate) fn text_bytes(row: &BlockRow<'_>) -> usize {
     row.metadata.len() + row.data.len() + row.extra.len()
 }
 
-/// Sorts rows of one stream and month by position and id, and encodes them as few blocks of like size.
+/// Sorts rows of one stream and month by position and id, and encodes them as few blocks of similar size.
 pub(crate) fn draft(
     stream: &Arc<Stream>,
     month: i32,

@@ -1,23 +1,23 @@
-//! Why an operation was refused: one type an operation, the cause in `source`.
+//! Why an operation was refused: one type for each operation, the cause in `source`.
 
 use std::io;
 use std::path::PathBuf;
 
 use runtime_types::{BadQuery, EntryId, UserId};
 
-/// What ails a disk that refuses, as far as the operating system says.
+/// The trouble of a disk that refuses, as far as the operating system reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskTrouble {
     /// No room is left, or a quota is used up.
     Full,
-    /// It takes no writes: it is mounted read-only, or its files are not this process's to change.
+    /// It accepts no writes: it is mounted read-only, or this process may not change its files.
     ReadOnly,
     /// Anything else: it fails.
     Failing,
 }
 
 impl DiskTrouble {
-    /// What an error says about a disk, by its causes; `None` where no disk is the cause.
+    /// The trouble of a disk that an error's causes show; `None` where no disk is the cause.
     pub fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         use io::ErrorKind::{
             AlreadyExists, InvalidData, InvalidInput, NotFound, PermissionDenied, QuotaExceeded,
@@ -28,7 +28,7 @@ impl DiskTrouble {
         match kind {
             StorageFull | QuotaExceeded => Some(Self::Full),
             ReadOnlyFilesystem | PermissionDenied => Some(Self::ReadOnly),
-            // Something is not there, or is not what it should be: no disk's fault.
+            // Something is missing, or is not what it should be: not the disk's fault.
             NotFound | AlreadyExists | UnexpectedEof | InvalidData | InvalidInput | WouldBlock => None,
             _ => Some(Self::Failing),
         }
@@ -39,12 +39,12 @@ impl DiskTrouble {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The engine's own words; the file may be damaged.
+    /// An error of the engine; the file may be damaged.
     #[error("{engine} cannot {what}")]
     Failed {
         /// Which engine: `redb`, `sled`, `memory`.
         engine: &'static str,
-        /// What it was asked to do.
+        /// The operation that failed.
         what: &'static str,
         /// Its error.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -54,12 +54,12 @@ pub enum EngineError {
     Panicked {
         /// Which engine.
         engine: &'static str,
-        /// What it was asked to do.
+        /// The operation that failed.
         what: &'static str,
-        /// The panic's words.
+        /// The panic's message.
         message: String,
     },
-    /// An earlier call failed, and the engine could not be opened anew since.
+    /// An earlier call failed, and the engine could not be opened again since.
     #[error("{engine} was closed by an earlier failure")]
     Closed {
         /// Which engine.
@@ -67,21 +67,21 @@ pub enum EngineError {
     },
 }
 
-/// Why a key cannot be had.
+/// Why a key is not available.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// A key file cannot be read or written.
     #[error("cannot {what} {}", path.display())]
     Disk {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
         /// Which file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// Others than its owner may read the host's key file.
+    /// The host's key file is readable by others than its owner.
     #[error("{} has mode {mode:o}; a key file must be 600", path.display())]
     OpenToOthers {
         /// Which file.
@@ -112,12 +112,12 @@ pub enum KeyError {
     /// The key is of another generation than the keyring, which may have been rotated meanwhile.
     #[error("the keyring opens with the data key of generation {keyring}; this one is of {held}")]
     OtherGeneration {
-        /// What the keyring names, from 1.
+        /// The generation that the keyring names, from 1.
         keyring: u32,
-        /// What the key at hand is.
+        /// The generation of the key at hand.
         held: u32,
     },
-    /// The system gave no random bytes.
+    /// The system returned no random bytes.
     #[error("no random bytes")]
     NoRandom,
 }
@@ -126,35 +126,35 @@ pub enum KeyError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// There is none in that folder.
+    /// There is no store in that folder.
     #[error("no store in {}", folder.display())]
     Absent {
-        /// Where it was looked for.
+        /// The folder where it was looked for.
         folder: PathBuf,
     },
     /// The folder to create one in is not empty.
     #[error("{} is not empty", folder.display())]
     Exists {
-        /// Where it was to be.
+        /// The folder.
         folder: PathBuf,
     },
     /// A file or folder cannot be made or read.
     #[error("cannot {what} {}", path.display())]
     Disk {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
         /// Which file or folder.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error.
         source: io::Error,
     },
-    /// The person's key cannot be had.
+    /// The person's key is not available.
     #[error("cannot unlock the store")]
     Key(#[source] KeyError),
     /// The engine cannot open its file.
     #[error("cannot open the store's file")]
     Engine(#[source] EngineError),
-    /// What the file holds does not hang together, or was changed by others.
+    /// The file is inconsistent, or was changed by others.
     #[error("the store is damaged")]
     Damaged(#[source] ReadError),
     /// This build leaves that engine out.
@@ -169,13 +169,13 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The query means nothing.
+    /// The query has no meaning.
     #[error("a query that means nothing")]
     Query(#[from] BadQuery),
     /// The engine cannot read.
     #[error("cannot read the store's file")]
     Engine(#[from] EngineError),
-    /// A value that must be there is not.
+    /// A required value is missing.
     #[error("{what} {number} is missing")]
     Missing {
         /// What kind of value.
@@ -191,7 +191,7 @@ pub enum ReadError {
         /// Its number.
         number: u64,
     },
-    /// A value opened, but what it says does not hang together.
+    /// A value opened, but its content is inconsistent.
     #[error("{what} {number} is unsound: {why}")]
     Unsound {
         /// What kind of value.
@@ -206,7 +206,7 @@ pub enum ReadError {
     Block {
         /// Which block.
         block: u64,
-        /// The decoder's words.
+        /// The decoder's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The key of that block's month was destroyed while a snapshot was reading it.
@@ -215,7 +215,7 @@ pub enum ReadError {
         /// Which block.
         block: u64,
     },
-    /// A cursor token that this store did not give out for this query.
+    /// A cursor token that this store did not issue for this query.
     #[error("not a cursor token of this store and query")]
     Token,
 }
@@ -224,7 +224,7 @@ pub enum ReadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// One entry is over what a block may hold.
+    /// One entry is larger than a block may be.
     #[error("an entry of {size_bytes} bytes is over the limit of {limit_bytes}")]
     EntryTooLarge {
         /// Its three texts together.
@@ -240,13 +240,13 @@ pub enum CommitError {
         /// The most that one document may have.
         limit_bytes: u64,
     },
-    /// An entry to insert has the id of one that is there.
+    /// An entry to insert has the id of an existing one.
     #[error("an entry with id {id} is there already")]
     IdTaken {
         /// The id.
         id: EntryId,
     },
-    /// Another store's key of origins can be taken over only before anything has an origin told with this one's.
+    /// Another store's key of origins can be adopted only before any origin was computed with this store's key.
     #[error("entries are here already")]
     NotEmpty,
     /// Generations of data keys follow one another without gaps.
@@ -254,21 +254,21 @@ pub enum CommitError {
     Generation {
         /// The one in use.
         current: u32,
-        /// The one that was to take its place.
+        /// The one that was to replace it.
         given: u32,
     },
     /// What the batch refers to cannot be read.
     #[error("cannot read what the batch refers to")]
     Read(#[from] ReadError),
-    /// A key cannot be made or kept.
+    /// A key cannot be drawn or saved.
     #[error("cannot keep the store's keys")]
     Key(#[from] KeyError),
-    /// The engine cannot write. Reads go on from the commit before, and the next commit tries again: nothing is lost
-    /// that was acknowledged. In rare cases the batch is on disk all the same, whole, and seen from the next commit on.
+    /// The engine cannot write. Reads go on from the commit before, and the next commit tries again: no acknowledged
+    /// data is lost. In rare cases the batch is on disk all the same, whole, and is visible from the next commit on.
     #[error("cannot write the store's file")]
     Engine(#[from] EngineError),
-    /// An earlier call left the store as it must not be written: it panicked, or what is on disk is neither what was
-    /// there nor what was written. Reads go on; the store must be closed and opened.
+    /// An earlier call left the store in a state that must not be written: the call panicked, or the data on disk is
+    /// neither the old state nor the new one. Reads go on; the store must be closed and opened again.
     #[error("an earlier write failed; open the store anew")]
     Poisoned,
 }

@@ -1,8 +1,8 @@
-//! Entries that their owner had forgotten: known again by their digests, so that a phone that sends one again does not
-//! bring it back.
+//! Entries that their owner deleted for good: recognised by their digests, so that a phone that sends one again does
+//! not bring it back.
 //!
-//! The digest of an entry is its origin (`Vault::origin`), of what the phone sent. Digests of one commit and of one day lie
-//! in a document, sorted, whose name has the day: a put of another day computes no digest.
+//! The digest of an entry is its origin (`Vault::origin`), of what the phone sent. The digests of one commit and one
+//! day are in one sorted document, whose name contains the day: a put of another day computes no digest.
 //!
 //! * Units: days since 1970-01-01 in UTC, of `write_ts`; 8 bytes a digest, little-endian.
 //! * Invariants: these documents are only added; they hold nothing of an entry but its digest.
@@ -15,33 +15,33 @@ use crate::index::{Document, Index};
 use crate::vault::Vault;
 use crate::{DOCUMENT_BYTES_MAX, ReadError};
 
-/// What names of these documents begin with. No cell is granted such names.
+/// The prefix of the names of these documents. No cell is granted such names.
 pub const FORGOTTEN_PREFIX: &str = "runtime/forgotten/";
 const DIGEST_BYTES: usize = 8;
 const DIGESTS_MAX: usize = DOCUMENT_BYTES_MAX / DIGEST_BYTES;
 const DAY_S: f64 = 86_400.0;
 
-/// An entry that is forgotten: when it was written, s, and its digest.
+/// A forgotten entry: when it was written, s, and its digest.
 pub(crate) type Digest = (f64, u64);
 
-/// On which day an entry was written; one that does not say is asked for on all days.
+/// The day on which an entry was written; an entry without that time is looked for on all days.
 pub(crate) fn day_of(write_ts: f64) -> i64 {
-    // Saturates, and is 0 for what is no number.
+    // Saturates, and is 0 for a value that is not a number.
     (write_ts / DAY_S).floor() as i64
 }
 
-/// What one document holds.
+/// The content of one document.
 struct Set {
     day: i64,
     document: Arc<Document>,
     content: Option<Arc<[u8]>>,
 }
 
-/// All digests of a store; read from disk as far as they are asked for.
+/// All digests of a store; read from disk only when they are needed.
 pub(crate) struct Forgotten(Vec<Set>);
 
 impl Forgotten {
-    /// Looks at names alone.
+    /// Looks only at names.
     pub fn of(index: &Index) -> Self {
         let from = index.documents.range(FORGOTTEN_PREFIX.to_owned()..);
         let named = from.map_while(|(name, document)| Some((name.strip_prefix(FORGOTTEN_PREFIX)?, document)));
@@ -57,7 +57,7 @@ impl Forgotten {
         self.0.is_empty()
     }
 
-    /// Whether an entry that was written then is forgotten; `digest` is asked for only where that can be.
+    /// Whether an entry that was written then is forgotten; `digest` is called only where that is possible.
     pub fn has(
         &mut self,
         vault: &Vault,

@@ -10,15 +10,15 @@ use crate::keys::SealId;
 use crate::layout::Body;
 use crate::rows::RowSet;
 
-/// A block as one commit left it: its body never changes, its dead and invalid rows may in the next.
+/// A block as one commit left it: its body never changes, its dead and invalid rows may in the next commit.
 #[derive(Debug)]
 pub(crate) struct BlockInfo {
     pub body: Arc<Body>,
     /// Rows that were superseded or deleted.
     pub dead: RowSet,
-    /// Rows that queries leave out unless they ask for such.
+    /// Rows that queries leave out unless they ask for invalid ones.
     pub invalid: RowSet,
-    /// Of the sealed descriptor, for the superblock's check.
+    /// The digest of the sealed descriptor, for the superblock's check.
     pub digest: [u8; 32],
 }
 
@@ -33,9 +33,9 @@ impl BlockInfo {
 #[derive(Debug)]
 pub(crate) struct StreamBlocks {
     pub stream: Arc<Stream>,
-    /// By least position, then number.
+    /// Ordered by least position, then number.
     pub blocks: Vec<Arc<BlockInfo>>,
-    /// The first and last `write_ts` of all rows, s: most puts are later than whatever is there.
+    /// The first and last `write_ts` of all rows, s: most puts are later than all existing rows.
     write_ts: Option<RangeInclusive<f64>>,
 }
 
@@ -77,17 +77,17 @@ impl StreamBlocks {
 /// A document as one commit left it.
 #[derive(Debug)]
 pub(crate) struct Document {
-    /// Digest of its name: its key in the engine.
+    /// The digest of its name: its key in the engine.
     pub name_digest: [u8; 16],
-    /// Which act of sealing made its content.
+    /// The act of sealing that made its content.
     pub seal: SealId,
-    /// Of the sealed name, for the superblock's check.
+    /// The digest of the sealed name, for the superblock's check.
     pub digest: [u8; 32],
-    /// The content, where it is small, or where a newer one took its place while snapshots may need it.
+    /// The content, where it is small, or where a newer one replaced it while snapshots may need it.
     pub content: OnceLock<Arc<[u8]>>,
 }
 
-/// What one commit left.
+/// The state that one commit left.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     pub commit: u64,

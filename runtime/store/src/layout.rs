@@ -1,4 +1,4 @@
-//! What is sealed beside blocks: descriptors, the superblock, names of documents. docs/formats/store.md.
+//! The sealed values other than blocks: descriptors, the superblock, names of documents. See docs/formats/store.md.
 
 use std::sync::Arc;
 
@@ -20,22 +20,22 @@ pub(crate) struct Span {
     pub rows: u32,
 }
 
-/// What is known of a block without reading it, and never changes.
+/// What is known of a block without reading it. It never changes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Body {
     pub number: u64,
     pub stream: Arc<Stream>,
     /// See [`crate::month::month_of`].
     pub month: i32,
-    /// Which key of the keyring seals it.
+    /// The key of the keyring that seals it.
     pub key_number: u32,
     pub codec: Codec,
     pub rows: u32,
-    /// Size of the sealed block.
+    /// The size of the sealed block.
     pub bytes: u32,
-    /// Size of its texts.
+    /// The size of its texts.
     pub text_bytes: u32,
-    /// Which act of sealing made it: another block in its place is refused.
+    /// The act of sealing that made it: another block in its place is refused.
     pub seal: SealId,
     pub min_id: EntryId,
     pub max_id: EntryId,
@@ -53,7 +53,7 @@ impl Body {
         self.span(TimeField::Position).map_or(0.0, |span| span.min)
     }
 
-    /// What the seal of the block is bound to, besides its key.
+    /// The context that the block's seal authenticates, besides its key.
     pub fn context(&self) -> Vec<u8> {
         let name = self.stream.key.as_str().as_bytes();
         let mut out = vec![self.stream.area as u8, name.len() as u8];
@@ -164,10 +164,10 @@ pub(crate) fn decode_descriptor(number: u64, bytes: &[u8]) -> Option<(Body, RowS
     sound.then_some((body, dead, invalid))
 }
 
-/// What a commit leaves as a whole.
+/// The state that a commit leaves.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Superblock {
-    /// Number of the commit.
+    /// The number of the commit.
     pub commit: u64,
     /// Hash over this commit and all before it.
     pub head: [u8; 32],
@@ -177,14 +177,14 @@ pub(crate) struct Superblock {
     /// How many descriptors and names of documents there are.
     pub descriptors: u64,
     pub documents: u64,
-    /// Exclusive or of their digests: an old one in place of a newer one is found at opening.
+    /// The exclusive or of their digests: an old one in place of a newer one is found at opening.
     pub state: [u8; 32],
     /// Blocks without a descriptor that older snapshots may have been reading.
     pub graveyard: Vec<u64>,
 }
 
 impl Superblock {
-    /// Of a store that holds nothing yet.
+    /// The superblock of an empty store.
     pub const FIRST: Self = Self {
         commit: 0,
         head: [0; 32],
@@ -232,7 +232,8 @@ impl Superblock {
     }
 }
 
-/// Which content a document has: written beside it, so that names are known without reading contents.
+/// Encodes the name of a document and the seal of its content: kept separately, so that names are known without reading
+/// contents.
 pub(crate) fn encode_document_name(name: &str, seal: &SealId) -> Vec<u8> {
     [&[VERSION], seal.as_slice(), name.as_bytes()].concat()
 }

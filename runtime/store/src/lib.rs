@@ -1,15 +1,15 @@
 //! One person's entries and documents, encrypted at rest.
 //!
-//! A [`Store`] is a folder with one engine file, a keyring and a key slot. [`Store::commit`] takes a
-//! [`Batch`] in whole or not at all, and it is on disk when the call returns. A [`Snapshot`] is what the
-//! store held at one moment; reading it never waits for a writer. Entries lie in sealed blocks of up to
-//! 1,024 rows of one stream and month; what the blocks hold is known only from sealed descriptors, which
-//! are kept in memory as the index. The layout is docs/formats/store.md.
+//! A [`Store`] is a folder with one engine file, a keyring and a key slot. [`Store::commit`] commits a [`Batch`] whole
+//! or not at all, and the batch is on disk when the call returns. A [`Snapshot`] is what the store held at one moment;
+//! reading it never waits for a writer. Entries are kept in sealed blocks of up to 1,024 rows of one stream and month;
+//! what the blocks hold is known only from sealed descriptors, which are kept in memory as the index.
+//! docs/formats/store.md describes the layout.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, as the double that a phone sent; sizes are bytes.
 //! * Invariants: an acknowledged commit survives power loss; texts come back byte for byte; a changed byte
 //!   on disk gives an error, never other data; ids that the store gives out rise.
-//! * Not here: who may read (`runtime/user`), what entries mean (`cells/`), whether a text is sound JSON (the caller).
+//! * Not here: who may read (`runtime/user`), what entries mean (`cells/`), whether a text is valid JSON (the caller).
 
 mod batch;
 pub mod block;

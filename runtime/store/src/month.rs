@@ -1,7 +1,7 @@
-//! Calendar months of UTC: how entries are parted, so that a span of time can be shredded.
+//! Calendar months of UTC: entries are grouped by them, so that a span of time can be shredded.
 
 const DAY_S: f64 = 86_400.0;
-/// Year 10,000: what lies beyond is not a time that anyone meant, such as a clock in milliseconds.
+/// Year 10,000: a later time is an error, such as a clock in milliseconds.
 const YEAR_MAX_S: f64 = 253_402_300_800.0;
 /// Year 0.
 const YEAR_MIN_S: f64 = -62_167_219_200.0;

@@ -1,10 +1,10 @@
-//! What a store is opened with.
+//! The options with which a store is opened.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What time it is: for new ids and for the change of sealing keys.
+/// The current time: for new ids and for the change of sealing keys.
 pub trait Clock: Send + Sync {
     /// Seconds since 1970-01-01T00:00:00Z.
     fn now_s(&self) -> f64;
@@ -32,13 +32,13 @@ pub enum EngineKind {
 /// How a store is opened.
 #[derive(Clone)]
 pub struct Options {
-    /// Which engine; a store is opened with the one that it was created with.
+    /// The engine; a store is opened with the engine that it was created with.
     pub engine: EngineKind,
     /// Memory that the engine may use for its cache, bytes.
     pub engine_cache_bytes: usize,
-    /// Memory that decoded blocks may take while nobody reads them, bytes.
+    /// Memory that decoded blocks may take while they are not being read, bytes.
     pub block_cache_bytes: usize,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

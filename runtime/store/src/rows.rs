@@ -3,7 +3,7 @@
 /// A set of row numbers below the block's count. Takes no memory while empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct RowSet {
-    /// One bit a row, the first row lowest; shorter than the block where the last rows are not in it.
+    /// One bit for each row, the first row lowest; shorter than the block where the last rows are not in the set.
     bits: Vec<u8>,
     count: u32,
 }
@@ -13,7 +13,7 @@ impl RowSet {
         self.bits.get(row as usize / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1)
     }
 
-    /// Answers whether it was not in it before.
+    /// Adds a row; returns whether it was not in the set before.
     pub fn insert(&mut self, row: u32) -> bool {
         if self.contains(row) {
             return false;
@@ -27,7 +27,7 @@ impl RowSet {
         true
     }
 
-    /// How many rows are in it.
+    /// How many rows are in the set.
     pub fn len(&self) -> u32 {
         self.count
     }
@@ -36,7 +36,7 @@ impl RowSet {
         self.count == 0
     }
 
-    /// As it is written in a descriptor.
+    /// The bytes of the set in a descriptor.
     pub fn bytes(&self) -> &[u8] {
         &self.bits
     }

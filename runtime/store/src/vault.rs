@@ -29,16 +29,16 @@ pub(crate) struct Vault {
     sealer: Sealer,
     opener: Opener,
     pub cache: BlockCache,
-    /// Texts of this store went through contexts that all stores share.
+    /// Whether texts of this store went through contexts that all stores share.
     packed_columns: AtomicBool,
     names: Box<hmac::Key>,
     pub tokens: Box<hmac::Key>,
 }
 
-/// The keyring, and what follows from the keys of it that may change. Boxed, so that moving it leaves no copies.
+/// The keyring, and values derived from its keys that may change. Boxed, so that moving it leaves no copies.
 struct InUse {
     keyring: Arc<Keyring>,
-    /// Of the meta key: whoever holds an earlier one can make no superblock that this store takes for its own.
+    /// Derived from the meta key: an earlier meta key cannot make a superblock that this store accepts.
     state: Box<hmac::Key>,
     origins: Box<hmac::Key>,
 }
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Vault {
     }
 }
 
-/// What a vault is made of.
+/// The parts of a vault.
 pub(crate) struct Parts {
     pub engine: Box<dyn Engine>,
     pub keyring_file: Box<dyn SmallFile>,
@@ -74,7 +74,7 @@ pub(crate) struct Parts {
     pub user: UserId,
 }
 
-/// The rows of a block without their texts, wherever they were found.
+/// The rows of a block without their texts, from either source.
 pub(crate) enum Meta {
     Decoded(Arc<DecodedBlock>),
     Own(Box<BlockMeta>),
@@ -128,7 +128,7 @@ impl Vault {
         self.in_use(|keys| Arc::clone(&keys.keyring))
     }
 
-    /// Takes another keyring in use, and forgets what was made of keys that may not be in it.
+    /// Puts another keyring in use, and drops what was derived from keys that may not be in it.
     pub fn use_keyring(&self, keyring: Keyring) {
         *self.in_use.write().unwrap_or_else(PoisonError::into_inner) = InUse::new(keyring);
         self.sealer.forget();
@@ -141,7 +141,7 @@ impl Vault {
         self.keyring().save(self.user, &data_key, &*self.keyring_file)
     }
 
-    /// Which data key opens the keyring on disk, as far as it can be read.
+    /// The generation of the data key that opens the keyring on disk, if it can be read.
     pub fn generation_on_disk(&self) -> Option<u32> {
         generation_in(&*self.keyring_file).ok().flatten()
     }
@@ -154,7 +154,7 @@ impl Vault {
         Ok(())
     }
 
-    /// The same under another data key.
+    /// Replaces the keyring with one under another data key.
     pub fn rotate_keyring(&self, keyring: Keyring, key: DataKey) -> Result<(), KeyError> {
         let mut data_key = self.data_key.lock().unwrap_or_else(PoisonError::into_inner);
         keyring.save(self.user, &key, &*self.keyring_file)?;
@@ -163,22 +163,22 @@ impl Vault {
         Ok(())
     }
 
-    /// Where a document of that name lies.
+    /// The digest under which a document of that name is stored.
     pub fn name_digest(&self, name: &str) -> [u8; 16] {
         let mut digest = [0; 16];
         digest.copy_from_slice(&mac(&self.names, &[name.as_bytes()])[..16]);
         digest
     }
 
-    /// What a sealed descriptor or document name adds to the superblock's state. Keyed, so that nobody else
-    /// can look for another set of old values with the same sum.
+    /// A digest of a sealed descriptor or document name for the superblock's state. Keyed, so that others cannot search
+    /// for another set of old values with the same sum.
     pub fn state_digest(&self, key: Key, sealed: &[u8]) -> [u8; 32] {
         self.in_use(|keys| mac(&keys.state, &[key.bytes(), sealed]))
     }
 
-    /// What a phone sent, as 8 bytes that tell an identical resend from another entry; never 0.
+    /// A digest of what a phone sent, 8 bytes that distinguish an identical resend from another entry; never 0.
     pub fn origin(&self, kind: &str, key: &str, write_ts: f64, [metadata, data]: [&str; 2]) -> u64 {
-        // One of many that are no number.
+        // There are many NaN values; use one.
         let write_ts = if write_ts.is_nan() { f64::NAN } else { write_ts };
         let lengths = [kind.len(), key.len(), metadata.len()].map(|length| (length as u64).to_le_bytes());
         let parts = [
@@ -193,12 +193,12 @@ impl Vault {
         u64::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes")).max(1)
     }
 
-    /// Seals what is not a block.
+    /// Seals a value other than a block.
     pub fn seal_meta(&self, key: Key, plain: &[u8]) -> Result<(Vec<u8>, SealId), KeyError> {
         self.sealer.seal(&self.keyring().meta, &About { key: key.bytes(), context: b"" }, plain)
     }
 
-    /// Opens what is not a block, in its own memory.
+    /// Opens a value other than a block, in place.
     pub fn open_meta<'v>(&self, key: Key, sealed: &'v mut [u8]) -> Option<&'v [u8]> {
         self.opener.open(&self.keyring().meta, &About { key: key.bytes(), context: b"" }, sealed)
     }
@@ -267,7 +267,7 @@ impl Vault {
     /// The columns of a block that locations have.
     pub fn fields(&self, body: &Body) -> Result<Arc<Fields>, ReadError> {
         if body.codec == Codec::Rows {
-            // Its texts are unpacked for it; whoever comes next finds both.
+            // The texts are unpacked for it; the next reader finds both.
             return Ok(self.block(body)?.fields());
         }
         let fields = self.with_block(body, |bytes| block::decode_fields(body.codec, bytes))?;
@@ -287,7 +287,7 @@ impl Vault {
             let plain = self.open_meta(key, &mut sealed);
             return plain.map(Arc::from).ok_or(ReadError::Sealed { what: "document", number: 0 });
         }
-        // A commit between the two looks keeps the old content before it writes the new.
+        // A commit between the two lookups keeps the old content before it writes the new.
         let kept = document.content.get().map(Arc::clone);
         kept.ok_or(ReadError::Sealed { what: "document", number: 0 })
     }

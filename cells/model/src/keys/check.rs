@@ -40,7 +40,7 @@ pub(super) fn check(fields: &[&[Field]], data: &str) -> Result<(), String> {
     missing.map_or(Ok(()), |(_, field)| Err(format!("{} is missing", field.name)))
 }
 
-/// Answers which of the fields were there, one bit each.
+/// Returns which of the fields were there, one bit each.
 struct Members<'f> {
     fields: &'f [&'f [Field]],
 }

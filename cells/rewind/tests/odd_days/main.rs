@@ -23,7 +23,7 @@ fn plain(trips: Vec<Trip>) -> Load {
     Load { trips, stale_s: None, second: Vec::new(), doubled: false, stopped: true }
 }
 
-/// Runs the stages after each load, and twice more; answers with what is wrong.
+/// Runs the stages after each load, and twice more; returns what is wrong.
 fn diary(kind: Kind, loads: &[Load]) -> (Memory, Stages, f64, Vec<String>) {
     let (mut memory, mut stages, mut phones) = (store(), Stages::default(), Phones::new(kind));
     let mut now = 0.0;
@@ -69,7 +69,7 @@ fn a_load_that_is_nothing_but_an_old_fix_and_a_short_trip_makes_nothing_twice() 
     }
 }
 
-/// Takes everything back from a part of the days on and runs the stages again; answers with what is wrong.
+/// Takes everything back from a part of the days on and runs the stages again; returns what is wrong.
 fn taken_back(kind: Kind, loads: &[Load], part: f64) -> Vec<String> {
     let (mut memory, mut stages, mut now, _) = diary(kind, loads);
     let moment = now - part * (now - 1_700_000_000.0);

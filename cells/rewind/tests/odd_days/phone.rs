@@ -94,7 +94,7 @@ impl Phones {
         Self { kind, clock: DAY, latitude: 47.0, ids: 0 }
     }
 
-    /// Puts a load; answers with the moment behind it, s.
+    /// Puts a load; returns the moment behind it, s.
     pub fn put(&mut self, memory: Memory, load: &Load) -> (Memory, f64) {
         let begin = self.clock;
         let mut entries = self.travel(&load.trips, [self.latitude, 8.5], self.kind);

@@ -144,7 +144,7 @@ impl Memory {
         self.writes.clear();
     }
 
-    /// One request as the runtime makes it: commits when the cell answers below 400, and answers the whole
+    /// One request as the runtime makes it: commits when the cell answers below 400, and returns the whole
     /// body also where it was sent in pieces. `Err`: the cell's own words; nothing was kept.
     pub fn call<E: Into<String>>(
         &mut self,

@@ -15,8 +15,8 @@ fn reads<T: DeserializeOwned>(body: &Value) -> Result<T, Code> {
     read(&serde_json::to_vec(body).unwrap())
 }
 
-/// Reads the body, writes it, compares; then refuses it with each key left out, each of a wrong type, and each of
-/// `refused` put over it.
+/// Reads the body, writes it and compares. Then checks that it is refused with each key left out, with each key of a
+/// wrong type, and with each of `refused` put over it.
 fn check<T>(body: Value, optional: &[&str], refused: &[(&str, Value)])
 where
     T: Serialize + DeserializeOwned + Debug + PartialEq,

@@ -17,16 +17,16 @@ const FIXED: u8 = 0;
 const STRIPPED: u8 = 1;
 /// Zeros at the end are left out, but one digit stays: `1.5`, `2.0`.
 const STRIPPED_TO_ONE: u8 = 2;
-/// A byte a value says how many digits stand behind the point, or that the value is odd and kept as a text.
+/// One byte for each value: how many digits are behind the point, or that the value is odd and kept as a string.
 const EACH: u8 = 3;
-/// Few different texts, and a byte a value that says which.
+/// Few different texts, and one byte for each value that says which.
 const DICTIONARY: u8 = 4;
-/// One text a value.
+/// One text for each value.
 const TEXTS: u8 = 5;
-/// The same texts as an earlier column's.
+/// The same texts as those of an earlier column.
 const COPY: u8 = 6;
 
-/// In place of a count of digits: the value is kept as a text.
+/// In place of a count of digits: the value is kept as a string.
 pub(super) const ODD: u8 = 255;
 
 /// A column as it is read.
@@ -44,7 +44,7 @@ pub(super) enum Column<'b> {
     Texts(Texts<'b>),
 }
 
-/// Texts in a row: where each begins in a section, and where the last one ends.
+/// A run of texts: where each begins in a section, and where the last one ends.
 #[derive(Debug, Clone)]
 pub(super) struct Texts<'b> {
     /// The section and the padding behind it.
@@ -82,7 +82,7 @@ fn read_texts<'b>(reader: &mut Reader<'b>, count: usize, section: &'b [u8]) -> R
     starts.push(first as u32);
     for length in lengths {
         at += length;
-        // Wrong where it does not fit, and then the next line finds too few bytes.
+        // Wrong where it does not fit; the next line then finds too few bytes.
         starts.push(at as u32);
     }
     reader.take((at - first) as usize)?;
@@ -341,7 +341,7 @@ impl<'b> ColumnReader<'b> {
 }
 
 impl<'b> Column<'b> {
-    /// The values as numbers, NaN where one is none: what `text::number` makes of each text.
+    /// The values as numbers, as `text::number` reads each text; NaN where a value is no number.
     pub fn doubles(&self) -> Vec<f64> {
         let of_text = |text: &[u8]| std::str::from_utf8(text).ok().and_then(number).unwrap_or(f64::NAN);
         match self {
@@ -364,7 +364,7 @@ impl<'b> Column<'b> {
         }
     }
 
-    /// The text of a row's value, where it is kept as one; numbers are not.
+    /// The text of a row's value, where it is kept as a string; numbers are not.
     pub fn text(&self, row: usize) -> Option<&str> {
         let bytes = match self {
             Self::Dictionary { index, texts } => texts.get(usize::from(index[row])),
@@ -375,7 +375,7 @@ impl<'b> Column<'b> {
         std::str::from_utf8(bytes).ok()
     }
 
-    /// What `of` says of each value's text; of numbers, it is asked with an empty text.
+    /// What `of` returns for each value's text; for numbers it is called with an empty text.
     pub fn kinds(&self, rows: usize, of: impl Fn(&[u8]) -> u8) -> Vec<u8> {
         match self {
             Self::Dictionary { index, texts } => {

@@ -1,7 +1,7 @@
 //! Columns: the head and the rest of a block, each under zstd. For settled blocks.
 //!
-//! The head holds what is read without texts: shapes, ids, origins, and the columns of named fields. The
-//! rest holds the other columns, and is unpacked only to rebuild texts, or where rows of one shape are of several devices.
+//! The head holds what is read without texts: shapes, ids, origins, and the columns of named fields. The rest holds the
+//! other columns. It is unpacked only to rebuild texts, or where rows of one shape come from several devices.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use super::shape::{ACCURACY, FIELDS, FILTER, LATITUDE, LONGITUDE, NAMES, Shape, 
 use super::split::{Group, Split, split};
 use super::{BadBlock, BlockRow, CannotEncode, Codec, DecodedBlock, ROWS_MAX, TEXT_BYTES_MAX, check_rows};
 
-/// How much a section may unpack to: columns of wild integers take more than their texts.
+/// The largest size that a section may unpack to: columns of irregular integers take more than their texts.
 const SECTION_BYTES_MAX: usize = 2 * TEXT_BYTES_MAX;
 
 /// Encodes as columns.
@@ -64,8 +64,8 @@ fn put_shapes(out: &mut Vec<u8>, groups: &[Group<'_>], group_of: &[u64]) {
     put_planes(out, group_of, width);
 }
 
-/// The values of a field that the shapes do not tell: times that differ from their text's, and what hides
-/// in texts kept raw.
+/// The values of a field that the shapes do not give: times that differ from their text's, and values within texts that
+/// are kept raw.
 fn untold(rows: &[BlockRow<'_>], groups: &[Group<'_>], field: usize) -> Vec<(usize, f64)> {
     let mut untold = Vec::new();
     for group in groups {
@@ -92,7 +92,7 @@ fn untold(rows: &[BlockRow<'_>], groups: &[Group<'_>], field: usize) -> Vec<(usi
     untold
 }
 
-/// A named field of `data` that is no time; NaN where it is absent.
+/// A named field of `data` other than a time; NaN where it is absent.
 fn named_value(data: &str, field: usize) -> f64 {
     let value = value_of(data, NAMES[field - 1]);
     if field == FILTER {
@@ -142,9 +142,9 @@ fn section_bytes(size: usize) -> Result<usize, BadBlock> {
 pub(super) struct Head<'b> {
     pub meta: BlockMeta,
     pub shapes: Vec<ReadShape<'b>>,
-    /// Which of the shapes each row has.
+    /// The shape of each row, by index.
     pub shape_of: Vec<u16>,
-    /// By field: rows and their values, which go before what the shapes tell.
+    /// By field: rows and their values, which take precedence over those of the shapes.
     told: Vec<Vec<(usize, f64)>>,
 }
 
@@ -180,7 +180,7 @@ impl<'b> Head<'b> {
         Ok(read)
     }
 
-    /// One value a row of a named field.
+    /// One value of a named field for each row.
     fn numbers(&self, field: usize) -> Vec<f64> {
         let mut values = self.gather(field, f64::NAN, |column, _| column.doubles());
         self.told[field].iter().for_each(|(row, value)| values[*row] = *value);
@@ -194,13 +194,13 @@ impl<'b> Head<'b> {
             let other = values.iter_mut().zip(&self.shape_of).filter(|(_, shape)| no_scalar(shape));
             other.for_each(|(value, _)| *value = FILTER_OTHER);
         }
-        // A cast saturates, so that no told value is out of range.
+        // A cast saturates, so that no listed value is out of range.
         self.told[FILTER].iter().for_each(|(row, value)| values[*row] = (*value as u8).min(FILTER_OTHER));
         values
     }
 
-    /// One value a row of a named field: `of` reads it from a column with as many values as the number
-    /// says, `none` stands where a shape has no such column.
+    /// One value of a named field for each row: `of` reads from a column as many values as the number says; `none` is
+    /// the value where a shape has no such column.
     fn gather<T: Copy>(&self, field: usize, none: T, of: impl Fn(&Column<'_>, usize) -> Vec<T>) -> Vec<T> {
         let mut columns: Vec<Option<Vec<T>>> = self
             .shapes
@@ -286,7 +286,7 @@ fn read_shapes<'b>(reader: &mut Reader<'b>, rows: usize) -> Result<(Vec<ReadShap
     Ok((shapes, shape_of))
 }
 
-/// Everything.
+/// Decodes everything.
 pub(super) fn decode(bytes: &[u8]) -> Result<DecodedBlock, BadBlock> {
     let sections = Sections::open(bytes)?;
     let rest = sections.rest()?;
@@ -296,18 +296,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DecodedBlock, BadBlock> {
     DecodedBlock::new(head.meta, text, ends)
 }
 
-/// Ids, origins and times.
+/// Decodes ids, origins and times.
 pub(super) fn decode_meta(bytes: &[u8]) -> Result<BlockMeta, BadBlock> {
     let sections = Sections::open(bytes)?;
     Ok(Head::read(&sections.head, sections.rows)?.meta)
 }
 
-/// Ids, origins, times and named fields of `data`, one value a row.
+/// Ids, origins, times and named fields of `data`, one value for each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fields {
     /// Ids, origins and times.
     pub meta: BlockMeta,
-    /// `data.latitude`, degrees; NaN where it is absent or no number. Likewise the next two.
+    /// `data.latitude`, degrees; NaN where it is absent or not a number. The same holds for the next two.
     pub latitude: Vec<f64>,
     /// `data.longitude`, degrees.
     pub longitude: Vec<f64>,
@@ -315,7 +315,7 @@ pub struct Fields {
     pub accuracy: Vec<f64>,
     /// `data.filter`: 0 absent, 1 `"time"`, 2 `"distance"`, 3 anything else.
     pub filter: Vec<u8>,
-    /// Which device brought the entry.
+    /// The device that each entry came from.
     pub devices: Devices,
 }
 
@@ -351,7 +351,7 @@ impl Fields {
     }
 }
 
-/// The first value of each named field of `data` that is no time, in one pass.
+/// The first value of each named field of `data` other than times, in one pass.
 fn named_values(data: &str) -> [Option<&str>; FIELDS - LATITUDE] {
     let mut values = [None; FIELDS - LATITUDE];
     let mut missing = values.len();
@@ -368,7 +368,7 @@ fn named_values(data: &str) -> [Option<&str>; FIELDS - LATITUDE] {
     values
 }
 
-/// Ids, origins, times, named fields and devices.
+/// Decodes ids, origins, times, named fields and devices.
 pub(super) fn decode_fields(bytes: &[u8]) -> Result<Fields, BadBlock> {
     let sections = Sections::open(bytes)?;
     let rest;

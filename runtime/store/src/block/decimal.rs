@@ -58,7 +58,7 @@ pub(super) const NUMBER_ROOM: usize = 64;
 /// Digits are made eight at a time.
 const EIGHT: u64 = 100_000_000;
 
-/// Writes a decimal at `at` and answers where it ends. Zeros at the end, and a bare point with them, are
+/// Writes a decimal at `at` and returns where it ends. Zeros at the end, and a bare point with them, are
 /// left out down to `least` digits behind the point. The buffer must have [`NUMBER_ROOM`] at `at`.
 #[inline]
 pub(super) fn put_decimal(
@@ -84,7 +84,7 @@ pub(super) fn put_decimal(
     at + kept + usize::from(kept > 0)
 }
 
-/// Writes the last `width` digits, 1 to 18, of a number, zeros in front, and answers where they end.
+/// Writes the last `width` digits, 1 to 18, of a number, zeros in front, and returns where they end.
 #[inline]
 pub(super) fn put_digits(buffer: &mut [u8], at: usize, value: i64, width: usize) -> usize {
     if width == 2 {
@@ -126,7 +126,7 @@ fn put_first(buffer: &mut [u8], at: usize, value: u64) -> usize {
     at + 8 - lead
 }
 
-/// Writes the last `width` digits of a number, zeros in front, and answers how many zeros they end with:
+/// Writes the last `width` digits of a number, zeros in front, and returns how many zeros they end with:
 /// at least `width` where there is nothing else.
 #[inline]
 fn put_padded(buffer: &mut [u8], at: usize, value: u64, width: usize) -> usize {

@@ -1,7 +1,7 @@
-//! Which device brought each row, as its metadata says.
+//! The device of each row, as its metadata says.
 //!
-//! In columns the stamp and the platform are members like any other: as a rule all entries of a shape share them, and then
-//! they stand in the skeleton. Where they do not, their columns are in the rest of the block, which is unpacked for them.
+//! In columns the stamp and the platform are members like any other. As a rule all entries of a shape share them, and
+//! then they are in the skeleton. Otherwise their columns are in the rest of the block, which is unpacked for them.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use super::scan::{RAW, SCALAR};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Devices {
     names: Vec<String>,
-    /// 0: none; otherwise one more than the name's place. Empty: no row has a device.
+    /// 0: none; otherwise the index of the name plus one. Empty: no row has a device.
     of_row: Vec<u16>,
 }
 
@@ -60,7 +60,7 @@ impl Devices {
         Self::of_names(metadata.map(|metadata| device_name(metadata).map(Cow::Owned)))
     }
 
-    /// One more than the place of a name; blocks have fewer rows than a `u16` has values.
+    /// The index of a name plus one; blocks have fewer rows than a `u16` has values.
     fn number(&mut self, name: &str) -> u16 {
         let known = self.names.iter().rposition(|known| known == name);
         let place = known.unwrap_or_else(|| {
@@ -71,7 +71,7 @@ impl Devices {
     }
 }
 
-/// Where a shape has a member of metadata that tells the device.
+/// Where a shape has a member of metadata that names the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
     /// Nowhere.
@@ -82,7 +82,7 @@ pub(super) enum Said {
     Hole(usize),
 }
 
-/// Where a shape tells its rows' devices.
+/// Where a shape names its rows' devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DeviceSlot {
     /// The metadata is taken apart.
@@ -94,7 +94,7 @@ pub(super) enum DeviceSlot {
     },
     /// The metadata is kept raw in that hole.
     Raw(usize),
-    /// Only the texts tell, as where a stamp looks like a written time, whose digits have holes of their own.
+    /// Only the texts name it, such as a stamp that looks like a written time, whose digits have separate holes.
     Text,
 }
 
@@ -124,7 +124,7 @@ impl DeviceSlot {
 
     const NONE: Self = Self::Members { device: Said::Nothing, platform: Said::Nothing };
 
-    /// Whether a row's device is told by the skeleton alone.
+    /// Whether the skeleton alone names a row's device.
     pub fn is_told_by_shape(&self) -> bool {
         match self {
             Self::Raw(_) | Self::Text => false,
@@ -135,12 +135,12 @@ impl DeviceSlot {
         }
     }
 
-    /// The name of a row, where the texts are not needed for it; `value` reads the row's text in a hole.
+    /// The name of a row's device, where it can be read without the texts; `value` reads the row's text in a hole.
     pub fn name<'a>(&self, value: impl Fn(usize) -> Option<&'a str>) -> Option<String> {
         let of = |said: &Said| match said {
             Said::Nothing => None,
             Said::Here(text) => Some(Cow::Owned(text.clone())),
-            // What is no text is no stamp.
+            // A value that is not a string is no stamp.
             Said::Hole(hole) => Some(Cow::Borrowed(value(*hole).unwrap_or("null"))),
         };
         match self {

@@ -1,8 +1,8 @@
-//! The quick way to split a text: expecting the skeleton of the one before.
+//! The quick way to split a text: it expects the skeleton of the text before.
 //!
-//! Most rows of a stream differ in their values alone. Comparing the stretches between the values is several
-//! times faster than finding them again, and says the same: which bytes end a value does not depend on what
-//! came before, and equal stretches leave the scanner in equal states.
+//! Most rows of a stream differ only in their values. Comparing the stretches between the values is several times
+//! faster than scanning again, and gives the same result: which bytes end a value does not depend on what came before,
+//! and equal stretches leave the scanner in equal states.
 
 use super::scan::{DIGITS, PART, RAW, SCALAR, is_written_time, string_end, word_end};
 
@@ -15,7 +15,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// `None` for skeletons with raw parts: whether a text must be raw only the scanner knows.
+    /// `None` for skeletons with raw parts: only the scanner knows whether a text must be raw.
     pub fn new(skeleton: &[u8]) -> Option<Self> {
         let mut steps = Vec::new();
         let mut from = 0;
@@ -33,7 +33,7 @@ impl Template {
         Some(Self { skeleton: skeleton.to_vec(), steps })
     }
 
-    /// Whether the parts have this skeleton; if so their values have been appended, otherwise some of them.
+    /// Whether the parts have this skeleton. If so their values have been appended, otherwise only some of them.
     pub fn follow<'a>(&self, parts: [&'a str; 3], values: &mut Vec<&'a [u8]>) -> bool {
         let mut parts = parts.into_iter().map(str::as_bytes);
         let mut rest = parts.next().unwrap_or_default();
@@ -58,7 +58,7 @@ impl Template {
     }
 }
 
-/// Where the scalar that a text begins with ends, unless the scanner would take it apart.
+/// The end of the scalar that a text begins with, unless the scanner would take it apart.
 fn scalar_end(text: &[u8]) -> Option<usize> {
     if text.first() != Some(&b'"') {
         return Some(word_end(text, 0)).filter(|end| *end > 0);

@@ -1,8 +1,9 @@
 //! Writing an lz4 block that is quick to read.
 //!
-//! Reading costs time by the match, hardly by the byte. The usual writers take any repeated four bytes,
-//! which digits are full of; this one takes repeats of at least eight, so names and words are copied in
-//! long stretches and digits stay literals. The format is that of the lz4 project's block description.
+//! The time that reading takes depends on the number of matches, hardly on the number of bytes. The usual writers
+//! accept any repeated four bytes, and digits are full of them; this one accepts only repeats of at least eight, so
+//! names and words are copied in long stretches and digits stay literals. The format is that of the lz4 project's block
+//! description.
 
 /// The shortest repeat worth a match.
 const MATCH_MIN: usize = 8;
@@ -19,16 +20,16 @@ const TABLE_BITS: u32 = 13;
 /// Token, 14 literals, distance and one more byte of length; with room for the copy.
 const SHORT_SEQUENCE_BYTES_MAX: usize = 20;
 
-/// Where eight bytes were seen last, by their hash: the place's low bits, and more of the hash above them, so
-/// that a look elsewhere is mostly spared. What is too old to be reached comes out as some other place,
-/// which the caller's comparison refuses.
+/// Where eight bytes were seen last, by their hash: the low bits of the position, and more of the hash above them,
+/// which spares most useless lookups. A position that is too old to be reached comes out as some other position, which
+/// the caller's comparison refuses.
 struct Seen(Vec<u32>);
 
 impl Seen {
     const PLACE_BITS: u32 = 17;
     const PLACE: usize = (1 << Self::PLACE_BITS) - 1;
 
-    /// Notes that `bytes` stand at `at`; answers where they may have stood before.
+    /// Notes that `bytes` are at `at`; returns the position where they may have been before.
     #[inline]
     fn note(&mut self, bytes: u64, at: usize) -> Option<usize> {
         let hash = bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -43,11 +44,11 @@ impl Seen {
     }
 }
 
-/// Packs `text` into an lz4 block behind what `out` has.
+/// Appends `text` to `out` as an lz4 block.
 pub(super) fn pack(text: &[u8], out: &mut Vec<u8>) {
     let mut seen = Seen(vec![0; 1 << TABLE_BITS]);
     let (mut at, mut literals) = (0, 0);
-    // Texts that repeat nothing are passed over in growing strides.
+    // Texts without repeats are passed over in growing strides.
     let mut misses = 0;
     while at + END_LITERALS <= text.len() {
         let bytes = eight(text, at);
@@ -63,7 +64,7 @@ pub(super) fn pack(text: &[u8], out: &mut Vec<u8>) {
         put_sequence(out, &text[literals..], start - literals, at - before, length);
         at = start + length;
         literals = at;
-        // A place near the match's end, so that the next row finds it.
+        // A position near the match's end, so that the next row finds it.
         if at + END_LITERALS <= text.len() {
             seen.note(eight(text, at - 2), at - 2);
         }
@@ -76,13 +77,13 @@ fn eight(text: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// How many bytes before both places are the same, not past `least`.
+/// How many bytes before the two positions are the same, not past `least`.
 fn common_back(text: &[u8], before: usize, at: usize, least: usize) -> usize {
     let most = before.min(at - least);
     (0..most).take_while(|back| text[before - 1 - back] == text[at - 1 - back]).count()
 }
 
-/// How many bytes from both places are the same, before the last literals.
+/// How many bytes from the two positions on are the same, before the last literals.
 fn common(text: &[u8], mut before: usize, mut at: usize) -> usize {
     let start = at;
     let end = text.len() - LAST_LITERALS;
@@ -104,7 +105,7 @@ fn common(text: &[u8], mut before: usize, mut at: usize) -> usize {
 /// Writes the first `count` bytes of `rest` as literals, and a match.
 fn put_sequence(out: &mut Vec<u8>, rest: &[u8], count: usize, distance: usize, length: usize) {
     let length = length - FORMAT_MATCH_MIN;
-    // Most have few literals: copies of a fixed size are quicker than as many bytes as needed.
+    // Most sequences have few literals: copies of a fixed size are quicker than exact ones.
     if let Some(bytes) = rest.first_chunk::<16>().filter(|_| count < 15 && length < 15 + 255) {
         let mut sequence = [0; SHORT_SEQUENCE_BYTES_MAX];
         sequence[0] = (count as u8) << 4 | length.min(15) as u8;
@@ -127,7 +128,7 @@ fn put_literals(out: &mut Vec<u8>, literals: &[u8], match_nibble: u8) {
     out.extend_from_slice(literals);
 }
 
-/// What does not fit in a token's four bits.
+/// Writes what does not fit in a token's four bits.
 fn put_length(out: &mut Vec<u8>, length: usize) {
     if length >= 15 {
         out.resize(out.len() + (length - 15) / 255, 255);

@@ -1,4 +1,4 @@
-//! What a block knows of its rows without their texts: ids, origins, times.
+//! What a block says of its rows without their texts: ids, origins, times.
 
 use runtime_types::{EntryId, EntryTimes, TimeField};
 
@@ -21,7 +21,7 @@ pub struct BlockMeta {
 pub(super) enum Position {
     #[default]
     Nowhere,
-    /// Every row has that time, and no row has one that goes before it.
+    /// Every row has that time, and no row has a time that takes precedence over it.
     Field(TimeField),
     /// Rows differ in which time they sort by.
     Own(Vec<f64>),
@@ -67,19 +67,19 @@ impl BlockMeta {
         self.ids.len()
     }
 
-    /// Never true of what a decoder made: an empty block is an error.
+    /// Never true for a decoded block: an empty block is an error.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// One id a row.
+    /// One id for each row.
     #[must_use]
     pub fn ids(&self) -> &[EntryId] {
         &self.ids
     }
 
-    /// One origin a row, or nothing where all are 0.
+    /// One origin for each row; empty where all are 0.
     #[must_use]
     pub fn origins(&self) -> &[u64] {
         &self.origins
@@ -91,7 +91,7 @@ impl BlockMeta {
         self.origins.get(row).copied().unwrap_or(0)
     }
 
-    /// One time a row, s, NaN where a row has none; or nothing where no row has one.
+    /// One time for each row, s, NaN where a row has none; empty where no row has one.
     #[must_use]
     pub fn times(&self, field: TimeField) -> &[f64] {
         if field != TimeField::Position {
@@ -160,7 +160,7 @@ pub(super) fn read_ids(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<Entry
     }
     let steps = rows - 1;
     let planes = reader.take(steps * width)?;
-    // The low eight bytes and the high four are gathered apart: a step seldom needs more than one word.
+    // The low eight bytes and the high four are gathered separately: a step seldom needs more than one word.
     let mut low = vec![0_u64; steps];
     let mut high = vec![0_u64; if width > 8 { steps } else { 0 }];
     for (plane, bytes) in planes.chunks_exact(steps.max(1)).enumerate() {
@@ -200,7 +200,7 @@ pub(super) fn read_origins(reader: &mut Reader<'_>, rows: usize) -> Result<Vec<u
     }
 }
 
-/// Writes which times any row has, then those whole, 8 bytes a row.
+/// Writes which times any row has, then those times in full, 8 bytes for each row.
 pub(super) fn put_times(out: &mut Vec<u8>, rows: &[BlockRow<'_>]) {
     let present = |field: usize| rows.iter().any(|row| !row.times.own[field].is_nan());
     let mask = (0..6).fold(0, |mask, field| mask | u8::from(present(field)) << field);
@@ -223,7 +223,7 @@ pub(super) fn read_times(reader: &mut Reader<'_>, rows: usize) -> Result<[Vec<f6
     Ok(times)
 }
 
-/// Values of one field that the rows' shapes do not tell: row numbers and values.
+/// Values of one field that the rows' shapes do not give: row numbers and values.
 pub(super) fn put_told(out: &mut Vec<u8>, told: &[(usize, f64)]) {
     put_varint(out, told.len() as u64);
     told.iter().for_each(|(row, _)| put_u32(out, *row));

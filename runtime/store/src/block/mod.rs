@@ -1,13 +1,13 @@
 //! The block codec: up to 4,096 entries of one stream as bytes, and back, byte for byte.
 //!
-//! Two codecs (docs/formats/block.md): *rows*, plain arrays and one lz4 block of texts, for fresh tails;
-//! *columns*, texts split into shapes and columns of values under zstd, for settled blocks.
+//! There are two codecs (docs/formats/block.md). *Rows* are plain arrays and one lz4 block of texts, for fresh tails;
+//! *columns* are texts split into shapes and columns of values under zstd, for settled blocks.
 //!
 //! * Units: times are seconds, sizes are bytes. Rows keep the order they were given in.
-//! * Invariants: what an encoder accepts, the decoder gives back unchanged: ids, origins, times (every NaN
-//!   as NaN) and every byte of text. No bytes, however broken, make the decoder panic or allocate past
-//!   what [`ROWS_MAX`] and [`TEXT_BYTES_MAX`] allow.
-//! * Not here: keys, files, digests. Whether the bytes are the ones once written is the seal's business.
+//! * Invariants: the decoder returns what an encoder accepted unchanged: ids, origins, times (every NaN as NaN) and
+//!   every byte of text. No bytes, however broken, make the decoder panic or allocate past what [`ROWS_MAX`] and
+//!   [`TEXT_BYTES_MAX`] allow.
+//! * Not here: keys, files, digests. The seal proves that the bytes are those that were written.
 
 mod bytes;
 mod column;
@@ -57,14 +57,14 @@ impl Codec {
     }
 }
 
-/// One row, as it goes in and as it comes out.
+/// One row, as it is encoded and decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockRow<'a> {
     /// Which entry.
     pub id: EntryId,
     /// The digest of what a phone sent; 0 for none.
     pub origin: u64,
-    /// Its times; need not be what the texts say, but packs best where they are.
+    /// Its times. They need not be those of the texts, but packing is best where they are.
     pub times: EntryTimes,
     /// The text of `metadata`.
     pub metadata: &'a str,
@@ -99,7 +99,7 @@ pub enum CannotEncode {
         /// How many there were.
         text_bytes: usize,
     },
-    /// The compressor had no memory.
+    /// The compressor ran out of memory.
     #[error("zstd gave up")]
     Zstd(#[source] std::io::Error),
 }
@@ -108,13 +108,13 @@ pub enum CannotEncode {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadBlock {
-    /// Something points, or reaches, past the end.
+    /// An offset or a length reaches past the end.
     #[error("block ends too early")]
     Short,
     /// A block holds at least one row.
     #[error("block without rows")]
     Empty,
-    /// The first byte names another codec than the descriptor.
+    /// The first byte names another codec than the descriptor does.
     #[error("block of another codec")]
     OtherCodec,
     /// A rule of the format is broken.
@@ -160,7 +160,7 @@ impl DecodedBlock {
         Ok(Self { meta, text, ends, fields: OnceLock::new() })
     }
 
-    /// What reading a block of those rows will give.
+    /// What decoding a block of these rows will give.
     pub(crate) fn of_rows(rows: &[BlockRow<'_>]) -> Self {
         let mut text = String::with_capacity(rows.iter().flat_map(|row| row.parts()).map(str::len).sum());
         let ends = rows.iter().map(|row| {
@@ -191,7 +191,7 @@ impl DecodedBlock {
         &self.meta
     }
 
-    /// One id a row.
+    /// One id for each row.
     #[must_use]
     pub fn ids(&self) -> &[EntryId] {
         self.meta.ids()
@@ -297,12 +297,12 @@ pub fn decode_fields(codec: Codec, bytes: &[u8]) -> Result<Fields, BadBlock> {
     }
 }
 
-/// Gives back the memory that is kept from block to block: remains of texts are in it.
+/// Releases the memory that is kept from block to block: remains of texts are in it.
 pub(crate) fn forget() {
     section::forget();
 }
 
-/// What fuzzing calls: reads `bytes` in every way and touches all that comes out.
+/// The entry point of fuzzing: reads `bytes` in every way and touches all results.
 pub fn fuzz_decode(bytes: &[u8]) {
     for codec in [Codec::Rows, Codec::Columns] {
         if let Ok(block) = decode(codec, bytes) {
@@ -319,7 +319,7 @@ pub fn fuzz_decode(bytes: &[u8]) {
     }
 }
 
-/// What both encoders refuse; answers how much text there is.
+/// Refuses what both encoders refuse; returns how many bytes of text there are.
 fn check_rows(rows: &[BlockRow<'_>]) -> Result<usize, CannotEncode> {
     if rows.is_empty() {
         return Err(CannotEncode::Empty);

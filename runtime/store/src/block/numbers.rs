@@ -1,10 +1,10 @@
-//! A column's integers: as small differences in byte planes, or told by another column.
+//! A column's integers: as small differences in byte planes, or computed from another column.
 
 use super::BadBlock;
 use super::bytes::{Reader, put_planes, put_varint, unzigzag, width_of, zigzag};
 use super::decimal::POWERS;
 
-/// Integers of an earlier column of the same shape, which later ones may be made of.
+/// Integers of an earlier column of the same shape, from which later ones may be computed.
 #[derive(Debug, Clone)]
 pub(super) struct Known<V> {
     pub values: V,
@@ -12,7 +12,7 @@ pub(super) struct Known<V> {
     pub scale: u8,
 }
 
-/// In place of a scale: every value has its own.
+/// In place of a scale: each value has a scale to itself.
 pub(super) const OWN_SCALE: u8 = 255;
 
 const PLANES: u8 = 0;
@@ -27,7 +27,7 @@ const FRACTION: u8 = 0x10;
 const ZONE_STEP: i64 = 900;
 const DAY: i64 = 86_400;
 
-/// Writes integers by the cheapest of the known ways.
+/// Writes integers in the cheapest of the known ways.
 pub(super) fn put_integers(out: &mut Vec<u8>, values: &[i64], known: &[Known<Vec<i64>>]) {
     if let Some(same) = known.iter().position(|known| known.values == values) {
         out.push(SAME);
@@ -70,7 +70,7 @@ struct Clock {
     /// A second, in units of the time.
     second: i64,
     zone: i64,
-    /// What a fraction is divided by and multiplied with.
+    /// The number that a fraction is divided by and multiplied with.
     cut: i64,
     grown: i64,
 }
@@ -93,7 +93,7 @@ impl Clock {
 
     #[inline]
     fn read(&self, time: i64) -> i64 {
-        // Times before 1970 are rare, and dividing them the long way is slow.
+        // Times before 1970 are rare, and the general division is slow.
         let of = |value: i64, by: i64| {
             if value >= 0 { (value as u64 / by as u64) as i64 } else { value.div_euclid(by) }
         };
@@ -108,10 +108,10 @@ impl Clock {
     }
 }
 
-/// The part of a clock, the column it reads and the zone's offset, s, that give exactly these values.
+/// The part of a clock, the column it reads and the zone's offset, s, which give exactly these values.
 fn find_clock(values: &[i64], known: &[Known<Vec<i64>>]) -> Option<(u8, usize, i64)> {
     let most = *values.iter().max()?;
-    // Too few rows to be worth more than they cost, or nothing a clock shows.
+    // Too few rows to be worth the cost, or values that no clock shows.
     if values.len() < 8 || most >= POWERS[9] || values.iter().any(|value| *value < 0) {
         return None;
     }
@@ -138,7 +138,7 @@ fn find_clock(values: &[i64], known: &[Known<Vec<i64>>]) -> Option<(u8, usize, i
     })
 }
 
-/// Differences from the least value, from the value before, or from the difference before: what is smallest.
+/// Differences from the least value, from the value before, or from the difference before: the smallest of these.
 fn put_differences(out: &mut Vec<u8>, values: &[i64]) {
     let least = *values.iter().min().expect("a column has rows");
     let orders = [

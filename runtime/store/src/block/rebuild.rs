@@ -7,7 +7,7 @@ use super::decimal::{NUMBER_ROOM, put_decimal, put_digits};
 use super::numbers::OWN_SCALE;
 use super::section::PADDING;
 
-/// Copies up to this long have a fixed size: what is written too much is written over by what follows.
+/// Copies up to this length have a fixed size: the excess is overwritten by what follows.
 const SHORT: usize = 32;
 
 const _: () = assert!(SHORT <= PADDING && SHORT <= NUMBER_ROOM);
@@ -63,7 +63,7 @@ fn then<'h, 'b>(column: &'h Column<'b>, mark: u8) -> Then<'h, 'b> {
     }
 }
 
-/// The buffer that texts grow in: as long as all of them and some room, so that a number or a short copy
+/// The buffer that texts are written to. It is as long as all of them and some room, so that a number or a short copy
 /// always fits behind an end that has been checked.
 struct Buffer {
     bytes: Vec<u8>,
@@ -107,7 +107,7 @@ impl Buffer {
                 let own = usize::from(digits[row]);
                 let scale = if *scale == OWN_SCALE { own } else { usize::from(*scale) };
                 self.at = put_decimal(&mut self.bytes, self.at, values[row], scale, scale);
-                // What goes is zeros, and the point where nothing stays behind it.
+                // Zeros are removed, and the point too where no digit stays behind it.
                 self.at -= scale - own + usize::from(own == 0 && scale > 0);
             }
             Then::Digits { values, width } => {

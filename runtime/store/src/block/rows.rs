@@ -14,11 +14,11 @@ const WIDE_LENGTHS: u8 = 1;
 const EXTRAS: u8 = 2;
 
 thread_local! {
-    /// Where texts are put together, kept from block to block: new memory costs more than filling it. Empty of texts
-    /// while nobody works, for no store may leave any behind.
+    /// The buffer in which texts are put together, kept from block to block: new memory costs more than filling it. It
+    /// holds no text between calls, since no store may leave any behind.
     static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
-/// What a thread keeps of it.
+/// The most that a thread keeps of it.
 const TEXT_KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Encodes as rows.
@@ -80,12 +80,12 @@ fn header(bytes: &[u8]) -> Result<Header<'_>, BadBlock> {
     Ok(Header { meta: BlockMeta::new(ids, origins, times), flags, text_bytes, reader })
 }
 
-/// Ids, origins and times; the texts stay packed.
+/// Decodes ids, origins and times; the texts stay packed.
 pub(super) fn decode_meta(bytes: &[u8]) -> Result<BlockMeta, BadBlock> {
     header(bytes).map(|header| header.meta)
 }
 
-/// Everything.
+/// Decodes everything.
 pub(super) fn decode(bytes: &[u8]) -> Result<DecodedBlock, BadBlock> {
     let Header { meta, flags, text_bytes, mut reader } = header(bytes)?;
     let ends = ends(&mut reader, meta.len(), flags)?;
@@ -125,7 +125,7 @@ fn ends(reader: &mut Reader<'_>, rows: usize, flags: u8) -> Result<Vec<[u32; 3]>
             at.min(u64::from(u32::MAX)) as u32
         }));
     }
-    // At most 3 * 4,096 lengths of 32 bits: the sum cannot wrap, and what was clamped is refused here.
+    // There are at most 3 * 4,096 lengths of 32 bits, so the sum cannot wrap; what was clamped is refused here.
     if at > TEXT_BYTES_MAX as u64 {
         return Err(BadBlock::TooLarge { what: "bytes of text", size: at, limit: TEXT_BYTES_MAX as u64 });
     }
@@ -144,7 +144,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A size of text or of a section in a block's header, so that nobody allocates more than the limit.
+    /// A size of text or of a section in a block's header, checked so that no more than the limit is allocated.
     pub(super) fn text_bytes(&mut self) -> Result<usize, BadBlock> {
         let size = self.u32()?;
         if size > TEXT_BYTES_MAX {

@@ -9,7 +9,7 @@ pub(super) const SCALAR: u8 = 0x00;
 pub(super) const PART: u8 = 0x01;
 /// Stands for a whole part whose text is kept as it is.
 pub(super) const RAW: u8 = 0x02;
-/// `DIGITS + n` stands for n digits, 1 to 15, of a written time such as `"2016-08-05T04:49:40.507000-07:00"`.
+/// `DIGITS + n` represents n digits, 1 to 15, of a written time such as `"2016-08-05T04:49:40.507000-07:00"`.
 pub(super) const DIGITS: u8 = 0x10;
 
 /// Arrays and objects inside one another; deeper texts are kept raw.
@@ -24,13 +24,13 @@ pub(super) enum Root {
     Members,
 }
 
-/// The text is not JSON as far as its structure goes, or nests too deep. What was written so far is void.
+/// The text's structure is not JSON, or it nests too deep. What was written so far is void.
 pub(super) struct NotPlain;
 
 /// Appends the skeleton of `text` to `skeleton` and the values' texts to `values`.
 ///
-/// Structure is checked, so that whoever walks the skeleton's members finds what walking the text finds.
-/// The insides of numbers and words are not: they come back as they were.
+/// The structure is checked, so that walking the skeleton's members finds the same as walking the text. The insides of
+/// numbers and words are not checked: they come back as they were.
 pub(super) fn scan<'a>(
     text: &'a str,
     root: Root,
@@ -48,9 +48,9 @@ pub(super) fn scan<'a>(
 struct Scan<'a, 's> {
     text: &'a [u8],
     at: usize,
-    /// Up to where the text is in the skeleton already.
+    /// The text up to this position is in the skeleton already.
     kept: usize,
-    /// One bit a level, the innermost lowest: set for objects.
+    /// One bit for each level, the innermost lowest: set for objects.
     objects: u64,
     depth: u32,
     skeleton: &'s mut Vec<u8>,
@@ -175,7 +175,7 @@ impl<'a> Scan<'a, '_> {
         }
     }
 
-    /// Leaves `at` behind the closing quote.
+    /// Moves `at` behind the closing quote.
     fn string(&mut self) -> Result<(), NotPlain> {
         self.at = string_end(self.text, self.at).ok_or(NotPlain)?;
         Ok(())
@@ -207,7 +207,7 @@ impl<'a> Scan<'a, '_> {
     }
 }
 
-/// Behind the closing quote of the string whose opening quote is at `start`.
+/// The position behind the closing quote of the string whose opening quote is at `start`.
 pub(super) fn string_end(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
@@ -220,13 +220,13 @@ pub(super) fn string_end(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// Behind the number or word that begins at `start`; `start` where there is none.
+/// The position behind the number or word that begins at `start`; `start` where there is none.
 pub(super) fn word_end(text: &[u8], start: usize) -> usize {
     start + text[start..].iter().take_while(|byte| WORD[usize::from(**byte)]).count()
 }
 
-/// Whether a string's inside is a date and a time of ISO 8601, with or without a fraction of at most 9 digits
-/// and an offset.
+/// Whether the inside of a string is a date and a time of ISO 8601, with or without a fraction of at most 9 digits and
+/// an offset.
 pub(super) fn is_written_time(inside: &[u8]) -> bool {
     const FORM: &[u8] = b"0000-00-00T00:00:00";
     if inside.len() < FORM.len() || inside.len() > 36 {
@@ -254,7 +254,7 @@ const PLAIN: [bool; 256] = {
     table
 };
 
-/// Bytes of numbers and words, sound or not: `-1.5e+300`, `null`, `NaN`.
+/// Bytes of numbers and words, valid or not: `-1.5e+300`, `null`, `NaN`.
 const WORD: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

@@ -1,9 +1,9 @@
-//! Packing and unpacking sections under zstd, with contexts that are kept: a new one costs more than a section.
+//! Packing and unpacking sections under zstd, with contexts that are reused: a new one costs more than a section.
 //!
-//! A context holds remains of what it packed last. They are shared by all stores of the process and given back when
-//! any of them is closed, so none outlives the store whose texts went through it: one that is at work meanwhile is
-//! given back afterwards. Their memory comes from this process's own allocator, never from C's, so that it is wiped
-//! like any other where that allocator wipes.
+//! A context holds remains of what it packed last. All stores of the process share the contexts, and closing any store
+//! frees them, so that none outlives the store whose texts went through it; a context that is in use at that time is
+//! freed afterwards. Their memory comes from this process's own allocator, never from C's, so that it is wiped like any
+//! other memory where that allocator wipes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +15,7 @@ use super::BadBlock;
 const LEVEL: i32 = 1;
 /// Zeros behind an unpacked section, so that short copies may have a fixed size.
 pub(super) const PADDING: usize = 64;
-/// How many contexts of a kind lie idle, at most: about as many as threads are at work.
+/// How many contexts of a kind are idle at most: about as many as there are busy threads.
 const IDLE_MAX: usize = 8;
 
 static PACKERS: Pool<Compressor<'static>> = Pool::new();
@@ -25,7 +25,7 @@ struct Pool<T>(Mutex<Idle<T>>);
 
 struct Idle<T> {
     contexts: Vec<T>,
-    /// How often all were given back.
+    /// How often all contexts were freed.
     forgotten: u64,
 }
 
@@ -38,7 +38,7 @@ impl<T> Pool<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works with a context that lies idle, or a new one.
+    /// Works with an idle context, or a new one.
     fn with<R>(
         &self,
         make: impl FnOnce() -> std::io::Result<T>,
@@ -64,7 +64,7 @@ impl<T> Pool<T> {
     }
 }
 
-/// Gives all contexts back.
+/// Frees all contexts.
 pub(super) fn forget() {
     PACKERS.forget();
     UNPACKERS.forget();

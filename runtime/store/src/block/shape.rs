@@ -1,4 +1,4 @@
-//! What a skeleton says: where its holes are, and which of them hold the fields that have names here.
+//! What a skeleton says: where its holes are, and which of them hold the named fields.
 
 use cells_json::text::{Member, members};
 
@@ -21,7 +21,7 @@ pub(super) const HOLES_MAX: usize = 1024;
 pub(super) enum Slot {
     /// Nowhere.
     Absent,
-    /// An object, an array or a written time is in its place.
+    /// There is an object, an array or a written time in its place.
     NoScalar,
     /// In that hole.
     Hole(usize),
@@ -43,7 +43,7 @@ pub(super) struct Shape {
     /// Where metadata and data end; behind each stands the mark.
     pub part_ends: [usize; 2],
     pub slots: [Slot; FIELDS],
-    /// Where the device of a row is told.
+    /// Where the device of a row is named.
     pub device: DeviceSlot,
 }
 
@@ -73,12 +73,12 @@ impl Shape {
         Ok(Self { holes, part_ends, slots, device })
     }
 
-    /// The holes of named fields, in the fields' order: their columns stand in the head of a block.
+    /// The holes of named fields, in the fields' order: their columns are in the head of a block.
     pub fn named_holes(&self) -> impl Iterator<Item = usize> {
         self.slots.iter().filter_map(|slot| if let Slot::Hole(hole) = slot { Some(*hole) } else { None })
     }
 
-    /// The other holes, in order: their columns stand in the rest of a block.
+    /// The other holes, in order: their columns are in the rest of a block.
     pub fn other_holes(&self) -> impl Iterator<Item = usize> {
         (0..self.holes.len()).filter(|hole| !self.slots.contains(&Slot::Hole(*hole)))
     }
@@ -92,8 +92,8 @@ fn field_of(name: &str) -> Option<usize> {
     NAMES.iter().position(|known| *known == name).map(|at| at + 1)
 }
 
-/// Of members with the same name the last time and the first other field count, as for `EntryTimes`
-/// and `text::member`.
+/// Among members with the same name the last time and the first other field count, as for `EntryTimes` and
+/// `text::member`.
 fn slots(skeleton: &str, [first, second]: [usize; 2], holes: &[Hole]) -> [Slot; FIELDS] {
     let slot_at = |value: &str| {
         let at = value.as_ptr() as usize - skeleton.as_ptr() as usize;

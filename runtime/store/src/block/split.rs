@@ -1,4 +1,4 @@
-//! Rows into groups of one shape each.
+//! Splitting rows into groups of one shape each.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::follow::Template;
 use super::scan::{PART, RAW, Root, SCALAR, scan};
 use super::shape::{HOLES_MAX, Shape};
 
-/// A shape of fewer rows is not worth its columns: their texts are kept whole.
+/// A shape with fewer rows is not worth columns: the texts of its rows are kept whole.
 const ROWS_MIN: usize = 4;
 
 /// All rows, each in one group.
@@ -25,7 +25,7 @@ pub(super) struct Group<'a> {
     pub rows: Vec<usize>,
     /// Where each row's values begin.
     starts: Vec<usize>,
-    /// Which of a row's values stand in the holes; the others are in the skeleton.
+    /// Which of a row's values are in the holes; the others are in the skeleton.
     kept: Vec<usize>,
     values: std::rc::Rc<Vec<&'a [u8]>>,
 }
@@ -76,12 +76,12 @@ impl<'a> Group<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Depth {
     All,
-    /// `data` is kept raw: what has no shape in common is mostly there.
+    /// `data` is kept raw: most texts without a common shape differ there.
     NotData,
     Nothing,
 }
 
-/// Splits rows by shape; those whose shape few others have are taken apart less.
+/// Splits rows by shape; rows whose shape is rare are taken apart less.
 pub(super) fn split<'a>(rows: &[BlockRow<'a>]) -> Split<'a> {
     let mut scanner = Scanner::default();
     let mut groups: Vec<FoundGroup> = Vec::new();
@@ -121,9 +121,9 @@ pub(super) fn split<'a>(rows: &[BlockRow<'a>]) -> Split<'a> {
 
 #[derive(Default)]
 struct Scanner<'a> {
-    /// Of the row scanned last.
+    /// The skeleton of the row scanned last.
     skeleton: Vec<u8>,
-    /// Of all rows scanned so far.
+    /// The values of all rows scanned so far.
     values: Vec<&'a [u8]>,
 }
 
@@ -168,7 +168,7 @@ struct FoundGroup {
 }
 
 impl Found {
-    /// Whether a row has the skeleton of the row before; if so it is put there and its values are appended.
+    /// Whether a row has the skeleton of the row before. If so it joins that group and its values are appended.
     fn follow<'a>(&mut self, row: &BlockRow<'a>, number: usize, values: &mut Vec<&'a [u8]>) -> bool {
         let start = values.len();
         let Some(group) = self.groups.get_mut(self.last) else { return false };

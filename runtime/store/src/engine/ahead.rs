@@ -1,4 +1,4 @@
-//! Values that wait in memory for the next commit: reads find them, the disk has them with it or not at all.
+//! Values that wait in memory for the next commit: reads find them; that commit puts all of them on disk or none.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -7,13 +7,13 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::{Engine, Key, Kind, Op};
 use crate::EngineError;
 
-/// An engine with what waits before it.
+/// An engine, and the values that wait to be written to it.
 pub(crate) struct Ahead {
     engine: Box<dyn Engine>,
     waiting: RwLock<Waiting>,
 }
 
-/// The last word on each key. Of a block that comes and goes while it waits, nothing is left.
+/// The last step on each key. A block that is added and removed while it waits leaves nothing.
 #[derive(Default)]
 struct Waiting {
     ops: BTreeMap<Key, Op>,
@@ -27,11 +27,11 @@ fn size(op: &Op) -> usize {
     }
 }
 
-/// Makes a step the last word on its key; answers the word before.
+/// Makes a step the last one on its key; returns the step before.
 fn add<T: Borrow<Op>>(ops: &mut BTreeMap<Key, T>, key: Key, op: T) -> Option<T> {
     let forget = matches!(op.borrow(), Op::Delete(_)) && key.kind() == Kind::Block;
     let before = ops.insert(key, op);
-    // A block is set once: one that waits was never anywhere else.
+    // A block is set only once, so one that waits is not on disk.
     if forget && matches!(before.as_ref().map(Borrow::borrow), Some(Op::Put(..))) {
         ops.remove(&key);
     }
@@ -59,14 +59,14 @@ impl Ahead {
         self.waiting.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has these steps wait.
+    /// Holds these steps until the next commit.
     pub fn hold(&self, ops: Vec<Op>) {
         let mut waiting = self.write();
         ops.into_iter().for_each(|op| waiting.add(op));
     }
 
-    /// Does what waits and then these steps, all or none; durable when it returns. Reads go on meanwhile. After a
-    /// failure what waited waits on, without these steps.
+    /// Performs the waiting steps and then these, all or none; durable when it returns. Reads go on meanwhile. After a
+    /// failure the waiting steps keep waiting, without these.
     pub fn commit(&self, ops: Vec<Op>) -> Result<(), EngineError> {
         let waiting = self.read();
         let mut all: BTreeMap<Key, &Op> = waiting.ops.iter().map(|(key, op)| (*key, op)).collect();
@@ -81,7 +81,7 @@ impl Ahead {
         Ok(())
     }
 
-    /// What waits is on disk.
+    /// The waiting steps are on disk.
     pub fn landed(&self) {
         *self.write() = Waiting::default();
     }
@@ -106,7 +106,7 @@ impl Ahead {
         self.read().bytes
     }
 
-    /// The value, also one that waits.
+    /// The value, including one that waits.
     pub fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError> {
         match self.read().ops.get(&key) {
             Some(Op::Put(_, value)) => return Ok(Some(value.clone())),
@@ -116,7 +116,7 @@ impl Ahead {
         self.engine.get(key)
     }
 
-    /// See [`Engine::scan`]; of what is on disk.
+    /// See [`Engine::scan`]; only values on disk.
     pub fn scan(&self, kind: Kind, visit: &mut dyn FnMut(Key, &[u8])) -> Result<(), EngineError> {
         self.engine.scan(kind, visit)
     }

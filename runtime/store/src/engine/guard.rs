@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::EngineError;
 
-/// What an engine's file unwinds with when it refuses a read of a lookup: an error, and nobody's fault.
+/// The payload with which an engine's file unwinds when a read of a lookup fails: an error, not a bug.
 pub(super) struct ReadFailed(pub io::Error);
 
 /// Calls an engine; its error is boxed, its panic caught.
@@ -18,7 +18,7 @@ pub(super) fn guarded<T, E>(
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    // What a panic leaves half-done is not used again: the engine closes its file and opens it anew.
+    // A half-done state after a panic is not used again: the engine closes its file and opens it again.
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(EngineError::Failed { engine, what, source: Box::new(error) }),
@@ -29,7 +29,7 @@ where
     }
 }
 
-/// Drops what belongs to an engine, which may write and so may panic.
+/// Drops a part of an engine, which may write and so may panic.
 pub(super) fn drop_guarded<T>(value: T) {
     drop(catch_unwind(AssertUnwindSafe(|| drop(value))));
 }

@@ -1,10 +1,10 @@
-//! The keys of sealed values: a kind and a number or digest. Nothing in them tells of content.
+//! The keys of sealed values: a kind and a number or digest. They reveal nothing of the content.
 
 /// What a value is; the first byte of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Kind {
-    /// What a commit leaves as a whole; one value.
+    /// The state that a commit leaves; one value.
     Superblock = 0,
     /// Entries, by block number.
     Block = 1,
@@ -21,7 +21,7 @@ impl Kind {
         [Self::Superblock, Self::Block, Self::Descriptor, Self::Document, Self::DocumentName];
 }
 
-/// Under which key a value lies: at most 17 bytes.
+/// The key of a value in the engine: at most 17 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     bytes: [u8; 17],
@@ -29,7 +29,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Of the superblock.
+    /// The key of the superblock.
     pub const SUPERBLOCK: Self = Self { bytes: [0; 17], length: 1 };
 
     fn new(kind: Kind, rest: &[u8]) -> Self {
@@ -39,22 +39,22 @@ impl Key {
         Self { bytes, length: rest.len() as u8 + 1 }
     }
 
-    /// Of a block.
+    /// The key of a block.
     pub fn block(block: u64) -> Self {
         Self::new(Kind::Block, &block.to_be_bytes())
     }
 
-    /// Of a block's descriptor.
+    /// The key of a block's descriptor.
     pub fn descriptor(block: u64) -> Self {
         Self::new(Kind::Descriptor, &block.to_be_bytes())
     }
 
-    /// Of a document's content.
+    /// The key of a document's content.
     pub fn document(digest: [u8; 16]) -> Self {
         Self::new(Kind::Document, &digest)
     }
 
-    /// Of a document's name.
+    /// The key of a document's name.
     pub fn document_name(digest: [u8; 16]) -> Self {
         Self::new(Kind::DocumentName, &digest)
     }
@@ -76,7 +76,7 @@ impl Key {
         &self.bytes[..usize::from(self.length)]
     }
 
-    /// What lies under it.
+    /// The kind of value that it is the key of.
     pub fn kind(&self) -> Kind {
         Kind::ALL[usize::from(self.bytes[0])]
     }

@@ -1,5 +1,5 @@
-//! An engine in memory, for stores that nobody keeps. For tests it can lose power: what was not synced may be gone, and
-//! what was must not be.
+//! An engine in memory, for stores that are not kept. For tests it can lose power: unsynced data may be lost, and
+//! synced data must not be.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ impl MemoryDisk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An engine over what the disk holds.
+    /// An engine over the data of the disk.
     pub fn engine(&self) -> Box<dyn Engine> {
         Box::new(Memory(self.clone()))
     }
@@ -38,8 +38,8 @@ impl MemoryDisk {
         self.state().points
     }
 
-    /// Power goes at that crash point: at an even one the commit is lost, at an odd one it is on disk and
-    /// nobody is told.
+    /// Makes power fail at that crash point: at an even one the commit is lost, at an odd one it is on disk but is not
+    /// acknowledged.
     pub fn die_at(&self, point: u64) {
         self.state().dies_at = Some(point);
     }
@@ -51,7 +51,7 @@ impl MemoryDisk {
         state.dead = false;
     }
 
-    /// Changes one bit of one value, counted over all of them; answers whether there was such a bit.
+    /// Changes one bit of one value, counted over all of them; returns whether there was such a bit.
     pub fn flip(&self, bit: usize) -> bool {
         let mut at = bit / 8;
         for value in self.state().values.values_mut() {

@@ -1,7 +1,7 @@
-//! What keeps sealed values: a narrow trait, and the engines behind it.
+//! The engines that keep sealed values, behind a narrow trait.
 //!
-//! Keys and values are opaque. A commit is atomic and durable when it returns. After one that failed, reads go on, of
-//! the state before or after it; the next commit is taken only after [`Engine::reopen`].
+//! Keys and values are opaque. A commit is atomic and durable when it returns. After a failed commit, reads go on and
+//! show the state before or after it; the next commit is accepted only after [`Engine::reopen`].
 
 pub(crate) mod ahead;
 #[cfg(any(feature = "redb", feature = "sled"))]
@@ -29,7 +29,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// Of which value.
+    /// The key of the value that the step changes.
     pub(crate) fn key(&self) -> Key {
         match self {
             Self::Put(key, _) | Self::Delete(key) => *key,
@@ -39,20 +39,20 @@ impl Op {
 
 /// Keeps values by key.
 pub trait Engine: Send + Sync {
-    /// Does all steps or none; durable when it returns.
+    /// Performs all steps or none; durable when it returns.
     fn commit(&self, ops: &[&Op]) -> Result<(), EngineError>;
-    /// Whether commits are taken, as far as is known: not after one failed.
+    /// Whether commits are accepted, as far as is known: not after one failed.
     fn takes_commits(&self) -> bool;
-    /// Makes it take commits again after a failure; nothing where it does. Whether the commit that failed is on disk,
-    /// whole, can be read afterwards, and power loss changes it no more.
+    /// Makes it accept commits again after a failure; does nothing where it does so already. Afterwards reads show
+    /// whether the failed commit is on disk as a whole, and power loss no longer changes that.
     fn reopen(&self) -> Result<(), EngineError>;
     /// The value; `None` where there is none.
     fn get(&self, key: Key) -> Result<Option<Vec<u8>>, EngineError>;
     /// Visits the values of one kind in the order of their keys. Not for blocks: it would read them all.
     fn scan(&self, kind: Kind, visit: &mut dyn FnMut(Key, &[u8])) -> Result<(), EngineError>;
-    /// What it takes on disk, bytes.
+    /// The space that it takes on disk, bytes.
     fn bytes_on_disk(&self) -> Result<u64, EngineError>;
-    /// Gives free space back to the system; answers whether there was any.
+    /// Gives free space back to the system; returns whether there was any.
     fn compact(&self) -> Result<bool, EngineError>;
 }
 

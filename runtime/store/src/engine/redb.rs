@@ -1,10 +1,10 @@
 //! redb: one file, copy on write, every commit synced.
 //!
-//! redb gives a large value a run of pages whose count is a power of two. A block is therefore kept in
-//! pieces that each fill such a run to the last byte, the last of them less than a page.
+//! redb stores a large value in a run of pages whose count is a power of two. A block is therefore kept in pieces that
+//! each fill such a run to the last byte, except the last, which is less than a page.
 //!
-//! After a failed write the file is read through another opening, which changes nothing on disk, until
-//! [`Engine::reopen`] has opened it for writing again.
+//! After a failed write the file is opened another time, in a way that changes nothing on disk, and reads use that
+//! opening until [`Engine::reopen`] has opened the file for writing again.
 
 mod backend;
 
@@ -27,16 +27,16 @@ use backend::{Backend, Unsynced, reading};
 
 const NAME: &str = "redb";
 const PAGE_BYTES: usize = 4096;
-/// What a leaf that holds one piece spends on itself: header, end of the value, key.
+/// The overhead of a leaf that holds one piece: header, end of the value, key.
 const LEAF_BYTES: usize = 4 + 4 + PIECE_KEY_BYTES;
 const PIECE_KEY_BYTES: usize = 10;
 /// The longest piece: longer runs are hard to find in a file that has been in use.
 const PIECE_PAGES_MAX: usize = 16;
 
-/// Up to this size a full repair takes about 20 ms, which whoever opens after a kill can wait.
+/// Up to this size a full repair takes about 20 ms, which is short enough for an opening after a kill.
 const FULL_REPAIR_BYTES_MAX: u64 = 16 << 20;
 
-/// What a disk must take before the file is opened for writing again: about what a small commit writes.
+/// What a disk must accept before the file is opened for writing again: about what a small commit writes.
 const PROBE_BYTES: usize = 64 << 10;
 
 /// Everything but blocks.
@@ -46,7 +46,7 @@ const PIECES: TableDefinition<'_, [u8; PIECE_KEY_BYTES], &[u8]> = TableDefinitio
 
 /// One redb file.
 pub struct Redb {
-    /// The lock is held for writing only to put another opening in its place, and while compacting.
+    /// The lock is held for writing only to replace the opening, and while compacting.
     opening: RwLock<Opening>,
     place: Storage,
     cache_bytes: usize,
@@ -55,7 +55,7 @@ pub struct Redb {
 
 /// How the file is open.
 struct Opening {
-    /// Counts the openings, so that a failure closes its own and no later one.
+    /// Counts the openings, so that a failure closes its own opening and not a later one.
     number: u64,
     state: State,
 }
@@ -65,11 +65,11 @@ enum State {
     Whole(Database),
     /// For reading, after a write failed: what redb itself changes stays in memory.
     Reading(Database),
-    /// Not at all, after a failure; the next lookup opens it for reading.
+    /// Closed after a failure; the next lookup opens it for reading.
     Closed,
 }
 
-/// Where the data lies.
+/// Where the data is.
 enum Storage {
     File(PathBuf),
     /// A test's backend, and whether each commit is to be ready for a quick repair.
@@ -92,7 +92,7 @@ impl Storage {
         }
     }
 
-    /// Whether the disk takes anything at all, asked of a file of its own. Opening the data for writing costs more, and
+    /// Checks with a separate file whether the disk accepts writes at all. Opening the data for writing costs more, and
     /// would be in vain as long as this fails.
     fn probe(&self) -> io::Result<()> {
         let Self::File(path) = self else { return Ok(()) };
@@ -115,7 +115,7 @@ impl fmt::Debug for Redb {
     }
 }
 
-/// The engine's error, with the system's own where there is one.
+/// The engine's error, with the system's error where there is one.
 fn failed(what: &'static str, error: redb::Error) -> EngineError {
     let source: Box<dyn std::error::Error + Send + Sync> = match error {
         redb::Error::Io(error) => Box::new(error),
@@ -125,20 +125,20 @@ fn failed(what: &'static str, error: redb::Error) -> EngineError {
 }
 
 fn call<T>(what: &'static str, call: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, EngineError> {
-    // An error of redb's is taken out of the guard, which would box it before it was looked at.
+    // redb's error is returned through the guard as a value, since the guard would box it before it was looked at.
     guarded(NAME, what, || Ok::<_, io::Error>(call()))
         .and_then(|answer| answer.map_err(|error| failed(what, error)))
 }
 
 impl Redb {
-    /// Opens or creates the file. Where the disk takes no writes, it is opened for reading, and commits fail until
-    /// [`Engine::reopen`] succeeds.
+    /// Opens or creates the file. Where the disk accepts no writes, the file is opened for reading, and commits fail
+    /// until [`Engine::reopen`] succeeds.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
         Self::at(Storage::File(path.to_owned()), cache_bytes)
     }
 
-    /// Opens or creates what the backend holds, which is asked for at each opening; `quick_repair` as it would be for a
-    /// large file.
+    /// Opens or creates the data of the backend, which is requested for each opening; `quick_repair` as for a large
+    /// file.
     pub fn on_backend(
         file: impl Fn() -> Box<dyn StorageBackend> + Send + Sync + 'static,
         cache_bytes: usize,
@@ -153,7 +153,8 @@ impl Redb {
         match engine.open_whole(true) {
             Ok(database) => engine.replace(State::Whole(database)),
             Err(error) => {
-                // What is not there cannot be read either; nor is a disk at fault where something else is.
+                // Data that does not exist cannot be read either, and an error of another cause is not the disk's
+                // fault.
                 if DiskTrouble::of(&error).is_none() || engine.open_for_reading().is_err() {
                     return Err(error);
                 }
@@ -170,7 +171,7 @@ impl Redb {
         self.opening.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts another opening in the place of whichever there is.
+    /// Replaces the current opening.
     fn replace(&self, state: State) {
         let before = {
             let mut opening = self.opening_mut();
@@ -180,7 +181,7 @@ impl Redb {
         drop_guarded(before);
     }
 
-    /// Closes an opening after a failure, and no later one.
+    /// Closes an opening after a failure, but not a later one.
     fn close(&self, number: u64) {
         let before = {
             let mut opening = self.opening_mut();
@@ -194,14 +195,14 @@ impl Redb {
         call("open its file", || {
             let backend = Backend::on_file(self.place.file(true, create)?, Arc::clone(&self.unsynced))?;
             if !create && backend.is_empty()? {
-                // Another disk lies there now, or none: nothing is begun anew.
+                // There is another disk now, or none: no new file is created.
                 return Err(io::Error::from(io::ErrorKind::NotFound).into());
             }
             Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(backend)?)
         })
     }
 
-    /// Opens the file for reading, unless somebody has opened it meanwhile.
+    /// Opens the file for reading, unless another thread has opened it meanwhile.
     fn open_for_reading(&self) -> Result<(), EngineError> {
         let database = call("open its file", || {
             let backend = Backend::in_memory(self.place.file(false, false)?)?;
@@ -229,7 +230,7 @@ impl Redb {
         }
     }
 
-    /// Looks something up once; answers in which opening.
+    /// Looks something up once; returns the number of the opening with the result.
     fn look_once<T>(
         &self,
         what: &'static str,
@@ -248,7 +249,8 @@ impl Redb {
         (opening.number, answer)
     }
 
-    /// Looks something up. A commit that fails meanwhile takes its opening with it; then another opening is asked.
+    /// Looks something up. A commit that fails meanwhile closes the opening; the lookup is then repeated in another
+    /// one.
     fn look<T>(
         &self,
         what: &'static str,
@@ -270,7 +272,7 @@ impl Redb {
     }
 }
 
-/// Whether an opening is of no use after that error.
+/// Whether an opening is useless after that error.
 fn is_over(error: &EngineError) -> bool {
     match error {
         EngineError::Failed { source, .. } => {
@@ -294,7 +296,7 @@ fn piece_key(block: u64, piece: u16) -> [u8; PIECE_KEY_BYTES] {
     key
 }
 
-/// How many of the bytes that are left go into the next piece.
+/// How many of the remaining bytes go into the next piece.
 fn piece_bytes(left: usize) -> usize {
     let mut pages = PIECE_PAGES_MAX;
     while pages > 1 && pages * PAGE_BYTES - LEAF_BYTES > left {
@@ -389,7 +391,7 @@ impl Engine for Redb {
         matches!(self.opening().state, State::Whole(_))
     }
 
-    /// Whoever reads meanwhile goes on with the opening before.
+    /// Concurrent readers continue with the opening before.
     fn reopen(&self) -> Result<(), EngineError> {
         if self.takes_commits() {
             return Ok(());

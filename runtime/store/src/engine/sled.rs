@@ -15,7 +15,7 @@ use super::{Engine, Key, Kind, Op};
 use crate::EngineError;
 
 const NAME: &str = "sled";
-/// How often, and after how long, opening is tried again.
+/// How often opening is tried again, and the pause between two tries.
 const LOCK_TRIES_MAX: u32 = 20;
 const LOCK_WAIT: Duration = Duration::from_millis(10);
 
@@ -42,7 +42,7 @@ impl Sled {
         let config = sled::Config::new()
             .path(path)
             .cache_capacity(cache_bytes as u64)
-            // Flushing on a timer takes a thread a store, and would not be in time.
+            // Flushing on a timer takes a thread for each store, and would come too late.
             .flush_every_ms(None);
         let mut database = guarded(NAME, "open its folder", || config.open());
         for _ in 0..LOCK_TRIES_MAX {
@@ -66,7 +66,7 @@ impl Sled {
         self.database.as_ref().ok_or(EngineError::Closed { engine: NAME })
     }
 
-    /// What flush leaves out: the log's bytes, new files, and the folders that name them.
+    /// Syncs what flush leaves out: the log's bytes, new files, and the folders that name them.
     fn sync(&self) -> io::Result<()> {
         let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         for folder in [self.path.clone(), self.path.join("blobs")] {
@@ -78,7 +78,7 @@ impl Sled {
                 }
                 match File::open(file.path()) {
                     Ok(open) => open.sync_all()?,
-                    // sled removes old snapshots and blobs from threads of its own.
+                    // sled removes old snapshots and blobs in its background threads.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
                 }
@@ -150,7 +150,7 @@ impl Engine for Sled {
         guarded(NAME, "look at its files", || folder_bytes(&self.path))
     }
 
-    /// sled has no call for it.
+    /// sled has no call for compacting.
     fn compact(&self) -> Result<bool, EngineError> {
         Ok(false)
     }

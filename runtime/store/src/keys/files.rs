@@ -1,4 +1,4 @@
-//! Small files that are replaced whole: either the old content is there or the new, whenever power goes.
+//! Small files that are replaced whole: whenever power fails, either the old content is there or the new.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -14,7 +14,7 @@ pub trait SmallFile: Send + Sync {
     fn replace(&self, content: &[u8]) -> io::Result<()>;
 }
 
-/// One in a folder.
+/// A file in a folder.
 #[derive(Debug)]
 pub(crate) struct FolderFile(pub PathBuf);
 
@@ -37,7 +37,7 @@ impl SmallFile for FolderFile {
     }
 }
 
-/// One that is gone with whoever holds it.
+/// A file in memory that is lost when its last holder is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryFile(Mutex<Option<Vec<u8>>>);
 
@@ -62,14 +62,14 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let beside = PathBuf::from(beside);
     let written = write_new(&beside, content).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
-        // What is there of it takes room that a full disk does not have; an error of this would hide the first.
+        // The part that was written takes room on a full disk; an error of the removal would hide the first error.
         let _ = fs::remove_file(&beside);
     }
     written?;
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// Writes and syncs a file of mode 600. What a crash left behind under that name is written over.
+/// Writes and syncs a file of mode 600. A remainder of a crash under that name is overwritten.
 pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = match create() {
@@ -83,7 +83,7 @@ pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes what was created, renamed or removed in a folder survive power loss.
+/// Makes creations, renames and removals in a folder survive power loss.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()

@@ -1,4 +1,4 @@
-//! A data key that somebody holds in memory: what every slot comes down to.
+//! A data key held in memory: every slot yields one.
 
 use std::path::Path;
 
@@ -7,18 +7,18 @@ use runtime_types::UserId;
 use super::{DataKey, KeyProvider};
 use crate::KeyError;
 
-/// A data key and which of its person's it is. As a [`KeyProvider`] it hands itself over: for whoever keeps slots
-/// elsewhere and has opened one.
+/// A data key and its generation. As a [`KeyProvider`] it provides itself, for callers that keep slots elsewhere and
+/// have opened one.
 #[derive(Debug)]
 pub struct Held {
     /// The key.
     pub key: DataKey,
-    /// Its number, from 1. A store opens with the generation that its keyring names.
+    /// Its generation, from 1. A store opens with the generation that its keyring names.
     pub generation: u32,
 }
 
 impl Held {
-    /// Another copy of it, wiped on its own.
+    /// Another copy, which is wiped separately.
     #[must_use]
     pub fn copy(&self) -> Self {
         Self { key: self.key.copy(), generation: self.generation }

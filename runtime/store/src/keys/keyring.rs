@@ -1,7 +1,7 @@
-//! The keyring: one random key a stream and month, in one small sealed file that is replaced whole.
+//! The keyring: one random key for each stream and month, in one small sealed file that is replaced whole.
 //!
-//! It is never in the engine's file, which keeps old versions of what it holds. A month whose key was drawn under an
-//! earlier data key gets another one for what is written next; the old one stays for what it sealed.
+//! The keyring is never in the engine's file, which keeps old versions of its values. A month whose key was drawn under
+//! an earlier data key gets another one for new entries; the old one stays for the blocks that it sealed.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,7 +15,7 @@ use crate::KeyError;
 /// Its name in the store's folder.
 pub(crate) const KEYRING_FILE: &str = "keyring";
 const MAGIC: &[u8; 4] = b"CKR2";
-/// Magic and generation: in clear, and bound to what is sealed.
+/// Magic and generation: in clear, and authenticated with the sealed keys.
 const HEAD_BYTES: usize = 8;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
@@ -23,9 +23,9 @@ const TAG_BYTES: usize = 16;
 /// A key that seals values: a month's, or the meta key.
 #[derive(Clone)]
 pub(crate) struct SealKey {
-    /// Never used twice in a store, also after the key is gone.
+    /// Never used twice in a store, even after the key is destroyed.
     pub number: u32,
-    /// Of the data key under which it was drawn.
+    /// The generation of the data key under which it was drawn.
     pub generation: u32,
     pub secret: Secret,
 }
@@ -33,19 +33,19 @@ pub(crate) struct SealKey {
 /// All keys of one store but the data key.
 #[derive(Clone)]
 pub(crate) struct Keyring {
-    /// Of the data key that opens it, from 1.
+    /// The generation of the data key that opens it, from 1.
     pub generation: u32,
-    /// Seals what is not an entry: descriptors, superblock, documents.
+    /// Seals everything but entries: descriptors, superblock, documents.
     pub meta: SealKey,
-    /// The one before, until everything that it sealed has been sealed anew.
+    /// The meta key before, until everything that it sealed has been sealed again.
     meta_before: Option<SealKey>,
-    /// Where digests of names and tokens are derived from.
+    /// The secret from which digests of names and tokens are derived.
     pub index: Secret,
-    /// Where digests of origins are derived from: their own, so that an export can carry it.
+    /// The secret from which digests of origins are derived: a separate one, so that an export can contain it.
     pub origins: Secret,
-    /// Oldest first. None is empty; at most the last one of a month is of this generation.
+    /// Oldest first. No list is empty; only the last key of a month may be of this generation.
     months: BTreeMap<(Stream, i32), Vec<SealKey>>,
-    /// Numbers of keys that were destroyed while their blocks may still stand in the engine.
+    /// Numbers of keys that were destroyed while their blocks may still be in the engine.
     doomed: Vec<u32>,
     next_number: u32,
 }
@@ -81,12 +81,12 @@ impl Keyring {
         self.month(stream, month).last().filter(|key| key.generation == self.generation)
     }
 
-    /// The key of that number, if the month has it.
+    /// The key with that number, if the month has it.
     pub fn numbered(&self, stream: &Stream, month: i32, number: u32) -> Option<&SealKey> {
         self.month(stream, month).iter().find(|key| key.number == number)
     }
 
-    /// Draws a key where the month has none for new blocks; answers whether it did.
+    /// Draws a key where the month has none for new blocks; returns whether it did.
     pub fn ensure(&mut self, stream: &Stream, month: i32) -> Result<bool, KeyError> {
         if self.current(stream, month).is_some() {
             return Ok(false);
@@ -97,7 +97,7 @@ impl Keyring {
     }
 
     /// The keyring under the next data key: with another meta key, and none for new blocks of any month. Of the old
-    /// keys those stay that `used` tells to have sealed something that stands.
+    /// keys it keeps those in `used`, which sealed existing blocks.
     pub fn rotated(&self, generation: u32, used: &HashSet<u32>) -> Result<Self, KeyError> {
         let mut next = Self { generation, ..self.clone() };
         next.months.retain(|_, keys| {
@@ -109,13 +109,13 @@ impl Keyring {
         Ok(next)
     }
 
-    /// The keyring as it must be to read what has not been sealed anew; `None` where all has been.
+    /// The keyring that reads what has not been sealed again; `None` where everything has been.
     pub fn with_meta_before(&self) -> Option<Self> {
         let before = self.meta_before.clone()?;
         Some(Self { meta: before, ..self.clone() })
     }
 
-    /// Everything has been sealed anew; answers whether there was a meta key to forget.
+    /// Notes that everything has been sealed again; returns whether there was a meta key to forget.
     pub fn forget_meta_before(&mut self) -> bool {
         self.meta_before.take().is_some()
     }
@@ -138,7 +138,7 @@ impl Keyring {
         &self.doomed
     }
 
-    /// The blocks of doomed keys are gone.
+    /// Notes that the blocks of doomed keys are deleted.
     pub fn forget_doomed(&mut self) {
         self.doomed.clear();
     }
@@ -181,7 +181,7 @@ impl Keyring {
     }
 
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        // Sized beforehand, so that no half-grown copy of the secrets is left behind in memory.
+        // Sized beforehand, so that a reallocation leaves no partial copy of the secrets in memory.
         let keys: usize = self.months.values().map(Vec::len).sum();
         let size = 157 + self.doomed.len() * 4 + keys * (46 + 129);
         let mut out = Zeroizing::new(Vec::with_capacity(size));
@@ -256,13 +256,13 @@ impl Keyring {
     }
 }
 
-/// The generation that a keyring's first bytes name: unproved until it opens. `None` for what is no keyring.
+/// The generation that a keyring's first bytes name, unverified until it opens. `None` where the bytes are no keyring.
 fn generation_of(content: &[u8]) -> Option<u32> {
     let generation = content.strip_prefix(MAGIC)?.first_chunk()?;
     Some(u32::from_le_bytes(*generation)).filter(|generation| *generation > 0)
 }
 
-/// The same of a file; `None` where there is none.
+/// The generation of a keyring in a file; `None` where there is none.
 pub(crate) fn generation_in(file: &dyn SmallFile) -> Result<Option<u32>, KeyError> {
     let content = file.read().map_err(|source| disk("read", source))?;
     content.map(|content| generation_of(&content).ok_or_else(unsound)).transpose()
@@ -273,7 +273,7 @@ fn wrap_key(key: &DataKey) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*secret.0).expect("the key has 32 bytes"))
 }
 
-/// What the sealed keys are bound to: the file's head and its owner.
+/// The authenticated data of the sealed keys: the file's head and its owner.
 fn about(user: UserId, head: &[u8]) -> Aad<Vec<u8>> {
     Aad::from([b"cellar/keyring/2".as_slice(), head, &user.0].concat())
 }

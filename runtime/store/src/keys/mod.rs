@@ -1,12 +1,12 @@
-//! Keys: who holds the data key, what it opens, and how values are sealed.
+//! Keys: how the data key is held, what it opens, and how values are sealed.
 //!
-//! data key (in a slot) → keyring file → one random key a stream and month, and one for what is not an
-//! entry → a subkey per 16 random bytes → AES-256-GCM under a counter. Random and wrapped, not derived: a
+//! data key (in a slot) → keyring file → one random key for each stream and month, and one for everything but entries →
+//! a subkey for each 16 random bytes → AES-256-GCM under a counter. The keys are random and wrapped, not derived: a
 //! derived key cannot be destroyed.
 //!
 //! * Units: a generation counts the data keys of a person from 1; the keyring names the one that opens it.
-//! * Invariants: bytes of a key lie on the heap and are wiped when dropped. What ring makes of a key cannot be
-//!   wiped by anyone but the allocator; it lies on the heap too, and goes with the store.
+//! * Invariants: bytes of a key are on the heap and are wiped when dropped. Only the allocator can wipe what ring
+//!   derives from a key; that is on the heap too, and is freed with the store.
 //! * Not here: slots that the owner opens (`handshake`, `runtime/user`).
 
 mod files;
@@ -40,22 +40,22 @@ pub use unattended::Unattended;
 pub struct DataKey(pub(crate) Secret);
 
 impl DataKey {
-    /// Draws one.
+    /// Draws a random key.
     pub fn random() -> Result<Self, KeyError> {
         Secret::random().map(Self)
     }
 
-    /// Takes one that a slot held.
+    /// Makes a key of the bytes from a slot.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes.into())
     }
 
-    /// For wrapping it into a slot.
+    /// The bytes, for wrapping them into a slot.
     pub fn expose(&self) -> &[u8; 32] {
         &self.0.0
     }
 
-    /// Another copy of it, wiped on its own. Not `Clone`: who makes a copy of a key says so.
+    /// Another copy, which is wiped separately. Not `Clone`: copies of a key should be visible in the code.
     #[must_use]
     pub fn copy(&self) -> Self {
         Self(self.0.clone())
@@ -70,7 +70,8 @@ impl std::fmt::Debug for DataKey {
 
 /// Yields a person's data key and its generation.
 pub trait KeyProvider: Send + Sync {
-    /// The key of a store that is being made in `folder`; whatever opens it again is on disk when this returns.
+    /// The key of a store that is being created in `folder`; what is needed to open it again is on disk when this
+    /// returns.
     fn create(&self, folder: &Path, user: UserId) -> Result<Held, KeyError>;
     /// The key of the store in `folder`.
     fn unlock(&self, folder: &Path, user: UserId) -> Result<Held, KeyError>;

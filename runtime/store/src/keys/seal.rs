@@ -1,8 +1,8 @@
 //! Sealing values: AES-256-GCM under subkeys that no restart, restored backup or cloned machine uses twice.
 //!
-//! A sealed value is `version 1 | algorithm 1 | boot 16 | counter 8 | ciphertext | tag 16`. The boot is drawn
-//! when the store is opened, every minute of the clock and every 2^32 values; the subkey is derived from it,
-//! so a counter that starts over meets another key.
+//! A sealed value is `version 1 | algorithm 1 | boot 16 | counter 8 | ciphertext | tag 16`. A boot is 16 random bytes,
+//! drawn when the store is opened, every minute of the clock and every 2^32 values. The subkey is derived from it, so a
+//! counter that starts over is used with another key.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,18 +16,18 @@ const VERSION: u8 = 1;
 const AES_256_GCM_ALGORITHM: u8 = 1;
 const HEADER_BYTES: usize = 26;
 const TAG_BYTES: usize = 16;
-/// How long one boot is used, s: a machine cloned while it runs repeats nonces for no longer.
+/// How long one boot is used, s: a machine that is cloned while it runs repeats nonces for no longer than this.
 const BOOT_SECONDS_MAX: f64 = 60.0;
 const BOOT_VALUES_MAX: u64 = 1 << 32;
 
-/// Which act of sealing made a value: boot and counter. No two values of a store share one.
+/// The act of sealing that made a value: boot and counter. No two values of a store share one.
 pub(crate) type SealId = [u8; 24];
 
-/// What a sealed value is about; authenticated, so that a value moved elsewhere does not open.
+/// The context of a sealed value; authenticated, so that a value moved elsewhere does not open.
 pub(crate) struct About<'a> {
-    /// Under which key it lies in the engine.
+    /// The key of the value in the engine.
     pub key: &'a [u8],
-    /// What else the reader knows of it beforehand.
+    /// Further facts that the reader knows beforehand.
     pub context: &'a [u8],
 }
 
@@ -55,7 +55,7 @@ fn nonce(counter: u64) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-/// The boot and counter that a sealed value claims; `None` where it is too short to be one.
+/// The boot and counter in the header of a sealed value; `None` where the value is too short.
 pub(crate) fn header_id(sealed: &[u8]) -> Option<SealId> {
     sealed.get(2..HEADER_BYTES)?.try_into().ok()
 }
@@ -109,12 +109,12 @@ impl Sealer {
         Ok((boot.subkey(key), boot.bytes, counter))
     }
 
-    /// Forgets the subkeys that it made: their keys may be gone.
+    /// Drops the subkeys that it derived: their keys may be destroyed.
     pub fn forget(&self) {
         self.boot.lock().unwrap_or_else(PoisonError::into_inner).subkeys.clear();
     }
 
-    /// Seals a value; answers it with its id.
+    /// Seals a value; returns it with its id.
     pub fn seal(
         &self,
         key: &SealKey,
@@ -137,7 +137,7 @@ impl Sealer {
     }
 }
 
-/// Opens values of one person. Remembers the last subkey, since neighbours often share one.
+/// Opens values of one person. It keeps the last subkey, since neighbours often share one.
 pub(crate) struct Opener {
     user: UserId,
     last: Mutex<Option<Remembered>>,
@@ -164,12 +164,12 @@ impl Opener {
         subkey
     }
 
-    /// Forgets the subkey that it made last.
+    /// Drops the subkey that it derived last.
     pub fn forget(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Opens a value in its own memory; `None` where a byte of it, its place or its key is another.
+    /// Opens a value in place; `None` where a byte of it, its place or its key differs.
     pub fn open<'v>(&self, key: &SealKey, about: &About<'_>, sealed: &'v mut [u8]) -> Option<&'v [u8]> {
         if sealed.len() < HEADER_BYTES + TAG_BYTES || sealed[..2] != [VERSION, AES_256_GCM_ALGORITHM] {
             return None;

@@ -14,11 +14,11 @@ use super::keyring::{KEYRING_FILE, generation_in};
 use super::{DataKey, Held, KeyProvider, Secret, random_bytes};
 use crate::KeyError;
 
-/// What names of files with wrapped data keys begin with, whoever keeps them.
+/// The prefix of the names of files with wrapped data keys, whether this module or another writes them.
 pub(crate) const SLOT_PREFIX: &str = "slot";
-/// Name of the slot in the store's folder.
+/// The name of the slot in the store's folder.
 pub(crate) const SLOT_FILE: &str = "slot-unattended";
-/// Of the key that a store begins with.
+/// The generation of the first data key of a store.
 const FIRST_GENERATION: u32 = 1;
 const HOST_KEY_MAGIC: &[u8; 4] = b"CHK1";
 const SLOT_VERSION: u8 = 1;
@@ -29,7 +29,7 @@ const SLOT_HEAD_BYTES: usize = 22;
 /// head, nonce, wrapped key, tag
 const SLOT_BYTES: usize = SLOT_HEAD_BYTES + 12 + 32 + 16;
 
-/// Wraps data keys under a secret of the host. Whoever has that file and a store can read the store.
+/// Wraps data keys under a secret of the host. That file together with a store is enough to read the store.
 pub struct Unattended {
     secret: Secret,
 }
@@ -41,8 +41,8 @@ impl std::fmt::Debug for Unattended {
 }
 
 impl Unattended {
-    /// Reads the host's key file, which must have mode 600; draws it where it is absent. Only for who knows that
-    /// nothing was ever wrapped under it: see [`Self::open`] and [`Self::is_needed`].
+    /// Reads the host's key file, which must have mode 600; creates it where it is absent. Only for callers that know
+    /// that no key was ever wrapped under it: see [`Self::open`] and [`Self::is_needed`].
     pub fn open_or_create(path: &Path) -> Result<Self, KeyError> {
         match Self::open(path)? {
             Some(keys) => Ok(keys),
@@ -51,7 +51,7 @@ impl Unattended {
     }
 
     /// Reads the host's key file, which must have mode 600; `None` where there is none. A file that is empty or cut
-    /// short is an error, and so is a link that leads nowhere.
+    /// short is an error, and so is a dangling link.
     pub fn open(path: &Path) -> Result<Option<Self>, KeyError> {
         match fs::symlink_metadata(path) {
             Ok(_) => Self::read(path).map(Some),
@@ -68,7 +68,7 @@ impl Unattended {
     /// Whether this is the key that the slot of the store in a folder was wrapped under.
     ///
     /// # Errors
-    /// [`KeyError`] where the slot cannot be read, so that it tells nothing.
+    /// [`KeyError`] where the slot cannot be read, so that there is no result.
     pub fn opens(&self, folder: &Path, user: UserId) -> Result<bool, KeyError> {
         match self.unlock(folder, user) {
             Ok(_) => Ok(true),
@@ -113,7 +113,7 @@ impl Unattended {
     }
 }
 
-/// What the wrapped key is bound to: the slot's head and its owner.
+/// The authenticated data of the wrapped key: the slot's head and its owner.
 fn about(head: &[u8], user: UserId) -> Aad<Vec<u8>> {
     Aad::from([b"cellar/slot/1".as_slice(), head, &user.0].concat())
 }
@@ -123,21 +123,21 @@ fn slot_path(folder: &Path) -> PathBuf {
 }
 
 impl Unattended {
-    /// Wraps a data key for the host, beside what is there: while a key is being changed the keyring says which of the
-    /// two counts. On disk when it returns.
+    /// Wraps a data key for the host, beside the existing slot: while a key is being changed the keyring says which of
+    /// the two is valid. On disk when it returns.
     ///
     /// # Errors
     /// [`KeyError`] where the disk refuses.
     pub fn write(&self, folder: &Path, user: UserId, held: &Held) -> Result<(), KeyError> {
         let mut slots = read_slots(folder)?;
         slots.retain(|slot| generation_of(slot) != held.generation);
-        // The newest first; of the older ones only the last can still count.
+        // The newest first; of the older ones only the last can still be valid.
         slots.truncate(1);
         slots.insert(0, self.wrap(user, held)?);
         write_slots(folder, &slots)
     }
 
-    /// Forgets the slots of every other generation.
+    /// Removes the slots of every other generation.
     ///
     /// # Errors
     /// [`KeyError`] where the disk refuses.
@@ -147,7 +147,7 @@ impl Unattended {
         write_slots(folder, &slots)
     }
 
-    /// Takes the host's slot away: from then on it needs somebody to open the store.
+    /// Removes the host's slot: from then on the owner must open the store.
     ///
     /// # Errors
     /// [`KeyError`] where the disk refuses.
@@ -182,7 +182,7 @@ impl Unattended {
     }
 }
 
-/// The host's slots as they lie on disk, the newest first; none where there is no file.
+/// The host's slots as they are on disk, the newest first; empty where there is no file.
 fn read_slots(folder: &Path) -> Result<Vec<[u8; SLOT_BYTES]>, KeyError> {
     let path = slot_path(folder);
     let content = FolderFile(path.clone()).read();
@@ -218,7 +218,7 @@ impl KeyProvider for Unattended {
         let slots = read_slots(folder)?;
         let named = generation_in(&FolderFile(folder.join(KEYRING_FILE)))?;
         let counts = |slot: &&[u8; SLOT_BYTES]| named.is_none_or(|named| generation_of(slot) == named);
-        // Where none is the keyring's, the store says so, with both numbers.
+        // Where none is of the keyring's generation, the store reports it, with both numbers.
         let slot = slots.iter().find(counts).or(slots.first()).ok_or_else(unsound)?;
         let mut slot = Zeroizing::new(*slot);
         let generation = generation_of(&slot);
@@ -283,7 +283,7 @@ mod tests {
         let second = Held { key: DataKey::from_bytes([9; 32]), generation: 2 };
         host.write(folder.path(), ADA, &second).expect("written");
         assert_eq!(read_slots(folder.path()).expect("sound").len(), 2);
-        // There is no keyring here, so the newest counts.
+        // There is no keyring here, so the newest slot is used.
         assert_eq!(host.unlock(folder.path(), ADA).expect("opens").key.expose(), &[9; 32]);
         Unattended::keep_generation(folder.path(), first.generation).expect("written");
         assert_eq!(host.unlock(folder.path(), ADA).expect("opens").key.expose(), first.key.expose());

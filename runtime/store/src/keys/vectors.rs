@@ -1,4 +1,4 @@
-//! The committed vectors of sealed values: what is on people's disks must open for ever.
+//! The committed vectors of sealed values: data on people's disks must open for ever.
 
 use super::*;
 use crate::Clock;

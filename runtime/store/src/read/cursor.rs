@@ -19,15 +19,15 @@ pub struct Row<'a> {
     pub id: EntryId,
     /// Which readings.
     pub key: &'a StreamKey,
-    /// Marked invalid.
+    /// Whether it is marked invalid.
     pub invalid: bool,
     /// `metadata.write_ts`, s; NaN where there is none.
     pub write_ts: f64,
     /// The time that the query names, s.
     pub time: f64,
-    /// A JSON object, byte for byte as it came.
+    /// A JSON object, byte for byte as it was stored.
     pub metadata: &'a str,
-    /// A JSON object, byte for byte as it came.
+    /// A JSON object, byte for byte as it was stored.
     pub data: &'a str,
     /// Empty, or further members without braces.
     pub extra: &'a str,
@@ -42,32 +42,32 @@ pub struct OwnedRow {
     pub id: EntryId,
     /// Which readings.
     pub key: StreamKey,
-    /// Marked invalid.
+    /// Whether it is marked invalid.
     pub invalid: bool,
     /// `metadata.write_ts`, s; NaN where there is none.
     pub write_ts: f64,
-    /// A JSON object, byte for byte as it came.
+    /// A JSON object, byte for byte as it was stored.
     pub metadata: String,
-    /// A JSON object, byte for byte as it came.
+    /// A JSON object, byte for byte as it was stored.
     pub data: String,
     /// Empty, or further members without braces.
     pub extra: String,
 }
 
-/// Whether a cursor has more.
+/// Whether a cursor has more rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// The visit was broken off; the row it broke at comes first next time.
+    /// The visit was stopped; the row at which it stopped comes first next time.
     More,
     /// Every row has been visited.
     End,
 }
 
-/// A position in an answer. It keeps its snapshot, and of the blocks only those that it is reading.
+/// A position in a query's result. It holds its snapshot, and in memory only the blocks that it is reading.
 #[derive(Debug)]
 pub struct Cursor {
     vault: Arc<Vault>,
-    /// Blocks that the snapshot needs stay on disk while this lives.
+    /// Blocks that the snapshot needs stay on disk while this exists.
     _index: Arc<Index>,
     merge: Merge<Texts>,
 }
@@ -92,8 +92,8 @@ impl Cursor {
         })
     }
 
-    /// A text from which [`crate::Snapshot::resume`] goes on behind the last row consumed. It is
-    /// authenticated: only this store's tokens, for the same query, are taken.
+    /// A token with which [`crate::Snapshot::resume`] continues behind the last row consumed. It is authenticated: only
+    /// this store's tokens, for the same query, are accepted.
     pub fn token(&self) -> String {
         token::write(&self.vault, self.merge.query(), self.merge.mark)
     }

@@ -66,10 +66,10 @@ impl Content for Numbers {
     }
 }
 
-/// A position in an answer of columns. It keeps its snapshot.
+/// A position in a query's result of columns. It holds its snapshot.
 #[derive(Debug)]
 pub struct LocationCursor {
-    /// Blocks that the snapshot needs stay on disk while this lives.
+    /// Blocks that the snapshot needs stay on disk while this exists.
     _index: Arc<Index>,
     merge: Merge<Numbers>,
 }
@@ -80,7 +80,7 @@ impl LocationCursor {
         Self { _index: Arc::clone(index), merge }
     }
 
-    /// Appends the next rows, at most `rows_max`, and says how many; 0 is the end.
+    /// Appends the next rows, at most `rows_max`, and returns how many; 0 is the end.
     pub fn next(&mut self, rows_max: usize, into: &mut LocationRows) -> Result<usize, ReadError> {
         let mut rows = 0;
         self.merge.visit(|_, fields, row, _| {

@@ -1,4 +1,4 @@
-//! Merging the blocks that a query needs into one run of rows, a few blocks in memory at a time.
+//! Merging the blocks that a query needs into one sequence of rows, with a few blocks in memory at a time.
 
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
@@ -12,13 +12,13 @@ use crate::ReadError;
 use crate::index::{BlockInfo, Index};
 use crate::vault::Vault;
 
-/// How many blocks may overlap at one point before their contents are read a window at a time.
+/// How many blocks may overlap at one point before their contents are read one window at a time.
 const CROWD: usize = 16;
 /// A window's rows, and about how many bytes of their blocks' texts.
 const WINDOW_ROWS_MAX: usize = 4096;
 const WINDOW_BYTES_MAX: usize = 4 << 20;
 
-/// A place that a cursor can go on from.
+/// A place from which a cursor can continue.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mark {
     pub time: f64,
@@ -30,9 +30,9 @@ pub(super) struct Mark {
 pub(super) struct Merge<C> {
     vault: Arc<Vault>,
     query: Query,
-    /// Rows up to here are not wanted.
+    /// Rows up to this place are skipped.
     after: Option<SortKey>,
-    /// Blocks not opened yet with the place that none of their rows comes before; the next one stands last.
+    /// Blocks not opened yet, with a place that none of their rows comes before; the next block is the last one.
     waiting: Vec<(SortKey, Arc<BlockInfo>)>,
     active: BinaryHeap<Source<C>>,
     /// Rows of a window, read from crowded blocks.
@@ -45,13 +45,13 @@ pub(super) struct Merge<C> {
 struct Windowed<C> {
     info: Arc<BlockInfo>,
     part: Arc<C>,
-    /// Of the row in `part`.
+    /// The number of the row in `part`.
     row: u32,
     time: f64,
     id: EntryId,
 }
 
-/// A row that was chosen by its place alone.
+/// A row that was chosen only by its place.
 struct Picked {
     info: Arc<BlockInfo>,
     row: u32,
@@ -145,7 +145,7 @@ impl<C: Content> Merge<C> {
         Ok(Arc::clone(source.content.insert(content)))
     }
 
-    /// Where the next source begins, once the first one has been taken from the heap.
+    /// Where the next source begins, once the first one has been removed from the heap.
     fn bound(&self) -> Option<SortKey> {
         let active = self.active.peek().and_then(Source::head).map(|(place, ..)| place);
         let waiting = self.waiting.last().map(|(place, _)| *place);
@@ -179,7 +179,7 @@ impl<C: Content> Merge<C> {
         Ok(())
     }
 
-    /// Picks the next rows by their places alone, then reads each block that they come from once.
+    /// Picks the next rows only by their places, then reads each block that they come from once.
     fn fill_window(&mut self) -> Result<(), ReadError> {
         self.drop_contents();
         let mut picked: Vec<Picked> = Vec::new();
@@ -200,7 +200,7 @@ impl<C: Content> Merge<C> {
         Ok(())
     }
 
-    /// Reads each block of the picked rows once, and keeps of it only those rows.
+    /// Reads each block of the picked rows once, and keeps only those rows of it.
     fn read_picked(&self, picked: &[Picked]) -> Result<VecDeque<Windowed<C>>, ReadError> {
         let mut by_block: Vec<usize> = (0..picked.len()).collect();
         by_block.sort_by_key(|at| picked[*at].info.body.number);

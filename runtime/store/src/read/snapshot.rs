@@ -1,4 +1,4 @@
-//! What the store held at one moment.
+//! The state of the store at one moment.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use crate::{CheckedEntry, ReadError};
 pub struct Head {
     /// Number of the commit; 0 before the first.
     pub commit: u64,
-    /// Hash over that commit and all before it.
+    /// The hash over that commit and all before it.
     pub hash: [u8; 32],
 }
 
-/// What the store held at one moment: entries and documents. Cheap to take and to clone.
+/// The state of the store at one moment: entries and documents. Cheap to take and to clone.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     vault: Arc<Vault>,
@@ -32,21 +32,21 @@ impl Snapshot {
         Self { vault, index }
     }
 
-    /// Opens a cursor over the entries that match. Descending is the exact reverse of ascending. An entry
-    /// without any time has position 0.
+    /// Opens a cursor over the entries that match. Descending is the exact reverse of ascending. An entry without any
+    /// time has position 0.
     pub fn find(&self, query: &Query) -> Result<Cursor, ReadError> {
         query.check()?;
         Ok(Cursor::new(&self.vault, &self.index, query, None))
     }
 
-    /// Goes on behind the row where the cursor stood that gave the token, also in a later snapshot.
+    /// Continues behind the row of the cursor that issued the token, also in a later snapshot.
     pub fn resume(&self, query: &Query, token: &str) -> Result<Cursor, ReadError> {
         query.check()?;
         let mark = token::read(&self.vault, query, token).ok_or(ReadError::Token)?;
         Ok(Cursor::new(&self.vault, &self.index, query, mark))
     }
 
-    /// How many entries match; blocks are read only where the index cannot tell.
+    /// How many entries match; blocks are read only where the index is not enough.
     pub fn count(&self, query: &Query) -> Result<u64, ReadError> {
         query.check()?;
         let mut count = 0;
@@ -79,7 +79,7 @@ impl Snapshot {
         self.find_id_in(self.index.area(area), id)
     }
 
-    /// The entry with that id, where it is one of these streams.
+    /// The entry with that id, if it is in one of these streams.
     pub fn find_id_of(
         &self,
         area: Area,
@@ -115,7 +115,7 @@ impl Snapshot {
         Ok(None)
     }
 
-    /// Whether there is an entry with that id in an area; no text is read.
+    /// Whether an entry with that id exists in an area; no text is read.
     pub fn has_id(&self, area: Area, id: EntryId) -> Result<bool, ReadError> {
         for info in self.index.area(area).flat_map(|stream| stream.with_id(id)) {
             let meta = self.vault.meta(&info.body)?;
@@ -127,7 +127,7 @@ impl Snapshot {
         Ok(false)
     }
 
-    /// Whether an entry is one that its owner had forgotten, as it would be put or set aside.
+    /// Whether its owner deleted this entry for good; the entry is as it would be put or set aside.
     pub fn is_forgotten(&self, read: &CheckedEntry<'_>) -> Result<bool, ReadError> {
         let (entry, write_ts) = (read.entry(), read.times().get(TimeField::WriteTs));
         let texts = [entry.metadata, entry.data];
@@ -150,18 +150,18 @@ impl Snapshot {
         self.index.streams.keys()
     }
 
-    /// Every stream that has entries, with how many, invalid ones included.
+    /// Every stream that has entries, with their count, invalid ones included.
     pub fn streams(&self) -> Vec<(Stream, u64)> {
         self.index.streams.iter().map(|(stream, blocks)| (stream.clone(), blocks.live())).collect()
     }
 
-    /// The last commit in it.
+    /// The last commit in the snapshot.
     pub fn head(&self) -> Head {
         Head { commit: self.index.commit, hash: self.index.head }
     }
 }
 
-/// How many rows of a block match, where its descriptor can tell.
+/// How many rows of a block match, where its descriptor is enough to count them.
 fn count_of(info: &BlockInfo, query: &Query) -> Option<u64> {
     let span = info.body.span(query.field)?;
     let whole = query.start <= span.min && span.max <= query.end;

@@ -11,8 +11,8 @@ use crate::draft::or_zero;
 use crate::index::BlockInfo;
 use crate::vault::Vault;
 
-/// Where a row stands in the answer: its time, then its id. Both turned round for a descending query, so
-/// that smaller always comes first.
+/// The place of a row in the result: its time, then its id. Both are reversed for a descending query, so that smaller
+/// always comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SortKey {
     time: u64,
@@ -28,25 +28,25 @@ impl SortKey {
         }
     }
 
-    /// The id of the row that stands there.
+    /// The id of the row at that place.
     pub fn id(&self, order: Order) -> EntryId {
         EntryId(if order == Order::Ascending { self.id } else { self.id.map(|byte| !byte) })
     }
 
-    /// Before every row of that time.
+    /// The place before every row of that time.
     pub fn before(time: f64, order: Order) -> Self {
         let id = if order == Order::Ascending { EntryId::NONE } else { EntryId([255; 12]) };
         Self::new(time, id, order)
     }
 }
 
-/// Numbers in the order of the doubles. Zero has one rank, whatever its sign.
+/// Maps doubles to integers in the same order. Zero has one rank, whatever its sign.
 fn rank(time: f64) -> u64 {
     let bits = (time + 0.0).to_bits();
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
 }
 
-/// What a cursor reads of a block.
+/// The part of a block that a cursor reads.
 pub(super) trait Content: Sized {
     fn load(vault: &Vault, info: &BlockInfo) -> Result<Arc<Self>, ReadError>;
     /// `None` for a selection.
@@ -88,7 +88,7 @@ impl Texts {
 }
 
 impl Texts {
-    /// Whether a row is marked invalid. A selection numbers its rows anew, and so keeps the marks itself.
+    /// Whether a row is marked invalid. A selection has other row numbers, and so keeps the marks itself.
     pub fn is_invalid(&self, row: usize, info: &BlockInfo) -> bool {
         match self {
             Self::Whole(_) => info.invalid.contains(row as u32),
@@ -131,20 +131,20 @@ impl Content for Texts {
 #[derive(Debug)]
 pub(super) struct Source<C> {
     pub info: Arc<BlockInfo>,
-    /// `None` while the merge has too many blocks at hand.
+    /// `None` while the merge has too many blocks open.
     pub content: Option<Arc<C>>,
     /// Matching rows with their times, in order.
     rows: Vec<(SortKey, f64, u32)>,
     next: usize,
 }
 
-/// The time of the query's field, of every row.
+/// The time of a row in the query's field.
 pub(super) fn time_of(meta: &BlockMeta, row: usize, field: TimeField) -> f64 {
     let time = meta.time(row, field);
     if field == TimeField::Position { or_zero(time) } else { time }
 }
 
-/// Whether a row is in the answer, leaving its time aside.
+/// Whether a row is in the result, apart from its time.
 pub(super) fn is_visible(info: &BlockInfo, row: u32, query: &Query) -> bool {
     !info.dead.contains(row) && (query.with_invalid || !info.invalid.contains(row))
 }
@@ -179,11 +179,11 @@ impl<C> Source<C> {
         self.rows.get(self.next).copied()
     }
 
-    /// The rows that come before `bound`, which come before everybody else's.
+    /// The rows that come before `bound`, and so before the rows of every other source.
     pub fn run(&self, bound: Option<SortKey>) -> &[(SortKey, f64, u32)] {
         let rest = &self.rows[self.next..];
         match bound {
-            // The whole rest in most cases: blocks of a stream rarely overlap.
+            // All remaining rows in most cases: blocks of a stream rarely overlap.
             Some(bound) if rest.last().is_some_and(|(place, ..)| *place >= bound) => {
                 &rest[..rest.partition_point(|(place, ..)| *place < bound)]
             }
@@ -196,7 +196,7 @@ impl<C> Source<C> {
     }
 }
 
-/// The one whose next row comes first stands on top of a heap.
+/// The source whose next row comes first is at the top of a heap.
 impl<C> Ord for Source<C> {
     fn cmp(&self, other: &Self) -> Ordering {
         let place = |source: &Self| source.head().map(|(place, ..)| place);

@@ -1,4 +1,4 @@
-//! Where a cursor stands, as a text that only this store can have written.
+//! The position of a cursor, as a string that only this store can have written.
 
 use ring::hmac;
 use runtime_types::{EntryId, Order, Query};
@@ -10,7 +10,7 @@ use crate::vault::Vault;
 const VERSION: u8 = 1;
 const MAC_BYTES: usize = 16;
 
-/// What a token is bound to: the query, byte for byte.
+/// The bytes of the query that a token authenticates.
 fn query_bytes(query: &Query) -> Vec<u8> {
     let mut bytes = vec![
         query.area as u8,
@@ -37,7 +37,7 @@ fn mac(vault: &Vault, query: &Query, body: &[u8]) -> [u8; MAC_BYTES] {
     mac
 }
 
-/// Writes where a cursor stands; `None`: at the start.
+/// Writes the position of a cursor; `None`: at the start.
 pub(super) fn write(vault: &Vault, query: &Query, mark: Option<Mark>) -> String {
     let mut bytes = vec![VERSION];
     if let Some(mark) = mark {
@@ -60,7 +60,7 @@ pub(super) fn read(vault: &Vault, query: &Query, token: &str) -> Option<Option<M
         pairs.map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect::<Option<_>>()?;
     let (body, claimed) = bytes.split_last_chunk::<MAC_BYTES>()?;
     let expected = mac(vault, query, body);
-    // Compared without leaving early, so that nobody can guess a mac byte by byte.
+    // Compared in constant time, so that a mac cannot be guessed byte by byte.
     let difference = expected.iter().zip(claimed).fold(0, |all, (a, b)| all | (a ^ b));
     if difference != 0 {
         return None;

@@ -21,14 +21,14 @@ use crate::{Batch, CommitError, DOCUMENT_BYTES_MAX};
 
 /// Fresh blocks of a stream's month are joined while they hold fewer rows than this together.
 pub(super) const TAIL_ROWS_MAX: u32 = 512;
-/// Fresh blocks up to this size are joined whatever is added.
+/// Fresh blocks up to this size are joined however many rows are added.
 const TINY_ROWS_MAX: u32 = 64;
 
 /// Fresh blocks are joined while they hold less text than this together, so that an entry of many kilobytes is not
 /// written again with every other one of its month.
 const TAIL_TEXT_BYTES_MAX: u64 = BLOCK_TEXT_BYTES_MAX as u64 / 4;
 
-/// What a batch changes; nothing where all its puts are ignored or skipped.
+/// The changes of a batch; empty where all its puts are ignored or skipped.
 pub(super) fn changes(
     vault: &Vault,
     index: &Index,
@@ -64,7 +64,7 @@ pub(super) fn changes(
     Ok((Some(changes), tally))
 }
 
-/// The last word on each document; deleting what is not there is left out.
+/// The last step on each document; deleting a missing document is left out.
 fn documents(
     index: &Index,
     steps: Vec<(String, Option<Vec<u8>>)>,
@@ -118,7 +118,7 @@ fn groups<'a>(fresh: &'a [Fresh<'_>], texts: &'a str) -> Vec<Group<'a>> {
 }
 
 impl Group<'_> {
-    /// Encodes the rows, together with the fresh blocks that they are joined with; these are removed.
+    /// Encodes the rows, together with the fresh blocks that they are joined with; these blocks are removed.
     fn drafts(
         self,
         vault: &Vault,
@@ -141,13 +141,13 @@ impl Group<'_> {
             rows.extend(block, dead, invalid);
             removed.insert(tail.body.number, Arc::clone(tail));
         }
-        // What waits for more of the same run is read by it.
+        // A waiting block is soon read again by the same run.
         let cache = if when == When::Later { CacheHint::Keep } else { CacheHint::Drop };
         draft(&self.stream, self.month, Codec::Rows, rows, cache)
     }
 
-    /// The fresh blocks to join with, the newest first, and how many live rows each has. A block that is much
-    /// larger than what is added stands, so that an entry is rewritten a few times and not hundreds.
+    /// The fresh blocks to join with, the newest first, and how many live rows each has. A block that is much larger
+    /// than what is added stays, so that an entry is rewritten a few times and not hundreds.
     fn tails(&self, index: &Index, touched: &HashMap<u64, Touched>) -> Vec<(Arc<BlockInfo>, u32)> {
         let Some(stream) = index.streams.get(&*self.stream) else { return Vec::new() };
         let live = |info: &Arc<BlockInfo>| {

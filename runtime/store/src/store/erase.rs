@@ -10,15 +10,15 @@ use super::open::disk;
 use crate::OpenError;
 use crate::keys::{FolderFile, KEYRING_FILE, SLOT_PREFIX, SmallFile, sync_folder};
 
-/// What [`Store::erase`] destroyed, for telling its owner.
+/// What [`Store::erase`] destroyed, as a receipt for its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Erased {
     /// Files with wrapped data keys: those whose names begin with `slot`.
     pub slots: usize,
     /// Whether there was a keyring.
     pub keyring: bool,
-    /// SHA-256 over slots and keyring in the order of their names, each as length of the name (8 bytes,
-    /// little-endian), name, length of the content (likewise), content. Whoever has a copy can tell it by this.
+    /// SHA-256 over slots and keyring in the order of their names, each as length of the name (8 bytes, little-endian),
+    /// name, length of the content (likewise), content. A copy of these files can be recognised by it.
     pub destroyed_sha256: [u8; 32],
     /// All files together, bytes.
     pub bytes: u64,
@@ -28,7 +28,7 @@ impl Store {
     /// Destroys the wrapped keys of the store in `folder`, then its files. The store must not be open.
     ///
     /// # Errors
-    /// What was destroyed before an error stays so: call again for the rest.
+    /// After an error, the parts that were destroyed stay destroyed: call again for the rest.
     pub fn erase(folder: &Path) -> Result<Erased, OpenError> {
         if !folder.exists() {
             return Err(OpenError::Absent { folder: folder.to_owned() });
@@ -36,7 +36,7 @@ impl Store {
         let bytes = folder_bytes(folder)?;
         let mut erased = Erased { slots: 0, keyring: false, destroyed_sha256: [0; 32], bytes };
         let mut digest = Context::new(&SHA256);
-        // First what opens the rest: after a crash on the way, what remains cannot be read.
+        // The keys come first: after a crash on the way, the rest cannot be read.
         for (name, path) in wrapped_keys(folder)? {
             let content = FolderFile(path.clone()).read().map_err(disk("read", &path))?.unwrap_or_default();
             for part in [name.as_bytes(), &content] {
@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-/// Slots and keyring by name, with what a crash left of writing them.
+/// Slots and keyring by name, with remainders of a crash while they were written.
 fn wrapped_keys(folder: &Path) -> Result<Vec<(String, PathBuf)>, OpenError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(disk("read", folder))? {

@@ -1,4 +1,4 @@
-//! One person's store: opening, committing, looking after itself.
+//! One person's store: opening, committing, and maintenance.
 
 mod commit;
 mod erase;
@@ -24,23 +24,23 @@ pub use erase::Erased;
 use publish::{Changes, When, Writer, is_same, publish};
 use settle::Keep;
 
-/// How far ahead of ours the clock may be that gave an entry its id, s: a day.
+/// How far another clock that gave an entry its id may be ahead of this one, s: a day.
 const IDS_AHEAD_S: f64 = 86_400.0;
 
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Committed {
-    /// The number that it has, or will have on disk; the one before, if the batch changed nothing.
+    /// The number that the commit has, or will have on disk; the number before, if the batch changed nothing.
     pub commit: u64,
     /// Entries that were stored, replaced ones included.
     pub stored: u64,
-    /// Puts of what had been taken in already, byte for byte.
+    /// Puts of entries that had been accepted already, byte for byte.
     pub ignored: u64,
-    /// Entries of the usercache that a put took the place of.
+    /// Entries of the usercache that a put replaced.
     pub overwritten: u64,
     /// Of those, the ones that were the same byte for byte.
     pub repeated: u64,
-    /// Steps on entries that were not there any more.
+    /// Steps on entries that did not exist any more.
     pub skipped: u64,
 }
 
@@ -49,18 +49,18 @@ pub struct Committed {
 pub struct SettleReport {
     /// Blocks that were read and replaced.
     pub blocks_before: u64,
-    /// Blocks that took their place.
+    /// Blocks that replaced them.
     pub blocks_after: u64,
     /// Rows that were rewritten.
     pub rows: u64,
-    /// There is more to do: call again.
+    /// Whether there is more to do: call again.
     pub more: bool,
 }
 
 /// What [`Store::shred`] destroyed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Shredded {
-    /// Keys: of each month of each stream the one in use, and those of earlier data keys.
+    /// The number of keys: for each month of each stream the one in use, and those of earlier data keys.
     pub keys: u64,
     /// Blocks that they had sealed.
     pub blocks: u64,
@@ -68,16 +68,16 @@ pub struct Shredded {
 
 /// One person's entries and documents. Shared between threads; one writer at a time, any number of readers.
 ///
-/// Its file stays open, and its keys and what was read of it in memory, until the store and the last snapshot and
-/// cursor of it are dropped. Keys are wiped then. Texts, and what ring made of the keys, are given back to the
-/// allocator; a process that must keep nothing of a closed store wipes memory as it is freed.
+/// The file stays open, and keys and decoded values stay in memory, until the store and its last snapshot and cursor
+/// are dropped. Keys are wiped then. Texts, and what ring derived from the keys, are given back to the allocator; a
+/// process that must keep nothing of a closed store wipes memory as it is freed.
 pub struct Store {
     pub(crate) vault: Arc<Vault>,
     on_disk: RwLock<Arc<Index>>,
-    /// The same, or later: with what waits to be on disk.
+    /// The same state or a later one: with the commits that wait to be on disk.
     ahead: RwLock<Arc<Index>>,
     writer: Mutex<Writer>,
-    /// The last id given out; the superblock has it as of the last commit.
+    /// The last id given out; the superblock has the one of the last commit.
     last_id: Mutex<EntryId>,
     clock: Arc<dyn Clock>,
 }
@@ -96,8 +96,8 @@ impl Store {
         Self { vault, on_disk, ahead, writer: Mutex::new(writer), last_id, clock }
     }
 
-    /// Makes a store in a folder that is absent or empty. Complete and on disk when it returns; a crash on
-    /// the way leaves nothing in `folder` (what it leaves in `<folder>.new`, the next try clears away).
+    /// Creates a store in a folder that is absent or empty. It is complete and on disk when this returns; a crash on
+    /// the way leaves nothing in `folder`, and the next try removes what it leaves in `<folder>.new`.
     pub fn create(
         folder: &Path,
         user: UserId,
@@ -117,14 +117,14 @@ impl Store {
         open::open(folder, user, keys, options)
     }
 
-    /// Makes an empty store in memory, gone when it is dropped: for trying what a batch would do. Of the options, the
-    /// engine and its cache mean nothing.
+    /// Creates an empty store in memory, which is gone when it is dropped: for trying what a batch would do. The
+    /// options for the engine and its cache have no effect.
     pub fn in_memory(user: UserId, options: &Options) -> Result<Self, OpenError> {
         open::in_memory(user, options)
     }
 
-    /// The generation of the data key that opens the store in `folder`, as its keyring says in clear: proved only by
-    /// opening it. `None` where there is no keyring. The store may be open.
+    /// The generation of the data key that opens the store in `folder`, as its keyring says in clear: only opening it
+    /// proves the number. `None` where there is no keyring. The store may be open.
     ///
     /// # Errors
     /// [`OpenError::Key`] where the file is no keyring, or cannot be read.
@@ -132,28 +132,28 @@ impl Store {
         open::key_generation(folder)
     }
 
-    /// Whether a data key opens the keyring of the store in `folder`, which may be open. Takes no look at the engine.
+    /// Whether a data key opens the keyring of the store in `folder`, which may be open. The engine is not read.
     ///
     /// # Errors
-    /// [`OpenError::Absent`] where there is no keyring; [`OpenError::Key`] where it is unsound or cannot be read.
+    /// [`OpenError::Absent`] where there is no keyring; [`OpenError::Key`] where it is invalid or cannot be read.
     pub fn opens_with(folder: &Path, user: UserId, key: &DataKey) -> Result<bool, OpenError> {
         open::opens_with(folder, user, key)
     }
 
-    /// Makes a store of an empty engine, such as one that loses power on command.
+    /// Creates a store on an empty engine, such as one that loses power on command.
     #[cfg(any(test, feature = "testing"))]
     pub fn create_on(disk: crate::testing::Parts, options: &Options) -> Result<Self, OpenError> {
         open::create_on(disk.clone().vault_parts()?, options)?;
         open::open_on(disk.vault_parts()?, options)
     }
 
-    /// Opens what [`Self::create_on`] made.
+    /// Opens a store that [`Self::create_on`] created.
     #[cfg(any(test, feature = "testing"))]
     pub fn open_on(disk: crate::testing::Parts, options: &Options) -> Result<Self, OpenError> {
         open::open_on(disk.vault_parts()?, options)
     }
 
-    /// What the next commit builds on.
+    /// The index that the next commit builds on.
     pub(crate) fn index(&self) -> Arc<Index> {
         Arc::clone(&self.ahead.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -162,7 +162,7 @@ impl Store {
         Arc::clone(&self.on_disk.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The one writer, able to write again where an earlier write failed; refuses after a panic in the midst of one.
+    /// The only writer, made able to write again where an earlier write failed; an error after a panic during a write.
     fn writer(&self) -> Result<MutexGuard<'_, Writer>, CommitError> {
         let mut writer = self.writer.lock().map_err(|_| CommitError::Poisoned)?;
         if writer.poisoned {
@@ -177,20 +177,20 @@ impl Store {
         Ok(writer)
     }
 
-    /// Deletes what destroyed keys have sealed: nobody could read it, nor write beside it.
+    /// Deletes the blocks of destroyed keys: they cannot be read, and nothing can be written beside them.
     fn finish_shredding(&self, writer: &mut Writer) -> Result<(), CommitError> {
         writer.shredding = true;
         self.show(shred::delete_doomed(&self.vault, writer, &self.index())?, When::Now);
         let forgotten = shred::forget(&self.vault);
-        // Which of the two keyrings is on disk after a failure is not known.
+        // After a failure it is unknown which of the two keyrings is on disk.
         writer.keyring_waits |= forgotten.is_err();
         forgotten?;
         writer.shredding = false;
         Ok(())
     }
 
-    /// After a failed write: opens the engine anew, and finds out whether the commit is on disk, as a whole, or not at
-    /// all. Snapshots that were taken before stay what they are.
+    /// After a failed write: opens the engine again, and finds out whether the whole commit is on disk or none of it.
+    /// Snapshots that were taken before do not change.
     fn recover(&self, writer: &mut Writer) -> Result<(), CommitError> {
         self.vault.engine.reopen()?;
         let found = match open::read_superblock(&self.vault) {
@@ -205,7 +205,7 @@ impl Store {
                 self.show(writer.adopt(attempt), When::Now);
             }
             _ => {
-                // Neither what was there nor what was written: nothing is to be built upon that.
+                // The state on disk is neither the old one nor the new one: nothing may be built on it.
                 writer.poisoned = true;
                 return Err(CommitError::Poisoned);
             }
@@ -213,7 +213,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether it must be closed and opened before it takes another commit: see [`CommitError::Poisoned`].
+    /// Whether the store must be closed and opened before it accepts another commit: see [`CommitError::Poisoned`].
     pub fn is_poisoned(&self) -> bool {
         match self.writer.try_lock() {
             Ok(writer) => writer.poisoned,
@@ -222,7 +222,7 @@ impl Store {
         }
     }
 
-    /// Commits changes and lets readers see them.
+    /// Commits changes and makes them visible to readers.
     fn publish(
         &self,
         writer: &mut Writer,
@@ -235,7 +235,7 @@ impl Store {
         Ok(())
     }
 
-    /// Lets readers see a commit.
+    /// Makes a commit visible to readers.
     fn show(&self, index: Arc<Index>, when: When) {
         *self.ahead.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&index);
         if when == When::Now {
@@ -243,7 +243,7 @@ impl Store {
         }
     }
 
-    /// Puts on disk what waits, if anything does.
+    /// Puts waiting commits on disk, if there are any.
     fn sync_with(&self, writer: &mut Writer) -> Result<(), CommitError> {
         if !self.vault.engine.is_empty() {
             self.publish(writer, &self.index(), Changes::default(), When::Now)?;
@@ -252,9 +252,9 @@ impl Store {
     }
 
     /// The last commit: its number, and a hash over it and all before it. Every commit changes both, also one that only
-    /// looks after the store, and they are on disk with it; opening a store may add commits of its own. Whoever has
-    /// seen a later number than a store tells of knows that it was put back to an older copy; the same number with
-    /// another hash, that it has gone another way since.
+    /// maintains the store, and they are on disk with it; opening a store may add commits. If a later number than the
+    /// store's was seen earlier, the store was restored from an older copy; if the same number was seen with another
+    /// hash, the store has diverged since.
     pub fn head(&self) -> Head {
         let index = self.index_on_disk();
         Head { commit: index.commit, hash: index.head }
@@ -265,14 +265,14 @@ impl Store {
         Snapshot::new(Arc::clone(&self.vault), self.index_on_disk())
     }
 
-    /// The same with what waits to be on disk, after a crash perhaps never was: for whoever reads in order to write,
-    /// and is on disk no sooner than what was read.
+    /// The same with waiting commits, which are lost if a crash comes before they are on disk: for callers that read in
+    /// order to write, and whose writes are on disk no sooner than what they read.
     pub fn snapshot_ahead(&self) -> Snapshot {
         Snapshot::new(Arc::clone(&self.vault), self.index())
     }
 
-    /// Reserves rising ids; those that are never used are lost. The first four bytes are the clock's
-    /// seconds, unless the last id is later than the clock.
+    /// Reserves rising ids; unused ones are lost. The first four bytes are the clock's seconds, unless the last id is
+    /// later than the clock.
     pub fn allocate(&self, count: usize) -> Vec<EntryId> {
         // Saturates outside 1970 to 2106.
         let now = EntryId::first_of_second(self.clock.now_s() as u32);
@@ -284,8 +284,9 @@ impl Store {
         ids.collect()
     }
 
-    /// Rises above ids that entries bring, so that none is given out a second time: an import may bring one of this
-    /// very second. Ids of a far future are nobody's clock's, and would leave no room behind them.
+    /// Raises the last id above the ids that entries bring, so that none is given out a second time: an import may
+    /// bring one of this very second. Ids of a far future come from no correct clock, and would leave no room for later
+    /// ids.
     fn rise_above(&self, batch: &Batch) {
         let end = EntryId::first_of_second((self.clock.now_s() + IDS_AHEAD_S) as u32);
         if let Some(latest) = batch.latest_id_brought(end) {
@@ -294,23 +295,23 @@ impl Store {
         }
     }
 
-    /// Does the steps of a batch, all or none; on disk when it returns, with everything that waited.
+    /// Performs the steps of a batch, all or none; they are on disk when it returns, with every waiting commit.
     ///
     /// # Errors
-    /// Whatever the disk refuses costs this call alone: what waited waits on, reads go on, and the next call tries the
-    /// disk again.
+    /// An error of the disk fails only this call: waiting commits keep waiting, reads go on, and the next call tries
+    /// the disk again.
     pub fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
         self.commit_when(batch, When::Now)
     }
 
-    /// As [`Self::commit`], but on disk only with the next commit that is, together with it or not at all; until then
-    /// [`Self::snapshot_ahead`] alone sees it. It waits in memory: whoever commits much looks at
+    /// As [`Self::commit`], but the batch is on disk only with the next commit that is, together with it or not at all;
+    /// until then only [`Self::snapshot_ahead`] shows it. It waits in memory: a caller that commits much must check
     /// [`Self::waiting_bytes`].
     pub fn commit_ahead(&self, batch: Batch) -> Result<Committed, CommitError> {
         self.commit_when(batch, When::Later)
     }
 
-    /// How much waits to be on disk, bytes.
+    /// The size of the commits that wait to be on disk, bytes.
     pub fn waiting_bytes(&self) -> usize {
         self.vault.engine.waiting_bytes()
     }
@@ -336,15 +337,15 @@ impl Store {
         }
     }
 
-    /// Rewrites full fresh blocks as columns without their dead rows, joins small blocks of months past,
-    /// and deletes blocks that no snapshot reads any more. Bounded: about 8,192 rows a call. On disk when it returns,
-    /// with everything that waited.
+    /// Rewrites full fresh blocks as columns without their dead rows, joins small blocks of past months, and deletes
+    /// blocks that no snapshot reads any more. Bounded: about 8,192 rows a call. On disk when it returns, with every
+    /// waiting commit.
     pub fn settle(&self) -> Result<SettleReport, CommitError> {
         self.rewrite(Keep::AsManyAsLive)
     }
 
-    /// As [`Self::settle`], and no block keeps a dead row: what was removed is in no block any more once all of it is
-    /// done. Bounded likewise.
+    /// As [`Self::settle`], but no block keeps a dead row: once all calls are done, no block contains a removed entry
+    /// any more. Bounded likewise.
     pub fn scrub(&self) -> Result<SettleReport, CommitError> {
         self.rewrite(Keep::None)
     }
@@ -360,12 +361,12 @@ impl Store {
         Ok(report)
     }
 
-    /// Destroys the keys of months and what they sealed. `months` counts calendar months of UTC since
-    /// year 0 (`year * 12 + month - 1`), both ends included; an entry belongs to the month of its position.
-    /// `streams` empty: all of them.
+    /// Destroys the keys of months and the blocks that they sealed. `months` counts calendar months of UTC since year 0
+    /// (`year * 12 + month - 1`), both ends included; an entry belongs to the month of its position. An empty `streams`
+    /// means all streams.
     ///
-    /// Copies of the keyring that were made before still have the keys: to put those out of reach of who has only a
-    /// data key, rotate it afterwards.
+    /// Earlier copies of the keyring still contain the keys. Rotate the data key afterwards, so that the new data key
+    /// alone does not open them.
     pub fn shred(&self, streams: &[Stream], months: RangeInclusive<i32>) -> Result<Shredded, CommitError> {
         let mut writer = self.writer()?;
         self.sync_with(&mut writer)?;
@@ -374,19 +375,20 @@ impl Store {
             months.contains(&month) && (streams.is_empty() || streams.contains(stream))
         };
         let destroyed = shred::destroy_keys(&self.vault, &index, chosen);
-        // The keyring that has them still may be the one on disk, or the one in use.
+        // The keyring on disk, or the one in use, may still contain them.
         writer.keyring_waits |= destroyed.is_err();
         let (keys, blocks) = destroyed?;
         self.finish_shredding(&mut writer)?;
         Ok(Shredded { keys, blocks })
     }
 
-    /// The key with which origins are told, for whoever carries entries with their origins elsewhere. A secret.
+    /// The key from which origins are computed, for a caller that moves entries with their origins elsewhere. It is
+    /// secret.
     pub fn origins_key(&self) -> [u8; 32] {
         *self.vault.keyring().origins.0
     }
 
-    /// Takes over the key of the store that entries come from, so that they can be inserted with their origins.
+    /// Adopts the key of the store that entries come from, so that they can be inserted with their origins.
     ///
     /// # Errors
     /// [`CommitError::NotEmpty`] once there are entries.
@@ -402,13 +404,13 @@ impl Store {
         Ok(replaced?)
     }
 
-    /// What its engine takes on disk, bytes.
+    /// The space that its engine takes on disk, bytes.
     pub fn bytes_on_disk(&self) -> Result<u64, ReadError> {
         Ok(self.vault.engine.bytes_on_disk()?)
     }
 
-    /// Gives space back to the system where more than half of the file is free; answers whether it did.
-    /// Reading waits meanwhile: for a store that is about to be closed.
+    /// Gives space back to the system where more than half of the file is free; returns whether it did. Reads wait
+    /// meanwhile: for a store that is about to be closed.
     pub fn compact(&self) -> Result<bool, CommitError> {
         let mut writer = self.writer()?;
         self.sync_with(&mut writer)?;
@@ -424,7 +426,7 @@ impl Store {
     }
 }
 
-/// About what a descriptor takes, sealed.
+/// About the size of a sealed descriptor.
 const DESCRIPTOR_BYTES: u64 = 350;
-/// A file of that size is not worth compacting.
+/// A file up to this size is not worth compacting.
 const SMALL_FILE_BYTES: u64 = 256 << 10;

@@ -1,4 +1,4 @@
-//! Making a store, and finding out what one holds.
+//! Creating a store, and reading the state of one at opening.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +25,7 @@ pub(super) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) ->
     move |source| OpenError::Disk { what, path: path.to_owned(), source }
 }
 
-/// Where a store is made before it is moved to its place.
+/// The folder in which a store is created before it is moved to its place.
 fn beside(folder: &Path) -> PathBuf {
     let mut name = folder.as_os_str().to_owned();
     name.push(".new");
@@ -72,13 +72,13 @@ pub(super) fn open(
     keys: &dyn KeyProvider,
     options: &Options,
 ) -> Result<Store, OpenError> {
-    // Opening would make a file where there is none.
+    // Opening the engine would create a file where there is none.
     if engine::kind_in(folder) != Some(options.engine) {
         return Err(OpenError::Absent { folder: folder.to_owned() });
     }
     let held = keys.unlock(folder, user).map_err(OpenError::Key)?;
     let keyring_file = Box::new(keyring_file(folder));
-    // Before the engine, whose opening may take a repair: a key that does not open must cost nothing.
+    // Before the engine, whose opening may include a repair: a key that does not open should cost nothing.
     Keyring::load(user, &held, &*keyring_file).map_err(OpenError::Key)?;
     open_on(Parts { engine: open_engine(folder, options)?, keyring_file, held, user }, options)
 }
@@ -87,7 +87,7 @@ fn keyring_file(folder: &Path) -> FolderFile {
     FolderFile(folder.join(KEYRING_FILE))
 }
 
-/// Which data key opens the store in a folder; `None` where there is no store.
+/// The generation of the data key that opens the store in a folder; `None` where there is no store.
 pub(super) fn key_generation(folder: &Path) -> Result<Option<u32>, OpenError> {
     generation_in(&keyring_file(folder)).map_err(OpenError::Key)
 }
@@ -103,7 +103,7 @@ pub(super) fn opens_with(folder: &Path, user: UserId, key: &DataKey) -> Result<b
     }
 }
 
-/// A store that is gone when it is dropped.
+/// A store in memory that is gone when it is dropped.
 pub(super) fn in_memory(user: UserId, options: &Options) -> Result<Store, OpenError> {
     let held = Held { key: DataKey::random().map_err(OpenError::Key)?, generation: 1 };
     let keyring = Keyring::new(held.generation).map_err(OpenError::Key)?;
@@ -114,7 +114,7 @@ pub(super) fn in_memory(user: UserId, options: &Options) -> Result<Store, OpenEr
     Ok(Store::new(vault.map_err(OpenError::Key)?, writer, Arc::default(), clock))
 }
 
-/// Writes a keyring and the first superblock, which is what makes a store of an engine.
+/// Writes a keyring and the first superblock, which turn an engine into a store.
 pub(super) fn create_on(parts: Parts, options: &Options) -> Result<(), OpenError> {
     let generation = parts.held.generation;
     if generation == 0 {
@@ -128,7 +128,7 @@ pub(super) fn create_on(parts: Parts, options: &Options) -> Result<(), OpenError
     vault.engine.commit(vec![Op::Put(Key::SUPERBLOCK, sealed)]).map_err(OpenError::Engine)
 }
 
-/// Reads everything but blocks and contents of documents, and checks that it is one commit's.
+/// Reads everything but blocks and contents of documents, and checks that all of it is of one commit.
 pub(super) fn open_on(parts: Parts, options: &Options) -> Result<Store, OpenError> {
     let file: &dyn SmallFile = &*parts.keyring_file;
     let keyring = Keyring::load(parts.user, &parts.held, file).map_err(OpenError::Key)?;
@@ -165,7 +165,7 @@ pub(super) fn read_superblock(vault: &Vault) -> Result<Superblock, ReadError> {
     Superblock::decode(plain).ok_or(unsound)
 }
 
-/// What is found while scanning the engine.
+/// The values found while scanning the engine.
 struct Found {
     state: [u8; 32],
     blocks: BTreeMap<Arc<Stream>, Vec<Arc<BlockInfo>>>,
@@ -260,7 +260,7 @@ fn read_index(vault: &Vault, superblock: &Superblock) -> Result<Index, ReadError
     })
 }
 
-/// What finishing a deed at opening can fail with.
+/// The error for an unfinished operation that opening could not finish.
 fn unfinished(why: &'static str) -> impl FnOnce(CommitError) -> OpenError {
     move |error| match error {
         CommitError::Engine(error) => OpenError::Engine(error),
@@ -270,7 +270,7 @@ fn unfinished(why: &'static str) -> impl FnOnce(CommitError) -> OpenError {
     }
 }
 
-/// A crash came between putting the keyring under another data key and sealing the rest anew.
+/// A crash came after the keyring was put under another data key and before the rest was sealed again.
 fn finish_rotation(
     vault: &Vault,
     writer: &mut Writer,

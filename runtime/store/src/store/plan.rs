@@ -1,4 +1,4 @@
-//! From the steps of a batch to what they do: which entries are new, which rows die.
+//! From the steps of a batch to their effects: which entries are new, which rows die.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -23,13 +23,13 @@ pub(super) struct Fresh<'a> {
     pub area: Area,
     pub row: &'a BatchRow,
     pub id: EntryId,
-    /// 0 in the usercache: told when the entry leaves it.
+    /// 0 in the usercache: computed when the entry leaves it.
     pub origin: u64,
     pub invalid: bool,
     pub dead: bool,
 }
 
-/// A stored block some of whose rows die or are hidden.
+/// A stored block in which rows die or are hidden.
 pub(super) struct Touched {
     pub info: Arc<BlockInfo>,
     /// All dead rows, those of earlier commits included; likewise the invalid ones.
@@ -37,14 +37,14 @@ pub(super) struct Touched {
     pub invalid: RowSet,
 }
 
-/// What makes a put the same as another: type, key and who brought it, write time.
+/// The identity of a put: type, key and device, write time.
 type PutName<'a> = (Kind<'a>, u64);
 
-/// What waits already where a put comes in.
+/// The entry that already waits when a put arrives.
 enum Waiting {
-    /// The put takes the place of this entry: of this batch, or the newest stored.
+    /// The put replaces this entry, which is in this batch or is the newest stored one.
     Overwritten(EntryLocation),
-    /// Another device has brought the very same.
+    /// Another device has put the identical entry.
     Same,
 }
 
@@ -85,10 +85,10 @@ impl Table {
     }
 }
 
-/// The stream of an area that was asked for last: entries of a stream come together.
+/// The stream of an area that was looked up last: entries of a stream come together.
 type Asked<'a> = (&'a StreamKey, Option<&'a StreamBlocks>);
 
-/// What the steps so far do.
+/// The effects of the steps so far.
 pub(super) struct Plan<'a> {
     vault: &'a Vault,
     index: &'a Index,
@@ -96,7 +96,7 @@ pub(super) struct Plan<'a> {
     new_id: &'a mut dyn FnMut() -> EntryId,
     pub fresh: Vec<Fresh<'a>>,
     pub touched: HashMap<u64, Touched>,
-    /// Entries of this batch whose ids its maker may know.
+    /// Entries of this batch whose ids the batch's maker may know.
     by_id: HashMap<(Area, EntryId), usize>,
     puts: Puts<'a>,
     /// Entries of this batch that came from a phone and have left the usercache, by origin.
@@ -105,10 +105,10 @@ pub(super) struct Plan<'a> {
     /// The block whose texts were looked at last.
     read: Option<(u64, Arc<DecodedBlock>)>,
     asked: [Option<Asked<'a>>; Area::ALL.len()],
-    /// The largest id stored in each area: no larger one is looked for.
+    /// The largest id stored in each area: larger ids are not looked for.
     max_ids: [EntryId; Area::ALL.len()],
     forgotten: Forgotten,
-    /// What this batch forgets.
+    /// The entries that this batch forgets.
     pub forgets: Vec<Digest>,
     pub tally: Committed,
 }
@@ -141,7 +141,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Does one step.
+    /// Applies one step.
     pub fn step(&mut self, step: &'a Step) -> Result<(), CommitError> {
         match step {
             Step::Insert(area, row) => self.insert(*area, row),
@@ -188,7 +188,7 @@ impl<'a> Plan<'a> {
         if self.find(area, id)?.is_some() {
             return Err(CommitError::IdTaken { id });
         }
-        // In the usercache the texts tell it.
+        // In the usercache it is computed from the texts.
         self.add(area, row, id, if area == Area::Usercache { 0 } else { row.origin })
     }
 
@@ -205,7 +205,7 @@ impl<'a> Plan<'a> {
         let Some(name) = put_name(row, kind, self.texts) else {
             return self.insert_new(Area::Usercache, row).map(drop);
         };
-        // First: a resend of what was taken in must not take the place of another entry, which still waits.
+        // First: a resend of an accepted entry must not replace another entry, which still waits.
         if self.was_taken_in(row, kind, taken_in_as)? {
             self.tally.ignored += 1;
             return Ok(());
@@ -243,7 +243,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// What waits in the usercache under the name of a put.
+    /// The entry that waits in the usercache under the identity of a put.
     fn find_put(&mut self, name: PutName<'a>, row: &'a BatchRow) -> Result<Option<Waiting>, CommitError> {
         let ((kind, key, extra), bits) = name;
         let place = self.puts.get((kind, key, extra), bits).filter(|at| !self.fresh[*at].dead);
@@ -388,7 +388,7 @@ impl<'a> Plan<'a> {
             EntryLocation::Stored(info, row) => self.tables[&info.body.number].meta.origin(*row as usize),
         };
         let origin = match (kept, area) {
-            // What phones sent is still what these areas have.
+            // In these areas entries still have the texts that the phone sent.
             (0, Area::Usercache | Area::Errors) => self.origin_of(&place)?,
             (kept, _) => kept,
         };
@@ -498,9 +498,9 @@ fn kind_of(metadata: &str) -> &str {
     value_of(metadata, "type").unwrap_or("")
 }
 
-/// `None` for an entry without a write time: nothing is the same as that.
+/// `None` for an entry without a write time, which equals no other.
 fn put_name<'a>(row: &'a BatchRow, kind: &'a str, texts: &'a str) -> Option<PutName<'a>> {
     let write_ts = row.times.get(TimeField::WriteTs);
-    // Zero has two signs and is still one moment.
+    // Zero has two signs but is one moment.
     (!write_ts.is_nan()).then(|| ((kind, &row.key, row.extra(texts)), (write_ts + 0.0).to_bits()))
 }

@@ -1,4 +1,4 @@
-//! From changes to one commit of the engine, and the index that follows from it.
+//! From changes to one commit of the engine, and the resulting index.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -14,31 +14,31 @@ use crate::layout::{Body, Superblock, encode_descriptor, encode_document_name};
 use crate::rows::RowSet;
 use crate::vault::Vault;
 
-/// Documents up to this size stay in memory: a newer content then takes no look at the old one.
+/// Documents up to this size stay in memory: a newer content then needs no read of the old one.
 const SMALL_DOCUMENT_BYTES_MAX: usize = 4 << 10;
 
-/// What one commit changes.
+/// The changes of one commit.
 #[derive(Default)]
 pub(super) struct Changes {
     pub drafts: Vec<Draft>,
-    /// Blocks that go, by number.
+    /// Blocks that are removed, by number.
     pub removed: HashMap<u64, Arc<BlockInfo>>,
-    /// Blocks whose dead or invalid rows are now these.
+    /// Blocks with their new dead and invalid rows.
     pub marked: Vec<(Arc<BlockInfo>, RowSet, RowSet)>,
-    /// New contents; `None`: the document goes.
+    /// New contents; `None`: the document is removed.
     pub documents: BTreeMap<String, Option<Vec<u8>>>,
 }
 
 /// When a commit reaches the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// Before it returns, with everything that waits.
+    /// Before the call returns, with every waiting commit.
     Now,
-    /// With the next one that does.
+    /// Together with the next commit that does.
     Later,
 }
 
-/// What the one writer knows besides the index.
+/// The only writer's state besides the index.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     pub superblock: Superblock,
@@ -46,28 +46,28 @@ pub(super) struct Writer {
     pub graveyard: Vec<Arc<Body>>,
     /// Likewise, left by an earlier opening: no snapshot can be reading them.
     pub left_behind: Vec<u64>,
-    /// What is on disk is neither what was there nor what was written.
+    /// The state on disk is neither the old one nor the new one.
     pub poisoned: bool,
-    /// The keyring in use may not be the one on disk; nothing is on disk that only one of them opens.
+    /// The keyring in use may not be the one on disk; both of them open everything on disk.
     pub keyring_waits: bool,
-    /// Keys were destroyed, and what they sealed may still be there.
+    /// Keys were destroyed, and the blocks that they sealed may still exist.
     pub shredding: bool,
-    /// A commit that failed, and may be on disk all the same.
+    /// A commit that failed but may be on disk.
     pub in_doubt: Option<Attempt>,
 }
 
-/// What holds once a commit is on disk.
+/// The state once a commit is on disk.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub index: Arc<Index>,
     superblock: Superblock,
-    /// Blocks that it deletes for good, and those that it buries.
+    /// Blocks that it deletes for good, and those that it moves to the graveyard.
     reaped: HashSet<u64>,
     buried: Vec<Arc<Body>>,
 }
 
 impl Attempt {
-    /// Whether it made that superblock: its head covers everything that a commit seals.
+    /// Whether this attempt made that superblock: its head covers everything that a commit seals.
     pub fn made(&self, superblock: &Superblock) -> bool {
         is_same(&self.superblock, superblock)
     }
@@ -84,7 +84,7 @@ impl Writer {
         !self.left_behind.is_empty() || self.graveyard.iter().any(|body| Arc::strong_count(body) == 1)
     }
 
-    /// Takes over what a commit leaves; answers its index.
+    /// Adopts the state that a commit leaves; returns its index.
     pub fn adopt(&mut self, attempt: Attempt) -> Arc<Index> {
         self.superblock = attempt.superblock;
         self.graveyard.retain(|body| !attempt.reaped.contains(&body.number));
@@ -94,7 +94,7 @@ impl Writer {
     }
 }
 
-/// One commit in the making.
+/// One commit in preparation.
 struct Making<'a> {
     vault: &'a Vault,
     ops: Vec<Op>,
@@ -102,14 +102,14 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// Adds a digest to the state, or takes it away: exclusive or is its own inverse.
+    /// Adds a digest to the state, or removes it: exclusive or is its own inverse.
     fn toggle(&mut self, digest: &[u8; 32]) {
         for (byte, other) in self.superblock.state.iter_mut().zip(digest) {
             *byte ^= other;
         }
     }
 
-    /// Seals what is not a block; answers its digest in the state.
+    /// Seals a value other than a block; returns its digest in the state.
     fn put_meta(&mut self, key: Key, plain: &[u8]) -> Result<[u8; 32], CommitError> {
         let (sealed, _) = self.vault.seal_meta(key, plain)?;
         let digest = self.vault.state_digest(key, &sealed);
@@ -195,14 +195,14 @@ fn ensure_keys(vault: &Vault, writer: &mut Writer, drafts: &[Draft], when: When)
         writer.keyring_waits = true;
     }
     if when == When::Now && writer.keyring_waits {
-        // What of it is on disk after a failure is not known; it is saved again before anything is sealed on disk.
+        // After a failure it is unknown how much of it is on disk; it is saved again before anything is sealed on disk.
         vault.save_keyring()?;
         writer.keyring_waits = false;
     }
     Ok(())
 }
 
-/// Commits changes; answers the index after them.
+/// Commits changes; returns the index after them.
 pub(super) fn publish(
     vault: &Vault,
     writer: &mut Writer,
@@ -213,7 +213,7 @@ pub(super) fn publish(
     ensure_keys(vault, writer, &changes.drafts, when)?;
     let mut making = Making { vault, ops: Vec::new(), superblock: writer.superblock.clone() };
     let mut next = Index {
-        // All that wait are the one commit that ends their waiting.
+        // All waiting batches belong to the one commit that puts them on disk.
         commit: writer.superblock.commit + 1,
         head: index.head,
         streams: index.streams.clone(),
@@ -240,7 +240,7 @@ pub(super) fn publish(
     renew_streams(&mut next, &replaced, added);
     change_documents(&mut making, &mut next, changes.documents)?;
     let index = finish(making, writer, next, buried, when)?;
-    // Not before: the number of a block that was not committed is given to another one.
+    // Not earlier: the number of a block that was not committed is given to another block.
     decoded.iter().for_each(|(number, block)| vault.cache.put(*number, block));
     Ok(index)
 }
@@ -283,7 +283,7 @@ fn change_documents(
 ) -> Result<(), CommitError> {
     for (name, content) in documents {
         if let Some(old) = next.documents.remove(&name) {
-            // Snapshots that have the old one will not find its content in the engine any more.
+            // Snapshots with the old document will not find its content in the engine any more.
             let kept = making.vault.document(&old)?;
             old.content.get_or_init(|| kept);
             making.remove_document(&old);
@@ -296,8 +296,8 @@ fn change_documents(
     Ok(())
 }
 
-/// Deletes what no snapshot reads any more; seals the superblock and commits, or has it all wait. A failure leaves the
-/// writer as it was, with the attempt in doubt where it may have reached the disk.
+/// Deletes blocks that no snapshot reads any more; seals the superblock and commits, or adds everything to the waiting
+/// steps. A failure leaves the writer as it was, with the attempt in doubt where it may have reached the disk.
 fn finish(
     making: Making<'_>,
     writer: &mut Writer,
@@ -305,7 +305,7 @@ fn finish(
     buried: Vec<Arc<Body>>,
     when: When,
 ) -> Result<Arc<Index>, CommitError> {
-    // Whoever reads a block holds its body; the graveyard's own is the last.
+    // Every reader of a block holds its body; a count of one is the graveyard itself.
     let reapable = |body: &&Arc<Body>| Arc::strong_count(body) == 1;
     let reaped: HashSet<u64> = writer.graveyard.iter().filter(reapable).map(|body| body.number).collect();
     let Making { vault, mut ops, mut superblock } = making;

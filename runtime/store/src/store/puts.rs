@@ -1,19 +1,19 @@
-//! The puts of one batch, found again by type, key, who brought them, and write time.
+//! The puts of one batch, looked up by type, key, device, and write time.
 //!
-//! A phone sends in the order of writing and few kinds at a time, so the usual put is told to be new by one comparison.
+//! A phone sends in the order of writing and few kinds at a time, so one comparison shows that the usual put is new.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use runtime_types::StreamKey;
 
-/// Type and key of a put, and the further members of its entry, which say who brought it.
+/// Type and key of a put, and the further members of its entry, which name the device.
 pub(super) type Kind<'a> = (&'a str, &'a StreamKey, &'a str);
 
-/// So many are looked through one by one; the rest has a table.
+/// Up to this many are searched one by one; the rest is in a table.
 const FEW: usize = 8;
 
-/// Numbers from 0 for things of which there are few as a rule.
+/// Numbers things from 0; as a rule there are few of them.
 pub(super) struct Numbers<T> {
     few: Vec<T>,
     more: HashMap<T, usize>,
@@ -32,7 +32,7 @@ impl<T: Copy + Eq + Hash> Numbers<T> {
         few.or_else(|| if self.more.is_empty() { None } else { self.more.get(&thing).copied() })
     }
 
-    /// Gives the next number to a thing that has none.
+    /// Gives the next number to a thing without one.
     pub fn add(&mut self, thing: T) -> usize {
         let number = self.few.len() + self.more.len();
         if number < FEW {
@@ -44,18 +44,18 @@ impl<T: Copy + Eq + Hash> Numbers<T> {
     }
 }
 
-/// Which entries of a batch are puts of which name; the last one of a name counts.
+/// Entries of a batch by the identity of their put; the last one of an identity counts.
 #[derive(Default)]
 pub(super) struct Puts<'a> {
     kinds: Numbers<Kind<'a>>,
-    /// By the kind's number: bits of write times that came in rising order, and of which entry.
+    /// By the kind's number: bits of write times that came in rising order, and the entry of each.
     rising: Vec<Vec<(u64, usize)>>,
-    /// What came out of order.
+    /// Puts that came out of order.
     others: HashMap<(usize, u64), usize>,
 }
 
 impl<'a> Puts<'a> {
-    /// The entry that was put last under that name.
+    /// The entry that was put last under that identity.
     pub fn get(&self, kind: Kind<'a>, write_ts: u64) -> Option<usize> {
         let number = self.kinds.get(kind)?;
         let rising = &self.rising[number];
@@ -68,7 +68,7 @@ impl<'a> Puts<'a> {
         }
     }
 
-    /// Notes an entry under that name.
+    /// Notes an entry under that identity.
     pub fn put(&mut self, kind: Kind<'a>, write_ts: u64, entry: usize) {
         let number = self.kinds.get(kind).unwrap_or_else(|| {
             self.rising.push(Vec::new());

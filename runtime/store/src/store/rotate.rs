@@ -1,8 +1,8 @@
-//! Another data key: the keyring under it, and everything that is no block under another meta key.
+//! Changing the data key: the keyring is sealed under it, and everything but blocks under another meta key.
 //!
-//! The keyring is one file that is replaced whole, and the moment at which that happens is the rotation: before it the
-//! old data key opens the store, after it the new one. Sealing anew is a commit that follows, and that the next
-//! opening does where a crash came between. Blocks stay under the keys of their months, which the keyring keeps.
+//! The keyring is one file that is replaced whole, and that replacement is the rotation: before it the old data key
+//! opens the store, after it the new one. A second commit then seals the rest again; after a crash in between, the next
+//! opening makes it. Blocks stay under the keys of their months, which the keyring keeps.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::vault::Vault;
 use crate::{CommitError, KeyError, ReadError};
 
 impl Store {
-    /// Puts another data key in place of the one that opens the store; on disk when it returns. `generation` is the
-    /// number of the new key, one more than that of the old. What is written from now on is sealed under fresh keys.
-    /// Entries that are there stay under theirs until they are rewritten; everything else is sealed anew at once.
+    /// Replaces the data key that opens the store; on disk when it returns. `generation` is the number of the new key,
+    /// one more than that of the old. Entries written from now on are sealed under fresh keys. Existing entries stay
+    /// under their keys until they are rewritten; everything else is sealed again at once.
     ///
     /// # Errors
     /// [`CommitError::Generation`] and [`CommitError::Read`] change nothing, nor does any other as long as
-    /// [`Store::key_generation`] names the old key. Once it names the new one, the store takes no more commits until it
-    /// is closed and opened with that. Keep both until then.
+    /// [`Store::key_generation`] names the old key. Once it names the new one, the store accepts no more commits until
+    /// it is closed and opened with the new key. Keep both until then.
     pub fn rotate_data_key(&self, new: DataKey, generation: u32) -> Result<(), CommitError> {
         let mut writer = self.writer()?;
         self.sync_with(&mut writer)?;
@@ -37,7 +37,7 @@ impl Store {
         if rotated.is_err() {
             let before = Some(generation - 1);
             let untouched = [Some(self.vault.keyring().generation), self.vault.generation_on_disk()];
-            // Otherwise it is in part on disk, perhaps, and not as it is in memory.
+            // Otherwise the disk may have part of it, and differs from memory.
             writer.poisoned |= untouched != [before, before];
         }
         rotated
@@ -57,14 +57,14 @@ impl Store {
     }
 }
 
-/// The keys of blocks that somebody may read.
+/// The keys of blocks that may still be read.
 fn used_keys(index: &Index, writer: &Writer) -> HashSet<u32> {
     let bodies = index.blocks().map(|info| &info.body).chain(&writer.graveyard);
     bodies.map(|body| body.key_number).collect()
 }
 
-/// All that is sealed with the meta key, as it is. Contents of documents are kept where snapshots find them that
-/// will not find them in the engine any more.
+/// Everything that is sealed with the meta key, unchanged. Contents of documents are kept in memory for snapshots,
+/// which will not find them in the engine any more.
 pub(super) fn everything(vault: &Vault, index: &Index) -> Result<Changes, ReadError> {
     let mut changes = Changes::default();
     for (name, document) in &index.documents {

@@ -1,4 +1,4 @@
-//! Rewriting blocks for good: columns, without dead rows.
+//! Rewriting blocks in their final form: as columns, without dead rows.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::draft::{BLOCK_TEXT_BYTES_MAX, CacheHint, DraftRows, draft};
 use crate::index::{BlockInfo, Index, StreamBlocks};
 use crate::vault::Vault;
 
-/// How many rows one call rewrites, about: a few tens of milliseconds in which no commit gets through.
+/// About how many rows one call rewrites: a few tens of milliseconds during which other commits wait.
 const SETTLE_ROWS_MAX: u32 = 8192;
-/// Likewise bytes of text.
+/// The same limit for bytes of text.
 const SETTLE_TEXT_BYTES_MAX: u64 = 8 * BLOCK_TEXT_BYTES_MAX as u64;
-/// Settled blocks below this many live rows are joined with what comes later to their month.
+/// Settled blocks with fewer live rows than this are joined with later blocks of their month.
 const SMALL_ROWS_MAX: u32 = 256;
 
 /// The blocks of one stream and month that are rewritten together.
@@ -26,13 +26,13 @@ struct Group {
 /// How many dead rows a block may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
-    /// As many as it has live ones.
+    /// As many as its live ones.
     AsManyAsLive,
     /// None.
     None,
 }
 
-/// What there is to rewrite, up to the bounds of a call.
+/// The blocks to rewrite, up to the bounds of a call.
 pub(super) fn changes(
     vault: &Vault,
     index: &Index,
@@ -60,7 +60,7 @@ pub(super) fn changes(
     Ok(((!changes.removed.is_empty()).then_some(changes), report))
 }
 
-/// Cuts a group where one call must not take all of it. Neighbours stay together.
+/// Cuts a group where it is too large for one call. Neighbours stay together.
 fn parts(group: Group) -> Vec<Group> {
     let mut parts: Vec<Group> = Vec::new();
     let (mut rows, mut bytes) = (0, 0);
@@ -116,7 +116,7 @@ fn is_worn(info: &BlockInfo, keep: Keep) -> bool {
     }
 }
 
-/// Small in both ways: blocks of few large rows are full.
+/// Small in both rows and bytes: blocks of few large rows are full.
 fn is_small(info: &BlockInfo) -> bool {
     info.live() < SMALL_ROWS_MAX && info.body.text_bytes < BLOCK_TEXT_BYTES_MAX as u32 / 4
 }
@@ -134,8 +134,8 @@ fn due(blocks: &[Arc<BlockInfo>], newest: bool, keep: Keep) -> Option<Group> {
     let full = fresh >= TAIL_ROWS_MAX;
     let past = fresh > 0 && !newest;
     let must = |info: &BlockInfo| is_worn(info, keep) || (is_fresh(info) && (full || past));
-    // Small settled blocks are taken along only by a neighbour that must be rewritten: a call that rewrote nothing
-    // but them would find them again.
+    // Small settled blocks are rewritten only together with a neighbour that must be rewritten: a call that rewrote
+    // only them would find them again.
     let chosen = |at: usize| {
         let beside = || at.checked_sub(1).into_iter().chain([at + 1]).filter_map(|at| blocks.get(at));
         must(&blocks[at]) || (past && is_small(&blocks[at]) && beside().any(|info| must(info)))

@@ -1,4 +1,4 @@
-//! Making a span of time unreadable: its keys go first, then what they sealed.
+//! Making a span of time unreadable: its keys are destroyed first, then the blocks that they sealed.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::CommitError;
 use crate::index::{BlockInfo, Index};
 use crate::vault::Vault;
 
-/// Destroys the keys of the chosen months, retired ones too, on disk when it returns; answers how many there were, and
-/// how many blocks they sealed.
+/// Destroys the keys of the chosen months, retired ones too, on disk when it returns; returns how many keys there were,
+/// and how many blocks they sealed.
 pub(super) fn destroy_keys(
     vault: &Vault,
     index: &Index,
@@ -24,7 +24,7 @@ pub(super) fn destroy_keys(
     Ok((keys, sealed.count() as u64))
 }
 
-/// Deletes the blocks that destroyed keys have sealed; answers the index without them.
+/// Deletes the blocks that destroyed keys have sealed; returns the index without them.
 pub(super) fn delete_doomed(
     vault: &Vault,
     writer: &mut Writer,
@@ -36,7 +36,7 @@ pub(super) fn delete_doomed(
     publish(vault, writer, index, Changes { removed, ..Changes::default() }, When::Now)
 }
 
-/// The blocks are gone, so their keys need not be remembered as destroyed.
+/// The blocks are deleted, so their keys need not be remembered as destroyed.
 pub(super) fn forget(vault: &Vault) -> Result<(), CommitError> {
     let mut keyring = (*vault.keyring()).clone();
     keyring.forget_doomed();

@@ -1,5 +1,5 @@
-//! A disk that forgets what was not synced: whole writes, parts of them, and in any order. It can also refuse for a while,
-//! as a full or failing disk does, and be slow.
+//! A simulated disk that loses unsynced changes: whole writes, parts of them, and in any order. It can also refuse for
+//! a while, as a full or failing disk does, and be slow.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,11 +10,11 @@ use redb::StorageBackend;
 
 use crate::keys::SmallFile;
 
-/// What a real disk writes at a time: a write that was under way may be cut between two of these.
+/// The unit in which a real disk writes: a write in progress may be cut between two of these.
 const SECTOR_BYTES: usize = 512;
 
-/// Files in memory; clones share them. Every write, change of length and sync is a point at which power can go, or the
-/// disk begins to refuse.
+/// Files in memory; clones share them. At every write, change of length and sync, power can fail or the disk can begin
+/// to refuse.
 #[derive(Debug, Clone, Default)]
 pub struct SimDisk(Arc<Shared>);
 
@@ -30,25 +30,25 @@ struct State {
     points: u64,
     dies_at: Option<u64>,
     dead: bool,
-    /// Syncs answer, and do nothing.
+    /// Syncs return success and do nothing.
     lying: bool,
     syncs: u64,
     /// From that point on everything but reading fails, with that error.
     refuses: Option<(u64, io::ErrorKind)>,
-    /// Reading there fails.
+    /// Reading that range of that file fails.
     bad: Option<(String, Range<usize>)>,
-    /// Syncs wait.
+    /// Syncs block.
     held: bool,
     waiting_syncs: usize,
 }
 
 #[derive(Debug, Default)]
 struct File {
-    /// As programs see it.
+    /// The content that programs see.
     seen: Vec<u8>,
-    /// As it was when last synced.
+    /// The content of the last sync.
     synced: Vec<u8>,
-    /// What happened since.
+    /// The changes since.
     unsynced: Vec<Change>,
 }
 
@@ -63,7 +63,7 @@ enum Change {
     Replace(Vec<u8>),
 }
 
-/// A small pseudo-random generator (xorshift), so that a seed tells the whole story.
+/// A small pseudo-random generator (xorshift), so that a run is reproduced from its seed.
 struct Random(u64);
 
 impl Random {
@@ -95,7 +95,7 @@ impl File {
     }
 
     fn sync(&mut self) {
-        // Not what is seen: what an earlier sync has failed to write is no longer tried.
+        // Not the content that programs see: a write that an earlier sync failed to store is not tried again.
         for change in self.unsynced.drain(..) {
             Self::apply(&mut self.synced, &change);
         }
@@ -110,7 +110,7 @@ impl File {
         }
     }
 
-    /// Power goes: each change since the last sync is kept, lost, or kept in part.
+    /// Power fails: each change since the last sync is kept, lost, or kept in part.
     fn crash(&mut self, random: &mut Random) {
         let mut content = std::mem::take(&mut self.synced);
         for change in self.unsynced.drain(..) {
@@ -144,7 +144,7 @@ impl State {
         if self.dead { Err(io::Error::other("the power is out")) } else { Ok(()) }
     }
 
-    /// Why the point just passed is refused, if it is.
+    /// The error for the point just passed, if it is refused.
     fn refusal(&self) -> Option<io::Error> {
         let (from, kind) = self.refuses?;
         (self.points > from).then(|| kind.into())
@@ -156,18 +156,18 @@ impl SimDisk {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From that point on every write, change of length and sync fails with an error of that kind, until it heals. What
-    /// was written before and not synced is lost, or is not: as with a real disk, nobody sees which.
+    /// From that point on every write, change of length and sync fails with an error of that kind, until
+    /// [`Self::heal`]. Unsynced earlier writes may be lost or kept: as with a real disk, programs cannot tell which.
     pub fn refuse_from(&self, point: u64, kind: io::ErrorKind) {
         self.state().refuses = Some((point, kind));
     }
 
-    /// From now on reading any byte of that stretch of a file fails, until it heals.
+    /// From now on reading any byte of that range of a file fails, until [`Self::heal`].
     pub fn damage(&self, name: &str, stretch: Range<usize>) {
         self.state().bad = Some((name.to_owned(), stretch));
     }
 
-    /// From now on nothing fails any more.
+    /// Ends all failures.
     pub fn heal(&self) {
         let mut state = self.state();
         (state.refuses, state.bad) = (None, None);
@@ -178,7 +178,7 @@ impl SimDisk {
         self.state().held = true;
     }
 
-    /// Waits until a sync waits.
+    /// Waits until a sync is waiting.
     pub fn await_held_sync(&self) {
         let mut state = self.state();
         while state.waiting_syncs == 0 {
@@ -186,7 +186,7 @@ impl SimDisk {
         }
     }
 
-    /// Lets syncs go on.
+    /// Lets syncs continue.
     pub fn release_syncs(&self) {
         self.state().held = false;
         self.0.changed.notify_all();
@@ -197,7 +197,7 @@ impl SimDisk {
         SimFile { disk: self.clone(), name: name.to_owned() }
     }
 
-    /// How many points there have been at which power can go.
+    /// How many points there have been at which power can fail.
     pub fn points(&self) -> u64 {
         self.state().points
     }
@@ -207,12 +207,12 @@ impl SimDisk {
         self.state().syncs
     }
 
-    /// Power goes at that point: what happens there reaches the disk or not, and nothing does afterwards.
+    /// Power fails at that point: the change made there may or may not reach the disk, and no later one does.
     pub fn die_at(&self, point: u64) {
         self.state().dies_at = Some(point);
     }
 
-    /// Power is back; `seed` decides what became of the changes that were not synced.
+    /// Power is back; `seed` decides which unsynced changes are kept.
     pub fn revive(&self, seed: u64) {
         let mut state = self.state();
         // A generator of this kind must not start at zero.
@@ -222,7 +222,7 @@ impl SimDisk {
         state.dead = false;
     }
 
-    /// From now on syncs answer and do nothing.
+    /// From now on syncs return success and do nothing.
     pub fn ignore_syncs(&self) {
         self.state().lying = true;
     }
@@ -232,7 +232,7 @@ impl SimDisk {
         self.state().files.get(name).map(|file| file.seen.clone()).unwrap_or_default()
     }
 
-    /// Puts other content into a file, synced.
+    /// Replaces the content of a file, synced.
     pub fn set_content(&self, name: &str, content: Vec<u8>) {
         let file = File { seen: content.clone(), synced: content, unsynced: Vec::new() };
         self.state().files.insert(name.to_owned(), file);
@@ -259,7 +259,7 @@ impl SimFile {
             return Err(refusal);
         }
         state.files.entry(self.name.clone()).or_default().change(change);
-        // Whoever made the change that power went at gets no answer; it may still reach the disk.
+        // The caller whose change coincides with the power failure gets no answer; the change may still reach the disk.
         state.alive()
     }
 

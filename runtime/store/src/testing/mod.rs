@@ -12,16 +12,16 @@ use crate::keys::{DataKey, Held, KEYRING_FILE, SmallFile, generation_in};
 use crate::{EngineError, OpenError, vault};
 pub use disk::{SimDisk, SimFile};
 
-/// What a store is made of, kept where a test can break it.
+/// The parts of a store, kept where a test can break them.
 #[derive(Clone)]
 pub struct Parts {
-    /// Whose store.
+    /// The owner of the store.
     pub user: UserId,
     /// Opens the keyring.
     pub data_key: [u8; 32],
-    /// Where the keyring lies.
+    /// The disk with the keyring.
     pub disk: SimDisk,
-    /// Which engine, and where its data lies.
+    /// The engine, and where its data is.
     pub engine: TestEngine,
 }
 
@@ -35,7 +35,7 @@ pub enum TestEngine {
         /// As for large ones: two syncs a commit.
         quick_repair: bool,
     },
-    /// Any other, made anew at each opening.
+    /// Any other engine, created again at each opening.
     Made(Arc<dyn Fn() -> Result<Box<dyn crate::engine::Engine>, EngineError> + Send + Sync>),
 }
 
@@ -61,7 +61,7 @@ impl Parts {
             TestEngine::Made(make) => make(),
         };
         let keyring_file: Box<dyn SmallFile> = Box::new(self.disk.file(KEYRING_FILE));
-        // The key is taken for whichever the keyring names, and opens it or not.
+        // The generation is taken from the keyring; the key then opens it or not.
         let generation = generation_in(&*keyring_file).map_err(OpenError::Key)?.unwrap_or(1);
         Ok(vault::Parts {
             engine: engine.map_err(OpenError::Engine)?,

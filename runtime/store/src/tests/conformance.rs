@@ -219,7 +219,7 @@ fn dedupe(engine: LabEngine) {
     assert_eq!(put(&store, &other_type).ignored, 1);
     assert_eq!(store.snapshot().head(), before, "ignoring changes nothing");
     assert_eq!(put(&store, &first), Committed { commit: before.commit + 1, stored: 1, ..Default::default() });
-    // Also after settling and opening anew.
+    // Also after settling and opening again.
     store.settle().unwrap();
     drop(store);
     let store = lab.open().unwrap();

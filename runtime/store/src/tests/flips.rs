@@ -65,7 +65,7 @@ pub(super) fn read(snapshot: &Snapshot) -> Result<Everything, ReadError> {
     Ok(Everything { rows, documents })
 }
 
-/// Answers whether the flip was noticed.
+/// Returns whether the flip was noticed.
 fn look(parts: &Parts, expected: &Everything, what: &str) -> bool {
     let options = crate::Options::default();
     let Ok(store) = Store::open_on(parts.clone(), &options) else { return true };

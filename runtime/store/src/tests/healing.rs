@@ -61,7 +61,7 @@ fn marked(models: &[Model]) -> Vec<String> {
     models.iter().map(with_marker).collect()
 }
 
-/// Runs until an act fails; answers how many were done, and the error.
+/// Runs until an act fails; returns how many were done, and the error.
 fn run(store: &Store, script: &Script) -> (usize, Option<CommitError>) {
     for (done, act) in script.acts.iter().enumerate() {
         let answer = match act {
@@ -77,7 +77,7 @@ fn run(store: &Store, script: &Script) -> (usize, Option<CommitError>) {
     (script.acts.len(), None)
 }
 
-/// One script on a disk that begins to refuse at one point; answers whether it did before the script ended.
+/// One script on a disk that begins to refuse at one point; returns whether it did before the script ended.
 fn refuse_at(script: &Script, point: u64, quick_repair: bool, what: &str) -> bool {
     let (kind, trouble) = KINDS[point as usize % KINDS.len()];
     let disk = SimDisk::default();

@@ -56,7 +56,7 @@ struct Told {
 }
 
 impl Told {
-    /// Answers whether a line told of a commit.
+    /// Returns whether a line told of a commit.
     fn hear(&mut self, line: &str) -> bool {
         if let Some(generation) = line.strip_prefix("rotated ") {
             self.generation = generation.parse().unwrap();

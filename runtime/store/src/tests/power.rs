@@ -72,7 +72,7 @@ impl Script {
         Self { acts, states, on_disk }
     }
 
-    /// Runs until the power goes; answers how many acts were done.
+    /// Runs until the power goes; returns how many acts were done.
     fn run(&self, parts: &Parts) -> usize {
         let Ok(mut store) = Store::open_on(parts.clone(), &Options::default()) else { return 0 };
         let mut generation = 1;

@@ -1,14 +1,14 @@
 //! The file that redb reads and writes, as one opening of it sees it.
 //!
-//! redb refuses all work after the first error of its file, reads included, until it is opened again. Three things are
-//! added to a plain file so that an error costs no more than it must:
+//! redb refuses all work after the first error of its file, reads included, until the file is opened again. Three
+//! things are added to a plain file so that an error costs as little as possible:
 //!
-//! * A read that fails while a value is looked up ends that lookup alone: see [`reading`].
+//! * A read that fails during a lookup ends only that lookup: see [`reading`].
 //! * An opening may keep its changes in memory ([`Backend::in_memory`]). redb writes while it opens a file that was not
-//!   closed properly, so this is how a file is read on a disk that takes no writes.
-//! * What was written since the last sync that succeeded is remembered across openings ([`Unsynced`]). After a failed
-//!   sync the system may show data that is not on disk and never will be; it is written again before anything builds
-//!   on it.
+//!   closed properly, so this is how a file is read on a disk that accepts no writes.
+//! * Writes since the last successful sync are remembered across openings ([`Unsynced`]). After a failed sync the
+//!   system may show data that is not on disk and never will be; such data is written again before anything builds on
+//!   it.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::engine::guard::ReadFailed;
 
 /// The unit of changes that are kept in memory, bytes.
 const PAGE_BYTES: u64 = 4096;
-/// Past this many, ranges are joined to one.
+/// Past this many, the ranges are joined into one.
 const RANGES_MAX: usize = 4096;
 /// How much is written again at a time, bytes.
 const REWRITE_BYTES: u64 = 1 << 20;
@@ -32,8 +32,8 @@ thread_local! {
     static READING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a lookup that changes nothing. A read that the file refuses meanwhile unwinds to the caller, who catches it
-/// (`guarded`), instead of passing through redb, which would refuse everything from then on.
+/// Runs a lookup that changes nothing. A read that fails meanwhile unwinds to the caller, who catches it (`guarded`),
+/// instead of passing through redb, which would refuse everything from then on.
 pub(super) fn reading<T>(lookup: impl FnOnce() -> T) -> T {
     struct Reset(bool);
     impl Drop for Reset {
@@ -49,7 +49,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was written since the last sync that succeeded: positions, from and to.
+/// The ranges written since the last successful sync: positions, from and to.
 #[derive(Debug, Default)]
 pub(super) struct Unsynced(Mutex<Vec<(u64, u64)>>);
 
@@ -81,7 +81,7 @@ pub(super) struct Backend {
     in_memory: Option<Mutex<Changes>>,
 }
 
-/// Changes that the file does not get.
+/// Changes that are not written to the file.
 #[derive(Debug)]
 struct Changes {
     pages: BTreeMap<u64, Box<[u8]>>,
@@ -89,7 +89,7 @@ struct Changes {
 }
 
 impl Backend {
-    /// Changes reach the file. What a failed sync left in doubt is written again, and synced, first.
+    /// Changes are written to the file. Ranges that a failed sync left in doubt are written again, and synced, first.
     pub fn on_file(file: Box<dyn StorageBackend>, unsynced: Arc<Unsynced>) -> io::Result<Self> {
         let backend = Self { file, unsynced, in_memory: None };
         let ranges = backend.unsynced.ranges();
@@ -103,20 +103,20 @@ impl Backend {
         Ok(backend)
     }
 
-    /// Changes stay in memory, and go with this opening.
+    /// Changes stay in memory, and are lost with this opening.
     pub fn in_memory(file: Box<dyn StorageBackend>) -> io::Result<Self> {
         let len = file.len()?;
         let changes = Changes { pages: BTreeMap::new(), len };
         Ok(Self { file, unsynced: Arc::default(), in_memory: Some(Mutex::new(changes)) })
     }
 
-    /// Who holds the file's locks. An opening that changes nothing takes none, so that the file can be opened for
+    /// The holder of the file's locks. An opening that changes nothing holds none, so that the file can be opened for
     /// writing beside it.
     fn locks(&self) -> Result<&dyn StorageBackend, BackendError> {
         if self.in_memory.is_some() { Err(BackendError::Unsupported) } else { Ok(&*self.file) }
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the file is empty.
     pub fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
@@ -131,7 +131,7 @@ impl Backend {
         Ok(())
     }
 
-    /// Fills `out` from the file; what lies behind its end is zero.
+    /// Fills `out` from the file; positions behind its end are zero.
     fn read_padded(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let there = self.file.len()?.saturating_sub(offset).min(out.len() as u64) as usize;
         let (head, tail) = out.split_at_mut(there);
@@ -202,7 +202,7 @@ impl StorageBackend for Backend {
             None => self.file.read(offset, out),
         };
         match answer {
-            // Without the words of a panic: nobody did anything wrong.
+            // Without a panic message: no code was wrong.
             Err(error) if READING.get() => resume_unwind(Box::new(ReadFailed(error))),
             answer => answer,
         }
@@ -211,7 +211,7 @@ impl StorageBackend for Backend {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let Some(changes) = &self.in_memory else { return self.file.set_len(len) };
         let mut changes = lock(changes);
-        // Whatever comes to lie there again begins as zeros.
+        // Data that is later written there begins as zeros.
         drop(changes.pages.split_off(&len.next_multiple_of(PAGE_BYTES)));
         changes.len = len;
         Ok(())
