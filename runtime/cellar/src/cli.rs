@@ -78,12 +78,12 @@ struct Arguments {
     arguments: Vec<OsString>,
 }
 
-/// The definition of all verbs. Those of `demo` and `bench` take any arguments: their programs read them.
+/// The definition of all verbs. `demo` and `bench` accept any arguments, which their programs read.
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Reads the arguments of the process and does what they say.
+/// Reads the arguments of the process and carries them out.
 pub fn main() -> ExitCode {
     let Cli { options, verb } = match Cli::try_parse() {
         Ok(cli) => cli,

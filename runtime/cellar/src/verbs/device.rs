@@ -52,7 +52,7 @@ pub enum Verb {
     },
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy.

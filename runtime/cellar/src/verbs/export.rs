@@ -10,7 +10,7 @@ use runtime_program::Failure;
 use runtime_program::console;
 use runtime_program::when::When;
 
-/// Shown by `--help`.
+/// The example that `--help` shows.
 pub const EXAMPLE: &str = "Example:\n  cellar export Ada --format gpx --output ada.gpx\n  cellar export Ada --format csv --from 2024-03-04 --to 2024-03-10";
 
 /// What to write, and where.
@@ -56,7 +56,7 @@ impl From<Form> for Format {
     }
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy.

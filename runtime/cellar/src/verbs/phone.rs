@@ -111,13 +111,13 @@ pub struct Link {
 }
 
 impl Link {
-    /// The phone, connected.
+    /// Connects the phone.
     async fn phone(&self) -> Result<Phone, Failure> {
         if let (None, Some(path)) = (&self.connect, &self.state)
             && let Ok(file) = PhoneFile::load(path)
         {
             let native = Native::open(file).await.map_err(|error| failed(&error))?;
-            // What the runtime announced is kept at once: another name, or another key.
+            // What the runtime announced, such as another name or another key, is stored at once.
             native.file.store(path).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
             return Ok(Phone::paired(native));
         }
@@ -161,7 +161,7 @@ fn remember(path: &Path, connect: &Connect) -> std::io::Result<()> {
     writeln!(file, "{}", connect.reveal())
 }
 
-/// What a phone shows while it pairs.
+/// The output of a phone while it pairs.
 #[derive(Serialize)]
 struct Comparing {
     digits: String,
@@ -174,14 +174,14 @@ struct Paired {
     scopes: Scopes,
 }
 
-/// What a phone has put.
+/// The entries that a phone has put.
 #[derive(Serialize)]
 struct Put {
     entries: usize,
     batches: usize,
 }
 
-/// What a phone has put, and the trips that it got.
+/// The entries that a phone has put, and the trips that it received.
 #[derive(Serialize)]
 struct Synced {
     #[serde(flatten)]
@@ -189,7 +189,7 @@ struct Synced {
     trips: Vec<Value>,
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy.
@@ -243,7 +243,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// Pairs, and keeps what the phone needs from now on in `state`.
+/// Pairs, and stores in `state` what the phone needs from now on.
 async fn pair_as(
     state: &Path,
     code: Code,
@@ -252,7 +252,7 @@ async fn pair_as(
     platform: Platform,
     options: &Options,
 ) -> Result<(), Failure> {
-    // Before anybody is asked anything: keys that cannot be kept would be of a device that nobody has.
+    // This comes before any request: if the keys could not be stored, the host would list a device that does not exist.
     PhoneFile::prepare(state).map_err(|error| {
         let why = runtime_user::chain(&error);
         Failure::new(
@@ -267,7 +267,7 @@ async fn pair_as(
                 comparing.digits
             )
         });
-        // The owner may see them elsewhere, and decides.
+        // The owner may see the digits elsewhere, and decides.
         if let Err(error) = shown {
             console::note(format!("cellar: {error}"));
         }
@@ -356,7 +356,7 @@ async fn sync(link: &Link, entries: &[String]) -> Result<(usize, Vec<Value>), Fa
     Ok((batches, trips))
 }
 
-/// Connects as that phone, which opens the store where it is locked.
+/// Connects as that phone, which opens the store if it is locked.
 pub(super) fn unlock(state: &Path) -> Result<(), Failure> {
     let file = PhoneFile::load(state);
     let file = file.map_err(|error| Failure::of(&error, "name what `cellar phone pair` wrote"))?;
@@ -389,7 +389,7 @@ fn failed(error: &PhoneError) -> Failure {
     Failure::of(error, remedy)
 }
 
-/// One entry as one line: when, which stream, id, and the start of what it says.
+/// One entry as one line: its time, its stream, its id, and the start of its content.
 fn tell(entry: &Value) -> String {
     let (metadata, data) = (&entry["metadata"], &entry["data"]);
     let times = ["ts", "start_ts", "enter_ts", "exit_ts"].iter().find_map(|name| data[name].as_f64());

@@ -1,4 +1,4 @@
-//! `cellar pipeline`: a person's stages by hand.
+//! `cellar pipeline`: a person's stages, run and reset by hand.
 
 use runtime_user::{Pending, PipelineReport, PipelineStatus, RewindStatus, StageReport, StageStatus};
 use runtime_user::{WaitReason, Waiting};
@@ -33,7 +33,7 @@ pub enum Verb {
     },
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy; also where a stage failed.
@@ -115,7 +115,7 @@ fn failure_line(at: f64, reason: &str, attempts: u32, retry_at: Option<f64>) -> 
     format!("  FAILED {times}, last at {at}, next try {next}: {reason}")
 }
 
-/// What is dated ahead of the host's clock.
+/// The line about data that is dated ahead of the host's clock.
 fn waiting_line(waiting: &Waiting) -> Option<String> {
     let Waiting { key, reason: WaitReason::DatedAhead, count, first_ts, last_ts } = waiting else {
         return None;

@@ -101,7 +101,7 @@ pub struct RelabelDevice {
 pub struct DeviceRelabeled {
     /// The device's id.
     pub device: String,
-    /// Whether the device learns its new label at its next contact.
+    /// Always true: the device learns its new label at its next contact.
     pub announced: bool,
 }
 

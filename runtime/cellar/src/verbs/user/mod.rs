@@ -212,7 +212,7 @@ impl From<Mode> for KeyMode {
     }
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy.
