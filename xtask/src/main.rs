@@ -1,7 +1,7 @@
 //! Commands that build and check the project; `cargo xtask --help` names them.
 //!
-//! * Each does its own set-up, says in one line what it does and how long it took, and fails with a remedy.
-//! * What it makes stands under cargo's target folder; nothing else is written.
+//! * Each does its own set-up, reports in one line what it does and how long it took, and fails with a remedy.
+//! * Its output is written below cargo's target folder and nowhere else.
 
 mod bench;
 mod cells;

@@ -23,7 +23,7 @@ pub async fn accept(
     Ok((socket, peer, place))
 }
 
-/// How many unsent bytes the system buffers, bytes. A larger buffer would hide for minutes whether a slow peer still
+/// The most unsent bytes that the system buffers. A larger buffer would hide for minutes whether a slow peer still
 /// receives anything.
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 32 * 1024;
