@@ -25,7 +25,7 @@ pub struct Command {
     args: Args,
 }
 
-/// Reads the arguments of the process and does what they say.
+/// Reads the arguments of the process and carries them out.
 pub fn main() -> ExitCode {
     let program = "cellar bench";
     let Command { json, args } = match Command::try_parse() {
