@@ -12,8 +12,8 @@ use crate::trouble::Trouble;
 use crate::wasm_target::Guests;
 use crate::workspace::Workspace;
 
-/// The packages that are documented. An example is included, so that the features that tests ask for are on and the
-/// results of clippy for dependencies can be used here too.
+/// The options that select what is documented. They include an example, so that the features that tests ask for are on
+/// and the results of clippy for dependencies can be used here too.
 pub(crate) const DOCUMENTED: [&str; 6] =
     ["--workspace", "--no-deps", "--lib", "--bins", "--example", "commit_cost"];
 

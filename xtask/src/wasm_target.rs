@@ -64,7 +64,7 @@ impl Guests {
 
 /// Every host has the 128-bit vectors of WebAssembly 2; the compiler uses them for copying and searching.
 ///
-/// The stack has 128 KiB; a guest's memory up to this size is wiped in place. The initial heap has the same size, so
+/// A stack of 128 KiB keeps a guest's memory so small that it is wiped in place. The initial heap has 128 KiB too, so
 /// that a small guest never grows its memory; docs/limits.md has the measured benefit.
 const FLAGS: (&str, &str) = (
     "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",

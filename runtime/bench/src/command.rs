@@ -21,7 +21,7 @@ pub struct Command {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    /// What to do.
+    /// The options.
     args: Args,
 }
 

@@ -31,7 +31,7 @@ use runtime_program::console;
 pub use command::{Command, main};
 pub use rounds::Comparison;
 
-/// What to measure.
+/// The choice of benchmarks.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory; all of them if none is named

@@ -27,13 +27,13 @@ use runtime_phone::{Code, Native, Phone, PhoneFile, PhoneKeys, pair};
 use runtime_program::Failure;
 use runtime_program::console;
 
-/// How to show it.
+/// The options of the demonstration.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Keep the data in this folder, which must be empty or absent; otherwise it goes at the end
+    /// Keep the data in this folder, which must be empty or absent; otherwise the data is removed at the end
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Which invented person's day; the same number gives the same day
+    /// The number of the invented person; the same number gives the same day
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// The phone that the person carries
@@ -163,7 +163,7 @@ async fn live(folder: &Path, day: &SimulatedDay, keep: bool) -> Result<Shown, De
     let _ = stop.send(());
     let _ = serving.await;
     tokio::task::block_in_place(|| {
-        // The phone goes with this process, and somebody wants to look around.
+        // The phone's keys are lost with this process, and the kept data is meant to be looked at.
         let opened = if keep { runtime.locks().set_mode(user, KeyMode::Unattended) } else { Ok(()) };
         runtime.shutdown();
         opened

@@ -105,7 +105,7 @@ impl PhoneFile {
     }
 
     /// Makes sure that a phone's file can be written there, and that none exists there already: the keys in it may be
-    /// the only ones that open somebody's data.
+    /// the only ones that open a person's data.
     ///
     /// # Errors
     /// [`BadPhoneFile`].

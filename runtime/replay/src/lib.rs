@@ -29,7 +29,7 @@ const REFERENCE_STAGES: [&str; 11] = [
     "CREATE_COMPOSITE_OBJECTS",
 ];
 
-/// What to replay.
+/// The options of a replay.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// A dump of timeseries entries, JSON or JSON compressed with gzip; give several to run the pipeline after each
@@ -38,7 +38,7 @@ pub struct Args {
     /// Filter locations by accuracy, as for phones that send no filtered ones
     #[arg(long)]
     filter_accuracy: bool,
-    /// Where the result goes
+    /// The file for the result
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }

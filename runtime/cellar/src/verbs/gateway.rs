@@ -20,7 +20,7 @@ pub const EXAMPLE: &str = "Example:\n  cellar gateway --listen 0.0.0.0:443 --reg
     Each host then has in its cellar.toml: public_address, and in [gateway] trusted, register and secret.\n\n\
     Exit status: 0 stopped cleanly, 1 could not start, 2 bad arguments.";
 
-/// Where to stand.
+/// The options of a gateway.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Address and port for clients; port 0 takes a free one, which is printed
@@ -29,13 +29,13 @@ pub struct Args {
     /// Address and port where hosts register: on the loopback or a private network
     #[arg(long, value_name = "ADDR")]
     register: SocketAddr,
-    /// The secret that hosts prove to know; made if there is no such file. Copy it to each host, mode 600
+    /// The secret that hosts prove to know; created if there is no such file. Copy it to each host, mode 600
     #[arg(long, value_name = "FILE")]
     secret: PathBuf,
-    /// Where clients go that name nobody: a host with a front for older phones
+    /// The host for clients that name no person: one with a front for older phones
     #[arg(long, value_name = "HOST:PORT")]
     legacy: Option<String>,
-    /// How log lines look
+    /// The format of log lines
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
     /// Write both addresses to this file, as JSON, when clients can connect; removed at the end

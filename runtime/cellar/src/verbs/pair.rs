@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(300);
 /// Pixels of one module of a PNG.
 const PNG_MODULE_PIXELS: u32 = 8;
 
-/// Whom to pair, and how.
+/// The options of a pairing.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -45,16 +45,16 @@ pub struct Args {
     /// The phone may list devices and lock the store
     #[arg(long)]
     admin: bool,
-    /// Make no recovery phrase, even for the first phone
+    /// Create no recovery phrase, even for the first phone
     #[arg(long)]
     no_phrase: bool,
-    /// Make a recovery phrase now, in place of one that there may be
+    /// Create a recovery phrase now, in place of an existing one
     #[arg(long, conflicts_with = "no_phrase")]
     phrase: bool,
     /// Show the codes and exit; `cellar device approve` decides later
     #[arg(long)]
     detach: bool,
-    /// End the pairing that is under way, whoever waits
+    /// End the pairing that is under way, whichever phone waits
     #[arg(long, conflicts_with_all = ["png", "admin", "detach", "scan_only"])]
     cancel: bool,
 }

@@ -10,7 +10,7 @@ use runtime_program::Failure;
 use runtime_program::console;
 use runtime_program::when::When;
 
-/// What to do with a pipeline.
+/// The commands about a pipeline.
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// Run a person's stages now
@@ -25,7 +25,7 @@ pub enum Verb {
     )]
     Reset {
         #[command(flatten)]
-        /// Whose.
+        /// The person.
         who: Who,
         /// Only what depended on this day and later ones: a date, a date with a time, or seconds since 1970
         #[arg(long, value_name = "TIME", allow_hyphen_values = true)]

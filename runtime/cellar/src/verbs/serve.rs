@@ -31,7 +31,7 @@ pub const EXAMPLE: &str = "Example:\n  cellar serve --listen 0.0.0.0:8443\n  cel
 /// How long the first person's code is valid.
 const FIRST_PAIRING_MINUTES: u64 = 15;
 
-/// Where and how to serve.
+/// The options of a host.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Address and port; port 0 takes a free one, which is printed
@@ -40,10 +40,10 @@ pub struct Args {
     /// Read the settings, print what would be used, and exit
     #[arg(long)]
     check: bool,
-    /// Open the front for phones that cannot pair: whoever runs this host can read what they send
+    /// Open the front for phones that cannot pair: the operator of this host can read what they send
     #[arg(long)]
     legacy: bool,
-    /// How log lines look
+    /// The format of log lines
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
     /// Write address and pin to this file, as JSON, when phones can connect; removed at the end

@@ -32,7 +32,7 @@ pub trait Ask: Into<Command> + Clone {
 /// What commands need.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// Everybody's runtimes.
+    /// All people's runtimes.
     pub runtime: &'a Runtime,
     /// Where phones reach the host.
     pub door: &'a Door,

@@ -64,7 +64,7 @@ pub enum Greeted {
     Own(Serve),
 }
 
-/// Turns a socket into an encrypted connection of a known caller.
+/// Turns a socket into an encrypted connection of a caller.
 pub trait Front: Clone + Send + Sync + 'static {
     /// Greets the peer that has connected from this address. `None`: the connection is not served; the peer has been
     /// sent the reason where that makes sense. The server bounds how long this may take.

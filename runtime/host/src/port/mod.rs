@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! hello ── label of a device ──▶ TLS 1.3, bare keys both ways ──▶ `native`, HTTP/2
-//!       ── label of a window ──▶ TLS 1.3, any sound key ────────▶ `pairing`, three requests
+//!       ── label of a window ──▶ TLS 1.3, any valid key ────────▶ `pairing`, three requests
 //!       ── label of a person ──▶ that person's certificate ─────▶ `http`, that person's tokens
 //!       ── any other name ─────▶ the host's certificate ────────▶ `http`, tokens; off unless switched on
 //!       ── unknown label ──────▶ alert 112
