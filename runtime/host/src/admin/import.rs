@@ -198,7 +198,7 @@ fn read<'a>(decoded: &'a Decoded<'_>) -> Result<Export<'a>, Failure> {
         for (index, item) in found.into_iter().enumerate() {
             let entry = std::str::from_utf8(item).expect("a text is cut at its brackets and commas");
             match why_not(decoded, entry) {
-                // Outside the diary's own areas, an entry with a replaced letter is as good as before.
+                // Only in these two areas: elsewhere, an entry with a replaced letter is as good as before.
                 Some(why) if matches!(area, Area::Timeseries | Area::Usercache) => {
                     aside.push(Aside::new(entry, why))
                 }
