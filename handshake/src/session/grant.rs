@@ -1,6 +1,6 @@
 //! `POST /.upc/v1/session`: what a device may reach for the next hours, and how the store stands.
 
-use super::{Check, is_word, sound};
+use super::{Check, is_word, require_valid};
 use crate::body::{BODY_BYTES_MAX, INTEGER_MAX};
 use crate::device::{Admitted, Device, DeviceTable, Scope, Scopes, granted_path, is_cell_name};
 use crate::encoding::{Digest32, Label, Pin, SessionId, base64url};
@@ -58,10 +58,10 @@ pub struct SessionRequest {
 
 impl Check for SessionRequest {
     fn check(&self) -> Result<(), Code> {
-        sound((1..=VERSIONS_MAX).contains(&self.v.len()) && self.want.len() <= WANT_MAX)?;
-        sound(self.want.iter().all(|scope| is_word(scope, WORD_BYTES_MAX)))?;
-        sound(is_word(&self.client, WORD_BYTES_MAX))?;
-        sound(self.last_head.is_none_or(|head| head.seq <= INTEGER_MAX))?;
+        require_valid((1..=VERSIONS_MAX).contains(&self.v.len()) && self.want.len() <= WANT_MAX)?;
+        require_valid(self.want.iter().all(|scope| is_word(scope, WORD_BYTES_MAX)))?;
+        require_valid(is_word(&self.client, WORD_BYTES_MAX))?;
+        require_valid(self.last_head.is_none_or(|head| head.seq <= INTEGER_MAX))?;
         if self.v.contains(&VERSION) { Ok(()) } else { Err(Code::VersionRetired) }
     }
 }
@@ -132,11 +132,11 @@ pub struct Grant {
 impl Check for Grant {
     fn check(&self) -> Result<(), Code> {
         let names: BTreeSet<&str> = self.cells.iter().map(|cell| cell.name.as_str()).collect();
-        sound(self.cells.len() <= CELLS_MAX && names.len() == self.cells.len())?;
-        sound(self.cells.iter().all(GrantedCell::is_sound))?;
-        sound(self.ttl_s <= GRANT_TTL_S_MAX && self.next_pins.len() <= NEXT_PINS_MAX)?;
-        sound(self.slot.is_none() || self.store == StoreState::Locked)?;
-        sound(self.head.is_none_or(|head| head.seq <= INTEGER_MAX))?;
+        require_valid(self.cells.len() <= CELLS_MAX && names.len() == self.cells.len())?;
+        require_valid(self.cells.iter().all(GrantedCell::is_sound))?;
+        require_valid(self.ttl_s <= GRANT_TTL_S_MAX && self.next_pins.len() <= NEXT_PINS_MAX)?;
+        require_valid(self.slot.is_none() || self.store == StoreState::Locked)?;
+        require_valid(self.head.is_none_or(|head| head.seq <= INTEGER_MAX))?;
         if self.v == VERSION { Ok(()) } else { Err(Code::VersionRetired) }
     }
 }

@@ -1,6 +1,6 @@
 //! `POST /.upc/v1/rotate`, `/devices`, `/devices/{id}/revoke`, `/lock`.
 
-use super::{Check, StoreState, sound};
+use super::{Check, StoreState, require_valid};
 use crate::device::{DEVICES_MAX, Device, DeviceName, DeviceTable, Platform, Scopes, Status};
 use crate::encoding::{DeviceId, Spki};
 use crate::error::Code;
@@ -24,7 +24,7 @@ pub struct RotateRequest {
 
 impl Check for RotateRequest {
     fn check(&self) -> Result<(), Code> {
-        sound((1..=SIGNATURE_BYTES_MAX).contains(&self.signature.len()))
+        require_valid((1..=SIGNATURE_BYTES_MAX).contains(&self.signature.len()))
     }
 }
 
@@ -104,7 +104,7 @@ fn line(device: &Device) -> Option<DeviceLine> {
 
 impl Check for DevicesReply {
     fn check(&self) -> Result<(), Code> {
-        sound(self.devices.len() <= DEVICES_MAX)
+        require_valid(self.devices.len() <= DEVICES_MAX)
     }
 }
 

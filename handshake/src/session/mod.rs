@@ -40,8 +40,8 @@ pub trait Check {
     fn check(&self) -> Result<(), Code>;
 }
 
-fn sound(sound: bool) -> Result<(), Code> {
-    if sound { Ok(()) } else { Err(Code::Malformed) }
+fn require_valid(valid: bool) -> Result<(), Code> {
+    if valid { Ok(()) } else { Err(Code::Malformed) }
 }
 
 fn is_word(text: &str, bytes_max: usize) -> bool {

@@ -1,6 +1,6 @@
 //! `POST /.upc/v1/unlock`: a device opens its slot in its hardware and hands in the data key.
 
-use super::{Check, sound};
+use super::{Check, require_valid};
 use crate::body::INTEGER_MAX;
 use crate::encoding::DeviceId;
 use crate::error::Code;
@@ -24,7 +24,7 @@ pub struct UnlockRequest {
 
 impl Check for UnlockRequest {
     fn check(&self) -> Result<(), Code> {
-        sound(self.generation > 0)
+        require_valid(self.generation > 0)
     }
 }
 
@@ -38,7 +38,7 @@ pub struct UnlockReply {
 
 impl Check for UnlockReply {
     fn check(&self) -> Result<(), Code> {
-        sound(self.until_s <= INTEGER_MAX)
+        require_valid(self.until_s <= INTEGER_MAX)
     }
 }
 

@@ -15,7 +15,7 @@
 //!
 //! The bytes of the registration protocol are in `docs/formats/gateway.md`.
 
-mod door;
+mod gateway;
 mod lines;
 mod messages;
 mod register;
@@ -23,7 +23,7 @@ mod secret;
 mod splice;
 mod table;
 
-pub use door::{Gateway, GatewayLimits, GatewayParts};
+pub use gateway::{Gateway, GatewayLimits, GatewayParts};
 pub use messages::NAMES_PER_CHANGE_MAX;
 pub use register::{Names, Registration, keep_registered};
 pub use secret::{GatewaySecret, SecretError};

@@ -1,7 +1,7 @@
-//! `cell.toml` as it is written: one form for whoever builds cells and whoever runs them.
+//! `cell.toml` as it is written: one form for the tools that build cells and the hosts that run them.
 //!
-//! * Invariant: a member that is not described here is refused, so that a misspelt one is not passed over.
-//! * Not here: whether its words mean anything, such as the names of interfaces and scopes (`runtime/user`).
+//! * Invariant: a member that is not described here is refused, so that a misspelt one is not ignored.
+//! * Not here: whether its words are valid, such as the names of interfaces and scopes (`runtime/user`).
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,22 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CellToml {
-    /// Such as `trip-segmentation`: the name of the cell's folder.
+    /// The name of the cell's folder, such as `trip-segmentation`.
     pub name: String,
     /// Rises with every release.
     pub version: u32,
-    /// Which kind of cell it is.
+    /// The kind of cell.
     pub world: World,
-    /// What it is for, in a sentence.
+    /// Its purpose, in a sentence.
     #[serde(default)]
     pub description: String,
-    /// What it imports, such as `timeseries-read`.
+    /// The interfaces that it imports, such as `timeseries-read`.
     #[serde(default)]
     pub interfaces: Vec<String>,
     /// Paths that lead to it; endpoints only.
     #[serde(default)]
     pub paths: Vec<PathToml>,
-    /// The stage it was made for; stages only.
+    /// The stage that it was written for; stages only.
     pub pipeline_stage: Option<String>,
     /// Only for tests and benchmarks: never reachable in a product.
     #[serde(default)]
@@ -43,7 +43,7 @@ pub struct CellToml {
     /// Documents it may reach.
     #[serde(default)]
     pub documents: DocumentsToml,
-    /// What a run may use.
+    /// The limits of a run.
     #[serde(default)]
     pub limits: LimitsToml,
     /// Stream key → data type that the cell introduces.
@@ -65,16 +65,16 @@ pub enum World {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PathToml {
-    /// Such as `usercache/put`.
+    /// A path such as `usercache/put`.
     pub path: String,
-    /// What a paired device must be allowed in order to call it, such as `usercache:put`.
+    /// The scope that a paired device needs to call it, such as `usercache:put`.
     pub scope: String,
-    /// Where one more segment follows the path: what it is called in logs, such as `time_type`.
+    /// If one more segment follows the path: its name in logs, such as `time_type`.
     pub rest: Option<String>,
-    /// Whether a success means that there is something new for the pipeline.
+    /// Whether a success means that the pipeline has new data.
     #[serde(default)]
     pub brings_data: bool,
-    /// Whether a call may be kept sealed while the person's store is locked, and made when it is unlocked.
+    /// Whether a call may be kept sealed while the person's store is locked, and executed when it is unlocked.
     #[serde(default)]
     pub waits_while_locked: bool,
 }
@@ -85,7 +85,7 @@ pub struct PathToml {
 pub struct StreamsToml {
     /// `timeseries`, `usercache` or `errors`.
     pub area: String,
-    /// Such as `background/location` or `background/*`.
+    /// Keys or patterns, such as `background/location` or `background/*`.
     pub keys: Vec<String>,
 }
 
@@ -93,15 +93,15 @@ pub struct StreamsToml {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentsToml {
-    /// Which it may read.
+    /// Documents that the cell may read.
     #[serde(default)]
     pub read: Vec<String>,
-    /// Which it may write, and read.
+    /// Documents that the cell may write, and read.
     #[serde(default)]
     pub write: Vec<String>,
 }
 
-/// Limits of a run; what is absent is as high as the world allows.
+/// Limits of a run; an absent limit is as high as the world allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LimitsToml {
@@ -109,11 +109,11 @@ pub struct LimitsToml {
     pub wall_ms: Option<u32>,
     /// Memory, bytes.
     pub memory_bytes: Option<u64>,
-    /// What it may read in one run, bytes.
+    /// How much it may read in one run, bytes.
     pub read_bytes: Option<u64>,
-    /// What it may write in one run, bytes.
+    /// How much it may write in one run, bytes.
     pub written_bytes: Option<u64>,
-    /// What it may answer, bytes.
+    /// The largest answer, bytes.
     pub output_bytes: Option<u64>,
 }
 
@@ -121,7 +121,7 @@ pub struct LimitsToml {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TypeToml {
-    /// The file of its JSON Schema, from the cell's folder.
+    /// The file of its JSON Schema, relative to the cell's folder.
     pub schema: String,
 }
 
@@ -129,7 +129,7 @@ impl CellToml {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// The words of the parser, which name the line.
+    /// The message of the parser, which names the line.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
     }

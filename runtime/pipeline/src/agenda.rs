@@ -1,22 +1,21 @@
-//! When one person's stages run next: what has happened goes in, a moment comes out.
+//! When one person's stages run next: takes events, returns a moment.
 //!
-//! * Moments are seconds of a clock that only goes on, such as the time since the process began: a wall clock that is set
-//!   must neither keep runs back for years nor make all of them due at once. Whatever was told by a wall clock is given
-//!   as a duration.
+//! * Moments are seconds of a steady clock, such as the time since the process began: setting a wall clock must
+//!   neither delay runs for years nor make all of them due at once. Times from a wall clock are passed as durations.
 //! * Data asks for a run after a pause, so that a phone's batches are read together, but not for longer than a bound:
 //!   a phone that never pauses is served too.
-//! * What a run had to leave, and a run that failed, ask for another by themselves.
+//! * Entries that a run had to leave, and a failed run, lead to another run without an event.
 
 use crate::state::{SETTLING_S, pause_after};
 
-/// How soon runs follow what asks for them.
+/// How soon runs follow the events that ask for them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rhythm {
-    /// Between the last arrival of data and the run, s.
+    /// The pause between the last arrival of data and the run, s.
     pub quiet_s: f64,
-    /// Between the first arrival that no run has begun after and the run, s: where data never pauses.
+    /// The longest wait from the first arrival that no run has begun after to the run, s: for data that never pauses.
     pub wait_max_s: f64,
-    /// Between runs for what an earlier run had to leave, s.
+    /// The pause between runs for entries that an earlier run had to leave, s.
     pub every_s: f64,
 }
 
@@ -26,32 +25,32 @@ impl Default for Rhythm {
     }
 }
 
-/// What a run had to leave unread.
+/// The entries that a run had to leave unread.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Left {
-    /// Nothing.
+    /// No entries.
     Nothing,
-    /// Something whose time has not come, since it was written at the moment of the run or is dated ahead of it: by how
-    /// much the earliest of it is ahead of the run, s; below 0 where it was written just before.
+    /// Entries whose time has not come, since they were written at the moment of the run or are dated ahead of it: by
+    /// how much the earliest of them is ahead of the run, s; below 0 if it was written just before.
     Young(f64),
-    /// Something of which nobody knows when it can be read.
+    /// Entries for which it is unknown when they can be read.
     Stuck,
 }
 
-/// What happened to one person.
+/// An event of one person.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event {
     /// New data is on disk.
     Arrived,
-    /// Something that the stages have made is no longer true: it must be made anew.
+    /// Some results of stages are no longer valid: they must be recomputed.
     RewindWanted,
-    /// A run was given to a worker, who has not begun.
+    /// A run was given to a worker, which has not begun it.
     Queued,
-    /// A run began: it reads all that has arrived before.
+    /// A run began: it reads everything that has arrived before.
     Began,
-    /// The run ended, and every stage got through.
+    /// The run ended, and every stage succeeded.
     Ended(Left),
-    /// The run failed, or could not begin; the pause before another try, s, where the stage's state says one.
+    /// The run failed, or could not begin; the pause before another try, s, if the stage's state has one.
     Failed(Option<f64>),
 }
 
@@ -63,16 +62,16 @@ enum Doing {
     Running,
 }
 
-/// What is known of one person's runs.
+/// The state of one person's runs.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Agenda {
     /// First and last arrival that no run has begun after, s.
     arrived: Option<(f64, f64)>,
     /// When a rewind was asked for that no run has begun after, s.
     rewind_wanted: Option<f64>,
-    /// When to come back to what the last run left, s.
+    /// When to run for the entries that the last run left, s.
     left_due: Option<f64>,
-    /// When to try again, s: nothing else counts until then.
+    /// When to try again, s: until then no other event starts a run.
     retry_at: Option<f64>,
     /// Failures in a row.
     failures: u32,
@@ -80,7 +79,7 @@ pub struct Agenda {
 }
 
 impl Agenda {
-    /// Takes note of what happened at `at`, s.
+    /// Records an event at `at`, s.
     pub fn happened(&mut self, rhythm: &Rhythm, at: f64, event: Event) {
         match event {
             Event::Arrived => {
@@ -113,7 +112,7 @@ impl Agenda {
         }
     }
 
-    /// When the next run is due, s; `None` while one is under way and where nothing asks for one.
+    /// When the next run is due, s; `None` while one is under way and if nothing asks for one.
     pub fn due(&self, rhythm: &Rhythm) -> Option<f64> {
         if self.doing != Doing::Nothing {
             return None;
@@ -136,8 +135,8 @@ impl Agenda {
         self.doing != Doing::Nothing
     }
 
-    /// Whether something asks for a run that has not begun: what must be remembered if the host stops now. Of a run
-    /// under way only its end tells.
+    /// Whether something asks for a run that has not begun: this must be remembered if the host stops now. A run under
+    /// way reports only its end.
     pub fn is_pending(&self) -> bool {
         self.arrived.is_some()
             || self.rewind_wanted.is_some()

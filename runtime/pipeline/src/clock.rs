@@ -1,25 +1,25 @@
-//! Whether the host's clock can be believed.
+//! Whether the host's clock can be trusted.
 //!
-//! A computer without a battery for its clock starts with any time and is told the right one a while later; a clock may
-//! also be set wrong and set right again. Runs wait meanwhile: nothing that a run does at a wrong moment is final, but
-//! what it makes would be dated wrong and made anew.
+//! A computer without a battery for its clock starts with an arbitrary time and gets the right one a while later; a
+//! clock may also be set wrong and corrected again. Runs wait meanwhile: no result of a run at a wrong moment is
+//! final, but its results would be dated wrong and need to be recomputed.
 //!
-//! * Two clocks go in: the wall clock, which may be set, and a steady one, which only goes on. A wall clock that goes as
-//!   fast as the steady one is believed.
-//! * A clock that jumped in either direction, or that is behind the time at which the host last ran, is believed after
-//!   [`BELIEVED_AFTER_S`] without another jump: it may be the earlier time that was wrong. One that is set to a time
-//!   before the program was built never is.
+//! * There are two input clocks: the wall clock, which may be set, and a steady one, which only moves forward. A wall
+//!   clock that moves as fast as the steady one is trusted.
+//! * A clock that jumped in either direction, or that is behind the time at which the host last ran, is trusted after
+//!   [`BELIEVED_AFTER_S`] without another jump: the earlier time may have been the wrong one. A clock that is set to a
+//!   time before the program was built is never trusted.
 //! * Not here: reading a clock, and remembering when the host last ran (`runtime/user`).
 
 use std::fmt;
 
-/// A wall clock that is off by less is what clocks do, s.
+/// Differences below this are normal for a wall clock, s.
 pub const JUMP_S: f64 = 60.0;
 
-/// How long a clock has to go on steadily after a jump until it is believed, s.
+/// How long a clock must move steadily after a jump until it is trusted, s.
 pub const BELIEVED_AFTER_S: f64 = 120.0;
 
-/// Why the clock is not believed, for people.
+/// Why the clock is not trusted, for people.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Doubt {
     /// It is set to a time before the program was built.
@@ -60,7 +60,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A duration in the largest unit of which there are two.
+/// A duration in the largest unit of which it has at least two.
 fn span(seconds: f64) -> String {
     let units = [(86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes")];
     let fits = units.into_iter().find(|(unit, _)| seconds >= 2.0 * unit);
@@ -68,21 +68,21 @@ fn span(seconds: f64) -> String {
     format!("{:.0} {name}", (seconds / unit).floor())
 }
 
-/// What a look at the clock has changed.
+/// What a check of the clock has changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Turn {
-    /// It is not believed any more, or for another reason than before.
+    /// It is no longer trusted, or for another reason than before.
     Doubted(Doubt),
-    /// It is believed again.
+    /// It is trusted again.
     Believed,
 }
 
-/// Watches a wall clock beside a steady one.
+/// Compares a wall clock with a steady one.
 #[derive(Debug, Clone)]
 pub struct ClockWatch {
     built_s: f64,
     last_ran_s: Option<f64>,
-    /// How far the wall clock was ahead of the steady one when it was last believed, s.
+    /// How far the wall clock was ahead of the steady one when it was last trusted, s.
     believed: Option<f64>,
     doubt: Option<Doubted>,
 }
@@ -92,22 +92,23 @@ struct Doubted {
     why: Doubt,
     /// How far the wall clock is ahead of the steady one, s.
     ahead_s: f64,
-    /// Since when it has been so, s of the steady clock.
+    /// The start of this difference, s of the steady clock.
     since_s: f64,
 }
 
 impl ClockWatch {
-    /// For a program that was built then, on a host that last ran then, s since 1970 by the wall clock.
+    /// A watch for a program built at `built_s`, on a host that last ran at `last_ran_s`, s since 1970 by the wall
+    /// clock.
     pub fn new(built_s: f64, last_ran_s: Option<f64>) -> Self {
         Self { built_s, last_ran_s, believed: None, doubt: None }
     }
 
-    /// Why the clock is not believed; `None`: it is.
+    /// Why the clock is not trusted; `None`: it is trusted.
     pub fn doubt(&self) -> Option<Doubt> {
         self.doubt.map(|doubted| doubted.why)
     }
 
-    /// Looks at both clocks, s. To be called every few seconds.
+    /// Checks both clocks, s. Call it every few seconds.
     pub fn look(&mut self, wall_s: f64, steady_s: f64) -> Option<Turn> {
         let ahead_s = wall_s - steady_s;
         let why = self.judge(wall_s, ahead_s).filter(|why| self.still_counts(*why, ahead_s, steady_s));
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn a_clock_that_goes_as_fast_as_the_steady_one_is_believed_however_far_apart_the_looks_are() {
         let mut watch = watch();
-        // It drifts by a second an hour, and is set right by a few seconds.
+        // It drifts by a second an hour, and is corrected by a few seconds.
         for (step, wrong_s) in [(1.0, 0.0), (3_600.0, 1.0), (86_400.0, 24.0), (86_401.0, 0.0), (1e7, 50.0)] {
             assert_eq!(watch.look(RIGHT + step + wrong_s, 10.0 + step), None, "{step}");
         }
@@ -216,9 +217,9 @@ mod tests {
             assert_eq!(watch.look(RIGHT - by_s, 0.0), Some(Turn::Doubted(Doubt::Behind { by_s })));
             watch
         };
-        // The time is told meanwhile,
+        // Either the clock gets the right time meanwhile,
         assert_eq!(start().look(RIGHT + 30.0, 30.0), Some(Turn::Believed));
-        // or it was the last run's clock that was wrong.
+        // or the last run's clock was wrong.
         assert_eq!(start().look(RIGHT - 86_400.0 + 120.0, 120.0), Some(Turn::Believed));
     }
 

@@ -1,21 +1,21 @@
-//! Which entries come too late for the stages that should have read them.
+//! Finds entries that come too late for the stages that should have read them.
 //!
-//! A stage's next window begins at its mark and includes it. So an entry that arrives now is late for the stage if it was
-//! written before the mark, and is read in the next window if it was written at the mark or later. A mark lies
-//! [`SETTLING_S`](crate::SETTLING_S) behind the last entry that the stage has seen: what was written in between and
-//! arrives now is late as well, or it would be read by no run.
+//! A stage's next window begins at its mark and includes it. So an entry that arrives now is late for the stage if it
+//! was written before the mark, and is read in the next window if it was written at the mark or later. A mark lies
+//! [`SETTLING_S`](crate::SETTLING_S) behind the last entry that the stage has seen: an entry that was written in
+//! between and arrives now is late as well, because no run would read it otherwise.
 
 use crate::plan::{Late, Plan, StageSpec};
 use crate::rewind::Rewind;
 
-/// Who must learn of entries of one stream that come late.
+/// The stages concerned when entries of one stream arrive late.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Concerned {
-    /// Nobody reads them, or nobody has a mark that they could miss.
+    /// No stage reads them, or no stage has a mark that they could miss.
     Nobody,
-    /// These stages go back to them, each alone.
+    /// Each of these stages goes back to them alone.
     Each(Vec<String>),
-    /// Everything is made anew from them on if they are behind the mark of this stage.
+    /// If they are before the mark of this stage, everything from them on is recomputed.
     Everything {
         /// The stage whose mark counts.
         stage: String,
@@ -23,8 +23,8 @@ pub enum Concerned {
 }
 
 impl Plan {
-    /// Whom entries of a stream concern that come in before the stage at `before` (an index of the list) runs;
-    /// `reads` tells whether a stage's cell reads that stream.
+    /// The stages concerned when entries of a stream arrive before the stage at `before` (an index of the list) runs;
+    /// `reads` returns whether a stage's cell reads that stream.
     pub fn concerned(&self, before: usize, reads: impl Fn(&StageSpec) -> bool) -> Concerned {
         let later = || self.stages().iter().enumerate().skip(before).filter(|(_, stage)| stage.enabled);
         let reading = || later().filter(|(_, stage)| reads(stage));
@@ -47,7 +47,7 @@ impl Plan {
 }
 
 impl Concerned {
-    /// Adds what an entry asks for, given its `metadata.write_ts`, its position and the marks of stages.
+    /// Adds what an entry requires, given its `metadata.write_ts`, its position and the marks of stages.
     pub fn judge(
         &self,
         write_ts: f64,
@@ -63,7 +63,7 @@ impl Concerned {
                     wanted.go_again(stage, write_ts);
                 }
             }
-            // A position that is no number is no bound: `min` leaves it out.
+            // A position that is not a number is no bound: `min` ignores it.
             Self::Everything { stage } if is_late(stage) => wanted.go_back(write_ts.min(position)),
             Self::Everything { .. } => {}
         }

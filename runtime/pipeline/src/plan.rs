@@ -1,4 +1,4 @@
-//! The list of stages: which run, in which order, and which cell does each.
+//! The list of stages: which stages run, in which order, and the cell of each.
 
 use serde::Deserialize;
 
@@ -8,23 +8,24 @@ use serde::Deserialize;
 pub struct StageSpec {
     /// The reference's name, such as `TRIP_SEGMENTATION`: the key of the stage's state.
     pub name: String,
-    /// The cell that does it, by the name in its manifest.
+    /// The cell of the stage, by the name in its manifest.
     pub cell: String,
-    /// Switched off: the stage counts as run and nothing happens.
+    /// If false, the stage counts as run and nothing happens.
     #[serde(default = "on")]
     pub enabled: bool,
-    /// What happens when an entry that the stage reads arrives behind its mark; `None`: nothing of its own.
+    /// What happens when an entry that the stage reads arrives after its mark has passed; `None`: the stage requires
+    /// nothing.
     #[serde(default)]
     pub late: Option<Late>,
 }
 
-/// What an entry asks for that arrives behind the mark of the stage that should have read it.
+/// What happens when an entry arrives after the mark of the stage that should have read it has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Late {
-    /// The stage alone reads from the entry on again; what else it made stays.
+    /// Only this stage reads again, from the entry on; its other results stay.
     Again,
-    /// Everything that was made from the entry on is made anew, by this stage and all later ones.
+    /// All results from the entry on are recomputed, by this stage and all later ones.
     Rewind,
 }
 
@@ -32,27 +33,27 @@ fn on() -> bool {
     true
 }
 
-/// Why a text is not a plan.
+/// Why a text is not a valid plan.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPlan {
-    /// It is not TOML of the form that `deploy/pipeline.toml` shows.
+    /// It is not TOML in the form of `deploy/pipeline.toml`.
     #[error("the stage list does not read")]
     Toml(#[from] toml::de::Error),
-    /// Two stages of one name would share their state.
+    /// Two stages with one name would share their state.
     #[error("the stage {name} is listed twice")]
     Twice {
-        /// Which.
+        /// The name.
         name: String,
     },
-    /// The name is a word of the pipeline's own.
+    /// The pipeline itself uses the name.
     #[error("a stage cannot be called {name}")]
     Reserved {
-        /// Which.
+        /// The name.
         name: String,
     },
 }
 
-/// Names under which the pipeline keeps what is no stage's.
+/// Names of documents that belong to the pipeline and not to a stage.
 const RESERVED: [&str; 1] = ["rewind"];
 
 /// The stages in the order in which they run.
@@ -76,11 +77,11 @@ struct WireRewind {
     cell: String,
 }
 
-/// The reference's order, as far as there are cells.
+/// The reference's order, for the stages that have cells.
 const STANDARD: &str = include_str!("../../../deploy/pipeline.toml");
 
 impl Plan {
-    /// Reads `[[stage]]` tables with `name`, `cell` and optionally `enabled` and `late`, and `[rewind]` with `cell`.
+    /// Parses `[[stage]]` tables with `name`, `cell` and optionally `enabled` and `late`, and `[rewind]` with `cell`.
     pub fn parse(text: &str) -> Result<Self, BadPlan> {
         let Wire { stages, rewind } = toml::from_str(text)?;
         for (index, stage) in stages.iter().enumerate() {
@@ -94,7 +95,7 @@ impl Plan {
         Ok(Self { stages, rewind: rewind.map(|rewind| rewind.cell) })
     }
 
-    /// The reference's order, as far as there are cells; accuracy filtering as asked.
+    /// The reference's order, for the stages that have cells; accuracy filtering as given.
     pub fn standard(accuracy_filtering: bool) -> Self {
         let mut plan = Self::parse(STANDARD).expect("the standard plan reads: a test holds it");
         for stage in plan.stages.iter_mut().filter(|stage| stage.name == "ACCURACY_FILTERING") {
@@ -108,7 +109,7 @@ impl Plan {
         &self.stages
     }
 
-    /// The cell that takes back what depended on a moment and later ones; without one, everything is made anew.
+    /// The cell that removes what depended on a moment and later ones; without one, everything is recomputed.
     pub fn rewind(&self) -> Option<&str> {
         self.rewind.as_deref()
     }

@@ -1,4 +1,4 @@
-//! What must be made anew: wanted by late entries, a reset or a deletion, done at the start of the next run.
+//! What must be recomputed: requested by late entries, a reset or a deletion, done at the start of the next run.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::{Failure, StageState, pause_after};
 
-/// What must be made anew before any stage runs again. Kept as a document until it is done.
+/// What must be recomputed before any stage runs again. Kept as a document until it is done.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rewind {
     /// Everything that depended on entries from this moment on, s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<f64>,
-    /// Stages that alone go back to entries they have passed over, each with the earliest `metadata.write_ts`, s.
+    /// Stages that go back alone to entries they have gone past, each with the earliest `metadata.write_ts`, s.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub again: BTreeMap<String, f64>,
-    /// Whether an owner wants what is taken back gone from the disk too, and not only out of the diary.
+    /// Whether the removed results must also be gone from the disk, as an owner wants, and not only from the diary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub scrub: bool,
     /// The last failure, if the rewind was tried.
@@ -24,7 +24,7 @@ pub struct Rewind {
 }
 
 impl Rewind {
-    /// Everything from that moment on.
+    /// A rewind of everything from that moment on.
     pub fn to(from: f64) -> Self {
         Self { from: Some(from), ..Self::default() }
     }
@@ -34,7 +34,7 @@ impl Rewind {
         self.from.is_none() && self.again.is_empty()
     }
 
-    /// Also what the other one wants.
+    /// Adds what the other one requests.
     pub fn add(&mut self, other: &Self) {
         self.from = self.from.into_iter().chain(other.from).min_by(f64::total_cmp);
         self.scrub |= other.scrub;
@@ -43,12 +43,12 @@ impl Rewind {
         }
     }
 
-    /// Also everything from that moment on.
+    /// Adds everything from that moment on.
     pub fn go_back(&mut self, from: f64) {
         self.from = Some(self.from.map_or(from, |old| old.min(from)));
     }
 
-    /// Also that stage alone, to entries written from that moment on.
+    /// Adds that stage alone, for entries written from that moment on.
     pub fn go_again(&mut self, stage: &str, from: f64) {
         match self.again.get_mut(stage) {
             Some(old) => *old = old.min(from),
@@ -57,8 +57,8 @@ impl Rewind {
     }
 
     /// The state of a stage after the rewind: the mark that the rewind gave it, if any (`Some(None)`: from the very
-    /// beginning), lowered to what the stage must go back to. A mark never rises: what a stage has not read yet lies
-    /// behind it. A failure is forgotten: what failed is read anew.
+    /// beginning), lowered to the time that the stage must go back to. A mark never rises: entries that a stage has
+    /// not read yet are after it. The failure is cleared: its input is read again.
     #[must_use]
     pub fn state(&self, stage: &str, before: &StageState, mark: Option<Option<f64>>) -> StageState {
         let given = mark.unwrap_or(before.last_processed_ts);
@@ -68,24 +68,24 @@ impl Rewind {
         StageState { last_processed_ts: mark, failure: None, ..before.clone() }
     }
 
-    /// The same after a try at `now` that failed.
+    /// The same after a failed try at `now`.
     #[must_use]
     pub fn failed(&self, now: f64, reason: String) -> Self {
         let attempts = self.failure.as_ref().map_or(0, |failure| failure.attempts).saturating_add(1);
         Self { failure: Some(Failure { at: now, reason, attempts }), ..self.clone() }
     }
 
-    /// The earliest moment for another try after failures.
+    /// The earliest moment of the next try after failures.
     pub fn retry_at(&self) -> Option<f64> {
         self.failure.as_ref().map(|failure| failure.at + pause_after(failure.attempts))
     }
 }
 
-/// From which mark each stage goes on, as a rewind cell says it. A stage that is not named keeps its mark.
+/// The mark from which each stage continues, as returned by a rewind cell. A stage that is not named keeps its mark.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Marks {
-    /// By the stage's name: this mark, s, unless it was further back; none: from the very beginning.
+    /// By the stage's name: this mark, s, unless it was earlier; none: from the very beginning.
     pub marks: BTreeMap<String, Option<f64>>,
 }
 

@@ -1,4 +1,4 @@
-//! Whose run is next: many people's agendas, and a bound on how many run at once.
+//! The next person to run: many people's agendas, and a bound on how many run at once.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use crate::agenda::{Agenda, Event, Rhythm};
 
-/// A moment that sorts.
+/// A moment that can be sorted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Moment(f64);
 
@@ -24,7 +24,7 @@ impl Ord for Moment {
     }
 }
 
-/// Many people's agendas. Holds only people of whom something is under way or due.
+/// Many people's agendas. Contains only people with a run that is due or under way.
 #[derive(Debug, Clone)]
 pub struct Schedule<P> {
     rhythm: Rhythm,
@@ -34,7 +34,7 @@ pub struct Schedule<P> {
 }
 
 impl<P: Copy + Ord + Hash> Schedule<P> {
-    /// Nobody is due.
+    /// A schedule in which no run is due.
     pub fn new(rhythm: Rhythm) -> Self {
         Self { rhythm, people: HashMap::new(), due: BTreeSet::new(), busy: 0 }
     }
@@ -44,7 +44,7 @@ impl<P: Copy + Ord + Hash> Schedule<P> {
         &self.rhythm
     }
 
-    /// Takes note of what happened to somebody at `at`, s.
+    /// Records an event of a person at `at`, s.
     pub fn happened(&mut self, person: P, at: f64, event: Event) {
         let agenda = self.people.entry(person).or_default();
         let (was_due, was_busy) = (agenda.due(&self.rhythm), agenda.is_busy());
@@ -66,15 +66,15 @@ impl<P: Copy + Ord + Hash> Schedule<P> {
         self.busy = self.busy + usize::from(after.1) - usize::from(before.1);
     }
 
-    /// Forgets somebody.
+    /// Forgets a person.
     pub fn forget(&mut self, person: P) {
         if let Some(agenda) = self.people.remove(&person) {
             self.move_to(person, (agenda.due(&self.rhythm), agenda.is_busy()), (None, false));
         }
     }
 
-    /// The next person whose run may start at `now`, who counts as queued from then on; the longest due first.
-    /// `None` where nobody is due, or `busy_max` runs are queued or under way.
+    /// The next person whose run may start at `now`, the longest due first; the person counts as queued from then on.
+    /// `None` if no run is due, or `busy_max` runs are queued or under way.
     pub fn start_next(&mut self, now: f64, busy_max: usize) -> Option<P> {
         let (due, person) = self.due.first().copied()?;
         if self.busy >= busy_max || due.0 > now {
@@ -84,12 +84,12 @@ impl<P: Copy + Ord + Hash> Schedule<P> {
         Some(person)
     }
 
-    /// When [`Self::start_next`] has somebody again, s; `None` where only an event can change that.
+    /// When [`Self::start_next`] returns a person again, s; `None` if only an event can change that.
     pub fn next_start(&self, busy_max: usize) -> Option<f64> {
         self.due.first().filter(|_| self.busy < busy_max).map(|(due, _)| due.0)
     }
 
-    /// What is known of somebody; `None` where nothing is under way or due.
+    /// A person's agenda; `None` if no run is under way or due.
     pub fn agenda(&self, person: P) -> Option<&Agenda> {
         self.people.get(&person)
     }
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!((schedule.busy(), schedule.next_start(2)), (1, Some(560.0)));
     }
 
-    /// A small generator, so that a seed tells the whole story.
+    /// A small generator, so that a seed determines the whole test.
     struct Random(u64);
 
     impl Random {
@@ -136,12 +136,12 @@ mod tests {
         }
     }
 
-    /// What a model host knows of one person.
+    /// What a model host knows about one person.
     #[derive(Default, Clone, Copy)]
     struct Truth {
         running: bool,
         queued: bool,
-        /// The first arrival that no run has begun after.
+        /// The first arrival after the start of the last run.
         uncovered_since: Option<f64>,
         failed: bool,
     }

@@ -1,4 +1,4 @@
-//! What is remembered of one stage, as the reference keeps it.
+//! The remembered state of one stage, in the reference's form.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 /// their way.
 pub const SETTLING_S: f64 = 5.0;
 
-/// The longest pause before a stage that failed is tried again, s.
+/// The longest pause before a failed stage is retried, s.
 const PAUSE_MAX_S: f64 = 3_600.0;
-/// Between a stage's first failure and the next try, s.
+/// The pause between a stage's first failure and the next try, s.
 const PAUSE_FIRST_S: f64 = 30.0;
 
-/// The closed range of `metadata.write_ts` (or of the time that the stage works by) of one run.
+/// The closed range of `metadata.write_ts` (or of the time that the stage works by) for one run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
     /// The mark; `None` before the first run that moved it.
@@ -21,37 +21,37 @@ pub struct Window {
     pub end: f64,
 }
 
-/// Why a stage did not get through, until it does.
+/// Why a stage failed; kept until it succeeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
-    /// When.
+    /// The moment of the last failure, s.
     pub at: f64,
-    /// In words for the owner.
+    /// The reason, in words for the owner.
     pub reason: String,
-    /// How often in a row.
+    /// The number of failures in a row.
     pub attempts: u32,
 }
 
-/// What is remembered of one stage of one person.
+/// The remembered state of one stage of one person.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StageState {
-    /// The mark: everything up to here has been dealt with. The reference's `last_processed_ts`.
+    /// The mark: everything up to here has been processed. The reference's `last_processed_ts`.
     pub last_processed_ts: Option<f64>,
     /// The moment of the last run that succeeded, less [`SETTLING_S`]. The reference's `last_ts_run`.
     pub last_ts_run: Option<f64>,
-    /// The last failure, if it is the last thing that happened.
+    /// The last failure, if no success followed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
 
 impl StageState {
-    /// The window of a run at `now`. The reference refuses to run a stage whose last run never ended; here a run
+    /// The window of a run at `now`. The reference refuses to run a stage whose last run did not end; here a run
     /// leaves no trace until it commits, so a crash needs no operator.
     pub fn window(&self, now: f64) -> Window {
         Window { start: self.last_processed_ts, end: now - SETTLING_S }
     }
 
-    /// The state that commits with the output of a run at `now`. Without a new mark the old one stays.
+    /// The state to commit with the output of a run at `now`. Without a new mark the old one stays.
     #[must_use]
     pub fn done(&self, now: f64, processed_through: Option<f64>) -> Self {
         Self {
@@ -61,27 +61,27 @@ impl StageState {
         }
     }
 
-    /// The same, but the next window begins no later than at `unread`, s: an entry that was there and lay behind the end
-    /// of this one.
+    /// The same, but the next window begins no later than at `unread`, s: an entry that was in the store but after the
+    /// end of this window.
     #[must_use]
     pub fn up_to(self, unread: f64) -> Self {
         Self { last_processed_ts: self.last_processed_ts.map(|mark| mark.min(unread)), ..self }
     }
 
-    /// The state after a run at `now` that failed: the same window is tried again.
+    /// The state after a failed run at `now`: the same window is tried again.
     #[must_use]
     pub fn failed(&self, now: f64, reason: String) -> Self {
         let attempts = self.failure.as_ref().map_or(0, |failure| failure.attempts).saturating_add(1);
         Self { failure: Some(Failure { at: now, reason, attempts }), ..self.clone() }
     }
 
-    /// The earliest moment for another try after failures: 30 s, doubling, at most an hour.
+    /// The earliest moment of the next try after failures: 30 s, doubling, at most an hour.
     pub fn retry_at(&self) -> Option<f64> {
         self.failure.as_ref().map(|failure| failure.at + pause_after(failure.attempts))
     }
 }
 
-/// How long to wait after so many failures in a row, s: 30, doubling, at most an hour.
+/// How long to wait after this many failures in a row, s: 30, doubling, at most an hour.
 pub(crate) fn pause_after(failures: u32) -> f64 {
     let doublings = i32::try_from(failures.saturating_sub(1).min(20)).expect("at most 20");
     (PAUSE_FIRST_S * 2_f64.powi(doublings)).min(PAUSE_MAX_S)

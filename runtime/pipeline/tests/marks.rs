@@ -1,8 +1,8 @@
-//! Whatever arrives when, and whatever the clock says at the runs: each entry is read by its stage after it has arrived,
-//! and not twice, unless a mark was lowered to it.
+//! In whatever order entries arrive, and whatever the clock shows at the runs: each entry is read by its stage after
+//! it has arrived, and not twice, unless a mark was lowered to it.
 //!
-//! A model of a person's store, with two stages: one goes back alone, from the other on everything is made anew. Entries
-//! are written within seconds of each other, so that they lie densely around every mark.
+//! A model of a person's store, with two stages: one goes back alone, and the other recomputes everything. Entries are
+//! written within seconds of each other, so that they are dense around every mark.
 
 use proptest::prelude::*;
 use runtime_pipeline::{Plan, Rewind, SETTLING_S, StageState};
@@ -23,7 +23,7 @@ const PLAN: &str = r#"
 
 const STAGES: [&str; 2] = ["MATCH", "TRIPS"];
 
-/// What an entry is read by.
+/// The stage that reads an entry, and the reads so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Entry {
     stage: usize,
@@ -38,9 +38,9 @@ struct Entry {
 enum Event {
     /// A phone puts an entry.
     Put(usize, f64),
-    /// A dump brings one, straight into the timeseries.
+    /// An import adds one, directly to the timeseries.
     Import(usize, f64),
-    /// The stages run, and the clock says so.
+    /// The stages run, and the clock shows this time.
     Run(f64),
 }
 
@@ -82,7 +82,7 @@ impl Model {
         (0..STAGES.len()).for_each(|stage| self.run_stage(stage, now));
     }
 
-    /// As the rewind cell does: everything from a moment on is forgotten, and the mark is set back to it.
+    /// Does what the rewind cell does: removes everything from a moment on, and sets the mark back to it.
     fn take_back(&mut self) {
         let wanted = std::mem::take(&mut self.wanted);
         for (stage, name) in STAGES.iter().enumerate() {
@@ -161,7 +161,8 @@ proptest! {
                 prop_assert!(entry.reads <= 1, "{entry:?} after {event:?}");
             }
         }
-        // The clock is right, and everything lies behind it; a wish of the last import is granted by the next run.
+        // The clock is right, and everything is before it; the next run does the rewind that the last import
+        // requested.
         model.run(2e9);
         prop_assert!(model.usercache.is_empty());
         for entry in &model.timeseries {

@@ -1,5 +1,5 @@
-//! What a component asks for, read from its outermost sections before anything is compiled, and again from the
-//! engine's own view of what was compiled.
+//! The imports and exports of a component, read from its outermost sections before anything is compiled, and again
+//! from the engine's own view of the compiled code.
 //!
 //! * Invariants: an admitted component imports interfaces of `cellar:cell` 0.1 and nothing else, and exports exactly
 //!   one of `handle` and `run`.
@@ -11,17 +11,17 @@ use wasmtime::component::types::ComponentItem;
 
 use crate::{COMPONENT_BYTES_MAX, Interface, Interfaces, Refusal, World};
 
-/// What an admitted component is.
+/// The properties of an admitted component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
     /// Its kind.
     pub world: World,
-    /// What it imports, to be compared with a grant.
+    /// Its imports, to be compared with a grant.
     pub imports: Interfaces,
 }
 
-/// Reads imports and exports without compiling; refuses the first import that is not the contract's, by name. What
-/// is inside is validated when it is compiled.
+/// Reads imports and exports without compiling; refuses the first import that is not in the contract, by name. The
+/// code inside is validated when it is compiled.
 pub fn admit(wasm: &[u8]) -> Result<Admitted, Refusal> {
     let size_bytes = wasm.len() as u64;
     if size_bytes > COMPONENT_BYTES_MAX {
@@ -85,7 +85,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// A type that equals another gives no access; an interface must be one of the contract's.
+    /// An import of a type by equality gives no access; an interface must be one of the contract's.
     fn import(&mut self, name: &str, is_type: bool, is_instance: bool) -> Result<(), Refusal> {
         if is_type {
             return Ok(());
@@ -98,7 +98,7 @@ impl Asked {
         Ok(())
     }
 
-    /// Other exports are harmless: nobody calls them. Some languages' tools add their own.
+    /// Other exports are harmless, because they are never called. The tools of some languages add their own.
     fn export(&mut self, name: &str, is_function: bool) {
         if self.exports.len() < 8 {
             self.exports.push(format!("`{}`", name.chars().take(60).collect::<String>()));
@@ -119,7 +119,7 @@ impl Asked {
     }
 }
 
-/// `Some(None)`: the contract's `types`, which give no access. `None`: not the contract's.
+/// `Some(None)`: the contract's `types`, which give no access. `None`: not in the contract.
 fn contract_interface(name: &str) -> Option<Option<Interface>> {
     let (interface, version) = name.strip_prefix("cellar:cell/")?.split_once('@')?;
     let patch = version.strip_prefix("0.1.")?;

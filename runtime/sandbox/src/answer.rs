@@ -1,14 +1,14 @@
-//! What a cell returned, checked before anybody sees it.
+//! Checks the values that a cell returned, before they are used.
 
 use crate::{
     ANSWER_BYTES_MAX, CONTENT_TYPE_BYTES_MAX, CodeDigest, Outcome, Response, RunError, STAGE_STATE_BYTES_MAX,
     text,
 };
 
-/// Statuses that a cell may answer with.
+/// The statuses that a cell may return.
 const STATUSES: std::ops::RangeInclusive<u16> = 200..=599;
 
-/// Status and content type go into an HTTP head, so a cell must not be able to break out of it.
+/// Status and content type go into an HTTP head, so a cell must not be able to inject anything into it.
 pub(crate) fn check_head(status: u16, content_type: &str) -> Result<(), String> {
     if !STATUSES.contains(&status) {
         return Err(format!("the status {status}, outside 200 to 599"));

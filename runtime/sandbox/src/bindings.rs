@@ -1,4 +1,5 @@
-//! What the engine's generator makes of `wit/cell.wit`. Nothing here is public: `contract` has the words.
+//! The bindings that the engine's generator creates from `wit/cell.wit`. Nothing here is public: `contract` has the
+//! public types.
 
 #![allow(missing_docs, clippy::all)]
 

@@ -2,7 +2,7 @@
 //!
 //! * Layout: `<folder>/<engine hash>/<digest>.cwasm`, and beside it `.mac`: HMAC-SHA-256 over engine hash, digest and
 //!   the code, under a key that the host keeps elsewhere. The folder has mode 0700.
-//! * Invariants: code whose MAC does not match is never loaded; it is compiled again. Files enter by rename.
+//! * Invariants: code whose MAC does not match is never loaded; it is compiled again. Files are added by rename.
 //! * Not here: the components themselves, which the host keeps where they were installed.
 
 use std::collections::HashSet;
@@ -29,7 +29,7 @@ pub struct NativeCache {
     compiled: Condvar,
 }
 
-/// Why a cache cannot be opened or a cell cannot be had from it.
+/// Why a cache cannot be opened or a cell cannot be loaded from it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
@@ -39,40 +39,40 @@ pub enum CacheError {
     /// A file or folder of the cache cannot be used.
     #[error("cannot use the cache of native code at {}", path.display())]
     Io {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The bytes are not the component that was asked for.
+    /// The bytes are not the component that was requested.
     #[error("the component has the digest {found}, not {wanted}")]
     OtherDigest {
-        /// What its bytes hash to.
+        /// The digest of the bytes.
         found: CodeDigest,
-        /// What was asked for.
+        /// The requested digest.
         wanted: CodeDigest,
     },
     /// It cannot be compiled.
     #[error("cannot compile cell {}", cell.short())]
     Compile {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// Why.
+        /// The cause.
         source: CompileError,
     },
     /// It cannot be loaded.
     #[error("cannot load cell {}", cell.short())]
     Load {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// Why.
+        /// The cause.
         source: LoadError,
     },
 }
 
 impl NativeCache {
-    /// Opens the cache in `folder`, making it if need be, and removes code of other engines. Whoever has `key` could
-    /// make the host run any code.
+    /// Opens the cache in `folder`, creates it if necessary, and removes code of other engines. A holder of `key`
+    /// could make the host run any code.
     pub fn open(folder: &Path, key: &[u8; 32]) -> Result<Self, CacheError> {
         let engine_hash = crate::engine_hash().map_err(CacheError::Engine)?;
         let own = folder.join(&engine_hash);
@@ -94,7 +94,7 @@ impl NativeCache {
         Ok(Self { folder: own, engine_hash, key, compiling: Mutex::default(), compiled: Condvar::new() })
     }
 
-    /// The cell with that digest: already loaded, or from disk, or compiled now by a child. `component` gives the
+    /// The cell with that digest: already loaded, or from disk, or compiled now by a child. `component` returns the
     /// component's bytes, and is only called when they are needed. Calls for one digest wait for each other.
     pub fn load_or_compile(
         &self,
@@ -117,7 +117,7 @@ impl NativeCache {
         })
     }
 
-    /// What is on disk under a digest, if its MAC matches. Anything else counts as absent, and the log says so.
+    /// The code on disk under a digest, if its MAC matches. Other content counts as absent, and is logged.
     pub fn load(&self, sandbox: &Sandbox, digest: CodeDigest) -> Result<Option<CellCode>, CacheError> {
         let (file, mac) = (self.file(digest, "cwasm"), self.file(digest, "mac"));
         let Some(native) = read_if_there(&file)? else { return Ok(None) };
@@ -133,7 +133,7 @@ impl NativeCache {
         }
     }
 
-    /// Removes a cell's native code; processes that run it keep it until they let go.
+    /// Removes a cell's native code; processes that run it keep their mapping until they drop it.
     pub fn forget(&self, digest: CodeDigest) -> Result<(), CacheError> {
         for path in [self.file(digest, "cwasm"), self.file(digest, "mac")] {
             match fs::remove_file(&path) {
@@ -185,7 +185,7 @@ impl NativeCache {
         self.folder.join(format!("{digest}.{extension}"))
     }
 
-    /// Engine and digest are part of it, so that code cannot be passed off as another cell's or another engine's.
+    /// Includes engine and digest, so that code cannot be passed off as another cell's or another engine's.
     fn authenticated(&self, digest: CodeDigest, native: &[u8]) -> Vec<u8> {
         [b"cellar native code 1\n", self.engine_hash.as_bytes(), &digest.0, native].concat()
     }
@@ -206,7 +206,7 @@ impl std::fmt::Debug for NativeCache {
     }
 }
 
-/// While it lives, nobody else compiles that digest.
+/// While this value exists, no other thread compiles that digest.
 struct Alone<'a> {
     cache: &'a NativeCache,
     digest: CodeDigest,

@@ -1,8 +1,8 @@
-//! Compiling in a process of its own, since a component may be made to hang a compiler or to fill its memory.
+//! Compiles in a separate process, since a component may be designed to hang a compiler or to fill its memory.
 //!
 //! * Both sides are here: [`Compiler`] starts the child, [`compiler_main`] is the child.
-//! * Exit status of the child: 0 done, 2 bad arguments, 3 the component is refused (standard output says why, one
-//!   line), 1 anything else.
+//! * Exit status of the child: 0 done, 2 bad arguments, 3 the component is refused (one line on standard output gives
+//!   the reason), 1 anything else.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,14 +17,14 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::{Refusal, compile_native, text};
 
-/// How much the child may use.
+/// The limits of the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileLimits {
     /// Processor time of all its threads together, s.
     pub cpu_s: u64,
     /// Address space, bytes.
     pub address_bytes: u64,
-    /// From start to end, s: catches what waits for ever without computing.
+    /// From start to end, s: stops a child that waits for ever without computing.
     pub wall_s: u64,
 }
 
@@ -61,7 +61,7 @@ pub enum CompileError {
         /// The limit, s.
         wall_s: u64,
     },
-    /// The compiler ended by a signal or an odd status: out of memory, most often.
+    /// The compiler ended by a signal or an unexpected status, most often because it ran out of memory.
     #[error("the compiler ended with {how} (its address space is limited to {address_bytes} bytes)")]
     Crashed {
         /// Signal or status.
@@ -74,13 +74,13 @@ pub enum CompileError {
     Io {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
 impl Compiler {
-    /// `program args… <limits> <component> <native>` must end in [`compiler_main`]; `args` are what comes before.
+    /// `program args… <limits> <component> <native>` must end in [`compiler_main`]; `args` are the leading arguments.
     pub fn new(program: impl Into<PathBuf>, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         let args = args.into_iter().map(Into::into).collect();
         Self { program: program.into(), args, limits: CompileLimits::default() }
@@ -101,7 +101,7 @@ impl Compiler {
             .args([self.limits.cpu_s.to_string(), self.limits.address_bytes.to_string()])
             .args([wasm, native])
             .env_clear()
-            // Every thread of the compiler takes its share of the limited address space.
+            // Each thread of the compiler uses part of the limited address space.
             .env("RAYON_NUM_THREADS", "2")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -116,14 +116,14 @@ impl Compiler {
         }
     }
 
-    /// What the child wrote until it ended; `None` if it had to be killed.
+    /// The child's output until it ended; `None` if it had to be killed.
     fn words(&self, child: &mut Child) -> std::io::Result<Option<String>> {
         let stdout = child.stdout.take().expect("standard output is piped");
         let (sender, receiver) = mpsc::channel();
         let reader = std::thread::Builder::new().name("cell-compiler".to_owned()).spawn(move || {
             let mut words = Vec::new();
             let read = stdout.take(4_096).read_to_end(&mut words);
-            // The receiver is gone when the child was too slow, and then nobody wants to know.
+            // If the child was too slow, the receiver is gone and the output is not needed.
             let _ = sender.send(read.map(|_| words));
         });
         let words =
@@ -155,7 +155,7 @@ impl Compiler {
 const STATUS_REFUSED: i32 = 3;
 
 /// The child: `<seconds of processor time> <bytes of address space> <component> <native>`. Limits itself, compiles,
-/// and writes the native code by rename, so that a killed child leaves no half file under that name.
+/// and writes the native code by rename, so that a killed child leaves no partial file under that name.
 pub fn compiler_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let [cpu_s, address_bytes, wasm, native] = &args[..] else { return bad_arguments() };
@@ -166,7 +166,7 @@ pub fn compiler_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match limit_self(cpu_s, address_bytes).and_then(|()| compile_file(Path::new(wasm), Path::new(native))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(refusal)) => {
-            // A parent that is gone needs no reason.
+            // If the parent is gone, the reason is not needed.
             let _ = writeln!(std::io::stdout(), "{}", text::one_line(&refusal.to_string()));
             ExitCode::from(STATUS_REFUSED as u8)
         }
@@ -184,7 +184,7 @@ fn bad_arguments() -> ExitCode {
 }
 
 fn limit_self(cpu_s: u64, address_bytes: u64) -> std::io::Result<()> {
-    // Two seconds between the limits: at the first the system says why, at the second it only kills.
+    // Two seconds between the limits: at the first the system gives the reason, at the second it only kills.
     let limits = [
         (Resource::Cpu, cpu_s, cpu_s.saturating_add(2)),
         (Resource::As, address_bytes, address_bytes),

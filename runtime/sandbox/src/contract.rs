@@ -1,30 +1,31 @@
-//! The words of `wit/cell.wit` in Rust, and [`CellHost`]: everything that one run may reach.
+//! The types of `wit/cell.wit` in Rust, and [`CellHost`]: everything that one run may reach.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z; sizes are bytes.
-//! * Pages and rows are opaque here: docs/formats/page.md says what they hold, `runtime/user` packs and reads them.
+//! * Pages and rows are opaque here: docs/formats/page.md describes their content, `runtime/user` encodes and parses
+//!   them.
 //! * Not here: grants over streams and stores (`runtime/user`), budgets of a run (`state`).
 
 use std::any::Any;
 
 pub use runtime_types::{Area, LocationRows, Order, Query, StreamKey, TimeField};
 
-/// Why a call into the runtime was refused: the contract's `failure`. None of them ends the run.
+/// Why a call into the runtime was refused: the contract's `failure`. No failure ends the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// Outside the grant; names what was asked for.
+    /// Outside the grant; names what was requested.
     Denied(String),
-    /// Arguments that mean nothing; says which.
+    /// Invalid arguments; says which.
     Invalid(String),
-    /// A budget of the run is spent; names it with its limit.
+    /// A budget of the run is used up; names it with its limit.
     OverBudget(String),
-    /// The store cannot be read or written now, or the caller is gone.
+    /// The store cannot be read or written now, or the caller has gone.
     Unavailable,
 }
 
-/// How much a cell's words matter.
+/// The level of a cell's message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// For whoever writes the cell.
+    /// For the author of the cell.
     Debug,
     /// Worth a line in the owner's log.
     Info,
@@ -35,11 +36,11 @@ pub enum LogLevel {
 /// A request whose caller is known and whose path led to this cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// The rest of the path behind the one that the cell is granted; often empty.
+    /// The rest of the request's path after the granted path; often empty.
     pub rest: String,
     /// When the request arrived, s.
     pub now: f64,
-    /// Size of the body; [`CellHost::read_body`] has it.
+    /// Size of the body, which [`CellHost::read_body`] returns.
     pub body_bytes: u64,
 }
 
@@ -48,7 +49,7 @@ pub struct Request {
 pub struct Response {
     /// 200 to 599; checked by the sandbox. 400 and above commits nothing.
     pub status: u16,
-    /// Such as `application/json`; empty: none. Visible ASCII, at most 200 bytes; checked by the sandbox.
+    /// A type such as `application/json`; empty: none. Visible ASCII, at most 200 bytes; checked by the sandbox.
     pub content_type: String,
     /// At most [`crate::ANSWER_BYTES_MAX`]; checked by the sandbox.
     pub body: Vec<u8>,
@@ -63,36 +64,37 @@ pub struct Run {
     pub start: Option<f64>,
     /// Closed upper bound of the window, s.
     pub end: f64,
-    /// For stages that draw lots; the same in a repeated run.
+    /// For stages that use random numbers; the same in a repeated run.
     pub seed: u64,
-    /// What the stage returned last time; empty at first.
+    /// The state that the stage returned last time; empty at first.
     pub state: Vec<u8>,
 }
 
-/// What a run that succeeded leaves behind.
+/// The result of a run that succeeded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The mark that the pipeline keeps, s; `None`: the old one stays. Never NaN; checked by the sandbox.
     pub processed_through: Option<f64>,
     /// The stage's own memory, at most [`crate::STAGE_STATE_BYTES_MAX`]; checked by the sandbox.
     pub state: Vec<u8>,
-    /// Run again at once: there is more to do than fits one run.
+    /// Whether to run again at once, because there is more to do than fits one run.
     pub more: bool,
 }
 
-/// Everything that one run may reach. The sandbox counts budgets, clamps page sizes and bounds open cursors before
-/// it calls; the implementation checks the grant and knows the store.
+/// Everything that one run may reach. Before each call, the sandbox counts budgets, clamps page sizes and bounds open
+/// cursors; the implementation checks the grant and accesses the store.
 ///
 /// A method is called from the thread that runs the cell and counts towards the run's wall clock, except
 /// [`Self::begin`] and [`Self::write`], which may wait for a slow caller. Nothing can interrupt a method, so each
 /// must end by itself.
 pub trait CellHost: Any + Send {
-    /// Opens a cursor over the entries that match. The handle is the implementation's own.
+    /// Opens a cursor over the entries that match. The implementation chooses the handle.
     fn find(&mut self, query: Query) -> Result<u32, Failure>;
     /// Opens a cursor over the entries of the timeseries with these ids, 12 bytes each, in their order. `keys` as in a
-    /// query. What is not there, or is of another stream, is left out.
+    /// query. Ids that do not exist, or are of another stream, are left out.
     fn find_ids(&mut self, keys: Vec<StreamKey>, ids: &[u8]) -> Result<u32, Failure>;
-    /// The next entries of a cursor, packed; at most `bytes_max` (4 KiB to 1 MiB) unless one entry alone is larger. Empty: the end.
+    /// The next entries of a cursor, packed; at most `bytes_max` (4 KiB to 1 MiB) unless one entry alone is larger.
+    /// Empty: the end.
     fn next_page(&mut self, cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure>;
     /// How many entries match.
     fn count(&mut self, query: Query) -> Result<u64, Failure>;
@@ -103,7 +105,7 @@ pub trait CellHost: Any + Send {
     /// Frees a cursor of either kind. Called once for every handle, also when a cell forgets it.
     fn drop_cursor(&mut self, cursor: u32);
 
-    /// Buffers new entries; answers their ids, 12 bytes each.
+    /// Buffers new entries; returns their ids, 12 bytes each.
     fn insert(&mut self, rows: &[u8]) -> Result<Vec<u8>, Failure>;
     /// Buffers new content for the entries that the rows name.
     fn replace(&mut self, rows: &[u8]) -> Result<(), Failure>;
@@ -119,7 +121,7 @@ pub trait CellHost: Any + Send {
     /// Buffers moves to the errors area.
     fn set_aside(&mut self, rows: &[u8]) -> Result<(), Failure>;
 
-    /// A document; `None` where there is none of that name.
+    /// A document; `None` if none has that name.
     fn document_get(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure>;
     /// Buffers a whole document, at most [`crate::DOCUMENT_BYTES_MAX`].
     fn document_put(&mut self, name: &str, content: &[u8]) -> Result<(), Failure>;
@@ -136,7 +138,7 @@ pub trait CellHost: Any + Send {
     fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure>;
 }
 
-/// A host that holds nothing and refuses everything: what a cell meets in an admission run or a measurement.
+/// A host that holds nothing and refuses everything: for an admission run or a measurement.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NoHost;
 

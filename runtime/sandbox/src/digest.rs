@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use ring::digest;
 
-/// SHA-256 of a component's bytes: what a grant names, what an error names, the key of every cache.
+/// SHA-256 of a component's bytes: it identifies code in grants and errors, and is the key of every cache.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CodeDigest(pub [u8; 32]);
 
 impl CodeDigest {
-    /// Hashes a component. Costs about 1 ms for 2 MB: never on the path of a request.
+    /// Hashes a component. Costs about 1 ms for 2 MB: do not call it on the path of a request.
     pub fn of(wasm: &[u8]) -> Self {
         let hash = digest::digest(&digest::SHA256, wasm);
         Self(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"))

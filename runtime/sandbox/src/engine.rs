@@ -1,7 +1,7 @@
 //! The engine: one configuration for compiler and runtime, one pool of slots, one ticker.
 //!
-//! * Invariants: whatever [`engine_config`] compiles, a [`Sandbox`] of the same build loads; a person is never part of
-//!   compiled or linked state, so one component and its links serve everybody.
+//! * Invariants: a [`Sandbox`] loads everything that [`engine_config`] of the same build compiles; a person is never
+//!   part of compiled or linked state, so one component and its links serve all people.
 //! * Not here: what a run may reach (`contract`), loading code (`native`).
 
 use std::collections::HashMap;
@@ -23,16 +23,16 @@ const TABLE_ELEMENTS_MAX: usize = 20_000;
 const MEMORIES_MAX: u32 = 1;
 /// How many core instances a component may have.
 const CORE_INSTANCES_MAX: u32 = 8;
-/// How much of a slot is wiped by writing over it instead of by giving it back to the system. A guest that stays
-/// below it costs no system call, no page fault and no lock shared by all threads: 5 µs of wiping at the most, half
-/// the time of a fresh instance, and threads that do not hold each other up. Above it both costs are paid, so a larger
-/// figure slows large guests down.
+/// How much of a slot is wiped by writing over it instead of returning it to the system. A guest that stays below it
+/// costs no system call, no page fault and no lock shared by all threads: at most 5 µs of wiping, half the time of a
+/// fresh instance, and threads do not block each other. Above it both costs are paid, so a larger value makes large
+/// guests slower.
 const RESIDENT_BYTES: usize = 512 << 10;
 /// The deepest stack of a guest, bytes; a worker's thread needs more than this.
 const WASM_STACK_BYTES: usize = 512 << 10;
-/// How many frames of a trap's stack are looked at: enough to tell an endless recursion from a stray pointer.
+/// How many frames of a trap's stack are read: enough to distinguish an endless recursion from a stray pointer.
 pub(crate) const TRAP_FRAMES_MAX: usize = 64;
-/// Fewer slots than this are not worth starting with.
+/// A pool with fewer slots than this is not worth starting.
 const SLOTS_MIN: u32 = 16;
 
 // A guest's whole address range must be reserved, or loads and stores would need explicit checks.
@@ -40,12 +40,12 @@ const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
 const MEMORY_GUARD_BYTES: u64 = 32 << 20;
 const _: () = assert!(MEMORY_RESERVATION_BYTES >= SLOT_MEMORY_BYTES_MAX as u64);
 
-/// How a sandbox is sized.
+/// The size of a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SandboxSettings {
-    /// How many instances may live at one moment, 1 to 4,096. Not people: an idle person has none. Each reserves
-    /// about 4 GiB of address space, and a few of the system's mappings (`vm.max_map_count`). From 128 on the engine
-    /// gives every thread slots of its own, so that threads do not pass each other's memory back and forth.
+    /// How many instances may exist at one moment, 1 to 4,096. Instances, not people: an idle person has none. Each
+    /// reserves about 4 GiB of address space, and a few of the system's mappings (`vm.max_map_count`). From 128 on the
+    /// engine gives every thread its own slots, so that threads do not pass each other's memory back and forth.
     pub slots: u32,
 }
 
@@ -55,7 +55,7 @@ impl Default for SandboxSettings {
     }
 }
 
-/// Where cells run: one for a process.
+/// The place where cells run: one for each process.
 pub struct Sandbox {
     engine: Engine,
     pub(crate) ticker: Ticker,
@@ -64,25 +64,25 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts the engine, its pool and its ticker. Where the address space does not hold the pool, a smaller one is
-    /// taken, and the log says so.
+    /// Starts the engine, its pool and its ticker. If the address space is too small for the pool, a smaller one is
+    /// started, and this is logged.
     pub fn start(settings: SandboxSettings) -> Result<Arc<Self>, StartError> {
         let (engine, slots) = pooled_engine(settings.slots.clamp(1, 4_096))?;
         let ticker = Ticker::start(engine.weak()).map_err(StartError::Ticker)?;
         Ok(Arc::new(Self { engine, ticker, slots: Slots::new(slots), codes: Mutex::default() }))
     }
 
-    /// How many instances may live at one moment.
+    /// How many instances may exist at one moment.
     pub fn slots(&self) -> u32 {
         self.slots.total()
     }
 
-    /// How many more instances could be made now. Whoever keeps instances warm gives some up when this runs low.
+    /// How many more instances could be created now. Code that keeps instances warm drops some when this runs low.
     pub fn slots_free(&self) -> u32 {
         self.slots.free()
     }
 
-    /// Links a component for a grant. Cheap: the links of a component are made once, when it is loaded.
+    /// Links a component for a grant. Cheap: the links of a component are created once, when it is loaded.
     pub fn prepare(self: &Arc<Self>, code: &CellCode, granted: Interfaces) -> Result<Prepared, PrepareError> {
         if !Engine::same(&self.engine, code.engine()) {
             return Err(PrepareError::OtherSandbox { cell: code.digest() });
@@ -97,13 +97,13 @@ impl Sandbox {
         &self.engine
     }
 
-    /// The code that is loaded under a digest, if anybody still holds it.
+    /// The code that is loaded under a digest, if it is still in use.
     pub(crate) fn loaded(&self, digest: CodeDigest) -> Option<Arc<Code>> {
         let codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         codes.get(&digest).and_then(Weak::upgrade)
     }
 
-    /// Keeps code for the next who asks; if another thread was faster, its code is the one.
+    /// Keeps code for the next caller; if another thread was faster, returns that thread's code.
     pub(crate) fn keep(&self, code: Arc<Code>) -> Arc<Code> {
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(earlier) = codes.get(&code.digest).and_then(Weak::upgrade) {
@@ -121,7 +121,7 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-/// The one configuration. The compiler uses it as it is; a sandbox adds its pool, which native code does not see.
+/// The only configuration. The compiler uses it as it is; a sandbox adds its pool, which does not affect native code.
 pub(crate) fn engine_config() -> Config {
     let mut config = Config::new();
     config
@@ -134,7 +134,7 @@ pub(crate) fn engine_config() -> Config {
         .memory_may_move(false)
         .signals_based_traps(true)
         .max_wasm_stack(WASM_STACK_BYTES)
-        // The same answer on every host, bit by bit.
+        // Floating-point results are the same on every host, bit by bit.
         .cranelift_nan_canonicalization(true)
         .wasm_simd(true)
         .wasm_relaxed_simd(false)
@@ -146,8 +146,8 @@ pub(crate) fn engine_config() -> Config {
     config
 }
 
-/// Native code for x86-64 assumes what every such server since 2009 has (SSE4.2, POPCNT), so that artefacts move
-/// between hosts; on other processors it assumes what the building machine has.
+/// Native code for x86-64 assumes features that every such server since 2009 has (SSE4.2, POPCNT), so that artefacts
+/// can move between hosts; on other processors it assumes the features of the building machine.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 fn one_baseline(config: &mut Config) {
     let triple =
@@ -165,7 +165,7 @@ fn one_baseline(config: &mut Config) {
 fn one_baseline(_: &mut Config) {}
 
 fn pooled_engine(wanted: u32) -> Result<(Engine, u32), StartError> {
-    // A configuration that cannot run here at all is told apart from a pool that does not fit.
+    // Distinguishes a configuration that cannot run here at all from a pool that does not fit.
     Engine::new(&engine_config()).map_err(|error| StartError::Engine { why: format!("{error:#}") })?;
     let mut slots = wanted;
     loop {
@@ -201,7 +201,7 @@ fn pool(slots: u32) -> InstanceAllocationStrategy {
         .table_keep_resident(64 << 10)
         .max_unused_warm_slots(64)
         .decommit_batch_size(1)
-        // It was reported to leave stale data of an earlier instance behind.
+        // The option was reported to leave stale data of an earlier instance behind.
         .pagemap_scan(Enabled::No);
     InstanceAllocationStrategy::Pooling(pool)
 }

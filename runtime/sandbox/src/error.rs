@@ -1,31 +1,31 @@
-//! How a run, an admission or a start can end badly. Every error of a cell names the cell's digest.
+//! Errors of a run, an admission and a start. Every error of a cell names the cell's digest.
 
 use crate::{CodeDigest, Interface, World};
 
-/// Why a run ended without an answer. Nothing of it is to be committed, and its instance is gone.
+/// Why a run ended without an answer. None of its effects may be committed, and its instance is gone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// It ran longer than its wall clock allows.
     #[error("cell {} ran longer than {wall_ms} ms", cell.short())]
     Deadline {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
         /// The limit, ms.
         wall_ms: u32,
     },
-    /// The host gave it up: shutdown, a revoked grant, an erased person.
+    /// The host stopped it: shutdown, a revoked grant, an erased person.
     #[error("cell {} was stopped by the runtime", cell.short())]
     Cancelled {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
     },
     /// It asked for more memory than allowed, and then gave up.
     #[error("cell {} needs {wanted_bytes} bytes of memory, over the limit of {limit_bytes}", cell.short())]
     OutOfMemory {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// What it would have had with the growth that was refused, bytes.
+        /// Its memory with the growth that was refused, bytes.
         wanted_bytes: u64,
         /// The limit, bytes.
         limit_bytes: u64,
@@ -33,81 +33,81 @@ pub enum RunError {
     /// Its calls nest too deeply.
     #[error("cell {} overflowed its stack", cell.short())]
     StackOverflow {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
     },
-    /// It did what WebAssembly forbids, or gave up: a panic of a Rust cell is an `unreachable`.
+    /// It did something that WebAssembly forbids, or gave up: a panic of a Rust cell is an `unreachable`.
     #[error("cell {} trapped: {what}", cell.short())]
     Trapped {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// The engine's words for the trap.
+        /// The engine's message for the trap.
         what: String,
     },
-    /// It carried more out in one call than allowed.
+    /// It passed more out in one call than allowed.
     #[error("cell {} is over its limit of {limit_bytes} {what}", cell.short())]
     OverBudget {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
         /// What the limit counts, such as `bytes in one call`.
         what: &'static str,
         /// The limit, bytes.
         limit_bytes: u64,
     },
-    /// What it returned is larger than allowed.
+    /// It returned more than allowed.
     #[error("cell {} returned more than {limit_bytes} bytes", cell.short())]
     AnswerTooLarge {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
         /// The limit, bytes.
         limit_bytes: u64,
     },
-    /// What it returned means nothing.
+    /// It returned an invalid value.
     #[error("cell {} returned {what}", cell.short())]
     BadAnswer {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// Such as `the status 99`.
+        /// The value, such as `the status 99`.
         what: String,
     },
-    /// It said `err` itself.
+    /// It returned `err` itself.
     #[error("cell {} gave up: {text}", cell.short())]
     Refused {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// Its own words, without control characters, cut at [`crate::LOG_LINE_BYTES_MAX`].
+        /// Its own message, without control characters, cut at [`crate::LOG_LINE_BYTES_MAX`].
         text: String,
     },
     /// It is a cell of the other kind.
     #[error("cell {} is of the world `{is}`, not `{wanted}`", cell.short())]
     WrongWorld {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// What it is.
+        /// Its world.
         is: World,
-        /// What was to be run.
+        /// The required world.
         wanted: World,
     },
-    /// No slot became free in time: as many runs as the pool holds are under way.
+    /// No slot became free in time: the pool's maximum number of runs is under way.
     #[error("no slot for cell {} within {waited_ms} ms: {slots} are in use", cell.short())]
     NoSlot {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
         /// How long it waited, ms.
         waited_ms: u32,
         /// The pool's slots.
         slots: u32,
     },
-    /// An earlier call on this instance failed, so there is nothing left to call.
+    /// An earlier call on this instance failed, so it cannot be called again.
     #[error("the instance of cell {} ended with an earlier error", cell.short())]
     Ended {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
     },
 }
 
 impl RunError {
-    /// Whose code it was.
+    /// The digest of the cell's code.
     pub fn cell(&self) -> CodeDigest {
         match self {
             Self::Deadline { cell, .. }
@@ -125,7 +125,7 @@ impl RunError {
         }
     }
 
-    /// A short word for a caller that shall not learn more.
+    /// A short code for a caller that must not learn more.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Deadline { .. } => "cell-deadline",
@@ -159,25 +159,25 @@ pub enum Refusal {
     /// Not a component, or not a valid one.
     #[error("not a valid component: {why}")]
     Invalid {
-        /// The validator's words.
+        /// The validator's message.
         why: String,
     },
-    /// It wants something that the contract does not have.
+    /// It imports something that is not in the contract.
     #[error("imports `{name}`, which is outside cellar:cell")]
     ForeignImport {
         /// The import's name.
         name: String,
     },
-    /// It does not export what exactly one world of the contract asks for.
+    /// Its exports are not those of exactly one world of the contract.
     #[error("exports {found}; a cell exports either `handle` or `run`")]
     NoWorld {
         /// The exports that it has.
         found: String,
     },
-    /// It needs more to begin with than a slot holds.
+    /// Its initial size is more than a slot holds.
     #[error("does not fit a slot: {why}")]
     TooDemanding {
-        /// The engine's words, with the numbers.
+        /// The engine's message, with the numbers.
         why: String,
     },
 }
@@ -189,15 +189,15 @@ pub enum PrepareError {
     /// It imports an interface that the grant does not have.
     #[error("cell {} imports `{interface}`, which is not granted", cell.short())]
     NotGranted {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// The first one that is missing.
+        /// The first missing interface.
         interface: Interface,
     },
     /// The code was loaded by another sandbox, whose pool and ticker it needs.
     #[error("cell {} was loaded by another sandbox", cell.short())]
     OtherSandbox {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
     },
 }
@@ -209,23 +209,23 @@ pub enum LoadError {
     /// The component itself is refused.
     #[error("cell {} is refused", cell.short())]
     Refused {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// Why.
+        /// The cause.
         source: Refusal,
     },
-    /// The bytes are no native code at all.
+    /// The bytes are not native code.
     #[error("the native code of cell {} is damaged", cell.short())]
     Damaged {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
     },
     /// Built by another version, or with other settings, or for another processor.
     #[error("the native code of cell {} was built for another engine; build the cells again with `cargo xtask cells`: {why}", cell.short())]
     OtherEngine {
-        /// Whose code.
+        /// The cell.
         cell: CodeDigest,
-        /// What differs, in the engine's words.
+        /// The difference, in the engine's words.
         why: String,
     },
 }
@@ -237,20 +237,20 @@ pub enum StartError {
     /// The engine cannot run here at all.
     #[error("the engine for cells cannot start: {why}")]
     Engine {
-        /// The engine's words.
+        /// The engine's message.
         why: String,
     },
-    /// Not even the smallest pool fits the address space.
+    /// The address space is too small even for the smallest pool.
     #[error(
         "address space for {slots} cells at once cannot be reserved; raise the limit on virtual memory (ulimit -v): {why}"
     )]
     AddressSpace {
         /// The smallest number that was tried.
         slots: u32,
-        /// The engine's words for the last try.
+        /// The engine's message for the last try.
         why: String,
     },
-    /// The ticker's thread cannot be made, so no run could be stopped.
+    /// The ticker's thread cannot be started, so no run could be stopped.
     #[error("cannot start the thread that keeps deadlines")]
     Ticker(#[source] std::io::Error),
 }

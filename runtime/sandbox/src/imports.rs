@@ -1,4 +1,4 @@
-//! The contract's imports as the guest calls them: words are turned into ours, budgets are counted, the host answers.
+//! The contract's imports as the guest calls them: converts types, counts budgets, and calls the host.
 
 use runtime_types::EntryId;
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -13,7 +13,7 @@ use crate::{
     QUERY_IDS_MAX, QUERY_KEYS_MAX, ROWS_MAX, answer,
 };
 
-/// Links what a component imports and nothing else.
+/// Links only what a component imports.
 pub(crate) fn link(linker: &mut Linker<RunState>, imports: Interfaces) -> wasmtime::Result<()> {
     type Own = HasSelf<RunState>;
     types::add_to_linker::<_, Own>(linker, |state| state)?;
@@ -41,7 +41,7 @@ impl From<Failure> for types::Failure {
     }
 }
 
-/// Reads the keys of a query; one that means nothing is refused with its place.
+/// Parses the keys of a query; refuses an invalid one with its index.
 fn keys(wire: &[String]) -> Result<Vec<StreamKey>, Failure> {
     if wire.len() > QUERY_KEYS_MAX {
         return Err(Failure::Invalid(format!(
@@ -55,7 +55,7 @@ fn keys(wire: &[String]) -> Result<Vec<StreamKey>, Failure> {
     wire.iter().enumerate().map(read).collect()
 }
 
-/// Refuses what is no list of ids, and a list that is too long.
+/// Refuses bytes that are not a list of ids, and a list that is too long.
 fn check_ids(ids: &[u8]) -> Result<(), Failure> {
     let (count, rest) = (ids.len() / ID_BYTES, ids.len() % ID_BYTES);
     if rest != 0 {
@@ -67,7 +67,7 @@ fn check_ids(ids: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads a query; a bound or a key that means nothing is refused with its place.
+/// Parses a query; refuses an invalid bound or key with its place.
 fn query(wire: types::Query) -> Result<Query, Failure> {
     let keys = keys(&wire.keys)?;
     let query = Query {

@@ -1,4 +1,4 @@
-//! One cell at work: linked, instantiated, called, stopped, and how its end is told.
+//! One cell at work: linked, instantiated, called, stopped, and how its end is reported.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::{
     RunError, STAGE_STATE_BYTES_MAX, Sandbox, Usage, World, answer,
 };
 
-/// The most resources that a guest may hold handles to: its cursors, and room for the engine's own bookkeeping.
+/// The maximum number of handles that a guest may hold: its cursors, and room for the engine's own bookkeeping.
 const HANDLES_MAX: usize = 64;
 
-/// A cell that a grant allows, ready to be instantiated; shared by everybody with the same cell.
+/// A cell that a grant allows, ready to be instantiated; all people with the same cell share it.
 #[derive(Clone)]
 pub struct Prepared {
     sandbox: Arc<Sandbox>,
@@ -29,12 +29,12 @@ impl Prepared {
         Self { sandbox, code }
     }
 
-    /// Whose code it is.
+    /// The digest of the cell's code.
     pub fn digest(&self) -> CodeDigest {
         self.code.digest()
     }
 
-    /// Which kind of cell it is.
+    /// The kind of cell.
     pub fn world(&self) -> World {
         self.code.world()
     }
@@ -126,7 +126,7 @@ impl Drop for Slot {
 }
 
 impl CellStore {
-    /// From here on the clock runs.
+    /// Starts the clock.
     fn arm(&mut self) {
         self.slot.0.ticker.check();
         let call_bytes = self.store.data().limits.call_bytes;
@@ -134,9 +134,9 @@ impl CellStore {
         self.store.set_epoch_deadline(1);
     }
 
-    /// What the engine's error means. Best effort where WebAssembly does not tell: a guest that was refused memory
-    /// and then trapped is out of memory; a guest that left its memory in a deep recursion has overflowed the stack
-    /// that compilers keep there.
+    /// The meaning of the engine's error. Best effort where WebAssembly does not report it: a guest that was refused
+    /// memory and then trapped is out of memory; a guest that left its memory in a deep recursion has overflowed the
+    /// stack that compilers keep there.
     fn explain(&self, error: &wasmtime::Error) -> RunError {
         let (cell, state) = (self.cell, self.store.data());
         match state.stopped {
@@ -158,7 +158,7 @@ impl CellStore {
         let root = error.root_cause().to_string();
         if root.contains("hostcalls has been exhausted") {
             let limit_bytes = state.limits.call_bytes;
-            // Without a guest on the stack it was not a call but the answer that was being carried out.
+            // Without a guest on the stack, the answer was being passed out, not a call.
             return match frames {
                 Some(_) => RunError::OverBudget { cell, what: "bytes in one call", limit_bytes },
                 None => {
@@ -170,11 +170,11 @@ impl CellStore {
     }
 }
 
-/// An instance that answers requests of one person, one at a time; made by [`Prepared::endpoint`].
+/// An instance that answers requests of one person, one at a time; created by [`Prepared::endpoint`].
 ///
-/// As a rule it is used once. It may be kept for the next request of the same person under the same grant, with
-/// [`Self::rebind`]; never for another person, since what the guest remembers stays in its memory. The caller bounds
-/// calls and idle time. After any error the instance is gone and its slot is free.
+/// Normally it is used once. It may be kept for the next request of the same person under the same grant, with
+/// [`Self::rebind`]; never for another person, since the guest's data stays in its memory. The caller bounds calls and
+/// idle time. After any error the instance is gone and its slot is free.
 pub struct EndpointInstance {
     cell: CodeDigest,
     life: Life,
@@ -186,7 +186,7 @@ enum Life {
 }
 
 impl EndpointInstance {
-    /// Whose code it is.
+    /// The digest of the cell's code.
     pub fn digest(&self) -> CodeDigest {
         self.cell
     }
@@ -219,8 +219,9 @@ impl EndpointInstance {
         answer
     }
 
-    /// Another call of the same person begins: with this host, budgets and clock anew. Answers the host of the call
-    /// before, if [`Self::unbind`] has not taken it. Cursors that the guest kept from that call mean nothing now.
+    /// Begins another call of the same person, with this host and with fresh budgets and a fresh clock. Returns the
+    /// host of the previous call, if [`Self::unbind`] has not taken it. Cursors that the guest kept from that call are
+    /// no longer valid.
     pub fn rebind(&mut self, host: Box<dyn CellHost>, limits: Limits) -> Result<Box<dyn CellHost>, RunError> {
         let Life::Alive(store, _) = &mut self.life else { return Err(RunError::Ended { cell: self.cell }) };
         let state = store.store.data_mut();
@@ -230,7 +231,7 @@ impl EndpointInstance {
         Ok(before)
     }
 
-    /// Takes the host out, so that an instance kept warm holds no snapshot and no writes; also after an error.
+    /// Takes the host out, so that a warm instance holds no snapshot and no writes; also after an error.
     pub fn unbind(&mut self) -> Box<dyn CellHost> {
         match &mut self.life {
             Life::Alive(store, _) => store.store.data_mut().take_host(),
@@ -238,7 +239,7 @@ impl EndpointInstance {
         }
     }
 
-    /// What the call that ended last has used, or the present one so far.
+    /// The usage of the call that ended last, or of the present one so far.
     pub fn usage(&self) -> Usage {
         match &self.life {
             Life::Alive(store, _) => store.store.data().usage(),
@@ -246,7 +247,7 @@ impl EndpointInstance {
         }
     }
 
-    /// Memories and tables, bytes: what keeping the instance costs.
+    /// Memories and tables, bytes: the cost of keeping the instance.
     pub fn memory_bytes(&self) -> u64 {
         match &self.life {
             Life::Alive(store, _) => store.store.data().memory.bytes(),
@@ -269,7 +270,7 @@ impl std::fmt::Debug for EndpointInstance {
     }
 }
 
-/// An instance that does one run; made by [`Prepared::stage`].
+/// An instance that does one run; created by [`Prepared::stage`].
 pub struct StageInstance {
     store: CellStore,
     guest: stage::Stage,
@@ -277,11 +278,11 @@ pub struct StageInstance {
 
 /// How a run of a stage ended.
 pub struct StageEnd {
-    /// What it leaves behind, or why nothing of it is kept.
+    /// The result, or why no effect of the run is kept.
     pub outcome: Result<Outcome, RunError>,
     /// The host that was given to the run.
     pub host: Box<dyn CellHost>,
-    /// What it used.
+    /// The usage of the run.
     pub usage: Usage,
 }
 
@@ -315,7 +316,7 @@ impl std::fmt::Debug for StageInstance {
     }
 }
 
-/// Links a component once, for everybody.
+/// Links a component once, for all people.
 pub(crate) fn link(
     engine: &Engine,
     component: &wasmtime::component::Component,

@@ -1,4 +1,4 @@
-//! What a cell may be granted, and what kind of cell it is.
+//! The interfaces that a cell may be granted, and the kinds of cells.
 
 use std::fmt;
 use std::str::FromStr;
@@ -50,7 +50,7 @@ impl fmt::Display for Interface {
     }
 }
 
-/// Why a text names no interface.
+/// Why a text is not the name of an interface.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no interface of the contract is called `{0}`")]
 pub struct BadInterface(pub String);
@@ -63,7 +63,7 @@ impl FromStr for Interface {
     }
 }
 
-/// A set of interfaces: what a grant allows, or what a component imports.
+/// A set of interfaces: those that a grant allows, or those that a component imports.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Interfaces(u8);
 
@@ -92,7 +92,7 @@ impl Interfaces {
         Interface::ALL.into_iter().filter(move |interface| self.contains(*interface))
     }
 
-    /// What is in this set and not in `other`.
+    /// The interfaces in this set that are not in `other`.
     #[must_use]
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
@@ -111,7 +111,7 @@ impl fmt::Debug for Interfaces {
     }
 }
 
-/// What kind of cell a component is; told by its one export.
+/// The kind of a cell, determined by the one export of its component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum World {
     /// Answers requests: exports `handle`.

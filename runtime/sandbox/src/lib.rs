@@ -1,13 +1,13 @@
 //! Runs cells: WebAssembly components that see one person's data through [`CellHost`] and nothing else.
 //!
-//! A component is compiled in a child process ([`NativeCache`], [`Compiler`]) or embedded by the build, loaded once for
-//! everybody ([`CellCode`]), checked against a grant ([`Sandbox::prepare`]), instantiated for one call or one run
-//! ([`Prepared`]), and dropped. Whatever it does — loop, allocate, recurse, trap, flood — ends that one run with a
+//! A component is compiled in a child process ([`NativeCache`], [`Compiler`]) or embedded by the build, loaded once
+//! for all people ([`CellCode`]), checked against a grant ([`Sandbox::prepare`]), instantiated for one call or one run
+//! ([`Prepared`]), and dropped. Whatever it does — loop, allocate, recurse, trap, flood — ends only that run, with a
 //! [`RunError`] that names its digest.
 //!
-//! * Units: sizes are bytes, durations say theirs; docs/limits.md has every limit.
+//! * Units: sizes are bytes, durations name their unit; docs/limits.md has every limit.
 //! * Invariants: a guest has no clock, no randomness, no file, no socket; a person is never part of shared state; an
-//!   instance never serves two people; nothing of a run that failed is kept, since only [`CellHost`] could keep it.
+//!   instance never serves two people; no effect of a failed run is kept, since only [`CellHost`] could keep it.
 //! * Not here: stores, grants over streams, commits (`runtime/user`), HTTP (`runtime/host`).
 
 mod admission;

@@ -1,4 +1,4 @@
-//! What one run may use. docs/limits.md has every figure with its reason.
+//! The limits of one run. docs/limits.md has every value with its reason.
 //!
 //! * Units: milliseconds and bytes. A grant lowers a limit, never raises it: [`Limits::lowered_by`].
 
@@ -9,39 +9,39 @@ pub use cells_contract::limits::{
 
 /// The largest component that is admitted, bytes.
 pub const COMPONENT_BYTES_MAX: u64 = 8 << 20;
-/// The largest body that `handle` may return at once; more goes in pieces, bytes.
+/// The largest body that `handle` may return at once, bytes; a larger answer is sent in pieces.
 pub const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// The largest state that a stage may keep, bytes.
 pub const STAGE_STATE_BYTES_MAX: usize = 1 << 20;
-/// An id as it crosses, bytes.
+/// The size of an id in calls, bytes.
 pub const ID_BYTES: usize = 12;
-/// How many log lines of a run are kept; the rest is counted.
+/// How many log lines of a run are kept; further ones are only counted.
 pub const LOG_LINES_MAX: u32 = 64;
 /// The longest content type, bytes.
 pub const CONTENT_TYPE_BYTES_MAX: usize = 200;
 
-/// What one run may use.
+/// The limits of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Wall clock from instantiation to the answer, without what the run waited for a slow caller, ms. Noticed within
-    /// two ticks of 10 ms.
+    /// Wall clock from instantiation to the answer, without the time that the run waited for a slow caller, ms.
+    /// Noticed within two ticks of 10 ms.
     pub wall_ms: u32,
-    /// What the run may wait for a slow caller in `exchange.begin` and `exchange.write`, together, ms.
+    /// How long the run may wait for a slow caller in `exchange.begin` and `exchange.write`, together, ms.
     pub waiting_ms: u32,
     /// All linear memories and tables of the instance together, bytes; at most the pool's slot.
     pub memory_bytes: u64,
-    /// Out of the store and the documents into the cell, bytes. Past it, reading answers `over-budget`.
+    /// From the store and the documents into the cell, bytes. Beyond it, reading returns `over-budget`.
     pub read_bytes: u64,
-    /// From the cell into the write buffer, bytes. Past it, writing answers `over-budget`.
+    /// From the cell into the write buffer, bytes. Beyond it, writing returns `over-budget`.
     pub written_bytes: u64,
-    /// All pieces of an answer together, bytes. Past it, sending answers `over-budget`.
+    /// All pieces of an answer together, bytes. Beyond it, sending returns `over-budget`.
     pub output_bytes: u64,
-    /// What one call may carry out of the cell, bytes. Past it, the run ends.
+    /// How much one call may pass out of the cell, bytes. Beyond it, the run ends.
     pub call_bytes: u64,
 }
 
 impl Limits {
-    /// An endpoint's call, unless the grant says less.
+    /// The limits of an endpoint's call, unless the grant has lower ones.
     pub const fn endpoint() -> Self {
         Self {
             wall_ms: 2_000,
@@ -54,7 +54,7 @@ impl Limits {
         }
     }
 
-    /// A stage's run, unless the grant says less.
+    /// The limits of a stage's run, unless the grant has lower ones.
     pub const fn stage() -> Self {
         Self {
             wall_ms: 30_000,
@@ -82,14 +82,14 @@ impl Limits {
     }
 }
 
-/// What a run used, for the audit record and the owner.
+/// The usage of a run, for the audit record and the owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Wall clock without waiting for a slow caller, µs.
     pub elapsed_us: u64,
     /// Waiting for a slow caller, µs.
     pub waited_us: u64,
-    /// Out of the store and the documents, bytes.
+    /// From the store and the documents, bytes.
     pub read_bytes: u64,
     /// Into the write buffer, bytes.
     pub written_bytes: u64,

@@ -1,11 +1,11 @@
-//! How long instances take, for `cellar bench`. Ratios of one run compare; absolute figures depend on the machine.
+//! How long instances take, for `cellar bench`. Compare ratios of one run; absolute values depend on the machine.
 
 use std::time::{Duration, Instant};
 
 use crate::{Limits, NoHost, Prepared, Request, RunError};
 
-/// Fresh instances: instantiate, one call, drop, `runs` times on each of `threads` threads. Answers the time from the
-/// first start to the last end.
+/// Fresh instances: instantiates, calls once and drops, `runs` times on each of `threads` threads. Returns the time
+/// from the first start to the last end.
 pub fn fresh_calls(prepared: &Prepared, threads: usize, runs: usize) -> Result<Duration, RunError> {
     on_threads(threads, || {
         for _ in 0..runs {
@@ -15,7 +15,7 @@ pub fn fresh_calls(prepared: &Prepared, threads: usize, runs: usize) -> Result<D
     })
 }
 
-/// Calls on one live instance a thread, each rebound as for another request of the same person.
+/// Calls one live instance on each thread, each time rebound as for another request of the same person.
 pub fn warm_calls(prepared: &Prepared, threads: usize, runs: usize) -> Result<Duration, RunError> {
     on_threads(threads, || {
         let mut instance = prepared.endpoint(Box::new(NoHost), Limits::endpoint())?;

@@ -2,10 +2,10 @@
 
 use wasmtime::ResourceLimiter;
 
-/// What one element of a table takes, bytes.
+/// The size of one element of a table, bytes.
 const TABLE_ELEMENT_BYTES: usize = size_of::<usize>();
 
-/// Sums what an instance has, and remembers a refusal: a guest that is refused memory usually ends in a trap that
+/// Sums the memory of an instance, and remembers a refusal: a guest that is refused memory usually ends in a trap that
 /// looks like any other.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -20,17 +20,17 @@ impl Memory {
         Self { limit_bytes, bytes: 0, last_growth_bytes: 0, refused_bytes: None }
     }
 
-    /// What the instance has now, bytes.
+    /// The memory of the instance now, bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What it would have had with the last growth that was refused, bytes.
+    /// What its memory would be with the last growth that was refused, bytes.
     pub(crate) fn refused_bytes(&self) -> Option<u64> {
         self.refused_bytes
     }
 
-    /// A new call of a live instance begins: its memory stays, an old refusal is forgotten.
+    /// Begins a new call of a live instance: its memory stays, an old refusal is forgotten.
     pub(crate) fn begin_call(&mut self, limit_bytes: u64) {
         self.limit_bytes = limit_bytes;
         self.refused_bytes = None;

@@ -1,4 +1,4 @@
-//! Native code of a component: made by [`compile_native`], loaded as [`CellCode`].
+//! Native code of a component: compiled by [`compile_native`], loaded as [`CellCode`].
 //!
 //! * Invariants: loading runs machine code as it is, so the bytes are either part of this binary or were written and
 //!   authenticated by this host (`cache`). They never come from outside.
@@ -15,7 +15,7 @@ use crate::bindings::{endpoint, stage};
 use crate::state::RunState;
 use crate::{CodeDigest, Interfaces, LoadError, Refusal, Sandbox, World, engine_config, instance};
 
-/// A compiled component, loaded and linked once for everybody. Cloning is cheap.
+/// A compiled component, loaded and linked once for all people. Cloning is cheap.
 #[derive(Clone)]
 pub struct CellCode(Arc<Code>);
 
@@ -32,8 +32,8 @@ pub(crate) enum Linked {
 }
 
 impl CellCode {
-    /// Loads a cell that is part of this binary: `native` is what [`compile_native`] made of the component with that
-    /// digest when the binary was built. Machine code is run as it is, so no other bytes may be given.
+    /// Loads a cell that is part of this binary: `native` is the output of [`compile_native`] for the component with
+    /// that digest, from the build of the binary. Machine code is run as it is, so pass no other bytes.
     pub fn from_embedded(
         sandbox: &Sandbox,
         native: &'static [u8],
@@ -65,7 +65,7 @@ impl CellCode {
         Self::link(sandbox, component, digest)
     }
 
-    /// Code that somebody in this process has loaded already.
+    /// Code that is already loaded in this process.
     pub fn loaded(sandbox: &Sandbox, digest: CodeDigest) -> Option<Self> {
         sandbox.loaded(digest).map(Self)
     }
@@ -78,7 +78,7 @@ impl CellCode {
         let refused = |source| LoadError::Refused { cell: digest, source };
         let component = component.map_err(|error| {
             let why = format!("{error:#}");
-            // The engine has no type for it; its words name the pool and the number.
+            // The engine has no type for this error; its message names the pool and the number.
             let too_large = why.contains("pooling allocator");
             if too_large {
                 refused(Refusal::TooDemanding { why })
@@ -104,7 +104,7 @@ impl CellCode {
         self.0.world
     }
 
-    /// What it imports.
+    /// Its imports.
     pub fn imports(&self) -> Interfaces {
         self.0.imports
     }
@@ -132,8 +132,8 @@ impl std::fmt::Debug for CellCode {
     }
 }
 
-/// Compiles a component to native code for this build's engine. Takes long and meets hostile bytes: a host calls it
-/// in a child process ([`crate::Compiler`]), a build may call it directly.
+/// Compiles a component to native code for this build's engine. Takes long and processes hostile bytes: a host calls
+/// it in a child process ([`crate::Compiler`]), a build may call it directly.
 pub fn compile_native(wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
     admit(wasm)?;
     let invalid = |error: wasmtime::Error| Refusal::Invalid { why: format!("{error:#}") };

@@ -1,8 +1,8 @@
-//! The threads that run cells: a fixed number, with a fair and bounded queue before them.
+//! The threads that run cells: a fixed number, with a fair and bounded queue.
 //!
-//! * Invariants: people take turns, however much one of them asks for; nobody has more jobs running than the limit;
-//!   what does not fit is refused at once. A job that panics ends alone.
-//! * Not here: what a job does; a thread of each kind of cell's pool is as good as another.
+//! * Invariants: people take turns, however much one of them asks for; no person has more jobs running than the limit;
+//!   a job that does not fit is refused at once. A job that panics ends alone.
+//! * Not here: what a job does; all threads of a pool are alike.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -12,17 +12,17 @@ use std::thread::JoinHandle;
 
 use runtime_types::UserId;
 
-/// The stack of a worker's thread, bytes: the deepest guest, and the host's own calls below it.
+/// The stack of a worker's thread, bytes: for the deepest guest, and the host's own calls below it.
 const THREAD_STACK_BYTES: usize = 2 << 20;
 
-/// How a pool is sized.
+/// The size of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSettings {
-    /// What its threads are called: `name`-0 and so on.
+    /// The name of its threads: `name`-0 and so on.
     pub name: &'static str,
-    /// How many threads, at least 1.
+    /// The number of threads, at least 1.
     pub threads: usize,
-    /// How many jobs may wait, of everybody together.
+    /// How many jobs of all people together may wait.
     pub waiting_max: usize,
     /// How many jobs of one person may wait.
     pub waiting_per_person_max: usize,
@@ -31,7 +31,7 @@ pub struct PoolSettings {
 }
 
 impl PoolSettings {
-    /// For requests: 2 at once for a person.
+    /// For requests: 2 at once for each person.
     pub const fn endpoints(threads: usize) -> Self {
         Self {
             name: "cell",
@@ -42,7 +42,7 @@ impl PoolSettings {
         }
     }
 
-    /// For stages: 1 at once for a person.
+    /// For stages: 1 at once for each person.
     pub const fn stages(threads: usize) -> Self {
         Self {
             name: "stage",
@@ -54,20 +54,20 @@ impl PoolSettings {
     }
 }
 
-/// Why a job was not taken.
+/// Why a job was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Overloaded {
-    /// Everybody together waits for too much.
+    /// Too many jobs of all people together wait.
     #[error("{waiting} jobs are waiting already")]
     Everybody {
-        /// How many.
+        /// How many wait.
         waiting: usize,
     },
-    /// This person waits for too much.
+    /// Too many jobs of this person wait.
     #[error("{waiting} jobs of this person are waiting already")]
     Person {
-        /// How many.
+        /// How many wait.
         waiting: usize,
     },
     /// The pool is shutting down.
@@ -92,7 +92,7 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     people: HashMap<UserId, Person>,
-    /// Whose turn it is: everybody who has a waiting job and may run one more, once.
+    /// The order of turns: each person who has a waiting job and may run one more, once.
     turns: VecDeque<UserId>,
     waiting: usize,
     closed: bool,
@@ -121,7 +121,7 @@ impl WorkerPool {
         Ok(pool)
     }
 
-    /// Takes a job, or says at once that there are too many. A person's jobs begin in the order they were given.
+    /// Accepts a job, or refuses at once if too many wait. A person's jobs begin in the order of submission.
     pub fn submit(&self, person: UserId, job: impl FnOnce() + Send + 'static) -> Result<(), Overloaded> {
         let settings = self.shared.settings;
         let mut queue = self.shared.lock();
@@ -143,12 +143,12 @@ impl WorkerPool {
         Ok(())
     }
 
-    /// How many jobs wait, of everybody together.
+    /// How many jobs of all people together wait.
     pub fn waiting(&self) -> usize {
         self.shared.lock().waiting
     }
 
-    /// Takes no more jobs, runs those that wait, and ends the threads. May be called from several threads, but not
+    /// Accepts no more jobs, runs those that wait, and ends the threads. May be called from several threads, but not
     /// from a job.
     pub fn shutdown(&self) {
         self.shared.lock().closed = true;
@@ -191,7 +191,7 @@ impl Shared {
                 tracing::error!(user = %person.short(), panic = words.unwrap_or("?"), "a job panicked");
             }
             self.lock().finish(person, self.settings.running_per_person_max);
-            // Its end may have given somebody a turn, and this thread may take another one.
+            // The end of the job may have given a person a turn, and this thread may take another one.
             self.changed.notify_one();
         }
         self.changed.notify_all();

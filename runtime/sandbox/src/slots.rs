@@ -1,11 +1,12 @@
-//! The pool's slots: as many instances as may live at one moment. Who finds none waits; nobody fails at once.
+//! The pool's slots: the number of instances that may exist at one moment. If none is free, a caller waits; it does
+//! not fail at once.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Counts free slots. Taking one and giving it back is one atomic step each, since every thread does it for every
-/// instance; the lock is for those who wait.
+/// Counts free slots. Taking and returning one is one atomic step each, since every thread does it for every instance;
+/// the lock is for waiting threads.
 pub(crate) struct Slots {
     total: u32,
     free: AtomicU32,
@@ -28,15 +29,16 @@ impl Slots {
         self.free.load(Ordering::Relaxed)
     }
 
-    /// Takes a slot, waiting at most `patience`. Whoever gets `true` calls [`Self::give`] once.
+    /// Takes a slot, waiting at most `patience`. A caller that gets `true` must call [`Self::give`] once.
     pub(crate) fn take(&self, patience: Duration) -> bool {
         self.take_free() || self.wait(patience)
     }
 
-    /// Gives a slot back.
+    /// Returns a slot.
     pub(crate) fn give(&self) {
         self.free.fetch_add(1, Ordering::SeqCst);
-        // Who waits has said so before looking for a free slot once more, so one of the two sees the other.
+        // A waiting thread registers before it looks for a free slot once more, so one of the two threads sees the
+        // other.
         if self.waiting.load(Ordering::SeqCst) > 0 {
             drop(self.wake.lock().unwrap_or_else(PoisonError::into_inner));
             self.given.notify_one();

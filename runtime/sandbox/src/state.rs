@@ -1,4 +1,4 @@
-//! What the engine keeps beside a guest: the host that the run may reach, its budgets, its open cursors.
+//! The engine's state beside a guest: the host that the run may reach, its budgets, its open cursors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,12 +24,12 @@ pub(crate) enum Stop {
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
-    /// A run that nobody has stopped yet.
+    /// A run that is not stopped yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stops every run that holds this, for good.
+    /// Stops every run that holds this value, for good.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -51,7 +51,7 @@ pub(crate) struct RunState {
     spent: Spent,
 }
 
-/// How far an answer in pieces has come.
+/// The progress of an answer in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The run may still begin one, or write to the store.
@@ -92,7 +92,7 @@ impl RunState {
         }
     }
 
-    /// Everything but memory begins anew.
+    /// Resets everything except memory.
     pub(crate) fn begin_call(&mut self, limits: Limits) {
         self.drop_cursors();
         self.memory.begin_call(limits.memory_bytes);
@@ -103,13 +103,13 @@ impl RunState {
         self.spent = Spent::default();
     }
 
-    /// Takes the host out; what the guest still holds of it means nothing afterwards.
+    /// Takes the host out; handles that the guest still has are invalid afterwards.
     pub(crate) fn take_host(&mut self) -> Box<dyn CellHost> {
         self.drop_cursors();
         std::mem::replace(&mut self.host, Box::new(NoHost))
     }
 
-    /// What the engine asks at every tick: shall this run go on?
+    /// Called by the engine at every tick: whether this run may continue.
     pub(crate) fn goes_on(&mut self) -> bool {
         if self.cancel.as_ref().is_some_and(Cancel::is_cancelled) {
             self.stopped = Some(Stop::Cancelled);
@@ -137,7 +137,7 @@ impl RunState {
         self.clock.started.elapsed().saturating_sub(self.clock.waited)
     }
 
-    /// Reading: counts what `bytes` says the answer holds. The last answer may go over the limit by its own size.
+    /// Reads: counts the result's size, as `bytes` returns it. The last result may exceed the limit by its own size.
     pub(crate) fn read<A>(
         &mut self,
         read: impl FnOnce(&mut dyn CellHost) -> Result<A, Failure>,
@@ -152,7 +152,7 @@ impl RunState {
         Ok(answer)
     }
 
-    /// Writing to the buffer that commits with the run.
+    /// Writes to the buffer that commits with the run.
     pub(crate) fn write<A>(
         &mut self,
         bytes: usize,
@@ -171,14 +171,14 @@ impl RunState {
         Ok(answer)
     }
 
-    /// The request's body has its own bound, where it was received.
+    /// The request's body has its own bound, checked when it was received.
     pub(crate) fn read_body(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure> {
         let bytes = self.host.read_body(bytes_max)?;
         self.spent.body_bytes += bytes.len() as u64;
         Ok(bytes)
     }
 
-    /// Sending to the caller, who may be slow: the time counts as waiting. `bytes` of the answer go out.
+    /// Sends `bytes` of the answer to the caller, who may be slow: the time counts as waiting.
     pub(crate) fn send(
         &mut self,
         bytes: usize,
@@ -208,7 +208,7 @@ impl RunState {
         self.host.log(level, &text::one_line(line));
     }
 
-    /// Opens a cursor; refuses one too many before the host hears of it.
+    /// Opens a cursor; refuses one too many before the host is called.
     pub(crate) fn open(
         &mut self,
         open: impl FnOnce(&mut dyn CellHost) -> Result<u32, Failure>,
@@ -243,8 +243,8 @@ fn over(what: &str, limit: u64) -> Failure {
     Failure::OverBudget(format!("{what}: the limit is {limit}"))
 }
 
-/// Open cursors: the guest's number and the host's handle. Numbers are never used twice by one instance, so a
-/// number that a guest kept from an earlier call finds nothing.
+/// Open cursors: the guest's number and the host's handle. One instance never uses a number twice, so a number that a
+/// guest kept from an earlier call is not found.
 #[derive(Default)]
 pub(crate) struct Cursors {
     open: Vec<(u32, u32)>,

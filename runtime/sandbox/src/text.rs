@@ -1,4 +1,4 @@
-//! Words of a cell on their way to people: one line, bounded, without control characters.
+//! Messages of a cell, prepared for people: one line, bounded, without control characters.
 
 use crate::LOG_LINE_BYTES_MAX;
 

@@ -1,7 +1,7 @@
-//! The one thread that moves the engine's epoch, so that no guest runs past its deadline.
+//! The one thread that advances the engine's epoch, so that no guest runs beyond its deadline.
 //!
 //! * Units: a tick is [`TICK_MS`].
-//! * Invariants: the thread ends with the engine; one that died is replaced when the next run is armed.
+//! * Invariants: the thread ends with the engine; a thread that died is replaced when the next run is armed.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use wasmtime::EngineWeak;
 
-/// How often the epoch moves, ms: a deadline is noticed at most two ticks late.
+/// The interval at which the epoch advances, ms: a deadline is noticed at most two ticks late.
 pub(crate) const TICK_MS: u64 = 10;
 
-/// A ticker that was not heard of for so long is looked after, ms. Generous, since a busy machine delays it too.
+/// A ticker without a tick for this long is checked, ms. Generous, since a busy machine delays it too.
 const SILENCE_MS_MAX: u64 = 500;
 
 /// Keeps the thread alive.
@@ -43,7 +43,7 @@ impl Ticker {
         Ok(Self { engine, heart, thread })
     }
 
-    /// Called whenever a deadline is armed: without ticks it would never come.
+    /// Called whenever a deadline is armed: without ticks it would never pass.
     pub(crate) fn check(&self) {
         let silence_ms = self.heart.age_ms().saturating_sub(self.heart.beat_ms.load(Ordering::Relaxed));
         if silence_ms > SILENCE_MS_MAX {

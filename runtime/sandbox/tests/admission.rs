@@ -1,4 +1,4 @@
-//! What is let in, and under which grant.
+//! Which components are admitted, and under which grant.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! What crosses between a cell and its host, counted and checked.
+//! The data that passes between a cell and its host is counted and checked.
 
 #![allow(clippy::unwrap_used)]
 
@@ -159,7 +159,7 @@ fn an_answer_never_overtakes_the_commit_it_depends_on() {
     assert_eq!(response.status, 301);
 }
 
-/// A caller who takes 30 ms for every piece.
+/// A caller that takes 30 ms for every piece.
 struct Slow(Recorder);
 
 impl Slow {
@@ -198,7 +198,7 @@ impl CellHost for Slow {
         begin(status: u16, content_type: &str) -> Result<(), Failure>;
     }
     fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure> {
-        // Blocks as a full channel to a slow caller would.
+        // Blocks like a full channel to a slow caller.
         Self::wait();
         self.0.write(bytes)
     }
@@ -260,7 +260,7 @@ fn a_warm_instances_clock_begins_anew() {
 
 #[test]
 fn a_stage_gets_its_window_and_leaves_its_outcome_and_host() {
-    // Writes one row whose bytes are the state it got; answers end as its mark, and 2 bytes of state.
+    // Writes one row whose bytes are the state it got; returns its end as its mark, and 2 bytes of state.
     let core = format!(
         r#"(module {INSERT} {COMMON}
           (func (export "run") (param $now f64) (param $has i32) (param $start f64) (param $end f64) (param $seed i64)

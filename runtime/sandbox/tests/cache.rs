@@ -1,4 +1,4 @@
-//! Native code on disk: compiled by a child within limits, authenticated, never taken from anybody else.
+//! Native code on disk: compiled by a child within limits, authenticated, never accepted from another source.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ fn compiler() -> Compiler {
     Compiler::new(env!("CARGO_BIN_EXE_cellar-cell-compiler"), Vec::<String>::new())
 }
 
-/// A cell unlike any other test's, since loaded code is shared by digest.
+/// A cell that differs from every other test's, since loaded code is shared by digest.
 fn cell(number: u32) -> (Vec<u8>, CodeDigest) {
     let wasm = endpoint(&format!("(drop (i32.const {number}))"));
     let digest = CodeDigest::of(&wasm);

@@ -1,4 +1,4 @@
-//! A sandbox starts where it can, and says so where it cannot.
+//! A sandbox starts where it can, and otherwise reports why it cannot.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +21,7 @@ fn within(address_bytes: u64, test: &str) {
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
 }
 
-/// In the child: takes on the limit. In the parent: `false`.
+/// In the child: applies the limit. In the parent: `false`.
 fn limited() -> bool {
     let Some(bytes) = std::env::var_os(ADDRESS_BYTES) else { return false };
     let bytes = bytes.to_str().unwrap().parse().unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use runtime_diary::Format;
-use runtime_host::admin::{Ask, Context, Door, ExportDiary};
+use runtime_host::admin::{Ask, Context, ExportDiary, PhoneAddress};
 use runtime_simulator::{Person, Phone, simulate_day};
 use runtime_testkit::World;
 use runtime_user::{Area, UserId};
@@ -51,10 +51,11 @@ fn calls_and_stages_add_no_entries_about_themselves_to_a_persons_timeseries() {
 /// What the timeline shows that has a level of stress: reports of incidents.
 fn incidents(world: &World) -> usize {
     let pin = "a".repeat(64).parse();
-    let door = Door { address: "localhost:1".to_owned(), pin: pin.expect("a pin") };
+    let phone_address = PhoneAddress { address: "localhost:1".to_owned(), pin: pin.expect("a pin") };
     let person = "Ada".to_owned();
     let ask = ExportDiary { person, format: Format::Timeline, from: None, to: None, output: None };
-    let exported = ask.answer(&Context { runtime: &world.runtime, door: &door }).expect("a timeline");
+    let exported =
+        ask.answer(&Context { runtime: &world.runtime, phone_address: &phone_address }).expect("a timeline");
     exported.text.expect("a text").matches("\"stress\"").count()
 }
 

@@ -1,4 +1,4 @@
-//! Who and which: identities that are safe to log.
+//! Identities of people, safe to log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
-/// The owner of a runtime: 16 random bytes, drawn once. Keys rotate, this stays; safe to log.
+/// The owner of a runtime: 16 random bytes, drawn once. Keys change, this id stays; safe to log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(pub [u8; 16]);
 

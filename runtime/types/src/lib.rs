@@ -1,8 +1,8 @@
-//! The words that every package of the runtime shares: who, which stream, which entry, which moment.
+//! The basic types that every package of the runtime shares: people, streams, entries, times.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, as the double that a phone sent; ids are bytes.
 //! * Invariants: a [`StreamKey`] has been parsed, an [`EntryId`] has 12 bytes, a [`Query`]'s bounds are not NaN.
-//! * Not here: what entries mean (`cells/model`), where they live (`runtime/store`).
+//! * Not here: what entries mean (`cells/model`), where they are stored (`runtime/store`).
 
 mod error;
 mod id;

@@ -1,12 +1,12 @@
-//! Which entries, in which order.
+//! Queries: which entries, in which order.
 
 use crate::{Area, StreamKey};
 
-/// Which of an entry's times is meant. An entry without that time does not match a query by it.
+/// Which of an entry's times a query uses. An entry without that time does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum TimeField {
-    /// `metadata.write_ts`: when the phone wrote the entry down.
+    /// `metadata.write_ts`: when the phone wrote the entry.
     WriteTs = 0,
     /// `data.ts`
     DataTs = 1,
@@ -18,17 +18,18 @@ pub enum TimeField {
     EnterTs = 4,
     /// `data.exit_ts`
     ExitTs = 5,
-    /// The first present of `ts`, `start_ts`, `enter_ts`, `exit_ts`, `write_ts`: the sort time.
+    /// The first of `ts`, `start_ts`, `enter_ts`, `exit_ts`, `write_ts` that is present: the sort time.
     Position = 6,
 }
 
 impl TimeField {
-    /// The times that an entry itself may have, in the order of their numbers; [`Self::Position`] is made of them.
+    /// The times that an entry itself may have, in the order of their numbers; [`Self::Position`] is derived from
+    /// them.
     pub const OWN: [Self; 6] =
         [Self::WriteTs, Self::DataTs, Self::StartTs, Self::EndTs, Self::EnterTs, Self::ExitTs];
 }
 
-/// Order of an answer: by the query's time, then by id.
+/// Order of the results: by the query's time, then by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// The earliest first.
@@ -37,7 +38,7 @@ pub enum Order {
     Descending,
 }
 
-/// Why a query means nothing.
+/// Why a query is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a bound of a time range is not a number")]
 pub struct BadQuery;
@@ -45,19 +46,19 @@ pub struct BadQuery;
 /// What to read from one person's store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
-    /// Where to look.
+    /// The area to search.
     pub area: Area,
-    /// Which streams; empty means every stream of the area.
+    /// The streams; empty means every stream of the area.
     pub keys: Vec<StreamKey>,
-    /// The time that the bounds are about.
+    /// The time that the bounds apply to.
     pub field: TimeField,
     /// Closed lower bound, s; minus infinity for none.
     pub start: f64,
     /// Closed upper bound, s; infinity for none.
     pub end: f64,
-    /// Order of the answer.
+    /// Order of the results.
     pub order: Order,
-    /// Also entries marked invalid, which are left out otherwise.
+    /// Includes entries that are marked invalid, which are left out otherwise.
     pub with_invalid: bool,
 }
 

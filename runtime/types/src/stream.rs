@@ -1,4 +1,4 @@
-//! Which readings: streams and the areas they live in.
+//! Streams, and the areas that hold them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use cells_contract::{KEY_PART_BYTES_MAX, is_key};
 
-/// Where an entry lives; each area has its own streams.
+/// Where an entry is kept; each area has its own streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Area {
-    /// What the analysis works on: entries taken in, and everything that stages made.
+    /// The input of the analysis: accepted entries, and everything that stages wrote.
     Timeseries = 0,
-    /// What phones have put and no stage has taken in yet.
+    /// Entries that phones have put and no stage has accepted yet.
     Usercache = 1,
-    /// What could not be taken in, each with its reason.
+    /// Entries that could not be accepted, each with its reason.
     Errors = 2,
     /// Who read what: the runtime's own notes. No cell reads or writes it.
     Audit = 3,
@@ -37,13 +37,13 @@ impl Area {
 )]
 pub struct BadStreamKey;
 
-/// Which readings: `family/name`, such as `background/location`. Each part 1 to 64 of
-/// `a-z A-Z 0-9 _ - .`, since phones make keys such as `diary/trips-2020-09-13`. Clones share the text.
+/// The name of a stream: `family/name`, such as `background/location`. Each part has 1 to 64 of `a-z A-Z 0-9 _ - .`,
+/// since phones use keys such as `diary/trips-2020-09-13`. Clones share the text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamKey(Arc<str>);
 
 impl StreamKey {
-    /// Reads `family/name`.
+    /// Parses `family/name`.
     pub fn parse(text: &str) -> Result<Self, BadStreamKey> {
         if is_key(text) { Ok(Self(text.into())) } else { Err(BadStreamKey) }
     }
@@ -81,9 +81,9 @@ impl fmt::Debug for StreamKey {
 /// One stream of one person: an area and a key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Stream {
-    /// Where it lives.
+    /// The area.
     pub area: Area,
-    /// Which readings.
+    /// The key.
     pub key: StreamKey,
 }
 

@@ -1,4 +1,4 @@
-//! When an entry was: the times that its texts tell.
+//! The times of an entry, read from its texts.
 
 use cells_json::text::{members, number, value_of};
 
@@ -7,7 +7,7 @@ use crate::TimeField;
 /// The times of one entry, s; NaN where the entry has none of that field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EntryTimes {
-    /// By the number of the field in [`TimeField::OWN`].
+    /// By the index of the field in [`TimeField::OWN`].
     pub own: [f64; 6],
 }
 
@@ -32,7 +32,7 @@ impl EntryTimes {
         Self { own }
     }
 
-    /// That time; NaN where the entry has none. The position is NaN only where there is no time at all.
+    /// The time of that field; NaN if the entry has none. The position is NaN only if the entry has no time at all.
     pub fn get(&self, field: TimeField) -> f64 {
         if field != TimeField::Position {
             return self.own[field as usize];

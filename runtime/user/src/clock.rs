@@ -1,11 +1,11 @@
-//! The host's clocks: which time it is, and how much time has passed.
+//! The host's clocks: the current time, and how much time has passed.
 //!
-//! * The wall clock is what is shown to people, given to cells as "now" and compared with what phones have written. It
-//!   may be set at any moment, so nothing that lasts is measured by it.
-//! * The steady clock goes on while the machine is suspended, and nobody sets it: leases, pauses, windows and limits are
-//!   measured by it.
-//! * The file `clock` in the data folder holds the last time at which the host ran with a clock that it believed, so that
-//!   a clock which starts behind it is noticed ([`runtime_pipeline::ClockWatch`]).
+//! * The wall clock is shown to people, given to cells as "now" and compared with the times that phones wrote. It may
+//!   be set at any moment, so no duration is measured by it.
+//! * The steady clock continues while the machine is suspended, and cannot be set: leases, pauses, windows and limits
+//!   are measured by it.
+//! * The file `clock` in the data folder holds the last time at which the host ran with a clock that it trusted. With
+//!   it, the host notices a clock that starts behind that time ([`runtime_pipeline::ClockWatch`]).
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -19,17 +19,17 @@ use crate::files;
 
 /// The clocks of the machine, or of a test.
 pub trait HostClock: Debug + Send + Sync {
-    /// Seconds since 1970-01-01T00:00:00Z, as far as the machine knows.
+    /// Seconds since 1970-01-01T00:00:00Z by the machine's wall clock.
     fn wall_s(&self) -> f64;
     /// Seconds since some moment before the process began.
     fn steady_s(&self) -> f64;
 }
 
-/// The machine's own.
+/// The clocks of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-/// The clock that goes on while the machine is suspended, where there is one.
+/// The clock that continues while the machine is suspended, where the system has one.
 #[cfg(target_os = "linux")]
 const STEADY: rustix::time::ClockId = rustix::time::ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
@@ -60,12 +60,12 @@ fn ms(seconds: f64) -> u64 {
     (seconds * 1_000.0) as u64
 }
 
-/// How often the time at which the host runs is kept, s.
+/// How often the current time is written to the file, s.
 const KEPT_EVERY_S: f64 = 3_600.0;
 
 const CLOCK_FILE: &str = "clock";
 
-/// The host's clocks, and what is known of them since the runtime was opened.
+/// The host's clocks, and what is known about them since the runtime was opened.
 pub struct Clocks {
     clock: Arc<dyn HostClock>,
     path: PathBuf,
@@ -73,13 +73,13 @@ pub struct Clocks {
     started_wall_s: f64,
     started_steady_s: f64,
     watched: Mutex<Watched>,
-    /// Told when the wall clock is believed again, or is no longer.
+    /// Notified when the wall clock becomes trusted again, or is trusted no longer.
     pub(crate) turned: Notify,
 }
 
 struct Watched {
     watch: ClockWatch,
-    /// What the file says, s.
+    /// The time in the file, s.
     kept_s: Option<f64>,
 }
 
@@ -104,13 +104,14 @@ impl Clocks {
         self.clock.steady_s()
     }
 
-    /// Milliseconds since the runtime was opened, by the clock that nobody sets.
+    /// Milliseconds since the runtime was opened, by the steady clock.
     pub(crate) fn elapsed_ms(&self) -> u64 {
         ms(self.clock.steady_s() - self.started_steady_s)
     }
 
-    /// A clock that nobody sets, in the form of the other: ms since 1970 as the wall clock said when the runtime was
-    /// opened, and how much time has passed since. For whatever lasts a while: windows, limits, grants.
+    /// A clock that cannot be set, in the form of the wall clock: ms since 1970 as the wall clock showed when the
+    /// runtime was opened, plus the time that has passed since. For everything that has a duration: windows, limits,
+    /// grants.
     pub fn lasting_ms(&self) -> u64 {
         ms(self.started_wall_s).saturating_add(self.elapsed_ms())
     }
@@ -125,7 +126,7 @@ impl Clocks {
         }
     }
 
-    /// Checks whether the wall clock can be believed; logs it once where that has changed. `None`: it can.
+    /// Checks whether the wall clock can be trusted; logs a change once. `None`: it can.
     pub(crate) fn check(&self) -> Option<Doubt> {
         let (doubt, turn) = self.look();
         match turn {
@@ -143,31 +144,31 @@ impl Clocks {
         doubt
     }
 
-    /// Why the wall clock is not believed, for people; `None`: it is.
+    /// Why the wall clock is not trusted, in words for people; `None`: it is trusted.
     pub fn doubt(&self) -> Option<String> {
         self.check().map(|doubt| doubt.to_string())
     }
 
-    /// Checks the clock, and keeps the time for the next start. To be called every few seconds.
+    /// Checks the clock, and keeps the time for the next start. Call it every few seconds.
     pub fn keep(&self) {
         self.check();
         self.keep_if_off_by(KEPT_EVERY_S);
     }
 
-    /// As [`Self::keep`], before the end.
+    /// As [`Self::keep`], before the runtime ends.
     pub(crate) fn keep_at_the_end(&self) {
         self.check();
         self.keep_if_off_by(JUMP_S);
     }
 
-    /// Whether the clock is believed, and whether that has changed.
+    /// Whether the clock is trusted, and whether that has changed.
     fn look(&self) -> (Option<Doubt>, Option<Turn>) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = watched.watch.look(self.clock.wall_s(), self.clock.steady_s());
         (watched.watch.doubt(), turn)
     }
 
-    /// Keeps the time where it is believed and what is kept is older or newer than `off_s`.
+    /// Keeps the time if the clock is trusted and the kept time is older or newer by more than `off_s`.
     fn keep_if_off_by(&self, off_s: f64) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let now_s = self.clock.wall_s();
@@ -186,7 +187,7 @@ impl Clocks {
 mod tests {
     use super::*;
 
-    /// Stands still until it is set: wall clock and steady clock, s.
+    /// Shows the same time until it is set: wall clock and steady clock, s.
     #[derive(Debug)]
     struct At(Mutex<(f64, f64)>);
 

@@ -1,4 +1,4 @@
-//! How a call, a run of the pipeline or a start can end badly.
+//! Errors of a call, of a run of the pipeline and of a start.
 
 use runtime_sandbox::{Overloaded, RunError, StartError as SandboxError};
 use runtime_store::{CommitError, DiskTrouble, OpenError, ReadError};
@@ -6,49 +6,49 @@ use runtime_store::{CommitError, DiskTrouble, OpenError, ReadError};
 use crate::cells::catalogue::CatalogueError;
 use crate::people::PeopleError;
 
-/// Why a call got no answer from its cell. Nothing of it was stored.
+/// Why a call got no answer from its cell. None of its writes was stored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// No cell is reached by that path.
+    /// The path leads to no cell.
     #[error("no cell answers {0}")]
     NoSuchCell(String),
-    /// Nobody of that id lives here.
+    /// No person on this host has that id.
     #[error("nobody of that id lives here")]
     Nobody,
     /// The operator has suspended this person.
     #[error("this person's runtime is suspended")]
     Suspended,
-    /// The owner's devices hold the key, and none has handed it over.
+    /// The owner's devices hold the key, and none of them has supplied it.
     #[error("this person's store is locked: a paired phone opens it")]
     Locked,
-    /// A file of the person's cannot be used.
+    /// A file in the person's folder cannot be used.
     #[error("cannot use {}", path.display())]
     Disk {
-        /// Which.
+        /// The file.
         path: std::path::PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
     /// An upload could not be kept while the store is locked.
     #[error("the upload cannot wait for its owner")]
     Inbox(#[source] crate::owner::InboxError),
-    /// Too much is waiting already.
+    /// Too much work is waiting already.
     #[error(transparent)]
     Overloaded(Overloaded),
     /// The cell failed.
     #[error(transparent)]
     Cell(RunError),
-    /// The cell's time went by while it waited for the disk.
+    /// The cell's time limit passed while it waited for the disk.
     #[error("the disk is slow: {reading_ms} of the cell's {wall_ms} ms went by reading")]
     SlowDisk {
-        /// How long it waited for the store, ms.
+        /// How long the cell waited for the store, ms.
         reading_ms: u64,
-        /// Its limit, ms.
+        /// The cell's limit, ms.
         wall_ms: u32,
     },
-    /// What the cell wrote could not be kept.
+    /// The store did not commit what the cell wrote.
     #[error("the store kept nothing")]
     Commit(#[source] CommitError),
     /// The store cannot be read.
@@ -57,12 +57,12 @@ pub enum CallError {
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Open(#[source] OpenError),
-    /// A document of the runtime's own is not what was written.
+    /// A document that the runtime keeps cannot be parsed.
     #[error("the document {name} does not read")]
     Document {
-        /// Which.
+        /// The document's name.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
@@ -72,7 +72,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// The HTTP status that says this best.
+    /// The HTTP status for this error.
     pub fn status(&self) -> u16 {
         match self {
             Self::NoSuchCell(_) => 404,
@@ -91,7 +91,7 @@ impl CallError {
         }
     }
 
-    /// A short word for the caller.
+    /// A short code for the caller.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoSuchCell(_) => "no-such-cell",
@@ -117,12 +117,12 @@ impl CallError {
         }
     }
 
-    /// What ails the disk, where that is the reason.
+    /// What is wrong with the disk, if the disk is the cause.
     pub fn disk(&self) -> Option<DiskTrouble> {
         DiskTrouble::of(self)
     }
 
-    /// When it makes sense to ask again, s; `None` where asking again does not help.
+    /// When a repeated call can succeed, s; `None` if repeating does not help.
     pub fn retry_after_s(&self) -> Option<u32> {
         (self.status() == 503).then_some(5)
     }
@@ -138,29 +138,30 @@ pub enum StartError {
     /// A cell is not valid.
     #[error("the cells are not valid")]
     Catalogue(#[from] CatalogueError),
-    /// The list of people does not read.
+    /// The list of people cannot be read.
     #[error("the list of people does not read")]
     People(#[from] PeopleError),
-    /// Somebody's devices do not read.
+    /// The devices of a person cannot be read.
     #[error("somebody's devices do not read")]
     Owner(#[from] crate::owner::OwnerError),
-    /// The host's key cannot be read or made.
+    /// The host's key cannot be read or created.
     #[error("the host's key cannot be used")]
     Key(#[source] runtime_store::KeyError),
-    /// Stores here open with the host's key alone, and it is not there. Another one is not drawn beside them.
+    /// Some stores here open only with the host's key, and its file is missing. The host does not create another key
+    /// beside these stores.
     #[error("{} is missing, and {stores} stores of unattended people open with nothing else", path.display())]
     NoHostKey {
-        /// Where it should be.
+        /// The path where the key should be.
         path: std::path::PathBuf,
         /// How many stores need it.
         stores: usize,
     },
-    /// The host's key is another folder's.
+    /// The host's key belongs to another folder.
     #[error("{} opens none of the {stores} stores of unattended people: it is not the key of this folder", path.display())]
     OtherHostKey {
-        /// Which file.
+        /// The file of the key.
         path: std::path::PathBuf,
-        /// How many stores need the right one.
+        /// How many stores need the right key.
         stores: usize,
     },
     /// A stage list is not valid.
@@ -169,9 +170,9 @@ pub enum StartError {
     /// The stage list names a cell that is not here.
     #[error("the stage {stage} names the cell {cell}, which is not here")]
     NoSuchCell {
-        /// Which stage.
+        /// The stage.
         stage: String,
-        /// Which cell.
+        /// The cell.
         cell: String,
     },
     /// Threads could not be started, or a folder could not be made.
@@ -183,10 +184,10 @@ pub enum StartError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PipelineError {
-    /// The person cannot be reached.
+    /// The person's store cannot be reached.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// No stage of that name is in the list.
+    /// The list has no stage of that name.
     #[error("no stage is called {0}")]
     NoSuchStage(String),
 }

@@ -1,4 +1,4 @@
-//! Files that are whole or not there at all.
+//! Files that are either complete or absent.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -26,14 +26,13 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Replaces a file's content: a crash or a disk that refuses leaves the old content or the new, never a mixture. Mode
-/// 0600.
+/// Replaces a file's content: a crash or a failing disk leaves the old content or the new, never a mixture. Mode 0600.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let scratch = path.with_extension("new");
     move_in(&scratch, path, content)
 }
 
-/// Writes a file under another name first; on disk, whole, under its own when it returns.
+/// Writes a file under a temporary name first; when it returns, the file is complete on disk under its own name.
 pub(crate) fn move_in(scratch: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     let write = || {
         let mut file =
@@ -44,7 +43,7 @@ pub(crate) fn move_in(scratch: &Path, path: &Path, content: &[u8]) -> io::Result
         fs::rename(scratch, path)
     };
     if let Err(error) = write() {
-        // What is there of it takes room that a full disk does not have; an error of this would hide the first.
+        // The partial file takes room that a full disk does not have; an error here would hide the first one.
         let _ = fs::remove_file(scratch);
         return Err(error);
     }
@@ -60,12 +59,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("access.json");
         replace(&path, b"old").expect("written");
-        // Nothing can be renamed over a folder that is not empty: the last step of a write fails.
+        // A non-empty folder cannot be replaced by a rename: the last step of a write fails.
         let blocked = folder.path().join("blocked");
         fs::create_dir_all(blocked.join("in the way")).expect("made");
         assert!(replace(&blocked, b"new").is_err());
         assert!(!folder.path().join("blocked.new").exists());
-        // Nor can anything be written under a name that is a folder: the first step fails.
+        // A file cannot be written under the name of a folder: the first step fails.
         fs::create_dir(folder.path().join("access.new")).expect("made");
         assert!(replace(&path, b"new").is_err());
         assert_eq!(fs::read(&path).expect("read"), b"old");

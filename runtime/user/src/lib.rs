@@ -1,8 +1,9 @@
-//! One person's runtime, and many of them in one process: it finds the cell, holds it to its grant, and commits what
-//! it leaves behind.
+//! One person's runtime, and many of them in one process: it finds the cell, enforces its grant, and commits what the
+//! cell wrote.
 //!
-//! * Invariants: a cell reaches a store only through [`grant::Grant`]; a reply leaves after what it acknowledges is on
-//!   disk; a stage's output, state and audit record commit together; nothing but compiled code is shared by people.
+//! * Invariants: a cell reaches a store only through [`grant::Grant`]; a reply is sent after the data that it
+//!   acknowledges is on disk; a stage's output, state and audit record commit together; people share nothing but
+//!   compiled code.
 //! * Units: moments are seconds since 1970-01-01T00:00:00Z.
 //! * Not here: sockets and TLS (`runtime/host`), who may connect (`handshake`), blocks and keys (`runtime/store`).
 

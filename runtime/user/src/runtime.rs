@@ -1,8 +1,8 @@
-//! Many people's runtimes in one process: compiled code is shared, nothing else is.
+//! Many people's runtimes in one process. They share compiled code and nothing else.
 //!
-//! [`Runtime`] holds what is shared, and leads to the types that do the work: [`People`] who is here,
-//! [`OpenPeople`] whose store is open, [`Owners`] who may connect, [`Timetable`] whose run is due, [`Clocks`] what time it
-//! is. What needs several of them at once is grouped by what it is about: [`Pipelines`], [`Diaries`].
+//! [`Runtime`] holds what is shared, and gives access to the types that do the work: [`People`] knows who is here,
+//! [`OpenPeople`] whose store is open, [`Owners`] who may connect, [`Timetable`] whose run is due, [`Clocks`] what
+//! time it is. Operations that need several of them are grouped by subject: [`Pipelines`], [`Diaries`].
 
 use std::sync::Arc;
 
@@ -41,12 +41,12 @@ pub struct Runtime {
     sandbox: Arc<Sandbox>,
     pub(crate) endpoints: WorkerPool,
     pub(crate) stages: WorkerPool,
-    /// For answers that wait for their callers.
+    /// Memory for answers that wait for their callers.
     pub(crate) room: Room,
 }
 
 impl Runtime {
-    /// Starts a runtime over a data folder; creates what is missing.
+    /// Starts a runtime over a data folder; creates missing files.
     pub fn open(settings: Settings, built_in: &[BuiltIn]) -> Result<Arc<Self>, StartError> {
         let settings = Arc::new(settings);
         files::create_folder(&settings.data)?;
@@ -91,12 +91,12 @@ impl Runtime {
         }))
     }
 
-    /// How it was started.
+    /// The settings that the runtime was started with.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Who lives here.
+    /// The people of this host.
     pub fn people(&self) -> &People {
         &self.people
     }
@@ -121,17 +121,17 @@ impl Runtime {
         &self.clocks
     }
 
-    /// Whose store is open.
+    /// The people whose stores are open.
     pub fn open_people(&self) -> &OpenPeople {
         &self.open_people
     }
 
-    /// Who may come to whom, and by which name.
+    /// Who may connect to which person, and by which name.
     pub fn owners(&self) -> &Arc<Owners> {
         &self.owners
     }
 
-    /// Whose pipeline is due.
+    /// When each person's pipeline is due.
     pub fn timetable(&self) -> &Arc<Timetable> {
         &self.timetable
     }
@@ -166,13 +166,13 @@ impl Runtime {
         self.settings.warm_instances && self.sandbox.slots_free() > self.sandbox.slots() / 2
     }
 
-    /// The person, whose store is opened where it is not. Opening reads the disk: call it from a thread that may block.
+    /// The person; opens the store if it is closed. Opening reads the disk: call it from a thread that may block.
     pub fn person(&self, user: UserId) -> Result<Arc<Person>, CallError> {
         self.open_people.person(user)
     }
 
-    /// Calls the endpoint cell that the call's target names. Where its path brings data, a success is noted for the
-    /// pipeline before the answer leaves.
+    /// Calls the endpoint cell that the call's target names. If its path brings data, a success is noted for the
+    /// pipeline before the answer is sent.
     pub async fn call(self: &Arc<Self>, user: UserId, call: Call) -> Result<Answer, CallError> {
         let cell = self.catalogue.endpoint(&call.target).cloned();
         let cell = cell.ok_or_else(|| CallError::NoSuchCell(call.target.cell.to_string()))?;
@@ -187,7 +187,7 @@ impl Runtime {
         Ok(answer)
     }
 
-    /// As [`Self::person`], without holding the calling thread up.
+    /// As [`Self::person`], without blocking the calling thread.
     async fn person_for_call(&self, user: UserId) -> Result<Arc<Person>, CallError> {
         self.open_people.check_standing(user)?;
         if let Some(person) = self.open_people.if_open(user) {
@@ -202,8 +202,8 @@ impl Runtime {
         opened.unwrap_or(Err(CallError::Lost))
     }
 
-    /// Ends the workers after what they have begun, and closes every store. Nothing that was answered is lost even
-    /// without it.
+    /// Ends the workers after the jobs that they have begun, and closes every store. Without it, nothing that was
+    /// acknowledged is lost either.
     pub fn shutdown(&self) {
         self.endpoints.shutdown();
         self.stages.shutdown();
@@ -211,10 +211,11 @@ impl Runtime {
         self.open_people.close_all();
     }
 
-    /// Destroys everything that opens a person's data, then the data, then the record. There is no way back.
+    /// Destroys everything that opens a person's data, then the data, then the record. This cannot be undone.
     ///
     /// # Errors
-    /// [`CallError::Overloaded`] while something of theirs runs: they are suspended then, and it may be tried again.
+    /// [`CallError::Overloaded`] while a run of this person is under way: the person is suspended then, and the call
+    /// may be repeated.
     pub fn erase(&self, user: UserId) -> Result<Receipt, CallError> {
         self.people.shut_out(user).map_err(|_| CallError::Nobody)?;
         self.owners.forget(user);

@@ -1,4 +1,4 @@
-//! How a runtime is sized and where its data lies.
+//! The size of a runtime, and the place of its data.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,45 +12,45 @@ use runtime_types::UserId;
 
 use crate::clock::{HostClock, SystemClock};
 
-/// How a runtime is sized and where its data lies.
+/// The size of a runtime, and the place of its data.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The folder that holds everything.
     pub data: PathBuf,
     /// Which storage engine keeps people's files.
     pub engine: EngineKind,
-    /// How many people's stores may be open at once; the one idle longest is closed for another.
+    /// How many people's stores may be open at once; to open another one, the store that was idle longest is closed.
     pub open_people_max: usize,
-    /// The store of a person whom nobody asked for this long is closed, ms.
+    /// A store that got no request for this long is closed, ms.
     pub idle_close_ms: u64,
     /// How long a store may be open after a device's last contact, for owners who give a lease, ms.
     pub lease_ms: u64,
-    /// The same for owners whose phone unlocks for a while only, ms.
+    /// The same for owners whose phone unlocks the store only for a while, ms.
     pub phone_unlocked_ms: u64,
     /// Threads that run endpoint cells.
     pub endpoint_threads: usize,
     /// Threads that run stages.
     pub stage_threads: usize,
-    /// How many cells may live at one moment.
+    /// How many cells may be instantiated at one moment.
     pub slots: u32,
     /// Whether an instance may be kept for the next request of the same person.
     pub warm_instances: bool,
-    /// How much of a pipeline's run may wait in memory before it is put on disk, bytes; 0: each stage is put on disk
-    /// on its own.
+    /// How many bytes of a pipeline's run may wait in memory before they are written to disk; 0: each stage is written
+    /// to disk on its own.
     pub ahead_bytes_max: usize,
     /// Whether the pipeline filters locations by accuracy; the reference's default is no.
     pub accuracy_filtering: bool,
     /// The stage list, in the form of `deploy/pipeline.toml`; `None`: the standard one.
     pub pipeline: Option<String>,
-    /// How soon runs of the pipeline follow what asks for them.
+    /// How soon runs of the pipeline follow the events that ask for them.
     pub rhythm: Rhythm,
     /// The machine's clocks.
     pub clock: Arc<dyn HostClock>,
-    /// When the program was built, s since 1970: a clock that is set to an earlier time is wrong. 0: not known.
+    /// When the program was built, s since 1970: a clock that shows an earlier time is wrong. 0: not known.
     pub built_s: f64,
     /// Whether cells for tests are reachable.
     pub test_cells: bool,
-    /// How stores are opened in place of files in people's folders, for tests that break them.
+    /// Opens stores in place of files in people's folders, for tests that make stores fail.
     #[cfg(feature = "testing")]
     pub stores: Option<TestStores>,
 }
@@ -60,7 +60,7 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct TestStores(pub OpenTestStore);
 
-/// How [`TestStores`] opens one.
+/// The function by which [`TestStores`] opens a store.
 #[cfg(feature = "testing")]
 pub type OpenTestStore = Arc<dyn Fn(UserId) -> Result<Store, OpenError> + Send + Sync>;
 
@@ -72,7 +72,7 @@ impl std::fmt::Debug for TestStores {
 }
 
 impl Settings {
-    /// The defaults, with the data in that folder.
+    /// The defaults, with the data in the given folder.
     pub fn at(data: impl Into<PathBuf>) -> Self {
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {

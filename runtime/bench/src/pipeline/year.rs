@@ -129,7 +129,7 @@ type Ended = Option<Result<Result<PipelineReport, CallError>, tokio::task::JoinE
 
 fn ended(ended: Ended) -> Result<(), BenchError> {
     match ended {
-        Some(Ok(report)) => sound(report?).map(drop),
+        Some(Ok(report)) => all_stages_done(report?).map(drop),
         Some(Err(lost)) => Err(BenchError::Network(lost.to_string())),
         None => Ok(()),
     }
@@ -151,7 +151,7 @@ fn put(runtime: &Runtime, user: UserId, day: &[Sample]) -> Result<(), BenchError
 }
 
 fn run_pipeline(runtime: &Runtime, user: UserId, now: f64) -> Result<PipelineReport, BenchError> {
-    sound(runtime.pipelines().run(user, now)?)
+    all_stages_done(runtime.pipelines().run(user, now)?)
 }
 
 /// An hour after the last entry of a day was written, s.
@@ -160,7 +160,7 @@ fn end_of(day: &[Sample]) -> f64 {
     written.fold(0.0, f64::max) + 3_600.0
 }
 
-fn sound(report: PipelineReport) -> Result<PipelineReport, BenchError> {
+fn all_stages_done(report: PipelineReport) -> Result<PipelineReport, BenchError> {
     match report.failed() {
         Some(failed) => Err(BenchError::Network(format!("{}: {:?}", failed.stage, failed.failure))),
         None => Ok(report),

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::options::Options;
 use runtime_host::OpenError;
-use runtime_host::admin::{Ask, Claim, Context, Door, ask, claim};
+use runtime_host::admin::{Ask, Claim, Context, PhoneAddress, ask, claim};
 use runtime_host::config::Config;
 use runtime_program::{Failure, console};
 use runtime_wire::tls::{Identity, IdentityError};
@@ -73,8 +73,8 @@ pub(crate) fn administer<A: Ask>(options: &Options, command: A) -> Result<A::Ans
     let runtime = open_runtime(&config, &data)?;
     let identity = identity(&config, &data, &runtime)?;
     let address = config.public_address.clone().unwrap_or_else(|| config.listen.to_string());
-    let door = Door { address, pin: identity.pin() };
-    let done = command.answer(&Context { runtime: &runtime, door: &door });
+    let phone_address = PhoneAddress { address, pin: identity.pin() };
+    let done = command.answer(&Context { runtime: &runtime, phone_address: &phone_address });
     runtime.shutdown();
     done
 }

@@ -13,7 +13,9 @@ use super::ready::ReadyFile;
 use super::{Options, data_of, identity, open_runtime};
 use runtime_gateway::{GatewaySecret, Names, keep_registered};
 use runtime_host::Host;
-use runtime_host::admin::{Ask, Claim, Context, Desk, Door, OpenPairing, PairingOpened, claim};
+use runtime_host::admin::{
+    Ask, Claim, Context, ControlSocket, OpenPairing, PairingOpened, PhoneAddress, claim,
+};
 use runtime_host::config::Config;
 use runtime_host::http::service::now;
 use runtime_host::port::PortFront;
@@ -120,20 +122,20 @@ async fn serve(
         )
     })?;
     let (address, front) = (host.address(), host.front());
-    let door = Door {
+    let phone_address = PhoneAddress {
         address: config.public_address.clone().unwrap_or_else(|| reachable(address).to_string()),
         pin: identity.pin(),
     };
-    let desk = Desk::open(data).map_err(|error| {
+    let control_socket = ControlSocket::open(data).map_err(|error| {
         Failure::new(
             format!("cannot open {}: {error}", data.join("control.sock").display()),
             "verbs reach the host through it: name a folder of a local disk that you may write to",
         )
     })?;
     // Secrets are created and shown only now, after everything that could stop the start was checked.
-    let first = first_person(&runtime, &door, config.legacy.enabled)?;
-    announce(address, &door, &first, ready_file.as_ref(), options.json)?;
-    let (door, now_door) = watch::channel(door);
+    let first = first_person(&runtime, &phone_address, config.legacy.enabled)?;
+    announce(address, &phone_address, &first, ready_file.as_ref(), options.json)?;
+    let (phone_address, current_address) = watch::channel(phone_address);
     if config.legacy.enabled {
         tracing::warn!(
             "the front for phones that cannot pair is open: it ends their TLS, so this host can read what they send"
@@ -150,7 +152,7 @@ async fn serve(
         tokio::spawn(async move { scheduled.keep_schedule(now).await })
     });
     let for_verbs = Arc::clone(&runtime);
-    let listening = tokio::spawn(async move { desk.answer(for_verbs, now_door).await });
+    let listening = tokio::spawn(async move { control_socket.answer(for_verbs, current_address).await });
     let asked = Arc::new(Notify::new());
     let reloader = Reloader {
         args: args.clone(),
@@ -160,7 +162,7 @@ async fn serve(
         runtime: Arc::clone(&runtime),
         log: Arc::clone(log),
         front,
-        door,
+        phone_address,
     };
     let reloading = tokio::spawn(reloader.keep(Arc::clone(&asked)));
     tracing::info!(%address, people = runtime.people().count(), "host started");
@@ -223,7 +225,7 @@ struct First {
 }
 
 /// Adds a person to an empty host: the one who starts it.
-fn first_person(runtime: &Runtime, door: &Door, legacy: bool) -> Result<First, Failure> {
+fn first_person(runtime: &Runtime, phone_address: &PhoneAddress, legacy: bool) -> Result<First, Failure> {
     if runtime.people().count() > 0 {
         return Ok(First::default());
     }
@@ -231,7 +233,7 @@ fn first_person(runtime: &Runtime, door: &Door, legacy: bool) -> Result<First, F
     if legacy {
         let added = runtime.people().add("owner", now());
         let (_, token) = added.map_err(|error| Failure::of(&error, remedy))?;
-        return Ok(First { connect: Some(door.connection(token.reveal())), pair: None });
+        return Ok(First { connect: Some(phone_address.connection(token.reveal())), pair: None });
     }
     runtime.people().add_owner("owner", now()).map_err(|error| Failure::of(&error, remedy))?;
     let open = OpenPairing {
@@ -242,7 +244,7 @@ fn first_person(runtime: &Runtime, door: &Door, legacy: bool) -> Result<First, F
         recovery: None,
     };
     // If there is no address to give to phones, the host still serves.
-    let pair = open.answer(&Context { runtime, door });
+    let pair = open.answer(&Context { runtime, phone_address });
     if let Err(error) = &pair {
         tracing::warn!(%error, "no code for the first person's phone");
     }
@@ -271,12 +273,12 @@ impl Ready<'_> {
 /// Announces to people and scripts that phones can connect: lines on stdout, and the ready file.
 fn announce(
     address: SocketAddr,
-    door: &Door,
+    phone_address: &PhoneAddress,
     first: &First,
     ready_file: Option<&ReadyFile>,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let (listen, pin) = (address.to_string(), door.pin.to_string());
+    let (listen, pin) = (address.to_string(), phone_address.pin.to_string());
     let ready = Ready { ready: true, listen, pin, pair: None, connect: None };
     // The file contains no secret.
     ready_file.map_or(Ok(()), |file| file.write(&ready.line()?))?;
@@ -294,7 +296,7 @@ fn announce(
                 )
             }),
         };
-        format!("{person}pin {}\nlistening at {address}\n{}", door.pin, page_line(address))
+        format!("{person}pin {}\nlistening at {address}\n{}", phone_address.pin, page_line(address))
     };
     // A closed stdout is no reason to stop.
     if let Err(error) = console::text(text) {
@@ -324,7 +326,7 @@ struct Reloader {
     runtime: Arc<Runtime>,
     log: Arc<Log>,
     front: PortFront,
-    door: watch::Sender<Door>,
+    phone_address: watch::Sender<PhoneAddress>,
 }
 
 impl Reloader {
@@ -356,7 +358,7 @@ impl Reloader {
         if let Some(tls) = tls {
             self.front.show_legacy(tls);
         }
-        self.door.send_modify(|door| door.pin = identity.pin());
+        self.phone_address.send_modify(|phone_address| phone_address.pin = identity.pin());
         // The requested values are compared, not those that the system allowed.
         let restart = |config: &Config| Config {
             tls: self.started.tls.clone(),

@@ -57,7 +57,7 @@ fn looks_until(data: &str, holds: impl Fn(&Value) -> bool) -> bool {
 }
 
 /// A data folder, a phone's state, a day, and the settings of a host that runs stages at once.
-struct Place {
+struct Scene {
     _folder: tempfile::TempDir,
     data: String,
     state: String,
@@ -66,7 +66,7 @@ struct Place {
     times: String,
 }
 
-impl Place {
+impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
@@ -84,7 +84,7 @@ impl Place {
 #[test]
 fn a_host_that_starts_in_1970_takes_uploads_and_makes_the_diary_once_its_clock_is_right() {
     let Some(library) = library() else { return };
-    let place = Place::new();
+    let place = Scene::new();
     let wrong = [("LD_PRELOAD", library), ("FAKETIME", "@1970-01-01 00:05:00")];
     let host = serve(&place.data, &place.eager, &wrong);
     let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
@@ -122,7 +122,7 @@ fn a_host_that_starts_in_1970_takes_uploads_and_makes_the_diary_once_its_clock_i
 #[test]
 fn a_host_whose_clock_is_set_back_and_set_right_again_goes_on_by_itself() {
     let Some(library) = library() else { return };
-    let place = Place::new();
+    let place = Scene::new();
     fs::write(&place.times, "+0\n").expect("written");
     let times = [
         ("LD_PRELOAD", library),
@@ -151,16 +151,16 @@ fn a_host_whose_clock_is_set_back_and_set_right_again_goes_on_by_itself() {
 #[test]
 fn data_that_comes_after_a_run_whose_clock_was_years_ahead_is_in_the_diary() {
     let Some(library) = library() else { return };
-    let (place, right) = (Place::new(), Place::new());
+    let (place, right) = (Scene::new(), Scene::new());
     for place in [&place, &right] {
         fs::write(&place.eager, "[pipeline]\nautomatic = false\n").expect("written");
     }
-    let halves = |place: &Place| {
+    let halves = |place: &Scene| {
         let day: Vec<Value> = serde_json::from_slice(&fs::read(&place.day).expect("there")).expect("JSON");
         let (first, second) = day.split_at(day.len() / 2);
         [first, second].map(|half| serde_json::to_string(half).expect("plain"))
     };
-    let lives = |place: &Place, first: &[(&str, &str)]| {
+    let lives = |place: &Scene, first: &[(&str, &str)]| {
         let nothing: &[(&str, &str)] = &[];
         let mut connect = None;
         for (half, environment) in halves(place).iter().zip([first, nothing]) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::command::Command;
-use super::door::Door;
+use super::phone_address::PhoneAddress;
 use super::remedy::SEE_LIST;
 
 /// A command of an owner or an operator, with the type of its answer. It identifies people by name or id.
@@ -35,7 +35,7 @@ pub struct Context<'a> {
     /// All people's runtimes.
     pub runtime: &'a Runtime,
     /// Where phones reach the host.
-    pub door: &'a Door,
+    pub phone_address: &'a PhoneAddress,
 }
 
 impl Context<'_> {

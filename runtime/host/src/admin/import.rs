@@ -150,7 +150,7 @@ fn import_export(context: &Context<'_>, decoded: &Decoded<'_>) -> Result<Importe
         name: Some(name.to_owned()),
         entries: counts,
         set_aside: sound.aside.len() as u64,
-        connect: Some(context.door.connection(token.reveal())),
+        connect: Some(context.phone_address.connection(token.reveal())),
     })
 }
 

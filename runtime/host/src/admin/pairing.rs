@@ -53,7 +53,7 @@ impl Ask for OpenPairing {
         let (runtime, failed) = (context.runtime, of_owner(&person));
         let now_ms = runtime.clocks().lasting_ms();
         let user = context.find(&person)?;
-        let (host, port) = context.door.host_and_port()?;
+        let (host, port) = context.phone_address.host_and_port()?;
         // A window that no phone has used yet is replaced.
         let open = runtime.pairing().status(user, now_ms).map_err(&failed)?;
         if let Some(open) = open.filter(|open| open.state == WindowState::Open) {
@@ -66,7 +66,7 @@ impl Ask for OpenPairing {
             window: invitation.window,
             qr: invitation.qr,
             code: invitation.typed,
-            address: context.door.address.clone(),
+            address: context.phone_address.address.clone(),
             until_ms: runtime.clocks().shown_ms(invitation.until_ms),
         })
     }
@@ -101,11 +101,11 @@ impl Ask for CheckPairing {
     fn answer(self, context: &Context<'_>) -> Result<PairingChecked, Failure> {
         let Self { person, lifetime_ms, typed } = self;
         let user = context.find(&person)?;
-        let (host, port) = context.door.host_and_port()?;
+        let (host, port) = context.phone_address.host_and_port()?;
         let wish = WindowWish { host, port, lifetime_ms, typed, admin: false, recovery: None };
         let checked = context.runtime.pairing().check(user, &wish, context.runtime.clocks().lasting_ms());
         checked.map_err(of_owner(&person))?;
-        Ok(PairingChecked { id: user.dashed(), address: context.door.address.clone() })
+        Ok(PairingChecked { id: user.dashed(), address: context.phone_address.address.clone() })
     }
 }
 

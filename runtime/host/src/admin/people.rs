@@ -44,7 +44,7 @@ impl Ask for AddPerson {
         let (people, name) = (context.runtime.people(), typed::trimmed(&self.name));
         let (user, connect) = if self.unattended {
             let (user, token) = people.add(name, now()).map_err(logged)?;
-            (user, Some(context.door.connection(token.reveal())))
+            (user, Some(context.phone_address.connection(token.reveal())))
         } else {
             (people.add_owner(name, now()).map_err(logged)?, None)
         };

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, Context};
 use super::command::Command;
-use super::door::Door;
+use super::phone_address::PhoneAddress;
 use runtime_program::Failure;
 
 /// Largest command, bytes. A command is a few paths and names.
@@ -58,18 +58,18 @@ impl Reachable {
 }
 
 /// The open socket, through which verbs send commands. The file is removed when it is dropped.
-pub struct Desk {
+pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
 }
 
-impl Drop for Desk {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
 }
 
-impl Desk {
+impl ControlSocket {
     /// Opens the socket. Only the process that holds the folder's lock may call it.
     ///
     /// # Errors
@@ -87,8 +87,8 @@ impl Desk {
         Ok(desk)
     }
 
-    /// Answers verbs for as long as it is awaited. Each verb gets the value that `door` has at that moment.
-    pub async fn answer(&self, runtime: Arc<Runtime>, door: watch::Receiver<Door>) {
+    /// Answers verbs for as long as it is awaited. Each verb gets the value that `phone_address` has at that moment.
+    pub async fn answer(&self, runtime: Arc<Runtime>, phone_address: watch::Receiver<PhoneAddress>) {
         loop {
             let socket = match self.listener.accept().await {
                 Ok((socket, _)) => socket,
@@ -99,9 +99,9 @@ impl Desk {
                     continue;
                 }
             };
-            let (runtime, door) = (Arc::clone(&runtime), door.borrow().clone());
+            let (runtime, phone_address) = (Arc::clone(&runtime), phone_address.borrow().clone());
             tokio::spawn(async move {
-                if let Err(error) = answer(socket, runtime, door).await {
+                if let Err(error) = answer(socket, runtime, phone_address).await {
                     tracing::debug!(%error, "verb not answered");
                 }
             });
@@ -109,7 +109,7 @@ impl Desk {
     }
 }
 
-async fn answer(socket: UnixStream, runtime: Arc<Runtime>, door: Door) -> io::Result<()> {
+async fn answer(socket: UnixStream, runtime: Arc<Runtime>, phone_address: PhoneAddress) -> io::Result<()> {
     let (read, mut write) = socket.into_split();
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(read.take(COMMAND_BYTES_MAX));
@@ -117,7 +117,7 @@ async fn answer(socket: UnixStream, runtime: Arc<Runtime>, door: Door) -> io::Re
     let outcome = match serde_json::from_str::<Command>(&line) {
         Ok(command) => {
             let done = tokio::task::spawn_blocking(move || {
-                command.answer(&Context { runtime: &runtime, door: &door })
+                command.answer(&Context { runtime: &runtime, phone_address: &phone_address })
             });
             let done = done.await;
             done.unwrap_or_else(|_| {

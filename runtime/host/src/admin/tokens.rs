@@ -40,7 +40,7 @@ impl Ask for MakeToken {
     type Answer = TokenMade;
 
     fn answer(self, context: &Context<'_>) -> Result<TokenMade, Failure> {
-        let (runtime, door) = (context.runtime, context.door);
+        let (runtime, phone_address) = (context.runtime, context.phone_address);
         let user = context.find(&self.person)?;
         let form = |(study, subgroup): (String, String)| {
             AppForm::new(typed::trimmed(&study), typed::trimmed(&subgroup))
@@ -51,14 +51,14 @@ impl Ask for MakeToken {
         // it.
         let label = runtime.owners().web_label(user).map_err(logged)?;
         let token = runtime.people().new_token(user, form.as_ref(), self.revoke_others).map_err(logged)?;
-        let (host, port) = door.address.rsplit_once(':').unwrap_or((&door.address, "443"));
+        let (host, port) = phone_address.address.rsplit_once(':').unwrap_or((&phone_address.address, "443"));
         // An IP address has no subdomains that an app could look up.
         let own = host.parse::<IpAddr>().is_err().then(|| {
             format!("https://{}:{port}/", handshake::encoding::server_name(&label.to_string(), host))
         });
         let (token, connect) = match form {
             Some(form) => (Some(form.reveal(&token).as_str().to_owned()), None),
-            None => (None, Some(door.connection(token.reveal()))),
+            None => (None, Some(phone_address.connection(token.reveal()))),
         };
         Ok(TokenMade { id: user.dashed(), token, connect, own })
     }

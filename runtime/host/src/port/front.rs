@@ -86,7 +86,7 @@ impl PortFront {
 
 /// Why a connection was not served. It contains no personal data.
 #[derive(Debug, thiserror::Error)]
-enum Turned {
+enum ConnectionRefused {
     #[error(transparent)]
     Unread(#[from] Unread),
     #[error("alert {0:?}")]
@@ -116,12 +116,12 @@ impl Front for PortFront {
 }
 
 /// One of the handshakes under way; the place is released however the handshake ends.
-struct Place<'a> {
+struct HandshakePermit<'a> {
     strangers: &'a Mutex<Limits>,
     slot: Option<Slot>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for HandshakePermit<'_> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
             lock(self.strangers).handshakes.end(slot);
@@ -144,13 +144,13 @@ impl Shared {
         ip.is_loopback() && !self.gateways.contains(&ip)
     }
 
-    async fn greet(&self, mut socket: TcpStream, peer: SocketAddr) -> Result<Greeted, Turned> {
+    async fn greet(&self, mut socket: TcpStream, peer: SocketAddr) -> Result<Greeted, ConnectionRefused> {
         let mut source = Source::from(peer.ip());
         if self.gateways.contains(&peer.ip().to_canonical()) {
             source = Source::from(proxy::read_header(&mut socket).await?.ip());
         }
         let now_ms = self.clock_ms();
-        lock(&self.strangers).connection(source, now_ms).map_err(|_| Turned::Crowded)?;
+        lock(&self.strangers).connection(source, now_ms).map_err(|_| ConnectionRefused::Crowded)?;
         let (hello, seen) = match peek(&mut socket, self.limits.hello_ms).await {
             Ok(read) => read,
             Err(unread) => {
@@ -169,7 +169,7 @@ impl Shared {
         let decision = self.runtime.owners().decide(&hello, self.legacy.is_some());
         if let Decision::Alert(alert) = decision {
             turn_away(&mut socket, alert).await;
-            return Err(Turned::Alert(alert));
+            return Err(ConnectionRefused::Alert(alert));
         }
         self.route(Rewound::new(seen, socket), decision, source).await
     }
@@ -179,10 +179,11 @@ impl Shared {
         socket: Rewound<TcpStream>,
         decision: Decision,
         source: Source,
-    ) -> Result<Greeted, Turned> {
+    ) -> Result<Greeted, ConnectionRefused> {
         match decision {
             Decision::Legacy => {
-                let acceptor = self.legacy.as_ref().ok_or(Turned::Alert(Alert::UnrecognizedName))?;
+                let acceptor =
+                    self.legacy.as_ref().ok_or(ConnectionRefused::Alert(Alert::UnrecognizedName))?;
                 let acceptor = acceptor.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let encrypted = encrypt(socket, decision, &acceptor).await?;
                 Ok(Greeted::Requests(Box::new(encrypted), Callers::Anybody, source))
@@ -195,7 +196,7 @@ impl Shared {
             Decision::Pair { user, .. } => {
                 let _place = self.place(user, source)?;
                 let now_ms = self.clock_ms();
-                lock(&self.strangers).pairing(source, now_ms).map_err(|_| Turned::Crowded)?;
+                lock(&self.strangers).pairing(source, now_ms).map_err(|_| ConnectionRefused::Crowded)?;
                 let encrypted = encrypt(socket, decision, &self.acceptor(user, Purpose::Pair).await?).await?;
                 self.pair(encrypted, user)
             }
@@ -205,17 +206,17 @@ impl Shared {
                 let encrypted = encrypt(socket, decision, &acceptor).await?;
                 self.device(encrypted, user, label).await
             }
-            Decision::Alert(alert) => Err(Turned::Alert(alert)),
+            Decision::Alert(alert) => Err(ConnectionRefused::Alert(alert)),
         }
     }
 
-    fn place(&self, user: UserId, source: Source) -> Result<Place<'_>, Turned> {
-        let slot = lock(&self.strangers).handshakes.begin(user, source).ok_or(Turned::Crowded)?;
-        Ok(Place { strangers: &self.strangers, slot: Some(slot) })
+    fn place(&self, user: UserId, source: Source) -> Result<HandshakePermit<'_>, ConnectionRefused> {
+        let slot = lock(&self.strangers).handshakes.begin(user, source).ok_or(ConnectionRefused::Crowded)?;
+        Ok(HandshakePermit { strangers: &self.strangers, slot: Some(slot) })
     }
 
     /// The person's acceptor for this purpose; the first one is created on a thread that may wait for the disk.
-    async fn acceptor(&self, user: UserId, purpose: Purpose) -> Result<TlsAcceptor, Turned> {
+    async fn acceptor(&self, user: UserId, purpose: Purpose) -> Result<TlsAcceptor, ConnectionRefused> {
         if let Some(config) = self.configs.ready(user, purpose) {
             return Ok(TlsAcceptor::from(config));
         }
@@ -225,16 +226,16 @@ impl Shared {
             Ok(Ok(config)) => Ok(TlsAcceptor::from(config)),
             Ok(Err(error)) => {
                 tracing::error!(user = %user.short(), error = %runtime_user::chain(&error), "person cannot be served");
-                Err(Turned::Config)
+                Err(ConnectionRefused::Config)
             }
-            Err(_) => Err(Turned::Config),
+            Err(_) => Err(ConnectionRefused::Config),
         }
     }
 
-    fn pair(&self, encrypted: Encrypted, user: UserId) -> Result<Greeted, Turned> {
-        let device = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(Turned::Key)?;
+    fn pair(&self, encrypted: Encrypted, user: UserId) -> Result<Greeted, ConnectionRefused> {
+        let device = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(ConnectionRefused::Key)?;
         let exporter = exporter(&encrypted)?;
-        let shown = self.runtime.owners().signing_key(user).map_err(|_| Turned::Config)?;
+        let shown = self.runtime.owners().signing_key(user).map_err(|_| ConnectionRefused::Config)?;
         let connection = pairing::next_connection();
         let channel = Channel { connection, device, runtime: *shown.spki(), exporter };
         let runtime = Arc::clone(&self.runtime);
@@ -248,8 +249,8 @@ impl Shared {
         encrypted: Encrypted,
         user: UserId,
         label: handshake::encoding::Label,
-    ) -> Result<Greeted, Turned> {
-        let key = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(Turned::Key)?;
+    ) -> Result<Greeted, ConnectionRefused> {
+        let key = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(ConnectionRefused::Key)?;
         let exporter = exporter(&encrypted)?;
         let runtime = Arc::clone(&self.runtime);
         // A resumed session does not verify the key again, so the table is asked every time.
@@ -273,7 +274,7 @@ async fn encrypt(
     socket: Rewound<TcpStream>,
     decision: Decision,
     acceptor: &TlsAcceptor,
-) -> Result<Encrypted, Turned> {
+) -> Result<Encrypted, ConnectionRefused> {
     let encrypted = acceptor.accept(socket).await?;
     let tls = encrypted.get_ref().1;
     let tls13 = tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
@@ -282,10 +283,10 @@ async fn encrypt(
 }
 
 /// A secret that only the two sides of this connection can compute.
-fn exporter(encrypted: &Encrypted) -> Result<Secret<32>, Turned> {
+fn exporter(encrypted: &Encrypted) -> Result<Secret<32>, ConnectionRefused> {
     let bytes = zeroize::Zeroizing::new([0; 32]);
     let exported = encrypted.get_ref().1.export_keying_material(*bytes, EXPORTER_LABEL, None);
-    exported.map(Secret::new).map_err(|_| Turned::Key)
+    exported.map(Secret::new).map_err(|_| ConnectionRefused::Key)
 }
 
 async fn turn_away(socket: &mut TcpStream, alert: Alert) {

@@ -27,7 +27,7 @@ pub fn component(world: &str, core: &str) -> Vec<u8> {
     ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
 }
 
-/// What every test cell has: a memory of 64 KiB pages, an allocator that never frees, and an answer at 64:
+/// The common part of every test cell: a memory of 64 KiB pages, an allocator that never frees, and an answer at 64:
 /// `ok`, 200, `text/plain`, the body `ok`.
 pub const COMMON: &str = r#"
   (memory (export "memory") 2)
@@ -85,7 +85,7 @@ pub fn request() -> Request {
     Request { rest: "timestamp".to_owned(), now: 1_000_000.5, body_bytes: 0 }
 }
 
-/// What a cell did, in order.
+/// The actions of a cell, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Did {
     Find(Query),
@@ -99,10 +99,10 @@ pub enum Did {
     Write(Vec<u8>),
 }
 
-/// What a test does when a cell logs.
+/// A test's callback for log lines of a cell.
 pub type OnLog = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// A host that records, hands out pages of a fixed size without end, and keeps documents.
+/// A host that records, returns pages of a fixed size without end, and keeps documents.
 #[derive(Clone, Default)]
 pub struct Recorder {
     pub did: Arc<Mutex<Vec<Did>>>,

@@ -48,7 +48,7 @@ const PIECES: TableDefinition<'_, [u8; PIECE_KEY_BYTES], &[u8]> = TableDefinitio
 pub struct Redb {
     /// The lock is held for writing only to put another opening in its place, and while compacting.
     opening: RwLock<Opening>,
-    place: Place,
+    place: Storage,
     cache_bytes: usize,
     unsynced: Arc<Unsynced>,
 }
@@ -70,7 +70,7 @@ enum State {
 }
 
 /// Where the data lies.
-enum Place {
+enum Storage {
     File(PathBuf),
     /// A test's backend, and whether each commit is to be ready for a quick repair.
     Backend {
@@ -79,7 +79,7 @@ enum Place {
     },
 }
 
-impl Place {
+impl Storage {
     /// The file, for one opening; `create` makes one where there is none.
     fn file(&self, writable: bool, create: bool) -> io::Result<Box<dyn StorageBackend>> {
         match self {
@@ -110,7 +110,7 @@ impl Place {
 
 impl fmt::Debug for Redb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = if let Place::File(path) = &self.place { Some(path) } else { None };
+        let path = if let Storage::File(path) = &self.place { Some(path) } else { None };
         f.debug_struct("Redb").field("path", &path).finish_non_exhaustive()
     }
 }
@@ -134,7 +134,7 @@ impl Redb {
     /// Opens or creates the file. Where the disk takes no writes, it is opened for reading, and commits fail until
     /// [`Engine::reopen`] succeeds.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, EngineError> {
-        Self::at(Place::File(path.to_owned()), cache_bytes)
+        Self::at(Storage::File(path.to_owned()), cache_bytes)
     }
 
     /// Opens or creates what the backend holds, which is asked for at each opening; `quick_repair` as it would be for a
@@ -144,10 +144,10 @@ impl Redb {
         cache_bytes: usize,
         quick_repair: bool,
     ) -> Result<Self, EngineError> {
-        Self::at(Place::Backend { file: Box::new(file), quick_repair }, cache_bytes)
+        Self::at(Storage::Backend { file: Box::new(file), quick_repair }, cache_bytes)
     }
 
-    fn at(place: Place, cache_bytes: usize) -> Result<Self, EngineError> {
+    fn at(place: Storage, cache_bytes: usize) -> Result<Self, EngineError> {
         let opening = RwLock::new(Opening { number: 0, state: State::Closed });
         let engine = Self { opening, place, cache_bytes, unsynced: Arc::default() };
         match engine.open_whole(true) {
@@ -222,10 +222,10 @@ impl Redb {
     /// after a kill reads the whole file. So small files go without.
     fn wants_quick_repair(&self) -> bool {
         match &self.place {
-            Place::File(path) => {
+            Storage::File(path) => {
                 std::fs::metadata(path).map_or(true, |file| file.len() > FULL_REPAIR_BYTES_MAX)
             }
-            Place::Backend { quick_repair, .. } => *quick_repair,
+            Storage::Backend { quick_repair, .. } => *quick_repair,
         }
     }
 
@@ -425,7 +425,7 @@ impl Engine for Redb {
     }
 
     fn bytes_on_disk(&self) -> Result<u64, EngineError> {
-        let Place::File(path) = &self.place else { return Ok(0) };
+        let Storage::File(path) = &self.place else { return Ok(0) };
         // Allocated, not apparent: redb grows its file by doubling and leaves holes.
         guarded(NAME, "look at its file", || std::fs::metadata(path)).map(|file| file.blocks() * 512)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use runtime_types::{EntryId, Order, Query};
 
 use super::Progress;
-use super::source::{Content, Place, Source};
+use super::source::{Content, SortKey, Source};
 use crate::ReadError;
 use crate::index::{BlockInfo, Index};
 use crate::vault::Vault;
@@ -31,9 +31,9 @@ pub(super) struct Merge<C> {
     vault: Arc<Vault>,
     query: Query,
     /// Rows up to here are not wanted.
-    after: Option<Place>,
+    after: Option<SortKey>,
     /// Blocks not opened yet with the place that none of their rows comes before; the next one stands last.
-    waiting: Vec<(Place, Arc<BlockInfo>)>,
+    waiting: Vec<(SortKey, Arc<BlockInfo>)>,
     active: BinaryHeap<Source<C>>,
     /// Rows of a window, read from crowded blocks.
     window: VecDeque<Windowed<C>>,
@@ -74,7 +74,7 @@ pub(super) fn candidates<'i>(index: &'i Index, query: &'i Query) -> impl Iterato
 impl<C: Content> Merge<C> {
     pub fn new(vault: Arc<Vault>, index: &Index, query: &Query, mark: Option<Mark>) -> Self {
         let order = query.order;
-        let after = mark.map(|mark| Place::new(mark.time, mark.id, order));
+        let after = mark.map(|mark| SortKey::new(mark.time, mark.id, order));
         let mut waiting = Vec::new();
         for info in candidates(index, query) {
             let span = info.body.span(query.field).expect("candidates have the time");
@@ -82,8 +82,8 @@ impl<C: Content> Merge<C> {
                 Order::Ascending => (span.min, span.max, EntryId([255; 12])),
                 Order::Descending => (span.max, span.min, EntryId::NONE),
             };
-            if after.is_none_or(|after| Place::new(last, last_id, order) > after) {
-                waiting.push((Place::before(first, order), Arc::clone(info)));
+            if after.is_none_or(|after| SortKey::new(last, last_id, order) > after) {
+                waiting.push((SortKey::before(first, order), Arc::clone(info)));
             }
         }
         waiting.sort_by_key(|(first, _)| std::cmp::Reverse(*first));
@@ -146,7 +146,7 @@ impl<C: Content> Merge<C> {
     }
 
     /// Where the next source begins, once the first one has been taken from the heap.
-    fn bound(&self) -> Option<Place> {
+    fn bound(&self) -> Option<SortKey> {
         let active = self.active.peek().and_then(Source::head).map(|(place, ..)| place);
         let waiting = self.waiting.last().map(|(place, _)| *place);
         match (active, waiting) {

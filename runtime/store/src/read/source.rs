@@ -14,12 +14,12 @@ use crate::vault::Vault;
 /// Where a row stands in the answer: its time, then its id. Both turned round for a descending query, so
 /// that smaller always comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct SortKey {
     time: u64,
     id: [u8; 12],
 }
 
-impl Place {
+impl SortKey {
     pub fn new(time: f64, id: EntryId, order: Order) -> Self {
         let (time, id) = (rank(time), id.0);
         match order {
@@ -134,7 +134,7 @@ pub(super) struct Source<C> {
     /// `None` while the merge has too many blocks at hand.
     pub content: Option<Arc<C>>,
     /// Matching rows with their times, in order.
-    rows: Vec<(Place, f64, u32)>,
+    rows: Vec<(SortKey, f64, u32)>,
     next: usize,
 }
 
@@ -155,14 +155,14 @@ impl<C> Source<C> {
         content: Option<Arc<C>>,
         meta: &BlockMeta,
         query: &Query,
-        after: Option<Place>,
+        after: Option<SortKey>,
     ) -> Self {
         let mut rows = Vec::with_capacity(meta.len());
         for (row, id) in meta.ids().iter().enumerate() {
             let time = time_of(meta, row, query.field);
             // NaN is in no range.
             if query.start <= time && time <= query.end && is_visible(&info, row as u32, query) {
-                rows.push((Place::new(time, *id, query.order), time, row as u32));
+                rows.push((SortKey::new(time, *id, query.order), time, row as u32));
             }
         }
         if let Some(after) = after {
@@ -175,12 +175,12 @@ impl<C> Source<C> {
     }
 
     /// The next row: its place, time and number.
-    pub fn head(&self) -> Option<(Place, f64, u32)> {
+    pub fn head(&self) -> Option<(SortKey, f64, u32)> {
         self.rows.get(self.next).copied()
     }
 
     /// The rows that come before `bound`, which come before everybody else's.
-    pub fn run(&self, bound: Option<Place>) -> &[(Place, f64, u32)] {
+    pub fn run(&self, bound: Option<SortKey>) -> &[(SortKey, f64, u32)] {
         let rest = &self.rows[self.next..];
         match bound {
             // The whole rest in most cases: blocks of a stream rarely overlap.

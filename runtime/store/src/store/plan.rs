@@ -43,13 +43,13 @@ type PutName<'a> = (Kind<'a>, u64);
 /// What waits already where a put comes in.
 enum Waiting {
     /// The put takes the place of this entry: of this batch, or the newest stored.
-    Overwritten(Place),
+    Overwritten(EntryLocation),
     /// Another device has brought the very same.
     Same,
 }
 
 /// Where an entry is.
-enum Place {
+enum EntryLocation {
     Fresh(usize),
     Stored(Arc<BlockInfo>, u32),
 }
@@ -228,14 +228,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether the entry at that place has the row's texts.
-    fn says(&mut self, place: &Place, row: &BatchRow) -> Result<bool, CommitError> {
+    fn says(&mut self, place: &EntryLocation, row: &BatchRow) -> Result<bool, CommitError> {
         let texts = [row.metadata(self.texts), row.data(self.texts)];
         match place {
-            Place::Fresh(at) => {
+            EntryLocation::Fresh(at) => {
                 let fresh = self.fresh[*at].row;
                 Ok([fresh.metadata(self.texts), fresh.data(self.texts)] == texts)
             }
-            Place::Stored(info, row) => {
+            EntryLocation::Stored(info, row) => {
                 let block = self.block(info)?;
                 let [metadata, data, _] = block.texts(*row as usize);
                 Ok([metadata, data] == texts)
@@ -248,7 +248,7 @@ impl<'a> Plan<'a> {
         let ((kind, key, extra), bits) = name;
         let place = self.puts.get((kind, key, extra), bits).filter(|at| !self.fresh[*at].dead);
         if let Some(at) = place {
-            return Ok(Some(Waiting::Overwritten(Place::Fresh(at))));
+            return Ok(Some(Waiting::Overwritten(EntryLocation::Fresh(at))));
         }
         let texts = [row.metadata(self.texts), row.data(self.texts)];
         let mut newest: Option<(EntryId, Arc<BlockInfo>, u32)> = None;
@@ -267,7 +267,7 @@ impl<'a> Plan<'a> {
                 newest = Some((id, info, row));
             }
         }
-        Ok(newest.map(|(_, info, row)| Waiting::Overwritten(Place::Stored(info, row))))
+        Ok(newest.map(|(_, info, row)| Waiting::Overwritten(EntryLocation::Stored(info, row))))
     }
 
     fn was_forgotten(&mut self, row: &BatchRow, kind: &str) -> Result<bool, ReadError> {
@@ -371,8 +371,8 @@ impl<'a> Plan<'a> {
             return Ok(());
         };
         let origin = match &place {
-            Place::Fresh(at) => self.fresh[*at].origin,
-            Place::Stored(info, row) => self.tables[&info.body.number].meta.origin(*row as usize),
+            EntryLocation::Fresh(at) => self.fresh[*at].origin,
+            EntryLocation::Stored(info, row) => self.tables[&info.body.number].meta.origin(*row as usize),
         };
         self.kill(place);
         self.add(Area::Timeseries, row, id, origin).map(drop)
@@ -384,8 +384,8 @@ impl<'a> Plan<'a> {
             return Ok(());
         };
         let kept = match &place {
-            Place::Fresh(at) => self.fresh[*at].origin,
-            Place::Stored(info, row) => self.tables[&info.body.number].meta.origin(*row as usize),
+            EntryLocation::Fresh(at) => self.fresh[*at].origin,
+            EntryLocation::Stored(info, row) => self.tables[&info.body.number].meta.origin(*row as usize),
         };
         let origin = match (kept, area) {
             // What phones sent is still what these areas have.
@@ -394,8 +394,8 @@ impl<'a> Plan<'a> {
         };
         if origin != 0 {
             let write_ts = match &place {
-                Place::Fresh(at) => self.fresh[*at].row.times.get(TimeField::WriteTs),
-                Place::Stored(info, row) => {
+                EntryLocation::Fresh(at) => self.fresh[*at].row.times.get(TimeField::WriteTs),
+                EntryLocation::Stored(info, row) => {
                     self.tables[&info.body.number].meta.time(*row as usize, TimeField::WriteTs)
                 }
             };
@@ -405,7 +405,12 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    fn on_entry(&mut self, area: Area, id: EntryId, what: fn(&mut Self, Place)) -> Result<(), CommitError> {
+    fn on_entry(
+        &mut self,
+        area: Area,
+        id: EntryId,
+        what: fn(&mut Self, EntryLocation),
+    ) -> Result<(), CommitError> {
         match self.find(area, id)? {
             Some(place) => what(self, place),
             None => self.tally.skipped += 1,
@@ -414,15 +419,15 @@ impl<'a> Plan<'a> {
     }
 
     /// The origin of an entry whose texts are still those that the phone sent.
-    fn origin_of(&mut self, place: &Place) -> Result<u64, ReadError> {
+    fn origin_of(&mut self, place: &EntryLocation) -> Result<u64, ReadError> {
         match place {
-            Place::Fresh(at) => {
+            EntryLocation::Fresh(at) => {
                 let row = self.fresh[*at].row;
                 let texts = [row.metadata(self.texts), row.data(self.texts)];
                 let write_ts = row.times.get(TimeField::WriteTs);
                 Ok(self.vault.origin(kind_of(texts[0]), row.key.as_str(), write_ts, texts))
             }
-            Place::Stored(info, row) => {
+            EntryLocation::Stored(info, row) => {
                 let block = self.block(info)?;
                 let [metadata, data, _] = block.texts(*row as usize);
                 let write_ts = block.meta().time(*row as usize, TimeField::WriteTs);
@@ -440,17 +445,17 @@ impl<'a> Plan<'a> {
         })
     }
 
-    fn kill(&mut self, place: Place) {
+    fn kill(&mut self, place: EntryLocation) {
         match place {
-            Place::Fresh(at) => self.fresh[at].dead = true,
-            Place::Stored(info, row) => drop(self.touch(&info).dead.insert(row)),
+            EntryLocation::Fresh(at) => self.fresh[at].dead = true,
+            EntryLocation::Stored(info, row) => drop(self.touch(&info).dead.insert(row)),
         }
     }
 
-    fn hide(&mut self, place: Place) {
+    fn hide(&mut self, place: EntryLocation) {
         match place {
-            Place::Fresh(at) => self.fresh[at].invalid = true,
-            Place::Stored(info, row) => drop(self.touch(&info).invalid.insert(row)),
+            EntryLocation::Fresh(at) => self.fresh[at].invalid = true,
+            EntryLocation::Stored(info, row) => drop(self.touch(&info).invalid.insert(row)),
         }
     }
 
@@ -469,11 +474,11 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn find(&mut self, area: Area, id: EntryId) -> Result<Option<Place>, ReadError> {
+    fn find(&mut self, area: Area, id: EntryId) -> Result<Option<EntryLocation>, ReadError> {
         if !self.by_id.is_empty()
             && let Some(at) = self.by_id.get(&(area, id)).copied().filter(|at| !self.fresh[*at].dead)
         {
-            return Ok(Some(Place::Fresh(at)));
+            return Ok(Some(EntryLocation::Fresh(at)));
         }
         if id > self.max_ids[area as usize] {
             return Ok(None);
@@ -481,7 +486,7 @@ impl<'a> Plan<'a> {
         let index = self.index;
         for info in index.area(area).flat_map(|stream| stream.with_id(id)) {
             if let Some(row) = self.table(info)?.row_of(id).filter(|row| self.is_alive(info, *row)) {
-                return Ok(Some(Place::Stored(Arc::clone(info), row)));
+                return Ok(Some(EntryLocation::Stored(Arc::clone(info), row)));
             }
         }
         Ok(None)

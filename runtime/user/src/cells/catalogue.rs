@@ -1,4 +1,4 @@
-//! The cells that a runtime has: what each is, which stage it does or which paths lead to it, which data types it brings.
+//! The cells of a runtime: what each is, its stage or the paths that lead to it, and the data types that it brings.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::cells::paths::{Paths, Target};
 use crate::cells::types::{BadType, Types};
 use crate::error::CallError;
 
-/// A cell that is embedded in the binary, with the native code that our own build made of it.
+/// A cell that is embedded in the binary, with the native code that our own build compiled from it.
 #[derive(Debug, Clone, Copy)]
 pub struct BuiltIn {
-    /// Such as `usercache-put`.
+    /// A name such as `usercache-put`.
     pub name: &'static str,
     /// The text of its `cell.toml`.
     pub manifest: &'static str,
@@ -24,20 +24,20 @@ pub struct BuiltIn {
     pub schemas: &'static [(&'static str, &'static str)],
     /// SHA-256 of the component, 64 hex digits.
     pub digest: &'static str,
-    /// Native code for this very engine.
+    /// Native code for this engine.
     pub native: &'static [u8],
 }
 
-/// Why the cells could not be made ready.
+/// Why the cells could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogueError {
     /// A manifest is not valid.
     #[error("the manifest of {name} was refused")]
     Manifest {
-        /// Which cell.
+        /// The cell.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: BadManifest,
     },
@@ -47,48 +47,48 @@ pub enum CatalogueError {
     /// The schema that a manifest names is not beside it.
     #[error("{name} names the schema {file}, which is not beside its manifest")]
     NoSchema {
-        /// Which cell.
+        /// The cell.
         name: String,
-        /// Which file.
+        /// The file.
         file: String,
     },
-    /// The digest beside it is not one.
+    /// The text beside a cell is not a digest.
     #[error("the digest of {name} is not 64 hex digits")]
     Digest {
-        /// Which cell.
+        /// The cell.
         name: String,
     },
-    /// Its code is not of this engine.
+    /// The code is not for this engine.
     #[error("the code of {name} was refused")]
     Load {
-        /// Which cell.
+        /// The cell.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: LoadError,
     },
-    /// It imports more than its manifest lists.
+    /// The cell imports more than its manifest lists.
     #[error("{name} asks for more than its manifest lists")]
     Prepare {
-        /// Which cell.
+        /// The cell.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: PrepareError,
     },
     /// Two cells claim one path.
     #[error("{name} claims the path {path}, which another cell has")]
     Path {
-        /// Which cell.
+        /// The cell.
         name: String,
-        /// Which path.
+        /// The path.
         path: String,
     },
 }
 
-/// A cell that is ready to run for anybody who granted it.
+/// A cell that is ready to run for every person who granted it.
 pub struct Cell {
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: Arc<Manifest>,
     /// Its code, linked with what its manifest lists.
     pub prepared: Prepared,
@@ -98,7 +98,7 @@ pub struct Cell {
     inline_misses: AtomicU32,
 }
 
-/// After so many calls that had to be repeated, a cell goes straight to the pool.
+/// After this many repeated calls, a cell's calls go directly to the pool.
 const INLINE_MISSES_MAX: u32 = 8;
 
 impl Cell {
@@ -120,7 +120,7 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Makes the embedded cells ready. Cells for tests come in only where `with_tests`.
+    /// Prepares the embedded cells. Includes cells for tests only if `with_tests`.
     pub fn open(
         sandbox: &Arc<Sandbox>,
         built_in: &[BuiltIn],
@@ -188,17 +188,17 @@ impl Catalogue {
         self.cells.get(&*target.cell).filter(|cell| cell.manifest.world == World::Endpoint)
     }
 
-    /// The cell that a plan names for a stage.
+    /// The cell that a plan names for the stage.
     pub fn stage(&self, spec: &StageSpec) -> Option<&Arc<Cell>> {
         self.stage_named(&spec.cell)
     }
 
-    /// The cell of that name, if it does a stage's work.
+    /// The cell of that name, if it is a stage cell.
     pub fn stage_named(&self, name: &str) -> Option<&Arc<Cell>> {
         self.cells.get(name).filter(|cell| cell.manifest.world == World::Stage)
     }
 
-    /// As [`Self::stage_named`], where a stage cannot go on without it.
+    /// As [`Self::stage_named`], for a stage that cannot continue without the cell.
     pub(crate) fn required_stage(&self, name: &str) -> Result<Arc<Cell>, CallError> {
         self.stage_named(name).cloned().ok_or_else(|| CallError::NoSuchCell(name.to_owned()))
     }
@@ -208,7 +208,7 @@ impl Catalogue {
         self.cells.iter().map(|(name, cell)| (name.as_str(), cell))
     }
 
-    /// Every data type that is known here.
+    /// Every data type that is known to this runtime.
     pub fn types(&self) -> &Arc<Types> {
         &self.types
     }

@@ -1,4 +1,4 @@
-//! What one person lets one cell reach: held against every call that the cell makes.
+//! What one person lets one cell reach: every call of the cell is checked against it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use runtime_types::{Area, Query, StreamKey};
 use crate::cells::manifest::{Manifest, StreamPattern, names_cover};
 use crate::cells::types::Types;
 
-/// A cell's manifest as one person granted it, and the data types that writes are held against.
+/// A cell's manifest as one person granted it, and the data types that writes are checked against.
 #[derive(Debug, Clone)]
 pub struct Grant {
     manifest: Arc<Manifest>,
@@ -16,7 +16,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Everything that the manifest asks for.
+    /// A grant of everything that the manifest asks for.
     pub fn whole(manifest: Arc<Manifest>, types: Arc<Types>) -> Self {
         Self { manifest, types }
     }
@@ -26,9 +26,9 @@ impl Grant {
         &self.manifest
     }
 
-    /// Narrows a query without keys to what is granted, and refuses one that reaches further.
+    /// Narrows a query without keys to the granted streams, and refuses a query for other streams.
     ///
-    /// `present` gives the keys that the area has; asked only where the grant covers less than all of it.
+    /// `present` returns the keys of the area; called only if the grant covers less than the whole area.
     pub fn narrow(
         &self,
         mut query: Query,
@@ -53,12 +53,12 @@ impl Grant {
         }
     }
 
-    /// Refuses data that is not of its stream's type.
+    /// Refuses data that does not match its stream's type.
     pub fn check_type(&self, key: &StreamKey, data: &str) -> Result<(), Failure> {
         self.types.check(key, data).map_err(|why| Failure::Invalid(format!("{key}: {why}")))
     }
 
-    /// The data types that writes are held against.
+    /// The data types that writes are checked against.
     pub(crate) fn types(&self) -> &Types {
         &self.types
     }

@@ -1,4 +1,4 @@
-//! What a cell says of itself: `cell.toml`.
+//! A cell's manifest: `cell.toml`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,23 +15,23 @@ use super::paths::EndpointPath;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadManifest {
-    /// It is not TOML of the documented form.
+    /// It is not TOML in the documented form.
     #[error("the manifest does not read")]
     Toml(#[from] toml::de::Error),
-    /// A word in it means nothing.
+    /// A word in it is unknown.
     #[error("the manifest of {cell} says {what} `{word}`, which is unknown")]
     Unknown {
-        /// Whose manifest.
+        /// The cell.
         cell: String,
         /// What the word should be, such as `the interface`.
         what: &'static str,
         /// The word.
         word: String,
     },
-    /// It asks for what its world cannot have, or lacks what it must have.
+    /// It asks for something that its world cannot have, or lacks something that its world requires.
     #[error("the manifest of {cell} {why}")]
     Invalid {
-        /// Whose manifest.
+        /// The cell.
         cell: String,
         /// What is wrong.
         why: &'static str,
@@ -43,12 +43,12 @@ pub enum BadManifest {
 pub struct StreamPattern {
     /// The area.
     pub area: Area,
-    /// Such as `background/*`.
+    /// A pattern such as `background/*`.
     pub key: String,
 }
 
 impl StreamPattern {
-    /// Whether the stream is meant.
+    /// Whether the pattern covers the stream.
     pub fn covers(&self, area: Area, key: &StreamKey) -> bool {
         let fits = |pattern: &str, part: &str| pattern == "*" || pattern == part;
         let (Some((family, name)), Some((key_family, key_name))) =
@@ -63,19 +63,19 @@ impl StreamPattern {
 /// A cell's manifest, checked.
 #[derive(Debug, Clone)]
 pub struct Manifest {
-    /// Such as `trip-segmentation`.
+    /// A name such as `trip-segmentation`.
     pub name: String,
     /// Rises with every release.
     pub version: u32,
-    /// What it is for, in a sentence.
+    /// Its purpose, in a sentence.
     pub description: String,
     /// Endpoint or stage.
     pub world: World,
-    /// What it may import.
+    /// The interfaces that it may import.
     pub interfaces: Interfaces,
     /// Paths that lead to it; endpoints only.
     pub paths: Vec<Arc<EndpointPath>>,
-    /// The stage it was made for; stages only.
+    /// The stage that it was written for; stages only.
     pub pipeline_stage: Option<String>,
     /// Only for tests: never reachable in a product.
     pub test: bool,
@@ -83,8 +83,8 @@ pub struct Manifest {
     pub reads: Vec<StreamPattern>,
     /// Streams it may write.
     pub writes: Vec<StreamPattern>,
-    /// Stages only: while none of these streams is there and the stage has no memory, it has nothing to do and is not
-    /// run. Empty: it always is.
+    /// Stages only: if none of these streams exists and the stage has no memory, it has nothing to do and is not run.
+    /// Empty: it always runs.
     pub needs: Vec<StreamPattern>,
     /// Documents it may read; a trailing `*` stands for any ending.
     pub documents_read: Vec<String>,
@@ -173,13 +173,13 @@ impl Manifest {
         }
     }
 
-    /// Whether a stage without a memory has anything to do where these are all streams that there are.
+    /// Whether a stage without a memory has work, given all streams that exist.
     pub(crate) fn has_work<'s>(&self, mut streams: impl Iterator<Item = &'s Stream>) -> bool {
         let is_needed = |stream: &Stream| self.needs.iter().any(|need| need.covers(stream.area, &stream.key));
         self.needs.is_empty() || streams.any(is_needed)
     }
 
-    /// Whether a run may leave anything behind: then it waits for the disk and runs on the pool.
+    /// Whether a run may write: then it waits for the disk and runs on the pool.
     pub fn may_write(&self) -> bool {
         [Interface::TimeseriesWrite, Interface::Usercache].iter().any(|one| self.interfaces.contains(*one))
             || !self.documents_write.is_empty()
@@ -187,11 +187,11 @@ impl Manifest {
 }
 
 fn area_of(name: &str) -> Option<Area> {
-    // No cell is granted anything of the audit.
+    // No cell is granted access to the audit area.
     [Area::Timeseries, Area::Usercache, Area::Errors].into_iter().find(|area| area_name(*area) == name)
 }
 
-/// The name of an area in manifests, and for people.
+/// The name of an area in manifests and in messages.
 pub(crate) fn area_name(area: Area) -> &'static str {
     match area {
         Area::Timeseries => "timeseries",
@@ -216,7 +216,7 @@ fn limits_of(world: World, wire: &LimitsToml) -> Limits {
     })
 }
 
-/// Whether `name` is meant by one of the names, whose trailing `*` stands for any ending.
+/// Whether one of the names covers `name`; a trailing `*` stands for any ending.
 pub fn names_cover(names: &[String], name: &str) -> bool {
     names.iter().any(|pattern| match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),

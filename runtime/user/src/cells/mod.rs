@@ -1,4 +1,4 @@
-//! The cells of this host: what each says of itself, what it is granted, and the data types that it brings.
+//! The cells of this host: their manifests, their grants, and the data types that they bring.
 
 pub mod catalogue;
 pub mod grant;

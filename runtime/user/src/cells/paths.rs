@@ -1,6 +1,6 @@
-//! The paths that lead to endpoint cells: a table of what their manifests say, asked once for each request.
+//! The paths that lead to endpoint cells: a table built from their manifests, read once for each request.
 //!
-//! * Invariants: a path leads to one cell; no path begins as one of the host's own does.
+//! * Invariants: a path leads to one cell; no path begins like one of the host's own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use runtime_manifest::PathToml;
 
 use super::manifest::Manifest;
 
-/// How many segments a path has at most, what follows it included.
+/// How many segments a path has at most, including the segment after it.
 pub const SEGMENTS_MAX: usize = 5;
 
-/// How long a path or what follows it may be, bytes: they are kept with a sealed upload in so many bytes.
+/// How long a path may be, bytes: a sealed upload stores its length in one byte.
 const PATH_BYTES_MAX: usize = 128;
-/// How long what follows a path may be, bytes.
+/// How long the segment after a path may be, bytes.
 const REST_BYTES_MAX: usize = 32;
 
 /// A path that leads to a cell, as its manifest describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointPath {
-    /// Such as `usercache/put`: without a slash at either end.
+    /// A path such as `usercache/put`, without a slash at either end.
     pub path: String,
-    /// What a paired device must be allowed.
+    /// The scope that a paired device needs.
     pub scope: Scope,
     /// Whether one more segment follows.
     pub has_rest: bool,
-    /// Whether a success means that there is something new for the pipeline.
+    /// Whether a success means that the pipeline has new data.
     pub brings_data: bool,
     /// Whether a call may be kept sealed while the person's store is locked.
     pub waits_while_locked: bool,
@@ -36,7 +36,7 @@ pub struct EndpointPath {
 }
 
 impl EndpointPath {
-    /// Of a manifest's words; `None` for a path that no request could name, or that is the host's own.
+    /// Built from the manifest's entry; `None` for a path that no request could name, or that belongs to the host.
     pub(super) fn new(written: &PathToml, scope: Scope) -> Option<Self> {
         let PathToml { path, rest, brings_data, waits_while_locked, .. } = written;
         let segments: Vec<_> = path.split('/').collect();
@@ -60,26 +60,26 @@ impl EndpointPath {
         })
     }
 
-    /// The path as logs show it: what follows it is named, and never told.
+    /// The path as logs show it: with the name of the segment after it, never its value.
     pub fn template(&self) -> &str {
         &self.template
     }
 }
 
-/// 1 to 32 of a-z, 0-9, `_` and `-`: nothing that a URL would write in another way.
+/// 1 to 32 of a-z, 0-9, `_` and `-`: characters that a URL does not escape.
 fn is_segment(segment: &str) -> bool {
     let plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     (1..=REST_BYTES_MAX).contains(&segment.len()) && segment.bytes().all(plain)
 }
 
-/// Where a request goes. Found once, by [`Paths::find`], and carried through the call.
+/// The target of a request. Found once, by [`Paths::find`], and carried through the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The cell that answers.
     pub cell: Arc<str>,
-    /// What its manifest says of the path.
+    /// The manifest's description of the path.
     pub path: Arc<EndpointPath>,
-    /// What stands behind the path; empty where nothing may.
+    /// The segment after the path; empty if the path allows none.
     pub rest: String,
 }
 
@@ -90,7 +90,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Adds the paths of a cell; `Err` has one that another cell has.
+    /// Adds the paths of a cell; `Err` holds a path that another cell has.
     pub fn add<'m>(&mut self, manifest: &'m Manifest) -> Result<(), &'m str> {
         let cell: Arc<str> = manifest.name.as_str().into();
         for path in &manifest.paths {
@@ -102,7 +102,7 @@ impl Paths {
         Ok(())
     }
 
-    /// Where a path leads, given by its segments.
+    /// The target of a path, given by its segments.
     pub fn find(&self, segments: &[&str]) -> Option<Target> {
         let of = |segments: &[&str], rest: &str| {
             let (cell, path) = self.known.get(&segments.join("/"))?;
@@ -118,7 +118,7 @@ impl Paths {
         })
     }
 
-    /// As [`Self::find`], of a path such as `datastreams/find_entries/timestamp`, without a slash at either end.
+    /// As [`Self::find`], for a path such as `datastreams/find_entries/timestamp`, without a slash at either end.
     pub fn find_path(&self, path: &str) -> Option<Target> {
         self.find(&path.split('/').collect::<Vec<_>>())
     }

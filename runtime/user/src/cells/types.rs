@@ -1,4 +1,4 @@
-//! The data types that writes are held against: the model's own, and those that cells bring.
+//! The data types that writes are checked against: the model's own, and those that cells bring.
 
 pub(crate) mod streaming;
 
@@ -17,7 +17,7 @@ pub enum BadType {
     /// The key names no stream.
     #[error("{cell} brings a type for {key}, which is not a stream key")]
     Key {
-        /// Whose type.
+        /// The cell.
         cell: String,
         /// The text.
         key: String,
@@ -25,11 +25,11 @@ pub enum BadType {
     /// The schema is not JSON Schema.
     #[error("the schema that {cell} brings for {key} is not valid: {why}")]
     Schema {
-        /// Whose type.
+        /// The cell.
         cell: String,
         /// The stream.
         key: String,
-        /// Why.
+        /// The cause.
         why: String,
     },
     /// Two cells bring a type for one stream.
@@ -57,20 +57,20 @@ static MODEL: LazyLock<HashMap<&str, StreamingValidator>> = LazyLock::new(|| {
     cells_model::keys::SCHEMAS.iter().filter_map(|(key, schema)| Some((*key, streaming(schema)?))).collect()
 });
 
-/// Every data type that is known here.
+/// Every data type that is known to this runtime.
 #[derive(Default)]
 pub struct Types {
     brought: BTreeMap<StreamKey, Brought>,
 }
 
-/// One known type, for people.
+/// One known type, in a form for people.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct KnownType {
     /// The stream.
     pub key: String,
-    /// The cell that brought it; `model` for the ones that every runtime knows.
+    /// The cell that brought it; `model` for the types that every runtime knows.
     pub from: String,
-    /// In a few words; empty where the cell gave none.
+    /// A few words about it; empty if the cell gave none.
     pub description: String,
 }
 
@@ -91,15 +91,15 @@ impl Types {
         Ok(())
     }
 
-    /// Refuses data that is not of its stream's type. The words name fields, never values. Data of a stream that
-    /// nobody described passes: it is kept unchanged.
+    /// Refuses data that does not match its stream's type. The message names fields, never values. Data of a stream
+    /// without a type passes and is kept unchanged.
     pub fn check(&self, key: &StreamKey, data: &str) -> Result<(), String> {
         let Some(brought) = self.brought.get(key) else {
             return cells_model::keys::check(key.as_str(), data);
         };
         let value: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
         match brought.validator.iter_errors(&value).next() {
-            // The library's own message would quote the value.
+            // The library's own message would contain the value.
             Some(error) => {
                 Err(format!("breaks the rule {} at {}", error.schema_path(), error.instance_path()))
             }
@@ -107,7 +107,7 @@ impl Types {
         }
     }
 
-    /// The type of a stream, where it can be told of a text on the way.
+    /// The type of a stream, if a text can be checked against it while it is parsed.
     pub(crate) fn streaming(&self, key: &StreamKey) -> Option<&StreamingValidator> {
         match self.brought.get(key) {
             Some(brought) => brought.streaming.as_ref(),
@@ -191,7 +191,7 @@ mod tests {
         let mut schemas = 0;
         for file in folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
             let path = file.expect("a file").path();
-            // The schemas of the model lie in folders; the test before this one has them.
+            // The schemas of the model are in folders; the test before this one covers them.
             if path.is_dir() {
                 continue;
             }
@@ -228,7 +228,7 @@ mod tests {
                         cells_model::keys::Kind::Text => "\"b\"",
                         _ => value,
                     };
-                    // Mostly what it should be, so that some get through.
+                    // Mostly a likely value, so that some of the objects pass.
                     let value = if value.len() % 3 == 0 { value } else { likely };
                     format!("\"{}\":{value}", field.name)
                 })

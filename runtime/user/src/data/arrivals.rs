@@ -1,7 +1,8 @@
-//! Which readings arrive, and what is missing among them: an owner is told where only half of the streams come.
+//! The streams that arrive, and the streams that are missing: an owner learns if only some of the expected streams
+//! arrive.
 //!
 //! * Units: moments are seconds since 1970, as phones wrote entries down.
-//! * Not here: what arrived and is not shown (`crate::data::errors`).
+//! * Not here: readings that arrived and are not shown (`crate::data::errors`).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,12 +16,12 @@ use crate::data::Diaries;
 use crate::error::CallError;
 use crate::runs::late::is_made;
 
-/// How far back counts go, days.
+/// The period that recent counts cover, days.
 pub const LAST_DAYS: u32 = 7;
 const DAY_S: f64 = 86_400.0;
-/// After so long without any reading a phone is silent, s.
+/// A phone without any reading for this long is silent, s.
 const SILENT_S: f64 = 3.0 * DAY_S;
-/// So many fixes are some travel: what belongs to travel should have come with them.
+/// This many fixes indicate travel: the streams that belong to travel should have arrived with them.
 const FIXES_MIN: u64 = 20;
 
 const LOCATION: &str = "background/location";
@@ -28,38 +29,38 @@ const FILTERED: &str = "background/filtered_location";
 const MOTION: &str = "background/motion_activity";
 const TRANSITION: &str = "statemachine/transition";
 
-/// What has arrived of one stream.
+/// The arrivals of one stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Arrival {
     /// The stream.
     pub key: String,
-    /// When its newest entry was written down; of those that are not dated ahead of now, if there is one.
+    /// When the newest entry was written; entries dated ahead of now count only if there are no others.
     pub last_ts: f64,
-    /// How many of the last [`LAST_DAYS`] days.
+    /// How many arrived in the last [`LAST_DAYS`] days.
     pub last_days: u64,
-    /// How many of all time.
+    /// How many ever arrived.
     pub total: u64,
 }
 
-/// What should arrive and does not.
+/// A stream that should arrive and does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
-    /// What, in words.
+    /// What is missing, in words.
     pub what: String,
-    /// What that means for the diary, and what helps.
+    /// The consequence for the diary, and the remedy.
     pub meaning: Cow<'static, str>,
 }
 
-/// What arrives of a person's readings.
+/// The arrivals of a person's readings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Arrivals {
     /// One for each stream that phones fill.
     pub streams: Vec<Arrival>,
-    /// What is missing among them.
+    /// The streams that are missing.
     pub missing: Vec<Missing>,
 }
 
-/// What is missing at `now` among what arrives. `makes_filtered`: the host filters locations by itself.
+/// What is missing at `now` from these streams. `makes_filtered`: the host filters locations by itself.
 pub fn missing(streams: &[Arrival], makes_filtered: bool, now: f64) -> Vec<Missing> {
     let of_phones = || streams.iter().filter(|stream| is_of_a_sensor(&stream.key));
     let Some(newest) = of_phones().map(|stream| stream.last_ts).max_by(f64::total_cmp) else {
@@ -117,13 +118,13 @@ pub fn missing(streams: &[Arrival], makes_filtered: bool, now: f64) -> Vec<Missi
     found
 }
 
-/// Whether a stream is filled by a phone by itself, whatever its owner does.
+/// Whether a phone fills the stream without any action of its owner.
 fn is_of_a_sensor(key: &str) -> bool {
     key.starts_with("background/") || key == TRANSITION
 }
 
 impl Diaries<'_> {
-    /// What arrives of a person's readings, accepted or waiting, at `now`.
+    /// The arrivals of a person's readings, accepted or waiting, at `now`.
     pub fn arrivals(self, user: UserId, now: f64) -> Result<Arrivals, CallError> {
         let snapshot = self.runtime.person(user)?.store.snapshot_ahead();
         let streams = streams(&snapshot, now)?;
@@ -183,7 +184,7 @@ mod tests {
 
     const NOW: f64 = 1.7e9;
 
-    /// Streams by name, with how many came in the last days; the newest an hour ago.
+    /// Streams by name, with the number of recent arrivals; the newest an hour ago.
     fn streams(counts: &[(&str, u64)]) -> Vec<Arrival> {
         let stream = |(key, last_days): &(&str, u64)| Arrival {
             key: (*key).to_owned(),
@@ -202,7 +203,7 @@ mod tests {
     fn nothing_is_missing_where_all_streams_of_travel_arrive() {
         let all = [(LOCATION, 300), (FILTERED, 200), (MOTION, 100), (TRANSITION, 6)];
         assert_eq!(told(&all), Vec::<String>::new());
-        // A handful of fixes is no travel.
+        // A handful of fixes does not count as travel.
         assert_eq!(told(&[(LOCATION, 10), (FILTERED, 8), ("background/battery", 3)]), Vec::<String>::new());
     }
 

@@ -1,8 +1,9 @@
-//! Dumps: a person's entries as JSON, in and out.
+//! Dumps: import and export of a person's entries as JSON.
 //!
-//! A dump is a JSON array of entries, `{"_id", "user_id", "metadata", "data"}`, as the reference writes it. Coming in,
-//! nothing is dropped or merged and ids are kept; space between tokens is not: a dump's layout is its writer's. An entry
-//! whose text cannot be read, such as one with `NaN` or bytes that are not UTF-8, is set aside with the reason.
+//! A dump is a JSON array of entries, `{"_id", "user_id", "metadata", "data"}`, in the reference's form. An import
+//! drops and merges nothing and keeps ids, but not the space between tokens: the layout of a dump is up to its writer.
+//! An entry whose text cannot be read, such as one with `NaN` or bytes that are not UTF-8, is set aside with the
+//! reason.
 
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -21,22 +22,22 @@ use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::late;
 
-/// Why a dump was refused; nothing of it was stored.
+/// Why a dump was refused; none of it was stored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DumpError {
     /// It is not a JSON array.
     #[error("the dump is not a JSON array of entries")]
     List(#[from] BadList),
-    /// One entry is not one.
+    /// One element of the array is not an entry.
     #[error("entry {index} of the dump {why}")]
     Entry {
-        /// Which, from 0.
+        /// Its index, from 0.
         index: usize,
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The person's runtime refused.
+    /// The person's runtime refused the import.
     #[error(transparent)]
     Call(#[from] CallError),
     /// The dump could not be written.
@@ -44,10 +45,10 @@ pub enum DumpError {
     Write(#[from] std::io::Error),
 }
 
-/// How many entries one commit of an import has: bounds what a crash repeats, not what an import may hold.
+/// How many entries one commit of an import has: this bounds the work that a crash repeats, not the size of an import.
 const ENTRIES_PER_COMMIT: usize = 20_000;
 
-/// What became of the entries of a dump.
+/// What an import did with the entries of a dump.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Imported {
     /// They are in the timeseries.
@@ -57,8 +58,8 @@ pub struct Imported {
 }
 
 impl Diaries<'_> {
-    /// Imports the entries of a dump, straight into the timeseries. Where stages have gone past some of them, what
-    /// depends on those is recomputed.
+    /// Imports the entries of a dump directly into the timeseries. If stages have gone past some of them, the entries
+    /// that depend on those are recomputed.
     pub fn import(self, user: UserId, dump: &[u8], now: f64) -> Result<Imported, DumpError> {
         let dump = dump.strip_prefix(BYTE_ORDER_MARK).unwrap_or(dump);
         let read = list::items(dump)?
@@ -67,7 +68,7 @@ impl Diaries<'_> {
             .map(|(index, item)| Item::read(item).map_err(|why| DumpError::Entry { index, why }));
         let items = read.collect::<Result<Vec<_>, _>>()?;
         let person = self.runtime.person(user)?;
-        // A stage that runs meanwhile would go past what it has not seen.
+        // A stage that ran meanwhile would go past entries that it has not seen.
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         for some in items.chunks(ENTRIES_PER_COMMIT) {
             let mut batch = Batch::new();
@@ -78,7 +79,7 @@ impl Diaries<'_> {
             person.commit(batch).map_err(CallError::Commit)?;
         }
         self.runtime.timetable().data_arrived(user);
-        // So much at once is what settled blocks are for; otherwise the next run would find the work waiting.
+        // An import this large needs settled blocks; otherwise the next run would have to do that work.
         person.settle_all().map_err(CallError::Commit)?;
         let set_aside = items.iter().filter(|item| matches!(item, Item::Aside(_))).count();
         Ok(Imported { taken_in: items.len() - set_aside, set_aside })
@@ -86,8 +87,8 @@ impl Diaries<'_> {
 }
 
 impl Person {
-    /// Writes every entry as JSON lines without the line ends' commas: `visit` gets each entry's area and
-    /// text, the raw ones included, also those that queries hide.
+    /// Calls `visit` with the area and the JSON text of every entry, including raw entries and entries that queries
+    /// hide.
     pub fn each_entry(
         &self,
         areas: &[Area],
@@ -134,7 +135,7 @@ fn each_of(
     Ok(outcome?)
 }
 
-/// The entry as the HTTP API gives it.
+/// The entry in the form of the HTTP API.
 pub(crate) fn entry_text(text: &mut String, user: UserId, row: &runtime_store::Row<'_>) {
     use std::fmt::Write as _;
     write!(
@@ -191,7 +192,7 @@ impl Aside {
         Self { id: value_of(text, "_id").and_then(read_id), kept: sent::unreadable(text, why) }
     }
 
-    /// Adds it to the errors.
+    /// Adds it to the errors area.
     pub fn add(&self, now: f64, batch: &mut Batch) {
         let sent::Parsed { key, metadata, data, aside, .. } = &self.kept;
         let Some((why, kept)) = aside.clone() else { return };
@@ -240,7 +241,7 @@ impl DumpEntry {
         Ok(Self { id, key, metadata, data, extra, invalid })
     }
 
-    /// With that id, if it has none of its own.
+    /// Sets that id if the entry has none.
     pub(crate) fn or_id(self, id: EntryId) -> Self {
         Self { id: self.id.or(Some(id)), ..self }
     }

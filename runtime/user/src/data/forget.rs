@@ -1,4 +1,5 @@
-//! Forgetting a span: an owner removes what their phones sent of it, and the diary is recomputed without it.
+//! Deletion of a span: an owner removes the entries that phones sent about it, and the diary is recomputed without
+//! them.
 
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::PoisonError;
@@ -14,23 +15,23 @@ use crate::people::person::Person;
 use crate::runs::late::{concerned, is_made};
 use crate::runs::rewind;
 
-/// Where lies what phones sent.
+/// The areas that hold entries from phones.
 const AREAS: [Area; 3] = [Area::Timeseries, Area::Usercache, Area::Errors];
 
 /// How many entries one commit removes: bounds its memory and how long others wait for it.
 const ENTRIES_PER_COMMIT: u64 = 10_000;
 
 impl Diaries<'_> {
-    /// Removes the entries that phones sent whose position (the moment they are about) lies in the span, s: those
-    /// accepted, those that wait and those set aside. `keys` are patterns such as `background/*`; none: every stream
-    /// that phones fill. What stages made of them is taken back before the next run. No block of the store keeps
-    /// either.
+    /// Removes the entries that phones sent whose position (the moment they are about) lies in the span, s: accepted
+    /// entries, waiting entries and entries that were set aside. `keys` are patterns such as `background/*`; empty:
+    /// every stream that phones fill. The entries that stages made from them are removed before the next run. No block
+    /// of the store keeps either kind.
     ///
-    /// A phone that sends one of them again, byte for byte, is told that it is stored, and nothing is: digests of them
-    /// stay. What comes for the first time is new, whichever moment it is about.
+    /// If a phone sends one of them again, byte for byte, the answer says that it is stored, but it is not stored
+    /// again: the digests stay. An entry that arrives for the first time is new, whatever moment it is about.
     ///
-    /// Every commit is consistent: what it removes and that it is to be recomputed without it stand together. A call
-    /// that breaks off is repeated. Answers how many entries were removed.
+    /// Every commit is consistent: it contains both the removal and the request to recompute without the removed
+    /// entries. Repeat a call that was interrupted. Returns how many entries were removed.
     pub fn forget(self, user: UserId, span: RangeInclusive<f64>, keys: &[String]) -> Result<u64, CallError> {
         let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +54,7 @@ impl Diaries<'_> {
         Ok(removed)
     }
 
-    /// One commit; answers how many entries it removed.
+    /// Does one commit; returns how many entries it removed.
     fn forget_some(
         self,
         person: &Person,
@@ -82,7 +83,7 @@ impl Diaries<'_> {
             batch.forget(area, row.id);
             let stream = streams.iter().position(|key| key == row.key);
             if stream.is_some_and(|stream| counts[stream]) {
-                // Stages read by either time; a write time that is no number is no bound.
+                // Stages read by either time; a write time that is not a number is no bound.
                 wanted.go_back(row.time.min(row.write_ts));
             }
             ControlFlow::Continue(())
@@ -98,7 +99,7 @@ impl Diaries<'_> {
         Ok(removed)
     }
 
-    /// Whether anything is made of a stream.
+    /// Whether any stage depends on the stream.
     fn counts(self, key: &StreamKey) -> bool {
         concerned(self.runtime, 0, key) != Concerned::Nobody
     }

@@ -1,4 +1,4 @@
-//! One person's data as its owner sees it: what arrives, what waits, what is left out; taking it in, out, and away.
+//! One person's data as its owner sees it: what arrives, what waits, what is left out; import, export and deletion.
 
 pub mod arrivals;
 pub(crate) mod dump;
@@ -10,7 +10,7 @@ pub(crate) mod waiting;
 
 use crate::runtime::Runtime;
 
-/// Changes to people's data that the pipeline has to follow, and what their diaries leave out.
+/// Changes to people's data that the pipeline must follow, and the readings that their diaries leave out.
 #[derive(Clone, Copy)]
 pub struct Diaries<'r> {
     runtime: &'r Runtime,

@@ -1,4 +1,4 @@
-//! A person's profile: one JSON object that put, the pipeline and the phone's app each keep fields in.
+//! A person's profile: one JSON object in which put, the pipeline and the phone's app each keep fields.
 
 use runtime_store::{Batch, Snapshot};
 use serde_json::{Map, Value, json};
@@ -7,10 +7,10 @@ use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::stage::read_state;
 
-/// The document that holds it; also the name that cells know.
+/// The document that holds the profile; cells know it by the same name.
 pub const PROFILE: &str = "profile";
 
-/// The stages whose mark says how far the diary is complete, the best first. As in the reference.
+/// The stages whose mark shows how far the diary is complete, in order of preference. As in the reference.
 const COMPLETE_BY: [&str; 2] = ["CREATE_CONFIRMED_OBJECTS", "CLEAN_RESAMPLING"];
 
 fn read(snapshot: &Snapshot) -> Result<Map<String, Value>, CallError> {
@@ -20,14 +20,14 @@ fn read(snapshot: &Snapshot) -> Result<Map<String, Value>, CallError> {
 }
 
 impl Person {
-    /// The profile; empty where nothing has been kept yet.
+    /// The profile; empty if nothing has been stored yet.
     pub fn profile(&self) -> Result<Map<String, Value>, CallError> {
         let mut profile = read(&self.store.snapshot())?;
         profile.insert("user_id".to_owned(), json!({ "$uuid": self.user.to_string() }));
         Ok(profile)
     }
 
-    /// Sets fields of the profile; the others stay. The person's id is not a field that anybody sets.
+    /// Sets fields of the profile; the others stay. Nobody can set the person's id.
     pub fn update_profile(&self, fields: Map<String, Value>) -> Result<(), CallError> {
         let _one_writer = self.documents.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut profile = read(&self.store.snapshot_ahead())?;
@@ -39,7 +39,7 @@ impl Person {
         self.commit(batch).map(drop).map_err(CallError::Commit)
     }
 
-    /// From when to when the diary has trips, s.
+    /// The span in which the diary has trips, s.
     pub fn pipeline_range(&self) -> Result<(Option<f64>, Option<f64>), CallError> {
         let profile = self.profile()?;
         let range = profile.get("pipeline_range");
@@ -47,7 +47,7 @@ impl Person {
         Ok((bound("start_ts"), bound("end_ts")))
     }
 
-    /// Up to when the diary is complete, s.
+    /// The time up to which the diary is complete, s.
     pub fn pipeline_complete(&self) -> Result<Option<f64>, CallError> {
         let snapshot = self.store.snapshot();
         for stage in COMPLETE_BY {

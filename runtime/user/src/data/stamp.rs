@@ -1,8 +1,9 @@
-//! Which device brought an entry: what a connection has proved, never what a phone says of itself.
+//! The device that brought an entry: the identity that its connection proved, never what a phone says about itself.
 //!
-//! A put keeps the stamp beside the entry, among its further members, so that the texts that a phone sent stay as they are:
-//! they tell whether it sends the same again. When a stage takes the entry in, the runtime writes the stamp into
-//! `metadata.device`, whatever phone and cell have put there. Entries that came another way have none.
+//! A put keeps the stamp beside the entry, among its further members, so that the texts that a phone sent are
+//! unchanged: they show whether it sends the same entry again. When a stage accepts the entry, the runtime writes the
+//! stamp into `metadata.device` and replaces any value from a phone or cell. Entries that arrived another way have
+//! none.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,22 +14,22 @@ use handshake::encoding::DeviceId;
 use handshake::token::hash_of_shown;
 use runtime_types::EntryId;
 
-/// How many bytes of a token's digest are in its stamp: the tokens of one person are few.
+/// How many bytes of a token's digest are in its stamp: one person has few tokens.
 const TOKEN_BYTES: usize = 8;
 /// The longest stamp, bytes.
 pub(crate) const STAMP_BYTES_MAX: usize = 64;
 
-/// The name of a device in the entries that it brings: letters, digits and dashes. No secret.
+/// The name of a device in the entries that it brings: letters, digits and dashes. Not a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stamp(String);
 
 impl Stamp {
-    /// Of a paired device: its id.
+    /// The stamp of a paired device: its id.
     pub fn of_device(device: DeviceId) -> Self {
         Self(device.to_string())
     }
 
-    /// Of whoever shows a token, as the token was shown; `None` where it is none. Nobody finds the token from it.
+    /// The stamp of a token, given as text; `None` if the text is not a token. The token cannot be derived from it.
     pub fn of_token(token: &str) -> Option<Self> {
         let hash = hash_of_shown(token)?;
         let digits: String =
@@ -36,7 +37,7 @@ impl Stamp {
         Some(Self(format!("token-{digits}")))
     }
 
-    /// Reads it back.
+    /// Parses a stamp.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         let is_stamp = (1..=STAMP_BYTES_MAX).contains(&text.len()) && text.bytes().all(plain);
@@ -48,12 +49,12 @@ impl Stamp {
         &self.0
     }
 
-    /// As a member of an object, without braces.
+    /// The stamp as a member of an object, without braces.
     pub(crate) fn member(&self) -> String {
         format!("\"{DEVICE}\":\"{}\"", self.0)
     }
 
-    /// The metadata with this stamp; `None` where it is no object that can be changed.
+    /// The metadata with this stamp; `None` if it is not an object that can be changed.
     pub(crate) fn stamped(&self, metadata: &str) -> Option<String> {
         if value_of(metadata, DEVICE).is_some() {
             let mut members = Object::read(metadata).ok()?;
@@ -70,10 +71,10 @@ impl fmt::Display for Stamp {
     }
 }
 
-/// How many entries are noted: those that a stage accepts within one run, a few times over. Others are looked up.
+/// How many entries are noted: a few times as many as a stage accepts within one run. Others are looked up.
 const NOTED_MAX: usize = 65_536;
 
-/// Who brought the waiting entries that a run has read.
+/// The devices that brought the waiting entries that a run has read.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     stamps: Vec<(String, Option<Stamp>)>,
@@ -81,7 +82,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Notes an entry of the usercache by its further members.
+    /// Notes the stamp of an entry of the usercache, from its further members.
     pub fn note(&mut self, id: EntryId, extra: &str) {
         if self.by_id.len() < NOTED_MAX {
             let place = self.place(extra);
@@ -89,7 +90,7 @@ impl Waiting {
         }
     }
 
-    /// Who brought an entry; `None`: the run has not read it.
+    /// The device that brought an entry; `None`: the run has not read the entry.
     pub fn of(&self, id: EntryId) -> Option<Option<&Stamp>> {
         self.by_id.get(&id).map(|place| self.stamps[*place].1.as_ref())
     }
@@ -103,7 +104,8 @@ impl Waiting {
     }
 }
 
-/// The further members of a waiting entry as cells see them: a stamp of its own is shown once the entry is accepted.
+/// The further members of a waiting entry as cells see them: without the stamp, which is shown once the entry is
+/// accepted.
 pub(crate) fn shown(extra: &str) -> &str {
     let members = extra.strip_prefix("\"device\":\"").and_then(|rest| rest.strip_suffix('"'));
     if members.is_some_and(|stamp| !stamp.contains('"')) { "" } else { extra }

@@ -1,9 +1,9 @@
-//! What a person's phones have put and no run has accepted yet, and why; and what an earlier version has set aside
-//! because of the host's clock.
+//! The entries that a person's phones have put and no run has accepted yet, with the reason; and the entries that an
+//! earlier version set aside because of the host's clock.
 //!
-//! * An entry that is dated ahead of the host's clock waits in the usercache: nobody can tell which of the two clocks is
-//!   wrong. It is accepted by the first run whose clock has come so far.
-//! * Not here: what cannot be accepted at all, which is set aside by the cell, with its reason.
+//! * An entry that is dated ahead of the host's clock waits in the usercache, because it is unknown which of the two
+//!   clocks is wrong. The first run whose clock has reached that time accepts it.
+//! * Not here: entries that cannot be accepted at all; the cell sets them aside with the reason.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use crate::people::person::Person;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaitReason {
-    /// The next run takes them in.
+    /// The next run accepts them.
     NextRun,
     /// They are dated ahead of the host's clock.
     DatedAhead,
@@ -43,18 +43,19 @@ impl WaitReason {
 pub struct Waiting {
     /// The stream that they were put into.
     pub key: String,
-    /// Why.
+    /// The reason.
     pub reason: WaitReason,
     /// How many.
     pub count: u64,
-    /// When the earliest was written by the phone's clock, s.
+    /// The time of writing of the earliest, by the phone's clock, s.
     pub first_ts: f64,
-    /// When the latest was.
+    /// The same of the latest.
     pub last_ts: f64,
 }
 
 impl Person {
-    /// What the person's phones have put that no run has accepted, at `now`, by stream and reason. Reads the usercache.
+    /// The entries that the person's phones have put and no run has accepted, at `now`, by stream and reason. Reads
+    /// the usercache.
     pub fn waiting_entries(&self, now: f64) -> Result<Vec<Waiting>, CallError> {
         waiting(&self.store.snapshot(), now)
     }
@@ -94,17 +95,18 @@ pub(crate) fn reason(row: &Row<'_>, now: f64) -> WaitReason {
     }
 }
 
-/// The document that says that [`put_back`] has been done. No cell is granted names that begin so.
+/// The document that records that [`put_back`] has been done. No cell is granted names with this prefix.
 const PUT_BACK: &str = "runtime/dated-ahead-put-back";
 
-/// What earlier versions said of an entry that was dated more than a day ahead of the host's clock.
+/// The reason that earlier versions gave for an entry that was dated more than a day ahead of the host's clock.
 const DATED_AHEAD: &str = "the phone's clock was wrong: it was written more than a day in the future";
 
 /// How many entries one commit puts back.
 const ENTRIES_PER_COMMIT: u64 = 10_000;
 
-/// Puts back into the usercache what an earlier version has set aside because of the host's clock, which may have been
-/// wrong: it is accepted as if it had been put now. Done once for a person; the caller holds their `pipeline`.
+/// Puts entries back into the usercache that an earlier version set aside because of the host's clock, which may have
+/// been wrong: they are accepted as if they had been put now. Done once for each person; the caller holds the person's
+/// `pipeline`.
 pub(crate) fn put_back(person: &Person) -> Result<(), CallError> {
     loop {
         let snapshot = person.store.snapshot_ahead();
@@ -122,7 +124,7 @@ pub(crate) fn put_back(person: &Person) -> Result<(), CallError> {
     }
 }
 
-/// A commit's worth of it. The last one says that it is done.
+/// One commit of `put_back`. The last one records that it is done.
 fn put_back_some(snapshot: &Snapshot) -> Result<Batch, CallError> {
     let mut batch = Batch::new();
     let mut is_last = true;

@@ -1,7 +1,7 @@
-//! Who may come to one person, as it lies on disk, and everybody's in memory, with the names that lead to them.
+//! Who may connect to one person, on disk, and for all people in memory, with the names that lead to them.
 //!
-//! * Invariants: `access.json` is replaced before the answer that a change belongs to is given; a name is in the table of
-//!   routes exactly while the file has it; windows of an earlier process are burnt before anything is served.
+//! * Invariants: `access.json` is replaced before a change in it is acknowledged; the table of routes has a name
+//!   exactly while the file has it; windows of an earlier process are burnt before any request is served.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ use crate::people::{KeyMode, People, STORE_FOLDER};
 
 const ACCESS_FILE: &str = "access.json";
 
-/// What ends by a sweep lasts days.
+/// Everything that ends by a sweep lasts days.
 const SWEEP_EVERY_MS: u64 = 60 * 60 * 1000;
 
 /// Who may connect to a person, as it is kept on disk.
@@ -41,19 +41,20 @@ pub(crate) struct Access {
     /// The newest pairing window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowRecord>,
-    /// Where browsers, and phones that cannot pair, connect.
+    /// The label by which browsers, and phones that cannot pair, connect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web: Option<Label>,
-    /// A device was revoked while the store was locked: the data key is to be changed at the next unlocking.
+    /// A device was revoked while the store was locked: the data key must be changed at the next unlocking.
     #[serde(default)]
     pub rotation_due: bool,
-    /// Data keys that devices have sent.
+    /// Counts each device's attempts to unlock with a data key.
     #[serde(default)]
     pub guard: UnlockGuard,
-    /// When the recovery phrase was used while devices were active, ms of [`Clocks::lasting_ms`]: it waits.
+    /// When the recovery phrase was used while devices were active, ms of [`Clocks::lasting_ms`]: the recovery waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_asked_ms: Option<u64>,
-    /// How long it had waited when this was last kept, ms: what counts after a restart, whatever the clock says then.
+    /// How long the recovery had waited when this was last written, ms. After a restart this value counts, whatever
+    /// the clock shows.
     #[serde(default)]
     pub recovery_waited_ms: u64,
 }
@@ -78,21 +79,21 @@ impl Access {
         self.devices.iter().any(|device| device.labels().is_some())
     }
 
-    /// Every name that leads here.
+    /// All names that lead to this person.
     fn routes(&self) -> impl Iterator<Item = (Label, Kind)> {
         let devices = self.devices.labels().map(|(label, device)| (label, Kind::Native(device)));
         devices.chain(self.web.map(|label| (label, Kind::Web)))
     }
 }
 
-/// Who may connect to a person, as it is in memory.
+/// Who may connect to a person, in memory.
 pub(crate) struct State {
     pub access: Access,
-    /// The pairing window with its secrets, while it lasts.
+    /// The pairing window with its secrets, while it is open.
     pub window: Option<Window>,
-    /// The key that the runtime shows, once it was needed.
+    /// The key that the runtime shows in TLS, after its first use.
     pub key: Option<Arc<SigningKey>>,
-    /// What the window was opened with, while it lasts.
+    /// The terms that the window was opened with, while it is open.
     pub terms: Option<Terms>,
 }
 
@@ -104,7 +105,7 @@ pub(crate) struct Owner {
     keeping: Mutex<()>,
     changing: Mutex<()>,
     inbox: Mutex<()>,
-    /// Changes whenever somebody may be let in no longer, or a pairing goes on.
+    /// Changes when a device may have lost its access, and when a pairing makes progress.
     pub changed: watch::Sender<u64>,
 }
 
@@ -113,19 +114,19 @@ impl Owner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Held by whoever changes what is on disk of the state, from reading it to replacing it, and taken before
-    /// [`Self::state`]: the state itself is not held while the disk is slow, for others look at it on threads that serve
-    /// everybody.
+    /// Lock for changing the state on disk; the caller holds it from reading the state to replacing it, and takes it
+    /// before [`Self::state`]. The state itself is not locked while the disk is slow, because threads that serve all
+    /// people read it.
     pub fn keeping(&self) -> MutexGuard<'_, ()> {
         self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Held by whoever changes slots and keys.
+    /// Lock for changing slots and keys.
     pub fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Held by whoever puts into the inbox or empties it.
+    /// Lock for adding to the inbox and for emptying it.
     pub fn inbox(&self) -> MutexGuard<'_, ()> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,12 +135,12 @@ impl Owner {
         &self.folder
     }
 
-    /// Tells everybody who waits for a change here to look again.
+    /// Wakes every task that waits for a change here.
     pub fn tell(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// Puts the access on disk.
+    /// Writes the access to disk.
     pub fn keep(&self, access: &Access) -> Result<(), OwnerError> {
         let path = self.folder.join(ACCESS_FILE);
         let text = serde_json::to_vec(access).expect("keys, numbers and texts");
@@ -158,17 +159,18 @@ fn read(folder: &Path, user: UserId) -> Result<Option<Access>, OwnerError> {
     if access.devices.user() == user { Ok(Some(access)) } else { Err(OwnerError::OtherPerson { path }) }
 }
 
-/// The first file that a device of the table relies on and that is gone. Each is older than the table's first device.
+/// The first missing file that a device of the table relies on. Each such file is older than the table's first device.
 fn missing(folder: &Path, access: &Access) -> Option<PathBuf> {
     access.devices.iter().next()?;
-    // The runtime's key matters to who may still connect; a data key was wrapped for whoever was ever here.
+    // The runtime's key matters only while a device may connect; a data key was wrapped for every device that ever was
+    // paired.
     let key = access.has_devices().then_some(KEY_FILE);
     let names = key.into_iter().chain([SLOTS_FILE, STORE_FOLDER]);
     names.map(|name| folder.join(name)).find(|path| std::fs::symlink_metadata(path).is_err())
 }
 
-/// Who may connect to whom, and by which name. What changes it in one respect has a type of its own:
-/// [`Pairing`](super::Pairing) lets devices in, [`Devices`] shuts them out, [`Locks`] locks and unlocks stores.
+/// Who may connect to which person, and by which name. Each kind of change has its own type:
+/// [`Pairing`](super::Pairing) admits devices, [`Devices`] revokes them, [`Locks`] locks and unlocks stores.
 pub struct Owners {
     pub(super) people: Arc<People>,
     pub(super) clocks: Arc<Clocks>,
@@ -176,16 +178,16 @@ pub struct Owners {
     pub(super) open_people: Arc<OpenPeople>,
     entries: RwLock<HashMap<UserId, Arc<Owner>>>,
     routes: RwLock<Routes>,
-    /// Changes whenever a name is added or withdrawn.
+    /// Changes when a name is added or withdrawn.
     renamed: watch::Sender<u64>,
-    /// Whose uploads wait though the store is open.
+    /// People whose uploads still wait although their store is open.
     undrained: Mutex<BTreeSet<UserId>>,
     /// When the tables of devices were last swept, ms.
     swept_ms: AtomicU64,
 }
 
 impl Owners {
-    /// Reads everybody's.
+    /// Reads the access of all people.
     pub(crate) fn open(
         people: Arc<People>,
         clocks: Arc<Clocks>,
@@ -247,34 +249,35 @@ impl Owners {
         Arc::clone(entries.entry(user).or_insert_with(|| Arc::new(owner)))
     }
 
-    /// Who may connect to the person, if anybody ever could.
+    /// Who may connect to the person; `None` if nobody ever could.
     pub(super) fn get(&self, user: UserId) -> Option<Arc<Owner>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&user).cloned()
     }
 
-    /// Who may connect to the person: nobody where none ever could; [`OwnerError::Nobody`] for who is not here.
+    /// Who may connect to the person: an empty one if nobody ever could; [`OwnerError::Nobody`] if the person is not
+    /// on this host.
     pub(crate) fn owner(&self, user: UserId) -> Result<Arc<Owner>, OwnerError> {
         self.people.standing(user).ok_or(OwnerError::Nobody)?;
         let make = || self.insert(user, self.people.folder(user), Access::new(user));
         Ok(self.get(user).unwrap_or_else(make))
     }
 
-    /// Where a connection goes; `legacy` says whether the front for phones that cannot pair is open.
+    /// Where a connection leads; `legacy` says whether phones that cannot pair may connect.
     pub fn decide(&self, hello: &Hello, legacy: bool) -> Decision {
         decide(hello, &self.routes.read().unwrap_or_else(PoisonError::into_inner), legacy)
     }
 
-    /// Takes note that uploads of somebody wait though the store is open.
+    /// Notes that uploads of a person wait although the store is open.
     pub(crate) fn note_undrained(&self, user: UserId) {
         self.undrained.lock().unwrap_or_else(PoisonError::into_inner).insert(user);
     }
 
-    /// Who was noted since this was asked last.
+    /// Returns the people noted since the last call.
     pub(crate) fn take_undrained(&self) -> BTreeSet<UserId> {
         std::mem::take(&mut *self.undrained.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the table of names, and tells who follows it where anything was changed.
+    /// Changes the table of names, and notifies its followers if a name changed.
     fn rename<T>(&self, change: impl FnOnce(&mut Routes) -> T, changed: impl FnOnce(&T) -> bool) -> T {
         let done = change(&mut self.routes.write().unwrap_or_else(PoisonError::into_inner));
         if changed(&done) {
@@ -287,7 +290,7 @@ impl Owners {
         self.rename(|routes| routes.register(label, route), Result::is_ok).map_err(OwnerError::Route)
     }
 
-    /// Makes a window's two names lead to it, both or neither.
+    /// Registers both names of a window, or neither.
     pub(super) fn register_window(&self, user: UserId, window: &Window) -> Result<(), OwnerError> {
         let route = Route { user, kind: Kind::Pair(window.id()) };
         let register = |routes: &mut Routes| {
@@ -303,7 +306,7 @@ impl Owners {
         self.rename(register, Result::is_ok).map_err(OwnerError::Route)
     }
 
-    /// Takes names out of the table; what was not there stays so.
+    /// Removes names from the table; ignores names that it does not have.
     pub(super) fn withdraw(&self, user: UserId, names: impl IntoIterator<Item = Name>) {
         let withdraw = |routes: &mut Routes| {
             names.into_iter().filter(|name| routes.withdraw(user, *name).is_ok()).count()
@@ -311,18 +314,18 @@ impl Owners {
         self.rename(withdraw, |withdrawn| *withdrawn > 0);
     }
 
-    /// Whether an hour has passed since this was last answered with yes, by any clock.
+    /// Whether an hour has passed since this last returned `true`, by any clock.
     pub(super) fn sweep_is_due(&self, now_ms: u64) -> bool {
         let due = |last_ms| (now_ms.abs_diff(last_ms) >= SWEEP_EVERY_MS).then_some(now_ms);
         self.swept_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, due).is_ok()
     }
 
-    /// Everybody to whom somebody could ever connect.
+    /// All people to whom a device or browser could ever connect.
     pub(super) fn users(&self) -> Vec<UserId> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
-    /// Forgets a person: the names lead nowhere, the key is wiped, whoever waits is told.
+    /// Forgets a person: the names lead nowhere, the key is wiped, and waiting tasks are woken.
     pub(crate) fn forget(&self, user: UserId) {
         self.rename(|routes| routes.withdraw_all(user), |()| true);
         self.leases.wipe(user);
@@ -342,7 +345,7 @@ pub(super) fn draw_label() -> Result<Label, OwnerError> {
 }
 
 impl Owners {
-    /// Changes who may connect to a person: on disk when this returns, or not at all.
+    /// Changes who may connect to a person; when this returns, the change is on disk or was not made.
     pub(crate) fn change_access<T>(
         &self,
         user: UserId,
@@ -357,15 +360,15 @@ impl Owners {
         Ok(done)
     }
 
-    /// Refuses where a file is gone that paired phones rely on.
+    /// Fails if a file is missing that paired phones rely on.
     pub(super) fn check_kept(&self, owner: &Owner) -> Result<(), OwnerError> {
         missing(&owner.folder, &owner.state().access).map_or(Ok(()), |path| Err(OwnerError::Missing { path }))
     }
 
-    /// The person's slots; none where there never were any.
+    /// The person's slots; empty if there never were any.
     ///
     /// # Errors
-    /// [`OwnerError::Missing`] where the file is gone although somebody's key lies in it.
+    /// [`OwnerError::Missing`] if the file is missing although it held a key of a device.
     pub(super) fn slots(&self, user: UserId) -> Result<Slots, OwnerError> {
         let owner = self.owner(user)?;
         let path = owner.folder.join(SLOTS_FILE);
@@ -379,18 +382,19 @@ impl Owners {
         Slots::read(&owner.folder)
     }
 
-    /// Every name that leads to somebody here, as the first part of a server name: what a gateway in front is told.
+    /// All names that lead to a person on this host, each as the first part of a server name: the list for a gateway
+    /// in front.
     pub fn names(&self) -> Vec<String> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         routes.names().map(|name| name.to_string()).collect()
     }
 
-    /// Changes whenever [`Self::names`] does. The number means nothing.
+    /// Changes when [`Self::names`] does. The number has no meaning.
     pub fn names_changed(&self) -> watch::Receiver<u64> {
         self.renamed.subscribe()
     }
 
-    /// The key that the person's runtime shows in TLS; made when it is first needed. May read the disk.
+    /// The key that the person's runtime shows in TLS; created at its first use. May read the disk.
     pub fn signing_key(&self, user: UserId) -> Result<Arc<SigningKey>, OwnerError> {
         let owner = self.owner(user)?;
         let mut state = owner.state();
@@ -403,7 +407,7 @@ impl Owners {
         Ok(key)
     }
 
-    /// The first part of the name under which browsers reach the person; drawn when it is first needed.
+    /// The first part of the name by which browsers reach the person; drawn at its first use.
     pub fn web_label(&self, user: UserId) -> Result<Label, OwnerError> {
         if let Some(label) = self.owner(user)?.state().access.web {
             return Ok(label);
@@ -416,7 +420,7 @@ impl Owners {
         Ok(label)
     }
 
-    /// Has every open connection of a person looked at again, as after they were suspended.
+    /// Makes every open connection of a person check its access again, for example after a suspension.
     pub fn look_again(&self, user: UserId) {
         if let Some(owner) = self.get(user) {
             owner.tell();
@@ -432,7 +436,7 @@ impl Devices<'_> {
             .change_access(user, |access| access.devices.rename(device, name).map_err(OwnerError::Change))
     }
 
-    /// Shuts a device out, for ever and at once: its names lead nowhere, its open connections end, its slot is destroyed,
+    /// Revokes a device at once and for good: its names lead nowhere, its open connections end, its slot is destroyed,
     /// and the data key is changed, now or when the store is next unlocked. Reads and writes the disk.
     pub fn revoke(self, user: UserId, device: DeviceId, now_ms: u64) -> Result<(), OwnerError> {
         let Self { owners } = self;
@@ -470,7 +474,7 @@ impl Devices<'_> {
 }
 
 impl Locks<'_> {
-    /// Changes the data key where a revocation asks for it.
+    /// Changes the data key if a revocation asked for it.
     pub(super) fn rotate_if_due(self, user: UserId) -> Result<(), OwnerError> {
         if self.owners.owner(user)?.state().access.rotation_due {
             self.rotate_key(user)?;
@@ -483,24 +487,24 @@ impl Locks<'_> {
     }
 }
 
-/// A device as its owner is shown it.
+/// A device as it is shown to its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceSummary {
     /// Its id, 32 hex digits.
     pub id: String,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// Which kind of phone it says it is.
+    /// The kind of phone, as the phone reported it.
     pub platform: String,
     /// `active`, `stale`, `rotating` or `revoked`.
     pub status: String,
     /// `ed25519` or `p256`.
     pub key: String,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Vec<String>,
     /// When it was paired, ms since 1970.
     pub enrolled_ms: u64,
-    /// When it was last here, to the day, ms since 1970.
+    /// Its last contact, to the day, ms since 1970.
     pub last_seen_ms: u64,
 }
 

@@ -18,12 +18,13 @@ use crate::runs::endpoint;
 use crate::runs::exchange::{Answer, Call};
 use crate::runtime::Runtime;
 
-/// The document with the private half of the inbox key. No cell is granted names that begin so.
+/// The document with the private half of the inbox key. No cell is granted names with this prefix.
 pub(super) const INBOX_KEY: &str = "runtime/inbox-key";
 
 impl Runtime {
-    /// Takes an upload for a locked store: the cell judges it against an empty store that is thrown away, so that the
-    /// phone gets the answer that it would get; what it accepts is sealed and on disk before it is told so.
+    /// Accepts an upload for a locked store. The cell judges it against an empty store that is thrown away, so the
+    /// phone gets the answer that an open store would give. An upload that the cell accepts is sealed and on disk
+    /// before the phone gets the answer.
     pub(crate) async fn call_locked(
         self: &Arc<Self>,
         user: UserId,
@@ -64,21 +65,21 @@ impl Runtime {
 }
 
 impl Owners {
-    /// How many uploads wait sealed, and their bytes.
+    /// How many sealed uploads wait, and their size in bytes.
     pub fn waiting_uploads(&self, user: UserId) -> Result<(usize, u64), OwnerError> {
         let waiting = Inbox::of(&self.people.folder(user), user).waiting().map_err(OwnerError::Inbox)?;
         Ok((waiting.len(), waiting.iter().map(|(_, bytes)| bytes).sum()))
     }
 
-    /// How many sealed uploads could not be accepted, and are kept as files.
+    /// How many sealed uploads could not be accepted and are kept as files.
     pub(crate) fn uploads_aside(&self, user: UserId) -> u64 {
         Inbox::of(&self.people.folder(user), user).aside()
     }
 }
 
 impl Runtime {
-    /// Accepts what came while the store was locked, in the order in which it came. Each upload goes once it is
-    /// committed; a crash in between leaves one that the store knows already.
+    /// Accepts uploads that arrived while the store was locked, in their order of arrival. Each upload is removed once
+    /// it is committed; a crash in between leaves an upload that the store recognises as known.
     pub(super) fn drain_inbox(&self, user: UserId) -> Result<(), OwnerError> {
         let owner = self.owners().owner(user)?;
         let _one_at_a_time = owner.inbox();
@@ -95,7 +96,7 @@ impl Runtime {
                 Err(InboxError::Changed { .. }) => Fate::Aside,
                 Err(_) => Fate::Waits,
             };
-            // Whatever becomes of one must not stop what comes behind it.
+            // One failed upload must not stop the uploads after it.
             match fate {
                 Fate::Accepted => inbox.remove(number).map_err(OwnerError::Inbox)?,
                 Fate::Waits => {
@@ -112,7 +113,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Has the cell take what it accepted.
+    /// Calls the cell with an upload that it has judged before.
     fn accept_upload(&self, person: &Person, upload: Upload) -> Result<Fate, OwnerError> {
         let Upload { path, now, body, device } = upload;
         let target = self.catalogue().target(&path).map_err(OwnerError::Call)?;
@@ -120,7 +121,8 @@ impl Runtime {
         let cell = cell.ok_or(OwnerError::Call(CallError::NoSuchCell(path)))?;
         match endpoint::call_here(self, person, &cell, &Call { target, now, body, device }) {
             Ok(answer) if answer.status < 400 => Ok(Fate::Accepted),
-            // What a busy machine may have caused is tried again; what the upload itself causes would be the same again.
+            // A failure that a busy machine may have caused is retried; a failure that the upload causes would occur
+            // again.
             Err(CallError::Cell(
                 RunError::Deadline { .. } | RunError::Cancelled { .. } | RunError::NoSlot { .. },
             )) => Ok(Fate::Waits),
@@ -131,8 +133,8 @@ impl Runtime {
 }
 
 impl Owners {
-    /// Gives the inbox another key pair, so that who had the old data key cannot read later uploads. Whatever was
-    /// sealed to the old one must have been accepted.
+    /// Replaces the key pair of the inbox, so that a holder of the old data key cannot read later uploads. All uploads
+    /// that were sealed to the old pair must have been accepted before.
     pub(super) fn rotate_inbox_key(&self, person: &Person) -> Result<(), OwnerError> {
         let owner = self.owner(person.user)?;
         let _none_meanwhile = owner.inbox();
@@ -143,7 +145,7 @@ impl Owners {
         }
         let key = InboxKey::random(&SystemRandom::new()).map_err(|_| OwnerError::NoRandomness)?;
         let mut batch = Batch::new();
-        // The one before stays: until `slots.json` names the new one, uploads are sealed to it.
+        // The previous key stays: until `slots.json` names the new one, uploads are sealed to it.
         let newest = [Some(&key), inbox_keys(person)?.first()].map(|key| key.map(InboxKey::to_bytes));
         let bytes = newest.iter().flatten().flat_map(|key| key.expose().to_vec()).collect();
         batch.put_document(INBOX_KEY, bytes);
@@ -153,13 +155,13 @@ impl Owners {
     }
 }
 
-/// What becomes of an upload that waited.
+/// The result for an upload that waited.
 enum Fate {
     /// It is in the store.
     Accepted,
-    /// It is tried again at the next unlocking.
+    /// It is retried at the next unlocking.
     Waits,
-    /// It is kept, and not looked at again.
+    /// It is kept as a file and not retried.
     Aside,
 }
 
@@ -173,7 +175,7 @@ fn open_with_any(inbox: &Inbox, keys: &[InboxKey], number: u64) -> Result<Upload
     })
 }
 
-/// The newest and the one before.
+/// The newest key and the one before.
 fn inbox_keys(person: &Person) -> Result<Vec<InboxKey>, OwnerError> {
     let content = person.store.snapshot().document(INBOX_KEY).map_err(OwnerError::Read)?;
     let content = content.ok_or(OwnerError::NoInboxKey)?;

@@ -1,4 +1,4 @@
-//! The end of a person's data, and what is left to tell of it.
+//! Erasing a person's data, and the receipt that remains.
 
 use ring::digest::{Context, SHA256};
 use runtime_store::Erased;
@@ -10,14 +10,14 @@ use super::slots::{SLOTS_FILE, Slots};
 use crate::error::CallError;
 use crate::files;
 
-/// What was destroyed. Whoever has a copy of it can recognise it by the digests, and open nothing with them.
+/// What was destroyed. With the digests, a copy can be recognised but not opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Whose data, 32 hex digits.
+    /// The person's id, 32 hex digits.
     pub user: String,
-    /// How often the data key lay wrapped: once for each device, the recovery phrase and the host.
+    /// How many slots held the wrapped data key: one for each device, the recovery phrase and the host.
     pub slots: usize,
-    /// SHA-256 of the owner's slots as they lay on disk, 64 hex digits; `None`: there were none.
+    /// SHA-256 of the owner's slots as they were on disk, 64 hex digits; `None`: there were none.
     pub slots_sha256: Option<String>,
     /// SHA-256 over the host's slot and the keyring, 64 hex digits; `None`: there was no store.
     pub keyring_sha256: Option<String>,
@@ -25,7 +25,7 @@ pub struct Receipt {
     pub bytes: u64,
 }
 
-/// What the owner's slots were.
+/// The owner's slots that were destroyed.
 #[derive(Debug, Default)]
 pub(crate) struct DestroyedSlots {
     count: usize,
@@ -60,7 +60,7 @@ impl Owners {
             }
             bytes => bytes.map_err(disk)?,
         };
-        // A file that does not read is destroyed all the same.
+        // A file that cannot be parsed is destroyed all the same.
         let count = Slots::read(&folder).map_or(0, |slots| slots.count());
         let mut digest = Context::new(&SHA256);
         digest.update(&bytes);

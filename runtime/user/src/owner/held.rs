@@ -1,7 +1,7 @@
-//! Data keys that owners have handed over: in memory only, each for a bounded time.
+//! Data keys that owners have supplied: in memory only, each for a bounded time.
 //!
-//! * Invariants: a key is wiped when its time is over, when its owner locks, and when the process ends; a restart
-//!   holds none. Nothing here writes to a disk.
+//! * Invariants: a key is wiped when its time ends, when its owner locks the store, and when the process ends; after a
+//!   restart there is none. Nothing here writes to a disk.
 //! * Units: moments are milliseconds since 1970-01-01T00:00:00Z.
 
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ impl HeldKeys {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a key until a moment, in place of what was kept.
+    /// Keeps a key until the given moment, and replaces the key that was kept.
     pub fn hold(&self, user: UserId, held: Held, until_ms: u64) {
         self.lock().insert(user, Until { held, until_ms });
     }
@@ -37,24 +37,24 @@ impl HeldKeys {
         all.get(&user).filter(|held| now_ms < held.until_ms).map(|held| held.held.copy())
     }
 
-    /// Until when the store may be opened; `None`: it is locked.
+    /// The end of the time in which the store may be opened; `None`: it is locked.
     pub fn until_ms(&self, user: UserId, now_ms: u64) -> Option<u64> {
         self.lock().get(&user).map(|held| held.until_ms).filter(|until_ms| now_ms < *until_ms)
     }
 
-    /// Keeps a key longer; never shorter.
+    /// Extends the time of a key; never shortens it.
     pub fn renew(&self, user: UserId, now_ms: u64, until_ms: u64) {
         if let Some(held) = self.lock().get_mut(&user).filter(|held| now_ms < held.until_ms) {
             held.until_ms = held.until_ms.max(until_ms);
         }
     }
 
-    /// Wipes a key; answers whether there was one.
+    /// Wipes a key; returns whether there was one.
     pub fn wipe(&self, user: UserId) -> bool {
         self.lock().remove(&user).is_some()
     }
 
-    /// Whose time is over.
+    /// The people whose time has ended.
     pub fn expired(&self, now_ms: u64) -> Vec<UserId> {
         let held = self.lock();
         held.iter().filter(|(_, held)| held.until_ms <= now_ms).map(|(user, _)| *user).collect()

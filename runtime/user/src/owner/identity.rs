@@ -1,5 +1,5 @@
-//! The key that a person's runtime shows in TLS: its own, made once, on the disk of the host, since the port must answer
-//! while the store is locked.
+//! The key that a person's runtime shows in TLS. Each person has one, created once. It is on the host's disk, because
+//! the port must answer while the store is locked.
 
 use std::fs;
 use std::io;
@@ -16,12 +16,12 @@ use crate::files;
 
 pub(super) const KEY_FILE: &str = "runtime.key";
 
-/// Reads the key of the person's folder, which must have mode 600; makes it where it is absent and no phone knows one.
+/// Reads the key in the person's folder, which must have mode 600; creates it if it is absent and no phone knows one.
 pub(super) fn open_or_make(folder: &Path, known: bool) -> Result<SigningKey, OwnerError> {
     let path = folder.join(KEY_FILE);
     let disk = |source| OwnerError::Disk { path: path.clone(), source };
     let random = SystemRandom::new();
-    // A link that leads nowhere is a file that is not mounted, not one to be made.
+    // A link without a target means a file that is not mounted; no key is created then.
     let absent = matches!(fs::symlink_metadata(&path), Err(error) if error.kind() == io::ErrorKind::NotFound);
     let bytes = match fs::metadata(&path) {
         Err(_) if absent && known => return Err(OwnerError::Missing { path }),

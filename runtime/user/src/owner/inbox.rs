@@ -1,13 +1,14 @@
-//! Uploads that arrive while a store is locked: each in a file of its own, sealed to the person's inbox key, which lies in
-//! the store itself. Whoever has the disk sees how many there are, how large, and when they came.
+//! Uploads that arrive while a store is locked: one file each, sealed to the person's inbox key, whose private half is
+//! in the store. A reader of the disk learns how many there are, their sizes, and their times of arrival.
 //!
-//! * Invariants: an upload is on disk when [`Inbox::put`] returns; it is removed only after what it says was committed,
-//!   and taking one in twice changes nothing, since the store knows a resend.
+//! * Invariants: an upload is on disk when [`Inbox::put`] returns; it is removed only after its content was committed;
+//!   accepting one twice changes nothing, since the store recognises a resend.
 //! * Units: sizes are bytes.
 //!
-//! A file is `handshake::keys::inbox`'s sealed form of: 0 (1) · length of the stamp (1) · stamp of the device that sent it ·
-//! length of the path (1) · path · length of what follows it (1) · what follows it · moment of arrival, s (8, little-endian double) · body.
-//! Without a stamp it begins with the path, which is never empty. It is bound to the person and to its number.
+//! A file is the sealed form, by `handshake::keys::inbox`, of: 0 (1) · length of the stamp (1) · stamp of the device
+//! that sent it · length of the path (1) · path · length of the segment after it (1) · that segment · moment of
+//! arrival, s (8, little-endian double) · body. Without a stamp it begins with the path's length; a path is never
+//! empty. It is bound to the person and to its number.
 
 use std::fs;
 use std::io;
@@ -23,53 +24,54 @@ use crate::data::stamp::Stamp;
 use crate::files;
 use crate::runs::exchange::{Body, Call};
 
-/// What may wait for one person, bytes: a month without contact of a phone that records every second stays below it.
+/// How much may wait for one person, bytes: a phone that records every second and has no contact for a month stays
+/// below it.
 pub(crate) const INBOX_BYTES_MAX: u64 = 1 << 30;
 const SUFFIX: &str = ".sealed";
-/// Stands where a path would have its length: a stamp comes first.
+/// Takes the place of the path's length if a stamp precedes the path.
 const STAMPED: u8 = 0;
-/// What the name of one ends with that could not be accepted.
+/// The file extension of an upload that could not be accepted.
 const ASIDE: &str = "aside";
 
-/// Why an upload was not taken, or cannot be read back.
+/// Why an upload was refused, or cannot be read back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InboxError {
-    /// Too much waits already.
+    /// Too many bytes wait already.
     #[error("{waiting_bytes} bytes wait for the owner to unlock, over the limit of {INBOX_BYTES_MAX}")]
     Full {
-        /// How much.
+        /// How many bytes wait.
         waiting_bytes: u64,
     },
     /// The folder cannot be used.
     #[error("cannot use {}", path.display())]
     Disk {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// It cannot be sealed: it is too large, or the operating system gives no random bytes.
+    /// The upload cannot be sealed: it is too large, or the operating system gives no random bytes.
     #[error("an upload cannot be sealed")]
     Seal,
-    /// It was changed, or is another person's.
+    /// The file was changed, or belongs to another person.
     #[error("{} is not what was sealed", path.display())]
     Changed {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
 }
 
-/// An upload that was sealed. Where its path leads is for the cells to say that there are when it is opened.
+/// An upload that was sealed. Whether a cell answers its path is checked when it is opened.
 pub(crate) struct Upload {
-    /// With what follows it, without a slash at either end.
+    /// The path with the segment after it, without a slash at either end.
     pub path: String,
     /// When it arrived, s.
     pub now: f64,
     /// The whole body.
     pub body: Body,
-    /// Which device sent it.
+    /// The device that sent it.
     pub device: Option<Stamp>,
 }
 
@@ -80,7 +82,7 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// The inbox below a person's folder; it need not be there yet.
+    /// The inbox in a person's folder; it need not exist yet.
     pub fn of(person: &Path, user: UserId) -> Self {
         Self { folder: person.join("inbox"), user }
     }
@@ -94,7 +96,7 @@ impl Inbox {
         move |source| InboxError::Disk { path, source }
     }
 
-    /// Numbers and sizes of what waits, in the order of arrival.
+    /// Numbers and sizes of the waiting uploads, in the order of arrival.
     pub fn waiting(&self) -> Result<Vec<(u64, u64)>, InboxError> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -105,7 +107,7 @@ impl Inbox {
             let entry = entry.map_err(Self::disk(&self.folder))?;
             let name = entry.file_name();
             let number = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
-            // What a crash left half-written has another name.
+            // A half-written file that a crash left has another name.
             let Some(number) = number.and_then(|hex| u64::from_str_radix(hex, 16).ok()) else { continue };
             let bytes = entry.metadata().map_err(Self::disk(&self.folder))?.len();
             found.push((number, bytes));
@@ -114,7 +116,7 @@ impl Inbox {
         Ok(found)
     }
 
-    /// Seals an upload; it is on disk when this returns. One at a time: the caller holds the person's lock.
+    /// Seals an upload; it is on disk when this returns. One call at a time: the caller holds the person's lock.
     pub fn put(&self, to: &InboxPub, call: &Call) -> Result<(), InboxError> {
         files::create_folder(&self.folder).map_err(Self::disk(&self.folder))?;
         let waiting = self.waiting()?;
@@ -155,19 +157,19 @@ impl Inbox {
     /// Reads an upload back.
     pub fn open(&self, key: &InboxKey, number: u64) -> Result<Upload, InboxError> {
         let path = self.path(number);
-        // Opened in its own memory, which is wiped.
+        // The file is opened in place, in memory that is wiped.
         let mut sealed = Zeroizing::new(fs::read(&path).map_err(Self::disk(&path))?);
         let plain = key.open(&self.context(number), &mut sealed).ok();
         plain.and_then(|plain| read(plain)).ok_or(InboxError::Changed { path })
     }
 
-    /// Keeps what cannot be accepted under a name that is not looked at again.
+    /// Renames an upload that cannot be accepted, so that it is not retried.
     pub fn set_aside(&self, number: u64) -> Result<(), InboxError> {
         let path = self.path(number);
         fs::rename(&path, path.with_extension(ASIDE)).map_err(Self::disk(&path))
     }
 
-    /// How many were kept aside.
+    /// How many uploads were renamed so.
     pub fn aside(&self) -> u64 {
         let names = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         names.filter(|entry| entry.path().extension().is_some_and(|extension| extension == ASIDE)).count()

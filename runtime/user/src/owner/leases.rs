@@ -1,7 +1,7 @@
-//! For how long an owner's store may be open: the keys that owners have handed over, each kept as long as its owner's mode
-//! says, and renewed at every contact of a device.
+//! How long an owner's store may be open. Keys that owners have supplied are kept for as long as the owner's mode
+//! says; every contact of a device renews that time.
 //!
-//! * Units: ms of the steady clock, which no setting of the system's clock moves.
+//! * Units: ms of the steady clock, which setting the system's clock does not change.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::error::CallError;
 use crate::people::{KeyMode, People};
 use crate::settings::Settings;
 
-/// Whose store may be open now, and until when.
+/// The people whose stores may be open now, and until when.
 pub(crate) struct Leases {
     people: Arc<People>,
     clocks: Arc<Clocks>,
@@ -24,7 +24,7 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    /// Every store whose owner holds the key is locked.
+    /// At first, every store whose owner holds the key is locked.
     pub fn new(settings: &Settings, people: Arc<People>, clocks: Arc<Clocks>) -> Self {
         let (lease_ms, phone_unlocked_ms) = (settings.lease_ms, settings.phone_unlocked_ms);
         Self { people, clocks, keys: HeldKeys::default(), lease_ms, phone_unlocked_ms }
@@ -35,7 +35,7 @@ impl Leases {
         self.people.standing(user).map(|standing| standing.keys).ok_or(CallError::Nobody)
     }
 
-    /// How long a key is kept after a contact, ms; `None`: the host has a slot of its own.
+    /// How long a key is kept after a contact, ms; `None`: the host has its own slot.
     fn kept_ms(&self, mode: KeyMode) -> Option<u64> {
         match mode {
             KeyMode::Unattended => None,
@@ -44,13 +44,13 @@ impl Leases {
         }
     }
 
-    /// Refuses with [`CallError::Locked`] unless the person's store may be open now.
+    /// Fails with [`CallError::Locked`] unless the person's store may be open now.
     pub fn check_unlocked(&self, user: UserId) -> Result<(), CallError> {
         let locked = self.mode(user)? != KeyMode::Unattended && self.left_ms(user).is_none();
         if locked { Err(CallError::Locked) } else { Ok(()) }
     }
 
-    /// How long the store may still be open without another contact, ms; `None`: it is locked.
+    /// How long the store may stay open without another contact, ms; `None`: it is locked.
     pub fn left_ms(&self, user: UserId) -> Option<u64> {
         let now_ms = self.clocks.elapsed_ms();
         self.keys.until_ms(user, now_ms).map(|until_ms| until_ms - now_ms)
@@ -67,26 +67,26 @@ impl Leases {
         Ok(())
     }
 
-    /// Keeps a key for as long as a mode says that is about to be the person's.
+    /// Keeps a key for as long as the given mode says, which is about to become the person's.
     pub fn keep_as(&self, user: UserId, key: Held, mode: KeyMode) {
         if let Some(kept_ms) = self.kept_ms(mode) {
             self.keys.hold(user, key, self.clocks.elapsed_ms() + kept_ms);
         }
     }
 
-    /// A device has been in contact: the lease begins again.
+    /// A device has been in contact: the lease starts again.
     pub fn renew(&self, user: UserId) {
         let Ok(Some(kept_ms)) = self.mode(user).map(|mode| self.kept_ms(mode)) else { return };
         let now_ms = self.clocks.elapsed_ms();
         self.keys.renew(user, now_ms, now_ms + kept_ms);
     }
 
-    /// Wipes a key; answers whether there was one.
+    /// Wipes a key; returns whether there was one.
     pub fn wipe(&self, user: UserId) -> bool {
         self.keys.wipe(user)
     }
 
-    /// Whose time is over.
+    /// The people whose time has ended.
     pub fn expired(&self) -> Vec<UserId> {
         self.keys.expired(self.clocks.elapsed_ms())
     }

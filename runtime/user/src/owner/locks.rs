@@ -1,10 +1,10 @@
-//! Locking and unlocking: who may have a store open, until when, and how its key gives way to the next.
+//! Locking and unlocking: who may have a store open, until when, and how the data key is replaced.
 //!
-//! * Invariants: once [`Locks::lock`] has returned, neither the key nor an open store is in memory, and nobody opens
-//!   one before the owner hands the key over again; a key is used only if the keyring opens with it; while a key is being
-//!   changed, each holder has a slot for the one that the keyring names, whenever the process dies.
-//! * Units: leases are ms of this process's own clock, which no setting of the system's clock moves; what is shown to
-//!   people is ms since 1970-01-01T00:00:00Z.
+//! * Invariants: once [`Locks::lock`] has returned, neither the key nor an open store is in memory, and the store
+//!   stays closed until the owner supplies the key again; a key is used only if the keyring opens with it; while a key
+//!   is being changed, each holder has a slot for the key that the keyring names, whenever the process dies.
+//! * Units: leases are ms of this process's steady clock, which setting the system's clock does not change; times
+//!   shown to people are ms since 1970-01-01T00:00:00Z.
 
 use std::time::Duration;
 
@@ -17,21 +17,21 @@ use crate::error::CallError;
 use crate::people::KeyMode;
 use crate::runtime::Runtime;
 
-/// How long a run that is under way may keep a store open after its owner locked: longer than any run of a stage.
+/// How long a run may keep a store open after its owner locked it: longer than any run of a stage.
 const CLOSING_MAX: Duration = Duration::from_secs(40);
-/// Between two looks at whether it is closed.
+/// The pause between two checks whether it is closed.
 const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 
 /// Whether a store can be opened now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockState {
-    /// There is no store yet: the first device to be paired brings its key.
+    /// There is no store yet: the first paired device brings its key.
     Absent,
-    /// Only a device or the recovery phrase opens it.
+    /// Only a device or the recovery phrase can open it.
     Locked,
     /// It can be opened until this moment, ms since 1970; `None`: at any time.
     Unlocked {
-        /// Until when.
+        /// The end of that time.
         until_ms: Option<u64>,
     },
 }
@@ -43,8 +43,7 @@ pub struct Locks<'o> {
 }
 
 impl Runtime {
-    /// Accepts uploads that could not be accepted at an unlocking because the disk refused. To be called every few
-    /// seconds.
+    /// Accepts uploads that could not be accepted at an unlocking because of a disk error. Call it every few seconds.
     pub fn drain_again(&self) {
         for user in self.owners().take_undrained() {
             if self.owners().leases.check_unlocked(user).is_err() {
@@ -57,11 +56,11 @@ impl Runtime {
         }
     }
 
-    /// Takes the data key from its owner: from now on the store may be opened. Uploads that came meanwhile are accepted
-    /// before this returns. Reads the disk.
+    /// Receives the data key from its owner: from now on the store may be opened. Uploads that arrived meanwhile are
+    /// accepted before this returns. Reads the disk.
     ///
     /// # Errors
-    /// [`OwnerError::WrongKey`] where it is not the key that the keyring names.
+    /// [`OwnerError::WrongKey`] if it is not the key that the keyring names.
     pub fn unlock(&self, user: UserId, generation: u32, key: [u8; 32]) -> Result<LockState, OwnerError> {
         let key = DataKey::from_bytes(key);
         let folder = self.people().store_folder(user);
@@ -77,7 +76,7 @@ impl Runtime {
     fn after_unlocking(&self, user: UserId) -> Result<(), OwnerError> {
         let tidied = self.drain_inbox(user).and_then(|()| self.locks().rotate_if_due(user));
         match tidied {
-            // Its owner can read all the same; what was to be written is tried again.
+            // The owner can read all the same; the failed writes are retried.
             Err(error) if DiskTrouble::of(&error).is_some() => {
                 let why = crate::chain(&error);
                 tracing::warn!(user = %user.short(), error = %why, "uploads wait until the disk takes them");
@@ -85,7 +84,7 @@ impl Runtime {
             }
             tidied => tidied?,
         }
-        // Runs that were asked for while nothing could be read.
+        // Runs that were asked for while the store could not be read.
         if self.timetable().pending(user).is_some() {
             self.timetable().data_arrived(user);
         }
@@ -111,16 +110,16 @@ impl<'o> Locks<'o> {
         })
     }
 
-    /// A device has been in contact: the lease begins again.
+    /// A device has been in contact: the lease starts again.
     pub fn renew(self, user: UserId) {
         self.owners.leases.renew(user);
     }
 
-    /// Closes the store and wipes its key. Calls are refused at once; runs that are under way may end. Waits for them.
+    /// Closes the store and wipes its key. Calls are refused at once; runs under way may end, and this waits for them.
     ///
     /// # Errors
-    /// [`OwnerError::Unattended`] where the host could open it again by itself, [`OwnerError::Busy`] where a run
-    /// goes on for too long; the key is wiped and calls are refused nevertheless.
+    /// [`OwnerError::Unattended`] if the host could open it again by itself, [`OwnerError::Busy`] if a run takes too
+    /// long; even then the key is wiped and calls are refused.
     pub fn lock(self, user: UserId) -> Result<(), OwnerError> {
         let Owners { leases, open_people, .. } = self.owners;
         if leases.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended {
@@ -137,21 +136,22 @@ impl<'o> Locks<'o> {
         Ok(())
     }
 
-    /// Locks everybody whose time is over. To be called every few seconds.
+    /// Locks every store whose time has ended. Call it every few seconds.
     pub fn lock_expired(self) {
         let Owners { leases, open_people, .. } = self.owners;
         for user in leases.expired() {
             leases.wipe(user);
-            // Whoever still runs ends first; the next look finds it closed.
+            // A store that a run still uses is closed later, once it is idle.
             let closed = open_people.close(user);
             tracing::info!(user = %user.short(), closed, "store locked at the end of its lease");
         }
     }
 
-    /// Changes who can open the store. A key that the host had a slot for is changed too, since the host knew it.
+    /// Changes who can open the store. If the host had a slot for the key, the key is changed too, since the host knew
+    /// it.
     ///
     /// # Errors
-    /// [`OwnerError::NoOpener`] where nobody else could open it; [`CallError::Locked`] while it is locked.
+    /// [`OwnerError::NoOpener`] if nobody else could open it; [`CallError::Locked`] while it is locked.
     pub fn set_mode(self, user: UserId, mode: KeyMode) -> Result<(), OwnerError> {
         let Owners { people, leases, open_people, .. } = self.owners;
         let before = leases.mode(user).map_err(OwnerError::Call)?;
@@ -176,7 +176,7 @@ impl<'o> Locks<'o> {
             return Unattended::remove(&store).map_err(OwnerError::Key);
         }
         people.set_keys(user, mode).map_err(OwnerError::People)?;
-        // A key that is held was held for as long as the mode before says.
+        // The key was kept for as long as the previous mode says.
         if let Some(held) = leases.key(user) {
             leases.keep_as(user, held, mode);
         }
@@ -195,11 +195,11 @@ impl<'o> Locks<'o> {
         }
     }
 
-    /// Replaces the data key, and with it what every holder has. Who holds the old key and a copy of the disk still
-    /// reads what was written before, and nothing that is written from now on.
+    /// Replaces the data key, and every holder's slot with it. A holder of the old key with a copy of the disk can
+    /// still read earlier data, but nothing that is written from now on.
     ///
     /// # Errors
-    /// [`CallError::Locked`] while it is locked; [`OwnerError`] where the disk refuses: the old key stays.
+    /// [`CallError::Locked`] while it is locked; [`OwnerError`] on a disk error: the old key stays.
     pub fn rotate_key(self, user: UserId) -> Result<u32, OwnerError> {
         let Owners { people, leases, open_people, .. } = self.owners;
         let (person, owner) = (open_people.person(user).map_err(OwnerError::Call)?, self.owners.owner(user)?);
@@ -210,7 +210,7 @@ impl<'o> Locks<'o> {
         self.owners.rotate_inbox_key(&person)?;
         let (folder, store) = (people.folder(user), people.store_folder(user));
         let mut slots = self.owners.slots(user)?;
-        // The table says who is here, not the file, which may be from before somebody was shut out.
+        // The table decides which devices are paired, because the file may date from before a revocation.
         slots.keep_holders(|holder, to| match holder {
             Holder::Recovery => true,
             Holder::Device(device) => {

@@ -1,4 +1,4 @@
-//! What an owner holds: the devices that may connect, the key that opens the store, and the window in which a phone is
+//! An owner's access: the devices that may connect, the key that opens the store, and the window in which a phone is
 //! paired.
 //!
 //! ```text
@@ -9,8 +9,8 @@
 //!   inbox/        uploads that came while the store was locked, sealed
 //! ```
 //!
-//! * Invariants: what changes who may do what is on disk before anybody is told; data keys and pairing secrets are in
-//!   memory only; a store whose owner holds the key cannot be opened from what is on the disk.
+//! * Invariants: a change of access is on disk before it is acknowledged; data keys and pairing secrets are in memory
+//!   only; a store whose owner holds the key cannot be opened with the content of the disk alone.
 //! * Not here: bytes of the protocol and its decisions (`handshake`), sockets (`runtime/host`), the keys below the data
 //!   key (`runtime/store`).
 
@@ -49,86 +49,87 @@ pub use native::{Admission, Devices, Granted, SessionTerms};
 pub use pairing::{ClaimSummary, Invitation, Pairing, PairingStatus, WindowWish};
 pub use recovery::{RECOVERY_DELAY_MS, Recovery};
 
-/// Why something of an owner's could not be done.
+/// Why an operation of an owner failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OwnerError {
-    /// Nobody of that id lives here.
+    /// No person on this host has that id.
     #[error("nobody of that id lives here")]
     Nobody,
     /// A file cannot be read or written.
     #[error("cannot use {}", path.display())]
     Disk {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A file is not what was written.
+    /// A file cannot be parsed.
     #[error("{} does not read", path.display())]
     Record {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// A file is another person's.
+    /// A file belongs to another person.
     #[error("{} is another person's", path.display())]
     OtherPerson {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
-    /// A key file that others may read.
+    /// Other users can read a key file.
     #[error("{} can be read by others: change its mode to 600", path.display())]
     OpenToOthers {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
-    /// A file that paired phones rely on is gone. Another one in its place would shut them out when it comes back.
+    /// A file that paired phones rely on is missing. A new file in its place would lock them out even after the old
+    /// one is restored.
     #[error("{} is missing, and phones were paired with it", path.display())]
     Missing {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
-    /// A key file that holds no key.
+    /// A key file contains no key.
     #[error("{} holds no key", path.display())]
     NotAKey {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
     /// The operating system gave no random bytes.
     #[error("no random bytes from the operating system")]
     NoRandomness,
-    /// The names of this host are used up, or the person's.
+    /// The host, or the person, has no free name left.
     #[error("no name leads there")]
     Route(#[source] BadRoute),
-    /// The device cannot be changed so.
+    /// The device cannot be changed in this way.
     #[error(transparent)]
     Change(BadChange),
-    /// A name that would mislead.
+    /// The name is not a valid device name.
     #[error("a device's name has 1 to 64 bytes, none of them of a control character")]
     BadName,
     /// No window can be opened.
     #[error(transparent)]
     Window(handshake::pairing::OpenError),
-    /// The owner's word came too early or too late.
+    /// The owner's answer came too early or too late.
     #[error(transparent)]
     Answer(handshake::pairing::OwnerError),
     /// No pairing is under way.
     #[error("no pairing is under way")]
     NoWindow,
-    /// The address cannot stand in a code.
+    /// A pairing code cannot contain the address.
     #[error("phones cannot be told this address")]
     Address(#[source] BadQr),
     /// The key does not open the store.
     #[error("that key does not open the store")]
     WrongKey,
-    /// The host opens this store by itself, so locking it would mean nothing.
+    /// The host opens this store by itself, so locking it would have no effect.
     #[error("the host holds a key of its own for this store")]
     Unattended,
-    /// Nobody but the host could open the store.
+    /// Only the host could open the store.
     #[error("no phone and no recovery phrase can open the store yet")]
     NoOpener,
     /// There is no recovery phrase.
@@ -137,7 +138,7 @@ pub enum OwnerError {
     /// Devices are active; their owner has time to notice.
     #[error("devices are active: the phrase opens the store from {until_ms} ms since 1970 on")]
     Wait {
-        /// From when on.
+        /// The earliest moment.
         until_ms: u64,
     },
     /// A run still has the store open.
@@ -152,7 +153,7 @@ pub enum OwnerError {
     /// The list of people could not be changed.
     #[error("the list of people could not be changed")]
     People(#[source] PeopleError),
-    /// The person cannot be reached.
+    /// The person's store cannot be reached.
     #[error(transparent)]
     Call(CallError),
     /// The store cannot be opened.
@@ -161,7 +162,7 @@ pub enum OwnerError {
     /// The store cannot be read.
     #[error("the store cannot be read")]
     Read(#[source] ReadError),
-    /// The store kept nothing.
+    /// The store did not commit.
     #[error("the store kept nothing")]
     Commit(#[source] CommitError),
     /// A data key could not be used.

@@ -1,7 +1,8 @@
-//! A paired device on its connection: who it is, what it was granted, and what it may ask of the runtime itself.
+//! A paired device on its connection: its identity, its grant, and the requests that it may make to the runtime
+//! itself.
 //!
-//! * Invariants: a device counts as admitted as long as the table says so, asked at every request; what a grant names is
-//!   kept before the grant leaves; a wrong data key is counted before the device is answered.
+//! * Invariants: a device is admitted as long as the table says so, which is checked at every request; everything that
+//!   a grant names is recorded before the grant is sent; a wrong data key is counted before the device is answered.
 
 use std::sync::Arc;
 
@@ -24,12 +25,12 @@ use super::slots::Holder;
 use super::{LockState, Locks, OwnerError, Owners};
 use crate::runtime::Runtime;
 
-/// A device whose key is the one of an open connection.
+/// A device that proved its key on an open connection.
 #[derive(Debug, Clone)]
 pub struct Admission {
-    /// Whose runtime.
+    /// The person.
     pub user: UserId,
-    /// Which device.
+    /// The device.
     pub device: DeviceId,
     /// Its key.
     pub key: Spki,
@@ -38,7 +39,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Whether the device may use an endpoint of the runtime itself.
+    /// Checks whether the device may use an endpoint of the runtime itself.
     ///
     /// # Errors
     /// [`Code::ScopeMissing`].
@@ -46,15 +47,15 @@ impl Admission {
         endpoint.authorise(&self.admitted, stepped_up)
     }
 
-    /// Waits until it changes who may connect to the person: a device may have been revoked.
+    /// Waits until access to the person changes: a device may have been revoked.
     pub async fn changed(&mut self) {
         if self.changed.changed().await.is_err() {
-            // The person is gone, and so is whoever would tell.
+            // The person is gone, and no further change can be reported.
             std::future::pending::<()>().await;
         }
     }
 
-    /// Whether the device may do this.
+    /// Checks whether the device has this scope.
     ///
     /// # Errors
     /// [`Code::ScopeMissing`].
@@ -63,16 +64,16 @@ impl Admission {
     }
 }
 
-/// A request's path, as far as the device's grant goes.
+/// A request's path, resolved by the device's grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
     /// The cell that answers.
     pub cell: String,
-    /// What stands behind the granted path, with a slash in front.
+    /// The part after the granted path, with a slash in front.
     pub path: String,
 }
 
-/// What a host allows a session.
+/// The limits that a host sets for a session.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionTerms {
     /// Largest body, bytes.
@@ -81,7 +82,7 @@ pub struct SessionTerms {
     pub requests_per_s_max: u32,
 }
 
-/// A head as phones keep it.
+/// A head in the form that phones keep.
 pub(super) fn head_of(head: &runtime_store::Head) -> Head {
     Head { seq: head.commit, hash: Digest32(head.hash) }
 }
@@ -97,15 +98,15 @@ impl<'o> Devices<'o> {
         Self { owners }
     }
 
-    /// Whether a key may pass the handshake: it is, or is about to be, one of the person's devices'.
+    /// Whether a key may pass the handshake: a device of the person has it, or is about to have it.
     pub fn knows(self, user: UserId, key: &Spki) -> bool {
         self.owners.get(user).is_some_and(|owner| owner.state().access.devices.knows_live_key(key))
     }
 
-    /// Asked after every handshake, full or resumed. May write the disk.
+    /// Called after every handshake, full or resumed. May write the disk.
     ///
     /// # Errors
-    /// [`Code::DeviceUnknown`], and not why.
+    /// [`Code::DeviceUnknown`], without the reason.
     pub fn admit(self, user: UserId, label: Label, key: Spki, now_ms: u64) -> Result<Admission, Code> {
         let suspended = self.owners.people.is_suspended(user) != Some(false);
         let owner = self.owners.get(user).filter(|_| !suspended).ok_or(Code::DeviceUnknown)?;
@@ -116,11 +117,11 @@ impl<'o> Devices<'o> {
         let admitted = access.devices.admit(key.as_bytes(), label, now_ms)?;
         if access.devices.revision() != before.devices.revision() {
             let [was, is] = [&before, &access].map(|access| access.devices.get(admitted.device()));
-            // When a device was last here is known again at its next contact; another key or label is not.
+            // The time of the last contact is known again at the next contact; a new key or label would be lost.
             let needed = was.map(|was| (was.epoch(), was.labels())) != is.map(|is| (is.epoch(), is.labels()));
             keep_or_wait(&owner, &access, needed)?;
             owner.state().access = access;
-            // It may have been the first use of a new key, which ends what the old one has open.
+            // It may have been the first use of a new key, which ends connections with the old key.
             owner.tell();
         }
         drop(one_at_a_time);
@@ -128,7 +129,7 @@ impl<'o> Devices<'o> {
         Ok(Admission { user, device: admitted.device(), key, admitted, changed })
     }
 
-    /// Asked before every request of a connection.
+    /// Called before every request of a connection.
     pub fn still_admitted(self, admission: &Admission) -> bool {
         let standing = self.owners.people.is_suspended(admission.user) == Some(false);
         let owner = self.owners.get(admission.user).filter(|_| standing);
@@ -140,7 +141,7 @@ impl Runtime {
     /// Opens a session: what the device may call, and whether the store is open. Reads the disk.
     ///
     /// # Errors
-    /// [`Code::RolledBack`] where the device has seen more of the store than there is, and others.
+    /// [`Code::RolledBack`] if the device has seen a newer state of the store than the host has, and others.
     pub fn session(
         &self,
         admission: &Admission,
@@ -189,10 +190,10 @@ impl Runtime {
                     Code::Starting
                 }
             })?;
-        // Whoever has a device needs no phrase; somebody else who tried one gets no further.
+        // An owner with a device needs no phrase; an attempt by somebody else is stopped here.
         let asked = access.recovery_asked_ms.take().is_some();
         if asked || access.devices.revision() != before {
-            // A device whose granted paths are not known any more after a restart asks for a session again.
+            // After a restart, a device whose granted paths are lost asks for a new session.
             keep_or_wait(&owner, &access, asked)?;
             owner.state().access = access;
         }
@@ -210,7 +211,7 @@ impl Runtime {
         endpoints.filter(|cell| !cell.manifest.paths.is_empty()).map(offer).collect()
     }
 
-    /// Takes the data key that the device opened. Reads the disk.
+    /// Accepts the data key that the device unwrapped. Reads the disk.
     ///
     /// # Errors
     /// [`Code::ProofWrong`] for a wrong key, [`Code::RateLimited`] after five within an hour.
@@ -228,7 +229,7 @@ impl Runtime {
             Ok(LockState::Unlocked { until_ms }) => {
                 self.owners().note_access(user, |access| access.guard.forget(admission.device))?;
                 tracing::info!(user = %user.short(), device = %admission.device, "store unlocked by a device");
-                // Both by the wall clock.
+                // Both are times of the wall clock.
                 let left_ms = until_ms.map_or(u64::from(u32::MAX), |until_ms| {
                     until_ms.saturating_sub(crate::clock::epoch_ms())
                 });
@@ -251,7 +252,7 @@ impl Owners {
         Ok(slot.map(|slot| SlotBytes(*slot.as_bytes())))
     }
 
-    /// Changes what is known of a device, on disk too where the disk takes it.
+    /// Changes the record of a device, also on disk if the disk accepts it.
     fn note_access<T>(&self, user: UserId, change: impl FnOnce(&mut Access) -> T) -> Result<T, Code> {
         let owner = self.get(user).ok_or(Code::DeviceUnknown)?;
         let _one_at_a_time = owner.keeping();
@@ -264,7 +265,7 @@ impl Owners {
 }
 
 impl Devices<'_> {
-    /// Locks on a device's word.
+    /// Locks the store at a device's request.
     ///
     /// # Errors
     /// [`Code::ScopeMissing`] without `admin`.
@@ -277,10 +278,10 @@ impl Devices<'_> {
         }
     }
 
-    /// Takes another key for the device that asks, signed by that key for this very connection.
+    /// Accepts another key for the requesting device, signed by that key for this connection.
     ///
     /// # Errors
-    /// [`Code::ProofWrong`] for a signature that is none.
+    /// [`Code::ProofWrong`] for an invalid signature.
     pub fn rotate_key(
         self,
         admission: &Admission,
@@ -299,7 +300,7 @@ impl Devices<'_> {
             })
     }
 
-    /// The person's devices, for one of them that may know.
+    /// The person's devices, for a device that may list them.
     ///
     /// # Errors
     /// [`Code::ScopeMissing`] without `admin`.
@@ -310,22 +311,22 @@ impl Devices<'_> {
         Ok(DevicesReply::of(&state.access.devices))
     }
 
-    /// Where a path below `/c/` leads, as far as this device was granted it.
+    /// Where a path below `/c/` leads, if this device was granted it.
     ///
     /// # Errors
-    /// [`Code::ScopeMissing`], whether there is no such cell or no such grant.
+    /// [`Code::ScopeMissing`], for an unknown cell as for a missing grant.
     pub fn granted(self, admission: &Admission, path: &str, now_ms: u64) -> Result<Granted, Code> {
         let owner = self.owners.get(admission.user).ok_or(Code::DeviceUnknown)?;
         let state = owner.state();
         let cell = state.access.devices.path_allowed(admission.device, path, now_ms);
         let cell = cell.ok_or(Code::ScopeMissing)?;
-        // `/c/<cell>/<8 digits>` and what the cell itself is asked for.
+        // `/c/<cell>/<8 digits>` and the path for the cell itself.
         let inner = path.splitn(5, '/').nth(4).map_or_else(String::new, |inner| format!("/{inner}"));
         Ok(Granted { cell: cell.to_owned(), path: inner })
     }
 
-    /// Announces another label to a device, which it will learn with its next grant. The old one stays valid until the
-    /// new one was used, and for a week more.
+    /// Announces another label to a device, which learns it with its next grant. The old one stays valid until the new
+    /// one was used, and for a week more.
     pub fn rotate_label(self, user: UserId, device: DeviceId) -> Result<Label, OwnerError> {
         let fresh = super::access::draw_label()?;
         let announced = self.owners.change_access(user, |access| {
@@ -339,8 +340,8 @@ impl Devices<'_> {
     }
 }
 
-/// Puts the access on disk. What is not needed there waits for the next time where the disk refuses, so that a device can
-/// go on reading.
+/// Writes the access to disk. If the disk fails, a change that is not `needed` there waits for the next write, so that
+/// a device can continue to read.
 fn keep_or_wait(owner: &Owner, access: &Access, needed: bool) -> Result<(), Code> {
     match owner.keep(access) {
         Err(error) if !needed && DiskTrouble::of(&error).is_some() => {

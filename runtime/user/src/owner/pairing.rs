@@ -1,7 +1,7 @@
-//! Pairing: the window that the owner opens, and the device that comes through it.
+//! Pairing: the window that the owner opens, and the device that is paired in it.
 //!
-//! * Invariants: whatever a window counts is on disk before the phone is answered; a device is in the table, and has its slot,
-//!   before it is told so; the store's key exists before the first device does.
+//! * Invariants: everything that a window counts is on disk before the phone is answered; a device is in the table and
+//!   has its slot before it gets its answer; the store's key exists before the first device does.
 
 use std::sync::Arc;
 
@@ -27,10 +27,10 @@ use super::{LockState, Locks, OwnerError, Owners};
 use crate::clock;
 use crate::people::KeyMode;
 
-/// How often codes are drawn whose public part is free; the chance that one is taken is small.
+/// How often codes are drawn to find one with a free public part; the chance that one is taken is small.
 const DRAWS_MAX: usize = 8;
 
-/// How the owner wants a phone to be let in.
+/// The owner's settings for a pairing window.
 #[derive(Debug, Clone)]
 pub struct WindowWish {
     /// Where phones connect: a name or an IPv4 address.
@@ -39,54 +39,54 @@ pub struct WindowWish {
     pub port: u16,
     /// How long the window waits for a phone, ms; `None`: five minutes.
     pub lifetime_ms: Option<u64>,
-    /// Whether a code may be typed, too.
+    /// Whether the code may also be typed.
     pub typed: bool,
-    /// Whether the device may list the others, and lock.
+    /// Whether the device may list the other devices and lock the store.
     pub admin: bool,
-    /// The public half of a recovery phrase that the owner has written down; `None`: as it was.
+    /// The public half of a recovery phrase that the owner has written down; `None`: unchanged.
     pub recovery: Option<WrapPub>,
 }
 
-/// What the owner shows the phone.
+/// What the owner shows to the phone.
 pub struct Invitation {
-    /// Which window.
+    /// The window.
     pub window: WindowId,
     /// The text of the QR code. A secret.
     pub qr: Zeroizing<String>,
-    /// The code to type, where that is offered. A secret.
+    /// The code to type, if typing is allowed. A secret.
     pub typed: Option<Zeroizing<String>>,
-    /// When it is over, in the time that the window was opened with;
-    /// [`Clocks::shown_ms`](crate::Clocks::shown_ms) makes it one for people.
+    /// When the window ends, by the clock that it was opened with; [`Clocks::shown_ms`](crate::Clocks::shown_ms)
+    /// converts it to wall-clock time for people.
     pub until_ms: u64,
 }
 
-/// How a pairing stands, for its owner.
+/// The state of a pairing, for its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairingStatus {
-    /// Which window.
+    /// The window.
     pub window: WindowId,
-    /// Where it stands.
+    /// Its state.
     pub state: WindowState,
     /// Wrong proofs so far.
     pub bad: u8,
     /// Challenges so far.
     pub challenges: u8,
-    /// Who waits for approval, or was approved.
+    /// The phone that waits for approval, or was approved.
     pub claim: Option<ClaimSummary>,
 }
 
-/// Who waits for approval.
+/// The phone that waits for approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimSummary {
-    /// What the phone calls itself.
+    /// The phone's name for itself.
     pub name: String,
-    /// Which kind it says it is.
+    /// The kind of phone, as it reports itself.
     pub platform: String,
     /// Six digits, which the phone shows too.
     pub digits: String,
 }
 
-/// What else the window was opened with, until it is over.
+/// Other settings that the window was opened with, kept until it ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     host: String,
@@ -109,8 +109,8 @@ impl<'o> Pairing<'o> {
     /// Opens a pairing window. Reads and writes the disk.
     ///
     /// # Errors
-    /// [`OwnerError::Window`] where one is open already; [`OwnerError::Call`] with `Locked` where a store is there that
-    /// no further device could be given a slot for.
+    /// [`OwnerError::Window`] if one is open already; [`OwnerError::Call`] with `Locked` if the store is locked, so
+    /// that no slot could be made for a further device.
     pub fn open(self, user: UserId, wish: WindowWish, now_ms: u64) -> Result<Invitation, OwnerError> {
         let owner = self.owners.owner(user)?;
         self.owners.check_room(&owner)?;
@@ -120,7 +120,7 @@ impl<'o> Pairing<'o> {
         loop {
             let codes =
                 Codes::random(wish.typed, &SystemRandom::new()).map_err(|_| OwnerError::NoRandomness)?;
-            // Before the window counts: an address that no code can carry opens none.
+            // Checked before the window counts: an address that no code can carry opens no window.
             let qr = codes.qr(key.spki().pin(), wish.host.clone(), wish.port, false).encode();
             let qr = qr.map_err(OwnerError::Address)?;
             match self.owners.open_with(&owner, &codes, &wish, now_ms) {
@@ -135,8 +135,8 @@ impl<'o> Pairing<'o> {
         }
     }
 
-    /// Whether [`Self::open`] would open one, where a code that nobody has used gives way: asked before anything
-    /// secret is made or shown. Opens nothing.
+    /// Whether [`Self::open`] would open a window, which may replace an unused code. Call it before anything secret is
+    /// created or shown. Opens nothing.
     ///
     /// # Errors
     /// As for [`Self::open`].
@@ -153,7 +153,7 @@ impl<'o> Pairing<'o> {
         Window::open(&codes, lifetime_ms, last.as_ref(), now_ms).map(drop).map_err(OwnerError::Window)
     }
 
-    /// How the newest pairing stands; `None`: there never was one.
+    /// The state of the newest pairing; `None`: there never was one.
     pub fn status(self, user: UserId, now_ms: u64) -> Result<Option<PairingStatus>, OwnerError> {
         self.tick(user, now_ms)?;
         let owner = self.owners.owner(user)?;
@@ -172,7 +172,7 @@ impl<'o> Pairing<'o> {
         }))
     }
 
-    /// The owner's word on whoever waits: `true` after the digits were compared.
+    /// The owner's answer for the waiting phone: `true` after the digits were compared.
     pub fn answer(
         self,
         user: UserId,
@@ -210,7 +210,7 @@ impl<'o> Pairing<'o> {
         self.owners.of_window(user, |window| window.proof(connection, proof, now_ms))
     }
 
-    /// M5; waits for the owner.
+    /// M5; waits for the owner's answer.
     pub async fn enrol(self, user: UserId, connection: ConnectionId, enrol: Enrol) -> Result<Enrolled, Code> {
         let owners = self.owners;
         let owner = owners.owner(user).map_err(|_| Code::WindowGone)?;
@@ -228,7 +228,7 @@ impl<'o> Pairing<'o> {
             };
             let left =
                 std::time::Duration::from_millis(until_ms.saturating_sub(owners.clocks.lasting_ms()) + 1);
-            // Either the owner has spoken, or the time is over and the window says so.
+            // Either the owner has answered, or the time has ended and the window reports that.
             let _ = tokio::time::timeout(left, changed.changed()).await;
         }
     }
@@ -241,14 +241,14 @@ impl<'o> Pairing<'o> {
         }
     }
 
-    /// Lets time pass for a window; its names are withdrawn once it is over.
+    /// Applies the passage of time to a window; withdraws its names once it has ended.
     pub fn tick(self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
         self.owners.with_window(user, |window| window.tick(now_ms)).map(drop)
     }
 }
 
 impl Owners {
-    /// Refuses where no further device could be let in, whatever the code.
+    /// Fails if no further device could be paired, whatever the code.
     fn check_room(&self, owner: &Owner) -> Result<(), OwnerError> {
         if Locks::of(self).state(owner.user).map_err(OwnerError::Call)? == LockState::Locked {
             return Err(OwnerError::Call(crate::CallError::Locked));
@@ -264,7 +264,7 @@ impl Owners {
         full.map_or(Ok(()), |(_, max)| Err(OwnerError::Change(BadChange::Full { max })))
     }
 
-    /// Opens a window with these codes: on disk, with its names, or not at all. Answers until when.
+    /// Opens a window with these codes; it is on disk with its names, or not opened. Returns its end.
     fn open_with(
         &self,
         owner: &Owner,
@@ -289,8 +289,8 @@ impl Owners {
         Ok(now_ms + lifetime_ms)
     }
 
-    /// Lets time pass for every window, and once an hour ends leases of labels and granted paths. To be called every
-    /// few seconds.
+    /// Applies the passage of time to every window, and ends leases of labels and granted paths once an hour. Call it
+    /// every few seconds.
     pub fn tick(self: &Arc<Self>) {
         let now_ms = self.clocks.lasting_ms();
         let sweeps = self.sweep_is_due(now_ms);
@@ -305,7 +305,7 @@ impl Owners {
 
     fn sweep(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
         self.keep_recovery(user, now_ms)?;
-        // Leases of labels last days, and are dated by the wall clock: a wrong one must not end them.
+        // Leases of labels last days and use the wall clock: a wrong clock must not end them.
         if self.clocks.doubt().is_some() { Ok(()) } else { self.sweep_devices(user, clock::epoch_ms()) }
     }
 
@@ -328,7 +328,7 @@ impl Owners {
         Ok(())
     }
 
-    /// One event of the window, its record on disk before the answer; `None`: there is none.
+    /// Applies one event to the window; its record is on disk before this returns. `None`: no window is open.
     fn with_window<T>(
         &self,
         user: UserId,
@@ -387,7 +387,7 @@ impl Owners {
     ) -> Result<Tried, Code> {
         let failed = |error: OwnerError| {
             tracing::error!(user = %owner.user.short(), error = %crate::chain(&error), "device not enrolled");
-            // The window is used up either way: whoever tries again needs another code.
+            // The window is used up either way: another attempt needs another code.
             if matches!(error, OwnerError::Change(_)) { Code::NotApproved } else { Code::WindowGone }
         };
         let terms = owner.state().terms.clone();
@@ -421,10 +421,10 @@ impl Owners {
             platform: device.platform,
             scopes,
         };
-        // Asked before anything is sealed: a key that a device has or had comes in no second time, and a slot for it
-        // would stay behind, or take the place of the one that its device opens.
+        // Checked before anything is sealed: a key that a device has or had cannot be paired again, and a slot for it
+        // would remain as a leftover or replace the slot of its own device.
         owner.state().access.devices.clone().enrol(new.clone(), now_ms).map_err(OwnerError::Change)?;
-        // A change of key between slot and table would leave the device without a slot.
+        // If the data key changed between slot and table, the device would be left without a slot.
         let one_at_a_time = owner.changing();
         self.give_slot(owner, id, wrap_pub, terms)?;
         self.change_access(user, |access| access.devices.enrol(new, now_ms).map_err(OwnerError::Change))?;
@@ -445,7 +445,8 @@ impl Owners {
         })
     }
 
-    /// Wraps the data key for a device, while nobody else changes slots; where there is no store yet, it is made, with a key that nobody else has.
+    /// Wraps the data key for a device; the caller prevents other changes of slots. If there is no store yet, creates
+    /// it, with a new key unless the host holds the key.
     fn give_slot(
         &self,
         owner: &Owner,
@@ -458,7 +459,7 @@ impl Owners {
         let fresh = !store_folder.exists();
         let unattended = self.leases.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
         if fresh && unattended {
-            // The host's slot comes with the store.
+            // The host's slot is created with the store.
             self.open_people.person(user).map_err(OwnerError::Call)?;
         }
         let held = if fresh && !unattended {
@@ -466,7 +467,7 @@ impl Owners {
         } else {
             Locks::of(self).key_of(user)?
         };
-        // Slots of a pairing that broke off before the store was made are of no use; whoever was paired has a store.
+        // A pairing that broke off before the store was created left useless slots; every paired device has a store.
         self.check_kept(owner)?;
         let mut slots = if fresh && !unattended { Slots::default() } else { self.slots(user)? };
         slots.seal(user, Holder::Device(device), to, &held)?;
@@ -496,7 +497,7 @@ enum Tried {
     Wait { until_ms: u64 },
 }
 
-/// Puts a window's record on disk before its answer can be had.
+/// Writes a window's record to disk before its answer is returned.
 fn persist<T>(owner: &Owner, state: &mut State, step: Step<T>) -> Result<T, OwnerError> {
     let mut access = state.access.clone();
     let answer = step.after(|record, _| {

@@ -1,8 +1,8 @@
-//! The recovery phrase: what opens a store whose devices are all gone. The phrase itself never comes here: whoever has it
-//! opens the slot elsewhere, and hands over the data key.
+//! The recovery phrase: it opens a store whose devices are all lost. The phrase itself never reaches the host: its
+//! holder opens the slot elsewhere, and supplies the data key.
 //!
-//! * Units: moments are ms of [`Clocks::lasting_ms`](crate::Clocks::lasting_ms): a phrase waits for a day in which the host
-//!   runs, whatever its wall clock is set to. Of the hour before a restart nothing counts.
+//! * Units: moments are ms of [`Clocks::lasting_ms`](crate::Clocks::lasting_ms): a phrase waits for a day in which the
+//!   host runs, whatever its wall clock is set to. Up to an hour before a restart is not counted.
 
 use handshake::keys::Slot;
 use runtime_store::Store;
@@ -15,20 +15,20 @@ use crate::runtime::Runtime;
 /// How long a phrase waits while devices are active, ms: their owner has a day to notice.
 pub const RECOVERY_DELAY_MS: u64 = 24 * 3_600_000;
 
-/// What a phrase is to open.
+/// What the holder of a phrase gets to open.
 #[derive(Debug, Clone)]
 pub struct Recovery {
     /// The data key, wrapped for the phrase.
     pub slot: Slot,
-    /// From when on it may be handed over, ms; `None`: now.
+    /// The earliest moment at which the data key may be supplied, ms; `None`: now.
     pub from_ms: Option<u64>,
 }
 
 impl Owners {
-    /// Begins a recovery. Where devices are active it has to wait; a contact of one of them ends it.
+    /// Begins a recovery. While devices are active it must wait, and a contact of one of them ends it.
     ///
     /// # Errors
-    /// [`OwnerError::NoPhrase`] where there is no slot for one.
+    /// [`OwnerError::NoPhrase`] if there is no slot for one.
     pub fn begin_recovery(&self, user: UserId, now_ms: u64) -> Result<Recovery, OwnerError> {
         let generation = Store::key_generation(&self.people.store_folder(user)).map_err(OwnerError::Store)?;
         let slots = self.slots(user)?;
@@ -76,7 +76,7 @@ impl Runtime {
 }
 
 impl Owners {
-    /// Keeps how long a phrase has waited, if one does. To be called every hour.
+    /// Records how long a phrase has waited, if one waits. Call it every hour.
     pub(super) fn keep_recovery(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
         let owner = self.owner(user)?;
         let Some(asked_ms) = owner.state().access.recovery_asked_ms else { return Ok(()) };
@@ -86,7 +86,7 @@ impl Owners {
         })
     }
 
-    /// Whether somebody wants to use the phrase, and from when on they may, ms.
+    /// If a recovery waits, the earliest moment at which the phrase may be used, ms.
     pub fn recovery_pending(&self, user: UserId) -> Option<u64> {
         let owner = self.get(user)?;
         let asked_ms = owner.state().access.recovery_asked_ms;

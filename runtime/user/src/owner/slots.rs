@@ -1,10 +1,10 @@
-//! A person's slots: their data key, wrapped for each device and for the recovery phrase; and where uploads are sealed to
-//! while the store is locked.
+//! A person's slots: the data key, wrapped for each device and for the recovery phrase; and the key to which uploads
+//! are sealed while the store is locked.
 //!
-//! `slots.json` in the person's folder: nothing in it opens anything without a phone's or a phrase's private key. The
-//! slot of the host, where there is one, lies in the store's folder.
+//! `slots.json` in the person's folder: its content opens nothing without the private key of a phone or a phrase. The
+//! slot of the host, if there is one, is in the store's folder.
 //!
-//! * Invariants: while a key is being changed, there are slots of both generations; the keyring says which one counts.
+//! * Invariants: while a key is being changed, there are slots of both generations; the keyring names the valid one.
 
 use std::path::{Path, PathBuf};
 
@@ -19,25 +19,25 @@ use serde::{Deserialize, Serialize};
 use super::OwnerError;
 use crate::files;
 
-/// Whose slot it is.
+/// The holder of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Holder {
     /// A device of the table.
     Device(DeviceId),
-    /// Whoever knows the recovery phrase.
+    /// The holder of the recovery phrase.
     Recovery,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
     holder: Holder,
-    /// For whom it is wrapped again when the data key changes.
+    /// The key to wrap the next data key for.
     to: WrapPub,
     slot: Slot,
 }
 
-/// All slots of one person but the host's.
+/// All slots of one person except the host's.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Slots {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ fn path(person: &Path) -> PathBuf {
 }
 
 impl Slots {
-    /// Reads them; none where there is no file.
+    /// Reads the slots; empty if there is no file.
     pub fn read(person: &Path) -> Result<Self, OwnerError> {
         let path = path(person);
         match std::fs::read(&path) {
@@ -63,14 +63,14 @@ impl Slots {
         }
     }
 
-    /// Replaces the file, on disk when it returns.
+    /// Replaces the file; it is on disk when this returns.
     pub fn write(&self, person: &Path) -> Result<(), OwnerError> {
         let path = path(person);
         let text = serde_json::to_vec(self).expect("keys and bytes as texts");
         files::replace(&path, &text).map_err(|source| OwnerError::Disk { path, source })
     }
 
-    /// Where uploads are sealed to; `None` before the first device.
+    /// The key to which uploads are sealed; `None` before the first device.
     pub fn inbox(&self) -> Option<&InboxPub> {
         self.inbox.as_ref()
     }
@@ -79,17 +79,17 @@ impl Slots {
         self.inbox = Some(inbox);
     }
 
-    /// How many there are.
+    /// The number of slots.
     pub fn count(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether nobody but the host can open the store.
+    /// Whether only the host can open the store.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// The slot that a holder opens, of that generation of the data key.
+    /// The holder's slot for that generation of the data key.
     pub fn find(&self, holder: Holder, generation: u32) -> Option<&Slot> {
         let fits = |kept: &&Kept| kept.holder == holder && kept.slot.generation() == generation;
         self.slots.iter().find(fits).map(|kept| &kept.slot)
@@ -100,7 +100,7 @@ impl Slots {
         self.slots.iter().any(|kept| kept.holder == Holder::Recovery)
     }
 
-    /// Wraps a data key for a holder, in place of what that holder had of this generation.
+    /// Wraps a data key for a holder, in place of the holder's slot of this generation.
     pub fn seal(&mut self, user: UserId, holder: Holder, to: WrapPub, key: &Held) -> Result<(), OwnerError> {
         let kind = match holder {
             Holder::Device(_) => SlotKind::Device,
@@ -114,7 +114,7 @@ impl Slots {
         Ok(())
     }
 
-    /// Wraps the next data key for everybody who has a slot now.
+    /// Wraps the next data key for every holder that has a slot now.
     pub fn seal_for_all(&mut self, user: UserId, key: &Held) -> Result<(), OwnerError> {
         let mut holders: Vec<(Holder, WrapPub)> = Vec::new();
         for kept in &self.slots {
@@ -125,19 +125,19 @@ impl Slots {
         holders.into_iter().try_for_each(|(holder, to)| self.seal(user, holder, to, key))
     }
 
-    /// Forgets what a holder had.
+    /// Removes a holder's slots.
     pub fn remove(&mut self, holder: Holder) -> bool {
         let before = self.slots.len();
         self.slots.retain(|kept| kept.holder != holder);
         self.slots.len() < before
     }
 
-    /// Forgets the slots of every holder that `stays` does not know with that key.
+    /// Removes the slots of every holder for which `stays` returns false.
     pub fn keep_holders(&mut self, stays: impl Fn(Holder, &WrapPub) -> bool) {
         self.slots.retain(|kept| stays(kept.holder, &kept.to));
     }
 
-    /// Forgets the slots of every other generation.
+    /// Removes the slots of every other generation.
     pub fn keep_generation(&mut self, generation: u32) {
         self.slots.retain(|kept| kept.slot.generation() == generation);
     }

@@ -1,7 +1,7 @@
-//! Who has a runtime here: one folder a person, a few bytes in memory.
+//! The people of this host: one folder for each person, a few bytes in memory.
 //!
-//! `people/<2 hex>/<32 hex>/person.json` names the person and holds the digests of the tokens; the store lies beside
-//! it. In memory are only ids and digests, so an idle person costs about a hundred bytes.
+//! `people/<2 hex>/<32 hex>/person.json` names the person and holds the digests of the tokens; the store is in the
+//! same folder. Only ids and digests are in memory, so an idle person costs about a hundred bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -21,14 +21,14 @@ struct Known {
     tokens: HashMap<TokenHash, UserId>,
 }
 
-/// Everybody who has a runtime here.
+/// All people of this host.
 pub struct People {
     root: PathBuf,
     known: RwLock<Known>,
 }
 
 impl People {
-    /// Reads everybody's record below `data`.
+    /// Reads all records below `data`.
     pub fn open(data: &Path) -> Result<Self, PeopleError> {
         let root = data.join("people");
         files::create_folder(&root).map_err(|source| PeopleError::Disk { path: root.clone(), source })?;
@@ -43,7 +43,7 @@ impl People {
         let Some(user) = record.user() else { return };
         let standing = Standing { suspended: record.suspended, keys: record.keys };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        // A newcomer has no tokens yet, and looking through everybody's would make adding people quadratic.
+        // A new person has no tokens yet, and searching the tokens of all people would make adding people quadratic.
         if known.people.insert(user, standing).is_some() {
             known.tokens.retain(|_, owner| *owner != user);
         }
@@ -52,7 +52,7 @@ impl People {
         }
     }
 
-    /// Everybody's record, in the order of ids.
+    /// All records, in the order of ids.
     pub fn records(&self) -> Result<Vec<PersonRecord>, PeopleError> {
         let mut records = Vec::new();
         for shelf in self.subfolders(&self.root)? {
@@ -87,27 +87,27 @@ impl People {
         self.root.join(&hex[..2]).join(hex)
     }
 
-    /// Where that person's store lies.
+    /// The folder of that person's store.
     pub(crate) fn store_folder(&self, user: UserId) -> PathBuf {
         self.folder(user).join(STORE_FOLDER)
     }
 
-    /// Adds a person whose store the host opens by itself, with a token for a phone that cannot pair; it is shown to
-    /// nobody again. Durable when it returns.
+    /// Adds a person whose store the host opens by itself, with a token for a phone that cannot pair; the token is
+    /// shown only here. Durable when it returns.
     pub fn add(&self, name: &str, now: f64) -> Result<(UserId, Token), PeopleError> {
         let user = UserId(random_id()?);
         let token = self.add_as(user, name, now)?;
         Ok((user, token))
     }
 
-    /// As [`Self::add`], for a person who brings an id, as an import does.
+    /// As [`Self::add`], for a person who has an id already, as in an import.
     pub fn add_as(&self, user: UserId, name: &str, now: f64) -> Result<Token, PeopleError> {
         let token = Token::random().map_err(|_| PeopleError::NoRandomness)?;
         self.add_record(user, name, now, KeyMode::Unattended, vec![token.hash().to_string()])?;
         Ok(token)
     }
 
-    /// Adds a person who will pair a phone, which then holds what opens the store. Durable when it returns.
+    /// Adds a person who will pair a phone, which then holds the key of the store. Durable when it returns.
     pub fn add_owner(&self, name: &str, now: f64) -> Result<UserId, PeopleError> {
         let user = UserId(random_id()?);
         self.add_record(user, name, now, KeyMode::Lease, Vec::new())?;
@@ -129,7 +129,7 @@ impl People {
         self.store(user, &PersonRecord { id, name, created_ts: now, suspended: false, tokens, keys })
     }
 
-    /// Notes who can open the store from now on; the slots must be so already.
+    /// Records who can open the store from now on; the slots must have been changed before.
     pub fn set_keys(&self, user: UserId, keys: KeyMode) -> Result<(), PeopleError> {
         let mut record = self.show(&user.to_string())?;
         record.keys = keys;
@@ -173,15 +173,15 @@ impl People {
         record.user().ok_or_else(|| PeopleError::Nobody(name_or_id.to_owned()))
     }
 
-    /// Refuses a person's calls from now on, or lets them in again.
+    /// Refuses a person's calls from now on, or accepts them again.
     pub fn suspend(&self, user: UserId, suspended: bool) -> Result<(), PeopleError> {
         let mut record = self.show(&user.to_string())?;
         record.suspended = suspended;
         self.store(user, &record)
     }
 
-    /// Refuses a person's calls from now on, whether or not the disk takes note of it: for erasing, which may be what makes
-    /// room on it.
+    /// Refuses a person's calls from now on, whether or not the disk records it: for erasing, which may be what makes
+    /// room on the disk.
     pub(crate) fn shut_out(&self, user: UserId) -> Result<(), PeopleError> {
         let mut record = self.show(&user.to_string())?;
         record.suspended = true;
@@ -195,8 +195,7 @@ impl People {
         }
     }
 
-    /// Gives a person another token, in an app's form where there is one to be; the old ones stay valid unless
-    /// `revoke_others`.
+    /// Gives a person another token, in an app's form if one is given; the old ones stay valid unless `revoke_others`.
     pub fn new_token(
         &self,
         user: UserId,
@@ -214,7 +213,7 @@ impl People {
         Ok(token)
     }
 
-    /// Forgets a person and removes the folder; the store's key must have been destroyed before.
+    /// Removes a person and the folder; the store's key must have been destroyed before.
     pub fn remove(&self, user: UserId) -> Result<(), PeopleError> {
         let folder = self.folder(user);
         let disk = |source| PeopleError::Disk { path: folder.clone(), source };
@@ -227,28 +226,29 @@ impl People {
         files::sync_folder(folder.parent().unwrap_or(&self.root)).map_err(disk)
     }
 
-    /// Whose token that is. Tokens are looked up by digest, so the time taken tells nothing of a token.
+    /// The person whose token that is. Tokens are looked up by digest, so the time taken reveals nothing about a
+    /// token.
     pub fn authenticate(&self, token: &str) -> Option<UserId> {
         let hash = hash_of_shown(token)?;
         self.known.read().unwrap_or_else(PoisonError::into_inner).tokens.get(&hash).copied()
     }
 
-    /// Whether anybody was ever given a token that still counts.
+    /// Whether any person has a valid token.
     pub fn has_tokens(&self) -> bool {
         !self.known.read().unwrap_or_else(PoisonError::into_inner).tokens.is_empty()
     }
 
-    /// `None`: nobody of that id.
+    /// `None`: no person has that id.
     pub fn standing(&self, user: UserId) -> Option<Standing> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).people.get(&user).copied()
     }
 
-    /// `None`: nobody of that id; otherwise whether they are suspended.
+    /// Whether the person is suspended; `None`: no person has that id.
     pub fn is_suspended(&self, user: UserId) -> Option<bool> {
         self.standing(user).map(|standing| standing.suspended)
     }
 
-    /// Everybody's id, in order.
+    /// All ids, in order.
     pub fn users(&self) -> Vec<UserId> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).people.keys().copied().collect()
     }

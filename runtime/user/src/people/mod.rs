@@ -1,4 +1,4 @@
-//! The people of this host: their records on disk, and the runtime of each one whose store is open.
+//! The people of this host: their records on disk, and the runtime of each person whose store is open.
 
 mod list;
 pub(crate) mod open;

@@ -1,7 +1,7 @@
-//! The people whose stores are open, and how a store is opened: a bounded number at once, each open once.
+//! The people whose stores are open, and how a store is opened: a bounded number of stores, each open once.
 //!
-//! * Invariants: nobody's store is open twice; nobody's store is opened while it is locked or its person suspended; a
-//!   store that takes no more commits is closed and opened again.
+//! * Invariants: no store is open twice; a store is not opened while it is locked or its person suspended; a store
+//!   that accepts no more commits is closed and opened again.
 //! * Not here: who holds the keys, and for how long (`owner`).
 
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl OpenPeople {
-    /// Nobody's store is open yet. Reads the host's key, and makes one where no store needs an earlier one.
+    /// No store is open at first. Reads the host's key, and creates one if no store needs an earlier one.
     pub(crate) fn new(
         settings: Arc<Settings>,
         people: Arc<People>,
@@ -45,14 +45,14 @@ impl OpenPeople {
         Ok(Self { settings, people, leases, host_key, open: Mutex::default() })
     }
 
-    /// The person, whose store is opened where it is not. Opening reads the disk: call it from a thread that may block.
+    /// The person; opens the store if it is closed. Opening reads the disk: call it from a thread that may block.
     pub(crate) fn person(&self, user: UserId) -> Result<Arc<Person>, CallError> {
         self.check_standing(user)?;
         loop {
             let slot = Arc::clone(lock(&self.open).entry(user).or_default());
-            // Only callers for this very person wait here.
+            // Only callers for this person wait here.
             let mut held = lock(&slot);
-            // Whoever closed the store meanwhile has removed the slot: a store is open once.
+            // If the store was closed meanwhile, its slot was removed: a store is open once.
             if !lock(&self.open).get(&user).is_some_and(|now| Arc::ptr_eq(now, &slot)) {
                 continue;
             }
@@ -69,7 +69,7 @@ impl OpenPeople {
         }
     }
 
-    /// Refuses for people who are not here, suspended or locked.
+    /// Fails for people who are unknown, suspended or locked.
     pub(crate) fn check_standing(&self, user: UserId) -> Result<(), CallError> {
         match self.people.is_suspended(user) {
             None => Err(CallError::Nobody),
@@ -102,19 +102,19 @@ impl OpenPeople {
         opened(&folder, user, &self.host_key, &options).map_err(CallError::Open)
     }
 
-    /// The person, if their store is open: never blocks for long.
+    /// The person, if their store is open; never blocks for long.
     pub(crate) fn if_open(&self, user: UserId) -> Option<Arc<Person>> {
         let slot = Arc::clone(lock(&self.open).get(&user)?);
         let person = slot.try_lock().ok()?.clone()?;
         if person.store.is_poisoned() {
-            // It has to be opened again, which may take a while.
+            // The store must be opened again, which may take a while.
             return None;
         }
         person.touch();
         Some(person)
     }
 
-    /// Closes the store that has been idle longest where too many are open.
+    /// If too many stores are open, closes the store that has been idle longest.
     pub(crate) fn make_room(&self, newcomer: UserId) {
         let open = lock(&self.open);
         if open.len() < self.settings.open_people_max {
@@ -133,7 +133,7 @@ impl OpenPeople {
         }
     }
 
-    /// Closes a person's store, if nobody uses it at this moment; answers whether it is closed now.
+    /// Closes a person's store if it is not in use at this moment; returns whether it is closed now.
     pub fn close(&self, user: UserId) -> bool {
         let Some(slot) = lock(&self.open).get(&user).cloned() else { return true };
         let Ok(mut held) = slot.try_lock() else { return false };
@@ -155,8 +155,8 @@ impl OpenPeople {
         true
     }
 
-    /// Closes the stores of people whom nobody asked for in a while, and drops instances that waited too long. To be
-    /// called every few seconds.
+    /// Closes the stores of people without requests for a while, and drops instances that waited too long. Call it
+    /// every few seconds.
     pub fn close_idle(&self) {
         let patience = Duration::from_millis(self.settings.idle_close_ms);
         let slots: Vec<_> = lock(&self.open).iter().map(|(user, slot)| (*user, Arc::clone(slot))).collect();
@@ -173,7 +173,7 @@ impl OpenPeople {
         }
     }
 
-    /// Closes every store that nobody uses at this moment.
+    /// Closes every store that is not in use at this moment.
     pub(crate) fn close_all(&self) {
         let users: Vec<_> = lock(&self.open).keys().copied().collect();
         for user in users {
@@ -187,8 +187,8 @@ impl OpenPeople {
     }
 }
 
-/// Drops a person whose store takes no more commits, if nobody uses it at this moment: what is on disk is opened again.
-/// Until then reads go on.
+/// Drops a person whose store accepts no more commits, if it is not in use at this moment: the data on disk is opened
+/// again. Until then reads continue.
 fn close_poisoned(held: &mut Option<Arc<Person>>) {
     if let Some(person) = held.take() {
         person.cool_down(true);
@@ -196,7 +196,7 @@ fn close_poisoned(held: &mut Option<Arc<Person>>) {
     }
 }
 
-/// The key of the host. One is drawn only where no store was ever made with one.
+/// The host's key. A new one is drawn only if no existing store needs one.
 fn host_key(path: &Path, people: &People) -> Result<Unattended, StartError> {
     let unattended = |user: &UserId| {
         people.standing(*user).is_some_and(|standing| standing.keys == KeyMode::Unattended)
@@ -212,7 +212,7 @@ fn host_key(path: &Path, people: &People) -> Result<Unattended, StartError> {
     };
     let mut refuted = false;
     for user in needed {
-        // A slot that does not read says nothing of the key; its person hears of it when the store is opened.
+        // A slot that cannot be parsed says nothing about the key; opening that person's store reports the slot.
         match keys.opens(&people.store_folder(user), user) {
             Ok(true) => return Ok(keys),
             Ok(false) => refuted = true,

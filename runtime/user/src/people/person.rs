@@ -10,22 +10,22 @@ use runtime_types::UserId;
 
 use crate::runs::audit::{self, AuditLine, RunOutcome};
 
-/// After so many calls a warm instance is dropped, so that what a guest leaks stays bounded.
+/// The number of calls after which a warm instance is dropped, so that a guest's leaks stay bounded.
 const WARM_CALLS_MAX: u32 = 1_000;
 
-/// A guest that has grown past this is not kept, bytes.
+/// A guest with more memory than this is not kept, bytes.
 const WARM_MEMORY_BYTES_MAX: u64 = 4 << 20;
 
 /// How long an instance waits for its person's next request.
 const WARM_IDLE: Duration = Duration::from_secs(10);
 
-/// Notes that wait for the next commit; past each so many they are committed on their own.
+/// How many notes wait for the next commit; after each such number they are committed on their own.
 const NOTES_WAITING_MAX: usize = 256;
 
-/// Notes that wait while the disk takes none; past this the oldest are counted and no longer told.
+/// How many notes wait while the disk accepts none; beyond this the oldest are dropped and only counted.
 const NOTES_HELD_MAX: usize = 4_096;
 
-/// How many instances of one cell wait for the same person: calls that come at the same time each find one.
+/// How many instances of one cell wait for the same person, so that simultaneous calls find one each.
 const WARM_EACH_MAX: usize = 4;
 
 struct Warm {
@@ -35,11 +35,11 @@ struct Warm {
     since: Instant,
 }
 
-/// Notes that are not on disk.
+/// Notes that are not on disk yet.
 #[derive(Default)]
 struct Notes {
     waiting: VecDeque<AuditLine>,
-    /// How many went before these because the disk took none.
+    /// How many notes before these were dropped because the disk accepted none.
     untold: u64,
 }
 
@@ -53,15 +53,15 @@ impl Notes {
 
 /// One person's runtime while their store is open.
 pub struct Person {
-    /// Who.
+    /// The person's id.
     pub user: UserId,
     /// Their store.
     pub store: Arc<Store>,
     warm: Mutex<Vec<Warm>>,
     notes: Mutex<Notes>,
-    /// Held while a stage runs: one at a time.
+    /// Held while a stage runs, so that one runs at a time.
     pub(crate) pipeline: Mutex<()>,
-    /// Held from the snapshot to the commit by whoever reads a document and writes it back.
+    /// Held from the snapshot to the commit by code that reads a document and writes it back.
     pub(crate) documents: Mutex<()>,
     touched: Mutex<Instant>,
     /// See [`crate::Settings::ahead_bytes_max`].
@@ -72,7 +72,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An instance that was kept, and how often it has been called.
+/// A kept instance, and how often it has been called.
 pub(crate) struct Kept {
     pub instance: EndpointInstance,
     pub calls: u32,
@@ -96,12 +96,12 @@ impl Person {
         *lock(&self.touched) = Instant::now();
     }
 
-    /// How long nobody has asked for this person.
+    /// The time since the last request for this person.
     pub(crate) fn idle(&self) -> Duration {
         lock(&self.touched).elapsed()
     }
 
-    /// An instance that was kept for that code, if any.
+    /// A kept instance of that code, if any.
     pub(crate) fn take_warm(&self, digest: CodeDigest) -> Option<Kept> {
         let mut warm = lock(&self.warm);
         let index = warm.iter().position(|kept| kept.digest == digest)?;
@@ -109,7 +109,7 @@ impl Person {
         Some(Kept { instance, calls })
     }
 
-    /// Keeps an instance for the next call, unless it has been used up.
+    /// Keeps an instance for the next call, unless it is used up.
     pub(crate) fn keep_warm(&self, kept: Kept) {
         let Kept { instance, calls } = kept;
         if !instance.is_alive() || calls >= WARM_CALLS_MAX || instance.memory_bytes() > WARM_MEMORY_BYTES_MAX
@@ -123,12 +123,12 @@ impl Person {
         }
     }
 
-    /// Drops instances that have waited too long; all of them where `all`.
+    /// Drops instances that have waited too long, or all instances if `all`.
     pub(crate) fn cool_down(&self, all: bool) {
         lock(&self.warm).retain(|kept| !all && kept.since.elapsed() < WARM_IDLE);
     }
 
-    /// Keeps a note for the audit log until the next commit. Answers whether it is time to commit what waits:
+    /// Keeps a note for the audit log until the next commit. Returns whether it is time to commit the waiting notes:
     /// [`Self::keep_notes`].
     pub(crate) fn note(&self, note: AuditLine) -> bool {
         let mut notes = lock(&self.notes);
@@ -137,15 +137,15 @@ impl Person {
         notes.waiting.len().is_multiple_of(NOTES_WAITING_MAX)
     }
 
-    /// Puts notes on disk that have waited long enough. Nobody is refused an answer for them: a disk that takes none
-    /// has them wait, and who reads goes on. May wait for the disk.
+    /// Writes notes to disk that have waited long enough. A failure refuses no answers: if the disk accepts none, the
+    /// notes wait and reads continue. May wait for the disk.
     pub(crate) fn keep_notes(&self) {
         if let Err(error) = self.sync() {
             tracing::warn!(user = %self.user.short(), error = %crate::chain(&error), "audit notes wait for the disk");
         }
     }
 
-    /// Does what a commit needs, with the notes that wait added to its batch. A failure leaves them waiting.
+    /// Runs a commit with the waiting notes added to its batch. After a failure the notes wait again.
     fn with_notes<T>(
         &self,
         mut batch: Batch,
@@ -174,8 +174,8 @@ impl Person {
         self.with_notes(batch, |batch| self.store.commit(batch))
     }
 
-    /// As [`Self::commit`], but on disk only with the next one, unless too much waits: notes of what a batch holds are
-    /// on disk together with it.
+    /// As [`Self::commit`], but written to disk with the next commit, unless too much waits: the notes about a batch
+    /// reach the disk together with it.
     pub(crate) fn commit_ahead(&self, batch: Batch) -> Result<(), CommitError> {
         if self.store.waiting_bytes() >= self.ahead_bytes_max {
             return self.commit(batch).map(drop);
@@ -183,8 +183,8 @@ impl Person {
         self.store.commit_ahead(batch).map(drop)
     }
 
-    /// As [`Self::commit`], with the note of the run that wrote the batch: on disk together, or a note that says that
-    /// nothing was stored.
+    /// As [`Self::commit`], with the note of the run that wrote the batch: both reach the disk together, or the note
+    /// says that nothing was stored.
     pub(crate) fn commit_run(&self, batch: Batch, note: AuditLine) -> Result<Committed, CommitError> {
         self.note(note.clone());
         self.commit(batch).inspect_err(|error| self.note_unstored(&note, error))
@@ -192,24 +192,24 @@ impl Person {
 
     /// As [`Self::commit_ahead`], with the note of the run that wrote the batch.
     pub(crate) fn commit_run_ahead(&self, batch: Batch, note: AuditLine) -> Result<(), CommitError> {
-        // Before the batch: whoever commits in between must not put on disk what a run wrote without its note.
+        // Before the batch: another commit in between must not write the batch to disk without its run's note.
         self.note(note.clone());
         self.commit_ahead(batch).inspect_err(|error| self.note_unstored(&note, error))
     }
 
-    /// Changes a note that waits, since what its run wrote was not stored.
+    /// Changes a waiting note, since the run's writes were not stored.
     fn note_unstored(&self, note: &AuditLine, error: &CommitError) {
         let unstored = note.clone().ended(RunOutcome::NotStored, crate::chain(error));
         let mut notes = lock(&self.notes);
         match notes.waiting.iter_mut().rfind(|waiting| *waiting == note) {
             Some(waiting) => *waiting = unstored,
-            // It went to the disk on its own.
+            // The note was written to disk on its own.
             None => notes.waiting.push_back(unstored),
         }
         notes.bound();
     }
 
-    /// Puts on disk what waits, notes and all, if anything does.
+    /// Writes everything that waits to disk, including notes.
     pub(crate) fn sync(&self) -> Result<(), CommitError> {
         self.commit(Batch::new()).map(drop)
     }
@@ -220,18 +220,20 @@ impl Person {
         self.store.settle().map(drop)
     }
 
-    /// Rewrites every block that is due for it, and puts on disk what waits.
+    /// Rewrites every block that is due for it, and writes everything that waits to disk.
     pub(crate) fn settle_all(&self) -> Result<(), CommitError> {
         while self.store.settle()?.more {}
         Ok(())
     }
 
-    /// The last thing before the store is closed: notes go on disk, and its file becomes as small as it can be.
+    /// The last step before the store is closed: writes notes to disk, and makes the store's file as small as
+    /// possible.
     pub(crate) fn finish(self) {
         if let Err(error) = self.sync() {
             tracing::error!(user = %self.user.short(), error = %crate::chain(&error), "audit notes were not kept");
         }
-        // Old tails and the room that they left go while nobody waits: nothing else makes the file smaller.
+        // Old tails and the room that they left are removed now, while no request waits: nothing else makes the file
+        // smaller.
         let tidied = self.settle_all().and_then(|()| self.store.compact().map(drop));
         if let Err(error) = tidied {
             tracing::error!(user = %self.user.short(), error = %crate::chain(&error), "tidying did not end");

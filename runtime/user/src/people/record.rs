@@ -1,4 +1,4 @@
-//! One person's record, and what lies in the folder that it names.
+//! One person's record, and the content of the folder that it names.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 
-/// Who a person's folder belongs to.
+/// The record of a person, in the person's folder.
 pub(super) const RECORD_FILE: &str = "person.json";
 /// The person's store, in the same folder.
 pub(crate) const STORE_FOLDER: &str = "store";
@@ -21,36 +21,36 @@ pub enum PeopleError {
     /// The disk refused.
     #[error("cannot use {path}")]
     Disk {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A file is not what was written.
+    /// A file cannot be parsed.
     #[error("{path} is not a person's record")]
     Record {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
-    /// Somebody's data lies there, and nothing says whose it is.
+    /// A folder holds data without a record that says whose it is.
     #[error("{path} is missing, and somebody's data lies beside it")]
     NoRecord {
-        /// Where it should be.
+        /// The path where the record should be.
         path: PathBuf,
     },
-    /// Nobody of that id or name.
+    /// No person has that id or name.
     #[error("there is nobody called {0}")]
     Nobody(String),
-    /// The name does not tell who is meant.
+    /// Several people have the name.
     #[error("{count} people are called {name}: use the id")]
     Ambiguous {
         /// The name.
         name: String,
-        /// How many have it.
+        /// How many people have it.
         count: usize,
     },
     /// A name is 1 to 100 characters without control characters.
@@ -61,12 +61,12 @@ pub enum PeopleError {
     NoRandomness,
 }
 
-/// A person's record, as it lies on disk.
+/// A person's record, in its form on disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PersonRecord {
     /// 32 hex digits.
     pub id: String,
-    /// What the operator calls them.
+    /// The operator's name for the person.
     pub name: String,
     /// When they were added, s.
     pub created_ts: f64,
@@ -80,16 +80,16 @@ pub struct PersonRecord {
     pub keys: KeyMode,
 }
 
-/// Who holds what opens a person's store.
+/// Who can open a person's store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyMode {
-    /// The host, at any time: it has a slot of its own. For phones that cannot pair, and for who wants it so.
+    /// The host, at any time: it has its own slot. For phones that cannot pair, and for people who prefer it.
     #[default]
     Unattended,
-    /// The owner's devices. Whenever one connects, the host may go on for the time of a lease.
+    /// The owner's devices. After each contact of one, the host may keep the store open for the time of a lease.
     Lease,
-    /// The owner's devices. The store closes soon after the last contact, so that analyses run at contacts alone.
+    /// The owner's devices. The store closes soon after the last contact, so that analyses run only at contacts.
     PhoneUnlocked,
 }
 
@@ -99,7 +99,7 @@ impl PersonRecord {
     }
 }
 
-/// What must be known of a person without a look at the disk.
+/// What is known about a person without reading the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Their calls are refused.
@@ -108,13 +108,13 @@ pub struct Standing {
     pub keys: KeyMode,
 }
 
-/// Whether anything of somebody's lies in a folder that no record names. A crash while a person is added leaves none.
+/// Whether a folder that has no record holds data. A crash while a person is added leaves none.
 pub(super) fn holds_data(folder: &Path) -> bool {
     let data = [STORE_FOLDER, "slots.json", "access.json", "runtime.key", "inbox"];
     data.into_iter().any(|name| fs::symlink_metadata(folder.join(name)).is_ok())
 }
 
-/// Removes a person's folder, the record last: after a crash on the way the person is still known, and can be removed.
+/// Removes a person's folder, the record last: after a crash in between, the person is still known and can be removed.
 pub(super) fn remove_folder(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -1,4 +1,4 @@
-//! How an answer in pieces leaves a run.
+//! How an answer in pieces is sent from a run.
 
 use bytes::Bytes;
 use runtime_sandbox::Failure;
@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::runs::pieces::{Pieces, Receiver, Room, pieces};
 
-/// Status, content type and what the pieces come through.
+/// Status, content type and the receiver of the pieces.
 pub(crate) type Begun = (u16, String, Receiver);
 
 /// What `exchange.begin` and `exchange.write` do.
@@ -17,11 +17,11 @@ pub(crate) enum Answering {
     Never,
     /// Nothing has been sent yet.
     Ready {
-        /// Takes the beginning of the answer.
+        /// Receives the start of the answer.
         head: oneshot::Sender<Begun>,
-        /// Lets a plain thread wait with a limit.
+        /// Lets an ordinary thread wait with a time limit.
         handle: Handle,
-        /// Where pieces wait for their caller.
+        /// The memory in which pieces wait for their caller.
         room: Room,
     },
     /// Pieces are being sent.
@@ -29,7 +29,7 @@ pub(crate) enum Answering {
 }
 
 impl Answering {
-    /// Starts an answer; what it is sent through outlives the run.
+    /// Starts an answer; the returned sender outlives the run.
     pub(crate) fn begin(&mut self, status: u16, content_type: &str) -> Result<Pieces, Failure> {
         match std::mem::replace(self, Self::Never) {
             Self::Ready { head, handle, room } => {
@@ -46,7 +46,7 @@ impl Answering {
         }
     }
 
-    /// Sends a piece. A caller who is gone, or reads nothing, ends the answer.
+    /// Sends a piece. If the caller has gone or reads nothing, the answer ends.
     pub(crate) fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure> {
         let Self::Begun(pieces) = self else {
             return Err(Failure::Invalid("no answer has begun".to_owned()));

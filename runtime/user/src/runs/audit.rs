@@ -1,7 +1,7 @@
-//! The audit: who read what. One line for each run of a cell, however it ended, in an area that no cell reaches.
+//! The audit: who read what. Each run of a cell leaves one line, however it ended, in an area that no cell reaches.
 //!
-//! * Invariants: a run leaves its line before its failure is told; a line that says that something was stored is on disk
-//!   together with it.
+//! * Invariants: a run's line is written before its failure is reported; a line that says that something was stored is
+//!   on disk together with it.
 //! * Units: moments and spans are seconds since 1970-01-01T00:00:00Z.
 
 use std::collections::VecDeque;
@@ -19,49 +19,49 @@ use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::host::Effects;
 
-/// At most so many different reads of one run are told one by one; the rest is counted.
+/// At most this many different reads of one run are listed; further ones are only counted.
 const READS_TOLD_MAX: usize = 32;
 
-/// How many lines one question is answered with: the newest.
+/// How many lines a query returns: the newest.
 pub const AUDIT_LINES_MAX: usize = 10_000;
 
 /// One run of one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditLine {
-    /// When, s.
+    /// The moment of the run, s.
     pub ts: f64,
-    /// The cell's name; empty where a line only says that others are missing.
+    /// The cell's name; empty if a line only reports that others are missing.
     pub cell: String,
     /// The digest of its code, 64 hex digits.
     pub digest: String,
-    /// The device whose request it answered, where one is known; stages have none.
+    /// The device whose request the run answered, if known; stages have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// How it ended.
+    /// How the run ended.
     #[serde(default)]
     pub outcome: RunOutcome,
-    /// Why it ended so, where it was not done: for the owner alone, for a cell's words may hold data.
+    /// The reason, if the run was not done: only for the owner, because a cell's words may hold data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What it read, each kind of read once.
+    /// Its reads, each kind of read once.
     #[serde(deserialize_with = "reads_of_any_version")]
     pub reads: Vec<AuditRead>,
-    /// Further reads, which are only counted.
+    /// The number of further reads, which are not listed.
     pub reads_untold: u64,
-    /// Entries that it got, all reads together.
+    /// Entries that all reads together returned.
     pub entries_read: u64,
     /// Bytes that it read.
     pub bytes_read: u64,
-    /// Bytes that it wrote; they are kept only if it was done.
+    /// Bytes that it wrote; they are stored only if the run was done.
     pub bytes_written: u64,
-    /// How long it took, µs.
+    /// The run's duration, µs.
     pub elapsed_us: u64,
-    /// What it said to the owner.
+    /// Its messages to the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<String>,
 }
 
-/// One kind of read of a run: the same streams, asked for in the same way.
+/// One kind of read of a run: the same streams, requested in the same way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditRead {
     /// `find`, `find-ids`, `find-locations`, `count` or `document`.
@@ -72,20 +72,20 @@ pub struct AuditRead {
     /// The streams, or the document; empty: every stream of the area.
     #[serde(default)]
     pub names: Vec<String>,
-    /// Which of an entry's times the span is about, such as `write_ts`; `position`: the moment that it is about.
+    /// The time field that the span applies to, such as `write_ts`; `position`: the moment that an entry is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
-    /// The earliest moment that was asked for, s; `None`: there was no bound.
+    /// The earliest moment that was requested, s; `None`: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<f64>,
-    /// The latest, s; `None`: there was no bound.
+    /// The latest, s; `None`: no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<f64>,
-    /// How often.
+    /// The number of such reads.
     pub times: u64,
-    /// How many entries it got.
+    /// How many entries they returned.
     pub entries: u64,
-    /// Whether it lay outside the grant, so that nothing was read.
+    /// Whether the read was outside the grant, so that nothing was read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub denied: bool,
 }
@@ -95,28 +95,28 @@ pub struct AuditRead {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RunOutcome {
-    /// It came to its end, and what it wrote is stored.
+    /// It ran to its end, and its writes are stored.
     #[default]
     Done,
     /// It answered with a status of 400 or above; nothing was stored.
     Refused,
-    /// It gave up in its own words.
+    /// It returned an error with its own message.
     GaveUp,
     /// It did what WebAssembly forbids, such as a panic.
     Trapped,
-    /// It ran longer than it may.
+    /// It ran longer than its limit.
     OutOfTime,
-    /// It used more memory, stack, reads or writes than it may.
+    /// It used more memory, stack, reads or writes than its limit.
     OverLimit,
-    /// It returned what means nothing.
+    /// It returned an invalid value.
     BadAnswer,
     /// The runtime stopped it, or could not start it.
     Stopped,
     /// The store could not be read for it, or not in time.
     StoreFailed,
-    /// It came to its end, and the disk did not take what it wrote.
+    /// It ran to its end, but the disk did not accept its writes.
     NotStored,
-    /// A later version says how.
+    /// A value of a later version.
     #[serde(other)]
     Other,
 }
@@ -156,18 +156,18 @@ impl From<&RunError> for RunOutcome {
     }
 }
 
-/// The reads of a run as they add up.
+/// The accumulated reads of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
     told: Vec<AuditRead>,
     untold: u64,
 }
 
-/// Which read of [`Reads`] a cursor belongs to; `None`: one that is only counted.
+/// The index in [`Reads`] of the read that a cursor belongs to; `None`: a read that is only counted.
 pub(crate) type ReadNumber = Option<usize>;
 
 impl Reads {
-    /// Notes that a query is made.
+    /// Notes a query.
     pub fn query(&mut self, what: &str, query: &Query) -> ReadNumber {
         let bound = |moment: f64| moment.is_finite().then_some(moment);
         self.add(AuditRead {
@@ -183,7 +183,7 @@ impl Reads {
         })
     }
 
-    /// Notes that a query was refused, since it reaches further than the grant.
+    /// Notes a query that was refused because it reaches beyond the grant.
     pub fn denied_query(&mut self, what: &str, query: &Query) {
         if let Some(number) = self.query(what, query)
             && let Some(read) = self.told.get_mut(number)
@@ -192,7 +192,7 @@ impl Reads {
         }
     }
 
-    /// Notes that a document is read, or was refused.
+    /// Notes a read of a document, or its refusal.
     pub fn document(&mut self, name: &str, denied: bool) {
         self.add(AuditRead {
             what: "document".to_owned(),
@@ -207,7 +207,7 @@ impl Reads {
         });
     }
 
-    /// A read of the same kind is the same one, over both spans.
+    /// Merges a read with an earlier one of the same kind; the span then covers both.
     fn add(&mut self, read: AuditRead) -> ReadNumber {
         let same = |known: &AuditRead| {
             known.what == read.what
@@ -231,7 +231,7 @@ impl Reads {
         Some(self.told.len() - 1)
     }
 
-    /// Notes that a read got further entries.
+    /// Notes that a read returned further entries.
     pub fn got(&mut self, number: ReadNumber, entries: u64) {
         if let Some(read) = number.and_then(|number| self.told.get_mut(number)) {
             read.entries += entries;
@@ -240,7 +240,8 @@ impl Reads {
 }
 
 impl AuditLine {
-    /// A run that is done, until [`Self::ended`] says otherwise. Takes what the run read and said out of its effects.
+    /// The line of a run that is done, unless [`Self::ended`] changes that. Moves the run's reads and messages out of
+    /// its effects.
     pub(crate) fn new(ts: f64, cell: &Cell, effects: &mut Effects, usage: Usage) -> Self {
         let Reads { told: reads, untold: reads_untold } = std::mem::take(&mut effects.reads);
         Self {
@@ -260,17 +261,18 @@ impl AuditLine {
         }
     }
 
-    /// With the device whose request it answered.
+    /// Sets the device whose request it answered.
     pub(crate) fn of_device(self, device: Option<&Stamp>) -> Self {
         Self { device: device.map(|stamp| stamp.as_str().to_owned()), ..self }
     }
 
-    /// With another end.
+    /// Sets another end.
     pub(crate) fn ended(self, outcome: RunOutcome, reason: impl Into<String>) -> Self {
         Self { outcome, reason: Some(reason.into()), ..self }
     }
 
-    /// Tells of runs whose lines went because the disk took none for too long; `next` is the first that is told again.
+    /// Reports runs whose lines were dropped because the disk accepted none for too long; `next` is the first line
+    /// after them.
     pub(crate) fn untold(count: u64, next: Option<&Self>) -> Self {
         Self {
             ts: next.map_or(0.0, |next| next.ts),
@@ -289,14 +291,14 @@ impl AuditLine {
         }
     }
 
-    /// Whether the owner learns anything from it: a run that touched nothing and was not cut off leaves no line.
+    /// Whether the line is of use to the owner: a run that touched nothing and was not cut off leaves no line.
     pub(crate) fn tells(&self) -> bool {
         let touched = !self.reads.is_empty() || self.bytes_written > 0 || !self.said.is_empty();
         touched || !matches!(self.outcome, RunOutcome::Done | RunOutcome::Refused | RunOutcome::Stopped)
     }
 }
 
-/// Puts lines into a commit.
+/// Adds lines to a commit.
 pub(crate) fn add<'a>(store: &Store, batch: &mut Batch, lines: impl ExactSizeIterator<Item = &'a AuditLine>) {
     if lines.len() == 0 {
         return;
@@ -312,8 +314,8 @@ pub(crate) fn add<'a>(store: &Store, batch: &mut Batch, lines: impl ExactSizeIte
 }
 
 impl Person {
-    /// Who read what, the earliest first: the newest [`AUDIT_LINES_MAX`] runs since `since`, s, of the cell of that name.
-    /// `None` leaves a bound out.
+    /// Who read what, the earliest first: the newest [`AUDIT_LINES_MAX`] runs since `since`, s, of the cell of that
+    /// name. `None` omits a bound.
     pub fn audit(&self, since: Option<f64>, cell: Option<&str>) -> Result<Vec<AuditLine>, CallError> {
         // Lines wait for the next commit.
         self.sync().map_err(CallError::Commit)?;
@@ -331,7 +333,7 @@ fn lines(snapshot: &Snapshot, since: Option<f64>, cell: Option<&str>) -> Result<
     let mut found = VecDeque::new();
     let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
     let visited = cursor.visit(&mut |row| {
-        // A line that does not read is one of a later version: its data comes with an export.
+        // A line that cannot be parsed is from a later version; exports contain its data.
         if let Ok(line) = serde_json::from_str::<AuditLine>(row.data)
             && cell.is_none_or(|cell| cell == line.cell)
         {
@@ -355,7 +357,7 @@ fn time_name(field: TimeField) -> &'static str {
     }
 }
 
-/// Earlier versions told a read in words, such as `find Timeseries: background/location`.
+/// Earlier versions recorded a read in words, such as `find Timeseries: background/location`.
 fn reads_of_any_version<'de, D: Deserializer<'de>>(reads: D) -> Result<Vec<AuditRead>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

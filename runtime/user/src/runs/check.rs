@@ -1,7 +1,7 @@
-//! Checks the texts that a cell hands in, and finds what the store needs to know of them, in one pass.
+//! Checks the texts that a cell passes in, and extracts what the store needs to know about them, in one pass.
 //!
-//! A cell is not trusted: what it parsed is parsed again here, since what the store keeps is what every later reader
-//! parses. Times and type are found on the way, as `EntryTimes::read` finds them.
+//! A cell is not trusted: the texts that it parsed are parsed again here, since every later reader parses what the
+//! store keeps. Times and type are extracted on the way, with the same result as `EntryTimes::read`.
 
 use std::ops::Range;
 
@@ -11,22 +11,22 @@ use runtime_types::{Area, EntryTimes, TimeField};
 
 use crate::cells::types::streaming::StreamingValidator;
 
-/// How deep a text may nest: what nests deeper, the parsers of readers refuse.
+/// The maximum nesting depth of a text: the parsers of readers refuse deeper ones.
 const LEVELS_MAX: u32 = cells_model::sent::DEPTH_MAX as u32;
 
-/// What one pass finds in an entry's metadata and data.
+/// The result of one pass over an entry's metadata and data.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Found {
     pub times: EntryTimes,
-    /// Where the text of the first `type` stands in metadata; empty where there is none.
+    /// The position of the text of the first `type` in metadata; empty if there is none.
     pub kind: Range<usize>,
-    /// Whether the data surely is of its stream's type; else it must be looked at more closely.
+    /// Whether the data surely matches its stream's type; otherwise it needs a full check.
     pub of_type: bool,
 }
 
-/// Reads both texts to their ends. Metadata is an object, data too, except what was set aside: that is kept as it came,
-/// whatever it was. `streaming`: the type of its data, where that can be told on the way. The words of a refusal hold a
-/// place and never the text.
+/// Parses both texts to their ends. Metadata must be an object, and so must data, except in entries that were set
+/// aside, which are kept as they came. `streaming`: the type of the data, if it can be checked on the way. Messages of
+/// a refusal contain a position and never the text.
 pub(crate) fn entry(
     area: Area,
     metadata: &str,
@@ -61,19 +61,19 @@ pub(crate) fn entry(
             b"exit_ts" => TimeField::ExitTs,
             _ => return,
         };
-        // Of several the last counts.
+        // If a member occurs several times, the last one counts.
         found.times.own[field as usize] = time(data, value);
     })?;
     Ok(found)
 }
 
-/// Whether these are further members of an object, without braces; empty: none.
+/// Checks that the text consists of further members of an object, without braces; empty: none.
 pub(crate) fn extra(text: &str) -> Result<(), BadJson> {
     if text.is_empty() { Ok(()) } else { scan::check(&format!("{{{text}}}"), LEVELS_MAX) }
 }
 
-/// Walks the members of an object: names as they stand, and where the values do. Answers whether it surely is of that
-/// type, and what parsers take.
+/// Walks the members of an object and passes on each name as written and the position of its value. Returns whether
+/// the object surely matches that type, and parsers accept it.
 fn members(
     text: &str,
     streaming: Option<&StreamingValidator>,
@@ -123,7 +123,7 @@ mod tests {
         assert!(!aside("{}", "NaN") && !aside("[1]", "1"));
         assert!(extra("").is_ok() && extra(r#""a":1,"b":{}"#).is_ok());
         for bad in ["1", "\"a\"", "}", r#""a":1},{"b":2"#, r#""a":1,"#, " "] {
-            // Only space between the braces is an object without members.
+            // Only whitespace between the braces gives an object without members.
             assert_eq!(extra(bad).is_ok(), bad == " ", "{bad}");
         }
     }

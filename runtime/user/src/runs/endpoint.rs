@@ -1,8 +1,8 @@
-//! One call of an endpoint cell: on the connection's own thread where that is safe, else on the pool.
+//! One call of an endpoint cell: on the connection's own thread if that is safe, otherwise on the pool.
 //!
 //! A call reads a snapshot and buffers its writes, so it can be dropped and repeated without a trace. That allows the
-//! fast path: a cell that may not write is first run where the request arrived, under a short deadline; if it takes
-//! longer, or wants to answer in pieces, that run is dropped and repeated on the pool under its full limits.
+//! fast path: a cell that may not write first runs on the thread that received the request, under a short deadline. If
+//! it takes longer, or starts an answer in pieces, that run is dropped and repeated on the pool under its full limits.
 
 use std::sync::{Arc, PoisonError};
 
@@ -26,7 +26,7 @@ const INLINE_WALL_MS: u32 = 20;
 /// A request larger than this goes straight to the pool, bytes.
 const INLINE_BODY_BYTES_MAX: u64 = 64 << 10;
 
-/// What one call did.
+/// The result of one call.
 struct Done {
     answer: Result<Response, RunError>,
     effects: Effects,
@@ -47,7 +47,7 @@ pub(crate) async fn call(
         if !too_long && !done.effects.begun {
             let Ended { answer, notes_due } = finish(&person, &cell, &call, done);
             if notes_due {
-                // Not on this thread, which serves others too. Where there is no room, a later call finds them due.
+                // Not on this thread, which serves others too. If the pool is full, a later call finds the notes due.
                 let _ = runtime.endpoints.submit(person.user, move || person.keep_notes());
             }
             return answer.map(whole);
@@ -57,7 +57,7 @@ pub(crate) async fn call(
     on_the_pool(runtime, person, cell, call).await
 }
 
-/// Runs a call to its end on the calling thread, which may wait for the disk; an answer in pieces is none.
+/// Runs a call to its end on the calling thread, which may wait for the disk. The cell cannot answer in pieces.
 pub(crate) fn call_here(
     runtime: &Runtime,
     person: &Person,
@@ -91,7 +91,7 @@ async fn on_the_pool(
     let shared = Arc::clone(runtime);
     let job = move || {
         let limits = cell.manifest.limits;
-        // Two puts at once would each write the profile back as they found it.
+        // Two simultaneous puts would each overwrite the profile that the other wrote.
         let _one_writer = (!cell.manifest.documents_write.is_empty())
             .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
         let mut done = run(&shared, &person, &cell, &call, limits, answering);
@@ -99,7 +99,7 @@ async fn on_the_pool(
         let Ended { answer, notes_due } = finish(&person, &cell, &call, done);
         match pieces {
             Some(pieces) => end_pieces(&pieces, answer),
-            // Nobody waits any more where the caller has gone.
+            // If the caller has gone, nothing waits for the answer.
             None => drop(end.send(answer)),
         }
         if notes_due {
@@ -114,7 +114,7 @@ async fn on_the_pool(
     }
 }
 
-/// Sends the last piece, or makes the caller see a broken answer.
+/// Sends the last piece, or breaks the answer off so that the caller notices.
 fn end_pieces(pieces: &crate::runs::pieces::Pieces, result: Result<Response, CallError>) {
     let last = match result {
         Ok(response) if response.body.is_empty() => return,
@@ -124,7 +124,7 @@ fn end_pieces(pieces: &crate::runs::pieces::Pieces, result: Result<Response, Cal
     pieces.send(last);
 }
 
-/// Runs the cell once. Nothing of it is visible yet.
+/// Runs the cell once. None of its writes is visible yet.
 fn run(
     runtime: &Runtime,
     person: &Person,
@@ -133,7 +133,7 @@ fn run(
     limits: Limits,
     answering: Answering,
 ) -> Done {
-    // Who may write a document back builds on what is there by then, also where that waits for the disk.
+    // A cell that writes a document back builds on the newest version, even one that still waits for the disk.
     let writes_back = !cell.manifest.documents_write.is_empty();
     let snapshot = if writes_back { person.store.snapshot_ahead() } else { person.store.snapshot() };
     let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
@@ -166,7 +166,7 @@ fn run_instance(
     };
     let answer = kept.instance.handle(request);
     let usage = kept.instance.usage();
-    // What the run reached goes now, so that a waiting instance holds no snapshot.
+    // The host of the run is dropped now, so that a waiting instance holds no snapshot.
     drop(kept.instance.unbind());
     if answer.is_ok() && runtime.keeps_warm() {
         kept.calls += 1;
@@ -179,7 +179,7 @@ fn taken(effects: SharedEffects) -> Effects {
     std::mem::take(&mut *lock(&effects))
 }
 
-/// How a call ended, by its audit and for its caller. Where a cell could not answer because the store could not be read,
+/// How a call ended, for its audit and for its caller. If a cell could not answer because the store could not be read,
 /// or not in time, that is the reason.
 fn judge(
     answer: Result<Response, RunError>,
@@ -189,7 +189,7 @@ fn judge(
     if answer.as_ref().is_ok_and(|response| response.status < 400) {
         return (answer.map_err(CallError::Cell), note);
     }
-    // An answer below 500 says what was wrong with the request, whatever could not be read for it.
+    // An answer below 500 is a verdict on the request, whatever could not be read for it.
     let judged = answer.as_ref().is_ok_and(|response| response.status < 500);
     if let Some(error) = effects.failed_read.take().filter(|_| !judged) {
         let note = note.ended(RunOutcome::StoreFailed, crate::chain(&error));
@@ -213,7 +213,7 @@ fn judge(
     }
 }
 
-/// Whether most of a run's time went by waiting for the store.
+/// Whether most of a run's time was spent waiting for the store.
 pub(crate) fn is_slow(effects: &Effects, wall_ms: u32) -> bool {
     2 * effects.reading.as_millis() > u128::from(wall_ms)
 }
@@ -221,11 +221,11 @@ pub(crate) fn is_slow(effects: &Effects, wall_ms: u32) -> bool {
 /// How a call ended.
 struct Ended {
     answer: Result<Response, CallError>,
-    /// Whether [`Person::keep_notes`] is due, which the answer does not wait for.
+    /// Whether [`Person::keep_notes`] is due; the answer does not wait for it.
     notes_due: bool,
 }
 
-/// Notes what a call did, commits what it wrote if it succeeded, and only then lets its answer go.
+/// Notes what a call did, commits its writes if it succeeded, and only then releases its answer.
 fn finish(person: &Person, cell: &Cell, call: &Call, mut done: Done) -> Ended {
     let note = AuditLine::new(call.now, cell, &mut done.effects, done.usage);
     let note = note.of_device(call.device.as_ref());

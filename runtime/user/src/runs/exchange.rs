@@ -1,4 +1,4 @@
-//! What goes in and out of an endpoint's call: a body that has arrived, an answer whole or in pieces.
+//! Input and output of an endpoint's call: a body that has arrived, and an answer as a whole or in pieces.
 
 use std::collections::VecDeque;
 
@@ -17,13 +17,13 @@ pub struct Body {
 }
 
 impl Body {
-    /// A body of these pieces.
+    /// A body made of these pieces.
     pub fn from_chunks(pieces: Vec<Bytes>) -> Self {
         let bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
         Self { pieces: pieces.into(), bytes }
     }
 
-    /// Bytes that have not been read.
+    /// The number of bytes that have not been read.
     pub fn len(&self) -> u64 {
         self.bytes
     }
@@ -52,17 +52,17 @@ impl Body {
 /// A call of an endpoint cell.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// Where it goes, found by the catalogue's paths.
+    /// Its target, found by the catalogue's paths.
     pub target: Target,
     /// When it arrived, s.
     pub now: f64,
     /// The whole body.
     pub body: Body,
-    /// Which device sent it, as far as its connection has proved; entries that it brings are stamped so.
+    /// The device that sent it, as far as its connection has proved; the entries in it get this stamp.
     pub device: Option<Stamp>,
 }
 
-/// An answer in pieces broke off: the caller must see a broken connection, not an end.
+/// An answer in pieces was cut off: the caller must see a broken connection, not an end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the answer broke off: {reason}")]
 pub struct Broken {
@@ -73,22 +73,22 @@ pub struct Broken {
 /// The answer of an endpoint cell.
 #[derive(Debug)]
 pub enum Answer {
-    /// Everything at once, after everything that the run wrote is on disk.
+    /// The whole answer, after everything that the run wrote is on disk.
     Whole {
         /// 200 to 599.
         status: u16,
-        /// Such as `application/json`.
+        /// A type such as `application/json`.
         content_type: String,
         /// At most 4 MiB.
         body: Vec<u8>,
     },
-    /// Pieces, while the cell makes them.
+    /// Pieces, while the cell produces them.
     Pieces {
         /// 200 to 599.
         status: u16,
-        /// Such as `application/json`.
+        /// A type such as `application/json`.
         content_type: String,
-        /// Ends when the cell is done; an error means that the answer is cut.
+        /// Ends when the cell is done; an error means that the answer is cut off.
         pieces: Receiver,
     },
 }

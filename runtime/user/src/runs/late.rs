@@ -1,5 +1,5 @@
-//! Entries that come too late for stages that have gone past them: told from what a commit adds, never by looking
-//! through what is there.
+//! Entries that arrive too late for stages that have gone past them: determined from the additions of a commit, never
+//! by searching the store.
 
 use std::ops::ControlFlow;
 
@@ -13,15 +13,15 @@ use crate::runs::rewind;
 use crate::runs::stage::read_state;
 use crate::runtime::Runtime;
 
-/// Families that stages alone fill: what lies there is recomputed and never arrives.
+/// Families that only stages fill: their entries are recomputed and never arrive.
 const ANALYSIS_FAMILIES: [&str; 3] = ["segmentation", "analysis", "inference"];
 
-/// Whether a stream is made by stages alone.
+/// Whether only stages write the stream.
 pub(crate) fn is_made(key: &StreamKey) -> bool {
     ANALYSIS_FAMILIES.contains(&key.family())
 }
 
-/// Whom entries of that stream concern that come in before the stage at `before`.
+/// Which stages are concerned when entries of that stream arrive before the stage at index `before` runs.
 pub(crate) fn concerned(runtime: &Runtime, before: usize, key: &StreamKey) -> Concerned {
     if is_made(key) {
         return Concerned::Nobody;
@@ -34,9 +34,9 @@ pub(crate) fn concerned(runtime: &Runtime, before: usize, key: &StreamKey) -> Co
     })
 }
 
-/// When the first entry was written that a stage would go past unread: it is in the store, but was written behind the
-/// `end` of the stage's window and before the new `mark`. So it is where the last entry read was written a moment before
-/// the end, and a younger one was imported.
+/// When the first entry was written that a stage would go past unread: it is in the store, but was written after the
+/// `end` of the stage's window and before the new `mark`. This happens if the last entry read was written a moment
+/// before the end, and a younger one was imported.
 pub(crate) fn first_unread(
     snapshot: &Snapshot,
     cell: &Cell,
@@ -70,7 +70,7 @@ pub(crate) fn first_unread(
     Ok(first)
 }
 
-/// One stream of a commit: who is concerned, and the marks that count.
+/// One stream of a commit: the stages concerned, and the marks that count.
 struct Known<'a> {
     key: &'a StreamKey,
     concerned: Concerned,
@@ -100,7 +100,8 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Adds to a commit what its own late entries ask for. `before`: the first stage of the list that has not read them.
+/// Adds the rewinds to a commit that its own late entries require. `before`: the index of the first stage that has not
+/// read them.
 pub(crate) fn judge(
     runtime: &Runtime,
     snapshot: &Snapshot,

@@ -1,4 +1,4 @@
-//! Runs of cells: one call of an endpoint, one run of a stage, when runs are due, and what is written down of them.
+//! Runs of cells: one call of an endpoint, one run of a stage, when runs are due, and the records of them.
 
 pub(crate) mod answering;
 pub(crate) mod audit;

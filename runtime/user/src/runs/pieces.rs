@@ -1,8 +1,8 @@
 //! An answer in pieces on its way from a run to a caller who may be slow or gone.
 //!
-//! A run that waits for its caller holds a thread, of which there are a few for everybody. So what a caller has not taken
-//! yet waits in memory, within a bound for each answer and one for all, and the run ends meanwhile; only past these
-//! bounds does it wait.
+//! A run that waits for its caller holds a thread, and all people share a few threads. So pieces that a caller has not
+//! received yet wait in memory, within a bound for each answer and one for all, and the run can end meanwhile. A run
+//! waits only beyond these bounds.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,17 +14,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::runs::exchange::Broken;
 
-/// What of one answer may wait for its caller, KiB.
+/// How much of one answer may wait for its caller, KiB.
 const WAITING_KIB_MAX: u32 = 32 << 10;
-/// What of all answers together may wait for their callers, KiB.
+/// How much of all answers together may wait for their callers, KiB.
 const ALL_WAITING_KIB_MAX: u32 = 128 << 10;
-/// How long a caller may not take a single piece before the run gives up, once the bounds are reached.
+/// How long a caller may receive no piece before the run gives up, once the bounds are reached.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-// A piece must fit where nothing else waits, or it would wait for ever.
+// A piece must fit if nothing else waits, or it would wait for ever.
 const _: () = assert!(ALL_WAITING_KIB_MAX >= WAITING_KIB_MAX);
 
-/// Room for what waits of all answers of a runtime.
+/// The memory for the waiting pieces of all answers of a runtime.
 #[derive(Debug, Clone)]
 pub(crate) struct Room(Arc<Semaphore>);
 
@@ -34,7 +34,7 @@ impl Default for Room {
     }
 }
 
-/// Room that is taken, of one answer's and of everybody's; given back when it is dropped.
+/// Memory that is in use, counted for one answer and for all; released when it is dropped.
 #[derive(Debug)]
 struct Taken {
     _own: OwnedSemaphorePermit,
@@ -47,7 +47,7 @@ struct Piece {
     _taken: Option<Taken>,
 }
 
-/// The sending side of an answer in pieces; survives the run, so that its end can be told.
+/// The sending side of an answer in pieces; outlives the run, so that the end can be sent.
 #[derive(Clone)]
 pub(crate) struct Pieces {
     send: mpsc::UnboundedSender<Piece>,
@@ -56,12 +56,13 @@ pub(crate) struct Pieces {
     handle: Handle,
 }
 
-/// The receiving side: pieces as the cell made them. An error is the last, and means that the answer is cut.
+/// The receiving side: pieces as the cell produced them. An error is the last item, and means that the answer is cut
+/// off.
 #[derive(Debug)]
 pub struct Receiver(mpsc::UnboundedReceiver<Piece>);
 
 impl Receiver {
-    /// An answer that is there already, for tests.
+    /// An answer that is complete already, for tests.
     pub fn of(pieces: impl IntoIterator<Item = Result<Bytes, Broken>>) -> Self {
         let (send, receive) = mpsc::unbounded_channel();
         for content in pieces {
@@ -75,7 +76,7 @@ impl Receiver {
         self.0.recv().await.map(|piece| piece.content)
     }
 
-    /// As [`Self::recv`], for who polls.
+    /// As [`Self::recv`], in the form of a poll.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.content))
     }
@@ -89,7 +90,7 @@ pub(crate) fn pieces(room: &Room, handle: Handle) -> (Pieces, Receiver) {
 }
 
 impl Pieces {
-    /// Sends a piece; waits, with a limit, where too much waits already. Answers whether there is anybody to take it.
+    /// Sends a piece; waits, with a limit, if too much waits already. Returns whether a caller can still receive it.
     pub(crate) fn send(&self, content: Result<Bytes, Broken>) -> bool {
         let bytes = content.as_ref().map_or(0, Bytes::len);
         let Some(taken) = self.take(bytes) else { return false };

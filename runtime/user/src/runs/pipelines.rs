@@ -13,7 +13,7 @@ use crate::runs::stage::{self, PipelineReport, Rehearsal, Spent};
 use crate::runs::timetable;
 use crate::runtime::Runtime;
 
-/// A stage without a sandbox: what the sandbox costs is measured against it.
+/// A stage without a sandbox, to measure the cost of the sandbox.
 pub type NativeStage = fn(Box<dyn CellHost>, Run) -> Result<Outcome, String>;
 
 /// Running people's stages.
@@ -27,7 +27,7 @@ impl<'r> Pipelines<'r> {
         Self { runtime }
     }
 
-    /// Runs a person's stages once through, on the calling thread.
+    /// Runs all stages of a person once, on the calling thread.
     pub fn run(self, user: UserId, now: f64) -> Result<PipelineReport, CallError> {
         let Self { runtime } = self;
         if runtime.open_people().if_open(user).is_none() {
@@ -52,7 +52,7 @@ impl<'r> Pipelines<'r> {
 
     fn run_stages(self, person: &Person, now: f64) -> Result<(PipelineReport, Left), CallError> {
         let report = stage::run_pipeline(self.runtime, person, now);
-        // Whatever ended it: what the stages before did is kept.
+        // However the run ended, the results of the stages before are kept.
         let (kept, keeping) = Spent::on(|| person.settle());
         let report = PipelineReport { keeping, clock_doubt: self.runtime.clocks().doubt(), ..report? };
         kept.map_err(CallError::Commit)?;
@@ -60,9 +60,9 @@ impl<'r> Pipelines<'r> {
         Ok((report, left))
     }
 
-    /// For measuring: a stage's first run over everything that is there now, of which nothing is kept.
-    /// `natively` gets the runtime that the cell would reach; `None`: the cell itself runs, in the sandbox. Answers
-    /// how long it took, or the cell's words.
+    /// For measuring: runs a stage for the first time over everything that is stored now, and keeps none of its
+    /// results. `natively` gets the host that the cell would reach; `None`: the cell itself runs, in the sandbox.
+    /// Returns its duration, or the cell's message.
     pub fn rehearse(
         self,
         user: UserId,
@@ -88,7 +88,7 @@ impl<'r> Pipelines<'r> {
 }
 
 impl Runtime {
-    /// Runs a person's stages on the pool for stages, fairly among everybody.
+    /// Runs a person's stages on the pool for stages, which all people share fairly.
     pub async fn queue_pipeline(
         self: &Arc<Self>,
         user: UserId,

@@ -1,9 +1,9 @@
-//! Recomputing what is no longer true: after late entries, a reset, a deletion.
+//! Recomputing results that are no longer valid: after late entries, a reset, a deletion.
 //!
-//! What is wanted stands in one document, written in the same commit as what causes it, and is done before the next
-//! stage runs: the plan's rewind cell takes back what depended on it. What it wrote, the stages' new marks and the
-//! removal of the document commit together. Stages keep their memories, and cut them back themselves at the start of
-//! their window. Without such a cell everything is recomputed.
+//! A requested rewind is stored in one document, which is written in the same commit as its cause. It is done before
+//! the next stage runs: the plan's rewind cell removes what depended on the changed entries. Its writes, the stages'
+//! new marks and the removal of the document commit together. Stages keep their memories, and cut them back themselves
+//! at the start of their window. Without such a cell everything is recomputed.
 
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
@@ -24,13 +24,13 @@ use crate::runs::stage::{
 };
 use crate::runtime::Runtime;
 
-/// The document that says what is wanted.
+/// The document that holds the requested rewind.
 pub(crate) const REWIND: &str = "pipeline/rewind";
 
-/// What the rewind is called in reports.
+/// The name of the rewind in reports.
 const NAME: &str = "rewind";
 
-/// Rewinds that ask to be run again more often than this are stuck.
+/// A rewind that asks to be run again more often than this is stuck.
 const RUNS_MAX: u32 = 1_000;
 
 pub(crate) fn read(snapshot: &Snapshot) -> Result<Option<Rewind>, CallError> {
@@ -44,8 +44,7 @@ fn put(batch: &mut Batch, wanted: &Rewind) {
     batch.put_document(REWIND, text);
 }
 
-/// Adds to a commit that something is to be recomputed, besides what is wanted already. The caller holds the person's
-/// `pipeline`.
+/// Adds a rewind to a commit, besides a rewind that is requested already. The caller holds the person's `pipeline`.
 pub(crate) fn want(snapshot: &Snapshot, batch: &mut Batch, wanted: &Rewind) -> Result<(), CallError> {
     let mut all = read(snapshot)?.unwrap_or_default();
     all.add(wanted);
@@ -53,7 +52,7 @@ pub(crate) fn want(snapshot: &Snapshot, batch: &mut Batch, wanted: &Rewind) -> R
     Ok(())
 }
 
-/// Takes back what is wanted, if anything is; answers what was done.
+/// Does the requested rewind, if there is one; returns a report of it.
 pub(crate) fn take_back(
     runtime: &Runtime,
     person: &Person,
@@ -98,13 +97,13 @@ fn take_back_to(
     Ok(())
 }
 
-/// Rewrites the blocks that hold what was removed, so that it is on disk no longer.
+/// Rewrites the blocks that hold removed entries, so that these are no longer on disk.
 pub(crate) fn scrub(person: &Person) -> Result<(), CallError> {
     while person.store.scrub().map_err(CallError::Commit)?.more {}
     Ok(())
 }
 
-/// One run of the rewind cell and its commit; answers whether it wants another.
+/// One run of the rewind cell and its commit; returns whether it asks for another.
 fn run_once(
     runtime: &Runtime,
     person: &Person,
@@ -148,7 +147,7 @@ fn run_once(
     Ok(more)
 }
 
-/// Keeps the reason where the owner sees it; what was wanted stays wanted, and no stage runs before it is done.
+/// Records the reason for the owner; the rewind stays requested, and no stage runs before it is done.
 fn fail(
     person: &Person,
     wanted: &Rewind,
@@ -183,8 +182,9 @@ fn put_marks(
     Ok(())
 }
 
-/// Removes everything that stages made, their marks and memories, and shows again what they have hidden. What takes
-/// in from the usercache goes on where it is: it never reads twice. Answers how many entries were removed.
+/// Removes everything that stages wrote, with their marks and memories, and shows again the entries that they have
+/// hidden. The stage that accepts entries from the usercache keeps its state: it never reads twice. Returns how many
+/// entries were removed.
 fn recompute_all(runtime: &Runtime, snapshot: &Snapshot, batch: &mut Batch) -> Result<u64, CallError> {
     let mut written = Vec::new();
     for spec in runtime.plan().stages() {
@@ -236,8 +236,8 @@ fn each(
 }
 
 impl Pipelines<'_> {
-    /// Forgets what the stages after the usercache have made and remember, so that the next run recomputes it from
-    /// the raw entries. Answers how many entries were removed.
+    /// Removes the results and memories of the stages after the usercache, so that the next run recomputes them from
+    /// the raw entries. Returns how many entries were removed.
     pub fn reset(self, user: UserId) -> Result<u64, CallError> {
         let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
@@ -248,7 +248,7 @@ impl Pipelines<'_> {
         Ok(removed)
     }
 
-    /// Lets the next run recompute everything that depended on entries from `from` on, s. Durable when it returns.
+    /// Makes the next run recompute everything that depended on entries from `from` on, s. Durable when it returns.
     pub fn rewind(self, user: UserId, from: f64) -> Result<(), CallError> {
         let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Running a person's stages: each run's output, state and audit record commit together, or nothing of it does.
+//! Running a person's stages: each run's output, state and audit record commit together, or none of them does.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -19,31 +19,31 @@ use crate::runs::host::{Effects, RunHost, lock};
 use crate::runs::{late, rewind};
 use crate::runtime::Runtime;
 
-/// A stage that asks to be run again more often than this in one go is stuck, not busy.
+/// A stage that asks to be run again more often than this in one pass is stuck, not busy.
 const RUNS_MAX: u32 = 10_000;
 
-/// What one stage did.
+/// A report on one stage.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StageReport {
-    /// Such as `TRIP_SEGMENTATION`.
+    /// A name such as `TRIP_SEGMENTATION`.
     pub stage: String,
-    /// The cell that did it.
+    /// The cell that ran.
     pub cell: String,
-    /// Whether it is switched off; then nothing else is told.
+    /// Whether it is switched off; then the report has nothing else.
     pub off: bool,
-    /// How many runs it took; 0 where the cell says that there is nothing to do.
+    /// The number of runs; 0 if the cell's manifest says that there is nothing to do.
     pub runs: u32,
     /// Wall clock, µs.
     pub elapsed_us: u64,
-    /// CPU of the thread that did it, commits included, µs.
+    /// CPU time of the thread, commits included, µs.
     pub cpu_us: u64,
     /// The longest run of the cell alone, µs.
     pub cell_us_max: u64,
-    /// The most memory that a run's cell had, bytes.
+    /// The most memory of one run, bytes.
     pub memory_bytes_max: u64,
-    /// The most that a run read, bytes.
+    /// The most bytes read by one run.
     pub read_bytes_max: u64,
-    /// The most that a run wrote, bytes.
+    /// The most bytes written by one run.
     pub written_bytes_max: u64,
     /// Entries that it read.
     pub entries_read: u64,
@@ -57,9 +57,9 @@ pub struct StageReport {
     pub marked_invalid: u64,
     /// The mark that it reached, s.
     pub last_processed_ts: Option<f64>,
-    /// Why it did not get through.
+    /// Why it failed.
     pub failure: Option<String>,
-    /// Where it did not: when it is tried again by itself, s.
+    /// After a failure: when it is retried automatically, s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<f64>,
 }
@@ -69,7 +69,7 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl StageReport {
-    /// Nothing done yet.
+    /// A report with nothing done yet.
     pub(crate) fn new(stage: &str, cell: &str) -> Self {
         Self {
             stage: stage.to_owned(),
@@ -100,7 +100,7 @@ impl StageReport {
     }
 }
 
-/// What a piece of work took of the thread that did it.
+/// The cost of a piece of work on its thread.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Wall clock, µs.
@@ -117,28 +117,28 @@ impl Spent {
     }
 }
 
-/// What a pipeline did for one person.
+/// A report on one run of a person's pipeline.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PipelineReport {
-    /// What was taken back before a stage ran, to be recomputed; mostly nothing.
+    /// The rewind that was done before a stage ran; mostly none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rewinds: Vec<StageReport>,
-    /// One for each stage of the list that was come to, in its order.
+    /// One for each stage of the list that was reached, in its order.
     pub stages: Vec<StageReport>,
-    /// Putting on disk what they left, and rewriting old blocks.
+    /// Writing the results to disk, and rewriting old blocks.
     pub keeping: Spent,
-    /// Why the host's clock was not believed, in words, where it was not: a run by hand does not wait for it.
+    /// Why the host's clock was not trusted, in words, if it was not: a run by hand does not wait for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_doubt: Option<String>,
 }
 
 impl PipelineReport {
-    /// Whether every stage got through.
+    /// Whether every stage succeeded.
     pub fn succeeded(&self) -> bool {
         self.failed().is_none()
     }
 
-    /// What did not get through.
+    /// The stage that failed.
     pub fn failed(&self) -> Option<&StageReport> {
         self.rewinds.iter().chain(&self.stages).find(|stage| stage.failure.is_some())
     }
@@ -148,13 +148,13 @@ impl PipelineReport {
         self.stages.iter().map(|stage| stage.set_aside).sum()
     }
 
-    /// CPU of everything together, µs.
+    /// CPU time of the whole run, µs.
     pub fn cpu_us(&self) -> u64 {
         let stages = self.rewinds.iter().chain(&self.stages).map(|stage| stage.cpu_us);
         stages.sum::<u64>() + self.keeping.cpu_us
     }
 
-    /// Wall clock of everything together, µs.
+    /// Wall clock of the whole run, µs.
     pub fn elapsed_us(&self) -> u64 {
         let stages = self.rewinds.iter().chain(&self.stages).map(|stage| stage.elapsed_us);
         stages.sum::<u64>() + self.keeping.elapsed_us
@@ -179,9 +179,9 @@ pub(crate) fn read_state(snapshot: &Snapshot, stage: &str) -> Result<StageState,
     serde_json::from_slice(&content).map_err(|source| CallError::Document { name, source })
 }
 
-/// Runs every stage of the list once through, for one person whose `pipeline` the caller holds. What must be recomputed
-/// is taken back before the next stage runs. A stage that fails keeps the later ones from running: they would build on
-/// what is not there yet.
+/// Runs every stage of the list once, for one person whose `pipeline` the caller holds. A requested rewind is done
+/// before the next stage runs. If a stage fails, the later ones do not run: they would build on results that do not
+/// exist yet.
 pub(crate) fn run_pipeline(
     runtime: &Runtime,
     person: &Person,
@@ -229,7 +229,7 @@ fn thread_cpu_us() -> u64 {
     u64::try_from(time.tv_sec * 1_000_000 + time.tv_nsec / 1_000).unwrap_or(0)
 }
 
-/// What one run of a cell came to. Nothing of it is visible yet.
+/// The result of one run of a cell. None of its writes is visible yet.
 pub(crate) struct Ran {
     pub outcome: Result<Outcome, RunError>,
     pub effects: Effects,
@@ -250,14 +250,14 @@ pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: R
     Ran { outcome, effects, usage }
 }
 
-/// A run that nothing is kept of.
+/// A run whose results are not kept.
 pub(crate) struct Rehearsal {
     pub cell: Arc<Cell>,
     pub host: Box<dyn CellHost>,
     pub run: Run,
 }
 
-/// What a stage would be given in a first run over everything: for measuring. Whatever it writes is forgotten.
+/// The input of a stage's first run over everything: for measuring. Its writes are dropped.
 pub(crate) fn rehearsal(
     runtime: &Runtime,
     person: &Person,
@@ -286,10 +286,10 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// One run and its commit, which may wait for the disk; answers whether the stage wants another.
+    /// One run and its commit, which may wait for the disk; returns whether the stage asks for another.
     fn run_once(&mut self) -> Result<bool, CallError> {
         let Self { person, cell, now, .. } = *self;
-        // A put that changed the same document in between would be overwritten.
+        // A simultaneous put that changed the same document would be overwritten.
         let _one_writer = (!cell.manifest.documents_write.is_empty())
             .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
         let snapshot = person.store.snapshot_ahead();
@@ -337,7 +337,7 @@ impl Stage<'_> {
         Ok(outcome.more)
     }
 
-    /// The stage's state after a run, whose window ended at `end`; what it wrote may ask for a rewind.
+    /// The stage's state after a run whose window ended at `end`; the run's own writes may ask for a rewind.
     fn state_after(
         &self,
         before: &StageState,
@@ -348,9 +348,9 @@ impl Stage<'_> {
     ) -> Result<StageState, CallError> {
         late::judge(self.runtime, snapshot, self.index + 1, batch)?;
         let state = before.done(self.now, outcome.processed_through);
-        // Only where the mark was moved: behind a clock that was set back lies what has been read. Only where the stage
-        // list says what is to happen with entries that were not read. In the midst of a back-log, memory and mark belong
-        // together.
+        // Only if the mark was moved: if the clock was set back, entries dated after it have been read already. Only if
+        // the stage list says what happens with entries that were not read. In the middle of a backlog, memory and mark
+        // belong together.
         if outcome.processed_through.is_some()
             && self.spec.late.is_some()
             && !outcome.more
@@ -362,7 +362,7 @@ impl Stage<'_> {
         Ok(state)
     }
 
-    /// What a run would have left that finds nothing to do.
+    /// Stores what a run that finds nothing to do would have stored.
     fn pass_over(&mut self, before: &StageState) -> Result<bool, CallError> {
         let mut batch = Batch::new();
         let state = before.done(self.now, None);
@@ -372,7 +372,7 @@ impl Stage<'_> {
         Ok(false)
     }
 
-    /// Keeps the reason where the owner sees it; nothing else of the run stays.
+    /// Records the reason for the owner; nothing else of the run is kept.
     fn fail(&mut self, before: &StageState, reason: String) -> Result<bool, CallError> {
         let mut batch = Batch::new();
         let state = before.failed(self.now, reason.clone());
@@ -384,14 +384,14 @@ impl Stage<'_> {
     }
 }
 
-/// How a run failed, and why in words for its owner.
+/// How a run failed, and the reason in words for its owner.
 pub(crate) struct Failed {
     pub outcome: RunOutcome,
     pub reason: String,
 }
 
-/// What a run came to; a failure with the cell's own words, and what the store had to do with it. `runs`: how often it has
-/// run, of at most `runs_max`.
+/// The outcome of a run; a failure has the cell's own words, and the store's part in it. `runs`: how often it has run,
+/// of at most `runs_max`.
 pub(crate) fn judge(
     outcome: Result<Outcome, RunError>,
     effects: &Effects,
@@ -425,7 +425,7 @@ pub(crate) fn put_state(batch: &mut Batch, stage: &str, state: &StageState) {
     batch.put_document(&state_name(stage), text);
 }
 
-/// The same for a repeated run, another for another person, stage or moment.
+/// The same for a repeated run; different for another person, stage or moment.
 pub(crate) fn seed_of(person: &Person, stage: &str, now: f64) -> u64 {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(&person.user.0);

@@ -1,4 +1,4 @@
-//! What an owner or an operator sees of a person's pipeline.
+//! The status of a person's pipeline, for its owner or an operator.
 
 use runtime_pipeline::{Rewind, StageState};
 use runtime_types::UserId;
@@ -14,7 +14,7 @@ use crate::runs::timetable::Pending;
 /// One stage of the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageStatus {
-    /// Such as `TRIP_SEGMENTATION`.
+    /// A name such as `TRIP_SEGMENTATION`.
     pub stage: String,
     /// The cell that does it.
     pub cell: String,
@@ -22,21 +22,21 @@ pub struct StageStatus {
     pub off: bool,
     /// Mark, last run, last failure.
     pub state: StageState,
-    /// After a failure: when it is tried again, s.
+    /// After a failure: when it is retried, s.
     pub retry_at: Option<f64>,
 }
 
 /// What the next run recomputes first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RewindStatus {
-    /// From when on, and the last failure.
+    /// The moment to start from, and the last failure.
     #[serde(flatten)]
     pub wanted: Rewind,
-    /// After a failure: when it is tried again, s.
+    /// After a failure: when it is retried, s.
     pub retry_at: Option<f64>,
 }
 
-/// What is known of a person's pipeline.
+/// The status of a person's pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PipelineStatus {
     /// One for each stage of the list, in its order.
@@ -45,9 +45,9 @@ pub struct PipelineStatus {
     pub rewind: Option<RewindStatus>,
     /// Whether something asks for a run, and when it is due.
     pub pending: Option<Pending>,
-    /// What phones have put and no run has accepted yet.
+    /// The entries that phones have put and no run has accepted yet.
     pub waiting: Vec<Waiting>,
-    /// Why the host's clock is not believed, in words, where it is not: runs wait for it.
+    /// Why the host's clock is not trusted, in words, if it is not: runs wait for it.
     pub clock_doubt: Option<String>,
 }
 

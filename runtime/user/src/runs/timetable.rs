@@ -1,13 +1,14 @@
-//! Whose pipeline is due: the schedule of this process, and a mark in each person's folder that survives it.
+//! When each person's pipeline is due: the schedule of this process, and a mark in each person's folder that outlives
+//! it.
 //!
-//! `people/<2 hex>/<32 hex>/pending` is an empty file that is there while something asks for a run. It is made before
-//! a put is answered, but not synced: a crash of the host leaves it, and a power cut may take it back if it comes
-//! within seconds; then the next put makes it again. It costs a put nothing but the first after a run.
+//! `people/<2 hex>/<32 hex>/pending` is an empty file that exists while something asks for a run. It is created before
+//! a put is answered, but not synced: it survives a crash of the host, but a power cut within seconds may undo it;
+//! then the next put creates it again. Only the first put after a run pays for it.
 //!
-//! Moments are seconds of the host's steady clock: a wall clock that is set neither delays nor hastens what is due. No run
-//! starts while the wall clock is not believed.
+//! Moments are seconds of the host's steady clock: setting the wall clock neither delays nor hastens a run. No run
+//! starts while the wall clock is not trusted.
 //!
-//! * Invariants: whoever has an agenda that asks for a run has the mark; the mark goes when a run has covered
+//! * Invariants: a person whose agenda asks for a run has the mark; the mark is removed when a run has covered
 //!   everything that asked for it.
 //! * Not here: when a run is due (`runtime/pipeline`), running it (`crate::runs::stage`).
 
@@ -34,23 +35,23 @@ use crate::runtime::Runtime;
 /// The mark's name in a person's folder.
 const PENDING: &str = "pending";
 
-/// The longest sleep of the schedule's keeper, s: its timer stands still while the machine is suspended.
+/// The longest sleep of the task that keeps the schedule, s: its timer stops while the machine is suspended.
 const SLEEP_MAX_S: f64 = 60.0;
 
-/// Between two looks at a clock that is not believed.
+/// The pause between two checks of a clock that is not trusted.
 const CLOCK_PAUSE: Duration = Duration::from_secs(5);
 
-/// Whose pipeline is due.
+/// When each person's pipeline is due.
 pub struct Timetable {
     people: Arc<People>,
     clocks: Arc<Clocks>,
     schedule: Mutex<Schedule<UserId>>,
-    /// Who has the mark on disk, and keeps it. Held for a moment only, and taken before `schedule`.
+    /// The people whose mark is on disk and stays there. Locked only for a moment, and before `schedule`.
     marked: Mutex<HashSet<UserId>>,
-    /// Held while a mark is made or removed, which may wait for the disk; taken before `marked`.
+    /// Held while a mark is created or removed, which may wait for the disk; locked before `marked`.
     marking: Mutex<()>,
     changed: Notify,
-    /// Whether somebody starts the runs that are due.
+    /// Whether a task starts the runs that are due.
     kept: AtomicBool,
 }
 
@@ -70,7 +71,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 impl Timetable {
-    /// Reads everybody's mark: a look at one name each.
+    /// Reads the marks of all people: one file name for each.
     pub(crate) fn open(rhythm: Rhythm, people: Arc<People>, clocks: Arc<Clocks>) -> Self {
         let has_mark = |user: &UserId| people.folder(*user).join(PENDING).exists();
         let marked = people.users().into_iter().filter(has_mark).collect();
@@ -85,18 +86,18 @@ impl Timetable {
         }
     }
 
-    /// Takes note of what happened to somebody; the mark is not touched.
+    /// Records an event of a person; does not touch the mark.
     pub(crate) fn happened(&self, user: UserId, event: Event) {
         lock(&self.schedule).happened(user, self.clocks.steady_s(), event);
         self.changed.notify_one();
     }
 
-    /// A run begins and will read all that has arrived before.
+    /// A run begins and will read everything that has arrived before.
     pub(crate) fn began(&self, user: UserId) {
         self.happened(user, Event::Began);
     }
 
-    /// Takes note of what happened to somebody and makes or removes the mark accordingly.
+    /// Records an event of a person, and creates or removes the mark accordingly.
     pub(crate) fn note(&self, user: UserId, event: Event) {
         self.happened(user, event);
         self.mark(self.people.folder(user).join(PENDING), user);
@@ -109,7 +110,7 @@ impl Timetable {
             let schedule = lock(&self.schedule);
             let agenda = schedule.agenda(user);
             let asked_for = agenda.is_some_and(|agenda| agenda.is_pending() || agenda.is_busy());
-            // Who looks from now on knows that the mark is about to go.
+            // From now on, other threads see that the mark is about to be removed.
             (asked_for, if asked_for { marked.contains(&user) } else { marked.remove(&user) })
         };
         let done = match (asked_for, has_mark) {
@@ -129,17 +130,17 @@ impl Timetable {
         lock(&self.marked).contains(&user)
     }
 
-    /// Takes note that new data of a person is on disk, so that a run follows, here or after a restart. May wait for
-    /// the disk.
+    /// Records that new data of a person is on disk, so that a run follows, in this process or after a restart. May
+    /// wait for the disk.
     pub fn data_arrived(&self, user: UserId) {
         self.note(user, Event::Arrived);
     }
 
-    /// As [`Self::data_arrived`], without holding the calling thread up.
+    /// As [`Self::data_arrived`], without blocking the calling thread.
     pub(crate) async fn note_arrival(self: &Arc<Self>, user: UserId) {
         if self.is_marked(user) {
             self.happened(user, Event::Arrived);
-            // The run that covered what had arrived before may have ended in between, and taken the mark with it.
+            // A run that covered the earlier arrivals may have ended in between and removed the mark.
             if self.is_marked(user) {
                 return;
             }
@@ -151,7 +152,7 @@ impl Timetable {
         }
     }
 
-    /// What is known of a person's next run; `None` where nothing asks for one.
+    /// The state of a person's next run; `None` if nothing asks for one.
     pub fn pending(&self, user: UserId) -> Option<Pending> {
         let schedule = lock(&self.schedule);
         let kept = self.kept.load(Ordering::Relaxed);
@@ -164,18 +165,18 @@ impl Timetable {
         self.is_marked(user).then_some(Pending { running: false, due: None })
     }
 
-    /// Forgets somebody who is not here any more; the mark goes with the folder.
+    /// Forgets a removed person; the mark is removed with the folder.
     pub(crate) fn forget(&self, user: UserId) {
         lock(&self.marked).remove(&user);
         self.forget_agenda(user);
     }
 
-    /// Forgets when a run is due; the mark stays, and whoever makes runs possible again asks for one.
+    /// Forgets when a run is due; the mark stays, and the event that makes runs possible again asks for one.
     fn forget_agenda(&self, user: UserId) {
         lock(&self.schedule).forget(user);
     }
 
-    /// From now on somebody starts the runs that are due, first those that an earlier process left.
+    /// From now on a task starts the runs that are due, first those that an earlier process left.
     fn begin_keeping(&self) {
         self.kept.store(true, Ordering::Relaxed);
         let left: Vec<_> = lock(&self.marked).iter().copied().collect();
@@ -184,7 +185,7 @@ impl Timetable {
         }
     }
 
-    /// Whose run begins now, if anybody's, with at most `busy_max` at once; else how long nothing is due, unless
+    /// The person whose run begins now, with at most `busy_max` runs at once; otherwise how long no run is due, unless
     /// something changes.
     fn start_next(&self, busy_max: usize) -> Result<UserId, Duration> {
         let at = self.clocks.steady_s();
@@ -203,7 +204,7 @@ impl Timetable {
         }
     }
 
-    /// Tells the schedule how a run at `now` ended.
+    /// Reports to the schedule how a run at `now` ended.
     pub(crate) fn ended(&self, user: UserId, now: f64, ended: &Result<(PipelineReport, Left), CallError>) {
         let event = match ended {
             Err(CallError::Nobody) => return self.forget(user),
@@ -218,24 +219,24 @@ impl Timetable {
     }
 }
 
-/// What is known of a person's next run.
+/// The state of a person's next run.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Pending {
     /// Whether a run is queued or under way.
     pub running: bool,
-    /// When the next run is due, s since 1970 by the wall clock as it is now; `None` where none is, or nobody keeps the
-    /// schedule now.
+    /// When the next run is due, s since 1970 by the wall clock as it is now; `None` if none is due, or no task keeps
+    /// the schedule now.
     pub due: Option<f64>,
 }
 
 impl Runtime {
-    /// Starts the runs that are due, for ever: many people's at once, bounded by the threads for stages, one at a time
-    /// for a person. Begins with whoever was left pending by an earlier process. `now` tells a run its moment, s since
-    /// 1970; no run starts while the host's clock is not believed.
+    /// Starts the runs that are due, for ever: those of many people at once, bounded by the threads for stages, and
+    /// one at a time for each person. Begins with the runs that an earlier process left pending. `now` gives a run its
+    /// moment, s since 1970; no run starts while the host's clock is not trusted.
     pub async fn keep_schedule(self: &Arc<Self>, now: impl Fn() -> f64 + Send + Sync) {
         let timetable = self.timetable();
         timetable.begin_keeping();
-        // One waits at each thread, so that none is idle between two runs.
+        // One more run waits for each thread, so that none is idle between two runs.
         let busy_max = 2 * self.settings().stage_threads.max(1);
         loop {
             if self.clocks().check().is_some() {
@@ -260,7 +261,7 @@ impl Runtime {
                     let (elapsed_us, set_aside) = (report.elapsed_us(), report.set_aside());
                     tracing::info!(user = %who, elapsed_us, set_aside, "pipeline run");
                 }
-                // A stage's own words may hold data: they are where the owner sees them.
+                // A stage's own words may hold data: they are shown only to the owner.
                 Some(stage) => {
                     tracing::warn!(user = %who, stage = %stage.stage, "pipeline stopped at a stage that failed");
                 }
@@ -276,7 +277,7 @@ impl Runtime {
     }
 }
 
-/// What a run at `now` had to leave in the usercache.
+/// The entries that a run at `now` had to leave in the usercache.
 pub(crate) fn left(snapshot: &Snapshot, now: f64) -> Result<Left, CallError> {
     let waiting =
         |(stream, count): &(runtime_types::Stream, u64)| stream.area == Area::Usercache && *count > 0;

@@ -4,7 +4,7 @@ use handshake::encoding::{KeyKind, Nonce};
 use handshake::error::Code;
 use handshake::pairing::{APPROVAL_MS, OwnerError, Proof, WindowState};
 use handshake::transcript::Mac;
-use runtime_host::admin::{AnswerPairing, Ask, Context, Door};
+use runtime_host::admin::{AnswerPairing, Ask, Context, PhoneAddress};
 use runtime_host::http::service::epoch_ms;
 use runtime_user::OwnerError as RuntimeError;
 use runtime_wire::tls::Identity;
@@ -159,10 +159,12 @@ async fn attack_23_names_that_mislead_the_owner() {
 /// What the console does with the owner's word.
 async fn console(cloud: &Cloud, digits: Option<&str>) -> Result<Value, String> {
     let pin = Identity::load_or_make(cloud.folder.path(), &[]).unwrap().pin();
-    let door = Door { address: cloud.address.to_string(), pin };
+    let phone_address = PhoneAddress { address: cloud.address.to_string(), pin };
     let ask = AnswerPairing { person: "Ada".to_owned(), digits: digits.map(str::to_owned) };
     let runtime = std::sync::Arc::clone(&cloud.runtime);
-    let done = tokio::task::spawn_blocking(move || ask.answer(&Context { runtime: &runtime, door: &door }));
+    let done = tokio::task::spawn_blocking(move || {
+        ask.answer(&Context { runtime: &runtime, phone_address: &phone_address })
+    });
     let done = done.await.unwrap().map(|answered| serde_json::to_value(answered).unwrap());
     done.map_err(|failure| failure.to_string())
 }

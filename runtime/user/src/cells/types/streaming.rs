@@ -1,23 +1,23 @@
-//! Whether data is of a JSON Schema, told while its text is checked.
+//! Checks data against a JSON Schema while its text is parsed.
 //!
-//! The library of schemas wants a value as a tree, which costs more than the stage that wrote it. A schema is mostly
-//! structure, and that can be followed along the text, which is walked to its end in any case; what is no structure,
-//! the library decides for that value alone.
+//! The schema library needs a value as a tree, which costs more than the stage that wrote it. A schema is mostly
+//! structure, which can be checked during the pass over the text, and that pass is needed in any case. The library
+//! checks only the values whose schema is more than structure.
 //!
-//! * Invariant: it says yes or nothing. What it says yes to, the library takes; what it does not, the library is asked,
-//!   whose words are also those of a refusal.
+//! * Invariant: the answer is yes or unknown. The library accepts every value for which the answer is yes. For every
+//!   other value the library is asked, and a refusal has the library's message.
 
 mod compile;
 
 use cells_model::scan::{BadJson, Scan};
 use jsonschema::Validator;
 
-/// One bit each tells which members were there.
+/// One bit for each member records whether it was present.
 const MEMBERS_MAX: usize = 64;
-/// Whole numbers up to this one are doubles, too.
+/// Whole numbers up to this one are exact as doubles, too.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// A schema that can be followed along a text.
+/// A schema that can be checked during a pass over a text.
 #[derive(Debug)]
 pub(crate) struct StreamingValidator {
     nodes: Vec<Node>,
@@ -26,7 +26,7 @@ pub(crate) struct StreamingValidator {
 
 #[derive(Debug)]
 enum Node {
-    /// Takes everything.
+    /// Accepts everything.
     Any,
     Followed(Followed),
     /// The library decides.
@@ -45,19 +45,19 @@ struct Followed {
     others: bool,
 }
 
-/// A member's name, and the number of the node that its value is held against.
+/// A member's name, and the index of the node for its value.
 type Member = (Box<str>, usize);
 
-/// Where the first member is, which has that bit, or always with 0: the bits of those that must be there.
+/// If the members of the first bits are present (always, for 0), the members of the second bits must be present.
 type Needed = (u64, u64);
 
-/// What a text must be.
+/// The required form of a text.
 #[derive(Debug)]
 enum Text {
     Any,
-    /// These bytes.
+    /// Exactly these bytes.
     This(Box<str>),
-    /// So many characters, each one of these ASCII characters: a bit each.
+    /// This many characters, each from a set of ASCII characters with one bit each.
     Digits {
         characters: u128,
         count: usize,
@@ -78,7 +78,7 @@ impl StreamingValidator {
         Members { streaming: self, node: &self.root, found: 0, next: 0, sure: true }
     }
 
-    /// Over the value that begins here; answers whether it surely is what the node says.
+    /// Parses the value that begins here; returns whether it surely matches the node.
     fn value(&self, node: &Node, scan: &mut Scan<'_>, levels: u32) -> Result<bool, BadJson> {
         match node {
             Node::Any => scan.value(levels).map(|()| true),
@@ -127,7 +127,7 @@ impl StreamingValidator {
     }
 }
 
-/// The members of an object as they pass by.
+/// The members of an object during the pass.
 pub(crate) struct Members<'q> {
     streaming: &'q StreamingValidator,
     node: &'q Followed,
@@ -137,10 +137,10 @@ pub(crate) struct Members<'q> {
 }
 
 impl Members<'_> {
-    /// Over the value of a member of that name, which begins here.
+    /// Parses the value of the member with that name, which begins here.
     pub fn member(&mut self, name: &[u8], scan: &mut Scan<'_>, levels: u32) -> Result<(), BadJson> {
         let members = &self.node.members;
-        // Members mostly come as they came the last time: the search goes on where the last one ended.
+        // Members mostly come in the same order: the search continues where the last one ended.
         let is = |at: &usize| members.get(*at).is_some_and(|(known, _)| known.as_bytes() == name);
         let found = Some(self.next).filter(is).or_else(|| (0..members.len()).find(is));
         match found {
@@ -150,7 +150,7 @@ impl Members<'_> {
                 self.sure &= self.streaming.value(&self.streaming.nodes[members[at].1], scan, levels)?;
             }
             None => {
-                // A name with an escape may be one of those after all.
+                // A name with an escape may still be one of those.
                 self.sure &= self.node.others && !name.contains(&b'\\');
                 scan.value(levels)?;
             }
@@ -158,7 +158,7 @@ impl Members<'_> {
         Ok(())
     }
 
-    /// At the end: whether the object surely is what it should be.
+    /// At the end of the object: whether it surely matches.
     pub fn hold(&self) -> bool {
         let there = |bits: u64| self.found & bits == bits;
         self.sure && self.node.needed.iter().all(|(of, needed)| !there(*of) || there(*needed))
@@ -166,7 +166,7 @@ impl Members<'_> {
 }
 
 impl Text {
-    /// Whether a string is what is said, given with its quotes.
+    /// Whether a string, given with its quotes, matches.
     fn takes(&self, text: &[u8]) -> bool {
         let inner = &text[1..text.len() - 1];
         match self {
@@ -311,7 +311,7 @@ mod tests {
         })
     }
 
-    /// `reference`: what stands for a reference, which must not lead round in a circle.
+    /// `reference`: a schema in place of a reference, which must not be circular.
     fn schema(reference: Value) -> impl Strategy<Value = Value> {
         let kind = || prop::sample::select(KINDS.map(|(name, _)| name).to_vec());
         let leaf = prop_oneof![

@@ -1,7 +1,7 @@
-//! What stages leave out of the timeseries, told from the entries themselves.
+//! The entries of the timeseries that stages leave out, determined from the entries themselves.
 //!
-//! The rules are those of the cell `trip-segmentation`; the mark itself does not say which of them made it. Points are
-//! looked at in the order of writing, as columns, so that years of them need no memory.
+//! The rules are those of the cell `trip-segmentation`; the mark itself does not record which rule applied. Points are
+//! read in the order of writing, as columns, so that years of them need little memory.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -55,12 +55,12 @@ impl Why {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LeftOut {
     pub id: EntryId,
-    /// s
+    /// Time of writing, s.
     pub write_ts: f64,
     pub why: Why,
 }
 
-/// What is left out of each stream that phones fill.
+/// The entries left out of each stream that phones fill.
 pub(super) fn all(snapshot: &Snapshot) -> Result<Vec<(StreamKey, Vec<LeftOut>)>, CallError> {
     let mut found = Vec::new();
     for key in raw_streams(snapshot) {
@@ -77,7 +77,7 @@ fn query(key: &StreamKey, with_invalid: bool) -> Query {
     Query { keys: vec![key.clone()], field, with_invalid, ..Query::everything(Area::Timeseries) }
 }
 
-/// The hidden entries of a stream of which nothing else is known.
+/// The hidden entries of a stream about which nothing else is known.
 fn marked(snapshot: &Snapshot, key: &StreamKey) -> Result<Vec<LeftOut>, CallError> {
     let counts = [true, false].map(|with_invalid| snapshot.count(&query(key, with_invalid)));
     let [all, visible] = counts.map(|count| count.map_err(CallError::Read));
@@ -96,12 +96,12 @@ fn marked(snapshot: &Snapshot, key: &StreamKey) -> Result<Vec<LeftOut>, CallErro
     Ok(found)
 }
 
-/// What is left out of the points that trips are made of.
+/// The points that are left out of trips.
 fn points(snapshot: &Snapshot, key: &StreamKey) -> Result<Vec<LeftOut>, CallError> {
     let mut all = Rows::open(snapshot, &query(key, true))?;
     let mut visible = Rows::open(snapshot, &query(key, false))?;
     let mut judge = Judge::default();
-    // Both in the same order: a point that the second does not have is hidden.
+    // Both cursors have the same order: a point that the second one lacks is hidden.
     let mut shown = visible.next()?;
     while let Some(point) = all.next()? {
         let is_shown = shown.is_some_and(|shown| shown.id == point.id);
@@ -147,7 +147,7 @@ impl Rows {
     }
 }
 
-/// A point; what is absent is NaN.
+/// A point; absent values are NaN.
 #[derive(Debug, Clone, Copy)]
 struct Point {
     id: EntryId,
@@ -163,7 +163,7 @@ struct Point {
 struct Judge {
     /// The latest time of a visible point so far, s.
     latest: Option<f64>,
-    /// Hidden points that were not behind any visible one; the latest comes first.
+    /// Hidden points that were not behind any visible one; the latest is first.
     ahead: BinaryHeap<Ahead>,
     found: Vec<LeftOut>,
 }
@@ -189,7 +189,7 @@ impl Judge {
         self.found.push(LeftOut { id: point.id, write_ts: point.write_ts, why });
     }
 
-    /// A visible point: hidden ones that are ahead of it are out of step.
+    /// Notes a visible point: hidden points ahead of it are out of step.
     fn shown(&mut self, ts: f64) {
         self.latest = Some(self.latest.map_or(ts, |latest| latest.max(ts)));
         while let Some(ahead) = self.ahead.peek().copied().filter(|ahead| ahead.ts > ts) {
@@ -209,7 +209,7 @@ impl Judge {
     }
 }
 
-/// A hidden point that may be ahead of those written behind it. In the order of its time.
+/// A hidden point that may be ahead of points written after it. Ordered by its time.
 #[derive(Debug, Clone, Copy)]
 struct Ahead {
     ts: f64,

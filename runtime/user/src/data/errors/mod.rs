@@ -1,11 +1,11 @@
-//! What of a person's readings the diary does not show, and why: the counts that make nothing silent.
+//! The readings that a person's diary does not show, with the reasons; and the counts that account for every reading.
 //!
-//! Every entry that a phone put is in the timeseries and counts, or is one of these: an identical copy of another, replaced
-//! by another of the same name and moment, set aside with a reason, left out by a stage with a reason, or waiting with a
-//! reason.
+//! Every entry that a phone put is in the timeseries and counts, or it is one of these: an identical copy of another,
+//! replaced by another of the same name and moment, set aside with a reason, left out by a stage with a reason, or
+//! waiting with a reason.
 //!
-//! * Units: moments are seconds since 1970; those of entries are when the phone wrote them down.
-//! * Not here: why a stage failed (`crate::runs::status`), and what a stage makes of what it reads.
+//! * Units: moments are seconds since 1970; the moment of an entry is when the phone wrote it.
+//! * Not here: why a stage failed (`crate::runs::status`), and what a stage computes from its input.
 
 mod left_out;
 mod puts;
@@ -30,29 +30,29 @@ use crate::runs::late::is_made;
 pub(crate) use puts::{PutCounts, count_put};
 pub use retry::Retried;
 
-/// How many entries are listed one by one.
+/// How many entries are listed individually.
 pub const LISTED_MAX: usize = 10_000;
-/// The reason of an entry beside which none stands, as one may come with an export.
+/// The reason shown for an entry without one, as an export may bring it.
 const NO_REASON: &str = "nobody wrote down why";
 
-/// What became of readings that the diary does not show.
+/// Why the diary does not show a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
-    /// It lies among the errors.
+    /// It is in the errors area.
     SetAside,
     /// A stage has marked it invalid: queries hide it.
     MarkedInvalid,
-    /// Queries show it, but no trip is made of it.
+    /// Queries show it, but no trip contains it.
     PassedOver,
-    /// No run has taken it in yet.
+    /// No run has accepted it yet.
     Waiting,
 }
 
-/// Which of them are meant. Empty: all.
+/// A selection of entries. Empty: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
-    /// A part of the reason, in any case of letters.
+    /// A part of the reason; case does not matter.
     pub reason: Option<String>,
     /// A stream, such as `background/location` or `background/*`.
     pub stream: Option<String>,
@@ -70,74 +70,76 @@ impl Selection {
     }
 }
 
-/// Readings of one stream that are where they are for one reason.
+/// Readings of one stream with the same fate and reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
-    /// What became of them.
+    /// Their fate.
     pub fate: Fate,
     /// The stream.
     pub key: String,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: String,
     /// How many.
     pub count: u64,
-    /// When the earliest was written down; `None` where no moment can be read.
+    /// When the earliest was written; `None` if no moment can be read.
     pub first_ts: Option<f64>,
-    /// When the latest was.
+    /// When the latest was written.
     pub last_ts: Option<f64>,
 }
 
-/// One of them, with what it says.
+/// One reading, with its content.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Listed {
-    /// What became of it.
+    /// Its fate.
     pub fate: Fate,
     /// Its id.
     pub id: String,
     /// The stream.
     pub key: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// When it was set aside, where it was.
+    /// When it was set aside, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<f64>,
-    /// As it is kept.
+    /// The stored text.
     pub metadata: Box<RawValue>,
-    /// As it is kept.
+    /// The stored text.
     pub data: Box<RawValue>,
 }
 
-/// Words of a stage.
+/// A message of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Said {
     /// The cell.
     pub cell: String,
-    /// When it said so last.
+    /// When the cell last logged the message.
     pub at: f64,
-    /// What.
+    /// The message.
     pub text: String,
 }
 
-/// What of a person's readings the diary does not show.
+/// The readings that a person's diary does not show.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ErrorsReport {
     /// By fate, stream and reason.
     pub groups: Vec<Group>,
-    /// Puts that were ignored: the very same entry was here already.
+    /// Puts that were ignored: the store had the identical entry already.
     pub ignored: u64,
-    /// Readings that another one with the same type, stream and moment of writing has replaced before any run came.
+    /// Readings that another one with the same type, stream and moment of writing replaced before any run accepted
+    /// them.
     pub replaced: u64,
     /// Sealed uploads that could not be accepted, and are kept as files.
     pub uploads_aside: u64,
-    /// What stages have said of late, once each.
+    /// Recent messages of stages, each once.
     pub said: Vec<Said>,
-    /// The entries themselves, where they were asked for: the first [`LISTED_MAX`].
+    /// The entries themselves, if they were asked for: the first [`LISTED_MAX`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<Vec<Listed>>,
 }
 
 impl Diaries<'_> {
-    /// What of a person's readings the diary does not show at `now`, and why. `list`: with the entries themselves.
+    /// The readings that a person's diary does not show at `now`, with the reasons. `list`: includes the entries
+    /// themselves.
     pub fn errors(
         self,
         user: UserId,
@@ -146,7 +148,7 @@ impl Diaries<'_> {
         now: f64,
     ) -> Result<ErrorsReport, CallError> {
         let person = self.runtime.person(user)?;
-        // What cells said waits for the next commit.
+        // Messages of cells wait for the next commit.
         person.sync().map_err(CallError::Commit)?;
         let snapshot = person.store.snapshot_ahead();
         let mut found = Found { selection, groups: BTreeMap::new(), entries: list.then(Vec::new) };
@@ -166,14 +168,14 @@ impl Diaries<'_> {
 }
 
 impl Person {
-    /// How many of the person's readings are set aside: told by the index alone.
+    /// How many of the person's readings are set aside; reads only the index.
     pub fn set_aside_count(&self) -> Result<u64, CallError> {
         let streams = self.store.snapshot_ahead().streams();
         Ok(streams.iter().filter(|(stream, _)| stream.area == Area::Errors).map(|(_, count)| count).sum())
     }
 }
 
-/// What was found so far.
+/// The results so far.
 struct Found<'a> {
     selection: &'a Selection,
     groups: BTreeMap<(Fate, StreamKey, String), Group>,
@@ -231,7 +233,7 @@ impl Found<'_> {
         let Some(entries) = self.entries.as_mut().filter(|entries| entries.len() < LISTED_MAX) else {
             return;
         };
-        // What lies in the store is JSON.
+        // The texts in the store are JSON.
         let raw = |text: &str| RawValue::from_string(text.to_owned());
         if let (Ok(metadata), Ok(data)) = (raw(row.metadata), raw(row.data)) {
             let (id, key) = (row.id.to_string(), row.key.as_str().to_owned());
@@ -239,7 +241,7 @@ impl Found<'_> {
         }
     }
 
-    /// Counts an entry, if it is meant.
+    /// Counts an entry if the selection contains it.
     fn group(&mut self, fate: Fate, key: &StreamKey, reason: &str, write_ts: f64) -> bool {
         let area = area_of(fate);
         if !self.selection.has_stream(area, key) || !self.selection.has_reason(reason) {
@@ -255,7 +257,7 @@ impl Found<'_> {
             last_ts: None,
         });
         group.count += 1;
-        // An entry whose moment cannot be read is kept as one of the very first.
+        // An entry whose moment cannot be read is stored with the time 0.
         if write_ts.is_finite() && write_ts != 0.0 {
             group.first_ts = Some(group.first_ts.map_or(write_ts, |first| first.min(write_ts)));
             group.last_ts = Some(group.last_ts.map_or(write_ts, |last| last.max(write_ts)));
@@ -278,13 +280,13 @@ fn raw_streams(snapshot: &Snapshot) -> impl Iterator<Item = StreamKey> + '_ {
     streams.map(|stream| stream.key.clone()).filter(|key| !is_made(key))
 }
 
-/// Whose words count as new, s.
+/// How recent a message must be, s.
 const SAID_WITHIN_S: f64 = 30.0 * 86_400.0;
-/// How many different words are told, and how many notes are looked through for them.
+/// How many different messages are reported, and how many notes are searched for them.
 const SAID_MAX: usize = 20;
 const NOTES_MAX: usize = 5_000;
 
-/// What stages have said of late, the newest first, once each.
+/// Recent messages of stages, the newest first, each once.
 fn said(snapshot: &Snapshot, now: f64) -> Result<Vec<Said>, CallError> {
     let query = Query {
         field: TimeField::WriteTs,

@@ -1,4 +1,5 @@
-//! Putting back what was set aside, and showing again what was marked invalid: to be judged once more.
+//! Retrying: puts back entries that were set aside, and shows again entries that were marked invalid, to be judged
+//! again.
 
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
@@ -26,16 +27,17 @@ const ENTRIES_PER_COMMIT: u64 = 10_000;
 /// What a retry did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retried {
-    /// Entries that wait in the usercache for the next run, or came with a dump and are in the timeseries.
+    /// Entries that wait in the usercache for the next run, or that came with a dump and are in the timeseries.
     pub put_back: u64,
-    /// Entries that still cannot be read, and stay where they are.
+    /// Entries that still cannot be read, and remain set aside.
     pub still_unreadable: u64,
     /// Entries that queries show again until the next run judges them.
     pub shown_again: u64,
 }
 
 impl Diaries<'_> {
-    /// Puts back what the selection means. Each commit is whole: an entry is where it was, or where the next run finds it.
+    /// Puts back the selected entries. Each commit is complete: an entry is in its old place, or where the next run
+    /// finds it.
     pub fn retry(self, user: UserId, selection: &Selection) -> Result<Retried, CallError> {
         let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +54,7 @@ impl Diaries<'_> {
         Ok(done)
     }
 
-    /// One commit; answers whether there may be more.
+    /// Does one commit; returns whether there may be more entries.
     fn put_back_some(
         self,
         person: &Person,
@@ -88,7 +90,7 @@ impl Diaries<'_> {
     }
 }
 
-/// Where the walk over the errors is: entries up to there have been looked at.
+/// The position of the walk over the errors area: entries up to it have been visited.
 struct Behind {
     position: f64,
     id: EntryId,
@@ -101,7 +103,7 @@ impl Default for Behind {
 }
 
 impl Behind {
-    /// Whether the row is a new one, which it is only once.
+    /// Whether the row is beyond the position; if so, moves the position to it.
     fn passes(&mut self, row: &Row<'_>) -> bool {
         let position = if row.time.is_nan() { 0.0 } else { row.time };
         let is_new = (position, row.id) > (self.position, self.id);
@@ -112,7 +114,7 @@ impl Behind {
     }
 }
 
-/// Moves an entry where the next run finds it; `None` where it still cannot be read.
+/// Moves an entry to the place where the next run finds it; `None` if it still cannot be read.
 fn put_back(
     snapshot: &Snapshot,
     person: &Person,
@@ -129,7 +131,7 @@ fn put_back(
             return None;
         }
         let entry = DumpEntry::read(&text).ok()?.or_id(row.id);
-        // The id may have been given to another entry of another dump meanwhile.
+        // Another dump may have brought an entry with this id meanwhile.
         if snapshot.has_id(Area::Timeseries, entry.id()).unwrap_or(true) {
             return None;
         }
@@ -140,7 +142,7 @@ fn put_back(
     let parsed = sent::parse(text.as_bytes(), depth).ok().filter(|parsed| parsed.aside.is_none())?;
     let key = StreamKey::parse(&parsed.key).ok()?;
     batch.delete_in(Area::Errors, row.id);
-    // Which device brought it stays beside it, as beside an entry that has just been put.
+    // The stamp of its device stays beside it, as beside an entry that has just been put.
     let extra = stamp_in(row.extra).map(|stamp| stamp.member()).unwrap_or_default();
     let (metadata, data) = (&*parsed.metadata, &*parsed.data);
     let entry = NewEntry { id: Some(row.id), key, metadata, data, extra: &extra };
@@ -148,7 +150,7 @@ fn put_back(
     Some(())
 }
 
-/// Shows again what stages have marked invalid; the diary is recomputed from the earliest of them.
+/// Shows again entries that stages have marked invalid; the diary is recomputed from the earliest of them.
 fn show_again(person: &Person, selection: &Selection, done: &mut Retried) -> Result<(), CallError> {
     let snapshot = person.store.snapshot_ahead();
     for (key, left_out) in left_out::all(&snapshot)? {

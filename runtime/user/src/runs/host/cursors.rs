@@ -8,29 +8,29 @@ use crate::runs::audit::ReadNumber;
 
 /// A cursor of a run.
 pub(super) struct OpenCursor {
-    /// The read that it belongs to.
+    /// The audit's read that it belongs to.
     pub read: ReadNumber,
     pub rows: Open,
 }
 
-/// What a cursor gives.
+/// The content of a cursor.
 pub(super) enum Open {
     Entries {
         cursor: Cursor,
-        /// Whether they are of the usercache: the run has to know who brought them.
+        /// Whether they are from the usercache: the run must know which devices brought them.
         waiting: bool,
     },
     Ids(ByIds),
     Locations(LocationCursor),
 }
 
-/// Entries that are asked for by their ids, on their way out.
+/// The state of a cursor over entries with given ids.
 pub(super) struct ByIds {
-    /// No key: every stream of the timeseries.
+    /// Empty: every stream of the timeseries.
     pub keys: Vec<StreamKey>,
-    /// Those that are still to be looked up.
+    /// The ids that are still to be looked up.
     pub ids: std::vec::IntoIter<EntryId>,
-    /// The one that the last page had no room for.
+    /// The entry that did not fit the last page.
     pub kept: Option<OwnedRow>,
 }
 

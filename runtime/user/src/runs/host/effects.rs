@@ -1,4 +1,4 @@
-//! What a run leaves behind: its writes, what it read, and what it says, to be committed if it succeeds.
+//! The effects of a run: its writes, its reads, and its messages, to be committed if it succeeds.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,34 +12,34 @@ use super::quarantine::EntryDigest;
 use crate::runs::audit::{ReadNumber, Reads};
 use crate::runs::pieces::Pieces;
 
-/// What a run leaves behind, to be committed if it succeeds.
+/// The effects of a run, to be committed if it succeeds.
 #[derive(Default)]
 pub(crate) struct Effects {
     /// Its writes.
     pub batch: Batch,
-    /// Ids that it drew for entries whose content is still to come.
+    /// Ids that it drew for entries whose content follows later.
     pub drawn: BTreeMap<EntryId, StreamKey>,
-    /// What it read, for the owner's audit.
+    /// Its reads, for the owner's audit.
     pub reads: Reads,
-    /// What it says to the owner.
+    /// Its messages to the owner.
     pub log: Vec<(LogLevel, String)>,
     /// Entries that it read.
     pub entries_read: u64,
     /// How long it waited for the store.
     pub reading: Duration,
-    /// The last read that the store could not do.
+    /// The last read at which the store failed.
     pub failed_read: Option<ReadError>,
-    /// Entries that it set aside, and that had been set aside before.
+    /// The number of entries that it set aside and that had been set aside before.
     pub known_aside: u64,
     /// Digests of the entries without an id that it set aside.
     pub(super) aside: HashSet<EntryDigest>,
-    /// Whether an answer in pieces has begun, or was asked for where that cannot be.
+    /// Whether an answer in pieces has begun, or was asked for in a run that cannot send one.
     pub begun: bool,
-    /// Where the pieces of the answer go.
+    /// The sender of the answer's pieces.
     pub pieces: Option<Pieces>,
 }
 
-/// The same, while the run lasts.
+/// The effects while the run lasts.
 pub(crate) type SharedEffects = Arc<Mutex<Effects>>;
 
 pub(crate) fn lock(effects: &SharedEffects) -> MutexGuard<'_, Effects> {
@@ -47,13 +47,13 @@ pub(crate) fn lock(effects: &SharedEffects) -> MutexGuard<'_, Effects> {
 }
 
 impl Effects {
-    /// Counts entries that a read got.
+    /// Counts entries that a read returned.
     pub(super) fn got(&mut self, read: ReadNumber, entries: u64) {
         self.entries_read += entries;
         self.reads.got(read, entries);
     }
 
-    /// Keeps why a read failed, which the cell does not get to know.
+    /// Records why a read failed; the cell does not learn the cause.
     pub(super) fn unavailable(&mut self, error: ReadError) -> Failure {
         tracing::error!(error = %crate::chain(&error), "a cell's read failed");
         self.failed_read = Some(error);
@@ -61,7 +61,7 @@ impl Effects {
     }
 }
 
-/// Reads the store for a cell, and notes how long it took.
+/// Reads the store for a cell, and records how long it took.
 pub(super) fn reading<T>(
     effects: &SharedEffects,
     read: impl FnOnce() -> Result<T, ReadError>,

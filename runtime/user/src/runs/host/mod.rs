@@ -1,8 +1,8 @@
-//! The host side of a run: what its cell may reach, which is a snapshot of one person's store, a buffer for writes, a
-//! body and an answer.
+//! The host side of a run: the objects that its cell may reach, which are a snapshot of one person's store, a buffer
+//! for writes, a body and an answer.
 //!
-//! * Invariants: everything that a run reads is of one snapshot; nothing that it writes is visible before it succeeds;
-//!   every stream, document and row is held against the grant here, and nowhere else.
+//! * Invariants: all reads of a run see one snapshot; none of its writes is visible before it succeeds; every stream,
+//!   document and row is checked against the grant here, and nowhere else.
 //! * Not here: budgets and page sizes (the sandbox), what a commit does (the store).
 
 mod cursors;
@@ -42,7 +42,7 @@ pub(crate) struct RunHost {
     cursors: Vec<Option<OpenCursor>>,
     body: Body,
     answering: Answering,
-    /// Which device sent the request.
+    /// The device that sent the request.
     device: Option<Stamp>,
     waiting: Waiting,
 }
@@ -63,17 +63,17 @@ impl RunHost {
         }
     }
 
-    /// With the body of a request and a way to answer it in pieces.
+    /// Sets the body of a request and a way to answer it in pieces.
     pub(crate) fn answering(self, body: Body, answering: Answering) -> Self {
         Self { body, answering, ..self }
     }
 
-    /// With the device whose entries it puts.
+    /// Sets the device whose entries the run puts.
     pub(crate) fn brought_by(self, device: Option<Stamp>) -> Self {
         Self { device, ..self }
     }
 
-    /// What the run leaves behind; survives the run.
+    /// The effects of the run; they outlive it.
     pub(crate) fn effects(&self) -> SharedEffects {
         Arc::clone(&self.effects)
     }
@@ -87,7 +87,7 @@ impl RunHost {
         u32::try_from(free).expect("the sandbox bounds cursors at 16")
     }
 
-    /// Holds a query against the grant, and notes it for the audit.
+    /// Checks a query against the grant, and notes it for the audit.
     fn narrow(&mut self, query: Query, what: &str) -> Result<(Query, ReadNumber), Failure> {
         let area = query.area;
         let present = || {
@@ -220,7 +220,7 @@ impl CellHost for RunHost {
                 effects.batch.insert(Area::Timeseries, entry.with_id(id));
                 return Ok(());
             }
-            // An entry of another stream is not this cell's to change, whatever key the row gives it.
+            // The cell may not change an entry of another stream, whatever key the row gives it.
             let stored = snapshot.find_id(Area::Timeseries, id);
             if let Some(row) = stored.map_err(|error| effects.unavailable(error))? {
                 same_stream(&row.key, &entry)?;
@@ -276,7 +276,7 @@ impl CellHost for RunHost {
         self.each_row(rows, Area::Errors, |host, effects, id, entry| {
             let new = id == EntryId::NONE;
             if new {
-                // A phone that sends an entry again adds nothing, nor does it bring back what was forgotten.
+                // A phone that sends an entry again adds nothing, and does not restore a forgotten entry.
                 let digest = digest_of(entry.entry());
                 let known = if effects.aside.contains(&digest) || !fresh.insert(digest) {
                     Ok(true)

@@ -1,4 +1,4 @@
-//! Entries that are set aside: whether the very same one lies among the errors already.
+//! Entries that are set aside: whether the errors area has the identical entry already.
 
 use std::ops::ControlFlow;
 
@@ -6,7 +6,7 @@ use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use runtime_store::{CheckedEntry, NewEntry, ReadError, Snapshot};
 use runtime_types::{Area, Query, TimeField};
 
-/// Tells entries apart by their texts.
+/// Distinguishes entries by their texts.
 pub(super) type EntryDigest = [u8; SHA256_OUTPUT_LEN];
 
 /// The digest of the texts that [`is_set_aside`] compares.
@@ -19,7 +19,7 @@ pub(super) fn digest_of(entry: &NewEntry<'_>) -> EntryDigest {
     digest.finish().as_ref().try_into().expect("SHA-256 has that length")
 }
 
-/// Whether the very same entry has been set aside before: a phone that resends a batch adds nothing.
+/// Whether the identical entry has been set aside before: a phone that resends a batch adds nothing.
 pub(super) fn is_set_aside(snapshot: &Snapshot, read: &CheckedEntry<'_>) -> Result<bool, ReadError> {
     let (entry, write_ts) = (read.entry(), read.times().get(TimeField::WriteTs));
     if write_ts.is_nan() {

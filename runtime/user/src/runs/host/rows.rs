@@ -1,4 +1,5 @@
-//! Rows that a cell writes: each is held against the grant and against the type of its stream, and becomes an entry.
+//! Rows that a cell writes: each is checked against the grant and against the type of its stream, and becomes an
+//! entry.
 
 use cells_model::rows;
 use cells_model::scan::BadJson;
@@ -13,7 +14,7 @@ use crate::data::stamp::{Stamp, stamp_in};
 use crate::runs::check;
 
 impl RunHost {
-    /// Reads rows and holds each against the grant, then hands it on; the first fault refuses them all.
+    /// Parses rows, checks each against the grant, and passes it on; the first error refuses all of them.
     pub(super) fn each_row(
         &self,
         bytes: &[u8],
@@ -23,7 +24,7 @@ impl RunHost {
         let rows = rows::read(bytes).map_err(invalid)?;
         let mut effects = lock(&self.effects);
         let before = effects.batch.mark();
-        // What is left of the body becomes rows too, as a rule.
+        // The rest of the body usually becomes rows too.
         effects.batch.reserve(bytes.len() + usize::try_from(self.body.len()).unwrap_or(0));
         let mut asked: Option<Asked<'_>> = None;
         let mut done = Ok(());
@@ -40,7 +41,7 @@ impl RunHost {
         done
     }
 
-    /// What is to be known of a row's stream, where the grant allows writing it; the last answer serves again.
+    /// Facts about a row's stream, if the grant allows writing it; reuses the last result for the same stream.
     fn ask<'g, 'a>(
         &'g self,
         area: Area,
@@ -56,7 +57,7 @@ impl RunHost {
         Ok(asked.as_ref().expect("just asked"))
     }
 
-    /// A row of a cell as an entry, if its texts are what they should be.
+    /// Converts a row of a cell to an entry, if its texts are valid.
     fn checked<'r>(
         &self,
         area: Area,
@@ -74,7 +75,7 @@ impl RunHost {
         Ok(CheckedEntry::known(entry, found.times, found.kind))
     }
 
-    /// Who brought an entry of the usercache.
+    /// The device that brought an entry of the usercache.
     pub(super) fn brought(&self, effects: &mut Effects, id: EntryId) -> Result<Option<Stamp>, Failure> {
         if let Some(known) = self.waiting.of(id) {
             return Ok(known.cloned());
@@ -83,7 +84,7 @@ impl RunHost {
         Ok(found.and_then(|row| stamp_in(&row.extra)))
     }
 
-    /// The stream of an entry that is to be changed; entries of this very run are known by their id alone.
+    /// Checks the streams of entries that are to be changed; entries of this run are known by their ids.
     pub(super) fn check_changes(&mut self, ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
         let ids = unpack(ids)?;
         for id in &ids {
@@ -104,9 +105,9 @@ struct Asked<'g> {
 
 /// Why a row is refused.
 enum Fault {
-    /// By the grant, whose words say enough.
+    /// By the grant, with its own message.
     Refused(Failure),
-    /// Its texts are not what they should be.
+    /// Its texts are not valid.
     BadText(BadJson),
 }
 
@@ -131,7 +132,7 @@ impl From<BadJson> for Fault {
     }
 }
 
-/// Keys as they come in rows, where one follows its like: the last one's text is shared.
+/// Parses keys of rows; a key that equals the one before shares its text.
 #[derive(Default)]
 pub(super) struct Keys(Option<StreamKey>);
 
@@ -144,7 +145,7 @@ impl Keys {
     }
 }
 
-/// The data of a row that only draws an id: nothing is stored until the run gives it its content.
+/// The data of a row that only draws an id: nothing is stored until the run supplies its content.
 pub(super) const NOTHING_YET: &str = "{}";
 
 pub(super) fn same_stream(key: &StreamKey, entry: &CheckedEntry<'_>) -> Result<(), Failure> {

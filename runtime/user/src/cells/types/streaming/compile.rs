@@ -1,4 +1,4 @@
-//! Reading a schema, so that it can be followed along texts.
+//! Compiles a schema, so that texts can be checked against it in one pass.
 
 use std::collections::HashMap;
 
@@ -9,12 +9,12 @@ use super::{
     StreamingValidator, Text, WHOLE, WHOLE_MAX,
 };
 
-/// The draft whose rules are followed here.
+/// The draft whose rules are implemented here.
 pub(super) const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
-/// Keywords that say nothing of a value.
+/// Keywords that do not restrict a value.
 const ANNOTATIONS: [&str; 7] =
     ["$schema", "$defs", "$comment", "title", "description", "examples", "default"];
-/// Keywords that are followed here.
+/// Keywords that are implemented here.
 const FOLLOWED: [&str; 12] = [
     "type",
     "const",
@@ -39,10 +39,10 @@ pub(super) const KINDS: [(&str, u8); 7] = [
     ("object", OBJECT),
 ];
 
-/// The schema of a member that has none.
+/// The schema of a member without one.
 static ANYTHING: Value = Value::Bool(true);
 
-/// Makes the nodes of one schema.
+/// Builds the nodes of one schema.
 struct Compiler<'s> {
     root: &'s Map<String, Value>,
     nodes: Vec<Node>,
@@ -50,7 +50,7 @@ struct Compiler<'s> {
 }
 
 impl StreamingValidator {
-    /// `None` where the library alone understands the schema.
+    /// `None` if only the library understands the schema.
     pub fn of(schema: &Value) -> Option<Self> {
         let root = schema.as_object()?;
         let plain = |(name, value): (&String, &Value)| match name.as_str() {
@@ -67,7 +67,8 @@ impl StreamingValidator {
     }
 }
 
-/// Whether every reference below leads to one of the root's definitions, and nothing else gives names to places.
+/// Whether every reference below leads to one of the root's definitions, and no other keyword names or refers to
+/// places.
 fn is_plain(schema: &Value) -> bool {
     match schema {
         Value::Object(members) => members.iter().all(|(name, value)| is_plain_member(name, value)),
@@ -84,7 +85,7 @@ fn is_plain_member(name: &str, value: &Value) -> bool {
     }
 }
 
-/// The definition of which a schema says that it is that one, and nothing else.
+/// The definition that a schema refers to, if it has no other restriction.
 fn refers_to(schema: &Value) -> Option<&str> {
     let members = schema.as_object()?;
     let mut telling = members.iter().filter(|(name, _)| !ANNOTATIONS.contains(&name.as_str()));
@@ -100,13 +101,13 @@ fn definition(reference: &str) -> Option<&str> {
 }
 
 impl<'s> Compiler<'s> {
-    /// Where the node of a schema stands; those of one definition share theirs.
+    /// The index of a schema's node; all references to one definition share a node.
     fn place(&mut self, schema: &'s Value) -> Option<usize> {
         let name = refers_to(schema);
         if let Some(known) = name.and_then(|name| self.definitions.get(name)) {
             return Some(*known);
         }
-        // Before what is below it: a definition may refer to itself.
+        // Reserved before the nodes below it, because a definition may refer to itself.
         let place = self.nodes.len();
         self.nodes.push(Node::Any);
         let node = match name {
@@ -130,7 +131,7 @@ impl<'s> Compiler<'s> {
         }
     }
 
-    /// `None` where a keyword is not followed here.
+    /// `None` if a keyword is not implemented here.
     fn followed(&mut self, schema: &'s Map<String, Value>) -> Option<Followed> {
         let known = |name: &str| ANNOTATIONS.contains(&name) || FOLLOWED.contains(&name);
         if !schema.keys().all(|name| known(name)) {
@@ -162,7 +163,7 @@ impl<'s> Compiler<'s> {
         Some(Followed { kinds, text, range, lengths, items, members, needed, others })
     }
 
-    /// The members, and which of them must be there: always, or where another one is. Those come first.
+    /// The members, and which of them are required: always, or if another one is present. Required members come first.
     fn members(&mut self, schema: &'s Map<String, Value>) -> Option<(Vec<Member>, Vec<Needed>)> {
         let needed = needed(schema)?;
         let mut names: Vec<&str> =
@@ -174,7 +175,7 @@ impl<'s> Compiler<'s> {
             Some(properties) => Some(properties.as_object()?),
         };
         let property = |name: &str| properties.and_then(|properties| properties.get(name));
-        // One that must be there may be anything, unless members without a schema are not allowed.
+        // A required member without a schema may have any value, unless members without a schema are not allowed.
         let unnamed = names.iter().any(|name| property(name).is_none());
         if names.len() > MEMBERS_MAX || unnamed && schema.get("additionalProperties") == Some(&false.into()) {
             return None;
@@ -210,7 +211,7 @@ fn texts(names: &Value) -> Option<Vec<&str>> {
     names.as_array()?.iter().map(Value::as_str).collect()
 }
 
-/// Which members must be there where the first one is; `None`: always.
+/// The members that are required if the first one is present; `None`: always.
 fn needed(schema: &Map<String, Value>) -> Option<Vec<(Option<&str>, Vec<&str>)>> {
     let mut needed = Vec::new();
     if let Some(names) = schema.get("required") {

@@ -7,14 +7,14 @@ use super::remedy::SET_ADDRESS;
 
 /// The parts of a connection string, except the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Door {
+pub struct PhoneAddress {
     /// `HOST:PORT`
     pub address: String,
     /// The pin of the host's key.
     pub pin: Pin,
 }
 
-impl Door {
+impl PhoneAddress {
     /// The connection string with this token. It is a secret.
     pub fn connection(&self, token: &str) -> String {
         format!("cellar://{}/?token={token}&pin={}", self.address, self.pin)

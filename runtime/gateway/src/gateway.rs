@@ -83,7 +83,7 @@ struct Shared {
 
 /// Why a client was not passed on.
 #[derive(Debug, thiserror::Error)]
-enum Turned {
+enum ConnectionRefused {
     #[error(transparent)]
     Unread(#[from] Unread),
     #[error("nobody of that name is here")]
@@ -202,9 +202,9 @@ impl Shared {
         self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn client(&self, mut socket: TcpStream, peer: SocketAddr) -> Result<(), Turned> {
+    async fn client(&self, mut socket: TcpStream, peer: SocketAddr) -> Result<(), ConnectionRefused> {
         let source = Source::from(peer.ip());
-        self.strangers().connection(source, self.clock_ms()).map_err(|_| Turned::Crowded)?;
+        self.strangers().connection(source, self.clock_ms()).map_err(|_| ConnectionRefused::Crowded)?;
         let (hello, seen) = match peek(&mut socket, self.limits.hello_ms).await {
             Ok(read) => read,
             Err(unread) => {
@@ -218,9 +218,9 @@ impl Shared {
         };
         let Some(target) = self.target(&hello, source)? else {
             turn_away(&mut socket, Alert::UnrecognizedName).await;
-            return Err(Turned::Unknown);
+            return Err(ConnectionRefused::Unknown);
         };
-        let local = socket.local_addr().map_err(Turned::Broken)?;
+        let local = socket.local_addr().map_err(ConnectionRefused::Broken)?;
         let reached = async {
             let mut host = match target {
                 Target::Host(address) => TcpStream::connect(address).await?,
@@ -232,12 +232,14 @@ impl Shared {
         };
         let limit = Duration::from_millis(self.limits.connect_ms);
         let reached = timeout(limit, reached).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()));
-        let host = reached.map_err(Turned::Host)?;
-        splice(socket, host, Duration::from_millis(self.limits.idle_ms)).await.map_err(Turned::Broken)
+        let host = reached.map_err(ConnectionRefused::Host)?;
+        splice(socket, host, Duration::from_millis(self.limits.idle_ms))
+            .await
+            .map_err(ConnectionRefused::Broken)
     }
 
     /// The target of a client; `None`: there is none.
-    fn target(&self, hello: &Hello, source: Source) -> Result<Option<Target>, Turned> {
+    fn target(&self, hello: &Hello, source: Source) -> Result<Option<Target>, ConnectionRefused> {
         let Some(name) = hello.server_name.as_deref().and_then(Name::of_server_name) else {
             let legacy = self.legacy.clone().filter(|_| names_nobody(hello));
             return Ok(legacy.map(Target::Legacy));
@@ -245,7 +247,7 @@ impl Shared {
         let now_ms = self.clock_ms();
         if matches!(name, Name::Selector(_)) {
             // There are only a million selectors, so a client that tries them all is slowed down.
-            self.strangers().pairing(source, now_ms).map_err(|_| Turned::Crowded)?;
+            self.strangers().pairing(source, now_ms).map_err(|_| ConnectionRefused::Crowded)?;
         }
         Ok(self.table().find(name, now_ms).map(Target::Host))
     }
