@@ -1,4 +1,4 @@
-//! Benchmarks: always of a release build.
+//! Benchmarks, always with a release build.
 
 mod wiping;
 
@@ -7,7 +7,7 @@ use crate::demo::{Profile, run_verb};
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
-/// `cargo xtask bench [NAME]`; `wiping` compares two builds and is done here.
+/// `cargo xtask bench [NAME]`; `wiping` compares two builds and is implemented here.
 pub(crate) fn run(rest: &[String]) -> Result<(), Trouble> {
     let workspace = Workspace::read()?;
     cells::build(&workspace)?;

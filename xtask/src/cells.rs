@@ -1,9 +1,9 @@
-//! Every cell, built: `target/cells/<name>.wasm`, `<name>.cwasm`, `<name>/cell.toml` and its schemas.
+//! Builds every cell: `target/cells/<name>.wasm`, `<name>.cwasm`, `<name>/cell.toml` and its schemas.
 //!
-//! `target/cells/index` has a line a cell, `<name> <sha256 of the component> <product|test>`; the host's build
-//! script embeds what it lists. `target/cells/contract` has what cells and runtime must agree on, as it was when the
-//! cells were built: the build script refuses cells of another contract. Files that would not change are not touched,
-//! so nothing is rebuilt for them.
+//! `target/cells/index` has one line for each cell, `<name> <sha256 of the component> <product|test>`; the host's build
+//! script embeds the listed cells. `target/cells/contract` has the files on which cells and runtime must agree, as they
+//! were when the cells were built: the build script refuses cells with another contract. Unchanged files are not
+//! written again, so nothing is rebuilt for them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::{CellPackage, Workspace};
 
-/// The cell that researchers copy: built as every other, but no part of the host's binary.
+/// The cell that researchers copy: built like every other, but not part of the host's binary.
 pub(crate) const TEMPLATE: &str = "template";
 
 /// Builds every cell.
@@ -54,7 +54,7 @@ fn file(workspace: &Workspace, cell: &CellPackage, ending: &str) -> PathBuf {
     workspace.cells_folder().join(format!("{}.{ending}", cell.manifest.name))
 }
 
-/// Answers the digest of the component.
+/// Returns the digest of the component.
 fn encode(workspace: &Workspace, encoder: &Encoder, cell: &CellPackage) -> Result<String, Trouble> {
     let name = &cell.manifest.name;
     let component = file(workspace, cell, "wasm");
@@ -84,7 +84,7 @@ fn copy(from: &Path, to: &Path, path: &Path) -> Result<(), Trouble> {
     write_if_changed(&target, &content)
 }
 
-/// A file that would not change is not touched: nothing is built again for it.
+/// Writes a file if its content would change; an unchanged file causes no rebuild.
 pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> Result<(), Trouble> {
     if fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
@@ -102,7 +102,7 @@ fn write_index(workspace: &Workspace, digests: &[String]) -> Result<(), Trouble>
     write_if_changed(&workspace.cells_folder().join("index"), index.as_bytes())
 }
 
-/// What cells and runtime must agree on: the interfaces, and the bytes that cross them.
+/// The files on which cells and runtime must agree: the interfaces, and the formats of the bytes that cross them.
 const CONTRACT: [&str; 3] = ["wit/cell.wit", "cells/model/src/page.rs", "cells/model/src/rows.rs"];
 
 /// A line with the names of the files, then the files.
@@ -115,7 +115,7 @@ fn write_contract(workspace: &Workspace) -> Result<(), Trouble> {
     write_if_changed(&workspace.cells_folder().join("contract"), &contract)
 }
 
-/// Removes what is left of cells that are gone.
+/// Removes the files of cells that no longer exist.
 fn sweep(workspace: &Workspace) -> Result<(), Trouble> {
     let home = workspace.cells_folder();
     let known: BTreeSet<_> = workspace.cells.iter().map(|cell| cell.manifest.name.as_str()).collect();

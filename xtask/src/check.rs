@@ -1,4 +1,4 @@
-//! Everything that must pass, the quickest first.
+//! Runs everything that must pass, the fastest first.
 
 use std::process::Command;
 
@@ -12,8 +12,8 @@ use crate::trouble::Trouble;
 use crate::wasm_target::Guests;
 use crate::workspace::Workspace;
 
-/// What is documented. With an example, so that the features that tests ask for are on, and what clippy has found of
-/// dependencies serves here too.
+/// The options that select what is documented. They include an example, so that the features that tests ask for are on
+/// and the results of clippy for dependencies can be used here too.
 pub(crate) const DOCUMENTED: [&str; 6] =
     ["--workspace", "--no-deps", "--lib", "--bins", "--example", "commit_cost"];
 
@@ -59,7 +59,7 @@ fn one(name: &str, what: &str, command: &mut Command, remedy: &str) -> Result<()
     })
 }
 
-/// A question that a build answers.
+/// A check that is done by a build.
 fn built(name: &str, what: &str, remedy: &str, command: impl Fn(&[&str]) -> Command) -> Result<(), Trouble> {
     step(name, what, || {
         progress::build(name, remedy, command)?;

@@ -1,4 +1,4 @@
-//! Running programs.
+//! Runs programs.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
@@ -10,7 +10,7 @@ use crate::trouble::Trouble;
 /// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // What cargo told this program about its own package is not true of others.
+    // The variables that cargo set about this program's own package are wrong for other packages.
     for (name, _) in std::env::vars_os() {
         if name
             .to_str()
@@ -22,8 +22,9 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// What makes a build of some programs one with that of the tests: a test target, so that the features that tests ask
-/// for are on, and then nothing is built twice. This one depends on least.
+/// The options with which a build of some programs shares its units with the build of the tests: they include a test
+/// target, so that the features that tests ask for are on and nothing is built twice. This target has the fewest
+/// dependencies.
 pub(crate) const PROGRAMS_AND_TESTS: [&str; 3] = ["--workspace", "--test", "cases"];
 
 /// Builds programs of the workspace with the profile of development.
@@ -36,20 +37,20 @@ pub(crate) fn build_programs(name: &str, programs: &[&str]) -> Result<(), Troubl
     })
 }
 
-/// Runs a program to its end; its words go where ours go.
+/// Runs a program to its end; its output goes where this program's output goes.
 pub(crate) fn run(command: &mut Command, remedy: &str) -> Result<(), Trouble> {
     let status = command.status().map_err(|source| not_started(command, source))?;
     judge(command, status, remedy)
 }
 
-/// What a program prints on its standard output.
+/// The standard output of a program.
 pub(crate) fn output(command: &mut Command, remedy: &str) -> Result<Vec<u8>, Trouble> {
     let output = command.stderr(Stdio::inherit()).output().map_err(|source| not_started(command, source))?;
     judge(command, output.status, remedy)?;
     Ok(output.stdout)
 }
 
-/// Whether a program is there and says that all is well; its words are dropped.
+/// Whether a program exists and succeeds; its output is dropped.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
 }
@@ -61,7 +62,7 @@ pub(crate) fn run_tests(command: &mut Command, totals: &mut Totals) -> Result<()
     judge(command, status, "read the failures above; a property test prints the seed that repeats it")
 }
 
-/// Runs a program, passes every line on, and answers those that `keep` wants.
+/// Runs a program, passes every line on, and returns the lines that `keep` selects.
 pub(crate) fn run_keeping(
     command: &mut Command,
     keep: fn(&str) -> bool,
@@ -89,7 +90,7 @@ fn watch(command: &mut Command, keep: fn(&str) -> bool) -> Result<(ExitStatus, V
     Ok((status, kept))
 }
 
-/// Prints every line, answers those that are wanted.
+/// Prints every line, and returns the selected ones.
 fn pass_on(from: impl Read, keep: fn(&str) -> bool, print: impl Fn(&str)) -> Vec<String> {
     let mut kept = Vec::new();
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {

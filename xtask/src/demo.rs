@@ -26,10 +26,10 @@ pub(crate) fn run_verb(
     })
 }
 
-/// How the host is built.
+/// The profile of the build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// Ours builds fast; what we depend on runs fast.
+    /// This project's crates build fast; its dependencies run fast.
     Dev,
     /// For measurements.
     Release,

@@ -1,4 +1,5 @@
-//! Fuzzing with coverage: builds `fuzz/` for libFuzzer and runs its targets. No tool but a C++ compiler is needed.
+//! Fuzzing with coverage: builds `fuzz/` for libFuzzer and runs its targets. The only tool that it needs is a C++
+//! compiler.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +10,7 @@ use crate::step::step;
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
-/// What `fuzz/Cargo.toml` lists.
+/// The targets that `fuzz/Cargo.toml` lists.
 pub(crate) const TARGETS: [&str; 12] = [
     "json_entry",
     "json_members",
@@ -25,14 +26,14 @@ pub(crate) const TARGETS: [&str; 12] = [
     "device_table",
 ];
 
-/// Counters at every edge, and what libFuzzer needs to see comparisons.
+/// Counters at every edge, and the instrumentation with which libFuzzer sees comparisons.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";
 const MEMORY_MIB_MAX: u32 = 1024;
 const STATISTIC: &str = "stat::number_of_executed_units:";
 
-/// `cargo xtask fuzz [TARGET] [--seconds N]`: every target, or one.
+/// `cargo xtask fuzz [TARGET] [--seconds N]`: runs every target, or one.
 pub(crate) fn run(target: Option<&str>, seconds: u32) -> Result<(), Trouble> {
     let workspace = Workspace::read()?;
     let home = workspace.target.join("fuzz");
@@ -41,7 +42,7 @@ pub(crate) fn run(target: Option<&str>, seconds: u32) -> Result<(), Trouble> {
         let mut build = cargo();
         build
             .args(["build", "--quiet", "--release", "--manifest-path", "fuzz/Cargo.toml"])
-            // Build scripts and macros are not instrumented when the target is named.
+            // Naming the target keeps build scripts and macros free of the instrumentation.
             .args(["--target", &host, "--target-dir"])
             .arg(&home)
             .current_dir(&workspace.root)

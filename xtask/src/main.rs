@@ -1,7 +1,7 @@
 //! Commands that build and check the project; `cargo xtask --help` names them.
 //!
-//! * Each does its own set-up, says in one line what it does and how long it took, and fails with a remedy.
-//! * What it makes stands under cargo's target folder; nothing else is written.
+//! * Each does its own set-up, reports in one line what it does and how long it took, and fails with a remedy.
+//! * Its output is written below cargo's target folder and nowhere else.
 
 mod bench;
 mod cells;
@@ -63,7 +63,7 @@ enum Verb {
     },
     /// Builds every cell to target/cells: the component, its manifest and native code
     Cells,
-    /// Packs what a cell needs and builds one outside of the workspace with the packages alone
+    /// Packs what a cell needs and builds a cell outside of the workspace from these packages alone
     Packages,
     /// Builds the fuzz targets with coverage and runs them
     Fuzz {
@@ -80,7 +80,7 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
-    /// Writes the JSON Schemas and tables of data types anew, from the structs of cells/model
+    /// Writes the JSON Schemas and tables of data types again, from the structs of cells/model
     Schemas,
     /// Lists rows of docs/reference-differences.md without a test, and comments in tests that name no row
     Rows {

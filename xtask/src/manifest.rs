@@ -1,4 +1,4 @@
-//! A cell's manifest, held against the cell's folder.
+//! A cell's manifest, checked against the cell's folder.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(crate) fn export(world: World) -> &'static str {
     }
 }
 
-/// Reads the manifest in a cell's folder; the name must be the folder's, and every schema must be there.
+/// Reads the manifest in a cell's folder; the name must be the folder's, and every schema must exist.
 pub(crate) fn read(folder: &Path) -> Result<CellToml, Trouble> {
     let path = folder.join("cell.toml");
     let text = fs::read_to_string(&path).map_err(Trouble::file("read", &path))?;

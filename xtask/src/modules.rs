@@ -1,7 +1,7 @@
-//! Every cell as a core module, built in one call of cargo.
+//! Builds every cell as a core module, in one call of cargo.
 //!
 //! A cell is an ordinary library; a module needs a `cdylib` that is optimised as a whole, and one package cannot be
-//! both in one build. So each gets a package of one line around it, in a workspace under cargo's target folder:
+//! both in one build. So each cell gets a package of one line around it, in a workspace under cargo's target folder:
 //!
 //! ```text
 //! modules/Cargo.toml      the workspace's own, with these packages as its members
@@ -10,7 +10,7 @@
 //! modules/package/<cell>  Cargo.toml, lib.rs
 //! ```
 //!
-//! A change of one cell builds that cell and its module; all modules are linked side by side.
+//! A change to one cell rebuilds that cell and its module; all modules are linked in parallel.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,7 @@ use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::{CellPackage, Workspace};
 
-/// Folders of the repository that cells and their tests are built from.
+/// Folders of the repository from which cells and their tests are built.
 const LINKED: [&str; 4] = ["cells", "handshake", "runtime", "wit"];
 
 /// Builds the module of every cell.
@@ -42,7 +42,7 @@ pub(crate) fn build(workspace: &Workspace, guests: &Guests) -> Result<(), Troubl
     })
 }
 
-/// Where [`build`] leaves a cell's module.
+/// The path of a cell's module after [`build`].
 pub(crate) fn path(workspace: &Workspace, cell: &CellPackage) -> PathBuf {
     let file_name = format!("{}.wasm", package_name(cell).replace('-', "_"));
     workspace.target.join(TARGET).join("cell").join(file_name)
@@ -77,7 +77,7 @@ fn write_workspace(workspace: &Workspace, home: &Path) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// The workspace's manifest with other members: versions, lints and the profile of cells stay as they stand there.
+/// The workspace's manifest with other members: versions, lints and the profile of cells are unchanged.
 fn root_manifest(workspace: &Workspace) -> Result<String, Trouble> {
     let path = workspace.root.join("Cargo.toml");
     let text = fs::read_to_string(&path).map_err(Trouble::file("read", &path))?;
@@ -87,14 +87,15 @@ fn root_manifest(workspace: &Workspace) -> Result<String, Trouble> {
     let own = own.ok_or_else(|| bad("it has no table `workspace`".to_owned()))?;
     own.insert("members".to_owned(), toml::Value::Array(vec!["package/*".into()]));
     own.remove("exclude");
-    // It names packages that no cell has.
+    // The profile names packages that no cell has.
     if let Some(profiles) = manifest.get_mut("profile").and_then(toml::Value::as_table_mut) {
         profiles.remove("dev");
     }
     Ok(manifest.to_string())
 }
 
-/// Copies the workspace's lock file when it has changed. Cargo shortens the copy, so what was copied is kept beside it.
+/// Copies the workspace's lock file if it has changed. Cargo shortens the copy, so a second copy is kept for
+/// comparison.
 fn copy_lock(from: &Path, home: &Path) -> Result<(), Trouble> {
     let lock = fs::read(from).map_err(Trouble::file("read", from))?;
     let copied = home.join("copied.lock");

@@ -1,8 +1,8 @@
-//! Can a cell be written outside of this workspace? `cells/sdk` and what it depends on, as the packages that cargo makes
-//! of them, unpacked in a folder of their own; and there the cell of `cells/template`, built for guests.
+//! Checks that a cell can be written outside of this workspace. `cells/sdk` and its dependencies are packed by cargo
+//! and unpacked in a separate folder, and there the cell of `cells/template` is built for guests.
 //!
-//! * Needs no network: versions are those of our lock file.
-//! * Everything stands in `package` and `outside` of cargo's target folder.
+//! * Needs no network: versions are those of this workspace's lock file.
+//! * All files are in `package` and `outside` below cargo's target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::trouble::Trouble;
 use crate::wasm_target::{Guests, TARGET};
 use crate::workspace::Workspace;
 
-/// What a cell needs; the last one is what it names.
+/// The packages that a cell needs; the last is the one that it names.
 const PACKAGES: [&str; 4] = ["cells-contract", "cells-json", "cells-model", "cells-sdk"];
 /// All packages of the workspace have one version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -42,7 +42,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Trouble> {
     })
 }
 
-/// Answers the files that cargo made.
+/// Returns the files that cargo created.
 fn pack(workspace: &Workspace) -> Result<Vec<PathBuf>, Trouble> {
     let mut command = cargo();
     command.args(["package", "--quiet", "--offline", "--no-verify", "--allow-dirty"]);
@@ -52,7 +52,7 @@ fn pack(workspace: &Workspace) -> Result<Vec<PathBuf>, Trouble> {
     Ok(PACKAGES.iter().map(|name| folder.join(format!("{name}-{VERSION}.crate"))).collect())
 }
 
-/// Unpacks a package, without the folder of its name and version that is around everything in it.
+/// Unpacks a package, without the top folder that has its name and version.
 fn unpack(package: &Path, into: &Path) -> Result<(), Trouble> {
     let file = fs::File::open(package).map_err(Trouble::file("read", package))?;
     let mut archive = tar::Archive::new(GzDecoder::new(file));
@@ -69,7 +69,8 @@ fn unpack(package: &Path, into: &Path) -> Result<(), Trouble> {
     unpack_all().map_err(Trouble::file("unpack", package))
 }
 
-/// Builds the example in that folder and holds the component against its manifest; answers how many bytes it has.
+/// Builds the example in that folder and checks the component against its manifest; returns the size of the component,
+/// bytes.
 fn build(workspace: &Workspace, home: &Path) -> Result<u64, Trouble> {
     let example = workspace.cells.iter().find(|cell| cell.manifest.name == TEMPLATE);
     let example = example.ok_or_else(|| Trouble::Manifest {
@@ -94,7 +95,7 @@ fn build(workspace: &Workspace, home: &Path) -> Result<u64, Trouble> {
     Ok(fs::metadata(&component).map_err(Trouble::file("read", &component))?.len())
 }
 
-/// The manifest of a workspace with one cell. Guests are built with the profile of ours.
+/// The manifest of a workspace with one cell. Guests are built with the same profile as in this workspace.
 fn manifest(root: &Path) -> Result<String, Trouble> {
     let path = root.join("Cargo.toml");
     let ours: Table = read(&path)?

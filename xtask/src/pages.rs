@@ -1,4 +1,4 @@
-//! Pages of `docs/` and the tests that hold what they say: neither may change without the other.
+//! Pages of `docs/` and the tests that check their statements: neither may change without the other.
 
 #[cfg(test)]
 mod attacks;
@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 
 use crate::trouble::Trouble;
 
-/// Of the repository.
+/// The root folder of the repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every Rust source below one of `folders` of the repository, in the order of their names: path from there, and text.
+/// Every Rust source below one of `folders` of the repository, sorted by name: path from the root, and text.
 fn sources(folders: &[&str]) -> Result<Vec<(PathBuf, String)>, Trouble> {
     let root = root();
     let mut paths = Vec::new();

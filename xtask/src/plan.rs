@@ -1,7 +1,7 @@
-//! What cargo will build, asked of it before it begins.
+//! The units that cargo will build, queried before the build begins.
 //!
-//! The graph of units is not stable in cargo: an answer that does not read as expected is no answer, and costs only
-//! the estimate of the time left.
+//! Cargo's graph of units is unstable: an output that cannot be read as expected is ignored, and costs only the
+//! estimate of the time left.
 
 #[cfg(test)]
 mod once;
@@ -12,9 +12,9 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-/// Units of a build, with a weight that grows with the time that one takes.
+/// Units of a build, with a weight that grows with the time that a unit takes.
 pub(crate) struct Plan {
-    /// By package: how many units, and the weight of each.
+    /// For each package: the number of units, and the weight of each.
     packages: HashMap<String, (usize, f64)>,
 }
 
@@ -37,16 +37,16 @@ struct Target {
 }
 
 impl Plan {
-    /// Asks a command of cargo that prints its graph of units.
+    /// Runs a cargo command that prints its graph of units.
     pub(crate) fn of(command: &mut Command) -> Option<Self> {
         let output = command.env("RUSTC_BOOTSTRAP", "1").stderr(Stdio::null()).output().ok()?;
         let graph: Graph = serde_json::from_slice(&output.stdout).ok()?;
-        // A build script that runs, and documentation, are not among what cargo says it has finished.
+        // Cargo does not report the runs of build scripts, or documentation, as finished.
         let reported = graph.units.iter().filter(|unit| !["run-custom-build", "doc"].contains(&&*unit.mode));
         Some(Self::new(reported.map(|unit| (&*unit.pkg_id, weight(&unit.target)))))
     }
 
-    /// Of packages' units, one by one.
+    /// A plan of single units of packages.
     pub(crate) fn new<'a>(units: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
         let mut packages = HashMap::new();
         for (package, weight) in units {
@@ -57,12 +57,12 @@ impl Plan {
         Self { packages }
     }
 
-    /// How many units there are.
+    /// The number of units.
     pub(crate) fn units(&self) -> usize {
         self.packages.values().map(|(count, _)| count).sum()
     }
 
-    /// The weight of all.
+    /// The total weight.
     pub(crate) fn total(&self) -> f64 {
         self.packages.values().map(|(count, weight)| *count as f64 * weight).sum()
     }
@@ -77,8 +77,8 @@ impl Plan {
 const PROGRAM: f64 = 500.0;
 const SCRIPT: f64 = 100.0;
 
-/// The square root of the bytes of Rust beside a library's root and below: what is large has much that is not used.
-/// For a program it is the same for all, since most of its time is the linker's.
+/// The square root of the size of the Rust sources in and below a library's root folder, bytes: a large library has
+/// much code that is not used. The weight is the same for all programs, since the linker takes most of their time.
 fn weight(target: &Target) -> f64 {
     match target.kind.first().map(String::as_str) {
         Some("lib" | "rlib" | "proc-macro") => {

@@ -1,7 +1,7 @@
-//! How far a long build is: what cargo has finished of what it said it would build.
+//! Progress of a long build: which of the units that cargo announced it has finished.
 //!
-//! On a terminal one line is written again and again; elsewhere there is a line every 30 s. The time left is an
-//! estimate from the sizes of sources; where cargo does not say what it will build, there is none.
+//! On a terminal, one line is rewritten; elsewhere there is a new line every 30 s. The time left is an estimate from
+//! the sizes of sources; where cargo does not announce its units, there is no estimate.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
@@ -14,16 +14,16 @@ use crate::command::{judge, not_started};
 use crate::plan::Plan;
 use crate::trouble::Trouble;
 
-/// Between two lines where there is no terminal.
+/// Interval between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
-/// Between two states of the line on a terminal.
+/// Interval between two states of the line on a terminal.
 const REWRITE_EVERY: Duration = Duration::from_millis(500);
-/// There is no estimate earlier than this, nor before this part is done.
+/// There is no estimate before this time, nor before this share is done.
 const ESTIMATE_AFTER: (Duration, f64) = (Duration::from_secs(5), 0.03);
 
-/// Runs a command of cargo that builds; prints errors, warnings and how far it is, and nothing else.
+/// Runs a cargo command that builds; prints errors, warnings and the progress, and nothing else.
 ///
-/// `command` makes the command, with more options.
+/// `command` creates the command, with additional options.
 pub(crate) fn build(name: &str, remedy: &str, command: impl Fn(&[&str]) -> Command) -> Result<(), Trouble> {
     let mut progress = Progress::new(name, Plan::of(&mut command(&["--unit-graph", "-Zunstable-options"])));
     let mut command = command(&["--quiet", "--message-format=json-render-diagnostics"]);
@@ -56,7 +56,7 @@ enum Event {
     Words(String),
 }
 
-/// One line of cargo's: something is built, now or in an earlier run.
+/// One line of cargo's output: a unit is built, now or in an earlier run.
 #[derive(Deserialize)]
 struct Artifact {
     package_id: String,
@@ -76,7 +76,7 @@ fn finished(line: &str) -> Option<Event> {
     serde_json::from_str(line).ok().map(Event::Finished)
 }
 
-/// Sends what `event` makes of each line, to the end.
+/// Sends the event of each line, to the end.
 fn send(from: impl Read, to: &Sender<Event>, event: impl Fn(&str) -> Option<Event>) {
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
         // The receiver outlives the threads that send.
@@ -90,7 +90,7 @@ struct Progress {
     begun: Instant,
     shown: Instant,
     terminal: bool,
-    /// Number of units, and their weight, that were there before or are built now.
+    /// Number of units, and their weight, that were built before or are built now.
     fresh: (usize, f64),
     built: (usize, f64),
 }
@@ -115,7 +115,7 @@ impl Progress {
         *sum = (sum.0 + 1, sum.1 + weight);
     }
 
-    /// Shows how far it is, if that is due.
+    /// Shows the progress, if a line is due.
     fn show(&mut self) {
         let pause = if self.terminal { REWRITE_EVERY } else { LINE_EVERY };
         if self.shown.elapsed() < pause {
@@ -125,14 +125,14 @@ impl Progress {
         let line = self.line(self.begun.elapsed());
         if self.terminal {
             print!("\r\x1b[2K{line}");
-            // A line that cannot be shown is not missed.
+            // If the line cannot be shown, nothing is lost.
             let _ = std::io::stdout().flush();
         } else {
             println!("{line}");
         }
     }
 
-    /// A line of cargo's own.
+    /// Prints a line of cargo's output.
     fn pass_on(&self, line: &str) {
         self.clear();
         eprintln!("{line}");

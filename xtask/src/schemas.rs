@@ -1,9 +1,9 @@
-//! Files that are made from the structs of the model.
+//! Files that are generated from the structs of the model.
 
 use crate::command::{cargo, run};
 use crate::trouble::Trouble;
 
-/// `cargo xtask schemas`: runs the test that holds the files to the structs, and has it write what differs.
+/// `cargo xtask schemas`: runs the test that compares the files with the structs, and lets it write those that differ.
 pub(crate) fn write() -> Result<(), Trouble> {
     let test = [
         "test",

@@ -1,10 +1,10 @@
-//! One line before a step, one line after it.
+//! Prints one line before a step and one line after it.
 
 use std::time::Instant;
 
 use crate::trouble::Trouble;
 
-/// Says what begins, does it, and says how long it took and what came of it.
+/// Announces the step, carries it out, and reports how long it took and its result.
 pub(crate) fn step<T>(
     name: &str,
     what: &str,
@@ -17,7 +17,7 @@ pub(crate) fn step<T>(
     Ok(made)
 }
 
-/// Says that a step is left out, and why.
+/// Reports that a step is left out, and why.
 pub(crate) fn skipped(name: &str, why: &str) {
     println!("{name}: SKIPPED, {why}");
 }

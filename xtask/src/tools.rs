@@ -1,6 +1,6 @@
-//! The tools that make components of modules, and native code of components.
+//! The tools that create components from modules, and native code from components.
 //!
-//! Native code is made by the runtime's own compiler, so that its engine can load it.
+//! The runtime's own compiler creates the native code, so that the runtime's engine can load it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,41 +19,41 @@ const COMPILER: &str = "cellar-cell-compiler";
 /// Limits of one compilation: processor time, s, and address space, bytes.
 const LIMITS: [&str; 2] = ["300", "8589934592"];
 
-/// A program, and what tells one build of it from another.
+/// A program, and the data that distinguishes one build of it from another.
 struct Tool {
     program: PathBuf,
     build: String,
 }
 
 impl Tool {
-    /// Finds a program that is built with the profile of development.
+    /// Builds a program with the profile of development and finds it.
     fn built(workspace: &Workspace, name: &str) -> Result<Self, Trouble> {
         let program = workspace.target.join("debug").join(name);
         Ok(Self { build: size_and_time(&program)?, program })
     }
 }
 
-/// Makes components of modules.
+/// Creates components from modules.
 pub(crate) struct Encoder(Tool);
 
-/// Makes native code of components.
+/// Creates native code from components.
 pub(crate) struct Compiler(Tool);
 
-/// Builds both, and the engine for it.
+/// Builds both, with the engine.
 pub(crate) fn build(workspace: &Workspace) -> Result<(Encoder, Compiler), Trouble> {
     build_programs("engine", &[ENCODER, COMPILER])?;
     Ok((Encoder(Tool::built(workspace, ENCODER)?), Compiler(Tool::built(workspace, COMPILER)?)))
 }
 
 impl Encoder {
-    /// Builds it alone.
+    /// Builds only the encoder.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self, Trouble> {
         build_programs("encoder", &[ENCODER])?;
         Ok(Self(Tool::built(workspace, ENCODER)?))
     }
 
-    /// Makes `component` of `module`, unless that is what it was made of; its imports and its export must be what the
-    /// manifest says. Answers its SHA-256.
+    /// Creates `component` from `module`, unless it already is the result for this module; its imports and its export
+    /// must be those of the manifest. Returns its SHA-256.
     pub(crate) fn encode(&self, module: &Path, component: &Path, cell: &CellToml) -> Result<String, Trouble> {
         let export = manifest::export(cell.world);
         let made_of = format!("{} {} {export} {:?}", size_and_time(module)?, self.0.build, cell.interfaces);
@@ -72,8 +72,8 @@ impl Encoder {
 }
 
 impl Compiler {
-    /// Compiles `component`, whose digest that is, to `native`, unless that is what it was made of. Answers whether it
-    /// had to.
+    /// Compiles `component`, which has this digest, to `native`, unless it already is the result for this component.
+    /// Returns whether it compiled.
     pub(crate) fn compile(&self, component: &Path, digest: &str, native: &Path) -> Result<bool, Trouble> {
         let made_of = format!("{digest} {}\n", self.0.build);
         let stamp = native.with_extension("compiled");
@@ -91,7 +91,7 @@ impl Compiler {
     }
 }
 
-/// Of a file that a build made: another build of it has another time.
+/// Size and time of a file that a build created: another build of it has another time.
 fn size_and_time(path: &Path) -> Result<String, Trouble> {
     let known = fs::metadata(path).and_then(|known| Ok((known.len(), known.modified()?)));
     let (bytes, changed) = known.map_err(Trouble::file("read", path))?;

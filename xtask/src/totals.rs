@@ -13,14 +13,14 @@ impl Totals {
         self.part = part.to_owned();
     }
 
-    /// Whether a line of nextest's or of cargo's says how many tests passed.
+    /// Whether a line of nextest or of cargo reports how many tests passed.
     pub(crate) fn is_total(line: &str) -> bool {
         let line = line.trim_start();
         line.starts_with("Summary [") || line.starts_with("test result: ")
     }
 
     pub(crate) fn add(&mut self, line: String) {
-        // Packages without tests of a kind say so in a line of zeros each.
+        // Packages without tests of a kind report a line of zeros each.
         if !line.contains(" 0 passed; 0 failed;") {
             self.lines.push((self.part.clone(), line.trim().to_owned()));
         }

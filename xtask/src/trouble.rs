@@ -9,19 +9,19 @@ pub(crate) enum Trouble {
     /// A program that cannot be started.
     #[error("cannot start {program}")]
     Start { program: String, source: std::io::Error },
-    /// A program that said no; its own words stand above.
+    /// A program that failed; its own output is above.
     #[error("{command} ended with {status}")]
     Failed { command: String, status: String, remedy: String },
-    /// What a program printed does not read as expected.
+    /// The output of a program cannot be read as expected.
     #[error("cannot understand what {program} printed")]
     Answer { program: &'static str, source: Box<dyn Error + Send + Sync> },
     /// A file that cannot be read or written.
     #[error("cannot {verb} {}", path.display())]
     File { verb: &'static str, path: PathBuf, source: std::io::Error },
-    /// A manifest that says something else than it should.
+    /// A manifest whose content is not as it should be.
     #[error("{}: {why}", path.display())]
     Manifest { path: PathBuf, why: String },
-    /// A page that the tests do not agree with; what is wrong stands above.
+    /// A page that the tests do not agree with; the details are above.
     #[error("{page} and the tests do not agree in {faults} places")]
     Page { page: &'static str, faults: usize },
     /// No compiler for the guests' target.

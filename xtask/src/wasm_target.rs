@@ -6,9 +6,9 @@ use std::process::Command;
 use crate::command::{cargo, output, succeeds};
 use crate::trouble::Trouble;
 
-/// What guests are built for.
+/// The target that guests are built for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
-/// Names the folder of an unpacked toolchain that has the sources of std; see xtask/README.md.
+/// The variable with the folder of an unpacked toolchain that has the sources of std; see xtask/README.md.
 const UNPACKED: &str = "CELLAR_GUEST_TOOLCHAIN";
 
 /// How to build guests.
@@ -20,7 +20,7 @@ pub(crate) enum Guests {
 }
 
 impl Guests {
-    /// Finds a way, adding the target with rustup where it is missing.
+    /// Finds a way; adds the target with rustup where it is missing.
     pub(crate) fn ready() -> Result<Self, Trouble> {
         if let Some(root) = std::env::var_os(UNPACKED) {
             return Ok(Self::Unpacked { root: root.into(), linker: rust_lld()? });
@@ -37,12 +37,12 @@ impl Guests {
         }
     }
 
-    /// Whether clippy comes with it; Debian's packages have it apart.
+    /// Whether clippy is part of it; Debian packages clippy separately.
     pub(crate) fn has_clippy(&self) -> bool {
         matches!(self, Self::Plain)
     }
 
-    /// A cargo that builds for [`TARGET`]; its verb is set, and the options that go with the way.
+    /// A cargo command that builds for [`TARGET`], with the verb and the options of this way.
     pub(crate) fn cargo(&self, verb: &str) -> Command {
         let mut command = match self {
             Self::Plain => cargo(),
@@ -64,8 +64,8 @@ impl Guests {
 
 /// Every host has the 128-bit vectors of WebAssembly 2; the compiler uses them for copying and searching.
 ///
-/// A stack of 128 KiB, below which a guest's memory is wiped in place, and a heap of as much to begin with, so that a
-/// small guest never grows; docs/limits.md says what that is worth.
+/// A stack of 128 KiB keeps a guest's memory so small that it is wiped in place. The initial heap has 128 KiB too, so
+/// that a small guest never grows its memory; docs/limits.md has the measured benefit.
 const FLAGS: (&str, &str) = (
     "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
     "-Ctarget-feature=+simd128 -Clink-arg=-zstack-size=131072 -Clink-arg=--initial-heap=131072",
@@ -75,14 +75,14 @@ fn rustc() -> Command {
     Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
-/// What rustc prints, as a path.
+/// The output of rustc, as a path.
 fn ask(arguments: &[&str]) -> Result<PathBuf, Trouble> {
     let printed = output(rustc().args(arguments), "see that rustc runs")?;
     Ok(PathBuf::from(String::from_utf8_lossy(&printed).trim()))
 }
 
 fn installed() -> Result<bool, Trouble> {
-    // An unknown folder is printed as readily as one that exists.
+    // rustc prints a folder whether or not it exists.
     let libraries = ask(&["--print", "target-libdir", "--target", TARGET])?;
     Ok(libraries.read_dir().is_ok_and(|mut files| files.next().is_some()))
 }

@@ -1,4 +1,4 @@
-//! Where things are: asked of cargo, so that every setting of it is respected.
+//! Locations of files, as cargo reports them, so that all of its settings are respected.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub(crate) struct Workspace {
 
 /// A package under `cells/` with a `cell.toml`.
 pub(crate) struct CellPackage {
-    /// Of the package, such as `cells-noop`.
+    /// The name of the package, such as `cells-noop`.
     pub(crate) package: String,
     pub(crate) folder: PathBuf,
     pub(crate) manifest: CellToml,
@@ -58,7 +58,7 @@ impl Workspace {
         Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, cells })
     }
 
-    /// Where finished cells stand.
+    /// The folder of finished cells.
     pub(crate) fn cells_folder(&self) -> PathBuf {
         self.target.join("cells")
     }

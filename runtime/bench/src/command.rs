@@ -21,11 +21,11 @@ pub struct Command {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    /// What to do.
+    /// The options.
     args: Args,
 }
 
-/// Reads the arguments of the process and does what they say.
+/// Reads the arguments of the process and carries them out.
 pub fn main() -> ExitCode {
     let program = "cellar bench";
     let Command { json, args } = match Command::try_parse() {

@@ -1,9 +1,10 @@
-//! What does an entry take on disk?
+//! How much space does an entry take on disk?
 //!
 //! * Work: 100,000 simulated entries, committed a thousand at a time, settled, compacted: one stream of locations, and
-//!   all kinds that a phone sends; as the timeseries keeps them, and as they came.
-//! * Against: the bytes of their JSON.
-//! * Sketch: columns and zstd give 40 to 60 bytes a location; small streams and the engine's pages cost the rest.
+//!   all kinds that a phone sends; in the form of the timeseries, and in the form in which they arrived.
+//! * Compared with: the bytes of their JSON.
+//! * Estimate: columns and zstd give 40 to 60 bytes for each location; small streams and the engine's pages cost the
+//!   rest.
 
 use runtime_store::Store;
 use runtime_user::{CallError, Runtime, Settings};

@@ -1,9 +1,9 @@
 //! What does a cell add to a request?
 //!
 //! * Work: small requests over TLS on connections that stay open, through the whole host to the no-op cell.
-//! * Against: the same server answering in the cell's place.
-//! * Reports: requests a second, with 1 and 8 connections; what the cell adds to the median request.
-//! * Sketch: a request is 50 µs of TLS, HTTP and system calls; a live instance adds a few, a fresh one 30.
+//! * Compared with: the same server answering in place of the cell.
+//! * Reports: requests a second, with 1 and 8 connections; the time that the cell adds to the median request.
+//! * Estimate: a request takes 50 µs of TLS, HTTP and system calls; a live instance adds a few, a fresh one 30.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Barrier};
@@ -50,7 +50,7 @@ fn connect(network: &Network, address: SocketAddr, count: usize) -> Result<Vec<P
     (0..count).map(|_| network.connect(address)).collect()
 }
 
-/// Requests a second, each phone sending its next one when it has the answer to the one before.
+/// Requests a second, where each phone sends its next request when it has the answer to the one before.
 fn rate(phones: &mut [Phone], request: &[u8]) -> f64 {
     let each = REQUESTS / phones.len();
     let begin = Arc::new(Barrier::new(phones.len() + 1));

@@ -1,11 +1,11 @@
-//! What does it cost the host to let a paired phone in?
+//! What does it cost the host to admit a paired phone?
 //!
-//! * Work: handshakes of a paired phone, full and resumed, from the first byte to the first frame of HTTP/2: hello read,
-//!   label looked up among 10,000, TLS with bare keys both ways, device looked up in its table.
-//! * Against: rustls alone on the same threads, with the same keys, that sends one byte when it is done.
-//! * Reports: processor time of the process but for the phone's own thread, which is the server's; bytes both ways;
-//!   how long a phone waits while 1,000 callers have sent half a hello and nothing more.
-//! * Sketch: two signatures and a key agreement are 250 µs of a full handshake; sockets and tasks 100 µs of either.
+//! * Work: handshakes of a paired phone, full and resumed, from the first byte to the first frame of HTTP/2: hello
+//!   read, label looked up among 10,000, TLS with raw keys on both sides, device looked up in its table.
+//! * Compared with: rustls alone on the same threads, with the same keys, which sends one byte when it is done.
+//! * Reports: processor time of the process without the phone's own thread, which is the server's time; bytes both
+//!   ways; how long a phone waits while 1,000 callers have sent half a hello and nothing more.
+//! * Estimate: two signatures and a key agreement take 250 µs of a full handshake; sockets and tasks 100 µs of either.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -36,10 +36,10 @@ const ROUNDS: usize = 11;
 const HANDSHAKES: usize = 100;
 const FULL_US_MAX: f64 = 450.0;
 const RESUMED_US_MAX: f64 = 320.0;
-/// Labels of people who are not there, registered as an operator's people are.
+/// Labels of people who never connect, registered like an operator's people.
 const LABELS: usize = 10_000;
 const THREADS: usize = 8;
-/// Callers who stop in the middle of their hello.
+/// Callers that stop in the middle of their hello.
 const STUCK: usize = 1_000;
 const WAITS: usize = 300;
 
@@ -82,7 +82,7 @@ fn register(runtime: &Arc<Runtime>) -> Result<(), BenchError> {
     })
 }
 
-/// rustls and nothing else: any key of our shapes, one byte, the end.
+/// rustls and nothing else: any key of the two shapes, one byte, the end.
 async fn serve_bare() -> Result<SocketAddr, BenchError> {
     let key = native::key(KeyKind::Ed25519)?;
     let config: Arc<ServerConfig> =
@@ -92,7 +92,7 @@ async fn serve_bare() -> Result<SocketAddr, BenchError> {
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            // As a host does: otherwise what is written last waits for the caller's system.
+            // As a host does: otherwise the last bytes would wait for the caller's system.
             if socket.set_nodelay(true).is_err() {
                 continue;
             }
@@ -101,7 +101,7 @@ async fn serve_bare() -> Result<SocketAddr, BenchError> {
                 let mut encrypted = acceptor.accept(socket).await?;
                 encrypted.write_all(&[0]).await?;
                 encrypted.flush().await?;
-                // Until the caller goes, as a host does.
+                // Until the caller closes the connection, as a host does.
                 tokio::io::copy(&mut encrypted, &mut tokio::io::sink()).await
             });
         }
@@ -109,14 +109,14 @@ async fn serve_bare() -> Result<SocketAddr, BenchError> {
     Ok(address)
 }
 
-/// Where a caller's connections seem to come from; hosts count strangers by their networks.
+/// The source from which a caller's connections seem to come; hosts count strangers by their networks.
 #[derive(Clone)]
 enum Origin {
-    /// From where they come.
+    /// The real source.
     Itself,
-    /// From wherever a header says, as a gateway's.
+    /// Any source that a header names, like a gateway's.
     Announced,
-    /// From networks of the loopback, in turn.
+    /// Networks of the loopback, in turn.
     Loopback(tokio::runtime::Handle),
 }
 
@@ -191,7 +191,7 @@ impl Caller {
         Ok(Connected { took, up_bytes: socket.up, down_bytes: socket.down })
     }
 
-    /// A socket, behind which the handshake begins.
+    /// Opens the socket on which the handshake begins.
     fn open(&self, source: usize) -> Result<TcpStream, BenchError> {
         // Sources are counted by their first three bytes.
         let network = (source as u32 & 0xffff) << 8;
@@ -249,7 +249,7 @@ fn processor_us(clock: ClockId) -> f64 {
     now.tv_sec as f64 * 1e6 + now.tv_nsec as f64 / 1e3
 }
 
-/// Processor time of everything in this process but the calling thread, µs for each handshake.
+/// Processor time of everything in this process except the calling thread, µs for each handshake.
 fn server_us(caller: &Caller, sources: &mut std::ops::RangeFrom<usize>) -> f64 {
     let of_others = || processor_us(ClockId::ProcessCPUTime) - processor_us(ClockId::ThreadCPUTime);
     let before = of_others();
@@ -277,7 +277,7 @@ fn costs(ours: &Caller, theirs: &Caller, what: &str) -> Figures {
     ])
 }
 
-/// How long one phone waits, ms, at that share of its connections.
+/// How long one phone waits, ms, at these quantiles of its connections.
 fn wait_ms(caller: &Caller, sources: &mut std::ops::RangeFrom<usize>, shares: [f64; 2]) -> [f64; 2] {
     let mut each: Vec<f64> = (0..WAITS)
         .map(|_| {
@@ -290,7 +290,7 @@ fn wait_ms(caller: &Caller, sources: &mut std::ops::RangeFrom<usize>, shares: [f
 
 const MIDDLE_AND_WORST: [f64; 2] = [0.5, 0.99];
 
-/// A phone among callers who stopped half-way.
+/// A phone among callers that stopped in the middle of their hello.
 fn waits(file: &PhoneFile, port: SocketAddr) -> Figures {
     let caller = Caller::new(file, port, Origin::Announced, HandshakeKind::Full)?;
     let mut sources = 1..;
@@ -314,7 +314,7 @@ fn waits(file: &PhoneFile, port: SocketAddr) -> Figures {
     Ok(vec![row("median", 0), row("99th of 100", 1)])
 }
 
-/// What a gateway in front of `port` adds to a phone's wait.
+/// The time that a gateway in front of `port` adds to a phone's wait.
 fn gateway(host: &NativeHost, folder: &Path, file: &PhoneFile, port: SocketAddr) -> Figures {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let secret = GatewaySecret::load_or_make(&folder.join("gateway.secret")).map_err(broken)?;
@@ -346,6 +346,6 @@ fn gateway(host: &NativeHost, folder: &Path, file: &PhoneFile, port: SocketAddr)
 fn allow_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // Where it is refused, opening says so.
+    // If it is refused, opening a file reports the error.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }

@@ -1,8 +1,9 @@
-//! What does a fresh instance cost, and do two threads make twice as many?
+//! What does a fresh instance cost, and do two threads create twice as many?
 //!
 //! * Work: the no-op cell, instantiated, called once and dropped; and one live instance, called again and again.
-//! * Reports: µs an instance beside µs a call of a live one; instances a second on two threads beside one.
-//! * Sketch: 25 µs, most of it resetting a memory's pages; the process's memory map has one lock for both threads.
+//! * Reports: µs for an instance beside µs for a call of a live one; instances a second on two threads beside one.
+//! * Estimate: 25 µs, most of it for resetting a memory's pages; the process's memory map has one lock for both
+//!   threads.
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(super) fn run() -> Figures {
     let settings = Settings { test_cells: true, ..Settings::at(folder.path()) };
     let runtime = Runtime::open(settings, BUILT_IN)?;
     let noop = noop(&runtime)?;
-    // The first instances fault in what later ones find.
+    // The first instances cause page faults that later ones do not.
     fresh_calls(&noop, 2, FRESH_RUNS)?;
     let fresh = compare(
         ROUNDS,
@@ -41,7 +42,7 @@ pub(super) fn run() -> Figures {
 }
 
 fn two_threads(noop: &Prepared) -> Comparison {
-    // Instances a millisecond, so that more is better.
+    // Instances in a millisecond, so that more is better.
     let rate = |threads: usize| {
         let each = each_us(fresh_calls(noop, threads, FRESH_RUNS), FRESH_RUNS);
         threads as f64 * 1e3 / each

@@ -1,7 +1,7 @@
-//! `cellar bench`: does it reach its figures, and against what?
+//! `cellar bench`: does the runtime reach its target figures, and compared with what?
 //!
-//! Every figure is a ratio taken in one run, its two sides in turns, with the middle half of the rounds' ratios beside
-//! it as the machine's noise. A build without optimisation says nothing: run it from a release build.
+//! Every figure is a ratio taken in one run, with both sides in turns. The middle half of the rounds' ratios is printed
+//! beside it as the noise of the machine. A build without optimisation shows nothing: use a release build.
 
 mod command;
 mod disk;
@@ -31,14 +31,14 @@ use runtime_program::console;
 pub use command::{Command, main};
 pub use rounds::Comparison;
 
-/// What to measure.
+/// The choice of benchmarks.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory; all of them if none is named
     name: Option<String>,
 }
 
-/// Why nothing was measured.
+/// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BenchError {
@@ -47,7 +47,7 @@ pub enum BenchError {
         "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake or memory"
     )]
     Unknown(String),
-    /// It cannot be shown.
+    /// The result cannot be printed.
     #[error(transparent)]
     Output(#[from] Failure),
     /// The operating system refused.
@@ -73,10 +73,10 @@ pub enum BenchError {
     Network(String),
 }
 
-/// What one benchmark gave.
+/// The results of one benchmark.
 pub type Figures = Result<Vec<Comparison>, BenchError>;
 
-/// One benchmark: its name, its question, and how it is answered.
+/// One benchmark: its name, its question, and the function that answers it.
 type Benchmark = (&'static str, &'static str, fn() -> Figures);
 
 const BENCHMARKS: [Benchmark; 11] = [
@@ -93,7 +93,7 @@ const BENCHMARKS: [Benchmark; 11] = [
     ("memory", "What do a put and a run cost this build, in processor time?", memory::run),
 ];
 
-/// Runs the named benchmark, or all; prints each table as it comes, or everything as JSON.
+/// Runs the named benchmark, or all of them; prints each table when it is ready, or everything as JSON.
 pub fn run(args: &Args, as_json: bool) -> Result<(), BenchError> {
     let chosen: Vec<_> = BENCHMARKS
         .iter()

@@ -1,9 +1,9 @@
 //! How far from its limits does each stage's cell stay?
 //!
 //! * Work: the largest of the recorded days (the folder that `CELLAR_SHARED` names, or `../shared`), or a simulated
-//!   month where none is there; imported at once, all stages run through.
-//! * Reports: the most of each that one run of a cell took, as a share of the cell's own limit.
-//! * Sketch: a day is a few megabytes, and limits are for a back-log of months, so expect a tenth at the most.
+//!   month where there is none; imported at once, and all stages run.
+//! * Reports: the most of each resource that one run of a cell used, as a share of the cell's own limit.
+//! * Estimate: a day is a few megabytes, and limits are meant for a back-log of months, so expect a tenth at the most.
 //! * Run: cellar bench limits
 
 use runtime_simulator::{Person, Phone, simulate_day};
@@ -15,9 +15,9 @@ use super::{BenchError, Figures};
 use runtime_cells::BUILT_IN;
 use runtime_program::console;
 
-/// Behind every recorded and simulated day, s.
+/// A moment after every recorded and simulated day, s.
 const NOW: f64 = 1_900_000_000.0;
-/// A cell that comes nearer to a limit than this would soon meet somebody who passes it.
+/// If a cell comes nearer to a limit than this, some person's data would soon exceed it.
 const SHARE_MAX: f64 = 0.5;
 /// Days of the simulated month.
 const DAYS: u32 = 30;

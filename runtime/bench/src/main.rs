@@ -7,7 +7,7 @@ use std::process::ExitCode;
 #[cfg(not(feature = "unwiped"))]
 use zeroizing_alloc::ZeroAlloc;
 
-/// Memory is wiped when it is given back, as in `cellar`.
+/// Memory is wiped when it is freed, as in `cellar`.
 #[cfg(not(feature = "unwiped"))]
 #[global_allocator]
 static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);

@@ -2,10 +2,10 @@
 //!
 //! * Work: puts of 1,000 locations through cell and store, without the network; then the whole pipeline over a
 //!   simulated day of a person's phone, for one new person after another.
-//! * Against: nothing here. `cargo xtask bench wiping` runs this in two builds in turns, one of which does not wipe the
-//!   memory that it gives back.
-//! * Counts: processor time of the whole process, so that a slow disk says nothing.
-//! * Sketch: wiping is one pass over memory that was just written, so still in a cache: a tenth, at the most.
+//! * Compared with: nothing here. `cargo xtask bench wiping` runs this in two builds in turns, one of which does not
+//!   wipe the memory that it frees.
+//! * Counts: processor time of the whole process, so that a slow disk has no effect.
+//! * Estimate: wiping is one pass over memory that was just written, so it is still in a cache: a tenth, at the most.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use runtime_cells::BUILT_IN;
 const ENTRIES: usize = 1_000;
 const PUTS: usize = 20;
 const RUNS: usize = 7;
-/// Behind every simulated day, s.
+/// A moment after every simulated day, s.
 const NOW: f64 = 1_900_000_000.0;
 
 pub(super) fn run() -> Figures {
@@ -51,7 +51,7 @@ pub(super) fn run() -> Figures {
     }
     runtime.shutdown();
     let row = |what, each: &mut [f64]| {
-        // The first warms up.
+        // The first one warms up and is not counted.
         Comparison::figure(what, quantile(&mut each[1..], 0.5), "ms", "", true)
     };
     Ok(vec![row("put of 1,000 entries", &mut puts_ms), row("pipeline of a day", &mut runs_ms)])

@@ -1,7 +1,7 @@
 //! A whole host on the loopback as `cellar serve` runs it, and phones that are paired with it.
 //!
-//! * The host takes callers' addresses from headers as a gateway writes them: a loopback has one address, and no source may
-//!   connect as often as a benchmark does.
+//! * The host reads callers' addresses from headers like those of a gateway: a loopback has one address, and no source
+//!   may connect as often as a benchmark does.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -19,14 +19,14 @@ use runtime_host::Host;
 use runtime_host::config::Config;
 use runtime_phone::{self as phone, Code, PhoneFile, PhoneKeys};
 
-/// What a host in front of which nobody stands takes for gateways.
+/// The gateways of a host that has none in front of it.
 pub const NO_GATEWAYS: Vec<std::net::IpAddr> = Vec::new();
 
 /// The host, and the threads that serve.
 pub struct NativeHost {
-    /// Everybody's runtimes.
+    /// All people's runtimes.
     pub runtime: Arc<Runtime>,
-    /// For clients that need one, too.
+    /// Also for clients that need one.
     pub tokio: tokio::runtime::Runtime,
 }
 
@@ -42,7 +42,7 @@ impl NativeHost {
         Ok(Self { runtime, tokio })
     }
 
-    /// Opens a port that takes the word of these gateways; it closes with the host.
+    /// Opens a port that trusts these gateways; it closes with the host.
     pub fn serve(&self, gateways: Vec<std::net::IpAddr>) -> Result<SocketAddr, BenchError> {
         let mut config = Config { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..Config::default() };
         config.gateway.trusted = gateways;
@@ -52,7 +52,7 @@ impl NativeHost {
         Ok(address)
     }
 
-    /// Somebody whose phones hold the key.
+    /// Adds a person whose phones hold the key.
     pub fn add(&self, name: &str) -> Result<UserId, BenchError> {
         Ok(self.runtime.people().add_owner(name, 0.0)?)
     }
@@ -69,7 +69,7 @@ impl NativeHost {
         let name = DeviceName::new("bench").map_err(broken)?;
         let (show, shown) = oneshot::channel();
         let pairing = self.tokio.spawn(phone::pair(code, keys, name, Platform::Android, |_| {
-            // Both ends are ours: there is nobody in between whom comparing would find.
+            // Both ends belong to this program: there is no third party that comparing could reveal.
             let _ = show.send(());
         }));
         if self.tokio.block_on(shown).is_ok() {
@@ -84,14 +84,14 @@ impl NativeHost {
         self.tokio.block_on(pairing).map_err(broken)?.map_err(broken)
     }
 
-    /// The runtimes' threads end.
+    /// Ends the runtimes' threads.
     pub fn shutdown(self) {
         self.runtime.shutdown();
         self.tokio.shutdown_background();
     }
 }
 
-/// A key that nobody has.
+/// A new key that no device uses.
 pub(super) fn key(kind: KeyKind) -> Result<handshake::keys::SigningKey, BenchError> {
     handshake::keys::SigningKey::generate(kind, &SystemRandom::new()).map_err(broken)
 }

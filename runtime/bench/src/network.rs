@@ -1,7 +1,7 @@
-//! The host's own port on the loopback, and phones that cost little beside it.
+//! The host's own port on the loopback, with phones that cost little in comparison.
 //!
-//! * Both ends live in this process and share its processors, so a phone does as little as a phone can: requests are
-//!   made beforehand, answers are not kept.
+//! * Both ends run in this process and share its processors, so a phone does as little work as possible: requests are
+//!   prepared in advance, answers are not kept.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,7 +23,7 @@ use runtime_wire::tls::{Identity, IdentityError, pinned_client};
 /// The path that the no-op cell answers.
 pub const NOOP_PATH: &str = "test/noop";
 
-/// A route of the host that leads to a cell and brings no data: what is behind it is swapped here.
+/// A route of the host that leads to a cell and brings no data; the code behind it is replaced here.
 pub const SWAPPED_ROUTE: &str = "/usercache/get";
 
 const NAME: &str = "localhost";
@@ -75,7 +75,7 @@ impl Network {
     }
 }
 
-/// A request as it goes over the wire.
+/// A request as it is sent.
 pub fn request(route: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
@@ -91,7 +91,7 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Sends a request and waits for the whole answer, which must be 200; answers how long its first byte took.
+    /// Sends a request and waits for the whole answer, which must be 200; returns the time until its first byte.
     pub fn post(&mut self, request: &[u8]) -> Result<Duration, BenchError> {
         let started = Instant::now();
         self.socket.write_all(request)?;
@@ -133,11 +133,11 @@ fn read_head(bytes: &[u8]) -> Result<Option<(usize, usize)>, BenchError> {
     Ok(Some((end + 4, length)))
 }
 
-/// A person's runtime with something else behind [`SWAPPED_ROUTE`]; callers are known by their tokens all the same.
+/// A person's runtime with other code behind [`SWAPPED_ROUTE`]; callers are still identified by their tokens.
 #[derive(Clone)]
 pub struct Swapped {
     runtime: Arc<Runtime>,
-    /// What answers; `None`: no cell does.
+    /// The cell that answers; `None`: no cell does.
     target: Option<Target>,
 }
 

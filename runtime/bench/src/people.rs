@@ -1,9 +1,9 @@
 //! What do 10,000 idle people cost?
 //!
 //! * Work: people are added as an operator adds them, each with a folder on disk; then a host is started over that data
-//!   folder, and over an empty one, and left alone.
-//! * Reports: resident memory of that host; what each person adds to it; how long adding one takes.
-//! * Sketch: a person is an id, a digest and their places in two maps: 200 bytes. The host itself is 20 to 40 MB.
+//!   folder, and over an empty one, and left idle.
+//! * Reports: resident memory of that host; the memory that each person adds; the time that adding one takes.
+//! * Estimate: a person is an id, a digest and their entries in two maps: 200 bytes. The host itself is 20 to 40 MB.
 
 use std::env;
 use std::fs;
@@ -71,7 +71,8 @@ struct Host(Child);
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // Nothing is under way, and what was answered is on disk: there is nothing to wait for but its end.
+        // No request is under way, and all answered requests are on disk: only the end of the process remains to be
+        // awaited.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -80,7 +81,7 @@ impl Drop for Host {
 fn resident_bytes(data: &Path) -> Result<f64, BenchError> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let mut host = Host(
-        // The command line stands beside this program.
+        // The program of the command line is in the same folder as this one.
         Command::new(env::current_exe()?.canonicalize()?.with_file_name("cellar"))
             .env("CELLAR_CONFIG", "/dev/null")
             .arg("serve")
@@ -102,7 +103,7 @@ fn resident_bytes(data: &Path) -> Result<f64, BenchError> {
         }
         thread::sleep(Duration::from_millis(20));
     }
-    // What starting needed for a moment is given back by then.
+    // By then, memory that was needed only at the start has been freed.
     thread::sleep(Duration::from_secs(2));
     let status = fs::read_to_string(format!("/proc/{}/status", host.0.id()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,12 +1,12 @@
 //! What does a person's day cost, from the phone's entries to the diary?
 //!
-//! * Work: recorded days, where they are there (the folder that `CELLAR_SHARED` names, or `../shared`), each for a
-//!   person of its own; a simulated year in one go; a new simulated day for many people.
-//! * Against: the reference's own seconds of computing for the same days, its database left out (`baseline.csv`); the
-//!   same stages compiled natively and called directly; a day after a week against a day after a year.
-//! * Counts: CPU of the stages' thread, whole runs: store, sandbox, the commit, the rewriting of old blocks. Start,
-//!   import and export are in no sum and printed apart, by the clock.
-//! * Sketch: one commit, 1 ms; 13 fresh instances, 0.1 ms each; what they compute is 5 ms native.
+//! * Work: recorded days, if they exist (the folder that `CELLAR_SHARED` names, or `../shared`), each for a separate
+//!   person; a simulated year in one go; a new simulated day for many people.
+//! * Compared with: the reference's own computing times for the same days, without its database (`baseline.csv`); the
+//!   same stages compiled natively and called directly; a day after a week with a day after a year.
+//! * Counts: CPU time of the stages' thread over whole runs: store, sandbox, the commit, the rewriting of old blocks.
+//!   Start, import and export are in no sum; they are printed separately, in wall-clock time.
+//! * Estimate: one commit, 1 ms; 13 fresh instances, 0.1 ms each; their computation takes 5 ms natively.
 
 mod days;
 mod native;
@@ -24,14 +24,14 @@ use days::Day;
 use runtime_cells::BUILT_IN;
 use runtime_program::console;
 
-/// How often each day is run, each time by a new person.
+/// How often each day is run, each time for a new person.
 const ROUNDS: usize = 5;
-/// Behind every recorded and simulated day, s.
+/// A moment after every recorded and simulated day, s.
 const NOW: f64 = 1_900_000_000.0;
-/// The share of the reference's computing that may be spent.
+/// The permitted share of the reference's computing time.
 const SHARE_MAX: f64 = 0.01;
 
-/// The largest recorded day, by its size as it was imported; `None` where nothing is recorded.
+/// The largest recorded day, by its size when it was imported; `None` where no days are recorded.
 pub(super) fn largest_day() -> Result<Option<(String, Vec<u8>)>, BenchError> {
     days::largest()
 }
@@ -55,7 +55,7 @@ pub(super) fn run() -> Figures {
     Ok(figures)
 }
 
-/// CPU by stage, median of the rounds, summed over the days; µs.
+/// CPU time by stage, median of the rounds, summed over the days; µs.
 fn against_the_reference(runtime: &Runtime, days: &[Day]) -> Figures {
     let mut by_stage = BTreeMap::<String, f64>::new();
     let mut rounds = vec![0.0; ROUNDS];
@@ -109,7 +109,7 @@ fn against_the_reference(runtime: &Runtime, days: &[Day]) -> Figures {
     Ok(figures)
 }
 
-/// What a day's run did, and how long it took by the clock to bring the day in and its diary out.
+/// The result of a day's run, and the wall-clock times of importing the day and exporting its diary.
 struct DayRun {
     report: PipelineReport,
     import: Duration,

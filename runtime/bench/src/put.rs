@@ -1,10 +1,10 @@
 //! How long does a phone wait for 1,000 entries to be durable?
 //!
-//! * Work: a put of 1,000 locations by a paired phone on its connection, through the cell into its owner's store, until
-//!   the 200 is there.
-//! * Against: the same bytes appended to a file in the same folder, and `fdatasync`.
-//! * Reports: that, and the same with parts left out, to say where the time goes.
-//! * Sketch: one sync each, 1 to 4 ms by the disk's mood; the cell reads half a megabyte of JSON in about 2 ms.
+//! * Work: a put of 1,000 locations by a paired phone on its connection, through the cell into the owner's store, until
+//!   the 200 has arrived.
+//! * Compared with: the same bytes appended to a file in the same folder, and `fdatasync`.
+//! * Reports: that ratio, and the same with parts left out, to show where the time goes.
+//! * Estimate: one sync each, 1 to 4 ms depending on the disk; the cell reads half a megabyte of JSON in about 2 ms.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -28,7 +28,8 @@ const ENTRIES: usize = 1_000;
 const ROUNDS: usize = 31;
 /// One round more than is counted.
 const SAMPLES: usize = ENTRIES * (ROUNDS + 1);
-/// Where the raw sync is slow a ratio says little, where it is fast a difference does: the larger is allowed.
+/// Where the raw sync is slow, a ratio means little; where it is fast, a difference means little. The larger of the two
+/// limits applies.
 const RATIO_MAX: f64 = 3.0;
 const ADDED_MS_MAX: f64 = 5.0;
 
@@ -40,7 +41,7 @@ pub(super) fn run() -> Figures {
     let mut raw = Raw::open(folder.path())?;
     let mut figures = Vec::new();
 
-    // A phone that paired names nobody: its key says who it is.
+    // A paired phone sends no token: its key identifies it.
     let bodies = bodies(&samples, "");
     let address = host.serve(NO_GATEWAYS)?;
     let file = host.pair(host.add("over TLS")?, address, KeyKind::P256)?;
@@ -75,7 +76,7 @@ fn part(compared: Comparison, what: &str) -> Comparison {
     compared.named(what, "append + fdatasync").held_against("", true)
 }
 
-/// Each round's put, all with readings of their own, as a phone's are.
+/// The put of each round. Each has its own readings, as a phone's puts do.
 fn bodies(samples: &[Sample], token: &str) -> Vec<String> {
     let texts = |some: &[Sample]| some.iter().map(Sample::text).collect::<Vec<_>>();
     samples.chunks(ENTRIES).map(|some| runtime_simulator::put_body(token, &texts(some))).collect()

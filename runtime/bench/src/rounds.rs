@@ -1,32 +1,32 @@
-//! Two ways of doing the same, in turns: machines are shared, so only ratios taken in one run mean something.
+//! Compares two ways of doing the same, in turns: machines are shared, so only ratios taken in one run mean something.
 
 use std::time::{Duration, Instant};
 
-/// What several rounds of one comparison gave.
+/// The results of several rounds of one comparison.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Comparison {
-    /// What is compared.
+    /// What is measured.
     pub what: String,
-    /// With what.
+    /// What it is compared with.
     pub against: String,
-    /// Our median, in `unit`.
+    /// The median of the measured side, in `unit`.
     pub ours: f64,
-    /// The other's median, in `unit`.
+    /// The median of the other side, in `unit`.
     pub other: f64,
-    /// Whether the other's figure was recorded on another machine: the ratio is then not one of a single run, and holds
-    /// only as far as the two machines compute alike.
+    /// Whether the other side's figure was recorded on another machine: the ratio then does not come from a single run,
+    /// and is valid only as far as the two machines are equally fast.
     pub other_recorded: bool,
-    /// Such as `us`.
+    /// The unit, such as `us`.
     pub unit: &'static str,
-    /// Median of the rounds' ratios, ours to the other's.
+    /// Median of the rounds' ratios, the measured side to the other.
     pub ratio: f64,
-    /// The middle half of the rounds' ratios: the machine's noise.
+    /// Lower end of the middle half of the rounds' ratios, which is the noise of the machine.
     pub ratio_p25: f64,
-    /// See [`Self::ratio_p25`].
+    /// Upper end of that half; see [`Self::ratio_p25`].
     pub ratio_p75: f64,
-    /// What is to be reached, in words.
+    /// The target, in words.
     pub target: String,
-    /// Whether it is.
+    /// Whether the target is met.
     pub met: bool,
 }
 
@@ -34,19 +34,19 @@ pub struct Comparison {
 pub fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);
-    // Rounded: with few rounds a neighbour's value is as good as a mean of two.
+    // Rounded: with few rounds, a neighbour's value is as good as a mean of two.
     let index = (share * last as f64).round() as usize;
     values.get(index).copied().unwrap_or(f64::NAN)
 }
 
-/// How long it takes.
+/// Measures how long the work takes.
 pub fn time<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let started = Instant::now();
     let result = std::hint::black_box(work());
     (started.elapsed(), result)
 }
 
-/// Runs both in turns, `rounds` times after one round that does not count, and compares what each reports.
+/// Runs both in turns, `rounds` times after one round that does not count, and compares the figures that they report.
 pub fn compare(
     rounds: usize,
     unit: &'static str,
@@ -78,7 +78,7 @@ pub fn compare(
 }
 
 impl Comparison {
-    /// Names what was compared.
+    /// Sets the names of both sides.
     #[must_use]
     pub fn named(self, what: &str, against: &str) -> Self {
         Self { what: what.to_owned(), against: against.to_owned(), ..self }
@@ -96,7 +96,7 @@ impl Comparison {
         Self { target: format!("≥ {ratio}×"), met: self.ratio >= ratio, ..self }
     }
 
-    /// Held against something else than the ratio alone.
+    /// Sets a target other than a limit on the ratio alone.
     #[must_use]
     pub fn held_against(self, target: &str, met: bool) -> Self {
         Self { target: target.to_owned(), met, ..self }

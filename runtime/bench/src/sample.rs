@@ -1,4 +1,4 @@
-//! Entries to measure with: what a simulated person's phone sends, and what the timeseries makes of it.
+//! Entries for measurements: those that a simulated person's phone sends, and their form in the timeseries.
 
 use std::ops::ControlFlow;
 
@@ -11,7 +11,7 @@ use runtime_user::{CallError, Runtime, Settings};
 use super::BenchError;
 use runtime_cells::BUILT_IN;
 
-/// One entry's texts.
+/// The texts of one entry.
 pub struct Sample {
     /// Its stream, such as `background/location`.
     pub key: String,
@@ -30,17 +30,17 @@ impl Sample {
         Self { key, metadata: metadata.to_owned(), data: data.to_owned() }
     }
 
-    /// The entry as a store takes it.
+    /// The entry in the form that a store accepts.
     pub fn entry(&self, key: &StreamKey) -> NewEntry<'_> {
         NewEntry { id: None, key: key.clone(), metadata: &self.metadata, data: &self.data, extra: "" }
     }
 
-    /// The entry as it is counted: bytes of its JSON.
+    /// The size of the entry: bytes of its JSON.
     pub fn bytes(&self) -> usize {
         self.metadata.len() + self.data.len() + r#"{"metadata":,"data":}"#.len()
     }
 
-    /// The entry as a phone sends it.
+    /// The entry in the form that a phone sends.
     pub fn text(&self) -> String {
         format!(r#"{{"metadata":{},"data":{}}}"#, self.metadata, self.data)
     }
@@ -60,7 +60,7 @@ pub fn locations(count: usize) -> Vec<Sample> {
     first(count, |sample| sample.key == "background/filtered_location")
 }
 
-/// The first `count` entries of a person's simulated days, whatever they are.
+/// The first `count` entries of a person's simulated days, of any kind.
 ///
 /// # Panics
 /// Where the simulator makes too few entries: a programming error.
@@ -68,7 +68,7 @@ pub fn everything(count: usize) -> Vec<Sample> {
     first(count, |_| true)
 }
 
-/// Everything that a phone sends in so many days.
+/// All entries that a phone sends in `count` days.
 pub fn days(count: u32) -> Vec<Sample> {
     samples(count, usize::MAX, |_| true)
 }
@@ -94,13 +94,13 @@ fn samples(days: u32, count_max: usize, wanted: impl Fn(&Sample) -> bool) -> Vec
     entries.map(|text| Sample::read(&text)).filter(wanted).take(count_max).collect()
 }
 
-/// The stage that takes entries in, alone.
+/// Only the stage that imports entries from the usercache.
 const TAKE_IN: &str = "[[stage]]\nname = \"USERCACHE\"\ncell = \"usercache-to-timeseries\"";
 
 /// Later than any of the simulated days, s.
 const LATER: f64 = 4e9;
 
-/// The same entries as the timeseries keeps them: formatted, with local times, about twice as long.
+/// The same entries in the form of the timeseries: formatted, with local times, about twice as long.
 pub fn taken_in(samples: &[Sample]) -> Result<Vec<Sample>, BenchError> {
     let folder = tempfile::tempdir()?;
     let settings = Settings { pipeline: Some(TAKE_IN.to_owned()), ..Settings::at(folder.path()) };

@@ -1,8 +1,9 @@
-//! How fast do 100,000 entries come back, from the store and out of a cell?
+//! How fast are 100,000 entries read, from the store and out of a cell?
 //!
-//! * Work: a simulated person's locations, as the first stage leaves them in the timeseries.
-//! * Against: a copy of the same JSON bytes in memory, entry by entry.
-//! * Sketch: a copy is 100 ns an entry; decoding lz4 adds one copy, handing out another; columns rebuild every text.
+//! * Work: a simulated person's locations, as the first stage stores them in the timeseries.
+//! * Compared with: a copy of the same JSON bytes in memory, entry by entry.
+//! * Estimate: a copy takes 100 ns for each entry; decoding lz4 adds one copy, returning it another; columns rebuild
+//!   every text.
 
 use std::hint::black_box;
 use std::ops::ControlFlow;

@@ -1,10 +1,10 @@
-//! Figures for people.
+//! Prints figures for people.
 
 use std::fmt::Write as _;
 
 use super::rounds::Comparison;
 
-/// What the mark beside a figure means.
+/// The meaning of the mark beside a figure.
 const RECORDED: &str = "* recorded on another machine, not measured in this run: the ratio is as good as the two machines are alike";
 
 /// A table of comparisons: medians, the ratio, its middle half over the rounds, the target.
@@ -15,7 +15,7 @@ pub fn table(rows: &[Comparison]) -> String {
     for row in rows {
         let mark = if row.other_recorded { "*" } else { "" };
         let other = format!("{}{mark}", number(row.other));
-        // Where little is compared with much, two digits behind the point would not tell whether a target is met.
+        // For very small ratios, two decimals would not show whether a target is met.
         let digits = if row.ratio < 0.1 { 4 } else { 2 };
         let (ratio, noise) = if row.ratio.is_nan() {
             (String::new(), String::new())

@@ -1,9 +1,9 @@
 //! How long does an idle person's first reply take?
 //!
 //! * Work: a put of 100 entries over an open connection, to a person with 30 days of data whose store is closed.
-//! * Against: the same put to a person who is awake.
-//! * Reports: until the first byte of the reply; the median, and the slow ones.
-//! * Sketch: opening a store is 2 to 6 ms, a commit 3, the cell under 1.
+//! * Compared with: the same put to a person whose store is open.
+//! * Reports: the time until the first byte of the reply; the median, and the slow ones.
+//! * Estimate: opening a store takes 2 to 6 ms, a commit 3, the cell less than 1.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl Caller {
             let texts: Vec<_> = some.iter().map(Sample::text).collect();
             request("/usercache/put", &runtime_simulator::put_body(token.reveal(), &texts))
         });
-        // One more than is counted, and one more to wake up.
+        // One more than is counted, and one more to open the store.
         let mut requests: Vec<_> = batches.collect();
         requests.extend(requests.first().cloned());
         Ok(Self { user, phone, requests: requests.into_iter() })
@@ -83,7 +83,7 @@ impl Caller {
     }
 }
 
-/// The call before may still be giving back what it held.
+/// Closes the store. The call before may still be releasing what it held.
 fn fall_asleep(runtime: &Runtime, user: UserId) {
     while !runtime.open_people().close(user) {
         std::thread::yield_now();

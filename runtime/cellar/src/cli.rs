@@ -31,7 +31,7 @@ enum Verb {
     /// Answer phones on one port and run each person's cells
     #[command(after_help = serve::EXAMPLE)]
     Serve(serve::Args),
-    /// Stand in front of many hosts at one address, and pass on what comes for each
+    /// Accept clients for many hosts at one address, and pass each on to its host
     #[command(after_help = gateway::EXAMPLE)]
     Gateway(gateway::Args),
     /// Show a day of an invented person, from phone to diary
@@ -40,7 +40,7 @@ enum Verb {
         after_help = "Example:\n  cellar demo\n  cellar demo --keep /tmp/demo"
     )]
     Demo(Arguments),
-    /// Run the pipeline over dumps and write what comes of them
+    /// Run the pipeline over dumps and write the result
     #[command(
         after_help = "Example:\n  cellar replay --input day1.json.gz --input day2.json.gz --output result.json"
     )]
@@ -71,19 +71,19 @@ enum Verb {
     Bench(Arguments),
 }
 
-/// The arguments of a program of its own, which reads them itself.
+/// The arguments of a separate program, which reads them itself.
 #[derive(Debug, clap::Args)]
 struct Arguments {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     arguments: Vec<OsString>,
 }
 
-/// The definition of all verbs. Those of `demo` and `bench` take any arguments: their programs read them.
+/// The definition of all verbs. `demo` and `bench` accept any arguments, which their programs read.
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Reads the arguments of the process and does what they say.
+/// Reads the arguments of the process and carries them out.
 pub fn main() -> ExitCode {
     let Cli { options, verb } = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -1,4 +1,4 @@
-//! Verbs that are programs of their own, installed beside `cellar`: they need what a host that serves does not.
+//! Verbs that are separate programs, installed beside `cellar`: they need libraries that a serving host does not.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use runtime_program::Failure;
 
-/// Becomes the program `name` with these arguments; comes back only where that is not possible.
+/// Replaces this process with the program `name` and these arguments; returns only where that is not possible.
 pub(crate) fn become_program(name: &str, arguments: &[OsString], json: bool) -> Failure {
     let program = match beside_this(name) {
         Ok(program) => program,
@@ -18,7 +18,7 @@ pub(crate) fn become_program(name: &str, arguments: &[OsString], json: bool) -> 
 }
 
 fn beside_this(name: &str) -> std::io::Result<PathBuf> {
-    // Where a link leads here, the programs stand beside what it leads to.
+    // If this binary was started through a link, the programs are beside the target of the link.
     Ok(std::env::current_exe()?.canonicalize()?.with_file_name(name))
 }
 

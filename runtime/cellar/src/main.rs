@@ -1,4 +1,4 @@
-//! The binary `cellar`; everything that it does is in the library `runtime_cellar`.
+//! The binary `cellar`; all of its code is in the library `runtime_cellar`.
 
 #[cfg(not(feature = "unwiped"))]
 use std::alloc::System;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 #[cfg(not(feature = "unwiped"))]
 use zeroizing_alloc::ZeroAlloc;
 
-/// Memory is wiped when it is given back: what a person's data was in must not outlive the lock of their store.
+/// Memory is wiped when it is freed: a person's data must not stay in memory after their store was locked.
 #[cfg(not(feature = "unwiped"))]
 #[global_allocator]
 static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);

@@ -6,7 +6,7 @@ use cells_geometry::{Position, distance};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Visits so close to each other are visits to one place, m.
+/// Visits that are this close to each other are visits to one place, m.
 const SAME_PLACE_M: f64 = 150.0;
 
 /// The diary of a day.
@@ -27,12 +27,12 @@ struct Trip {
     start_ts: f64,
     end_ts: f64,
     distance_m: f64,
-    /// Which of the places.
+    /// Index of the first place.
     from: usize,
-    /// Which of the places.
+    /// Index of the last place.
     to: usize,
     sections: Vec<Section>,
-    /// How many points of its way a map shows.
+    /// How many points of the route a map shows.
     points: usize,
 }
 
@@ -77,7 +77,7 @@ impl Diary {
         })
     }
 
-    /// Which place a confirmed place is: one visited before, or a new one.
+    /// The index of a confirmed place: one visited before, or a new one.
     fn place(&mut self, entry: &Value) -> Option<usize> {
         let coordinates = &entry["data"]["location"]["coordinates"];
         let here = [coordinates[0].as_f64()?, coordinates[1].as_f64()?];
@@ -88,7 +88,7 @@ impl Diary {
         }))
     }
 
-    /// For people: stays and trips in turn.
+    /// Text for people: stays and trips in turn.
     pub(super) fn tell(&self, text: &mut String) {
         let mut line = |words: std::fmt::Arguments<'_>| {
             text.write_fmt(format_args!("  {words}\n")).expect("a text takes what it is given");
@@ -118,7 +118,7 @@ impl Diary {
 }
 
 impl Trip {
-    /// How far by which mode, in turn. Sections of one mode that follow each other are told as one.
+    /// The distance by each mode, in turn. Consecutive sections of one mode are joined.
     fn modes(&self) -> String {
         let runs = self.sections.chunk_by(|one, next| one.mode == next.mode);
         let told = runs.map(|run| {
@@ -133,7 +133,7 @@ fn position([longitude, latitude]: [f64; 2]) -> Position {
     Position { latitude, longitude }
 }
 
-/// A to Z, and around again: nobody goes to so many places in a day.
+/// A to Z, then A again: no invented person visits that many places in a day.
 fn letter(place: usize) -> char {
     char::from(b'A' + u8::try_from(place % 26).expect("under 26"))
 }

@@ -1,6 +1,6 @@
-//! `cellar demo`: a day of an invented person's life, the whole way through real parts.
+//! `cellar demo`: a day in the life of an invented person, from end to end through real parts.
 //!
-//! A phone puts the day over TCP and TLS, the usercache-put cell takes it, the person's sealed store keeps it, the
+//! A phone puts the day over TCP and TLS, the usercache-put cell accepts it, the person's sealed store keeps it, the
 //! stages run as cells, and the phone reads the diary back through the datastreams-get cell.
 
 mod command;
@@ -27,13 +27,13 @@ use runtime_phone::{Code, Native, Phone, PhoneFile, PhoneKeys, pair};
 use runtime_program::Failure;
 use runtime_program::console;
 
-/// How to show it.
+/// The options of the demonstration.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Keep the data in this folder, which must be empty or absent; otherwise it goes at the end
+    /// Keep the data in this folder, which must be empty or absent; otherwise the data is removed at the end
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Which invented person's day; the same number gives the same day
+    /// The number of the invented person; the same number gives the same day
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// The phone that the person carries
@@ -50,14 +50,14 @@ pub enum System {
     Ios,
 }
 
-/// Why there is nothing to see.
+/// Why the demonstration failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DemoError {
-    /// A folder or a port cannot be had.
+    /// A folder or a port is not available.
     #[error("the operating system refused")]
     System(#[from] std::io::Error),
-    /// The folder to keep is in use.
+    /// The folder for the data is not empty.
     #[error("{0} is not empty: name another folder")]
     NotEmpty(PathBuf),
     /// The runtime does not start.
@@ -75,15 +75,15 @@ pub enum DemoError {
     /// The pipeline did not run.
     #[error("the pipeline did not run")]
     Call(#[from] runtime_user::CallError),
-    /// It cannot be shown.
+    /// The result cannot be printed.
     #[error(transparent)]
     Output(#[from] Failure),
-    /// A stage failed, or the diary is empty: the demonstration shows that.
+    /// A stage failed, or the diary is empty: then the demonstration reports that.
     #[error("{0}")]
     Nothing(String),
 }
 
-/// What the demonstration showed.
+/// The result of the demonstration.
 #[derive(Debug, Serialize)]
 struct Shown {
     person: String,
@@ -101,7 +101,7 @@ struct Shown {
     data: Option<PathBuf>,
 }
 
-/// Shows it; prints for people, or one JSON object.
+/// Runs the demonstration; prints text for people, or one JSON object.
 pub fn run(args: &Args, as_json: bool) -> Result<(), DemoError> {
     let scratch;
     let folder = match &args.keep {
@@ -153,17 +153,17 @@ async fn live(folder: &Path, day: &SimulatedDay, keep: bool) -> Result<Shown, De
     let putting = Instant::now();
     let batches = phone.put(&day.entries).await?;
     let put_ms = putting.elapsed().as_secs_f64() * 1e3;
-    // The evening: the phone has been still long enough for the last trip to be over.
+    // The time is the evening: the phone has been still long enough for the last trip to be over.
     let pipeline = run_pipeline(&runtime, user, last + 7_200.0).await?;
     let reading = Instant::now();
     let trips = phone.find_entries(diary_query()).await?;
     let read_ms = reading.elapsed().as_secs_f64() * 1e3;
     drop(phone);
-    // Where the server has ended by itself, there is nothing to stop.
+    // If the server has ended by itself, there is nothing to stop.
     let _ = stop.send(());
     let _ = serving.await;
     tokio::task::block_in_place(|| {
-        // The phone goes with this process, and somebody wants to look around.
+        // The phone's keys are lost with this process, and the kept data is meant to be looked at.
         let opened = if keep { runtime.locks().set_mode(user, KeyMode::Unattended) } else { Ok(()) };
         runtime.shutdown();
         opened
@@ -190,7 +190,7 @@ async fn live(folder: &Path, day: &SimulatedDay, keep: bool) -> Result<Shown, De
     })
 }
 
-/// Pairs the phone as people do: one scans what the other shows, both look at six digits, the owner approves.
+/// Pairs the phone as people do: one device scans what the other shows, both show six digits, the owner approves.
 async fn pair_phone(
     runtime: &Arc<Runtime>,
     user: UserId,
@@ -211,7 +211,7 @@ async fn pair_phone(
     let name = DeviceName::new("Demo phone").map_err(|_| nothing("the phone has no name"))?;
     let (show, shown) = tokio::sync::oneshot::channel();
     let phone = tokio::spawn(pair(Code::Scanned(code), keys, name, Platform::Android, |digits| {
-        // Where nobody looks any more, the pairing has failed already.
+        // If the receiver is gone, the pairing has failed already.
         let _ = show.send(digits.to_string());
     }));
     if let Ok(digits) = shown.await {
@@ -234,7 +234,7 @@ async fn run_pipeline(runtime: &Arc<Runtime>, user: UserId, now: f64) -> Result<
     }
 }
 
-/// As the phone's app asks.
+/// The query of the phone's app.
 fn diary_query() -> Value {
     json!({
         "key_list": ["analysis/composite_trip"], "key_time": "data.end_ts",
@@ -242,7 +242,7 @@ fn diary_query() -> Value {
     })
 }
 
-/// For people: what went in, what the stages did, the diary beside what really happened.
+/// Text for people: what was put, what the stages did, and the diary beside what really happened.
 fn tell(shown: &Shown, day: &SimulatedDay) -> String {
     let mut text = format!(
         "A phone scanned a code, both sides showed {}, and it was let in as device {} in {:.0} ms.\n",
@@ -288,7 +288,7 @@ fn tell(shown: &Shown, day: &SimulatedDay) -> String {
     text
 }
 
-/// By which modes the person really went.
+/// The modes that the person really used.
 fn parts(trip: &TruthTrip) -> String {
     let part = |section: &runtime_simulator::TruthSection| {
         format!("{} {:.2} km", format!("{:?}", section.mode).to_lowercase(), section.distance_m / 1e3)

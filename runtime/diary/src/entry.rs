@@ -1,4 +1,4 @@
-//! One entry, read.
+//! One entry, parsed.
 
 use cells_geometry::wrapped;
 use cells_model::EntryId;
@@ -14,7 +14,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// `None` where the text is no JSON object.
+    /// `None` where the text is not a JSON object.
     pub fn read(id: EntryId, data: &str) -> Option<Self> {
         Some(Self { id, data: serde_json::from_str(data).ok()? })
     }
@@ -24,7 +24,7 @@ impl Entry {
         self.data.get(name)?.as_f64()
     }
 
-    /// A member that is a text.
+    /// A member that is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.data.get(name)?.as_str()
     }

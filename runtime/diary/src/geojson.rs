@@ -1,16 +1,16 @@
 //! Trips as GeoJSON, in the reference's form and in that of RFC 7946.
 //!
 //! In both, a line over the 180th meridian is cut there into a `MultiLineString` (RFC 7946, 3.1.9). In the flat form
-//! every geometry is valid: what has no length is a point, or `null` where nobody knows the place. The reference's
-//! form keeps its lines of one place.
+//! every geometry is valid: one without length is a point, or `null` where the place is not known. The reference's form
+//! keeps lines that stay at one place.
 
 use serde_json::{Map, Value, json};
 
 use crate::line::{is_one_place, pieces};
 use crate::{Entry, Fix, Mode, Section, Trip};
 
-/// A trip as the reference shows it: a feature collection of its places, stops, sections (each a feature collection
-/// of one line) and incidents, with the confirmed trip's data as properties. Other programs often refuse collections
+/// A trip as the reference shows it: a feature collection of its places, stops, sections (each a feature collection of
+/// one line) and incidents, with the confirmed trip's data as properties. Other programs often refuse collections
 /// within collections.
 pub fn timeline(trip: &Trip) -> Value {
     let sections = trip.sections.iter().map(|section| {
@@ -29,8 +29,8 @@ pub fn timeline(trip: &Trip) -> Value {
     })
 }
 
-/// A trip as features of one flat collection: the trip itself has no geometry, and each of the others names it in
-/// `trip`. A section or a stop without length is a point.
+/// A trip as features of one flat collection: the trip itself has no geometry, and each of the other features names it
+/// in `trip`. A section or a stop without length is a point.
 pub fn features(trip: &Trip) -> Vec<Value> {
     let sections = trip.sections.iter().map(|section| {
         let shape = Shape::valid(&section.points);
@@ -51,14 +51,14 @@ pub fn features(trip: &Trip) -> Vec<Value> {
     std::iter::once(own).chain(parts).collect()
 }
 
-/// A geometry, and the points that it is drawn through, with those at which it is cut.
+/// A geometry, and the points of its line, including those at which it is cut.
 struct Shape {
     geometry: Value,
     points: Vec<Fix>,
 }
 
 impl Shape {
-    /// A line through the points, however few.
+    /// A line through the points, however few they are.
     fn line(points: &[Fix]) -> Self {
         let pieces = pieces(points);
         match pieces.as_slice() {
@@ -67,7 +67,7 @@ impl Shape {
         }
     }
 
-    /// The simplest valid geometry: a line needs two places.
+    /// The simplest valid geometry: a line needs two different places.
     fn valid(points: &[Fix]) -> Self {
         match points {
             [] => Self { geometry: Value::Null, points: Vec::new() },
@@ -76,7 +76,7 @@ impl Shape {
             }
             _ => {
                 let mut pieces = pieces(points);
-                // A line that only touches the meridian has nothing on the other side.
+                // A line that only touches the meridian has no part on the other side.
                 pieces.retain(|piece| !is_one_place(piece));
                 if pieces.len() == 1 { Self::of_one(pieces.concat()) } else { Self::of_pieces(pieces) }
             }

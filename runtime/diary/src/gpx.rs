@@ -1,10 +1,10 @@
 //! Trips as GPX 1.1: a track for each trip, a segment for each section.
 //!
-//! * `type` of a track is the mode that its owner has confirmed, or else the one that it was mostly travelled in; `desc`
-//!   tells modes, lengths and labels for people, `extensions` have the same for programs, each under its own name.
-//! * Every segment has two points or more. The point of a section that has no other goes to the segment beside it, and
-//!   a trip without a segment is drawn from its start to its end. A segment over the 180th meridian is cut there.
-//! * Text has no control characters, which XML cannot write.
+//! * `type` of a track is the mode that the trip's owner has confirmed, or else the mode of most of its length; `desc`
+//!   lists modes, lengths and labels for people, `extensions` have the same for programs, each under its own name.
+//! * Every segment has two points or more. If a section has a single point, the point goes to the neighbouring segment,
+//!   and a trip without a segment is drawn from its start to its end. A segment over the 180th meridian is cut there.
+//! * Text has no control characters, which XML cannot represent.
 
 use std::io::{self, Write};
 
@@ -16,17 +16,17 @@ use crate::line::pieces;
 use crate::time::utc_to_the_millisecond;
 use crate::{Fix, Section, Trip};
 
-/// What names the project's own elements. It need not lead anywhere.
+/// The namespace of the project's own elements. The name does not have to be an address.
 const NAMESPACE: &str = "urn:cellar:gpx:1";
-/// The schema has no longitude of 180: the last before it, about a centimetre away, degrees.
+/// The schema has no longitude of 180: this is the last one before it, about a centimetre away, degrees.
 const EASTERN_EDGE_DEG: f64 = 179.999_999_9;
 
-/// A file that was begun.
+/// A file that is being written.
 pub struct Tracks<W: Write> {
     xml: Writer<W>,
 }
 
-/// Points that are drawn as one line, and how its owner went there, where that is known.
+/// Points that are drawn as one line, and the mode of travel, if it is known.
 struct Segment {
     mode: Option<&'static str>,
     points: Vec<Fix>,
@@ -46,7 +46,7 @@ impl<W: Write> Tracks<W> {
         Ok(Self { xml })
     }
 
-    /// The elements stand in the order that the schema asks for.
+    /// The elements are in the order that the schema requires.
     pub fn trip(&mut self, trip: &Trip) -> io::Result<()> {
         self.open("trk")?;
         let [start, end] =
@@ -136,7 +136,7 @@ fn told(section: &Section) -> String {
     format!("{} {:.2} km", section.mode.name(), metres / 1e3)
 }
 
-/// What is drawn of a trip; see the head of this module.
+/// The lines of a trip; see the head of this module.
 fn segments(trip: &Trip) -> Vec<Segment> {
     let pieces_of = |section: &Section| -> Vec<Segment> {
         let mode = Some(section.mode.name());
@@ -162,12 +162,12 @@ fn segments(trip: &Trip) -> Vec<Segment> {
     if segments.is_empty() { from_start_to_end(trip, waiting) } else { segments }
 }
 
-/// Whether a point can be joined to a segment without a line round the world.
+/// Whether a point can be joined to a segment without a line around the world.
 fn is_on_its_side(segment: &Segment, point: &Fix) -> bool {
     segment.points.iter().all(|other| (other.coordinates[0] - point.coordinates[0]).abs() <= 180.0)
 }
 
-/// Adds a point at its moment, unless it is there already.
+/// Adds a point at its moment, unless it is already there.
 fn add(points: &mut Vec<Fix>, point: Fix) {
     if !points.contains(&point) {
         let place = points.partition_point(|other| other.ts <= point.ts);
@@ -175,7 +175,7 @@ fn add(points: &mut Vec<Fix>, point: Fix) {
     }
 }
 
-/// A trip that has no line of its own: its ends, with the single points in between.
+/// The segment of a trip that has no line: its ends, with the single points in between.
 fn from_start_to_end(trip: &Trip, single: Vec<Fix>) -> Vec<Segment> {
     let [from, to] = [(&trip.start_place, "start_loc"), (&trip.end_place, "end_loc")].map(|(place, own)| {
         let own = trip.entry.coordinates(own);

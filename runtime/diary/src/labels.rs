@@ -1,4 +1,4 @@
-//! What a trip is called: by its owner, and by how it was travelled.
+//! The labels of a trip: those of its owner, and its modes of travel.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::{Entry, Trip};
 /// The labels that are shown, each under its own name.
 pub const LABELS: [&str; 4] = ["mode_confirm", "purpose_confirm", "replaced_mode", "trip_user_input"];
 
-/// A label of a trip, or that of a whole form; `None` where its owner has said nothing.
+/// A label of a trip, or that of a whole form; `None` where the owner has given none.
 pub fn label(trip: &Entry, name: &str) -> Option<String> {
     let value = trip.data.get("user_input")?.get(name)?;
     let value = match value {
@@ -21,7 +21,7 @@ pub fn label(trip: &Entry, name: &str) -> Option<String> {
     }
 }
 
-/// How far by which mode, m, the longest first: as the trip's own summary says, or else its sections.
+/// The distance by each mode, m, the longest first: from the trip's own summary, or else from its sections.
 pub fn modes(trip: &Trip) -> Vec<(String, f64)> {
     let summary = |name| trip.entry.data.get(name)?.get("distance")?.as_object();
     let of_summary = summary("inferred_section_summary").or_else(|| summary("cleaned_section_summary"));

@@ -1,14 +1,14 @@
 //! A person's diary in the forms that other programs read: GeoJSON, GPX, CSV.
 //!
-//! [`write()`] takes the confirmed trips of a span from a [`Source`], puts each together with its places, stops,
-//! sections and points, and writes it before it looks at the next.
+//! [`write()`] reads the confirmed trips of a span from a [`Source`], joins each with its places, stops, sections and
+//! points, and writes it before it reads the next.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, lengths metres; coordinates are longitude, latitude, degrees.
-//! * Invariants: every file can be read by programs that hold to its format (docs/formats/diary.md): coordinates lie
-//!   on the globe, lines are cut at the 180th meridian, a way of no length is a point, and the times of a file have
-//!   one form.
+//! * Invariants: programs that follow a format can read every file of it (docs/formats/diary.md): coordinates are on
+//!   the globe, lines are cut at the 180th meridian, a line without length is a point, and all times of a file have one
+//!   form.
 //! * Memory: one trip, and 12 bytes for each trip of the span.
-//! * Not here: where entries come from (the host), and spans without readings, which no trip explains.
+//! * Not here: the entries themselves (the host provides them), and spans without readings, which no trip explains.
 
 mod entry;
 mod geojson;
@@ -30,7 +30,7 @@ pub use trip::{Fix, Mode, Modes, Section, Trip};
 use gpx::Tracks;
 use table::Table;
 
-/// What to write.
+/// The format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -44,14 +44,14 @@ pub enum Format {
     Csv,
 }
 
-/// Why a diary was not written, or not whole. `E`: the source's own error.
+/// Why a diary was not written, or not completely. `E`: the error of the source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError<E> {
     /// The source cannot be read.
     #[error("the diary cannot be read")]
     Read(#[source] E),
-    /// The output takes no more.
+    /// The output cannot be written.
     #[error("the diary cannot be written")]
     Write(#[from] io::Error),
 }
@@ -59,16 +59,16 @@ pub enum ExportError<E> {
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Written {
-    /// How many trips.
+    /// Number of trips.
     pub trips: u64,
-    /// Confirmed trips that lack what every trip has, and were passed over.
+    /// Confirmed trips that lack what every trip has, and were skipped.
     pub unread: u64,
 }
 
-/// Writes the trips that begin between `from` and `to`, s, both closed, in the order of their beginnings.
+/// Writes the trips that begin between `from` and `to`, s, both included, in the order of their beginnings.
 ///
 /// # Errors
-/// [`ExportError`]; what was written by then is not whole.
+/// [`ExportError`]; the output written by then is incomplete.
 pub fn write<S: Source, W: Write>(
     source: &mut S,
     format: Format,
@@ -92,9 +92,9 @@ pub fn write<S: Source, W: Write>(
     Ok(written)
 }
 
-/// An output that was begun.
+/// An output that is being written.
 enum Sheet<W: Write> {
-    /// The feature collection, or the list, and whether something stands in it.
+    /// The feature collection, or the list, and whether it has an item yet.
     Json {
         out: W,
         flat: bool,

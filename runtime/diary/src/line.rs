@@ -1,12 +1,12 @@
-//! Lines on the globe as other programs draw them: cut at the 180th meridian (RFC 7946, 3.1.9), so that none of them
-//! leads round the world.
+//! Lines on the globe as other programs draw them: cut at the 180th meridian (RFC 7946, 3.1.9), so that no line leads
+//! around the world.
 
 use cells_geometry::degrees_east;
 
 use crate::Fix;
 
 /// The pieces of a line, in order; each stays on its side of the 180th meridian. Where the line is cut, both pieces
-/// have the point of the cut, with the moment and the altitude in between. A piece may be a single point.
+/// have the point of the cut, with interpolated time and altitude. A piece may be a single point.
 pub fn pieces(points: &[Fix]) -> Vec<Vec<Fix>> {
     let mut pieces = Vec::new();
     let mut piece: Vec<Fix> = Vec::with_capacity(points.len());
@@ -31,7 +31,7 @@ pub fn pieces(points: &[Fix]) -> Vec<Vec<Fix>> {
     pieces
 }
 
-/// Whether all the points are one place.
+/// Whether all points are at one place.
 pub fn is_one_place(points: &[Fix]) -> bool {
     points.windows(2).all(|pair| is_same_place(pair[0].coordinates, pair[1].coordinates))
 }
@@ -40,25 +40,25 @@ fn is_same_place([a_longitude, a_latitude]: [f64; 2], [b_longitude, b_latitude]:
     a_latitude == b_latitude && degrees_east(a_longitude, b_longitude) == 0.0
 }
 
-/// Whether the short way from one point to the next leads over the 180th meridian. A point on that very meridian
+/// Whether the short way from one point to the next crosses the 180th meridian. A point exactly on that meridian
 /// belongs to the side of the point before it.
 fn is_cut(from: &Fix, to: &Fix) -> bool {
     let [from, to] = [from.coordinates[0], to.coordinates[0]];
     to.abs() < 180.0 && (to - from).abs() > 180.0
 }
 
-/// The point; on the 180th meridian, under the name of that side.
+/// The point; on the 180th meridian, with the longitude of that side.
 fn on_side_of(point: &Fix, side: f64) -> Fix {
     let [longitude, latitude] = point.coordinates;
     let longitude = if longitude.abs() == 180.0 { longitude.copysign(side) } else { longitude };
     Fix { coordinates: [longitude, latitude], ..*point }
 }
 
-/// Where the way crosses the 180th meridian, on both sides of it.
+/// The point at which the way crosses the 180th meridian, on both sides of it.
 fn cut(from: &Fix, to: &Fix) -> (Fix, Fix) {
     let edge = 180.0_f64.copysign(from.coordinates[0]);
     let way = degrees_east(from.coordinates[0], to.coordinates[0]);
-    // `is_cut` has seen more than half a turn, so the short way is not 0.
+    // `is_cut` has found more than half a turn, so the short way is not 0.
     let share = ((edge - from.coordinates[0]) / way).clamp(0.0, 1.0);
     let along = |from: f64, to: f64| from + (to - from) * share;
     let at = |longitude: f64| Fix {
@@ -69,7 +69,7 @@ fn cut(from: &Fix, to: &Fix) -> (Fix, Fix) {
     (at(edge), at(-edge))
 }
 
-/// Adds a point, unless the line is there already.
+/// Adds a point, unless it is the last point of the piece already.
 fn push_new(piece: &mut Vec<Fix>, point: Fix) {
     if piece.last().is_none_or(|last| last.coordinates != point.coordinates) {
         piece.push(point);

@@ -1,9 +1,9 @@
 //! Trips as CSV (RFC 4180): a heading, then a line for each trip.
 //!
-//! * All times of a column have one form. `start_time` is in UTC, since local times on both sides of a change to
-//!   summer time have two distances from it, which programs do not read as one column; `start_local_time` is the time
-//!   on the clock, in the zone `start_time_zone`.
-//! * Text that a spreadsheet would take for a formula is quoted away with an apostrophe. Numbers are never changed.
+//! * All times of a column have one form. `start_time` is in UTC, since local times before and after a change to summer
+//!   time have two offsets from it, which programs do not read as one column; `start_local_time` is the local time in
+//!   the zone `start_time_zone`.
+//! * Text that a spreadsheet would read as a formula is escaped with an apostrophe. Numbers are never changed.
 
 use std::io::{self, Write};
 
@@ -29,7 +29,7 @@ const HEADING: [&str; 15] = [
     "trip",
 ];
 
-/// A file that was begun.
+/// A file that is being written.
 pub struct Table<W: Write> {
     csv: csv::Writer<W>,
 }
@@ -79,7 +79,7 @@ impl<W: Write> Table<W> {
     }
 }
 
-/// A moment in the forms of the columns; empty where it cannot be told.
+/// A moment in the forms of the columns; empty where it is not known.
 struct Times {
     utc: String,
     local: String,
@@ -87,7 +87,7 @@ struct Times {
 }
 
 impl Times {
-    /// Of the trip's start or end.
+    /// The times of the trip's start or end.
     fn of(trip: &Entry, ts: f64, of: &str) -> Self {
         let local_dt = trip.data.get(&format!("{of}_local_dt"));
         let zone = local_dt.and_then(|local_dt| local_dt.get("timezone")?.as_str());
@@ -100,11 +100,11 @@ impl Times {
     }
 }
 
-/// What spreadsheets take for the beginning of a formula; some also in its wide form.
+/// Characters at which spreadsheets recognise a formula; some also in their wide form.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// Text that comes from people or cells, as a cell of a table. Line breaks and tabs stay; other control characters,
-/// which some programs take for the end of the file, do not.
+/// Text that comes from people or cells, as a field of the table. Line breaks and tabs stay; other control characters
+/// are removed, since some programs read them as the end of the file.
 fn text(text: &str) -> String {
     let is_kept = |letter: &char| !letter.is_control() || matches!(letter, '\n' | '\r' | '\t');
     let text: String = text.chars().filter(is_kept).collect();

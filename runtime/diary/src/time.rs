@@ -1,9 +1,9 @@
-//! Moments as other programs read them: in one form wherever they stand in a file.
+//! Moments in the form that other programs read: the same form everywhere in a file.
 
 use cells_model::time::local;
 
-/// `2025-10-10T05:00:00.123456`: the date and the time of day of an ISO 8601 text, always with six digits behind the
-/// second, without its zone. `None` where the text is of another form.
+/// `2025-10-10T05:00:00.123456`: the date and the time of day of an ISO 8601 text, always with six decimals of the
+/// second, without its zone. `None` where the text has another form.
 fn plain(text: &str) -> Option<String> {
     let (whole, rest) = text.split_at_checked("2025-10-10T05:00:00".len())?;
     let is_of_form = whole.bytes().zip("dddd-dd-ddTdd:dd:dd".bytes()).all(|(byte, form)| match form {
@@ -19,19 +19,19 @@ fn plain(text: &str) -> Option<String> {
     (is_of_form && is_zone && digits.len() <= 6).then(|| format!("{whole}.{digits:0<6}"))
 }
 
-/// A moment in UTC, `2025-10-10T05:00:00.123456Z`; `None` where the calendar has none.
+/// A moment in UTC, `2025-10-10T05:00:00.123456Z`; `None` where the calendar has no such date.
 pub fn utc(ts: f64) -> Option<String> {
     let (_, text) = local(ts, "UTC").ok()?;
     Some(format!("{}Z", plain(&text)?))
 }
 
-/// As [`utc`], cut to milliseconds: the form that programs which read tracks are used to.
+/// Like [`utc`], truncated to milliseconds: the usual form for programs that read tracks.
 pub fn utc_to_the_millisecond(ts: f64) -> Option<String> {
     Some(format!("{}Z", utc(ts)?.get(.."2025-10-10T05:00:00.123".len())?))
 }
 
-/// The time on the clock of a zone, `2025-10-10T07:00:00.123456`. Where the zone is not known, what `text` says, the
-/// local time that the entry carries; `None` where neither can be read.
+/// The local time in a zone, `2025-10-10T07:00:00.123456`. Where the zone is not known, the time in `text`, the local
+/// time that the entry has; `None` where neither can be read.
 pub fn on_the_clock(ts: f64, zone: Option<&str>, text: Option<&str>) -> Option<String> {
     let worked_out = zone.and_then(|zone| local(ts, zone).ok()).and_then(|(_, text)| plain(&text));
     worked_out.or_else(|| plain(text?))

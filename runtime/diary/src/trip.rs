@@ -1,4 +1,4 @@
-//! A trip put together with what belongs to it.
+//! A trip joined with the entries that belong to it.
 
 use cells_model::EntryId;
 use cells_model::background::MotionType;
@@ -33,7 +33,7 @@ pub struct Trip {
     pub stops: Vec<Entry>,
     /// Its sections, by time.
     pub sections: Vec<Section>,
-    /// What its owner has reported on the way, by time.
+    /// What the owner has reported on the way, by time.
     pub incidents: Vec<Entry>,
 }
 
@@ -42,9 +42,9 @@ pub struct Trip {
 pub struct Section {
     /// The cleaned section.
     pub entry: Entry,
-    /// How.
+    /// The mode of travel.
     pub mode: Mode,
-    /// Where it led, by time.
+    /// Its points, by time.
     pub points: Vec<Fix>,
 }
 
@@ -62,18 +62,18 @@ pub struct Fix {
 /// How a section was travelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// As the phone's sensors said.
+    /// The mode that the phone's sensors reported.
     Sensed(MotionType),
-    /// As was inferred of it.
+    /// The mode that was inferred.
     Inferred(PredictedMode),
 }
 
-/// Whose modes are wanted.
+/// Which modes are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Modes {
-    /// The sensors'.
+    /// Those of the sensors.
     Sensed,
-    /// What was inferred; the sensors' where nothing was.
+    /// Those that were inferred; those of the sensors where none was inferred.
     Inferred,
 }
 
@@ -87,7 +87,7 @@ impl Mode {
     }
 }
 
-/// Which trips begin between the two moments, s, both closed, in their order.
+/// The trips that begin between the two moments, s, both included, in their order.
 pub(crate) fn ids<S: Source>(source: &mut S, from: f64, to: f64) -> Result<Vec<EntryId>, S::Error> {
     let mut ids = Vec::new();
     source.between(TRIP, TimeField::StartTs, from, to, &mut |id, _| ids.push(id))?;
@@ -95,10 +95,10 @@ pub(crate) fn ids<S: Source>(source: &mut S, from: f64, to: f64) -> Result<Vec<E
 }
 
 impl Trip {
-    /// Reads a confirmed trip and what belongs to it; `None` where there is none of that id, or without its times.
+    /// Reads a confirmed trip and what belongs to it; `None` where no entry has that id, or the trip has no times.
     ///
     /// # Errors
-    /// The source's own.
+    /// The error of the source.
     pub fn read<S: Source>(source: &mut S, id: EntryId, modes: Modes) -> Result<Option<Self>, S::Error> {
         let data = source.with_id(id)?;
         let Some(entry) = data.and_then(|data| Entry::read(id, &data)) else { return Ok(None) };
@@ -161,8 +161,8 @@ fn number(section: &Entry) -> Option<i64> {
     section.data.get("sensed_mode")?.as_i64()
 }
 
-/// The points of a section's span. Where cleaning has moved its end behind the last of them, the reading from there
-/// closes the gap.
+/// The points of a section's span. Where cleaning has moved the end of the section beyond the last of them, the reading
+/// at the end closes the gap.
 fn points<S: Source>(source: &mut S, section: &Entry) -> Result<Vec<Fix>, S::Error> {
     let (Some(start), Some(end)) = (section.number("start_ts"), section.number("end_ts")) else {
         return Ok(Vec::new());
@@ -181,7 +181,7 @@ fn points<S: Source>(source: &mut S, section: &Entry) -> Result<Vec<Fix>, S::Err
     Ok(points)
 }
 
-/// Four digits behind the point; a half goes to the even neighbour of what the double exactly is.
+/// Rounds to four decimals; a half goes to the even neighbour, judged by the exact value of the double.
 fn to_ten_metres(degrees: f64) -> f64 {
     format!("{degrees:.4}").parse().expect("a formatted number is a number")
 }

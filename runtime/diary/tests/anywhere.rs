@@ -1,4 +1,4 @@
-//! A diary depends neither on where on a parallel somebody lives nor on what a phone happens not to know.
+//! A diary does not depend on the longitude at which a person lives, nor on values that a phone happens not to know.
 
 #[path = "support/stages.rs"]
 mod stages;
@@ -34,14 +34,14 @@ const MADE: [&str; 16] = [
     "inference/prediction",
 ];
 
-/// What became of somebody's days.
+/// The result of a person's days.
 struct Made {
     by_key: BTreeMap<String, Vec<Value>>,
     memory: Memory,
 }
 
-/// What the stages make of a person's days, by key, in the order of writing. `change`: what becomes of each entry, by
-/// its number in the day.
+/// The entries that the stages make of a person's days, by key, in the order of writing. `change` modifies each entry,
+/// given its number in the day.
 fn made(person: &Person, change: impl Fn(usize, &mut Value)) -> Made {
     let mut somebody = stages::Person::default();
     for (number, day) in (FIRST_DAY..).zip(simulate_days(person, FIRST_DAY, DAYS)) {
@@ -78,7 +78,7 @@ fn export(memory: &Memory, format: Format) -> String {
     String::from_utf8(out).expect("a text")
 }
 
-/// Everything in which two diaries differ but for longitudes, which lie `east` further in the second, and for ids.
+/// All differences between two diaries except in longitudes, which are `east` greater in the second, and in ids.
 fn difference(at: &str, here: &Value, there: &Value, east: f64, found: &mut Vec<String>) {
     match (here, there) {
         (Value::Object(a), Value::Object(b)) => {
@@ -109,14 +109,14 @@ fn difference(at: &str, here: &Value, there: &Value, east: f64, found: &mut Vec<
         }
         (Value::Number(a), Value::Number(b)) => {
             let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
-            // Longitudes have seven digits behind the point: a centimetre, or a degree of the heading of a short step.
+            // Longitudes have seven decimals: a centimetre, which is a degree in the heading of a short step.
             let allowed = if at.ends_with("heading") { 5.0 } else { 0.1 + 1e-4 * a.abs().min(1e5) };
             let off = (a - b).abs();
             if !(off <= allowed || at.ends_with("heading") && (360.0 - off).abs() <= allowed) {
                 found.push(format!("{at}: {a} {b}"));
             }
         }
-        // Local times follow their moments, which may differ by what rounding makes of a start.
+        // Local times follow their moments, which may differ by the rounding of a start.
         (Value::String(_), Value::String(_)) if at.ends_with("fmt_time") => {}
         (a, b) if a == b => {}
         (a, b) => found.push(format!("{at}: {a} {b}")),
@@ -144,7 +144,7 @@ fn somebody_on_the_180th_meridian_has_the_diary_of_somebody_elsewhere() {
     for (phone, seed) in [(Phone::Android, 11), (Phone::Ios, 12)] {
         let mut person = Person::invent(seed, phone);
         let here = made(&person, |_, _| {});
-        // The 180th meridian runs through the middle of where this person goes. Phones send seven digits.
+        // The 180th meridian runs through the middle of this person's area. Phones send seven decimals.
         let mut longitudes: Vec<f64> = points(&here).collect();
         longitudes.sort_by(f64::total_cmp);
         let east = ((180.0 - longitudes[longitudes.len() / 2]) * 1e7).round() / 1e7;
@@ -171,7 +171,7 @@ fn somebody_on_the_180th_meridian_has_the_diary_of_somebody_elsewhere() {
     }
 }
 
-/// The same features and tracks, and no line round the world.
+/// Both have the same features and tracks, and no line around the world.
 fn assert_exports_are_the_same(here: &Memory, there: &Memory) {
     let features = |memory: &Memory| -> Vec<Value> {
         let shown: Value = serde_json::from_str(&export(memory, Format::Geojson)).expect("JSON");
@@ -200,7 +200,7 @@ fn assert_exports_are_the_same(here: &Memory, there: &Memory) {
     assert_eq!(tracks(here), tracks(there));
 }
 
-/// When each trip was, how far it led and by which modes.
+/// The times of each trip, its length and its modes.
 fn trips(made: &Made) -> Vec<Value> {
     let told = |trip: &Value| {
         let sections = trip["sections"].as_array().expect("a list").iter();
@@ -228,7 +228,7 @@ fn what_a_phone_does_not_know_of_a_fix_changes_no_trip() {
         "elapsedRealtimeNanos",
         "filter",
     ];
-    /// Leaves a member of the row as it is, makes it null or takes it away.
+    /// Leaves a member of the row as it is, sets it to null or removes it.
     type Mix = fn(usize, usize) -> u8;
     let mixes: [Mix; 4] = [
         |_, member| u8::from(member != 7),

@@ -1,4 +1,4 @@
-//! Each form, on an invented day.
+//! Each format, for an invented day.
 
 #[path = "support/days.rs"]
 mod days;
@@ -34,7 +34,7 @@ fn time(ts: f64) -> String {
 #[derive(Default)]
 struct Day {
     memory: Memory,
-    /// How far behind its last point a ride ends, degrees.
+    /// The distance from the last point of a ride to its end, degrees.
     gap: f64,
 }
 
@@ -121,7 +121,7 @@ fn day() -> Day {
     )
 }
 
-/// Refuses what RFC 7946 does not allow of a feature.
+/// Fails on anything that RFC 7946 does not allow in a feature.
 fn check_feature(feature: &Value) {
     assert_eq!(feature["type"], "Feature");
     assert!(feature["id"].is_string() && feature["properties"].is_object(), "{feature}");
@@ -147,7 +147,7 @@ fn position(value: &Value) -> [f64; 2] {
     [longitude, latitude]
 }
 
-/// Refuses a line without length, and one round the world.
+/// Fails on a line without length, and on one around the world.
 fn check_line(line: &Value) {
     let line: Vec<[f64; 2]> = line.as_array().expect("a list").iter().map(position).collect();
     assert!(line.iter().any(|other| *other != line[0]), "{line:?}");
@@ -268,7 +268,7 @@ fn gpx_has_a_track_for_each_trip_and_a_segment_for_each_section() {
     // The walk has one point, which ends the segment of the ride.
     assert_eq!(text.matches("<trkseg>").count(), 2);
     assert!(text.contains(r#"version="1.1" creator="Cellar" xmlns="http://www.topografix.com/GPX/1/1""#));
-    // What was inferred, unless the owner has said it.
+    // The inferred mode, unless the owner has confirmed one.
     assert_eq!(of("gpx/trk/type"), ["TRAM", "tram, 2 stops"]);
     assert_eq!(of("gpx/trk/desc")[1], "TRAM 1.25 km, WALKING 0.25 km; mode confirm: tram, 2 stops");
     assert_eq!(of("gpx/trk/extensions/cellar:main_mode"), ["TRAM", "TRAM"]);
@@ -353,7 +353,7 @@ fn what_has_no_length_is_a_point() {
     let features = shown["features"].as_array().expect("a list");
     features.iter().for_each(check_feature);
     assert_eq!((&features[4]["properties"]["feature_type"], &features[4]["geometry"]), (&json!("stop"), &at));
-    // Three points at one place: a walk that stands still.
+    // Three points at one place: a walk without movement.
     let walk = &features[6];
     assert_eq!((&walk["properties"]["mode"], &walk["geometry"]), (&json!("WALKING"), &point(8.1, 47.1)));
     assert_eq!(walk["properties"]["times"].as_array().map(Vec::len), Some(3));
@@ -437,7 +437,7 @@ fn a_full_disk_is_told() {
     assert_eq!(failed.expect_err("it does not fit").to_string(), "the diary cannot be written");
 }
 
-/// What a member may be in an entry that somebody imported.
+/// Possible values of a member of an imported entry.
 fn odd() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(json!(null)),

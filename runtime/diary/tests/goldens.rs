@@ -1,4 +1,4 @@
-//! On recorded days, the timeline equals what the reference shows of the same entries.
+//! On recorded days, the timeline equals the reference's timeline for the same entries.
 
 mod support;
 
@@ -9,7 +9,7 @@ use runtime_diary::{Modes, Trip, timeline};
 use serde_json::{Value, json};
 use support::InMemory;
 
-/// Everything that the reference made.
+/// All entries that the reference made.
 fn everything(case: &Case) -> Memory {
     let keys: Vec<&str> =
         case.golden()["entries"].as_object().expect("entries by key").keys().map(String::as_str).collect();
@@ -35,7 +35,7 @@ fn every_recorded_day_is_shown_as_the_reference_shows_it() {
         let mut source = InMemory(&memory);
         let read = |(_, id)| Trip::read(&mut source, id, Modes::Sensed).ok().flatten().expect("a trip");
         let got: Vec<Value> = of_day.into_iter().map(read).map(|trip| timeline(&trip)).collect();
-        // Ids are compared by what they point at: as in any other entry.
+        // Ids are compared by the entries that they refer to, as in any other entry.
         let data = json!({ "trips": got }).to_string();
         memory = memory.with_entry(Area::Timeseries, r#"{"key":"test/timeline"}"#, &data);
         let canonical = Canonical::of(&memory);

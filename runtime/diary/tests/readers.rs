@@ -1,5 +1,5 @@
-//! What is exported, read by other people's programs: gpxpy, geojson, shapely and pandas. They come with a Python that
-//! `CELLAR_PYTHON` names, or `python3`; without them this test skips itself.
+//! Exported files, read by widely used programs: gpxpy, geojson, shapely and pandas. They are installed in the Python
+//! that `CELLAR_PYTHON` names, or `python3`; without them this test skips itself.
 
 #[path = "support/days.rs"]
 mod days;

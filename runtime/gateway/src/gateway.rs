@@ -1,4 +1,4 @@
-//! The two ports of a gateway: where clients come, and where hosts register.
+//! The two ports of a gateway: one for clients, and one where hosts register.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,25 +23,25 @@ use runtime_wire::accept;
 use runtime_wire::peek::{Unread, peek};
 use runtime_wire::proxy;
 
-/// For a host to prove that it knows the secret.
+/// Time for a host to prove that it knows the secret.
 const PROOF_WAIT: Duration = Duration::from_secs(10);
-/// A host from which nothing comes for so long is gone.
+/// A host that sends nothing for this long is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// Between two looks for hosts that are gone.
+/// Interval between checks for hosts that are gone.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
-/// What connections may cost.
+/// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct GatewayLimits {
-    /// Clients at one moment, those that are passed on included; more wait in the operating system's queue.
+    /// Clients at one moment, including those that are passed on; more wait in the operating system's queue.
     pub connections_max: usize,
-    /// Connections to where hosts register, at one moment.
+    /// Connections to the port where hosts register, at one moment.
     pub hosts_max: usize,
-    /// For the first message of a client, ms.
+    /// Time for the first message of a client, ms.
     pub hello_ms: u64,
-    /// For reaching a host, ms.
+    /// Time for reaching a host, ms.
     pub connect_ms: u64,
-    /// A connection on which nothing moves for so long ends, within twice that, ms.
+    /// A connection on which no byte moves for this long ends, within twice that time, ms.
     pub idle_ms: u64,
 }
 
@@ -51,21 +51,21 @@ impl Default for GatewayLimits {
     }
 }
 
-/// What a gateway is made of.
+/// The parts of a gateway.
 pub struct GatewayParts {
-    /// Where clients come.
+    /// The address for clients.
     pub listen: SocketAddr,
-    /// Where hosts register: on the loopback or a private network.
+    /// The address where hosts register: on the loopback or a private network.
     pub register: SocketAddr,
-    /// What hosts prove to know.
+    /// The secret that hosts prove to know.
     pub secret: GatewaySecret,
-    /// Where clients go that name nobody, `HOST:PORT`: a host with a front for older phones, which trusts this gateway.
+    /// The host for clients that name no person, `HOST:PORT`: it has a front for older phones and trusts this gateway.
     pub legacy: Option<String>,
-    /// What connections may cost.
+    /// Limits on connections.
     pub limits: GatewayLimits,
 }
 
-/// A gateway whose ports are taken.
+/// A gateway with both ports bound.
 pub struct Gateway {
     clients: TcpListener,
     hosts: TcpListener,
@@ -97,10 +97,10 @@ enum ConnectionRefused {
 }
 
 impl Gateway {
-    /// Takes both ports.
+    /// Binds both ports.
     ///
     /// # Errors
-    /// What the operating system says: an address is in use, or not ours.
+    /// The error of the operating system: an address is in use, or is not one of this machine.
     pub async fn bind(parts: GatewayParts) -> io::Result<Self> {
         let GatewayParts { listen, register, secret, legacy, limits } = parts;
         let shared = Shared {
@@ -118,23 +118,23 @@ impl Gateway {
         })
     }
 
-    /// Where clients come; the port is the real one where 0 was asked for.
+    /// The address for clients; where port 0 was asked for, the port is the real one.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.clients.local_addr()
     }
 
-    /// Where hosts register.
+    /// The address where hosts register.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     pub fn register_address(&self) -> io::Result<SocketAddr> {
         self.hosts.local_addr()
     }
 
-    /// Passes clients on until `stop` resolves; what is under way then is cut off, and phones try again.
+    /// Passes clients on until `stop` resolves; connections that are under way are then cut off, and phones try again.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let Self { clients, hosts, shared } = self;
         let client_places = Arc::new(Semaphore::new(shared.limits.connections_max));
@@ -155,7 +155,7 @@ impl Gateway {
             let ((socket, peer, place), is_client) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of file descriptors, most often: a moment later some connection has ended.
+                    // Most often the process is out of file descriptors; a moment later some connection has ended.
                     tracing::warn!(%error, "connection not accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
@@ -177,7 +177,7 @@ impl Gateway {
     }
 }
 
-/// A host's names outlive its connection only by a little, however the connection ends.
+/// A registered host. Its names outlive its connection only by a little, however the connection ends.
 struct Joined<'a> {
     shared: &'a Shared,
     host: HostId,
@@ -238,7 +238,7 @@ impl Shared {
             .map_err(ConnectionRefused::Broken)
     }
 
-    /// Where a client goes; `None`: nowhere.
+    /// The target of a client; `None`: there is none.
     fn target(&self, hello: &Hello, source: Source) -> Result<Option<Target>, ConnectionRefused> {
         let Some(name) = hello.server_name.as_deref().and_then(Name::of_server_name) else {
             let legacy = self.legacy.clone().filter(|_| names_nobody(hello));
@@ -246,7 +246,7 @@ impl Shared {
         };
         let now_ms = self.clock_ms();
         if matches!(name, Name::Selector(_)) {
-            // There are only a million: whoever tries them all does so slowly.
+            // There are only a million selectors, so a client that tries them all is slowed down.
             self.strangers().pairing(source, now_ms).map_err(|_| ConnectionRefused::Crowded)?;
         }
         Ok(self.table().find(name, now_ms).map(Target::Host))
@@ -271,7 +271,7 @@ impl Shared {
         }
     }
 
-    /// The port of a host that has proven to know the secret, to whom the same was proven.
+    /// Proves both sides to each other and returns the port of the host.
     async fn prove(&self, lines: &mut Lines<TcpStream>) -> io::Result<u16> {
         let ours = nonce()?;
         lines.write(&Challenge { gateway: VERSION, nonce: ours }).await?;
@@ -284,7 +284,7 @@ impl Shared {
         Ok(answer.port)
     }
 
-    /// Does a change; answers the names that were refused.
+    /// Carries out a change; returns the names that were refused.
     fn change(&self, host: HostId, change: Change) -> io::Result<Vec<String>> {
         if change.add.len().max(change.withdraw.len()) > NAMES_PER_CHANGE_MAX {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "too many names in one change"));
@@ -305,7 +305,7 @@ enum Target {
 }
 
 async fn turn_away(socket: &mut TcpStream, alert: Alert) {
-    // Whoever is gone need not be told.
+    // The peer may already be gone; then it needs no alert.
     let _ = socket.write_all(&alert.record()).await;
     let _ = socket.shutdown().await;
 }

@@ -1,4 +1,5 @@
-//! A gateway: one public address for many hosts. It reads whom a client asks for and passes the bytes on, both ways.
+//! A gateway: one public address for many hosts. It reads the name that a client asks for and passes the bytes on, both
+//! ways.
 //!
 //! ```text
 //! phone ── hello ──▶ gateway ── who registered the name? ──▶ host: PROXY header, the hello, then whatever follows
@@ -6,12 +7,13 @@
 //!                       └── its names, each change of them ───┘   over a private network, a shared secret proven
 //! ```
 //!
-//! * Invariants: no key of TLS is here, so nothing that passes can be read; a name leads to one host, and to another only
-//!   once the first is gone; a host is reached at the address that it registers from, so nobody is sent to a third.
-//! * Units: limits end in their unit. Every wait for a stranger or for a host is bounded.
-//! * Not here: what the names are for (`handshake::route`), what a host makes of a caller (`runtime/host`).
+//! * Invariants: the gateway has no TLS key, so it cannot read what passes through; a name leads to one host, and to
+//!   another only once the first is gone; a host is reached at the address that it registers from, so no client is sent
+//!   to a third party.
+//! * Units: limits end in their unit. Every wait for a client or for a host is bounded.
+//! * Not here: the meaning of the names (`handshake::route`), what a host does with a caller (`runtime/host`).
 //!
-//! The bytes of registering are in `docs/formats/gateway.md`.
+//! The bytes of the registration protocol are in `docs/formats/gateway.md`.
 
 mod gateway;
 mod lines;

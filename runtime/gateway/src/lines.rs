@@ -1,4 +1,4 @@
-//! JSON objects, one a line, of bounded length.
+//! JSON objects of bounded length, one on each line.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
-/// Longest line, bytes: twice what the most names of a change have.
+/// Longest line, bytes: twice the length of the largest change.
 pub(super) const LINE_BYTES_MAX: u64 = 32 * 1024;
 
 /// A connection that carries lines both ways.
@@ -20,7 +20,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lines<S> {
     /// The next line.
     ///
     /// # Errors
-    /// What the socket says; `InvalidData` for a line that is too long or not what is awaited.
+    /// The error of the socket; `InvalidData` for a line that is too long or is not the expected message.
     pub async fn read<T: DeserializeOwned>(&mut self) -> io::Result<T> {
         let mut line = Vec::new();
         (&mut self.0).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await?;
@@ -32,7 +32,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lines<S> {
         serde_json::from_slice(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// Resolves once there is something to read, or the connection has ended; answers whether it has.
+    /// Resolves once there is something to read, or the connection has ended; returns whether it has ended.
     pub async fn has_ended(&mut self) -> bool {
         self.0.fill_buf().await.map_or(true, <[u8]>::is_empty)
     }
@@ -54,7 +54,7 @@ mod tests {
         let mut near = near;
         let bytes = bytes.to_vec();
         let writing = tokio::spawn(async move {
-            // Who reads may stop half way.
+            // The reader may stop half way.
             let _ = near.write_all(&bytes).await;
         });
         let read = Lines::new(far).read().await;

@@ -1,4 +1,4 @@
-//! The host's side of registering: it tells a gateway which names lead to it, and each change of them.
+//! The host's side of registering: it reports to a gateway which names lead to it, and each change of them.
 
 use std::collections::HashSet;
 use std::io;
@@ -13,13 +13,13 @@ use crate::lines::Lines;
 use crate::messages::{Accepted, Answer, Challenge, Change, Changed, NAMES_PER_CHANGE_MAX, VERSION};
 use crate::secret::{Exchange, GatewaySecret, Side, nonce};
 
-/// For connecting, and for each answer of the gateway.
+/// Time for connecting, and for each answer of the gateway.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
-/// A change is sent at least so often, if an empty one: both sides see that the other is there.
+/// A change is sent at least this often, even if it is empty, so that both sides see that the other is there.
 const CHANGE_EVERY: Duration = Duration::from_secs(5);
-/// Names that were refused are tried again after this: a host that comes back may be quicker than the news that it went.
+/// Refused names are tried again after this: a host that comes back may be faster than the news that it had gone.
 const REFUSED_AGAIN: Duration = Duration::from_secs(1);
-/// Between two attempts to connect: at first, and at most.
+/// Pause between two attempts to connect: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
 /// An open registration. Its names lead here until it is dropped, and a little longer.
@@ -31,12 +31,12 @@ impl Registration {
     /// Registers a host whose callers are to be sent to `port`, at the address that it connects from.
     ///
     /// # Errors
-    /// What the network says; `PermissionDenied` where the other side does not know the secret.
+    /// The error of the network; `PermissionDenied` where the other side does not know the secret.
     pub async fn open(to: SocketAddr, secret: &GatewaySecret, port: u16) -> io::Result<Self> {
         Self::over(TcpStream::connect(to).await?, secret, port).await
     }
 
-    /// As [`Self::open`], over a connection that exists.
+    /// Like [`Self::open`], over an existing connection.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -61,11 +61,11 @@ impl Registration {
         Ok(Self { lines })
     }
 
-    /// Makes names lead here, and others no longer; answers which of the names to add lead to another host, or are
-    /// none. At most [`NAMES_PER_CHANGE_MAX`] of either.
+    /// Makes names lead here, and withdraws others. Returns the names to add that lead to another host, or that are not
+    /// valid names. At most [`NAMES_PER_CHANGE_MAX`] of either.
     ///
     /// # Errors
-    /// What the network says: the registration is over.
+    /// The error of the network: the registration is over.
     pub async fn change(&mut self, add: Vec<String>, withdraw: Vec<String>) -> io::Result<Vec<String>> {
         let exchange = async {
             self.lines.write(&Change { add, withdraw }).await?;
@@ -81,14 +81,14 @@ async fn answered<T>(exchange: impl Future<Output = io::Result<T>>) -> io::Resul
 
 /// The names that lead to a host.
 pub struct Names<F> {
-    /// All of them, now.
+    /// Returns all of them at this moment.
     pub all: F,
-    /// Changes whenever they do. The number means nothing.
+    /// Changes whenever the names do. The number itself has no meaning.
     pub changed: watch::Receiver<u64>,
 }
 
-/// Keeps a gateway informed of every name of this host, for ever. A gateway that does not answer is tried again, with
-/// growing pauses.
+/// Keeps a gateway informed of every name of this host, for ever. It tries again, with growing pauses, where a gateway
+/// does not answer.
 pub async fn keep_registered<F: Fn() -> Vec<String>>(
     mut names: Names<F>,
     to: SocketAddr,
@@ -107,14 +107,14 @@ pub async fn keep_registered<F: Fn() -> Vec<String>>(
             Err(error) => error,
         };
         tracing::warn!(gateway = %to, error = %ended, "not registered");
-        // Hosts that lost their gateway at the same moment come back one after the other.
+        // The pause is random, so that hosts that lost their gateway at the same moment do not all come back at once.
         let spread = nonce().map_or(1.0, |nonce| 0.5 + f64::from(nonce.0[0]) / 256.0);
         tokio::time::sleep(wait.mul_f64(spread)).await;
         wait = (wait * 2).min(RETRY.1);
     }
 }
 
-/// Tells every change until the connection ends; answers why it did.
+/// Reports every change until the connection ends; returns the reason for its end.
 async fn follow<F: Fn() -> Vec<String>>(mut registration: Registration, names: &mut Names<F>) -> io::Error {
     let mut told = HashSet::new();
     loop {
@@ -135,7 +135,7 @@ async fn follow<F: Fn() -> Vec<String>>(mut registration: Registration, names: &
     }
 }
 
-/// Tells what has changed; answers how many names lead to another host.
+/// Reports what has changed; returns how many names lead to another host.
 async fn tell(
     registration: &mut Registration,
     told: &mut HashSet<String>,

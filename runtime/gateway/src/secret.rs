@@ -1,4 +1,5 @@
-//! The secret that a gateway and its hosts share, and what each proves with it. The secret itself is never sent.
+//! The secret that a gateway and its hosts share, and the proofs that are made with it. The secret itself is never
+//! sent.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,46 +12,46 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-/// Fewest characters of a secret; one that is made has 64.
+/// Fewest characters of a secret; a generated one has 64.
 const CHARACTERS_MIN: usize = 32;
 /// Largest file of a secret, bytes.
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// Why there is no secret. Says nothing of it.
+/// Why there is no secret. The message contains nothing of it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
-    /// The file cannot be read or made.
+    /// The file cannot be read or created.
     #[error("cannot use {}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Others may read it.
+    /// Other users may read it.
     #[error("{} can be read by others: change its mode to 600", path.display())]
     OpenToOthers {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
-    /// It is too short to be one, or too long.
+    /// It is too short or too long to be a secret.
     #[error("{} holds no secret: 32 characters at least, 4096 bytes at most", path.display())]
     Unsound {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
 }
 
-/// Which side proves.
+/// The side that gives the proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Host,
     Gateway,
 }
 
-/// What both proofs are made over: both sides' nonces, and the port that the host wants its callers at.
+/// The input of both proofs: both sides' nonces, and the port to which the host wants its callers sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Exchange {
     pub gateway: Nonce,
@@ -71,7 +72,7 @@ impl Exchange {
     }
 }
 
-/// The shared secret. Prints nothing of itself.
+/// The shared secret. `Debug` prints nothing of it.
 #[derive(Clone)]
 pub struct GatewaySecret(hmac::Key);
 
@@ -82,7 +83,7 @@ impl std::fmt::Debug for GatewaySecret {
 }
 
 impl GatewaySecret {
-    /// Reads a file that only its owner may read; white space around the secret does not count.
+    /// Reads a file that only its owner may read; white space around the secret is ignored.
     ///
     /// # Errors
     /// [`SecretError`].
@@ -101,7 +102,7 @@ impl GatewaySecret {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, secret)))
     }
 
-    /// As [`Self::load`]; where there is no such file, one is made, with 32 random bytes in hex digits.
+    /// Like [`Self::load`]; where there is no such file, one is created, with 32 random bytes in hex digits.
     ///
     /// # Errors
     /// [`SecretError`].
@@ -121,7 +122,7 @@ impl GatewaySecret {
         Digest32(proof)
     }
 
-    /// In constant time.
+    /// Whether the proof is valid. Compares in constant time.
     pub(super) fn is_proven(&self, side: Side, exchange: &Exchange, proof: &Digest32) -> bool {
         hmac::verify(&self.0, &exchange.transcript(side), &proof.0).is_ok()
     }

@@ -1,4 +1,4 @@
-//! Passing bytes on between two connections, without looking at them.
+//! Passes bytes on between two connections, without reading them.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How much is passed on at once, bytes: a full record of TLS.
+/// How many bytes are passed on at once: a full record of TLS.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Passes bytes on both ways, until both sides have ended, one has broken off, or nothing has moved for `idle` (found out
-/// within twice that).
+/// Passes bytes on both ways, until both sides have ended, one has broken off, or no byte has moved for `idle`
+/// (detected within twice that time).
 ///
 /// # Errors
-/// What a socket says; `TimedOut`.
+/// The error of a socket; `TimedOut` after `idle`.
 pub(super) async fn splice(mut near: TcpStream, mut far: TcpStream, idle: Duration) -> io::Result<()> {
     let moved = AtomicU64::new(0);
     let (mut from_near, mut to_near) = near.split();

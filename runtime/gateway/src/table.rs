@@ -1,6 +1,6 @@
-//! Which name leads to which host. Bytes and moments in, decision out.
+//! Which name leads to which host. The input is names and moments, the output is decisions.
 //!
-//! * Invariants: a name has one host. Another gets it only when the first has withdrawn it, or has been gone for
+//! * Invariants: a name has one host. Another host gets it only when the first has withdrawn it, or has been gone for
 //!   [`GRACE_MS`]; a host that comes back from the same address within that time takes its names over at once.
 //! * Units: moments are milliseconds on any clock that does not go back.
 
@@ -11,16 +11,16 @@ use handshake::route::Name;
 
 /// How long names wait for a host that is gone, ms.
 pub(super) const GRACE_MS: u64 = 10_000;
-/// Most names of one host: 10,000 people with more devices than they have hands.
+/// Most names of one host: enough for 10,000 people with many devices each.
 pub const NAMES_PER_HOST_MAX: usize = 500_000;
 
-/// A registration, for as long as its connection lives and for [`GRACE_MS`] after.
+/// A registration. It lives as long as its connection, and [`GRACE_MS`] longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct HostId(u64);
 
 #[derive(Debug)]
 struct Host {
-    /// Where its callers are sent.
+    /// The address to which its callers are sent.
     address: SocketAddr,
     names: usize,
     gone_ms: Option<u64>,
@@ -32,7 +32,7 @@ impl Host {
     }
 }
 
-/// Every name of every host.
+/// All names of all hosts.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     names: HashMap<Name, HostId>,
@@ -41,7 +41,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A host has proven itself; it has no names yet.
+    /// Adds a host that has proven itself; it has no names yet.
     pub fn join(&mut self, address: SocketAddr, now_ms: u64) -> HostId {
         self.sweep(now_ms);
         self.next += 1;
@@ -56,7 +56,7 @@ impl Table {
         }
     }
 
-    /// Makes a name lead to a host; answers whether it does now.
+    /// Makes a name lead to a host; returns whether it does now.
     pub fn add(&mut self, host: HostId, name: Name, now_ms: u64) -> bool {
         let holder = self.names.get(&name).copied();
         if holder == Some(host) {
@@ -88,13 +88,14 @@ impl Table {
         }
     }
 
-    /// Where a name leads.
+    /// The address to which a name leads.
     pub fn find(&self, name: Name, now_ms: u64) -> Option<SocketAddr> {
         let host = self.hosts.get(self.names.get(&name)?)?;
         if host.is_over(now_ms) { None } else { Some(host.address) }
     }
 
-    /// Forgets hosts that are gone for good, and their names. Costs as much as there are names, where there are such.
+    /// Forgets hosts that are gone for good, and their names. Takes time proportional to the number of names, if there
+    /// are such hosts.
     pub fn sweep(&mut self, now_ms: u64) {
         let before = self.hosts.len();
         self.hosts.retain(|_, host| !host.is_over(now_ms));

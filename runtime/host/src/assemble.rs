@@ -1,7 +1,7 @@
 //! The one way to assemble a host: `cellar serve`, the demonstration, benchmarks and tests all use it.
 //!
-//! Two steps, since a program may have things to do between them: [`open_runtime`] opens everybody's runtimes over a
-//! data folder, [`Host::bind`] opens the port in front of them.
+//! Assembly has two steps, since a program may have things to do between them: [`open_runtime`] opens all people's
+//! runtimes over a data folder, and [`Host::bind`] opens the port in front of them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,8 +27,8 @@ pub enum OpenError {
     Start(#[from] StartError),
 }
 
-/// Opens everybody's runtimes over a data folder, which must be this process's own ([`crate::admin::claim`]), with the
-/// built-in cells. Reads the disk.
+/// Opens all people's runtimes over a data folder, with the built-in cells. This process must hold the folder's lock
+/// ([`crate::admin::claim`]). Reads the disk.
 ///
 /// # Errors
 /// [`OpenError`].
@@ -45,11 +45,11 @@ pub struct Host {
 }
 
 impl Host {
-    /// Opens the port that the configuration names. `legacy` is what the front for phones that cannot pair shows in TLS;
-    /// `None`: that front is closed.
+    /// Opens the port that the configuration names. `legacy` is the TLS configuration of the front for phones that
+    /// cannot pair; `None`: that front is closed.
     ///
     /// # Errors
-    /// What the operating system says: the address is in use, or not ours.
+    /// The error of the operating system: the address is in use, or is not one of this machine.
     pub async fn bind(
         config: &Config,
         runtime: &Arc<Runtime>,
@@ -70,12 +70,12 @@ impl Host {
         Ok(Self { front, server, app, address })
     }
 
-    /// Where it listens; the port is the real one where the configuration says 0.
+    /// The address that it listens at; where the configuration has port 0, the port is the real one.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What greets callers; its certificate can be replaced while the host serves.
+    /// The front that greets callers; its certificate can be replaced while the host serves.
     pub fn front(&self) -> PortFront {
         self.front.clone()
     }

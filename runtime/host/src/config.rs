@@ -16,16 +16,16 @@ use crate::port::NativeApp;
 /// How many requests a second a device may make on one connection.
 pub const REQUESTS_PER_S: u32 = 50;
 
-/// Everything that can be set. What a file leaves out has its default; what a file has that is not here is an error.
+/// All settings. A setting that a file omits has its default; an unknown setting in a file is an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen.
+    /// The address to listen at.
     pub listen: SocketAddr,
     /// The data folder; none: the command line or `CELLAR_DATA` names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
-    /// What phones are told to connect to, `HOST:PORT`; none: the address that is listened at.
+    /// The address that phones are given, `HOST:PORT`; none: the address that the host listens at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_address: Option<String>,
     /// The certificate of the front for phones that cannot pair.
@@ -34,7 +34,7 @@ pub struct Config {
     pub legacy: Legacy,
     /// A gateway in front of this host.
     pub gateway: Gateway,
-    /// What requests may cost.
+    /// Limits on requests.
     pub limits: Limits,
     /// People's stores.
     pub people: People,
@@ -50,22 +50,22 @@ pub struct Config {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
-    /// A chain in PEM form; none: one is made on first start.
+    /// A chain in PEM form; none: one is created at the first start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<PathBuf>,
     /// Its private key in PEM form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
-    /// Names for the certificate that is made, besides `localhost`.
+    /// Names for the certificate that is created, besides `localhost`.
     pub names: Vec<String>,
 }
 
-/// The front for phones that cannot pair: it ends TLS for everybody and tells people by their tokens, so whoever runs
-/// the host can read what comes through it.
+/// The front for phones that cannot pair: it ends TLS for all people and identifies them by their tokens, so the
+/// operator of the host can read what comes through it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Legacy {
-    /// Whether it is open.
+    /// Whether the front is open.
     pub enabled: bool,
 }
 
@@ -73,47 +73,48 @@ pub struct Legacy {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gateway {
-    /// Addresses whose word on where a caller comes from is taken; what comes from elsewhere is read as it is.
+    /// Addresses whose statement of a caller's origin is trusted; connections from other addresses are taken as they
+    /// are.
     pub trusted: Vec<std::net::IpAddr>,
-    /// Where this host tells the gateway which names are its own, `HOST:PORT`; none: there is no gateway.
+    /// Where this host registers its names with the gateway, `HOST:PORT`; none: there is no gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub register: Option<SocketAddr>,
-    /// The file with the secret that the gateway knows this host by.
+    /// The file with the secret that this host shares with the gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<PathBuf>,
 }
 
-/// What requests may cost.
+/// Limits on requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// One body, bytes.
+    /// Largest body, bytes.
     pub body_bytes_max: u64,
-    /// All bodies at one moment, bytes.
+    /// All bodies held at one moment, bytes.
     pub bodies_bytes_max: u64,
     /// Line and headers of a request, bytes.
     pub head_bytes_max: usize,
-    /// Headers of a request.
+    /// Number of headers of a request.
     pub headers_max: usize,
     /// Connections at one moment.
     pub connections_max: usize,
-    /// The first message of a client, ms.
+    /// Time for the first message of a client, ms.
     pub hello_ms: u64,
-    /// The TLS handshake, ms.
+    /// Time for the TLS handshake, ms.
     pub handshake_ms: u64,
-    /// The head of a request, ms.
+    /// Time for the head of a request, ms.
     pub head_ms: u64,
-    /// Between requests of one connection, ms.
+    /// Time between requests of one connection, ms.
     pub idle_ms: u64,
-    /// Between two pieces of a body, ms.
+    /// Time between two pieces of a body, ms.
     pub body_pause_ms: u64,
-    /// What a caller must send of a body or take of an answer, bytes a second.
+    /// The minimum rate at which a caller must send a body or receive an answer, bytes a second.
     pub bytes_per_s_min: u64,
-    /// Over how long that is averaged, ms.
+    /// The window over which that rate is averaged, ms.
     pub bytes_window_ms: u64,
-    /// Between two moments at which a caller takes some of an answer, ms.
+    /// Time between two moments at which a caller receives a part of an answer, ms.
     pub write_pause_ms: u64,
-    /// For requests under way when the host stops, ms.
+    /// Time for requests under way when the host stops, ms.
     pub grace_ms: u64,
 }
 
@@ -138,13 +139,13 @@ impl Default for Limits {
     }
 }
 
-/// Which storage engine keeps people's files.
+/// The storage engine of people's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
-    /// One file a person.
+    /// One file for each person.
     Redb,
-    /// A folder a person; in builds with the feature `sled`.
+    /// One folder for each person; in builds with the feature `sled`.
     Sled,
 }
 
@@ -156,11 +157,11 @@ pub struct People {
     pub engine: Engine,
     /// Stores open at one moment.
     pub open_max: usize,
-    /// A person that nobody asked for this long is put to sleep, ms.
+    /// A store that was not used for this long is closed, ms.
     pub idle_close_ms: u64,
     /// How long a store may be open after a device's last contact, for owners who give a lease, ms.
     pub lease_ms: u64,
-    /// The same for owners whose phone unlocks for a while only, ms.
+    /// The same for owners whose phone unlocks the store only for a while, ms.
     pub phone_unlocked_ms: u64,
 }
 
@@ -174,7 +175,7 @@ pub struct Cells {
     pub stage_threads: usize,
     /// Cells alive at one moment.
     pub slots: u32,
-    /// Whether an instance may wait for the next request of the same person.
+    /// Whether an instance may be kept for the next request of the same person.
     pub warm_instances: bool,
 }
 
@@ -184,11 +185,11 @@ pub struct Cells {
 pub struct Pipeline {
     /// Whether it runs by itself when data has arrived.
     pub automatic: bool,
-    /// How long after the last put, ms.
+    /// Time after the last put, ms.
     pub quiet_ms: u64,
-    /// How long after the first put that no run has covered, ms: where puts never pause.
+    /// Time after the first put that no run has covered, ms; it applies where puts never pause.
     pub wait_max_ms: u64,
-    /// Between runs for what an earlier run had to leave, ms.
+    /// Time between runs that process what an earlier run had to leave, ms.
     pub every_ms: u64,
     /// Whether locations are filtered by accuracy; the reference's default is no.
     pub accuracy_filtering: bool,
@@ -201,9 +202,9 @@ pub struct Pipeline {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// How lines look.
+    /// The format of lines.
     pub format: LogFormat,
-    /// From which level on; also `target=level` pairs.
+    /// The lowest level that is logged; also `target=level` pairs.
     pub filter: String,
 }
 
@@ -273,36 +274,36 @@ impl Default for Log {
     }
 }
 
-/// Why a configuration is not used.
+/// Why a configuration is not accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// It is no TOML, or has a setting that does not exist or of another kind.
+    /// The file is not TOML, or has a setting that does not exist or has another type.
     #[error("{} is not a configuration", path.display())]
     Toml {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why, with the line.
+        /// The cause, with the line.
         #[source]
         source: Box<toml::de::Error>,
     },
     /// A value makes no sense.
     #[error("{setting} is {value}: {why}")]
     Value {
-        /// Which setting, such as `limits.head_bytes_max`.
+        /// The setting, such as `limits.head_bytes_max`.
         setting: &'static str,
-        /// What it is.
+        /// Its value.
         value: String,
-        /// What it should be.
+        /// What the value should be.
         why: &'static str,
     },
 }
@@ -323,10 +324,10 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether the values make sense together.
+    /// Checks whether the values make sense together.
     ///
     /// # Errors
-    /// [`ConfigError::Value`] with the first that does not.
+    /// [`ConfigError::Value`] with the first value that does not.
     pub fn check(&self) -> Result<(), ConfigError> {
         let Limits { body_bytes_max, bodies_bytes_max, head_bytes_max, headers_max, connections_max, .. } =
             self.limits;
@@ -351,7 +352,7 @@ impl Config {
                 "it must be at least 1: whoever sends nothing would be waited for without end",
             ),
             (
-                // What is encrypted together arrives together.
+                // Bytes that are encrypted together arrive together.
                 self.limits.bytes_window_ms < self.limits.body_pause_ms.max(self.limits.write_pause_ms),
                 "limits.bytes_window_ms",
                 self.limits.bytes_window_ms.to_string(),
@@ -382,7 +383,7 @@ impl Config {
                 "it must not be less than pipeline.quiet_ms",
             ),
             (
-                // What cannot be read is looked at again and again: not all the time.
+                // Data that cannot be read is tried again and again, but not all the time.
                 self.pipeline.every_ms < self.pipeline.quiet_ms.max(60_000),
                 "pipeline.every_ms",
                 self.pipeline.every_ms.to_string(),
@@ -402,7 +403,7 @@ impl Config {
         }
     }
 
-    /// What people's runtimes need of it.
+    /// The settings of people's runtimes.
     ///
     /// # Errors
     /// [`ConfigError::File`] where the stage list cannot be read.
@@ -433,20 +434,20 @@ impl Config {
         })
     }
 
-    /// The host of the address that phones are told.
+    /// The host of the address that phones are given.
     pub fn public_host(&self) -> String {
         let told = self.public_address.as_deref().and_then(|address| address.rsplit_once(':'));
         told.map_or_else(|| self.listen.ip().to_string(), |(host, _)| host.to_owned())
     }
 
-    /// What answers paired devices.
+    /// The part that answers paired devices.
     pub fn native(&self, app: Arc<App<Arc<Runtime>>>) -> NativeApp {
         let terms =
             SessionTerms { body_bytes_max: self.limits.body_bytes_max, requests_per_s_max: REQUESTS_PER_S };
         NativeApp { app, terms, patience: self.server().patience }
     }
 
-    /// What connections may cost.
+    /// Limits on connections.
     pub fn server(&self) -> ServerLimits {
         let limits = &self.limits;
         ServerLimits {
@@ -465,7 +466,7 @@ impl Config {
         }
     }
 
-    /// How much and how long a body may be.
+    /// Limits on the size and the duration of a body.
     pub fn bodies(&self) -> BodyLimits {
         let limits = &self.limits;
         BodyLimits { bytes_max: limits.body_bytes_max, pause_ms: limits.body_pause_ms, rate: self.rate() }
@@ -483,7 +484,7 @@ mod tests {
 
     const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/cellar.toml");
 
-    /// Settings that have no default are explained in comments; this makes them settings.
+    /// Settings that have no default are explained in comments; this turns them into settings.
     fn uncommented(text: &str) -> String {
         let lines = text.lines().map(|line| match line.strip_prefix('#') {
             Some(setting) if !setting.starts_with([' ', '#']) && !setting.is_empty() => setting,

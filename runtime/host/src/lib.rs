@@ -1,11 +1,11 @@
-//! The host: one port for everybody, the administration of people, and the configuration of both.
+//! The host: one port for all people, the administration of people, and the configuration of both.
 //!
-//! * Holds: [`port`] and [`http`] (the port), [`admin`] (commands of owners and operators, with their answers),
+//! * Contents: [`port`] and [`http`] (the port), [`admin`] (commands of owners and operators, with their answers),
 //!   [`config`], and [`Host`], which assembles these.
 //! * Units: limits end in their unit.
 //! * Not here: what happens to a request behind its route (`runtime/user`); the command line (`runtime/cellar`).
 
-// Printing panics where it fails: everything goes through `runtime_program::console` or the log.
+// Printing panics where it fails, so all output goes through `runtime_program::console` or the log.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod admin;

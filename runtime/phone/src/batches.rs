@@ -1,4 +1,4 @@
-//! From a dump to what a phone sends: entries without the server's own members, in batches.
+//! Turns a dump into what a phone sends: entries without the server's own members, in batches.
 
 use cells_model::list::{BadList, items};
 use cells_model::text::{self, BadObject, Member, value_of};
@@ -7,30 +7,30 @@ use crate::unformat::unformat;
 
 /// How many entries a phone sends in one sync.
 pub const ENTRIES_PER_BATCH_MAX: usize = 10_000;
-/// A batch stays well below the host's default limit of 64 MiB.
+/// Largest batch, bytes: well below the host's default limit of 64 MiB.
 const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Why a file is no dump.
+/// Why a file is not a dump.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadDump {
-    /// Neither an array of entries nor a phone's batch.
+    /// The file is neither an array of entries nor a phone's batch.
     #[error("neither an array of entries nor an object with `phone_to_server`")]
     Form(#[source] BadList),
-    /// An entry is no object.
+    /// An entry is not an object.
     #[error("entry {index} is not an object")]
     Entry {
-        /// Which, from 0.
+        /// The position of the entry, from 0.
         index: usize,
-        /// Why.
+        /// The cause.
         #[source]
         source: BadObject,
     },
 }
 
-/// The entries of a dump (`[entry, ...]`, `{"entries": [...]}`) or of a phone's batch (`{"phone_to_server": [...]}`)
-/// as a phone sends them: without `_id` and `user_id`, and as they were before a server took them in. Entries that a
-/// server made (`metadata.platform` is `server`) are left out.
+/// The entries of a dump (`[entry, ...]`, `{"entries": [...]}`) or of a phone's batch (`{"phone_to_server": [...]}`) in
+/// the form in which a phone sends them: without `_id` and `user_id`, and as they were before a server accepted them.
+/// Entries that a server made (`metadata.platform` is `server`) are left out.
 ///
 /// # Errors
 /// [`BadDump`] where the text is neither.
@@ -52,7 +52,7 @@ fn as_a_phone_sends_it(entry: &str) -> Result<Option<String>, BadObject> {
     if platform == Some("\"server\"") {
         return Ok(None);
     }
-    // What is not formatted as it should be goes as it stands: the host says what is wrong with it.
+    // An entry that is not formatted as expected is sent unchanged: the host reports what is wrong with it.
     let before = match metadata.zip(data) {
         Some((metadata, data)) => unformat(metadata, data).unwrap_or_default(),
         None => None,
@@ -79,9 +79,9 @@ fn as_a_phone_sends_it(entry: &str) -> Result<Option<String>, BadObject> {
     Ok(Some(text))
 }
 
-/// Bodies of `/usercache/put` that hold these entries in order, each with how many it holds.
+/// Bodies of `/usercache/put` that contain these entries in order, each with the number of its entries.
 pub fn batches<'a>(token: &'a str, entries: &'a [String]) -> impl Iterator<Item = (String, usize)> + 'a {
-    // A paired phone has none, and says nothing.
+    // A paired phone has no token, so it sends no `user`.
     let user = if token.is_empty() { String::new() } else { format!("\"user\":\"{token}\",") };
     let mut rest = entries;
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! One connection to a host, kept for as long as both sides like.
+//! One connection to a host, kept for as long as both sides want it.
 
 use std::io;
 use std::time::Duration;
@@ -21,29 +21,29 @@ use crate::native::Native;
 use crate::state::PhoneFile;
 use runtime_wire::tls::pinned_client;
 
-/// Why a host did not answer, or answered no.
+/// Why a host did not answer, or refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PhoneError {
-    /// Nobody listens there.
+    /// The host cannot be reached.
     #[error("cannot reach {authority}")]
     Reach {
-        /// Where.
+        /// The address.
         authority: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Somebody else is there, or the connection is not sound.
+    /// Another server is there, or the connection is not valid.
     #[error("{authority} is not the host with the pinned key, or no TLS host")]
     Tls {
-        /// Where.
+        /// The address.
         authority: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The name cannot be used.
+    /// The host name is not valid.
     #[error("{0} is no name of a host")]
     Name(String),
     /// Cryptography could not be set up.
@@ -52,13 +52,13 @@ pub enum PhoneError {
     /// The connection broke off.
     #[error("the connection broke off")]
     Broken(#[from] hyper::Error),
-    /// Nothing came for too long.
+    /// No data arrived for too long.
     #[error("no answer within {limit_ms} ms")]
     Silent {
-        /// How long it was waited, ms.
+        /// How long the phone waited, ms.
         limit_ms: u64,
     },
-    /// The host said no.
+    /// The host refused the request.
     #[error("the host answered {status} {code}: {message}")]
     Refused {
         /// The HTTP status.
@@ -68,36 +68,36 @@ pub enum PhoneError {
         /// The sentence.
         message: String,
     },
-    /// The runtime has another key than the one that was paired with.
+    /// The runtime has a different key than the one at pairing.
     #[error("not your cloud: another key answers there, nothing was sent")]
     OtherRuntime,
     /// The other side ended the handshake.
     #[error("{authority} refuses the connection (alert {description}): {}", alert_words(*description))]
     Alert {
-        /// Where.
+        /// The address.
         authority: String,
-        /// The alert, as TLS numbers them.
+        /// The alert, by its number in TLS.
         description: u8,
     },
-    /// The runtime said no.
+    /// The runtime refused the request.
     #[error("the runtime answered {code}: {}", code_words(*code))]
     Code {
-        /// Its short word for why.
+        /// The code of the reason.
         code: handshake::error::Code,
     },
-    /// The pairing went wrong.
+    /// The pairing failed.
     #[error("{}", pair_words(*why))]
     Pair {
-        /// Why.
+        /// The cause.
         why: handshake::pairing::PairError,
     },
-    /// What the runtime says of itself cannot be.
+    /// The runtime's description of itself is not valid.
     #[error(transparent)]
     Distrust(handshake::session::Distrust),
     /// The store is locked, and this phone cannot open it.
     #[error("the store is locked, and there is no slot for this phone")]
     Slot,
-    /// The phone was not granted that.
+    /// The phone was not granted this path.
     #[error("this phone was not granted {0}")]
     NotGranted(String),
     /// The answer is not what the route promises.
@@ -109,7 +109,7 @@ pub enum PhoneError {
 }
 
 impl PhoneError {
-    /// What a failed handshake means.
+    /// The error for a failed handshake.
     pub(super) fn of_tls(authority: &str, source: io::Error) -> Self {
         let authority = authority.to_owned();
         match alert_in(&source) {
@@ -191,7 +191,7 @@ fn code_words(code: handshake::error::Code) -> &'static str {
     }
 }
 
-/// What a host answered.
+/// The answer of a host.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The HTTP status.
@@ -204,14 +204,14 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-/// How long an answer may take: longer than any run of a cell, ms.
+/// How long an answer may take, ms: longer than any run of a cell.
 const ANSWER_MS: u64 = 120_000;
-/// The slowest link that is waited for, bytes a second.
+/// The rate of the slowest supported link, bytes a second.
 const BYTES_PER_S_MIN: u64 = 1_024;
 /// How long connecting may take, ms.
 const CONNECT_MS: u64 = 10_000;
 
-/// A phone with its connection: a paired one, or one that shows a token.
+/// A phone with its connection: a paired one, or one that presents a token.
 pub struct Phone {
     line: Line,
 }
@@ -227,10 +227,10 @@ struct TokenLine {
 }
 
 impl Phone {
-    /// Connects, and goes no further unless the host has the pinned key.
+    /// Connects, and stops unless the host has the pinned key.
     ///
     /// # Errors
-    /// [`PhoneError`] where nobody or somebody else is there.
+    /// [`PhoneError`] where no host or another host is there.
     pub async fn connect(connect: Connect) -> Result<Self, PhoneError> {
         let limit = Duration::from_millis(CONNECT_MS);
         let opened = timeout(limit, open(&connect)).await;
@@ -243,7 +243,7 @@ impl Phone {
         Self { line: Line::Paired(Box::new(native)) }
     }
 
-    /// What a paired phone keeps now; `None` for one with a token.
+    /// What a paired phone stores now; `None` for one with a token.
     pub fn file(&self) -> Option<&PhoneFile> {
         match &self.line {
             Line::Paired(native) => Some(&native.file),
@@ -251,7 +251,7 @@ impl Phone {
         }
     }
 
-    /// The token, as the member `user` of a body has it; `None`: a paired phone needs none.
+    /// The token for the member `user` of a body; `None`: a paired phone needs none.
     pub fn token(&self) -> Option<&str> {
         match &self.line {
             Line::Token(line) => Some(line.connect.token.reveal()),
@@ -259,10 +259,10 @@ impl Phone {
         }
     }
 
-    /// Posts a body to a path and reads the whole answer. Connects again where the connection has ended meanwhile.
+    /// Posts a body to a path and reads the whole answer. Connects again if the connection has ended meanwhile.
     ///
     /// # Errors
-    /// [`PhoneError`] where no answer came; an answer that says no is an answer.
+    /// [`PhoneError`] where no answer came; a refusal is an answer.
     pub async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> Result<Reply, PhoneError> {
         match &mut self.line {
             Line::Token(line) => line.post(path, body.into()).await,
@@ -270,7 +270,7 @@ impl Phone {
         }
     }
 
-    /// Puts entries, in batches of a phone's size. Answers how many batches it took: all of it is on the host's disk.
+    /// Puts entries, in batches of a phone's size. Returns the number of batches; all of them are on the host's disk.
     ///
     /// # Errors
     /// [`PhoneError`]; batches before the one that failed are stored.
@@ -288,7 +288,7 @@ impl Phone {
     /// Entries of some keys between two moments (s, both included) of `metadata.write_ts` or another time.
     ///
     /// # Errors
-    /// [`PhoneError`] where the host says no or answers something else.
+    /// [`PhoneError`] where the host refuses or answers something else.
     pub async fn find_entries(&mut self, query: Value) -> Result<Vec<Value>, PhoneError> {
         let path = "/datastreams/find_entries/timestamp";
         let mut answer = self.ask(path, query).await?;
@@ -298,10 +298,10 @@ impl Phone {
         }
     }
 
-    /// Posts an object, with the token added, and reads the JSON that comes back.
+    /// Posts an object, with the token added, and reads the JSON of the answer.
     ///
     /// # Errors
-    /// [`PhoneError`] where the host says no or answers no JSON.
+    /// [`PhoneError`] where the host refuses or does not answer with JSON.
     pub async fn ask(&mut self, path: &str, mut body: Value) -> Result<Value, PhoneError> {
         if let (Value::Object(members), Some(token)) = (&mut body, self.token()) {
             members.insert("user".to_owned(), json!(token));
@@ -313,10 +313,10 @@ impl Phone {
 }
 
 impl Reply {
-    /// An error unless the status is a success.
+    /// Returns an error unless the status is a success.
     ///
     /// # Errors
-    /// [`PhoneError::Refused`] with the host's own words.
+    /// [`PhoneError::Refused`] with the host's message.
     pub fn success(&self) -> Result<(), PhoneError> {
         if (200..300).contains(&self.status) {
             return Ok(());
@@ -355,7 +355,7 @@ async fn open(connect: &Connect) -> Result<http1::SendRequest<Full<Bytes>>, Phon
     let encrypted = connector.connect(name, socket).await;
     let encrypted = encrypted.map_err(|source| PhoneError::Tls { authority: authority.clone(), source })?;
     let (sender, connection) = http1::handshake(TokioIo::new(encrypted)).await?;
-    // Ends with the sender; why it ended is told to whoever waits for an answer.
+    // The task ends with the sender; callers that wait for an answer get the reason.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)
 }
@@ -375,12 +375,12 @@ async fn exchange(
     Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, body })
 }
 
-/// How long an answer may take that waits for so many bytes to be sent: a larger body has more time.
+/// How long an answer may take that waits for `bytes` to be sent, ms: a larger body has more time.
 pub(super) fn sending_ms(limit_ms: u64, bytes: usize) -> u64 {
     limit_ms.saturating_add((bytes as u64).saturating_mul(1_000) / BYTES_PER_S_MIN)
 }
 
-/// The body of an answer, for as long as some of it keeps coming.
+/// The body of an answer; each piece must arrive within the pause.
 pub(super) async fn collect(mut body: Incoming, pause_ms: u64) -> Result<Bytes, PhoneError> {
     let mut all = BytesMut::new();
     loop {

@@ -1,4 +1,4 @@
-//! The connection string: where a host is, whose token to show, which key to expect.
+//! The connection string: the address of a host, the token to show, and the key to expect.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,26 +19,26 @@ pub struct Connect {
     pub pin: Pin,
 }
 
-/// Why a text is no connection string. Says nothing of the token.
+/// Why a text is not a connection string. The message contains nothing of the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadConnect {
-    /// It is of another form.
+    /// It has another form.
     #[error("a connection string is cellar://HOST:PORT/?token=TOKEN&pin=PIN")]
     Form,
-    /// Its port is none.
+    /// Its port is not valid.
     #[error("the port of the connection string is no number from 1 to 65535")]
     Port,
-    /// Its token is none.
+    /// Its token is not valid.
     #[error("the token of the connection string does not read")]
     Token(#[source] BadToken),
-    /// Its pin is none.
+    /// Its pin is not valid.
     #[error("the pin of the connection string does not read")]
     Pin(#[source] BadPin),
 }
 
 impl Connect {
-    /// The text, for the one moment in which it is shown or kept in a phone's own file. Never log it.
+    /// The text, for the one moment in which it is shown or stored in a phone's own file. Never log it.
     pub fn reveal(&self) -> String {
         format!("cellar://{}/?token={}&pin={}", self.authority(), self.token.reveal(), self.pin)
     }

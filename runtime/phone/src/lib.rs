@@ -1,8 +1,9 @@
-//! A phone as a library: it knows its host by the public key, puts batches as a phone does and asks for entries.
+//! A phone as a library: it identifies its host by the public key, puts batches as a phone does and asks for entries.
 //!
-//! * Invariants: nothing is sent to a host whose key is not the pinned one; a batch has at most 10,000 entries, as a
-//!   phone's sync has.
-//! * A dump's entries are sent as a phone first sent them; entries that no phone makes are left out.
+//! * Invariants: nothing is sent to a host whose key is not the pinned one; a batch has at most 10,000 entries, like a
+//!   phone's sync.
+//! * A dump's entries are sent in the form in which a phone first sent them; entries that phones never make are left
+//!   out.
 //! * Not here: what the host does with them.
 
 mod batches;

@@ -1,4 +1,4 @@
-//! Connections of a phone of ours: raw public keys both ways, and what is asked over them.
+//! Connections of this phone: raw public keys on both sides, and the requests that are sent over them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,36 +34,36 @@ pub struct Secured {
     pub stream: TlsStream<TcpStream>,
     /// The key that the runtime showed.
     pub runtime: Spki,
-    /// What TLS exports on it.
+    /// The secret that TLS exports on this connection.
     pub exporter: Secret<32>,
 }
 
-/// Where to connect, as whom, and whom to expect.
+/// The address to connect to, the phone's key, and the accepted keys of the runtime.
 pub struct Call<'a> {
     /// The name or address to connect to.
     pub host: &'a str,
     /// The port.
     pub port: u16,
-    /// What TLS is told.
+    /// The server name for TLS.
     pub server_name: &'a str,
     /// The phone's key.
     pub key: &'a SigningKey,
     /// The ALPN name of the protocol.
     pub protocol: &'a [u8],
-    /// Whose keys are let through.
+    /// The keys that are accepted.
     pub accepts: Accepts,
 }
 
 /// Connects and encrypts.
 ///
 /// # Errors
-/// [`PhoneError::OtherRuntime`] where somebody else is there, [`PhoneError::Alert`] where the other side refuses.
+/// [`PhoneError::OtherRuntime`] where another runtime is there, [`PhoneError::Alert`] where the other side refuses.
 pub async fn secure(call: &Call<'_>) -> Result<Secured, PhoneError> {
     let config = raw_client(call.key.pkcs8(), call.key.spki(), call.protocol, Arc::clone(&call.accepts))?;
     secure_with(call, config).await
 }
 
-/// As [`secure`], with a configuration that may resume an earlier session.
+/// Like [`secure`], with a configuration that may resume an earlier session.
 ///
 /// # Errors
 /// As [`secure`].
@@ -82,7 +82,7 @@ pub async fn secure_with(call: &Call<'_>, config: Arc<rustls::ClientConfig>) -> 
     let stream = timeout(limit, connect).await.unwrap_or(Err(PhoneError::Silent { limit_ms: CONNECT_MS }))?;
     let tls = stream.get_ref().1;
     let runtime = peer_key(tls.peer_certificates()).ok_or(PhoneError::OtherRuntime)?;
-    // A library that resumes does not ask whose key it was.
+    // A library that resumes a session does not check whose key it was.
     if !(call.accepts)(&runtime) || tls.alpn_protocol() != Some(call.protocol) {
         return Err(PhoneError::OtherRuntime);
     }
@@ -92,9 +92,9 @@ pub async fn secure_with(call: &Call<'_>, config: Arc<rustls::ClientConfig>) -> 
 
 /// Requests over one connection, of either version of HTTP.
 pub enum Requests {
-    /// Of a pairing.
+    /// For a pairing.
     One(http1::SendRequest<Full<Bytes>>),
-    /// Of a paired phone.
+    /// For a paired phone.
     Two(http2::SendRequest<Full<Bytes>>),
 }
 
@@ -105,7 +105,7 @@ impl Requests {
     /// [`PhoneError::Broken`].
     pub async fn one(stream: TlsStream<TcpStream>) -> Result<Self, PhoneError> {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Ends with the sender; why it ended is told to whoever waits for an answer.
+        // The task ends with the sender; callers that wait for an answer get the reason.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Self::One(sender))
     }
@@ -123,7 +123,7 @@ impl Requests {
     /// Posts a body and reads the whole answer.
     ///
     /// # Errors
-    /// [`PhoneError`] where no answer came; an answer that says no is an answer.
+    /// [`PhoneError`] where no answer came; a refusal is an answer.
     pub async fn post(
         &mut self,
         authority: &str,
@@ -159,10 +159,10 @@ impl Requests {
         Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, body })
     }
 
-    /// Asks a path below `/.upc/`.
+    /// Sends a request to a path below `/.upc/`.
     ///
     /// # Errors
-    /// [`PhoneError::Code`] where the runtime says no.
+    /// [`PhoneError::Code`] where the runtime refuses it.
     pub async fn ask<T: DeserializeOwned>(
         &mut self,
         authority: &str,

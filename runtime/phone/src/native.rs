@@ -1,4 +1,4 @@
-//! A paired phone on its runtime: a session, the store unlocked where it is locked, and calls at the granted paths.
+//! A paired phone and its runtime: a session, the store unlocked where it is locked, and calls at the granted paths.
 
 use std::sync::Arc;
 
@@ -15,19 +15,19 @@ use crate::link::{Call, Requests, Secured, secure_with};
 use crate::state::PhoneFile;
 use runtime_wire::tls::raw_client;
 
-/// How long a session may take to be opened or unlocked, ms: sealed uploads are taken in meanwhile.
+/// How long opening a session or unlocking may take, ms: sealed uploads are accepted meanwhile.
 const SESSION_MS: u64 = 120_000;
-/// How long an answer may take: longer than any run of a cell, ms.
+/// How long an answer may take, ms: longer than any run of a cell.
 const ANSWER_MS: u64 = 120_000;
-/// What a phone asks to be allowed.
+/// The permissions that a phone asks for.
 const WANT: [&str; 6] =
     ["usercache:put", "usercache:get", "datastreams:read", "profile", "pipeline:read", "admin"];
 
 /// A paired phone and its connection.
 pub struct Native {
-    /// What it keeps; the caller stores it where it has changed.
+    /// What the phone stores; the caller writes it where it has changed.
     pub file: PhoneFile,
-    /// What it was granted.
+    /// The permissions that the phone was granted.
     pub grant: Grant,
     requests: Requests,
     server_name: String,
@@ -62,7 +62,7 @@ impl Native {
         Self::session_with(file, config).await
     }
 
-    /// As [`Self::session`], with a configuration that may resume.
+    /// Like [`Self::session`], with a configuration that may resume a session.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -72,7 +72,7 @@ impl Native {
         for (label, server_name) in names {
             let secured = match connect(&file, &server_name, &config).await {
                 Ok(secured) => secured,
-                // The label is not there any more, or not yet: the one before may be.
+                // The label may no longer exist, or not yet: the previous label may work.
                 Err(PhoneError::Alert { description: 112, authority }) => {
                     last = PhoneError::Alert { description: 112, authority };
                     continue;
@@ -89,10 +89,10 @@ impl Native {
         Err(last)
     }
 
-    /// Opens the phone's slot and hands the key over, where the store is locked.
+    /// Opens the phone's slot and sends the key, where the store is locked.
     ///
     /// # Errors
-    /// [`PhoneError::Slot`] where there is none that this phone opens.
+    /// [`PhoneError::Slot`] where there is no slot that this phone opens.
     pub async fn unlock_if_locked(&mut self) -> Result<(), PhoneError> {
         if self.grant.store != StoreState::Locked {
             return Ok(());
@@ -102,16 +102,16 @@ impl Native {
         let udk = slot.open(&self.file.wrap, &self.file.state.user.0).map_err(|_| PhoneError::Slot)?;
         let request = UnlockRequest { generation: slot.generation(), udk };
         let _: UnlockReply = self.ask("/.upc/v1/unlock", &request).await?;
-        // The head is told once the store is open.
+        // The head is reported once the store is open.
         self.grant = ask_session(&mut self.requests, &self.server_name, &self.file).await?;
         let taken = self.file.state.take_grant(&self.grant, self.runtime.as_bytes(), self.label);
         taken.map_err(PhoneError::Distrust)
     }
 
-    /// Asks a path below `/.upc/v1/`.
+    /// Sends a request to a path below `/.upc/v1/`.
     ///
     /// # Errors
-    /// [`PhoneError::Code`] where the runtime says no.
+    /// [`PhoneError::Code`] where the runtime refuses it.
     pub async fn ask<T: serde::de::DeserializeOwned>(
         &mut self,
         path: &str,
@@ -129,7 +129,7 @@ impl Native {
         self.post_raw(&granted, body).await
     }
 
-    /// Posts to a path as it stands.
+    /// Posts to a path unchanged.
     ///
     /// # Errors
     /// [`PhoneError`] where no answer came.
@@ -137,7 +137,7 @@ impl Native {
         self.requests.post(&self.server_name, path, body, ANSWER_MS).await
     }
 
-    /// Where a path of the API is reached.
+    /// The granted path of a path of the API.
     ///
     /// # Errors
     /// [`PhoneError::NotGranted`].
@@ -149,18 +149,18 @@ impl Native {
         let granted = self.grant.cells.iter().find(|cell| cell.answers.iter().any(is_it));
         match granted {
             Some(cell) => Ok(format!("{}{path}", cell.path)),
-            // What the host itself answers is in no grant.
+            // Paths that the host itself answers are in no grant.
             None if HOSTS_OWN.iter().any(|own| asked.split('/').next() == Some(own)) => Ok(path.to_owned()),
             None => Err(PhoneError::NotGranted(path.to_owned())),
         }
     }
 
-    /// The name that this connection told TLS.
+    /// The server name of this connection's TLS handshake.
     pub fn server_name(&self) -> &str {
         &self.server_name
     }
 
-    /// How it connects; another connection with it resumes.
+    /// The TLS configuration; another connection with it resumes the session.
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }

@@ -1,4 +1,4 @@
-//! Pairing as a phone does it: a code that a person scanned or typed, six digits on both screens, and a file.
+//! Pairs as a phone does: a scanned or typed code, six digits on both screens, and a file.
 
 use std::sync::Arc;
 
@@ -13,30 +13,30 @@ use crate::link::{Call, Requests, secure};
 use crate::state::{PhoneFile, PhoneKeys};
 use handshake::device::{DeviceName, Platform};
 
-/// What the person gave the phone.
+/// The code that the person gave the phone.
 pub enum Code {
     /// A scanned code.
     Scanned(QrCode),
-    /// A typed code, and where the host is.
+    /// A typed code, and the address of the host.
     Typed {
         /// The code.
         code: TypedCode,
         /// A name or an IPv4 address.
         host: String,
-        /// The port there.
+        /// The port of the host.
         port: u16,
     },
 }
 
 /// How long one step may take, ms.
 const STEP_MS: u64 = 15_000;
-/// How long the owner may take, and the runtime after that, ms.
+/// How long the owner may take, with the runtime's work after that, ms.
 const APPROVAL_MS: u64 = 135_000;
 
-/// Pairs. `show` gets the digits that the owner compares.
+/// Pairs. `show` receives the digits that the owner compares.
 ///
 /// # Errors
-/// [`PhoneError`] with the words that a phone would show; nothing is kept then.
+/// [`PhoneError`] with the words that a phone would show; nothing is stored then.
 pub async fn pair(
     code: Code,
     keys: PhoneKeys,

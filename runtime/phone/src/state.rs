@@ -1,6 +1,6 @@
-//! What a paired phone keeps: its keys, and who its runtime is. One file with mode 600, replaced whole.
+//! What a paired phone stores: its keys, and the identity of its runtime. One file with mode 600, replaced as a whole.
 //!
-//! A real phone keeps the two private keys in hardware; this one, on the command line, has them in the file.
+//! A real phone keeps the two private keys in hardware; this one, on the command line, stores them in the file.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -20,9 +20,9 @@ use zeroize::Zeroizing;
 
 /// A paired phone.
 pub struct PhoneFile {
-    /// Who its runtime is, and what was seen of it.
+    /// The identity of its runtime, and what the phone has seen of it.
     pub state: PhoneState,
-    /// The key that it shows in TLS.
+    /// The key that it presents in TLS.
     pub device: SigningKey,
     /// The key that opens its slot.
     pub wrap: WrapKey,
@@ -30,23 +30,23 @@ pub struct PhoneFile {
 
 /// The private keys of a phone that is not paired yet.
 pub struct PhoneKeys {
-    /// The key that it shows in TLS.
+    /// The key that it presents in TLS.
     pub device: SigningKey,
     /// The key that opens its slot.
     pub wrap: WrapKey,
 }
 
-/// Why a phone's file cannot be used. Says nothing of the keys.
+/// Why a phone's file cannot be used. The message contains nothing of the keys.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadPhoneFile {
     /// The operating system refused.
     #[error("the phone's file cannot be read or written")]
     Disk(#[from] io::Error),
-    /// There is something already.
+    /// A file exists there already.
     #[error("there is something already, and it would be lost")]
     Taken,
-    /// It is not what a pairing wrote.
+    /// It is not a file that a pairing wrote.
     #[error("the file is none of a paired phone")]
     Unsound,
 }
@@ -59,16 +59,16 @@ struct Wire {
 }
 
 impl PhoneKeys {
-    /// Draws both.
+    /// Generates both keys.
     ///
     /// # Errors
-    /// Where the operating system gives no random bytes.
+    /// Where the operating system provides no random bytes.
     pub fn random(kind: KeyKind) -> Result<Self, handshake::token::NoRandomness> {
         let random = SystemRandom::new();
         Ok(Self { device: SigningKey::generate(kind, &random)?, wrap: WrapKey::random(&random)? })
     }
 
-    /// The phone that they became.
+    /// The paired phone with these keys.
     pub fn paired(self, paired: Paired) -> PhoneFile {
         let Paired { user_id, device_id, label, host, port, pin, next_pins, scopes, head } = paired;
         let state = PhoneState {
@@ -104,8 +104,8 @@ impl PhoneFile {
         Some(Self { state: paired, device, wrap: WrapKey::from_bytes(&wrap_key).ok()? })
     }
 
-    /// Makes sure that a phone's file can be written there, and that none is there already: the keys in it may be the
-    /// only ones that open somebody's data.
+    /// Makes sure that a phone's file can be written there, and that none exists there already: the keys in it may be
+    /// the only ones that open a person's data.
     ///
     /// # Errors
     /// [`BadPhoneFile`].
@@ -120,7 +120,7 @@ impl PhoneFile {
         Ok(fs::remove_file(half)?)
     }
 
-    /// Replaces the file: a crash leaves the old one or the new.
+    /// Replaces the file: a crash leaves either the old one or the new one.
     ///
     /// # Errors
     /// [`BadPhoneFile::Disk`].

@@ -1,13 +1,13 @@
-//! Entries as a phone first sent them, from entries as the analysis keeps them.
+//! Restores entries to the form in which a phone first sent them, from the form that the analysis stores.
 //!
-//! Dumps of the reference hold entries after they were taken in: local times were added, names of transitions became
-//! numbers. A host takes in what phones send, so `cellar phone put` undoes that. What a dump does not tell (a
+//! Dumps of the reference contain entries after they were accepted: local times were added, and names of transitions
+//! became numbers. A host accepts what phones send, so `cellar phone put` undoes that. What a dump does not contain (a
 //! transition's own time, readings that were left out) stays lost.
 
 use cells_model::statemachine::{State, TransitionType};
 use cells_model::text::{BadObject, members, value_of};
 
-/// The members of an object, values as they stand.
+/// The members of an object, with their values unchanged.
 struct Object<'a>(Vec<(&'a str, String)>);
 
 impl<'a> Object<'a> {
@@ -26,7 +26,7 @@ impl<'a> Object<'a> {
         self.get(name)?.parse().ok()
     }
 
-    /// Another name and value in a member's place.
+    /// Replaces the name and the value of a member.
     fn put(&mut self, old: &str, name: &'static str, value: String) {
         if let Some(place) = self.0.iter_mut().find(|(known, _)| *known == old) {
             *place = (name, value);
@@ -39,12 +39,12 @@ impl<'a> Object<'a> {
     }
 }
 
-/// What the server adds for every time.
+/// Whether the server adds this member for every time.
 fn is_added(name: &str) -> bool {
     name.ends_with("local_dt") || name.ends_with("fmt_time")
 }
 
-/// Metadata and data as the phone sent them; `None` where they are that already.
+/// Metadata and data as the phone sent them; `None` where they have that form already.
 pub(super) fn unformat(metadata: &str, data: &str) -> Result<Option<(String, String)>, BadObject> {
     if value_of(metadata, "write_fmt_time").is_none() {
         return Ok(None);

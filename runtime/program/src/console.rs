@@ -1,6 +1,6 @@
-//! Standard output and standard error of the command line. A write that fails is an answer here, never a panic.
+//! Standard output and standard error of the command line. A failed write is a returned value here, never a panic.
 //!
-//! * Invariants: a reader that has left ([`io::ErrorKind::BrokenPipe`]) is no failure, as with other Unix tools; any
+//! * Invariants: a reader that has left ([`io::ErrorKind::BrokenPipe`]) is not a failure, as with other Unix tools; any
 //!   other failure on standard output is one line on standard error and exit status 1; standard error is best effort.
 //! * Not here: the log of a host ([`crate::logs`]).
 
@@ -12,18 +12,18 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Whether a write has found that nobody reads standard output any more.
+/// Whether a write has found that standard output has no reader any more.
 static READER_GONE: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line on standard output.
 ///
 /// # Errors
-/// [`Failure`] where it cannot be written. That nobody reads any more is none.
+/// [`Failure`] where it cannot be written. A reader that has left is not an error.
 pub fn line(text: impl Display) -> Result<(), Failure> {
     text_of(format!("{text}\n"))
 }
 
-/// Prints a text as it is on standard output.
+/// Prints a text unchanged on standard output.
 ///
 /// # Errors
 /// As for [`line()`].
@@ -57,7 +57,7 @@ fn unwritten(error: &io::Error) -> Failure {
     )
 }
 
-/// Whether standard output may still be read: a verb that only shows something ends where it is not.
+/// Whether standard output may still have a reader; a verb that only shows something ends where it has none.
 pub fn has_reader() -> bool {
     !READER_GONE.load(Ordering::Relaxed)
 }
@@ -91,14 +91,14 @@ fn write_all(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<Written> {
     }
 }
 
-/// Between two tries where a pipe that does not block is full.
+/// Pause between two attempts where a non-blocking pipe is full.
 const RETRY: std::time::Duration = std::time::Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Takes two bytes at a time, and answers each call in turn.
+    /// Accepts two bytes at a time, and gives each call the next of the prepared results.
     struct Script(Vec<io::Result<usize>>, Vec<u8>);
 
     impl Write for Script {

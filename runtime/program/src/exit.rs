@@ -1,10 +1,10 @@
-//! How a program ends: 0 done, 1 failed with one line on stderr, 2 bad arguments.
+//! The exit status of a program: 0 done, 1 failed with one line on stderr, 2 bad arguments.
 
 use std::process::ExitCode;
 
 use crate::{Failure, console};
 
-/// Ends with 0, or with 1 and a line that says what failed and what to do. `program` begins that line.
+/// Ends with 0, or with 1 and a line with the failure and its remedy. The line begins with `program`.
 pub fn finish(program: &str, done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -15,7 +15,7 @@ pub fn finish(program: &str, done: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints what clap has to say: help and version on stdout with 0, what is wrong with the arguments on stderr with 2.
+/// Prints the output of clap: help and version on stdout with 0, errors in the arguments on stderr with 2.
 pub fn usage(program: &str, help: &clap::Error) -> ExitCode {
     let text = help.render();
     if help.use_stderr() {

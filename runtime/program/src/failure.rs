@@ -21,7 +21,7 @@ impl Failure {
         Self { what: one_line(&what.to_string()), remedy: one_line(&remedy.to_string()) }
     }
 
-    /// An error with all its causes, and the remedy; where a full or read-only disk is the cause, that has its own.
+    /// An error with all its causes, and the remedy; a full or read-only disk as the cause has its own remedy.
     pub fn of(error: &(dyn Error + 'static), remedy: impl Display) -> Self {
         let what = runtime_types::chain(error);
         match remedy_of_disk(error) {
@@ -30,7 +30,7 @@ impl Failure {
         }
     }
 
-    /// As [`Self::of`], for a file that was to be written.
+    /// Like [`Self::of`], for a file that was to be written.
     pub fn of_file(path: &Path, error: &(dyn Error + 'static)) -> Self {
         let remedy =
             remedy_of_disk(error).unwrap_or("name a new file in a folder that the host may write to");

@@ -1,4 +1,4 @@
-//! Files that people name, plain or compressed with gzip.
+//! Reads files that people name, plain or compressed with gzip.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-/// Reads a file; where it starts as gzip does, it is decompressed.
+/// Reads a file; it is decompressed if it begins like gzip.
 ///
 /// # Errors
-/// What the operating system says; `InvalidInput` and others of the decoder where the compressed bytes are damaged.
+/// The error of the operating system; `InvalidInput` and others of the decoder where the compressed bytes are damaged.
 pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.read_to_end(&mut bytes)?;
@@ -21,7 +21,7 @@ pub fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// As [`read_bytes`], as text.
+/// Like [`read_bytes`], as text.
 ///
 /// # Errors
 /// As [`read_bytes`]; `InvalidData` where the file is not UTF-8.

@@ -1,12 +1,11 @@
-//! What every program of this project has in common: how it reads input, prints, logs, fails and is stopped.
+//! The code that all programs of this project share: how they read input, print, log, fail and stop.
 //!
-//! * Holds: [`console`] (standard output and error), [`exit`] (the exit status),
-//!   [`failure`] (one line: what happened and what to do), [`logs`],
-//!   [`signals`], [`resources`] (what the operating system allows), [`typed`] and [`when`] (what people type), [`input`]
-//!   (files that people name).
-//! * Not here: what any program does.
+//! * Contents: [`console`] (standard output and error), [`exit`] (the exit status), [`failure`] (one line: what
+//!   happened and what to do), [`logs`], [`signals`], [`resources`] (what the operating system allows), [`typed`] and
+//!   [`when`] (what people type), [`input`] (files that people name).
+//! * Not here: what any single program does.
 
-// Printing panics where it fails: everything goes through `console` or the log.
+// Printing panics where it fails, so all output goes through `console` or the log.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod console;

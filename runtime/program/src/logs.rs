@@ -1,7 +1,7 @@
-//! The log: one event, one line, on stderr. What is logged holds identifiers, never readings or tokens.
+//! The log: each event is one line on stderr. Log lines contain identifiers, never readings or tokens.
 //!
-//! Lines are written by a thread of their own. Whoever logs never waits for the reader of stderr and never learns that
-//! a line could not be written: such lines are counted, and the count is logged once lines can be written again.
+//! A separate thread writes the lines. The code that logs never waits for the reader of stderr and never learns that a
+//! line could not be written: such lines are counted, and the count is logged once lines can be written again.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,43 +15,43 @@ use tracing_subscriber::{EnvFilter, reload};
 
 use serde::{Deserialize, Serialize};
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object on each line.
     Json,
 }
 
-/// Lines that may wait for the reader of the log; more are lost.
+/// Lines that may wait for the reader of the log; further lines are lost.
 const LINES_MAX: usize = 4_096;
-/// How long the end of the process waits for lines that are not written yet.
+/// How long the end of the process waits for lines that are not yet written.
 const END_WAIT: Duration = Duration::from_secs(1);
 
 /// Why the log was not started or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// A filter that does not read.
+    /// A filter that cannot be read.
     #[error("`{filter}` is no filter for the log: use a level such as info, or target=level pairs")]
     Filter {
-        /// The text.
+        /// The text of the filter.
         filter: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
     /// The thread that writes lines could not be started.
     #[error("no thread for the log")]
     Thread(#[from] io::Error),
-    /// The log was taken down, or another one was set up before.
+    /// The log has ended, or another one was set up before.
     #[error("the log's filter cannot be changed")]
     Gone,
 }
 
-/// What takes log lines in some form.
+/// A receiver of log lines in either format.
 pub type Subscriber = Box<dyn tracing::Subscriber + Send + Sync>;
 
 /// Sets another filter.
@@ -61,7 +61,7 @@ fn parse(filter: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::try_new(filter).map_err(|source| LogError::Filter { filter: filter.to_owned(), source })
 }
 
-/// A subscriber that writes lines of that form to `writer`.
+/// A subscriber that writes lines in that format to `writer`.
 ///
 /// # Errors
 /// [`LogError::Filter`].
@@ -78,7 +78,7 @@ fn reloadable(
         .with_env_filter(parse(filter)?)
         .with_writer(writer)
         .with_ansi(false)
-        // A line that cannot be made into text is lost; saying so on stderr could fail in turn.
+        // A line that cannot be formatted is lost; a report about it on stderr could fail in turn.
         .log_internal_errors(false);
     Ok(match format {
         LogFormat::Text => {
@@ -102,7 +102,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Logs by another filter from now on.
+    /// Replaces the filter.
     ///
     /// # Errors
     /// [`LogError`]; the filter stays as it was.
@@ -113,7 +113,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // The thread may wait for a reader that never reads on.
+        // The thread may wait for a reader that never continues.
         if self.lines.send.try_send(Job::End).is_ok() {
             let written = self.written.get_mut().unwrap_or_else(PoisonError::into_inner);
             let _ = written.recv_timeout(END_WAIT);
@@ -121,10 +121,10 @@ impl Drop for Log {
     }
 }
 
-/// Sends the process's log to stderr, and the panics of its threads with it.
+/// Sends the process's log to stderr, including the panics of its threads.
 ///
 /// # Errors
-/// [`LogError`]. Where a log has been set up before, that one stays.
+/// [`LogError`]. A log that was set up before stays.
 pub fn start(format: LogFormat, filter: &str) -> Result<Log, LogError> {
     let (lines, written) = Lines::start(io::stderr())?;
     let (made, set_filter) = reloadable(format, filter, BoxMakeWriter::new(lines.clone()))?;
@@ -134,7 +134,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<Log, LogError> {
     Ok(Log { set_filter, lines, written: Mutex::new(written) })
 }
 
-/// A panic in one line. Its words are logged only where they are a literal: others may hold somebody's data.
+/// Logs a panic in one line. Its message is logged only where it is a literal: others may contain personal data.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let words = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("see the source");
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -146,7 +146,7 @@ enum Job {
     End,
 }
 
-/// Takes lines for the thread that writes them; never waits, never fails.
+/// Passes lines to the thread that writes them; never waits, never fails.
 #[derive(Clone)]
 struct Lines {
     send: SyncSender<Job>,
@@ -154,7 +154,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// Starts the thread; the receiver hears when everything before the end has been written.
+    /// Starts the thread; the receiver gets a message when everything before the end has been written.
     fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Receiver<()>)> {
         let (send, jobs) = sync_channel(LINES_MAX);
         let (done, written) = sync_channel(1);
@@ -169,7 +169,7 @@ impl Lines {
 }
 
 fn write_lines(mut out: impl Write, jobs: &Receiver<Job>, lost: &AtomicU64) {
-    // What was written of a line before the disk was full must not become the beginning of the next one.
+    // The beginning of a line that was written before the disk was full must not become the beginning of the next one.
     let mut torn = false;
     while let Ok(Job::Line(line)) = jobs.recv() {
         let newline: &[u8] = if torn { b"\n" } else { b"" };
@@ -189,7 +189,7 @@ fn write_lines(mut out: impl Write, jobs: &Receiver<Job>, lost: &AtomicU64) {
     }
 }
 
-/// One line, handed on when it is complete.
+/// One line, passed on when it is complete.
 struct Line<'a> {
     lines: &'a Lines,
     text: Vec<u8>,
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
     use std::sync::Condvar;
 
-    /// A reader that can be stuck, and a disk that can be full.
+    /// A writer that can be made to block, and to fail like a full disk.
     #[derive(Clone, Default)]
     struct Disk(Arc<(Mutex<State>, Condvar)>);
 
@@ -247,7 +247,7 @@ mod tests {
             self.0.1.notify_all();
         }
 
-        /// Waits until it is so.
+        /// Waits until the condition holds.
         fn wait(&self, until: impl Fn(&State) -> bool) {
             let state = self.0.0.lock().expect("no panic");
             drop(self.0.1.wait_while(state, |state| !until(state)).expect("no panic"));

@@ -1,24 +1,24 @@
-//! What the operating system allows this process, looked at before it serves.
+//! The limits that the operating system sets for this process, checked before it serves.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::failure::Failure;
 
-/// Files besides connections and stores: cells, the log, the control socket, what a verb reads.
+/// Files other than connections and stores: cells, the log, the control socket, files that a verb reads.
 const FILES_BESIDES: u64 = 64;
-/// A host that may have fewer files open than this is not worth starting.
+/// A host that may open fewer files than this is not started.
 const FILES_MIN: u64 = 128;
-/// Mappings of the process that one slot for a cell may take, at the most.
+/// The most mappings of the process that one slot for a cell may need.
 const MAPS_PER_SLOT: u64 = 16;
-/// Where Linux tells how many mappings a process may have.
+/// The file in which Linux shows how many mappings a process may have.
 const MAPS_MAX_FILE: &str = "/proc/sys/vm/max_map_count";
 
-/// How many files a host may need open at one moment.
+/// The number of files that a host may need to have open at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Files {
-    /// One each.
+    /// One file for each connection.
     pub connections: usize,
-    /// One each: stores, or hosts of a gateway.
+    /// One file for each: stores, or hosts of a gateway.
     pub others: usize,
 }
 
@@ -40,10 +40,10 @@ impl Files {
         Self { connections: share(self.connections), others: share(self.others) }
     }
 
-    /// Raises this process's limit on open files as far as it is needed and allowed; answers what fits into it.
+    /// Raises this process's limit on open files as far as needed and permitted; returns what fits into it.
     ///
     /// # Errors
-    /// [`Failure`] where the system allows too few for any host.
+    /// [`Failure`] where the system permits too few for any host.
     pub fn allow(self) -> Result<Self, Failure> {
         let needed = self.needed();
         let limit = getrlimit(Resource::Nofile);
@@ -75,7 +75,7 @@ impl Files {
     }
 }
 
-/// Warns where the system allows fewer mappings than so many slots for cells may take.
+/// Warns where the system permits fewer mappings than `slots` slots for cells may need.
 pub fn check_maps(slots: u32) {
     let text = std::fs::read_to_string(MAPS_MAX_FILE).ok();
     let Some(allowed) = text.and_then(|text| text.trim().parse::<u64>().ok()) else { return };
@@ -107,7 +107,7 @@ mod tests {
             if wanted.needed() <= allowed {
                 prop_assert_eq!(fits, wanted);
             } else {
-                // One of each is served however lopsided the settings are.
+                // One of each is served, however unbalanced the settings are.
                 prop_assert!(fits.needed() <= allowed + 1);
             }
         }

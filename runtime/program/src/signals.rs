@@ -1,6 +1,6 @@
-//! The signals of a process that serves until it is told to stop. docs/operator.md lists them.
+//! The signals of a process that serves until it is stopped. docs/operator.md lists them.
 //!
-//! * Invariants: no signal that can be handled ends the process but in good order. SIGPIPE is ignored from the start,
+//! * Invariants: a signal that can be handled ends the process only in good order. SIGPIPE is ignored from the start,
 //!   by Rust's standard library.
 
 use std::io;
@@ -8,12 +8,12 @@ use std::io;
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals whose default would end the process and that say nothing to it. A file over its limit (XFSZ) is an error of
-/// the write then, and a keyboard's QUIT would write the keys in memory to a core file.
+/// Signals whose default would end the process and that have no meaning for it. With XFSZ ignored, a file over its
+/// limit is an error of the write; a keyboard's QUIT would write the keys in memory to a core file.
 const IGNORED: [Number; 7] =
     [Number::USR1, Number::USR2, Number::ALARM, Number::VTALARM, Number::PROF, Number::IO, Number::XFSZ];
 
-/// The signals that mean something, handled from the moment this is made.
+/// The signals with a meaning, handled from the moment this is created.
 pub struct Signals {
     stop: [Signal; 3],
     reload: Signal,
@@ -23,10 +23,10 @@ impl Signals {
     /// Handles every signal from now on.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     pub fn handle() -> io::Result<Self> {
         for number in IGNORED {
-            // A handler that was once set stays; nobody needs to hear of these.
+            // A handler that was once set stays; these signals need no receiver.
             drop(signal(SignalKind::from_raw(number.as_raw()))?);
         }
         Ok(Self {
@@ -39,7 +39,7 @@ impl Signals {
         })
     }
 
-    /// Resolves when the process is told to stop; until then calls `reload` for each SIGHUP.
+    /// Resolves when the process is asked to stop; until then calls `reload` for each SIGHUP.
     pub async fn until_stop(mut self, mut reload: impl FnMut()) {
         let [interrupt, terminate, quit] = &mut self.stop;
         loop {

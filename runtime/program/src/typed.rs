@@ -1,22 +1,23 @@
-//! What people type or paste: white space, line breaks and characters that nobody sees do not count.
+//! Text that people type or paste: white space, line breaks and invisible characters are ignored.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead};
 
 use zeroize::Zeroizing;
 
-/// White space of any kind, and what copying puts into a text without showing it.
+/// White space of any kind, and invisible characters that copying puts into a text.
 fn is_blank(character: char) -> bool {
     let unseen = matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
     character.is_whitespace() || unseen
 }
 
-/// A name or an address, without what stands around it.
+/// A name or an address, without blanks around it.
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 
-/// A code that may have been broken into lines or groups: without any blank, quote or dash that only looks like one.
+/// A code that may have been broken into lines or groups: without blanks, quotes and characters that only look like a
+/// dash.
 pub fn code(text: &str) -> Zeroizing<String> {
     let kept =
         text.chars().filter(|character| !is_blank(*character) && !matches!(character, '"' | '\'' | '`'));
@@ -27,12 +28,12 @@ fn is_dash(character: char) -> bool {
     matches!(character, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}')
 }
 
-/// The digits of a number, whatever groups them.
+/// The digits of a number, however they are grouped.
 pub fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// `HOST:PORT`; an IPv6 address stands in brackets.
+/// `HOST:PORT`; an IPv6 address is in brackets.
 pub fn address(text: &str) -> Option<(String, u16)> {
     let (host, port) = trimmed(text).rsplit_once(':')?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -40,7 +41,7 @@ pub fn address(text: &str) -> Option<(String, u16)> {
     (!host.is_empty()).then(|| (host.to_owned(), port))
 }
 
-/// A name as a shell takes it for one word.
+/// A name quoted so that a shell reads it as one word.
 pub fn quoted(name: &str) -> Cow<'_, str> {
     let plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.' | '/' | '@');
     match !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
@@ -49,11 +50,11 @@ pub fn quoted(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Reads words until there are `count`, or nothing more comes: on one line or many, in any case, numbered or not.
-/// Answers them with single spaces, in lower case.
+/// Reads words until there are `count`, or the input ends: on one line or many, in any case, numbered or not. Returns
+/// them in lower case, separated by single spaces.
 ///
 /// # Errors
-/// What the operating system says.
+/// The error of the operating system.
 pub fn read_words(reader: &mut impl BufRead, count: usize) -> io::Result<Zeroizing<String>> {
     let (mut words, mut found) = (Zeroizing::new(String::with_capacity(count * 16)), 0);
     while found < count {
@@ -61,7 +62,7 @@ pub fn read_words(reader: &mut impl BufRead, count: usize) -> io::Result<Zeroizi
         if reader.read_line(&mut line)? == 0 {
             break;
         }
-        // Numbers, dots and commas between words are the paper's.
+        // Numbers, dots and commas between words belong to the paper, not to the phrase.
         let unseen = |character: &char| !is_blank(*character) || character.is_whitespace();
         let seen: Zeroizing<String> = Zeroizing::new(line.chars().filter(unseen).collect());
         for word in seen.split(|character: char| !character.is_alphabetic()).filter(|word| !word.is_empty()) {

@@ -1,8 +1,8 @@
 //! A moment that a person typed: a date, a date with a time of the day, or seconds since 1970.
 //!
-//! * A date alone is a whole day: its first moment where a span begins, its last where one ends.
-//! * Without an offset it is the wall clock of the person's own zone, which only the host knows ([`When::seconds`] is
-//!   told); where no zone is known it is UTC.
+//! * A date alone is a whole day: its first moment at the beginning of a span, its last at the end.
+//! * Without an offset it is a time of the person's own zone, which only the host knows (it is passed to
+//!   [`When::seconds`]); where no zone is known, it is UTC.
 //! * Units: s since 1970-01-01T00:00:00Z.
 
 use std::fmt;
@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::typed;
 
-/// Which end of a span a moment is.
+/// The end of a span that a moment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// It begins there.
+    /// The span begins there.
     First,
-    /// It ends there; both ends belong to it.
+    /// The span ends there; both ends belong to it.
     Last,
 }
 
@@ -35,7 +35,7 @@ enum Form {
     Clock(DateTime, Option<Offset>),
 }
 
-/// Why a text is no moment.
+/// Why a text is not a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no moment: a date such as 2024-03-05, with a time such as 2024-03-05T08:00 or 2024-03-05T08:00:00+01:00, or seconds since 1970"
@@ -43,12 +43,12 @@ enum Form {
 pub struct BadWhen;
 
 impl When {
-    /// The same moment wherever it is read.
+    /// A moment that is the same in every zone.
     pub fn at(seconds: f64) -> Self {
         Self(Form::Seconds(seconds))
     }
 
-    /// The wall clock that it names, as if in UTC, s; `None` where it says itself which moment it is.
+    /// The local time that it names, as if in UTC, s; `None` where the text itself fixes the moment.
     pub fn needs_zone(&self) -> Option<f64> {
         match &self.0 {
             Form::Day(date, None) => Some(seconds_of(date.to_datetime(Time::midnight()), &TimeZone::UTC)),
@@ -57,7 +57,7 @@ impl When {
         }
     }
 
-    /// The moment, s. `zone` is whose wall clock was meant, where the text names no offset.
+    /// The moment, s. `zone` is the zone of a text that names no offset.
     pub fn seconds(&self, bound: Bound, zone: &TimeZone) -> f64 {
         let zone_of = |offset: &Option<Offset>| offset.map_or_else(|| zone.clone(), TimeZone::fixed);
         match &self.0 {
@@ -67,7 +67,7 @@ impl When {
                 let midnight = |date: Date| seconds_of(date.to_datetime(Time::midnight()), &zone_of(offset));
                 match bound {
                     Bound::First => midnight(*date),
-                    // The last number before the next day: both ends of a span belong to it.
+                    // The last number before the next day, since both ends of a span belong to it.
                     Bound::Last => date.tomorrow().map_or(f64::MAX, |next| midnight(next).next_down()),
                 }
             }
@@ -75,10 +75,11 @@ impl When {
     }
 }
 
-/// A time of the day that a change of clocks leaves out is the one after it; of one that comes twice the first counts.
+/// A time of day that a change of clocks skips is read as the one after it; of a time that occurs twice, the first
+/// counts.
 fn seconds_of(clock: DateTime, zone: &TimeZone) -> f64 {
     let moment = zone.to_ambiguous_timestamp(clock).compatible();
-    // Only the first and the last day that a calendar of four digits has can be outside.
+    // Only the first and the last day of a calendar with four-digit years can be outside.
     moment.map_or(f64::NAN, |moment| moment.as_duration().as_secs_f64())
 }
 
@@ -103,7 +104,7 @@ impl FromStr for When {
     }
 }
 
-/// Of `2024-03-05`.
+/// The length of `2024-03-05`.
 const DATE_BYTES: usize = 10;
 
 fn number(text: &str, digits: usize) -> Option<i16> {
@@ -111,7 +112,7 @@ fn number(text: &str, digits: usize) -> Option<i16> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// Whether a number is rather a year, or a date without its dashes, than a moment within a year of 1970.
+/// Whether a number is more likely a year, or a date without its dashes, than a moment within a year of 1970.
 fn looks_like_a_date(text: &str) -> bool {
     let years = 1900..=2200;
     match text.len() {
@@ -128,19 +129,19 @@ fn read_date(text: &str) -> Option<Date> {
     let (year, rest) = text.split_once('-')?;
     let (month, day) = rest.split_once('-')?;
     let small = |text| number(text, 2).and_then(|number| i8::try_from(number).ok());
-    // A day before and after must be there for every zone.
+    // The days before and after must exist for every zone.
     let date = Date::new(number(year, 4)?, small(month)?, small(day)?).ok()?;
     (date.year() >= 1 && date.year() < 9999).then_some(date)
 }
 
-/// Parts what follows a date into the time of the day and the zone.
+/// Splits the text after a date into the time of day and the zone.
 fn split_zone(text: &str) -> (&str, &str) {
     let at = text.find(['Z', 'z', '+', '-', 'U', 'u', '\u{2212}']).unwrap_or(text.len());
     let (clock, zone) = text.split_at(at);
     (clock.trim_end(), zone)
 }
 
-/// The offset of `Z`, `UTC`, `+01`, `+0100` or `+01:00`; none for no text.
+/// The offset of `Z`, `UTC`, `+01`, `+0100` or `+01:00`; none for an empty text.
 fn read_zone(text: &str) -> Option<Option<Offset>> {
     if text.is_empty() {
         return Some(None);
@@ -165,7 +166,7 @@ fn read_zone(text: &str) -> Option<Option<Offset>> {
     Offset::from_seconds(seconds).ok().map(Some)
 }
 
-/// `08`, `08:30`, `08:30:15` or `08:30:15.5`; also `24:00`, and the second 60 for the one before it.
+/// `08`, `08:30`, `08:30:15` or `08:30:15.5`; also `24:00`, and the second 60, which is read as the one before it.
 fn read_clock(date: Date, text: &str) -> Option<DateTime> {
     let mut parts = text.split(':');
     let hour = number(parts.next()?, 2)?;
@@ -189,7 +190,7 @@ fn read_clock(date: Date, text: &str) -> Option<DateTime> {
     Some(date.to_datetime(time))
 }
 
-/// As it is read again.
+/// The form in which it can be read again.
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let offset = match &self.0 {
@@ -255,7 +256,7 @@ mod tests {
             let span = day.seconds(Bound::Last, &zurich) - day.seconds(Bound::First, &zurich);
             assert!((span - hours * 3600.0).abs() < 1e-3, "{text}: {span}");
         }
-        // Where midnight is left out the day begins an hour later.
+        // Where midnight is skipped, the day begins an hour later.
         assert_eq!(first("2018-11-04", &zone("America/Sao_Paulo")), 1_541_300_400.0);
     }
 
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(first("2016-06-20T15:28Z", &tokyo), 1_466_436_480.0);
         assert_eq!(first("2016-06-20T24:00Z", &tokyo), 1_466_467_200.0);
         assert_eq!(first("2016-12-31T23:59:60Z", &tokyo), 1_483_228_799.0);
-        // Left out, and coming twice.
+        // A time that is skipped, and one that occurs twice.
         let zurich = zone("Europe/Zurich");
         assert_eq!(first("2024-03-31T02:30", &zurich), first("2024-03-31T03:30", &zurich));
         assert_eq!(first("2024-10-27T02:30", &zurich), first("2024-10-27T02:30+02:00", &zurich));

@@ -1,6 +1,6 @@
-//! `cellar replay`: dumps in, the whole pipeline after each, everything that is stored out.
+//! `cellar replay`: reads dumps, runs the whole pipeline after each, and writes everything that is stored.
 //!
-//! The output's form is what a conformance check compares with the reference: entries, pipeline state, profile.
+//! A conformance check compares this output with the reference: entries, pipeline state, profile.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use runtime_cells::BUILT_IN;
 
-/// The stages that the reference keeps a state for, in its order. One that this runtime has no cell for has not run.
+/// The stages for which the reference keeps a state, in its order. A stage without a cell in this runtime has not run.
 const REFERENCE_STAGES: [&str; 11] = [
     "USER_INPUT_MATCH_INCOMING",
     "ACCURACY_FILTERING",
@@ -29,7 +29,7 @@ const REFERENCE_STAGES: [&str; 11] = [
     "CREATE_COMPOSITE_OBJECTS",
 ];
 
-/// What to replay.
+/// The options of a replay.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// A dump of timeseries entries, JSON or JSON compressed with gzip; give several to run the pipeline after each
@@ -38,7 +38,7 @@ pub struct Args {
     /// Filter locations by accuracy, as for phones that send no filtered ones
     #[arg(long)]
     filter_accuracy: bool,
-    /// Where the result goes
+    /// The file for the result
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -50,36 +50,36 @@ pub enum ReplayError {
     /// A file cannot be read or written.
     #[error("cannot use {path}")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
     /// The runtime does not start.
     #[error("the runtime does not start")]
     Start(#[from] runtime_user::StartError),
-    /// The person cannot be made.
+    /// The person cannot be added.
     #[error("the person cannot be added")]
     People(#[from] runtime_user::people::PeopleError),
-    /// A dump is not sound.
+    /// A dump is not valid.
     #[error("cannot import {path}")]
     Dump {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: DumpError,
     },
     /// The person's runtime refused.
     #[error(transparent)]
     Call(#[from] runtime_user::CallError),
-    /// A stage did not get through.
+    /// A stage failed.
     #[error("the stage {stage} failed: {reason}")]
     Stage {
-        /// Which.
+        /// The stage.
         stage: String,
-        /// Its words.
+        /// Its message.
         reason: String,
     },
 }
@@ -101,11 +101,11 @@ pub struct Replayed {
     pub import_s: f64,
     /// Export, s of wall clock.
     pub export_s: f64,
-    /// What each load's stages did.
+    /// The report of the stages after each load.
     pub reports: Vec<PipelineReport>,
 }
 
-/// Replays the dumps in an empty runtime of its own and writes what came of them.
+/// Replays the dumps in an empty runtime and writes the result.
 pub fn run(args: &Args) -> Result<Replayed, ReplayError> {
     let started = Instant::now();
     let folder =
@@ -151,7 +151,7 @@ pub fn run(args: &Args) -> Result<Replayed, ReplayError> {
     Ok(done)
 }
 
-/// The bytes of a dump; a name that ends in `.gz` is decompressed.
+/// The bytes of a dump; a file whose name ends in `.gz` is decompressed.
 pub fn read_dump(path: &Path) -> Result<Vec<u8>, ReplayError> {
     let failed = |source| ReplayError::File { path: path.to_owned(), source };
     let mut file = BufReader::new(File::open(path).map_err(failed)?);

@@ -1,5 +1,5 @@
-//! One simulated day as a phone would put it: a JSON array of entries on standard output, the truth on standard
-//! error. Run: cargo run -p runtime-simulator --example day -- SEED android|ios [DAY since 1970]
+//! One simulated day as a phone would put it: a JSON array of entries on standard output, the truth on standard error.
+//! Run: cargo run -p runtime-simulator --example day -- SEED android|ios [DAY since 1970]
 
 use runtime_simulator::{Person, Phone, simulate_day};
 

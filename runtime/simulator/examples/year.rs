@@ -1,8 +1,9 @@
-//! How long does a year of one person take to simulate?
+//! How long does it take to simulate a year of one person?
 //!
 //! * Work: 365 days of one Android phone and of one iPhone.
 //! * Reports: entries, fixes a day, bytes, seconds.
-//! * Sketch: a few hundred nanoseconds a text, a microsecond a second of an iPhone's trips: about a second each.
+//! * Estimate: a few hundred nanoseconds for each text, a microsecond for each second of an iPhone's trips: about a
+//!   second for each phone.
 //! * Run: cargo run --release -p runtime-simulator --example year
 
 use runtime_simulator::{Person, Phone, simulate_days};

@@ -1,13 +1,13 @@
-//! Entries in the portions in which a phone sends them.
+//! Entries in batches like those that a phone sends.
 
-/// What ends a trip on either system; for an iPhone the second of its two.
+/// The transition that ends a trip on either system; for an iPhone, the second of its two.
 const STOPS: [&str; 2] = [
     "\"currState\":\"local.state.ongoing_trip\",\"transition\":\"local.transition.stopped_moving\"",
     "\"currState\":\"STATE_WAITING_FOR_TRIP_START\",\"transition\":\"T_TRIP_ENDED\"",
 ];
 
-/// Cuts entries as phones do: a batch reaches up to the end of a trip, and no batch has more than `max`
-/// entries (phones: 10,000; 0 counts as 1). What was written after the last trip comes last.
+/// Splits entries as phones do: a batch reaches up to the end of a trip, and no batch has more than `max` entries
+/// (phones: 10,000; 0 counts as 1). The last batch has the entries after the last trip.
 pub fn batches(entries: &[String], max: usize) -> Vec<&[String]> {
     let mut batches = Vec::new();
     let mut start = 0;
@@ -21,7 +21,7 @@ pub fn batches(entries: &[String], max: usize) -> Vec<&[String]> {
     batches
 }
 
-/// The body of a put: `{"user":…,"phone_to_server":[…]}`. A token holds no character that JSON escapes.
+/// The body of a put: `{"user":…,"phone_to_server":[…]}`. A token contains no character that JSON escapes.
 pub fn put_body(token: &str, batch: &[String]) -> String {
     let mut body = String::with_capacity(64 + batch.iter().map(|entry| entry.len() + 1).sum::<usize>());
     body.push_str("{\"user\":\"");

@@ -1,4 +1,4 @@
-//! One day of one person: what the phone puts, and what was really there.
+//! One day of one person: the entries that the phone puts, and what really happened.
 
 use crate::entry;
 use crate::geometry::Path;
@@ -8,19 +8,19 @@ use crate::phone::Watch;
 use crate::random::Random;
 use crate::route::{Route, Straight};
 
-/// Shortest time at a place between two trips, s: shorter, and phones see one trip.
+/// Shortest time at a place between two trips, s: with a shorter stay, phones see one trip.
 const STAY_S_MIN: f64 = 1_500.0;
 
-/// What a phone puts for a day, and the truth about it.
+/// The entries that a phone puts for a day, and the truth about the day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedDay {
-    /// JSON texts as `phone_to_server` takes them, rising in `metadata.write_ts`.
+    /// JSON texts in the form of `phone_to_server`, with increasing `metadata.write_ts`.
     pub entries: Vec<String>,
-    /// The trips that there were, in order.
+    /// The real trips, in order.
     pub truth: Vec<TruthTrip>,
 }
 
-/// A trip as it was. A phone notices its start late (it has to leave a circle first) and stops late.
+/// A real trip. A phone notices its start late (it has to leave a circle first) and stops late.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TruthTrip {
     /// Departure, s since 1970.
@@ -29,11 +29,11 @@ pub struct TruthTrip {
     pub end_ts: f64,
     /// The mode of its longest section.
     pub mode: Mode,
-    /// Along the way, m.
+    /// Length of the way, m.
     pub distance_m: f64,
-    /// Name of the place.
+    /// Name of the first place.
     pub from: String,
-    /// Name of the place.
+    /// Name of the last place.
     pub to: String,
     /// Its parts by mode: one, or a walk, a ride and a walk.
     pub sections: Vec<TruthSection>,
@@ -42,20 +42,20 @@ pub struct TruthTrip {
 /// A part of a trip by one mode; waiting for a ride belongs to the walk before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TruthSection {
-    /// By what.
+    /// The mode.
     pub mode: Mode,
     /// s since 1970.
     pub start_ts: f64,
     /// s since 1970.
     pub end_ts: f64,
-    /// Along the way, m.
+    /// Length of the way, m.
     pub distance_m: f64,
 }
 
-/// Lives through the plan. The same plan and seed give the same bytes.
+/// Simulates the plan. The same plan and seed give the same bytes.
 ///
-/// A leg sets out at its time, or 25 minutes after the arrival before it where that is later. Legs to where
-/// one is already are left out.
+/// A leg begins at its time, or 25 minutes after the arrival before it if that is later. Legs to the place where the
+/// person already is are left out.
 pub fn simulate_day(plan: &DayPlan, seed: u64) -> SimulatedDay {
     let mut random = Random::new(seed, plan.midnight_ts as u64);
     let (trips, ends) = set_out(plan, &mut random);
@@ -74,7 +74,7 @@ pub fn simulate_day(plan: &DayPlan, seed: u64) -> SimulatedDay {
     SimulatedDay { entries: texts.collect(), truth }
 }
 
-/// The trips, and between which places of the plan each goes.
+/// The trips, and the places of the plan between which each goes.
 fn set_out(plan: &DayPlan, random: &mut Random) -> (Vec<Trip>, Vec<(usize, usize)>) {
     let (mut trips, mut ends): (Vec<Trip>, _) = (Vec::new(), Vec::new());
     let mut here = plan.start;

@@ -1,13 +1,13 @@
-//! Entries as a phone writes them down: one JSON text each.
+//! Entries in the form in which a phone stores them: one JSON text each.
 //!
-//! * Units: times in ms; coordinates in 1e-7 degrees; other numbers in the unit that their name says.
-//! * Invariants: every number is an integer scaled by a power of ten, written in its shortest form, so that it
-//!   reads back as the same double and no formatting of doubles differs between machines.
+//! * Units: times in ms; coordinates in 1e-7 degrees; other numbers in the unit that their name shows.
+//! * Invariants: every number is an integer scaled by a power of ten, written in its shortest form, so that it reads
+//!   back as the same double and no formatting of doubles differs between machines.
 
 use crate::phone::Phone;
 use std::fmt::Write;
 
-/// A reading that waits to be written down.
+/// A reading that is not yet written.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     /// `metadata.write_ts`
@@ -15,7 +15,7 @@ pub(crate) struct Record {
     pub(crate) body: Body,
 }
 
-/// What was read.
+/// The content of a reading.
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
     Location(Location),
@@ -27,7 +27,7 @@ pub(crate) enum Body {
     SyncTime { took_ms: i64, at_ms: i64 },
 }
 
-/// A fix as it is sent.
+/// A fix in the form in which it is sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Location {
     pub(crate) at_ms: i64,
@@ -35,15 +35,15 @@ pub(crate) struct Location {
     pub(crate) longitude_e7: i64,
     pub(crate) accuracy_mm: i64,
     pub(crate) altitude_dm: i64,
-    /// cm/s; `None`: the phone cannot say, sent as -1.
+    /// cm/s; `None`: the phone does not know it, sent as -1.
     pub(crate) speed_cm: Option<i64>,
     /// Tenths of a degree; `None`: sent as -1.
     pub(crate) bearing_ddeg: Option<i64>,
-    /// Since the phone started, ns (Android).
+    /// Time since the phone started, ns (Android).
     pub(crate) since_boot_ns: i64,
 }
 
-/// Streams that an entry can be of, as indices: two entries of one never share a `write_ts`.
+/// Number of streams, which are numbered: two entries of one stream never have the same `write_ts`.
 pub(crate) const STREAMS: usize = 6;
 
 impl Body {
@@ -153,7 +153,7 @@ fn fix(out: &mut String, location: &Location, phone: Phone) {
     }
 }
 
-/// The two systems number what a battery does differently.
+/// The two systems use different numbers for the states of a battery.
 fn battery(out: &mut String, level_pct: u8, charging: bool, at_ms: i64, phone: Phone) {
     match phone {
         Phone::Android => {
@@ -173,7 +173,7 @@ fn battery(out: &mut String, level_pct: u8, charging: bool, at_ms: i64, phone: P
     member(out, ",ts", at_ms, 3);
 }
 
-/// `name` may begin with the comma that separates it from what stands before.
+/// `name` may begin with the comma that separates it from the member before.
 fn name_of(out: &mut String, name: &str) {
     let (comma, name) = name.strip_prefix(',').map_or(("", name), |name| (",", name));
     out.push_str(comma);
@@ -187,7 +187,7 @@ fn member(out: &mut String, name: &str, scaled: i64, decimals: u32) {
     decimal(out, scaled, decimals);
 }
 
-/// The value needs no escape: all of ours are words of the phone's own vocabulary.
+/// The value needs no escape: all values are words of the phone's own vocabulary.
 fn text_member(out: &mut String, name: &str, value: &str) {
     name_of(out, name);
     out.push('"');
@@ -195,7 +195,7 @@ fn text_member(out: &mut String, name: &str, value: &str) {
     out.push('"');
 }
 
-/// `scaled` / 10^`decimals`, without trailing zeros but with one decimal at least where `decimals` is not 0.
+/// `scaled` / 10^`decimals`, without trailing zeros but with at least one decimal where `decimals` is not 0.
 fn decimal(out: &mut String, scaled: i64, decimals: u32) {
     if scaled < 0 {
         out.push('-');

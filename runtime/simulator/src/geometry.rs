@@ -1,8 +1,8 @@
-//! The flat plane that a town lies on, and lines across it.
+//! The flat plane of a town, and lines on it.
 //!
 //! * Units: metres east and north of the town's south-west corner.
-//! * Not here: libm. Its last digits differ between machines, and a byte that differs breaks "same seed,
-//!   same bytes"; what trigonometry is needed is done here with exact operations.
+//! * Not here: libm. Its last digits differ between machines, and one different byte breaks "same seed, same bytes";
+//!   the necessary trigonometry is computed here with exact operations.
 
 /// A point of the town.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,7 +64,7 @@ impl Path {
         self.along_m.last().copied().expect("a path has a point")
     }
 
-    /// Where one is after `distance_m` and which way one faces, degrees clockwise from north.
+    /// The position after `distance_m` and the direction of movement, degrees clockwise from north.
     pub(crate) fn at(&self, distance_m: f64) -> (Spot, f64) {
         if self.points.len() == 1 {
             return (self.points[0], 0.0);
@@ -86,7 +86,7 @@ impl Path {
     }
 }
 
-/// Direction in degrees clockwise from north, good to a quarter of a degree: a phone's compass is worse.
+/// Direction in degrees clockwise from north, accurate to a quarter of a degree: a phone's compass is worse.
 fn bearing_deg(from: Spot, to: Spot) -> f64 {
     let (east, north) = (to.east_m - from.east_m, to.north_m - from.north_m);
     let (long, short) = (east.abs().max(north.abs()), east.abs().min(north.abs()));
@@ -104,7 +104,7 @@ fn bearing_deg(from: Spot, to: Spot) -> f64 {
     }
 }
 
-/// Cosine of a latitude, by its series: exact to 1e-12 between the poles.
+/// Cosine of a latitude, by its series: accurate to 1e-12 between the poles.
 pub(crate) fn cosine_of_latitude(latitude_deg: f64) -> f64 {
     let x = latitude_deg * (std::f64::consts::PI / 180.0);
     let (mut term, mut sum) = (1.0, 1.0);

@@ -1,14 +1,14 @@
-//! Invented people, and what their phones would put: entries for tries, tests, demos and benchmarks.
+//! Invented people, and the entries that their phones would put, for experiments, tests, demos and benchmarks.
 //!
-//! A [`Person`] lives in an invented [`Town`]; [`Person::plan`] says where a day takes them;
-//! [`simulate_day`] moves them there and lets their phone watch, with all of a phone's faults. Beside the
-//! entries stands the truth: which trips there were, and by which mode.
+//! A [`Person`] lives in an invented [`Town`]; [`Person::plan`] decides where a day takes them; [`simulate_day`] moves
+//! them there and lets their phone record it, with all of a phone's faults. The entries come with the truth: the real
+//! trips and their modes.
 //!
 //! * Units: metres east and north of the town's corner, seconds, metres a second, degrees in what is sent.
-//! * Invariants: the same arguments give the same bytes on every machine (only `+ - * /` and `sqrt` on
-//!   doubles, which IEEE 754 rounds alike everywhere, and a ChaCha8 stream); entries rise in `write_ts`; no two
-//!   of a day share (type, key, write_ts).
-//! * Not here: a clock, files, a network; entries as the timeseries keeps them (the usercache stage does that).
+//! * Invariants: the same arguments give the same bytes on every machine (only `+ - * /` and `sqrt` on doubles, which
+//!   IEEE 754 rounds alike everywhere, and a ChaCha8 stream); entries increase in `write_ts`; no two entries of a day
+//!   have the same (type, key, write_ts).
+//! * Not here: a clock, files, a network; the timeseries' form of entries (the usercache stage creates it).
 
 mod batches;
 mod day;

@@ -7,14 +7,14 @@
 use crate::geometry::{Path, Spot};
 use crate::random::Random;
 
-/// A wait within a trip stays well below the 300 s after which phones and segmentation see an end.
+/// A wait within a trip stays well below the 300 s after which phones and segmentation detect an end.
 const HALT_S_MAX: f64 = 170.0;
 const _: () = assert!(HALT_S_MAX < 240.0);
 
-/// Way on foot at either end of a ride, m, and the shortest ride worth it.
+/// Walking distance at either end of a ride, m, from which the shortest ride follows.
 const ACCESS_M: f64 = 320.0;
 
-/// A way of getting about.
+/// A mode of travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     /// On foot: 1.2 to 1.6 m/s.
@@ -34,16 +34,16 @@ struct Gait {
     /// Cruising speed, from a slow to a fast stretch.
     cruise: (f64, f64),
     acceleration: f64,
-    /// Distance between two points where a halt may be, m.
+    /// Distance between two points where a halt is possible, m.
     spacing_m: f64,
-    /// Share of those points where there is one.
+    /// Share of those points at which there is a halt.
     halts: f64,
-    /// How long it lasts, s.
+    /// Duration of a halt, s.
     halt_s: (f64, f64),
 }
 
 impl Mode {
-    /// All of them.
+    /// All modes.
     pub const ALL: [Mode; 5] = [Mode::Walk, Mode::Bicycle, Mode::Bus, Mode::Car, Mode::Train];
 
     fn gait(self) -> Gait {
@@ -85,11 +85,11 @@ pub(crate) struct Section {
     pub(crate) end_s: f64,
     path: Path,
     stretches: Vec<Stretch>,
-    /// Part of the path, in m along it, where no satellite is seen.
+    /// Part of the path, in m along it, without satellite reception.
     tunnel: Option<(f64, f64)>,
 }
 
-/// What somebody does at one moment.
+/// What a person does at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     pub(crate) spot: Spot,
@@ -122,7 +122,7 @@ impl Section {
         Self { mode, start_s, end_s: at_s, path, stretches, tunnel }
     }
 
-    /// Waits at the end, which belongs to this section.
+    /// Adds a wait at the end, which belongs to this section.
     fn waiting(mut self, wait_s: f64) -> Self {
         self.end_s += wait_s.min(HALT_S_MAX);
         self
@@ -158,7 +158,7 @@ fn next_halt(gait: &Gait, at_m: f64, length_m: f64, random: &mut Random) -> f64 
     }
 }
 
-/// Speeds up, cruises, slows down; answers the time of arrival.
+/// Accelerates, cruises, slows down; returns the time of arrival.
 fn ride(
     gait: &Gait,
     stretches: &mut Vec<Stretch>,
@@ -190,7 +190,7 @@ pub(crate) struct Trip {
 }
 
 impl Trip {
-    /// Sets out at `start_s` along `path`. A ride shorter than three walks to a stop is walked instead.
+    /// Begins at `start_s` along `path`. A ride shorter than three walks to a stop is replaced by a walk.
     pub(crate) fn new(mode: Mode, path: Path, start_s: f64, random: &mut Random) -> Self {
         let length = path.length_m();
         if !mode.is_ridden_from_a_stop() {
@@ -226,7 +226,7 @@ impl Trip {
         longest.expect("a trip has a section").mode
     }
 
-    /// What one does at this moment; outside the trip one stands at its nearer end.
+    /// The state of the person at this moment; outside the trip, the person stands at its nearer end.
     pub(crate) fn at(&self, at_s: f64) -> Moment {
         let section = self.sections.iter().find(|section| at_s < section.end_s);
         let mut moment = match section {

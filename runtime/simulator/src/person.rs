@@ -1,4 +1,4 @@
-//! Invented people and their plans: who lives where, and where a day takes them.
+//! Invented people and their plans: where each lives, and where a day takes them.
 
 use crate::day::{SimulatedDay, simulate_day};
 use crate::geometry::Spot;
@@ -7,7 +7,7 @@ use crate::phone::{Faults, Phone, Span};
 use crate::random::Random;
 use crate::town::{Place, Town};
 
-/// Streams of a seed that are no day's: a day's stream is its midnight, which is far below.
+/// Random streams of a seed that do not belong to a day: a day's stream is its midnight, which is far below.
 const INVENTING: u64 = 1 << 63;
 const PLANNING: u64 = 1 << 62;
 
@@ -17,41 +17,41 @@ const WORK: usize = 1;
 const SHOP: usize = 2;
 const FIRST_ELSEWHERE: usize = 3;
 
-/// Somebody with a phone, a home, and habits.
+/// A person with a phone, a home, and habits.
 #[derive(Clone)]
 pub struct Person {
-    /// Where they live.
+    /// The town where they live.
     pub town: Town,
-    /// What they carry.
+    /// The phone that they carry.
     pub phone: Phone,
     /// Home, work, a shop, and others, in this order.
     pub places: Vec<Place>,
-    /// How they go to work.
+    /// The mode of travel to work.
     pub commute: Mode,
-    /// What goes wrong on most days.
+    /// The faults on most days.
     pub faults: Faults,
     seed: u64,
 }
 
-/// One way to a place.
+/// A way to a place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leg {
     /// Earliest departure, s after the plan's midnight.
     pub depart_s: f64,
-    /// Index of the place one goes to; one that the plan does not have is left out.
+    /// Index of the destination; a leg to a place that the plan does not have is left out.
     pub to: usize,
-    /// By what.
+    /// The mode.
     pub mode: Mode,
 }
 
-/// Where somebody goes on one day.
+/// Where a person goes on one day.
 #[derive(Clone)]
 pub struct DayPlan {
-    /// Where.
+    /// The town.
     pub town: Town,
-    /// What they carry.
+    /// The phone that they carry.
     pub phone: Phone,
-    /// Midnight of the town's clock at which the day begins, s since 1970.
+    /// Local midnight at which the day begins, s since 1970.
     pub midnight_ts: i64,
     /// The places that legs name.
     pub places: Vec<Place>,
@@ -59,12 +59,12 @@ pub struct DayPlan {
     pub start: usize,
     /// In the order of departure.
     pub legs: Vec<Leg>,
-    /// What goes wrong.
+    /// The faults of the phone.
     pub faults: Faults,
 }
 
 impl Person {
-    /// Invents somebody in the invented town. The same seed and phone are the same person for ever.
+    /// Invents a person in the invented town. The same seed and phone always give the same person.
     pub fn invent(seed: u64, phone: Phone) -> Self {
         let mut random = Random::new(seed, INVENTING);
         let home = Spot::new(random.within(1500.0, 10_500.0), random.within(1000.0, 7000.0));
@@ -85,8 +85,8 @@ impl Person {
         Self { town: Town::invented(), phone, places, commute, faults: Faults::usual(), seed }
     }
 
-    /// What this person does on a day, counted from 1970-01-01 in local time. Every day begins and ends at
-    /// home and is over by 23:30, so days follow one another in any number.
+    /// What this person does on a day, counted from 1970-01-01 in local time. Every day begins and ends at home and is
+    /// over by 23:30, so any number of days can follow one another.
     pub fn plan(&self, day: u32) -> DayPlan {
         let mut random = Random::new(self.seed, PLANNING | u64::from(day));
         // 1970-01-01 was a Thursday; 0 is Monday.
@@ -154,7 +154,7 @@ fn leg(depart_h: f64, to: usize, mode: Mode) -> Leg {
     Leg { depart_s: depart_h * 3600.0, to, mode }
 }
 
-/// How one goes that far.
+/// The usual mode for that distance.
 fn usual_mode(distance_m: f64, random: &mut Random) -> Mode {
     let choice: &[Mode] = if distance_m < 1200.0 {
         &[Mode::Walk]
@@ -166,7 +166,7 @@ fn usual_mode(distance_m: f64, random: &mut Random) -> Mode {
     choice[random.below(choice.len())]
 }
 
-/// A spot of the town that far from another.
+/// A spot of the town at that distance from another.
 fn around_spot(around: Spot, low_m: f64, high_m: f64, random: &mut Random) -> Spot {
     loop {
         let spot = around.shifted(random.within(-high_m, high_m), random.within(-high_m, high_m));
@@ -177,8 +177,8 @@ fn around_spot(around: Spot, low_m: f64, high_m: f64, random: &mut Random) -> Sp
     }
 }
 
-/// The days of a person from `first_day` on (counted from 1970-01-01), each made when it is asked for. Any day
-/// is the same whether it is asked for alone or in a row.
+/// The days of a person from `first_day` on (counted from 1970-01-01), each created when it is asked for. A day is the
+/// same whether it is asked for alone or in a row.
 pub fn simulate_days(person: &Person, first_day: u32, count: u32) -> impl Iterator<Item = SimulatedDay> + '_ {
     (first_day..first_day.saturating_add(count)).map(|day| simulate_day(&person.plan(day), person.seed))
 }

@@ -1,7 +1,7 @@
-//! Chance that repeats: the same seed draws the same on every machine and with every compiler.
+//! Repeatable randomness: the same seed gives the same draws on every machine and with every compiler.
 //!
-//! Numbers come from ChaCha8; how they become ranges and bells is written here, since a library's
-//! distributions may draw differently after an update.
+//! Numbers come from ChaCha8; the conversion to ranges and bell curves is written here, since a library's distributions
+//! may draw differently after an update.
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
@@ -19,17 +19,17 @@ impl Random {
         Self(rng)
     }
 
-    /// Evenly in [0, 1).
+    /// Uniform in [0, 1).
     fn unit(&mut self) -> f64 {
         f64::from(self.0.next_u32()) / 4_294_967_296.0
     }
 
-    /// Evenly between the two.
+    /// Uniform between the two.
     pub(crate) fn within(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 
-    /// Evenly among 0..n; n is at least 1.
+    /// Uniform among 0..n; n is at least 1.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         ((u64::from(self.0.next_u32()) * n as u64) >> 32) as usize
     }
@@ -39,7 +39,7 @@ impl Random {
         self.unit() < share
     }
 
-    /// A bell of mean 0 and deviation 1, cut at 6: twelve even draws of 16 bits.
+    /// A bell curve of mean 0 and deviation 1, cut at 6: the sum of twelve uniform draws of 16 bits.
     pub(crate) fn bell(&mut self) -> f64 {
         let mut sum = 0u64;
         for _ in 0..3 {

@@ -1,7 +1,7 @@
-//! A satellite receiver: what it says about where somebody is.
+//! A satellite receiver: the position that it reports for a person.
 //!
-//! Errors are correlated (an error of 8 m lasts for about a minute), drift slowly at a place, and now and then
-//! a fix is poor and says so, coarse (a cell tower's) and says so, or far off and does not say so.
+//! Errors are correlated (an error of 8 m lasts for about a minute) and drift slowly at a place. Now and then a fix is
+//! poor and reports that, coarse (a cell tower's) and reports that, or far off without reporting it.
 
 use crate::geometry::Spot;
 use crate::motion::{Mode, Moment};
@@ -9,14 +9,14 @@ use crate::random::Random;
 
 /// How long an error lasts, s.
 const ERROR_LASTS_S: f64 = 60.0;
-/// Largest drift at a place, m: signals reflected by walls.
+/// Largest drift at a place, m: caused by signals that walls reflect.
 const DRIFT_M_MAX: f64 = 22.0;
 
 /// A reading of the receiver.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fix {
     pub(crate) spot: Spot,
-    /// Radius in which the receiver believes the truth to be with 68 %, m.
+    /// Radius within which the receiver expects the true position with 68 %, m.
     pub(crate) accuracy_m: f64,
     /// m/s
     pub(crate) speed: f64,
@@ -24,7 +24,7 @@ pub(crate) struct Fix {
     pub(crate) altitude_m: f64,
 }
 
-/// How often the receiver errs badly, shares of all fixes.
+/// How often the receiver has large errors, as shares of all fixes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Errors {
     pub(crate) poor: f64,
@@ -32,7 +32,7 @@ pub(crate) struct Errors {
     pub(crate) outlier: f64,
 }
 
-/// The error of the moment, which outlives a fix.
+/// The current error, which lasts longer than one fix.
 pub(crate) struct Receiver {
     errors: Errors,
     last_s: f64,
@@ -46,7 +46,7 @@ impl Receiver {
         Self { errors, last_s: f64::NEG_INFINITY, error: none, drift: none }
     }
 
-    /// Reads the position at `at_s`, which never falls from call to call.
+    /// Reads the position at `at_s`, which never decreases from call to call.
     pub(crate) fn read(&mut self, at_s: f64, moment: &Moment, random: &mut Random) -> Fix {
         let deviation = deviation_m(moment.mode);
         self.age(at_s, deviation, moment.mode.is_none(), random);
@@ -68,7 +68,7 @@ impl Receiver {
         fix
     }
 
-    /// Lets the error fade and a new one come, as far as time has passed.
+    /// Lets the error fade and a new one develop, according to the time that has passed.
     fn age(&mut self, at_s: f64, deviation: f64, at_place: bool, random: &mut Random) {
         let elapsed = at_s - self.last_s;
         self.last_s = at_s;

@@ -1,18 +1,18 @@
-//! Ways between two points of a town.
+//! Routes between two points of a town.
 
 use crate::geometry::Spot;
 use crate::motion::Mode;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// How one gets from one point to another. An answer starts at `from`, ends at `to` and depends on nothing
-/// but the arguments, or a seed would not repeat a day.
+/// Finds the route from one point to another. A route starts at `from`, ends at `to` and depends only on the arguments,
+/// otherwise a seed would not repeat a day.
 pub trait Route: Send + Sync {
-    /// Corners of the way, both ends included.
+    /// Corners of the route, both ends included.
     fn path(&self, from: Spot, to: Spot, mode: Mode) -> Vec<Spot>;
 }
 
-/// As the crow flies.
+/// A straight line.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Straight;
 
@@ -22,9 +22,9 @@ impl Route for Straight {
     }
 }
 
-/// Streets in a grid with a river across, few bridges, and main roads that vehicles prefer; the quickest way.
+/// Streets in a grid with a river across, few bridges, and main roads that vehicles prefer; takes the fastest route.
 ///
-/// Crossings are numbered row by row from the corner; every street between neighbours runs both ways.
+/// Crossings are numbered row by row from the corner; every street between neighbours can be used in both directions.
 #[derive(Debug, Clone)]
 pub struct StreetGrid {
     /// Distance between two neighbouring crossings, m.
@@ -85,14 +85,14 @@ impl StreetGrid {
         .flatten()
     }
 
-    /// At least 2 a block: never more than what remains, so the first way found is a quickest one.
+    /// At least 2 for each block: never more than the remaining cost, so the first route found is a fastest one.
     fn at_least(&self, crossing: usize, goal: usize) -> u32 {
         let rows = (crossing / self.columns).abs_diff(goal / self.columns);
         let columns = (crossing % self.columns).abs_diff(goal % self.columns);
         2 * (rows + columns) as u32
     }
 
-    /// Crossings of a quickest way. Empty if there is none (a river without a bridge).
+    /// Crossings of a fastest route. Empty if there is none (a river without a bridge).
     fn quickest(&self, start: usize, goal: usize, mode: Mode) -> Vec<usize> {
         let mut best = vec![u32::MAX; self.columns * self.rows];
         let mut came_from = vec![usize::MAX; best.len()];

@@ -1,4 +1,4 @@
-//! An invented town: where it lies, its clock's distance from UTC, and the streets between its places.
+//! An invented town: its location, the offset of its clock from UTC, and the streets between its places.
 
 use crate::geometry::{Spot, cosine_of_latitude};
 use crate::route::{Route, StreetGrid};
@@ -10,9 +10,9 @@ const METRES_PER_DEGREE: f64 = 111_194.926_644_558_74;
 /// A place that people stay at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Place {
-    /// Such as `home`; it stands in the truth, never in an entry.
+    /// The name, such as `home`; it is part of the truth, never of an entry.
     pub name: String,
-    /// Where it is.
+    /// Its location.
     pub spot: Spot,
 }
 
@@ -23,24 +23,24 @@ impl Place {
     }
 }
 
-/// Where a plan's metres lie on the globe, and how one gets about there.
+/// The location of a plan's coordinates on the globe, and the routes there.
 #[derive(Clone)]
 pub struct Town {
     /// South-west corner, degrees north.
     pub latitude_deg: f64,
     /// South-west corner, degrees east, -180 to 180; the town may reach over the 180th meridian.
     pub longitude_deg: f64,
-    /// IANA name that phones send.
+    /// IANA name of the zone, which phones send.
     pub time_zone: String,
     /// Local time minus UTC, s. A simulated zone has no summer time: choose one that has none.
     pub utc_offset_s: i64,
-    /// The ways between places, for every mode but the train, which has its own straight track.
+    /// The routes between places, for every mode but the train, which has its own straight track.
     pub routes: Arc<dyn Route>,
 }
 
 impl Town {
-    /// A town of 12 km by 8 km in the open Arabian Sea, so that no simulated home is anybody's, under a
-    /// zone half an hour off the full one, so that whoever confuses zones finds out.
+    /// A town of 12 km by 8 km in the open Arabian Sea, so that no simulated home is a real one, in a zone with an
+    /// offset of half an hour, so that confused zones are noticed.
     pub fn invented() -> Self {
         Self {
             latitude_deg: 12.5,
@@ -62,10 +62,10 @@ impl Town {
     }
 }
 
-/// The way round the globe in units of 1e-7 degrees.
+/// The circumference of the globe in units of 1e-7 degrees.
 const TURN_E7: i64 = 3_600_000_000;
 
-/// A flat map of a town-sized patch of the globe: off by less than 0.2 % within 10 km below 60 degrees.
+/// A flat map of a town-sized part of the globe: accurate to 0.2 % within 10 km below 60 degrees.
 pub(crate) struct Projection {
     latitude_deg: f64,
     longitude_deg: f64,

@@ -1,21 +1,22 @@
 //! Entries in a form in which two runs that did the same are equal.
 //!
-//! Ids are drawn anew in every run and name other entries; an entry is told by what it says and by what the entries
-//! say that it names, and so on. When the server wrote it is the run's clock, and left out; so is the number that a
-//! resampled point has among what its run read, a leftover of the reference's tables that tells where the run began.
+//! Ids are random in every run and refer to other entries. Here an entry is identified by its content and by the
+//! content of the entries that it refers to, and so on. The time at which the server wrote it comes from the run's
+//! clock and is left out, and so is the number that a resampled point has among what its run read: this leftover of the
+//! reference's tables depends on where the run began.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value};
 
-/// How far an entry is told by what it names: composite trip, confirmed trip, cleaned trip, raw trip, place.
+/// How many references are followed: composite trip, confirmed trip, cleaned trip, raw trip, place.
 const ROUNDS: usize = 6;
 
 /// The stream of resampled points.
 const RESAMPLED: &str = "analysis/recreated_location";
 
-/// One text an entry, sorted. Equal for runs that did the same.
+/// One text for each entry, sorted. Equal for runs that did the same.
 pub fn canonical(entries: &[Value]) -> Vec<String> {
     let mut names: HashMap<String, u64> = HashMap::new();
     let mut texts = Vec::new();

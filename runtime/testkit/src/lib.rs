@@ -1,7 +1,7 @@
-//! A small world for tests: a data folder of its own, real cells in the real sandbox over real stores, and people.
+//! A small world for tests: its own data folder, real cells in the real sandbox over real stores, and people.
 //!
-//! * Invariants: nothing listens on a port, nothing outside the temporary folder is touched, time is what a test says.
-//! * Not here: HTTP and TLS, which `runtime/host` tests with a phone of its own.
+//! * Invariants: nothing listens on a port, nothing outside the temporary folder is touched, a test sets the time.
+//! * Not here: HTTP and TLS, which `runtime/host` tests with its own phone.
 
 mod canonical;
 mod random;
@@ -17,15 +17,15 @@ use serde_json::{Value, json};
 pub use canonical::canonical;
 pub use random::{Random, seeds};
 
-/// Where recorded cases lie, if they are here: the folder that `CELLAR_SHARED` names, or `shared` beside the repository.
-/// A test that needs them says that it is skipped, aloud, where they are not.
+/// The folder of recorded cases, if it exists: the folder that `CELLAR_SHARED` names, or `shared` beside the
+/// repository. A test that needs it prints that it is skipped where it does not exist.
 pub fn shared() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let folder = std::env::var_os("CELLAR_SHARED").map_or_else(beside, PathBuf::from);
     folder.join("goldens").is_dir().then_some(folder)
 }
 
-/// A runtime in a temporary folder, which goes when the world goes.
+/// A runtime in a temporary folder, which is removed with the world.
 pub struct World {
     /// The runtime itself.
     pub runtime: Arc<Runtime>,
@@ -34,12 +34,12 @@ pub struct World {
     folder: tempfile::TempDir,
 }
 
-/// What a cell answered: its status and its body, whole.
+/// The answer of a cell: its status and its whole body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     /// 200 to 599.
     pub status: u16,
-    /// Everything, also where it came in pieces.
+    /// The whole body, also where it came in pieces.
     pub body: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl Answered {
     /// The body as JSON; `null` where it is empty.
     ///
     /// # Panics
-    /// Where it is no JSON: a test's failure.
+    /// Where it is not JSON: a failure of the test.
     pub fn json(&self) -> Value {
         if self.body.is_empty() {
             return Value::Null;
@@ -70,7 +70,7 @@ impl World {
     /// The same with other cells.
     ///
     /// # Panics
-    /// Where the operating system refuses: a test's failure.
+    /// Where the operating system refuses: a failure of the test.
     pub fn with_cells(cells: Vec<BuiltIn>, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut settings = Settings::at(folder.path());
@@ -89,26 +89,26 @@ impl World {
         Self { runtime, tokio, cells, folder }
     }
 
-    /// The world after its host was started anew, with other settings where a test changes them.
+    /// The world after a restart of its host, with other settings where a test changes them.
     ///
     /// # Panics
-    /// Where the operating system refuses: a test's failure.
+    /// Where the operating system refuses: a failure of the test.
     #[must_use]
     pub fn restart(self, change: impl FnOnce(&mut Settings)) -> Self {
         let Self { runtime, tokio, cells, folder } = self;
         let mut settings = runtime.settings().clone();
         change(&mut settings);
-        // What holds the runtime ends first: a store is open once.
+        // Everything that holds the runtime ends first, since a store can be open only once.
         drop(tokio);
         runtime.shutdown();
         drop(runtime);
         Self::over(folder, cells, settings)
     }
 
-    /// Everything that is stored of a person but the audit log, in a form that does not tell ids and clocks apart.
+    /// Everything that is stored about a person except the audit log, in a form that does not depend on ids and clocks.
     ///
     /// # Panics
-    /// Where it cannot be read: a test's failure.
+    /// Where it cannot be read: a failure of the test.
     pub fn canonical(&self, user: UserId) -> Vec<String> {
         let mut entries = Vec::new();
         let areas = [Area::Timeseries, Area::Usercache, Area::Errors];
@@ -122,15 +122,15 @@ impl World {
         canonical(&entries)
     }
 
-    /// Another person.
+    /// Adds another person.
     ///
     /// # Panics
-    /// Where the disk refuses: a test's failure.
+    /// Where the disk refuses: a failure of the test.
     pub fn person(&self, name: &str) -> UserId {
         self.runtime.people().add(name, 0.0).expect("a person is added").0
     }
 
-    /// Starts something that goes on beside the test.
+    /// Starts a task that runs beside the test.
     pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -155,10 +155,10 @@ impl World {
         self.block_on(call(&self.runtime, user, path, rest, body, now))
     }
 
-    /// Puts entries as that device does, and expects them to be taken.
+    /// Puts entries as that device does, and expects them to be accepted.
     ///
     /// # Panics
-    /// Where they are not: a test's failure.
+    /// Where they are not: a failure of the test.
     pub fn put_from(&self, user: UserId, device: &Stamp, entries: &[String], now: f64) {
         let body = put_body(entries);
         let answered = self.block_on(async {
@@ -171,20 +171,20 @@ impl World {
         assert!(taken, "{answered:?}");
     }
 
-    /// Puts entries as a phone does, and expects them to be taken.
+    /// Puts entries as a phone does, and expects them to be accepted.
     ///
     /// # Panics
-    /// Where they are not: a test's failure.
+    /// Where they are not: a failure of the test.
     pub fn put(&self, user: UserId, entries: &[String], now: f64) {
         let body = put_body(entries);
         let answered = self.call(user, "usercache/put", "", body.as_bytes(), now).expect("the cell answers");
         assert_eq!(answered.status, 200, "{}", String::from_utf8_lossy(&answered.body));
     }
 
-    /// What `datastreams/find_entries` answers for these keys, of all times.
+    /// The answer of `datastreams/find_entries` for these keys, for all times.
     ///
     /// # Panics
-    /// Where it answers no entries: a test's failure.
+    /// Where the answer contains no entries: a failure of the test.
     pub fn entries(&self, user: UserId, keys: &[&str]) -> Vec<Value> {
         let body =
             json!({ "key_list": keys, "start_time": 0, "end_time": 1e10, "key_time": "metadata.write_ts" });
@@ -199,10 +199,10 @@ impl World {
         }
     }
 
-    /// Runs the pipeline, and expects every stage to get through.
+    /// Runs the pipeline, and expects every stage to succeed.
     ///
     /// # Panics
-    /// Where one does not: a test's failure.
+    /// Where one does not: a failure of the test.
     pub fn pipeline(&self, user: UserId, now: f64) -> PipelineReport {
         let report = self.runtime.pipelines().run(user, now).expect("the pipeline runs");
         assert!(report.succeeded(), "{report:?}");

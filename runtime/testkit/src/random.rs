@@ -1,6 +1,6 @@
-//! Seeds, and what they decide.
+//! Seeds, and the random numbers that follow from them.
 
-/// A small generator, so that a seed tells the whole story.
+/// A small generator, so that a run can be repeated from its seed.
 pub struct Random(pub u64);
 
 impl Random {
@@ -10,7 +10,7 @@ impl Random {
         (self.0 >> 33) as usize % bound
     }
 
-    /// Puts the items into another order.
+    /// Shuffles the items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
@@ -18,7 +18,7 @@ impl Random {
     }
 }
 
-/// Which seeds a test tries; more of them where `CELLAR_LONG` is set.
+/// The seeds that a test tries; there are more of them where `CELLAR_LONG` is set.
 pub fn seeds() -> std::ops::Range<u64> {
     if std::env::var_os("CELLAR_LONG").is_some() { 0..60 } else { 0..6 }
 }

@@ -1,4 +1,4 @@
-//! Accepting connections, as many at once as there are places.
+//! Accepts connections, as many at once as there are permits.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,24 +7,24 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Waits for a free place, then for a connection. The place is free again when the permit is dropped.
+/// Waits for a free permit, then for a connection. The permit is free again when it is dropped.
 ///
 /// # Errors
-/// What the operating system says; out of file descriptors, most often.
+/// The error of the operating system; most often it is out of file descriptors.
 pub async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(|_| io::ErrorKind::BrokenPipe)?;
     let (socket, peer) = listener.accept().await?;
-    // Answers are written whole; waiting to fill a packet only makes them late.
+    // Answers are written whole; waiting to fill a packet would only delay them.
     socket.set_nodelay(true)?;
     bound_unsent(&socket);
     Ok((socket, peer, place))
 }
 
-/// Of what was written, the system holds so much that was not sent yet, bytes. More would hide for minutes whether a
-/// slow peer still takes anything.
+/// The most unsent bytes that the system buffers. A larger buffer would hide for minutes whether a slow peer still
+/// receives anything.
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 32 * 1024;
 

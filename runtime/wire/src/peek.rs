@@ -1,4 +1,4 @@
-//! Reading a client's first message without answering it, and handing the bytes on as if nobody had looked.
+//! Reads a client's first message without answering it, and passes the bytes on as if they had not been read.
 
 use std::io;
 use std::pin::Pin;
@@ -9,32 +9,32 @@ use handshake::hello::{Hello, HelloReader, Progress, Refused};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-/// How much is read at once, bytes: a hello of today and its neighbours.
+/// How much is read at once, bytes: usually enough for a whole hello.
 const READ_BYTES: usize = 2048;
 
 /// Why there is no hello.
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
-    /// It did not come to its end in time.
+    /// The hello was not complete in time.
     #[error("no hello within {limit_ms} ms")]
     Slow {
-        /// How long it was waited, ms.
+        /// The time limit, ms.
         limit_ms: u64,
     },
-    /// The caller went away.
+    /// The caller closed the connection.
     #[error("the caller went away")]
     Gone(#[from] io::Error),
-    /// The bytes are none.
+    /// The bytes are not a hello.
     #[error("{why}")]
     Refused {
-        /// Why they are none.
+        /// Why they are not.
         why: Refused,
-        /// What was read so far.
+        /// The bytes that were read so far.
         seen: Vec<u8>,
     },
 }
 
-/// Reads until the hello is whole, at most `limit_ms`; answers it and every byte that was read.
+/// Reads until the hello is complete, at most `limit_ms`; returns it with every byte that was read.
 pub async fn peek(socket: &mut (impl AsyncRead + Unpin), limit_ms: u64) -> Result<(Hello, Vec<u8>), Unread> {
     let read = async {
         let (mut reader, mut seen) = (HelloReader::new(), Vec::with_capacity(READ_BYTES));
@@ -53,7 +53,7 @@ pub async fn peek(socket: &mut (impl AsyncRead + Unpin), limit_ms: u64) -> Resul
     timeout(Duration::from_millis(limit_ms), read).await.unwrap_or(Err(Unread::Slow { limit_ms }))
 }
 
-/// A socket some of whose bytes were read before.
+/// A socket some of whose bytes were already read.
 #[derive(Debug)]
 pub struct Rewound<S> {
     seen: Vec<u8>,
@@ -62,7 +62,7 @@ pub struct Rewound<S> {
 }
 
 impl<S> Rewound<S> {
-    /// The socket with `seen` in front of it.
+    /// The socket with the bytes `seen` in front of it.
     pub fn new(seen: Vec<u8>, socket: S) -> Self {
         Self { seen, taken: 0, socket }
     }

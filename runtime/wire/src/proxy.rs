@@ -1,8 +1,8 @@
-//! What a gateway says of the caller whose bytes follow: the binary header of version 2 of the PROXY protocol, of which
-//! only TCP over IPv4 and IPv6 is spoken.
+//! The header in which a gateway names the caller whose bytes follow: the binary header of version 2 of the PROXY
+//! protocol, of which only TCP over IPv4 and IPv6 is supported.
 //!
-//! * Invariants: it is read from configured gateways alone, and decides nothing but whose allowance a connection
-//!   counts against.
+//! * Invariants: it is read from configured gateways only, and decides nothing but whose allowance a connection counts
+//!   against.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,14 +10,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
-/// Version 2, on behalf of somebody.
+/// Version 2, on behalf of another peer.
 const VERSION_PROXY: u8 = 0x21;
 const TCP_OVER_IPV4: u8 = 0x11;
 const TCP_OVER_IPV6: u8 = 0x21;
 const IPV4_BYTES: usize = 12;
 const IPV6_BYTES: usize = 36;
 
-/// The header for a connection from `peer` that came in at `local`.
+/// The header for a connection from `peer` that arrived at `local`.
 pub fn header(peer: SocketAddr, local: SocketAddr) -> Vec<u8> {
     let mut out = SIGNATURE.to_vec();
     out.push(VERSION_PROXY);
@@ -44,10 +44,10 @@ pub fn header(peer: SocketAddr, local: SocketAddr) -> Vec<u8> {
     out
 }
 
-/// Reads the header; answers the caller that the gateway names.
+/// Reads the header; returns the caller that the gateway names.
 ///
 /// # Errors
-/// What the socket says; `InvalidData` for anything but such a header.
+/// The error of the socket; `InvalidData` for anything but such a header.
 pub async fn read_header(socket: &mut (impl AsyncRead + Unpin)) -> io::Result<SocketAddr> {
     let mut head = [0; 16];
     socket.read_exact(&mut head).await?;

@@ -1,4 +1,4 @@
-//! What does wiping memory cost? Two builds of the host, in turns.
+//! Measures what wiping memory costs: two builds of the host, in turns.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,11 +24,11 @@ struct Figures {
     memory: Vec<Figure>,
 }
 
-/// Builds both, runs each in turns, prints the ratios.
+/// Builds both, runs them in turns, prints the ratios.
 pub(super) fn run(workspace: &Workspace) -> Result<(), Trouble> {
     let wiped = build(workspace, "wiped", &[])?;
     let unwiped = build(workspace, "unwiped", &["--features", "runtime-bench/unwiped"])?;
-    // The usual program is the last one built again.
+    // The usual program is built last.
     build(workspace, "wiped", &[])?;
     measure(&wiped)?;
     measure(&unwiped)?;

@@ -1,4 +1,4 @@
-//! `docs/threat-model.md` and the tests say the same: each attack has a test, and each test of an attack has its row.
+//! `docs/threat-model.md` and the tests agree: each attack has a test, and each test of an attack has a row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +7,7 @@ use super::{root, sources};
 
 /// Attacks are numbered from 1.
 const ATTACKS: u8 = 79;
-/// Cookies and passkeys come with the dashboard; until then nobody can try these.
+/// Cookies and passkeys come with the dashboard; until then these attacks are not possible.
 const OPEN: [u8; 3] = [72, 73, 74];
 
 /// Names of functions that begin with `attack_` in every package below `runtime/`: unit tests and others.
@@ -40,7 +40,7 @@ fn rows() -> BTreeMap<u8, Vec<String>> {
     rows
 }
 
-/// The numbers that a test's name begins with: `attack_03_04_...` is of both.
+/// The numbers at the beginning of a test's name: `attack_03_04_...` has two.
 fn numbers_of(test: &str) -> BTreeSet<u8> {
     let parts = test.split('_').skip(1);
     parts.map_while(|part| part.parse().ok()).collect()
@@ -78,7 +78,7 @@ fn every_test_of_an_attack_is_in_the_row_of_each_attack_that_its_name_says() {
 
 #[test]
 fn names_are_read_as_they_are_written() {
-    // Joined here, since this file is read like any other.
+    // The text is joined here, since this file is scanned like any other.
     let source =
         ["attack_07_two", "attack_03_04_over"].map(|name| format!("async fn {name}() {{}}\n")).concat();
     assert_eq!(attacks_in(&source).collect::<Vec<_>>(), ["attack_07_two", "attack_03_04_over"]);

@@ -1,4 +1,4 @@
-//! `docs/reference-differences.md`: each of its rows has a test, and each test that names a row names one of the page.
+//! `docs/reference-differences.md`: each row has a test, and each test that names a row names one that exists.
 //!
 //! A test names a row by the beginning of the row's first column, in a comment directly above it:
 //!
@@ -8,7 +8,7 @@
 //! fn a_route_that_nobody_knows_is_answered_with_404() {
 //! ```
 //!
-//! When a row is reworded or deleted, the check fails until somebody has looked at its tests again.
+//! When a row is reworded or deleted, the check fails until somebody has reviewed its tests.
 
 use std::fmt::{self, Display};
 use std::fs;
@@ -17,12 +17,12 @@ use super::{root, sources};
 use crate::trouble::Trouble;
 
 const PAGE: &str = "docs/reference-differences.md";
-/// Where tests stand.
+/// The folders of tests.
 const FOLDERS: [&str; 3] = ["cells", "handshake", "runtime"];
-/// What a line that names a row begins with.
+/// The beginning of a line that names a row.
 const MARKER: &str = "// Row:";
 
-/// `cargo xtask rows`; `tests`: with the tests of every row.
+/// `cargo xtask rows`; with `tests`, prints the tests of every row too.
 pub(crate) fn print(tests: bool) -> Result<(), Trouble> {
     let pairing = Pairing::read()?;
     if tests {
@@ -35,10 +35,10 @@ pub(crate) fn print(tests: bool) -> Result<(), Trouble> {
     if faults.is_empty() { Ok(()) } else { Err(Trouble::Page { page: PAGE, faults: faults.len() }) }
 }
 
-/// The rows of the page, and what in the sources does not go with them.
+/// The rows of the page, and the lines of the sources that do not match them.
 struct Pairing {
     rows: Vec<Row>,
-    /// A line each: where it is and what is wrong with it.
+    /// One line for each: its location and what is wrong with it.
     strays: Vec<String>,
 }
 
@@ -57,9 +57,9 @@ struct Row {
 struct Marker {
     /// From 1.
     line: usize,
-    /// How the row begins; `None`: the line is no such comment.
+    /// The beginning of the row; `None`: the line is not such a comment.
     row: Option<String>,
-    /// The test below it, if what is below it is one.
+    /// The test below it, if there is one.
     test: Option<String>,
 }
 
@@ -92,7 +92,7 @@ impl Pairing {
         }
     }
 
-    /// Everything that is wrong, a line each.
+    /// All errors, one line for each.
     fn faults(&self) -> Vec<String> {
         let untested = self.rows.iter().filter(|row| row.tests.is_empty());
         let untested = untested.map(|row| format!("{PAGE}:{}: no test: {}", row.line, row.reference));
@@ -116,7 +116,7 @@ fn rows_of(page: &str) -> Vec<Row> {
         let reference = text.strip_prefix('|')?.split('|').next()?.trim();
         Some(Row { line, reference: reference.to_owned(), tests: Vec::new() })
     });
-    // The heads of the tables, and the lines below them.
+    // The headings of the tables, and the lines below them.
     let is_head = |row: &Row| row.reference == "the reference" || row.reference.starts_with("---");
     lines.filter(|row| !is_head(row)).collect()
 }
@@ -132,7 +132,7 @@ fn markers_in(source: &str) -> Vec<Marker> {
     markers.collect()
 }
 
-/// The name of the test that `lines` begin with, behind comments and attributes of which one says that it is a test.
+/// The name of the test at the start of `lines`, after comments and attributes of which one marks it as a test.
 fn test_at(lines: &[&str]) -> Option<String> {
     let ends = |line: &&&str| !line.starts_with("//") && !line.starts_with("#[");
     let function = lines.iter().find(ends)?;

@@ -1,10 +1,11 @@
-//! The example of docs/researcher.md is `cells/template`, letter by letter: what is read there compiles and is tested.
+//! The example of docs/researcher.md is `cells/template`, letter by letter, so the published code compiles and is
+//! tested.
 
 use std::fs;
 
 use super::root;
 
-/// What stands in the page's first block of a language.
+/// The content of the page's first block in a language.
 fn block(page: &str, language: &str) -> String {
     let begin = format!("```{language}\n");
     let (_, behind) = page.split_once(&begin).unwrap_or_else(|| panic!("no block of {language}"));

@@ -1,10 +1,12 @@
-//! `docs/limits.md` has the figures of the code: each row names what holds its figures, in the order in which they stand.
+//! `docs/limits.md` has the figures of the code: each row names the items that define its figures, in the order of the
+//! figures.
 //!
 //! A name is one of
-//! * a constant: `NAME`, or `file::NAME` where constants of that name differ; the file without its ending, or its folder
-//!   for a `mod.rs`;
-//! * a part of a constant or of what a function makes: `file::NAME.field`, `file::function.field`;
-//! * a setting of `deploy/cellar.toml`: `section.name`. A test of the host holds that file to the defaults of the code.
+//! * a constant: `NAME`, or `file::NAME` where several constants have that name; the file without its extension, or its
+//!   folder for a `mod.rs`;
+//! * a part of a constant or of the result of a function: `file::NAME.field`, `file::function.field`;
+//! * a setting of `deploy/cellar.toml`: `section.name`. A test of the host compares that file with the defaults of the
+//!   code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +15,7 @@ use std::path::Path;
 use super::{root, sources};
 
 const FOLDERS: [&str; 3] = ["cells", "handshake", "runtime"];
-/// Where public constants that end with `_MAX` must have a row.
+/// The folders in which public constants that end with `_MAX` must have a row.
 const WATCHED: [&str; 5] = [
     "cells/contract/src/",
     "handshake/src/",
@@ -21,7 +23,7 @@ const WATCHED: [&str; 5] = [
     "runtime/sandbox/src/",
     "runtime/user/src/",
 ];
-/// Public limits that have none, and why.
+/// Public limits without a row, and the reason.
 const WITHOUT_A_ROW: [(&str, &str); 27] = [
     ("KEY_PART_BYTES_MAX", "the form of a key"),
     ("EXTENSIONS_MAX", "the form of a hello"),
@@ -64,11 +66,11 @@ enum Unit {
     None,
     Bytes,
     Millis,
-    /// How often in a minute.
+    /// Number in a minute.
     PerMinute,
 }
 
-/// A row of a table: where, what it is about, its figures, and the names of what holds them.
+/// A row of a table: its location, its subject, its figures, and the names of the items that define them.
 #[derive(Debug)]
 struct Row {
     line: usize,
@@ -126,7 +128,7 @@ fn figures_in(text: &str) -> Vec<Figure> {
             _ => (1.0, Unit::None),
         };
         figures.push(Figure { value: number * factor, unit });
-        // `4 KiB to 1 MiB` is two figures; in `1 to 15 min` the first has the unit of the second.
+        // `4 KiB to 1 MiB` has two units; in `1 to 15 min` the first figure has the unit of the second.
         if let [.., first, second] = &mut figures[..]
             && first.unit == Unit::None
             && at >= 2
@@ -140,7 +142,7 @@ fn figures_in(text: &str) -> Vec<Figure> {
 
 /// The sources and the settings in which names are looked up.
 struct Code {
-    /// File, its name without the ending, and its text without its tests.
+    /// File, its name without the extension, and its text without its tests.
     sources: Vec<(String, String, String)>,
     settings: BTreeMap<String, String>,
 }
@@ -157,7 +159,7 @@ impl Code {
         Self { sources: sources.collect(), settings: settings_in(&settings) }
     }
 
-    /// What a name holds: one figure, or the two ends of a range.
+    /// The value of a name: one figure, or the two ends of a range.
     fn figures(&self, name: &str) -> Result<Vec<Figure>, String> {
         if let Some(value) = self.settings.get(name) {
             let value = evaluate(value, &|_| None).ok_or_else(|| format!("{name} is {value}, no number"))?;
@@ -217,7 +219,7 @@ fn settings_in(text: &str) -> BTreeMap<String, String> {
     settings
 }
 
-/// The unit that the end of a name tells.
+/// The figure with the unit that the end of the name shows.
 fn figure(name: &str, value: f64) -> Figure {
     let name = name.to_ascii_lowercase();
     let name = name.rsplit('.').next().unwrap_or_default();
@@ -235,7 +237,7 @@ fn figure(name: &str, value: f64) -> Figure {
     Figure { value: value * factor, unit }
 }
 
-/// What stands behind `const item: … =`, or behind the first `field:` in that constant or function.
+/// The text after `const item: … =`, or after the first `field:` in that constant or function.
 fn expressions<'t>(text: &'t str, item: &str, field: Option<&str>) -> Vec<&'t str> {
     let constant = format!("const {item}: ");
     let function = format!("fn {item}(");
@@ -263,7 +265,7 @@ fn value_of(text: &str, name: &str) -> Option<f64> {
     evaluate(expression, &|inner| (inner != name).then(|| value_of(text, inner)).flatten())
 }
 
-/// Reads sums, products and shifts of numbers, of names, and of what `Duration` is made from.
+/// Evaluates sums, products and shifts of numbers, of names, and of the arguments of `Duration`'s constructors.
 fn evaluate(expression: &str, name: &impl Fn(&str) -> Option<f64>) -> Option<f64> {
     let mut reader = Reader { rest: expression.trim(), name };
     let value = reader.shift()?;
@@ -364,7 +366,7 @@ fn every_public_limit_has_a_row() {
     assert!(excused.is_empty(), "these are gone and still excused: {excused:?}");
 }
 
-/// Behind `pub`: the name of a constant, if it is one.
+/// The text after `pub`: the name of a constant, if it is one.
 fn constant_of(text: &str) -> Option<&str> {
     let text = text.strip_prefix(' ').or_else(|| Some(text.strip_prefix('(')?.split_once(") ")?.1))?;
     text.strip_prefix("const ")?.split_once(':').map(|(name, _)| name)

@@ -1,6 +1,6 @@
-//! `deploy/cellar.toml` names every setting that the host reads, also those that have no default.
+//! `deploy/cellar.toml` names every setting that the host reads, including those that have no default.
 //!
-//! The host's own tests hold the file to the defaults and refuse what it does not read.
+//! The host's own tests compare the file with the defaults and refuse unknown settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use super::root;
 
 const CONFIG: &str = "runtime/host/src/config.rs";
 
-/// Struct → the public fields of it with their types.
+/// Struct → its public fields with their types.
 fn structs(source: &str) -> BTreeMap<&str, Vec<(&str, &str)>> {
     let bodies = source.split("\npub struct ").skip(1).filter_map(|text| text.split_once(" {\n"));
     bodies
@@ -21,7 +21,7 @@ fn structs(source: &str) -> BTreeMap<&str, Vec<(&str, &str)>> {
         .collect()
 }
 
-/// `section.name` of every setting in the file, of those in comments too: `#name = …`.
+/// `section.name` of every setting in the file, including those in comments: `#name = …`.
 fn settings(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut section = String::new();

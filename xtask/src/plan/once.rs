@@ -1,5 +1,5 @@
-//! What several commands build is built once: cargo gives a dependency the features that the packages of one call ask
-//! for, so two calls for different packages may build it twice.
+//! Units that several commands build are built only once. Cargo gives a dependency the features that the packages of
+//! one call ask for, so two calls for different packages may build it twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use crate::command::{PROGRAMS_AND_TESTS, cargo};
 
-/// A unit of a build: what is told apart in a message, and all that decides whether an earlier build of it serves.
+/// The units of a build: the name of a unit in a message, and everything that decides whether an earlier build of it
+/// can be used.
 type Units = BTreeMap<String, BTreeSet<String>>;
 
-/// The libraries of others in one call of cargo, `None` where cargo does not tell them.
+/// The libraries of other projects in one call of cargo; `None` where cargo does not report them.
 fn units(arguments: &[&str]) -> Option<Units> {
     let mut command = cargo();
     command.args(arguments).args(["--unit-graph", "-Zunstable-options"]).env("RUSTC_BOOTSTRAP", "1");
@@ -20,7 +21,7 @@ fn units(arguments: &[&str]) -> Option<Units> {
     let mut found = Units::new();
     for (index, unit) in list.iter().enumerate() {
         let (package, kind) = (unit["pkg_id"].as_str()?, unit["target"]["kind"][0].as_str()?);
-        // Ours have several tests of one kind; a build script takes no time to build.
+        // Packages of this project have several tests of one kind; a build script takes no time to build.
         if !package.starts_with("registry+") || kind == "custom-build" {
             continue;
         }
@@ -30,14 +31,14 @@ fn units(arguments: &[&str]) -> Option<Units> {
     Some(found)
 }
 
-/// A unit and all below it, in few bytes.
+/// Identifies a unit and everything below it, in few bytes.
 fn identity(list: &[Value], index: usize, known: &mut [Option<String>]) -> String {
     if let Some(identity) = &known[index] {
         return identity.clone();
     }
     let unit = &list[index];
     let mut profile = unit["profile"].clone();
-    // `dev` and `test` are one profile under two names.
+    // `dev` and `test` are two names of one profile.
     profile.as_object_mut().map(|profile| profile.remove("name"));
     let below = unit["dependencies"].as_array().into_iter().flatten();
     let below: Vec<_> = below
@@ -82,7 +83,7 @@ fn what_several_commands_build_is_built_once() {
         }
     }
     assert!(all.len() > 300, "{} libraries", all.len());
-    // In one build there may be two: for the program, and for a macro or a build script.
+    // One build may have two: one for the program, and one for a macro or a build script.
     let twice: Vec<_> =
         all.iter().filter(|(name, all)| all.len() > most[*name]).map(|(name, _)| name).collect();
     assert!(

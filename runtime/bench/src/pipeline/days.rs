@@ -1,4 +1,4 @@
-//! Recorded days with the reference's seconds.
+//! Recorded days with the reference's computing times.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ pub(super) struct Day {
     pub name: String,
     /// As a file of `cellar export` or of the reference.
     pub dump: Vec<u8>,
-    /// The reference's CPU by stage, its database left out, s; `TOTAL` is the sum.
+    /// The reference's CPU time by stage, without its database, s; `TOTAL` is the sum.
     pub reference_s: BTreeMap<String, f64>,
 }
 
-/// The days that were loaded in one piece and as they were recorded. None where nothing is recorded.
+/// The days that were loaded in one piece, as they were recorded. Empty where no days are recorded.
 pub(super) fn recorded() -> Result<Vec<Day>, BenchError> {
     let shared = env::var_os("CELLAR_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
     let folder = shared.join("goldens");
@@ -31,7 +31,7 @@ pub(super) fn recorded() -> Result<Vec<Day>, BenchError> {
     Ok(days)
 }
 
-/// Whatever of the recorded cases is the largest in one piece.
+/// The recorded case that is the largest in one piece.
 pub(super) fn largest() -> Result<Option<(String, Vec<u8>)>, BenchError> {
     let shared = env::var_os("CELLAR_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
     let Ok(cases) = fs::read_dir(shared.join("goldens")) else { return Ok(None) };

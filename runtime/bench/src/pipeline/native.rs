@@ -1,4 +1,4 @@
-//! What the sandbox costs: each stage in it, against the same source compiled natively and called directly.
+//! The cost of the sandbox: each stage in it, compared with the same source compiled natively and called directly.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::rounds::{Comparison, compare};
 use crate::{BenchError, Figures};
 
 const ROUNDS: usize = 9;
-/// How much longer a stage may take in the sandbox.
+/// How many times as long a stage may take in the sandbox.
 const PRICE_MAX: f64 = 1.5;
 
 /// The stages whose work is worth measuring; the others only read a few entries.
@@ -24,7 +24,7 @@ const STAGES: [(&str, NativeStage); 6] = [
     ("CREATE_COMPOSITE_OBJECTS", |host, run| native("CREATE_COMPOSITE_OBJECTS", host, run)),
 ];
 
-/// Every stage is run again over the whole day of every person, and what it makes is forgotten.
+/// Every stage is run again over the whole day of every person, and its results are dropped.
 pub(super) fn run(runtime: &Runtime, days: &[Day]) -> Figures {
     let mut people = Vec::new();
     for day in days {

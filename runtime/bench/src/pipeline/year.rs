@@ -19,9 +19,9 @@ const WEEK_DAYS: usize = 7;
 const PEOPLE: usize = 1_000;
 /// How many days are added one after the other to a week and to a year.
 const NEW_DAYS: usize = 5;
-/// What a day may cost after a year, against one after a week.
+/// The permitted cost of a day after a year, relative to one after a week.
 const GROWTH_MAX: f64 = 1.2;
-/// A stage's memory and the host's while it works through a year, bytes.
+/// The memory of a stage and of the host while it processes a year, bytes.
 const CELL_BYTES_MAX: u64 = 256 << 20;
 const HOST_MB_MAX: f64 = 1_024.0;
 
@@ -59,8 +59,8 @@ fn in_one_go(runtime: &Runtime, days: &[Vec<Sample>]) -> Figures {
     ])
 }
 
-/// The days that follow a year and a week: the same days, so the same work. Each is run at its end, as a host does,
-/// and by people who have slept since: what a back-log leaves to tidy is tidied then.
+/// The days that follow a year and a week: the same days, so the same work. Each is run at its end, as a host does, for
+/// people whose stores were closed in between, so that the tidying that a back-log leaves is done then.
 fn after_a_year(runtime: &Runtime, days: &[Vec<Sample>]) -> Result<Comparison, BenchError> {
     let (year, week) = (newcomer(runtime, "long")?, newcomer(runtime, "short")?);
     let (old, new) = days.split_at(YEAR_DAYS);
@@ -93,7 +93,7 @@ fn after_a_year(runtime: &Runtime, days: &[Vec<Sample>]) -> Result<Comparison, B
     Ok(compared.named("a new day after a year", "after a week").at_most(GROWTH_MAX))
 }
 
-/// As a host runs them: on the pool for stages.
+/// Runs them as a host does: on the pool for stages.
 fn many_people(runtime: &Arc<Runtime>, day: &[Sample]) -> Result<Comparison, BenchError> {
     let mut people = Vec::with_capacity(PEOPLE);
     for number in 0..PEOPLE {
@@ -107,7 +107,7 @@ fn many_people(runtime: &Arc<Runtime>, day: &[Sample]) -> Result<Comparison, Ben
     tokio.block_on(async {
         let mut waiting = tokio::task::JoinSet::new();
         for user in people {
-            // A host queues as many as its pool takes; one more waits for one to end.
+            // A host queues as many as its pool accepts; each further one waits until another ends.
             while waiting.len() >= QUEUED_MAX {
                 ended(waiting.join_next().await)?;
             }
@@ -167,7 +167,7 @@ fn all_stages_done(report: PipelineReport) -> Result<PipelineReport, BenchError>
     }
 }
 
-/// The most memory that this process ever had in use, MB; NaN where the system does not tell.
+/// The largest memory use that this process ever had, MB; NaN where the system does not report it.
 fn peak_resident_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -6,7 +6,7 @@ use runtime_program::Failure;
 use runtime_program::typed::quoted;
 use runtime_user::DeviceSummary;
 
-/// What to do with devices.
+/// The commands about devices.
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// List a person's devices, revoked ones included
@@ -16,43 +16,43 @@ pub enum Verb {
     #[command(after_help = "Example:\n  cellar device approve Ada 482913")]
     Approve {
         #[command(flatten)]
-        /// Whose.
+        /// The person.
         who: Who,
         /// The six digits that the phone shows
         digits: String,
     },
-    /// Give a device another name
+    /// Rename a device
     #[command(after_help = "Example:\n  cellar device rename Ada 'Pixel 9' 'old phone'")]
     Rename {
         #[command(flatten)]
-        /// Whose.
+        /// The person.
         who: Who,
-        /// Its id, the first digits of it, or its name
+        /// Its id, the first digits of the id, or its name
         device: String,
-        /// What to call it
+        /// The new name
         name: String,
     },
-    /// Shut a device out, for ever and at once; the data key is changed
+    /// Revoke a device, at once and for ever; the data key is changed
     #[command(after_help = "Example:\n  cellar device revoke Ada 'old phone'")]
     Revoke {
         #[command(flatten)]
-        /// Whose.
+        /// The person.
         who: Who,
-        /// Its id, the first digits of it, or its name
+        /// Its id, the first digits of the id, or its name
         device: String,
     },
-    /// Give a device another name on the wire, which it learns at its next contact
+    /// Give a device a new label, its name on the wire, which it learns at its next contact
     #[command(after_help = "Example:\n  cellar device relabel Ada 'Pixel 9'")]
     Relabel {
         #[command(flatten)]
-        /// Whose.
+        /// The person.
         who: Who,
-        /// Its id, the first digits of it, or its name
+        /// Its id, the first digits of the id, or its name
         device: String,
     },
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy.

@@ -10,15 +10,15 @@ use runtime_program::Failure;
 use runtime_program::console;
 use runtime_program::when::When;
 
-/// Shown by `--help`.
+/// The example that `--help` shows.
 pub const EXAMPLE: &str = "Example:\n  cellar export Ada --format gpx --output ada.gpx\n  cellar export Ada --format csv --from 2024-03-04 --to 2024-03-10";
 
-/// What to write, and where.
+/// The options of an export.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     who: Who,
-    /// What other programs read
+    /// The format of the file
     #[arg(long, value_enum)]
     format: Form,
     /// Only trips that begin on this day or later: a date, a date with a time (2024-03-04T08:00, with or without an offset), or seconds since 1970
@@ -27,7 +27,7 @@ pub struct Args {
     /// Only trips that begin on this day or earlier
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<When>,
-    /// A file that is not there yet; without it the diary is printed
+    /// A file that does not exist yet; without it the diary is printed
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -39,9 +39,9 @@ pub enum Form {
     Geojson,
     /// A feature collection within another for each trip, as e-mission shows a day
     Timeline,
-    /// A track for each trip (GPX 1.1)
+    /// One track for each trip (GPX 1.1)
     Gpx,
-    /// A line for each trip
+    /// One line for each trip
     Csv,
 }
 
@@ -56,7 +56,7 @@ impl From<Form> for Format {
     }
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy.

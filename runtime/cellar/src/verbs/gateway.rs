@@ -1,4 +1,4 @@
-//! `cellar gateway`: one address for many hosts, until it is told to stop.
+//! `cellar gateway`: one address for many hosts. It runs until it is stopped.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ use runtime_program::logs::LogFormat;
 use runtime_program::resources::Files;
 use runtime_program::signals::Signals;
 
-/// What `--help` shows.
+/// The example that `--help` shows.
 pub const EXAMPLE: &str = "Example:\n  cellar gateway --listen 0.0.0.0:443 --register 10.0.0.1:8444 --secret /etc/cellar/gateway.secret\n\n\
     Each host then has in its cellar.toml: public_address, and in [gateway] trusted, register and secret.\n\n\
     Exit status: 0 stopped cleanly, 1 could not start, 2 bad arguments.";
 
-/// Where to stand.
+/// The options of a gateway.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Address and port for clients; port 0 takes a free one, which is printed
@@ -29,13 +29,13 @@ pub struct Args {
     /// Address and port where hosts register: on the loopback or a private network
     #[arg(long, value_name = "ADDR")]
     register: SocketAddr,
-    /// The secret that hosts prove to know; made if there is no such file. Copy it to each host, mode 600
+    /// The secret that hosts prove to know; created if there is no such file. Copy it to each host, mode 600
     #[arg(long, value_name = "FILE")]
     secret: PathBuf,
-    /// Where clients go that name nobody: a host with a front for older phones
+    /// The host for clients that name no person: one with a front for older phones
     #[arg(long, value_name = "HOST:PORT")]
     legacy: Option<String>,
-    /// How log lines look
+    /// The format of log lines
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
     /// Write both addresses to this file, as JSON, when clients can connect; removed at the end
@@ -57,7 +57,7 @@ pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
     }
     let _log = logs::start(args.log_format, "info").map_err(|error| Failure::of(&error, "report this"))?;
     let mut limits = GatewayLimits::default();
-    // Two sockets for a client: its own, and one to the host.
+    // Each client needs two sockets: its own, and one to the host.
     let files = Files { connections: 2 * limits.connections_max, others: limits.hosts_max }.allow()?;
     (limits.connections_max, limits.hosts_max) = ((files.connections / 2).max(1), files.others);
     let is_new = std::fs::symlink_metadata(&args.secret).is_err();
@@ -94,7 +94,7 @@ async fn serve(args: &Args, parts: GatewayParts, as_json: bool) -> Result<(), Fa
     Ok(())
 }
 
-/// What scripts read when clients can connect.
+/// The JSON that scripts read when clients can connect.
 #[derive(Serialize)]
 struct Ready {
     ready: bool,
@@ -114,14 +114,14 @@ fn announce(gateway: &Gateway, ready_file: Option<&ReadyFile>, as_json: bool) ->
     } else {
         format!("listening at {listen}\nhosts register at {register}\n")
     };
-    // Nobody there to read it is no reason to stop.
+    // A closed stdout is no reason to stop.
     if let Err(error) = console::text(text) {
         tracing::warn!(error = error.what, "the addresses were not shown");
     }
     Ok(())
 }
 
-/// Whether only a private network leads there.
+/// Whether the address can be reached only through a private network.
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),

@@ -1,4 +1,4 @@
-//! What each verb of `cellar` does, a file a verb.
+//! The verbs of `cellar`, one file for each.
 
 pub mod device;
 pub mod export;

@@ -1,9 +1,9 @@
-//! Moments as people read them.
+//! Moments in a form for people.
 
 use jiff::SignedDuration;
 use jiff::civil::date;
 
-/// A moment, UTC to the second; the number itself where no calendar reaches it. `seconds` since 1970.
+/// A moment, UTC to the second; the number itself where no calendar date represents it. `seconds` since 1970.
 pub(crate) fn moment(seconds: f64) -> String {
     let within = (0.0..253_402_300_800.0).contains(&seconds);
     let since = SignedDuration::from_secs(seconds as i64);
@@ -11,12 +11,12 @@ pub(crate) fn moment(seconds: f64) -> String {
     clock.map_or_else(|| seconds.to_string(), |clock| clock.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-/// As [`moment`], of ms since 1970.
+/// Like [`moment`], for ms since 1970.
 pub(crate) fn moment_of_ms(ms: u64) -> String {
     moment(ms as f64 / 1e3)
 }
 
-/// As [`moment`]; a dash where there is none.
+/// Like [`moment`]; a dash where there is none.
 pub(crate) fn moment_or_dash(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| "-".to_owned(), moment)
 }

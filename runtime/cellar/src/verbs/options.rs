@@ -1,4 +1,4 @@
-//! Options that every verb takes, and where they lead: the data folder and the settings.
+//! Options that every verb accepts, and the data folder and settings that they lead to.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use runtime_program::Failure;
 /// The settings of a host that is installed on this machine.
 const SETTINGS_FILE: &str = "/etc/cellar/cellar.toml";
 
-/// Options that every verb takes.
+/// Options that every verb accepts.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Options {
     /// The folder that holds everything; by default the one that the settings name
@@ -24,7 +24,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The settings, with the data folder that is used, where one is named.
+    /// The settings, with the data folder that is used, if one is named.
     ///
     /// # Errors
     /// [`Failure`] that names the file, and the line or the setting.
@@ -40,7 +40,7 @@ impl Options {
     /// The data folder. The settings are read only where neither the command line nor the environment names it.
     ///
     /// # Errors
-    /// [`Failure`] where nothing names one.
+    /// [`Failure`] where no data folder is named.
     pub(crate) fn data(&self) -> Result<PathBuf, Failure> {
         match named(self.data.as_deref()) {
             Some(data) => Ok(data),
@@ -49,13 +49,13 @@ impl Options {
     }
 }
 
-/// The data folder of settings.
+/// The data folder that the settings name.
 pub(crate) fn data_of(config: &Config) -> Result<&Path, Failure> {
     let remedy = "give --data DIR, set CELLAR_DATA, or write data = \"DIR\" into the settings";
     config.data.as_deref().ok_or_else(|| Failure::new("no data folder is named", remedy))
 }
 
-/// A path that is given; a variable that is set to nothing names none.
+/// A path that was given; a variable that is set to an empty value names none.
 fn named(given: Option<&OsStr>) -> Option<PathBuf> {
     given.filter(|given| !given.is_empty()).map(PathBuf::from)
 }

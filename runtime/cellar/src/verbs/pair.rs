@@ -1,4 +1,4 @@
-//! `cellar pair`: shows a code, tells who came, and lets the owner decide.
+//! `cellar pair`: shows a code, reports which phone came, and lets the owner decide.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, IsTerminal};
@@ -19,16 +19,16 @@ use runtime_host::admin::{ShowPairing, StoreState};
 use runtime_program::typed::quoted;
 use runtime_program::{Failure, console};
 
-/// What `--help` shows.
+/// The example that `--help` shows.
 pub const EXAMPLE: &str =
     "Example:\n  cellar pair owner\n  cellar pair Ada --png code.png --no-phrase\n  cellar pair Ada --cancel";
 
-/// Between two looks at whether a phone has come.
+/// Interval between checks whether a phone has come.
 const LOOK: Duration = Duration::from_millis(300);
 /// Pixels of one module of a PNG.
 const PNG_MODULE_PIXELS: u32 = 8;
 
-/// Whom to pair, and how.
+/// The options of a pairing.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -45,16 +45,16 @@ pub struct Args {
     /// The phone may list devices and lock the store
     #[arg(long)]
     admin: bool,
-    /// Make no recovery phrase, even for the first phone
+    /// Create no recovery phrase, even for the first phone
     #[arg(long)]
     no_phrase: bool,
-    /// Make a recovery phrase now, in place of one that there may be
+    /// Create a recovery phrase now, in place of an existing one
     #[arg(long, conflicts_with = "no_phrase")]
     phrase: bool,
     /// Show the codes and exit; `cellar device approve` decides later
     #[arg(long)]
     detach: bool,
-    /// End the pairing that is under way, whoever waits
+    /// End the pairing that is under way, whichever phone waits
     #[arg(long, conflicts_with_all = ["png", "admin", "detach", "scan_only"])]
     cancel: bool,
 }
@@ -65,10 +65,10 @@ impl Args {
     }
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
-/// [`Failure`] with the remedy; a phone that was not admitted is one.
+/// [`Failure`] with the remedy; also where a phone was not admitted.
 pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
     let person = args.who.clone().name();
     if args.cancel {
@@ -76,12 +76,12 @@ pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
             "the pairing is over, nobody was let in".to_owned()
         });
     }
-    // Whatever can stop it does so before anything secret is made or shown.
+    // Everything that can fail comes before a secret is created or shown.
     let (lifetime_ms, typed) = (Some(args.lifetime_ms()), !args.scan_only);
     administer(options, CheckPairing { person: person.clone(), lifetime_ms, typed })?;
     let png = args.png.as_deref().map(Png::create).transpose()?;
     let status = administer(options, PersonStatus { person: person.clone() })?;
-    // The first phone brings the key; if it is lost, nothing but a phrase opens the store.
+    // The first phone brings the key; if the phone is lost, only a phrase opens the store.
     let wants_phrase = args.phrase || (!args.no_phrase && status.store == StoreState::Absent);
     let phrase = wants_phrase.then(|| Phrase::random(&SystemRandom::new())).transpose();
     let phrase = phrase.map_err(|error| Failure::of(&error, "try again"))?;
@@ -101,7 +101,7 @@ pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
     if args.detach { Ok(()) } else { follow(&person, options) }
 }
 
-/// Shows the phrase; a person at a terminal types two of its words, so that it really was written down.
+/// Shows the phrase; a person at a terminal types two of its words, as a check that it was written down.
 fn show_phrase(phrase: &Phrase, as_json: bool) -> Result<(), Failure> {
     let words = phrase.reveal();
     if as_json {
@@ -128,7 +128,7 @@ fn show_phrase(phrase: &Phrase, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A line that the person types.
+/// Asks a question and returns the line that the person types.
 fn ask(question: &str) -> Result<String, Failure> {
     let no_terminal = |error: io::Error| Failure::of(&error, "use a terminal, or --detach");
     console::text(question)?;
@@ -158,7 +158,7 @@ pub(super) fn shown(opened: &PairingOpened, minutes: u64) -> Result<String, Fail
     Ok(told)
 }
 
-/// A file for the code. One that was there stays as it was, and a new one is removed, where no code comes into it.
+/// A file for the code. If no code is written to it, an existing file stays as it was and a new one is removed.
 struct Png {
     path: PathBuf,
     file: File,
@@ -206,7 +206,7 @@ fn no_png(path: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::new(format!("cannot write {}: {error}", path.display()), "name a file that you may write")
 }
 
-/// The code in bytes from black to white, a byte a pixel, and the pixels of a side.
+/// The code as one byte for each pixel, from black to white, and the number of pixels of a side.
 fn bitmap(qr: &str) -> Result<(Vec<u8>, u32), Failure> {
     let code = drawn(qr)?;
     let (side, colors) = (code.width() as u32, code.to_colors());
@@ -224,7 +224,7 @@ fn bitmap(qr: &str) -> Result<(Vec<u8>, u32), Failure> {
     Ok((image, pixels))
 }
 
-/// Tells how the pairing goes, until it is over.
+/// Reports the progress of the pairing until it is over.
 fn follow(person: &str, options: &Options) -> Result<(), Failure> {
     let mut last = None;
     loop {

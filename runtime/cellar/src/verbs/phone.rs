@@ -20,7 +20,7 @@ use runtime_program::read_text;
 use runtime_program::typed;
 use runtime_program::when::{Bound, When};
 
-/// What the phone does.
+/// The commands of a phone.
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// Pair with a code that `cellar pair` shows
@@ -34,29 +34,29 @@ pub enum Verb {
         /// The code as a person types it
         #[arg(long = "type", value_name = "CODE", requires = "host")]
         code: Option<String>,
-        /// Where the host is, for a typed code
+        /// The address of the host, for a typed code
         #[arg(long, value_name = "HOST:PORT")]
         host: Option<String>,
-        /// Where to keep what the phone needs from now on; it holds private keys
+        /// The file for what the phone needs from now on; it contains private keys
         #[arg(long, value_name = "FILE")]
         state: PathBuf,
-        /// What the phone calls itself
+        /// The name that the phone gives itself
         #[arg(long, default_value = "cellar phone")]
         name: String,
-        /// What it says it is
+        /// The platform that the phone reports
         #[arg(long, value_enum, default_value_t = Kind::Other)]
         platform: Kind,
-        /// Which kind of key it has
+        /// The kind of the phone's key
         #[arg(long, value_enum, default_value_t = Key::P256)]
         key: Key,
     },
-    /// Put what a file holds, and read the diary
+    /// Put the entries of a file, and read the diary
     #[command(after_help = "Example:\n  cellar phone sync --state phone.json --input day.json.gz")]
     Sync {
         #[command(flatten)]
-        /// Which host.
+        /// The host.
         link: Link,
-        /// As for put; without it only the diary is read
+        /// Like the file of put; without it only the diary is read
         #[arg(long, value_name = "FILE")]
         input: Option<PathBuf>,
     },
@@ -66,7 +66,7 @@ pub enum Verb {
     )]
     Put {
         #[command(flatten)]
-        /// Which host.
+        /// The host.
         link: Link,
         /// A JSON array of entries, or an object with `phone_to_server`; also compressed with gzip
         #[arg(long, value_name = "FILE")]
@@ -78,46 +78,46 @@ pub enum Verb {
     )]
     Get {
         #[command(flatten)]
-        /// Which host.
+        /// The host.
         link: Link,
-        /// A stream; give several for more
+        /// A stream; the option can be given several times
         #[arg(long = "key", value_name = "KEY", required = true)]
         keys: Vec<String>,
-        /// From when on: a date (of UTC), a date with a time, or seconds since 1970
+        /// Only entries from this moment on: a date (of UTC), a date with a time, or seconds since 1970
         #[arg(long, value_name = "TIME", default_value = "0", allow_hyphen_values = true)]
         start: When,
-        /// Until when; a date is the whole day
+        /// Only entries up to this moment; a date is the whole day
         #[arg(long, value_name = "TIME", default_value = "10000000000", allow_hyphen_values = true)]
         end: When,
-        /// The time that the two bound
+        /// The time field that both bounds apply to
         #[arg(long, default_value = "metadata.write_ts", value_name = "FIELD")]
         key_time: String,
-        /// The last entries, at most so many
+        /// At most this many entries, the last ones
         #[arg(long, value_name = "COUNT")]
         max_entries: Option<u64>,
     },
 }
 
-/// How the phone knows its host.
+/// How the phone identifies its host.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 pub struct Link {
-    /// What `cellar user add` printed
+    /// The connection string that `cellar user add` printed
     #[arg(long, value_name = "STRING")]
     connect: Option<String>,
-    /// What `cellar phone pair` wrote; or a file for --connect, which is written where that is given too
+    /// The file that `cellar phone pair` wrote; or a file for --connect, which is written where that is given too
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 }
 
 impl Link {
-    /// The phone, connected.
+    /// Connects the phone.
     async fn phone(&self) -> Result<Phone, Failure> {
         if let (None, Some(path)) = (&self.connect, &self.state)
             && let Ok(file) = PhoneFile::load(path)
         {
             let native = Native::open(file).await.map_err(|error| failed(&error))?;
-            // What the runtime announced is kept at once: another name, or another key.
+            // What the runtime announced, such as another name or another key, is stored at once.
             native.file.store(path).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
             return Ok(Phone::paired(native));
         }
@@ -161,27 +161,27 @@ fn remember(path: &Path, connect: &Connect) -> std::io::Result<()> {
     writeln!(file, "{}", connect.reveal())
 }
 
-/// What a phone shows while it pairs.
+/// The output of a phone while it pairs.
 #[derive(Serialize)]
 struct Comparing {
     digits: String,
 }
 
-/// A phone that is paired.
+/// The output for a paired phone.
 #[derive(Serialize)]
 struct Paired {
     device: String,
     scopes: Scopes,
 }
 
-/// What a phone has put.
+/// The entries that a phone has put.
 #[derive(Serialize)]
 struct Put {
     entries: usize,
     batches: usize,
 }
 
-/// What a phone has put, and the trips that it got.
+/// The entries that a phone has put, and the trips that it received.
 #[derive(Serialize)]
 struct Synced {
     #[serde(flatten)]
@@ -189,7 +189,7 @@ struct Synced {
     trips: Vec<Value>,
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy.
@@ -243,7 +243,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// Pairs, and keeps what the phone needs from now on in `state`.
+/// Pairs, and stores in `state` what the phone needs from now on.
 async fn pair_as(
     state: &Path,
     code: Code,
@@ -252,7 +252,7 @@ async fn pair_as(
     platform: Platform,
     options: &Options,
 ) -> Result<(), Failure> {
-    // Before anybody is asked anything: keys that cannot be kept would be of a device that nobody has.
+    // This comes before any request: if the keys could not be stored, the host would list a device that does not exist.
     PhoneFile::prepare(state).map_err(|error| {
         let why = runtime_user::chain(&error);
         Failure::new(
@@ -267,7 +267,7 @@ async fn pair_as(
                 comparing.digits
             )
         });
-        // The owner may see them elsewhere, and decides.
+        // The owner may see the digits elsewhere, and decides.
         if let Err(error) = shown {
             console::note(format!("cellar: {error}"));
         }
@@ -282,14 +282,14 @@ fn tell_put(put: &Put) -> String {
     format!("{} entries put in {} batches, all on the host's disk", put.entries, put.batches)
 }
 
-/// What a phone says it is.
+/// The platform that a phone reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
     /// Android.
     Android,
     /// iOS.
     Ios,
-    /// Something else.
+    /// Another platform.
     Other,
 }
 
@@ -303,12 +303,12 @@ impl From<Kind> for Platform {
     }
 }
 
-/// Which kind of key a phone has.
+/// The kind of a phone's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Key {
-    /// What phones have in hardware.
+    /// The kind that phones have in hardware.
     P256,
-    /// In software.
+    /// A kind in software.
     Ed25519,
 }
 
@@ -356,7 +356,7 @@ async fn sync(link: &Link, entries: &[String]) -> Result<(usize, Vec<Value>), Fa
     Ok((batches, trips))
 }
 
-/// Connects as that phone, which opens the store where it is locked.
+/// Connects as that phone, which opens the store if it is locked.
 pub(super) fn unlock(state: &Path) -> Result<(), Failure> {
     let file = PhoneFile::load(state);
     let file = file.map_err(|error| Failure::of(&error, "name what `cellar phone pair` wrote"))?;
@@ -389,7 +389,7 @@ fn failed(error: &PhoneError) -> Failure {
     Failure::of(error, remedy)
 }
 
-/// One entry as one line: when, which stream, id, and the start of what it says.
+/// One entry as one line: its time, its stream, its id, and the start of its content.
 fn tell(entry: &Value) -> String {
     let (metadata, data) = (&entry["metadata"], &entry["data"]);
     let times = ["ts", "start_ts", "enter_ts", "exit_ts"].iter().find_map(|name| data[name].as_f64());

@@ -1,4 +1,4 @@
-//! `cellar pipeline`: a person's stages by hand.
+//! `cellar pipeline`: a person's stages, run and reset by hand.
 
 use runtime_user::{Pending, PipelineReport, PipelineStatus, RewindStatus, StageReport, StageStatus};
 use runtime_user::{WaitReason, Waiting};
@@ -10,7 +10,7 @@ use runtime_program::Failure;
 use runtime_program::console;
 use runtime_program::when::When;
 
-/// What to do with a pipeline.
+/// The commands about a pipeline.
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// Run a person's stages now
@@ -25,7 +25,7 @@ pub enum Verb {
     )]
     Reset {
         #[command(flatten)]
-        /// Whose.
+        /// The person.
         who: Who,
         /// Only what depended on this day and later ones: a date, a date with a time, or seconds since 1970
         #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
@@ -33,7 +33,7 @@ pub enum Verb {
     },
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy; also where a stage failed.
@@ -115,7 +115,7 @@ fn failure_line(at: f64, reason: &str, attempts: u32, retry_at: Option<f64>) -> 
     format!("  FAILED {times}, last at {at}, next try {next}: {reason}")
 }
 
-/// What is dated ahead of the host's clock.
+/// The line about data that is dated ahead of the host's clock.
 fn waiting_line(waiting: &Waiting) -> Option<String> {
     let Waiting { key, reason: WaitReason::DatedAhead, count, first_ts, last_ts } = waiting else {
         return None;

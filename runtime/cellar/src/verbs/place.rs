@@ -1,4 +1,4 @@
-//! Commands for people: done here, or by the host that has the data folder.
+//! Commands about people: carried out here, or by the host that holds the data folder.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -16,11 +16,12 @@ use runtime_host::config::Config;
 use runtime_program::{Failure, console};
 use runtime_wire::tls::{Identity, IdentityError};
 
-/// The host's certificate: the operator's, or the one in the data folder, made if nobody was given a token yet.
+/// The host's certificate: the operator's, or the one in the data folder, which is created if no token was given out
+/// yet.
 pub(crate) fn identity(config: &Config, data: &Path, runtime: &Runtime) -> Result<Identity, Failure> {
     let identity = match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => Identity::load(certificate, key),
-        // Whoever has a token was given the digest of the host's key with it.
+        // The holder of a token was given the digest of the host's key with it, so that key must stay.
         _ if runtime.people().has_tokens() => Identity::load_kept(data, &config.tls.names),
         _ => Identity::load_or_make(data, &config.tls.names),
     };
@@ -35,7 +36,7 @@ pub(crate) fn identity(config: &Config, data: &Path, runtime: &Runtime) -> Resul
     })
 }
 
-/// Everybody's runtimes over a data folder that is this process's own.
+/// Opens all people's runtimes over a data folder that belongs to this process.
 pub(crate) fn open_runtime(config: &Config, data: &Path) -> Result<Arc<Runtime>, Failure> {
     runtime_host::open_runtime(config, data).map_err(|error| {
         let start = match &error {
@@ -53,7 +54,7 @@ pub(crate) fn open_runtime(config: &Config, data: &Path) -> Result<Arc<Runtime>,
     })
 }
 
-/// Does a command here, or asks the host that has the folder to do it.
+/// Carries out a command here, or asks the host that holds the folder to do it.
 pub(crate) fn administer<A: Ask>(options: &Options, command: A) -> Result<A::Answer, Failure> {
     let data = options.data()?;
     if !command.makes_folder() && !data.join("people").is_dir() {
@@ -78,7 +79,7 @@ pub(crate) fn administer<A: Ask>(options: &Options, command: A) -> Result<A::Ans
     done
 }
 
-/// Does a command and prints its answer, in the words of `tell` or as JSON.
+/// Carries out a command and prints its answer, as text made by `tell` or as JSON.
 pub(crate) fn carry_out<A: Ask>(
     options: &Options,
     command: A,
@@ -87,7 +88,7 @@ pub(crate) fn carry_out<A: Ask>(
     show(options, &administer(options, command)?, tell)
 }
 
-/// Prints an answer, in the words of `tell` or as a line of JSON.
+/// Prints an answer, as text made by `tell` or as a line of JSON.
 pub(crate) fn show<T: Serialize>(
     options: &Options,
     answer: &T,
@@ -96,18 +97,18 @@ pub(crate) fn show<T: Serialize>(
     if !options.json {
         return console::line(tell(answer));
     }
-    // By way of a value, since texts of JSON within it may have line breaks.
+    // The answer is converted to a value first, since JSON texts within it may have line breaks.
     console::json(&serde_json::to_value(answer).map_err(|error| Failure::of(&error, "report this"))?)
 }
 
 enum Reached<T> {
-    /// Nobody uses the folder; it is ours while this file is open.
+    /// No other process uses the folder; it is locked for this one while the file is open.
     Folder(File),
-    /// The host that has the folder did it.
+    /// The host that holds the folder carried out the command.
     Host(Result<T, Failure>),
 }
 
-/// How long a host may take to start or to stop, or another verb to end, before a verb gives up.
+/// How long a verb waits for a host to start or stop, or for another verb to end, before it gives up.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 fn reach<A: Ask>(data: &Path, command: &A) -> Result<Reached<A::Answer>, Failure> {
@@ -120,7 +121,7 @@ fn reach<A: Ask>(data: &Path, command: &A) -> Result<Reached<A::Answer>, Failure
         }
         match ask(data, command) {
             Ok(answer) => return Ok(Reached::Host(answer)),
-            // Nothing was asked yet, so asking again does nothing twice.
+            // No command was sent yet, so asking again does nothing twice.
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
                     && begun.elapsed() < PATIENCE =>
@@ -135,7 +136,7 @@ fn reach<A: Ask>(data: &Path, command: &A) -> Result<Reached<A::Answer>, Failure
     }
 }
 
-/// What a person is told where the host's clock is not believed.
+/// The line that is shown where the host's clock is not trusted.
 pub(crate) fn clock_line(doubt: Option<&String>) -> Option<String> {
     Some(format!("{}: scheduled runs wait until it is right", doubt?))
 }

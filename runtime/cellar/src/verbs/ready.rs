@@ -1,4 +1,4 @@
-//! The file that tells a script where a host listens.
+//! The file from which a script reads where a host listens.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use runtime_program::Failure;
 
-/// The most that is ever written, bytes: room for it is taken before anything else is made.
+/// Largest content, bytes: the space for it is reserved before anything else is created.
 const CONTENT_BYTES_MAX: usize = 1024;
 
 /// A ready file: prepared at the start, written by rename when clients can connect, removed at the end.
@@ -16,14 +16,14 @@ pub(super) struct ReadyFile {
 }
 
 impl ReadyFile {
-    /// Makes sure that the file can be written, and removes one that an earlier process left. A path that is refused is
-    /// left as it is: only what this has made itself is ever removed at the end.
+    /// Makes sure that the file can be written, and removes one that an earlier process left. A refused path is left as
+    /// it is: only files that this process has created are removed at the end.
     ///
     /// # Errors
-    /// [`Failure`] where it cannot be written, or where there is something that is no regular file.
+    /// [`Failure`] where it cannot be written, or where the path is something other than a regular file.
     pub fn prepare(path: &Path) -> Result<Self, Failure> {
         match fs::symlink_metadata(path) {
-            // A rename would put a file in the place of a device such as /dev/stdout.
+            // A rename would replace a device such as /dev/stdout with a file.
             Ok(found) if !found.is_file() => {
                 return Err(unwritten(path, "it is there and no regular file"));
             }
@@ -37,17 +37,17 @@ impl ReadyFile {
         let mut blank = vec![b' '; CONTENT_BYTES_MAX];
         blank[CONTENT_BYTES_MAX - 1] = b'\n';
         if let Err(error) = fs::write(&half, blank) {
-            // What of it there is, is ours; where nothing could be made there is nothing to remove.
+            // A partial file is this process's own; where none could be created, there is nothing to remove.
             if fs::symlink_metadata(&half).is_ok_and(|found| found.is_file()) {
                 let _ = fs::remove_file(&half);
             }
             return Err(unwritten(path, error));
         }
-        // From here on both names are this process's own, and are removed with it.
+        // From here on both names belong to this process, and are removed with it.
         Ok(Self { path: path.to_owned(), half })
     }
 
-    /// Writes it. By rename, so that whoever waits for the file never reads half of it.
+    /// Writes the file by rename, so that a program that waits for it never reads half of it.
     ///
     /// # Errors
     /// [`Failure`] with the file's name.

@@ -1,4 +1,4 @@
-//! `cellar serve`: a host that runs until it is told to stop.
+//! `cellar serve`: a host that runs until it is stopped.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,14 +26,14 @@ use runtime_program::logs::{self, Log};
 use runtime_program::resources::{self, Files};
 use runtime_program::signals::Signals;
 
-/// What `--help` shows.
+/// The example that `--help` shows.
 pub const EXAMPLE: &str = "Example:\n  cellar serve --listen 0.0.0.0:8443\n  cellar serve --data ~/cellar --check\n\n\
     Exit status: 0 stopped cleanly, 1 could not start, 2 bad arguments.";
 
 /// How long the first person's code is valid.
 const FIRST_PAIRING_MINUTES: u64 = 15;
 
-/// Where and how to serve.
+/// The options of a host.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Address and port; port 0 takes a free one, which is printed
@@ -42,10 +42,10 @@ pub struct Args {
     /// Read the settings, print what would be used, and exit
     #[arg(long)]
     check: bool,
-    /// Open the front for phones that cannot pair: whoever runs this host can read what they send
+    /// Open the front for phones that cannot pair: the operator of this host can read what they send
     #[arg(long)]
     legacy: bool,
-    /// How log lines look
+    /// The format of log lines
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
     /// Write address and pin to this file, as JSON, when phones can connect; removed at the end
@@ -54,7 +54,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// The settings of the file, and what the command line has instead.
+    /// The settings of the file, with those that the command line replaces.
     fn config(&self, options: &Options) -> Result<Config, Failure> {
         let mut config = options.config()?;
         config.listen = self.listen.unwrap_or(config.listen);
@@ -75,7 +75,7 @@ pub fn run(args: &Args, options: &Options) -> Result<(), Failure> {
     }
     let data = data_of(&config)?.to_owned();
     let log = logs::start(config.log.format, &config.log.filter);
-    // Ended last of all: what is logged at the end is written, too.
+    // The log ends last, so that messages at the end are written too.
     let log = Arc::new(log.map_err(|error| Failure::of(&error, "change log.filter"))?);
     let files = Files { connections: config.limits.connections_max, others: config.people.open_max };
     let files = files.allow()?;
@@ -105,7 +105,7 @@ async fn serve(
     data: &Path,
     log: &Arc<Log>,
 ) -> Result<(), Failure> {
-    // Before anything is announced: who stops us as soon as we are ready means it.
+    // Signals are handled before anything is announced: a stop request may come as soon as the host is ready.
     let signals = Signals::handle().map_err(|error| Failure::of(&error, "report this"))?;
     let ready_file = args.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
     let opening = (config.clone(), data.to_owned());
@@ -132,7 +132,7 @@ async fn serve(
             "verbs reach the host through it: name a folder of a local disk that you may write to",
         )
     })?;
-    // Only now is anything secret made and shown: whatever could stop the start has been looked at.
+    // Secrets are created and shown only now, after everything that could stop the start was checked.
     let first = first_person(&runtime, &phone_address, config.legacy.enabled)?;
     announce(address, &phone_address, &first, ready_file.as_ref(), options.json)?;
     let (phone_address, current_address) = watch::channel(phone_address);
@@ -169,7 +169,7 @@ async fn serve(
     host.serve(signals.until_stop(|| asked.notify_one())).await;
     for task in [listening, reloading] {
         task.abort();
-        // The socket's file is removed before the folder is given up.
+        // The socket's file is removed before the folder is released.
         let _ = task.await;
     }
     keeping.abort();
@@ -192,7 +192,7 @@ fn names(runtime: &Arc<Runtime>) -> Names<impl Fn() -> Vec<String> + use<>> {
     Names { all: move || known.owners().names(), changed: runtime.owners().names_changed() }
 }
 
-/// The gateway in front of this host, if there is one, and the secret that it knows the host by.
+/// The gateway in front of this host, if there is one, and the secret that they share.
 fn registration(config: &Config) -> Result<Option<(SocketAddr, GatewaySecret)>, Failure> {
     let (Some(gateway), Some(path)) = (config.gateway.register, &config.gateway.secret) else {
         return Ok(None);
@@ -203,7 +203,7 @@ fn registration(config: &Config) -> Result<Option<(SocketAddr, GatewaySecret)>, 
     Ok(Some((gateway, secret)))
 }
 
-/// Where a phone on this machine reaches a host that listens everywhere.
+/// Where a phone on this machine reaches a host that listens on all addresses.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         let loopback: std::net::IpAddr = match address {
@@ -218,13 +218,13 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 /// What the first person's phone needs, shown once.
 #[derive(Default)]
 struct First {
-    /// For a phone that cannot pair.
+    /// The connection string for a phone that cannot pair.
     connect: Option<String>,
     /// The codes with which the owner's phone pairs.
     pair: Option<PairingOpened>,
 }
 
-/// Adds somebody to an empty host: whoever starts it.
+/// Adds a person to an empty host: the one who starts it.
 fn first_person(runtime: &Runtime, phone_address: &PhoneAddress, legacy: bool) -> Result<First, Failure> {
     if runtime.people().count() > 0 {
         return Ok(First::default());
@@ -243,7 +243,7 @@ fn first_person(runtime: &Runtime, phone_address: &PhoneAddress, legacy: bool) -
         admin: true,
         recovery: None,
     };
-    // An address that no phone can be told is no reason not to serve.
+    // If there is no address to give to phones, the host still serves.
     let pair = open.answer(&Context { runtime, phone_address });
     if let Err(error) = &pair {
         tracing::warn!(%error, "no code for the first person's phone");
@@ -251,7 +251,7 @@ fn first_person(runtime: &Runtime, phone_address: &PhoneAddress, legacy: bool) -
     Ok(First { connect: None, pair: pair.ok() })
 }
 
-/// What scripts read when phones can connect.
+/// The JSON that scripts read when phones can connect.
 #[derive(Serialize)]
 struct Ready<'a> {
     ready: bool,
@@ -270,7 +270,7 @@ impl Ready<'_> {
     }
 }
 
-/// Tells people and scripts that phones can connect: lines on stdout, and the ready file.
+/// Announces to people and scripts that phones can connect: lines on stdout, and the ready file.
 fn announce(
     address: SocketAddr,
     phone_address: &PhoneAddress,
@@ -280,7 +280,7 @@ fn announce(
 ) -> Result<(), Failure> {
     let (listen, pin) = (address.to_string(), phone_address.pin.to_string());
     let ready = Ready { ready: true, listen, pin, pair: None, connect: None };
-    // It holds no secret.
+    // The file contains no secret.
     ready_file.map_or(Ok(()), |file| file.write(&ready.line()?))?;
     let text = if as_json {
         Ready { pair: first.pair.as_ref(), connect: first.connect.as_deref(), ..ready }.line()?
@@ -298,14 +298,14 @@ fn announce(
         };
         format!("{person}pin {}\nlistening at {address}\n{}", phone_address.pin, page_line(address))
     };
-    // Nobody there to read it is no reason to stop.
+    // A closed stdout is no reason to stop.
     if let Err(error) = console::text(text) {
         tracing::warn!(error = error.what, "the address and the first person's codes were not shown");
     }
     Ok(())
 }
 
-/// What a browser on this machine can open, where the port can be reached by way of the loopback.
+/// The line about the page that a browser on this machine can open, where the port can be reached on the loopback.
 fn page_line(address: SocketAddr) -> String {
     let here = reachable(address);
     if here.ip().is_loopback() {
@@ -315,13 +315,13 @@ fn page_line(address: SocketAddr) -> String {
     }
 }
 
-/// Takes up what can change while a host runs: the log's filter, and the certificate of the front for phones that
-/// cannot pair.
+/// Applies settings that can change while a host runs: the log's filter, and the certificate of the front for phones
+/// that cannot pair.
 struct Reloader {
     args: Args,
     options: Options,
     data: PathBuf,
-    /// The settings that everything else was started with.
+    /// The settings with which everything else was started.
     started: Config,
     runtime: Arc<Runtime>,
     log: Arc<Log>,
@@ -346,7 +346,7 @@ impl Reloader {
         }
     }
 
-    /// All of it, or nothing where something of it does not read.
+    /// Applies all of it, or nothing if any part cannot be read.
     fn reload(&self) -> Result<(), Failure> {
         let config = self.args.config(&self.options)?;
         let identity = identity(&config, &self.data, &self.runtime)?;
@@ -359,7 +359,7 @@ impl Reloader {
             self.front.show_legacy(tls);
         }
         self.phone_address.send_modify(|phone_address| phone_address.pin = identity.pin());
-        // What is compared is what was asked for, not what the system allowed.
+        // The requested values are compared, not those that the system allowed.
         let restart = |config: &Config| Config {
             tls: self.started.tls.clone(),
             log: self.started.log.clone(),
@@ -380,7 +380,7 @@ impl Reloader {
     }
 }
 
-/// Puts people to sleep whom nobody asked for in a while.
+/// Closes the stores of people who were idle for a while.
 async fn keep_house(runtime: Arc<Runtime>) {
     let mut every = tokio::time::interval(Duration::from_secs(5));
     loop {

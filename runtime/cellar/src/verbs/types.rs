@@ -1,4 +1,4 @@
-//! `cellar types`: which data types are known, and who brought each.
+//! `cellar types`: which data types are known, and which cell brought each.
 
 use runtime_user::{KnownType, Runtime, Settings};
 
@@ -9,7 +9,7 @@ use runtime_program::Failure;
 /// Prints the list.
 ///
 /// # Errors
-/// [`Failure`] where the cells of this binary are not sound.
+/// [`Failure`] where the cells of this binary are not valid.
 pub fn run(options: &Options) -> Result<(), Failure> {
     let folder = tempfile::tempdir()
         .map_err(|error| Failure::of(&error, "set TMPDIR to a folder that you may write to"))?;

@@ -6,7 +6,7 @@ pub struct Who {
     /// Name or id
     #[arg(value_name = "PERSON", required = true, conflicts_with = "user")]
     person: Option<String>,
-    /// The spelling of earlier versions, which scripts still have.
+    /// The option of earlier versions, which scripts still use.
     #[arg(long, value_name = "PERSON", hide = true)]
     user: Option<String>,
 }

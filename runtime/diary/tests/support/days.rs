@@ -1,5 +1,5 @@
-//! Random diaries: near the 180th meridian and the poles, with stays of no length, silences, odd labels and moments on
-//! both sides of a change to summer time.
+//! Random diaries: near the 180th meridian and the poles, with stays without length, silences, odd labels, and moments
+//! before and after a change to summer time.
 
 use cells_geometry::wrapped;
 use cells_model::time::local;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 /// An hour before summer time ends in Europe, s.
 const CLOCKS_GO_BACK: f64 = 1_761_436_800.0;
 
-/// What a trip is made of.
+/// The parameters of a trip.
 #[derive(Debug, Clone)]
 pub struct Trip {
-    /// Behind the end of the one before, s.
+    /// Time after the end of the trip before, s.
     pause_s: f64,
     zone: &'static str,
     /// Longitude and latitude of its start.
@@ -56,7 +56,7 @@ fn section() -> impl Strategy<Value = Section> {
     (prop::sample::select(vec![0_u8, 1, 2, 7]), steps).prop_map(|(mode, steps)| Section { mode, steps })
 }
 
-/// Somebody who does not move.
+/// A person who does not move.
 fn still(
     step: impl Strategy<Value = (f64, f64, f64, Option<f64>)>,
 ) -> impl Strategy<Value = Vec<(f64, f64, f64, Option<f64>)>> {
@@ -93,7 +93,7 @@ fn point([longitude, latitude]: [f64; 2]) -> Value {
     json!({"type": "Point", "coordinates": [longitude, latitude]})
 }
 
-/// Entries on their way into a person's memory.
+/// Entries that are being added to a person's memory.
 struct Entries {
     dump: Vec<Value>,
 }
@@ -120,7 +120,7 @@ pub fn memory(trips: &[Trip]) -> Memory {
     Memory::new().with_entries(Area::Timeseries, &Value::from(entries.dump).to_string())
 }
 
-/// Answers when it ended.
+/// Returns the end of the trip.
 fn add_trip(entries: &mut Entries, trip: &Trip, start: f64) -> f64 {
     let cleaned = entries.add("test/cleaned_trip", json!({}));
     let (mut ts, mut at) = (start, trip.from);

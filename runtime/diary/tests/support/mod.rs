@@ -1,4 +1,4 @@
-//! A person in memory, as a source of a diary.
+//! A person in memory, as the source of a diary.
 
 use std::convert::Infallible;
 

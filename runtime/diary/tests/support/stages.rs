@@ -1,4 +1,4 @@
-//! From what phones put to the diary: the cells of the standard list, run natively in their order.
+//! From the entries that phones put to the diary: the cells of the standard list, run natively in their order.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const STAGES: [(&str, Stage); 10] = [
     ("CREATE_COMPOSITE_OBJECTS", cells_composite_trips::run),
 ];
 
-/// One person, with what is remembered of each stage: the beginning of its next window and its own memory.
+/// One person, with the state of each stage: the beginning of its next window and its own memory.
 #[derive(Default)]
 pub struct Person {
     pub memory: Memory,

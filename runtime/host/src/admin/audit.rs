@@ -1,4 +1,4 @@
-//! Who read what of a person's data.
+//! Which cells read what of a person's data.
 
 use runtime_program::Failure;
 use runtime_program::when::When;
@@ -13,11 +13,11 @@ use super::zone;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShowAudit {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// Only runs at this moment or later.
+    /// Only runs at or after this moment.
     pub since: Option<When>,
-    /// Only runs of the cell of that name.
+    /// Only runs of the cell with this name.
     pub cell: Option<String>,
 }
 
@@ -26,7 +26,7 @@ pub struct ShowAudit {
 pub struct AuditShown {
     /// The person's id.
     pub id: String,
-    /// One for each run, the earliest first; the newest [`runtime_user::AUDIT_LINES_MAX`].
+    /// One line for each run, the earliest first; only the newest [`runtime_user::AUDIT_LINES_MAX`].
     pub runs: Vec<AuditLine>,
 }
 

@@ -1,4 +1,4 @@
-//! The table of commands: a new one is a type that implements [`Ask`], and a line here.
+//! The table of commands. To add one, write a type that implements [`Ask`] and add a line here.
 
 use runtime_program::Failure;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use super::*;
 
 macro_rules! commands {
     ($($name:literal => $ask:ident),+ $(,)?) => {
-        /// Any command, as it travels through the socket: an object whose member `command` names it.
+        /// Any command in its form on the socket: an object whose member `command` names it.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "command")]
         pub enum Command {
@@ -32,7 +32,7 @@ macro_rules! commands {
             /// The names of all commands on the wire.
             pub const NAMES: &[&str] = &[$($name),+];
 
-            /// Does it, and answers in JSON. Blocks on the disk.
+            /// Carries out the command and returns the answer as JSON. Blocks on the disk.
             ///
             /// # Errors
             /// [`Failure`] with the remedy.

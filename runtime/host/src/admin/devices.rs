@@ -13,7 +13,7 @@ use crate::http::service::epoch_ms;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListDevices {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
 }
 
@@ -25,15 +25,15 @@ impl Ask for ListDevices {
     }
 }
 
-/// Gives a device another name.
+/// Renames a device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RenameDevice {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// Which: its id, the first digits of it, or its name.
+    /// The device: its id, the first digits of the id, or its name.
     pub device: String,
-    /// What to call it.
+    /// The new name.
     pub name: String,
 }
 
@@ -42,7 +42,7 @@ pub struct RenameDevice {
 pub struct DeviceRenamed {
     /// The device's id.
     pub device: String,
-    /// What it is called now.
+    /// The new name.
     pub name: String,
 }
 
@@ -57,13 +57,13 @@ impl Ask for RenameDevice {
     }
 }
 
-/// Shuts a device out.
+/// Revokes a device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeDevice {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// Which: its id, the first digits of it, or its name.
+    /// The device: its id, the first digits of the id, or its name.
     pub device: String,
 }
 
@@ -72,7 +72,7 @@ pub struct RevokeDevice {
 pub struct DeviceRevoked {
     /// The device's id.
     pub device: String,
-    /// That it is.
+    /// Always true: the device is revoked.
     pub revoked: bool,
 }
 
@@ -86,13 +86,13 @@ impl Ask for RevokeDevice {
     }
 }
 
-/// Gives a device another name on the wire.
+/// Gives a device a new label, which is its name on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelabelDevice {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// Which: its id, the first digits of it, or its name.
+    /// The device: its id, the first digits of the id, or its name.
     pub device: String,
 }
 
@@ -101,7 +101,7 @@ pub struct RelabelDevice {
 pub struct DeviceRelabeled {
     /// The device's id.
     pub device: String,
-    /// That the device learns it at its next contact.
+    /// Always true: the device learns its new label at its next contact.
     pub announced: bool,
 }
 
@@ -115,7 +115,7 @@ impl Ask for RelabelDevice {
     }
 }
 
-/// The person, and their device with that id, that beginning of an id, or that name.
+/// The person, and the person's device with that id, beginning of an id, or name.
 fn find_device(context: &Context<'_>, person: &str, wanted: &str) -> Result<(UserId, DeviceId), Failure> {
     let wanted = typed::trimmed(wanted);
     let user = context.find(person)?;

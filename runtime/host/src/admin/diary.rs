@@ -1,4 +1,4 @@
-//! A person's diary written for other programs.
+//! Writes a person's diary for other programs.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -18,22 +18,22 @@ use super::zone;
 use runtime_program::Failure;
 use runtime_program::when::When;
 
-/// What an answer may carry; more goes into a file.
+/// The largest diary in an answer, bytes; a larger one is written to a file.
 const TEXT_BYTES_MAX: usize = 256 << 20;
 
 /// Writes a person's diary for other programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportDiary {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// In which form.
+    /// The format.
     pub format: Format,
-    /// Only trips that begin at this moment or later.
+    /// Only trips that begin at or after this moment.
     pub from: Option<When>,
-    /// Only trips that begin at this moment or earlier.
+    /// Only trips that begin at or before this moment.
     pub to: Option<When>,
-    /// Which file; absolute, and not there yet. None: into the answer.
+    /// The file: an absolute path, at which no file exists yet. None: the diary is part of the answer.
     pub output: Option<PathBuf>,
 }
 
@@ -42,9 +42,9 @@ pub struct ExportDiary {
 pub struct DiaryExported {
     /// The person's id.
     pub id: String,
-    /// The file, where one was named.
+    /// The file, if one was named.
     pub output: Option<PathBuf>,
-    /// The diary, where no file was named.
+    /// The diary, if no file was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Trips written.
@@ -63,8 +63,8 @@ impl Ask for ExportDiary {
     }
 }
 
-/// Writes the trips that begin from `from` to `to`, s, both closed, into a file that is not there yet, which only its
-/// owner may read, or into the answer.
+/// Writes the trips that begin from `from` to `to`, s, both included, into a new file that only its owner may read, or
+/// into the answer.
 fn export(
     runtime: &Runtime,
     user: UserId,
@@ -101,7 +101,7 @@ fn into_file(
     let file = file.map_err(|error| Failure::of_file(output, &error))?;
     let written = write_synced(source, format, [from, to], &file);
     written.map_err(|error| {
-        // Half a diary must not be taken for a whole one.
+        // An incomplete diary must not be mistaken for a complete one.
         let _ = std::fs::remove_file(output);
         Failure::of_file(output, &error)
     })
@@ -163,7 +163,7 @@ impl Source for Stored {
     }
 }
 
-/// A text that does not outgrow an answer.
+/// A text that is limited to the size of an answer.
 struct Capped(Vec<u8>);
 
 impl Write for Capped {

@@ -1,4 +1,4 @@
-//! What of a person's readings the diary does not show.
+//! The readings of a person that the diary does not show.
 
 use runtime_program::Failure;
 use runtime_user::errors::{Group, Listed, Said};
@@ -13,9 +13,9 @@ use crate::http::service::now;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListErrors {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// Which of them.
+    /// Which of the readings.
     pub selection: Selection,
     /// Whether the entries themselves are shown.
     pub list: bool,
@@ -26,17 +26,17 @@ pub struct ListErrors {
 pub struct ErrorsShown {
     /// The person's id.
     pub id: String,
-    /// By fate, stream and reason.
+    /// The readings, grouped by fate, stream and reason.
     pub groups: Vec<Group>,
     /// Puts that were ignored: the very same entry was here already.
     pub ignored: u64,
-    /// Readings that a later one with the same type, stream and moment of writing has replaced before any run.
+    /// Readings that a later one with the same type, stream and time of writing replaced before any run.
     pub replaced: u64,
-    /// Sealed uploads that could not be accepted, and are kept as files.
+    /// Sealed uploads that could not be accepted and are kept as files.
     pub uploads_aside: u64,
-    /// What stages have said of late, once each.
+    /// The recent messages of the stages, each listed once.
     pub said: Vec<Said>,
-    /// The entries themselves, where they were asked for.
+    /// The entries themselves, if they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<Vec<Listed>>,
 }
@@ -53,13 +53,13 @@ impl Ask for ListErrors {
     }
 }
 
-/// Puts back what was set aside or marked invalid, to be judged again.
+/// Puts readings that were set aside or marked invalid back, so that they are judged again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetryErrors {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// Which of them.
+    /// Which of the readings.
     pub selection: Selection,
 }
 

@@ -1,9 +1,10 @@
-//! Everything of a person in one file that people and programs can read.
+//! Exports everything that is stored about a person into one file that people and programs can read.
 //!
-//! `{"format", "user", "exported_ts", "documents", "timeseries", "usercache", "errors", "audit", "origins"}`: entries as the
-//! HTTP API gives them, ids and hidden ones included; documents by name, as JSON where they are JSON and as hex digits
-//! where not. `origins` is `{"key", "timeseries", "errors"}`: by id, the digests of what the phone had sent, and the key
-//! under which they are digests, so that a resend is known wherever the entries go (docs/decisions/0009).
+//! `{"format", "user", "exported_ts", "documents", "timeseries", "usercache", "errors", "audit", "origins"}`: entries
+//! as the HTTP API returns them, with their ids and with hidden entries; documents by name, as JSON where they are JSON
+//! and as hex digits where not. `origins` is `{"key", "timeseries", "errors"}`: for each id, the digest of what the
+//! phone had sent, and the key of these digests, so that a resend is recognised wherever the entries are imported
+//! (docs/decisions/0009).
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -23,9 +24,9 @@ use super::remedy::logged;
 use crate::http::service::now;
 use runtime_program::Failure;
 
-/// What the member `format` says.
+/// The value of the member `format`.
 pub(super) const FORMAT: &str = "cellar-export-1";
-/// The areas, each under the name that it has in the file.
+/// The areas, each under its name in the file.
 pub(super) const AREAS: [(&str, Area); 4] = [
     ("timeseries", Area::Timeseries),
     ("usercache", Area::Usercache),
@@ -33,16 +34,16 @@ pub(super) const AREAS: [(&str, Area); 4] = [
     ("audit", Area::Audit),
 ];
 
-/// The areas whose entries have origins: in the usercache the texts tell them.
+/// The areas whose entries have origins: in the usercache, the texts themselves identify a resend.
 pub(super) const ORIGIN_AREAS: [Area; 2] = [Area::Timeseries, Area::Errors];
 
-/// Writes everything of a person into one file.
+/// Writes everything that is stored about a person into one file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportPerson {
-    /// Who.
+    /// The person, by name or id.
     pub person: String,
-    /// Which file; absolute, and not there yet.
+    /// The file: an absolute path, at which no file exists yet.
     pub output: PathBuf,
 }
 
@@ -53,7 +54,7 @@ pub struct Exported {
     pub id: String,
     /// The file.
     pub output: PathBuf,
-    /// How many entries it has, by area.
+    /// The number of entries in the file, by area.
     pub entries: BTreeMap<String, u64>,
 }
 
@@ -65,7 +66,7 @@ impl Ask for ExportPerson {
     }
 }
 
-/// Writes the file; it must not be there yet, and only its owner may read it.
+/// Writes the file, which must not exist yet and which only its owner may read.
 fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Exported, Failure> {
     let of_file = |error: io::Error| Failure::of_file(output, &error);
     let record = runtime.people().show(&user.to_string());
@@ -79,7 +80,7 @@ fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Exported, Fa
     let written =
         write_all(&file, &snapshot, user, &record.name, record.created_ts, &person.store.origins_key());
     let counts = written.map_err(|error| {
-        // Half an export must not be taken for a whole one.
+        // An incomplete export must not be mistaken for a complete one.
         let _ = std::fs::remove_file(output);
         of_file(error)
     })?;
@@ -124,10 +125,10 @@ fn write_all(
     Ok(counts)
 }
 
-/// `{"json": ...}` where the content is JSON, byte for byte; `{"hex": "..."}` where not.
+/// `{"json": ...}` where the content is JSON, byte for byte; `{"hex": "..."}` where it is not.
 fn document_text(content: &[u8]) -> String {
     match serde_json::from_slice::<&RawValue>(content) {
-        // What stands around the value would be lost, so only a value that is all of it counts.
+        // Bytes around the value would be lost, so the content counts as JSON only where the value is all of it.
         Ok(value) if value.get().len() == content.len() => format!("{{\"json\":{value}}}"),
         _ => format!("{{\"hex\":\"{}\"}}", hex(content)),
     }

@@ -11,14 +11,14 @@ use rustix::fs::{FlockOperation, flock};
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the data folder {}", path.display())]
 pub struct FolderError {
-    /// Which.
+    /// The folder.
     pub path: PathBuf,
-    /// Why.
+    /// The cause.
     #[source]
     pub source: io::Error,
 }
 
-/// Who has a data folder.
+/// Which process holds the lock of a data folder.
 #[derive(Debug)]
 pub enum Claim {
     /// This process, for as long as the file is open.
@@ -27,10 +27,10 @@ pub enum Claim {
     Theirs,
 }
 
-/// Takes a data folder for this process; creates it where it is missing.
+/// Locks a data folder for this process; creates the folder where it is missing.
 ///
 /// # Errors
-/// [`FolderError`] where it can be neither made nor used.
+/// [`FolderError`] where the folder cannot be created or used.
 pub fn claim(data: &Path) -> Result<Claim, FolderError> {
     let failed = |source| FolderError { path: data.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;

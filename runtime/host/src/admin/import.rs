@@ -1,4 +1,4 @@
-//! The way back: an export becomes a person again, a dump becomes entries of a person.
+//! Imports: an export becomes a person again, a dump becomes entries of a person.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -20,17 +20,17 @@ use crate::http::service::now;
 use runtime_program::Failure;
 use runtime_program::read_bytes;
 
-/// How many entries one commit has.
+/// Number of entries in one commit.
 const ENTRIES_PER_COMMIT: usize = 20_000;
 const IS_IT: &str = "check that the file is an export of `cellar user export`, or a JSON array of entries";
 
-/// Reads an export as a new person, or a dump into a person.
+/// Imports an export as a new person, or a dump into a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportPerson {
-    /// Into whom; none: the person of the export, who must not be here.
+    /// The person to import into; none: the person of the export, who must not exist here.
     pub into: Option<String>,
-    /// Which file; absolute.
+    /// The file: an absolute path.
     pub input: PathBuf,
 }
 
@@ -39,14 +39,14 @@ pub struct ImportPerson {
 pub struct Imported {
     /// The person's id.
     pub id: String,
-    /// What the person of an export is called.
+    /// The name of the person of an export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// How many entries were stored, by area.
+    /// The number of entries that were stored, by area.
     pub entries: BTreeMap<String, u64>,
-    /// How many could not be read and were set aside.
+    /// The number of entries that could not be read and were set aside.
     pub set_aside: u64,
-    /// What the phone of an export's person connects with. A secret, which is shown once.
+    /// The connection string for the phone of an export's person. A secret, which is shown only once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<String>,
 }
@@ -92,10 +92,10 @@ fn import(context: &Context<'_>, into: Option<UserId>, input: &Path) -> Result<I
     }
 }
 
-/// Bytes as text, and where some of them were none.
+/// Bytes decoded as text, and where some of them were not UTF-8.
 struct Decoded<'a> {
     text: Cow<'a, str>,
-    /// Where a U+FFFD stands for them, bytes from the start of the text.
+    /// Offset of each U+FFFD that replaces invalid bytes, bytes from the start of the text.
     replaced: Vec<usize>,
 }
 
@@ -115,7 +115,7 @@ impl<'a> Decoded<'a> {
         Self { text: Cow::Owned(text), replaced }
     }
 
-    /// Whether a part of the text was text.
+    /// Whether a part of the text was valid UTF-8.
     fn was_text(&self, part: &str) -> bool {
         let start = part.as_ptr() as usize - self.text.as_ptr() as usize;
         !self.replaced.iter().any(|at| (start..start + part.len()).contains(at))
@@ -142,7 +142,7 @@ fn import_export(context: &Context<'_>, decoded: &Decoded<'_>) -> Result<Importe
     let token = token.map_err(logged)?;
     let stored = store(runtime, user, &sound);
     let counts = stored.inspect_err(|_| {
-        // Half a person is nobody.
+        // A person who was imported only in part is erased.
         let _ = runtime.erase(user);
     })?;
     Ok(Imported {
@@ -159,7 +159,7 @@ struct Export<'a> {
     areas: Vec<Vec<Entry<'a>>>,
     /// Entries that cannot be read.
     aside: Vec<Aside>,
-    /// Key of the digests and, for each area, the digests by id.
+    /// The key of the digests and, for each area, the digests by id.
     origins: Option<([u8; 32], Vec<Origins>)>,
 }
 
@@ -198,7 +198,7 @@ fn read<'a>(decoded: &'a Decoded<'_>) -> Result<Export<'a>, Failure> {
         for (index, item) in found.into_iter().enumerate() {
             let entry = std::str::from_utf8(item).expect("a text is cut at its brackets and commas");
             match why_not(decoded, entry) {
-                // What stands beside a diary is as good as before with a letter replaced.
+                // Only in these two areas: elsewhere, an entry with a replaced letter is as good as before.
                 Some(why) if matches!(area, Area::Timeseries | Area::Usercache) => {
                     aside.push(Aside::new(entry, why))
                 }
@@ -299,7 +299,7 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<BTreeMa
         batch.put_document(name, content.clone());
     }
     commit(batch)?;
-    // Whether the stages had come to all of it where it was exported, nobody knows.
+    // It is not known whether the stages had processed all of it where it was exported.
     runtime.timetable().data_arrived(user);
     Ok(counts)
 }

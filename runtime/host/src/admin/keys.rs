@@ -11,38 +11,38 @@ use super::ask::{Ask, Context};
 use super::remedy::of_owner;
 use crate::http::service::now;
 
-/// Asks whether a person's store is open, who can open it, and what waits.
+/// Asks whether a person's store is open, who can open it, and what is waiting for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersonStatus {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
 }
 
-/// How a person's store stands.
+/// The state of a person's store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatusShown {
     /// The person's id.
     pub id: String,
     /// Whether it is open.
     pub store: StoreState,
-    /// Until when it is open, ms since 1970; none: without an end, or not open.
+    /// Until when it is open, ms since 1970; none: open without an end, or not open.
     pub until_ms: Option<u64>,
     /// Who can open it.
     pub keys: Option<KeyMode>,
     /// Whether a recovery phrase opens it.
     pub recovery_phrase: bool,
-    /// From when on the phrase that was asked for opens it, ms since 1970.
+    /// From when on the recovery phrase opens the store, where its use was asked for, ms since 1970.
     pub recovery_from_ms: Option<u64>,
-    /// Sealed uploads that wait until it is open.
+    /// Sealed uploads that wait until the store is open.
     pub waiting_uploads: u64,
-    /// Their size.
+    /// Their total size, bytes.
     pub waiting_bytes: u64,
-    /// Why the host's clock is not believed, in words.
+    /// Why the host's clock is not trusted, in words.
     pub clock_doubt: Option<String>,
-    /// Readings that were set aside; none where the store is not open.
+    /// Number of readings that were set aside; none where the store is not open.
     pub set_aside: Option<u64>,
-    /// What arrives and what is missing; none where the store is not open.
+    /// Which data arrive and which are missing; none where the store is not open.
     pub arrivals: Option<Arrivals>,
 }
 
@@ -50,7 +50,7 @@ pub struct StatusShown {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoreState {
-    /// There is none yet.
+    /// The person has no store yet.
     Absent,
     /// It is closed until a device or the phrase opens it.
     Locked,
@@ -70,7 +70,7 @@ impl Ask for PersonStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockPerson {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
 }
 
@@ -90,9 +90,9 @@ impl Ask for LockPerson {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetKeys {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// To which mode.
+    /// The new mode.
     pub mode: KeyMode,
 }
 
@@ -110,7 +110,7 @@ impl Ask for SetKeys {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BeginRecovery {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
 }
 
@@ -119,7 +119,7 @@ pub struct BeginRecovery {
 pub struct RecoveryBegun {
     /// The person's id, 32 hex digits.
     pub id: String,
-    /// The slot, in base64url; none before its time.
+    /// The slot, in base64url; none before `from_ms`.
     pub slot: Option<String>,
     /// From when on the phrase opens the store, ms since 1970; none: now.
     pub from_ms: Option<u64>,
@@ -135,20 +135,20 @@ impl Ask for BeginRecovery {
             .owners()
             .begin_recovery(user, runtime.clocks().lasting_ms())
             .map_err(of_owner(&self.person))?;
-        // Before its time the phrase opens nothing: there is nothing to open.
+        // Before that time the phrase opens nothing, so no slot is shown.
         let slot = recovery.from_ms.is_none().then(|| BASE64URL_NOPAD.encode(recovery.slot.as_bytes()));
         let from_ms = recovery.from_ms.map(|from_ms| runtime.clocks().shown_ms(from_ms));
         Ok(RecoveryBegun { id: user.to_string(), slot, from_ms })
     }
 }
 
-/// Opens a person's store with what the phrase gave.
+/// Opens a person's store with the key that the recovery phrase yields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndRecovery {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// Which of the person's keys.
+    /// The generation of the key.
     pub generation: u32,
     /// The key.
     pub key: Secret<32>,
@@ -178,7 +178,7 @@ fn status(context: &Context<'_>, person: &str, user: UserId) -> Result<StatusSho
         LockState::Unlocked { until_ms } => (StoreState::Unlocked, until_ms),
     };
     let (count, bytes) = runtime.owners().waiting_uploads(user).map_err(&failed)?;
-    // What a locked or suspended person's store holds is not told; the rest of the status is.
+    // The contents of a locked or suspended person's store are not reported; the rest of the status is.
     let open = store == StoreState::Unlocked;
     Ok(StatusShown {
         id: user.dashed(),

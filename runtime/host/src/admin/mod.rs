@@ -1,14 +1,14 @@
-//! Administering people: the same commands whether a host is running over the data folder or not.
+//! Commands that administer people. They are the same whether or not a host is running over the data folder.
 //!
-//! A data folder has one owner at a time, who holds its lock. A verb that gets the lock does its work itself; one that
-//! does not asks the host that has it, through a socket in the folder that only its owner may use. Whoever can use that
-//! socket may do all of this: it is where an owner proves to be at the host.
+//! A data folder has one owner at a time, the process that holds its lock. A verb that gets the lock does its work
+//! itself; one that does not asks the process that holds it, through a socket in the folder that only its owner may
+//! use. Any user of that socket may give every command: access to it is what proves that an owner is at the host.
 //!
-//! * A command is a type that implements [`Ask`] and has an answer type of its own. The files are the subjects; the table
+//! * A command is a type that implements [`Ask`] and has its own answer type. Each file covers one subject; the table
 //!   in `command.rs` gives each command its name on the wire. A new command touches its subject's file, the table, and
 //!   the verb of the command line that gives it.
-//! * Invariants: a store is opened by one process; an answer holds no secret, except a connection string, a token or a
-//!   pairing code that was asked for.
+//! * Invariants: a store is opened by one process; an answer contains no secret, except a connection string, a token or
+//!   a pairing code that was asked for.
 
 mod ask;
 mod audit;

@@ -1,4 +1,4 @@
-//! Pairing windows: opening one, watching it, and the owner's decision.
+//! Pairing windows: opening one, watching it, and answering the phone that waits.
 
 use handshake::encoding::{WindowId, WrapPub};
 use handshake::pairing::WindowState;
@@ -14,15 +14,15 @@ use super::remedy::of_owner;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenPairing {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// How long it waits, ms; none: five minutes.
+    /// How long the window stays open, ms; none: five minutes.
     pub lifetime_ms: Option<u64>,
-    /// Whether a code may be typed.
+    /// Whether the code may be typed.
     pub typed: bool,
-    /// Whether the device may list the others, and lock.
+    /// Whether the device may list the other devices, and lock the store.
     pub admin: bool,
-    /// The public half of a recovery phrase that its owner has written down.
+    /// The public half of a recovery phrase that the person's owner has written down.
     pub recovery: Option<WrapPub>,
 }
 
@@ -31,15 +31,15 @@ pub struct OpenPairing {
 pub struct PairingOpened {
     /// The person's id.
     pub id: String,
-    /// Which window.
+    /// The window.
     pub window: WindowId,
     /// The text of the QR code. A secret.
     pub qr: Zeroizing<String>,
-    /// The code to type, where that is offered. A secret.
+    /// The code to type, if typing is offered. A secret.
     pub code: Option<Zeroizing<String>>,
-    /// Where the phone reaches the host, `HOST:PORT`.
+    /// The address at which the phone reaches the host, `HOST:PORT`.
     pub address: String,
-    /// Until when it waits, ms since 1970.
+    /// Until when the window is open, ms since 1970.
     pub until_ms: u64,
 }
 
@@ -54,7 +54,7 @@ impl Ask for OpenPairing {
         let now_ms = runtime.clocks().lasting_ms();
         let user = context.find(&person)?;
         let (host, port) = context.phone_address.host_and_port()?;
-        // A code that nobody has used gives way to the next.
+        // A window that no phone has used yet is replaced.
         let open = runtime.pairing().status(user, now_ms).map_err(&failed)?;
         if let Some(open) = open.filter(|open| open.state == WindowState::Open) {
             runtime.pairing().answer(user, open.window, false, now_ms).map_err(&failed)?;
@@ -72,24 +72,24 @@ impl Ask for OpenPairing {
     }
 }
 
-/// Asks whether a pairing window could be opened, before anything secret is made or shown.
+/// Asks whether a pairing window could be opened, before any secret is made or shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckPairing {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// How long it would wait, ms; none: five minutes.
+    /// How long the window would stay open, ms; none: five minutes.
     pub lifetime_ms: Option<u64>,
-    /// Whether a code may be typed.
+    /// Whether the code may be typed.
     pub typed: bool,
 }
 
-/// The answer to [`CheckPairing`]: it could.
+/// The answer to [`CheckPairing`]: the window could be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairingChecked {
     /// The person's id.
     pub id: String,
-    /// Where the phone reaches the host, `HOST:PORT`.
+    /// The address at which the phone reaches the host, `HOST:PORT`.
     pub address: String,
 }
 
@@ -109,11 +109,11 @@ impl Ask for CheckPairing {
     }
 }
 
-/// Asks how a person's pairing stands; the answer is none where none is under way.
+/// Asks for the state of a person's pairing; the answer is none where no pairing is under way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShowPairing {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
 }
 
@@ -133,20 +133,20 @@ impl Ask for ShowPairing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerPairing {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// The digits that the phone shows, to admit it; none: the pairing ends, and nobody is admitted.
+    /// The digits that the phone shows, to admit it; none: the pairing ends, and no device is admitted.
     pub digits: Option<String>,
 }
 
 /// The answer to [`AnswerPairing`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairingAnswered {
-    /// Which window.
+    /// The window.
     pub window: WindowId,
     /// Whether the phone is admitted.
     pub approved: bool,
-    /// What the admitted phone calls itself.
+    /// The name that the admitted phone gives itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }

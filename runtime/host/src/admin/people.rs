@@ -1,4 +1,4 @@
-//! Who is here: adding, listing, showing and suspending people.
+//! Adding, listing, showing and suspending people.
 
 use runtime_program::{Failure, typed};
 use runtime_user::people::PersonRecord;
@@ -14,7 +14,7 @@ use crate::http::service::now;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddPerson {
-    /// What to call them.
+    /// The person's name.
     pub name: String,
     /// Whether the host opens the store by itself, for a phone that cannot pair.
     pub unattended: bool,
@@ -25,9 +25,10 @@ pub struct AddPerson {
 pub struct Added {
     /// The person's id.
     pub id: String,
-    /// What they are called.
+    /// The person's name.
     pub name: String,
-    /// What a phone that cannot pair connects with; only for unattended people. A secret, which is shown once.
+    /// The connection string of a phone that cannot pair; only for unattended people. A secret, which is shown only
+    /// once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<String>,
 }
@@ -51,7 +52,7 @@ impl Ask for AddPerson {
     }
 }
 
-/// Lists everybody.
+/// Lists all people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListPeople {}
@@ -61,11 +62,11 @@ pub struct ListPeople {}
 pub struct PersonLine {
     /// The person's id.
     pub id: String,
-    /// What they are called.
+    /// The person's name.
     pub name: String,
     /// When they were added, s since 1970.
     pub created_ts: f64,
-    /// Whether their calls are refused.
+    /// Whether the person's calls are refused.
     pub suspended: bool,
     /// How many tokens are valid.
     pub tokens: usize,
@@ -92,36 +93,36 @@ impl Ask for ListPeople {
     }
 }
 
-/// Shows one person: record, streams, disk.
+/// Shows one person: the record, the streams and the use of the disk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShowPerson {
-    /// Who.
+    /// The person, by name or id.
     pub person: String,
 }
 
 /// The answer to [`ShowPerson`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PersonShown {
-    /// As in the list.
+    /// The same fields as in the list.
     #[serde(flatten)]
     pub person: PersonLine,
-    /// Their streams; of suspended people only the record is shown.
+    /// The person's streams; for suspended people only the record is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams: Option<Vec<StreamCount>>,
-    /// What the store takes on disk; not for suspended people.
+    /// The size of the store on disk; not for suspended people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_on_disk: Option<u64>,
 }
 
-/// How many entries a stream has.
+/// The number of entries of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamCount {
     /// `timeseries`, `usercache`, `errors` or `audit`.
     pub area: String,
     /// The stream.
     pub key: String,
-    /// How many.
+    /// The number of entries.
     pub entries: u64,
 }
 
@@ -158,7 +159,7 @@ fn area_name(area: Area) -> &'static str {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuspendPerson {
-    /// Who.
+    /// The person, by name or id.
     pub person: String,
     /// Whether calls are refused from now on.
     pub suspended: bool,

@@ -1,11 +1,11 @@
-//! Where phones reach the host.
+//! The address at which phones reach the host.
 
 use runtime_program::{Failure, typed};
 use runtime_wire::tls::Pin;
 
 use super::remedy::SET_ADDRESS;
 
-/// What a connection string is made of, the token aside.
+/// The parts of a connection string, except the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhoneAddress {
     /// `HOST:PORT`
@@ -15,12 +15,12 @@ pub struct PhoneAddress {
 }
 
 impl PhoneAddress {
-    /// The connection string with that token. It is a secret.
+    /// The connection string with this token. It is a secret.
     pub fn connection(&self, token: &str) -> String {
         format!("cellar://{}/?token={token}&pin={}", self.address, self.pin)
     }
 
-    /// The two parts of the address that phones are told.
+    /// The host and the port of the address that is given to phones.
     pub(super) fn host_and_port(&self) -> Result<(String, u16), Failure> {
         let parts = typed::address(&self.address).map(|(host, port)| (host.to_ascii_lowercase(), port));
         parts.ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! A person's pipeline, by hand.
+//! A person's pipeline, run and reset by hand.
 
 use runtime_program::Failure;
 use runtime_program::when::When;
@@ -14,7 +14,7 @@ use crate::http::service::now;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunPipeline {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
 }
 
@@ -26,11 +26,11 @@ impl Ask for RunPipeline {
     }
 }
 
-/// Asks what the pipeline remembers, and when the next run is due.
+/// Asks for the state of the pipeline, and when the next run is due.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShowPipeline {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
 }
 
@@ -46,9 +46,9 @@ impl Ask for ShowPipeline {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResetPipeline {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
-    /// From which moment on; none: everything.
+    /// Reset from this moment on; none: everything.
     pub from: Option<When>,
 }
 
@@ -57,7 +57,7 @@ pub struct ResetPipeline {
 pub struct PipelineReset {
     /// The person's id.
     pub id: String,
-    /// From when on the next run recomputes, s since 1970; none: everything.
+    /// The next run recomputes from this moment on, s since 1970; none: everything.
     pub from: Option<f64>,
     /// Entries removed, where everything was reset; otherwise the next run removes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

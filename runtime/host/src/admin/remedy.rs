@@ -1,4 +1,4 @@
-//! What helps where a command fails.
+//! Failures of commands, each with its remedy.
 
 use std::error::Error;
 
@@ -9,12 +9,12 @@ pub(super) const SEE_LIST: &str = "`cellar user list` shows who is here";
 pub(super) const SEE_LOG: &str = "look into the host's log, and try again";
 pub(super) const SET_ADDRESS: &str = "set public_address to a name or an IPv4 address, and its port";
 
-/// A failure of which the host's log has more.
+/// A failure whose details are in the host's log.
 pub(super) fn logged<E: Error + 'static>(error: E) -> Failure {
     Failure::of(&error, SEE_LOG)
 }
 
-/// A failure of what `person`, as the command named them, asked for as the owner.
+/// A failure of a request of the owner `person`, as the command named them.
 pub(super) fn of_owner(person: &str) -> impl Fn(OwnerError) -> Failure + use<> {
     let person = typed::quoted(typed::trimmed(person)).into_owned();
     move |error| Failure::of(&error, remedy(&error, &person))

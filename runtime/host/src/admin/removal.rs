@@ -12,13 +12,13 @@ use super::zone;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForgetSpan {
-    /// Whose.
+    /// The person, by name or id.
     pub person: String,
     /// From this moment on.
     pub from: When,
     /// Up to this moment, which is included.
     pub to: When,
-    /// Which streams; none: all that phones fill.
+    /// The streams to remove from; empty: all that phones fill.
     pub keys: Vec<String>,
 }
 
@@ -51,11 +51,11 @@ impl Ask for ForgetSpan {
     }
 }
 
-/// Destroys a person's keys, then everything else of them.
+/// Destroys a person's keys, then everything else that is stored about the person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ErasePerson {
-    /// Who.
+    /// The person, by name or id.
     pub person: String,
 }
 
@@ -64,7 +64,7 @@ pub struct ErasePerson {
 pub struct Erased {
     /// The person's id.
     pub id: String,
-    /// That they are.
+    /// Always true: the person is erased.
     pub erased: bool,
     /// What was destroyed.
     pub receipt: Receipt,

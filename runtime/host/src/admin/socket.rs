@@ -24,14 +24,14 @@ use super::command::Command;
 use super::phone_address::PhoneAddress;
 use runtime_program::Failure;
 
-/// A command is a few paths and names.
+/// Largest command, bytes. A command is a few paths and names.
 const COMMAND_BYTES_MAX: u64 = 64 * 1024;
-/// How long a verb may take to say what it wants.
+/// How long a verb may take to send its command.
 const COMMAND_WAIT: Duration = Duration::from_secs(5);
-/// After a verb could not be accepted.
+/// Pause after a verb could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Its name in the data folder.
+/// The name of the socket in the data folder.
 const SOCKET_FILE: &str = "control.sock";
 
 fn path(data: &Path) -> PathBuf {
@@ -57,7 +57,7 @@ impl Reachable {
     }
 }
 
-/// The socket, open: verbs may ask from here on. The file is removed when it is dropped.
+/// The open socket, through which verbs send commands. The file is removed when it is dropped.
 pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
@@ -70,13 +70,13 @@ impl Drop for ControlSocket {
 }
 
 impl ControlSocket {
-    /// Opens the socket. Only who holds the folder's lock may call it.
+    /// Opens the socket. Only the process that holds the folder's lock may call it.
     ///
     /// # Errors
-    /// What the operating system says: most often that the folder is not writable.
+    /// The error of the operating system: most often, the folder is not writable.
     pub fn open(data: &Path) -> io::Result<Self> {
         let path = path(data);
-        // What a crashed host left; nobody listens there, since the lock is ours.
+        // A crashed host left it. No process listens there, since this one holds the lock.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -87,13 +87,13 @@ impl ControlSocket {
         Ok(desk)
     }
 
-    /// Answers verbs for as long as it is awaited. The phone_address is the one that holds when a verb asks.
+    /// Answers verbs for as long as it is awaited. Each verb gets the value that `phone_address` has at that moment.
     pub async fn answer(&self, runtime: Arc<Runtime>, phone_address: watch::Receiver<PhoneAddress>) {
         loop {
             let socket = match self.listener.accept().await {
                 Ok((socket, _)) => socket,
                 Err(error) => {
-                    // Out of file descriptors, most often: a moment later some connection has ended.
+                    // Most often the process is out of file descriptors; a moment later some connection has ended.
                     tracing::warn!(%error, "verb not accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
@@ -131,10 +131,10 @@ async fn answer(socket: UnixStream, runtime: Arc<Runtime>, phone_address: PhoneA
     write.write_all(text.as_bytes()).await
 }
 
-/// Asks the host that has the folder; the inner result is its answer.
+/// Sends a command to the host that holds the folder; the inner result is the host's answer.
 ///
 /// # Errors
-/// Where nobody answers: who has the folder is no host, or one that is starting or stopping.
+/// Where no host answers: the folder is held by another program, or by a host that is starting or stopping.
 pub fn ask<A: Ask>(data: &Path, ask: &A) -> io::Result<Result<A::Answer, Failure>> {
     let command: Command = ask.clone().into();
     let mut socket = BlockingStream::connect(&Reachable::new(data)?.path)?;

@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::ask::{Ask, Context};
 use super::remedy::logged;
 
-/// Gives a person another token.
+/// Creates another token for a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MakeToken {
-    /// Whom.
+    /// The person, by name or id.
     pub person: String,
     /// Whether the earlier ones become invalid.
     pub revoke_others: bool,
-    /// The study and the subgroup that an app wants a token to name; none: a token for `cellar phone`.
+    /// The study and the subgroup that an app expects a token to name; none: a token for `cellar phone`.
     pub study: Option<(String, String)>,
 }
 
@@ -26,13 +26,13 @@ pub struct MakeToken {
 pub struct TokenMade {
     /// The person's id.
     pub id: String,
-    /// The token for the app of a study. A secret, which is shown once.
+    /// The token for the app of a study. A secret, which is shown only once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// What a phone that cannot pair connects with, without a study. A secret, which is shown once.
+    /// The connection string of a phone that cannot pair, without a study. A secret, which is shown only once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<String>,
-    /// The person's own address, where the host has a name.
+    /// The person's own address, if the host has a name.
     pub own: Option<String>,
 }
 
@@ -47,11 +47,12 @@ impl Ask for MakeToken {
         };
         let form = self.study.map(form).transpose();
         let form = form.map_err(|error| Failure::of(&error, "give it another --study or --subgroup"))?;
-        // Before the token: one that is made and not shown would be lost, and the others with it.
+        // This comes before the token is made: a token that is made but not shown would be lost, and the others with
+        // it.
         let label = runtime.owners().web_label(user).map_err(logged)?;
         let token = runtime.people().new_token(user, form.as_ref(), self.revoke_others).map_err(logged)?;
         let (host, port) = phone_address.address.rsplit_once(':').unwrap_or((&phone_address.address, "443"));
-        // Below an address there are no names that an app could look up.
+        // An IP address has no subdomains that an app could look up.
         let own = host.parse::<IpAddr>().is_err().then(|| {
             format!("https://{}:{port}/", handshake::encoding::server_name(&label.to_string(), host))
         });

@@ -1,4 +1,4 @@
-//! In which zone a person's wall clock was: where a date without an offset is theirs.
+//! The time zone of a person's clock at a moment: a date without an offset is read in that zone.
 
 use std::ops::ControlFlow;
 
@@ -12,11 +12,11 @@ use runtime_program::when::{Bound, When};
 
 /// Streams whose entries name the zone that the phone was in.
 const KEYS: [&str; 2] = ["background/location", "background/filtered_location"];
-/// No zone is further from UTC, s.
+/// Upper bound on the distance of any zone from UTC, s.
 const OFFSET_MAX_S: f64 = 15.0 * 3_600.0;
 
-/// The span between two moments as a person typed them, s; without a bound it goes on for ever. Where they name no
-/// offset they are of the zone that the person's phone was in then, and of UTC where it told none.
+/// The span between two moments as a person typed them, s; without a bound it is open on that side. A moment without an
+/// offset is read in the zone that the person's phone was in then, and in UTC where the phone reported none.
 ///
 /// # Errors
 /// [`Failure`] where the span ends before it begins, or the store cannot be read.
@@ -42,7 +42,8 @@ pub(super) fn span(
     Ok([from, to])
 }
 
-/// The zone that the person's phone was in when its clock showed that; before its first location, the zone of that one.
+/// The zone that the person's phone was in when its clock showed that time; before its first location, the zone of the
+/// first.
 fn zone_at(runtime: &Runtime, user: UserId, clock_s: f64) -> Result<TimeZone, Failure> {
     let person = runtime.person(user);
     let person = person.map_err(|error| {

@@ -8,16 +8,16 @@ use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 
-/// Everything that the routes need. The methods that are not `async` may block on the disk: the HTTP layer calls them
-/// on threads that may, `authenticate` excepted, which only looks up.
+/// Everything that the routes need. The methods that are not `async` may block on the disk, so the HTTP layer calls
+/// them on threads where that is allowed. The exception is `authenticate`, which only looks up.
 pub trait Backend: Clone + Send + Sync + 'static {
     /// The paths that lead to cells.
     fn paths(&self) -> &Paths;
-    /// Whose token that is.
+    /// The person whose token it is.
     fn authenticate(&self, token: &str) -> Option<UserId>;
-    /// An endpoint cell's answer.
+    /// The answer of an endpoint cell.
     fn call(&self, user: UserId, call: Call) -> impl Future<Output = Result<Answer, Refusal>> + Send;
-    /// Everything the profile holds.
+    /// All fields of the profile.
     fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal>;
     /// Sets fields of the profile.
     fn update_profile(&self, user: UserId, fields: Map<String, Value>) -> Result<(), Refusal>;
@@ -59,8 +59,8 @@ impl Backend for Arc<Runtime> {
     }
 }
 
-/// What the caller gets to know of an error; the log gets the rest. A cell's own words may hold the person's data:
-/// they go to the person's audit log and nowhere else.
+/// The part of an error that the caller may see; the log gets the rest. A cell's own words may contain the person's
+/// data, so they go to the person's audit log and nowhere else.
 fn refuse(user: UserId, error: &CallError) -> Refusal {
     let (status, code) = (error.status(), error.code());
     if status >= 500 {

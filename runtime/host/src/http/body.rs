@@ -1,7 +1,7 @@
 //! Collects the body of a request, in the pieces in which it arrives, within limits.
 //!
-//! The body is read through [`Scanner`] on its way, so a body that cannot be read or whose token is nobody's is refused
-//! at the byte that shows it, and what is refused is not kept.
+//! The body passes through [`Scanner`] as it arrives. A body that cannot be read, or whose token belongs to no person,
+//! is refused at the byte that shows it, and a refused body is not kept.
 
 use std::time::Duration;
 
@@ -16,45 +16,45 @@ use super::refusal::Refusal;
 use super::scan::{Check, Scanner, Span};
 use super::service::Sender;
 
-/// How much and how long a body may be.
+/// Limits on the size and the duration of a body.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
     /// The largest body, bytes.
     pub bytes_max: u64,
     /// The longest pause between two pieces, ms.
     pub pause_ms: u64,
-    /// How fast it must come: a larger one has more time.
+    /// The slowest rate at which it may arrive: a larger body has more time.
     pub rate: Rate,
 }
 
 /// A body that has arrived.
 #[derive(Debug)]
 pub struct Arrived {
-    /// What it says, the token blanked out: no cell gets to see it.
+    /// The contents, with the token blanked out: no cell sees it.
     pub pieces: Vec<Bytes>,
     /// Its size, bytes.
     pub bytes: u64,
-    /// Who the body says is calling.
+    /// The caller that the body names.
     pub sender: Option<Sender>,
     /// Its share of the host's memory.
     pub held: Held,
 }
 
-/// Pieces smaller than this are put together, so that a body in crumbs costs no more memory than it has bytes.
+/// Smaller pieces are joined, so that a body in tiny pieces uses no more memory than it has bytes.
 const PIECE_BYTES_MIN: usize = 16 * 1024;
-/// Size of what they are put into, bytes.
+/// Size of the buffers that they are joined in, bytes.
 const GATHER_BYTES: usize = 64 * 1024;
-/// How long a refused body is read on, so that its sender, who still writes, gets to see the reason.
+/// How long a refused body is read further, so that a sender who is still writing receives the reason.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How much of a refused body is read on, bytes.
+/// How much of a refused body is read further, bytes.
 const DRAIN_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// Reads the whole body. `check` says how closely its JSON is looked at; with `None` it is not looked at, and no sender is
-/// found in it: whoever reads it judges it. `authenticate` is called once, when the token has arrived. `sender_waits`: the
-/// sender sends nothing before the body is asked for.
+/// Reads the whole body. `check` says how closely its JSON is checked; with `None` it is not checked, and no sender is
+/// looked for in it: the code that reads it judges it. `authenticate` is called once, when the token has arrived.
+/// `sender_waits`: the sender sends nothing before it is asked for the body.
 ///
 /// # Errors
-/// 400, 403, 408, 413 or 503. What was still to come has been read and thrown away, within limits.
+/// 400, 403, 408, 413 or 503. The rest of the body has been read and thrown away, within limits.
 pub async fn collect(
     mut body: Incoming,
     limits: BodyLimits,
@@ -64,14 +64,14 @@ pub async fn collect(
     authenticate: impl Fn(&str) -> Result<Sender, Refusal>,
 ) -> Result<Arrived, Refusal> {
     if body.size_hint().lower() > limits.bytes_max {
-        // Reading would tell a sender who waits for `100 Continue` to send it all.
+        // A read would make a sender that waits for `100 Continue` send the whole body.
         if !sender_waits {
             drain(body, Duration::from_millis(limits.pause_ms)).await;
         }
         return Err(Refusal::too_large(limits.bytes_max));
     }
     let arrived = read(&mut body, limits, budget, check, &authenticate).await;
-    // Who is too slow, or gone, sends nothing more that is worth waiting for.
+    // A sender that is too slow, or gone, sends nothing more that is worth waiting for.
     if arrived.as_ref().is_err_and(|refusal| refusal.status != 408) {
         drain(body, Duration::from_millis(limits.pause_ms)).await;
     }
@@ -156,7 +156,8 @@ impl Gathered {
     }
 }
 
-/// The same body with `-` for every byte of the span: lengths, and with them the places that errors name, stay.
+/// The same body with `-` in place of every byte of the span, so that lengths and the positions in errors stay the
+/// same.
 fn blank(pieces: Vec<Bytes>, span: Span) -> Vec<Bytes> {
     let mut out = Vec::with_capacity(pieces.len() + 2);
     let mut from = 0_u64;
@@ -178,7 +179,7 @@ fn blank(pieces: Vec<Bytes>, span: Span) -> Vec<Bytes> {
     out
 }
 
-/// Reads on and throws away, so that a sender who still writes sees the answer rather than a broken connection.
+/// Reads on and throws away, so that a sender who is still writing receives the answer rather than a broken connection.
 pub async fn drain(mut body: Incoming, pause: Duration) {
     let end = Instant::now() + DRAIN;
     let mut bytes = 0_u64;
@@ -202,7 +203,7 @@ mod tests {
     const RATE: Rate = Rate { bytes_per_s_min: 1_024, window_ms: 60_000 };
     const LIMITS: BodyLimits = BodyLimits { bytes_max: 64 << 20, pause_ms: 30_000, rate: RATE };
 
-    /// A JSON body that comes in pieces of so many bytes, each after its pause.
+    /// A JSON body that arrives in pieces of a fixed size, each after a pause.
     struct Drip {
         left: Bytes,
         piece: usize,
@@ -229,7 +230,7 @@ mod tests {
         }
     }
 
-    /// What comes of a body of that size at that pace, and after how many seconds.
+    /// The outcome of a body of that size at that pace, and after how many seconds.
     fn drip(bytes: usize, piece: usize, every_ms: u64) -> (Result<u64, Refusal>, u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {

@@ -1,4 +1,4 @@
-//! How many bytes of bodies the whole host holds at one moment.
+//! A limit on the bytes of bodies that the whole host holds at one moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ pub struct Budget {
     free: Arc<AtomicU64>,
 }
 
-/// What one body has taken; given back when it is dropped.
+/// The share of one body; returned to the allowance when it is dropped.
 #[derive(Debug)]
 pub struct Held {
     budget: Budget,
@@ -17,24 +17,24 @@ pub struct Held {
 }
 
 impl Budget {
-    /// An allowance of so many bytes.
+    /// An allowance of `bytes`.
     pub fn new(bytes: u64) -> Self {
         Self { free: Arc::new(AtomicU64::new(bytes)) }
     }
 
-    /// Nothing yet, for a body that begins.
+    /// An empty share, for a body that begins.
     pub fn hold(&self) -> Held {
         Held { budget: self.clone(), bytes: 0 }
     }
 
-    /// What is left, bytes.
+    /// The remaining allowance, bytes.
     pub fn free(&self) -> u64 {
         self.free.load(Ordering::Relaxed)
     }
 }
 
 impl Held {
-    /// Takes more; answers whether there was enough.
+    /// Adds bytes to the share; returns whether there were enough left.
     #[must_use]
     pub fn take(&mut self, bytes: u64) -> bool {
         let taken = self

@@ -1,4 +1,5 @@
-//! How many bad tokens strangers may show: one source so many a minute, and tokens that begin alike so many from all.
+//! Limits on bad tokens: a number a minute from one source, and a number from all sources for tokens with the same
+//! beginning.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -8,7 +9,7 @@ use runtime_user::UserId;
 
 use super::refusal::Refusal;
 
-/// What was guessed at one port. Holds beginnings of bad tokens, never a whole one.
+/// The bad tokens that came to one port. It holds beginnings of bad tokens, never a whole one.
 pub struct Guesses {
     limits: Mutex<Limits>,
     started: Instant,
@@ -25,10 +26,10 @@ impl Guesses {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whose token that is, as `find` says, if its source may show one now.
+    /// The person whose token it is, according to `find`, if its source may present one now.
     ///
     /// # Errors
-    /// 429 while the source may not; 403 where the token is nobody's, which counts.
+    /// 429 while the source may not; 403 where the token belongs to no person, which counts as a guess.
     pub(super) fn look_up(
         &self,
         source: Source,

@@ -1,7 +1,7 @@
-//! HTTP/1.1 over TLS on one port: limits first, then routes, then whoever answers behind them.
+//! HTTP/1.1 over TLS on one port: limits first, then routes, then the code that answers behind them.
 //!
-//! * Invariants: bad input is answered with 4xx and a reason, never with 500; a body that is refused is not kept; the
-//!   token of a caller reaches neither a cell nor a log; what waits for a peer waits for a bounded time.
+//! * Invariants: bad input is answered with 4xx and a reason, never with 500; a refused body is not kept; the token of
+//!   a caller reaches neither a cell nor a log; every wait for a peer is bounded.
 //! * Units: limits end in their unit; times are ms, sizes are bytes.
 //! * Not here: what cells do (`runtime/user`), certificates (`runtime/wire`).
 

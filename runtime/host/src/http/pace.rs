@@ -1,18 +1,18 @@
-//! Whether a peer is fast enough: a smallest rate, averaged over a window, in place of a time for the whole.
+//! Whether a peer is fast enough: a minimum rate, averaged over a window, in place of a time limit for the whole.
 //!
-//! A slow link that moves gets all the time that its size needs; whoever sends or takes a byte now and then does not.
-//! What is counted is the time in which the peer was waited for, and the bytes that moved meanwhile.
+//! A slow link that makes progress gets all the time that its size needs; a peer that moves a byte now and then does
+//! not. The clock counts only while the peer is waited for, together with the bytes that moved meanwhile.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The smallest rate that is waited for.
+/// The minimum rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Bytes a second. At least 1.
     pub bytes_per_s_min: u64,
-    /// Over how long it is averaged, ms.
+    /// The window over which it is averaged, ms.
     pub window_ms: u64,
 }
 
@@ -21,12 +21,12 @@ impl Rate {
         Duration::from_millis(self.window_ms)
     }
 
-    /// How long a peer may take over so many bytes that it was given at once.
+    /// How long a peer may take to receive `bytes` that were given at once.
     pub(crate) fn time_to_take(self, bytes: u64) -> Duration {
         self.window().saturating_add(self.time_for(bytes))
     }
 
-    /// How long so many bytes may take.
+    /// How long `bytes` may take.
     pub(crate) fn time_for(self, bytes: u64) -> Duration {
         let micros = u128::from(bytes) * 1_000_000 / u128::from(self.bytes_per_s_min.max(1));
         Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
@@ -37,7 +37,7 @@ impl Rate {
 #[derive(Debug)]
 pub(crate) struct Pace {
     rate: Rate,
-    /// When the peer began to be waited for; `None` while it is not.
+    /// Since when the peer is waited for; `None` while it is not.
     since: Option<Instant>,
     left: Duration,
 }
@@ -47,12 +47,12 @@ impl Pace {
         Self { rate, since: None, left: rate.window() }
     }
 
-    /// The peer is waited for from now on, if it was not already; answers until when.
+    /// The peer is waited for from now on, if it was not already; returns the deadline.
     pub fn wait(&mut self) -> Instant {
         *self.since.get_or_insert_with(Instant::now) + self.left
     }
 
-    /// So many bytes have moved: the peer has time for as many more, up to a window's worth.
+    /// `bytes` have moved: the peer has time for as many more, up to a window's worth.
     pub fn moved(&mut self, bytes: u64) {
         let waited = self.since.take().map_or(Duration::ZERO, |since| since.elapsed());
         let left = self.left.saturating_sub(waited).saturating_add(self.rate.time_for(bytes));
@@ -67,7 +67,8 @@ mod tests {
 
     const RATE: Rate = Rate { bytes_per_s_min: 1_000, window_ms: 60_000 };
 
-    /// How long somebody gets who moves so many bytes at once after each pause, of all in all so many; `None`: to the end.
+    /// When a peer is cut off that moves `bytes` at once after each pause, of `total` bytes; `None`: it gets to the
+    /// end.
     fn ended_after(bytes: u64, every: Duration, total: u64) -> Option<Duration> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
@@ -90,7 +91,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(ended_after(8_000, second, 3_500_000), None);
         assert_eq!(ended_after(1_001, second, 64 << 20), None, "18 hours");
-        // In bursts, as a radio link has them.
+        // Bursts, as on a radio link.
         assert_eq!(ended_after(50_000, 45 * second, 3_500_000), None);
     }
 

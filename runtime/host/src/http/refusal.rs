@@ -1,4 +1,4 @@
-//! Answers that say no: a status, a short code for programs, a sentence for a phone's developer.
+//! Answers that refuse a request: a status, a short code for programs, a sentence for a phone's developer.
 
 use std::borrow::Cow;
 
@@ -10,19 +10,19 @@ use serde_json::json;
 use super::pace::Rate;
 use super::scan::BadBody;
 
-/// Why a request gets no answer of its route. Its message goes to the caller, so it holds no data of anybody's.
+/// Why a request is refused. Its message goes to the caller, so it contains no personal data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{status} {code}: {message}")]
 pub struct Refusal {
     /// The HTTP status, 400 to 599.
     pub status: u16,
-    /// For programs, such as `unknown-token`.
+    /// The code for programs, such as `unknown-token`.
     pub code: Cow<'static, str>,
-    /// For people.
+    /// The sentence for people.
     pub message: Cow<'static, str>,
     /// When to try again, s.
     pub retry_after_s: Option<u32>,
-    /// The methods that the route has, where the method was wrong.
+    /// The methods that the route supports, where the method was wrong.
     pub allow: Option<&'static str>,
 }
 
@@ -36,51 +36,51 @@ impl Refusal {
         Self { status, code: code.into(), message: message.into(), retry_after_s: None, allow: None }
     }
 
-    /// The same with the advice to come back.
+    /// The same with the advice to try again later.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
     }
 
-    /// The route is none of ours.
+    /// The path is not a route of this host.
     pub fn unknown_route() -> Self {
         let message = "no such route: docs/operator.md lists them in the section \"Routes\"; a base URL that ends in / may be followed by another /";
         Self::new(404, "unknown-route", message)
     }
 
-    /// The route has other methods.
+    /// The route supports other methods.
     pub fn wrong_method(allow: &'static str) -> Self {
         let message = format!("this route takes {allow} alone");
         Self { allow: Some(allow), ..Self::new(405, "wrong-method", message) }
     }
 
-    /// Nobody says who is calling.
+    /// The request does not say who is calling.
     pub fn no_user() -> Self {
         let message = "say who is calling: a member `user` with the token in the body, or `Authorization: Bearer TOKEN`";
         Self::new(401, "no-user", message)
     }
 
-    /// The token is nobody's.
+    /// The token belongs to no person.
     pub fn unknown_token() -> Self {
         let message = "nobody here has that token: the owner of the host makes one with `cellar user add`, and may have revoked this one";
         Self::new(403, "unknown-token", message)
     }
 
-    /// Too many bad tokens came from there; `wait_ms` until one more is looked at.
+    /// Too many bad tokens came from this source; `wait_ms` until the next one is checked.
     pub fn too_many_tokens(wait_ms: u64) -> Self {
         let message = "too many tokens that are nobody's were shown: nothing was stored, send it again later";
         let seconds = u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
         Self::new(429, "too-many-tokens", message).retry_after(seconds)
     }
 
-    /// The request is for another host than the connection.
+    /// The request names another host than the connection.
     pub fn wrong_authority() -> Self {
         let message = "the request names another host than the connection: open one for that host";
         Self::new(421, "wrong-authority", message)
     }
 
-    /// The header and the body name two tokens.
+    /// The header and the body name two different tokens.
     pub fn two_users() -> Self {
         Self::new(403, "two-users", "the Authorization header and the body's `user` are different people's")
     }
@@ -97,7 +97,7 @@ impl Refusal {
         Self::new(415, "content-encoding", "send the body as it is, without a Content-Encoding")
     }
 
-    /// The body came more slowly than anybody is waited for, of which so many bytes had come.
+    /// The body arrived more slowly than the slowest permitted rate; `arrived_bytes` of it had arrived.
     pub fn slow_body(rate: Rate, arrived_bytes: u64) -> Self {
         let Rate { bytes_per_s_min, window_ms } = rate;
         let message = format!(
@@ -106,7 +106,7 @@ impl Refusal {
         Self::new(408, "slow-body", message)
     }
 
-    /// Nothing came of the body for so long, of which so many bytes had come.
+    /// No byte of the body arrived for `limit_ms`; `arrived_bytes` of it had arrived.
     pub fn paused_body(limit_ms: u64, arrived_bytes: u64) -> Self {
         let message = format!(
             "nothing came of the body for {limit_ms} ms ({arrived_bytes} bytes had come): nothing was stored, send it again"
@@ -123,7 +123,7 @@ impl Refusal {
         )
     }
 
-    /// The host is full for now.
+    /// The host is at its limit for now.
     pub fn overloaded() -> Self {
         let message = "the host has no room for this body now: nothing was stored, send it again later";
         Self::new(503, "overloaded", message).retry_after(5)
@@ -136,7 +136,7 @@ impl From<BadBody> for Refusal {
     }
 }
 
-/// Headers that every answer has: nothing of it is kept by caches, nothing of it is sniffed.
+/// Headers of every answer: caches keep nothing of it, and browsers do not guess its type.
 pub(super) fn response(status: StatusCode, content_type: &str) -> hyper::http::response::Builder {
     let content_type = HeaderValue::from_str(content_type)
         .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));

@@ -1,4 +1,4 @@
-//! The body of an answer, whole or in pieces, and the one line that the log gets of its request.
+//! The body of an answer, whole or in pieces, and the one log line of its request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use super::pace::Rate;
 use super::routes::Template;
 use super::watch::Phase;
 
-/// What the log gets of one request: nothing of its path, its body or its headers. Written when it is dropped.
+/// The log line of one request: it contains nothing of the path, the body or the headers. Written when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) method: &'static str,
@@ -78,7 +78,8 @@ enum Content {
     Pieces(PieceReceiver),
 }
 
-/// Until when the caller must have taken what it was given of an answer; nothing while it is the cell that is waited for.
+/// The deadline for the caller to receive the part of an answer that it was given; none while the host waits for the
+/// cell.
 #[derive(Debug)]
 pub(crate) struct Taking {
     rate: Rate,
@@ -90,7 +91,7 @@ impl Taking {
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
     }
 
-    /// Whether the caller has been waited for too long.
+    /// Whether the caller has taken too long.
     pub(crate) fn is_overdue(&self) -> bool {
         self.due.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|due| due < Moment::now())
     }
@@ -107,7 +108,7 @@ pub struct Reply {
 
 impl Reply {
     pub(crate) fn whole(bytes: Bytes, mut record: Record) -> Self {
-        // Nobody asks for the body of an answer to HEAD.
+        // The body of an answer to HEAD is never read.
         record.complete = bytes.is_empty() || record.method == "HEAD";
         Self { content: Content::Whole(Some(bytes)), record, taking: None, _held: None }
     }
@@ -116,7 +117,7 @@ impl Reply {
         Self { content: Content::Pieces(pieces), record, taking: None, _held: held }
     }
 
-    /// What tells, for as long as the answer is under way, whether its caller still takes it.
+    /// A handle that shows, while the answer is under way, whether its caller still receives it.
     pub(crate) fn watch(&mut self, rate: Rate) -> Arc<Taking> {
         let taking = Arc::new(Taking { rate, due: Mutex::default() });
         self.taking = Some(Arc::clone(&taking));
@@ -132,7 +133,7 @@ impl Body for Reply {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        // Whoever asks for the next piece has taken the one before.
+        // A caller that asks for the next piece has received the one before.
         if let Some(taking) = &self.taking {
             taking.set(None);
         }
@@ -148,7 +149,7 @@ impl Body for Reply {
                     taking.set(Some(Moment::now() + taking.rate.time_to_take(bytes.len() as u64)));
                 }
             }
-            // The end of a chunked answer is not written then, so the caller sees that it is cut.
+            // The end of a chunked answer is then not written, so the caller sees that it was cut off.
             Some(Err(broken)) => {
                 tracing::warn!(route = self.record.route.as_str(), reason = %broken.reason, "answer broke off")
             }

@@ -1,5 +1,5 @@
-//! Which path means what: the host's own paths stand here, and those of cells in their manifests. The template, never the
-//! path itself, is what logs show.
+//! The meaning of each path: the host's own paths are listed here, those of cells in their manifests. Logs show the
+//! template, never the path itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use runtime_user::paths::{EndpointPath, Paths, SEGMENTS_MAX, Target};
 use super::refusal::Refusal;
 use super::scan::Check;
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
-    /// One of the host's own.
+    /// One of the host's own paths.
     Own(Own),
-    /// A path that leads to a cell.
+    /// A path of a cell.
     Cell(Target),
 }
 
-/// What the host itself answers.
+/// The paths that the host itself answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Own {
-    /// `GET /`: what this is.
+    /// `GET /`: what this server is.
     Home,
     /// `GET /health`: whether the host answers.
     Health,
@@ -39,7 +39,7 @@ pub enum Own {
     PipelineComplete,
 }
 
-/// Path, meaning, and what a paired device must be allowed.
+/// Path, meaning, and the scope that a paired device needs.
 const OWN: [(&str, Own, Option<Scope>); 7] = [
     ("/", Own::Home, None),
     ("/health", Own::Health, None),
@@ -55,23 +55,23 @@ impl Own {
         OWN.iter().find(|(_, own, _)| *own == self).expect("the table has every one")
     }
 
-    /// What a paired device must be allowed.
+    /// The scope that a paired device needs.
     pub fn scope(self) -> Option<Scope> {
         self.entry().2
     }
 }
 
-/// A route as logs show it.
+/// A route in the form that logs show.
 #[derive(Debug, Clone)]
 pub enum Template {
-    /// The host's own, or a word for what is none.
+    /// One of the host's own, or a fixed word where the path is no route.
     Own(&'static str),
-    /// Of a cell.
+    /// A path of a cell.
     Cell(Arc<EndpointPath>),
 }
 
 impl Template {
-    /// The text.
+    /// The text of the template.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Own(text) => text,
@@ -87,7 +87,7 @@ impl fmt::Display for Template {
 }
 
 impl Route {
-    /// Finds the route of a path. Empty segments do not count: phones put `//` between a base URL and a path.
+    /// Finds the route of a path. Empty segments are ignored: phones put `//` between a base URL and a path.
     ///
     /// # Errors
     /// A [`Refusal`] with status 404 or 405.
@@ -95,9 +95,9 @@ impl Route {
         Self::of_segments(paths, method, &segments(path))
     }
 
-    /// As [`Self::find`]; one leading `api` does not count either, where a route follows it. Phones that cannot pair have
-    /// base URLs that end in `/api/`, which a proxy before the reference takes away. Nothing else of a path is changed:
-    /// no `.`, `..` or escape means anything.
+    /// Like [`Self::find`], but one leading `api` is ignored too, where a route follows it. The base URLs of phones
+    /// that cannot pair end in `/api/`, which a proxy in front of the reference removes. Nothing else of a path is
+    /// changed: `.`, `..` and escapes have no meaning.
     ///
     /// # Errors
     /// As for [`Self::find`].
@@ -124,7 +124,7 @@ impl Route {
         if right { Ok(route) } else { Err(Refusal::wrong_method(allow)) }
     }
 
-    /// The route as logs show it.
+    /// The route in the form that logs show.
     pub fn template(&self) -> Template {
         match self {
             Self::Own(own) => Template::Own(own.entry().0),
@@ -132,19 +132,19 @@ impl Route {
         }
     }
 
-    /// Whether its body is kept whole, for a cell; a body that the host reads itself is smaller.
+    /// Whether the body is kept whole, for a cell; a body that the host reads itself is smaller.
     pub fn is_cell(&self) -> bool {
         matches!(self, Self::Cell(_))
     }
 
-    /// How closely its body is looked at: a bad text within one entry of a put must not refuse the others.
+    /// How closely the body is checked: a bad text within one entry of a put must not refuse the other entries.
     pub fn check(&self) -> Check {
         let brings_data = matches!(self, Self::Cell(target) if target.path.brings_data);
         if brings_data { Check::Structure } else { Check::Grammar }
     }
 }
 
-/// What stands between the slashes of a path: at most `/api` before as many as any route has, and one that is too many.
+/// The segments between the slashes of a path: at most `/api` plus as many as the longest route has, plus one too many.
 fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|segment| !segment.is_empty()).take(SEGMENTS_MAX + 2).collect()
 }

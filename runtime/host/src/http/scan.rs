@@ -1,12 +1,13 @@
-//! Checks the JSON of a body as it arrives and finds whose it is, without a tree and without recursion.
+//! Checks the JSON of a body as it arrives and finds whose it is, without building a tree and without recursion.
 //!
 //! * [`Check::Grammar`] accepts RFC 8259 in UTF-8 and, as values, `NaN`, `Infinity` and `-Infinity`.
-//! * [`Check::Structure`], for what phones put, looks only at where members and their values end: whatever bytes stand
-//!   within one entry, the cell sets that entry aside. Refusing the batch would make the phone send it again for ever.
-//! * Invariants: pieces may be cut anywhere, within a character too; memory is bounded by the depth allowed.
-//! * Speed: an element of a list that lies within one piece and is plain JSON, as a phone's entries are, is passed over by
-//!   the quicker scanner that cells use too; only what it cannot take goes byte by byte.
-//! * Not here: what the members mean, other than `user`.
+//! * [`Check::Structure`], for what phones put, checks only where members and their values end. Bad bytes within one
+//!   entry are accepted here; the cell sets that entry aside. If the host refused the batch, the phone would send it
+//!   again for ever.
+//! * Invariants: pieces may be cut anywhere, also within a character; memory is bounded by the permitted depth.
+//! * Speed: an element of a list that lies within one piece and is plain JSON, as a phone's entries are, is skipped by
+//!   the faster scanner that cells use too; only the rest is scanned byte by byte.
+//! * Not here: the meaning of members other than `user`.
 
 use cells_model::scan::Scan;
 use cells_model::sent::BYTE_ORDER_MARK;
@@ -14,23 +15,23 @@ use cells_model::structure::Structure;
 
 use super::utf8::Utf8;
 
-/// How closely a body is looked at.
+/// How closely a body is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
-    /// All of its grammar.
+    /// The whole grammar.
     Grammar,
-    /// Where its members end, and of what is not `user` nothing else.
+    /// Where its members end; apart from `user`, nothing else.
     Structure,
 }
 
 /// How deep objects and arrays may nest. A phone's batch nests about six levels.
 pub const DEPTH_MAX: usize = 128;
-/// A `user` longer than this is nobody's; no more of it is kept.
+/// A longer `user` belongs to no person; no more of it is kept.
 const USER_BYTES_MAX: usize = 256;
 /// A name longer than this is not `user`, even where every letter is escaped.
 const NAME_BYTES_MAX: usize = 32;
 
-/// Where and why a body is not what every route expects: one JSON object.
+/// Where and why a body is not one JSON object, which every route expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not a JSON object: {why} at byte {at}")]
 pub struct BadBody {
@@ -40,12 +41,12 @@ pub struct BadBody {
     pub why: &'static str,
 }
 
-/// Where the text of the `user` member lies: between its quotes, bytes from the start of the body.
+/// Position of the text of the `user` member: between its quotes, bytes from the start of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// First byte.
     pub start: u64,
-    /// Behind the last byte.
+    /// The byte after the last.
     pub end: u64,
 }
 
@@ -65,7 +66,7 @@ enum State {
     Word {
         rest: &'static [u8],
     },
-    /// Within a value of which only the structure is looked at.
+    /// Within a value of which only the structure is checked.
     Within,
     End,
 }
@@ -88,7 +89,7 @@ enum Bracket {
     Array,
 }
 
-/// What is being kept of the text under the scanner.
+/// What is being kept of the text that the scanner is in.
 #[derive(Clone, Copy, PartialEq)]
 enum Keep {
     Nothing,
@@ -101,24 +102,24 @@ pub struct Scanner {
     check: Check,
     at: u64,
     state: State,
-    /// Of the value that [`State::Within`] is in.
+    /// The structure of the value that [`State::Within`] is in.
     structure: Structure,
     open: Vec<Bracket>,
     utf8: Utf8,
-    /// Whether the text under the scanner is a member's name.
+    /// Whether the text that the scanner is in is a member's name.
     in_name: bool,
     keep: Keep,
     kept: Vec<u8>,
-    /// Whether the value that comes next is the `user` of the whole body.
+    /// Whether the next value is the `user` of the whole body.
     user_next: bool,
     user: Option<(Vec<u8>, Span)>,
     user_start: u64,
-    /// The quick way came so far and no further: before that it is not tried again.
+    /// The fast scanner failed up to this offset: it is not tried again before it.
     tried: u64,
 }
 
 impl Scanner {
-    /// Before the first byte.
+    /// A scanner before the first byte.
     pub fn new(check: Check) -> Self {
         Self {
             check,
@@ -137,7 +138,7 @@ impl Scanner {
         }
     }
 
-    /// Reads the next piece.
+    /// Scans the next piece.
     ///
     /// # Errors
     /// [`BadBody`] at the first byte that cannot belong to a JSON object.
@@ -179,7 +180,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// Whether a value begins here of which only the structure is looked at; its first byte is the next.
+    /// Whether a value begins here of which only the structure is checked; its first byte is the next.
     fn begins_within(&mut self, byte: u8) -> bool {
         let begins = self.check == Check::Structure
             && self.state == State::Value
@@ -192,7 +193,7 @@ impl Scanner {
         begins
     }
 
-    /// Goes on within such a value; answers how many bytes of `rest` belong to it.
+    /// Continues within such a value; returns how many bytes of `rest` belong to it.
     fn within(&mut self, rest: &[u8]) -> Result<usize, BadBody> {
         if self.structure.is_in_outermost() && matches!(rest[0], b'{' | b'[') {
             let mut scan = Scan::new(rest);
@@ -208,10 +209,10 @@ impl Scanner {
         Ok(walked.used)
     }
 
-    /// How many bytes of `rest` are a whole object or list within a list, and plain JSON; 0 where that is not known.
+    /// How many bytes of `rest` are a whole plain JSON object or list within a list; 0 where that is not known.
     fn quickly(&mut self, byte: u8, rest: &[u8]) -> usize {
         let before_value = matches!(self.state, State::Value | State::ValueOrEnd);
-        // The list itself seldom lies within one piece, and must not be walked twice.
+        // The list itself seldom lies within one piece, and must not be scanned twice.
         if !before_value || !matches!(byte, b'{' | b'[') || self.open.len() < 2 || self.at < self.tried {
             return 0;
         }
@@ -228,7 +229,7 @@ impl Scanner {
         }
     }
 
-    /// The end of the body.
+    /// Ends the body.
     ///
     /// # Errors
     /// [`BadBody`] where the object has not ended.
@@ -247,7 +248,7 @@ impl Scanner {
         unescape(text)
     }
 
-    /// Where that text lies.
+    /// The position of that text.
     pub fn user_span(&self) -> Option<Span> {
         self.user.as_ref().map(|(_, span)| *span)
     }
@@ -262,7 +263,7 @@ impl Scanner {
             Keep::Name => NAME_BYTES_MAX,
             Keep::User => USER_BYTES_MAX,
         };
-        // One byte more than allowed stays, to tell a text that is too long.
+        // One byte more than permitted is kept, so that a text that is too long can be recognised.
         let room = (max + 1).saturating_sub(self.kept.len());
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
@@ -413,7 +414,7 @@ impl Scanner {
 
     fn escape(&mut self, byte: u8) -> Result<(), BadBody> {
         self.state = match byte {
-            // Who asks what the text says finds that it is none.
+            // The code that reads the text finds that it is not valid.
             _ if self.check == Check::Structure => State::Text,
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => State::Text,
             b'u' => State::Unicode(4),

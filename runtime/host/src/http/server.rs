@@ -1,4 +1,4 @@
-//! The port: accepts, encrypts, serves each connection within its limits, and stops without cutting anybody off.
+//! The port: accepts and encrypts connections, serves each within its limits, and stops without cutting off requests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,29 +25,29 @@ use super::watch::{Ended, Patience, Phase, Watched};
 use runtime_wire::accept;
 use runtime_wire::peek::Rewound;
 
-/// What connections may cost.
+/// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
     /// Connections at one moment; more wait in the operating system's queue until one ends.
     pub connections_max: usize,
-    /// For the first message of a client, ms.
+    /// Time for the first message of a client, ms.
     pub hello_ms: u64,
-    /// For the TLS handshake, ms.
+    /// Time for the TLS handshake, ms.
     pub handshake_ms: u64,
     /// The head of a request, bytes: line and headers. At least 8192.
     pub head_bytes_max: usize,
     /// Headers of a request.
     pub headers_max: usize,
-    /// For what the peer has to do.
+    /// Time for what the peer has to do.
     pub patience: Patience,
-    /// For requests under way when the host stops, ms.
+    /// Time for requests that are under way when the host stops, ms.
     pub grace_ms: u64,
 }
 
 /// An encrypted connection.
 pub type Encrypted = TlsStream<Rewound<TcpStream>>;
 
-/// Tells a connection that the host stops.
+/// Reports to a connection that the host stops.
 pub type Stopped = watch::Receiver<bool>;
 
 /// What serves a connection to its end.
@@ -56,7 +56,7 @@ pub type Serve = Box<dyn FnOnce(Stopped) -> Serving + Send>;
 /// A connection that is being served.
 pub type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What a front makes of a socket.
+/// What a front returns for a socket.
 pub enum Greeted {
     /// Requests come from that source, each with a token of one of these callers.
     Requests(Box<Encrypted>, Callers, Source),
@@ -64,14 +64,14 @@ pub enum Greeted {
     Own(Serve),
 }
 
-/// Turns a socket into an encrypted connection of somebody.
+/// Turns a socket into an encrypted connection of a caller.
 pub trait Front: Clone + Send + Sync + 'static {
-    /// Greets whoever has connected from there; `None`: nobody to talk to, who was told so where that makes sense. The
-    /// server bounds how long this may take.
+    /// Greets the peer that has connected from this address. `None`: the connection is not served; the peer has been
+    /// sent the reason where that makes sense. The server bounds how long this may take.
     fn greet(&self, socket: TcpStream, peer: SocketAddr) -> impl Future<Output = Option<Greeted>> + Send;
 }
 
-/// The front of a host that has one certificate and knows callers by their tokens alone.
+/// The front of a host that has one certificate and identifies callers by their tokens alone.
 impl Front for TlsAcceptor {
     async fn greet(&self, socket: TcpStream, peer: SocketAddr) -> Option<Greeted> {
         let source = Source::from(peer.ip());
@@ -93,19 +93,19 @@ pub struct Server<F> {
 }
 
 impl<F: Front> Server<F> {
-    /// Takes the port.
+    /// Binds the port.
     ///
     /// # Errors
-    /// What the operating system says: the address is in use, or not ours.
+    /// The error of the operating system: the address is in use, or is not one of this machine.
     pub async fn bind(address: SocketAddr, front: F, limits: ServerLimits) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         Ok(Self { listener, front, limits })
     }
 
-    /// The address that it listens at; the port is the real one where 0 was asked for.
+    /// The address that it listens at; where port 0 was asked for, the port is the real one.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The error of the operating system.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -127,7 +127,7 @@ impl<F: Front> Server<F> {
             let (socket, peer, place) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of file descriptors, most often: a moment later some connection has ended.
+                    // Most often the process is out of file descriptors; a moment later some connection has ended.
                     tracing::warn!(%error, "connection not accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
@@ -231,7 +231,7 @@ async fn requests<B: Backend>(
     let _ = timeout(Duration::from_millis(limits.patience.write_ms), farewell).await;
 }
 
-/// There is no request to answer yet, so this is written by hand.
+/// There is no request yet that hyper could answer, so this answer is written by hand.
 const SLOW_HEAD: &str = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-type: application/json\r\n\
     content-length: 81\r\n\r\n\
     {\"error\":{\"code\":\"slow-head\",\"message\":\"the request's headers came too slowly\"}}\n";

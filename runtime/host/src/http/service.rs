@@ -1,4 +1,4 @@
-//! One request: its route, its caller, its body, its answer.
+//! Serves one request: its route, its caller, its body, its answer.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -29,39 +29,39 @@ pub const PROFILE_BYTES_MAX: usize = 256 * 1024;
 /// What every connection's requests share.
 #[derive(Debug)]
 pub struct App<B> {
-    /// Who answers.
+    /// The code that answers.
     pub backend: B,
-    /// How much a body for a cell may be, and how long any body may take.
+    /// Limits on the size of a body for a cell, and on the time for any body.
     pub limits: BodyLimits,
     /// Memory for bodies, of the whole host.
     pub budget: Budget,
 }
 
-/// Whose requests a connection may carry.
+/// Which callers' requests a connection may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Callers {
-    /// Whoever has a token: the front for phones that cannot say by name whose they are.
+    /// Any caller that has a token: the front for phones that cannot name their person.
     Anybody,
-    /// Whoever has one of this person's tokens.
+    /// Any caller that has a token of this person.
     Of(UserId),
 }
 
-/// Who sends requests on a connection, as far as the connection tells.
+/// Who sends requests on a connection, as far as the connection shows it.
 pub struct Caller {
-    /// Whose tokens count.
+    /// The callers whose tokens are valid here.
     pub callers: Callers,
-    /// From where it comes.
+    /// The source of the connection.
     pub source: Source,
     /// The host that every request must name; `None`: any.
     pub authority: Option<String>,
-    /// What has been guessed at this port.
+    /// The bad tokens that came to this port.
     pub guesses: Arc<Guesses>,
 }
 
-/// Whose request it is, and which of their devices sent it.
+/// Whose request it is, and which of the person's devices sent it.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    /// Whose runtime.
+    /// The person.
     pub user: UserId,
     /// The device, as far as the request proves it.
     pub device: Option<Stamp>,
@@ -81,7 +81,7 @@ pub(crate) enum Answered {
     },
 }
 
-/// Answers one request. Never fails: what goes wrong is an answer too.
+/// Answers one request. Never fails: an error is an answer too.
 pub async fn answer<B: Backend>(
     app: Arc<App<B>>,
     request: Request<Incoming>,
@@ -93,7 +93,7 @@ pub async fn answer<B: Backend>(
     respond(outcome, record)
 }
 
-/// Makes an HTTP answer of what came out.
+/// Turns an outcome into an HTTP answer.
 pub(crate) fn respond(outcome: Result<Answered, Refusal>, record: Record) -> Response<Reply> {
     match outcome {
         Ok(Answered::Json(value)) => {
@@ -129,7 +129,7 @@ fn finish(
     let (mut parts, ()) =
         builder.body(()).expect("status and headers are ours or were checked before").into_parts();
     record.status = parts.status.as_u16();
-    // A refused body may not have been read to its end, so what follows on the connection is no request.
+    // A refused body may not have been read to its end, so the bytes that follow on the connection are not a request.
     if record.unread || matches!(record.status, 408 | 413) {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -137,7 +137,7 @@ fn finish(
 }
 
 fn cell_answer(answer: Answer, held: Held, record: Record) -> Response<Reply> {
-    // A status that is none would be a cell's fault; the runtime has checked 200 to 599.
+    // An invalid status would be a cell's fault; the runtime has checked that it is 200 to 599.
     let status = |status| StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     match answer {
         Answer::Whole { status: code, content_type, body } => {
@@ -202,7 +202,8 @@ async fn handle<B: Backend>(
     dispatch(app, route, sender, arrived).await
 }
 
-/// A refusal that needs nothing of the body. A sender who waits to be asked for it is not: reading would ask.
+/// A refusal that needs nothing of the body. A sender that waits to be asked for the body is not asked: a read would
+/// ask.
 async fn unread(
     body: Incoming,
     sender_waits: bool,
@@ -218,7 +219,7 @@ async fn unread(
     refusal
 }
 
-/// Who the header says is calling; `None` where it says nothing.
+/// The caller that the header names; `None` where it names none.
 fn bearer(
     authenticate: impl Fn(&str) -> Result<Sender, Refusal>,
     headers: &HeaderMap,
@@ -232,7 +233,7 @@ fn bearer(
     authenticate(token.ok_or_else(Refusal::no_user)?).map(Some)
 }
 
-/// Whether a request names that host and no other, with whatever port.
+/// Whether a request names that host and no other, with any port.
 pub(crate) fn names_host(uri: &Uri, headers: &HeaderMap, name: &str) -> bool {
     let is_it = |authority: &str| {
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
@@ -244,7 +245,7 @@ pub(crate) fn names_host(uri: &Uri, headers: &HeaderMap, name: &str) -> bool {
     all.peek().is_some() && all.all(is_it)
 }
 
-/// Bodies are taken as they are.
+/// Compressed bodies are not accepted.
 pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
     let encoding = headers.get(header::CONTENT_ENCODING);
     let plain = encoding.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
@@ -313,7 +314,7 @@ fn update_profile<B: Backend>(backend: &B, user: UserId, fields: Map<String, Val
     backend.update_profile(user, fields)
 }
 
-/// Runs what may wait for the disk where that disturbs no socket.
+/// Runs what may wait for the disk on a thread where that delays no socket.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
@@ -323,7 +324,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     )
 }
 
-/// The same for an answer of the handshake's.
+/// The same for an answer of the handshake.
 pub(crate) async fn blocking_code<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Code> + Send + 'static,
 ) -> Result<T, Code> {
@@ -341,7 +342,7 @@ pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// A method as logs show it: only names that we know, since a caller may put anything there.
+/// A method in the form that logs show: only known names, since a caller may send any text.
 pub(crate) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

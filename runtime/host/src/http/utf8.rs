@@ -3,15 +3,15 @@
 /// Checks pieces that may be cut within a character.
 #[derive(Default)]
 pub(super) struct Utf8 {
-    /// Bytes before the pending ones.
+    /// Number of bytes before the pending ones.
     checked: u64,
-    /// The first bytes of a character whose rest has not arrived, and how many they are.
+    /// The first bytes of a character whose rest has not arrived, and how many there are.
     pending: [u8; 4],
     pending_bytes: usize,
 }
 
 impl Utf8 {
-    /// Checks the next piece; the error is the place of the first byte that belongs to no character.
+    /// Checks the next piece; the error is the offset of the first byte that belongs to no character.
     pub(super) fn feed(&mut self, piece: &[u8]) -> Result<(), u64> {
         let mut rest = piece;
         while self.pending_bytes > 0 && !rest.is_empty() {
@@ -42,7 +42,7 @@ impl Utf8 {
         Ok(())
     }
 
-    /// The end: an error where a character is half there.
+    /// Ends the text: an error where it ends within a character.
     pub(super) fn finish(&self) -> Result<(), u64> {
         if self.pending_bytes == 0 { Ok(()) } else { Err(self.checked) }
     }

@@ -1,4 +1,4 @@
-//! Watches one connection: what it is doing, and a socket whose peer stops reading.
+//! Watches one connection: what it is doing, and whether its peer stops reading.
 
 use std::io;
 use std::pin::Pin;
@@ -13,24 +13,24 @@ use tokio::time::{Instant, Sleep};
 
 use super::pace::{Pace, Rate};
 
-/// How long a connection may take over each thing that its peer has to do.
+/// How long a connection may take for each thing that its peer has to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// From the first byte of a request's head to its last; also from the connection to that first byte. ms
+    /// From the first byte of a request's head to its last; also from the connection to that first byte, ms.
     pub head_ms: u64,
     /// Between an answer and the next request, ms.
     pub idle_ms: u64,
-    /// Between two moments at which the peer takes some of an answer, ms.
+    /// Between two moments at which the peer receives a part of an answer, ms.
     pub write_ms: u64,
-    /// How fast it must take an answer: a larger one has more time.
+    /// The minimum rate at which it must receive an answer: a larger answer has more time.
     pub rate: Rate,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Doing {
-    /// Nothing of the next request has come.
+    /// Nothing of the next request has arrived.
     Waiting,
-    /// Some of a request's head has come.
+    /// A part of a request's head has arrived.
     Head,
     /// This many requests are being answered.
     Requests(u32),
@@ -53,14 +53,14 @@ pub struct Phase {
 /// Why a connection was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// A head did not come to its end: the peer is owed a 408.
+    /// A head did not arrive completely: the peer is to get a 408.
     SlowHead,
-    /// There was nothing to answer.
+    /// There was no request to answer.
     Idle,
 }
 
 impl Phase {
-    /// A connection that has just begun.
+    /// The phase of a connection that has just begun.
     pub fn new() -> Arc<Self> {
         let now = Now { doing: Doing::Waiting, since: Instant::now(), answered: false };
         Arc::new(Self { now: Mutex::new(now), changed: Notify::new() })
@@ -106,7 +106,8 @@ impl Phase {
         });
     }
 
-    /// What the peer may take now, ms, since when, and what it means if it takes longer; nothing while we are at it.
+    /// The time that the peer has now, ms, its beginning, and what it means if the peer takes longer; none while the
+    /// host is working.
     fn limit(&self, patience: Patience) -> Option<(u64, Instant, Ended)> {
         let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         match now.doing {
@@ -117,7 +118,7 @@ impl Phase {
         }
     }
 
-    /// Resolves when the peer has been waited for long enough.
+    /// Resolves when the peer has used up its time.
     pub async fn watch(&self, patience: Patience) -> Ended {
         loop {
             let changed = self.changed.notified();
@@ -133,13 +134,13 @@ impl Phase {
     }
 }
 
-/// A socket that reports what comes and gives up on a peer that takes nothing.
+/// A socket that reports its traffic and gives up on a peer that receives nothing.
 pub struct Watched<S> {
     socket: S,
     phase: Arc<Phase>,
     write_pause: Duration,
     pace: Pace,
-    /// Bytes that were written.
+    /// Number of bytes that were written.
     sent: Arc<AtomicU64>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -157,7 +158,7 @@ impl<S> Watched<S> {
         Arc::clone(&self.sent)
     }
 
-    /// Passes on what a write of so many bytes came to, unless the peer has been waited for too long.
+    /// Passes on the result of a write of `bytes`, unless the peer has used up its time.
     fn written<T>(
         &mut self,
         outcome: Poll<io::Result<T>>,
@@ -241,7 +242,7 @@ mod tests {
         rate: Rate { bytes_per_s_min: 1_024, window_ms: 60_000 },
     };
 
-    /// Whether an answer of that size reaches somebody who takes so many bytes after each pause.
+    /// Whether an answer of that size reaches a peer that receives `piece` bytes after each pause.
     fn taken(bytes: usize, piece: usize, every_ms: u64) -> bool {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {

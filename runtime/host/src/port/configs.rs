@@ -1,7 +1,7 @@
-//! Each person's TLS configurations, made when somebody connects and kept for the next: building one costs more than a
-//! handshake.
+//! Each person's TLS configurations, built at the first connection and kept for the next: building one costs more than
+//! a handshake.
 //!
-//! * Invariants: a configuration is one person's and one protocol's; what is dropped here takes its sessions with it.
+//! * Invariants: a configuration belongs to one person and one protocol; dropping it drops its sessions.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 
 use runtime_wire::tls::{Accepts, Identity, IdentityError, raw_server};
 
-/// For how many people configurations are kept; each takes some tens of KiB with its sessions.
+/// Number of people whose configurations are kept; each takes some tens of KiB with its sessions.
 const PEOPLE_MAX: usize = 256;
 
 /// Which of a person's configurations.
@@ -42,16 +42,16 @@ pub(super) enum ConfigError {
     Identity(#[from] IdentityError),
 }
 
-/// Everybody's configurations.
+/// All people's configurations.
 pub struct Configs {
     runtime: Arc<Runtime>,
-    /// What follows a label in the names of this host.
+    /// The part after the label in the names of this host.
     host: String,
     kept: Mutex<HashMap<(UserId, Purpose), Kept>>,
 }
 
 impl Configs {
-    /// None yet.
+    /// An empty set.
     pub fn new(runtime: Arc<Runtime>, host: String) -> Self {
         Self { runtime, host, kept: Mutex::default() }
     }
@@ -60,7 +60,7 @@ impl Configs {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The person's configuration for that. May read the disk.
+    /// The person's configuration for this purpose. May read the disk.
     pub(super) fn get(&self, user: UserId, purpose: Purpose) -> Result<Arc<ServerConfig>, ConfigError> {
         if let Some(config) = self.ready(user, purpose) {
             return Ok(config);
@@ -97,7 +97,7 @@ impl Configs {
         }
         let key = self.runtime.owners().signing_key(user)?;
         let config = match purpose {
-            // A device shows the key that it will have; whether it gets in is decided inside.
+            // A device presents its future key; whether it is admitted is decided by the pairing.
             Purpose::Pair => raw_server(key.pkcs8(), key.spki(), ALPN_PAIR, Arc::new(|_: &Spki| true), false),
             _ => raw_server(key.pkcs8(), key.spki(), ALPN_CONNECT, self.devices_of(user), true),
         };

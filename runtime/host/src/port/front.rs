@@ -1,5 +1,5 @@
-//! Greeting whoever connects: the first message is read, a person's configuration chosen, and the connection looked at
-//! again once it is encrypted.
+//! Greets callers: reads the first message, chooses a person's configuration, and checks the connection again once it
+//! is encrypted.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -27,16 +27,16 @@ use runtime_wire::peek::{Rewound, Unread, peek};
 use runtime_wire::proxy;
 use runtime_wire::tls::peer_key;
 
-/// Everybody's front.
+/// The front of the port, for all people.
 #[derive(Clone)]
 pub struct PortFront(Arc<Shared>);
 
 struct Shared {
     runtime: Arc<Runtime>,
     configs: Arc<Configs>,
-    /// For phones that cannot say by name whose they are; `None`: switched off.
+    /// For phones that cannot name their person; `None`: switched off.
     legacy: Option<Mutex<TlsAcceptor>>,
-    /// Whose word on a caller's address is taken.
+    /// Gateways whose statement of a caller's address is trusted.
     gateways: Vec<IpAddr>,
     native: Arc<NativeApp>,
     limits: ServerLimits,
@@ -44,24 +44,24 @@ struct Shared {
     started: Instant,
 }
 
-/// What a front is made of.
+/// The parts of a front.
 pub struct PortParts {
-    /// Everybody's runtimes.
+    /// All people's runtimes.
     pub runtime: Arc<Runtime>,
-    /// What follows a label in the names of this host.
+    /// The part after the label in the names of this host.
     pub host: String,
-    /// How the front for phones that cannot pair shows itself; `None`: it is off.
+    /// The TLS configuration of the front for phones that cannot pair; `None`: that front is off.
     pub legacy: Option<Arc<ServerConfig>>,
-    /// Gateways whose word on a caller's address is taken.
+    /// Gateways whose statement of a caller's address is trusted.
     pub gateways: Vec<IpAddr>,
-    /// What answers devices.
+    /// Answers devices.
     pub native: Arc<NativeApp>,
-    /// What connections may cost.
+    /// Limits on connections.
     pub limits: ServerLimits,
 }
 
 impl PortFront {
-    /// A front for everybody.
+    /// A front for all people.
     pub fn new(parts: PortParts) -> Self {
         let PortParts { runtime, host, legacy, gateways, native, limits } = parts;
         Self(Arc::new(Shared {
@@ -76,8 +76,7 @@ impl PortFront {
         }))
     }
 
-    /// Shows phones that cannot pair another certificate from now on, where that front is open. Connections that there
-    /// are stay.
+    /// Replaces the certificate for phones that cannot pair, where that front is open. Existing connections are kept.
     pub fn show_legacy(&self, config: Arc<ServerConfig>) {
         if let Some(legacy) = &self.0.legacy {
             *legacy.lock().unwrap_or_else(PoisonError::into_inner) = TlsAcceptor::from(config);
@@ -85,7 +84,7 @@ impl PortFront {
     }
 }
 
-/// Why a connection went no further. Nothing of it is anybody's data.
+/// Why a connection was not served. It contains no personal data.
 #[derive(Debug, thiserror::Error)]
 enum ConnectionRefused {
     #[error(transparent)]
@@ -116,7 +115,7 @@ impl Front for PortFront {
     }
 }
 
-/// A place among the handshakes under way, given back however the handshake ends.
+/// One of the handshakes under way; the place is released however the handshake ends.
 struct HandshakePermit<'a> {
     strangers: &'a Mutex<Limits>,
     slot: Option<Slot>,
@@ -139,7 +138,7 @@ impl Shared {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether a program on this machine has connected for itself.
+    /// Whether a program on this machine has connected directly, not through a gateway.
     fn is_here(&self, peer: SocketAddr) -> bool {
         let ip = peer.ip().to_canonical();
         ip.is_loopback() && !self.gateways.contains(&ip)
@@ -216,7 +215,7 @@ impl Shared {
         Ok(HandshakePermit { strangers: &self.strangers, slot: Some(slot) })
     }
 
-    /// The person's acceptor for that; a first one is made where the disk may be waited for.
+    /// The person's acceptor for this purpose; the first one is created on a thread that may wait for the disk.
     async fn acceptor(&self, user: UserId, purpose: Purpose) -> Result<TlsAcceptor, ConnectionRefused> {
         if let Some(config) = self.configs.ready(user, purpose) {
             return Ok(TlsAcceptor::from(config));
@@ -254,7 +253,7 @@ impl Shared {
         let key = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(ConnectionRefused::Key)?;
         let exporter = exporter(&encrypted)?;
         let runtime = Arc::clone(&self.runtime);
-        // A resumed session did not ask for the key again: the table decides, every time.
+        // A resumed session does not verify the key again, so the table is asked every time.
         let admitted = blocking_code(move || runtime.devices().admit(user, label, key, epoch_ms())).await;
         let native = Arc::clone(&self.native);
         match admitted {
@@ -262,7 +261,7 @@ impl Shared {
                 Box::pin(native::serve(encrypted, native, admission, exporter, stopped))
             }))),
             Err(code) => {
-                // Whoever is shut out has no session to come back with, either.
+                // A device that is not admitted loses its sessions as well, so that it cannot resume one.
                 self.configs.forget(user);
                 Ok(Greeted::Own(Box::new(move |_| Box::pin(native::refuse(encrypted, code)))))
             }
@@ -283,7 +282,7 @@ async fn encrypt(
     Ok(encrypted)
 }
 
-/// What both sides of this very connection can compute, and nobody else.
+/// A secret that only the two sides of this connection can compute.
 fn exporter(encrypted: &Encrypted) -> Result<Secret<32>, ConnectionRefused> {
     let bytes = zeroize::Zeroizing::new([0; 32]);
     let exported = encrypted.get_ref().1.export_keying_material(*bytes, EXPORTER_LABEL, None);
@@ -291,7 +290,7 @@ fn exporter(encrypted: &Encrypted) -> Result<Secret<32>, ConnectionRefused> {
 }
 
 async fn turn_away(socket: &mut TcpStream, alert: Alert) {
-    // Whoever is gone need not be told.
+    // The peer may already be gone; then it needs no alert.
     let _ = socket.write_all(&alert.record()).await;
     let _ = socket.shutdown().await;
 }

@@ -1,17 +1,17 @@
-//! One port for everybody: a client's first message says whom it wants, and TLS then ends in that person's runtime.
+//! One port for all people: a client's first message names the person, and TLS then ends in that person's runtime.
 //!
 //! ```text
 //! hello ── label of a device ──▶ TLS 1.3, bare keys both ways ──▶ `native`, HTTP/2
-//!       ── label of a window ──▶ TLS 1.3, any sound key ────────▶ `pairing`, three requests
+//!       ── label of a window ──▶ TLS 1.3, any valid key ────────▶ `pairing`, three requests
 //!       ── label of a person ──▶ that person's certificate ─────▶ `http`, that person's tokens
 //!       ── any other name ─────▶ the host's certificate ────────▶ `http`, tokens; off unless switched on
 //!       ── unknown label ──────▶ alert 112
 //! HTTP without TLS, from this machine ──▶ `page`, a few words; from elsewhere, nothing
 //! ```
 //!
-//! * Invariants: no two people share a key, a session cache or a ticket; whoever is let through is looked up in the table of
-//!   devices after every handshake, full or resumed, and again at every request.
-//! * Not here: what is decided (`handshake`), what is answered to a cell's request (`crate::http`).
+//! * Invariants: no two people share a key, a session cache or a ticket; every admitted device is looked up in the
+//!   table of devices after every handshake, full or resumed, and again at every request.
+//! * Not here: the decisions (`handshake`), the answers to requests for cells (`crate::http`).
 
 mod configs;
 mod front;

@@ -1,7 +1,7 @@
-//! A paired device's connection: HTTP/2, and each request held against what the device may do at that moment.
+//! A paired device's connection: HTTP/2, with each request checked against what the device may do at that moment.
 //!
-//! * Invariants: a request counts for the device whose key is this connection's, whatever its body says; a device that is
-//!   shut out loses its open connections within a second; a path leads to a cell only through the device's own grant.
+//! * Invariants: a request counts for the device whose key is this connection's, whatever its body says; a revoked
+//!   device loses its open connections within a second; a path leads to a cell only through the device's own grant.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -39,28 +39,28 @@ use crate::http::service::{
 };
 use crate::http::watch::{Patience, Phase, Watched};
 
-/// Requests of one connection at one moment.
+/// Maximum number of requests of one connection at one moment.
 const STREAMS_MAX: u32 = 64;
-/// A device that was quiet may send the requests of so many seconds at once, s.
+/// A device that was quiet may send the requests of this many seconds at once, s.
 const BURST_S: u32 = 2;
 /// Longest headers of a request, bytes.
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
-/// Streams that a device opened and reset before they were looked at; past this the connection ends.
+/// Streams that a device opened and reset before they were handled; beyond this the connection ends.
 const RESETS_MAX: usize = 32;
-/// However busy, a connection ends after a day, so that its keys do.
+/// Every connection ends after a day, however busy it is, so that its keys are replaced.
 const CONNECTION_MAX: Duration = Duration::from_secs(24 * 3_600);
-/// How long a device that is shut out may take to ask why.
+/// How long a revoked device may take to ask for the reason.
 const REFUSAL_MAX: Duration = Duration::from_secs(1);
-/// Between two looks at whether a connection is idle, or its device takes nothing of an answer.
+/// Interval between checks whether a connection is idle, or its device stops receiving an answer.
 const IDLE_LOOK: Duration = Duration::from_secs(5);
 
-/// What answers every device.
+/// Answers the requests of all devices.
 pub struct NativeApp {
-    /// Everybody's runtimes, and what bodies may cost.
+    /// All people's runtimes, and the limits on bodies.
     pub app: Arc<App<Arc<Runtime>>>,
-    /// What a grant says of limits.
+    /// The limits that a grant states.
     pub terms: SessionTerms,
-    /// How long a connection may take over each thing that its device has to do.
+    /// How long a connection may take for each thing that its device has to do.
     pub patience: Patience,
 }
 
@@ -68,7 +68,7 @@ struct Connection {
     native: Arc<NativeApp>,
     admission: Admission,
     exporter: Secret<32>,
-    /// The name that TLS was told, which every request must name too.
+    /// The server name of the TLS handshake, which every request must name too.
     server_name: String,
     active: AtomicU32,
     last: Mutex<Instant>,
@@ -77,7 +77,7 @@ struct Connection {
     taking: Mutex<Vec<Weak<Taking>>>,
 }
 
-/// Counts a request while it is answered.
+/// Counts a request while it is being answered.
 struct Active<'a>(&'a Connection);
 
 impl<'a> Active<'a> {
@@ -116,7 +116,7 @@ pub(super) async fn serve(
         rate: Mutex::new(Buckets::new(rate, 1)),
         taking: Mutex::default(),
     });
-    // A ping would wait behind an answer on a slow link, so what moves is looked at instead.
+    // A ping would wait behind an answer on a slow link, so the traffic is watched instead.
     let patience = shared.native.patience;
     let socket = Watched::new(encrypted, Phase::new(), patience);
     let mut ending = Ending {
@@ -149,7 +149,7 @@ pub(super) async fn serve(
                 return;
             }
             () = admission.changed() => {
-                // Dropping the connection is the quickest end; nothing that was asked for is owed an answer.
+                // Dropping the connection ends it fastest; requests that are under way get no answer.
                 if !shared.runtime().devices().still_admitted(&shared.admission) {
                     tracing::info!(user = %admission.user.short(), device = %admission.device, "device shut out");
                     return;
@@ -172,7 +172,7 @@ pub(super) async fn serve(
     }
 }
 
-/// The end of a connection, which waits for the device to take what it is owed, as long as it takes some.
+/// The end of a connection, which waits for the device to receive its answers, as long as it makes progress.
 struct Ending {
     begun: bool,
     sent: Arc<AtomicU64>,
@@ -182,7 +182,7 @@ struct Ending {
 }
 
 impl Ending {
-    /// Whether the device has been waited for too long. Requests that are still being answered are not its doing.
+    /// Whether the device has taken too long. Requests that are still being answered do not count against it.
     fn is_overdue(&mut self, active: u32) -> bool {
         let sent = self.sent.load(Ordering::Relaxed);
         let moved = sent - std::mem::replace(&mut self.seen, sent);
@@ -196,7 +196,8 @@ impl Ending {
     }
 }
 
-/// Tells a device that is let in no longer, on the connection that it resumed, and ends it.
+/// Reports the refusal to a device that is no longer admitted, on the connection that it resumed, and ends the
+/// connection.
 pub(super) async fn refuse(encrypted: Encrypted, code: Code) {
     let service =
         service_fn(move |_: Request<Incoming>| async move { Ok::<_, Infallible>(upc::response(Err(code))) });
@@ -205,11 +206,11 @@ pub(super) async fn refuse(encrypted: Encrypted, code: Code) {
         .max_concurrent_streams(1)
         .serve_connection(TokioIo::new(encrypted), service);
     let mut connection = std::pin::pin!(connection);
-    // One answer for who asks at once.
+    // One answer for a device that asks at once.
     let _ = tokio::time::timeout(REFUSAL_MAX, connection.as_mut()).await;
 }
 
-/// Why a request was not answered as its route would.
+/// Why a request did not get its route's answer.
 enum Unanswered {
     Code(Code),
     Refusal(Refusal),
@@ -245,7 +246,7 @@ impl Connection {
         taking
     }
 
-    /// Whether the device takes nothing of an answer that it asked for.
+    /// Whether the device has stopped receiving an answer that it asked for.
     fn is_overdue(&self) -> bool {
         self.taking().iter().filter_map(Weak::upgrade).any(|taking| taking.is_overdue())
     }
@@ -289,7 +290,7 @@ impl Connection {
             record.route = Template::Own("/.upc/v1");
             let endpoint = Endpoint::of_path(&path).filter(|_| request.method() == Method::POST);
             let endpoint = endpoint.ok_or(Code::Malformed)?;
-            // The console is where an owner proves to be there; a device alone never does.
+            // An owner proves to be present at the console only; a device alone never does.
             self.admission.authorise(endpoint, false)?;
             let body = upc::read_body(request.into_body()).await?;
             let answer = self.upc(endpoint, &body).await?;
@@ -303,7 +304,7 @@ impl Connection {
         self.call(route, request, record).await
     }
 
-    /// Which route a path is, as far as the device may take it.
+    /// The route of a path, as far as the device may use it.
     fn route(&self, method: &Method, path: &str) -> Result<Route, Unanswered> {
         let paths = self.runtime().catalogue().paths();
         if path.starts_with("/c/") {
@@ -322,7 +323,7 @@ impl Connection {
             };
         }
         let route = Route::find(paths, method, path)?;
-        // Cells are reached at granted paths alone.
+        // Cells can be reached at granted paths only.
         let Route::Own(own) = route else { return Err(Code::ScopeMissing.into()) };
         own.scope().map_or(Ok(()), |scope| self.admission.require(scope))?;
         Ok(route)
@@ -341,7 +342,8 @@ impl Connection {
             if route.is_cell() { app.limits.bytes_max } else { SMALL_BYTES_MAX.min(app.limits.bytes_max) };
         let limits = BodyLimits { bytes_max, ..app.limits };
         let sender_waits = request.headers().contains_key(header::EXPECT);
-        // The connection says who is calling, so the body is not searched for a name. The cell that reads it judges its JSON.
+        // The connection identifies the caller, so the body is not searched for a name. The cell that reads it judges
+        // its JSON.
         let sender = Sender { user, device: Some(Stamp::of_device(self.admission.device)) };
         let (body, known) = (request.into_body(), |_: &str| Ok(sender.clone()));
         let arrived = http_body::collect(body, limits, &app.budget, None, sender_waits, known).await?;
@@ -351,7 +353,7 @@ impl Connection {
     }
 
     async fn upc(self: &Arc<Self>, endpoint: Endpoint, body: &SmallBody) -> Result<SmallBody, Code> {
-        // Limits and grants last a while; a revocation is dated for people.
+        // Limits and grants use the lasting clock; a revocation is dated for people.
         let (this, now_ms) = (Arc::clone(self), self.runtime().clocks().lasting_ms());
         match endpoint {
             Endpoint::Session => {

@@ -1,7 +1,7 @@
-//! What a browser on this machine reads where it opens the port without TLS.
+//! The page that a browser on this machine shows where it opens the port without TLS.
 //!
-//! * Only callers on the loopback get it: whoever already uses this machine learns nothing new. To everybody else the port
-//!   says nothing about itself (docs/decisions/0024-a-page-for-this-machine.md).
+//! * Only callers on the loopback get it: a program on this machine learns nothing new from it. The port says nothing
+//!   about itself to other callers (docs/decisions/0024-a-page-for-this-machine.md).
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use tokio::time::timeout;
 
 /// How long the browser may take to read the page and to close.
 const WAIT: Duration = Duration::from_secs(2);
-/// How much of its request is read after the page was written, bytes.
+/// How much of the browser's request is read after the page was written, bytes.
 const REQUEST_BYTES_MAX: u64 = 64 * 1024;
 
-/// How the request of a browser begins.
+/// The first bytes of a browser's request.
 pub(super) const METHOD: &[u8] = b"GET ";
 
 const TEXT: &str = "\
@@ -39,7 +39,7 @@ pub(super) async fn show(socket: &mut TcpStream) {
     let exchange = async {
         socket.write_all(answer.as_bytes()).await?;
         socket.shutdown().await?;
-        // A socket that is closed with unread bytes in it resets the connection, and the page may be lost.
+        // Closing a socket that has unread bytes resets the connection, and the page may be lost.
         tokio::io::copy(&mut socket.take(REQUEST_BYTES_MAX), &mut tokio::io::sink()).await
     };
     // A browser that is gone or slow needs no page.

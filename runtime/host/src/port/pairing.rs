@@ -1,6 +1,6 @@
 //! The three requests of a pairing, on one connection: `/.upc/pair/1/hello`, `proof` and `enrol`.
 //!
-//! * Invariants: whatever the connection is, its end is told to the window; a request that is none of the three changes
+//! * Invariants: the end of every connection is reported to its window; a request that is none of the three changes
 //!   nothing.
 
 use std::convert::Infallible;
@@ -28,12 +28,12 @@ use crate::http::service::blocking_code;
 
 /// Longest head of a request, bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// For the head of a request.
+/// Time for the head of a request.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
-/// However slowly its owner decides: a window and an approval after another.
+/// Long enough for the slowest owner: the longest lifetime of a window plus twice the time for an approval.
 const CONNECTION_MAX: Duration = Duration::from_millis(*LIFETIME_MS_RANGE.end() + 2 * APPROVAL_MS);
 
-/// Numbers connections, for the life of the process.
+/// The next number of a connection; numbers are unique for the life of the process.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
 /// A number that no other connection has.
@@ -50,7 +50,7 @@ struct Pairing {
 impl Drop for Pairing {
     fn drop(&mut self) {
         let (runtime, user, connection) = (Arc::clone(&self.runtime), self.user, self.channel.connection);
-        // It may wait for the disk, and nobody waits for it.
+        // This may wait for the disk; nothing waits for its result.
         tokio::task::spawn_blocking(move || {
             runtime.pairing().connection_lost(user, connection, runtime.clocks().lasting_ms())
         });

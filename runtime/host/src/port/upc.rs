@@ -12,10 +12,10 @@ use hyper::{Response, StatusCode};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-/// For a whole body.
+/// Time for a whole body.
 const BODY_WAIT: Duration = Duration::from_secs(30);
 
-/// At most 16 KiB, which may hold a key, and is wiped.
+/// A body of at most 16 KiB. It may contain a key, and is wiped.
 pub(super) type SmallBody = Zeroizing<Vec<u8>>;
 
 /// Reads a body within its limits.
@@ -28,7 +28,7 @@ pub(super) async fn read_body(body: Incoming) -> Result<SmallBody, Code> {
     Ok(Zeroizing::new(whole.to_bytes().to_vec()))
 }
 
-/// How long to wait before trying again, s, where that helps.
+/// How long to wait before the next attempt, s, where another attempt helps.
 fn retry_s(code: Code) -> Option<u32> {
     match code {
         Code::RateLimited => Some(60),

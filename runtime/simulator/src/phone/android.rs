@@ -18,11 +18,11 @@ const UNKNOWN: u8 = 4;
 const TILTING: u8 = 5;
 const WALKING: u8 = 7;
 
-/// Time between two fixes, s: what is asked for, and how much later they come. Never less: nine fixes must
-/// span more than 270 s, or a dwell cannot be told from a short halt.
+/// Time between two fixes, s: the requested time, and the usual delay. It is never less: nine fixes must span more than
+/// 270 s, otherwise a dwell cannot be distinguished from a short halt.
 const EVERY_S: f64 = 30.1;
 const LATER_S: f64 = 0.9;
-/// So long after the arrival the phone stops even if its fixes still wander, s.
+/// Time after the arrival at which the phone stops even if its fixes still wander, s.
 const GIVE_UP_S: f64 = 900.0;
 
 pub(super) fn watch(watch: &Watch<'_>, notes: &mut Notes<'_, '_>) {
@@ -37,7 +37,7 @@ pub(super) fn watch(watch: &Watch<'_>, notes: &mut Notes<'_, '_>) {
     }
 }
 
-/// Records one trip; answers when the phone sleeps again.
+/// Records one trip; returns when the phone sleeps again.
 fn follow(trip: &Trip, left_s: f64, next_s: f64, was_ongoing: bool, notes: &mut Notes<'_, '_>) -> f64 {
     let mut at_s = if was_ongoing { trip.start_s() } else { wake(trip, left_s, notes) };
     let end_s = next_s.min(trip.end_s() + GIVE_UP_S);
@@ -70,7 +70,7 @@ fn fall_asleep(at_s: f64, notes: &mut Notes<'_, '_>) {
     notes.note(synced_s, 0.01, Body::SyncTime { took_ms, at_ms });
 }
 
-/// The fixes of the last five minutes, from which the phone tells that it has come to rest.
+/// The fixes of the last five minutes, from which the phone detects that it has come to rest.
 struct Recent(Vec<(f64, Spot)>);
 
 impl Recent {
@@ -85,7 +85,7 @@ impl Recent {
     }
 }
 
-/// The circle is left: an unfiltered fix, the transition, and the first fix of the trip follows.
+/// The phone leaves the circle: an unfiltered fix, then the transition; the first fix of the trip follows.
 fn wake(trip: &Trip, left_s: f64, notes: &mut Notes<'_, '_>) -> f64 {
     let woke_s = left_s + notes.random.within(3.0, 20.0);
     let first = notes.read(woke_s - 2.0, &trip.at(woke_s - 2.0));
@@ -95,12 +95,12 @@ fn wake(trip: &Trip, left_s: f64, notes: &mut Notes<'_, '_>) -> f64 {
     woke_s + 1.2
 }
 
-/// Nearly always a fraction of a second; now and then the phone was busy.
+/// Nearly always a fraction of a second; sometimes the phone was busy.
 fn lag_s(notes: &mut Notes<'_, '_>) -> f64 {
     if notes.random.chance(0.06) { notes.random.within(3.0, 18.0) } else { notes.random.within(0.06, 0.4) }
 }
 
-/// The recogniser speaks two times in three fixes, mostly right, most of the time sure.
+/// The recogniser reports at two of three fixes, is mostly right, and is sure most of the time.
 fn activities(at_s: f64, moment: &Moment, notes: &mut Notes<'_, '_>) {
     if !notes.random.chance(0.66) {
         return;
@@ -133,7 +133,7 @@ fn hourly_battery(watch: &Watch<'_>, notes: &mut Notes<'_, '_>) {
     notes.rewind();
 }
 
-/// After each time off the phone boots and, standing at a place, waits for a trip again.
+/// After each time off, the phone boots and, at a place, waits for a trip again.
 fn restarts(watch: &Watch<'_>, notes: &mut Notes<'_, '_>) {
     for span in &watch.faults.off {
         let booted_s = span.to_s + notes.random.within(20.0, 60.0);

@@ -1,5 +1,5 @@
-//! An iPhone: a fix whenever 50 m have been covered; an hourly silent push wakes it and finds out that a trip
-//! has ended, unless a visit has begun before.
+//! An iPhone: a fix after every 50 m; an hourly silent push wakes it and detects that a trip has ended, unless a visit
+//! has begun before.
 
 use super::{Notes, Watch, leaves_geofence_s};
 use crate::entry::Body;
@@ -11,7 +11,7 @@ const ONGOING: &str = "STATE_ONGOING_TRIP";
 
 /// Distance between two fixes, m.
 const FILTER_M: f64 = 50.0;
-/// Accuracies that an iPhone tells, m; smaller steps it does not make.
+/// Accuracies that an iPhone reports, m; it has no finer steps.
 const ACCURACIES_M: [f64; 5] = [5.0, 10.0, 30.0, 65.0, 165.0];
 
 pub(super) fn watch(watch: &Watch<'_>, notes: &mut Notes<'_, '_>) {
@@ -27,7 +27,7 @@ pub(super) fn watch(watch: &Watch<'_>, notes: &mut Notes<'_, '_>) {
     }
 }
 
-/// The circle is left; the state machine restarts its trip at once, as it does on real phones.
+/// The phone leaves the circle; the state machine restarts its trip at once, as it does on real phones.
 fn wake(left_s: f64, notes: &mut Notes<'_, '_>) -> f64 {
     let woke_s = left_s + notes.random.within(2.0, 9.0);
     notes.transition(woke_s, WAITING, "T_EXITED_GEOFENCE");
@@ -42,7 +42,7 @@ fn wake(left_s: f64, notes: &mut Notes<'_, '_>) -> f64 {
     woke_s + 1.0
 }
 
-/// Reads every second, records where the filter lets it; stops two minutes after the arrival.
+/// Reads every second, records a fix where the filter allows it; stops two minutes after the arrival.
 fn fixes(trip: &Trip, from_s: f64, next_s: f64, notes: &mut Notes<'_, '_>) -> f64 {
     let mut last = None;
     let mut at_s = from_s;
@@ -62,7 +62,7 @@ fn fixes(trip: &Trip, from_s: f64, next_s: f64, notes: &mut Notes<'_, '_>) -> f6
     at_s
 }
 
-/// Rounds as an iPhone does: steps of accuracy, -1 where it does not know its way or its speed.
+/// Rounds as an iPhone does: steps of accuracy, -1 where it does not know its direction or its speed.
 fn tidy(mut fix: Fix, moment: &Moment) -> Fix {
     let step = ACCURACIES_M.iter().find(|&&step| fix.accuracy_m <= step + 4.0);
     fix.accuracy_m = step.copied().unwrap_or(fix.accuracy_m.round());
@@ -73,7 +73,7 @@ fn tidy(mut fix: Fix, moment: &Moment) -> Fix {
     fix
 }
 
-/// The end of the trip is noticed 11 to 16 minutes after the arrival, if nobody has left by then.
+/// The end of the trip is noticed 11 to 16 minutes after the arrival, if the person has not left by then.
 fn sleep(trip: &Trip, next_s: f64, notes: &mut Notes<'_, '_>) -> Option<f64> {
     let visit_s = trip.end_s() + notes.random.within(300.0, 480.0);
     let noticed_s = trip.end_s() + notes.random.within(660.0, 960.0);
@@ -94,7 +94,7 @@ fn sleep(trip: &Trip, next_s: f64, notes: &mut Notes<'_, '_>) -> Option<f64> {
     Some(noticed_s + 7.0)
 }
 
-/// One activity about every two minutes: one flag, now and then none, and both for a halt in a vehicle.
+/// One activity about every two minutes: one flag, sometimes none, and both for a halt in a vehicle.
 fn activities(trip: &Trip, from_s: f64, notes: &mut Notes<'_, '_>) {
     let mut at_s = from_s + 5.0;
     while at_s < trip.end_s() + 90.0 {

@@ -1,7 +1,7 @@
-//! What a phone makes of a day: which readings it takes, when, and when it writes them down.
+//! What a phone records of a day: which readings it takes, when, and when it writes them.
 //!
-//! A phone sleeps at a place. It wakes when it has left a circle around it, reads positions while it moves, and
-//! sleeps again once it has stood still for some minutes; it says each with a transition.
+//! A phone sleeps at a place. It wakes when it has left a circle around the place, reads positions while it moves, and
+//! sleeps again once it has stood still for some minutes; a transition records each change.
 
 mod android;
 mod ios;
@@ -14,10 +14,10 @@ use crate::town::Projection;
 
 /// Radius of the circle that a phone watches around a place while it sleeps, m.
 const GEOFENCE_M: f64 = 110.0;
-/// Fixes that are less accurate never become `background/filtered_location`, m.
+/// Fixes that are less accurate than this never become `background/filtered_location`, m.
 const FILTERED_ACCURACY_M_MAX: f64 = 200.0;
 
-/// A phone's system, which decides what it records and how it says so.
+/// A phone's system, which decides what it records and in which form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phone {
     /// A fix about every 30 s while moving (`"filter":"time"`), `local.*` states and transitions.
@@ -31,7 +31,7 @@ pub enum Phone {
 pub struct Span {
     /// First moment.
     pub from_s: f64,
-    /// Moment after the last.
+    /// The moment after the last.
     pub to_s: f64,
 }
 
@@ -41,7 +41,7 @@ impl Span {
     }
 }
 
-/// What goes wrong with a phone's readings.
+/// Faults of a phone's readings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Faults {
     /// Share of fixes with an error of tens of metres and an accuracy of 35 to 150 m.
@@ -50,12 +50,12 @@ pub struct Faults {
     pub coarse: f64,
     /// Share of fixes on the way that are up to 1.2 km off on each axis, with a good accuracy.
     pub outliers: f64,
-    /// While the phone is off it records nothing; when it comes back an Android phone says `booted`.
+    /// Spans in which the phone is off and records nothing; afterwards an Android phone reports `booted`.
     pub off: Vec<Span>,
 }
 
 impl Faults {
-    /// A receiver that errs by metres only, and a phone that is always on.
+    /// A receiver with errors of only a few metres, and a phone that is always on.
     pub fn none() -> Self {
         Self { poor: 0.0, coarse: 0.0, outliers: 0.0, off: Vec::new() }
     }
@@ -89,7 +89,7 @@ impl Phone {
     }
 }
 
-/// What a phone has noted so far.
+/// The notes of a phone so far.
 struct Notes<'a, 'b> {
     watch: &'a Watch<'a>,
     random: &'b mut Random,
@@ -122,8 +122,8 @@ impl<'a, 'b> Notes<'a, 'b> {
         self.watch.midnight_ms + (at_s * 1000.0).round() as i64
     }
 
-    /// Notes a body that was read at `at_s` and is written down `lag_s` later, but after what the same
-    /// stream has noted before: phones deliver late, not in disorder.
+    /// Notes a body that was read at `at_s` and is written `lag_s` later, but after the earlier notes of the same
+    /// stream: phones deliver late, but in order.
     fn note(&mut self, at_s: f64, lag_s: f64, body: Body) {
         if self.is_off(at_s) {
             return;
@@ -135,8 +135,8 @@ impl<'a, 'b> Notes<'a, 'b> {
         self.records.push(Record { write_ms, body });
     }
 
-    /// Forgets the order of writing, for a watcher that notes one kind of reading for the whole day before
-    /// it starts on the next.
+    /// Forgets the order of writing, for a watcher that notes one kind of reading for the whole day before it starts on
+    /// the next.
     fn rewind(&mut self) {
         self.last_write_ms = [i64::MIN; STREAMS];
     }
@@ -163,7 +163,7 @@ impl<'a, 'b> Notes<'a, 'b> {
         self.receiver.read(at_s, moment, self.random)
     }
 
-    /// Notes a fix as `background/location` and, if `filtered` and accurate enough, once more as
+    /// Notes a fix as `background/location` and, if `filtered` and accurate enough, again as
     /// `background/filtered_location` a little later.
     fn fix(&mut self, at_s: f64, fix: &Fix, lag_s: f64, filtered: bool) {
         let at_ms = self.moment_ms(at_s);
@@ -186,8 +186,7 @@ impl<'a, 'b> Notes<'a, 'b> {
     }
 }
 
-/// When somebody on this trip leaves the circle around where the trip began, looked at second by second.
-/// `None`: never.
+/// When a person on this trip leaves the circle around the start of the trip, checked second by second. `None`: never.
 fn leaves_geofence_s(trip: &Trip) -> Option<f64> {
     let start = trip.at(trip.start_s()).spot;
     let seconds = (trip.end_s() - trip.start_s()) as usize;
@@ -196,7 +195,7 @@ fn leaves_geofence_s(trip: &Trip) -> Option<f64> {
         .find(|&at_s| trip.at(at_s).spot.distance_m(start) > GEOFENCE_M)
 }
 
-/// Sorts by `write_ms` and parts what shares one within a stream: it tells two entries apart for the server.
+/// Sorts by `write_ms` and separates equal values within a stream, since the server distinguishes entries by it.
 fn in_order(mut records: Vec<Record>) -> Vec<Record> {
     records.sort_by_key(|record| record.write_ms);
     let mut last_ms = [i64::MIN; STREAMS];

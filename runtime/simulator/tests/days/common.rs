@@ -1,11 +1,11 @@
-//! Reading simulated entries back.
+//! Reads simulated entries.
 
 use serde_json::Value;
 
 /// 2024-03-04, a Monday, counted from 1970-01-01.
 pub const MONDAY: u32 = 19_786;
 
-/// An entry, taken apart.
+/// An entry, parsed.
 pub struct Entry {
     pub key: String,
     pub kind: String,

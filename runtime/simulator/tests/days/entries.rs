@@ -1,4 +1,4 @@
-//! What every simulated entry keeps to, whoever the person and whatever the day.
+//! What is true of every simulated entry, for any person and any day.
 
 use crate::common::{MONDAY, distance_m, parsed};
 use runtime_simulator::{
@@ -102,7 +102,7 @@ fn filtered_locations_are_the_accurate_ones_and_most_fixes_are_close_to_the_trut
     assert!(at(0.5) > 4.0 && at(0.5) < 15.0 && at(0.95) < 70.0 && at(1.0) < 200.0);
 }
 
-/// A plan of one trip as the crow flies, 5 km to the north.
+/// A plan of one trip in a straight line, 5 km to the north.
 fn one_trip(mode: Mode, phone: Phone, faults: Faults) -> DayPlan {
     DayPlan {
         town: Town { routes: Arc::new(Straight), ..Town::invented() },

@@ -1,10 +1,10 @@
-//! The trips of the truth can be found again in what the phone sent, by plain rules of dwell and gap.
+//! The real trips can be found again in the entries that the phone sent, by simple rules of dwell and gap.
 
 use crate::common::{Entry, MONDAY, distance_m, parsed};
 use runtime_simulator::{Faults, Person, Phone, TruthTrip, simulate_days};
 
-/// First and last fix of each trip: a trip ends where five minutes of fixes, seven at least, lie within 100 m
-/// of the last of them; the next begins with the first fix that comes after a minute's pause or 100 m away.
+/// First and last fix of each trip: a trip ends where five minutes of fixes, at least seven, are within 100 m of the
+/// last of them; the next begins with the first fix that comes after a minute's pause or is 100 m away.
 fn trips_by_dwell(fixes: &[Entry]) -> Vec<(usize, usize)> {
     let (mut trips, mut start) = (Vec::new(), 0);
     while start < fixes.len() {
@@ -35,7 +35,7 @@ fn trips_by_dwell(fixes: &[Entry]) -> Vec<(usize, usize)> {
     trips
 }
 
-/// A trip ends before a pause of ten minutes in which one has hardly moved, and at the last fix.
+/// A trip ends before a pause of ten minutes with hardly any movement, and at the last fix.
 fn trips_by_gap(fixes: &[Entry]) -> Vec<(usize, usize)> {
     let (mut trips, mut start) = (Vec::new(), 0);
     for i in 1..fixes.len() {
@@ -51,7 +51,7 @@ fn trips_by_gap(fixes: &[Entry]) -> Vec<(usize, usize)> {
     trips
 }
 
-/// Days on which exactly the trips of the truth were found, each about when it was; and all days.
+/// Number of days on which exactly the real trips were found, each at about its real time; and number of all days.
 fn check(phone: Phone, faults: Faults, find: fn(&[Entry]) -> Vec<(usize, usize)>) -> (usize, usize) {
     let (mut right, mut days) = (0, 0);
     for seed in 0..30 {

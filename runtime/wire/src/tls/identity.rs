@@ -1,4 +1,4 @@
-//! The host's certificate and key: brought by the operator, or made on first start.
+//! The host's certificate and key: provided by the operator, or created at the first start.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -25,33 +25,33 @@ pub enum IdentityError {
     /// A file cannot be read or written.
     #[error("cannot use {}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A file holds no PEM of that kind.
+    /// A file contains no PEM of that kind.
     #[error("{} holds no {wanted} in PEM form", path.display())]
     Pem {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// What it should contain.
         wanted: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: rustls::pki_types::pem::Error,
     },
-    /// What phones know the host by is not there, and another would be another host to them.
+    /// The key that phones identify the host by is missing; with another key, it would be another host to them.
     #[error("{} is missing, and phones know this host by it", path.display())]
     Missing {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// A certificate could not be made.
+    /// A certificate could not be created.
     #[error("cannot make a certificate")]
     Make(#[from] rcgen::Error),
-    /// Certificate and key do not fit each other, or TLS refuses them.
+    /// Certificate and key do not belong together, or TLS refuses them.
     #[error("the certificate or its key is refused")]
     Tls(#[from] rustls::Error),
 }
@@ -88,22 +88,22 @@ impl Identity {
         Ok(Self { chain, key, pin })
     }
 
-    /// As [`Self::load_kept`]; where neither file is there, both are made, for `localhost` and `names`.
+    /// Like [`Self::load_kept`]; where both files are missing, both are created, for `localhost` and `names`.
     ///
     /// # Errors
-    /// [`IdentityError`] where they can be neither read nor made.
+    /// [`IdentityError`] where they can be neither read nor created.
     pub fn load_or_make(folder: &Path, names: &[String]) -> Result<Self, IdentityError> {
         let (certificate, key) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
         if !is_there(&key)? && !is_there(&certificate)? {
             let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-            // The key first: what is left by a crash between the two is finished by the next start.
+            // The key is written first: if a crash comes between the two, the next start completes the pair.
             write_key(folder, &pair, &key)?;
         }
         Self::load_kept(folder, names)
     }
 
-    /// Reads `host.crt` and `host.tls.key` in a folder. A certificate that is missing is made anew for its key, since
-    /// phones know the key alone; a key never is.
+    /// Reads `host.crt` and `host.tls.key` in a folder. A missing certificate is created again for its key, since
+    /// phones know only the key; a missing key is never replaced.
     ///
     /// # Errors
     /// [`IdentityError::Missing`] where there is no key; others where the files cannot be used.
@@ -124,7 +124,7 @@ impl Identity {
         self.pin
     }
 
-    /// How to serve with it: TLS 1.3, and 1.2 for old phones; HTTP/1.1.
+    /// The server configuration with this identity: TLS 1.3, and 1.2 for old phones; HTTP/1.1.
     ///
     /// # Errors
     /// [`IdentityError::Tls`] where certificate and key do not belong together.
@@ -139,7 +139,7 @@ impl Identity {
     }
 }
 
-/// Whether there is anything of that name: a link that leads nowhere is a file that is not mounted, not one to be made.
+/// Whether something of that name exists. A link without a target is a file that is not mounted, not one to be created.
 fn is_there(path: &Path) -> Result<bool, IdentityError> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
@@ -168,7 +168,7 @@ fn make_certificate(pair: &KeyPair, certificate: &Path, names: &[String]) -> Res
     write_new(certificate, made.pem().as_bytes(), 0o644).map_err(of_file(certificate))
 }
 
-/// Writes a file whole or not at all, on disk when it returns.
+/// Writes a file completely or not at all; it is on disk when this returns.
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let half = path.with_extension("new");
     match fs::remove_file(&half) {
@@ -227,7 +227,7 @@ mod tests {
         }
         fs::remove_file(&certificate).expect("removed");
         assert!(matches!(kept(), Err(IdentityError::Missing { .. })));
-        // A link to where nothing is mounted now.
+        // A link to a place where nothing is mounted now.
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), &key).expect("linked");
         assert!(matches!(made(), Err(IdentityError::File { .. })));
         fs::remove_file(&key).expect("removed");

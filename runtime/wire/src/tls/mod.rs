@@ -1,7 +1,7 @@
-//! Who this host is and how a phone knows it again: a certificate, a key, and the digest that is pinned.
+//! The identity of this host and how a phone recognises it: a certificate, a key, and the digest that is pinned.
 //!
 //! * Invariants: the private key is in a file with mode 0600 and in no log; a pin is of the public key, so that a
-//!   certificate may be renewed without pairing again.
+//!   certificate can be renewed without pairing again.
 //! * Not here: who is calling (`runtime/host`, `handshake`).
 
 mod identity;
@@ -14,7 +14,7 @@ pub use raw::{Accepts, peer_key, raw_client, raw_server};
 
 use std::sync::Arc;
 
-/// The one provider of cryptography; named everywhere, so that nothing depends on a process-wide default.
+/// The only provider of cryptography; it is passed everywhere, so that nothing depends on a process-wide default.
 pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

@@ -1,4 +1,4 @@
-//! Knowing a host again by its public key, without asking any authority.
+//! Recognises a host by its public key, without any certificate authority.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use super::provider;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pin([u8; 32]);
 
-/// A text that is no pin.
+/// A text that is not a pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a pin has 64 hex digits")]
 pub struct BadPin;
@@ -58,8 +58,8 @@ impl FromStr for Pin {
     }
 }
 
-/// Takes a server whose key has the pin, whatever its name and dates, and nobody else. The signature over the
-/// handshake is checked as always: showing somebody's certificate is not holding its key.
+/// Accepts a server whose key has the pin, whatever its name and dates, and no other. The signature over the handshake
+/// is checked as always: a server that only presents the certificate does not have its key.
 #[derive(Debug)]
 struct PinnedServer {
     pin: Pin,
@@ -105,10 +105,10 @@ impl ServerCertVerifier for PinnedServer {
     }
 }
 
-/// How a phone connects to the host with that pin: TLS 1.3, HTTP/1.1.
+/// The TLS configuration of a phone that connects to the host with that pin: TLS 1.3, HTTP/1.1.
 ///
 /// # Errors
-/// Where the cryptography's provider cannot do TLS 1.3, which ours can.
+/// Where the provider of cryptography does not support TLS 1.3; the one used here does.
 pub fn pinned_client(pin: Pin) -> Result<Arc<ClientConfig>, Error> {
     let verifier = Arc::new(PinnedServer { pin, provider: provider() });
     let mut config = ClientConfig::builder_with_provider(provider())

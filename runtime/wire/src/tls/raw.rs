@@ -1,10 +1,11 @@
-//! TLS 1.3 with raw public keys on both sides (RFC 7250): no names, no dates, no authority. Whoever holds the key is
-//! whom the key stands for.
+//! TLS 1.3 with raw public keys on both sides (RFC 7250): no names, no dates, no authority. A peer is identified by its
+//! key alone.
 //!
-//! * Invariants: a key is one of the two shapes of [`Spki`] before any signature is checked; a configuration serves one
-//!   person, with a session cache of its own; a pairing connection leaves nothing that could be resumed; no 0-RTT.
-//! * Resumption does not ask the verifier again: who serves a connection looks the device up after *every* handshake.
-//! * Not here: which key is whose (`handshake`, `runtime/user`).
+//! * Invariants: a key has one of the two shapes of [`Spki`] before any signature is checked; a configuration serves
+//!   one person, with its own session cache; a pairing connection leaves nothing that could be resumed; no 0-RTT.
+//! * Resumption does not ask the verifier again, so the code that serves a connection looks the device up after *every*
+//!   handshake.
+//! * Not here: which key belongs to whom (`handshake`, `runtime/user`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,10 +30,10 @@ use super::provider;
 /// Sessions that one person's devices may resume.
 const SESSIONS_MAX: usize = 256;
 
-/// Which keys are let through the handshake.
+/// Decides which keys pass the handshake.
 pub type Accepts = Arc<dyn Fn(&Spki) -> bool + Send + Sync>;
 
-/// A key that can be shown: its private half in PKCS#8 and what the other side sees of it.
+/// A key in the form that TLS needs: its private half in PKCS#8 and its public half as the other side sees it.
 fn certified(pkcs8: &[u8], spki: &Spki) -> Result<Arc<CertifiedKey>, Error> {
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
     let signer = provider().key_provider.load_private_key(private)?;
@@ -40,11 +41,11 @@ fn certified(pkcs8: &[u8], spki: &Spki) -> Result<Arc<CertifiedKey>, Error> {
     Ok(Arc::new(CertifiedKey::new(vec![shown], signer)))
 }
 
-/// How one person's runtime serves a protocol (its ALPN name): with its own key, for devices that `accepts` lets
-/// through. `resumable` decides whether a device gets tickets.
+/// The configuration with which one person's runtime serves a protocol (its ALPN name): with its own key, for devices
+/// that `accepts` admits. `resumable` decides whether a device gets tickets.
 ///
 /// # Errors
-/// Where the key is none.
+/// Where the key is not valid.
 pub fn raw_server(
     pkcs8: &[u8],
     spki: &Spki,
@@ -68,10 +69,10 @@ pub fn raw_server(
     Ok(Arc::new(config))
 }
 
-/// How a device connects: with its own key, to a runtime that `accepts` lets through.
+/// The configuration with which a device connects: with its own key, to a runtime that `accepts` admits.
 ///
 /// # Errors
-/// Where the key is none.
+/// Where the key is not valid.
 pub fn raw_client(
     pkcs8: &[u8],
     spki: &Spki,
@@ -89,7 +90,7 @@ pub fn raw_client(
     Ok(Arc::new(config))
 }
 
-/// What a peer showed, after a handshake, full or resumed: `None` where it is no key of ours.
+/// The key of the peer after a handshake, full or resumed; `None` where it has neither of the two shapes.
 pub fn peer_key(certificates: Option<&[CertificateDer<'_>]>) -> Option<Spki> {
     match certificates {
         Some([only]) => Spki::parse(only).ok(),
@@ -97,7 +98,7 @@ pub fn peer_key(certificates: Option<&[CertificateDer<'_>]>) -> Option<Spki> {
     }
 }
 
-/// Looks at the peer's key. One for both sides: a key means the same on either.
+/// Checks the peer's key. Both sides use it: a key means the same on either.
 struct Peer {
     accepts: Accepts,
     provider: Arc<CryptoProvider>,
@@ -111,7 +112,7 @@ impl fmt::Debug for Peer {
 
 impl Peer {
     fn look(&self, shown: &CertificateDer<'_>, more: &[CertificateDer<'_>]) -> Result<(), Error> {
-        // The shape is checked before any arithmetic on the key.
+        // The shape is checked before any arithmetic with the key.
         let spki = Spki::parse(shown).map_err(|_| Error::from(CertificateError::BadEncoding))?;
         if more.is_empty() && (self.accepts)(&spki) {
             return Ok(());
@@ -130,18 +131,18 @@ impl Peer {
         verify_tls13_signature_with_raw_key(message, &key, signed, algorithms)
     }
 
-    /// The two that our key shapes sign with.
+    /// The signature schemes of the two key shapes.
     fn schemes() -> Vec<SignatureScheme> {
         vec![SignatureScheme::ED25519, SignatureScheme::ECDSA_NISTP256_SHA256]
     }
 }
 
-/// TLS 1.2 is never offered, so nobody can ask for it.
+/// TLS 1.2 is never offered, so this is never called.
 fn no_tls12() -> Error {
     Error::PeerIncompatible(PeerIncompatible::Tls12NotOfferedOrEnabled)
 }
 
-/// What both sides check of a bare key's signature: two traits ask for the same.
+/// The checks of a raw key's signature that both sides make: two traits need the same.
 macro_rules! checks_of_a_bare_key {
     () => {
         fn verify_tls12_signature(

@@ -1,11 +1,11 @@
-//! How `cellar user audit` tells which cell read what.
+//! The output of `cellar user audit`: which cell read what.
 
 use runtime_user::{AuditLine, AuditRead, RunOutcome};
 
 use crate::verbs::moment;
 use runtime_host::admin::AuditShown;
 
-/// A run in a line of its own, with what it read below.
+/// One line for each run, followed by what the run read.
 pub(super) fn tell(shown: &AuditShown) -> String {
     match shown.runs.as_slice() {
         [] => "no cell has read anything".to_owned(),

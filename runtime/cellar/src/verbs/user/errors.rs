@@ -1,4 +1,4 @@
-//! How `cellar user errors`, and what else mentions it, tells of readings that the diary does not show.
+//! How `cellar user errors`, and other output that mentions it, describes readings that the diary does not show.
 
 use runtime_user::arrivals::{Arrivals, LAST_DAYS};
 use runtime_user::errors::Listed;
@@ -9,7 +9,7 @@ use crate::verbs::moment;
 use runtime_host::admin::{ErrorsShown, Retry};
 use runtime_program::typed::quoted;
 
-/// How many readings were set aside, and that `cellar user errors` says why.
+/// How many readings were set aside, with the advice to see `cellar user errors` for the reasons.
 pub(crate) fn set_aside_line(count: u64, person: &str) -> String {
     says_why(&counted(count, "was set aside", "were set aside"), person)
 }
@@ -30,7 +30,7 @@ fn span(first: Option<f64>, last: Option<f64>) -> String {
     }
 }
 
-/// What a run did to readings, in a line each.
+/// What a run did to readings, one line for each effect.
 pub(crate) fn run_lines(report: &PipelineReport, person: &str) -> Vec<String> {
     let sum = |count: fn(&StageReport) -> u64| report.stages.iter().map(count).sum::<u64>();
     let mut lines = Vec::new();
@@ -43,7 +43,7 @@ pub(crate) fn run_lines(report: &PipelineReport, person: &str) -> Vec<String> {
     lines
 }
 
-/// What arrives, stream by stream, and what is missing.
+/// Which data arrive, stream by stream, and which are missing.
 pub(super) fn arrival_lines(arrivals: &Arrivals) -> Vec<String> {
     let streams = arrivals.streams.iter().map(|stream| {
         let (last, count) = (moment(stream.last_ts), stream.last_days);
@@ -54,7 +54,7 @@ pub(super) fn arrival_lines(arrivals: &Arrivals) -> Vec<String> {
     streams.chain(missing).collect()
 }
 
-/// The kinds of readings that the diary does not show, with what each is called.
+/// The kinds of readings that the diary does not show, with the words for each.
 const FATES: [(Fate, &str, &str); 4] = [
     (Fate::SetAside, "was set aside", "were set aside"),
     (Fate::MarkedInvalid, "was marked invalid by a stage", "were marked invalid by a stage"),
@@ -71,7 +71,7 @@ fn name_of(fate: Fate) -> &'static str {
     }
 }
 
-/// Everything, by kind, reason and stream.
+/// All of them, by kind, reason and stream.
 pub(super) fn tell(shown: &ErrorsShown) -> String {
     let mut lines = Vec::new();
     for (fate, one, more) in FATES {
@@ -123,12 +123,12 @@ fn listed(entry: &Listed) -> String {
     )
 }
 
-/// JSON without line breaks, however it is kept.
+/// JSON without line breaks, whatever its stored form.
 fn compact(kept: &RawValue) -> serde_json::Value {
     serde_json::from_str(kept.get()).unwrap_or_default()
 }
 
-/// What a retry did.
+/// The result of a retry.
 pub(super) fn tell_retried(retry: &Retry) -> String {
     let retried = &retry.retried;
     let back = counted(retried.put_back, "was put back", "were put back");

@@ -17,13 +17,13 @@ use runtime_host::admin::{
 use runtime_program::Failure;
 use runtime_program::when::When;
 
-/// What to do with people.
+/// The commands about people.
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// Add a person and print what their phone needs to connect
     #[command(after_help = "Example:\n  cellar user add Ada")]
     Add {
-        /// What to call them
+        /// The person's name
         name: String,
         /// Let the host open their data by itself, and print a token for a phone that cannot pair
         #[arg(long)]
@@ -35,7 +35,7 @@ pub enum Verb {
     )]
     Token {
         #[command(flatten)]
-        /// Who.
+        /// The person.
         who: Who,
         /// Make the earlier tokens invalid
         #[arg(long)]
@@ -43,11 +43,11 @@ pub enum Verb {
         /// For an e-mission app: the study that its tokens name; shows the code that the app scans
         #[arg(long, value_name = "NAME")]
         study: Option<String>,
-        /// The subgroup that they name
+        /// The subgroup that the tokens name
         #[arg(long, value_name = "NAME", default_value = "default", requires = "study")]
         subgroup: String,
     },
-    /// Show whether a person's data is open, who can open it, and what waits
+    /// Show whether a person's data is open, who can open it, and what is waiting for it
     #[command(after_help = "Example:\n  cellar user status Ada")]
     Status(Who),
     /// Close a person's data and wipe its key from memory
@@ -57,9 +57,9 @@ pub enum Verb {
     #[command(after_help = "Example:\n  cellar user unlock Ada --state phone.json")]
     Unlock {
         #[command(flatten)]
-        /// Who.
+        /// The person.
         who: Who,
-        /// What `cellar phone pair` wrote
+        /// The file that `cellar phone pair` wrote
         #[arg(long, value_name = "FILE")]
         state: PathBuf,
     },
@@ -67,7 +67,7 @@ pub enum Verb {
     #[command(after_help = "Example:\n  cellar user keys Ada --mode lease")]
     Keys {
         #[command(flatten)]
-        /// Who.
+        /// The person.
         who: Who,
         /// lease: the phones, each contact for a week; phone-unlocked: for an hour; unattended: the host at any time
         #[arg(long, value_enum)]
@@ -76,7 +76,7 @@ pub enum Verb {
     /// Open a person's data with the 24 words of the recovery phrase, read from standard input
     #[command(after_help = "Example:\n  cellar user recover Ada")]
     Recover(Who),
-    /// List everybody
+    /// List all people
     #[command(after_help = "Example:\n  cellar user list")]
     List,
     /// Show a person's record, streams and disk use
@@ -88,13 +88,13 @@ pub enum Verb {
     /// Admit a suspended person again
     #[command(after_help = "Example:\n  cellar user resume Ada")]
     Resume(Who),
-    /// Write everything of a person into one readable file
+    /// Write everything that is stored about a person into one readable file
     #[command(after_help = "Example:\n  cellar user export Ada --output ada.json")]
     Export {
         #[command(flatten)]
-        /// Who.
+        /// The person.
         who: Who,
-        /// A file that is not there yet
+        /// A file that does not exist yet
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
     },
@@ -104,7 +104,7 @@ pub enum Verb {
     )]
     Import {
         #[command(flatten)]
-        /// What to read.
+        /// The file to read.
         file: ImportFile,
         /// The person that a dump belongs to, by name or id
         #[arg(long, value_name = "PERSON")]
@@ -116,12 +116,12 @@ pub enum Verb {
     )]
     Forget {
         #[command(flatten)]
-        /// Who.
+        /// The person.
         who: Who,
         /// The first day or moment: a date, a date with a time (2024-03-05T08:00, with or without an offset), or seconds since 1970
         #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
         from: When,
-        /// The last day or moment; it belongs to the span
+        /// The last day or moment, which is part of the span
         #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
         to: When,
         /// Only these streams, such as `background/location` or `manual/*`; none: all that phones fill
@@ -134,7 +134,7 @@ pub enum Verb {
     )]
     Errors {
         #[command(flatten)]
-        /// Who.
+        /// The person.
         who: Who,
         /// Show each reading with its content, places included
         #[arg(long, conflicts_with = "retry")]
@@ -142,7 +142,7 @@ pub enum Verb {
         /// Put them back, so that the next run accepts them or sets them aside again
         #[arg(long)]
         retry: bool,
-        /// Only those whose reason has this text
+        /// Only those whose reason contains this text
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
         /// Only those of this stream, such as `background/location` or `background/*`
@@ -153,22 +153,22 @@ pub enum Verb {
     #[command(after_help = "Example:\n  cellar user audit Ada --since 2024-03-05 --cell datastreams-get")]
     Audit {
         #[command(flatten)]
-        /// Who.
+        /// The person.
         who: Who,
-        /// Only runs at this day or moment or later: a date, a date with a time, or seconds since 1970
+        /// Only runs on or after this day or moment: a date, a date with a time, or seconds since 1970
         #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
         since: Option<When>,
         /// Only runs of this cell
         #[arg(long, value_name = "NAME")]
         cell: Option<String>,
     },
-    /// Destroy a person's key and everything of theirs; there is no way back
+    /// Destroy a person's key and everything that is stored about the person; this cannot be undone
     #[command(after_help = "Example:\n  cellar user erase Ada --yes")]
     Erase {
         #[command(flatten)]
-        /// Who.
+        /// The person.
         who: Who,
-        /// Say that you mean it
+        /// Confirm that you mean it
         #[arg(long, required = true)]
         yes: bool,
     },
@@ -180,7 +180,7 @@ pub struct ImportFile {
     /// An export, or a JSON array of entries; also compressed with gzip
     #[arg(value_name = "FILE", required = true, conflicts_with = "input")]
     file: Option<PathBuf>,
-    /// The spelling of earlier versions, which scripts still have.
+    /// The option of earlier versions, which scripts still use.
     #[arg(long, value_name = "FILE", hide = true)]
     input: Option<PathBuf>,
 }
@@ -212,7 +212,7 @@ impl From<Mode> for KeyMode {
     }
 }
 
-/// Does it.
+/// Carries out the verb.
 ///
 /// # Errors
 /// [`Failure`] with the remedy.

@@ -10,13 +10,13 @@ use crate::verbs::{Options, administer, moment_of_ms, phone};
 use runtime_host::admin::{BeginRecovery, EndRecovery, PersonStatus, RecoveryBegun};
 use runtime_program::{Failure, typed};
 
-/// Connects as the phone, which unlocks, since only the phone's key opens its slot.
+/// Connects as the phone, which unlocks the store, since only the phone's key opens its slot.
 pub(super) fn unlocking(person: String, state: &Path) -> Result<PersonStatus, Failure> {
     phone::unlock(state)?;
     Ok(PersonStatus { person })
 }
 
-/// Opens the slot of the phrase here: the words themselves never reach the host.
+/// Opens the slot of the phrase in this process: the words themselves never reach the host.
 pub(super) fn recovering(person: String, options: &Options) -> Result<EndRecovery, Failure> {
     let begun = administer(options, BeginRecovery { person: person.clone() })?;
     if let Some(from_ms) = begun.from_ms {

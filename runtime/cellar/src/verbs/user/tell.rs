@@ -1,4 +1,4 @@
-//! How answers about people are told.
+//! The text output of answers about people.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use runtime_user::KeyMode;
 use super::errors;
 use crate::verbs::{clock_line, moment, moment_of_ms, pair};
 
-/// How e-mission apps write the code that they scan to log in.
+/// The form in which e-mission apps encode the code that they scan to log in.
 fn app_link(token: &str) -> String {
     format!("emission://login_token?token={token}")
 }
@@ -21,7 +21,7 @@ pub(super) fn token(made: &TokenMade) -> String {
     });
     match &made.token {
         Some(token) => {
-            // Where it is too long to draw, it can still be typed.
+            // A link that is too long to draw can still be typed.
             let picture = pair::picture(&app_link(token)).unwrap_or_default();
             format!(
                 "{picture}\nScan this with the app, or type it where the app asks for a token; it is shown only now:\n{token}{own}"

@@ -1,4 +1,4 @@
-//! Every command and every answer survives the socket, with the members that scripts read.
+//! Every command and every answer can be sent through the socket, with the members that scripts read.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::*;
 
 const USER: &str = "9db1675c-ff54-0eee-b1f8-581151615136";
 
-/// Checks one command with its answers, and gives its name.
+/// Checks one command with its answers, and returns its name.
 fn check<A: Ask>(command: Value, answers: &[Value]) -> String {
     let read: Command = serde_json::from_value(command.clone()).expect("a command");
     assert_eq!(serde_json::to_value(&read).expect("JSON"), command);
