@@ -195,7 +195,7 @@ fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation,
     (found, true)
 }
 
-/// The state of the diary: of several devices with the followed name, the one that is at the last place is followed.
+/// The state of the diary; of several devices with the followed name, the first one is followed.
 fn before(sent: &[Sent], open: Option<&OpenEntry>, last: Option<&LastTrip>) -> Before {
     let place = open.map(OpenEntry::place);
     let location = place.as_ref().map(|place| position(place.location));

@@ -248,7 +248,7 @@ fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usiz
     any
 }
 
-/// Which points lie at the place, bad fixes included: those that stand alone outside.
+/// Which points are at the place, including bad fixes: single points outside.
 fn within(points: &[Point], rows: &[usize], stay: &Stay) -> Vec<bool> {
     let away: Vec<f64> = rows.iter().map(|row| distance(points[*row].position, stay.place)).collect();
     let outside: Vec<usize> = (0..rows.len()).filter(|at| away[*at] > stay.radius_m).collect();
@@ -263,7 +263,7 @@ fn within(points: &[Point], rows: &[usize], stay: &Stay) -> Vec<bool> {
     within
 }
 
-/// How the points of a carried device follow each other.
+/// How the points of a carried device follow one another.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     /// The usual time between two points, s.
@@ -273,7 +273,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Of the points that are not at the place.
+    /// The pace of the points that are not at the place.
     fn of(points: &[Point], rows: &[usize], within: &[bool]) -> Self {
         let outside = rows.iter().zip(within).filter(|(_, within)| !**within).map(|(row, _)| &points[*row]);
         let outside: Vec<&Point> = outside.collect();
@@ -294,7 +294,7 @@ fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
     numbers.get(numbers.len() / 2).copied()
 }
 
-/// From a point of the carried device into the place: its next points are those that come at its pace, until it stands.
+/// From a point of the carried device into the place: its next points are those at its pace, until it stands.
 fn follow_pace(
     points: &[Point],
     rows: &[usize],
@@ -334,8 +334,8 @@ fn follow_pace(
     }
 }
 
-/// Gives each point to the nearer of two devices that are both carried, forward and backward from where they are surely
-/// two.
+/// Assigns each point to the nearer of two devices that are both carried, forward and backward from where there are
+/// certainly two.
 fn associate(points: &[Point], rows: &[usize], first: &Detour, track_of: &mut [usize], number: usize) {
     let place = |row: usize| rows.iter().position(|known| *known == row).unwrap_or(0);
     let (before, off) = (place(first.before), place(first.off));
