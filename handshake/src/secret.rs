@@ -1,4 +1,4 @@
-//! Bytes that nobody may see: wiped when dropped, hidden from `Debug`, compared in constant time.
+//! Secret bytes: wiped when dropped, hidden from `Debug`, compared in constant time.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -9,13 +9,12 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// `N` secret bytes.
 ///
-/// It serialises, in base64url, since a record that must survive a restart may hold it: who keeps such a record
-/// keeps a secret.
+/// It serialises, in base64url, since a record that must survive a restart may contain it: such a record is secret too.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret<const N: usize>([u8; N]);
 
 impl<const N: usize> Secret<N> {
-    /// Takes the bytes. The caller's own copy is the caller's to wipe.
+    /// Takes the bytes. The caller must wipe its copy.
     pub fn new(bytes: [u8; N]) -> Self {
         Self(bytes)
     }
@@ -40,7 +39,7 @@ impl<const N: usize> PartialEq for Secret<N> {
 
 impl<const N: usize> Eq for Secret<N> {}
 
-/// For a checker that remembers which states it has seen; no table of the product is keyed by a secret.
+/// For a model checker that stores visited states; no table of the product is keyed by a secret.
 impl<const N: usize> Hash for Secret<N> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);

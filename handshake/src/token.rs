@@ -1,17 +1,15 @@
-//! Bearer tokens: whoever shows one is taken for the person that it was made for.
+//! Bearer tokens: a caller that shows one is treated as the person for whom it was made.
 //!
-//! A token is 190 random bits, written as 38 characters of Crockford's base 32 (0-9 and A-Z without I, L, O
-//! and U), so that it can be read aloud, typed and put into a QR code's alphanumeric mode. The person has the
-//! token; the host keeps its [`TokenHash`] alone, from which nobody finds the token.
+//! A token is 190 random bits, written as 38 characters of Crockford's base 32 (0-9 and A-Z without I, L, O and U), so
+//! that it can be read aloud, typed and put into a QR code's alphanumeric mode. The person has the token; the host
+//! stores only its [`TokenHash`], from which the token cannot be found.
 //!
-//! An e-mission app takes only tokens that say which study they are for: `nrelop_<study>_<subgroup>_` and the token
-//! ([`AppForm`]). Study and subgroup are part of what is digested, so that the same secret under another study is
-//! nobody's.
+//! An e-mission app accepts only tokens that name their study: `nrelop_<study>_<subgroup>_` and the token
+//! ([`AppForm`]). Study and subgroup are part of the digest, so that the same secret under another study is invalid.
 //!
 //! * Invariants: a [`Token`] is in canonical form (upper case, no look-alikes); its memory is wiped when it is
 //!   dropped; neither `Debug` nor any error prints a character of it.
-//! * Why a plain digest is enough: 190 bits cannot be searched, so there is nothing that salt or stretching
-//!   would slow down.
+//! * Why a plain digest is enough: 190 bits cannot be searched, so salt or stretching would slow down no attack.
 
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -22,38 +20,38 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Length of a token in characters.
 pub const TOKEN_CHARS: usize = 38;
-/// What a token is worth: 5 bits a character.
+/// The entropy of a token: 5 bits a character.
 pub const TOKEN_BITS: usize = TOKEN_CHARS * 5;
 
 const _: () = assert!(TOKEN_BITS == 190);
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Keeps these digests apart from every other SHA-256 that the system computes.
+/// Separates these digests from every other SHA-256 that the system computes.
 const HASH_DOMAIN: &[u8] = b"cellar bearer token v1\0";
 
 /// The secret itself. Not `Clone` and not comparable: compare [`TokenHash`]es.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Token([u8; TOKEN_CHARS]);
 
-/// Why a text is no token. Says nothing of what the text was.
+/// Why a text is no token. It does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadToken {
     /// Too short or too long.
     #[error("a token has {TOKEN_CHARS} characters, this one has {chars}")]
     Length {
-        /// How many characters there were.
+        /// The number of characters.
         chars: usize,
     },
     /// A character outside the alphabet.
     #[error("character {index} of the token is none of 0-9 and A-Z without U")]
     Character {
-        /// Which one, from 0.
+        /// Its index, from 0.
         index: usize,
     },
 }
 
-/// The machine has no randomness to give.
+/// The system returned no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gives no random bytes")]
 pub struct NoRandomness;
@@ -78,7 +76,7 @@ impl Token {
     /// Reads a token as people type it: any case, O for 0, I and L for 1. Space around it is ignored.
     ///
     /// # Errors
-    /// [`BadToken`], with the place but not the text.
+    /// [`BadToken`], with the index of a character but not the text.
     pub fn parse(text: &str) -> Result<Self, BadToken> {
         let text = text.trim_ascii();
         let chars = text.chars().count();
@@ -92,12 +90,12 @@ impl Token {
         Ok(token)
     }
 
-    /// What the host keeps and looks up.
+    /// The digest that the host stores and looks up.
     pub fn hash(&self) -> TokenHash {
         self.hash_behind("")
     }
 
-    /// The same of a token in an app's form.
+    /// The digest of a token in an app's form.
     pub fn hash_in(&self, form: &AppForm) -> TokenHash {
         self.hash_behind(&form.0)
     }
@@ -112,17 +110,17 @@ impl Token {
         TokenHash(bytes)
     }
 
-    /// The text, for the one moment in which the owner is shown it. Never log it.
+    /// The text, only for showing it to the owner. Never log it.
     pub fn reveal(&self) -> &str {
         std::str::from_utf8(&self.0).expect("every character comes from the alphabet, which is ASCII")
     }
 }
 
-/// What stands before a token for an e-mission app: `nrelop_<study>_<subgroup>_`. Public.
+/// The prefix of a token for an e-mission app: `nrelop_<study>_<subgroup>_`. Public.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppForm(String);
 
-/// A study or subgroup that an app would not take.
+/// A study or subgroup that an app would not accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a study and a subgroup each have 1 to {STUDY_CHARS_MAX} of a-z, 0-9 and dashes")]
 pub struct BadStudy;
@@ -148,13 +146,13 @@ impl AppForm {
         }
     }
 
-    /// The text that the app takes, for the one moment in which the owner is shown it. Never log it.
+    /// The text that the app accepts, only for showing it to the owner. Never log it.
     pub fn reveal(&self, token: &Token) -> Zeroizing<String> {
         Zeroizing::new(format!("{}{}", self.0, token.reveal()))
     }
 }
 
-/// The digest of a token as it was shown, in either form; `None`: it is in none.
+/// The digest of a shown token, in either form; `None`: the text has neither form.
 pub fn hash_of_shown(text: &str) -> Option<TokenHash> {
     let text = text.trim_ascii();
     let Some(named) = text.strip_prefix(APP_PREFIX) else {
@@ -181,7 +179,7 @@ fn canonical(character: char) -> Option<u8> {
     }
 }
 
-/// SHA-256 of a token. Compares in constant time; safe to store, and of no use to who reads it.
+/// SHA-256 of a token. Compares in constant time; safe to store, and useless to a reader.
 #[derive(Clone, Copy)]
 pub struct TokenHash([u8; 32]);
 
@@ -205,7 +203,7 @@ impl PartialEq for TokenHash {
 
 impl Eq for TokenHash {}
 
-/// For look-ups: a table's timing tells about hashes, and who could use that would need the tokens behind them.
+/// For look-ups: a table's timing may reveal hashes, but only the tokens behind them are of use.
 impl Hash for TokenHash {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);
@@ -219,7 +217,7 @@ impl fmt::Display for TokenHash {
     }
 }
 
-/// The first digits alone, so that a dump of a structure does not list whole hashes.
+/// Only the first digits, so that a dump of a structure does not list whole hashes.
 impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TokenHash({:02x}{:02x}..)", self.0[0], self.0[1])

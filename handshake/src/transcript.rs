@@ -1,4 +1,4 @@
-//! What both sides of a pairing prove to each other, and the digits that the owner compares.
+//! The proofs that both sides of a pairing exchange, and the digits that the owner compares.
 //!
 //! ```text
 //! K_p, K_r = HKDF-SHA256(salt window, secret, "upc/pair/1 phone" | "upc/pair/1 runtime")
@@ -8,8 +8,8 @@
 //! digits   = first 4 bytes of HMAC-SHA256(exporter, "sas" T nonce_p), big-endian, modulo 1,000,000
 //! ```
 //!
-//! Both keys stand in `T` since a TLS 1.3 exporter does not cover the client's; the method stands in it so that
-//! a code typed and a code scanned are never taken for one another.
+//! `T` contains both keys since a TLS 1.3 exporter does not cover the client's; it contains the method so that a typed
+//! code is never accepted as a scanned one or the reverse.
 
 use crate::encoding::{Commit, Nonce, TypedCode, WindowId, push_lp};
 use crate::secret::Secret;
@@ -25,7 +25,7 @@ pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-upc-pair-1";
 pub const ALPN_PAIR: &[u8] = b"upc-pair/1";
 /// How often a typed code is stretched.
 pub const PBKDF2_ROUNDS: u32 = 100_000;
-/// The most that a phone agrees to compute, against a runtime that would keep it busy.
+/// The most rounds that a phone agrees to compute, against a runtime that would keep it busy.
 pub const PBKDF2_ROUNDS_MAX: u32 = 2_000_000;
 
 /// How the phone got the secret.
@@ -38,7 +38,7 @@ pub enum Method {
     Typed,
 }
 
-/// A method that is not offered: 3 is kept for a password-authenticated exchange, 4 for browsers.
+/// A method that is not offered: 3 is reserved for a password-authenticated exchange, 4 for browsers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("method {0} is not offered")]
 pub struct BadMethod(pub u8);
@@ -63,12 +63,12 @@ impl TryFrom<u8> for Method {
     }
 }
 
-/// What a window's keys are derived from: the scanned secret itself, or the stretched typed code.
+/// The secret from which a window's keys are derived: the scanned secret, or the stretched typed code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PairingSecret {
     /// As scanned.
     Qr(Secret<16>),
-    /// After PBKDF2; the code itself is not kept.
+    /// After PBKDF2; the code itself is not stored.
     Typed(Secret<32>),
 }
 
@@ -79,7 +79,7 @@ impl PairingSecret {
         stretch(code.password(), window, rounds).map(Self::Typed)
     }
 
-    /// Which method this secret belongs to.
+    /// The method of this secret.
     pub fn method(&self) -> Method {
         match self {
             Self::Qr(_) => Method::Qr,
@@ -143,18 +143,18 @@ pub fn commit_to(nonce: &Nonce) -> Commit {
     Commit(sha256(&[&nonce.0]))
 }
 
-/// Everything that one run of the protocol is about. Keys are DER, as TLS carried them.
+/// The facts that one run of the protocol binds. Keys are DER, as TLS carried them.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// How the phone got the secret.
     pub method: Method,
-    /// Which window.
+    /// The window.
     pub window: WindowId,
     /// The runtime's key on this connection.
     pub spki_runtime: &'a [u8],
     /// The phone's key on this connection.
     pub spki_device: &'a [u8],
-    /// What TLS exported on this connection under [`EXPORTER_LABEL`].
+    /// The value that TLS exported on this connection under [`EXPORTER_LABEL`].
     pub exporter: &'a Secret<32>,
     /// The phone's commitment.
     pub commit: Commit,
@@ -162,7 +162,7 @@ pub struct Facts<'a> {
     pub nonce_runtime: Nonce,
 }
 
-/// The digest `T` with what the proofs need beside it.
+/// The digest `T` and the other inputs of the proofs.
 pub struct Transcript {
     digest: [u8; 32],
     key_phone: hmac::Key,
@@ -213,7 +213,7 @@ impl Transcript {
         mac(&self.key_runtime, &[&self.digest, &nonce_phone.0, &mac_phone.0])
     }
 
-    /// What both sides show.
+    /// The digits that both sides show.
     pub fn digits(&self, nonce_phone: &Nonce) -> CompareDigits {
         let mac = mac(&self.key_digits, &[b"sas", &self.digest, &nonce_phone.0]);
         let first = u32::from_be_bytes([mac.0[0], mac.0[1], mac.0[2], mac.0[3]]);

@@ -1,5 +1,5 @@
-//! Honest pairings, and what is tried against them. Each attack is one test; the connection is a number, and TLS is
-//! what both sides say of it.
+//! Honest pairings, and attacks on them. Each attack is one test; a connection is a number, and TLS is represented by
+//! what both sides report of it.
 
 #![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
 
@@ -64,7 +64,7 @@ fn pair(cloud: &mut Cloud, pairing: Pairing, connection: u8, device: Spki) {
     assert_eq!(cloud.disk.as_ref().unwrap().state, WindowState::Done);
 }
 
-/// What an attacker computes who has the secret and writes the messages by hand.
+/// What an attacker with the secret computes, who writes the messages by hand.
 fn by_hand(
     hello: &Hello,
     challenge: &Challenge,
@@ -177,7 +177,7 @@ fn attack_6_a_restart_gives_no_guess_back() {
     assert_eq!(refused, Some(OpenError::WindowOpen), "not before it is burnt");
     let record = record.after_restart(NOW_MS);
     assert_eq!((record.state, record.bad), (WindowState::Burnt, BAD_PROOFS_MAX - 1));
-    // Whatever window comes next has other secrets and another name.
+    // Every later window has other secrets and another name.
     let mut next = Cloud::new(false);
     let stale = old.qr(runtime().pin(), support::HOST.to_owned(), 443, false);
     let phone = Pairing::scanned(stale, support::me(ed25519(1)), &SystemRandom::new()).unwrap();
@@ -425,7 +425,7 @@ fn attack_79_whoever_has_the_typed_code_and_stands_between_sees_ten_pairs_of_dig
     let hello = hello_by_hand(WindowName::Typed(code.selector()), nonce);
     let mut seen = Vec::new();
     while let Ok(challenge) = cloud.hello(channel(1, ed25519(98)), &hello) {
-        // Known before M3 is sent, so a pair that does not match the phone's is thrown away unseen.
+        // The digits are known before M3 is sent, so a pair that does not match the phone's is dropped unseen.
         let (_, digits) = by_hand(&hello, &challenge, &secret, 1, ed25519(98), nonce);
         seen.push(digits);
         assert!(seen.len() <= usize::from(CHALLENGES_MAX));
@@ -435,7 +435,7 @@ fn attack_79_whoever_has_the_typed_code_and_stands_between_sees_ten_pairs_of_dig
     assert_eq!(cloud.hello(channel(1, ed25519(98)), &hello), Err(Code::WindowGone));
     assert_eq!(cloud.disk.unwrap().state, WindowState::Burnt);
 
-    // That those are the digits the owner would see is what makes the limit needed.
+    // The limit is needed because these are the digits that the owner would see.
     let mut cloud = Cloud::with(cloud.codes);
     let challenge = cloud.hello(channel(1, ed25519(98)), &hello).unwrap();
     let (proof, digits) = by_hand(&hello, &challenge, &secret, 1, ed25519(98), nonce);

@@ -1,12 +1,13 @@
 //! Every order of events around a pairing window, checked on the code itself.
 //!
-//! Who acts: phones of the owner that speak to the runtime; somebody with a device of their own who may know the
-//! code, may stand between a phone and the runtime, and may send what a phone sent on a connection of their own; the
-//! owner, who approves what is shown or not; time; and a crash, after which the record on the disk is all there is
-//! and the owner may open another window. Requests and their answers are one step; a lost answer is a lost connection.
+//! The actors are phones of the owner that speak to the runtime; an attacker with another device who may know the code,
+//! may be in the middle between a phone and the runtime, and may send what a phone sent on another connection; the
+//! owner, who approves what is shown or not; time; and a crash, after which only the record on the disk is left and the
+//! owner may open another window. Requests and their answers are one step; a lost answer is a lost connection.
 //!
 //! Two faults are planted in the world around the code, never in it: an owner who does not compare the digits, and a
-//! runtime that asks a copy of the open window again, as if claiming were not for once. The checker must find both.
+//! runtime that asks an earlier copy of the open window again, so that it can be claimed twice. The checker must find
+//! both.
 
 #![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
 
@@ -24,7 +25,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Instant;
 use support::{HOST, NOW_MS, ed25519, exporter, me, persisted, runtime, wrap_pub};
 
-/// The attacker's place among the phones, after the honest ones.
+/// The attacker's index among the phones, after the honest ones.
 const ATTACKER: usize = 9;
 /// The attacker's key as a runtime.
 const FAKE_RUNTIME: u8 = 99;
@@ -39,7 +40,7 @@ struct World {
     attacker_knows_code: bool,
     owner_compares: bool,
     claims_once: bool,
-    /// A crash may happen, and the owner may open a second window.
+    /// Whether a crash may happen, after which the owner may open a second window.
     restarts: bool,
 }
 
@@ -55,11 +56,11 @@ enum Phone {
     Proving(SentProof, Proof),
     /// Shows the digits.
     Waiting(Confirmed),
-    /// Refused, cut off, or enrolled; an honest phone tries once for each window.
+    /// Refused, disconnected, or enrolled; an honest phone tries once for each window.
     Over,
 }
 
-/// Whom a phone speaks to.
+/// The party that a phone speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Peer {
     Runtime,
@@ -69,11 +70,11 @@ enum Peer {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct State {
     now_ms: u64,
-    /// Which window of this person, from 0.
+    /// The index of the person's window, from 0.
     generation: usize,
     /// `None`: the process has restarted.
     window: Option<Window>,
-    /// The window when it was last open; kept in the world with the planted fault alone.
+    /// The window when it was last open; kept only in the world with the planted fault.
     remembered: Option<Window>,
     disk: Option<WindowRecord>,
     /// The attacker's own window, opened with the same code.
@@ -82,7 +83,7 @@ struct State {
     attacker: Phone,
     /// Right proofs, by window.
     claims: [u8; 2],
-    /// Which window enrolled whom.
+    /// Windows and the devices that they enrolled.
     enrolled: Vec<(usize, Spki)>,
 }
 
@@ -90,7 +91,7 @@ struct State {
 enum Action {
     Hello(usize, Peer),
     Proof(usize),
-    /// The attacker sends an honest phone's proof on her own connection.
+    /// The attacker sends an honest phone's proof on another connection.
     Replay(usize),
     Enrol(usize),
     Lost(usize),
@@ -112,7 +113,7 @@ fn codes(typed: bool, generation: usize) -> Codes {
     }
 }
 
-/// Stretching a code takes longer than everything else together, so what it gives is remembered.
+/// Stretching a code takes longer than everything else together, so its result is cached.
 fn opened(
     typed: bool,
     generation: usize,
@@ -137,7 +138,7 @@ fn challenged(said: SaidHello, challenge: Challenge) -> (SentProof, Proof) {
     answer.clone()
 }
 
-/// The same for all: which key is wrapped to decides nothing here, and making one takes long.
+/// The same for all: the wrap key decides nothing here, and making one takes long.
 fn enrolment() -> Enrol {
     static ENROL: LazyLock<Enrol> = LazyLock::new(|| Enrol { wrap_pub: wrap_pub(1) });
     ENROL.clone()
@@ -221,7 +222,7 @@ impl State {
         if peer == Peer::Fake {
             return persisted(self.fake.as_mut()?.proof(connection, proof, now_ms), &mut None).ok();
         }
-        // The planted fault: the window is asked as it was before anybody claimed it.
+        // The planted fault: the request goes to the window as it was before the claim.
         if !world.claims_once && self.window.as_ref()?.record().state != WindowState::Open {
             self.window = self.remembered.clone();
         }
@@ -247,7 +248,7 @@ impl State {
         let answer = self.window.as_mut().map(|window| window.enrol(connection, &enrol, self.now_ms));
         match answer.map(|answer| persisted(answer, &mut self.disk)) {
             Some(Ok(Enrolment::Wait { .. })) => return None,
-            // It stays as it is, as a phone does that has not had the answer, and may ask again.
+            // The phone's state stays, as if the answer was lost, and it may ask again.
             Some(Ok(Enrolment::Ready(new))) => self.enrolled.push((self.generation, new.device)),
             Some(Err(_)) | None => self.set(who, None),
         }
@@ -379,7 +380,7 @@ impl Model for World {
         (state != *last).then_some(state)
     }
 
-    /// A window that enrols for ever, or counts nothing, is found out early and must not be explored for ever.
+    /// A window that enrols without end, or counts nothing, is found early and must not be explored for ever.
     fn within_boundary(&self, state: &State) -> bool {
         let counted = state.disk.as_ref().is_none_or(|disk| disk.challenges <= CHALLENGES_MAX + 1);
         counted && state.enrolled.len() <= 3
@@ -408,7 +409,7 @@ impl Model for World {
                 state.enrolled.iter().any(|(_, who)| *who == device(0))
             }),
             Property::sometimes(ALL_GUESSED, |world: &Self, state: &State| {
-                // Who knows the code has no reason to guess.
+                // An attacker who knows the code has no reason to guess.
                 world.attacker_knows_code
                     || state.disk.as_ref().is_some_and(|disk| disk.bad == BAD_PROOFS_MAX)
             }),

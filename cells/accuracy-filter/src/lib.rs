@@ -1,11 +1,10 @@
-//! Makes filtered locations from plain ones, for phones that do not filter themselves: the stage
-//! `ACCURACY_FILTERING`.
+//! Makes filtered locations from plain ones, for phones that do not filter them: the stage `ACCURACY_FILTERING`.
 //!
-//! A location enters the filtered stream where it is accurate to under 200 m, repeats no other, and was not
-//! filtered before. Its entry is copied as it is, under another key.
+//! A location is copied to the filtered stream if it is accurate to under 200 m, repeats no other, and was not filtered
+//! before. Its entry stays the same except for the key.
 //!
-//! * Not as the reference: a location that does not say how accurate it is enters too, since a phone that never says
-//!   so would otherwise have no diary.
+//! * Not as the reference: a location without an accuracy is copied too, since a phone that never reports one would
+//!   otherwise have no diary.
 //!
 //! * Units: seconds, metres, degrees. The window is on `metadata.write_ts`, closed at both ends.
 //! * Memory: 53 bytes a location of the window and one page of texts.
@@ -27,8 +26,8 @@ const FILTERED: &str = "background/filtered_location";
 const ACCURACY_M_MAX: f64 = 200.0;
 /// The reference compares times by the whole millisecond.
 const MILLIS_A_SECOND: f64 = 1000.0;
-/// How many locations one run works on at least, where there are as many: at some 700 bytes each, what it writes
-/// stays well under what a run may write. Another run goes on.
+/// How many locations one run processes at least, if there are as many: at some 700 bytes each, its writes stay well
+/// under the limit of a run. Another run continues.
 const LOCATIONS_A_RUN: usize = 40_000;
 
 /// One run of the stage.
@@ -42,7 +41,7 @@ pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<
         return Ok(Outcome::default());
     };
     let within = written(LOCATION).between(run.start, Some(if more { last } else { run.end }));
-    // What earlier runs of the same back-log have made counts as made in the same window.
+    // Locations that earlier runs of the same back-log copied count as copied in the same window.
     let backlog_start = if run.state.is_empty() { run.start } else { start_from(&run.state) };
     let filtered = written(FILTERED).between(backlog_start, Some(run.end));
 
@@ -65,17 +64,17 @@ fn start_from(state: &[u8]) -> Option<f64> {
     start.is_finite().then_some(start)
 }
 
-/// How many locations a run takes: all, or up to a pause behind the first [`LOCATIONS_A_RUN`] that is so long
-/// that nothing falls between the mark and the next run.
+/// How many locations a run processes: all, or up to a pause after the first [`LOCATIONS_A_RUN`] that is long enough
+/// that nothing is lost between the mark and the next run.
 fn end_of_run(write_ts: &[f64]) -> usize {
     (LOCATIONS_A_RUN..write_ts.len())
         .find(|row| write_ts[*row] - write_ts[row - 1] > WINDOW_GAP_S)
         .unwrap_or(write_ts.len())
 }
 
-/// The rows of `locations` that enter the filtered stream, whose entries of the same window are `known`.
+/// The rows of `locations` to be copied to the filtered stream, whose entries of the same window are `known`.
 fn accepted(locations: &Locations, known: &Locations) -> Vec<usize> {
-    // What one device has filtered says nothing about another's locations.
+    // The filtered locations of one device do not affect another's.
     let of_known =
         (0..known.len()).filter_map(|row| Some((known.device(row), millis(known.columns().ts[row])?)));
     let known: HashSet<(Option<&str>, i64)> = of_known.collect();
@@ -96,12 +95,12 @@ fn accepted(locations: &Locations, known: &Locations) -> Vec<usize> {
         .collect()
 }
 
-/// Whether nothing speaks against a location: its accuracy, m, is good or not known.
+/// Whether the accuracy of a location, m, is good or unknown.
 fn is_accurate(accuracy_m: f64) -> bool {
     accuracy_m.is_nan() || accuracy_m < ACCURACY_M_MAX
 }
 
-/// The whole milliseconds of a time in s, cut towards zero; `None` for what is no number.
+/// The whole milliseconds of a time in s, cut towards zero; `None` for a time that is not a number.
 fn millis(ts: f64) -> Option<i64> {
     ts.is_finite().then_some((ts * MILLIS_A_SECOND) as i64)
 }
@@ -110,15 +109,15 @@ mod quirk {
     /// Which row of the window, duplicates included, is copied for a row that was accepted among the rows
     /// without exact duplicates.
     ///
-    /// The reference counts rows in the list without duplicates and copies from the list with them. So behind
-    /// an exact duplicate it copies an earlier entry than the one it has accepted. The row that was meant is
-    /// the one with the accepted row's id.
+    /// The reference counts rows in the list without duplicates and copies from the list with them. So after an exact
+    /// duplicate it copies an earlier entry than the accepted one. The right row would be the one with the accepted
+    /// row's id.
     pub(super) fn copied_row(accepted: usize) -> usize {
         accepted
     }
 }
 
-/// Copies those rows of the query's answer into the filtered stream, in their order.
+/// Copies those rows of the query's result into the filtered stream, in their order.
 fn copy<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     run: &Run,
@@ -140,7 +139,7 @@ fn copy<R: ReadEntries + WriteEntries>(
     output.finish(runtime)
 }
 
-/// The metadata of the copy: the same values byte for byte, but for the key.
+/// The metadata of the copy: the same byte for byte, except for the key.
 fn filtered_metadata(metadata: &str) -> Option<String> {
     let mut members: BTreeMap<String, &RawValue> = serde_json::from_str(metadata).ok()?;
     let key = serde_json::value::to_raw_value(FILTERED).ok()?;

@@ -1,12 +1,13 @@
-//! Sections of one point: their path is that point as the phone sent it, with what the reference's tables add.
+//! Sections of one point: their path is that point as the phone sent it, with the columns that the reference's tables
+//! add.
 //!
-//! Quirk: the reference does not resample a single point, so what it stores is a row of its table of points: every
-//! member of the phone's point, the parts of its local time as members of their own, its number in the table
-//! (`index`), its owner and its time of writing. And a row with a gap is dropped, so the point is kept only where it
-//! has every member that any point of the window has.
+//! Quirk: the reference does not resample a single point, so it stores a row of its table of points: every member of
+//! the phone's point, the parts of its local time as separate members, its number in the table (`index`), its owner and
+//! its time of writing. A row with a gap is dropped, so the point is kept only where it has every member that any point
+//! of the window has.
 //!
-//! * Not as the reference: what a phone may not know at times ([`MAY_LACK`]) is no gap.
-//! * Not as the reference: of a back-log that is cut into runs, `index` counts and members are those of one run.
+//! * Not as the reference: a missing value that a phone may not always know ([`MAY_LACK`]) is no gap.
+//! * Not as the reference: if a back-log is cut into runs, `index` and the members are those of one run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,29 +24,29 @@ use crate::points::KEY;
 use crate::section::{Alone, Cleaned, Path};
 use crate::trip::CleanedTrip;
 
-/// Members that the table never has, or that the stage gives anew.
+/// Members that the table never has, or that the stage computes.
 const NOT_KEPT: [&str; 6] = ["speed", "distance", "heading", "idx", "mode", "section"];
 const LOCAL_DT: &str = "local_dt";
-/// What every phone sends, but not with every point. Members that only one platform has are not among them: where
-/// phones of both took part, they tell whose point it was, and the reference's rule holds.
+/// Members that every phone sends, but not with every point. Members that only one platform has are not included: where
+/// phones of both platforms took part, they show whose point it was, and the reference's rule applies.
 const MAY_LACK: [&str; 4] = ["altitude", "accuracy", "sensed_speed", "filter"];
 
 /// A point as a row of the reference's table: its members as JSON, joined by commas, without those that the stage
-/// gives anew.
+/// computes.
 pub type Row = String;
 
-/// What a walk over the window's points finds.
+/// The results of a walk over the window's points.
 #[derive(Default)]
 struct Found {
     /// Every member that any point has.
     columns: BTreeSet<String>,
-    /// The names of the last point's members, as they came: the next one mostly has the same.
+    /// The names of the last point's members, in their order: the next point mostly has the same.
     last: Vec<String>,
     /// Members by name, of the wanted points.
     rows: BTreeMap<EntryId, BTreeMap<String, String>>,
 }
 
-/// Finds out which sections of one point keep it; the others lose their path. Returns the rows of the points.
+/// Decides which sections of one point keep it; the others lose their path. Returns the rows of the points.
 pub fn settle<R: ReadEntries>(
     runtime: &mut R,
     run: &Run,
@@ -68,7 +69,7 @@ pub fn settle<R: ReadEntries>(
         let device = window.sections[section.raw].data.known.device.clone();
         wanted.entry(device).or_default().insert(*id);
     }
-    // Of a back-log that was cut, only this piece: what comes behind it is read by the next run.
+    // For a back-log that was cut, only this part: the next run reads what follows.
     let end = if window.is_cut() { window.end_ts() } else { run.end };
     let mut rows = BTreeMap::new();
     for (device, wanted) in &wanted {
@@ -82,7 +83,7 @@ pub fn settle<R: ReadEntries>(
     Ok(rows)
 }
 
-/// The rows of those points in the table of a device, or of all devices; one that has a gap is not among them.
+/// The rows of those points in the table of a device, or of all devices; rows with a gap are left out.
 fn read_rows<R: ReadEntries>(
     runtime: &mut R,
     start: Option<f64>,

@@ -1,11 +1,12 @@
-//! Where trips are anchored: the points at which their places were reached.
+//! The anchors of trips: the points at which their places were reached.
 //!
-//! * A place is reached at one of its own points; where the section beside it has that point, it is that one,
-//!   otherwise the first of that moment, marked invalid or not.
-//! * Quirk: the first place of all has no arrival: it lies at its exit and, where points have altitudes, 0 m high.
-//! * Not as the reference: the point of a place that lacks an altitude has none; there it is 0 m high, or costs the
-//!   points beside it.
-//! * Not as the reference: where the point is gone, the place itself stands for it.
+//! * A place is reached at one of its own points. If the section beside it has that point, it is this one, otherwise
+//!   the first of that moment, marked invalid or not.
+//! * Quirk: the first place of all has no arrival: its anchor is at its exit and, where points have altitudes, 0 m
+//!   high.
+//! * Not as the reference: the anchor of a place whose point lacks an altitude has none; in the reference it is 0 m
+//!   high, or the points beside it are lost.
+//! * Not as the reference: where the point is deleted, the place itself replaces it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -20,7 +21,7 @@ use cells_sdk::{ReadEntries, RunError};
 use crate::points::{KEY, Points, Sample, ZoneTable, position, sample};
 use crate::window::{Raw, Window};
 
-/// A place at which a trip begins or ends, as far as its ends need it.
+/// The parts of a place that the ends of a trip need.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Anchor {
     /// Where the place is.
@@ -34,7 +35,7 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// When the person left the place, given when they should have to arrive in time.
+    /// When the person left the place, given the departure with which they would have arrived in time.
     pub fn departure(&self, wanted_ts: f64) -> f64 {
         match self.enter_ts {
             Some(enter_ts) if wanted_ts < enter_ts => match self.duration {
@@ -53,7 +54,7 @@ pub struct Anchors {
 }
 
 impl Anchors {
-    /// Finds the points of all places at which trips of the window begin or end. Those outside `points` are read.
+    /// Finds the points of all places at which trips of the window begin or end. Points outside `points` are read.
     pub fn find<R: ReadEntries>(
         runtime: &mut R,
         window: &Window,
@@ -75,7 +76,7 @@ impl Anchors {
         Ok(anchors)
     }
 
-    /// The anchor of a place of the window, for the section that has these rows of the points.
+    /// The anchor of a place of the window, for the section with these rows of the points.
     pub fn of(
         &self,
         place: EntryId,

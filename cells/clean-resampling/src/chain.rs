@@ -1,11 +1,11 @@
-//! The cleaned chain: place, trip, place, …, where what was no trip joins the places on both its sides.
+//! The cleaned chain: place, trip, place, …, where anything that was no trip joins the places on both its sides.
 //!
-//! The chain goes on from the place that the last run left open, or begins with the first raw place. A raw trip that
-//! was none, and a span without readings that led nowhere, leave the person where they were: the raw place before it
-//! becomes part of the current one.
+//! The chain continues from the place that the last run left open, or begins with the first raw place. After a raw trip
+//! that was none, or a span without readings that led nowhere, the person is still at the same place: the raw place
+//! before it becomes part of the current one.
 //!
-//! * Quirk: a place names the raw place that it was made of again when it is left.
-//! * Everything here is made in memory, linked by position; [`crate::write`] gives it ids.
+//! * Quirk: a place lists the raw place from which it was made again when it is left.
+//! * Everything here is built in memory, linked by position; [`crate::write`] gives it ids.
 
 use cells_geometry::distance;
 use cells_sdk::RunError;
@@ -18,17 +18,17 @@ use crate::points::position;
 use crate::trip::CleanedTrip;
 use crate::window::{Raw, Window};
 
-/// Whoever is found again this near to where readings ended has not been away, m.
+/// A person who is found again this near to where readings ended has not been away, m.
 const SQUISH_MAX_M: f64 = 100.0;
 
-/// Where a person was.
+/// A stay of the person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stay {
-    /// The raw place that it was made of; `None` for the one that an earlier run left open.
+    /// The raw place from which it was made; `None` for the one that an earlier run left open.
     pub raw: Option<EntryId>,
     /// When it was reached, s.
     pub enter_ts: Option<f64>,
-    /// The moment of the point that stands for it, s: when it was reached or, for the first place of all, left.
+    /// The moment of the point that represents it, s: when it was reached or, for the first place of all, left.
     pub point_ts: Option<f64>,
     /// Where.
     pub location: Point,
@@ -49,7 +49,8 @@ pub struct Journey {
     pub moved: Option<Moved>,
 }
 
-/// What a run adds: stays and journeys in turn, beginning with a stay. Journey `n` leads from stay `n` to `n + 1`.
+/// The part of the chain that a run adds: stays and journeys in turn, beginning with a stay. Journey `n` leads from
+/// stay `n` to `n + 1`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
     /// Places; the first may be an earlier one.
@@ -66,15 +67,15 @@ impl Stay {
         Self { raw: Some(*id), enter_ts, point_ts, location, raw_places: vec![*id], exit: None }
     }
 
-    /// Whether this run added anything to a stay of an earlier one.
+    /// Whether this run added anything to a stay of an earlier run.
     pub fn is_changed(&self) -> bool {
         self.exit.is_some() || !self.raw_places.is_empty()
     }
 }
 
 impl Chain {
-    /// Links what became of the window's journeys, by number: a trip, a span as it was, or `None` where there was no
-    /// trip. `open`: the place that an earlier run left open. `None`: there is nothing to begin with.
+    /// Links the results of the window's journeys, by number: a trip, an unchanged span, or `None` where there was no
+    /// trip. `open`: the place that an earlier run left open. `None`: there is no place to begin with.
     pub fn link(
         window: &Window,
         outcomes: Vec<Option<CleanedTrip>>,
@@ -118,7 +119,7 @@ impl Chain {
     }
 }
 
-/// Which journeys are spans that led nowhere: no trip or span behind them in this run begins further away.
+/// Which journeys are spans that led nowhere: no later trip or span of this run begins further away.
 fn squished_spans(window: &Window, outcomes: &[Option<CleanedTrip>]) -> Vec<bool> {
     let mut squished = vec![false; outcomes.len()];
     let mut next: Option<&CleanedTrip> = None;

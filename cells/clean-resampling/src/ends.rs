@@ -1,12 +1,13 @@
-//! The ends of a trip, drawn to its places: phones wake late and fall asleep early.
+//! The ends of a trip, extended to its places: phones start tracking late and stop early.
 //!
-//! The first section of a trip begins at the place before it, at a moment that its own speed suggests; the last one
-//! ends at the place behind it.
+//! The first section of a trip begins at the place before it, at a moment computed from its own speed; the last one
+//! ends at the place after it.
 //!
 //! * Quirk: where a slow track is far shorter than the way to its place, and its speed is just over what is plausible
-//!   for its mode, the way is divided by the truth of a comparison: a metre a second.
-//! * Quirk: the way to the first place of all takes what it takes; from others on, it begins after the arrival there.
-//! * Not as the reference: where the moment would lie more than a week before the track, no point is added.
+//!   for its mode, the way is divided by the value of a comparison, true: a metre a second.
+//! * Quirk: the way to the first place of all has no limit of time; from other places it begins after the arrival
+//!   there.
+//! * Not as the reference: where the moment would be more than a week before the track, no point is added.
 
 use cells_geometry::{Position, distance, over};
 use cells_sdk::model::Point;
@@ -17,22 +18,23 @@ use crate::anchors::Anchor;
 use crate::mode::{is_motorized, is_plausible_speed};
 use crate::points::{Sample, position};
 
-/// A place from whose first point a section's own deleted end lies nearer than this is no better than that end, m.
+/// If a section's own deleted end is nearer than this to a place's first point, the place is no better than that end,
+/// m.
 const BOGUS_M: f64 = 100.0;
-/// A track that seems to have been under way longer than this before its first point has not been, s.
+/// A track is not extended by more than this before its first point, s.
 const HEAD_START_MAX_S: f64 = 7.0 * 86_400.0;
 
-/// A section's points on their way to being cleaned.
+/// The points of a section while it is cleaned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Track {
     /// In order.
     pub samples: Vec<Sample>,
-    /// Where each stood in the section before points were deleted. `None` once a point has been added: they are
-    /// numbered anew then.
+    /// The position of each in the section before points were deleted. `None` once a point has been added: the points
+    /// are then renumbered.
     pub labels: Option<Vec<usize>>,
 }
 
-/// Whether a place is as doubtful as the section's end beside it: the end was deleted, and it lies near the place.
+/// Whether a place is as doubtful as the section's end beside it: the end was deleted, and it is near the place.
 pub fn is_bogus(end: Point, end_deleted: bool, place: Point) -> bool {
     end_deleted && distance(position(end), position(place)) < BOGUS_M
 }
@@ -55,8 +57,8 @@ impl Track {
         first.zip(last).expect("a track has at least one point")
     }
 
-    /// Lets the track begin at the place. Returns whether the phone's mode cannot be right, since the way from the
-    /// place was covered at a speed out of line with the rest. `start_ts`: when the raw section began.
+    /// Makes the track begin at the place. Returns whether the phone's mode cannot be right, since the speed from the
+    /// place is out of line with the rest. `start_ts`: when the raw section began.
     pub fn begin_at(&mut self, place: &Anchor, mode: MotionType, start_ts: f64) -> bool {
         let (distances, mut speeds) = pairs(&self.samples);
         let first = *self.ends().0;
@@ -74,7 +76,7 @@ impl Track {
         self.samples[0].ts != start_ts && is_out_of_line(&self.as_the_reference_joins(&speeds))
     }
 
-    /// Lets the track end at the place, if it does not yet.
+    /// Makes the track end at the place, if it does not yet.
     pub fn end_at(&mut self, place: &Anchor) {
         if distance(position(self.ends().1.loc), position(place.point.loc)) != 0.0 {
             self.samples.push(place.point);
@@ -82,8 +84,8 @@ impl Track {
         }
     }
 
-    /// Quirk: the reference joins speeds, numbered from 0, to points that keep the numbers they had before points
-    /// were deleted. Numbers without a point come last, points without a number have no speed.
+    /// Quirk: the reference joins speeds, numbered from 0, to points that keep the numbers they had before points were
+    /// deleted. Numbers without a point come last, points without a number have no speed.
     fn as_the_reference_joins(&self, speeds: &[f64]) -> Vec<f64> {
         let Some(labels) = &self.labels else { return speeds.to_vec() };
         let own = labels.iter().map(|label| speeds.get(*label).copied().unwrap_or(f64::NAN));
@@ -92,7 +94,7 @@ impl Track {
     }
 }
 
-/// How long the way to the place takes at the track's own speed, s; 0 where that cannot be told.
+/// How long the way to the place takes at the track's own speed, s; 0 where that is unknown.
 fn seconds_for(way: f64, mode: MotionType, distances: &[f64], speeds: &[f64]) -> f64 {
     let usual = median(speeds);
     if usual > 0.0 {
@@ -108,7 +110,7 @@ fn seconds_for(way: f64, mode: MotionType, distances: &[f64], speeds: &[f64]) ->
     if usual.is_nan() { 0.0 } else { way / usual }
 }
 
-/// Whether the second speed is an outlier among those behind it.
+/// Whether the second speed is an outlier among those after it.
 fn is_out_of_line(speeds: &[f64]) -> bool {
     let (Some(second), Some(rest)) = (speeds.get(1), speeds.get(2..)) else { return false };
     let [low, high] = [0.25, 0.75].map(|q| quantile(rest, q));
@@ -161,7 +163,8 @@ mod tests {
     // Row: "A place of no duration after a trip"
     #[test]
     fn nobody_leaves_a_place_before_arriving_there() {
-        // 500 s before the first point would be 400 s before the arrival: half of a short stay, 3 minutes of a long one.
+        // 500 s before the first point would be 400 s before the arrival: half of a short stay, 3 minutes of a long
+        // one.
         let near =
             |enter_ts, duration| begin(&place(-1000.0, Some(enter_ts), duration), MotionType::InVehicle);
         assert_eq!(near(900.0, 100.0), 950.0);
@@ -186,7 +189,7 @@ mod tests {
         let mut still = track(&[at(1000.0, 0.0), at(1100.0, 0.0)]);
         assert!(!still.begin_at(&place(-500.0, Some(0.0), 900.0), MotionType::Walking, 1000.0));
         assert_eq!(still.samples.len(), 2);
-        // It moved once: that one speed counts.
+        // It moved once: only that speed counts.
         let mut once = track(&[at(1000.0, 0.0), at(1100.0, 0.0), at(1200.0, 0.0), at(1300.0, 500.0)]);
         once.begin_at(&place(-500.0, Some(0.0), 900.0), MotionType::InVehicle, 1000.0);
         assert_eq!(once.samples[0].ts.round(), 900.0);

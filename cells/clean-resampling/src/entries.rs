@@ -1,6 +1,6 @@
-//! What a run writes, as the entries' types: what is copied of the raw ones, and what cleaning put in its place.
+//! The entries that a run writes: what is copied of the raw ones, and what cleaning replaces.
 //!
-//! Members that no type names are copied along.
+//! Members that no type names are copied too.
 
 use cells_geometry::Position;
 use cells_sdk::RunError;
@@ -15,8 +15,8 @@ use crate::resample::Step;
 use crate::section::Cleaned;
 use crate::window::Window;
 
-/// A place, made of the raw one; `links`: the trips that led here and away, as far as they are known.
-/// Its exit is the stay's own, since several raw places may be joined.
+/// A place, made from the raw one; `links`: the trips that led here and away, if they are known. Its exit is that of
+/// the stay, since several raw places may be joined.
 pub fn place(window: &Window, raw: EntryId, stay: &Stay, links: [Option<EntryId>; 2]) -> Kept<Place> {
     let Kept { known: raw, rest } = window.place(raw).data.clone();
     let [ending_trip, starting_trip] = links;
@@ -42,7 +42,7 @@ pub fn place(window: &Window, raw: EntryId, stay: &Stay, links: [Option<EntryId>
     left(Kept { known: place, rest }, stay, starting_trip)
 }
 
-/// A place with what a run adds: the raw places that were joined into it, and its exit.
+/// A place with the additions of a run: the raw places that were joined into it, and its exit.
 pub fn left(place: Kept<Place>, stay: &Stay, starting_trip: Option<EntryId>) -> Kept<Place> {
     let Kept { known: mut place, rest } = place;
     place.raw_places.get_or_insert_default().extend(&stay.raw_places);

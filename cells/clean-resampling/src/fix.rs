@@ -1,4 +1,4 @@
-//! A moment at a place, with its local time as entries carry it.
+//! A moment at a place, with its local time as in entries.
 
 use cells_sdk::RunError;
 use cells_sdk::model::Point;

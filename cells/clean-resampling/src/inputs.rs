@@ -1,4 +1,4 @@
-//! Everything that a run reads before it cleans.
+//! All inputs that a run reads before it cleans.
 
 use cells_sdk::{ReadEntries, Run, RunError};
 
@@ -7,7 +7,7 @@ use crate::points::{Points, ZoneTable};
 use crate::smoothing::Deleted;
 use crate::window::{BEFORE_S, Window};
 
-/// What a run works on. Without sections in the window, nothing but the window is read.
+/// The inputs of a run. If the window has no sections, only the window is read.
 #[derive(Debug)]
 pub struct Inputs {
     /// The raw diary.

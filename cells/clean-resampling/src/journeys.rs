@@ -1,4 +1,4 @@
-//! Every trip of the window, cleaned by itself; a span without readings stays what it was.
+//! Cleans every trip of the window separately; a span without readings stays unchanged.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,12 @@ use crate::section::{self, Around, Cleaned};
 use crate::trip::CleanedTrip;
 use crate::window::{Journey, Window};
 
-/// What became of the window's journeys.
+/// The results for the window's journeys.
 #[derive(Debug, Default)]
 pub struct Journeys {
     /// By number; `None`: there was no trip.
     pub outcomes: Vec<Option<CleanedTrip>>,
-    /// How many last so long that they are taken as none.
+    /// How many are so long that they count as no trip.
     pub too_long: usize,
 }
 
@@ -43,7 +43,7 @@ impl Journeys {
         Ok(journeys)
     }
 
-    /// Cuts a back-log behind the last trip from which a next run can go on as this one would have. Returns whether
+    /// Cuts a back-log after the last trip from which the next run can continue as this one would have. Returns whether
     /// there is one.
     pub fn cut(&mut self, window: &mut Window) -> bool {
         let mut last_is_trip = true;
@@ -52,7 +52,7 @@ impl Journeys {
             if outcome.is_some() {
                 last_is_trip = !journey.untracked;
             }
-            // What a span was is decided by what comes behind it; and the next window begins behind the mark.
+            // The fate of a span depends on what follows it; and the next window begins after the mark.
             let mark = window.mark_behind(journey);
             let next = window.journeys.get(number + 1).map(|next| next.entry.data.known.start_ts);
             let next = next.or(window.cut_before);
@@ -90,7 +90,7 @@ fn clean_section(inputs: &Inputs, raw: usize, journey: &Journey) -> Result<Optio
     section::clean(raw, known, around)
 }
 
-/// The numbers of a trip's parts, by the trip.
+/// The numbers of each trip's parts.
 fn by_trip(trips: impl Iterator<Item = EntryId>) -> HashMap<EntryId, Vec<usize>> {
     let mut parts: HashMap<EntryId, Vec<usize>> = HashMap::new();
     for (number, trip) in trips.enumerate() {
@@ -99,7 +99,7 @@ fn by_trip(trips: impl Iterator<Item = EntryId>) -> HashMap<EntryId, Vec<usize>>
     parts
 }
 
-/// A span without readings stays what it was.
+/// A span without readings, unchanged.
 fn as_it_was(journey: &Journey) -> CleanedTrip {
     let span = &journey.entry.data.known;
     let start = Fix {

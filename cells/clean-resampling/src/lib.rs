@@ -1,9 +1,9 @@
-//! Makes a person's diary clean: the stage `CLEAN_RESAMPLING`.
+//! Cleans a person's diary: the stage `CLEAN_RESAMPLING`.
 //!
-//! Trips lose the points that smoothing has deleted and are drawn to the places around them; their sections get
-//! points at even times; stops that are none go to a section; and what was no trip is joined into the place where the
-//! person stayed. What it computes equals the reference entry by entry; each rule that looks odd is the reference's and
-//! stands as "Quirk" in the module that has it.
+//! Trips lose the points that smoothing has deleted and are extended to the places around them; their sections get
+//! points at even times; stops that are none are joined to a section; and what was no trip is joined into the place
+//! where the person stayed. The results equal the reference entry by entry; each odd rule is the reference's and is
+//! marked "Quirk" in the module that has it.
 //!
 //! ```text
 //! segmentation/raw_trip, _untracked, _place, _section, _stop    background/filtered_location    analysis/smoothing
@@ -30,17 +30,16 @@
 //! analysis/cleaned_trip, _untracked, _place, _section, _stop, analysis/recreated_location
 //! ```
 //!
-//! A file uses files of its own step or of an earlier one, so that the files can be read in this order.
+//! A file uses only files of its own step or of an earlier one, so the files can be read in this order.
 //!
-//! * Units: seconds, metres, degrees. The window is on `data.start_ts` of trips and sections, `data.enter_ts` of
-//!   places and stops and `data.ts` of points, closed at both ends. The mark is the arrival at the last raw place,
-//!   but never one from which a trip of the window would be read again: an old fix leaves trips that end before they
-//!   begin.
-//! * Memory: about 100 bytes a point of the window and 100 bytes a point made. A back-log that would make more than
-//!   some 20,000 points is cut behind a trip, and the run asks to be run again.
-//! * Not here: names of places (no network), and how a section was really travelled.
+//! * Units: seconds, metres, degrees. The window is on `data.start_ts` of trips and sections, `data.enter_ts` of places
+//!   and stops and `data.ts` of points, closed at both ends. The mark is the arrival at the last raw place, but never
+//!   one from which a trip of the window would be read again: an old fix leaves trips that end before they begin.
+//! * Memory: about 100 bytes for each point of the window and 100 bytes for each point made. A back-log that would make
+//!   more than some 20,000 points is cut after a trip, and the run asks to be run again.
+//! * Not here: names of places (no network), and the inference of how a section was really travelled.
 
-// What every step uses.
+// Used by every step.
 mod fix;
 mod mode;
 mod points;
@@ -78,9 +77,9 @@ use journeys::Journeys;
 use open::OpenPlace;
 use write::Sources;
 
-/// A run that makes about this many points ends, so that what it holds and writes stays small.
+/// A run that makes about this many points ends, so that its memory and writes stay small.
 const POINTS_A_RUN: f64 = 20_000.0;
-/// The stage's memory of a run that goes on with a window.
+/// The state of a run that is to continue with a window.
 const GOES_ON: &[u8] = b"goes on";
 
 /// One run of the stage.
@@ -96,7 +95,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     Ok(outcome)
 }
 
-/// Steps 1 and 2: the window, or the piece of a back-log that one run does.
+/// Steps 1 and 2: the window, or the part of a back-log that one run processes.
 fn read_and_clean<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<(Inputs, Journeys), RunError> {
     let mut points_max = POINTS_A_RUN;
     loop {
@@ -105,7 +104,7 @@ fn read_and_clean<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<(Inputs,
         if !inputs.window.is_cut() || journeys.cut(&mut inputs.window) {
             return Ok((inputs, journeys));
         }
-        // Nothing in it could be decided without what comes behind it.
+        // Nothing in it could be decided without later entries.
         points_max *= 4.0;
     }
 }
@@ -126,7 +125,7 @@ fn link_and_write<R: ReadEntries + WriteEntries>(
     }
 }
 
-/// Tells the owner what did not count, and why; no places.
+/// Logs for the owner what did not count, and why; no places.
 fn report<R: ReadEntries + Log>(
     runtime: &mut R,
     run: &Run,

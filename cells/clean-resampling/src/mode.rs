@@ -1,14 +1,14 @@
-//! What the reference takes for granted about ways of travelling, and when it does not believe the phone.
+//! The reference's assumptions about modes of travel, and when it overrides the phone.
 
 use cells_sdk::model::background::MotionType;
 use cells_statistics::quantile;
 
-/// Whether an engine drives. Aeroplanes and what is unknown do not count.
+/// Whether the mode has an engine. Aeroplanes and the unknown mode do not count.
 pub fn is_motorized(mode: MotionType) -> bool {
     mode == MotionType::InVehicle
 }
 
-/// Whether a person can travel at `speed`, m/s, that way: on foot, or by bicycle for every other mode.
+/// Whether a person can travel at `speed`, m/s, in that mode: on foot, or by bicycle for every other mode.
 pub fn is_plausible_speed(mode: MotionType, speed: f64) -> bool {
     let walking = matches!(mode, MotionType::Walking | MotionType::OnFoot | MotionType::Running);
     let most = if walking { 1.7 } else { 8.5 };
@@ -20,8 +20,8 @@ const fn km_h(speed: f64) -> f64 {
     speed * 1000.0 / 3600.0
 }
 
-/// The mode that a section must have had, whatever the phone thought; `None`: the phone may be right.
-/// `metres` in `seconds`, end to end; `speeds` between its points, m/s.
+/// The mode that a section must have had, whatever the phone sensed; `None`: the phone may be right. The section is
+/// `metres` long in `seconds`, end to end; `speeds` are between its points, m/s.
 pub fn overridden(sensed: MotionType, metres: f64, seconds: f64, speeds: &[f64]) -> Option<MotionType> {
     if metres == 0.0 || seconds == 0.0 {
         return None;
@@ -56,7 +56,7 @@ mod tests {
     fn nobody_walks_ten_kilometres_at_ten_km_h() {
         assert_eq!(overridden(MotionType::OnFoot, 11_000.0, 3600.0, &[3.0]), Some(MotionType::Unknown));
         assert_eq!(overridden(MotionType::OnFoot, 9_000.0, 2000.0, &[3.0]), None);
-        // The phone's own name for walking is not looked at, as in the reference.
+        // As in the reference, the phone's value for walking itself is not tested.
         assert_eq!(overridden(MotionType::Walking, 11_000.0, 3600.0, &[3.0]), None);
     }
 

@@ -1,15 +1,15 @@
-//! The start of a trip, moved to the cleaned place before it.
+//! Moves the start of a trip to the cleaned place before it.
 //!
-//! Where short trips and spans were joined into a place, the next trip begins a little off it. Up to 100 m, the trip
-//! begins at the place instead, half a minute earlier.
+//! Where short trips and spans were joined into a place, the next trip begins a little away from it. Up to 100 m, the
+//! trip begins at the place instead, half a minute earlier.
 //!
 //! * Quirk: the time is always 30 s, whatever the distance.
-//! * Quirk: the new first point has all that the phone said at the place, and the first section's corrected mode,
-//!   which its other points do not have; it has no number.
-//! * Quirk: the trip's point at the old start gets the new distance and speed, but keeps its heading. Where another
-//!   section has a point of that moment and the first has none, that one is taken.
-//! * Not as the reference: its own checks of lengths and speeds, which stop the person where a section was also given
-//!   a stop, are not made.
+//! * Quirk: the new first point has all members of the phone's point at the place, and the first section's corrected
+//!   mode, which its other points do not have; it has no number.
+//! * Quirk: the trip's point at the old start gets the new distance and speed, but keeps its heading. If another
+//!   section has a point of that moment and the first has none, that point is used.
+//! * Not as the reference: its own checks of lengths and speeds, which fail for the person where a section was also
+//!   given a stop, are not made.
 
 use cells_geometry::distance;
 use cells_sdk::RunError;
@@ -21,15 +21,15 @@ use crate::points::position;
 use crate::section::{Cleaned, Path};
 use crate::trip::CleanedTrip;
 
-/// Further away a trip begins where it begins, m.
+/// A start further away is not moved, m.
 const MOVED_MAX_M: f64 = 100.0;
-/// The way from the place to the old start takes this, s.
+/// The duration of the way from the place to the old start, s.
 const MOVED_S: f64 = 30.0;
 
-/// What the run that moved a start still has to write: the point at the place.
+/// The data from which the run still has to write the point at the place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moved {
-    /// The moment of the phone's point at the place, s; `None` where nobody knows.
+    /// The moment of the phone's point at the place, s; `None` where it is unknown.
     pub point_ts: Option<f64>,
     /// The place itself.
     pub location: Point,
@@ -38,7 +38,7 @@ pub struct Moved {
 }
 
 /// Moves the start of a trip, or of a span without readings, to a place; `point_ts`: the moment of the phone's point
-/// there, s, where anybody knows. `None`: it was too far, or there is no section that a point could belong to.
+/// there, s, if it is known. `None`: it was too far, or there is no section that a point could belong to.
 pub fn move_start(
     trip: &mut CleanedTrip,
     location: Point,

@@ -13,16 +13,16 @@ use crate::window::PLACE as RAW_PLACE;
 /// The key of cleaned places.
 pub const PLACE: &str = "analysis/cleaned_place";
 
-/// The place's entry, as it is stored.
+/// The place's entry, as stored.
 #[derive(Debug)]
 pub struct OpenPlace {
     /// Its id.
     pub id: EntryId,
     /// A JSON object.
     pub metadata: String,
-    /// What is kept of it.
+    /// Its data.
     pub data: Kept<Place>,
-    /// When the first place of all was left, s; only where this is the one.
+    /// When the first place of all was left, s; only if this is that place.
     first_exit_ts: Option<f64>,
 }
 
@@ -32,12 +32,12 @@ struct Exit {
 }
 
 impl OpenPlace {
-    /// Finds the place without an exit. There is one at most, and it is the last one reached or, where the first
-    /// trips were none, the only one: so the search goes back in time and ends at once.
+    /// Finds the place without an exit. There is at most one, and it is the last one reached or, where the first trips
+    /// were none, the only one: so the search goes back in time and ends at once.
     pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, RunError> {
         let query = Query::of(&[PLACE], TimeField::Position).latest_first();
         let mut found = find_entry(runtime, &query, |entry| {
-            // Only the place that is written again has to be sound in all its members.
+            // Only the place that is written again must be valid in all its members.
             let Exit { exit_ts } = data_of(&entry)?;
             if exit_ts.is_some() {
                 return Ok(None);
@@ -52,7 +52,7 @@ impl OpenPlace {
         Ok(found)
     }
 
-    /// Where the chain goes on.
+    /// The stay from which the chain continues.
     pub fn stay(&self) -> Stay {
         let Place { enter_ts, location, .. } = self.data.known;
         let point_ts = enter_ts.or(self.first_exit_ts);
@@ -60,7 +60,7 @@ impl OpenPlace {
     }
 }
 
-/// When the raw place was left that a place without an arrival was made of, s.
+/// When the raw place was left from which a place without an arrival was made, s.
 fn first_exit<R: ReadEntries>(runtime: &mut R, place: &Place) -> Result<Option<f64>, RunError> {
     let Some(raw) = place.raw_places.as_ref().and_then(|raw| raw.first()) else { return Ok(None) };
     let mut exit_ts = None;

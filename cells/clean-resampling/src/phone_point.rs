@@ -1,4 +1,4 @@
-//! The new first point of a trip that was moved to its place: what the phone said there, at the new moment.
+//! The new first point of a trip that was moved to its place: the phone's point there, at the new moment.
 
 use cells_locations::{Found, at_time, first_that_fits};
 use cells_sdk::model::EntryId;
@@ -9,10 +9,10 @@ use crate::moved::Moved;
 use crate::points::{KEY, ZoneTable, sample};
 use crate::section::Cleaned;
 
-/// Members that are the new point's own.
+/// Members that the new point has of its own.
 const OWN: [&str; 7] = ["ts", "local_dt", "fmt_time", "speed", "distance", "mode", "section"];
 
-/// The data of the point, which belongs to `section`. Where the phone's point is gone, the place stands for it.
+/// The data of the point, which belongs to `section`. If the phone's point is deleted, the place replaces it.
 pub fn read<R: ReadEntries>(
     runtime: &mut R,
     moved: &Moved,
@@ -56,8 +56,8 @@ pub fn read<R: ReadEntries>(
     Ok(format!("{{{}}}", members.join(",")))
 }
 
-/// What the phone said at the place, except for what is the new point's own. Where a point must have a number, null
-/// says nothing.
+/// The phone's point at the place, without the new point's own members. Where a point must have a number, null is left
+/// out.
 fn said(data: &str) -> Vec<String> {
     let sound = |member: &Member<'_>| match member.name {
         "altitude" | "heading" => text::number(member.value).is_some(),

@@ -1,10 +1,10 @@
-//! The points of a run as numbers: what sections are cleaned from.
+//! The points of a run as numbers, from which sections are cleaned.
 //!
-//! * Units: seconds, degrees, metres. An altitude that is absent, or is no number, is NaN.
+//! * Units: seconds, degrees, metres. An altitude that is absent or not a number is NaN.
 //! * Order: by `ts`, then id. Exact duplicates are dropped, as whenever the reference reads points as a table.
-//! * A point without a time or a place is passed over and counted.
-//! * Where sections of the window name the device that was carried, its points stand behind all others once more, in the
-//!   same order, so that rows of one device follow each other.
+//! * A point without a time or a place is skipped and counted.
+//! * Where sections of the window name the device that was carried, its points come once more after all others, in the
+//!   same order, so that rows of one device are consecutive.
 //! * Memory: about 100 bytes a point, twice that for the points of named devices.
 
 use std::borrow::Cow;
@@ -19,10 +19,10 @@ use cells_sdk::model::time::{SERVER_ZONE, Zone};
 use cells_sdk::model::{EntryId, Point};
 use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 
-/// The points that trips are made of.
+/// The points from which trips are made.
 pub const KEY: &str = "background/filtered_location";
 
-/// Between two points that cleaning makes, s.
+/// The interval of the points that cleaning makes, s.
 pub const INTERVAL_S: f64 = 30.0;
 
 /// Moments outside these have no local time anywhere, s.
@@ -33,9 +33,9 @@ const TS_MAX: f64 = 2e11;
 pub struct Sample {
     /// s
     pub ts: f64,
-    /// Where, degrees.
+    /// The place, degrees.
     pub position: Position,
-    /// Where, as the entry's own GeoJSON says.
+    /// The place, as in the entry's GeoJSON.
     pub loc: Point,
     /// m; NaN where absent.
     pub altitude: f64,
@@ -50,7 +50,7 @@ pub struct ZoneTable {
 }
 
 impl ZoneTable {
-    /// The number of that zone. One that nobody knows counts as the server's, as do more than 65,535.
+    /// The number of that zone. An unknown zone counts as the server's, as do zones after the first 65,535.
     pub fn number(&mut self, name: &str) -> u16 {
         let known = |zones: &[Zone], name: &str| zones.iter().position(|zone| zone.name() == name);
         let found = known(&self.zones, name).or_else(|| {
@@ -72,21 +72,21 @@ impl ZoneTable {
 /// Points in order of time.
 #[derive(Debug, Default)]
 pub struct Points {
-    /// Row by row the entry.
+    /// The ids of the entries, by row.
     pub ids: Vec<EntryId>,
-    /// Row by row the numbers.
+    /// The numbers, by row.
     pub samples: Vec<Sample>,
     /// Whether any of them has an altitude.
     pub any_altitude: bool,
     /// Points without a time or a place.
     pub unplaced: usize,
-    /// How many there are of all devices; those of named ones stand behind.
+    /// How many rows there are of all devices; those of named ones follow.
     of_all: usize,
     /// The rows of named devices.
     of_devices: Vec<(String, Range<usize>)>,
 }
 
-/// The points of a named device, on the way in.
+/// The points of a named device while they are read.
 struct Own<'a> {
     device: &'a String,
     repeats: Repeats,
@@ -94,8 +94,7 @@ struct Own<'a> {
     samples: Vec<Sample>,
 }
 
-/// Reads one point; `None` where it has no time or no place, or one of the members that tell
-/// these is of another kind.
+/// Reads one point; `None` where it has no time or no place, or one of the members for these is of another kind.
 pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sample> {
     let (mut ts, mut latitude, mut longitude) = (None, None, None);
     let (mut altitude, mut loc, mut zone) = (None, None, None);
@@ -131,7 +130,7 @@ pub fn sample(metadata: &str, data: &str, zones: &mut ZoneTable) -> Option<Sampl
     Some(Sample { ts, position, loc, altitude: altitude.unwrap_or(f64::NAN), zone })
 }
 
-/// Whether a GeoJSON point has these texts of a longitude and a latitude: the texts that phones write mostly do.
+/// Whether a GeoJSON point has these texts of a longitude and a latitude, as the texts of phones mostly do.
 fn says(loc: &str, [longitude, latitude]: [&str; 2]) -> bool {
     let coordinates =
         loc.strip_prefix(r#"{"type":"Point","coordinates":["#).and_then(|loc| loc.strip_suffix("]}"));
@@ -139,7 +138,7 @@ fn says(loc: &str, [longitude, latitude]: [&str; 2]) -> bool {
     both.is_some_and(|(first, second)| first == longitude && second.trim_ascii_start() == latitude)
 }
 
-/// The zone that a local time names, if it names one; `None` where it is no local time.
+/// The zone of a local time, if it has one; `None` where the text is no local time.
 fn zone_of(local_dt: &str) -> Option<Option<Cow<'_, str>>> {
     if !local_dt.starts_with('{') {
         return None;
@@ -213,12 +212,12 @@ impl Points {
         rows.start + first..rows.start + behind.max(first)
     }
 
-    /// The rows of a device at that very moment.
+    /// The rows of a device at exactly that moment.
     pub fn at(&self, device: Option<&str>, ts: f64) -> Range<usize> {
         self.within(device, ts, ts)
     }
 
-    /// The point at which a place was reached: of several devices' that one which lies there.
+    /// The point at which a place was reached: of several devices' points, the one at that location.
     pub fn reached_at(&self, ts: f64, location: Point) -> Option<usize> {
         let mut rows = self.at(None, ts);
         let first = rows.clone().next()?;
@@ -231,8 +230,8 @@ impl Points {
 
 /// The place of a GeoJSON point.
 ///
-/// Quirk: the reference rounds what it reads from GeoJSON to 15 decimals. That changes degrees below 8 only, and
-/// shows only in ways of a few centimetres.
+/// Quirk: the reference rounds numbers from GeoJSON to 15 decimals. That changes only degrees below 8, and is visible
+/// only in ways of a few centimetres.
 pub fn position(point: Point) -> Position {
     let [longitude, latitude] = point.coordinates.map(|degrees| {
         if degrees.abs() < 8.0 { format!("{degrees:.15}").parse().unwrap_or(degrees) } else { degrees }

@@ -1,11 +1,11 @@
 //! Points at even times: a section's fixes, interpolated every 30 s and at its end.
 //!
-//! * Latitude and longitude are interpolated linearly between the fixes before and behind; see
+//! * Latitude and longitude are interpolated linearly between the fixes before and after; see
 //!   [`cells_geometry::between`] for the 180th meridian and the poles.
-//! * The altitude is interpolated between the nearest fixes that have one. A point before the first of these or
-//!   behind the last has none. Not as the reference: there a fix without an altitude costs the points beside it.
-//! * A point without a place, as where two first fixes share a moment, is left out; the points keep the numbers that
-//!   they had with it.
+//! * The altitude is interpolated between the nearest fixes that have one. A point before the first of these or after
+//!   the last has none. Not as the reference: there a fix without an altitude loses the points beside it.
+//! * A point without a place, for instance where the two first fixes have the same moment, is left out; the other
+//!   points keep their numbers.
 
 use cells_geometry::{Position, between, distance, heading, over};
 
@@ -16,9 +16,9 @@ use crate::points::{INTERVAL_S, Sample};
 pub struct Step {
     /// s
     pub ts: f64,
-    /// Where, degrees.
+    /// The place, degrees.
     pub position: Position,
-    /// m; NaN where it is not known.
+    /// m; NaN where it is unknown.
     pub altitude: f64,
     /// As in [`Sample::zone`].
     pub zone: u16,
@@ -87,7 +87,7 @@ impl Step {
 /// Fixes in the order of their moments, for interpolation.
 struct Line {
     samples: Vec<Sample>,
-    /// Moment and altitude of those that have one.
+    /// Moment and altitude of the fixes that have one.
     altitudes: Vec<(f64, f64)>,
 }
 
@@ -110,7 +110,7 @@ impl Line {
         between(low.position, high.position, ts - low.ts, high.ts - low.ts)
     }
 
-    /// How high the line is at `ts`, m; NaN outside the fixes whose altitude is known.
+    /// The altitude of the line at `ts`, m; NaN outside the fixes whose altitude is known.
     fn altitude_at(&self, ts: f64) -> f64 {
         let behind = self.altitudes.partition_point(|(known_ts, _)| *known_ts < ts);
         match (behind.checked_sub(1).map(|before| self.altitudes[before]), self.altitudes.get(behind)) {
@@ -123,7 +123,7 @@ impl Line {
     }
 }
 
-/// Which zone a track was in at which time.
+/// The zone of a track at each time.
 struct Zones {
     /// Zone, first and last moment; the last moment of one is the first of the next.
     spans: Vec<(u16, f64, f64)>,
@@ -146,7 +146,7 @@ impl Zones {
         Self { spans }
     }
 
-    /// The zone of the span that holds `ts`; of several, which share a moment, the longest, or the first of those.
+    /// The zone of the span that contains `ts`; of several, which share a moment, the longest, or the first of those.
     fn at(&self, ts: f64) -> u16 {
         if let [(zone, ..)] = self.spans[..] {
             return zone;
@@ -158,7 +158,7 @@ impl Zones {
                 best = Some((*zone, end - start));
             }
         }
-        // Fixes out of order can leave a moment without a span.
+        // If fixes are out of order, a moment may be in no span.
         best.or(self.spans.first().map(|(zone, ..)| (*zone, 0.0))).map_or(0, |(zone, _)| zone)
     }
 }

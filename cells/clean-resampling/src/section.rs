@@ -1,8 +1,9 @@
-//! One section, cleaned: without the points that smoothing has deleted, drawn to the trip's places, at even times.
+//! Cleans one section: removes the points that smoothing has deleted, extends it to the trip's places, and resamples it
+//! at even times.
 //!
 //! * Quirk: a section of one point is not resampled: that point itself is its path, and only where it is the first of
 //!   the raw section (see [`crate::alone`]).
-//! * Quirk: a section without any point left stands still at its first raw point, and has no path.
+//! * Quirk: a section without any remaining point stands still at its first raw point, and has no path.
 
 use std::ops::Range;
 
@@ -21,12 +22,12 @@ use crate::resample::{self, Step, resample};
 /// A section may not give more points than this: three weeks of travel without a stay.
 pub const POINTS_MAX: f64 = 60_000.0;
 
-/// Where a section went.
+/// The path of a section.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Path {
     /// Points at even times.
     Steps(Vec<Step>),
-    /// Its only point, as it is.
+    /// Its only point, unchanged.
     Alone(Alone),
 }
 
@@ -56,7 +57,7 @@ pub struct Cleaned {
     pub duration: f64,
     /// How it was travelled.
     pub mode: MotionType,
-    /// What its points say: the phone's word, or that it cannot be right, but no correction.
+    /// The mode of its points: the phone's mode, or that it cannot be right, but no correction.
     pub point_mode: MotionType,
     /// Between points, m/s.
     pub speeds: Vec<f64>,
@@ -69,7 +70,7 @@ pub struct Cleaned {
 }
 
 impl Cleaned {
-    /// Takes the only point away, which is not kept. What a stop has added behind it stays.
+    /// Removes the only point, which is not kept. A point that a stop has added after it stays.
     pub fn lose_path(&mut self) {
         self.path = Path::Steps(Vec::new());
         for list in [&mut self.speeds, &mut self.distances] {
@@ -78,18 +79,18 @@ impl Cleaned {
     }
 }
 
-/// What a section is cleaned with.
+/// The inputs for cleaning a section.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {
     /// The run's points.
     pub points: &'a Points,
     /// Their zones.
     pub zones: &'a ZoneTable,
-    /// The place before the trip, where this is its first section.
+    /// The place before the trip, if this is its first section.
     pub start_place: Option<Anchor>,
-    /// The place behind the trip, where this is its last section.
+    /// The place after the trip, if this is its last section.
     pub end_place: Option<Anchor>,
-    /// What smoothing has deleted of it, in order.
+    /// The points of it that smoothing has deleted, in order.
     pub deleted: &'a [EntryId],
 }
 
@@ -136,7 +137,7 @@ fn path_of(track: &Track, rows: &Range<usize>) -> Path {
     }
 }
 
-/// A section none of whose points is left.
+/// A section without remaining points.
 fn standing_still(raw: usize, section: &Section, around: Around<'_>) -> Result<Cleaned, RunError> {
     let rows = around.points.at(section.device.as_deref(), section.start_ts);
     let fix = |row: usize| Fix::of(&around.points.samples[row], around.zones);

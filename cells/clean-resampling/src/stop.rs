@@ -1,12 +1,12 @@
 //! The stop between two cleaned sections.
 //!
-//! Cleaning moves the ends of sections, and so a stop's. One that is longer than 150 m is no stop: the section with
-//! the worse data takes the way over.
+//! Cleaning moves the ends of sections, and so those of a stop. A stop that is longer than 150 m is none: the section
+//! with the worse data takes over the way.
 //!
-//! * Quirk: the section that takes the way over also gets the time, but with the wrong sign, in its duration and in
-//!   its last speed.
-//! * Quirk: its points stay as they are, and so does the trip.
-//! * Not as the reference: a stop without a duration divides by zero there; here that speed is 0.
+//! * Quirk: the section that takes over the way also gets the time, but with the wrong sign, in its duration and in its
+//!   last speed.
+//! * Quirk: its points stay unchanged, and so does the trip.
+//! * Not as the reference: a stop without a duration is divided by zero there; here that speed is 0.
 
 use cells_geometry::{distance, over};
 
@@ -25,7 +25,7 @@ pub struct CleanedStop {
     pub raw: usize,
     /// The end of the section before.
     pub enter: Fix,
-    /// The start of the section behind.
+    /// The start of the section after.
     pub exit: Fix,
     /// s
     pub duration: f64,
@@ -33,12 +33,12 @@ pub struct CleanedStop {
     pub distance: f64,
     /// The section before, by its number in the trip.
     pub ending: usize,
-    /// The section behind, by its number in the trip.
+    /// The section after, by its number in the trip.
     pub starting: usize,
 }
 
-/// Cleans the stop between two sections of a trip, which may change one of them; `device`: the one that was carried, where
-/// the stop names it.
+/// Cleans the stop between two sections of a trip, which may change one of them; `device`: the carried one, if the stop
+/// names it.
 pub fn clean(
     raw: usize,
     sections: &mut [Cleaned],
@@ -71,8 +71,8 @@ pub fn clean(
     CleanedStop { raw, enter, exit, duration, distance: length, ending, starting }
 }
 
-/// Whether the section behind takes the stop over: one with an engine, beside one without; otherwise the one with
-/// fewer points a metre, in doubt the one before.
+/// Whether the section after takes over the stop: of a section with an engine and one without, the one with; otherwise
+/// the one with fewer points per metre, and if equal the one before.
 fn goes_to_next(previous: &Cleaned, next: &Cleaned, points: &Points, device: Option<&str>) -> bool {
     let density = |section: &Cleaned| {
         points.within(device, section.start.ts, section.end.ts).len() as f64 / (section.distance + 1.0)
@@ -113,7 +113,7 @@ mod tests {
     // Row: "A stop without a duration, or a section of"
     #[test]
     fn a_long_stop_without_a_duration_beside_a_section_of_less_than_none_adds_a_speed_of_0() {
-        // The car stands 1,112 m from where the walk ends, at that very moment.
+        // The car stands 1,112 m from where the walk ends, at the same moment.
         let walk = section(0, MotionType::OnFoot, [(1000.0, 47.0), (1100.0, 47.0)]);
         let drive = section(1, MotionType::InVehicle, [(1100.0, 47.01), (1099.0, 47.01)]);
         let mut sections = [walk, drive];

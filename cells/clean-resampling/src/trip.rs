@@ -1,9 +1,9 @@
-//! One trip, cleaned: its sections, the stops between them, and what they make together.
+//! Cleans one trip: its sections, the stops between them, and their totals.
 //!
 //! * A trip without sections, or of less than 100 m, was none: the person stayed where they were.
 //! * Quirk: the sections and stops that are kept are those that can be reached from the first one, link by link; and
-//!   where the first stop is left no later than the first section begins, the walk begins at that stop, and the
-//!   first section is lost, although its points stay.
+//!   where the first stop is left no later than the first section begins, the walk begins at that stop, and the first
+//!   section is lost, although its points stay.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::segmentation::Stop;
@@ -39,14 +39,14 @@ pub struct CleanedTrip {
 }
 
 impl CleanedTrip {
-    /// A span of which nothing is known in between.
+    /// A span with nothing known in between.
     pub fn without_sections(start: Fix, end: Fix, duration: f64, distance: f64) -> Self {
         let (sections, stops, kept_sections, kept_stops) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { start, end, duration, distance, sections, stops, kept_sections, kept_stops }
     }
 
     /// Joins cleaned sections; `stops` are the numbers of the trip's raw stops. `None` where there was no trip, and
-    /// where a stop names a section that is none of the trip's.
+    /// where a stop names a section of another trip.
     pub fn join(
         window: &Window,
         points: &Points,
@@ -78,13 +78,13 @@ impl CleanedTrip {
     }
 }
 
-/// The sections and stops that the reference finds when it follows the links.
+/// The sections and stops that the reference finds by following the links.
 fn reachable(window: &Window, sections: &[Cleaned], stops: &[CleanedStop]) -> (Vec<usize>, Vec<usize>) {
     let begins_at_stop = stops.first().is_some_and(|stop| stop.exit.ts <= sections[0].start.ts);
     let mut kept = (Vec::new(), Vec::new());
     let mut section = if begins_at_stop { None } else { Some(0) };
     let mut stop = if begins_at_stop { Some(0) } else { None };
-    // Each is visited once: links that run in a circle end there.
+    // Each is visited once: circular links end there.
     while section.is_some() || stop.is_some() {
         if let Some(number) = section.take().filter(|number| !kept.0.contains(number)) {
             kept.0.push(number);

@@ -1,9 +1,9 @@
-//! The raw diary of a run: trips, places, sections and stops of its window, on the way in.
+//! Reads the raw diary of a run: trips, places, sections and stops of its window.
 //!
 //! * A trip belongs to the window by its start, a place by its arrival, closed at both ends.
-//! * Everything comes by one cursor in the order of time. A back-log that is too long for one run ends early, before
-//!   a trip: see [`Window::is_cut`].
-//! * An entry that cannot be read is passed over and counted; it costs its own trip and no other.
+//! * All entries are read with one cursor in the order of time. A back-log that is too long for one run ends early,
+//!   before a trip: see [`Window::is_cut`].
+//! * An entry that cannot be read is skipped and counted; only its own trip is affected.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -25,8 +25,8 @@ pub(crate) const PLACE: &str = "segmentation/raw_place";
 const SECTION: &str = "segmentation/raw_section";
 const STOP: &str = "segmentation/raw_stop";
 
-/// A window begins [`WINDOW_GAP_S`] behind the arrival at the last place of the run before; that place and its point are
-/// needed, and rounding must not cost them.
+/// A window begins [`WINDOW_GAP_S`] after the arrival at the last place of the run before; that place and its point are
+/// needed, and rounding must not lose them.
 pub(crate) const BEFORE_S: f64 = WINDOW_GAP_S + 1.0;
 
 /// An entry with its id.
@@ -45,26 +45,26 @@ pub struct Raw<T> {
 pub struct Journey {
     /// Its entry.
     pub entry: Raw<Trip>,
-    /// Whether nobody knows what happened.
+    /// Whether it is unknown what happened.
     pub untracked: bool,
 }
 
-/// What a run works on.
+/// The raw diary that a run works on.
 #[derive(Debug, Default)]
 pub struct Window {
-    /// By start and id.
+    /// Ordered by start and id.
     pub journeys: Vec<Journey>,
-    /// Those of the window, and where its journeys begin and end.
+    /// The places of the window, and those where its journeys begin and end.
     pub places: HashMap<EntryId, Raw<Place>>,
     /// Places that were reached within the window, in that order.
     pub reached: Vec<EntryId>,
-    /// By start and id.
+    /// Ordered by start and id.
     pub sections: Vec<Raw<Section>>,
-    /// By arrival and id.
+    /// Ordered by arrival and id.
     pub stops: Vec<Raw<Stop>>,
     /// The start of the first trip that was left for the next run, s.
     pub cut_before: Option<f64>,
-    /// The start of the last trip or span that was read, also where it is passed over, s.
+    /// The start of the last trip or span that was read, also where it is skipped, s.
     last_start_ts: Option<f64>,
     /// Entries that cannot be read.
     pub unreadable: usize,
@@ -97,7 +97,7 @@ impl Window {
         Ok(window)
     }
 
-    /// Takes an entry in; answers about how many points it will make.
+    /// Adds an entry; returns about how many points it will make.
     fn add(&mut self, entry: &Entry<'_>, begun: bool) -> f64 {
         match entry.key {
             PLACE => {
@@ -137,8 +137,8 @@ impl Window {
         data.ok().map(|data| Raw { id: entry.id, write_ts: entry.write_ts, data })
     }
 
-    /// Places outside the window that its journeys name, by their ids: an old fix, or a second phone, leaves trips that
-    /// lead back in time. A journey without its places is passed over.
+    /// Reads places outside the window that its journeys name, by their ids: an old fix, or a second phone, leaves
+    /// trips that lead back in time. A journey without its places is skipped.
     fn find_missing_places<R: ReadEntries>(&mut self, runtime: &mut R) -> Result<(), RunError> {
         let named = |journey: &Journey| {
             let trip = &journey.entry.data.known;
@@ -174,14 +174,14 @@ impl Window {
     }
 
     /// The mark of a run that ends with that journey, s: the arrival at its end, but none from which the next window
-    /// would have the journey once more.
+    /// would have the journey again.
     pub fn mark_behind(&self, journey: &Journey) -> f64 {
         let trip = &journey.entry.data.known;
         let begun = mark_past(trip.start_ts);
         self.place(trip.end_place).data.known.enter_ts.map_or(begun, |arrived| arrived.max(begun))
     }
 
-    /// How far the run came, s; `None` where the window has nothing.
+    /// The mark of the run, s; `None` where the window is empty.
     pub fn mark(&self) -> Option<f64> {
         let done = match self.journeys.last() {
             Some(journey) => Some(self.mark_behind(journey)),
@@ -200,7 +200,7 @@ impl Window {
         self.journeys.iter().map(|journey| journey.entry.data.known.end_ts).fold(f64::NEG_INFINITY, f64::max)
     }
 
-    /// The place of that id; every journey has both of its own.
+    /// The place with that id; both places of every journey exist.
     pub fn place(&self, id: EntryId) -> &Raw<Place> {
         self.places.get(&id).expect("a journey without its places is passed over")
     }
@@ -221,8 +221,8 @@ impl Window {
     }
 }
 
-/// How many raw trips and spans this pipeline run made that begin before the window: no run of the stage will come to
-/// them. An old fix, or a second phone, leaves such trips, and the reference passes over them, too.
+/// How many raw trips and spans that this pipeline run made begin before the window: no run of the stage will read
+/// them. An old fix, or a second phone, leaves such trips, and the reference skips them, too.
 pub fn passed_over<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<usize, RunError> {
     let Some(start) = run.start else { return Ok(0) };
     let written = Query::of(&[TRIP, UNTRACKED], TimeField::WriteTs).between(Some(run.now), None);

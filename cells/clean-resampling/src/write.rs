@@ -1,8 +1,8 @@
-//! A run's part of the chain on the way out.
+//! Writes a run's part of the chain.
 //!
-//! Places and trips name each other, and so do stops and sections, while ids come from inserting: so those of places
-//! and stops are drawn first, then trips and sections are inserted with their links, then the points, in pieces; and
-//! at last places and stops get their content.
+//! Places and trips name each other, and so do stops and sections, while ids come from inserting: so the ids of places
+//! and stops are drawn first, then trips and sections are inserted with their links, then the points, in pieces; and at
+//! last places and stops get their content.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ const SECTION: &str = "analysis/cleaned_section";
 const STOP: &str = "analysis/cleaned_stop";
 const POINT: &str = "analysis/recreated_location";
 
-/// Where everything comes from that a run writes.
+/// The sources of everything that a run writes.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
     /// What was read.
@@ -33,18 +33,18 @@ pub struct Sources<'a> {
     pub alone: &'a BTreeMap<EntryId, alone::Row>,
 }
 
-/// The ids of a trip's stops and sections, by number. One that is not kept has [`EntryId::NONE`]: what names it
-/// names nothing.
+/// The ids of a trip's stops and sections, by number. One that is not kept has [`EntryId::NONE`]: an entry that would
+/// name it names none.
 #[derive(Debug, Clone)]
 struct Parts {
     stops: Vec<EntryId>,
     sections: Vec<EntryId>,
 }
 
-/// Ids that were asked for are all there: [`Output`] sees to it.
+/// All requested ids are present: [`Output`] ensures it.
 const FOR_EACH: &str = "each entry that was inserted has an id";
 
-/// What is written. `data`: room for that of one entry.
+/// The writer of a run. `data`: a buffer for the data of one entry.
 struct Writer<'r, R> {
     runtime: &'r mut R,
     output: Output,
@@ -81,12 +81,12 @@ impl<R: ReadEntries + WriteEntries> Writer<'_, R> {
         self.output.replace(self.runtime, key, id, data)
     }
 
-    /// The ids of everything added since the last time, in order.
+    /// The ids of all entries added since the last time, in order.
     fn take_ids(&mut self) -> Result<std::vec::IntoIter<EntryId>, RunError> {
         Ok(self.output.take_ids(self.runtime)?.into_iter())
     }
 
-    /// Draws ids for the new places; answers those of all.
+    /// Draws ids for the new places; returns those of all.
     fn places(&mut self, chain: &Chain, open: Option<&OpenPlace>) -> Result<Vec<EntryId>, RunError> {
         for _ in chain.stays.iter().filter(|stay| stay.raw.is_some()) {
             self.draw(PLACE)?;

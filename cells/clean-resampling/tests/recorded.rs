@@ -1,4 +1,4 @@
-//! Recorded days come out as the reference cleaned them.
+//! The results for recorded days equal the reference's.
 
 use cells_clean_resampling::run;
 use cells_recorded::text_of;
@@ -38,7 +38,7 @@ fn recorded_days_come_out_as_the_reference_cleaned_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A stage of the pipeline up to this one.
+/// A stage of the pipeline, from the first up to this one.
 type Stage = fn(&mut Memory, &Run) -> Result<Outcome, cells_sdk::RunError>;
 
 #[test]
@@ -47,7 +47,7 @@ fn recorded_days_that_come_in_pieces_come_out_as_the_reference_cleaned_them() {
         [cells_trip_segmentation::run, cells_section_segmentation::run, cells_jump_smoothing::run, run];
     let mut wrong = Vec::new();
     for case in cells_recorded::cases().iter().filter(|case| !case.is_single() && !case.filter_accuracy) {
-        // Ids that runs make rise behind this one.
+        // New ids are above this one.
         let last = r#"[{"_id":{"$oid":"ffffffff0000000000000000"},"metadata":{"key":"a/b"},"data":{}}]"#;
         let mut memory = Memory::new().with_entries(Area::Timeseries, last);
         let mut outcomes: [Outcome; 4] = Default::default();

@@ -1,11 +1,12 @@
-//! Trips that end before the window although they were confirmed since the last run.
+//! Finds trips that end before the window although they were confirmed since the last run.
 //!
-//! A trip that an old fix or a second phone has left may end long before the ones that were composed already, and no
-//! window goes back. The reference never shows it; here it is composed as well. A span without readings is not, as in
-//! the reference: it has nothing to show.
+//! A trip from an old fix or a second phone may end long before the trips that are composed already, and no window goes
+//! back. The reference never shows it; here it is composed as well. As in the reference, a span without readings is
+//! not: it has nothing to show.
 //!
-//! * What was confirmed since goes by when it was written. The stage remembers up to when it looked; see [`Looked`].
-//! * A trip that is shown already is not composed again, whatever was remembered.
+//! * Newly confirmed trips are found by their write time. The state has the time up to which the stage checked; see
+//!   [`Looked`].
+//! * A trip that is shown already is not composed again, whatever the state says.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, find_entry, for_each_entry};
@@ -13,7 +14,7 @@ use serde::Deserialize;
 
 use crate::{COMPOSITE, TRIP, UNTRACKED};
 
-/// Up to when trips were written that were looked at, s; the stage's memory, 8 bytes. `None`: nothing is remembered.
+/// The write time up to which trips were checked, s; the stage's state, 8 bytes. `None`: there is no state.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Looked(Option<f64>);
 
@@ -23,23 +24,23 @@ impl Looked {
         Self(state.try_into().ok().map(f64::from_le_bytes).filter(|ts| ts.is_finite()))
     }
 
-    /// As a state.
+    /// Writes a state.
     pub fn to_state(self) -> Vec<u8> {
         self.0.map(|ts| ts.to_le_bytes().to_vec()).unwrap_or_default()
     }
 
-    /// Takes note of a trip that was written at `write_ts`, s.
+    /// Records a trip that was written at `write_ts`, s.
     pub fn note(&mut self, write_ts: f64) {
         self.0 = Some(self.0.map_or(write_ts, |ts| ts.max(write_ts)));
     }
 }
 
-/// What ends before a window.
+/// The trips and spans that end before a window.
 #[derive(Debug, Default)]
 pub struct Behind {
     /// Trips that no composite trip shows.
     pub trips: Vec<EntryId>,
-    /// How many spans without readings.
+    /// The number of spans without readings.
     pub spans: usize,
 }
 
@@ -49,11 +50,12 @@ struct Ends {
 }
 
 impl Behind {
-    /// Looks at what was written since.
+    /// Checks the trips that were written since.
     pub fn find<R: ReadEntries>(runtime: &mut R, run: &Run, looked: &mut Looked) -> Result<Self, RunError> {
         let mut behind = Self::default();
         let Some(start) = run.start else { return Ok(behind) };
-        // Without a memory nobody knows what earlier runs looked at: this one is answerable for what came with it.
+        // Without a state it is unknown what earlier runs checked: this run is responsible for the trips written with
+        // it.
         let since = looked.0.map_or(run.now, f64::next_up);
         let query = Query::of(&[TRIP, UNTRACKED], TimeField::WriteTs).between(Some(since), None);
         let mut trips = Vec::new();

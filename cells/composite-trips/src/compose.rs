@@ -1,4 +1,4 @@
-//! One trip and what belongs to it: its places and sections by their ids, its locations by its time.
+//! Composes one trip: its places and sections are found by their ids, its locations by its time.
 //!
 //! Quirk: a trip that ends before it begins has no locations.
 
@@ -19,7 +19,7 @@ const CLEANED_SECTION: &str = "analysis/cleaned_section";
 /// A trip with more locations than this is thinned out.
 const LOCATIONS_MAX: usize = 100;
 
-/// A confirmed trip, or an untracked span, on its way.
+/// A confirmed trip, or an untracked span, to be composed.
 pub struct Trip<'a> {
     id: EntryId,
     untracked: bool,
@@ -38,7 +38,7 @@ struct Known {
     raw_trip: Option<EntryId>,
 }
 
-/// The streams that trips are put together from. `C`: the runtime's cursor.
+/// The streams from which trips are composed. `C`: the runtime's cursor.
 pub struct Around<C> {
     locations: Window<C, ()>,
     inferred: Window<C, sections::Note>,
@@ -46,7 +46,7 @@ pub struct Around<C> {
 }
 
 impl<C: EntrySource> Around<C> {
-    /// Nothing of them yet.
+    /// Nothing is read yet.
     pub fn new() -> Self {
         let sections = |key| Window::new(key, TimeField::StartTs, sections::note);
         Self {
@@ -58,7 +58,7 @@ impl<C: EntrySource> Around<C> {
 }
 
 impl<'a> Trip<'a> {
-    /// `None` where it lacks what every trip has.
+    /// `None` where a member is missing that every trip has.
     pub fn read(entry: &Entry<'a>) -> Option<Self> {
         let known = serde_json::from_str(entry.data).ok()?;
         let members = entry.data.trim_ascii().strip_prefix('{')?.strip_suffix('}')?;
@@ -71,13 +71,13 @@ impl<'a> Trip<'a> {
         [self.known.start_place, self.known.end_place]
     }
 
-    /// The raw trip that it was made of.
+    /// The raw trip from which it was made.
     pub fn raw_trip(&self) -> Option<EntryId> {
         self.known.raw_trip
     }
 
-    /// Between which moments its sections begin, s: cleaning moves the ends of a trip, but its sections lie within the raw
-    /// trip or at those ends.
+    /// The moments between which its sections begin, s: cleaning moves the ends of a trip, but its sections are within
+    /// the raw trip or at those ends.
     fn sections_span(&self, named: &Named) -> (f64, f64) {
         let raw = self.known.raw_trip.and_then(|raw| named.raw_trip(raw));
         let raw = raw.into_iter().flat_map(|raw| [raw.start_ts, raw.end_ts]);
@@ -87,8 +87,8 @@ impl<'a> Trip<'a> {
         })
     }
 
-    /// Writes the composite trip's data in place of what `data` holds. Returns whether nothing was amiss: both places
-    /// are there, and every mode has a name.
+    /// Writes the composite trip's data into `data`, replacing its content. Returns whether it is complete: both places
+    /// exist, and every mode has a name.
     pub fn compose<R: ReadEntries>(
         &self,
         runtime: &mut R,
@@ -119,8 +119,8 @@ impl<'a> Trip<'a> {
         Ok(whole)
     }
 
-    /// Where there are more than 100, only each n-th: n is one more than how many times 100 goes into their number,
-    /// as in the reference, so 51 to 100 are left.
+    /// Of more than 100 locations, only each n-th is kept: n is one more than the quotient of their number and 100, as
+    /// in the reference, so 51 to 100 are kept.
     fn write_locations<R: ReadEntries>(
         &self,
         runtime: &mut R,

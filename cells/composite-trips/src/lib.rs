@@ -1,4 +1,4 @@
-//! Puts together what a phone shows of a trip: the stage `CREATE_COMPOSITE_OBJECTS`.
+//! Composes the trips that a phone shows: the stage `CREATE_COMPOSITE_OBJECTS`.
 //!
 //! Each `analysis/confirmed_trip` and `analysis/confirmed_untracked` of the window becomes one
 //! `analysis/composite_trip`: its own members, the whole entries of the places at both ends, at most 100 of its
@@ -7,11 +7,11 @@
 //! No stage moves more bytes, so texts are copied from page to row and never parsed as a whole.
 //!
 //! * Units: seconds. The window is on `data.end_ts`, closed at both ends; the mark is the last trip's `end_ts`.
-//! * State: up to when trips were written that the stage has looked at (see the module `behind`).
-//! * Memory: the pages that the trip at hand touches, the places of a page of trips, and 32 KiB of rows. A long
-//!   back-log is cut into runs of about 16 MiB of output.
-//! * Quirk: a place is copied as it is now. When it changes later, whoever changes it brings the copies up to date.
-//! * Not here: bringing entries of old formats up to date.
+//! * State: the write time up to which the stage has checked trips (see the module `behind`).
+//! * Memory: the pages that the present trip needs, the places of a page of trips, and 32 KiB of rows. A long back-log
+//!   is cut into runs of about 16 MiB of output.
+//! * Quirk: a place is copied as it is now. A stage that changes it later updates the copies.
+//! * Not here: updating entries of old formats.
 
 mod behind;
 mod compose;
@@ -33,11 +33,11 @@ const TRIP: &str = "analysis/confirmed_trip";
 const UNTRACKED: &str = "analysis/confirmed_untracked";
 const COMPOSITE: &str = "analysis/composite_trip";
 
-/// What one page of trips brings at most, bytes: their places are held beside it.
+/// The most bytes of one page of trips: their places are in memory too.
 const PAGE_BYTES: u32 = 32 << 10;
 /// Room for a composite trip, bytes.
 const TRIP_BYTES: usize = 32 << 10;
-/// After this much, a run ends and asks for another, so that no back-log comes near a run's limits.
+/// After this much output, a run ends and asks for another, so that no back-log comes near a run's limits.
 const RUN_BYTES: usize = 16 << 20;
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
@@ -66,20 +66,20 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     Ok(Outcome { processed_through: last_end_ts, state: looked.to_state(), more })
 }
 
-/// How trips stand to the run's mark.
+/// How trips relate to the run's mark.
 #[derive(Clone, Copy, PartialEq)]
 enum Past {
-    /// They are of the window, in the order of their ends: the last one is the mark.
+    /// They belong to the window, in the order of their ends: the last one is the mark.
     Mark,
-    /// They end before the window, and no mark is theirs.
+    /// They end before the window, and do not change the mark.
     Window,
 }
 
-/// A run at work. `C`: the runtime's cursor.
+/// The state during a run. `C`: the runtime's cursor.
 struct Composer<C> {
     around: Around<C>,
     output: Output,
-    /// The data of the trip at hand.
+    /// The data of the present trip.
     data: String,
     /// When the last trip of the window ended, s.
     last_end_ts: Option<f64>,

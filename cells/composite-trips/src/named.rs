@@ -1,7 +1,7 @@
-//! What trips name, by its id: the places at their ends and the raw trips that they were made of.
+//! The entries that trips name by id: the places at their ends and the raw trips from which they were made.
 //!
-//! Links are followed whatever the times say. A trip that an old fix or a second phone has left may lead to a place that
-//! was reached long before the trip began.
+//! Links are followed whatever the times are. A trip from an old fix or a second phone may lead to a place that was
+//! reached long before the trip began.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use serde::Deserialize;
 const PLACE: &str = "analysis/confirmed_place";
 const RAW_TRIP: &str = "segmentation/raw_trip";
 
-/// What the trips of one page name.
+/// The entries that the trips of one page name.
 #[derive(Default)]
 pub struct Named {
     places: BTreeMap<EntryId, String>,
@@ -48,12 +48,12 @@ impl Named {
         Ok(named)
     }
 
-    /// The whole entry of a place; `None` where there is none of that id.
+    /// The whole entry of a place; `None` where no place has that id.
     pub fn place(&self, id: EntryId) -> Option<&str> {
         self.places.get(&id).map(String::as_str)
     }
 
-    /// A raw trip; `None` where there is none of that id.
+    /// A raw trip; `None` where none has that id.
     pub fn raw_trip(&self, id: EntryId) -> Option<RawTrip> {
         self.raw_trips.get(&id).copied()
     }

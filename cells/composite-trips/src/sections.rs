@@ -1,4 +1,4 @@
-//! Sections as a phone gets them: without the long lists, with the name of their mode.
+//! Sections in the form that a phone gets: without the long lists, with the name of their mode.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::background::MotionType;
@@ -12,7 +12,7 @@ use crate::window::place_in;
 /// Lists with a number for each point, which no phone shows.
 const LEFT_OUT: [&str; 2] = ["speeds", "distances"];
 
-/// Who has said how a section was travelled: the meaning of `sensed_mode`.
+/// The source of a section's mode: it decides the meaning of `sensed_mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Modes {
     /// `analysis/inferred_section`
@@ -30,17 +30,17 @@ impl Modes {
     }
 }
 
-/// What is noted of a section when its page is read.
+/// The facts that are recorded of a section when its page is read.
 #[derive(Debug)]
 pub struct Note {
     /// The cleaned trip that it is part of; `None` where it names none.
     pub trip: Option<EntryId>,
     mode: Option<i64>,
-    /// Where its data stand in its text.
+    /// The range of its data in its text.
     data: Range<usize>,
 }
 
-/// Notes what a trip must know of a section.
+/// Records the facts that a trip needs of a section.
 pub fn note(entry: &Entry<'_>) -> Note {
     let mut note = Note { trip: None, mode: None, data: place_in(entry.text, entry.data) };
     for member in members(entry.data).map_while(Result::ok) {
@@ -53,8 +53,8 @@ pub fn note(entry: &Entry<'_>) -> Note {
     note
 }
 
-/// Appends the section's entry as a phone gets it. Returns whether its mode has a name; a section whose mode nobody
-/// knows is `UNKNOWN`.
+/// Appends the section's entry in the form that a phone gets. Returns whether its mode has a name; a section with an
+/// unknown mode is `UNKNOWN`.
 pub fn write(text: &str, note: &Note, modes: Modes, out: &mut String) -> bool {
     let data = &text[note.data.clone()];
     out.push_str(&text[..note.data.start]);

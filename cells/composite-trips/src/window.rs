@@ -1,7 +1,7 @@
-//! Entries of one stream around a trip, while trips go by in the order of their ends.
+//! Entries of one stream around a trip, while trips are processed in the order of their ends.
 //!
-//! One cursor serves the whole run. Its pages are held from the trip's start on and dropped once the trips have gone
-//! past them; a trip that begins before what is still held opens the stream again, at its own start.
+//! One cursor serves the whole run. Its pages are kept from the trip's start on and dropped once no trip needs them; a
+//! trip that begins before the kept part opens the stream again, at its own start.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -11,23 +11,23 @@ use cells_sdk::{EntrySource, Pages, Query, ReadEntries, RunError, TimeField};
 
 const PAGE_BYTES: u32 = 64 << 10;
 
-/// What is noted of each entry, and its whole text.
+/// The note on each entry, and its whole text.
 #[derive(Debug)]
 pub struct Held<'a, T> {
-    /// What was noted when it was read.
+    /// The note that was made when it was read.
     pub note: &'a T,
     /// The whole entry, as the page has it.
     pub text: &'a str,
 }
 
-/// A stream around the trip at hand. `C`: the runtime's cursor.
+/// A stream around the present trip. `C`: the runtime's cursor.
 pub struct Window<C, T> {
     key: &'static str,
     field: TimeField,
     note: fn(&Entry<'_>) -> T,
     cursor: Option<Pages<C>>,
     pages: VecDeque<Texts<T>>,
-    /// Everything from here on that the cursor has brought is held, s.
+    /// All entries from here on that the cursor has returned are kept, s.
     complete_from: f64,
 }
 
@@ -38,12 +38,12 @@ pub struct Texts<T> {
 }
 
 impl<C, T> Window<C, T> {
-    /// Nothing of the stream yet. `note`: what to remember of an entry.
+    /// Nothing of the stream is read yet. `note`: makes the note on an entry.
     pub fn new(key: &'static str, field: TimeField, note: fn(&Entry<'_>) -> T) -> Self {
         Self { key, field, note, cursor: None, pages: VecDeque::new(), complete_from: f64::INFINITY }
     }
 
-    /// Sees to it that everything from `start` to `end`, s, both closed, is held.
+    /// Ensures that all entries from `start` to `end`, s, both closed, are kept.
     pub fn reach<R: ReadEntries<Entries = C>>(
         &mut self,
         runtime: &mut R,
@@ -72,7 +72,7 @@ impl<C, T> Window<C, T> {
         Ok(())
     }
 
-    /// What is held from `start` to `end`, s, both closed, in the order of time.
+    /// The kept entries from `start` to `end`, s, both closed, in the order of time.
     pub fn between(&self, start: f64, end: f64) -> impl Iterator<Item = Held<'_, T>> {
         let held = self.pages.iter().flat_map(Texts::held);
         held.filter(move |(ts, _)| (start..=end).contains(ts)).map(|(_, held)| held)
@@ -80,14 +80,14 @@ impl<C, T> Window<C, T> {
 }
 
 impl<T> Texts<T> {
-    /// Takes over a page that is not empty; `note`: what to remember of an entry.
+    /// Keeps a page that is not empty; `note`: makes the note on an entry.
     pub fn of(page: &Page<'_>, note: fn(&Entry<'_>) -> T) -> Self {
         let payload = page.payload();
         let rows = page.entries().map(|entry| (entry.time, place_in(payload, entry.text), note(&entry)));
         Self { rows: rows.collect(), payload: payload.to_owned() }
     }
 
-    /// Everything of the page in its order, with the query's time, s.
+    /// All entries of the page in its order, with the query's time, s.
     pub fn held(&self) -> impl ExactSizeIterator<Item = (f64, Held<'_, T>)> {
         self.rows.iter().map(|(ts, range, note)| (*ts, Held { note, text: &self.payload[range.clone()] }))
     }
@@ -97,7 +97,7 @@ impl<T> Texts<T> {
     }
 }
 
-/// Where `part` stands in the text that it was cut from.
+/// The range of `part` in the text that it was cut from.
 pub fn place_in(whole: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr().addr() - whole.as_ptr().addr();
     start..start + part.len()

@@ -1,11 +1,11 @@
-//! Which cleaned trips will never be confirmed.
+//! Finds cleaned trips that will never be confirmed.
 //!
-//! Quirk: a window has the trips that begin in it, and windows never go back. A trip that an old fix or a second phone
-//! has left may begin before the window, or end before the stages in between look: it stays a cleaned trip. The
-//! reference says nothing; here the owner reads how many.
+//! Quirk: a window has the trips that begin in it, and windows never go back. A trip that results from an old fix or a
+//! second phone may begin before the window, or end before the stages in between read it: it stays a cleaned trip. The
+//! reference reports nothing; here the owner sees how many.
 //!
-//! * Every trip is looked at once, when the stage has come behind it. Which ones were looked at goes by when they were
-//!   written, since their own times need not rise.
+//! * Every trip is checked once, when the stage has passed it. The checked ones are known by their write time, since
+//!   their own times need not rise.
 //! * Not here: trips of the window that are left out since they cannot be read (see [`crate::timeline`]).
 
 use std::collections::HashSet;
@@ -17,12 +17,12 @@ use serde::Deserialize;
 use crate::store::{TRIP, UNTRACKED as CONFIRMED_UNTRACKED};
 use crate::timeline::{CLEANED_TRIP, Timeline, UNTRACKED};
 
-/// What was found.
+/// The result.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LeftOut {
     /// How many trips and spans.
     pub count: usize,
-    /// Up to when, s, trips were written that need not be looked at again.
+    /// The write time, s, up to which trips need not be checked again.
     pub looked_through: Option<f64>,
 }
 
@@ -34,8 +34,8 @@ struct Wire {
     cleaned_trip: Option<EntryId>,
 }
 
-/// Trips and spans that are confirmed: trips by the ids of their cleaned ones, spans by their times, which are all that
-/// a confirmed span has of its cleaned one.
+/// Confirmed trips and spans: trips by the ids of their cleaned ones, spans by their times, since a confirmed span has
+/// nothing else of its cleaned one.
 #[derive(Default)]
 struct Known {
     trips: HashSet<EntryId>,
@@ -50,7 +50,7 @@ struct Cleaned {
 }
 
 impl Known {
-    /// What this run confirms, and those of whose places the owner is told already.
+    /// The trips that this run confirms, and those about whose places the owner is informed already.
     fn of(timeline: &Timeline) -> Self {
         let mut known = Self { trips: timeline.nowhere.iter().copied().collect(), ..Self::default() };
         for (journey, _) in timeline.journeys() {
@@ -79,7 +79,7 @@ impl Wire {
 }
 
 impl LeftOut {
-    /// Looks at the trips that were written behind `looked_through`, s. A window that goes on is not looked at before its
+    /// Checks the trips that were written after `looked_through`, s. A window with further parts is checked with its
     /// last part.
     pub fn find<R: ReadEntries>(
         runtime: &mut R,
@@ -97,7 +97,7 @@ impl LeftOut {
         let written = Query::of(&[CLEANED_TRIP, UNTRACKED], TimeField::WriteTs).between(since, None);
         for_each_entry(runtime, &written, |_, entry| {
             found.looked_through = Some(entry.write_ts);
-            // What cannot be read the stages in between have left out, and have said so.
+            // Unreadable trips were left out, and reported, by the stages in between.
             if let Ok(wire) = serde_json::from_str(entry.data) {
                 rest.push(Cleaned { id: entry.id, write_ts: entry.write_ts, wire });
             }
@@ -126,7 +126,7 @@ impl LeftOut {
     }
 }
 
-/// Whether the stages have not come to a trip yet, since it ends in the last seconds before the run.
+/// Whether the stages have not processed a trip yet, since it ends in the last seconds before the run.
 fn will_come(trip: &Wire, run: &Run) -> bool {
     run.start.is_none_or(|start| trip.start_ts >= start) && trip.start_ts.max(trip.end_ts) > run.end
 }

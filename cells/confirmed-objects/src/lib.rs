@@ -1,10 +1,11 @@
-//! Puts what a person entered to the trips and places of the cleaned timeline: the stage `CREATE_CONFIRMED_OBJECTS`.
+//! Adds a person's labels and forms to the trips and places of the cleaned timeline: the stage
+//! `CREATE_CONFIRMED_OBJECTS`.
 //!
 //! Each expected trip becomes an `analysis/confirmed_trip`, each untracked span an `analysis/confirmed_untracked`, each
-//! place an `analysis/confirmed_place`: copies that name each other, with the labels and forms that belong to them
-//! (the rule is that of `cells/user-inputs`) and, for trips, how they were travelled. The place at the end stays open
-//! and is gone on from in the next run. What it computes equals the reference entry by entry; rules that look odd are
-//! the reference's and say so.
+//! place an `analysis/confirmed_place`: copies that name each other, with the labels and forms that belong to them (the
+//! rule is that of `cells/user-inputs`) and, for trips, how they were travelled. The place at the end stays open, and
+//! the next run continues from it. The results equal the reference entry by entry; odd rules are the reference's and
+//! are marked so.
 //!
 //! ```text
 //! analysis/expected_trip, cleaned_untracked, cleaned_place, cleaned_trip     manual/*     cleaned_, inferred_section
@@ -24,13 +25,13 @@
 //! analysis/confirmed_place, confirmed_trip or confirmed_untracked, confirmed_place, …
 //! ```
 //!
-//! [`run`] reads from top to bottom in that order; `timeline` uses no other file, `open` and `left_out` use it, and
+//! [`run`] follows that order from top to bottom; `timeline` uses no other file, `open` and `left_out` use it, and
 //! `store` uses them all.
 //!
 //! * Units: seconds, metres. The window is on the beginnings of trips, closed at both ends.
-//! * State: the place that the last run left open, and which trips were looked at (see the module `memory`).
-//! * Memory: texts of trips, places and inputs of the window and of what is made; longer windows are done in parts.
-//! * Not here: inputs that come after their trip was made (`cells/user-input-matching`).
+//! * State: the place that the last run left open, and which trips were checked (see the module `memory`).
+//! * Memory: texts of trips, places and inputs of the window and of the results; longer windows are processed in parts.
+//! * Not here: inputs that arrive after their trip was made (`cells/user-input-matching`).
 
 mod left_out;
 mod memory;
@@ -68,7 +69,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let looked_through = left_out.looked_through;
     let (processed_through, more) = (timeline.mark(), timeline.has_more());
     let (Some(first), Some(last)) = (timeline.first_place(), timeline.last_place()) else {
-        // The reference fails here, and looks at the same window again until a trip begins in it.
+        // The reference fails here, and reads the same window again until a trip begins in it.
         warn_count(
             runtime,
             timeline.places_alone(),
@@ -93,7 +94,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
         "inputs end too late for a place without a duration: passed over",
     );
     let next_start = processed_through.map(|mark| mark + WINDOW_GAP_S).or(run.start);
-    // A part of a window ends at a place that the next part makes anew.
+    // A part of a window ends at a place that the next part creates again.
     let open = (!more).then_some((written.open, next_start.unwrap_or(f64::NEG_INFINITY)));
     let state = Memory { open, looked_through }.to_state();
     Ok(Outcome { processed_through, state, more })

@@ -1,7 +1,7 @@
-//! The stage's own memory.
+//! The stage's state.
 //!
-//! Format, a text: `<id> <start> <looked>`, where the two numbers are the bits of doubles in hex. Anything else counts
-//! as no memory at all. The pipeline keeps it when something is taken back, and says so by another beginning of the
+//! Format, a string: `<id> <start> <looked>`, where the two numbers are the bits of doubles in hex. Anything else
+//! counts as no state at all. The pipeline keeps it when results are undone, and shows this by another beginning of the
 //! window.
 
 use cells_sdk::model::EntryId;
@@ -9,10 +9,10 @@ use cells_sdk::model::EntryId;
 /// What one run leaves to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Memory {
-    /// The confirmed place that is open, and the beginning of the window that goes on there, s; `None` where that place
-    /// is to be recomputed.
+    /// The confirmed place that is open, and the beginning of the window that continues there, s; `None` where that
+    /// place is to be recomputed.
     pub open: Option<(EntryId, f64)>,
-    /// Up to when, s, trips were written that were looked at for whether they are confirmed; `None`: none was.
+    /// The write time, s, up to which it was checked whether trips are confirmed; `None`: no trip was checked.
     pub looked_through: Option<f64>,
 }
 
@@ -34,7 +34,7 @@ impl Memory {
         })
     }
 
-    /// As a state.
+    /// Writes a state.
     pub fn to_state(self) -> Vec<u8> {
         let (id, start) = self.open.unwrap_or((EntryId::NONE, f64::NEG_INFINITY));
         let looked = self.looked_through.unwrap_or(f64::NEG_INFINITY);

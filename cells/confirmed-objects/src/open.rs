@@ -1,15 +1,16 @@
 //! The confirmed place that an earlier run left open, and the composite trip that shows it.
 //!
-//! Open is the end of the chain: the place that no confirmed trip has left. It need not be the one whose cleaned place
-//! has no exit. Where trips overlap, the confirmed chain follows their beginnings and the cleaned one does not; the
-//! reference looks for the exit, finds a place in the middle of its chain, and fails for the person from then on.
+//! The open place is the end of the chain: the place that no confirmed trip has left. It need not be the one whose
+//! cleaned place has no exit. Where trips overlap, the confirmed chain follows their beginnings and the cleaned one
+//! does not; the reference looks for the exit, finds a place in the middle of its chain, and fails for the person from
+//! then on.
 //!
 //! Quirk: such a place gets its exit, its inputs and the trip from there, but keeps the `raw_places` of when it was
 //! made and never gets a `duration`. A place that was opened again for another reason (a part of a long window ended
-//! there, or later results were taken back) is recomputed from its cleaned place, as if it had never been open.
+//! there, or later results were undone) is recomputed from its cleaned place, as if it had never been open.
 //!
-//! Quirk: a place is shown by the composite trip that ends when the place was entered; the composite trip that begins
-//! there does not exist yet.
+//! Quirk: the composite trip that ends when the place was entered shows it; the composite trip that begins there does
+//! not exist yet.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::text::{BadObject, Object};
@@ -22,13 +23,13 @@ use crate::timeline::Stay;
 
 /// Confirmed places.
 pub const PLACE: &str = "analysis/confirmed_place";
-/// What the diary shows.
+/// Composite trips, which the diary shows.
 pub const COMPOSITE: &str = "analysis/composite_trip";
 const TRIP: &str = "analysis/confirmed_trip";
-/// How long before an arrival its trip may have ended: cleaning moves either of them by minutes, s.
+/// How long before an arrival its trip may have ended, s: cleaning moves either of them by minutes.
 const APART_MAX_S: f64 = 86_400.0;
 
-/// The place, as it is stored.
+/// The place, as stored.
 #[derive(Debug, Clone)]
 pub struct OpenPlace {
     /// Its id.
@@ -37,7 +38,7 @@ pub struct OpenPlace {
     pub enter_ts: Option<f64>,
     /// The confirmed trip or untracked span that led there.
     pub ending_trip: Option<EntryId>,
-    /// The cleaned place of which it was made.
+    /// The cleaned place from which it was made.
     pub cleaned_place: Option<EntryId>,
     /// A JSON object.
     pub metadata: String,
@@ -60,8 +61,8 @@ struct Wire {
 }
 
 impl OpenPlace {
-    /// Finds the place that no trip has left. There is one at most; as a rule it is the last one reached, so the search
-    /// goes back in time and ends at once. What cannot be read is not it.
+    /// Finds the place that no trip has left. There is at most one; as a rule it is the last one reached, so the search
+    /// goes back in time and ends at once. Unreadable places are skipped.
     pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, RunError> {
         let query = Query::of(&[PLACE], TimeField::Position).latest_first();
         find_entry(runtime, &query, |entry| {
@@ -74,7 +75,7 @@ impl OpenPlace {
         })
     }
 
-    /// Its data with what its cleaned place knows by now, as the module's first quirk has it.
+    /// Its data, updated from its cleaned place as the module's first quirk says.
     pub fn continued(
         &self,
         cleaned: &Stay,
@@ -116,8 +117,8 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Finds the composite trip that leads to a place and ends when the place was reached. Of trips that end at the same
-    /// moment, such as those of two phones, it is the one that names the place.
+    /// Finds the composite trip that leads to a place and ends when the place was reached. If several trips end at the
+    /// same moment, such as those of two phones, it is the one that names the place.
     pub fn find<R: ReadEntries>(runtime: &mut R, place: &OpenPlace) -> Result<Option<Self>, RunError> {
         #[derive(Deserialize)]
         struct Wire {

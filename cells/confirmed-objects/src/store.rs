@@ -1,7 +1,7 @@
-//! A run's part of the confirmed timeline on its way out.
+//! Writes a run's part of the confirmed timeline.
 //!
-//! Places and trips name each other, so their ids are drawn first: empty entries are inserted in the order in which
-//! the reference makes them (a place, then each trip with the place at its end), and replaced by the finished ones.
+//! Places and trips name each other, so their ids are drawn first: empty entries are inserted in the order in which the
+//! reference makes them (a place, then each trip with the place at its end), and replaced by the finished ones.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::rows::Row;
@@ -17,10 +17,10 @@ use crate::timeline::{Journey, Stay, Timeline};
 pub const TRIP: &str = "analysis/confirmed_trip";
 /// Confirmed spans without readings.
 pub const UNTRACKED: &str = "analysis/confirmed_untracked";
-/// What a place has only once somebody has left it.
+/// Members that a place has only after it was left.
 const OF_THE_EXIT: [&str; 5] = ["exit_ts", "exit_local_dt", "exit_fmt_time", "starting_trip", "duration"];
 
-/// Everything of which the confirmed timeline is made.
+/// The material from which the confirmed timeline is made.
 pub struct Material<'a> {
     /// Trips and places.
     pub timeline: &'a Timeline,
@@ -30,29 +30,29 @@ pub struct Material<'a> {
     pub sections: &'a Sections,
 }
 
-/// Where the timeline goes on.
+/// Where the timeline continues.
 pub enum Start {
-    /// At a place that earlier runs know. `anew`: nothing of what they knew counts.
+    /// At a place of earlier runs.
     At {
-        /// It.
+        /// The place.
         place: Box<OpenPlace>,
         /// The composite trip that shows it.
         shown: Option<Shown>,
-        /// Whether it is recomputed from its cleaned place.
+        /// Whether it is recomputed from its cleaned place, without anything from earlier runs.
         anew: bool,
     },
-    /// At a place that this run makes, reached by that confirmed trip where it was reached at all.
+    /// At a place that this run makes, reached by that confirmed trip if it was reached at all.
     New {
         /// The confirmed trip.
         ending_trip: Option<EntryId>,
     },
 }
 
-/// What was written.
+/// The result of writing.
 pub struct Written {
     /// The place that was left open.
     pub open: EntryId,
-    /// Inputs that could not be judged.
+    /// Inputs that could not be compared with trips or places.
     pub unmeasured: usize,
 }
 
@@ -75,7 +75,7 @@ pub fn write<R: WriteEntries>(
     Ok(Written { open, unmeasured: writer.unmeasured })
 }
 
-/// The keys of what is made, in the order of making.
+/// The keys of the new entries, in the order of creation.
 fn keys(timeline: &Timeline, start: &Start) -> impl Iterator<Item = &'static str> {
     let first = matches!(start, Start::New { .. }).then_some(PLACE);
     let each = timeline
@@ -92,14 +92,14 @@ struct Writer<'a, R> {
 }
 
 impl<R: WriteEntries> Writer<'_, R> {
-    /// Returns the id of the place that is left open.
+    /// Writes all entries; returns the id of the place that is left open.
     fn all(&mut self, start: Start, first: &Stay, ids: &[EntryId]) -> Result<EntryId, RunError> {
         let timeline = self.material.timeline;
         let (mut place, ids) = match &start {
             Start::At { place, .. } => (place.id, ids),
             Start::New { .. } => (ids[0], &ids[1..]),
         };
-        // A part of a window ends at a place that the next part goes on from.
+        // A part of a window ends at a place from which the next part continues.
         let last = timeline.journeys().count();
         let stays_open = |at: usize| timeline.has_more() && at == last;
         self.first(&start, first, place, ids.first().copied())?;
@@ -149,7 +149,7 @@ impl<R: WriteEntries> Writer<'_, R> {
         Ok(())
     }
 
-    /// A trip or untracked span with its links, its summaries and what was entered about it.
+    /// A trip or untracked span with its links, its summaries and the inputs about it.
     fn journey(&mut self, journey: &Journey, from: EntryId, to: EntryId) -> Result<String, RunError> {
         let entered = self.entered(&journey.span(), || self.material.timeline.behind_journey(journey));
         let entered = self.count(entered);
@@ -167,8 +167,7 @@ impl<R: WriteEntries> Writer<'_, R> {
         Ok(with_entered(data, entered))
     }
 
-    /// A place with its links and what was entered about it; without what it has from being left where it
-    /// `stays_open`.
+    /// A place with its links and the inputs about it; if it `stays_open`, without the members of its exit.
     fn stay(
         &mut self,
         stay: &Stay,
@@ -207,7 +206,7 @@ fn cannot_copy(id: EntryId, why: BadObject) -> RunError {
     RunError::bad_entry(id, "cannot be copied", why)
 }
 
-/// A cleaned place may name trips that nobody has confirmed: such a link goes.
+/// A cleaned place may name trips that are not confirmed: such a link is removed.
 fn link(data: &mut Object<'_>, name: &'static str, id: Option<EntryId>) {
     match id {
         Some(id) => data.set(name, json(id)),

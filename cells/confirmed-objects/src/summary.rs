@@ -1,4 +1,4 @@
-//! Sums over the sections of each trip, by mode: how far, how long, how many.
+//! Sums over the sections of each trip, by mode: distance, duration, count.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use cells_sdk::model::text::{members, number};
 use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 
-/// How sections were travelled, as rules or a model say.
+/// Sections with the mode from rules or a model.
 pub const INFERRED: &str = "analysis/inferred_section";
-/// How sections were travelled, as the phone says.
+/// Sections with the mode from the phone.
 pub const CLEANED: &str = "analysis/cleaned_section";
-/// For a section without a beacon, and for a number that names no mode.
+/// The name for a section without a beacon, and for a number that names no mode.
 const UNKNOWN: &str = "UNKNOWN";
 
 /// The three summaries of one trip, JSON texts.
@@ -38,7 +38,7 @@ pub struct Sections {
     pub unreadable: usize,
 }
 
-/// As much of a section as is summed.
+/// The members of a section that are summed.
 #[derive(Debug)]
 pub struct Section<'a> {
     trip_id: EntryId,
@@ -59,7 +59,7 @@ impl<'a> Section<'a> {
     fn read(data: &'a str) -> Option<Self> {
         let (mut trip_id, mut distance, mut duration) = (None, None, None);
         let (mut sensed_mode, mut ble_sensed_mode) = (None, None);
-        // Most of a section are lists with a number for each point, which are passed over.
+        // Most of a section are lists with a number for each point, which are skipped.
         for member in members(data).map_while(Result::ok) {
             match member.name {
                 "trip_id" => trip_id = serde_json::from_str(member.value).ok(),
@@ -108,7 +108,7 @@ impl Sections {
         self.ble.entry(section.trip_id).or_default().add(beacon.unwrap_or(UNKNOWN), section);
     }
 
-    /// The summaries of a cleaned trip; without sections they are empty.
+    /// The summaries of a cleaned trip; empty without sections.
     pub fn of(&self, trip: Option<EntryId>) -> Summaries {
         let text = |sums: &BTreeMap<EntryId, Sums>| {
             let sums = trip.and_then(|trip| sums.get(&trip));
@@ -119,7 +119,7 @@ impl Sections {
     }
 }
 
-/// By name of the mode.
+/// Sums by name of the mode.
 #[derive(Debug, Default)]
 struct Sums(BTreeMap<String, OfMode>);
 
@@ -153,7 +153,7 @@ impl Sums {
     }
 }
 
-/// A sum that carries what rounding lost along (Kahan's), as grouped sums of pandas do: the last bit depends on it.
+/// A sum that keeps its rounding error (Kahan's), as grouped sums of pandas do: the last bit depends on it.
 #[derive(Debug, Default)]
 struct Compensated {
     sum: f64,

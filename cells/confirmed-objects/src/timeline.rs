@@ -1,11 +1,11 @@
 //! The cleaned timeline of a window: trips and untracked spans in the order of their beginnings, and the places
 //! between them.
 //!
-//! * A window has the trips that begin in it. Places, and whatever else a trip or a place names, are read by their ids:
-//!   the times of a timeline need not rise. A phone that sends an old fix first, or two phones of one person, leave
-//!   trips that end before they begin and places that were left before they were reached.
-//! * Every trip of the window lies behind the mark that the run leaves, whatever became of it (see
-//!   [`Timeline::mark`]): none is confirmed twice, and none keeps the stage at the same window.
+//! * A window has the trips that begin in it. Places, and other entries that a trip or a place names, are read by their
+//!   ids: the times of a timeline need not rise. A phone that sends an old fix first, or two phones of one person,
+//!   leave trips that end before they begin and places that were left before they were reached.
+//! * Every trip of the window is before the mark of the run, confirmed or not (see [`Timeline::mark`]): none is
+//!   confirmed twice, and none keeps the stage at the same window.
 //! * Memory: the texts of trips and places of one part of the window (see [`JOURNEYS_MAX`]).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,27 +25,27 @@ const PLACE: &str = "analysis/cleaned_place";
 const TRIP: &str = "analysis/expected_trip";
 /// Cleaned spans without readings.
 pub const UNTRACKED: &str = "analysis/cleaned_untracked";
-/// What expected trips are made of.
+/// The trips from which expected trips are made.
 pub const CLEANED_TRIP: &str = "analysis/cleaned_trip";
 const RAW_TRIP: &str = "segmentation/raw_trip";
 
-/// A window with more is done in parts, so that a back-log of years fits the memory and the bytes of a run, with
-/// forms of 25 KB for each trip. A year has some 2,000.
+/// A window with more journeys is processed in parts, so that a back-log of years fits the memory and the bytes of a
+/// run, with forms of 25 KB for each trip. A year has some 2,000.
 pub const JOURNEYS_MAX: usize = 2_000;
 /// A trip, or a span without readings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Journey {
-    /// Of the expected trip or the cleaned untracked span.
+    /// The id of the expected trip or the cleaned untracked span.
     pub id: EntryId,
-    /// Nothing is known about it.
+    /// Whether nothing is known about it.
     pub untracked: bool,
     /// A JSON object.
     pub data: String,
-    /// What is read of it.
+    /// The members that are read.
     pub read: JourneyData,
 }
 
-/// As much of a journey as is needed.
+/// The members of a journey that are needed.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct JourneyData {
     /// s
@@ -59,10 +59,10 @@ pub struct JourneyData {
     /// s
     #[serde(default)]
     pub duration: Option<f64>,
-    /// What places know a trip by; absent in an untracked span, which they know by its own id.
+    /// The id by which places name a trip; absent in an untracked span, which they name by its own id.
     #[serde(default)]
     pub cleaned_trip: Option<EntryId>,
-    /// The raw trip that it was made of; absent in an untracked span.
+    /// The raw trip from which it was made; absent in an untracked span.
     #[serde(default)]
     pub raw_trip: Option<EntryId>,
 }
@@ -87,11 +87,11 @@ pub struct Stay {
     pub id: EntryId,
     /// A JSON object.
     pub data: String,
-    /// What is read of it.
+    /// The members that are read.
     pub read: StayData,
 }
 
-/// As much of a place as is needed.
+/// The members of a place that are needed.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct StayData {
     /// s
@@ -123,21 +123,21 @@ impl Stay {
 #[derive(Debug, Default)]
 pub struct Timeline {
     journeys: Vec<Journey>,
-    /// Those that the journeys name; without journeys those that were entered within the window.
+    /// The places that the journeys name; without journeys those that were entered within the window.
     stays: BTreeMap<EntryId, Stay>,
-    /// When trips and spans end that began outside the window, at a place of it, s; by the id that the place has.
+    /// The ends of trips and spans that began outside the window, at a place of it, s; by the id that the place has.
     outside: BTreeMap<EntryId, f64>,
-    /// How many of the journeys this run does.
+    /// How many of the journeys this run processes.
     done: usize,
-    /// There are more in the window.
+    /// Whether there are more in the window.
     more: bool,
     /// When the last trip of the window begins, readable or not, s.
     last_begin_ts: Option<f64>,
     /// Trips and places that could not be read.
     pub unreadable: usize,
-    /// Trips that end at a place which is not there, by the ids that cleaned places have.
+    /// Trips that end at a missing place, by the ids that cleaned places have.
     pub nowhere: Vec<EntryId>,
-    /// The place where the first trip began is not there: the trip's start stands for it.
+    /// Whether the place where the first trip began is missing: the trip's start replaces it.
     pub first_is_missing: bool,
 }
 
@@ -152,7 +152,7 @@ impl Timeline {
             timeline.leave_out_what_leads_nowhere();
             timeline.find_first_place();
             if !timeline.cut() {
-                // So many trips overlap that none of them can be the last of a part.
+                // So many trips overlap that a part cannot end at any of them.
                 journeys_max *= 2;
                 continue;
             }
@@ -225,8 +225,8 @@ impl Timeline {
         }
     }
 
-    /// Where there is more, stops at a trip from which the next window goes on without losing one. Returns whether there
-    /// is such a trip.
+    /// Where there is more, stops at a trip from which the next window continues without losing one. Returns whether
+    /// there is such a trip.
     fn cut(&mut self) -> bool {
         let count = self.journeys.len();
         if !self.more {
@@ -239,7 +239,7 @@ impl Timeline {
         };
         let cut = (1..count).rev().find(goes_on);
         self.done = cut.unwrap_or(count);
-        // Where no trip at all is left of so many, the window goes on behind them.
+        // If none of so many trips remains, the window continues after them.
         cut.is_some() || count == 0
     }
 
@@ -259,11 +259,11 @@ impl Timeline {
         })
     }
 
-    /// Between which moments the sections of this run's trips begin, s; `None` where it has no trips.
+    /// The moments between which the sections of this run's trips begin, s; `None` where it has no trips.
     pub fn sections_span<R: ReadEntries>(&self, runtime: &mut R) -> Result<Option<(f64, f64)>, RunError> {
         let trips = || self.journeys[..self.done].iter().filter(|journey| !journey.untracked);
         let mut moments: Vec<f64> = trips().flat_map(|trip| [trip.read.start_ts, trip.read.end_ts]).collect();
-        // Cleaning moves the ends of a trip, but its sections lie within the raw trip or at those ends.
+        // Cleaning moves the ends of a trip, but its sections are within the raw trip or at those ends.
         let raw: Vec<EntryId> = trips().filter_map(|trip| trip.read.raw_trip).collect();
         for_each_by_id(runtime, &[RAW_TRIP], &raw, |entry| {
             if let Ok(Ends { start_ts, end_ts }) = serde_json::from_str(entry.data) {
@@ -280,13 +280,13 @@ impl Timeline {
         self.journeys[..self.done].iter().map(|journey| (journey, &self.stays[&journey.read.end_place]))
     }
 
-    /// Whether the window goes on behind the last of them.
+    /// Whether the window continues after the last of them.
     pub fn has_more(&self) -> bool {
         self.more
     }
 
-    /// How far this run came, s: the arrival at its last place, and no earlier than that each trip which it has read
-    /// lies before the next window. `None`: the window has nothing.
+    /// The mark of this run, s: the arrival at its last place, or later, so that each trip which it has read is before
+    /// the next window. `None`: the window is empty.
     pub fn mark(&self) -> Option<f64> {
         let done = match self.journeys[..self.done].last() {
             Some(last) => Some(mark_behind(last, &self.stays)),
@@ -314,7 +314,7 @@ impl Timeline {
         }
     }
 
-    /// Only a window in which no trip begins can be about a place alone.
+    /// A window is about a place alone only if no trip begins in it.
     fn only_place(&self) -> Option<&Stay> {
         let alone = self.stays.len() == 1 && self.last_begin_ts.is_none();
         if alone { self.stays.values().next() } else { None }
@@ -348,7 +348,7 @@ struct Ends {
 }
 
 impl Stay {
-    /// The place where a trip began, as far as the trip itself tells.
+    /// The place where a trip began, from the data of the trip itself.
     fn at_the_start_of(journey: &Journey) -> Self {
         let mut data = Object::empty();
         let known = Object::read(&journey.data).unwrap_or_else(|_| Object::empty());
@@ -370,7 +370,7 @@ impl Stay {
     }
 }
 
-/// The mark that a run leaves whose last trip is that one, s.
+/// The mark of a run whose last trip is that one, s.
 fn mark_behind(journey: &Journey, stays: &BTreeMap<EntryId, Stay>) -> f64 {
     let begun = mark_past(journey.read.start_ts);
     let arrived = stays.get(&journey.read.end_place).and_then(|stay| stay.read.enter_ts);

@@ -54,8 +54,8 @@ fn run_over(case: &Case, mut memory: Memory, last: Outcome) -> Vec<String> {
     found
 }
 
-/// Several loads leave places open for a while. Where they did is known by the places without a duration, so that the
-/// timeline can be given to the stage in the same parts.
+/// Several loads leave places open for a while. The places without a duration show where they did, so that the timeline
+/// can be given to the stage in the same parts.
 #[test]
 fn what_several_runs_make_equals_what_the_reference_made_in_as_many() {
     let (mut problems, mut runs) = (Vec::new(), 0);
@@ -95,7 +95,7 @@ fn what_several_runs_make_equals_what_the_reference_made_in_as_many() {
     assert_eq!(problems, Vec::<String>::new());
 }
 
-/// The entries that begin behind `since` and up to `until`; those without a beginning come first.
+/// The entries that begin after `since` and up to `until`; those without a beginning come first.
 fn with_span(memory: Memory, whole: &Memory, since: f64, until: f64) -> Memory {
     let begins = |entry: &&Stored| {
         let times = [TimeField::StartTs, TimeField::EnterTs].map(|field| entry.time(field));

@@ -8,7 +8,7 @@ pub struct BadHex {
     pub digits: usize,
 }
 
-/// The `N` bytes that `2 * N` hex digits of either case say.
+/// The `N` bytes of `2 * N` hex digits of either case.
 pub fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N {

@@ -28,7 +28,7 @@ impl EntryId {
         Self(bytes)
     }
 
-    /// The smallest id of the second `seconds`: the first four bytes are a clock, as in the reference's ids.
+    /// The smallest id of the second `seconds`: the first four bytes are seconds, as in the reference's ids.
     pub fn first_of_second(seconds: u32) -> Self {
         let mut bytes = [0; 12];
         bytes[..4].copy_from_slice(&seconds.to_be_bytes());
@@ -40,18 +40,18 @@ impl EntryId {
         parse_hex(text).map(Self)
     }
 
-    /// Ids that were packed one behind the other; `None` where the length is no multiple of 12.
+    /// Reads packed ids; `None` where the length is no multiple of 12.
     pub fn unpack(packed: &[u8]) -> Option<Vec<Self>> {
         let (ids, rest) = packed.as_chunks::<12>();
         rest.is_empty().then(|| ids.iter().copied().map(Self).collect())
     }
 
-    /// Packs ids one behind the other.
+    /// Packs ids.
     pub fn pack(ids: &[Self]) -> Vec<u8> {
         ids.iter().flat_map(|id| id.0).collect()
     }
 
-    /// The same in the memory of the ids.
+    /// Packs ids in place.
     pub fn into_packed(ids: Vec<Self>) -> Vec<u8> {
         ids.into_iter().map(|id| id.0).collect::<Vec<_>>().into_flattened()
     }

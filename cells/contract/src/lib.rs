@@ -1,9 +1,9 @@
-//! What `wit/cell.wit` says in words and both sides of a sandbox need in Rust: ids, columns of locations, the form of a
+//! The parts of `wit/cell.wit` that both sides of a sandbox need in Rust: ids, columns of locations, the form of a
 //! stream's key, and the limits that a cell can reach.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, lengths metres, sizes bytes.
 //! * Invariants: an [`EntryId`] has 12 bytes; the columns of [`LocationRows`] have one length.
-//! * Not here: the packed forms of entries (`cells/model`), and what one run may use (`runtime/sandbox`).
+//! * Not here: the packed forms of entries (`cells/model`), and the resources of one run (`runtime/sandbox`).
 
 mod hex;
 mod id;

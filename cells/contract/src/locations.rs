@@ -2,7 +2,7 @@
 
 use crate::EntryId;
 
-/// Columns of location-like entries, row by row the same entry. A number that is absent is NaN.
+/// Columns of location-like entries: each row is one entry. An absent number is NaN.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LocationRows {
     /// Ids of the entries.
@@ -19,7 +19,7 @@ pub struct LocationRows {
     pub accuracy: Vec<f64>,
     /// `data.filter`: 0 absent, 1 `time`, 2 `distance`, 3 anything else.
     pub filter: Vec<u8>,
-    /// Which device brought the entry: 0 none, otherwise one more than its place in `devices`. Empty: none of them has one.
+    /// The device of each entry: 0 none, otherwise one more than its index in `devices`. Empty: no entry has one.
     pub device: Vec<u16>,
     /// The names of those devices, such as `token-5d41402abc4b2a76/android`.
     pub devices: Vec<String>,
@@ -36,7 +36,7 @@ impl LocationRows {
         self.ids.is_empty()
     }
 
-    /// What crosses between runtime and cell, bytes.
+    /// The size that crosses between runtime and cell, bytes.
     pub fn bytes(&self) -> u64 {
         let numbers = [&self.ts, &self.write_ts, &self.latitude, &self.longitude, &self.accuracy];
         let numbers: usize = numbers.iter().map(|column| 8 * column.len()).sum();
@@ -47,13 +47,13 @@ impl LocationRows {
     /// The name of a row's device.
     ///
     /// # Panics
-    /// When the row's number is none of a device: [`Self::push_device`] makes no such number.
+    /// When the row's number is not that of a device: [`Self::push_device`] makes no such number.
     pub fn device_of(&self, row: usize) -> Option<&str> {
         let number = usize::from(*self.device.get(row)?);
         Some(&self.devices[number.checked_sub(1)?])
     }
 
-    /// Says which device brought the row that was pushed last: to be called once for each row, after its id.
+    /// Sets the device of the row that was pushed last: to be called once for each row, after its id.
     pub fn push_device(&mut self, name: Option<&str>) {
         if name.is_none() && self.device.is_empty() {
             return;
@@ -63,7 +63,7 @@ impl LocationRows {
         self.device.push(number);
     }
 
-    /// One more than the place of a name; 0, as for none, where there are more than can be told apart.
+    /// One more than the index of a name; 0, as for none, where there are too many names.
     fn number_of(&mut self, name: &str) -> u16 {
         let known = self.devices.iter().rposition(|known| known == name);
         let place = known.unwrap_or(self.devices.len());
@@ -74,7 +74,7 @@ impl LocationRows {
         number
     }
 
-    /// Forgets the rows and keeps the memory.
+    /// Removes the rows and keeps the memory.
     pub fn clear(&mut self) {
         self.ids.clear();
         self.filter.clear();

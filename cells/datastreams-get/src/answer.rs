@@ -1,4 +1,4 @@
-//! Writing the answer: at once where it is small, in pieces where it is not.
+//! Writing the answer: at once if it is small, otherwise in pieces.
 
 use cells_model::keys::{self, Class, KEYS};
 use cells_model::page::{self, BadPage, Entry, Page};
@@ -8,7 +8,7 @@ use crate::Wanted;
 use crate::filter::Filter;
 use crate::request::Truncation;
 
-/// An answer that is shorter than this goes out at once.
+/// An answer that is shorter than this is sent at once.
 const AT_ONCE_BYTES: usize = 256 << 10;
 const PAGE_BYTES: u32 = 1 << 20;
 
@@ -22,7 +22,7 @@ struct Part<'a> {
     filter: Filter<'a>,
 }
 
-/// Which entries are given of those that match, counted from 0 through all parts.
+/// Which of the matching entries are returned, counted from 0 through all parts.
 #[derive(Debug, Clone, Copy)]
 struct Chosen {
     skipped: u64,
@@ -56,14 +56,14 @@ impl Chosen {
     }
 }
 
-/// An answer on its way.
+/// An answer while it is written.
 pub(crate) struct Answer<'r, R> {
     runtime: &'r mut R,
-    /// What has not been sent yet.
+    /// The part that has not been sent yet.
     held: Vec<u8>,
     begun: bool,
     first: bool,
-    /// How many matching entries came by.
+    /// How many matching entries were read.
     seen: u64,
 }
 
@@ -72,7 +72,7 @@ impl<'r, R: ReadEntries + Exchange> Answer<'r, R> {
         Self { runtime, held: OPENING.to_vec(), begun: false, first: true, seen: 0 }
     }
 
-    /// The whole answer; the flag with a failure: whether a part of it was already sent.
+    /// The whole answer; the flag with a failure says whether a part of it was already sent.
     pub(crate) fn give(mut self, wanted: &Wanted) -> Result<Response, (Failure, bool)> {
         match self.give_parts(wanted) {
             Ok(()) => {
@@ -122,7 +122,7 @@ impl<'r, R: ReadEntries + Exchange> Answer<'r, R> {
             return Ok(parts);
         };
         let (analysis, raw): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|key| keys::is_analysis(key));
-        // A query without keys means every key, which is not what a list without such keys means.
+        // A query without keys means every key, but a list without such keys means none.
         for keys in [raw, analysis].into_iter().filter(|keys| !keys.is_empty()) {
             parts.push(Part { query: query(keys), filter: plain });
         }
@@ -132,8 +132,8 @@ impl<'r, R: ReadEntries + Exchange> Answer<'r, R> {
         Ok(parts)
     }
 
-    /// The keys of both classes. A query that names them needs no look at each entry; no keys: there are entries
-    /// under others, so that each must be looked at.
+    /// The keys of both classes. A query that names them need not check each entry; no keys: there are entries under
+    /// others, so that each must be checked.
     fn all_keys(
         &mut self,
         query: &impl Fn(Vec<String>) -> Query,
@@ -191,7 +191,7 @@ impl<'r, R: ReadEntries + Exchange> Answer<'r, R> {
         Ok(())
     }
 
-    /// Entries that stand behind each other in the page go out together.
+    /// Consecutive entries of the page are sent together.
     fn give_some(
         &mut self,
         page: &Page<'_>,
@@ -220,7 +220,7 @@ impl<'r, R: ReadEntries + Exchange> Answer<'r, R> {
         if from < to { self.write(&page.payload().as_bytes()[from..to]) } else { Ok(()) }
     }
 
-    /// Adds entries that are joined by commas. Large ones are passed on without a copy.
+    /// Adds entries that are joined by commas. Large ones are sent without a copy.
     fn write(&mut self, entries: &[u8]) -> Result<(), Failure> {
         if !std::mem::take(&mut self.first) {
             self.held.push(b',');

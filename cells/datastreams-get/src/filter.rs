@@ -1,11 +1,12 @@
-//! Which entries match beyond their key and time.
+//! Conditions on entries beyond their key and time.
 
 use cells_model::page::Entry;
 use cells_model::text;
 use cells_sdk::TimeField;
 use serde_json::{Map, Value};
 
-/// Bounds on the parts of a local time, each by itself: June to August of three years, not one span of days.
+/// Bounds on the parts of a local time, each independent of the others: June to August of three years, not one span of
+/// days.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DateFilter {
     field: TimeField,
@@ -14,7 +15,7 @@ pub struct DateFilter {
 }
 
 impl DateFilter {
-    /// Parts that are not whole numbers, such as the zone, bound nothing. `None`: the two name different parts.
+    /// Parts that are not whole numbers, such as the zone, are not bounded. `None`: the two name different parts.
     pub fn between(field: TimeField, from: &Map<String, Value>, to: &Map<String, Value>) -> Option<Self> {
         if from.len() != to.len() {
             return None;
@@ -29,12 +30,13 @@ impl DateFilter {
         Some(Self { field, parts })
     }
 
-    /// The time beside the local time that is bounded.
+    /// The time that belongs to the bounded local time.
     pub fn field(&self) -> TimeField {
         self.field
     }
 
-    /// Whether the entry has such a local time. One without the local time, or without one of the parts, has not.
+    /// Whether the entry has such a local time. An entry without the local time, or without one of the parts, does not
+    /// match.
     pub fn matches(&self, metadata: &str, data: &str) -> bool {
         let (object, name) = match self.field {
             TimeField::DataTs => (data, "local_dt"),
@@ -54,7 +56,7 @@ impl DateFilter {
     }
 }
 
-/// What a part of the answer lets through.
+/// The condition of one part of the answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Filter<'a> {
     pub(crate) date: Option<&'a DateFilter>,

@@ -1,7 +1,7 @@
-//! Returns which entries a person has, as `{"phone_data":[entry,…]}`: raw entries of the timeseries, then those
-//! that stages made, each by time and id, then what waits in the usercache.
+//! Returns a person's entries, as `{"phone_data":[entry,…]}`: raw entries of the timeseries, then those of stages, each
+//! by time and id, then those that wait in the usercache.
 //!
-//! The request is a JSON object; both paths take the same one:
+//! The request is a JSON object, the same for both paths:
 //!
 //! * `key_list`: keys such as `background/location`; absent or `null`: all. A key without entries answers nothing.
 //! * `start_time`, `end_time`: closed bounds, s since 1970-01-01T00:00:00Z; absent or `null`: none. `key_time`: the
@@ -13,7 +13,7 @@
 //! * `max_entries`, and `trunc_method`: which of more entries than that: `first`, `last` (if absent), or `sample`,
 //!   every n-th.
 //!
-//! Entries go out as the store packs them: where nothing is left out, a whole page at a time.
+//! Entries are sent as the store packs them: where nothing is left out, a whole page at a time.
 
 mod answer;
 mod filter;
@@ -28,8 +28,7 @@ use answer::Answer;
 
 const REQUEST_BYTES_MAX: usize = 1 << 20;
 
-/// Answers `datastreams/get` and `datastreams/find_entries/<time_type>`; the type in the path says nothing that
-/// the body does not.
+/// Answers `datastreams/get` and `datastreams/find_entries/<time_type>`; the type in the path adds nothing to the body.
 pub fn handle<R: ReadEntries + Exchange>(runtime: &mut R, _request: &Request) -> Result<Response, String> {
     let wanted = match read_request(runtime) {
         Ok(wanted) => wanted,
@@ -37,7 +36,7 @@ pub fn handle<R: ReadEntries + Exchange>(runtime: &mut R, _request: &Request) ->
     };
     match Answer::new(runtime).give(&wanted) {
         Ok(response) => Ok(response),
-        // Once the answer has begun, its status is gone: only a broken answer tells the caller.
+        // Once the answer has begun, its status is sent: only a broken answer informs the caller.
         Err((failure, true)) => Err(failure.to_string()),
         Err((failure, false)) => Ok(refusal(&Refused::Runtime(failure))),
     }

@@ -1,4 +1,4 @@
-//! What a caller asks for, parsed once.
+//! A caller's request, parsed once.
 
 use cells_model::keys;
 use cells_sdk::TimeField;
@@ -8,19 +8,19 @@ use serde_json::{Map, Value};
 
 use crate::DateFilter;
 
-/// Why a request means nothing.
+/// Why a request has no meaning.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadRequest {
     /// Not a JSON object of the documented members.
     #[error("the request cannot be read: {0}")]
     Unreadable(String),
-    /// A time that no query bounds.
+    /// A time that queries cannot bound.
     #[error("`{member}` is none of {known}")]
     TimeField {
         /// `key_time` or `key_local_date`
         member: &'static str,
-        /// What it may be.
+        /// The allowed values.
         known: &'static str,
     },
     /// Only one of the two.
@@ -41,7 +41,7 @@ pub enum BadRequest {
 }
 
 impl BadRequest {
-    /// The word for programs.
+    /// The error code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "unreadable_request",
@@ -55,7 +55,7 @@ impl BadRequest {
     }
 }
 
-/// Which of too many entries are given.
+/// Which entries are returned if there are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Truncation {
     First,
@@ -63,10 +63,10 @@ pub(crate) enum Truncation {
     Sample,
 }
 
-/// What a caller asks for.
+/// A parsed request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
-    /// `None`: all. Keys that can name no stream are left out, since they have no entries.
+    /// `None`: all. Keys that cannot name a stream are left out, since they have no entries.
     pub(crate) keys: Option<Vec<String>>,
     pub(crate) field: TimeField,
     pub(crate) start: Option<f64>,
@@ -155,7 +155,8 @@ fn time_field(name: &str) -> Result<TimeField, BadRequest> {
     })
 }
 
-/// The local time beside each time. The time's own name will do: a caller of the reference sends it.
+/// The local time that belongs to each time. The name of the time itself is allowed too: a caller of the reference
+/// sends it.
 fn local_field(name: &str) -> Result<TimeField, BadRequest> {
     let known = "metadata.write_local_dt, data.local_dt, data.start_local_dt, data.end_local_dt, \
                  data.enter_local_dt, data.exit_local_dt";

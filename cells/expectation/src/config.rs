@@ -1,13 +1,13 @@
 //! The reference's default configuration: when a person is asked much, when little, and about which labels.
 //!
-//! Another configuration is other values of these constants; the rules that read them are in [`crate::rules`].
+//! Another configuration means other values of these constants; the rules that read them are in [`crate::rules`].
 
 use cells_sdk::model::time::Zone;
 
 /// The kinds of labels that a person may give, by the names under which predictions have them.
 ///
-/// Quirk: the reference counts the forms among them although no prediction ever has one. So the rule for trips
-/// without a prediction always applies, and with [`MODES`] as they are every trip is to be labelled.
+/// Quirk: the reference counts the forms among them although no prediction ever has one. So the rule for trips without
+/// a prediction always applies, and with the present [`MODES`] every trip is to be labelled.
 pub const LABEL_KINDS: [&str; 5] =
     ["mode_confirm", "purpose_confirm", "replaced_mode", "trip_user_input", "place_user_input"];
 
@@ -34,7 +34,7 @@ pub const MODES: [CollectionMode; 2] = [
     },
 ];
 
-/// The trigger of the rule for trips whose labels nobody can guess.
+/// The trigger of the rule for trips whose labels cannot be guessed.
 pub const NO_PREDICTION: f64 = -1.0;
 
 /// How much is asked at a time.
@@ -75,9 +75,9 @@ pub enum Expect {
 /// The same days of every month from a first month on, in the local time of the trip's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
-    /// When it begins first, and on the same day and hour of each later month.
+    /// Its first beginning; it begins again on the same day and hour of each later month.
     pub first: FirstOfMonth,
-    /// How long it lasts, days of 24 h by the clock on the wall.
+    /// Its length, days of 24 h of local time.
     pub duration_days: i64,
 }
 
@@ -97,7 +97,7 @@ const SECONDS_A_DAY: i64 = 86_400;
 const OFFSET_S_MAX: f64 = 86_400.0;
 
 impl Schedule {
-    /// Whether a moment before every zone's first beginning: then its local time does not matter.
+    /// Whether a moment is before every zone's first beginning: then its local time is not needed.
     pub fn is_before_all(&self, ts: f64) -> bool {
         // Days from 1970-01-01 to the first of the month.
         let days = days_to_first_of_month(self.first.year, self.first.month);
@@ -105,8 +105,8 @@ impl Schedule {
         ts < begins - OFFSET_S_MAX
     }
 
-    /// Whether the moment `ts`, s, is within it in that zone. The clock on the wall counts: a day with a change of
-    /// summer time has 24 h as well.
+    /// Whether the moment `ts`, s, is within it in that zone. Local time counts: a day with a change of summer time has
+    /// 24 h as well.
     pub fn covers(&self, ts: f64, zone: &Zone) -> bool {
         let Ok(local) = zone.at(ts) else { return false };
         let now = local.local_dt();

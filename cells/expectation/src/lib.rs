@@ -1,10 +1,10 @@
-//! Says of each trip whether its owner is asked to label it: the stage `EXPECTATION_POPULATION`.
+//! Decides for each trip whether its owner is asked to label it: the stage `EXPECTATION_POPULATION`.
 //!
-//! Reads `analysis/inferred_trip`, writes `analysis/expected_trip`: the same trip with what is expected of it.
-//! When much is asked and when little is the configuration in [`config`]; how it is read is in [`rules`].
+//! Reads `analysis/inferred_trip`, writes `analysis/expected_trip`: the same trip with its expectation. The
+//! configuration is in [`config`]; the rules that apply it are in [`rules`].
 //!
 //! * Units: seconds. The window is on `data.end_ts`, closed at both ends.
-//! * Memory: a page of trips, and about 32 KiB of what is written.
+//! * Memory: a page of trips, and about 32 KiB of output.
 //! * Not here: asking. Phones read the expectation.
 
 pub mod config;
@@ -46,7 +46,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     Ok(Outcome { processed_through: last, state: Vec::new(), more: false })
 }
 
-/// What the stage reads of a trip.
+/// The members of a trip that the stage reads.
 #[derive(Deserialize)]
 struct Trip<'a> {
     #[serde(borrow)]
@@ -73,7 +73,7 @@ fn expected_trip(entry: &Entry<'_>, zones: &mut Zones) -> Option<String> {
     let trip: Trip<'_> = serde_json::from_str(entry.data).ok()?;
     let predictions: Vec<_> = trip.inferred_labels.iter().map(prediction).collect();
     let mode = mode_at(entry.time, || {
-        // An unknown zone can only come from a history that was made elsewhere; the server's is as good as any.
+        // An unknown zone can only come from an imported history; the server's zone is as good as any.
         zones.get(&trip.end_local_dt.timezone).unwrap_or_else(|_| Zone::server())
     });
     let Expected { to_label, confidence_threshold } = expectation(mode, &predictions);

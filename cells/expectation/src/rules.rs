@@ -22,7 +22,7 @@ pub struct Expected {
     pub confidence_threshold: f64,
 }
 
-/// The mode in force at `ts`, s, the end of a trip. `zone` is asked for where local time matters.
+/// The mode in force at `ts`, s, the end of a trip. `zone` is called only where local time is needed.
 pub fn mode_at<'z>(ts: f64, zone: impl FnOnce() -> &'z Zone) -> &'static CollectionMode {
     let (last, scheduled) = MODES.split_last().expect("there are modes");
     let in_force = scheduled.iter().filter(|mode| mode.schedule.is_some_and(|it| !it.is_before_all(ts)));
@@ -41,7 +41,7 @@ pub fn mode_at<'z>(ts: f64, zone: impl FnOnce() -> &'z Zone) -> &'static Collect
 pub fn expectation(mode: &CollectionMode, predictions: &[Prediction<'_>]) -> Expected {
     let best = best(predictions);
     let rules = LABEL_KINDS.iter().filter_map(|kind| rule_for(mode, best, kind));
-    // No rule is left only by a "probability" over 1: nobody knows what to think of that, so its owner is asked.
+    // Only a "probability" over 1 leaves no rule: nothing can be concluded from it, so the owner is asked.
     let to_label = least(rules).is_none_or(|rule| rule.expect != Expect::Nothing);
     Expected { to_label, confidence_threshold: mode.confidence_threshold }
 }

@@ -1,8 +1,8 @@
 //! Sine and cosine, rounded correctly in all but about one of a million cases.
 //!
-//! The usual ones are a last bit off now and then. That is far below what matters, except where two products that
-//! are almost equal are subtracted, as in the heading between points a few centimetres apart: there the last bit
-//! decides the seventh digit, and it has to be the one that the reference gets from its C library.
+//! The usual functions are sometimes wrong in the last bit. That does not matter, except where two products that are
+//! almost equal are subtracted, as in the heading between points a few centimetres apart: there the last bit decides
+//! the seventh digit, and it must be the one that the reference gets from its C library.
 //!
 //! * Units: radians, up to a few turns; further out the error grows with the angle.
 //! * Sums of two doubles carry twice the digits: Taylor's series, its first terms in pairs, the rest in doubles.
@@ -46,7 +46,7 @@ const ODD_REST: [f64; 6] = [
     -1.0 / 121_645_100_408_832_000.0,
 ];
 
-/// The sine and the cosine of an angle; NaN for what is no number.
+/// The sine and the cosine of an angle; NaN for an angle that is not finite.
 pub(crate) fn sin_cos(angle: f64) -> (f64, f64) {
     let quarters = (angle / QUARTER[0]).round_ties_even();
     let rest = QUARTER.iter().fold(Pair(angle, 0.0), |rest, part| {
@@ -89,7 +89,7 @@ impl Pair {
     }
 }
 
-/// a + b and what rounding lost of it (Knuth).
+/// a + b and its rounding error (Knuth).
 fn sum(a: f64, b: f64) -> Pair {
     let total = a + b;
     let b_there = total - a;
@@ -102,7 +102,7 @@ fn fast_sum(a: f64, b: f64) -> Pair {
     Pair(total, b - (total - a))
 }
 
-/// a b and what rounding lost of it (Dekker).
+/// a b and its rounding error (Dekker).
 fn product(a: f64, b: f64) -> Pair {
     let halves = |number: f64| {
         let scaled = 134_217_729.0 * number;

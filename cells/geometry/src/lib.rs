@@ -1,15 +1,15 @@
 //! Distances on the Earth, in the arithmetic of the reference.
 //!
-//! The reference has the haversine in two forms that differ in their last bits, and thresholds compare what
-//! comes out, so each use names its form: [`distance`] for single pairs, [`column_distance`] for what the
-//! reference computes over whole columns. The order of the operations is part of the rule; do not simplify.
+//! The reference has the haversine in two forms that differ in their last bits, and thresholds compare the results, so
+//! each use names its form: [`distance`] for single pairs, [`column_distance`] for what the reference computes over
+//! whole columns. The order of the operations is part of the rule; do not simplify.
 //!
 //! * Units: degrees in, metres out. The Earth is a sphere of [`EARTH_RADIUS_M`].
 //! * Longitudes are angles: every difference of two takes the short way round ([`degrees_east`]), so that results do
 //!   not depend on which side of the 180th meridian a place lies. Differences of up to 180° are plain subtractions,
 //!   so that the bits are those of the reference everywhere else.
 //! * Numbers that are not finite give NaN, never a panic.
-//! * Sine and its like come from `libm`, so that the same bits come out natively and in the sandbox.
+//! * Sine and related functions come from `libm`, so that the results are the same bits natively and in the sandbox.
 
 mod exact;
 mod longitude;

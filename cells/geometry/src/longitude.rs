@@ -1,19 +1,19 @@
-//! Arithmetic with longitudes, which come round again, and with places near the poles, where they mean little.
+//! Arithmetic with longitudes, which wrap around, and with places near the poles, where longitudes mean little.
 
 use crate::Position;
 
-/// Further north or south than this a track is interpolated along the great circle, degrees: the meridians lie so
-/// close there that a straight line in degrees would be a spiral around the pole.
+/// Further north or south than this a track is interpolated along the great circle, degrees: the meridians are so close
+/// there that a straight line in degrees would be a spiral around the pole.
 const POLAR_DEG: f64 = 89.0;
 
-/// How far `to` lies east of `from`, degrees, the short way round: -180 to 180. Where the plain difference is no more
-/// than 180 it is the answer, bit by bit.
+/// How far `to` is east of `from`, degrees, the short way round: -180 to 180. Where the plain difference is no more
+/// than 180 it is the result, bit by bit.
 pub fn degrees_east(from: f64, to: f64) -> f64 {
     let plain = to - from;
     if plain.abs() <= 180.0 || !plain.is_finite() { plain } else { wrapped(plain) }
 }
 
-/// The same angle between -180 and 180 degrees; one that is there already keeps its bits.
+/// The same angle between -180 and 180 degrees; one that is in this range already keeps its bits.
 pub fn wrapped(degrees: f64) -> f64 {
     if degrees.abs() <= 180.0 {
         return degrees;
@@ -22,16 +22,15 @@ pub fn wrapped(degrees: f64) -> f64 {
     turned.clamp(-180.0, 180.0)
 }
 
-/// As [`degrees_east`], but in radians, from a difference that is taken in radians as the reference does.
+/// As [`degrees_east`], but in radians, from a difference that is computed in radians as in the reference.
 pub(crate) fn radians_east(from: f64, to: f64) -> f64 {
     let is_short = (to - from).abs() <= 180.0;
     if is_short { to.to_radians() - from.to_radians() } else { degrees_east(from, to).to_radians() }
 }
 
-/// Where somebody is who has been under way from one place to another for `elapsed` of the time that it takes, both
-/// in one unit: on the straight line in degrees, as in the reference, but over the 180th meridian where that is
-/// nearer, and on the great circle near the poles. What is not a number stays so, and the answer is always a place on
-/// the globe otherwise.
+/// The position after `elapsed` of the `whole` time from one place to another, both in one unit: on the straight line
+/// in degrees, as in the reference, but over the 180th meridian where that is nearer, and on the great circle near the
+/// poles. A value that is not a number stays so; otherwise the result is always a place on the globe.
 pub fn between(from: Position, to: Position, elapsed: f64, whole: f64) -> Position {
     let is_polar = |place: Position| place.latitude.abs() > POLAR_DEG;
     if is_polar(from) || is_polar(to) {

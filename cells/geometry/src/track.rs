@@ -1,13 +1,13 @@
-//! From point to point along a track: how far, how fast, in which direction.
+//! Steps from point to point along a track: distance, speed, heading.
 //!
-//! The first point of a track was reached from nowhere: all of its three are 0, and they count in medians and
-//! quantiles of the track as any other, as in the reference.
+//! The first point of a track has no point before it: its three values are 0, and they count in medians and quantiles
+//! of the track as any other, as in the reference.
 
 use crate::exact::sin_cos;
 use crate::longitude::radians_east;
 use crate::{EARTH_RADIUS_M, Position, distance};
 
-/// How each point of a track was reached from the one before; as long as the track.
+/// The step to each point of a track from the one before; as long as the track.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Steps {
     /// From the point before, m, by [`distance`].
@@ -18,8 +18,8 @@ pub struct Steps {
     pub headings: Vec<f64>,
 }
 
-/// Adds distances, speeds and headings to points in their order; `ts` in seconds. Of columns of unequal length
-/// only what both have counts.
+/// Distances, speeds and headings of points in their order; `ts` in seconds. If the columns have unequal lengths, the
+/// common part counts.
 pub fn steps(ts: &[f64], positions: &[Position]) -> Steps {
     let count = ts.len().min(positions.len());
     let mut steps = Steps {
@@ -48,13 +48,13 @@ pub fn speeds(ts: &[f64], positions: &[Position]) -> Vec<f64> {
     std::iter::once(0.0).chain(pairwise).take(ts.len().min(positions.len())).collect()
 }
 
-/// Metres per second of a straight way that took `seconds`. A way that took no time has the speed 0, however
-/// far it went: phones do report two places for one moment.
+/// The speed on a straight way that took `seconds`, m/s. A way that took no time has the speed 0, however long it was:
+/// phones do report two places for one moment.
 pub fn speed(from: Position, to: Position, seconds: f64) -> f64 {
     over(distance(from, to), seconds)
 }
 
-/// As [`speed`], of a way that was measured already.
+/// As [`speed`], with a known distance.
 pub fn over(metres: f64, seconds: f64) -> f64 {
     if seconds == 0.0 { 0.0 } else { metres / seconds }
 }

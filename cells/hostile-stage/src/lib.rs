@@ -1,4 +1,4 @@
-//! A stage that does what a pipeline must survive, to people who have an entry of [`MISDEEDS`] that says so.
+//! A stage that misbehaves in ways that a pipeline must survive, for people with an entry of [`MISDEEDS`] that says so.
 //!
 //! It writes before it misbehaves, so that a test can see that nothing of a failed run is kept.
 

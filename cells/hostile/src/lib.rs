@@ -1,6 +1,7 @@
-//! A cell that does what a runtime must survive. The rest of the request's path says which of [`MISDEEDS`].
+//! A cell that misbehaves in ways that a runtime must survive. The rest of the request's path names one of
+//! [`MISDEEDS`].
 //!
-//! * Where the runtime refuses a call, the cell answers `Err` with the words of the refusal.
+//! * Where the runtime refuses a call, the cell answers `Err` with the text of the refusal.
 //! * Where nothing stops it, it answers 200 with [`UNHARMED`]: then a test has found a hole.
 
 mod greed;

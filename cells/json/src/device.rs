@@ -1,17 +1,18 @@
-//! Which device an entry's metadata names. The store's columns and the cells must agree on it, so it stands below both.
+//! The device that an entry's metadata names. It is defined here since the store's columns and the cells must agree on
+//! it.
 //!
-//! The runtime writes the stamp of the device that brought an entry into `metadata.device`; the phone writes
-//! `metadata.platform`. Several phones may share one stamp (a token), so a device is told by both.
+//! The runtime writes the stamp of the device that sent an entry into `metadata.device`; the phone writes
+//! `metadata.platform`. Several phones may share one stamp (a token), so both identify a device.
 
 use crate::text::{Member, members, string};
 
 /// The member of metadata with the stamp.
 pub const DEVICE: &str = "device";
-/// The member of metadata that tells phones with the same stamp apart.
+/// The member of metadata that distinguishes phones with the same stamp.
 pub const PLATFORM: &str = "platform";
 
-/// The name of the device that brought an entry, such as `token-5d41402abc4b2a76/android`; `None` where the metadata
-/// has no stamp.
+/// The name of the device that sent an entry, such as `token-5d41402abc4b2a76/android`; `None` where the metadata has
+/// no stamp.
 pub fn device_name(metadata: &str) -> Option<String> {
     let (mut device, mut platform) = (None, None);
     for Member { name, value, .. } in members(metadata).map_while(Result::ok) {

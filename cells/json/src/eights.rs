@@ -1,20 +1,20 @@
-//! Searching bytes eight at a time, without the vectors that not every processor has.
+//! Searching bytes eight at a time, without vector instructions, which not every processor has.
 
 /// A one in each byte.
 pub(crate) const ONES: u64 = u64::MAX / 0xff;
 /// The top bit of each byte.
 pub(crate) const HIGHS: u64 = ONES << 7;
 
-/// Marks the bytes of `word` that are `byte` with their top bits. The lowest mark is true; those above it may be borrows,
-/// and other bits mean nothing.
+/// Sets the top bit of each byte of `word` that equals `byte`. The lowest mark is right; those above it may be borrows,
+/// and other bits have no meaning.
 #[inline]
 pub(crate) fn equal(word: u64, byte: u8) -> u64 {
     let differing = word ^ (ONES * u64::from(byte));
     differing.wrapping_sub(ONES) & !differing
 }
 
-/// How many bytes come before the first one that is looked for. `marks` sets the top bit of that byte in a word of eight,
-/// the first of which is lowest, and of none before it; `is` tells it alone.
+/// How many bytes come before the first match. In a word of eight bytes, the first of which is lowest, `marks` sets the
+/// top bit of the first match and of no byte before it; `is` tests a single byte.
 #[inline]
 pub(crate) fn before(bytes: &[u8], marks: impl Fn(u64) -> u64, is: impl Fn(u8) -> bool) -> usize {
     let (eights, rest) = bytes.as_chunks::<8>();

@@ -1,8 +1,8 @@
-//! The items of a JSON list, as bytes, without a tree: dumps are large, and one bad item must not cost the others.
+//! The items of a JSON list, as bytes, without a tree: dumps are large, and one bad item must not affect the others.
 
 use crate::structure::{Structure, Walked};
 
-/// Where bytes stop being a list.
+/// The position where bytes stop being a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON array at byte {at}: {why}")]
 pub struct BadList {
@@ -12,11 +12,11 @@ pub struct BadList {
     pub why: &'static str,
 }
 
-/// The items of a list, without surrounding space. Follows structure and does not check the grammar of an item, nor
-/// whether it is UTF-8.
+/// The items of a list, without surrounding space. Follows only the structure and does not check the grammar of an
+/// item, nor whether it is UTF-8.
 ///
 /// # Errors
-/// [`BadList`] where it cannot be told where an item ends.
+/// [`BadList`] where the end of an item cannot be found.
 pub fn items(bytes: &[u8]) -> Result<Vec<&[u8]>, BadList> {
     let bad = |at, why| BadList { at, why };
     let space = |at: usize| at + bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();

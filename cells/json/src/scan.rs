@@ -1,8 +1,8 @@
 //! One pass over a JSON text that checks all of its grammar and stops where the caller wants to look.
 //!
-//! For texts that are kept as they came and are not trusted: whoever walks a text to its end here knows that it is
-//! sound (RFC 8259, bytes outside strings; whether strings are UTF-8 is for the caller), has seen the members that it
-//! asked for, and has built nothing. Values that are walked over do not recurse.
+//! For texts that are kept as received and are not trusted: a text that was scanned to its end is valid (RFC 8259,
+//! bytes outside strings; the caller checks that strings are UTF-8). The caller has seen the members that it asked for,
+//! and nothing was built. Skipped values do not recurse.
 //!
 //! ```
 //! use cells_json::scan::Scan;
@@ -23,14 +23,14 @@
 
 use crate::eights::{ONES, before, equal};
 
-/// Values may nest at most so deep, whatever a caller allows.
+/// The most levels of nesting, whatever a caller allows.
 pub const LEVELS_MAX: u32 = 128;
 
-/// A number with no more digits before its point, and in its exponent, is a double for sure.
+/// A number with no more digits before its point, and in its exponent, is certainly within doubles.
 const WHOLE_DIGITS_MAX: usize = 200;
 const EXPONENT_DIGITS_MAX: usize = 2;
 
-/// Where a text stops being JSON. Repeats nothing of the text.
+/// The position where a text stops being JSON. It contains nothing of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not JSON at byte {at}: {why}")]
 pub struct BadJson {
@@ -40,7 +40,7 @@ pub struct BadJson {
     pub why: &'static str,
 }
 
-/// A place in a text. After an error it means nothing.
+/// A position in a text. After an error it has no meaning.
 #[derive(Debug, Clone)]
 pub struct Scan<'a> {
     bytes: &'a [u8],
@@ -49,18 +49,18 @@ pub struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// At the start of a text.
+    /// The start of a text.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, doubtful: false }
     }
 
-    /// Where it stands, bytes from the start: before the next value or behind the last.
+    /// The position, bytes from the start: before the next value or behind the last.
     #[inline]
     pub fn at(&self) -> usize {
         self.at
     }
 
-    /// The next byte, of a value where one begins here.
+    /// The next byte: the first of a value if one begins here.
     #[inline]
     pub fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
@@ -78,7 +78,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Over an opening bracket; returns whether something stands before the closing one, which is two behind it.
+    /// Moves over an opening bracket; returns whether anything precedes the closing one, whose code is the opening
+    /// one's plus 2.
     #[inline]
     fn enter(&mut self, bracket: u8, why: &'static str) -> Result<bool, BadJson> {
         if self.peek() != Some(bracket) {
@@ -91,7 +92,7 @@ impl<'a> Scan<'a> {
         Ok(!empty)
     }
 
-    /// Over a comma, to what follows it, or over the closing bracket; returns which of the two.
+    /// Moves over a comma to what follows it, or over the closing bracket; returns which of the two.
     #[inline]
     fn next(&mut self, closing: u8, why: &'static str) -> Result<bool, BadJson> {
         self.space();
@@ -107,14 +108,14 @@ impl<'a> Scan<'a> {
         Ok(true)
     }
 
-    /// Into the object that begins here, space before it passed over; returns whether it has a member.
+    /// Enters the object that begins here, after skipping space; returns whether it has a member.
     #[inline]
     pub fn open(&mut self) -> Result<bool, BadJson> {
         self.space();
         self.enter(b'{', "no object")
     }
 
-    /// A member's name as it stands between its quotes; leaves the place at its value.
+    /// Reads a member's name as it is between its quotes; moves to its value.
     #[inline]
     pub fn name(&mut self) -> Result<&'a [u8], BadJson> {
         if self.peek() != Some(b'"') {
@@ -132,19 +133,19 @@ impl<'a> Scan<'a> {
         Ok(name)
     }
 
-    /// Behind a member's value; returns whether another member follows, and stands at its name then.
+    /// Called behind a member's value; returns whether another member follows, and then is at its name.
     #[inline]
     pub fn more(&mut self) -> Result<bool, BadJson> {
         self.next(b'}', "neither a comma nor a closing brace")
     }
 
-    /// Into the list that begins here; returns whether it has an item, and stands at it then.
+    /// Enters the list that begins here; returns whether it has an item, and then is at it.
     #[inline]
     pub fn open_list(&mut self) -> Result<bool, BadJson> {
         self.enter(b'[', "no list")
     }
 
-    /// Behind an item of a list; returns whether another follows, and stands at it then.
+    /// Called behind an item of a list; returns whether another follows, and then is at it.
     #[inline]
     pub fn more_of_list(&mut self) -> Result<bool, BadJson> {
         self.next(b']', "neither a comma nor a closing bracket")
@@ -158,20 +159,20 @@ impl<'a> Scan<'a> {
         Ok(&self.bytes[start..self.at])
     }
 
-    /// Whether something was passed that parsers may refuse although the grammar has it: a number that may be beyond
-    /// doubles, half of a surrogate pair.
+    /// Whether something was scanned that parsers may refuse although the grammar allows it: a number that may be
+    /// beyond doubles, or half of a surrogate pair.
     #[inline]
     pub fn is_doubtful(&self) -> bool {
         self.doubtful
     }
 
-    /// Behind the outermost value: nothing but space may follow.
+    /// Called behind the outermost value: only space may follow.
     pub fn end(&mut self) -> Result<(), BadJson> {
         self.space();
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.bad("text behind the value")) }
     }
 
-    /// Over the value that begins here, which may nest `levels` deep; 0: only what is no object and no list.
+    /// Moves over the value that begins here, which may nest `levels` deep; with 0 it must be no object and no list.
     pub fn value(&mut self, levels: u32) -> Result<(), BadJson> {
         let levels = levels.min(LEVELS_MAX);
         // The open brackets, the innermost in the lowest bit; set: a brace.
@@ -187,7 +188,7 @@ impl<'a> Scan<'a> {
                     self.at += 1;
                     self.space();
                     let brace = open == b'{';
-                    // Both closing brackets stand two behind the opening ones.
+                    // The codes of both closing brackets are those of the opening ones plus 2.
                     if self.peek() == Some(open + 2) {
                         self.at += 1;
                     } else {
@@ -207,7 +208,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Behind a value: over closing brackets and to the next value; returns whether there is one.
+    /// Called behind a value: moves over closing brackets and to the next value; returns whether there is one.
     #[inline]
     fn close(&mut self, braces: &mut u128, depth: &mut u32) -> Result<bool, BadJson> {
         while *depth > 0 {
@@ -233,7 +234,7 @@ impl<'a> Scan<'a> {
         Ok(false)
     }
 
-    /// Over the string that begins here.
+    /// Moves over the string that begins here.
     #[inline]
     fn string(&mut self) -> Result<(), BadJson> {
         let mut at = self.at + 1;
@@ -257,7 +258,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Over the number that begins here.
+    /// Moves over the number that begins here.
     #[inline]
     fn number(&mut self) -> Result<(), BadJson> {
         self.at += usize::from(self.peek() == Some(b'-'));
@@ -310,18 +311,18 @@ fn plain(bytes: &[u8]) -> usize {
     before(bytes, marks, |byte| matches!(byte, b'"' | b'\\' | 0..0x20))
 }
 
-/// With how many digits bytes begin.
+/// The number of digits with which bytes begin.
 #[inline]
 fn digits(bytes: &[u8]) -> usize {
     let marks = |word: u64| {
         let values = word ^ (ONES * 0x30);
-        // What is over 9 reaches the top bit, or has it; it may carry into bytes behind the first such one.
+        // A byte over 9 gets the top bit, or has it; it may carry into bytes behind the first such byte.
         values.wrapping_add(ONES * 0x76) | values
     };
     before(bytes, marks, |byte| !byte.is_ascii_digit())
 }
 
-/// How long the escape is that begins here.
+/// The length of the escape that begins here.
 fn escape(bytes: &[u8]) -> Option<usize> {
     match bytes.get(1)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
@@ -349,7 +350,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What serde_json takes; it has no limit of depth where nothing is built.
+    /// Whether serde_json accepts it; it has no limit of depth where nothing is built.
     fn is_json(text: &str) -> bool {
         crate::text::is_json(text)
     }

@@ -1,14 +1,14 @@
-//! Where a JSON value ends, told by its strings and brackets alone, while it arrives in pieces.
+//! Finds the end of a JSON value only by its strings and brackets, while the value arrives in pieces.
 //!
-//! What stands between them, such as a number, `NaN` or bytes that are not UTF-8, is for whoever parses the value. So no
-//! byte within a value hides where it ends, unless that byte is a quote, a backslash or a bracket out of place.
+//! The bytes between them, such as a number, `NaN` or bytes that are not UTF-8, are left to the parser of the value. So
+//! no byte within a value hides its end, unless that byte is a misplaced quote, backslash or bracket.
 //!
-//! * Invariants: pieces may be cut anywhere, within a character too. Brackets are counted by kind, in one bit each, so
-//!   that no depth exhausts a stack.
+//! * Invariants: pieces may be cut anywhere, also within a character. Open brackets take one bit each for their kind,
+//!   so that no depth exhausts a stack.
 
 use crate::text::{before_quote, before_structure};
 
-/// A body that is not JSON may be one endless nesting; this many brackets are one hundredth of the longest body.
+/// A body that is not JSON may nest without end; this many brackets are one hundredth of the longest body.
 pub const BRACKETS_MAX: usize = 1 << 20;
 
 /// Where and why the brackets of a value do not fit.
@@ -21,7 +21,7 @@ pub struct BadStructure {
     pub why: &'static str,
 }
 
-/// How far a walk came.
+/// The progress of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Walked {
     /// Bytes of the piece that belong to the value.
@@ -52,8 +52,9 @@ impl Structure {
         self.depth == 1 && !self.in_string
     }
 
-    /// Goes on through `piece`, which is not empty: to the end of the value or of the piece. Also stops before each object
-    /// or list that lies directly in the outermost one, and behind it, for callers who know a quicker way over those.
+    /// Continues through `piece`, which is not empty, to the end of the value or of the piece. Also stops before and
+    /// behind each object or list that lies directly in the outermost one, for callers who have a quicker way over
+    /// those.
     ///
     /// # Errors
     /// [`BadStructure`] at a bracket that closes one of the other kind, or where too many are open.
@@ -86,7 +87,7 @@ impl Structure {
         Ok(Walked { used: piece.len(), ended: false })
     }
 
-    /// How many bytes are still of the string, with its closing quote where it is there.
+    /// How many bytes still belong to the string, with its closing quote if it is there.
     fn through_string(&mut self, piece: &[u8]) -> usize {
         let mut at = usize::from(std::mem::take(&mut self.escaped));
         while at < piece.len() {
@@ -96,7 +97,7 @@ impl Structure {
                     self.in_string = false;
                     return at + 1;
                 }
-                // An escaped byte is passed over with its backslash.
+                // An escaped byte is skipped together with its backslash.
                 Some(_) => at += 2,
                 None => {}
             }
@@ -130,7 +131,7 @@ impl Structure {
     }
 }
 
-/// How deep a text nests; brackets out of place do not count.
+/// The depth of a text's nesting; misplaced brackets do not count.
 pub fn depth_of(text: &str) -> usize {
     let (mut structure, mut rest) = (Structure::default(), text.as_bytes());
     while !rest.is_empty() {
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// How many bytes the value at the start has, and how deep it nests, read in pieces of that size.
+    /// The length of the value at the start in bytes, and its depth, read in pieces of that size.
     fn length(bytes: &[u8], piece_bytes: usize) -> Result<(Option<usize>, usize), &'static str> {
         let (mut structure, mut at) = (Structure::default(), 0);
         for piece in bytes.chunks(piece_bytes) {

@@ -1,8 +1,8 @@
 //! JSON objects as texts: finding and changing members without touching the bytes of the others.
 //!
-//! Entries are kept as phones wrote them, so a changed entry is the old text with some members changed, not a
-//! tree written anew. The scanner follows structure and does not recurse. It does not check the grammar of what
-//! it skips: `NaN` passes as a value. Who needs valid JSON asks [`is_json`].
+//! Entries are kept as phones wrote them, so a changed entry is the old text with some members changed, not a newly
+//! written tree. The scanner follows the structure and does not recurse. It does not check the grammar of skipped
+//! values: `NaN` passes as a value. Callers that need valid JSON use [`is_json`].
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use crate::eights::{ONES, before, equal};
 use crate::scan;
 
-/// Where a text stops being an object.
+/// The position where a text stops being an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object at byte {at}: {why}")]
 pub struct BadObject {
@@ -30,28 +30,28 @@ pub fn is_json(text: &str) -> bool {
 /// One member of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member<'a> {
-    /// What stands between the quotes, escapes as they are.
+    /// The text between the quotes, escapes unchanged.
     pub name: &'a str,
     /// Its value's text, without surrounding space.
     pub value: &'a str,
-    /// Where the value begins in the object's text, bytes.
+    /// The position of the value in the object's text, bytes.
     pub value_start: usize,
-    /// Where the opening quote of the name stands in the object's text, bytes.
+    /// The position of the name's opening quote in the object's text, bytes.
     pub start: usize,
 }
 
 impl Member<'_> {
-    /// Where the whole member stands in the object's text.
+    /// The range of the whole member in the object's text.
     pub fn range(&self) -> Range<usize> {
         self.start..self.value_range().end
     }
 
-    /// Where the name stands in the object's text, its quotes included.
+    /// The range of the name in the object's text, its quotes included.
     pub fn name_range(&self) -> Range<usize> {
         self.start..self.start + self.name.len() + 2
     }
 
-    /// Where the value stands in the object's text.
+    /// The range of the value in the object's text.
     pub fn value_range(&self) -> Range<usize> {
         self.value_start..self.value_start + self.value.len()
     }
@@ -66,7 +66,7 @@ pub struct Members<'a> {
     done: bool,
 }
 
-/// Walks the members of the object that `text` is.
+/// Iterates over the members of the object `text`.
 pub fn members(text: &str) -> Members<'_> {
     Members { text, at: 0, opened: false, done: false }
 }
@@ -81,8 +81,8 @@ pub fn value_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     member(text, name).map(|member| member.value)
 }
 
-/// A JSON number as a finite double, correctly rounded. The parser of std is twice as fast as serde_json's, but takes
-/// more than the grammar has.
+/// A JSON number as a finite double, correctly rounded. The parser of std is twice as fast as serde_json's, but accepts
+/// more than the grammar allows.
 pub fn number(value: &str) -> Option<f64> {
     if !scan::is_number(value) {
         return None;
@@ -97,7 +97,7 @@ pub fn string(value: &str) -> Option<Cow<'_, str>> {
     if plain { Some(Cow::Borrowed(inner)) } else { serde_json::from_str(value).ok().map(Cow::Owned) }
 }
 
-/// A member's value that may be `null`: `Some(None)` then. `None` where it is neither that nor what `read` takes.
+/// A member's value that may be `null`: `Some(None)` then. `None` where it is neither `null` nor accepted by `read`.
 pub fn optional<'a, T>(value: &'a str, read: impl FnOnce(&'a str) -> Option<T>) -> Option<Option<T>> {
     if value == "null" { Some(None) } else { read(value).map(Some) }
 }
@@ -118,7 +118,8 @@ pub fn push_text(json: &mut String, text: &str) {
     }
 }
 
-/// Appends a double as JSON, in the fewest digits that mean it; `null` where it is not finite. As serde_json writes it.
+/// Appends a double as JSON, with the fewest digits that identify it; `null` where it is not finite. Same as
+/// serde_json.
 pub fn push_number(json: &mut String, number: f64) {
     if number.is_finite() {
         json.push_str(zmij::Buffer::new().format_finite(number));
@@ -156,7 +157,7 @@ impl<'a> Members<'a> {
         Ok(())
     }
 
-    /// From behind the opening quote to behind the closing one; returns where the closing one stands.
+    /// Moves from behind the opening quote to behind the closing one; returns the position of the closing one.
     fn skip_string(&mut self) -> Result<usize, BadObject> {
         let end = string_end(self.text.as_bytes(), self.at).ok_or(self.bad("a string that never ends"))?;
         self.at = end + 1;
@@ -182,7 +183,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Over an object or a list, from its opening bracket to behind the closing one.
+    /// Moves over an object or a list, from its opening bracket to behind the closing one.
     fn skip_nested(&mut self) -> Result<(), BadObject> {
         let bytes = self.text.as_bytes();
         let mut depth = 0_usize;
@@ -238,7 +239,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Where the closing quote stands of a string whose text begins at `at`.
+/// The position of the closing quote of a string whose text begins at `at`.
 fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         at += before_quote(bytes.get(at..)?);
@@ -293,8 +294,8 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// The object's text with `more` behind its members: `"name":value` pairs joined by commas, at least one, none of
-/// them there before. `None` where the text does not end as an object.
+/// The object's text with `more` behind its members: at least one `"name":value` pair, joined by commas, with names
+/// that the object does not have. `None` where the text does not end as an object.
 pub fn with_members(text: &str, more: &str) -> Option<String> {
     let head = text.trim_ascii_end().strip_suffix('}')?.trim_ascii_end();
     let mut whole = String::with_capacity(head.len() + more.len() + 2);
@@ -328,7 +329,7 @@ pub fn without_dots_in_names(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// More members than any reading has. Finding a member walks them all, so the number is bounded.
+/// More members than any reading has. Finding a member searches them all, so the number is limited.
 const MEMBERS_MAX: usize = 512;
 
 /// An object whose members can be changed one by one; the others keep their text. Of two members with one
@@ -379,12 +380,12 @@ impl<'a> Object<'a> {
         self.get(name).and_then(string)
     }
 
-    /// Sets a member to a JSON text; a new one goes to the end. The name needs no escapes.
+    /// Sets a member to a JSON text; a new member is added at the end. The name needs no escapes.
     pub fn set(&mut self, name: &'static str, value: impl Into<Cow<'a, str>>) {
         self.put(Cow::Borrowed(name), value.into());
     }
 
-    /// Takes a member out.
+    /// Removes a member.
     pub fn remove(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let index = self.members.iter().position(|(known, _)| known == name)?;
         Some(self.members.remove(index).1)

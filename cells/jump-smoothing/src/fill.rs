@@ -1,8 +1,8 @@
-//! Made-up points in the gaps of a track that was sampled by distance.
+//! Adds artificial points in the gaps of a track that was sampled by distance.
 //!
-//! A phone that sends a fix every so many metres is silent while its owner stands still, and the step out of such a
-//! silence looks slow although it may be a jump. So a gap whose ends are close together is filled with a
-//! point a minute, scattered around its end.
+//! A phone that sends a fix at regular distances is silent while its owner stands still, and the step after such a
+//! silence looks slow although it may be a jump. So a gap whose ends are close together is filled with a point a
+//! minute, scattered around its end.
 
 use std::f64::consts::TAU;
 
@@ -12,15 +12,15 @@ use crate::lots::Lots;
 use crate::order::rising;
 use crate::points::Points;
 
-/// Longer silences are gaps, and so far apart stand the points in them, s.
+/// Longer silences are gaps, and the points in them are this far apart, s.
 const GAP_S: f64 = 60.0;
 /// How far apart the ends of a gap may be, and how far around its end the points are scattered, m.
 const SAME_PLACE_M: f64 = 100.0;
 /// Of a degree of latitude, as the reference rounds it, m.
 const DEGREE_M: f64 = 111_111.0;
 
-/// The points with those that fill their gaps, in the order of their times. Each gap takes two lots a point: first
-/// all distances, then all directions.
+/// The points with those that fill their gaps, in the order of their times. Each gap draws two random numbers for each
+/// point: first all distances, then all directions.
 pub fn fill(points: Points, lots: &mut Lots) -> Points {
     let gaps: Vec<usize> =
         (1..points.len()).filter(|end| points.ts[*end] - points.ts[*end - 1] > GAP_S).collect();
@@ -38,8 +38,8 @@ pub fn fill(points: Points, lots: &mut Lots) -> Points {
     filled.in_order(&rising(&filled.ts))
 }
 
-/// The moments between two fixes, in the arithmetic of NumPy's `arange`: every one is counted from the first, in
-/// steps of what a step came out as, so with its rounding.
+/// The moments between two fixes, in the arithmetic of NumPy's `arange`: every one is computed from the first, in steps
+/// of the computed difference, including its rounding.
 fn times(start: f64, end: f64) -> Vec<f64> {
     let first = start + GAP_S;
     let step = (first + GAP_S) - first;

@@ -1,13 +1,13 @@
-//! Finds the points of a section to which a person cannot have jumped: the stage `JUMP_SMOOTHING`.
+//! Finds the points of a section that a person cannot have reached: the stage `JUMP_SMOOTHING`.
 //!
-//! Reads raw sections of the run's window and the filtered locations within them; writes one `analysis/smoothing`
-//! for each, which names the points to leave out, often none. A section whose pieces do not fit the rule
-//! ([`zigzag::Misfit`]) gets none. What it computes equals the reference entry by entry; rules that look odd are the
-//! reference's and say so.
+//! Reads raw sections of the run's window and the filtered locations within them; writes one `analysis/smoothing` for
+//! each, which names the points to leave out, often none. A section whose pieces do not fit the rule
+//! ([`zigzag::Misfit`]) gets none. The results equal the reference entry by entry; odd rules are the reference's and
+//! are marked so.
 //!
 //! * Units: seconds, metres, degrees. The window is on `data.end_ts` of sections, closed at both ends.
 //! * Memory: about 60 bytes a location and 30 a section of the window.
-//! * State: how far the stream of lots was drawn ([`record`]); empty for a person without an iPhone.
+//! * State: how many random numbers were drawn ([`record`]); empty for a person without an iPhone.
 //! * Not here: leaving the points out (`CLEAN_RESAMPLING`).
 
 pub mod boxplot;
@@ -37,7 +37,7 @@ use zigzag::Misfit;
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let mut record = Record::read(&run.state).unwrap_or_else(|bad| {
-        // The lots are arbitrary anyway; a person's pipeline need not stop for them.
+        // The random numbers are arbitrary anyway; a person's pipeline need not stop for them.
         runtime.log(
             Level::Warn,
             &format!("the stage's memory is not sound, lots are drawn from the first: {bad}"),
@@ -80,13 +80,13 @@ fn points(locations: &Locations, rows: Range<usize>) -> Points {
 }
 
 /// Whether a phone chose those fixes by distance: one of them says so, and none says otherwise. A `filter` that is
-/// absent, null or unknown says nothing.
+/// absent, null or unknown is ignored.
 fn is_by_distance(locations: &Locations, mut rows: Range<usize>) -> bool {
     let says = |sampling: Sampling| move |row: usize| locations.sampling(row) == Some(sampling);
     rows.clone().any(says(Sampling::Distance)) && !rows.any(says(Sampling::Time))
 }
 
-/// Tells the owner what was left as it is, and why; no places.
+/// Logs for the owner what was left unchanged, and why; no places.
 fn report<R: Log>(runtime: &mut R, misfits: &BTreeMap<Misfit, Vec<EntryId>>, unreadable: usize) {
     for (misfit, sections) in misfits {
         let (count, first) = (sections.len(), sections[0]);

@@ -1,8 +1,8 @@
-//! The lots that made-up points are drawn with.
+//! The random numbers ("lots") with which artificial points are drawn.
 //!
 //! The reference draws them from one stream of the Mersenne Twister MT19937, seeded with [`SEED`] when its process
-//! starts. So what a section gets depends on how many lots the sections before it took; [`Lots`] can therefore
-//! be taken up again where it was left ([`Lots::resume`]), without drawing everything anew.
+//! starts. So the numbers for a section depend on how many the sections before it used; [`Lots`] can therefore be
+//! resumed where it stopped ([`Lots::resume`]), without drawing everything again.
 //!
 //! * A lot is one number from 0 to 1, made of 53 bits of two 32-bit words of the generator.
 
@@ -12,10 +12,10 @@ use rand_mt::Mt;
 
 /// The seed of the reference's pipeline.
 pub const SEED: u32 = 61_297_777;
-/// As many words determine all that follow.
+/// This many words determine all that follow.
 pub const TAIL_WORDS: usize = 624;
 
-/// A stream of lots that knows how far it was drawn. The generator is made with the first lot that is drawn.
+/// A stream of lots with its position. The generator is created when the first lot is drawn.
 #[derive(Clone)]
 pub struct Lots {
     generator: Option<Mt>,
@@ -32,12 +32,12 @@ impl fmt::Debug for Lots {
 }
 
 impl Lots {
-    /// The stream behind its first `drawn` lots. The first lot takes a time that grows with them, some 5 ns a lot.
+    /// The stream after its first `drawn` lots. The time for the next lot grows with their number, some 5 ns a lot.
     pub fn behind(drawn: u64) -> Self {
         Self { generator: None, drawn, tail: Vec::new(), next: 0 }
     }
 
-    /// The same where the last [`TAIL_WORDS`] words before are known; then the first lot takes as long as any.
+    /// The same where the last [`TAIL_WORDS`] words before are known; then the next lot takes as long as any.
     pub fn resume(drawn: u64, tail: [u32; TAIL_WORDS]) -> Self {
         Self { tail: tail.to_vec(), ..Self::behind(drawn) }
     }
@@ -47,7 +47,7 @@ impl Lots {
         self.drawn
     }
 
-    /// What [`Self::resume`] wants; `None` where it is not known, or too few were drawn.
+    /// The argument for [`Self::resume`]; `None` where it is unknown, or too few were drawn.
     pub fn tail(&self) -> Option<[u32; TAIL_WORDS]> {
         let (newer, older) = self.tail.split_at_checked(self.next)?;
         [older, newer].concat().try_into().ok()

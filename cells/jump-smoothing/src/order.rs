@@ -1,12 +1,11 @@
 //! The order in which the reference sorts times.
 //!
-//! Quirk: after filling gaps the reference sorts a section's points by time with a sort that is not stable, and
-//! iPhones often write several fixes with the same time. Which of them comes first decides distances and
-//! speeds, so the very steps of that sort are repeated here: NumPy's `argsort` with `kind="quicksort"` as it was
-//! up to NumPy 1.24 (median of three; insertion for 16 or fewer; heapsort where the parts stay large). A
-//! stable sort would be the better rule.
+//! Quirk: after filling gaps the reference sorts a section's points by time with a sort that is not stable, and iPhones
+//! often write several fixes with the same time. Their order decides distances and speeds, so the exact steps of that
+//! sort are repeated here: NumPy's `argsort` with `kind="quicksort"` as it was up to NumPy 1.24 (median of three;
+//! insertion for 16 or fewer; heapsort where the parts stay large). A stable sort would be the better rule.
 
-/// As many places are sorted by insertion.
+/// Up to this many places are sorted by insertion.
 const SMALL: usize = 16;
 
 /// The places of `values` in rising order of the values, none of which is NaN.
@@ -20,7 +19,7 @@ pub fn rising(values: &[f64]) -> Vec<usize> {
     order
 }
 
-/// Places to be sorted, and how often they may be parted still; `None`: not even once was left.
+/// Places to be sorted, and how often they may still be split; `None`: no more.
 type Part<'a> = (&'a mut [usize], Option<u32>);
 
 /// Sorts places; parts that are left for later go to `waiting`.
@@ -45,7 +44,7 @@ fn sort<'a>(
     insert(values, places);
 }
 
-/// Moves what is smaller before, and what is greater behind, one place; answers that place, neither first nor last.
+/// Moves smaller values before, and greater ones behind, one place; returns that place, neither first nor last.
 fn partition(values: &[f64], places: &mut [usize]) -> usize {
     let last = places.len() - 1;
     let middle = last / 2;
@@ -95,7 +94,7 @@ fn heapsort(values: &[f64], places: &mut [usize]) {
     }
 }
 
-/// Lets what stands at `root` sink below whatever is greater.
+/// Lets the value at `root` sink below all greater ones.
 fn sift(values: &[f64], places: &mut [usize], mut root: usize) {
     loop {
         let mut child = 2 * root + 1;

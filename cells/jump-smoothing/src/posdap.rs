@@ -1,5 +1,5 @@
-//! `SmoothPosdap`: a track is cut where it moves faster than sound, and of two neighbouring pieces the one that took
-//! less time loses the points that could not have been reached from the other.
+//! `SmoothPosdap`: a track is cut where it moves faster than sound. Of two neighbouring pieces the one that took less
+//! time loses the points that could not have been reached from the other.
 
 use std::ops::Range;
 
@@ -10,9 +10,9 @@ pub const MACH_1: f64 = 340.29;
 
 /// Which points to keep.
 ///
-/// Quirk: the first point belongs to no piece and is always kept, and reachable means at a thousandth of the speed
-/// of sound, a slow walk. Points are thrown out piece by piece, but later pieces are compared with all points of
-/// the one before, with those that were thrown out too.
+/// Quirk: the first point belongs to no piece and is always kept, and reachable means at a thousandth of the speed of
+/// sound, a slow walk. Points are removed piece by piece, but later pieces are compared with all points of the one
+/// before, including the removed ones.
 pub fn posdap(points: &Points, steps: &Steps) -> Vec<bool> {
     let mut kept = vec![true; points.len()];
     let mut pieces = pieces(&steps.speed).into_iter().filter(|piece| !piece.is_empty());

@@ -1,8 +1,8 @@
-//! The stage's own memory: how far the stream of lots was drawn at each mark.
+//! The stage's state: the position in the stream of lots at each mark.
 //!
-//! The next run goes on where the last one stopped. A run that starts earlier again (the pipeline was taken back)
-//! goes on from where the stream stood behind the last section before its start, so that it draws for every section
-//! what a run that never came further would have drawn.
+//! The next run continues where the last one stopped. A run that starts earlier again (results were undone) continues
+//! from the position after the last section before its start, so that it draws for every section the same lots as a run
+//! that never got further.
 //!
 //! Format, numbers little-endian; no bytes at all: no lot was ever drawn.
 //!
@@ -13,7 +13,7 @@
 //! | 16 n | each: `data.end_ts` of a section that took lots, s, double; lots drawn since the beginning of the stream, with that section's. Both rise from mark to mark, the time not always |
 //! | 0 or 2496 | the last 624 words that the generator gave before the last mark, oldest first; absent where it gave fewer |
 //!
-//! Only the newest [`MARKS_MAX`] marks are kept. A run that starts before all of them begins the stream anew.
+//! Only the newest [`MARKS_MAX`] marks are kept. A run that starts before all of them starts the stream again.
 
 use crate::lots::{Lots, TAIL_WORDS};
 
@@ -23,7 +23,7 @@ const MARK_BYTES: usize = 16;
 /// How many marks are kept: months of an iPhone's days, in 16 KiB.
 pub const MARKS_MAX: usize = 1024;
 
-/// Why a memory cannot be used.
+/// Why a state cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRecord {
     /// It does not begin with the magic.
@@ -45,7 +45,7 @@ pub enum BadRecord {
     },
 }
 
-/// Where the stream stood behind a section.
+/// The position in the stream after a section.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Mark {
     end_ts: f64,
@@ -61,7 +61,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads a stage's memory.
+    /// Reads a stage's state.
     pub fn read(bytes: &[u8]) -> Result<Self, BadRecord> {
         if bytes.is_empty() {
             return Ok(Self::default());
@@ -92,7 +92,7 @@ impl Record {
         if sound { Ok(Self { marks, tail }) } else { Err(BadRecord::Marks { marks: count }) }
     }
 
-    /// Forgets what lies at `start` and behind it, since it is going to be drawn again; everything for `None`.
+    /// Drops the marks from `start` on, since their lots are going to be drawn again; all for `None`.
     pub fn take_back(&mut self, start: Option<f64>) {
         let before = self.marks.len();
         self.marks.retain(|mark| start.is_some_and(|start| mark.end_ts < start));
@@ -110,8 +110,8 @@ impl Record {
         }
     }
 
-    /// Notes where the stream stands behind a section. Sections come in the order of their ends; one that took no
-    /// lot leaves no mark.
+    /// Records the position in the stream after a section. Sections come in the order of their ends; a section that
+    /// used no lot leaves no mark.
     pub fn note(&mut self, end_ts: f64, lots: &Lots) {
         if lots.drawn() > self.marks.last().map_or(0, |mark| mark.drawn) {
             self.marks.push(Mark { end_ts, drawn: lots.drawn() });
@@ -119,7 +119,7 @@ impl Record {
         }
     }
 
-    /// The memory for the next run; `lots` stands at the last mark.
+    /// The state for the next run; `lots` is at the last mark.
     pub fn write(mut self, lots: &Lots) -> Vec<u8> {
         self.marks.drain(..self.marks.len().saturating_sub(MARKS_MAX));
         if self.marks.is_empty() {

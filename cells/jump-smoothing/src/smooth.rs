@@ -1,4 +1,4 @@
-//! Which points of a section are thrown out, and by which rule.
+//! Which points of a section are removed, and by which rule.
 
 use crate::boxplot::fence;
 use crate::points::{Points, Steps};
@@ -15,7 +15,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// As the reference calls it.
+    /// The reference's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zigzag => "SmoothZigzag",
@@ -24,17 +24,17 @@ impl Rule {
     }
 }
 
-/// What became of a section.
+/// The result for a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Smoothed {
-    /// Which rule chose.
+    /// The rule that chose the points.
     pub rule: Rule,
     /// Whether each point is kept.
     pub kept: Vec<bool>,
 }
 
-/// Smooths a section; `by_distance`: it was sampled so. The zigzag rule chooses; only where it leaves speeds at
-/// the speed of sound and above, the other rule may do better.
+/// Smooths a section; `by_distance`: it was sampled by distance. The zigzag rule chooses; the other rule is tried only
+/// where it leaves speeds at the speed of sound and above.
 pub fn smooth(points: &Points, by_distance: bool) -> Result<Smoothed, Misfit> {
     let steps = Steps::over(points, |_| true);
     let kept = zigzag(points, &steps, fence(&steps.speed), by_distance)?;
@@ -48,7 +48,7 @@ pub fn smooth(points: &Points, by_distance: bool) -> Result<Smoothed, Misfit> {
     Ok(Smoothed { rule: Rule::Zigzag, kept })
 }
 
-/// Whether what is left has no outliers among its speeds, or they are below the speed of sound at least.
+/// Whether the remaining speeds have no outliers, or the outliers are at least below the speed of sound.
 fn is_plausible(points: &Points, kept: &[bool]) -> bool {
     let speeds = Steps::over(points, |index| kept[index]).speed;
     let highest = speeds.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,4 +1,4 @@
-//! Sections and locations on the way in, smoothings on the way out.
+//! Reads sections and locations, writes smoothings.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ const SECTION: &str = "segmentation/raw_section";
 const LOCATION: &str = "background/filtered_location";
 const SMOOTHING: &str = "analysis/smoothing";
 
-/// What a smoothing needs of a raw section.
+/// The members of a raw section that a smoothing needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     /// Its entry.
@@ -26,7 +26,7 @@ pub struct Section {
     pub start_ts: f64,
     /// s
     pub end_ts: f64,
-    /// The device that was carried, where the person has several: the points of others are none of its.
+    /// The device that was carried, where the person has several: points of other devices do not count.
     pub device: Option<String>,
 }
 
@@ -69,7 +69,7 @@ pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Found, Run
 /// The locations of those sections in the order of their times, by the device that they name: of all devices for
 /// sections that name none.
 ///
-/// Quirk: the reference takes the window of the sections' ends for the locations too. So points before the last run's
+/// Quirk: the reference uses the window of the sections' ends for the locations too. So points before the last run's
 /// mark are missing from a section that began before it.
 pub fn locations<R: ReadEntries>(
     runtime: &mut R,

@@ -1,12 +1,12 @@
 //! `SmoothZigzag`: a track that jumps away and back is cut at its jumps, and every other piece is bad.
 //!
-//! The shortest piece that leads somewhere is taken as good, and from it pieces alternate in both directions. A bad
-//! piece must be a cluster (its ends less than 100 m apart): a person who is thrown to a wrong place
-//! seems to stay there. Where a piece that should be bad leads somewhere, its part up to the first long step is
-//! the bad one and the rest is good.
+//! The shortest piece that leads somewhere is assumed to be good, and from it pieces alternate in both directions. A
+//! bad piece must be a cluster (its ends less than 100 m apart): a person whose fixes jump to a wrong place seems to
+//! stay there. Where a piece that should be bad leads somewhere, its part up to the first long step is the bad one and
+//! the rest is good.
 //!
-//! Quirk: where the pieces do not fit that picture the reference stumbles over its own assumptions and leaves the
-//! section without a smoothing; [`Misfit`] names each way.
+//! Quirk: where the pieces do not fit that pattern the reference fails on its own assumptions and leaves the section
+//! without a smoothing; [`Misfit`] names each case.
 
 use std::ops::Range;
 
@@ -18,10 +18,10 @@ const CLUSTER_M: f64 = 100.0;
 /// Why a section is left without a smoothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Misfit {
-    /// Sampled by distance: no step over 100 m comes before a jump, so nothing says where it began.
+    /// Sampled by distance: no step over 100 m comes before a jump, so its beginning is unknown.
     #[error("a jump back has no jump before it")]
     NoJumpBefore,
-    /// Sampled by distance: one jump begins where the one before ended, so that nothing lies between them.
+    /// Sampled by distance: one jump begins where the one before ended, so that there is no point between them.
     #[error("two jumps have no point between them")]
     Touching,
     /// A piece that should be bad leads somewhere, but in small steps.
@@ -81,7 +81,7 @@ fn jumps(steps: &Steps, fence: f64, by_distance: bool) -> Result<Vec<usize>, Mis
     if !by_distance {
         return Ok(fast.collect());
     }
-    // What looks fast on such a track is as a rule the jump back: the jump away ends a silence. It is taken to be the
+    // On such a track a fast step is as a rule the jump back; the jump away ends a silence, and is assumed to be the
     // long step before.
     let mut jumps = Vec::new();
     for back in fast.filter(|index| steps.distance[*index] > CLUSTER_M) {
@@ -93,8 +93,9 @@ fn jumps(steps: &Steps, fence: f64, by_distance: bool) -> Result<Vec<usize>, Mis
     if jumps.windows(2).any(|pair| pair[0] == pair[1]) { Err(Misfit::Touching) } else { Ok(jumps) }
 }
 
-/// The piece that is surely good: the shortest that leads somewhere. Where all are clusters, a neighbour of the
-/// shortest, which is taken to be the wrong place: the one before it, if there is one. Of equal ones the first counts.
+/// The piece that is certainly good: the shortest that leads somewhere. Where all are clusters, a neighbour of the
+/// shortest, which is assumed to be the wrong place: the one before it, if there is one. Of equal ones the first
+/// counts.
 fn good_piece(pieces: &[Piece]) -> usize {
     let shortest = |counts: &dyn Fn(&Piece) -> bool| {
         let candidates = pieces.iter().enumerate().filter(|(_, piece)| counts(piece));

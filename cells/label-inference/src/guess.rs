@@ -1,10 +1,10 @@
-//! What the model says of one trip.
+//! The model's guess for one trip.
 
 use cells_sdk::model::inference::LabelSet;
 use cells_similarity::{Ends, TripModel, confidence};
 
-/// The sets of labels that the trip may have, with probabilities: the shares of the bin that it falls into,
-/// discounted by how few trips that has. None without a model or a bin.
+/// The sets of labels that the trip may have, with probabilities: the shares of its bin, discounted for the small
+/// number of its trips. Empty without a model or a bin.
 pub fn labels(model: Option<&TripModel>, trip: &Ends) -> Vec<LabelSet> {
     let Some((model, bin)) = model.and_then(|model| Some((model, model.bin_of(trip)?))) else {
         return Vec::new();

@@ -1,9 +1,9 @@
 //! Guesses what a person would call a trip: the stage `LABEL_INFERENCE`.
 //!
-//! Reads `analysis/cleaned_trip` and applies the person's model of trips (`cells/similarity`), where there is one.
-//! Writes `analysis/inferred_trip`, the same trip with its probable labels, and for each the guess by itself:
-//! `inference/labels` of the one algorithm there is, and `analysis/inferred_labels` of all algorithms together,
-//! which is the same.
+//! Reads `analysis/cleaned_trip` and applies the person's model of trips (`cells/similarity`), if there is one. Writes
+//! `analysis/inferred_trip`, the same trip with its probable labels, and for each the guess separately:
+//! `inference/labels` of the only algorithm, and `analysis/inferred_labels` of all algorithms together, which is the
+//! same.
 //!
 //! * Units: seconds; probabilities 0 to 1. The window is on `data.end_ts`, closed at both ends.
 //! * Memory: the model, a page of trips, and the trips of about 512 KiB of output.
@@ -32,7 +32,7 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
 ) -> Result<Outcome, RunError> {
     let ended = run.window(&[CLEANED], TimeField::EndTs);
     let mut output = Guesses::new(run);
-    // Asked for at the first trip: most runs have none.
+    // Read at the first trip: most runs have none.
     let mut model: Option<Option<TripModel>> = None;
     let (mut last, mut unread) = (None, 0);
     for_each_entry(runtime, &ended, |runtime, entry| {
@@ -56,7 +56,7 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
     Ok(Outcome { processed_through: last, state: Vec::new(), more: false })
 }
 
-/// What the stage reads of a trip.
+/// The members of a trip that the stage reads.
 #[derive(Deserialize)]
 struct Trip<'a> {
     #[serde(borrow)]
@@ -67,7 +67,7 @@ struct Trip<'a> {
     end_loc: Point,
 }
 
-/// The person's model. One that cannot be read counts as none: its stage builds a new one.
+/// The person's model. An unreadable one counts as none: its stage builds a new one.
 fn stored_model<R: Documents + Log>(runtime: &mut R) -> Result<Option<TripModel>, RunError> {
     let document = runtime.document(MODEL_DOCUMENT);
     let document = document.map_err(|failure| RunError::document(MODEL_DOCUMENT, failure))?;

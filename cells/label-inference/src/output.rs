@@ -1,5 +1,5 @@
-//! Entries on their way out. The reference makes the trips of a run first, then all guesses of the one algorithm,
-//! then all guesses of all algorithms together; ids and write times keep that order within a piece of output.
+//! Writes the entries. The reference writes the trips of a run first, then all guesses of the one algorithm, then all
+//! guesses of all algorithms together; ids and write times keep that order within a piece of output.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::inference::LabelSet;
@@ -12,7 +12,7 @@ use crate::Trip;
 const INFERRED: &str = "analysis/inferred_trip";
 const LABELS: &str = "inference/labels";
 const ALL_LABELS: &str = "analysis/inferred_labels";
-/// The algorithm that goes by trips between the same places.
+/// The algorithm that compares trips between the same places.
 const ALGORITHM: u8 = 7;
 /// A piece ends when its trips are this long: 512 KiB with the 8 bytes in front of packed rows.
 const TRIPS_BYTES: usize = (512 << 10) - 8;
@@ -25,7 +25,7 @@ pub struct Guesses {
     guesses: Vec<Guess>,
 }
 
-/// What `inference/labels` says of a trip.
+/// The data of `inference/labels` for a trip.
 struct Guess {
     start_ts: String,
     end_ts: String,
@@ -38,7 +38,7 @@ impl Guesses {
         Self { output: Output::new(run), written: 0, guesses: Vec::new() }
     }
 
-    /// Adds a trip with its guess; answers `false` where its text is no object.
+    /// Adds a trip with its guess; returns `false` where its text is no object.
     pub fn add<R: WriteEntries>(
         &mut self,
         runtime: &mut R,
@@ -59,7 +59,7 @@ impl Guesses {
         Ok(true)
     }
 
-    /// Writes what is left.
+    /// Writes the rest.
     pub fn finish<R: WriteEntries>(mut self, runtime: &mut R) -> Result<(), RunError> {
         self.end_piece(runtime)?;
         self.output.finish(runtime)

@@ -1,8 +1,8 @@
-//! What stands beside an entry in the errors area, `"error":{"reason":"…","at":…}`, and the way back from there.
+//! The error of an entry in the errors area, `"error":{"reason":"…","at":…}`, and how the entry is restored from there.
 
 use crate::text;
 
-/// What of an entry that was set aside its `data` holds.
+/// The part of an entry that is in `data` after it was set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kept {
     /// Metadata and data are what was sent.
@@ -16,7 +16,7 @@ pub enum Kept {
     Cut,
 }
 
-/// The words for that, where it has one.
+/// The word for each of them, except the default.
 const WORDS: [(&str, Kept); 3] = [("data", Kept::Data), ("entry", Kept::Entry), ("cut", Kept::Cut)];
 /// The word for an entry of a dump.
 const DUMP: &str = "dump";
@@ -24,11 +24,11 @@ const DUMP: &str = "dump";
 /// Why an entry was set aside, and when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Error {
-    /// In words for the owner.
+    /// A reason for the owner.
     pub reason: String,
     /// The moment of the run or request that did it, s; `None` where it cannot be read.
     pub at: Option<f64>,
-    /// What was kept.
+    /// What `data` contains.
     pub kept: Kept,
     /// Whether it came with a dump, in the form of the timeseries, and not from a phone.
     pub of_dump: bool,
@@ -71,8 +71,8 @@ impl Error {
         })
     }
 
-    /// The text of the entry as it came, as far as it is there, with what can be mended in its texts mended; see
-    /// [`mended`]. `None` where it was cut, or is not what was written.
+    /// The text of the entry as it was received, as far as it is kept, with repairable errors in its strings repaired;
+    /// see [`mended`]. `None` where it was cut, or was not written by this module.
     pub fn entry_text(&self, metadata: &str, data: &str) -> Option<String> {
         let of_text = || text::string(data).map(|text| mended(&text));
         match self.kept {
@@ -84,8 +84,8 @@ impl Error {
     }
 }
 
-/// The JSON with what no parser takes within its strings replaced: control characters by their escapes, halves of
-/// surrogate pairs by U+FFFD, backslashes before anything else by two.
+/// The JSON with everything replaced within its strings that parsers refuse: control characters by their escapes,
+/// halves of surrogate pairs by U+FFFD, other backslashes by two.
 pub fn mended(json: &str) -> String {
     let (mut out, mut rest, mut in_string) = (String::with_capacity(json.len()), json, false);
     while let Some(next) = rest.chars().next() {

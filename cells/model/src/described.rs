@@ -1,11 +1,12 @@
-//! What the structs of the model say of each key: a JSON Schema and the members that every write is checked for.
+//! The schema of each key's data, from the structs of the model: a JSON Schema and the members that every write is
+//! checked for.
 //!
 //! The structs are the source. From them come the schemas beside the cells and in `schemas/`, and the tables
 //! `keys/table.rs` and `keys/schemas.rs`. `cargo xtask schemas` writes all of them; a test fails where one differs. A
 //! struct may stand for a family of keys, so each key says here which of the optional members it must have.
 //!
-//! * Invariant: the tables take whatever the schemas take. A member that may be left out may be null for the tables; a
-//!   schema of what stages write takes null only where the struct writes it.
+//! * Invariant: the tables accept whatever the schemas accept. For the tables, an optional member may be null; the
+//!   schema of a stage's result allows null only where the struct writes it.
 //! * Not here: programs. Only the feature `schemas` compiles this.
 
 mod fields;
@@ -59,18 +60,18 @@ const fn made<T: JsonSchema + DeserializeOwned>(key: &'static str, description: 
 }
 
 impl Described {
-    /// Members that the struct may lack and this key may not.
+    /// Members that are optional in the struct and required for this key.
     const fn needed(self, names: &'static [&'static str]) -> Self {
         Self { needed: names, ..self }
     }
 
-    /// The same where null will do.
+    /// The same where null is allowed.
     const fn or_null(self, names: &'static [&'static str]) -> Self {
         Self { or_null: names, ..self }
     }
 
-    /// Members that this key may lack although the struct needs them, or that it may have although other keys of the
-    /// struct must.
+    /// Members that are optional for this key although the struct requires them, or that it may have although other
+    /// keys of the struct must.
     const fn optional(self, names: &'static [&'static str]) -> Self {
         Self { optional: names, ..self }
     }
@@ -85,12 +86,12 @@ impl Described {
         self.names_it(name) || !KEYS.iter().filter(same_type).any(|other| other.names_it(name))
     }
 
-    /// The text of the schema's file.
+    /// The content of the schema's file.
     pub fn file(&self) -> String {
         text::written(&self.schema(), (self.names)())
     }
 
-    /// What data of this key must be.
+    /// The schema of this key's data.
     pub fn schema(&self) -> Value {
         let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
         let mut schema = (self.schema)(generator).to_value();
@@ -103,7 +104,7 @@ impl Described {
         schema
     }
 
-    /// Leaves the members of this key, needed and optional as it says.
+    /// Keeps the members of this key, needed and optional as it says.
     fn narrow(&self, root: &mut Map<String, Value>) {
         let definitions = root.get("$defs").cloned().unwrap_or_default();
         let mut written = texts(root.get("required"));
@@ -133,7 +134,7 @@ fn texts(list: Option<&Value>) -> Vec<String> {
     list.map(|text| text.as_str().expect("a name").to_owned()).collect()
 }
 
-/// The same without what the width of a number in Rust says: other programs have other numbers.
+/// The same schema without the width of numbers in Rust: other programs have other numbers.
 fn without_widths(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -152,8 +153,8 @@ fn without_widths(schema: &mut Value) {
     }
 }
 
-/// The schema of an optional member, which takes null or not. An alternative of two schemas becomes one, since that is
-/// what can be checked while a text is read.
+/// The schema of an optional member, with null allowed or not. An alternative of two schemas becomes one, since that
+/// can be checked while a text is read.
 fn with_null(member: &Value, null: bool, definitions: &Value) -> Value {
     let Some(members) = member.as_object() else { return member.clone() };
     let mut members = members.clone();
@@ -197,7 +198,7 @@ fn without_what_nobody_refers_to(root: &mut Map<String, Value>) {
     }
 }
 
-/// The names of the definitions that are referred to.
+/// The names of the definitions that are referenced.
 fn references(schema: &Value) -> Vec<String> {
     match schema {
         Value::Object(members) => {
@@ -209,7 +210,7 @@ fn references(schema: &Value) -> Vec<String> {
     }
 }
 
-/// The sources of the two tables: `keys/table.rs` and `keys/schemas.rs`. `in_model`: the keys whose schemas stand in
+/// The sources of the two tables: `keys/table.rs` and `keys/schemas.rs`. `in_model`: the keys whose schemas are in
 /// `schemas/` of this package.
 pub fn tables(in_model: &[&str]) -> [String; 2] {
     [fields::table(), fields::schemas(in_model)]

@@ -9,9 +9,9 @@ use crate::text::{self, members};
 /// changed entry can be written back whole. Those members keep their texts; numbers of the others keep their value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kept<T> {
-    /// What the type names.
+    /// The members that the type names.
     pub known: T,
-    /// Everything else: `"name":value` as it came, joined by commas.
+    /// All other members: `"name":value` as they were, joined by commas.
     pub rest: String,
 }
 
@@ -21,7 +21,7 @@ impl<T: DeserializeOwned> Kept<T> {
         let known = serde_json::from_str(text)?;
         let names = names::<T>();
         let mut rest = String::new();
-        // What serde has read is sound.
+        // A text that serde has read is valid.
         for member in members(text).map_while(Result::ok) {
             let name = text::string(&text[member.name_range()]);
             if name.is_some_and(|name| names.contains(&&*name)) {
@@ -50,12 +50,12 @@ impl<T: Serialize> Kept<T> {
 /// The names of a struct's members, in the order of its declaration.
 pub(crate) fn names<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names = &[][..];
-    // It fails in any case: names are all that is wanted.
+    // The call always fails: only the names are needed.
     let _ = T::deserialize(Names(&mut names));
     names
 }
 
-/// Reads nothing, but learns for which members it was asked.
+/// Reads nothing, but records the names of the members that it was asked for.
 struct Names<'n>(&'n mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for Names<'_> {

@@ -2,12 +2,12 @@
 //!
 //! * [`page`] and [`rows`]: the packed forms of docs/formats/page.md, checked on both sides.
 //! * [`text`]: JSON texts changed without touching the other bytes. [`scan`]: one pass that checks all of a text.
-//!   [`device`]: which device an entry names.
-//!   [`time`]: local times as entries carry them. [`keys`]: every key with what its data must hold.
-//! * [`sent`]: entries as phones send them. [`aside`]: what stands beside those that are set aside.
-//!   [`plausible`]: which times and places can be true.
-//! * [`background`], [`statemachine`], [`manual`], [`stats`], [`config`]: what phones send, once taken in.
-//!   [`segmentation`], [`analysis`], [`inference`]: what stages make. [`Kept`] writes them back whole.
+//!   [`device`]: the device that an entry names. [`time`]: local times as entries carry them. [`keys`]: every key with
+//!   the required form of its data.
+//! * [`sent`]: entries as phones send them. [`aside`]: the error of entries that are set aside. [`plausible`]: which
+//!   times and places can be true.
+//! * [`background`], [`statemachine`], [`manual`], [`stats`], [`config`]: what phones send, after its import.
+//!   [`segmentation`], [`analysis`], [`inference`]: results of stages. [`Kept`] writes them back whole.
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, lengths metres, speeds m/s.
 //! * Not here: who may read what (the runtime), and how results are computed (each cell).
 

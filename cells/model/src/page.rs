@@ -1,4 +1,4 @@
-//! Entries on their way from the store to a cell: the packed form `CPG1` of docs/formats/page.md.
+//! Entries that a cell reads from the store: the packed form `CPG1` of docs/formats/page.md.
 
 use crate::EntryId;
 use crate::take::Take;
@@ -29,7 +29,7 @@ pub struct Entry<'a> {
     pub id: EntryId,
     /// Such as `background/location`.
     pub key: &'a str,
-    /// Marked invalid; only in answers to queries that ask for those.
+    /// Whether it is marked invalid; only in results of queries that ask for invalid ones.
     pub invalid: bool,
     /// `metadata.write_ts`, s.
     pub write_ts: f64,
@@ -45,8 +45,8 @@ pub struct Entry<'a> {
 
 /// Builds pages of about `bytes_max`; the runtime's side.
 ///
-/// The page grows in place: records in a room at its start, texts behind it. A room that turns out too small is made
-/// larger by moving the texts once.
+/// The page grows in place: records in a reserved space at its start, texts behind it. A space that turns out too small
+/// is enlarged by moving the texts once.
 #[derive(Debug)]
 pub struct PageWriter {
     user_hex: [u8; 32],
@@ -75,7 +75,7 @@ impl PageWriter {
         }
     }
 
-    /// Adds an entry, or answers `false` where the page is full. `extra`: further members without braces, or empty.
+    /// Adds an entry; returns `false` where the page is full. `extra`: further members without braces, or empty.
     pub fn push(&mut self, entry: &Entry<'_>, extra: &str) -> bool {
         let entry_bytes = METADATA_OFFSET
             + entry.metadata.len()
@@ -86,7 +86,7 @@ impl PageWriter {
             + 1;
         let known = self.names.iter().position(|name| name == entry.key);
         let name_bytes = if known.is_some() { 0 } else { 2 + entry.key.len() };
-        // The unused room counts as well: it crosses like the rest.
+        // The unused space counts as well: it is sent with the rest.
         let head = self.payload_offset.max(self.head_bytes() + name_bytes + RECORD_BYTES);
         let grown = head + (self.page.len() - self.payload_offset) + 1 + entry_bytes;
         if self.count > 0 && grown > self.bytes_max {
@@ -108,7 +108,7 @@ impl PageWriter {
         true
     }
 
-    /// Room for one more record, and for about as many as the page will have.
+    /// Reserves space for one more record, and for about as many as the page will have.
     fn make_room(&mut self, entry_bytes: usize) {
         let wanted = self.head_bytes() + RECORD_BYTES;
         if wanted <= self.payload_offset {
@@ -117,7 +117,7 @@ impl PageWriter {
         let payload_bytes = self.page.len() - self.payload_offset;
         let each = payload_bytes.checked_div(self.count as usize).unwrap_or(entry_bytes);
         let left = self.bytes_max.saturating_sub(wanted + payload_bytes);
-        // An eighth more, since entries differ; but never what this entry needs.
+        // An eighth more, since entries differ; but never space that this entry needs.
         let records = left / (each + RECORD_BYTES) * 9 / 8;
         let room = (records * RECORD_BYTES).min(left.saturating_sub(entry_bytes + 1));
         if self.page.is_empty() {
@@ -169,7 +169,7 @@ impl PageWriter {
         record[40..].copy_from_slice(&entry.time.to_le_bytes());
     }
 
-    /// Bytes that the page would have now.
+    /// The present size of the page, bytes.
     pub fn size(&self) -> usize {
         self.page.len()
     }
@@ -179,7 +179,7 @@ impl PageWriter {
         self.count
     }
 
-    /// The finished page; empty bytes where it has no entry, which is how an answer ends.
+    /// The finished page; empty bytes where it has no entry, which marks the end of a result.
     pub fn finish(mut self) -> Vec<u8> {
         if self.count == 0 {
             return Vec::new();
@@ -241,7 +241,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// How many entries a page has, and their texts joined by one comma, for a cell that passes whole pages on: only the
+/// How many entries a page has, and their texts joined by one comma, for a cell that forwards whole pages: only the
 /// header is checked.
 pub fn as_a_whole(bytes: &[u8]) -> Result<(usize, &[u8]), BadPage> {
     Header::read(bytes).map(|header| (header.count, header.payload))
@@ -293,7 +293,7 @@ impl<'a> Page<'a> {
         self.payload
     }
 
-    /// The entries, in the order of the answer.
+    /// The entries, in the order of the result.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'a>> + '_ {
         (0..self.len()).map(|index| self.entry(index).expect("read has checked every entry"))
     }
@@ -380,7 +380,7 @@ mod tests {
             pushed.push((key, data));
         }
         let bytes = writer.finish();
-        // An entry of this kind takes 190 bytes: less than one of them is left over, and room for some records.
+        // An entry of this kind takes 190 bytes: less than one of them is left over, and space for some records.
         assert!(bytes.len() <= 64 << 10 && pushed.len() > 150, "{} bytes, {}", bytes.len(), pushed.len());
         let page = Page::read(&bytes).expect("sound");
         let back: Vec<_> = page.entries().map(|entry| (entry.key.to_owned(), entry.data)).collect();

@@ -1,4 +1,4 @@
-//! Entries on their way from a cell into the store: the packed form `CRW1` of docs/formats/page.md.
+//! Entries that a cell writes to the store: the packed form `CRW1` of docs/formats/page.md.
 
 use crate::EntryId;
 use crate::take::Take;
@@ -15,7 +15,7 @@ pub enum BadRows {
     /// It ends within a row, or a text is not UTF-8.
     #[error("row {index} of {count} does not fit its buffer or is not UTF-8")]
     Row {
-        /// Which row, from 0.
+        /// The index of the row, from 0.
         index: u32,
         /// How many rows the buffer says it has.
         count: u32,
@@ -31,7 +31,7 @@ pub enum BadRows {
 /// One row; the texts are kept byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a> {
-    /// The entry that the row is about; [`EntryId::NONE`] for a new one.
+    /// The entry that the row changes; [`EntryId::NONE`] for a new one.
     pub id: EntryId,
     /// Such as `background/location`.
     pub key: &'a str,
@@ -43,7 +43,7 @@ pub struct Row<'a> {
     pub extra: &'a str,
 }
 
-/// Rows in the packed form, one behind the other.
+/// Rows in the packed form.
 #[derive(Debug, Clone)]
 pub struct Rows {
     bytes: Vec<u8>,
@@ -61,7 +61,7 @@ impl Rows {
         Self::with_room(0)
     }
 
-    /// The same with room for so many bytes: what grows while it is filled is copied again and again.
+    /// No rows yet, with room for this many bytes: a buffer that grows while it is filled is copied again and again.
     pub fn with_room(bytes: usize) -> Self {
         let mut rows = Vec::with_capacity(HEADER_BYTES + bytes);
         rows.extend(MAGIC);
@@ -103,21 +103,21 @@ impl Rows {
         self.bytes[4..8].copy_from_slice(&count);
     }
 
-    /// Forgets all rows and keeps the memory.
+    /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.truncate(HEADER_BYTES);
         self.bytes[4..8].fill(0);
     }
 }
 
-/// Reads rows; the first breach of the form refuses them all.
+/// Reads rows; the first error refuses them all.
 pub fn read(bytes: &[u8]) -> Result<Vec<Row<'_>>, BadRows> {
     let mut take = Take::new(bytes);
     if take.array() != Some(MAGIC) {
         return Err(BadRows::Magic);
     }
     let count = take.u32().ok_or(BadRows::Magic)?;
-    // A row has 28 bytes at least: a count that cannot be true reserves no memory.
+    // A row has at least 28 bytes: an impossible count reserves no memory.
     let mut rows = Vec::with_capacity((count as usize).min(bytes.len() / 28));
     for index in 0..count {
         rows.push(read_row(&mut take).ok_or(BadRows::Row { index, count })?);

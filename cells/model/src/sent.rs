@@ -1,8 +1,9 @@
-//! An entry as a phone sent it: its identity, what of it must change, and what keeps it from being read.
+//! An entry as a phone sent it: its identity, the changes that it needs, and why it cannot be read.
 //!
-//! An entry whose text is not valid JSON in UTF-8 is never refused, since the phone would send its whole batch again for
-//! ever: what can be read of its identity is kept, and the rest as a string ([`crate::aside`]). A valid entry without its
-//! identity (`metadata.type`, `metadata.key`, `metadata.write_ts`) is a mistake of the phone's developer, and refused.
+//! An entry whose text is not valid JSON in UTF-8 is never refused, since the phone would send its whole batch again
+//! for ever: the readable part of its identity is kept, and the rest as a string ([`crate::aside`]). A valid entry
+//! without its identity (`metadata.type`, `metadata.key`, `metadata.write_ts`) is a mistake of the phone's developer,
+//! and refused.
 
 use std::borrow::Cow;
 
@@ -15,22 +16,22 @@ use crate::{keys, text};
 
 /// Deeper nesting than this is set aside: the parsers of readers stop there.
 pub const DEPTH_MAX: usize = 120;
-/// From here on, a time in seconds is one in milliseconds: the year 5138, or March 1973.
+/// A time from this on is in milliseconds instead of seconds: the year 5138, or March 1973.
 pub const MILLISECONDS_FROM: f64 = 1e11;
-/// The key under which an entry is set aside whose own key names no stream.
+/// The key under which an entry is set aside if its own key names no stream.
 pub const UNREADABLE_KEY: &str = "error/unreadable_key";
-/// `metadata.type` of an entry that is set aside and whose own cannot be read.
+/// `metadata.type` of an entry that is set aside if its own cannot be read.
 const UNREADABLE_TYPE: &str = "unreadable";
-/// The `write_ts` of such an entry, s: the same at each resend, so that a resend is known.
+/// The `write_ts` of such an entry, s: the same at each resend, so that a resend is recognised.
 const UNREADABLE_WRITE_TS: f64 = 0.0;
-/// What some programs put before UTF-8.
+/// The bytes that some programs write before UTF-8.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why an entry has no identity, for the phone's developer. Values are not repeated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadEntry {
-    /// A list, a text, a number.
+    /// A list, a string, a number.
     #[error("the entry is not an object")]
     NotAnObject,
     /// `metadata` is absent or no object.
@@ -39,18 +40,18 @@ pub enum BadEntry {
     /// One of the three is absent or of another type.
     #[error("the entry's metadata has no {what} `{name}`")]
     NoField {
-        /// Which.
+        /// The member.
         name: &'static str,
-        /// What it should be.
+        /// The required type.
         what: &'static str,
     },
 }
 
-/// Why an entry is kept apart, for its owner.
+/// Why an entry is set aside, for its owner.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetAside {
-    /// Bytes that are no text.
+    /// Bytes that are not UTF-8.
     #[error("the phone sent bytes that are not UTF-8; they were replaced")]
     NotUtf8,
     /// Such as `NaN`, half of a surrogate pair, or a member twice.
@@ -65,7 +66,7 @@ pub enum SetAside {
     /// `data` is absent.
     #[error("it has no data")]
     NoData,
-    /// `data` is a list, a text or a number.
+    /// `data` is a list, a string or a number.
     #[error("its data is not an object")]
     DataNotAnObject,
 }
@@ -73,24 +74,24 @@ pub enum SetAside {
 /// An entry with its identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed<'a> {
-    /// The stream where it belongs.
+    /// The stream that it belongs to.
     pub key: Cow<'a, str>,
-    /// A JSON object, as sent but for a clock in milliseconds.
+    /// A JSON object, as sent except for a time in milliseconds.
     pub metadata: Cow<'a, str>,
-    /// A JSON object, as sent but for a clock in milliseconds and dots in names; anything JSON where set aside.
+    /// A JSON object, as sent except for a time in milliseconds and dots in names; any JSON where it is set aside.
     pub data: Cow<'a, str>,
     /// s
     pub write_ts: f64,
     /// `data.ts`, s, where it is a number.
     pub data_ts: Option<f64>,
-    /// Why it is kept apart, and what of it `data` is then.
+    /// Why it is set aside, and which part of it `data` is then.
     pub aside: Option<(SetAside, Kept)>,
 }
 
-/// Reads one entry; `depth` is how deep it nests. Never panics, whatever the bytes.
+/// Reads one entry; `depth` is the depth of its nesting. Never panics, whatever the bytes.
 ///
 /// # Errors
-/// [`BadEntry`] where the entry is sound, and its identity is not there.
+/// [`BadEntry`] where the entry is valid JSON without an identity.
 pub fn parse(bytes: &[u8], depth: usize) -> Result<Parsed<'_>, BadEntry> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     match std::str::from_utf8(bytes) {
@@ -102,7 +103,7 @@ pub fn parse(bytes: &[u8], depth: usize) -> Result<Parsed<'_>, BadEntry> {
     }
 }
 
-/// Why no parser builds what the text says, if none does. `depth` is how deep it nests.
+/// Why no parser can build the text's value, if none can. `depth` is the depth of its nesting.
 pub fn why_unreadable(entry: &str, depth: usize) -> Option<SetAside> {
     if depth > DEPTH_MAX {
         return Some(SetAside::TooDeep(depth));
@@ -111,7 +112,7 @@ pub fn why_unreadable(entry: &str, depth: usize) -> Option<SetAside> {
     if let Err(bad) = scan.value(DEPTH_MAX as u32).and_then(|()| scan.end()) {
         return Some(SetAside::NotJson(bad.to_string()));
     }
-    // Seldom: a number that may be beyond doubles, half of a surrogate pair.
+    // Rarely true: a number that may be beyond doubles, or half of a surrogate pair.
     let built = scan.is_doubtful().then(|| serde_json::from_str::<serde_json::Value>(entry));
     Some(SetAside::NotJson(built?.err()?.to_string()))
 }
@@ -143,7 +144,7 @@ fn parse_sound(entry: &str) -> Result<Parsed<'_>, BadEntry> {
     let metadata = metadata.map(RawValue::get).filter(|text| text.starts_with('{'));
     let metadata = metadata.ok_or(BadEntry::NoMetadata)?;
     let Ok(Identity { key, write_ts, .. }) = serde_json::from_str(metadata) else {
-        // Either of them is missing, or one is there twice.
+        // Either of them is missing, or one occurs twice.
         return SlowIdentity::read(metadata).complete().map(|()| twice("its metadata"));
     };
     let metadata = in_seconds(metadata, "write_ts", write_ts);
@@ -200,11 +201,12 @@ fn in_seconds<'a>(object: &'a str, name: &str, ts: f64) -> Cow<'a, str> {
     Cow::Owned(format!("{}{:?}{}", &object[..range.start], seconds(ts), &object[range.end..]))
 }
 
-/// The longest text of an unreadable entry that is kept, bytes; what is longer is cut.
+/// The longest text of an unreadable entry that is kept, bytes; a longer one is cut.
 const KEPT_BYTES_MAX: usize = 512 << 10;
 
-/// What is kept of an entry that cannot be read. Where its metadata is sound, that stays, and its data becomes a text;
-/// else its identity is written anew as far as it can be told, and the whole entry becomes a text.
+/// The part that is kept of an entry that cannot be read. Where its metadata is valid, the metadata stays, and its data
+/// becomes a string; otherwise its identity is written again as far as it can be found, and the whole entry becomes a
+/// string.
 pub fn unreadable(entry: &str, why: SetAside) -> Parsed<'static> {
     let (mut metadata, mut data) = (None, None);
     for member in text::members(entry).map_while(Result::ok) {
@@ -216,7 +218,7 @@ pub fn unreadable(entry: &str, why: SetAside) -> Parsed<'static> {
     }
     let identity = SlowIdentity::read(metadata.unwrap_or_default());
     let write_ts = identity.write_ts.unwrap_or(UNREADABLE_WRITE_TS);
-    // Metadata of phones is flat; what is not might be too deep for a parser.
+    // Metadata of phones is flat; other metadata might be too deep for a parser.
     let sound = |metadata: &&str| {
         let flat = metadata.len() > 1 && !metadata[1..].contains(['{', '[']);
         flat && serde_json::from_str::<Identity<'_>>(metadata).is_ok()
@@ -235,7 +237,7 @@ pub fn unreadable(entry: &str, why: SetAside) -> Parsed<'static> {
     Parsed { key, metadata, data, write_ts: seconds(write_ts), data_ts: None, aside: Some((why, kept)) }
 }
 
-/// What can be told of an identity, member by member.
+/// The parts of an identity that can be found, member by member.
 struct SlowIdentity {
     key: Option<String>,
     kind: Option<String>,

@@ -1,6 +1,6 @@
 //! Reading packed bytes front to back, never past the end.
 
-/// What is left of a buffer.
+/// The unread part of a buffer.
 pub(crate) struct Take<'a> {
     left: &'a [u8],
 }

@@ -1,9 +1,9 @@
 //! Moments in the owner's local time, as entries carry them beside each `…ts`: a `local_dt` and a `fmt_time`.
 //!
 //! * Units: a moment is seconds since 1970-01-01T00:00:00Z; local fields are whole, the year is the proleptic Gregorian one.
-//! * A double has no exact microsecond. As the reference does, the fraction is rounded to the nearest one, a half to the
+//! * A double has no exact microsecond. As in the reference, the fraction is rounded to the nearest one, a half to the
 //!   even one; the double itself is never changed.
-//! * Zones have their rules from a tz database inside the program: no files, no clock.
+//! * The rules of zones come from a tz database inside the program: no files, no clock.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -70,7 +70,7 @@ impl Zone {
     /// The zone of entries that the server makes, [`SERVER_ZONE`].
     pub fn server() -> &'static Self {
         static ZONE: OnceLock<Zone> = OnceLock::new();
-        // Its rules are compiled in: a cell that needs no other zone does not carry the database of all of them, and
+        // Its rules are compiled in: a cell that needs no other zone does not contain the database of all of them, and
         // reads no rules in every run.
         ZONE.get_or_init(|| Self { name: SERVER_ZONE.into(), rules: jiff::tz::get!("America/Los_Angeles") })
     }
@@ -89,7 +89,7 @@ impl Zone {
 }
 
 fn moment(ts: f64) -> Option<Timestamp> {
-    // Fraction and whole are rounded apart: ts * 1e6 as one product would round a second time.
+    // Fraction and whole are rounded separately: ts * 1e6 as one product would round a second time.
     let whole = ts.trunc();
     let micros = ((ts - whole) * 1e6).round_ties_even();
     if !whole.is_finite() || whole.abs() > 1e12 {
@@ -188,7 +188,7 @@ impl LocalTime<'_> {
 /// The longest text of a local time: a year of four digits with its sign, microseconds, an offset with seconds.
 const FMT_TIME_BYTES_MAX: usize = 40;
 
-/// A text in the making, without memory of its own.
+/// A text under construction, on the stack.
 struct Short {
     bytes: [u8; FMT_TIME_BYTES_MAX],
     len: usize,
@@ -228,17 +228,17 @@ impl fmt::Display for LocalTime<'_> {
     }
 }
 
-/// Zones that one run has met: each is looked up once.
+/// Zones that one run has used: each is looked up once.
 #[derive(Debug, Default)]
 pub struct Zones {
     known: Vec<Zone>,
 }
 
-/// A phone travels through a few zones; what comes in more names than this is looked up anew.
+/// A phone travels through a few zones; names beyond this many are looked up each time.
 const ZONES_MAX: usize = 32;
 
 impl Zones {
-    /// None met yet.
+    /// No zones yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -278,13 +278,13 @@ pub fn server_metadata_with(key: &str, write_ts: f64, members: &str) -> Result<S
     Ok(metadata.text)
 }
 
-/// Writes [`server_metadata`] for entries that a run makes one after the other: what is the same in all of one second
-/// is written once.
+/// Writes [`server_metadata`] for entries that a run makes one after the other: the parts that are the same for one
+/// second are written once.
 #[derive(Debug, Default)]
 pub struct ServerMetadata {
-    /// The whole second that the two parts are of, s.
+    /// The whole second of the two parts, s.
     second: Option<i64>,
-    /// From behind the number of `write_ts` to the fraction of a second in `write_fmt_time`.
+    /// The text from behind the number of `write_ts` to the fraction of a second in `write_fmt_time`.
     middle: String,
     /// The offset behind that fraction.
     offset: String,
@@ -301,7 +301,7 @@ impl ServerMetadata {
         }
         let text = &mut self.text;
         text.clear();
-        // Room for all of it: entries are many, and each has one of these.
+        // Room for all of it: there are many entries, and each has metadata.
         text.reserve(320 + key.len() + members.len());
         text.push_str(r#"{"key":"#);
         push_text(text, key);

@@ -1,8 +1,8 @@
-//! The rules behind the name of a time zone, for every name that the reference reads.
+//! The rules for the name of a time zone, for every name that the reference reads.
 //!
-//! In this order: `local`, `utc`, `UTC` and `Z`; an offset such as `+05:30`, `-0800`, `05`; a name of the tz database, as
-//! it is written there; a text in the manner of POSIX, such as `GMT+2`, `EST5` or `FOO5BAR,M3.2.0,M11.1.0`, which counts
-//! as west what has a plus, unless the letters are GMT or UTC.
+//! In this order: `local`, `utc`, `UTC` and `Z`; an offset such as `+05:30`, `-0800`, `05`; a name of the tz database
+//! in its exact spelling; a text in the style of POSIX, such as `GMT+2`, `EST5` or `FOO5BAR,M3.2.0,M11.1.0`, in which a
+//! plus means west, unless the letters are GMT or UTC.
 //!
 //! * Not here: the deprecated rules of nine numbers (`GMT0BST,3,0,30,…`), and files of the machine.
 
@@ -24,7 +24,7 @@ const USUAL_RULES: &str = ",M4.1.0,M10.5.0";
 /// The rules of that name.
 pub(crate) fn rules_of(name: &str) -> Option<TimeZone> {
     match name {
-        // The machine on which an entry is read has no zone: where that counts, it is the server's.
+        // The machine on which an entry is read has no zone: where it would count, it is the server's.
         "local" | "" | ":" => database(SERVER_ZONE),
         "utc" | "UTC" | "Z" => Some(TimeZone::UTC),
         _ => match offset_alone(name.strip_suffix('\n').unwrap_or(name)) {
@@ -44,7 +44,7 @@ fn database(name: &str) -> Option<TimeZone> {
     let database = DATABASE.get_or_init(TimeZoneDatabase::bundled);
     let name = FOLDERS.iter().find_map(|folder| name.strip_prefix(folder)).unwrap_or(name);
     let name = name.replace(' ', "_");
-    // Only as it is written: the reference looks for a file.
+    // Only in its exact spelling: the reference looks for a file.
     database.get(&name).ok().filter(|rules| rules.iana_name() == Some(&*name))
 }
 
@@ -67,7 +67,7 @@ fn offset_alone(text: &str) -> Option<i32> {
     Some(sign * (two(hours)? * 3_600 + minutes * 60))
 }
 
-/// A text in the manner of POSIX, as far as the reference reads it.
+/// A text in the style of POSIX, as far as the reference reads it.
 fn like_posix(name: &str) -> Option<TimeZone> {
     let mut tokens = Tokens::of(name.strip_prefix(':').unwrap_or(name));
     let standard = tokens.name()?;
@@ -76,7 +76,7 @@ fn like_posix(name: &str) -> Option<TimeZone> {
     let summer = tokens.name();
     let summer_s = if summer.is_some() { tokens.offset()? } else { None };
     let rules = tokens.rules()?;
-    // A name without any offset is no zone; one of GMT or UTC needs its own.
+    // A name without any offset is no zone; GMT or UTC needs one.
     if standard_s.is_none() && (inverted < 0 || summer_s.is_none() && rules.is_none()) {
         return None;
     }
@@ -92,14 +92,14 @@ fn like_posix(name: &str) -> Option<TimeZone> {
     TimeZone::posix(&format!("STD{}DST{}{rules}", west(standard_s), west(summer_s))).ok()
 }
 
-/// Seconds east as POSIX has them: hours, minutes and seconds west.
+/// Seconds east in the form of POSIX: hours, minutes and seconds west.
 fn west(offset_s: i32) -> String {
     let sign = if offset_s > 0 { '-' } else { '+' };
     let seconds = offset_s.unsigned_abs();
     format!("{sign}{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
-/// Letters, digits, single commas, colons and points, and what stands between those.
+/// Letters, digits, single commas, colons and points, and the text between those.
 struct Tokens<'a> {
     all: Vec<&'a str>,
     at: usize,
@@ -155,7 +155,7 @@ impl<'a> Tokens<'a> {
         (self.at > start).then(|| self.all[start..self.at].concat())
     }
 
-    /// Seconds east, where an offset stands here; outer `None`: one that is none.
+    /// Seconds east, where an offset begins here; outer `None`: an invalid one.
     fn offset(&mut self) -> Option<Option<i32>> {
         let signed = matches!(self.peek(), Some("+" | "-"));
         let sign = if self.peek() == Some("-") { 1 } else { -1 };

@@ -100,7 +100,7 @@ impl Tally {
         for (name, ts) in data.as_object().expect("an object") {
             let Some(prefix) = name.strip_suffix("ts") else { continue };
             let local = &data[format!("{prefix}local_dt")];
-            // Motions are told by the moment of writing, which is another.
+            // Motions are computed from the moment of writing, which is different.
             let (Some(ts), Some(zone), false) =
                 (ts.as_f64(), local["timezone"].as_str(), key == "background/motion_activity")
             else {

@@ -1,4 +1,4 @@
-//! The schemas and tables that are made from the structs of the model are what the structs say.
+//! The generated schemas and tables agree with the structs of the model.
 //!
 //! `cargo xtask schemas` runs this with `CELLAR_WRITE_SCHEMAS=1`, which writes what differs.
 
@@ -26,7 +26,7 @@ fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Key → the schema's file, for what a cell's manifest describes.
+/// Key → the schema's file, for keys that a cell's manifest describes.
 fn brought() -> BTreeMap<String, PathBuf> {
     let cells = package().parent().expect("among the cells");
     let folders = fs::read_dir(cells).expect("readable").map(|entry| entry.expect("readable").path());

@@ -1,6 +1,6 @@
 //! Where the chains are cut.
 //!
-//! Everything is removed by its time, so a cut must part by time what it parts in the chain: see [`order`].
+//! Everything is removed by its time, so the order in time and in the chain must agree at a cut: see [`order`].
 
 use std::ops::ControlFlow;
 
@@ -14,12 +14,12 @@ use serde::de::DeserializeOwned;
 
 use crate::order::{self, Order, Start};
 
-/// The chain of raw trips: everything from the trip that begins at `start_ts` on goes.
+/// The cut of the chain of raw trips: the trip that begins at `start_ts` and everything after it is removed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawCut {
-    /// When the first trip that goes began, s.
+    /// When the first removed trip began, s.
     pub start_ts: f64,
-    /// Where it began: the place that is open again.
+    /// The place where it began, which is open again.
     pub place: EntryId,
     /// `write_ts` of its first point, s: no valid point from there on belongs to an earlier trip.
     pub points_from_ts: f64,
@@ -27,32 +27,33 @@ pub struct RawCut {
     pub before_ts: f64,
 }
 
-/// The chain of cleaned trips: everything behind the trip `last` goes.
+/// The cut of the chain of cleaned trips: everything after the trip `last` is removed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CleanCut {
     /// The last cleaned trip that stays.
     pub last: EntryId,
     /// When it began, s.
     pub last_start_ts: f64,
-    /// When its raw trip ended, s: it, its sections and its end place end no later; what goes begins later.
+    /// When its raw trip ended, s: the trip, its sections and its end place end no later; removed entries begin later.
     pub through_ts: f64,
     /// When its last cleaned section ended at the latest, s.
     pub end_ts: f64,
     /// The raw place at its end.
     pub raw_place: EntryId,
-    /// The cleaned place at its end: the one that is open again.
+    /// The cleaned place at its end, which is open again.
     pub end_place: EntryId,
 }
 
-/// The chain of confirmed trips: from the last cleaned trip that stays, or one before, they are confirmed again, since
-/// the place at its end changes with what is joined to it.
+/// The cut of the chain of confirmed trips: from the last cleaned trip that stays, or one before, trips are confirmed
+/// again, since the place at its end changes with what is joined to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfirmedCut {
     /// The confirmed place from which that trip begins, open again.
     pub place: EntryId,
     /// When the trip begins, s.
     pub start_ts: f64,
-    /// When the trip before ended, s: it shows that place, with the way on, and is composed again with all that end later.
+    /// When the trip before ended, s: it shows that place and its exit, and is composed again with all trips that end
+    /// later.
     pub composed_from_ts: f64,
 }
 
@@ -61,9 +62,9 @@ pub struct ConfirmedCut {
 pub struct Cut {
     /// Raw trips, places and sections.
     pub raw: Option<RawCut>,
-    /// What was made of them.
+    /// Cleaned trips, places and sections, and what depends on them.
     pub clean: Option<CleanCut>,
-    /// What was made of that with the person's words.
+    /// Confirmed trips and places, which include the person's inputs.
     pub confirmed: Option<ConfirmedCut>,
 }
 
@@ -94,7 +95,7 @@ struct CleanedTrip {
 
 #[derive(Deserialize)]
 struct CleanedPlace {
-    /// Absent in the place that is open.
+    /// Absent in the open place.
     starting_trip: Option<EntryId>,
 }
 
@@ -113,7 +114,7 @@ struct ConfirmedPlace {
 }
 
 impl Cut {
-    /// Walks back from the moment, so that the cost does not depend on how long the person has been here.
+    /// Walks back from the moment, so that the cost does not depend on the length of the person's history.
     pub fn find<R: ReadEntries>(runtime: &mut R, moment: f64) -> Result<Self, RunError> {
         let before = Query::of(&["segmentation/raw_trip"], TimeField::StartTs).latest_first();
         let before = before.between(None, Some(moment.next_down()));
@@ -124,8 +125,8 @@ impl Cut {
             let mut trip: Trip = data_of(&entry)?;
             (trip.id, trip.write_ts) = (entry.id, entry.write_ts);
             if let Some(later) = later.replace(trip.clone())
-                // A mark between the two must be able to tell them apart, and so must the order of the places at both
-                // ends of the later one.
+                // A mark between the two must separate them, and so must the order of the places at both ends of the
+                // later one.
                 && trip.end_ts < later.start_ts
                 && later.start_ts < later.end_ts
                 && order.is_parted(runtime, &trip, &later)?
@@ -137,7 +138,7 @@ impl Cut {
         Ok(cut)
     }
 
-    /// Looks at two trips that follow each other.
+    /// Checks two consecutive trips.
     fn add<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip, later: &Trip) -> Result<(), RunError> {
         if self.raw.is_none() {
             let first = first_point(runtime, later.start_ts)?;
@@ -162,6 +163,7 @@ impl Cut {
 
 /// When the point of that time was written, if no other valid point was written at the same moment: a window that
 /// begins there begins with this point.
+/// begins there begins with this point.
 fn first_point<R: ReadEntries>(runtime: &mut R, ts: f64) -> Result<Option<f64>, RunError> {
     let points = |field, at| Query::of(&["background/filtered_location"], field).between(Some(at), Some(at));
     let at_once = read(runtime, &points(TimeField::DataTs, ts))?;
@@ -172,7 +174,7 @@ fn first_point<R: ReadEntries>(runtime: &mut R, ts: f64) -> Result<Option<f64>, 
     Ok((written_together == 1).then_some(write_ts))
 }
 
-/// The cleaned trip that was made of a raw one, if any was.
+/// The cleaned trip that was made from a raw one, if there is one.
 fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCut>, RunError> {
     let during = Query::of(&["analysis/cleaned_trip"], TimeField::EndTs);
     let during = during.between(Some(raw.start_ts), Some(raw.end_ts));
@@ -194,8 +196,8 @@ fn cleaned<R: ReadEntries>(runtime: &mut R, raw: &Trip) -> Result<Option<CleanCu
     Ok(found)
 }
 
-/// Whether what leaves the place at the end of a cleaned trip goes with the cut: a start that was moved to the place
-/// may lie before the end of the trip.
+/// Whether what leaves the place at the end of a cleaned trip is removed by the cut: a start that was moved to the
+/// place may be before the end of the trip.
 fn is_left_later<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<bool, RunError> {
     let place: Option<CleanedPlace> = by_id(runtime, &["analysis/cleaned_place"], trip.end_place)?;
     let Some(starting_trip) = place.and_then(|place| place.starting_trip) else { return Ok(true) };
@@ -206,9 +208,9 @@ fn is_left_later<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<boo
 const CLEANED: [&str; 2] = ["analysis/cleaned_trip", "analysis/cleaned_untracked"];
 const CONFIRMED: [&str; 2] = ["analysis/confirmed_trip", "analysis/confirmed_untracked"];
 
-/// The place from which the confirmed trip begins that was made of a cleaned one. The confirmed chain follows the
-/// beginnings of trips, so everything behind that place begins no earlier. `None` where the trip is not confirmed, where
-/// another begins at the very moment, and where its place was never reached.
+/// The place from which the confirmed trip begins that was made from a cleaned one. The confirmed chain follows the
+/// beginnings of trips, so everything after that place begins no earlier. `None` where the trip is not confirmed, where
+/// another begins at the same moment, and where its place was never reached.
 fn confirmed<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<Option<ConfirmedCut>, RunError> {
     let begun = Query::of(&CONFIRMED, TimeField::StartTs);
     let begun = begun.between(Some(trip.last_start_ts), Some(trip.last_start_ts));
@@ -230,7 +232,7 @@ fn confirmed<R: ReadEntries>(runtime: &mut R, trip: &CleanCut) -> Result<Option<
     Ok(Some(ConfirmedCut { place: start_place, start_ts: trip.last_start_ts, composed_from_ts }))
 }
 
-/// The entry of that id; `None` where there is none of these keys.
+/// The entry with that id; `None` where none of these keys has it.
 fn by_id<R: ReadEntries, T: DeserializeOwned>(
     runtime: &mut R,
     keys: &[&str],

@@ -1,23 +1,23 @@
-//! Takes back what the analysis made of a person's data from a moment on, so that the stages make it anew.
+//! Removes the results of the analysis from a moment on, so that the stages recompute them.
 //!
-//! Raw entries arrive late, are deleted by their owner, or a reset is asked for: everything that was made of raw
-//! entries from `run.start` on may be wrong. What was made before is a chain (place, trip, place, …) that still
-//! stands; this cell finds the last link that cannot depend on anything later, removes what comes after it, opens the
-//! place at its end, and says from which mark each stage goes on. A run of the stages from those marks gives what one
-//! run over everything would have given.
+//! Raw entries arrive late, are deleted by their owner, or a reset is requested: all results from raw entries from
+//! `run.start` on may be wrong. The earlier results are a chain (place, trip, place, …) that is still valid; this cell
+//! finds the last link that cannot depend on anything later, removes what comes after it, opens the place at its end,
+//! and returns the mark from which each stage continues. A run of the stages from those marks gives the same as one run
+//! over everything.
 //!
-//! * The chain of raw trips is cut before the last trip that began before the moment: a trip's end is found by
-//!   points that come no later than the beginning of the next one.
-//! * The chain of cleaned trips is cut behind the last cleaned trip before that: whether a span without readings is
-//!   kept depends on the cleaned trip behind it.
+//! * The chain of raw trips is cut before the last trip that began before the moment: a trip's end is found by points
+//!   that come no later than the beginning of the next one.
+//! * The chain of cleaned trips is cut after the last cleaned trip before that: whether a span without readings is kept
+//!   depends on the cleaned trip after it.
 //! * The chain of confirmed trips is cut before that same trip: the place at its end shows what was joined to it.
 //! * A chain need not rise in time: an old fix, or a second phone, leaves trips that lead back. It is cut only where
-//!   everything before the cut in time is before it in the chain. The cleaned chain follows the beginnings of trips
-//!   and spans, so it is cut only behind a trip during which no other begins.
-//! * Where there is no such trip, everything is taken back.
-//! * Memory: ids of what is removed; texts are read a page at a time.
-//! * Not here: raw entries, labels and forms of the person, which nobody but their owner removes; the model of the
-//!   person's trips, which its own stage keeps.
+//!   everything before the cut in time is before it in the chain. The cleaned chain follows the beginnings of trips and
+//!   spans, so it is cut only after a trip during which no other begins.
+//! * Where there is no such trip, everything is removed.
+//! * Memory: ids of removed entries; texts are read a page at a time.
+//! * Not here: raw entries, labels and forms of the person, which only their owner removes; the model of the person's
+//!   trips, which its own stage maintains.
 
 mod cut;
 mod marks;
@@ -29,8 +29,9 @@ use cells_sdk::{Outcome, Output, ReadEntries, Run, RunError, WriteEntries};
 
 use cut::Cut;
 
-/// Takes back everything that may depend on raw entries from `run.start` on. The outcome's state is
-/// `{"marks":{"TRIP_SEGMENTATION":1466436483.4,…}}`: where each stage goes on, `null` for the very beginning.
+/// Removes every result that may depend on raw entries from `run.start` on. The outcome's state is
+/// `{"marks":{"TRIP_SEGMENTATION":1466436483.4,…}}`: the mark from which each stage continues, `null` for the very
+/// beginning.
 pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let no_moment = || RunError::Other("no moment is given to go back to".to_owned());
     let moment = run.start.ok_or_else(no_moment)?;

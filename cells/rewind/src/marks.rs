@@ -1,4 +1,4 @@
-//! From where each stage goes on.
+//! The marks from which the stages continue.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub fn to_json(moment: f64, cut: &Cut) -> Vec<u8> {
     let clean = |mark: fn(&crate::cut::CleanCut) -> f64| cut.clean.as_ref().map(mark);
     let by_trip_end = clean(|clean| behind(clean.end_ts.max(clean.through_ts)));
     let marks: Value = json!({
-        // Filtering passes over what it has copied before.
+        // The filter skips locations that it has copied before.
         "ACCURACY_FILTERING": moment,
         "TRIP_SEGMENTATION": raw(|raw| raw.points_from_ts),
         "SECTION_SEGMENTATION": raw(|raw| behind(raw.before_ts)),
@@ -25,7 +25,7 @@ pub fn to_json(moment: f64, cut: &Cut) -> Vec<u8> {
         "LABEL_INFERENCE": by_trip_end,
         "EXPECTATION_POPULATION": by_trip_end,
         "CREATE_CONFIRMED_OBJECTS": cut.confirmed.as_ref().map(|confirmed| confirmed.start_ts),
-        // What is confirmed again is composed again.
+        // Trips that are confirmed again are composed again.
         "CREATE_COMPOSITE_OBJECTS": cut.confirmed.as_ref().map(|confirmed| confirmed.composed_from_ts),
     });
     json!({ "marks": marks }).to_string().into_bytes()

@@ -1,12 +1,12 @@
 //! Whether the chain of raw trips can be cut between two of them.
 //!
-//! What comes behind a cut is removed by its time, and the stages go on from marks, which are times, too. So a cut is
+//! What comes after a cut is removed by its time, and the stages continue from marks, which are times, too. So a cut is
 //! possible only where time and chain agree: what was made before the later trip begins before it, what was made from
-//! there on does not, no trip that stays ends behind the end of the earlier one, and that one is the last of the chain
-//! that stays. A trip that was left by an old fix is made last and begins long before, so that the chain cannot be cut
-//! between the two.
+//! there on does not, no trip that stays ends after the end of the earlier one, and that one is the last of the chain
+//! that stays. A trip from an old fix is made last and begins long before, so that the chain cannot be cut between the
+//! two.
 //!
-//! The cleaned chain is that of the beginnings, whatever the raw one is: see [`is_last_begun`].
+//! The cleaned chain follows the beginnings, whatever the raw one is: see [`is_last_begun`].
 
 use cells_sdk::model::EntryId;
 use cells_sdk::{Query, ReadEntries, RunError, TimeField, data_of, for_each_entry};
@@ -18,8 +18,8 @@ use crate::remove::RUN_SPREAD_S;
 const TRIP: &str = "segmentation/raw_trip";
 const UNTRACKED: &str = "segmentation/raw_untracked";
 
-/// What is known of the chain so far. A trip that rules one cut out rules out those up to itself, which are then not
-/// looked at: the cost does not grow with how far back it leads.
+/// What is known of the chain so far. A trip that rules out one cut rules out those up to itself, which are then not
+/// checked: the cost does not grow with how far back it leads.
 #[derive(Debug)]
 pub struct Order {
     /// No cut is possible before a trip that begins later, s.
@@ -41,8 +41,8 @@ pub struct Start {
     pub start_ts: f64,
 }
 
-/// Whether no other trip or span begins while a trip lasts. The cleaned chain follows their beginnings, not the raw
-/// chain: a span that leads back, or a trip of another phone, comes behind the trip there, though it was made before.
+/// Whether no other trip or span begins during a trip. The cleaned chain follows their beginnings, not the raw chain: a
+/// span that leads back, or a trip of another phone, comes after the trip there, though it was made before.
 pub fn is_last_begun<R: ReadEntries>(runtime: &mut R, trip: &Trip) -> Result<bool, RunError> {
     let meanwhile = Query::of(&[TRIP, UNTRACKED], TimeField::StartTs);
     let meanwhile = meanwhile.between(Some(trip.start_ts), Some(trip.end_ts));
@@ -55,7 +55,8 @@ pub fn is_last_begun<R: ReadEntries>(runtime: &mut R, trip: &Trip) -> Result<boo
 }
 
 impl Order {
-    /// Whether the chain can be cut between a trip and a later one. To be asked in falling order of their beginnings.
+    /// Whether the chain can be cut between a trip and a later one. Must be called in falling order of their
+    /// beginnings.
     pub fn is_parted<R: ReadEntries>(
         &mut self,
         runtime: &mut R,
@@ -88,7 +89,7 @@ impl Order {
         Ok(are_neighbours)
     }
 
-    /// Takes note of the beginnings of those that count.
+    /// Records the beginnings of those that count.
     fn look_at<R: ReadEntries>(
         &mut self,
         runtime: &mut R,

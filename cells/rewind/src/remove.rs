@@ -1,4 +1,4 @@
-//! Removing what comes behind a cut.
+//! Removes the entries after a cut.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -14,11 +14,11 @@ use crate::cut::{CleanCut, ConfirmedCut, RawCut};
 
 /// How many ids one call removes.
 const IDS_MAX: usize = 65_536;
-/// All stages of one pipeline run write at the same moment, plus a microsecond an entry: the smoothing of a section
-/// is not written earlier than this before the section, s.
+/// All stages of one pipeline run write at the same moment, plus a microsecond for each entry: the smoothing of a
+/// section is written no earlier than this before the section, s.
 pub const RUN_SPREAD_S: f64 = 1.0;
 
-/// What the stages up to jump smoothing made from the cut on.
+/// Removes the results of the stages up to jump smoothing from the cut on.
 pub fn segmented<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     cut: Option<&RawCut>,
@@ -42,13 +42,13 @@ pub fn segmented<R: ReadEntries + WriteEntries>(
         |Journey { end_place }| Some(end_place) != kept_place,
     )?;
     match cut {
-        // The place that is open again may have been entered at the very moment.
+        // The place that is open again may have been entered at the same moment.
         Some(cut) => remove_but(runtime, "segmentation/raw_place", TimeField::EnterTs, from, cut.place),
         None => remove(runtime, "segmentation/raw_place", TimeField::WriteTs, None),
     }
 }
 
-/// What the later stages made behind the cut.
+/// Removes the results of the later stages after the cut.
 pub fn cleaned<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     cut: Option<&CleanCut>,
@@ -75,8 +75,8 @@ pub fn cleaned<R: ReadEntries + WriteEntries>(
     remove(runtime, "analysis/cleaned_place", field, behind)
 }
 
-/// What was made of that with the person's words, from the cut on. Places go with the trips that lead to them: where
-/// trips overlap, a place may have been reached before the cut by a trip that goes, or behind it by one that stays.
+/// Removes the confirmed results from the cut on. Places are removed with the trips that lead to them: where trips
+/// overlap, a place may have been reached before the cut by a removed trip, or after it by one that stays.
 pub fn confirmed<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     cut: Option<&ConfirmedCut>,
@@ -101,7 +101,7 @@ pub fn confirmed<R: ReadEntries + WriteEntries>(
         Ok(())
     })?;
     delete(runtime, gone)?;
-    // What is not confirmed any more is shown no more; and what ends behind the mark is composed again.
+    // Trips that are no longer confirmed are no longer shown; and those that end after the mark are composed again.
     let mut shown = BTreeSet::new();
     for query in [
         from_time("analysis/composite_trip", TimeField::StartTs, Some(cut.start_ts)),
@@ -126,7 +126,7 @@ struct Journey {
 }
 
 fn smoothing_from(cut: Option<&RawCut>, earliest_section: Option<f64>) -> Option<f64> {
-    // Without a section that goes nothing is searched.
+    // If no section is removed, nothing is searched.
     cut.map(|_| earliest_section.map_or(f64::INFINITY, |write_ts| write_ts - RUN_SPREAD_S))
 }
 
@@ -134,7 +134,7 @@ fn from_time(key: &str, field: TimeField, from: Option<f64>) -> Query {
     Query::of(&[key], field).between(from, None)
 }
 
-/// Ids and `write_ts` of the raw sections that go.
+/// Ids and `write_ts` of the raw sections that are removed.
 fn sections<R: ReadEntries>(runtime: &mut R, from: Option<f64>) -> Result<Vec<(EntryId, f64)>, RunError> {
     let mut found = Vec::new();
     for_each_entry(runtime, &from_time("segmentation/raw_section", TimeField::StartTs, from), |_, entry| {

@@ -1,4 +1,4 @@
-//! Making the ends of the chains what they were when nothing came behind them.
+//! Restores the ends of the chains to their state when nothing followed them.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::rows::Row;
@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use crate::cut::{CleanCut, ConfirmedCut, RawCut};
 
-/// What a place has only once somebody has left it.
+/// Members that a place has only after it was left.
 const OF_THE_EXIT: [&str; 5] = ["exit_ts", "exit_local_dt", "exit_fmt_time", "starting_trip", "duration"];
 
-/// The place from which the first raw trip that goes had begun.
+/// Reopens the place from which the first removed raw trip had begun.
 pub fn raw_place<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     output: &mut Output,
@@ -21,20 +21,20 @@ pub fn raw_place<R: ReadEntries + WriteEntries>(
     reopen(runtime, output, "segmentation/raw_place", cut.place, |_| ())
 }
 
-/// The cleaned place at the end of the last cleaned trip that stays.
+/// Reopens the cleaned place at the end of the last cleaned trip that stays.
 pub fn cleaned_place<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     output: &mut Output,
     cut: &CleanCut,
 ) -> Result<(), RunError> {
-    // Places that were joined to it belong to trips that go.
+    // Places that were joined to it belong to removed trips.
     let only_its_own = |place: &mut Map<String, Value>| {
         place.insert("raw_places".to_owned(), json!([cut.raw_place]));
     };
     reopen(runtime, output, "analysis/cleaned_place", cut.end_place, only_its_own)
 }
 
-/// The confirmed place from which that trip begins.
+/// Reopens the confirmed place from which that trip begins.
 pub fn confirmed_place<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     output: &mut Output,
@@ -43,7 +43,7 @@ pub fn confirmed_place<R: ReadEntries + WriteEntries>(
     reopen(runtime, output, "analysis/confirmed_place", cut.place, |_| ())
 }
 
-/// Points that were out of order may be in order now: that is judged anew.
+/// Points that were out of order may be in order now: this is decided again.
 pub fn valid_points<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     output: &mut Output,

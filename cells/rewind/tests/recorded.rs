@@ -1,4 +1,4 @@
-//! On recorded days: taking back and running again gives what the first run gave, wherever the moment lies.
+//! On recorded days, removing results and running again gives the same as the first run, whatever the moment.
 
 mod stages;
 

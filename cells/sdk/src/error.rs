@@ -1,4 +1,4 @@
-//! Why a run was given up: one error for every cell, since each would otherwise write the same one.
+//! Why a run failed: one error for every cell, since each would otherwise write the same one.
 
 use std::error::Error;
 
@@ -8,15 +8,15 @@ use cells_model::time::BadTime;
 
 use crate::Failure;
 
-/// How much of a cell's error the runtime keeps, bytes.
+/// The length at which the runtime cuts a cell's error, bytes.
 pub use crate::limits::LOG_LINE_BYTES_MAX as ERROR_BYTES_MAX;
 
 /// The cause of an error.
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why a run was given up; nothing of it is kept.
+/// Why a run failed; nothing of the run is kept.
 ///
-/// A stage or endpoint may return it as it is: [`export_stage!`](crate::export_stage) and
+/// A stage or endpoint may return it unchanged: [`export_stage!`](crate::export_stage) and
 /// [`export_endpoint!`](crate::export_endpoint) turn it into the text that the owner reads, with its causes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -26,7 +26,7 @@ pub enum RunError {
     Read {
         /// The keys of the query, with commas.
         keys: String,
-        /// What went wrong.
+        /// The cause.
         #[source]
         source: Unreadable,
     },
@@ -36,65 +36,65 @@ pub enum RunError {
     /// The runtime refused another call.
     #[error(transparent)]
     Refused(#[from] Failure),
-    /// A document cannot be read or written, or is not what it should be.
+    /// A document cannot be read or written, or its content is invalid.
     #[error("cannot read or write the document {name}")]
     Document {
         /// Its name.
         name: &'static str,
-        /// What went wrong.
+        /// The cause.
         #[source]
         source: Cause,
     },
-    /// An entry is not what the cell needs it to be.
+    /// An entry is not in the form that the cell needs.
     #[error("entry {id} {problem}")]
     Entry {
-        /// Which one.
+        /// The entry.
         id: EntryId,
         /// What is wrong, such as `cannot be copied`.
         problem: &'static str,
-        /// Why, where more is known.
+        /// The cause, where more is known.
         #[source]
         source: Option<Cause>,
     },
-    /// The runtime has broken its promise of an id for each new entry.
+    /// The runtime did not return an id for each new entry.
     #[error("the runtime gave {got} ids for {wanted} new entries")]
     Ids {
         /// How many entries were inserted.
         wanted: usize,
-        /// How many ids came back.
+        /// How many ids were returned.
         got: usize,
     },
     /// A moment has no local time.
     #[error("a moment has no local time")]
     LocalTime(#[from] BadTime),
-    /// The cell's own words.
+    /// The cell's error message.
     #[error("{0}")]
     Other(String),
 }
 
-/// Why an answer could not be read.
+/// Why a page could not be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Unreadable {
     /// The runtime refused.
     #[error(transparent)]
     Refused(#[from] Failure),
-    /// The runtime sent a page that breaks its own rules.
+    /// The runtime sent an invalid page.
     #[error(transparent)]
     Page(#[from] BadPage),
 }
 
 impl RunError {
-    /// An entry with a problem, such as `is no JSON object`, of which nothing more is known.
+    /// An error for an entry with a problem, such as `is no JSON object`, without a cause.
     pub fn entry(id: EntryId, problem: &'static str) -> Self {
         Self::Entry { id, problem, source: None }
     }
 
-    /// An entry with a problem, such as `cannot be read`, and its cause.
+    /// An error for an entry with a problem, such as `cannot be read`, and its cause.
     pub fn bad_entry(id: EntryId, problem: &'static str, cause: impl Into<Cause>) -> Self {
         Self::Entry { id, problem, source: Some(cause.into()) }
     }
 
-    /// A document with what is wrong with it.
+    /// An error for a document, with its cause.
     pub fn document(name: &'static str, cause: impl Into<Cause>) -> Self {
         Self::Document { name, source: cause.into() }
     }

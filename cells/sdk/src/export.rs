@@ -1,8 +1,8 @@
-//! The two macros that make a component of a function.
+//! The two macros that make a function a component.
 
-/// Makes the package a component of the world `endpoint` that answers with `$handle`, a function
-/// `fn(&mut R, &Request) -> Result<Response, E>` that is generic over the traits it uses; `E` is `String` or
-/// [`RunError`](crate::RunError). Outside of WebAssembly it makes nothing.
+/// Makes the package a component of the world `endpoint` that answers with `$handle`, a function `fn(&mut R, &Request)
+/// -> Result<Response, E>` that is generic over the traits it uses; `E` is `String` or [`RunError`](crate::RunError).
+/// Outside of WebAssembly the macro expands to nothing.
 ///
 /// ```
 /// use cells_sdk::{Log, Level, Request, Response};
@@ -33,9 +33,9 @@ macro_rules! export_endpoint {
     };
 }
 
-/// Makes the package a component of the world `stage` that runs `$run`, a function
-/// `fn(&mut R, &Run) -> Result<Outcome, E>` that is generic over the traits it uses; `E` is `String` or
-/// [`RunError`](crate::RunError). Outside of WebAssembly it makes nothing.
+/// Makes the package a component of the world `stage` that runs `$run`, a function `fn(&mut R, &Run) -> Result<Outcome,
+/// E>` that is generic over the traits it uses; `E` is `String` or [`RunError`](crate::RunError). Outside of
+/// WebAssembly the macro expands to nothing.
 ///
 /// ```
 /// use cells_sdk::{Outcome, Query, ReadEntries, Run, RunError, TimeField};

@@ -1,4 +1,4 @@
-//! The interfaces of `wit/cell.wit` as traits; see there for limits and errors.
+//! The interfaces of `wit/cell.wit` as traits; that file documents limits and errors.
 
 use cells_model::rows::Rows;
 use cells_model::{EntryId, LocationRows};
@@ -6,10 +6,10 @@ use cells_model::{EntryId, LocationRows};
 /// Why a call into the runtime was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Outside the grant; names what was asked for.
+    /// Outside the grant; names the stream, area or document.
     #[error("denied: {0}")]
     Denied(String),
-    /// Arguments that mean nothing; says which.
+    /// Arguments without a meaning; says which.
     #[error("invalid: {0}")]
     Invalid(String),
     /// A budget of the run is spent; names it with its limit.
@@ -20,18 +20,18 @@ pub enum Failure {
     Unavailable,
 }
 
-/// Where an entry lives.
+/// The area that an entry is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Area {
-    /// What the analysis works on.
+    /// Entries that the analysis works on.
     Timeseries,
-    /// What phones have put and no stage has taken in yet.
+    /// Entries that phones have put and no stage has imported yet.
     Usercache,
-    /// What could not be taken in, each with its reason.
+    /// Entries that could not be imported, each with its reason.
     Errors,
 }
 
-/// Which of an entry's times a query means. An entry without that time does not match.
+/// The time of an entry that a query refers to. An entry without that time does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeField {
     /// `metadata.write_ts`
@@ -50,7 +50,7 @@ pub enum TimeField {
     Position,
 }
 
-/// Order of an answer: by the query's time, then by id.
+/// Order of the result: by the query's time, then by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// The earliest first.
@@ -59,27 +59,27 @@ pub enum Order {
     Descending,
 }
 
-/// What to read. Start from [`Query::of`] and set what differs.
+/// What to read. Start from [`Query::of`] and change what differs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
-    /// Where to look.
+    /// The area.
     pub area: Area,
     /// Keys such as `background/location`; empty: every key that the grant covers.
     pub keys: Vec<String>,
-    /// The time that the bounds are about.
+    /// The time that the bounds refer to.
     pub field: TimeField,
     /// Closed lower bound, s.
     pub start: Option<f64>,
     /// Closed upper bound, s.
     pub end: Option<f64>,
-    /// Order of the answer.
+    /// Order of the result.
     pub order: Order,
-    /// Also entries that are marked invalid.
+    /// Whether to include entries that are marked invalid.
     pub with_invalid: bool,
 }
 
 impl Query {
-    /// Everything of those keys in the timeseries, ascending by `field`.
+    /// A query for all entries of those keys in the timeseries, ascending by `field`.
     pub fn of(keys: &[&str], field: TimeField) -> Self {
         Self {
             area: Area::Timeseries,
@@ -92,19 +92,19 @@ impl Query {
         }
     }
 
-    /// The same within closed bounds, s.
+    /// The same query within closed bounds, s.
     #[must_use]
     pub fn between(self, start: Option<f64>, end: Option<f64>) -> Self {
         Self { start, end, ..self }
     }
 
-    /// The same in another area.
+    /// The same query in another area.
     #[must_use]
     pub fn in_area(self, area: Area) -> Self {
         Self { area, ..self }
     }
 
-    /// The same in the other order: the latest first.
+    /// The same query in the other order: the latest first.
     #[must_use]
     pub fn latest_first(self) -> Self {
         Self { order: Order::Descending, ..self }
@@ -119,11 +119,11 @@ pub trait EntrySource {
 
 /// A cursor over columns.
 pub trait LocationSource {
-    /// The next rows; none at the end.
+    /// The next rows; empty at the end.
     fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure>;
 }
 
-/// `timeseries-read`: everything that a run reads comes from the snapshot taken when it began.
+/// `timeseries-read`: all reads of a run come from the snapshot taken when it began.
 pub trait ReadEntries {
     /// A cursor over entries.
     type Entries: EntrySource;
@@ -132,7 +132,8 @@ pub trait ReadEntries {
     /// Opens a cursor.
     fn find(&mut self, query: &Query) -> Result<Self::Entries, Failure>;
     /// Opens a cursor over the entries of the timeseries with these ids, in the order of the ids, whatever their times;
-    /// at most [`QUERY_IDS_MAX`](crate::limits::QUERY_IDS_MAX). One that is not there, or is of another key, is left out.
+    /// at most [`QUERY_IDS_MAX`](crate::limits::QUERY_IDS_MAX). Ids that do not exist, or have another key, are left
+    /// out.
     fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<Self::Entries, Failure>;
     /// How many entries match.
     fn count(&mut self, query: &Query) -> Result<u64, Failure>;
@@ -142,35 +143,35 @@ pub trait ReadEntries {
 
 /// `timeseries-write`: buffered, committed when the run succeeds.
 pub trait WriteEntries {
-    /// New entries; returns their ids in order.
+    /// Inserts new entries; returns their ids in order.
     fn insert(&mut self, rows: &Rows) -> Result<Vec<EntryId>, Failure>;
-    /// New content for the entries that the rows name; a mark as invalid goes.
+    /// Replaces the content of the entries that the rows name, and removes a mark as invalid.
     fn replace(&mut self, rows: &Rows) -> Result<(), Failure>;
     /// Removes entries.
     fn delete(&mut self, ids: &[EntryId]) -> Result<(), Failure>;
-    /// Hides entries from queries that do not ask for them.
+    /// Hides entries from queries that do not ask for invalid ones.
     fn mark_invalid(&mut self, ids: &[EntryId]) -> Result<(), Failure>;
 }
 
-/// `usercache`: what phones put, before it is taken in.
+/// `usercache`: entries that phones put, before they are imported.
 pub trait Usercache {
-    /// Entries as a phone sent them.
+    /// Puts entries as a phone sent them.
     fn put(&mut self, rows: &Rows) -> Result<(), Failure>;
     /// Moves entries to the timeseries with the content that the rows give.
     fn take_in(&mut self, rows: &Rows) -> Result<(), Failure>;
-    /// Keeps what cannot be taken in, with its reason in `extra`, in the errors area.
+    /// Moves entries that cannot be imported to the errors area, with the reason in `extra`.
     fn set_aside(&mut self, rows: &Rows) -> Result<(), Failure>;
 }
 
 /// `documents`: small named documents of one person.
 pub trait Documents {
-    /// `None` where there is none of that name.
+    /// The document of that name; `None` where there is none.
     fn document(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure>;
     /// Replaces the whole document when the run succeeds.
     fn put_document(&mut self, name: &str, content: &[u8]) -> Result<(), Failure>;
 }
 
-/// How much a line of the log matters.
+/// The level of a line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// For the author of the cell.
@@ -181,9 +182,9 @@ pub enum Level {
     Warn,
 }
 
-/// `log`: words for the person who runs the cell; no coordinates, no tokens.
+/// `log`: messages for the owner; no coordinates, no tokens.
 pub trait Log {
-    /// One line.
+    /// Writes one line.
     fn log(&mut self, level: Level, text: &str);
 }
 
@@ -200,11 +201,11 @@ pub trait Exchange {
 /// A request to an endpoint cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// The rest of the path behind the granted one; often empty.
+    /// The part of the path behind the granted one; often empty.
     pub rest: String,
     /// When it arrived, s.
     pub now: f64,
-    /// Size of the body, which [`Exchange::read`] has.
+    /// Size of the body, which [`Exchange::read`] returns.
     pub body_bytes: u64,
 }
 
@@ -231,18 +232,18 @@ impl Response {
 pub struct Run {
     /// The moment of the run, s.
     pub now: f64,
-    /// Where the last run stopped (its mark + [`WINDOW_GAP_S`]); `None` at first.
+    /// Where the last run stopped (its mark + [`WINDOW_GAP_S`]); `None` in the first run.
     pub start: Option<f64>,
     /// `now` - [`WINDOW_GAP_S`]; both bounds are closed.
     pub end: f64,
-    /// For stages that draw lots.
+    /// For stages that need random numbers.
     pub seed: u64,
-    /// What the stage returned last time; empty at first.
+    /// The state that the stage returned last time; empty in the first run.
     pub state: Vec<u8>,
 }
 
 impl Run {
-    /// Everything of those keys whose time `field` lies within the run's window.
+    /// A query for all entries of those keys whose time `field` lies within the run's window.
     pub fn window(&self, keys: &[&str], field: TimeField) -> Query {
         Query::of(keys, field).between(self.start, Some(self.end))
     }
@@ -252,12 +253,12 @@ impl Run {
 /// into runs only where at least this much lies between the last entry of one run and the first of the next.
 pub const WINDOW_GAP_S: f64 = 5.0;
 
-/// The earliest mark whose next window leaves the moment `ts` out, s. A stage whose mark is no earlier for whatever it
-/// has read does nothing twice, and never gets the same window again for ever.
+/// The earliest mark whose next window leaves out the moment `ts`, s. A stage whose mark is no earlier than this for
+/// everything that it has read never does the same work twice, and never gets the same window again for ever.
 pub fn mark_past(ts: f64) -> f64 {
     let mark = ts - WINDOW_GAP_S;
     let ulp = |number: f64| number.abs().next_up() - number.abs();
-    // The sum is rounded, so the least that is added is the coarser of the two.
+    // The sum is rounded, so the smallest step is the coarser of the two.
     let mut step = ulp(ts).max(ulp(mark));
     while mark + step + WINDOW_GAP_S <= ts {
         step *= 2.0;
@@ -265,15 +266,15 @@ pub fn mark_past(ts: f64) -> f64 {
     mark + step
 }
 
-/// What a run that succeeded leaves behind.
+/// The result of a successful run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
-    /// The mark that the pipeline keeps, s; `None`: the old one stays. The time of the last entry that was dealt with:
-    /// what arrives later is held against it.
+    /// The mark that the pipeline keeps, s; `None`: the old one stays. It is the time of the last entry that was
+    /// processed: entries that arrive later are compared with it.
     pub processed_through: Option<f64>,
-    /// The stage's own memory.
+    /// The state of the stage for its next run.
     pub state: Vec<u8>,
-    /// Run again at once.
+    /// Whether to run again at once.
     pub more: bool,
 }
 

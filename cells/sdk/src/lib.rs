@@ -1,11 +1,11 @@
-//! What a cell written in Rust needs: the runtime's interfaces as traits, and the glue that makes a
-//! function a component.
+//! The runtime's interfaces as traits, and the glue that makes a function a component: everything that a cell written
+//! in Rust needs.
 //!
-//! A cell is a function over the traits it uses, such as `fn run<R: ReadEntries + WriteEntries>(runtime:
-//! &mut R, run: &Run)`. The same function runs in the sandbox and natively, in tests. The component
-//! imports exactly the interfaces whose traits the function names, so a manifest can be held against it.
+//! A cell is a function over the traits it uses, such as `fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run:
+//! &Run)`. The same function runs in the sandbox and natively, in tests. The component imports exactly the interfaces
+//! whose traits the function names, so a manifest can be checked against it.
 //!
-//! Beside the interfaces themselves there is what most stages need over them:
+//! Besides the interfaces, the package has what most stages need to use them:
 //!
 //! | need | here |
 //! |---|---|

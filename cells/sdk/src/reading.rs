@@ -1,4 +1,4 @@
-//! Reading answers a page at a time, with errors that name what was read.
+//! Reading results a page at a time, with errors that name the keys.
 
 use std::ops::ControlFlow;
 
@@ -9,12 +9,12 @@ use serde::Deserialize;
 use crate::limits::QUERY_IDS_MAX;
 use crate::{EntrySource, Exchange, Failure, Query, ReadEntries, RunError};
 
-/// What one page brings at most, bytes: large enough that crossing costs little, small beside a cell's memory.
+/// The most bytes of one page: large enough that calls cost little, small compared with a cell's memory.
 const PAGE_BYTES: u32 = 64 << 10;
-/// The first page where a few entries are likely to do, bytes: the smallest that there is.
+/// The size of the first page where a few entries are probably enough, bytes: the smallest possible.
 const FIRST_PAGE_BYTES: u32 = 4 << 10;
 
-/// An answer, a page at a time. `C`: the runtime's cursor.
+/// The result of a query, a page at a time. `C`: the runtime's cursor.
 #[derive(Debug)]
 pub struct Pages<C> {
     keys: String,
@@ -38,7 +38,7 @@ impl<C: EntrySource> Pages<C> {
     }
 
     fn new(keys: String, cursor: Result<C, Failure>) -> Result<Self, RunError> {
-        // A query without keys asks for all that the grant covers.
+        // A query without keys reads all keys that the grant covers.
         let keys = if keys.is_empty() { "entries of any key".to_owned() } else { keys };
         match cursor {
             Ok(cursor) => Ok(Self { keys, cursor, bytes: Vec::new() }),
@@ -57,7 +57,7 @@ impl<C: EntrySource> Pages<C> {
     }
 }
 
-/// Calls `visit` with every entry that matches, in the query's order. Holds one page at a time.
+/// Calls `visit` with every entry that matches, in the query's order. Only one page is in memory at a time.
 pub fn for_each_entry<R: ReadEntries>(
     runtime: &mut R,
     query: &Query,
@@ -66,7 +66,7 @@ pub fn for_each_entry<R: ReadEntries>(
     walk_entries(runtime, query, |runtime, entry| visit(runtime, entry).map(ControlFlow::Continue))
 }
 
-/// As [`for_each_entry`], until `visit` breaks.
+/// As [`for_each_entry`], but stops when `visit` breaks.
 pub fn walk_entries<R: ReadEntries>(
     runtime: &mut R,
     query: &Query,
@@ -83,8 +83,8 @@ pub fn walk_entries<R: ReadEntries>(
     Ok(())
 }
 
-/// What `pick` makes of the first entry, in the query's order, that it wants. Begins with a small page, so that an entry
-/// near the beginning of the answer costs little.
+/// The value that `pick` returns for the first entry, in the query's order, for which it returns one. The first page is
+/// small, so that an entry near the beginning costs little.
 pub fn find_entry<R: ReadEntries, T>(
     runtime: &mut R,
     query: &Query,
@@ -102,8 +102,8 @@ pub fn find_entry<R: ReadEntries, T>(
     Ok(None)
 }
 
-/// Calls `visit` with the entries of these keys that have one of the ids, in the order of the ids, whatever their times.
-/// An id that names none of them is passed over. Holds one page at a time.
+/// Calls `visit` with the entries of these keys that have one of the ids, in the order of the ids, whatever their
+/// times. Ids without an entry are skipped. Only one page is in memory at a time.
 pub fn for_each_by_id<R: ReadEntries>(
     runtime: &mut R,
     keys: &[&str],
@@ -119,13 +119,13 @@ pub fn for_each_by_id<R: ReadEntries>(
     Ok(())
 }
 
-/// The data of an entry as a type. The error names the entry.
+/// Deserialises the data of an entry. The error names the entry.
 pub fn data_of<'a, T: Deserialize<'a>>(entry: &Entry<'a>) -> Result<T, RunError> {
     serde_json::from_str(entry.data).map_err(|error| RunError::bad_entry(entry.id, "cannot be read", error))
 }
 
-/// Reads the whole body of a request, for cells whose requests are short: more than `bytes_max` is refused as
-/// `invalid`, before it is held.
+/// Reads the whole body of a request, for cells whose requests are short: a body of more than `bytes_max` is refused as
+/// `invalid`, before it is in memory.
 pub fn read_body<R: Exchange>(runtime: &mut R, bytes_max: usize) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     loop {

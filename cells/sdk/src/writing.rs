@@ -1,4 +1,4 @@
-//! What a run writes, buffered and dated, and what it tells the owner.
+//! The writes of a run, buffered and dated, and its messages to the owner.
 
 use cells_model::EntryId;
 use cells_model::rows::{Row, Rows};
@@ -6,20 +6,20 @@ use cells_model::time::ServerMetadata;
 
 use crate::{Level, Log, Run, RunError, WriteEntries};
 
-/// Rows that cross in one call, bytes: few, since a guest that grows its memory pays for it.
+/// The size at which buffered rows are sent, bytes: small, since a guest pays for growing its memory.
 const CALL_BYTES: usize = 32 << 10;
-/// What the last row of a call may have beyond that without being copied, bytes.
+/// How far the last row of a call may exceed that without being copied, bytes.
 const LAST_ROW_BYTES: usize = 4 << 10;
-/// Between the dates of two entries of one run, s: the finest difference that a local time shows.
+/// The difference between the dates of two entries of one run, s: the smallest that a local time shows.
 const APART_S: f64 = 1e-6;
 
 /// The entries that a run writes: buffered, sent in pieces of about 32 KiB, dated so that they keep their order.
 ///
-/// What is added is not written before [`Self::finish`]. Metadata are those of the server: the key, the moment of the
-/// run, a microsecond later for each entry, and its local time.
+/// Nothing is certain to be written before [`Self::finish`]. Metadata are those of the server: the key, the moment of
+/// the run, a microsecond later for each entry, and its local time.
 ///
-/// Entries that name each other need ids before they have content: [`Self::draw`] them, ask for them with
-/// [`Self::take_ids`], and give them content with [`Self::replace`].
+/// Entries that name each other need ids before they have content: [`Self::draw`] them, get the ids with
+/// [`Self::take_ids`], and set the content with [`Self::replace`].
 #[derive(Debug)]
 pub struct Output {
     now: f64,
@@ -28,13 +28,13 @@ pub struct Output {
     metadata: ServerMetadata,
     new: Option<Rows>,
     changed: Option<Rows>,
-    /// Of entries that were inserted since they were last asked for.
+    /// The ids of entries that were inserted since the last [`Self::take_ids`].
     ids: Vec<EntryId>,
     bytes: usize,
 }
 
 impl Output {
-    /// Nothing yet.
+    /// An output without entries.
     pub fn new(run: &Run) -> Self {
         Self {
             now: run.now,
@@ -72,12 +72,12 @@ impl Output {
         self.send_if_full(runtime)
     }
 
-    /// Adds an entry that is only to have an id until it is [replaced](Self::replace). One that never is leaves nothing.
+    /// Adds an entry that has only an id until it is [replaced](Self::replace). If it never is, nothing is left of it.
     pub fn draw<R: WriteEntries>(&mut self, runtime: &mut R, key: &str) -> Result<(), RunError> {
         self.push(runtime, Row { id: EntryId::NONE, key, metadata: "{}", data: "{}", extra: "" })
     }
 
-    /// Gives an entry new data, and metadata as if this run had made it.
+    /// Gives an entry new data, and metadata as if this run had created it.
     pub fn replace<R: WriteEntries>(
         &mut self,
         runtime: &mut R,
@@ -91,20 +91,20 @@ impl Output {
         self.send_if_full(runtime)
     }
 
-    /// Adds a row as it is: a new entry where it has no id, otherwise new content for the one that it names.
+    /// Adds a row unchanged: a new entry where it has no id, otherwise new content for the entry that it names.
     pub fn push<R: WriteEntries>(&mut self, runtime: &mut R, row: Row<'_>) -> Result<(), RunError> {
         let rows = if row.id == EntryId::NONE { &mut self.new } else { &mut self.changed };
         self.bytes += add(rows, row);
         self.send_if_full(runtime)
     }
 
-    /// The metadata of the entry that is made as number `number` of this run, from 0, for entries that are not added in
-    /// the order in which they are dated. Does not count as one that was added.
+    /// The metadata of entry number `number` of this run, from 0, for entries that are not added in the order of their
+    /// dates. It does not count as an added entry.
     pub fn metadata_of(&mut self, key: &str, number: u32) -> Result<String, RunError> {
         Ok(self.metadata.write(key, date(self.now, number), "")?.to_owned())
     }
 
-    /// Writes what was added so far; returns the ids of the new entries since the last time, in their order.
+    /// Writes everything added so far; returns the ids of the new entries since the last time, in their order.
     pub fn take_ids<R: WriteEntries>(&mut self, runtime: &mut R) -> Result<Vec<EntryId>, RunError> {
         self.send(runtime)?;
         Ok(std::mem::take(&mut self.ids))
@@ -149,12 +149,12 @@ impl Output {
     }
 }
 
-/// When the entry with that number of a run is said to be written, s.
+/// The write time of the entry with that number of a run, s.
 fn date(now: f64, number: u32) -> f64 {
     now + f64::from(number) * APART_S
 }
 
-/// Adds a row; returns how many bytes it takes. Most runs write little or nothing, so there is no room before.
+/// Adds a row; returns how many bytes it takes. Most runs write little or nothing, so no memory is reserved before.
 fn add(rows: &mut Option<Rows>, row: Row<'_>) -> usize {
     let rows = rows.get_or_insert_with(|| Rows::with_room(CALL_BYTES + LAST_ROW_BYTES));
     let before = rows.as_bytes().len();
@@ -162,8 +162,8 @@ fn add(rows: &mut Option<Rows>, row: Row<'_>) -> usize {
     rows.as_bytes().len() - before
 }
 
-/// Tells the owner how many of something did not count, and why, such as `3` and `trips cannot be read: passed over`.
-/// Says nothing of none. The text names no places.
+/// Logs for the owner how many of something did not count, and why, such as `3` and `trips cannot be read: passed
+/// over`. Logs nothing for 0. The text names no places.
 pub fn warn_count<R: Log>(runtime: &mut R, count: usize, what: &str) {
     if count > 0 {
         runtime.log(Level::Warn, &format!("{count} {what}"));
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((entry.data.as_str(), entry.metadata.as_str()), (r#"{"new":1}"#, metadata));
     }
 
-    /// A runtime that gives no ids.
+    /// A runtime that returns no ids.
     struct Broken;
 
     impl WriteEntries for Broken {

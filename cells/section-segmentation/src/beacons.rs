@@ -1,8 +1,8 @@
-//! Which of the person's vehicles a section was travelled in, by the beacons in them.
+//! The person's vehicle that a section was travelled in, from the beacons in vehicles.
 //!
-//! The person's vehicles are the document [`VEHICLES`]; docs/formats/vehicles.md describes it. Without it no section has
-//! one. (The reference asks a network for the study's vehicles, for each section, and without one it cuts nobody's
-//! trips.)
+//! The person's vehicles are in the document [`VEHICLES`]; docs/formats/vehicles.md describes it. Without it no section
+//! has a vehicle. (The reference requests the study's vehicles over the network, for each section, and without a
+//! network it cuts no trips.)
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::read::is_of;
 pub const VEHICLES: &str = "vehicles";
 const BEACON: &str = "background/bluetooth_ble";
 
-/// A person's vehicles, in the order in which they are asked.
+/// A person's vehicles, in the order in which they are checked.
 #[derive(Debug, Clone, Default)]
 pub struct Vehicles(Vec<Vehicle>);
 
@@ -63,7 +63,7 @@ impl Vehicles {
     }
 }
 
-/// What the phone has heard of beacons.
+/// The beacons that the phone has received.
 #[derive(Debug, Default)]
 pub struct Beacons {
     vehicles: Vehicles,
@@ -80,7 +80,8 @@ struct Heard {
 }
 
 impl Beacons {
-    /// Reads what a device heard within closed bounds, s; nothing where there are no vehicles. `None`: what any heard.
+    /// Reads the beacons that a device received within closed bounds, s; none where there are no vehicles. `None`:
+    /// those of any device.
     pub fn read<R: ReadEntries>(
         runtime: &mut R,
         vehicles: Vehicles,
@@ -91,7 +92,7 @@ impl Beacons {
         if !vehicles.is_empty() {
             let query = Query::of(&[BEACON], TimeField::DataTs).between(Some(start), Some(end));
             for_each_entry(runtime, &query, |_, entry| {
-                // One that cannot be read says nothing about vehicles.
+                // An unreadable entry gives no information about vehicles.
                 let read: Option<Heard> = serde_json::from_str(entry.data).ok();
                 if let Some(Heard { event: BleEvent::RangeUpdate, major, minor }) = read
                     && is_of(device, entry.metadata)
@@ -104,7 +105,7 @@ impl Beacons {
         Ok(Self { vehicles, heard })
     }
 
-    /// The vehicle whose beacon was heard most often within closed bounds, s; of several the one heard first.
+    /// The vehicle whose beacon was received most often within closed bounds, s; if equal the one received first.
     pub fn vehicle(&self, start: f64, end: f64) -> Option<&Value> {
         let first = self.heard.partition_point(|(ts, _)| *ts < start);
         let during = self.heard[first..].iter().take_while(|(ts, _)| *ts <= end);

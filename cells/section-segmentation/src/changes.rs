@@ -1,4 +1,4 @@
-//! Changes of motion within a trip, before and after what flickers is merged away.
+//! Changes of motion within a trip, before and after flickering ones are merged.
 
 use cells_sdk::model::background::MotionType;
 
@@ -8,7 +8,7 @@ use crate::streaks::flickering;
 use crate::track::Track;
 use crate::verdict::verdict;
 
-/// The changes that sections are made of: what the phone is sure enough of, without what flickers.
+/// The changes from which sections are made: those of which the phone is sure enough, without flickering ones.
 pub fn changes(sensed: &[Sensed], confidence_min: f64, track: &Track<'_>) -> Vec<Change> {
     let (motions, pairs) = cut(sensed, confidence_min);
     let changes: Vec<Change> = pairs.iter().map(|pair| pair.of(&motions)).collect();
@@ -22,8 +22,8 @@ pub fn changes(sensed: &[Sensed], confidence_min: f64, track: &Track<'_>) -> Vec
     joined(&merged(motions, pairs, &plan))
 }
 
-/// Cuts where the kind of motion changes. Neighbours share the motion between them: what is done to the end of one is
-/// done to the start of the next, and the merging counts on it.
+/// Cuts where the kind of motion changes. Neighbours share the motion between them: a change to the end of one changes
+/// the start of the next, and the merging relies on it.
 fn cut(sensed: &[Sensed], confidence_min: f64) -> (Vec<Motion>, Vec<Pair>) {
     let mut motions: Vec<Motion> = Vec::with_capacity(sensed.len() + 8);
     let counts = sensed.iter().filter(|one| one.confidence > confidence_min && is_travel(one.kind));
@@ -38,8 +38,8 @@ fn cut(sensed: &[Sensed], confidence_min: f64) -> (Vec<Motion>, Vec<Pair>) {
     motions.push(first);
     let mut start = count;
     for current in 0..count {
-        // Quirk: of motions at the moment of the start the last one gives its number, as the reference
-        // looks for the start by its time.
+        // Quirk: of motions at the moment of the start the last one gives its number, as the reference looks for the
+        // start by its time.
         if motions[current].ts == motions[start].ts {
             motions[start].index = motions[current].index;
         }
@@ -63,7 +63,7 @@ fn ends_at_last_motion(before: MotionType, after: MotionType) -> bool {
     (!is_motorised(before) && is_motorised(after)) || (is_walking(before) && after == MotionType::Bicycling)
 }
 
-/// Runs are walks, so that one does not cut the other. (Walking and being on foot do cut each other.)
+/// Running is treated as walking, so that one does not cut the other. (Walking and being on foot do cut each other.)
 fn without_running(kind: MotionType) -> MotionType {
     if kind == MotionType::Running { MotionType::Walking } else { kind }
 }

@@ -22,7 +22,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The parts of its local time. A zone that nobody knows is taken for the server's.
+    /// The parts of its local time. An unknown zone is replaced by the server's.
     pub fn local_dt(&self, zones: &mut Zones) -> Result<LocalDt, BadTime> {
         let zone = if zones.get(&self.zone).is_ok() { &self.zone } else { SERVER_ZONE };
         Ok(zones.get(zone)?.at(self.ts)?.local_dt())
@@ -33,7 +33,7 @@ impl Moment {
         position(self.loc)
     }
 
-    /// Whether a point of that time and place is this very moment.
+    /// Whether a point of that time and place is this moment.
     pub fn is_at(&self, ts: f64, position: Position) -> bool {
         self.ts == ts && self.position() == position
     }
@@ -65,8 +65,8 @@ pub struct Row {
     pub ts: f64,
 }
 
-/// Reads the two points at which one section ends and the next begins; often they are one or side by side, and one
-/// query brings both. `near`: few other points lie between them.
+/// Reads the two points at which one section ends and the next begins; often they are one or adjacent, and one query
+/// returns both. `near`: few other points are between them.
 pub fn read_two<R: ReadEntries>(
     runtime: &mut R,
     [end, start]: [Row; 2],

@@ -1,12 +1,12 @@
 //! Cuts trips into sections, each travelled in one way, and stops between them: the stage `SECTION_SEGMENTATION`.
 //!
 //! Reads raw trips of the run's window with the filtered locations, motion activity and beacons of their time; writes
-//! `segmentation/raw_section` and `segmentation/raw_stop`, linked with one another. What it computes equals the
-//! reference entry by entry; rules that look odd are the reference's and say so.
+//! `segmentation/raw_section` and `segmentation/raw_stop`, linked with one another. The results equal the reference
+//! entry by entry; odd rules are the reference's and are marked so.
 //!
 //! * Units: seconds, metres, degrees. The window is on `data.end_ts` of trips, closed at both ends.
 //! * Memory: about 85 bytes a point, 24 bytes a motion activity and 400 bytes a trip of the window.
-//! * Not here: which points are wrong (`JUMP_SMOOTHING`), and in what vehicle (`MODE_INFERENCE`).
+//! * Not here: which points are wrong (`JUMP_SMOOTHING`), and the kind of vehicle (`MODE_INFERENCE`).
 
 pub mod beacons;
 pub mod changes;
@@ -38,7 +38,7 @@ use store::{Cut, Leg};
 use track::Track;
 use unsensed::Unsensed;
 
-/// Points so many rows apart are read with all between them rather than one by one.
+/// Points at most this many rows apart are read with all between them rather than one by one.
 const NEAR_ROWS_MAX: usize = 8;
 
 /// One run of the stage.
@@ -72,7 +72,7 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
     Ok(Outcome { processed_through: found.through, state: Vec::new(), more: false })
 }
 
-/// Of the time of a run's trips, and of one device where they name one.
+/// The readings in the time of a run's trips, of one device where the trips name one.
 struct Readings {
     points: Points,
     motions: Motions,
@@ -100,7 +100,7 @@ impl Readings {
     }
 }
 
-/// The person's vehicles. A document of another form costs the sections their vehicles, and nothing else.
+/// The person's vehicles. If the document has another form, only the vehicles of sections are lost.
 fn vehicles<R: Documents + Log>(runtime: &mut R) -> Result<Vehicles, RunError> {
     let document = runtime.document(VEHICLES).map_err(|failure| RunError::document(VEHICLES, failure))?;
     Ok(document.map_or_else(Vehicles::default, |text| {
@@ -111,7 +111,7 @@ fn vehicles<R: Documents + Log>(runtime: &mut R) -> Result<Vehicles, RunError> {
     }))
 }
 
-/// Which of its points each section of a trip has; the trip has some.
+/// The points of each section of a trip; the trip has some.
 fn parts<R: ReadEntries>(
     runtime: &mut R,
     trip: &Trip,
@@ -128,7 +128,7 @@ fn parts<R: ReadEntries>(
     Ok(if unsensed.is_real(runtime, trip)? { vec![unknown(&track)] } else { Vec::new() })
 }
 
-/// Gives sections their moments and vehicles. The first begins with the trip and the last ends with it, whatever points
+/// Adds moments and vehicles to sections. The first begins with the trip and the last ends with it, whatever points
 /// they have.
 fn legs<R: ReadEntries>(
     runtime: &mut R,

@@ -1,8 +1,8 @@
-//! Streaks go into their neighbours.
+//! Merges streaks into their neighbours.
 //!
-//! Quirk: in the reference neighbours hold the very same motion between them, so a kind that is set on the start of one
-//! is set on the end of the other, and merged changes are one object under several numbers. Motions and
-//! pairs are kept in tables here, and named by their numbers, which does the same.
+//! Quirk: in the reference neighbours share the motion object between them, so a kind that is set on the start of one
+//! is set on the end of the other, and merged changes are one object under several numbers. Motions and pairs are kept
+//! in tables here, and referenced by their numbers, which has the same effect.
 
 use cells_sdk::model::background::MotionType;
 
@@ -36,7 +36,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Adds what becomes of a streak.
+    /// Adds the verdict on a streak.
     pub fn add(&mut self, streak: Streak, verdict: Verdict) {
         match verdict {
             Verdict::Leave => {}
@@ -48,7 +48,7 @@ impl Plan {
     }
 }
 
-/// Carries out a plan: first all that goes forward, then all that goes backward, then the new rides.
+/// Carries out a plan: first all forward merges, then all backward ones, then the new rides.
 pub fn merged(mut motions: Vec<Motion>, mut pairs: Vec<Pair>, plan: &Plan) -> Vec<Change> {
     // By its first number, which pair a change has become part of.
     let mut part_of: Vec<usize> = (0..pairs.len()).collect();

@@ -1,4 +1,4 @@
-//! What the phone thought its owner was doing, as far as sections are made of it.
+//! The motion activities that the phone sensed, with the values from which sections are made.
 
 use cells_sdk::model::background::MotionType;
 
@@ -60,7 +60,7 @@ pub fn is_walking(kind: MotionType) -> bool {
     matches!(kind, MotionType::Walking | MotionType::OnFoot | MotionType::Running)
 }
 
-/// Whether sections are made of that kind. The others say nothing about how the owner travels.
+/// Whether sections are made of that kind. The others give no information about how the owner travels.
 pub fn is_travel(kind: MotionType) -> bool {
     is_walking(kind) || matches!(kind, MotionType::InVehicle | MotionType::Bicycling)
 }

@@ -1,27 +1,27 @@
-//! Whether a change looks like its kind at all.
+//! Whether a change is plausible for its kind.
 
 use cells_sdk::model::background::MotionType;
 
 use crate::motion::Change;
 use crate::track::Track;
 
-/// Nobody walks faster, m/s.
+/// A faster movement is not walking, m/s.
 pub const WALKING_M_S_MAX: f64 = 1.7;
-/// Nobody rides a bicycle faster, m/s.
+/// A faster movement is not cycling, m/s.
 const BICYCLING_M_S_MAX: f64 = 8.5;
-/// Nobody takes a bicycle for less, s.
+/// A shorter ride is not by bicycle, s.
 const BICYCLING_S_MIN: f64 = 60.0;
-/// Nobody takes a vehicle for less, s.
+/// A shorter ride is not in a vehicle, s.
 pub const MOTORISED_S_MIN: f64 = 300.0;
 
-/// Whether somebody may walk at that median speed, m/s. Without any speed (NaN) they may.
+/// Whether that median speed, m/s, can be walking. Without any speed (NaN) it can.
 pub fn is_walking_speed(median_m_s: f64) -> bool {
     !is_over(median_m_s, WALKING_M_S_MAX)
 }
 
 /// Whether duration and median speed of a change allow its kind.
 pub fn is_plausible(change: &Change, track: &Track<'_>) -> bool {
-    // Without points the median is 0, which is too fast for nobody.
+    // Without points the median is 0, which is plausible for every kind.
     let median = || track.median_speed(track.during(change));
     match change.kind() {
         MotionType::InVehicle => change.seconds() >= MOTORISED_S_MIN,

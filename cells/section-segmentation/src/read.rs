@@ -1,4 +1,4 @@
-//! Trips on the way in, with the points and motions of their time.
+//! Reads trips, with the points and motions of their time.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::ends::{Moment, Row};
 use crate::motion::Sensed;
 use crate::sections::Method;
 
-/// The points that sections are made of.
+/// The points from which sections are made.
 pub const POINT: &str = "background/filtered_location";
 const TRIP: &str = "segmentation/raw_trip";
 const MOTION: &str = "background/motion_activity";
@@ -34,11 +34,11 @@ pub struct Trip {
     pub start_place: EntryId,
     /// How it was found.
     pub method: Method,
-    /// The device that was carried, where the person has several: what the others say is no part of the trip.
+    /// The device that was carried, where the person has several: readings of other devices do not belong to the trip.
     pub device: Option<String>,
 }
 
-/// What [`trips`] found.
+/// The result of [`trips`].
 #[derive(Debug, Default)]
 pub struct Trips {
     /// In the order of their ends.
@@ -106,17 +106,17 @@ fn trip(id: EntryId, data: TripData) -> Trip {
     }
 }
 
-/// The time that readings are taken from: that of the trips, but none of it before the run's window.
+/// The time span of the readings: that of the trips, but nothing before the run's window.
 ///
-/// Quirk: the reference takes the window of the trips' ends for the readings too. So readings of the 5 s behind the
-/// last run's last trip are missing from a trip that began in them.
+/// Quirk: the reference uses the window of the trips' ends for the readings too. So readings of the 5 s after the last
+/// run's last trip are missing from a trip that began in them.
 pub fn span(run: &Run, trips: &[Trip]) -> (f64, f64) {
     let first = trips.iter().map(|trip| trip.start.ts).fold(f64::INFINITY, f64::min);
     let last = trips.iter().map(|trip| trip.end.ts).fold(f64::NEG_INFINITY, f64::max);
     (run.start.map_or(first, |start| start.max(first)), last)
 }
 
-/// The devices that trips name; each once, and none for those that name no device.
+/// The devices that trips name, each once; `None` for those that name no device.
 pub fn devices(trips: &[Trip]) -> BTreeSet<Option<String>> {
     trips.iter().map(|trip| trip.device.clone()).collect()
 }
@@ -183,11 +183,11 @@ impl Points {
 #[derive(Debug, Default)]
 pub struct Motions {
     sensed: Vec<Sensed>,
-    /// How many have no kind that anybody knows.
+    /// How many have an unknown kind.
     pub unreadable: usize,
 }
 
-/// The kind of a motion and how sure the phone is of it, NaN where it does not say; `None` where nobody knows the kind.
+/// The kind of a motion and the phone's confidence in it, NaN where it is missing; `None` where the kind is unknown.
 fn motion(data: &str) -> Option<(MotionType, f64)> {
     let (mut kind, mut confidence) = (None, None);
     for member in text::members(data).map_while(Result::ok) {
@@ -233,8 +233,8 @@ impl Motions {
     }
 }
 
-/// Motions of one moment that have passed by. The reference drops one whose kind, confidence, time and write time are
-/// those of an earlier one; and how many there are counts for what flickers.
+/// Motions of one moment that were read. The reference drops one whose kind, confidence, time and write time are those
+/// of an earlier one; and their number matters for flickering.
 #[derive(Debug, Default)]
 struct Repeats {
     ts: f64,
@@ -252,7 +252,7 @@ impl Repeats {
     }
 }
 
-/// The part of what is in the order of time that lies within a trip, both ends included.
+/// The part of items in the order of time that is within a trip, both ends included.
 fn within<T>(items: &[T], ts: impl Fn(&T) -> f64, trip: &Trip) -> Range<usize> {
     let first = items.partition_point(|item| ts(item) < trip.start.ts);
     let behind = items.partition_point(|item| ts(item) <= trip.end.ts);

@@ -26,8 +26,8 @@ pub enum Method {
 }
 
 impl Method {
-    /// By the name that trip segmentation gives its trips. One that nobody knows, as from another cell, is taken for
-    /// [`Method::Time`], which needs nothing but points and motions; the reference stops there for ever.
+    /// By the name that trip segmentation gives its trips. An unknown name, as from another cell, is treated as
+    /// [`Method::Time`], which needs only points and motions; the reference stops there for ever.
     pub fn of_trip(source: &str) -> Self {
         if source == "DwellSegmentationDistFilter" { Self::Distance } else { Self::Time }
     }
@@ -57,7 +57,7 @@ impl Method {
     }
 }
 
-/// The one section of a trip that nobody knows the kind of; the track is not empty.
+/// The one section of a trip whose kind is unknown; the track is not empty.
 pub fn unknown(track: &Track<'_>) -> Part {
     whole(track, MotionType::Unknown)
 }
@@ -77,8 +77,8 @@ fn by_time(track: &Track<'_>, changes: &[Change]) -> Vec<Part> {
     }
 }
 
-/// Phones that sample by distance say motions and points at different moments, so the first and the last change
-/// reach to the ends of the trip.
+/// Phones that sample by distance report motions and points at different moments, so the first and the last change are
+/// extended to the ends of the trip.
 fn by_distance(track: &Track<'_>, mut changes: Vec<Change>) -> Vec<Part> {
     if let Some(first) = changes.first_mut() {
         first.start.ts = track.ts(0);
@@ -96,7 +96,7 @@ fn part(track: &Track<'_>, change: &Change, points_min: usize) -> Option<Part> {
     (rows.len() >= points_min).then(|| Part { first: rows.start, last: rows.end - 1, kind: change.kind() })
 }
 
-/// A gap between sections that is longer counts as part of one of them, m.
+/// A longer gap between sections counts as part of one of them, m.
 const GAP_M_MAX: f64 = 150.0;
 /// One side of a gap is longer when it takes this many times as long.
 const SIDE_RATIO_MIN: f64 = 1.5;

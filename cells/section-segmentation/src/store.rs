@@ -1,4 +1,4 @@
-//! Sections and stops on the way out.
+//! Writes sections and stops.
 
 use cells_geometry::distance;
 use cells_sdk::model::EntryId;
@@ -25,7 +25,7 @@ pub struct Leg {
     pub end: Moment,
     /// How the owner travelled.
     pub kind: MotionType,
-    /// In which vehicle, where its beacon was heard.
+    /// The vehicle, if its beacon was received.
     pub vehicle: Option<Value>,
 }
 
@@ -34,7 +34,7 @@ pub struct Leg {
 pub struct Cut {
     /// The trip's entry.
     pub trip: EntryId,
-    /// The device that was carried, where the trip says so.
+    /// The device that was carried, if the trip names it.
     pub device: Option<String>,
     /// In the order of the trip.
     pub legs: Vec<Leg>,

@@ -1,10 +1,10 @@
-//! Which changes flicker, and which of them follow one another.
+//! Which changes flicker, and which of these are consecutive.
 
 use crate::motion::{Change, is_motorised, is_walking};
 use crate::plausible::{MOTORISED_S_MIN, is_plausible};
 use crate::track::Track;
 
-/// More than this share of the trip is no flicker, %.
+/// A larger share of the trip is no flicker, %.
 const SHARE_MAX: f64 = 25.0;
 
 /// Changes in a row, by the numbers of first and last. The last may lie before the first: then it is empty.
@@ -43,7 +43,7 @@ pub fn flickering(changes: &[Change], track: &Track<'_>) -> Vec<Streak> {
     streaks(&flickers)
 }
 
-/// Whether it is too much of the trip to be a flicker: over a quarter, except short rides.
+/// Whether its share of the trip is too large for a flicker: over a quarter, except short rides.
 ///
 /// Quirk: a short ride that begins the trip lasts all the same, since the reference compares a number with a
 /// name there.
@@ -53,7 +53,7 @@ fn lasts(change: &Change, share: f64, is_first: bool) -> bool {
     share > SHARE_MAX && !short_ride
 }
 
-/// Whether little speaks for it: few motions, nothing like its kind, or no point at all.
+/// Whether there is little evidence for it: few motions, implausible for its kind, or no point at all.
 fn flickers(change: &Change, track: &Track<'_>) -> bool {
     let motions_min = if is_walking(change.kind()) { 2 } else { 3 };
     change.motions() < motions_min || !is_plausible(change, track) || track.during(change).is_empty()

@@ -1,4 +1,4 @@
-//! Trips during which the phone was never sure of any motion: they count only where something else speaks for them.
+//! Trips during which the phone was never sure of any motion: they count only with other evidence.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::sections::Method;
 
 const PLACE: &str = "segmentation/raw_place";
 const TRANSITION: &str = "statemachine/transition";
-/// The end of a visit may be noticed that much after the trip, s.
+/// The end of a visit may be noticed this much after the trip, s.
 const VISIT_LATE_S: f64 = 300.0;
 
-/// Tells real trips from a phone that only thought it had moved.
+/// Distinguishes real trips from false detections of movement.
 #[derive(Debug)]
 pub struct Unsensed<'a> {
     trips: &'a [Trip],
@@ -30,8 +30,8 @@ impl<'a> Unsensed<'a> {
         Self { trips, places: None }
     }
 
-    /// Whether the trip is real: it leads away from the place where it began, or its phone, which samples by
-    /// distance, has seen a visit end. Such a phone has to have noticed anything at all.
+    /// Whether the trip is real: it leads away from the place where it began, or its phone, which samples by distance,
+    /// has seen a visit end. Such a phone must have sensed something.
     pub fn is_real<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip) -> Result<bool, RunError> {
         let mut signs = Signs::default();
         if trip.method == Method::Distance {
@@ -43,7 +43,8 @@ impl<'a> Unsensed<'a> {
         Ok(self.metres_away(runtime, trip)? > trip.method.away_m_min() || signs.visit_ended)
     }
 
-    /// From the place where the trip began to its last point. Without such a place the trip's own first point counts.
+    /// The distance from the place where the trip began to its last point. Without such a place the trip's first point
+    /// is used.
     fn metres_away<R: ReadEntries>(&mut self, runtime: &mut R, trip: &Trip) -> Result<f64, RunError> {
         if self.places.is_none() {
             self.places = Some(self.read_places(runtime)?);

@@ -1,4 +1,4 @@
-//! What becomes of a streak of flickering changes.
+//! The decision about a streak of flickering changes.
 
 use cells_sdk::model::background::MotionType;
 
@@ -7,24 +7,24 @@ use crate::plausible::{is_plausible, is_walking_speed};
 use crate::streaks::Streak;
 use crate::track::Track;
 
-/// What becomes of a streak.
+/// The decision about a streak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It stays as it is.
+    /// It stays unchanged.
     Leave,
-    /// The change before it goes on to its end.
+    /// The change before it is extended to its end.
     Forward,
-    /// The change behind it begins with it.
+    /// The change after it begins with it.
     Backward,
-    /// The change behind it begins with it, and has its kind.
+    /// The change after it begins with it, and gets its kind.
     BackwardKeepingKind,
-    /// It becomes one change of its own: a ride on a bicycle.
+    /// It becomes a separate change: a ride on a bicycle.
     NewRide,
 }
 
-/// A streak that reaches so far, of five changes or more, is a ride on a bicycle, which phones take for anything.
+/// A streak of this reach, of five changes or more, is a ride on a bicycle, which phones sense as any kind.
 const NEW_RIDE_REACH_MIN: usize = 4;
-/// What follows a bicycle sooner is still the same ride, s.
+/// A change sooner after a bicycle than this is still the same ride, s.
 const SAME_RIDE_S: f64 = 60.0;
 /// With more of the time on the bicycle than this share, the vehicle behind it was the bicycle.
 const RIDE_SHARE_MIN: f64 = 0.75;

@@ -1,7 +1,7 @@
-//! The chain of a person's life: place, trip, place, trip, …; with an untracked span and a place of its own
-//! where nobody knows how the person got to where a trip begins.
+//! The chain of a person's life: place, trip, place, trip, …; with an untracked span and another place where it is
+//! unknown how the person got to the start of a trip.
 //!
-//! Everything here is made in memory, linked by position; [`crate::store`] gives it ids.
+//! Everything here is built in memory, linked by position; [`crate::store`] gives it ids.
 
 use cells_geometry::distance;
 use cells_locations::Sampling;
@@ -13,10 +13,10 @@ use crate::signals::Moment;
 
 /// Between the arrival at a place and the untracked span that begins there, s.
 const UNTRACKED_AFTER_S: f64 = 5.0;
-/// Slower than this from the last place is no travel: a little under walking speed, m/s.
+/// A slower move from the last place is no travel: a little under walking speed, m/s.
 const STILL_M_S: f64 = 3000.0 / 3600.0;
 
-/// Where another device is taken up, the person is there, m.
+/// Where the person takes up another device within this distance, the person is there, m.
 const TAKEN_UP_M: f64 = 300.0;
 
 /// How a trip was found.
@@ -24,13 +24,13 @@ const TAKEN_UP_M: f64 = 300.0;
 pub struct Way<'a> {
     /// The method that found it.
     pub method: Sampling,
-    /// When its device's tracking was restarted.
+    /// The moments at which its device's tracking was restarted.
     pub restarts: &'a [Moment],
     /// The device that was carried, where the person has several.
     pub device: Option<&'a str>,
 }
 
-/// Where two things meet in the chain.
+/// The moment at which a journey meets a place in the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Passage {
     /// s
@@ -43,16 +43,16 @@ pub struct Passage {
     pub journey: usize,
 }
 
-/// A place. The first of a chain has no entry, the last no exit.
+/// A place. The first of a chain has no arrival, the last no exit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stay {
     /// Its entry, where an earlier run made it and this run only adds the exit.
     pub earlier: Option<EntryId>,
-    /// Which of the run's new entries it is, from 0.
+    /// Its number among the run's new entries, from 0.
     pub created: u32,
     /// When it was reached, s.
     pub enter_ts: Option<f64>,
-    /// How it was reached, where this run knows.
+    /// How it was reached, if this run knows.
     pub entered: Option<Passage>,
     /// How it was left.
     pub exited: Option<Passage>,
@@ -65,17 +65,17 @@ pub struct Stay {
 /// A trip or an untracked span, from one place to another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Journey<'a> {
-    /// Whether nobody knows what happened.
+    /// Whether it is unknown what happened.
     pub untracked: bool,
-    /// Which of the run's new entries it is, from 0.
+    /// Its number among the run's new entries, from 0.
     pub created: u32,
     /// Its first moment.
     pub start: Fix,
     /// Its last moment.
     pub end: Fix,
-    /// Position in [`Chain::stays`].
+    /// Index in [`Chain::stays`].
     pub from: usize,
-    /// Position in [`Chain::stays`].
+    /// Index in [`Chain::stays`].
     pub to: usize,
     /// The method that found it.
     pub method: Sampling,
@@ -97,7 +97,7 @@ pub struct OpenPlace {
     pub id: EntryId,
     /// s
     pub enter_ts: Option<f64>,
-    /// The same with its local time, as far as the place has it.
+    /// The same with its local time, if the place has it.
     pub arrival: Option<Fix>,
     /// Where.
     pub location: Point,
@@ -117,7 +117,8 @@ pub struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    /// Goes on from the open place, to which `device` led, or begins a chain with a place where the first trip starts.
+    /// Continues from the open place, to which `device` led, or begins a chain with a place where the first trip
+    /// starts.
     pub fn begin(
         mut open: Option<OpenPlace>,
         device: Option<&'a str>,
@@ -155,8 +156,7 @@ impl<'a> Chain<'a> {
         self.created - 1
     }
 
-    /// The time at which the last place was reached, where the next trip from `start` must come behind an
-    /// untracked span.
+    /// The time at which the last place was reached, where the next trip from `start` must follow an untracked span.
     pub fn untracked_since(&self, start: &Fix, way: &Way<'_>) -> Option<f64> {
         let place = self.stays.last().expect("a chain begins with a place");
         let enter_ts = place.enter_ts?;
@@ -164,12 +164,12 @@ impl<'a> Chain<'a> {
         (restarted || self.jumped(place, enter_ts, start, way)).then_some(enter_ts)
     }
 
-    /// Whether a trip's device is another one than that which was carried to the last place.
+    /// Whether a trip's device is not the one that was carried to the last place.
     pub fn is_taken_up(&self, way: &Way<'_>) -> bool {
         self.device.is_some() && way.device.is_some() && self.device != way.device
     }
 
-    /// The moment at which the last place was reached, as the place has it.
+    /// The moment at which the last place was reached, as the place's entry has it.
     pub fn last_arrival(&self) -> Option<Fix> {
         let place = self.stays.last().expect("a chain begins with a place");
         match &place.entered {
@@ -183,8 +183,8 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Whether the person is far from the last place, and did not travel there at any speed worth the name.
-    /// A start before the arrival counts as such; at the very moment of the arrival it does not.
+    /// Whether the person is far from the last place, and did not travel there at a notable speed. This includes a
+    /// start before the arrival, but not one at the very moment of the arrival.
     fn jumped(&self, place: &Stay, enter_ts: f64, start: &Fix, way: &Way<'_>) -> bool {
         let far_m = match way.method {
             _ if self.is_taken_up(way) => TAKEN_UP_M,
@@ -192,16 +192,16 @@ impl<'a> Chain<'a> {
             Sampling::Time => 2500.0,
         };
         let jump = distance(position(place.location), position(start.loc));
-        // Written with the negations of the reference, which decide what NaN does.
+        // Written with the negations of the reference, on which the result for NaN depends.
         let near = jump < far_m;
         let travelled = jump / (start.ts - enter_ts) > STILL_M_S;
         !near && !travelled
     }
 
     /// Adds a trip and the place at its end. `arrival`: the point at which the last place was reached, where
-    /// [`Self::untracked_since`] asked for it; an untracked span comes before the trip then.
+    /// [`Self::untracked_since`] asked for it; an untracked span then precedes the trip.
     pub fn add_trip(&mut self, start: Fix, end: Fix, arrival: Option<Fix>, way: &Way<'a>) {
-        // The reference makes the trip and its end before the untracked span, and dates them so.
+        // The reference makes the trip and its end before the untracked span, and dates them in that order.
         let (trip, place) = (self.next_created(), self.next_created());
         if let Some(arrival) = arrival {
             let (untracked, restarted) = (self.next_created(), self.next_created());
@@ -236,7 +236,7 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// An untracked span begins 5 s behind the arrival, but the reference leaves the local times at the arrival.
+/// An untracked span begins 5 s after the arrival, but the reference leaves the local times at the arrival.
 fn shifted_in_seconds_only(arrival: Fix) -> Fix {
     Fix { ts: arrival.ts + UNTRACKED_AFTER_S, ..arrival }
 }

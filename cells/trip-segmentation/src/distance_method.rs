@@ -1,7 +1,7 @@
-//! Trips from points that come every so many metres, as iPhones send them.
+//! Trips from points at regular distances, as iPhones send them.
 //!
-//! While a phone stays it sends nothing, so a trip ends before a silence. The reference calls it
-//! `DwellSegmentationDistFilter`; its notes also ask for a step of 50 m over the silence, its code does not.
+//! A phone that stays sends nothing, so a trip ends before a silence. The reference calls it
+//! `DwellSegmentationDistFilter`; its notes also require a step of 50 m over the silence, but its code does not.
 
 use crate::points::{Segments, Track};
 use crate::signals::{Signals, happened_before};
@@ -13,7 +13,7 @@ const SILENCE_S: f64 = 600.0;
 const LONG_SILENCE_S: f64 = 12.0 * 3600.0;
 /// The next trip starts with a step this long, m.
 const STEP_M: f64 = 50.0;
-/// Slower than this over a silence is no travel, m/s.
+/// A slower move over a silence is no travel, m/s.
 const SLOW_M_S: f64 = (STEP_M * 2.0) / (SILENCE_S / 2.0);
 
 /// Finds the trips of a track.
@@ -56,7 +56,7 @@ mod tests {
     /// A degree of latitude, m.
     const DEGREE_M: f64 = 111_194.926_644_558_74;
 
-    /// Points by their gap in s and step in m from the one before.
+    /// Points by their gap in s and step in m from the point before.
     fn found(steps: &[(f64, f64)], signals: &Signals) -> Segments {
         let (mut ts, mut positions) = (Vec::new(), Vec::new());
         let (mut time, mut latitude) = (0.0, 47.0);

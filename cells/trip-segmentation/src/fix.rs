@@ -1,4 +1,4 @@
-//! The entries behind the points that begin or end something.
+//! The entries of the points at which something begins or ends.
 
 use cells_geometry::Position;
 use cells_locations::{Found, PointText, at_time};
@@ -6,10 +6,10 @@ use cells_sdk::model::time::LocalDt;
 use cells_sdk::model::{EntryId, Point};
 use cells_sdk::{ReadEntries, RunError};
 
-/// The points that trips are made of.
+/// The points from which trips are made.
 pub const KEY: &str = "background/filtered_location";
 
-/// A moment at a place, with its local time as the point's entry has it.
+/// A moment at a place, with its local time from the point's entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fix {
     /// s
@@ -23,7 +23,7 @@ pub struct Fix {
 }
 
 impl Fix {
-    /// Reads the entry of a point, which may have been shown again in this very run.
+    /// Reads the entry of a point, which this run may have unmarked as invalid.
     pub fn read<R: ReadEntries>(runtime: &mut R, id: EntryId, ts: f64) -> Result<Self, RunError> {
         let found = at_time(runtime, KEY, ts, true)?;
         let found = found.iter().find(|entry| entry.id == id);
@@ -31,8 +31,8 @@ impl Fix {
         Self::parse(found.ok_or_else(gone)?)
     }
 
-    /// The point at which an earlier run ended a trip, by its time alone, as the reference looks for it: marked
-    /// invalid or not, and where several have that time, the first.
+    /// The point at which an earlier run ended a trip, found only by its time, as in the reference: marked invalid or
+    /// not, and the first where several have that time.
     pub fn read_by_time<R: ReadEntries>(runtime: &mut R, ts: f64) -> Result<Option<Self>, RunError> {
         at_time(runtime, KEY, ts, true)?.first().map(Self::parse).transpose()
     }

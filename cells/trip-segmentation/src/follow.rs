@@ -1,16 +1,19 @@
 //! Which of several devices' trips are the person's: those of the device that moves.
 //!
-//! Each device has found trips in its own points. A person is in one place, so trips that overlap in time are one trip, or
-//! somebody else's. The rules, in the order of time:
+//! Each device has trips from its own points. A person is in one place, so trips that overlap in time are one trip, or
+//! another person's. The rules, in the order of time:
 //!
-//! * A trip that goes nowhere is none: the device lies where it lies.
-//! * The device that was followed last is followed on. Where it stays and another one moves, the other one is followed.
-//! * Where the followed device falls silent on the way and another one, beside it, goes on, the other one's trip counts.
+//! * A trip that goes nowhere does not count: the device has not moved.
+//! * The device that was followed last is still followed. Where it stays and another one moves, the other one is
+//!   followed.
+//! * Where the followed device falls silent on the way and another one, beside it, continues, the other one's trip
+//!   counts.
 //! * The first device to be followed is the one that went furthest; of nearly equal ones, the first of the list.
-//! * What is left of a trip behind another one counts where it leads away from where that one ended.
-//! * What cannot be decided before a device that is still on its way has come to a stay waits for the next run.
+//! * The rest of a trip after another one counts where it leads away from the end of that one.
+//! * A decision that depends on a device which has not reached a stay yet is left to the next run.
 //!
-//! So trips never overlap and, each decision resting on what came before it, runs after each upload decide as one run does.
+//! So trips never overlap. Each decision depends only on earlier ones, so that runs after each upload decide the same
+//! as a single run.
 
 use cells_geometry::{Position, distance};
 use cells_sdk::WINDOW_GAP_S;
@@ -20,41 +23,41 @@ use crate::spread::{STAY_M, Tail, length_m, moves};
 
 /// Two devices this near each other are with the same person, m.
 const TOGETHER_M: f64 = 500.0;
-/// Another device has gone on where its trip ends this far from where the followed one's ended, m.
+/// Another device has continued where its trip ends this far from the end of the followed one's, m.
 const WENT_ON_M: f64 = 200.0;
 /// Another device's trip counts instead of the followed one's where it has most of the way.
 const MOST: f64 = 0.8;
-/// Of trips whose lengths differ less than this, none is the longest.
+/// Where lengths of trips differ by less than this factor, none of them is the longest.
 const NEARLY: f64 = 1.25;
-/// Nobody gets from one trip's end to another one's beginning faster, m/s.
+/// No person travels faster than this from one trip's end to another one's beginning, m/s.
 const SPEED_M_S_MAX: f64 = 50.0;
 /// Where a trip ended at a stay, there are points of the stay within this time, s.
 const STAY_SEEN_S: f64 = 600.0;
-/// How many of them.
+/// The number of those points.
 const STAY_SEEN_POINTS: usize = 3;
-/// How old a fix may be that tells where a device is, s.
+/// How old a fix may be that shows where a device is, s.
 const WHERE_S: f64 = 900.0;
-/// The mark lies this long before the first point that the next run still needs, s: the gap to its window, and one more
-/// second, so that rounding costs no point.
+/// The mark is this long before the first point that the next run still needs, s: the gap to its window, and one more
+/// second, so that rounding loses no point.
 const BEFORE_NEEDED_S: f64 = WINDOW_GAP_S + 1.0;
 
-/// What one device says.
+/// The data of one device.
 #[derive(Debug, Clone, Copy)]
 pub struct Device<'a> {
     /// Its points.
     pub points: &'a Points,
     /// The trips in them.
     pub found: &'a Segments,
-    /// Whether it has been silent for so long that its last trip was ended.
+    /// Whether its last trip was ended because it has been silent for long.
     pub silent: bool,
 }
 
-/// Where the diary stands before the run.
+/// The state of the diary before the run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Before {
     /// When the last place was reached, s: no trip begins earlier.
     pub arrived_ts: Option<f64>,
-    /// Where that is.
+    /// The location of that place.
     pub location: Option<Position>,
     /// The device whose trip led there.
     pub followed: Option<usize>,
@@ -63,7 +66,7 @@ pub struct Before {
 /// A trip that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chosen {
-    /// Whose.
+    /// The index of its device.
     pub device: usize,
     /// Its first row of that device's points.
     pub start: usize,
@@ -74,7 +77,7 @@ pub struct Chosen {
 /// What [`follow`] found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Followed {
-    /// In the order of time; none overlaps another.
+    /// In the order of time, without overlaps.
     pub trips: Vec<Chosen>,
     /// `write_ts` up to which no point is needed again, s; `None` where no trip was chosen.
     pub done_through: Option<f64>,
@@ -89,7 +92,7 @@ struct Trip {
     start_ts: f64,
     end_ts: f64,
     length_m: f64,
-    /// Whether points of a stay come behind it.
+    /// Whether points of a stay follow it.
     stays: bool,
     /// See [`Followed::done_through`].
     done_through: f64,
@@ -150,7 +153,7 @@ fn trip(device: usize, points: &Points, start: usize, end: usize) -> Trip {
     }
 }
 
-/// The rows of a device behind its last trip, as rows of its points.
+/// The rows of a device after its last trip, as rows of its points.
 fn tail(device: &Device<'_>) -> Tail {
     if device.silent {
         return Tail::default();
@@ -165,18 +168,18 @@ fn tail(device: &Device<'_>) -> Tail {
 struct Choice<'a> {
     devices: &'a [Device<'a>],
     tails: Vec<Tail>,
-    /// Trips that nothing was decided about, all behind those that were chosen.
+    /// Undecided trips, all after those that were chosen.
     left: Vec<Trip>,
     followed: Option<usize>,
     /// When and where the last trip ended.
     arrived: Option<(f64, Position)>,
     chosen: Vec<Chosen>,
-    /// Also of trips that do not count: a window that began within one would take the rest for a trip.
+    /// Includes trips that do not count: a window that began within one would read its rest as a trip.
     done_through: f64,
 }
 
 impl Choice<'_> {
-    /// Decides about one trip; `false`: nothing is left, or the rest must wait.
+    /// Decides about one trip; `false`: no trip is left, or the rest must wait.
     fn step(&mut self) -> bool {
         let Some(first) = self.left.iter().copied().min_by(|a, b| self.earlier(a, b)) else { return false };
         let Some(followed) = self.followed else { return self.begin(first) };
@@ -187,14 +190,14 @@ impl Choice<'_> {
         let rivals: Vec<Trip> = own.into_iter().filter(|trip| trip.overlaps(&first)).collect();
         match rivals.first() {
             Some(_) if self.counts_instead(&first, &rivals) => self.choose(first),
-            // What is left of the other one behind it is looked at again.
+            // The rest of the other trip after it is looked at again.
             Some(rival) => self.go_on(*rival, &rivals),
             None if self.is_on_its_way(followed, first.end_ts) => false,
             None => self.choose(self.longest_beside(first)),
         }
     }
 
-    /// In the order of time; at one moment the followed device's comes first.
+    /// In the order of time; at the same moment the followed device's comes first.
     fn earlier(&self, a: &Trip, b: &Trip) -> std::cmp::Ordering {
         let other = |trip: &Trip| (Some(trip.device) != self.followed, trip.device);
         a.start_ts.total_cmp(&b.start_ts).then(other(a).cmp(&other(b)))
@@ -218,7 +221,7 @@ impl Choice<'_> {
             })
             .collect();
         let longest = lengths.iter().copied().fold(0.0, f64::max);
-        // A device whose trip is not over yet may have come further.
+        // A device whose trip is not finished may have gone further.
         if (0..self.devices.len()).any(|device| self.is_on_its_way(device, end_ts)) {
             return false;
         }
@@ -228,7 +231,7 @@ impl Choice<'_> {
         true
     }
 
-    /// Chooses the followed device's next trip, unless another one's counts instead.
+    /// Chooses the followed device's next trip, unless another device's counts instead.
     fn go_on(&mut self, next: Trip, own: &[Trip]) -> bool {
         if next.stays {
             return self.choose(next);
@@ -247,7 +250,7 @@ impl Choice<'_> {
         }
     }
 
-    /// Whether a trip counts instead of those of the followed device that it overlaps.
+    /// Whether a trip counts instead of the followed device's trips that it overlaps.
     fn counts_instead(&self, other: &Trip, own: &[Trip]) -> bool {
         let Some(last) = own.last() else { return true };
         let own_m: f64 = own.iter().map(|trip| trip.length_m).sum();
@@ -259,13 +262,13 @@ impl Choice<'_> {
             && self.is_near(other.device, last.end_ts, Some(ended))
     }
 
-    /// Of the trips that overlap one, and with the followed device's out of the way, the longest.
+    /// The longest of the trips that overlap this one, where the followed device has none.
     fn longest_beside(&self, first: Trip) -> Trip {
         let beside = self.left.iter().filter(|trip| trip.overlaps(&first));
         beside.fold(first, |best, trip| if trip.length_m > NEARLY * best.length_m { *trip } else { best })
     }
 
-    /// Whether a device is on its way since before that moment, and has not come to a stay yet.
+    /// Whether a device is on its way since before that moment, and has not reached a stay yet.
     fn is_on_its_way(&self, device: usize, before_ts: f64) -> bool {
         self.tails[device].moves_from.is_some_and(|row| self.devices[device].points.ts[row] < before_ts)
     }
@@ -274,7 +277,7 @@ impl Choice<'_> {
         self.devices[device].points.positions[row]
     }
 
-    /// Whether a device was at a place at a moment, as far as its nearest point in time tells.
+    /// Whether a device was at a place at a moment, judged by its nearest point in time.
     fn is_near(&self, device: usize, ts: f64, place: Option<Position>) -> bool {
         let Some(place) = place else { return true };
         let points = self.devices[device].points;
@@ -289,7 +292,7 @@ impl Choice<'_> {
         })
     }
 
-    /// Whether somebody can have come from the last trip's end to the beginning of this one.
+    /// Whether a person can have got from the last trip's end to the beginning of this one.
     fn can_be_reached(&self, trip: &Trip) -> bool {
         let Some((ts, place)) = self.arrived else { return true };
         let away = distance(place, self.position(trip.device, trip.start));
@@ -311,7 +314,7 @@ impl Choice<'_> {
         true
     }
 
-    /// Leaves of the trips what lies behind a moment, where the devices were where the person was then.
+    /// Keeps only the parts of trips after a moment, where the devices were with the person at that moment.
     fn cut_before(&mut self, ts: f64) {
         for old in std::mem::take(&mut self.left) {
             match if old.start_ts >= ts { Some(old) } else { self.rest_behind(old, ts) } {
@@ -321,12 +324,12 @@ impl Choice<'_> {
         }
     }
 
-    /// What is left of a trip behind a moment, if it leads away from where the person was then.
+    /// The rest of a trip after a moment, if it leads away from where the person was then.
     fn rest_behind(&self, old: Trip, ts: f64) -> Option<Trip> {
         let points = self.devices[old.device].points;
         let start = points.ts.partition_point(|other| *other < ts);
         let place = self.arrived.map(|(_, place)| place);
-        // Who comes later to where the person is already goes nowhere.
+        // A device that arrives later where the person already is goes nowhere.
         let away = place.is_none_or(|place| distance(points.positions[old.end], place) > WENT_ON_M);
         let remains = start < old.end
             && away

@@ -1,12 +1,12 @@
 //! Cuts a person's days into trips and places: the stage `TRIP_SEGMENTATION`.
 //!
 //! Reads filtered locations, transitions and motion activity of the run's window; writes `segmentation/raw_trip`,
-//! `segmentation/raw_place` and `segmentation/raw_untracked`, linked to a chain that every run goes on with.
-//! What it computes equals the reference entry by entry; rules that look odd are the reference's and say so.
+//! `segmentation/raw_place` and `segmentation/raw_untracked`, linked to a chain that every run continues. The results
+//! equal the reference entry by entry; odd rules are the reference's and are marked so.
 //!
-//! A person may have several devices. Entries say which one brought them; each device's trips are found in its own
-//! points, and those of the device that was carried count ([`follow`]). Where entries name one device at most, nothing of
-//! that shows.
+//! A person may have several devices. Entries name the device that sent them; each device's trips are found in its own
+//! points, and those of the device that was carried count ([`follow`]). Where entries name at most one device, all of
+//! this has no effect.
 //!
 //! * Units: seconds, metres, degrees. The window is on `metadata.write_ts`, closed at both ends.
 //! * Memory: about 100 bytes a point and 16 bytes a motion activity of the window; texts are read one at a time.
@@ -44,7 +44,7 @@ use store::{LastTrip, OpenEntry};
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let mut memory = Memory::read(&run.state).unwrap_or_else(|bad| {
-        // What it tells is found again in time; a person's pipeline need not stop for it.
+        // The state's content is found again in time; a person's pipeline need not stop for it.
         runtime.log(Level::Warn, &format!("the stage's memory is not sound, it begins anew: {bad}"));
         Memory::default()
     });
@@ -87,7 +87,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     Ok(Outcome { processed_through: done_through, state, more: false })
 }
 
-/// The trips of a person who has one device, or whose entries do not say which they have.
+/// The trips of a person who has one device, or whose entries do not name their device.
 fn of_one<'a>(points: &Points, signals: &'a Signals, run_end: f64) -> (Vec<Found<'a>>, Option<f64>) {
     let found = segment(points, signals, run_end);
     let moment = |row: usize| (points.ids[row], points.ts[row]);
@@ -101,7 +101,7 @@ fn of_one<'a>(points: &Points, signals: &'a Signals, run_end: f64) -> (Vec<Found
     (trips.collect(), found.segments.done_through)
 }
 
-/// Links trips to the chain, which `device` was carried along last.
+/// Links trips to the chain, at whose end `device` was carried.
 fn write_trips<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     run: &Run,
@@ -124,7 +124,8 @@ fn write_trips<R: ReadEntries + WriteEntries>(
                 Some(arrival) => Some(arrival),
                 None => Fix::read_by_time(runtime, ts)?,
             },
-            // The point may be gone, as when its owner has deleted the month; the place still knows.
+            // The point may be deleted, for instance when its owner has deleted the month; the place still has the
+            // values.
             Some(ts) => Fix::read_by_time(runtime, ts)?.or_else(|| chain.last_arrival()),
             None => None,
         };
@@ -136,7 +137,7 @@ fn write_trips<R: ReadEntries + WriteEntries>(
     }
 }
 
-/// Tells the owner which devices there were, and what was left out; no places.
+/// Logs for the owner which devices there were, and what was left out; no places.
 fn tell_of_several<R: Log>(runtime: &mut R, sent: &[Sent], carried: &Carried<'_>) {
     let count = sent.iter().filter(|sent| !sent.sorted.points.is_empty()).count();
     if count > 1 {
@@ -151,7 +152,7 @@ fn tell_of_several<R: Log>(runtime: &mut R, sent: &[Sent], carried: &Carried<'_>
     );
 }
 
-/// Tells the owner what did not count, and why; no places.
+/// Logs for the owner what did not count, and why; no places.
 fn report<R: Log>(runtime: &mut R, sent: &[Sent]) {
     let mut tell = |count: usize, what: &str| warn_count(runtime, count, what);
     let of_all = |count: fn(&SortedOut) -> usize| sent.iter().map(|sent| count(&sent.sorted)).sum();

@@ -1,7 +1,7 @@
-//! The stage's own memory: where devices stay that share a token with the one that is carried.
+//! The stage's state: where devices stay that share a token with the carried one.
 //!
-//! It is a JSON object, `{"stays":[{"device":…,"latitude":…,"longitude":…,"radius_m":…,"since":…},…]}`; nothing at all until
-//! there is such a device. A run that starts earlier again forgets what points from its window on have shown.
+//! It is a JSON object, `{"stays":[{"device":…,"latitude":…,"longitude":…,"radius_m":…,"since":…},…]}`; empty until
+//! there is such a device. A run that starts earlier again drops what points of its window have shown.
 
 use cells_geometry::Position;
 use serde::{Deserialize, Serialize};
@@ -24,12 +24,12 @@ struct Known {
 }
 
 impl Memory {
-    /// Reads what the last run left.
+    /// Reads the state of the last run.
     pub fn read(state: &[u8]) -> Result<Self, serde_json::Error> {
         if state.is_empty() { Ok(Self::default()) } else { serde_json::from_slice(state) }
     }
 
-    /// Forgets what is going to be found again by a run that reads from `start` on; everything for `None`.
+    /// Drops everything that a run which reads from `start` on will find again; all of it for `None`.
     pub fn take_back(&mut self, start: Option<f64>) {
         self.stays.retain(|known| start.is_some_and(|start| known.since < start));
     }
@@ -45,7 +45,7 @@ impl Memory {
         .collect()
     }
 
-    /// Remembers where devices with that name stay.
+    /// Adds places where devices with that name stay.
     pub fn add(&mut self, device: &str, stays: &[Stay]) {
         self.stays.extend(stays.iter().map(|stay| Known {
             device: device.to_owned(),
@@ -56,7 +56,7 @@ impl Memory {
         }));
     }
 
-    /// What the next run reads.
+    /// The state for the next run.
     pub fn write(&self) -> Vec<u8> {
         if self.stays.is_empty() {
             return Vec::new();

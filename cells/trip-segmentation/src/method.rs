@@ -1,4 +1,4 @@
-//! Which method finds the trips, by what the phones say about how they choose their fixes.
+//! Which method finds the trips, depending on how the phones choose their fixes.
 
 use cells_locations::Sampling;
 
@@ -9,14 +9,14 @@ use crate::{distance_method, time_method};
 /// The trips of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segmentation {
-    /// Rows of [`Points`].
+    /// Trips as rows of [`Points`].
     pub segments: Segments,
     /// The method that gives its name to all of them.
     pub method: Sampling,
 }
 
 impl Segmentation {
-    /// What there is without points.
+    /// The result without points.
     pub fn none() -> Self {
         Self { segments: Segments::default(), method: UNNAMED_IS_TIME }
     }
@@ -24,8 +24,8 @@ impl Segmentation {
 
 /// Finds the trips of a run that reads up to `run_end`, s; the points are not empty.
 ///
-/// All points go to the one method that any of them names. With both named, each method gets the rows from the
-/// first to the last that name it.
+/// All points go to the only method that any of them names. If both are named, each method gets the rows from the first
+/// to the last that name it.
 pub fn segment(points: &Points, signals: &Signals, run_end: f64) -> Segmentation {
     let method = first_named(points).unwrap_or(UNNAMED_IS_TIME);
     let other = match method {
@@ -40,8 +40,8 @@ pub fn segment(points: &Points, signals: &Signals, run_end: f64) -> Segmentation
     Segmentation { segments, method }
 }
 
-/// Where no point names its sampling, as in histories from other apps. The reference fails on them for ever.
-/// The method for points in time ends trips at stays and at silences both, so it suits either sampling.
+/// The method where no point names its sampling, as in histories from other apps. The reference fails on them for ever.
+/// The method for points in time ends trips both at stays and at silences, so it suits either sampling.
 const UNNAMED_IS_TIME: Sampling = Sampling::Time;
 
 /// The first sampling that a point names.
@@ -49,10 +49,10 @@ pub fn first_named(points: &Points) -> Option<Sampling> {
     points.sampling.iter().copied().find_map(std::convert::identity)
 }
 
-/// The reference's rule for an owner who changed phones within the window: the ranges are cut by rows, but the
-/// signals by write times between the points' own times, and the trips are put in the order of the ranges.
-/// Ranges that overlap (both phones at once, or there and back) give overlapping trips; of two ranges
-/// that begin at the same moment only the later method's trips remain.
+/// The reference's rule for an owner who changed phones within the window: the ranges are cut by rows, but the signals
+/// by write times between the points' own times, and the trips are put in the order of the ranges. Ranges that overlap
+/// (both phones at once, or there and back) give overlapping trips; of two ranges that begin at the same moment only
+/// the later method's trips remain.
 fn segment_mixed(points: &Points, signals: &Signals, run_end: f64, methods: [Sampling; 2]) -> Segments {
     let mut parts = methods.map(|method| {
         let names_it = |named: &Option<Sampling>| *named == Some(method);
@@ -87,7 +87,7 @@ fn segment_by(
     segments
 }
 
-/// The name that the reference gives to what a method makes.
+/// The reference's name for the source of a method's results.
 pub fn source(method: Sampling) -> &'static str {
     match method {
         Sampling::Time => "DwellSegmentationTimeFilter",

@@ -1,4 +1,4 @@
-//! Which points have times that fit the order in which they were written.
+//! Which points have times that agree with the order in which they were written.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,26 +9,26 @@ use cells_sdk::{Output, Query, ReadEntries, Run, RunError, WriteEntries, for_eac
 
 use crate::points::has_place;
 
-/// So many points must be spared for another rule than the reference's.
+/// Another rule than the reference's is used only if it spares this many points.
 const SPARED_MIN: usize = 3;
-/// A point may be so much further ahead of its writing than the others without being suspect, s.
+/// A point this much further ahead of its writing than the others is suspect, s.
 const LEAD_S: f64 = 10.0;
 
-/// What can stay of points in the order of writing.
+/// Which points, in the order of writing, can be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InOrder {
     /// For each point.
     pub stays: Vec<bool>,
-    /// How many stay that the reference's rule would have condemned.
+    /// How many are kept that the reference's rule would have marked invalid.
     pub spared: usize,
 }
 
 /// Splits points in the order of writing by their times and moments of writing, s; both are finite.
 ///
 /// The reference's rule: a point is out of order where an earlier-written one has a later time. So one point that is
-/// ahead of its time condemns all behind it. Where at least `SPARED_MIN` more points stay if those are left out that are
-/// ahead of their own writing, unlike most, they are. A batch that was written down late is not ahead of its writing:
-/// what it came behind stays, as in the reference.
+/// ahead of its time condemns all that follow. Points that are ahead of their own writing, unlike most, are left out
+/// first if at least `SPARED_MIN` more points can be kept that way. A batch that was written late is not ahead of its
+/// writing: points that it follows stay, as in the reference.
 pub fn in_order(ts: &[f64], write_ts: &[f64]) -> InOrder {
     let by_reference = rising(ts, |_| true);
     let stay_by_reference = count(&by_reference);
@@ -36,7 +36,7 @@ pub fn in_order(ts: &[f64], write_ts: &[f64]) -> InOrder {
         return InOrder { stays: by_reference, spared: 0 };
     }
     let leads: Vec<f64> = ts.iter().zip(write_ts).map(|(ts, write_ts)| ts - write_ts).collect();
-    // Where all are ahead alike, the clock that tells of writing is behind.
+    // Where all are ahead by the same amount, the clock of the write times is slow.
     let usual = median(&leads).max(0.0);
     let stays = without_suspects(ts, |at| leads[at] > usual + LEAD_S);
     if count(&stays) < stay_by_reference + SPARED_MIN {
@@ -50,14 +50,14 @@ fn count(stays: &[bool]) -> usize {
     stays.iter().filter(|stays| **stays).count()
 }
 
-/// The lower one of two; of numbers that are not none.
+/// The median, the lower of two; the numbers are not empty.
 fn median(numbers: &[f64]) -> f64 {
     let mut sorted = numbers.to_vec();
     let middle = (sorted.len() - 1) / 2;
     *sorted.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-/// The reference's rule over the points that are taken.
+/// The reference's rule, applied to the selected points.
 fn rising(ts: &[f64], is_taken: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut latest = f64::NEG_INFINITY;
     let stays = ts.iter().enumerate().map(|(at, ts)| {
@@ -68,7 +68,7 @@ fn rising(ts: &[f64], is_taken: impl Fn(usize) -> bool) -> Vec<bool> {
     stays.collect()
 }
 
-/// The reference's rule over the points that are not suspect, and of the suspects those that fit between them.
+/// The reference's rule over the points that are not suspect, and over those suspects that fit between them.
 fn without_suspects(ts: &[f64], is_suspect: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut stays = rising(ts, |at| !is_suspect(at));
     let mut earliest_behind = vec![f64::INFINITY; ts.len()];
@@ -85,8 +85,8 @@ fn without_suspects(ts: &[f64], is_suspect: impl Fn(usize) -> bool) -> Vec<bool>
     stays
 }
 
-/// The locations of a window, and those that an earlier run has condemned because of one that was ahead: with what has
-/// come since they are seen to be in order. They are shown again.
+/// The locations of a window, and those that an earlier run marked invalid because of one that was ahead: with the
+/// later points they are found to be in order, and the marks are removed.
 pub(crate) fn reconsidered<R: ReadEntries + WriteEntries>(
     runtime: &mut R,
     run: &Run,
@@ -101,7 +101,7 @@ pub(crate) fn reconsidered<R: ReadEntries + WriteEntries>(
     let mut all = without_exact_duplicates(runtime, &with_hidden, all)?;
     all.retain_by(has_place);
     let known: HashSet<EntryId> = visible.columns().ids.iter().copied().collect();
-    // Each device has a clock of its own.
+    // Each device has a separate clock.
     let devices: BTreeSet<Option<String>> =
         (0..all.len()).map(|row| all.device(row).map(str::to_owned)).collect();
     let mut again = HashSet::new();
@@ -121,7 +121,7 @@ pub(crate) fn reconsidered<R: ReadEntries + WriteEntries>(
     Ok(all)
 }
 
-/// The points of a device that are in order, where another rule than the reference's is needed to see it.
+/// The points of a device that are in order, but only by a rule that differs from the reference's.
 fn in_order_after_all(own: &Locations) -> impl Iterator<Item = EntryId> {
     let columns = own.columns();
     let InOrder { stays, spared } = in_order(&columns.ts, &columns.write_ts);
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Written half a minute apart.
+    /// Times of writing, half a minute apart.
     fn written(count: usize) -> Vec<f64> {
         (0..count).map(|at| at as f64 * 30.0 + 0.4).collect()
     }
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn one_point_ahead_does_not_condemn_those_behind_it() {
         for clock_s in [0.0, 600.0] {
-            // By a clock that is behind, all are ahead alike.
+            // With a slow clock, all are ahead by the same amount.
             let mut ts: Vec<f64> = (0..100).map(|at| f64::from(at) * 30.0 + clock_s).collect();
             ts[40] += 600.0;
             assert_eq!(condemned(&ts), (vec![40], 19));

@@ -33,8 +33,8 @@ impl Points {
         self.ts.is_empty()
     }
 
-    /// Splits what was read, in the order of writing, into what can be worked on and what cannot; see [`in_order`] for
-    /// times that run backwards.
+    /// Splits points, in the order of writing, into usable and unusable ones; see [`in_order`] for times that run
+    /// backwards.
     pub fn sort_out(locations: &Locations) -> SortedOut {
         let rows = locations.columns();
         let mut sorted = SortedOut::default();
@@ -66,7 +66,7 @@ impl Points {
         sorted
     }
 
-    /// The part that a method works on.
+    /// The columns of these rows for a method.
     pub fn track(&self, rows: std::ops::Range<usize>) -> Track<'_> {
         Track {
             ts: &self.ts[rows.clone()],
@@ -76,7 +76,7 @@ impl Points {
     }
 }
 
-/// Whether that row has a time, and a place that can be true.
+/// Whether that row has a time, and a plausible place.
 pub(crate) fn has_place(locations: &Locations, row: usize) -> bool {
     let rows = locations.columns();
     locations.is_placed(row) && !is_nowhere(rows.latitude[row], rows.longitude[row])
@@ -89,23 +89,23 @@ impl SortedOut {
     }
 }
 
-/// What [`Points::sort_out`] makes of a stream.
+/// The result of [`Points::sort_out`].
 #[derive(Debug, Default, PartialEq)]
 pub struct SortedOut {
-    /// What can be worked on.
+    /// The usable points.
     pub points: Points,
-    /// Entries whose times do not fit the order of writing; they are to be marked invalid.
+    /// Entries whose times do not agree with the order of writing; they are to be marked invalid.
     pub out_of_order: Vec<EntryId>,
-    /// How many points stay that the reference's rule would have put there.
+    /// How many points are kept that the reference's rule would have put into `out_of_order`.
     pub spared: usize,
     /// Entries at 0° north, 0° east; they are to be marked invalid.
     pub nowhere: Vec<EntryId>,
-    /// How many had no time or no place. The reference takes a missing time for a reason to condemn all that
-    /// follow; here they are passed over.
+    /// How many had no time or no place. In the reference a missing time marks all later points invalid; here they are
+    /// skipped.
     pub unplaced: usize,
 }
 
-/// What a segmentation method sees: equally long columns with the invariants of [`Points`].
+/// The input of a segmentation method: equally long columns with the invariants of [`Points`].
 #[derive(Debug, Clone, Copy)]
 pub struct Track<'a> {
     /// s

@@ -1,4 +1,5 @@
-//! Runs of a person with several devices: each finds trips in its own points, and the one that is carried is followed.
+//! Runs of a person with several devices: each device's trips are found in its own points, and the carried one is
+//! followed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,19 +16,19 @@ use crate::signals::Signals;
 use crate::store::{LastTrip, OpenEntry};
 use crate::tracks::{Point, split};
 
-/// The stamp of a token, which several phones may show, begins so.
+/// The prefix of the stamp of a token, which several phones may show.
 const TOKEN: &str = "token-";
-/// Behind such a silence nothing comes that would belong to a device's last trip, s.
+/// After such a silence, later points do not belong to a device's last trip, s.
 const SILENT_S: f64 = 7_200.0;
 
-/// What one device sent: the points of one track under a name.
+/// The data of one device: the points of one track under a name.
 #[derive(Debug, Default)]
 pub struct Sent {
     /// Its name; `None`: entries without a stamp.
     pub name: Option<String>,
-    /// 0 for the carried one of several devices behind a name.
+    /// 0 for the carried one of several devices with the same name.
     track: usize,
-    /// Whether it is another one behind the name, and stays in a place.
+    /// Whether it is another one with the same name, which stays in a place.
     stays: bool,
     /// Its points, sorted out.
     pub sorted: SortedOut,
@@ -45,8 +46,8 @@ impl Sent {
     }
 }
 
-/// Tells the devices of a window apart. Points without a stamp are of the one device there is, or else of one of their
-/// own.
+/// Separates the devices of a window. Points without a stamp belong to the only device there is, or otherwise to a
+/// separate one.
 pub fn devices(locations: &Locations, memory: &mut Memory) -> Vec<Sent> {
     let names: BTreeSet<Option<&str>> = (0..locations.len()).map(|row| locations.device(row)).collect();
     let named: Vec<&str> = names.iter().copied().flatten().collect();
@@ -110,7 +111,7 @@ pub struct Found<'a> {
     pub end: (EntryId, f64),
     /// The method that found it.
     pub method: Sampling,
-    /// What its device said besides where it was.
+    /// Its device's signals besides the locations.
     pub signals: &'a Signals,
     /// The device, where there are several.
     pub device: Option<&'a str>,
@@ -123,7 +124,7 @@ pub struct Carried<'a> {
     pub trips: Vec<Found<'a>>,
     /// See [`Followed::done_through`].
     pub done_through: Option<f64>,
-    /// Points within those trips that another device behind the same name has sent.
+    /// Points within those trips that another device with the same name sent.
     pub of_others: Vec<EntryId>,
 }
 
@@ -170,8 +171,8 @@ pub fn carried<'a>(
     Carried { trips: trips.collect(), done_through, of_others }
 }
 
-/// The trips in one device's points. A device that has fallen silent is taken to stay where it was last: its last trip
-/// ends as it would with a point that comes now.
+/// The trips in one device's points. A device that has fallen silent is assumed to stay where it was last: its last
+/// trip ends as if a point came now.
 fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation, bool) {
     let (Some(position), Some(written)) = (points.positions.last(), points.write_ts.last()) else {
         return (Segmentation::none(), true);
@@ -194,7 +195,7 @@ fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation,
     (found, true)
 }
 
-/// Where the diary stands: of several devices behind the name that was followed, it is the one that is there.
+/// The state of the diary; of several devices with the followed name, the first one is followed.
 fn before(sent: &[Sent], open: Option<&OpenEntry>, last: Option<&LastTrip>) -> Before {
     let place = open.map(OpenEntry::place);
     let location = place.as_ref().map(|place| position(place.location));
@@ -203,7 +204,7 @@ fn before(sent: &[Sent], open: Option<&OpenEntry>, last: Option<&LastTrip>) -> B
     Before { arrived_ts: place.and_then(|place| place.enter_ts), location, followed }
 }
 
-/// Points of a trip's time that other devices behind its name have sent.
+/// Points in a trip's time that other devices with the same name sent.
 fn of_others<'a>(sent: &'a [Sent], trip: &Chosen) -> impl Iterator<Item = EntryId> + 'a {
     let own = &sent[trip.device];
     let (start, end) = (own.sorted.points.ts[trip.start], own.sorted.points.ts[trip.end]);

@@ -1,4 +1,4 @@
-//! What phones say besides where they are: motion activity, and how their own trip detection moved.
+//! The signals of phones besides locations: motion activity, and transitions of their trip detection.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ pub struct Moment {
     pub write_ts: f64,
 }
 
-/// What happened in the window of a run; each list in the order of writing.
+/// The events in the window of a run; each list in the order of writing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Signals {
     /// Any motion activity at all, even "still": the phone was awake and measuring.
     pub motion: Vec<Moment>,
     /// Tracking was off before this moment: a stop of tracking, a reboot, or a visit that ended.
     pub restarts: Vec<Moment>,
-    /// The phone thought that a trip had ended.
+    /// The phone assumed that a trip had ended.
     pub stops: Vec<Moment>,
 }
 
@@ -35,13 +35,13 @@ fn written(key: &str, start: Option<f64>, end: f64) -> Query {
     Query::of(&[key], TimeField::WriteTs).between(start, Some(end))
 }
 
-/// Of a motion activity only the times count, and columns have them without any text.
+/// Only the times of a motion activity are needed, and columns have them without any text.
 fn moment(motion: &Locations, row: usize) -> Moment {
     Moment { ts: motion.columns().ts[row], write_ts: motion.columns().write_ts[row] }
 }
 
 impl Signals {
-    /// Reads those whose `write_ts` lies within the closed bounds, s.
+    /// Reads the signals whose `write_ts` lies within the closed bounds, s.
     pub fn read<R: ReadEntries>(runtime: &mut R, start: Option<f64>, end: f64) -> Result<Self, RunError> {
         let mut signals = Self::default();
         let motion = read(runtime, &written(MOTION, start, end))?;
@@ -53,7 +53,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// The same by the name of the device that said it.
+    /// The same, by the name of the device that sent them.
     pub fn read_by_device<R: ReadEntries>(
         runtime: &mut R,
         start: Option<f64>,
@@ -74,7 +74,7 @@ impl Signals {
     }
 
     fn add_transition(&mut self, data: &str, write_ts: f64) {
-        // A transition that cannot be read says nothing about trips.
+        // A transition that cannot be read gives no information about trips.
         let Ok(transition) = serde_json::from_str::<Transition>(data) else { return };
         let Some(ts) = transition.ts else { return };
         if is_restart(&transition) {
@@ -85,7 +85,7 @@ impl Signals {
         }
     }
 
-    /// Those that were written within the closed bounds, s.
+    /// The signals that were written within the closed bounds, s.
     pub fn written_within(&self, start: f64, end: f64) -> Self {
         let within = |moments: &[Moment]| {
             moments.iter().copied().filter(|moment| (start..=end).contains(&moment.write_ts)).collect()
@@ -116,12 +116,12 @@ fn is_restart(transition: &Transition) -> bool {
         || (waiting && transition.is(TransitionType::VisitEnded))
 }
 
-/// For each of the rising times `ts`: whether one of the moments lies behind the previous time, and not behind it.
-/// Moments before the first time count for the first; those behind the last count for none.
+/// For each of the rising times `ts`: whether one of the moments is after the previous time and not after this one.
+/// Moments before the first time count for the first; those after the last count for none.
 pub fn happened_before(ts: &[f64], moments: &[Moment]) -> Vec<bool> {
     let mut happened = vec![false; ts.len()];
     for moment in moments {
-        // A moment that is no number lies behind every time.
+        // A moment that is NaN is after every time.
         let row = ts.partition_point(|time| time < &moment.ts || moment.ts.is_nan());
         if let Some(flag) = happened.get_mut(row) {
             *flag = true;

@@ -1,25 +1,26 @@
-//! Whether points stay in a place or go somewhere: what is asked of devices that may lie at home.
+//! Whether points stay in a place or go somewhere: a test for devices that may lie at home.
 
 use cells_geometry::{Position, distance};
 
 /// The radius of a stay, m.
 pub const STAY_M: f64 = 100.0;
-/// A device that stays has three of four points this near their middle, m, where its fixes are off by 50 m and more.
+/// A device that stays has three of four points this near their middle, m; its fixes may be off by 50 m and more.
 const SPREAD_M: f64 = 150.0;
-/// Fewer points have no spread that means anything.
+/// With fewer points the spread has no meaning.
 const SPREAD_POINTS: usize = 12;
-/// Of so few the first half and the second lie this far apart where the device went somewhere, m.
+/// With so few points the device went somewhere where the middles of the first half and the second are this far apart,
+/// m.
 const APART_M: f64 = 300.0;
-/// Behind a stay, a device has left where points are this far from it, m.
+/// After a stay, a device has left where points are this far from it, m.
 const LEFT_M: f64 = 150.0;
-/// So many points in a row must be that far: a single one may be a bad fix.
+/// This many points in a row must be that far: a single one may be a bad fix.
 const LEFT_POINTS: usize = 3;
-/// The first points of a stay, or the last ones, which tell where it is.
+/// The number of first or last points of a stay that determine its place.
 const FIRST_POINTS: usize = 5;
-/// Who stays so long has arrived, whether or not a trip was closed, s: longer than any method waits.
+/// A device that stays this long has arrived, whether or not a trip was closed, s: longer than any method waits.
 const ARRIVED_S: f64 = 900.0;
 
-/// The middle of points: the median of each coordinate, which bad fixes do not move.
+/// The middle of points: the median of each coordinate, which a few bad fixes do not move.
 pub fn middle(positions: &[Position]) -> Option<Position> {
     let median = |of: fn(&Position) -> f64| {
         let mut sorted: Vec<f64> = positions.iter().map(of).collect();
@@ -32,7 +33,7 @@ pub fn middle(positions: &[Position]) -> Option<Position> {
     })
 }
 
-/// Within which distance of their middle three of four points lie, m; 0 for none.
+/// The distance from their middle within which three of four points lie, m; 0 without points.
 pub fn spread_m(positions: &[Position]) -> f64 {
     let Some(middle) = middle(positions) else { return 0.0 };
     let mut distances: Vec<f64> = positions.iter().map(|position| distance(middle, *position)).collect();
@@ -40,7 +41,7 @@ pub fn spread_m(positions: &[Position]) -> f64 {
     distances[(distances.len() * 3 / 4).min(distances.len() - 1)]
 }
 
-/// Whether points go somewhere: they are not in one place, or they leave it at last.
+/// Whether points go somewhere: they are not in one place, or they leave it in the end.
 pub fn moves(positions: &[Position]) -> bool {
     let (first, second) = positions.split_at(positions.len() / 2);
     let spread = if positions.len() >= SPREAD_POINTS {
@@ -51,7 +52,7 @@ pub fn moves(positions: &[Position]) -> bool {
     spread || Tail::under_way(positions).moves_from.is_some()
 }
 
-/// How far a device went, m: steps shorter than a stay's radius are noise, until they add up.
+/// How far a device went, m: steps shorter than a stay's radius are ignored as noise, until they add up.
 pub fn length_m(positions: &[Position]) -> f64 {
     let Some(mut from) = positions.first() else { return 0.0 };
     let mut length = 0.0;
@@ -65,17 +66,17 @@ pub fn length_m(positions: &[Position]) -> f64 {
     length
 }
 
-/// What the points behind a device's last trip say.
+/// What the points after a device's last trip show.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tail {
-    /// The row from which on the device may be on its way to somewhere: a window that begins later might miss a start.
+    /// The first row at which the device may be on its way: a window that begins later might miss a start.
     pub leaves_at: Option<usize>,
-    /// The same, once there is no doubt.
+    /// The same, once it is certain.
     pub moves_from: Option<usize>,
 }
 
 impl Tail {
-    /// Of points, at these times, that begin with a stay, if a short one.
+    /// The tail of points at these times, which begin with a stay, even if a short one.
     pub fn of(ts: &[f64], positions: &[Position]) -> Self {
         if has_arrived(ts, positions) { Self::default() } else { Self::under_way(positions) }
     }
@@ -88,7 +89,7 @@ impl Tail {
         let last_near = |before: usize| away[..before].iter().rposition(|away| *away <= STAY_M);
         let left = away.windows(LEFT_POINTS).position(|points| points.iter().all(|away| *away > LEFT_M));
         if let Some(left) = left {
-            // Without a stay before it, or behind a short one, the way began with the first point.
+            // Without a stay before it, or after a short one, the way began with the first point.
             let from = if left <= 2 * FIRST_POINTS { 0 } else { last_near(left).unwrap_or(0) };
             return Self { leaves_at: Some(from), moves_from: Some(from) };
         }
@@ -114,7 +115,7 @@ fn has_arrived(ts: &[f64], positions: &[Position]) -> bool {
 mod tests {
     use super::*;
 
-    /// Points so many metres north of a place.
+    /// Points at these distances north of a place, m.
     fn north(metres: &[f64]) -> Vec<Position> {
         let at = |metres: &f64| Position { latitude: 47.0 + metres / 111_194.9, longitude: 8.5 };
         metres.iter().map(at).collect()
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(length_m(&[]), 0.0);
     }
 
-    /// The tail of points so many metres north, so many seconds apart.
+    /// The tail of points at these distances north, m, at equal intervals.
     fn tail(every_s: f64, metres: &[f64]) -> Tail {
         let ts: Vec<f64> = (0..metres.len()).map(|row| row as f64 * every_s).collect();
         Tail::of(&ts, &north(metres))

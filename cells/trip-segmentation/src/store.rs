@@ -1,4 +1,4 @@
-//! The open place on the way in, and a run's part of the chain on the way out.
+//! Reading the open place, and writing a run's part of the chain.
 
 use cells_sdk::model::rows::Row;
 use cells_sdk::model::segmentation::{Place, Trip};
@@ -24,12 +24,12 @@ pub struct OpenEntry {
 }
 
 impl OpenEntry {
-    /// Finds the place without an exit. There is one at most; it is the last one reached, so the search
-    /// goes back in time and as a rule ends at once.
+    /// Finds the place without an exit. There is at most one, and it is the last one reached, so the search goes back
+    /// in time and as a rule ends at once.
     pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, RunError> {
         let query = Query::of(&[PLACE], TimeField::EnterTs).latest_first();
         find_entry(runtime, &query, |entry| {
-            // Only the place that is written again has to be sound in all its members.
+            // Only the place that is written again must be valid in all its members.
             let Exit { exit_ts } = data_of(&entry)?;
             if exit_ts.is_some() {
                 return Ok(None);
@@ -40,7 +40,7 @@ impl OpenEntry {
         })
     }
 
-    /// What the chain goes on from.
+    /// The place from which the chain continues.
     pub fn place(&self) -> OpenPlace {
         let place = &self.data.known;
         let arrival = || {
@@ -64,7 +64,7 @@ pub struct LastTrip {
 }
 
 impl LastTrip {
-    /// Finds it; one that cannot be read tells nothing.
+    /// Finds it; a trip that cannot be read gives no device.
     pub fn find<R: ReadEntries>(runtime: &mut R) -> Result<Option<Self>, RunError> {
         let query = Query::of(&[TRIP], TimeField::EndTs).latest_first();
         let found = find_entry(runtime, &query, |entry| Ok(Some(serde_json::from_str(entry.data).ok())))?;
@@ -77,7 +77,7 @@ struct Exit {
     exit_ts: Option<IgnoredAny>,
 }
 
-/// Writes a run's part of the chain. Places and trips name each other, and ids come from inserting: so the places'
+/// Writes a run's part of the chain. Places and trips name each other, and ids come from inserting: so the places' ids
 /// are drawn first, then the trips are inserted with their links, then the places get their content.
 pub fn write<R: WriteEntries>(
     runtime: &mut R,
@@ -140,7 +140,7 @@ fn trip(journey: &Journey<'_>, places: &[EntryId]) -> Trip {
     }
 }
 
-/// The place of a stay, linked to the journeys, whose ids these are.
+/// The place of a stay, linked to the journeys with these ids.
 fn place(stay: &Stay, journeys: &[EntryId]) -> Place {
     let (entered, exited) = (stay.entered.clone(), stay.exited.clone());
     let journey = |passage: &Passage| journeys.get(passage.journey).copied();
@@ -159,7 +159,7 @@ fn place(stay: &Stay, journeys: &[EntryId]) -> Place {
     }
 }
 
-/// An earlier place with the exit that this run gives it; everything else stays.
+/// An earlier place with the exit from this run; everything else stays.
 fn left(earlier: Kept<Place>, linked: Place) -> Kept<Place> {
     let known = Place {
         exit_ts: linked.exit_ts,

@@ -1,7 +1,7 @@
-//! Trips from points that come every so many seconds, as Android phones send them.
+//! Trips from points at regular times, as Android phones send them.
 //!
-//! A trip ends where the phone stayed within 100 m for five minutes, where it was silent for long, or where
-//! tracking was restarted. The reference calls it `DwellSegmentationTimeFilter`.
+//! A trip ends where the phone stayed within 100 m for five minutes, where it was silent for long, or where tracking
+//! was restarted. The reference calls it `DwellSegmentationTimeFilter`.
 
 use cells_geometry::column_distance;
 use cells_sdk::model::plausible::LATE_S;
@@ -13,17 +13,17 @@ use crate::signals::{Signals, happened_before};
 const DWELL_S: f64 = 300.0;
 /// The oldest point within [`DWELL_S`] must be at least this old, s (exclusive).
 const DWELL_OLDEST_S: f64 = DWELL_S - 30.0;
-/// Within which distance it stays, m.
+/// The distance within which it must stay, m.
 const DWELL_M: f64 = 100.0;
-/// How many points back are looked at, also where they are older than [`DWELL_S`].
+/// How many points back are looked at, even if they are older than [`DWELL_S`].
 const POINTS_BACK: usize = 9;
-/// With fewer points there is no telling.
+/// With fewer points nothing is decided.
 const POINTS_MIN: usize = POINTS_BACK - 2;
 /// A silence this long ends a trip unless the phone moved meanwhile, s (exclusive).
 const SILENCE_S: f64 = 2.0 * DWELL_S;
 /// A silence this long always ends a trip, s (exclusive).
 const LONG_SILENCE_S: f64 = 12.0 * 3600.0;
-/// Slower than this over a silence is no travel, m/s.
+/// A slower move over a silence is no travel, m/s.
 const SLOW_M_S: f64 = DWELL_M / DWELL_S;
 /// After a trip's end the next one starts at a silence this long, s (exclusive), or a step of [`DWELL_M`].
 const RESTART_SILENCE_S: f64 = 60.0;
@@ -45,8 +45,8 @@ pub fn segment(track: Track<'_>, signals: &Signals) -> Segments {
     segments
 }
 
-/// The reference's rule against phones that hand in old points late. It also drops whole histories that were
-/// imported long after they were recorded, so the cell says how many points fell to it.
+/// The reference's rule against phones that send old points late. It also drops whole histories that were imported long
+/// after they were recorded, so the cell reports how many points it dropped.
 pub fn is_timely(track: Track<'_>, row: usize) -> bool {
     track.write_ts[row] - track.ts[row] < LATE_S
 }
@@ -54,15 +54,15 @@ pub fn is_timely(track: Track<'_>, row: usize) -> bool {
 struct Search<'a> {
     track: Track<'a>,
     stops: bool,
-    /// Tracking was restarted since the previous point.
+    /// Whether tracking was restarted since the previous point.
     restarted: Vec<bool>,
-    /// There was motion activity since the previous point.
+    /// Whether there was motion activity since the previous point.
     moving: Vec<bool>,
     /// Metres from the previous point; the first is NaN.
     steps: Vec<f64>,
-    /// Per row, the first row behind it where a trip may start; the number of rows where there is none.
+    /// For each row, the first row after it where a trip may start; the number of rows where there is none.
     next_start: Vec<usize>,
-    /// A row that was far from a recent one: likely far from the next ones too.
+    /// A row that was far from a recent one: it is probably far from the next ones too.
     far: usize,
     segments: Segments,
 }
@@ -120,14 +120,14 @@ impl<'a> Search<'a> {
             self.close(start, trip_end, next - 1);
             next
         } else {
-            // Without a step away the next trip starts right here, and ends again where the stay goes on:
-            // long stays at the end of a window give many short trips in the reference.
+            // Without a step away the next trip starts right here, and ends again where the stay continues: long stays
+            // at the end of a window give many short trips in the reference.
             self.close(start, trip_end, (end + 1).min(count - 1));
             end + 1
         }
     }
 
-    /// Whether a trip that began at `start` is seen to have ended when `row` came.
+    /// Whether `row` shows that a trip which began at `start` has ended.
     fn ends_at(&mut self, row: usize, start: usize) -> bool {
         let silence = self.track.ts[row] - self.track.ts[row - 1];
         self.restarted[row]
@@ -174,11 +174,11 @@ impl<'a> Search<'a> {
         column_distance(self.track.positions[recent], self.track.positions[row]) < DWELL_M
     }
 
-    /// The last row of a trip whose end was seen at `row`, and whether the trip ended before a silence, so that
-    /// `row` already belongs to the next one.
+    /// The last row of a trip whose end was seen at `row`, and whether the trip ended before a silence, so that `row`
+    /// already belongs to the next one.
     ///
-    /// The reference takes the lower of two medians of row numbers: of the last nine rows with this one, and
-    /// of the rows of the last five minutes without it. Both halves round towards the start.
+    /// The reference uses the lower of two medians of row numbers: of the last nine rows with this one, and of the rows
+    /// of the last five minutes without it. Both medians are rounded towards the start.
     fn trip_end(&self, row: usize, start: usize) -> (bool, usize) {
         let window = self.window(row, start);
         let within_points = (row - window).min(POINTS_BACK);
@@ -194,7 +194,7 @@ pub(crate) fn steps(track: Track<'_>) -> Vec<f64> {
     std::iter::once(f64::NAN).chain(pairs).take(track.positions.len()).collect()
 }
 
-/// Per row, the first row behind it where `holds`; `count` where there is none.
+/// For each row, the first row after it where `holds`; `count` where there is none.
 pub(crate) fn next_where(count: usize, holds: impl Fn(usize) -> bool) -> Vec<usize> {
     let mut next = vec![count; count];
     for row in (1..count).rev() {

@@ -1,15 +1,15 @@
-//! Two physical devices behind one name, told apart by what is physically possible.
+//! Separates two physical devices with one name, by what is physically possible.
 //!
-//! Two phones of one kind that show the same token look like one device whose points jump. One jump is a bad fix, and a
-//! journey by plane does not come back; but points that leave a track and return to it again and again, faster than anybody
-//! can travel, are another device's.
+//! Two phones of one kind that show the same token look like one device whose points jump. A single jump is a bad fix,
+//! and a journey by plane does not come back; but points that leave a track and return to it again and again, faster
+//! than any travel, come from another device.
 //!
-//! * A *detour* is a run of points, each more than `FAR_M` off the track before and behind it, that would have
-//!   to be visited faster than `DETOUR_M_S`.
-//! * Three detours to one place: a device stays there. Its points are those near that place, except where the
-//!   carried device comes there: its own rhythm tells its points.
-//! * Three detours that are a track of their own: two devices are carried.
-//! * A place where a device has stayed is remembered, so that a short window decides as a long one does.
+//! * A *detour* is a run of points, each more than `FAR_M` off the track before and after it, that would have to be
+//!   visited faster than `DETOUR_M_S`.
+//! * Three detours to one place: a device stays there. Its points are those near that place, except where the carried
+//!   device comes there: the carried device's points are recognised by their rhythm.
+//! * Three detours that form a separate track: two devices are carried.
+//! * A place where a device has stayed is stored, so that a short window gives the same result as a long one.
 
 use cells_geometry::{Position, distance};
 
@@ -17,9 +17,9 @@ use crate::spread::{STAY_M, middle};
 
 /// A point this near a track may belong to it, m.
 const FAR_M: f64 = 250.0;
-/// Nobody travels a detour so fast, m/s.
+/// No person travels a detour at this speed, m/s.
 const DETOUR_M_S: f64 = 50.0;
-/// A track that moves itself goes on at a speed that exists on the ground, m/s, and soon: two bad fixes are no track.
+/// A track that moves continues at a speed that exists on the ground, m/s, and soon: two bad fixes are no track.
 const TRACK_M_S: f64 = 100.0;
 const TRACK_S: f64 = 120.0;
 /// How many detours make a device.
@@ -29,42 +29,43 @@ const DETOUR_POINTS: usize = 8;
 const DETOUR_S: f64 = 300.0;
 /// Detours to one place end this near each other, m.
 const PLACE_M: f64 = 150.0;
-/// And they are so long apart, s: whoever walks by is gone by then.
+/// And they must be this far apart in time, s: a person who walks by is gone by then.
 const PLACE_S: f64 = 600.0;
-/// How far around a place its device's points may lie, m.
+/// How far from a place its device's points may be, m.
 const RADIUS_M: std::ops::RangeInclusive<f64> = FAR_M..=400.0;
-/// A single point is a bad fix of that device up to so many times as far away.
+/// A single point up to this many times as far away is a bad fix of that device.
 const BAD_FIX: f64 = 3.0;
-/// Detours that are looked at: more say nothing new.
+/// The most detours that are examined: more add no information.
 const DETOURS_MAX: usize = 400;
-/// How many devices may stay somewhere.
+/// The most devices that may stay somewhere.
 const STAYS_MAX: usize = 8;
 
-/// The rhythm of a phone that is carried lies below this, s.
+/// The rhythm of a carried phone is below this, s.
 const RHYTHM_S_MAX: f64 = 120.0;
-/// Where nothing tells the rhythm, s.
+/// The rhythm where it cannot be measured, s.
 const RHYTHM_S: f64 = 30.0;
 /// How much a rhythm may vary.
 const RHYTHM: std::ops::RangeInclusive<f64> = 0.4..=1.6;
-/// And how much a speed.
+/// The factor by which a speed may vary.
 const FASTER: f64 = 3.0;
-/// Slower than this is no haste, m/s.
+/// A speed below this is never too fast, m/s.
 const SPEED_M_S: f64 = 5.0;
-/// How long a carried device is followed where it stands at another one's place, s: longer than its phone takes to notice a stay.
+/// How long a carried device is followed where it stands at another one's place, s: longer than its phone takes to
+/// notice a stay.
 const STANDING_S: f64 = 400.0;
 
 /// A place at which a device stays.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stay {
-    /// Where.
+    /// The middle of the place.
     pub place: Position,
     /// Within this distance, m.
     pub radius_m: f64,
-    /// When the points were written that show it, s.
+    /// When the points that show it were written, s.
     pub since: f64,
 }
 
-/// One point that came under a name, in the order of time.
+/// One point that came under a name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// s
@@ -75,18 +76,18 @@ pub struct Point {
     pub position: Position,
 }
 
-/// Whose points are whose.
+/// The assignment of points to devices.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tracks {
-    /// For each point the number of its track; 0 is the one of a device that is carried.
+    /// For each point the number of its track; 0 is that of the carried device.
     pub track_of: Vec<usize>,
     /// How many devices stay somewhere: they have the numbers from 1 on.
     pub stays: usize,
-    /// Places at which a device stays that were not known before.
+    /// New places at which a device stays.
     pub found: Vec<Stay>,
 }
 
-/// Tells the devices behind a name apart; `known`: where some of them stay.
+/// Separates the devices with one name; `known`: the places where some of them stay.
 pub fn split(points: &[Point], known: &[Stay]) -> Tracks {
     let mut tracks = Tracks { track_of: vec![0; points.len()], ..Tracks::default() };
     let mut number = 0;
@@ -123,7 +124,7 @@ struct Detour {
     off: usize,
 }
 
-/// Points that would have to be visited faster than anybody can travel, each once.
+/// Points that would have to be visited faster than any travel, each once.
 fn detours(points: &[Point], rows: &[usize]) -> Vec<Detour> {
     let metres = |a: usize, b: usize| distance(points[a].position, points[b].position);
     let mut found: Vec<Detour> = Vec::new();
@@ -173,7 +174,7 @@ fn find_stay(points: &[Point], detours: &[Detour]) -> Option<Stay> {
     if let Some(stay) = crowd(points, &off) {
         return Some(stay);
     }
-    // The device that stays may be the one that speaks more often: then the other one's points are the detours.
+    // The device that stays may send more points: then the other one's points are the detours.
     let before: Vec<usize> = detours.iter().map(|detour| detour.before).collect();
     if is_a_track(points, detours) { crowd(points, &before) } else { None }
 }
@@ -196,17 +197,17 @@ fn crowd(points: &[Point], rows: &[usize]) -> Option<Stay> {
     let mut away: Vec<f64> = positions.iter().map(|position| distance(*position, place)).collect();
     away.sort_by(f64::total_cmp);
     let radius_m = (2.5 * away[away.len() * 3 / 4]).clamp(*RADIUS_M.start(), *RADIUS_M.end());
-    // The third is what makes it sure.
+    // The third detour makes it certain.
     let since = points[most[DETOURS_MIN - 1]].write_ts;
     Some(Stay { place, radius_m, since })
 }
 
-/// Whether the points of detours are a track of their own, on which most have a next one within reach.
+/// Whether the points of detours form a separate track, on which most have a next one within reach.
 fn is_a_track(points: &[Point], detours: &[Detour]) -> bool {
     let mut off: Vec<usize> = detours.iter().map(|detour| detour.off).collect();
     off.sort_unstable();
     off.dedup();
-    // Of two devices that speak equally often each one's points are detours off the other's track.
+    // If two devices send equally many points, each one's points are detours off the other's track.
     let goes_on = |(at, row): (usize, &usize)| {
         let point = &points[*row];
         let soon = off[at + 1..].iter().map(|row| &points[*row]);
@@ -247,7 +248,7 @@ fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usiz
     any
 }
 
-/// Which points lie at the place, bad fixes included: those that stand alone outside.
+/// Which points are at the place, including bad fixes: single points outside.
 fn within(points: &[Point], rows: &[usize], stay: &Stay) -> Vec<bool> {
     let away: Vec<f64> = rows.iter().map(|row| distance(points[*row].position, stay.place)).collect();
     let outside: Vec<usize> = (0..rows.len()).filter(|at| away[*at] > stay.radius_m).collect();
@@ -262,7 +263,7 @@ fn within(points: &[Point], rows: &[usize], stay: &Stay) -> Vec<bool> {
     within
 }
 
-/// How the points of a carried device follow each other.
+/// How the points of a carried device follow one another.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     /// The usual time between two points, s.
@@ -272,7 +273,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Of the points that are not at the place.
+    /// The pace of the points that are not at the place.
     fn of(points: &[Point], rows: &[usize], within: &[bool]) -> Self {
         let outside = rows.iter().zip(within).filter(|(_, within)| !**within).map(|(row, _)| &points[*row]);
         let outside: Vec<&Point> = outside.collect();
@@ -293,7 +294,7 @@ fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
     numbers.get(numbers.len() / 2).copied()
 }
 
-/// From a point of the carried device into the place: its next points are those that come at its pace, until it stands.
+/// From a point of the carried device into the place: its next points are those at its pace, until it stands.
 fn follow_pace(
     points: &[Point],
     rows: &[usize],
@@ -333,8 +334,8 @@ fn follow_pace(
     }
 }
 
-/// Gives each point to the nearer of two devices that are both carried, forward and backward from where they are surely
-/// two.
+/// Assigns each point to the nearer of two devices that are both carried, forward and backward from where there are
+/// certainly two.
 fn associate(points: &[Point], rows: &[usize], first: &Detour, track_of: &mut [usize], number: usize) {
     let place = |row: usize| rows.iter().position(|known| *known == row).unwrap_or(0);
     let (before, off) = (place(first.before), place(first.off));

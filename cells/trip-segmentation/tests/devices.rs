@@ -1,11 +1,12 @@
-//! People with several devices: whole runs of the stage on made-up days. Three walks, whatever else there is.
+//! People with several devices: whole runs of the stage on made-up days. The result is three walks, whatever devices
+//! there are.
 
 mod people;
 
 use cells_sdk::Outcome;
 use people::{Day, HOME, Phone, Places, SHOP, WORK, carry, tablet};
 
-/// The walks of a day in which nothing else happens, as one phone alone gives them.
+/// The walks of a day with only one phone.
 fn alone() -> Day {
     Day::of(&[carry("token-a", "android")])
 }

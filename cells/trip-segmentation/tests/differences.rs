@@ -1,4 +1,4 @@
-//! Rows of docs/reference-differences.md about trip segmentation that no other test holds.
+//! Rows of docs/reference-differences.md about trip segmentation that no other test covers.
 
 use cells_geometry::{Position, column_distance, distance};
 use cells_sdk::model::time::local;
@@ -18,12 +18,12 @@ const UNTRACKED: &str = "segmentation/raw_untracked";
 const STOP_TRACKING: u8 = 3;
 const STOPPED_MOVING: u8 = 2;
 
-/// So many points, so many seconds apart, each so many degrees north of the one before: about 330 m are 0.003.
+/// Count of points, interval in s, and degrees north of the point before: 0.003 are about 330 m.
 type Leg = (usize, f64, f64);
 const OUT: Leg = (20, 29.0, 0.003);
 const STAY: Leg = (15, 29.0, 0.0);
 
-/// When and at which latitude the points of all legs are.
+/// Time and latitude of the points of all legs.
 fn points(legs: &[Leg]) -> Vec<(f64, f64)> {
     let (mut ts, mut latitude, mut points) = (DAY, 47.0, Vec::new());
     for (count, seconds, degrees) in legs {
@@ -52,7 +52,7 @@ fn with_transition(memory: Memory, ts: f64, transition: u8) -> Memory {
     with(memory, "statemachine/transition", ts, &data)
 }
 
-/// The track as the methods see it, written down at once.
+/// The segments of the track, as if it was written at once.
 fn segments(
     method: fn(Track<'_>, &Signals) -> Segments,
     points: &[(f64, f64)],
@@ -117,7 +117,7 @@ fn the_first_point_ends_no_trip_whatever_happened_before_it() {
 // Row: "Distance filter: a last trip begins"
 #[test]
 fn sampled_by_distance_a_last_trip_behind_no_other_begins_at_the_first_point() {
-    // Not even a step of 50 m leads away from it.
+    // A step of 50 m does not lead away from it either.
     let points = points(&[(5, 30.0, 0.0001)]);
     let stopped = Signals { stops: at(points[4].0 + 1.0), ..Signals::default() };
     assert_eq!(segments(distance_method::segment, &points, &stopped), [(0, 4)]);
@@ -175,7 +175,7 @@ fn the_point_of_an_arrival_counts_also_where_it_is_marked_invalid() {
         r#"{{"enter_ts":{enter_ts},"enter_local_dt":{local_dt},"enter_fmt_time":"{fmt_time}",
             "location":{{"type":"Point","coordinates":[8.5,46]}},"source":"DwellSegmentationTimeFilter"}}"#
     );
-    // The point lies elsewhere than the place, so that the span tells which of them was taken.
+    // The point is not at the place, so that the span shows which of them was used.
     let mut memory = with_points(Memory::new(), &[(enter_ts, 45.0)], r#","filter":"time""#);
     let arrival = memory.of_key(LOCATION)[0].id;
     memory.mark_invalid(&[arrival]).expect("known");

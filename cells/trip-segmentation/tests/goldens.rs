@@ -1,5 +1,5 @@
-//! On recorded days, what the two stages make equals what the reference made: trips, places, untracked spans,
-//! filtered locations, what is marked invalid, and where the next run goes on.
+//! On recorded days, the results of the two stages equal the reference's: trips, places, untracked spans, filtered
+//! locations, what is marked invalid, and where the next run continues.
 
 use cells_recorded::{Case, cases, text_of};
 use cells_sdk::testing::Memory;
@@ -8,7 +8,7 @@ use cells_sdk::{Area, Outcome};
 const RESULTS: [&str; 3] = ["segmentation/raw_trip", "segmentation/raw_place", "segmentation/raw_untracked"];
 const FILTERED: &str = "background/filtered_location";
 
-/// What is there after the last run.
+/// The state after the last run.
 struct Replayed {
     memory: Memory,
     filtered: Outcome,
@@ -29,9 +29,9 @@ fn every_recorded_day_gives_what_the_reference_gave() {
     assert_eq!(problems, Vec::<String>::new());
 }
 
-/// Recorded days go in, the two stages run after each load.
+/// Loads recorded days; the two stages run after each load.
 fn replay(case: &Case) -> Replayed {
-    // Ids rise behind this one, so that none that a run makes is one of a later load.
+    // New ids are above this one, so that no id of a run equals one of a later load.
     let above_all = r#"[{"_id":{"$oid":"f00000000000000000000000"},"metadata":{"key":"a/b"},"data":{}}]"#;
     let mut memory = Memory::new().with_entries(Area::Errors, above_all);
     let (mut filtered, mut segmented) = (Outcome::default(), Outcome::default());

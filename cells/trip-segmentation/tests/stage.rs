@@ -377,7 +377,7 @@ proptest! {
             let transition = format!(r#"{{"ts":{ts},"transition":{kind},"curr_state":1}}"#);
             phone = phone.entry("statemachine/transition", 1.0, &transition);
         }
-        // An error is an answer; a panic is none.
+        // An error is a result; a panic is not.
         if phone.memory.run_stage(run, NOW, Outcome::default()).is_ok() {
             let (places, trips) = (phone.made(PLACE), phone.made(TRIP).len() + phone.made(UNTRACKED).len());
             prop_assert_eq!(places.len(), if trips == 0 { 0 } else { trips + 1 });

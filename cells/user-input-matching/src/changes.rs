@@ -1,10 +1,10 @@
-//! What changes in confirmed and composite entries.
+//! The changes of confirmed and composite entries.
 //!
-//! A composite trip holds copies: of its confirmed trip's members and of the whole place at its end. So a changed
-//! trip is copied into the composite trip that was made of it, a changed place into the one that leads there and ends
-//! when the place was reached.
+//! A composite trip holds copies: of its confirmed trip's members and of the whole place at its end. So a changed trip
+//! is copied into its composite trip, and a changed place into the composite trip that leads there and ends when the
+//! place was reached.
 //!
-//! Quirk: the composite trip that *begins* at a changed place keeps its copy as it was.
+//! Quirk: the composite trip that *begins* at a changed place keeps its old copy.
 //!
 //! * Memory: one composite trip at a time.
 
@@ -23,7 +23,7 @@ const COMPOSITE: &str = "analysis/composite_trip";
 /// What an error says of an entry that no stage has written.
 const CANNOT: &str = "cannot be changed";
 
-/// A confirmed trip or place and what it is about to show.
+/// A confirmed trip or place and its new members.
 #[derive(Debug)]
 struct Changed<'a> {
     confirmed: &'a Confirmed,
@@ -42,7 +42,7 @@ impl<'a> Changed<'a> {
         Ok(Self { confirmed, entered })
     }
 
-    /// A text with its members set as they are about to be; `None` where they are so already.
+    /// A text with the new members; `None` where it has them already.
     fn in_text(&self, text: &str) -> Result<Option<String>, BadObject> {
         let mut data = Object::read(text)?;
         let Entered { user_input, additions } = &self.entered;
@@ -61,8 +61,8 @@ pub struct Changes<'a> {
     by_id: BTreeMap<EntryId, Changed<'a>>,
 }
 
-/// What may change of the composite trips that end at one moment, by the ids by which they name it. There may be more
-/// than one: two phones of one person end trips together.
+/// The changes of the composite trips that end at one moment, by the ids that these trips name. There may be more than
+/// one: two phones of one person end trips together.
 #[derive(Debug, Default)]
 struct Shown<'a> {
     /// By the confirmed trip.
@@ -81,7 +81,7 @@ struct Names {
 }
 
 impl<'a> Changes<'a> {
-    /// Takes an input into the trip or place that it belongs to. `Err`: what that shows was not written by a stage.
+    /// Adds an input to the trip or place that it belongs to. `Err`: the present inputs were not written by a stage.
     pub fn take_in(&mut self, confirmed: &'a Confirmed, input: &Input) -> Result<(), RunError> {
         let bad = |why| RunError::bad_entry(confirmed.id, CANNOT, why);
         let changed = match self.by_id.entry(confirmed.id) {
@@ -94,7 +94,7 @@ impl<'a> Changes<'a> {
         taken.map_err(|why| RunError::bad_entry(confirmed.id, "cannot take an input in", why))
     }
 
-    /// Writes what differs.
+    /// Writes the entries that differ.
     pub fn write<R: ReadEntries + WriteEntries>(
         self,
         runtime: &mut R,
@@ -139,9 +139,9 @@ impl Shown<'_> {
         })
     }
 
-    /// A composite trip with what it shows as it is about to be; `None` where it is so already.
+    /// A composite trip with the new copies; `None` where it has them already.
     fn in_text(&self, text: &str) -> Result<Option<String>, BadObject> {
-        // One that does not name what it shows was not written by a stage, and shows none of it.
+        // A composite trip without these links was not written by a stage, and shows none of it.
         let Ok(Names { confirmed_trip, end_place }) = serde_json::from_str(text) else { return Ok(None) };
         let trip = confirmed_trip.and_then(|id| self.trips.get(&id));
         let with_trip = match trip {

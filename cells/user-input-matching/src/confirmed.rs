@@ -1,10 +1,10 @@
 //! Confirmed trips and places that an input may belong to.
 //!
-//! The rule has no bound on how long before an input its trip began. The reference looks at what began within a day
-//! before or behind the input, and so does this: each input costs the same after a year as after a week.
+//! The rule does not limit how long before an input its trip began. The reference searches what began within a day
+//! before or after the input, and so does this stage: each input costs the same after a year as after a week.
 //!
-//! * Quirk: of several to which an input belongs, the one that was made last gets it.
-//! * Quirk: labels never go to untracked spans, and to the first place of all, which was never reached, nothing does.
+//! * Quirk: of several entries that an input belongs to, the one that was made last gets it.
+//! * Quirk: untracked spans get no labels, and the first place of all, which was never reached, gets no inputs.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::page::Entry;
@@ -40,7 +40,7 @@ pub struct Confirmed {
     times: Times,
 }
 
-/// As much of a trip or place as the rule needs.
+/// The members of a trip or place that the rule needs.
 #[derive(Debug, Clone, Deserialize)]
 struct Times {
     #[serde(default, alias = "enter_ts")]
@@ -95,7 +95,7 @@ pub struct Around {
     found: Vec<Confirmed>,
 }
 
-/// Which of them an input belongs to.
+/// The entry that an input belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// That one.
@@ -107,8 +107,8 @@ pub enum Owner {
 }
 
 impl Around {
-    /// Reads the trips (or the places) that begin around the beginnings of inputs, s. Spans between them are not
-    /// read: somebody who labels two trips a year apart does not wait for the year.
+    /// Reads the trips (or the places) that begin around the beginnings of inputs, s. Spans between them are not read:
+    /// labels of two trips a year apart do not cost reading the year.
     pub fn read<R: ReadEntries>(runtime: &mut R, places: bool, begins: &[f64]) -> Result<Self, RunError> {
         let (key, field) = if places { (PLACE, TimeField::EnterTs) } else { (TRIP, TimeField::StartTs) };
         let mut found = Vec::new();

@@ -1,11 +1,9 @@
-//! Puts labels and forms that come later to the trips and places that are there: the stage
-//! `USER_INPUT_MATCH_INCOMING`.
+//! Adds labels and forms that arrive later to existing trips and places: the stage `USER_INPUT_MATCH_INCOMING`.
 //!
-//! People answer after the trip was shown to them, so as a rule their inputs come a run later than the trip. This
-//! stage runs early, over the inputs that were written since it last ran: each goes to the confirmed trip or place
-//! that it belongs to (the rule is that of `cells/user-inputs`), and from there into the composite trip that the diary
-//! shows. An input whose trip is not there yet is passed over; `cells/confirmed-objects` finds it when it makes the
-//! trip.
+//! People answer after the trip was shown to them, so as a rule their inputs arrive a run later than the trip. This
+//! stage runs early, over the inputs that were written since its last run: each is added to the confirmed trip or place
+//! that it belongs to (the rule is that of `cells/user-inputs`), and from there to the composite trip that the diary
+//! shows. An input whose trip does not exist yet is skipped; `cells/confirmed-objects` finds it when it makes the trip.
 //!
 //! * Units: seconds. The window is on `metadata.write_ts` of the inputs, closed at both ends.
 //! * Running again over the same window changes nothing.

@@ -1,8 +1,8 @@
 //! The inputs of a run's window, in the order in which the person entered them.
 //!
-//! A window with many inputs is done in parts, since each may change a composite trip of some 100 KB. A mark alone
-//! cannot say where a part ended, as windows begin some seconds behind it; so the state names the last input that
-//! was done. Whoever sets the mark elsewhere need not know: a state that does not go with its mark is ignored.
+//! A window with many inputs is processed in parts, since each may change a composite trip of some 100 KB. A mark alone
+//! cannot say where a part ended, as windows begin some seconds after it; so the state names the last processed input.
+//! Other code may set the mark without changing the state: a state that does not match its mark is ignored.
 
 use std::ops::ControlFlow;
 
@@ -10,9 +10,9 @@ use cells_sdk::model::EntryId;
 use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, walk_entries};
 use cells_user_inputs::{Input, Kind};
 
-/// How many inputs one run takes: with composite trips of 250 KB it writes 64 MiB, the limit of a run.
+/// How many inputs one run processes: with composite trips of 250 KB it writes 64 MiB, the limit of a run.
 pub const INPUTS_MAX: usize = 256;
-/// What rounding may do to a mark, s.
+/// The largest rounding error of a mark, s.
 const MARK_ERROR_MAX_S: f64 = 1e-3;
 
 /// A part of a window.
@@ -24,11 +24,11 @@ pub struct Window {
     pub bad: usize,
     /// The last input, also where it could not be read.
     pub last: Option<Done>,
-    /// Whether the window goes on behind it.
+    /// Whether the window has more after it.
     pub more: bool,
 }
 
-/// An input up to which everything is done.
+/// An input up to which everything is processed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Done {
     /// When it was written, s.
@@ -43,7 +43,7 @@ impl Done {
         [&self.write_ts.to_le_bytes()[..], &self.id.0].concat()
     }
 
-    /// Where the run goes on within a window; `None` where it begins one.
+    /// Where the run continues within a window; `None` where it begins one.
     fn of(run: &Run) -> Option<Self> {
         let (write_ts, id) = run.state.split_first_chunk::<8>()?;
         let write_ts = f64::from_le_bytes(*write_ts);

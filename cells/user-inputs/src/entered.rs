@@ -1,12 +1,12 @@
-//! What an entry of the timeline shows of the inputs that belong to it: `user_input` and `additions`.
+//! The inputs that an entry of the timeline shows: `user_input` and `additions`.
 //!
-//! * `user_input`: of each kind of label and form, the one that was written last; of those written at the same
-//!   moment, the one that begins last.
-//! * `additions`: every one that stands, by their beginnings where the entry is made, in the order of writing where
-//!   they come later.
+//! * `user_input`: for each kind of label and form, the one that was written last; of those written at the same moment,
+//!   the one that begins last.
+//! * `additions`: all that were not undone, in the order of their beginnings when the entry is made, and in the order
+//!   of writing for later ones.
 //!
-//! Quirk: an entry that is made takes inputs of every kind, a stay also labels of trips; one that comes later goes
-//! to the kind of entry that it is about.
+//! Quirk: a new entry accepts inputs of every kind, a stay also labels of trips; a later input goes only to the kind of
+//! entry that it is about.
 
 use std::convert::Infallible;
 
@@ -28,7 +28,7 @@ pub struct Entered {
     pub additions: String,
 }
 
-/// Why an entry's inputs cannot be changed: what it has is not what stages write.
+/// Why an entry's inputs cannot be changed: its members were not written by a stage.
 #[derive(Debug, thiserror::Error)]
 pub enum BadEntered {
     /// `user_input`
@@ -46,8 +46,8 @@ impl Default for Entered {
 }
 
 impl Entered {
-    /// What an entry shows when it is made. `inputs` are in the order of their beginnings and ids.
-    /// Answers also how many could not be judged ([`Fit::Unmeasured`]).
+    /// The members of a new entry. `inputs` are in the order of their beginnings and ids. Also returns how many could
+    /// not be judged ([`Fit::Unmeasured`]).
     pub fn of(inputs: &[Input], entry: &Span, next: impl Fn() -> Next) -> (Self, usize) {
         let from = inputs.partition_point(|input| input.start_ts < entry.begin_or_min());
         let through = inputs.partition_point(|input| input.start_ts < entry.end_or_max()).max(from);
@@ -67,8 +67,8 @@ impl Entered {
         (Self { user_input: latest(&belonging), additions: standing(&belonging) }, unmeasured)
     }
 
-    /// Takes in an input that came later. An addition that is there already is not added again, so that taking
-    /// in the same inputs twice changes nothing.
+    /// Adds an input that came later. An existing addition is not added again, so that adding the same inputs twice
+    /// changes nothing.
     pub fn take_in(&mut self, input: &Input) -> Result<(), BadEntered> {
         match input.kind.held() {
             Held::Label | Held::Form => {
@@ -86,7 +86,7 @@ fn latest(belonging: &[&Input]) -> String {
     let mut user_input = Object::empty();
     for kind in Kind::ALL.into_iter().filter(|kind| kind.held() != Held::Additions) {
         let of_kind = belonging.iter().filter(|input| input.kind == kind);
-        // Of equal ones the last is answered, which is the one that begins last.
+        // Of equal ones the last is returned, which is the one that begins last.
         if let Some(latest) = of_kind.max_by(|a, b| a.write_ts.total_cmp(&b.write_ts)) {
             user_input.set(kind.name(), &*latest.text);
         }
@@ -133,7 +133,7 @@ struct AdditionData {
     match_id: Option<Value>,
 }
 
-/// The list `additions` with one more, or without those that `input` takes back.
+/// The list `additions` with one more, or without those that `input` undoes.
 pub fn added(additions: &str, input: &Input) -> Result<String, serde_json::Error> {
     let mut items: Vec<&RawValue> = serde_json::from_str(additions)?;
     let mut read = Vec::with_capacity(items.len());

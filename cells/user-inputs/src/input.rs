@@ -1,4 +1,4 @@
-//! One input of a person, as far as stages need it.
+//! One input of a person, with the members that stages need.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::page::Entry;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Which input it is.
+/// The kind of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// `manual/mode_confirm`
@@ -25,14 +25,14 @@ pub enum Kind {
     PlaceAddition,
 }
 
-/// How an entry of the timeline holds inputs of a kind.
+/// How an entry of the timeline stores inputs of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
     /// The label of the latest one.
     Label,
     /// The latest one, the whole entry.
     Form,
-    /// Every one that was not taken back, whole entries.
+    /// All that were not undone, as whole entries.
     Additions,
 }
 
@@ -76,7 +76,7 @@ impl Kind {
         self.key().strip_prefix("manual/").expect("all keys begin so")
     }
 
-    /// How entries hold it.
+    /// How entries store it.
     pub const fn held(self) -> Held {
         match self {
             Self::ModeConfirm | Self::PurposeConfirm | Self::ReplacedMode => Held::Label,
@@ -91,33 +91,33 @@ impl Kind {
     }
 }
 
-/// Whether an addition stands.
+/// The status of an addition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// It stands.
+    /// It is active.
     Active,
-    /// It takes back those with its `match_id`.
+    /// It undoes those with its `match_id`.
     Deleted,
 }
 
 /// One input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// Which.
+    /// Its kind.
     pub kind: Kind,
-    /// Of its entry.
+    /// The id of its entry.
     pub id: EntryId,
-    /// Of what it is about, s.
+    /// The beginning of the span that it is about, s.
     pub start_ts: f64,
-    /// Of what it is about, s.
+    /// The end of the span that it is about, s.
     pub end_ts: f64,
     /// When the person entered it, s.
     pub write_ts: f64,
-    /// What an entry of the timeline shows of it, a JSON text: the label, or the whole entry.
+    /// The JSON text that an entry of the timeline shows: the label, or the whole entry.
     pub text: String,
-    /// Whether it stands; only additions are ever taken back.
+    /// Its status; only additions can be undone.
     pub status: Status,
-    /// What joins an addition and the one that takes it back.
+    /// Connects an addition and the one that undoes it.
     pub match_id: Option<Value>,
 }
 

@@ -1,12 +1,11 @@
-//! What a person enters about trips and stays: which entry a label or form belongs to, and how it is kept there.
+//! Labels and forms of a person about trips and stays: which entry they belong to, and how the entry stores them.
 //!
-//! An input names a span of time, not an entry. [`rule`] says whether it belongs to a trip, a stay or an untracked
-//! span; [`entered`] says what the entry shows of all that belong to it. The stage that makes confirmed entries
-//! looks for the inputs of each entry; the stage that takes in later inputs looks for the entry of each input.
-//! Both go by the same rule.
+//! An input names a span of time, not an entry. [`rule`] decides whether it belongs to a trip, a stay or an untracked
+//! span; [`entered`] computes what the entry shows of all its inputs. The stage that makes confirmed entries looks for
+//! the inputs of each entry; the stage for later inputs looks for the entry of each input. Both use the same rule.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z.
-//! * Memory: an [`Input`] holds its label, or its whole entry where that is what an entry shows.
+//! * Memory: an [`Input`] holds its label, or its whole entry if an entry shows that.
 //! * Not here: which entries and inputs there are (each stage), and what labels mean (trip models).
 
 pub mod entered;

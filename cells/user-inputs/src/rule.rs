@@ -1,11 +1,11 @@
 //! Whether an input belongs to an entry of the timeline.
 //!
-//! Phones send the times that they showed when the person answered. Those of an entry may since have moved, so the
-//! rule is generous at the end: a quarter of an hour, or more where the next entry covers it and most of the entry
-//! was meant.
+//! Phones send the times that they showed when the person answered. The times of an entry may have changed since, so
+//! the rule is generous at the end: a quarter of an hour, or more where the next entry covers it and the input covers
+//! most of the entry.
 //!
-//! Quirk: an input that ends late belongs to the entry at once where nothing follows it or what follows is open,
-//! if only it overlaps half of the entry; how late it ends then does not matter.
+//! Quirk: an input that ends late belongs to the entry where nothing follows it or the next entry is open, provided
+//! that it overlaps half of the entry; how late it ends then does not matter.
 
 /// Where an entry begins that has no beginning (the first stay of all), s.
 const BEGIN_MIN: f64 = 0.0;
@@ -13,7 +13,7 @@ const BEGIN_MIN: f64 = 0.0;
 pub const END_MAX: f64 = 2_147_483_647.0;
 /// How much later than the entry an input may end, s.
 const LATE_MAX_S: f64 = 15.0 * 60.0;
-/// What an input that ends later must cover of the entry, more than.
+/// An input that ends later must cover more than this share of the entry.
 const OVERLAP_MIN: f64 = 0.5;
 
 /// The time that an entry covers.
@@ -42,7 +42,7 @@ impl Span {
 /// What follows an entry in the timeline: the stay at the end of a trip, the trip from a stay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Next {
-    /// Nothing that is known.
+    /// Nothing known.
     None,
     /// A stay that goes on.
     Open,
@@ -50,18 +50,18 @@ pub enum Next {
     Ends(f64),
 }
 
-/// How an input and an entry go together.
+/// The relation of an input and an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
     /// The input belongs to the entry.
     Belongs,
     /// It does not.
     Apart,
-    /// It would depend on which part of the entry it covers, but the entry says no duration.
+    /// It depends on the covered share of the entry, but the entry has no duration.
     Unmeasured,
 }
 
-/// Whether an input from `start_ts` to `end_ts` belongs to the entry. `next` is asked only where the input begins
+/// Whether an input from `start_ts` to `end_ts` belongs to the entry. `next` is called only where the input begins
 /// within the entry and ends too late.
 pub fn fit<E>(
     start_ts: f64,

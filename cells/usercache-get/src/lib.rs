@@ -1,9 +1,9 @@
-//! What a phone pulls at each sync: documents from the server. There are none, as in the reference; a phone that
-//! misses the member `server_to_phone` counts the sync as failed.
+//! Returns what a phone requests at each sync: documents from the server. There are none, as in the reference; a phone
+//! counts the sync as failed if the member `server_to_phone` is missing.
 
 use cells_sdk::{Request, Response};
 
-/// Answers `usercache/get`; the body does not matter.
+/// Answers `usercache/get`; the body is ignored.
 pub fn handle<R>(_runtime: &mut R, _request: &Request) -> Result<Response, String> {
     Ok(Response::json(200, r#"{"server_to_phone": []}"#))
 }

@@ -1,14 +1,16 @@
-//! Takes what a phone sends: `{"phone_to_server":[entry,…]}`, or `{"the_entry":entry}`; other members are not its concern.
+//! Accepts the uploads of a phone: `{"phone_to_server":[entry,…]}`, or `{"the_entry":entry}`; other members are
+//! ignored.
 //!
-//! A phone deletes its copy when it reads 200, and sends a refused batch again for ever. So only a body whose entries
-//! cannot be told apart, or a valid entry without its identity (`metadata.type`, `metadata.key`, `metadata.write_ts`), is
-//! refused, with a reason for the phone's developer, and nothing of the batch is stored; anything else is accepted, and
-//! an entry that nobody could read later is set aside with a reason for its owner.
+//! A phone deletes its copy when it reads 200, and sends a refused batch again for ever. So a body is refused only if
+//! its entries cannot be separated, or if a valid entry is without its identity (`metadata.type`, `metadata.key`,
+//! `metadata.write_ts`); the refusal gives a reason for the phone's developer, and nothing of the batch is stored.
+//! Everything else is accepted, and an entry that later readers could not read is set aside with a reason for its
+//! owner.
 //!
-//! * Memory: the body is read in pieces; one entry and [`ROWS_BYTES`] of rows are held at a time.
-//! * Speed: an entry that lies within one piece and is as usual is read in one pass ([`quick`]).
+//! * Memory: the body is read in pieces; one entry and [`ROWS_BYTES`] of rows are in memory at a time.
+//! * Speed: an entry that is within one piece and has the usual form is read in one pass ([`quick`]).
 //! * Entries keep their bytes, except for a clock in milliseconds and dots in the names of `stats/*` data.
-//! * Not here: what entries mean (`usercache-to-timeseries`), and which are the same (the store).
+//! * Not here: what entries mean (`usercache-to-timeseries`), and when two are the same (the store).
 
 mod profile;
 pub mod properties;
@@ -26,8 +28,8 @@ pub use splitter::{BadBody, ENTRY_BYTES_MAX, Form, Piece, Splitter};
 
 use profile::Seen;
 
-/// Rows go to the store when they are this long together, bytes: as much as stays in a processor's cache on its way
-/// through both memories.
+/// Rows are sent to the store when they are this long together, bytes: as much as stays in a processor's cache on its
+/// way through both memories.
 pub const ROWS_BYTES: usize = 64 << 10;
 
 const READ_BYTES: u32 = 64 << 10;
@@ -35,18 +37,18 @@ const READ_BYTES: u32 = 64 << 10;
 /// Why a request was refused. Nothing of it is stored.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// The body has no entries that can be told apart.
+    /// The entries of the body cannot be separated.
     #[error(transparent)]
     Body(#[from] BadBody),
     /// An entry has no identity.
     #[error("{bad}")]
     Entry {
-        /// Which, from 0.
+        /// Its index, from 0.
         index: u64,
         /// Why.
         bad: BadEntry,
     },
-    /// The runtime did not take or give something.
+    /// The runtime refused a call.
     #[error(transparent)]
     Runtime(#[from] Failure),
 }

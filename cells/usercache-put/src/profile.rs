@@ -1,4 +1,4 @@
-//! What the owner's profile remembers of the last batch: the pipeline looks there before it reads anything.
+//! The owner's profile stores facts of the last batch: the pipeline reads them before anything else.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,8 @@ impl Seen {
         }
     }
 
-    /// Sets the two members of the profile that were seen; all others keep their text. A profile that is no
-    /// object is left alone: a batch is worth more than the profile's hint.
+    /// Sets the two members of the profile that were seen; all others keep their text. A profile that is no object is
+    /// left unchanged: a batch is worth more than the profile's hint.
     pub(crate) fn write_down<R: Documents>(&self, runtime: &mut R) -> Result<(), Failure> {
         if self.phone_data_ts.is_none() {
             return Ok(());

@@ -1,12 +1,12 @@
-//! What must hold for any bytes. Property tests and fuzz targets call the same functions; each panics where its
-//! promise is broken.
+//! Properties that hold for any bytes. Property tests and fuzz targets call the same functions; each panics where its
+//! property is violated.
 
 use serde_json::Value;
 
 use crate::{BadBody, Form, Splitter, quick};
 use cells_model::sent::parse;
 
-/// Whatever an entry is: what is kept of it is JSON, its identity is in it, and its key names a stream.
+/// For any entry, the stored part is JSON, contains the identity, and has a key that names a stream.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -21,7 +21,7 @@ pub fn an_entry_is_kept_as_json(bytes: &[u8]) {
     assert!(cells_model::keys::is_key(&parsed.key));
 }
 
-/// What the quick way reads is what the other one reads.
+/// The quick reader gives the same result as the other one.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -38,7 +38,7 @@ pub fn the_quick_way_reads_alike(bytes: &[u8]) {
 /// The text of an entry, and how deep it nests.
 pub type DeepEntry = (Vec<u8>, usize);
 
-/// The entries of a body with their depths, or why it has none, when it comes in pieces that end at `cuts`.
+/// The entries of a body with their depths, or why it has none, when it arrives in pieces that end at `cuts`.
 pub fn split(body: &[u8], cuts: &[usize]) -> Result<(Form, Vec<DeepEntry>), BadBody> {
     let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
     cuts.sort_unstable();
@@ -53,7 +53,7 @@ pub fn split(body: &[u8], cuts: &[usize]) -> Result<(Form, Vec<DeepEntry>), BadB
     Ok((splitter.finish()?, entries))
 }
 
-/// A body says the same however it is cut.
+/// The result for a body does not depend on the cuts.
 ///
 /// # Panics
 /// Where that does not hold.
@@ -61,7 +61,7 @@ pub fn cuts_change_nothing(body: &[u8], cuts: &[usize]) {
     let (whole, cut) = (split(body, &[]), split(body, cuts));
     match (whole, cut) {
         (Ok(whole), Ok(cut)) => assert_eq!(whole, cut),
-        // Where a body breaks in two ways, the cut may decide which is seen first.
+        // If a body has two errors, the cut may decide which is found first.
         (whole, cut) => assert_eq!(whole.is_ok(), cut.is_ok()),
     }
 }

@@ -1,7 +1,7 @@
-//! The usual entry, read in one pass: valid JSON with its identity and nothing to put right.
+//! Reads the usual entry in one pass: valid JSON with its identity, which needs no changes.
 //!
-//! Answers nothing for all others, which [`cells_model::sent::parse`] then looks at part by part. What both read, they read alike;
-//! the property test beside [`crate::properties`] holds them against each other.
+//! Returns nothing for all others, which [`cells_model::sent::parse`] then reads part by part. Where both return a
+//! result, the results are equal; the property test beside [`crate::properties`] compares them.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use cells_model::sent::{DEPTH_MAX, MILLISECONDS_FROM, Parsed};
 /// Levels below a member of the entry, and below a member of its metadata or data.
 const LEVELS: u32 = DEPTH_MAX as u32 - 1;
 
-/// Reads the entry that begins `text`; returns how long it is and what it says.
+/// Reads the entry at the start of `text`; returns its length and its content.
 pub fn quick(text: &str) -> Option<(usize, Parsed<'_>)> {
     let mut scan = Scan::new(text.as_bytes());
     let found = Found::read(&mut scan, text).ok()??;
@@ -56,7 +56,7 @@ struct Found<'a> {
     ts: Option<Range<usize>>,
 }
 
-/// `Ok(None)`: sound so far, and not usual.
+/// `Ok(None)`: valid so far, but not usual.
 type Seen<T> = Result<Option<T>, BadJson>;
 
 impl<'a> Found<'a> {
@@ -124,7 +124,7 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// What stands between the quotes of a string without escapes.
+/// The text between the quotes of a string without escapes.
 fn bare(value: &str) -> Option<&str> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
     (!inner.contains('\\')).then_some(inner)

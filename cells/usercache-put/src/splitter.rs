@@ -1,12 +1,12 @@
-//! Cutting a body into the texts of its entries while it arrives, without holding more than one of them.
+//! Cuts a body into the texts of its entries while it arrives, with at most one of them in memory.
 //!
-//! The splitter follows structure: strings, brackets, commas, colons. What stands between them, such as `NaN` or bytes
-//! that are not UTF-8, is for whoever parses an entry.
+//! The splitter follows the structure: strings, brackets, commas, colons. The bytes between them, such as `NaN` or
+//! bytes that are not UTF-8, are left to the parser of an entry.
 
 use cells_model::sent::BYTE_ORDER_MARK;
 use cells_model::structure::Structure;
 
-/// The longest entry that is taken, bytes: a phone's readings have 500, its longest surveys some 100,000.
+/// The longest entry that is accepted, bytes: a phone's readings have 500, its longest surveys some 100,000.
 pub const ENTRY_BYTES_MAX: usize = 2 << 20;
 
 /// Longer names than this cannot be one that is looked for, even if each character is an escape.
@@ -36,13 +36,13 @@ pub enum BadBody {
     /// An entry is longer than [`ENTRY_BYTES_MAX`].
     #[error("entry {index} has more than {ENTRY_BYTES_MAX} bytes")]
     EntryTooLong {
-        /// Which, from 0.
+        /// Its index, from 0.
         index: u64,
     },
 }
 
 impl BadBody {
-    /// The word for programs.
+    /// The error code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => "unreadable_body",
@@ -61,7 +61,7 @@ impl BadBody {
     }
 }
 
-/// Which of the two forms a body had.
+/// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// `phone_to_server`
@@ -143,7 +143,7 @@ impl Splitter {
         }
     }
 
-    /// The next entry that ends within `piece`, which is left behind it; `None`: the piece is used up.
+    /// The next entry that ends within `piece`, which is advanced past it; `None`: the piece is used up.
     pub fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Piece<'_>>, BadBody> {
         if std::mem::take(&mut self.given) {
             self.held.clear();
@@ -166,8 +166,8 @@ impl Splitter {
         Ok(None)
     }
 
-    /// Goes on to the first byte of the next entry, if it stands in `piece` and nothing of the entry came before.
-    /// Whoever knows where that entry ends says so with [`Self::passed`]; [`Self::next`] finds out.
+    /// Moves to the first byte of the next entry, if it is in `piece` and no part of the entry came before. A caller
+    /// that knows the entry's end calls [`Self::passed`]; otherwise [`Self::next`] finds it.
     pub fn before_entry(&mut self, piece: &mut &[u8]) -> Result<bool, BadBody> {
         if std::mem::take(&mut self.given) {
             self.held.clear();
@@ -204,7 +204,7 @@ impl Splitter {
         BadBody::Unreadable { at: self.offset, why }
     }
 
-    /// One byte between values; returns whether it was used, or is the first of what comes next.
+    /// Processes one byte between values; returns whether it was used, or is the first of what follows.
     fn step(&mut self, byte: u8) -> Result<bool, BadBody> {
         if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
             return Ok(true);

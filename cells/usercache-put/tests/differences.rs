@@ -1,4 +1,4 @@
-//! Rows of docs/reference-differences.md about puts that no other test holds.
+//! Rows of docs/reference-differences.md about puts that no other test covers.
 
 use cells_sdk::Area;
 use cells_sdk::testing::{Memory, Stored};

@@ -1,27 +1,27 @@
-//! Whether readings that were written around one are ahead of their writing by as much as it is.
+//! Whether the readings that were written around one are ahead of their writing by as much.
 //!
-//! A receiver tells the true time, but the moment of writing is told by the phone's clock. Where that is set wrong by
-//! hours, all readings seem to come from the future; where one reading is wrong, only that one does.
+//! A receiver knows the true time, but the time of writing comes from the phone's clock. If that clock is wrong by
+//! hours, all readings seem to come from the future; if one reading is wrong, only that one does.
 
 use std::collections::BTreeMap;
 
 use cells_model::text;
 use cells_sdk::{Area, Query, ReadEntries, RunError, TimeField, for_each_entry};
 
-/// Readings written so long before and behind one are looked at, s.
+/// Readings written this long before and after one are compared with it, s.
 const SPAN_S: f64 = 1_800.0;
-/// Two readings are ahead alike where they differ by less, s.
+/// Two readings are ahead by the same amount if they differ by less, s.
 const ALIKE_S: f64 = 300.0;
-/// So many others must be ahead alike, and more than are not.
+/// At least this many others must be ahead by the same amount, and more than are not.
 const OTHERS_MIN: usize = 3;
 
-/// By how much readings are ahead, of each stream where that was looked at last.
+/// By how much readings are ahead, for each stream as of the last check.
 #[derive(Debug, Default)]
 pub(crate) struct Around {
     last: BTreeMap<String, Leads>,
 }
 
-/// Of the readings that were written around a moment.
+/// The readings that were written around a moment.
 #[derive(Debug)]
 struct Leads {
     /// s
@@ -31,7 +31,8 @@ struct Leads {
 }
 
 impl Around {
-    /// Looks at what waits in the stream of an entry that was written at `written` and is `lead_s` ahead of that.
+    /// Checks the waiting entries in the stream of an entry that was written at `written` and is `lead_s` ahead of
+    /// that.
     pub(crate) fn are_ahead_alike<R: ReadEntries>(
         &mut self,
         runtime: &mut R,
@@ -39,7 +40,7 @@ impl Around {
         written: f64,
         lead_s: f64,
     ) -> Result<bool, RunError> {
-        // Readings come in the order of writing: what was read for the last one serves many.
+        // Readings come in the order of writing: the result for one is reused for many.
         let serves = |leads: &Leads| (leads.written - written).abs() < SPAN_S / 2.0;
         if !self.last.get(key).is_some_and(serves) {
             let sorted = leads_around(runtime, key, written)?;

@@ -1,4 +1,4 @@
-//! From an entry as a phone wrote it to the entry of the timeseries, for every key and both platforms.
+//! Converts an entry as a phone wrote it to the entry of the timeseries, for every key and both platforms.
 
 use cells_model::background::MotionType;
 use cells_model::plausible::{
@@ -13,7 +13,7 @@ use crate::{AHEAD_MAX_S, Reason};
 /// An entry of the timeseries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Formatted<'a> {
-    /// Mostly the key that it came with.
+    /// Mostly the key under which it was sent.
     pub key: &'a str,
     /// A JSON object.
     pub metadata: String,
@@ -21,7 +21,7 @@ pub struct Formatted<'a> {
     pub data: String,
 }
 
-/// What becomes of an entry's data, by key.
+/// How an entry's data is converted, by key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Form {
     Location,
@@ -33,12 +33,12 @@ enum Form {
     Span,
     /// About a moment: `ts`.
     Moment,
-    /// As it came. The zone, which a browser has guessed, is replaced where it is unknown.
+    /// Unchanged, except that an unknown zone, which a browser has guessed, is replaced.
     Plain,
 }
 
 fn form_of(key: &str) -> Option<Form> {
-    // The reference looks at the part behind the slash only; here `foo/location` is not a location.
+    // The reference checks only the part behind the slash; here `foo/location` is not a location.
     Some(match key {
         "background/location" | "background/filtered_location" => Form::Location,
         "background/motion_activity" => Form::Motion,
@@ -64,12 +64,12 @@ fn form_of(key: &str) -> Option<Form> {
     })
 }
 
-/// What is known of the clock by which an entry was written.
+/// What is known about the clock by which an entry was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteClock {
-    /// It is right, as far as anybody knows.
+    /// It is right, as far as is known.
     Right,
-    /// Readings that were written around the entry are ahead of it alike: it is behind.
+    /// The readings that were written around the entry are ahead by the same amount: the clock is slow.
     Behind,
 }
 
@@ -95,7 +95,7 @@ pub fn format<'a>(
         return Err(Reason::NeverSet);
     }
     let written = zone.at(write_ts)?;
-    // Not kept from the phone: they are told anew from write_ts.
+    // The phone's values are not kept: they are computed again from write_ts.
     metadata.remove("write_local_dt");
     metadata.remove("write_fmt_time");
     let mut members = String::with_capacity(256);
@@ -103,7 +103,7 @@ pub fn format<'a>(
     let write_ts_text = metadata.get("write_ts").expect("it was read above").to_owned();
     let entry = Told { zone, clock, written, write_ts, write_ts_text };
     let data = entry.data(form, phone, data)?;
-    // The runtime checks what is written, and one entry that it refuses would cost the whole run.
+    // The runtime checks all writes, and one refused entry would fail the whole run.
     cells_model::keys::check(taken_in, &data).map_err(Reason::Form)?;
     Ok(Formatted { key: taken_in, metadata: metadata.write(&members), data })
 }
@@ -118,7 +118,7 @@ fn zone_of<'z>(
     let lenient = form == Form::Plain;
     let name = match name {
         Some(name) if !lenient || zones.get(&name).is_ok() => name,
-        // Old Android phones name no zone; the reference has lived with this default.
+        // Old Android phones name no zone; this default is the reference's.
         None if phone == Phone::Ios && !lenient => return Err(Reason::NoZone),
         Some(_) | None => {
             metadata.set("time_zone", quoted(SERVER_ZONE));
@@ -158,7 +158,7 @@ impl Told<'_> {
         }
     }
 
-    /// A sensor's reading is about a moment shortly before it is written.
+    /// A sensor's reading must be about a moment shortly before its writing.
     fn soon_written(&self, ts: f64) -> Result<(), Reason> {
         let lead_s = ts - self.write_ts;
         let lead_max_s = match self.clock {
@@ -174,8 +174,8 @@ impl Told<'_> {
         }
     }
 
-    /// What people and programs tell is about a moment before they tell it; a day covers clocks and zones that are set
-    /// wrong.
+    /// Entries of people and programs must be about a moment before they were written; a day covers clocks and zones
+    /// that are set wrong.
     fn not_ahead(&self, field: &'static str, ts: Option<f64>) -> Result<(), Reason> {
         if ts.is_some_and(|ts| ts > self.write_ts + AHEAD_MAX_S) {
             Err(Reason::AboutFuture(field))
@@ -227,7 +227,7 @@ impl Told<'_> {
     }
 
     fn motion_of_android(&self, mut data: Object<'_>) -> Result<String, Reason> {
-        // Each version of the play services has names of its own, made by an obfuscator.
+        // Each version of the play services has different names, made by an obfuscator.
         const TYPES: [&str; 7] = ["agb", "zzaEg", "zzbjA", "ajO", "zzaKM", "zzbhB", "type"];
         const CONFIDENCES: [&str; 7] = ["agc", "zzaEh", "zzbjB", "ajP", "zzaKN", "zzbhC", "confidence"];
         let said = |name: &str| data.get(name).filter(|text| *text != "null");
@@ -349,7 +349,7 @@ impl Told<'_> {
     }
 }
 
-/// Takes out local times that the phone sent: its own form differs, and they are told anew.
+/// Removes local times that the phone sent: its form differs, and they are computed again.
 fn without_local<'a>(mut data: Object<'a>, prefix: &str) -> Object<'a> {
     for name in ["local_dt", "fmt_time"] {
         data.remove(&format!("{prefix}{name}"));

@@ -1,13 +1,14 @@
-//! Takes in what phones have put: each entry gets the form that analysis works on, or is set aside with a reason.
+//! Imports the entries that phones have put: each entry gets the form that analysis works on, or is set aside with a
+//! reason.
 //!
-//! One run looks at everything in the usercache up to the end of its window, in the order of `metadata.write_ts`,
-//! whatever the mark says: an entry that arrives late is taken in late. What was written behind the end of the window
-//! stays, however far: either the phone's clock is ahead or the host's is behind, and the cell cannot tell which. It is
-//! taken in by the first run whose clock has come so far. Entries of type `document` were never sent by a phone and stay.
+//! One run reads everything in the usercache up to the end of its window, in the order of `metadata.write_ts`, whatever
+//! the mark is: an entry that arrives late is imported late. Entries written after the end of the window stay, however
+//! far after: either the phone's clock is fast or the host's is slow, and the cell cannot tell which. The first run
+//! whose clock has reached their time imports them. Entries of type `document` were never sent by a phone and stay.
 //!
-//! * Invariants: an entry that was looked at has left the usercache; values that do not change keep their text; nothing
-//!   is set aside because of the host's clock.
-//! * Not here: what makes an entry the same as another (the store), and checks of its identity (`usercache-put`).
+//! * Invariants: an entry that was processed has left the usercache; values that do not change keep their text; no
+//!   entry is set aside because of the host's clock.
+//! * Not here: when two entries are the same (the store), and checks of an entry's identity (`usercache-put`).
 
 mod around;
 mod format;
@@ -30,12 +31,12 @@ use around::Around;
 pub use format::{Formatted, WriteClock, format};
 pub use reason::Reason;
 
-/// How many entries one run handles; more are for the next.
+/// How many entries one run processes; the rest is left to the next.
 pub const ENTRIES_MAX: usize = 20_000;
 
 const ROWS_BYTES: usize = 64 << 10;
 
-/// How far the moment that an entry is about may be ahead of its writing, s: a phone in the wrong zone is wrong by less.
+/// How far the moment that an entry is about may be ahead of its writing, s: a wrong zone causes a smaller error.
 const AHEAD_MAX_S: f64 = 86_400.0;
 
 /// One run of the stage.
@@ -59,7 +60,7 @@ pub fn run_at_most<R: ReadEntries + Usercache>(
         work.handle(runtime, &entry).map(ControlFlow::Continue)
     })?;
     work.flush(runtime)?;
-    // The mark never moves back, though entries below it are taken in.
+    // The mark never moves back, though entries below it are imported.
     let mark = run.start.map_or(f64::NEG_INFINITY, |start| start - WINDOW_GAP_S);
     let processed_through = work.last_good.filter(|last| *last > mark);
     Ok(Outcome { processed_through, state: Vec::new(), more })

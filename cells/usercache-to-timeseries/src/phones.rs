@@ -1,4 +1,4 @@
-//! The words of the two platforms.
+//! The vocabulary of the two platforms.
 
 use cells_model::background::{BatteryStatus, BleEvent};
 use cells_model::statemachine::{State, TransitionType};

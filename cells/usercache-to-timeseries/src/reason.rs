@@ -1,10 +1,10 @@
-//! Why an entry was set aside, in words for its owner. No reason repeats a value of the entry other than the
-//! name of its zone: values may be places.
+//! Why an entry was set aside, as a message for its owner. No reason repeats a value of the entry other than the name
+//! of its zone: values may be places.
 
 use cells_model::text::BadObject;
 use cells_model::time::BadTime;
 
-/// Why an entry cannot be taken in.
+/// Why an entry cannot be imported.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -14,7 +14,7 @@ pub enum Reason {
     /// `metadata.platform`
     #[error("it comes from a platform that is neither android nor ios")]
     Platform,
-    /// Nobody has said what such entries hold.
+    /// There is no definition of such entries.
     #[error("no cell knows entries of this key")]
     Key,
     /// A part of the entry is no plain object.
@@ -23,7 +23,7 @@ pub enum Reason {
     /// The zone is absent or unknown, or the moment is outside the calendar.
     #[error("its local time cannot be told: {0}")]
     Time(#[source] BadTime),
-    /// Neither the entry names a zone, nor has its platform a default.
+    /// The entry names no zone, and its platform has no default.
     #[error("it names no time zone")]
     NoZone,
     /// A member is absent or of another type.
@@ -32,7 +32,7 @@ pub enum Reason {
     /// A number or name that the key's enumeration does not have.
     #[error("{0} has a value that is not known")]
     Unknown(&'static str),
-    /// A member that stays as it is has another type than such entries have.
+    /// An unchanged member has another type than entries of this key have.
     #[error("its data is not what entries of this key hold: {0}")]
     Form(String),
     /// iOS: flags that exclude each other.

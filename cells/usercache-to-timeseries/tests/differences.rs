@@ -1,4 +1,4 @@
-//! Rows of docs/reference-differences.md about taking in that no other test holds.
+//! Rows of docs/reference-differences.md about the import that no other test covers.
 
 use cells_sdk::testing::Memory;
 use cells_sdk::{Area, Outcome};
@@ -13,7 +13,7 @@ fn metadata(platform: &str, key: &str, write_ts: f64) -> Value {
     json!({ "key": key, "platform": platform, "type": "message", "write_ts": write_ts, "time_zone": "Europe/Zurich" })
 }
 
-/// The memory and the outcome after a run over what waits.
+/// The memory and the outcome after a run over the waiting entries.
 fn after(waiting: &[(Value, &str)]) -> (Memory, Outcome) {
     let put = |memory: Memory, (metadata, data): &(Value, &str)| {
         memory.with_entry(Area::Usercache, &metadata.to_string(), data)

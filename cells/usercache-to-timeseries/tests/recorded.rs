@@ -1,4 +1,4 @@
-//! The recorded steps of puts and moves: after each, what the reference stored, plus our improvements, is stored.
+//! The recorded steps of puts and moves: after each step, the store has what the reference has, plus our improvements.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -31,7 +31,7 @@ fn plain(value: &Value) -> Value {
     }
 }
 
-/// Entries by what tells them apart, in one order.
+/// Entries by their identity, in one order.
 fn by_identity(entries: impl IntoIterator<Item = (Value, Value)>) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for (metadata, data) in entries {

@@ -7,14 +7,14 @@
 //!   └──────────────────────────────┴──▶ BURNT ◀──────────────────┘
 //! ```
 //!
-//! * Units: moments are milliseconds since 1970; a clock that jumps by more than a limit ends what the limit guards.
-//! * Invariants: the secrets are dropped, and by that wiped, when the window leaves OPEN; at most
-//!   [`CHALLENGES_MAX`] connections have anything here; a challenge is good for one proof; DONE and BURNT are final;
-//!   [`Enrolment::Ready`] is handed out once.
-//! * Out of order: a proof without a challenge is UPC-004 and costs nothing, since nothing was guessed; a request
-//!   to enrol before a proof is UPC-006; whatever else comes to a window that is claimed is UPC-005, to one that
-//!   is over UPC-003, but for UPC-006 to the phone that the owner did not let in.
-//! * Not here: which window a connection is for; the caller has one for each person and answers UPC-003 where it
+//! * Units: moments are milliseconds since 1970; a clock that jumps by more than a limit ends what the limit protects.
+//! * Invariants: the secrets are dropped, and so wiped, when the window leaves OPEN; at most [`CHALLENGES_MAX`]
+//!   connections have a challenge here; a challenge is valid for one proof; DONE and BURNT are final;
+//!   [`Enrolment::Ready`] is returned once.
+//! * Out of order: a proof without a challenge is UPC-004 and is not counted, since it is no guess; a request to enrol
+//!   before a proof is UPC-006; any other message to a claimed window is UPC-005, and to a finished window UPC-003,
+//!   except UPC-006 to the phone that the owner did not approve.
+//! * Not here: which window a connection is for; the caller has one window for each person and answers UPC-003 where it
 //!   has none.
 
 use super::codes::Codes;
@@ -34,7 +34,7 @@ use ring::rand::SecureRandom;
 use std::collections::BTreeMap;
 use subtle::ConstantTimeEq;
 
-/// One pairing window. Every event gives a [`Step`].
+/// One pairing window. Every event returns a [`Step`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Window {
     id: WindowId,
@@ -51,12 +51,12 @@ pub struct Window {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum State {
-    /// Boxed: a secret that is moved leaves a copy behind, a box that is dropped is wiped.
+    /// Boxed: moving a secret leaves a copy behind, but dropping a box wipes it.
     Open(Box<Open>),
     Claimed(Claim),
     Enrolling(Claim),
     Done,
-    /// With the connection that was told to wait, if there was one.
+    /// With the connection that was asked to wait, if there was one.
     Burnt(Option<ConnectionId>),
 }
 
@@ -67,7 +67,7 @@ struct Open {
     runs: BTreeMap<ConnectionId, Run>,
 }
 
-/// A challenge that awaits its proof.
+/// A challenge that waits for its proof.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Run {
     method: Method,
@@ -79,8 +79,8 @@ struct Run {
 }
 
 impl Window {
-    /// Opens a window for `lifetime_ms`. `last` is the person's newest record, if there is any. With a typed code it
-    /// takes tens of milliseconds, in which that is stretched.
+    /// Opens a window for `lifetime_ms`. `last` is the person's newest record, if there is any. With a typed code this
+    /// takes tens of milliseconds, in which the code is stretched.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -120,7 +120,7 @@ impl Window {
         Ok(Step::new(Some(window.record()), window))
     }
 
-    /// M1: a phone names the window and commits itself. Saying it again on the same connection costs another
+    /// M1: a phone names the window and sends its commitment. A repetition on the same connection costs another
     /// challenge and replaces the one before.
     ///
     /// The answer is [`Code::WindowGone`], [`Code::WindowClaimed`] or, without randomness, [`Code::Starting`].
@@ -134,7 +134,7 @@ impl Window {
         self.step(now_ms, |window| window.challenge(channel, hello, now_ms, random))
     }
 
-    /// M3: the phone proves the secret. The first right proof claims the window, and [`Self::claim`] tells the owner.
+    /// M3: the phone proves the secret. The first right proof claims the window; the owner then sees [`Self::claim`].
     ///
     /// The answer is [`Code::ProofWrong`], [`Code::WindowClaimed`] or [`Code::WindowGone`].
     pub fn proof(
@@ -146,7 +146,7 @@ impl Window {
         self.step(now_ms, |window| window.judge(connection, proof, now_ms))
     }
 
-    /// M5: the phone that claimed the window wants to be enrolled.
+    /// M5: the phone that claimed the window asks to be enrolled.
     ///
     /// The answer is [`Code::NotApproved`], [`Code::WindowClaimed`] or [`Code::WindowGone`].
     pub fn enrol(
@@ -158,7 +158,7 @@ impl Window {
         self.step(now_ms, |window| window.admit(connection, enrol, now_ms))
     }
 
-    /// The owner has compared the digits in [`Self::claim`] and they are the phone's.
+    /// The owner confirms that the digits in [`Self::claim`] are the phone's.
     ///
     /// The answer is any of [`OwnerError`].
     pub fn approve(&mut self, window: WindowId, now_ms: u64) -> Step<Result<(), OwnerError>> {
@@ -174,7 +174,7 @@ impl Window {
         })
     }
 
-    /// The owner wants no phone in: cancels an open window, rejects one that waits, takes an approval back.
+    /// The owner refuses: cancels an open window, rejects a waiting phone, or withdraws an approval.
     ///
     /// The answer is [`OwnerError::OtherWindow`] or [`OwnerError::Over`].
     pub fn reject(&mut self, window: WindowId, now_ms: u64) -> Step<Result<(), OwnerError>> {
@@ -185,7 +185,7 @@ impl Window {
         })
     }
 
-    /// A connection has ended; what hung on it is gone.
+    /// A connection has ended; its challenge or claim is lost.
     pub fn connection_lost(&mut self, connection: ConnectionId, now_ms: u64) -> Step<()> {
         self.step(now_ms, |window| match &mut window.state {
             State::Open(open) => {
@@ -199,17 +199,17 @@ impl Window {
         })
     }
 
-    /// Time has passed. Every other event does this first; call it at [`Self::deadline_ms`].
+    /// Time has passed. Every other event calls this first; call it at [`Self::deadline_ms`].
     pub fn tick(&mut self, now_ms: u64) -> Step<()> {
         self.step(now_ms, |_| ())
     }
 
-    /// When the window ends of itself; `None`: it has.
+    /// When the window ends without another event; `None`: it has ended.
     pub fn deadline_ms(&self) -> Option<u64> {
         self.limit_ms().map(|limit_ms| self.changed_ms.saturating_add(limit_ms))
     }
 
-    /// Who waits for the owner or has been approved.
+    /// The phone that waits for the owner or has been approved.
     pub fn claim(&self) -> Option<&Claim> {
         match &self.state {
             State::Claimed(claim) | State::Enrolling(claim) => Some(claim),
@@ -217,22 +217,22 @@ impl Window {
         }
     }
 
-    /// Which window.
+    /// The id of the window.
     pub fn id(&self) -> WindowId {
         self.id
     }
 
-    /// Where phones that scan connect to.
+    /// The label to which phones that scan connect.
     pub fn label(&self) -> Label {
         self.label
     }
 
-    /// Where phones that type connect to; `None` where typing is not offered.
+    /// The selector to which phones that type connect; `None` where typing is not offered.
     pub fn selector(&self) -> Option<Selector> {
         self.selector
     }
 
-    /// What is to be kept of it.
+    /// The record to store.
     pub fn record(&self) -> WindowRecord {
         let state = match self.state {
             State::Open(_) => WindowState::Open,
@@ -255,7 +255,7 @@ impl Window {
 
     fn step<T>(&mut self, now_ms: u64, event: impl FnOnce(&mut Self) -> T) -> Step<T> {
         let before = self.record();
-        // Both ways: a clock that was put back must not give a window more than twice its time.
+        // In both directions: a clock that was set back must not give a window more than twice its time.
         if self.limit_ms().is_some_and(|limit_ms| now_ms.abs_diff(self.changed_ms) >= limit_ms) {
             self.burn(now_ms);
         }
@@ -362,7 +362,7 @@ impl Window {
         self.burnt.note(self.challenges, now_ms);
     }
 
-    /// Nobody can claim a window that hands out no challenge and awaits no proof.
+    /// A window that can issue no more challenges and waits for no proof cannot be claimed.
     fn burn_if_exhausted(&mut self, now_ms: u64) {
         let exhausted = matches!(&self.state, State::Open(open) if open.runs.is_empty());
         if exhausted && self.challenges >= CHALLENGES_MAX {
@@ -391,7 +391,7 @@ impl Run {
         let transcript = Transcript::new(&facts, secret);
         let opened = commit_to(&proof.nonce).0.ct_eq(&self.commit.0);
         let proven = transcript.mac_phone(&proof.nonce).0.ct_eq(&proof.mac.0);
-        // Joined before it is looked at: how long an answer takes does not say which part was wrong.
+        // Combined before the check: the time of an answer does not show which part was wrong.
         bool::from(opened & proven)
             .then(|| (transcript.mac_runtime(&proof.nonce, &proof.mac), transcript.digits(&proof.nonce)))
     }

@@ -1,11 +1,11 @@
-//! Where a connection goes: decided from its hello alone, and checked again when TLS is established.
+//! The route of a connection: decided only from its hello, and checked again when TLS is established.
 //!
-//! The gateway asks [`decide`] with the table of all labels. The runtime that gets the bytes asks it again with its
-//! own, so that a gateway which sends them elsewhere achieves nothing. TLS libraries accept clients that leave out
-//! protocol or name, hence [`check_established`] after every handshake, full or resumed.
+//! The gateway calls [`decide`] with the table of all labels. The runtime that receives the bytes calls it again with
+//! its own table, so that a gateway which sends them elsewhere gains nothing. TLS libraries accept clients that leave
+//! out protocol or name, hence [`check_established`] after every handshake, full or resumed.
 //!
-//! * Invariants: a label or selector has one owner until that owner gives it up; nobody reaches a runtime but by a
-//!   label that it registered; a client of ours never reaches the legacy front.
+//! * Invariants: a label or selector has one owner until that owner withdraws it; a runtime is reached only by a label
+//!   that it registered; a client that offers a protocol of this project never reaches the legacy front.
 //! * Not here: which key a device has (see [`crate::device`]); the domain behind the label, which `runtime/host`
 //!   compares where a certificate is bound to it.
 
@@ -25,10 +25,10 @@ use std::fmt;
 pub const ALPN_CONNECT: &[u8] = b"upc/1";
 /// ALPN of a browser's connection.
 pub const ALPN_WEB: &[u8] = b"http/1.1";
-/// What the protocols of our own clients begin with, versions to come included.
+/// The prefixes of this project's protocols, future versions included.
 const OURS: [&[u8]; 2] = [b"upc/", b"upc-pair/"];
 
-/// By which name a runtime was asked for.
+/// The name by which a runtime was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Name {
     /// 26 characters.
@@ -44,7 +44,7 @@ impl Name {
         label.or_else(|| Selector::of_server_name(name).map(Self::Selector))
     }
 
-    /// The label or selector that is written so, as the first part of a server name; `None` for every other text.
+    /// The label or selector in the first part of a server name; `None` for every other text.
     pub fn parse(first: &str) -> Option<Self> {
         if first.contains('.') { None } else { Self::of_server_name(&format!("{first}.host")) }
     }
@@ -60,41 +60,41 @@ impl fmt::Display for Name {
     }
 }
 
-/// What becomes of a connection.
+/// The route of a connection, or its refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// A phone that pairs.
     Pair {
-        /// Whose runtime.
+        /// The owner of the runtime.
         user: UserId,
-        /// Which window.
+        /// The window.
         window: WindowId,
-        /// The name that was asked for.
+        /// The requested name.
         name: Name,
     },
     /// A paired device.
     Native {
-        /// Whose runtime.
+        /// The owner of the runtime.
         user: UserId,
-        /// Whose label it is. Which key comes with it is seen in TLS, later.
+        /// The device that the label belongs to. Its key is seen later, in TLS.
         device: DeviceId,
-        /// The name that was asked for.
+        /// The requested name.
         label: Label,
     },
     /// A browser.
     Web {
-        /// Whose runtime.
+        /// The owner of the runtime.
         user: UserId,
-        /// The name that was asked for.
+        /// The requested name.
         label: Label,
     },
-    /// A phone of the older kind, whose name tells nothing of whom it belongs to.
+    /// A phone of the older kind, whose server name does not show its owner.
     Legacy,
-    /// Nobody: send this and close.
+    /// No route: send this alert and close.
     Alert(Alert),
 }
 
-/// Decides where a connection goes; `legacy` says whether the front for older phones is switched on.
+/// Decides where a connection goes; `legacy` says whether the front for older phones is enabled.
 pub fn decide(hello: &Hello, routes: &Routes, legacy: bool) -> Decision {
     let Some(name) = hello.server_name.as_deref().and_then(Name::of_server_name) else {
         let legacy = legacy && names_nobody(hello);
@@ -115,12 +115,13 @@ pub fn decide(hello: &Hello, routes: &Routes, legacy: bool) -> Decision {
             Decision::Native { user: route.user, device, label }
         }
         (Ok(()), Kind::Web, Name::Label(label)) => Decision::Web { user: route.user, label },
-        // A table gives a selector no other kind; if it did, nobody would be there.
+        // A table never gives a selector another kind; if it did, the name would be unknown.
         (Ok(()), Kind::Native(_) | Kind::Web, Name::Selector(_)) => Decision::Alert(Alert::UnrecognizedName),
     }
 }
 
-/// Whether a client may be one of the older kind: it names nobody, and offers no protocol of ours.
+/// Whether a client may be one of the older kind: it requests no label or selector, and offers no protocol of this
+/// project.
 pub fn names_nobody(hello: &Hello) -> bool {
     let name = hello.server_name.as_deref().and_then(Name::of_server_name);
     name.is_none() && !hello.alpn.iter().any(|protocol| is_ours(protocol))
@@ -130,7 +131,7 @@ fn is_ours(protocol: &[u8]) -> bool {
     OURS.iter().any(|family| protocol.starts_with(family))
 }
 
-/// The protocol is offered, nothing of another family is, and both sides show bare keys over TLS 1.3.
+/// Checks that the protocol is offered, that none of another family is, and that both sides use bare keys over TLS 1.3.
 fn fits_ours(hello: &Hello, protocol: &[u8], family: &[u8]) -> Result<(), Alert> {
     let offered = hello.alpn.iter().any(|offered| offered == protocol);
     if !offered || !hello.alpn.iter().all(|offered| offered.starts_with(family)) {
@@ -151,25 +152,25 @@ fn fits_web(hello: &Hello) -> Result<(), Alert> {
     if hello.server_certificate.x509 { Ok(()) } else { Err(Alert::HandshakeFailure) }
 }
 
-/// What an established connection turned out to be, against what its hello was routed for.
+/// How an established connection differs from the decision that its hello led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The connection was to be closed before TLS.
+    /// The connection should have been closed before TLS.
     #[error("the connection was refused before tls and has none")]
     NotRouted,
     /// An older version than TLS 1.3.
     #[error("the connection has an older version than tls 1.3")]
     Version,
-    /// Another name than the one that was routed, or none.
+    /// Another name than the routed one, or none.
     #[error("the server name in tls is not the one that was routed")]
     ServerName,
-    /// Another protocol than the one that the name is for, or none.
+    /// Another protocol than the one of the name, or none.
     #[error("the protocol of the connection is not the one that the name is for")]
     Protocol,
 }
 
-/// Compares what TLS says of an established connection with the decision that it was accepted for.
+/// Compares what TLS reports of an established connection with the decision by which it was accepted.
 ///
 /// # Errors
 /// [`Refusal`]: close the connection.

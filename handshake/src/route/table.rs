@@ -1,4 +1,4 @@
-//! The table of labels: who registered which, for what.
+//! The table of labels: their owners and purposes.
 
 use super::Name;
 use crate::encoding::{DeviceId, Label, Selector, WindowId};
@@ -10,7 +10,7 @@ pub const LABELS_PER_USER_MAX: usize = 128;
 /// Most selectors of one person. One window is open at a time; a second covers the change.
 pub const SELECTORS_PER_USER_MAX: usize = 2;
 
-/// What a label is for. Nothing of it can be seen in the label.
+/// The purpose of a label. It cannot be seen in the label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// One device's connections.
@@ -21,29 +21,29 @@ pub enum Kind {
     Pair(WindowId),
 }
 
-/// Whose a label is, and what for.
+/// The owner and purpose of a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Route {
-    /// Whose runtime.
+    /// The owner of the runtime.
     pub user: UserId,
-    /// What for.
+    /// The purpose.
     pub kind: Kind,
 }
 
-/// Why the table does not change.
+/// Why a change of the table is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadRoute {
-    /// The label or selector is there already, whoever registered it.
+    /// The label or selector is registered already, for this person or another.
     #[error("the label is taken")]
     Taken,
-    /// The person has as many as one may have.
+    /// The person has reached the limit.
     #[error("a person has at most {max} labels of this kind")]
     Full {
-        /// How many that is.
+        /// The limit.
         max: usize,
     },
-    /// Not there, or another person's; which of the two is not said.
+    /// Not registered, or another person's; the error does not say which.
     #[error("the person has no such label")]
     NotYours,
 }
@@ -80,7 +80,7 @@ impl Routes {
         Ok(())
     }
 
-    /// Registers the public part of a typed code. One of a million: draw another where it is taken.
+    /// Registers the public part of a typed code. There are only a million: draw another where it is taken.
     ///
     /// # Errors
     /// [`BadRoute::Taken`], also where the same person has it; [`BadRoute::Full`] at [`SELECTORS_PER_USER_MAX`].
@@ -102,10 +102,10 @@ impl Routes {
         Ok(())
     }
 
-    /// Takes a label or selector out, for the person that registered it.
+    /// Removes a label or selector, for the person that registered it.
     ///
     /// # Errors
-    /// [`BadRoute::NotYours`] for everybody else, and where there is none.
+    /// [`BadRoute::NotYours`] for every other person, and where there is none.
     pub fn withdraw(&mut self, user: UserId, name: Name) -> Result<(), BadRoute> {
         if self.find(name).is_none_or(|route| route.user != user) {
             return Err(BadRoute::NotYours);
@@ -127,14 +127,14 @@ impl Routes {
         Ok(())
     }
 
-    /// Takes out everything of a person, as when the runtime's socket closes.
+    /// Removes all labels and selectors of a person, for instance when the runtime's socket closes.
     pub fn withdraw_all(&mut self, user: UserId) {
         self.labels.retain(|_, route| route.user != user);
         self.selectors.retain(|_, (owner, _)| *owner != user);
         self.counts.remove(&user);
     }
 
-    /// Who is behind a name.
+    /// The route of a name.
     pub fn find(&self, name: Name) -> Option<Route> {
         match name {
             Name::Label(label) => self.labels.get(&label).copied(),
@@ -156,7 +156,7 @@ impl Routes {
         self.labels.len() + self.selectors.len()
     }
 
-    /// Nobody is here.
+    /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

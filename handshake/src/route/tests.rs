@@ -35,7 +35,7 @@ fn native(label: Label) -> HelloBuilder {
 
 fn decided(hello: &HelloBuilder) -> Decision {
     let strict = decide(&hello.read(), &routes(), false);
-    // The front for older phones takes nothing from anybody who asks for a label.
+    // The front for older phones accepts no client that requests a label.
     if hello.read().server_name.as_deref().and_then(Name::of_server_name).is_some() {
         assert_eq!(decide(&hello.read(), &routes(), true), strict);
     }
@@ -207,7 +207,7 @@ fn what_tls_turned_out_to_be_is_compared_with_what_was_routed() {
     assert_eq!(check_established(closed, Some(&name), Some(ALPN_CONNECT), true), Err(Refusal::NotRouted));
 }
 
-/// What is done to a table, by whom and with which label; beside it stands a map that knows the owners alone.
+/// An operation on a table, with its person and label; a simple map of owners serves as the model.
 #[derive(Debug, Clone)]
 enum Step {
     Register(u8, u8),

@@ -1,4 +1,4 @@
-//! Which endpoint a path is, and who may call it. Every one is a POST.
+//! The endpoints, their paths, and which devices may call them. All are POST.
 
 use crate::device::{Admitted, Scope};
 use crate::encoding::DeviceId;
@@ -8,17 +8,17 @@ use data_encoding::BASE64URL_NOPAD;
 /// An endpoint under `/.upc/v1/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
-    /// `session`: a grant.
+    /// `session`: returns a grant.
     Session,
-    /// `unlock`: the data key, for the time being.
+    /// `unlock`: provides the data key, for a limited time.
     Unlock,
-    /// `rotate`: another key for this very device.
+    /// `rotate`: announces another key for the calling device.
     Rotate,
-    /// `devices`: the list.
+    /// `devices`: lists the devices.
     Devices,
     /// `devices/{id}/revoke`, the id in base64url.
     Revoke(DeviceId),
-    /// `lock`: forget the data key now.
+    /// `lock`: drops the data key now.
     Lock,
 }
 
@@ -47,15 +47,15 @@ impl Endpoint {
         }
     }
 
-    /// Whether the owner must have been asked just now, by fingerprint or the like.
+    /// Whether the owner must just have confirmed, by fingerprint or the like.
     pub fn needs_step_up(self) -> bool {
         matches!(self, Self::Revoke(_))
     }
 
-    /// Whether this device may call it; `stepped_up`: its owner was asked just now.
+    /// Whether this device may call it; `stepped_up`: its owner has just confirmed.
     ///
     /// # Errors
-    /// [`Code::ScopeMissing`], whichever of the two is missing.
+    /// [`Code::ScopeMissing`], whether the scope or the confirmation is missing.
     pub fn authorise(self, admitted: &Admitted, stepped_up: bool) -> Result<(), Code> {
         if let Some(scope) = self.scope() {
             admitted.require(scope)?;

@@ -1,4 +1,4 @@
-//! `POST /.upc/v1/session`: what a device may reach for the next hours, and how the store stands.
+//! `POST /.upc/v1/session`: what a device may reach for the next hours, and the state of the store.
 
 use super::{Check, is_word, require_valid};
 use crate::body::{BODY_BYTES_MAX, INTEGER_MAX};
@@ -24,13 +24,13 @@ const PATH_BYTES_MAX: usize = 128;
 const VERSIONS_MAX: usize = 8;
 const WORD_BYTES_MAX: usize = 64;
 
-/// How the store stands.
+/// The state of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StoreState {
     /// The runtime has no data key.
     Locked,
-    /// It has.
+    /// The runtime has the data key.
     Unlocked,
     /// There is no store yet.
     Absent,
@@ -41,12 +41,12 @@ pub enum StoreState {
 #[serde(transparent)]
 pub struct SlotBytes(#[serde(with = "base64url")] pub [u8; SLOT_BYTES]);
 
-/// What a phone asks for.
+/// A phone's request for a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRequest {
     /// Versions of these bodies that the phone reads, 1 to 8.
     pub v: Vec<u32>,
-    /// Scopes, at most 32 of 1 to 64 bytes; unknown ones are passed over. None wanted is none granted.
+    /// Scopes, at most 32 of 1 to 64 bytes; unknown ones are ignored. An empty list gives no scopes.
     #[serde(default)]
     pub want: Vec<String>,
     /// The newest head that the phone has seen.
@@ -66,7 +66,7 @@ impl Check for SessionRequest {
     }
 }
 
-/// What a runtime lets every device do.
+/// The limits of a runtime for every device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Largest body of a request to a cell in bytes.
@@ -88,15 +88,15 @@ pub struct GrantedCell {
     pub digest: Digest32,
     /// See [`granted_path`].
     pub path: String,
-    /// At least one: what device, request and cell have in common.
+    /// At least one: the scopes that device, request and cell have in common.
     pub scopes: Scopes,
-    /// The paths of the API that this cell answers, as far as the scopes go, at most [`ANSWERS_MAX`] such as
-    /// `usercache/put`: a phone finds the cell of a path by them. More may follow such a path.
+    /// The paths of the API that this cell answers, as far as the scopes allow, at most [`ANSWERS_MAX`] such as
+    /// `usercache/put`: a phone finds the cell of a path by them. A request's path may continue after such a path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<String>,
 }
 
-/// The answer.
+/// The answer to the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// [`VERSION`].
@@ -108,24 +108,24 @@ pub struct Grant {
     pub ttl_s: u32,
     /// At most [`CELLS_MAX`].
     pub cells: Vec<GrantedCell>,
-    /// How the store stands.
+    /// The state of the store.
     pub store: StoreState,
     /// This device's slot, where the store is locked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<SlotBytes>,
-    /// Where the store's chain ends; a locked store need not know it.
+    /// The head of the store's chain; a locked store need not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
-    /// The label to come by from now on.
+    /// The label to use from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_label: Option<Label>,
     /// Keys that the runtime may change to, at most [`NEXT_PINS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next_pins: Vec<Pin>,
-    /// The runtime's clock in milliseconds since 1970. For a display; the phone decides nothing by it.
+    /// The runtime's clock in milliseconds since 1970. Only for display; no decision of the phone depends on it.
     #[serde(rename = "now")]
     pub now_ms: u64,
-    /// What the runtime lets a device do.
+    /// The runtime's limits for a device.
     pub limits: Limits,
 }
 
@@ -153,36 +153,36 @@ impl GrantedCell {
 /// A cell that a runtime has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellOffer {
-    /// See [`is_cell_name`]; no two of one name.
+    /// See [`is_cell_name`]; no two cells have the same name.
     pub name: String,
     /// 1 to 64 printable characters of ASCII.
     pub version: String,
     /// SHA-256 of its WebAssembly.
     pub digest: Digest32,
-    /// The paths of the API that it answers, each with what it asks of a caller.
+    /// The paths of the API that it answers, each with the scope that a caller needs.
     pub answers: Vec<(String, Scope)>,
 }
 
-/// What a runtime knows when a device asks for a session.
+/// The facts of a runtime from which a grant is made.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer<'a> {
     /// Drawn at random.
     pub session: SessionId,
     /// Every cell that answers requests.
     pub cells: &'a [CellOffer],
-    /// How the store stands.
+    /// The state of the store.
     pub store: StoreState,
-    /// This device's slot, if it has one; told only where the store is locked.
+    /// This device's slot, if it has one; sent only where the store is locked.
     pub slot: Option<SlotBytes>,
-    /// Where the store's chain ends, as far as that is known.
+    /// The head of the store's chain, if it is known.
     pub head: Option<Head>,
     /// Keys that the runtime may change to, at most [`NEXT_PINS_MAX`].
     pub next_pins: &'a [Pin],
     /// Now.
     pub now_ms: u64,
-    /// How long the grant shall live; [`GRANT_TTL_S_MAX`] at most is told.
+    /// The requested life of the grant; at most [`GRANT_TTL_S_MAX`] is granted.
     pub ttl_s: u32,
-    /// What the runtime lets a device do.
+    /// The runtime's limits for a device.
     pub limits: Limits,
 }
 
@@ -190,30 +190,30 @@ pub struct Offer<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadGrant {
-    /// The phone is told this.
+    /// The phone receives this code.
     #[error(transparent)]
     Refused(#[from] Code),
-    /// The store is open and its head is not known: a phone would take it for rolled back.
+    /// The store is open and its head is not known: a phone would assume a roll-back.
     #[error("an open store names no head")]
     HeadMissing,
-    /// More cells or pins than a grant may have, two cells of one name, or a name that is none.
+    /// More cells or pins than a grant may have, two cells of one name, or an invalid name.
     #[error("what is offered makes no grant that a phone would take")]
     Offer,
     /// The grant would be longer than a body may be.
     #[error("a grant of {bytes} bytes is over the limit of {BODY_BYTES_MAX}")]
     TooLarge {
-        /// How long.
+        /// Its length.
         bytes: usize,
     },
 }
 
-/// Opens a session: makes the grant and notes its paths at the device, so store the table before the grant leaves.
-/// An announced label of the device is told with it.
+/// Opens a session: makes the grant and records its paths at the device, so store the table before the grant is sent.
+/// The grant contains an announced label of the device.
 ///
 /// # Errors
-/// [`BadGrant::Refused`] with [`Code::DeviceUnknown`] where the device is admitted no longer, with
-/// [`Code::RolledBack`] where the phone has seen a newer head than the store has, and with what
-/// [`SessionRequest::check`] says; the others where the runtime offers what it may not.
+/// [`BadGrant::Refused`] with [`Code::DeviceUnknown`] where the device is no longer admitted, with [`Code::RolledBack`]
+/// where the phone has seen a newer head than the store has, and with the code of [`SessionRequest::check`]; the others
+/// where the runtime's offer breaks a limit.
 pub fn open(
     table: &mut DeviceTable,
     admitted: &Admitted,

@@ -1,8 +1,8 @@
-//! Uploads that a device repeats because it missed the answer: each counts once.
+//! Uploads that a device repeats because it missed the answer: each is counted once.
 //!
-//! * Bounds: [`IDEMPOTENCY_KEYS_MAX`] keys of a device, the oldest out first, for [`IDEMPOTENCY_MS`]. Against a
-//!   network that loses answers, not against attackers: those do not get a request through twice.
-//! * Serialises, so that a repetition is known across a restart; remember a key in the same commit as its upload.
+//! * Bounds: [`IDEMPOTENCY_KEYS_MAX`] keys of a device, the oldest dropped first, for [`IDEMPOTENCY_MS`]. This protects
+//!   against a network that loses answers, not against attackers, who cannot send a request twice anyway.
+//! * It serialises, so that a repetition is recognised after a restart; store a key in the same commit as its upload.
 
 use crate::encoding::{DeviceId, IdempotencyKey};
 use data_encoding::BASE64URL_NOPAD;
@@ -26,13 +26,13 @@ impl Idempotency {
         IdempotencyKey::try_from(bytes.as_slice()).ok()
     }
 
-    /// Whether this device's upload of this key was taken in already.
+    /// Whether this device's upload with this key was accepted already.
     pub fn is_repeated(&self, device: DeviceId, key: IdempotencyKey, now_ms: u64) -> bool {
         let mut known = self.0.get(&device).into_iter().flatten();
         known.any(|(other, at_ms)| *other == key && lives(*at_ms, now_ms))
     }
 
-    /// Remembers a key whose upload was taken in, and forgets what is too old or too much.
+    /// Stores a key whose upload was accepted, and drops keys that are too old or too many.
     pub fn remember(&mut self, device: DeviceId, key: IdempotencyKey, now_ms: u64) {
         let known = self.0.entry(device).or_default();
         known.retain(|(other, at_ms)| *other != key && lives(*at_ms, now_ms));
@@ -42,7 +42,7 @@ impl Idempotency {
         }
     }
 
-    /// Forgets a device, as when it is revoked.
+    /// Drops the keys of a device, for instance when it is revoked.
     pub fn forget(&mut self, device: DeviceId) {
         self.0.remove(&device);
     }

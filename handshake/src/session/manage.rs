@@ -8,16 +8,16 @@ use crate::keys::SIGNATURE_BYTES_MAX;
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The body where there is nothing to say, both ways: `{}`.
+/// An empty body, in both directions: `{}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Empty {}
 
-/// Another key for the device that asks. Answered with [`Empty`].
+/// Another key for the device that sends it. The answer is [`Empty`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotateRequest {
     /// The key.
     pub spki: Spki,
-    /// By that key, over this connection and both keys; 1 to 72 bytes.
+    /// A signature by that key, over this connection and both keys; 1 to 72 bytes.
     #[serde(serialize_with = "write_bytes", deserialize_with = "read_bytes")]
     pub signature: Vec<u8>,
 }
@@ -37,7 +37,7 @@ fn read_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::
     BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| de::Error::custom("not base64url"))
 }
 
-/// How a device stands, without its keys.
+/// The status of a device, without its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StatusWord {
@@ -49,23 +49,23 @@ pub enum StatusWord {
     Rotating,
 }
 
-/// One device as the owner sees it: no key, no label, no path.
+/// One device as the owner sees it: without key, label and path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceLine {
-    /// Which.
+    /// Its id.
     pub id: DeviceId,
-    /// What the owner calls it.
+    /// The name that the owner gave it.
     pub name: DeviceName,
-    /// What kind of phone it says it is.
+    /// The platform that it claims.
     pub platform: Platform,
     /// What it may do.
     pub scopes: Scopes,
-    /// How it stands.
+    /// Its status.
     pub status: StatusWord,
     /// When it was enrolled, milliseconds since 1970.
     #[serde(rename = "enrolled")]
     pub enrolled_ms: u64,
-    /// When it last came, to the day.
+    /// Its last contact, to the day.
     #[serde(rename = "last_seen")]
     pub last_seen_ms: u64,
 }
@@ -78,7 +78,7 @@ pub struct DevicesReply {
 }
 
 impl DevicesReply {
-    /// The list of a table.
+    /// The list of the devices in a table.
     pub fn of(table: &DeviceTable) -> Self {
         Self { devices: table.iter().filter_map(line).collect() }
     }
@@ -108,9 +108,9 @@ impl Check for DevicesReply {
     }
 }
 
-/// The data key is forgotten.
+/// The answer to `lock`: the data key was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockReply {
-    /// How the store stands now.
+    /// The state of the store now.
     pub store: StoreState,
 }

@@ -1,14 +1,14 @@
-//! What an admitted device says first, and what it is told: `POST /.upc/v1/...`.
+//! The first exchanges with an admitted device: `POST /.upc/v1/...`.
 //!
-//! A grant is no bearer token: it repeats what the device record and the cells say, for the phone to read. Authority
-//! is the connection, so a grant that leaks opens nothing, and each request is looked up in the record again.
+//! A grant is no bearer token: it repeats facts of the device record and the cells for the phone to read. Authority
+//! comes from the connection, so a leaked grant gives no access, and each request is checked against the record again.
 //!
 //! * Holds: the bodies of the endpoints; [`open`], which makes a grant; [`UnlockGuard`] and [`Idempotency`], which
 //!   the caller stores; [`PhoneState`], the phone's side.
-//! * Units: moments are milliseconds since 1970, and what a phone gets of them it must not decide by; durations in
-//!   bodies are seconds from now.
+//! * Units: moments are milliseconds since 1970, and a phone must make no decision by those that it receives; durations
+//!   in bodies are seconds from now.
 //! * Invariants: a grant has no scope that the device, the request and the cell do not all have.
-//! * Not here: JSON's own rules (sizes, double keys), HTTP, what unlocking does.
+//! * Not here: the rules of JSON (sizes, duplicate keys), HTTP, the effect of unlocking.
 
 mod endpoint;
 mod grant;
@@ -31,12 +31,12 @@ pub use unlock::{UNLOCKS_PER_HOUR_MAX, UnlockGuard, UnlockReply, UnlockRequest};
 
 use crate::error::Code;
 
-/// A body that has been read, and whose lengths and numbers are still to be judged.
+/// A body that has been read, but whose lengths and numbers are not checked yet.
 pub trait Check {
-    /// Judges them.
+    /// Checks them.
     ///
     /// # Errors
-    /// [`Code::Malformed`], and [`Code::VersionRetired`] where the other side speaks no version of ours.
+    /// [`Code::Malformed`], and [`Code::VersionRetired`] where the two sides have no version in common.
     fn check(&self) -> Result<(), Code>;
 }
 

@@ -1,7 +1,7 @@
-//! The phone's side: what it keeps of its runtime, whom it believes, and what it notices.
+//! The phone's side: what it stores of its runtime, which runtimes it trusts, and what it checks.
 //!
-//! * Invariants: a runtime with another key than expected is told nothing; a head once seen never goes back. A
-//!   phone's clock decides nothing.
+//! * Invariants: the phone sends nothing to a runtime with another key than expected; a head never goes back. No
+//!   decision depends on the phone's clock.
 
 use super::{Check, Grant, StoreState};
 use crate::device::{Scopes, user_id};
@@ -11,26 +11,26 @@ use crate::keys::Head;
 use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 
-/// What a paired phone keeps. No secret is in it, but nobody else needs it.
+/// The stored state of a paired phone. It contains no secret, but should not be shared either.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhoneState {
-    /// Whose runtime.
+    /// The owner of the runtime.
     #[serde(with = "user_id")]
     pub user: UserId,
-    /// How the runtime names this phone.
+    /// The id by which the runtime names this phone.
     pub device: DeviceId,
-    /// Where it connects.
+    /// The label to which it connects.
     pub label: Label,
-    /// Where it connected before, should the gateway not know the new one.
+    /// The label before, in case the gateway does not know the new one yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_label: Option<Label>,
     /// Host name without the label.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Whom it expects.
+    /// The key that it expects.
     pub pin: Pin,
-    /// Whom else it would take, since the runtime said so.
+    /// Other keys that it would accept, since the runtime announced them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next_pins: Vec<Pin>,
     /// What it may do.
@@ -40,26 +40,26 @@ pub struct PhoneState {
     pub head: Option<Head>,
 }
 
-/// Why a phone does not believe what it is told. It stops then, and says so.
+/// Why a phone does not trust an answer. It stops then, and reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Distrust {
-    /// Another key than expected: not this person's runtime. Nothing may be sent.
+    /// Another key than expected: not this person's runtime. The phone must send nothing.
     #[error("the runtime has another key than expected")]
     WrongKey,
     /// The connection went to a name that is not this phone's.
     #[error("the connection went to another label than this phone's")]
     WrongLabel,
-    /// The store is older than this phone has seen it, or another one: UPC-008.
+    /// The store is older than the phone has seen it, or a different one: UPC-008.
     #[error("the store stands before what this phone has seen of it")]
     RolledBack,
-    /// The grant is none.
+    /// The grant is invalid.
     #[error("the grant breaks its own rules")]
     Malformed,
 }
 
 impl Distrust {
-    /// The code that stands for it, where there is one.
+    /// The code for it, where there is one.
     pub fn code(self) -> Option<Code> {
         match self {
             Self::RolledBack => Some(Code::RolledBack),
@@ -70,7 +70,7 @@ impl Distrust {
 }
 
 impl PhoneState {
-    /// Whether a runtime with this key, as TLS carried it, is the one that was paired with.
+    /// Whether a runtime with this key, as TLS carried it, is the paired one.
     pub fn expects(&self, spki: &[u8]) -> bool {
         self.pin_met(spki).is_some()
     }
@@ -80,15 +80,15 @@ impl PhoneState {
         (pin == self.pin || self.next_pins.contains(&pin)).then_some(pin)
     }
 
-    /// The labels to connect by with their server names, best first. The second is for when the first is answered
-    /// with the alert `unrecognized_name` (112).
+    /// The labels to connect by with their server names, best first. Use the second when the first is answered with the
+    /// alert `unrecognized_name` (112).
     pub fn server_names(&self) -> impl Iterator<Item = (Label, String)> {
         let labels = [Some(self.label), self.previous_label].into_iter().flatten();
         labels.map(|label| (label, server_name(&label.to_string(), &self.host)))
     }
 
-    /// Takes a grant that came over a connection to `label`, whose runtime showed `spki`: remembers the head, the
-    /// keys and the label that it announces. Store the state afterwards. Nothing changes where it is refused.
+    /// Accepts a grant that came over a connection to `label`, whose runtime showed `spki`: stores the head, the keys
+    /// and the label that it announces. Store the state afterwards. Nothing changes where the grant is refused.
     ///
     /// # Errors
     /// [`Distrust`].
@@ -102,7 +102,7 @@ impl PhoneState {
         self.pin = pin;
         self.next_pins.clone_from(&grant.next_pins);
         self.head = grant.head.or(self.head);
-        // A label stays even where the grant came by the one before it: the gateway may just be late.
+        // The new label is kept even where the grant came by the old one: the gateway may just be late.
         if let Some(next) = grant.next_label.filter(|next| *next != self.label) {
             self.previous_label = Some(label).filter(|label| *label != next);
             self.label = next;
@@ -110,7 +110,7 @@ impl PhoneState {
         Ok(())
     }
 
-    /// A locked store may be silent about its head; one that was never seen has nothing to be compared with.
+    /// A locked store may leave out its head; without a head seen earlier there is nothing to compare.
     fn check_head(&self, grant: &Grant) -> Result<(), Distrust> {
         let fine = match (self.head, grant.head) {
             (None, _) => true,

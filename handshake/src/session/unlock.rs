@@ -1,4 +1,4 @@
-//! `POST /.upc/v1/unlock`: a device opens its slot in its hardware and hands in the data key.
+//! `POST /.upc/v1/unlock`: a device opens its slot in its hardware and sends the data key.
 
 use super::{Check, require_valid};
 use crate::body::INTEGER_MAX;
@@ -8,14 +8,14 @@ use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Wrong data keys that one device may hand in within an hour.
+/// Wrong data keys that one device may send within an hour.
 pub const UNLOCKS_PER_HOUR_MAX: usize = 5;
 const HOUR_MS: u64 = 3_600_000;
 
-/// The data key. In the body alone, never in a header, never in a log.
+/// The data key. Only in the body, never in a header, never in a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnlockRequest {
-    /// Which generation of the data key, from 1.
+    /// The generation of the data key, from 1.
     #[serde(rename = "gen")]
     pub generation: u32,
     /// The key.
@@ -28,7 +28,7 @@ impl Check for UnlockRequest {
     }
 }
 
-/// The store is open.
+/// The answer: the store is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnlockReply {
     /// For how long, in seconds from now.
@@ -42,22 +42,22 @@ impl Check for UnlockReply {
     }
 }
 
-/// Counts the attempts of each device. The caller stores it once an attempt is counted and before the key is judged,
-/// or a crash at the right moment would give attempts for nothing.
+/// Counts the attempts of each device. The caller stores it after an attempt is counted and before the key is checked,
+/// or a crash at the right moment would give free attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnlockGuard(BTreeMap<DeviceId, Vec<u64>>);
 
 impl UnlockGuard {
-    /// Counts an attempt. It stays counted unless [`Self::forget`] follows.
+    /// Counts an attempt. It remains counted unless [`Self::forget`] follows.
     ///
     /// # Errors
-    /// Seconds until the device may try again, where it has [`UNLOCKS_PER_HOUR_MAX`] attempts behind it; nothing is
+    /// Seconds until the device may try again, where it has made [`UNLOCKS_PER_HOUR_MAX`] attempts; this one is not
     /// counted then. Answer with [`Code::RateLimited`].
     pub fn attempt(&mut self, device: DeviceId, now_ms: u64) -> Result<(), u32> {
         let attempts = self.0.entry(device).or_default();
         attempts.retain(|at_ms| now_ms < at_ms.saturating_add(HOUR_MS));
-        // A clock that was set back must not make an hour of years.
+        // A clock that was set back must not turn an hour into years.
         attempts.iter_mut().for_each(|at_ms| *at_ms = now_ms.min(*at_ms));
         if attempts.len() < UNLOCKS_PER_HOUR_MAX {
             attempts.push(now_ms);
@@ -68,7 +68,7 @@ impl UnlockGuard {
         Err(u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX))
     }
 
-    /// The key was right, or the device is revoked.
+    /// Drops the attempts of a device: the key was right, or the device is revoked.
     pub fn forget(&mut self, device: DeviceId) {
         self.0.remove(&device);
     }

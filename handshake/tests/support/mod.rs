@@ -42,7 +42,7 @@ fn point(number: u8) -> [u8; 65] {
     secret.public_key().to_sec1_bytes().as_ref().try_into().unwrap()
 }
 
-/// The connection of this number, with an exporter that no other has.
+/// The connection with this number, with an exporter that no other has.
 pub fn channel(number: u8, device: Spki) -> Channel {
     let connection = ConnectionId(number.into());
     Channel { connection, device, runtime: runtime(), exporter: exporter(number) }
@@ -56,7 +56,7 @@ pub fn me(device: Spki) -> Me {
     Me { device, name: DeviceName::new("Anna's phone").unwrap(), platform: Platform::Android }
 }
 
-/// What the other side reads of what this side writes.
+/// The value that the other side reads from what this side writes.
 pub fn wire<T: Serialize + DeserializeOwned>(body: &T) -> T {
     body::read(&serde_json::to_vec(body).unwrap()).unwrap()
 }
@@ -70,7 +70,7 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// With a window that has just been opened.
+    /// A cloud with a window that has just been opened.
     pub fn new(typed: bool) -> Self {
         Self::with(Codes::random(typed, &SystemRandom::new()).unwrap())
     }
@@ -131,7 +131,7 @@ impl Cloud {
     }
 }
 
-/// The answer, after the disk has the record.
+/// The answer, after the record is on disk.
 pub fn persisted<T>(step: Step<T>, disk: &mut Option<WindowRecord>) -> T {
     let kept: Result<T, Infallible> = step.after(|record, _| {
         *disk = Some(record.clone());

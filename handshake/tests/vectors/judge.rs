@@ -15,7 +15,7 @@ use ring::hkdf;
 use ring::rand::SystemRandom;
 use serde_json::Value;
 
-/// Where a reader stopped, or which member of a vector is another.
+/// The step at which a reader stopped, or the member of a vector that differs.
 pub type Outcome = Result<(), &'static str>;
 
 pub fn judge(section: &str, vector: &Value) -> Outcome {
@@ -213,7 +213,7 @@ fn rollback(vector: &Value) -> Outcome {
     same(verdict, text(vector, "verdict"), "verdict")
 }
 
-/// Both keys of a statement, and their private halves where they are sound.
+/// Both keys of a statement, and their private halves where they are valid.
 fn parties(vector: &Value) -> Result<(Spki, Spki), &'static str> {
     let key = |member| Spki::parse(&bytes(vector, member)).map_err(|_| "form");
     Ok((key("old")?, key("new")?))

@@ -67,7 +67,7 @@ fn the_file_has_every_section_and_every_member_of_every_vector_counts() {
     for (section, count) in SECTIONS {
         assert!(sections[section].as_array().is_some_and(|list| list.len() >= count), "{section}");
     }
-    // Another head may well lead to the same verdict.
+    // Another head may lead to the same verdict.
     let counting = |section: &str| !matches!(section, "refused" | "rollback");
     for (section, vector) in all(&vectors).filter(|(section, _)| counting(section)) {
         let members = vector.as_object().expect("an object").iter();
@@ -106,14 +106,14 @@ fn a_second_implementation_agrees_and_notices_a_changed_vector() {
     assert_eq!(agreed, Some(false), "it accepts anything");
 }
 
-/// The store has no script of its own; its vectors are in the same form.
+/// The store has no separate script; its vectors have the same form.
 #[test]
 fn a_second_implementation_opens_what_the_store_seals() {
     let seals = include_str!("../../../runtime/store/vectors/seal-1.json");
     assert_ne!(second_implementation(seals), Some(false), "see its lines above");
 }
 
-/// Whether `tests/vectors.py` accepts all of these; `None`, said aloud, where the machine cannot run it.
+/// Whether `tests/vectors.py` accepts all of these; `None`, with a message, where the machine cannot run it.
 fn second_implementation(vectors: &str) -> Option<bool> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors.py");
     let started =
@@ -122,7 +122,7 @@ fn second_implementation(vectors: &str) -> Option<bool> {
         eprintln!("SKIPPED: the second implementation needs python3, which is not there");
         return None;
     };
-    // The script may stop before it has read everything; what it says then is in its status.
+    // The script may stop before it has read everything; its status then shows the failure.
     let _ = child.stdin.take().expect("piped").write_all(vectors.as_bytes());
     let output = child.wait_with_output().expect("it ends");
     print!("{}", String::from_utf8_lossy(&output.stdout));

@@ -28,7 +28,7 @@ fn go_east(data: &mut Value, [longitude, latitude]: [f64; 2], sign: f64) {
     }
 }
 
-/// Every longitude that was made.
+/// Every longitude in the results.
 fn longitudes(value: &Value, found: &mut Vec<f64>) {
     match value {
         Value::Object(members) => {

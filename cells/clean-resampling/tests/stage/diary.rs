@@ -1,4 +1,4 @@
-//! A made-up raw diary, the run of the stage over it, and what is asked of every result.
+//! A made-up raw diary, the run of the stage over it, and the checks of every result.
 
 use cells_clean_resampling::run;
 use cells_sdk::model::time::local;
@@ -23,7 +23,7 @@ pub const MADE: [&str; 6] = [TRIP, UNTRACKED, PLACE, SECTION, STOP, POINT];
 pub struct Diary {
     pub memory: Memory,
     pub ts: f64,
-    /// North of a corner.
+    /// The position, north of a corner.
     pub metres: f64,
     /// Between points, s.
     pub step_s: f64,
@@ -75,8 +75,8 @@ impl Diary {
         self.entry(number, "background/filtered_location", &data);
     }
 
-    /// A trip of sections, each so many points 20 s and so many metres apart in a mode; 60 s and `gap` metres
-    /// between sections. It begins `off` metres from the place, ten minutes after the arrival.
+    /// A trip of sections, each with a count of points, the metres between them, and a mode; points are 20 s apart; 60
+    /// s and `gap` metres are between sections. It begins `off` metres from the place, ten minutes after the arrival.
     pub fn trip(mut self, off: f64, sections: &[(u32, f64, u8)], gap: f64) -> Self {
         self.ts += 600.0;
         self.metres += off;
@@ -199,7 +199,7 @@ impl Diary {
         (self, outcome)
     }
 
-    /// In the order of their beginnings.
+    /// Results in the order of their beginnings.
     pub fn made(&self, key: &str) -> Vec<Value> {
         let mut entries: Vec<&Stored> = self.memory.of_key(key);
         entries.sort_by(|a, b| a.time(TimeField::Position).total_cmp(&b.time(TimeField::Position)));
@@ -222,7 +222,8 @@ pub fn number(data: &Value, name: &str) -> f64 {
 pub const DRIVE: (u32, f64, u8) = (11, 200.0, 0);
 pub const WALK: (u32, f64, u8) = (11, 24.0, 2);
 
-/// The same diary with other data where `change` answers some; where it answers `null`, without the entry.
+/// The same diary with other data for entries for which `change` returns some; without the entry where it returns
+/// `null`.
 pub fn changed(mut diary: Diary, change: impl Fn(&Stored) -> Option<Value>) -> Diary {
     let entry = |entry: &Stored, data: Value| json!({ "_id": { "$oid": entry.id.to_string() }, "metadata": entry.metadata(), "data": data });
     let entries = diary.memory.entries(Area::Timeseries).into_iter();
@@ -232,7 +233,7 @@ pub fn changed(mut diary: Diary, change: impl Fn(&Stored) -> Option<Value>) -> D
     diary
 }
 
-/// The same diary without a member of those points.
+/// The same diary without a member of the selected points.
 pub fn without(diary: Diary, member: &str, points: impl Fn(f64) -> bool) -> Diary {
     changed(diary, |entry| {
         let mut data = entry.data();
@@ -254,7 +255,7 @@ pub fn assert_linked(diary: &Diary) {
     }
 }
 
-/// Three trips with all that cleaning does to them: a start that is moved, a stop that is given away, a silence.
+/// Three trips that show every effect of cleaning: a start that is moved, a stop that a section takes over, a silence.
 pub fn eventful() -> Diary {
     Diary::new()
         .trip(0.0, &[WALK, DRIVE, WALK], 300.0)
@@ -265,7 +266,7 @@ pub fn eventful() -> Diary {
         .closed()
 }
 
-/// How far, how long, how many: what must not depend on where on a parallel somebody lives.
+/// Distances, durations and counts: values that must not depend on the position on a parallel.
 pub fn measures(diary: &Diary) -> Vec<f64> {
     let mut measures = Vec::new();
     for key in MADE {

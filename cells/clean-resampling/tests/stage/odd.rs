@@ -23,7 +23,7 @@ fn an_entry_that_cannot_be_read_costs_its_own_trip_only() {
     assert!(said.iter().any(|line| line.starts_with("1 points have no time")), "{said:?}");
 }
 
-/// A member of an entry, or something else.
+/// A value for a member of an entry, valid or not.
 fn odd() -> impl Strategy<Value = Value> {
     prop_oneof![
         6 => (0.0..3000.0).prop_map(|seconds| json!(DAY + seconds)),
@@ -61,7 +61,7 @@ proptest! {
             diary.entry(number, "analysis/smoothing", &data);
         }
         diary.raw_place(None, (0.0, 0.0));
-        // An error is an answer; a panic is none.
+        // An error is a result; a panic is not.
         if diary.memory.run_stage(run, NOW, Outcome::default()).is_ok() {
             assert_linked(&diary);
         }

@@ -75,7 +75,7 @@ fn a_span_without_readings_that_led_nowhere_is_time_at_the_place() {
     assert_linked(&far);
     assert_eq!((far.made(TRIP).len(), far.made(UNTRACKED).len()), (2, 1));
     assert_eq!(number(&far.made(UNTRACKED)[0], "distance"), 5000.0);
-    // The last one may yet lead somewhere: a later run will not ask.
+    // The last span may still lead somewhere: no later run will check it.
     let last = Diary::new().trip(0.0, &[DRIVE], 0.0).silence(5000.0).cleaned().0;
     assert_eq!(last.made(UNTRACKED).len(), 0);
 }

@@ -1,4 +1,4 @@
-//! Points: which count, and what is kept of them.
+//! Points: which of them count, and which of their members are kept.
 
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ fn the_only_point_of_a_section_may_lack_what_phones_do_not_always_know() {
                 let Some(members) = data.as_object_mut().filter(|data| data.contains_key("latitude")) else {
                     return;
                 };
-                // The point of the section in the middle lacks it.
+                // The point of the section in the middle lacks the member.
                 let alone = members["ts"] == json!(DAY + 860.0);
                 members.entry("floor").or_insert(json!(0));
                 members.entry("sensed_speed").or_insert(json!(1.5));

@@ -1,4 +1,4 @@
-//! What one run leaves to the next.
+//! The state that one run leaves to the next.
 
 use cells_clean_resampling::run;
 use cells_sdk::testing::Memory;
@@ -52,7 +52,7 @@ fn nothing_new_writes_nothing_and_keeps_the_mark() {
 // Row: "A back-log is one window"
 #[test]
 fn a_long_back_log_is_cut_into_runs_that_make_the_same() {
-    // 8 trips of 33 hours make some 4,000 points each: more than one run takes.
+    // 8 trips of 33 hours make some 4,000 points each: more than one run processes.
     let long = |diary: Diary| diary.trip(0.0, &[(6001, 20.0, 0)], 0.0);
     let mut diary = (0..6).fold(Diary::new(), |diary, _| long(diary));
     diary.raw_place(None, (0.0, 0.0));

@@ -40,7 +40,7 @@ fn a_trip_of_less_than_100_m_joins_the_places_around_it() {
     assert_linked(&diary);
     assert_eq!((diary.made(TRIP).len(), diary.made(SECTION).len()), (2, 2));
     let place = diary.made(PLACE).remove(1);
-    // The place itself, the one before the short trip, and the one behind it.
+    // The place itself, the one before the short trip, and the one after it.
     assert_eq!(place["raw_places"].as_array().expect("a list").len(), 3);
 }
 
@@ -113,12 +113,12 @@ fn a_stop_of_more_than_150_m_goes_to_the_section_with_an_engine() {
     assert_eq!((number(&stop, "distance"), number(&stop, "duration")), (0.0, 0.0));
     assert_eq!(sections[1]["start_ts"], stop["enter_ts"]);
     assert_eq!(sections[0]["end_ts"], stop["exit_ts"]);
-    // The section that takes it over gets its length, and its time with the wrong sign.
+    // The section that takes over the stop gets its length, and its time with the wrong sign.
     assert_eq!(number(&sections[1], "duration"), 200.0 - 60.0);
     assert!((number(&sections[1], "distance") - 2300.0).abs() < 0.1);
     let speeds = sections[1]["speeds"].as_array().expect("a list");
     assert!((speeds[speeds.len() - 1].as_f64().expect("a number") + 5.0).abs() < 1e-3);
-    // Neither its points nor the trip know of it.
+    // Neither its points nor the trip change.
     let points = diary.made(POINT);
     let first = points.iter().find(|point| point["section"] == sections[1]["_id"]).expect("a point");
     assert_eq!(number(first, "ts"), number(&sections[1], "start_ts") + 60.0);
@@ -128,7 +128,7 @@ fn a_stop_of_more_than_150_m_goes_to_the_section_with_an_engine() {
 // Row: "Where the first stop is left no later"
 #[test]
 fn a_first_section_that_is_left_when_it_begins_is_lost_and_its_points_are_not() {
-    // The drive takes the way over, so the stop behind the only point of the walk is left when that is made.
+    // The drive takes over the way, so the stop after the only point of the walk is left at the moment of that point.
     let (diary, _) = Diary::new().trip(0.0, &[(1, 0.0, 2), DRIVE], 300.0).cleaned();
     let (sections, stops, points) = (diary.made(SECTION), diary.made(STOP), diary.made(POINT));
     assert_eq!((sections.len(), stops.len()), (1, 1));

@@ -1,4 +1,4 @@
-//! What a run with one new day reads.
+//! How much a run with one new day reads.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! Timelines whose times do not rise: an old fix before a load, or two phones of one person, leave trips that end before
-//! they begin and places that were left before they were reached.
+//! Timelines whose times do not rise: an old fix before a load, or two phones of one person, leave trips that end
+//! before they begin and places that were left before they were reached.
 
 use cells_sdk::WINDOW_GAP_S;
 use serde_json::{Value, json};
@@ -117,7 +117,7 @@ fn trips_none_of_which_can_be_confirmed_are_told_once_and_do_not_come_again() {
 // Row: "Places are read by their ids"
 #[test]
 fn sections_count_for_the_trip_that_they_name_wherever_they_begin() {
-    // The section lies within the raw trip, and outside the cleaned one, which begins long after it.
+    // The section is within the raw trip, and outside the cleaned one, which begins long after it.
     let entries = [
         vec![
             place_with(0, [None, Some(leaves(2))], [None, Some(0)]),
@@ -168,7 +168,7 @@ fn of_trips_that_end_together_the_one_that_leads_to_the_place_shows_it() {
 #[test]
 fn a_trip_that_no_window_will_have_is_told_once() {
     let world = World::new().with_trips(2, &[]).run();
-    // Written since, it begins before the window, or ended before the stages in between looked.
+    // It was written since, and begins before the window, or ended before the stages in between read it.
     let world = world.with(vec![
         cleaned_trip(7, [leaves(0) + 60.0, leaves(1)], 2.0),
         cleaned_trip(8, [arrives(1) + 60.0, leaves(0)], 3.0),

@@ -15,7 +15,7 @@ pub const UNTRACKED: &str = "analysis/confirmed_untracked";
 pub const COMPOSITE: &str = "analysis/composite_trip";
 const DAY: f64 = 1_700_000_000.0;
 const HOUR: f64 = 3_600.0;
-/// Every trip takes so long, s.
+/// The duration of every trip, s.
 pub const TRIP_S: f64 = 1_200.0;
 
 /// When the trip of that number begins, s.
@@ -50,7 +50,7 @@ fn entry(id: EntryId, key: &str, data: Value) -> Value {
     json!({"_id": id, "metadata": {"key": key, "write_ts": 1.0, "platform": "server"}, "data": data})
 }
 
-/// The cleaned place behind that many trips. Left: somebody has gone on from there.
+/// The cleaned place after that many trips. `left`: the person has left it.
 fn place(number: usize, left: bool) -> Value {
     let mut data = json!({"location": point(), "source": "test", "raw_places": [id(9, number)]});
     if number > 0 {
@@ -141,9 +141,9 @@ pub struct World {
 }
 
 impl World {
-    /// Nothing has happened.
+    /// A world without trips.
     pub fn new() -> Self {
-        // Ids that the stage draws rise behind this one.
+        // Ids that the stage draws are above this one.
         let memory = Memory::new().with_entries(
             Area::Errors,
             r#"[{"_id":{"$oid":"f00000000000000000000000"},"metadata":{"key":"a/b"},"data":{}}]"#,
@@ -151,7 +151,7 @@ impl World {
         Self { memory, last: Outcome::default(), trips: 0, inputs: 0 }
     }
 
-    /// So many more trips; those named are spans without readings.
+    /// This many more trips; those named are spans without readings.
     pub fn with_trips(mut self, count: usize, spans: &[usize]) -> Self {
         let (from, to) = (self.trips, self.trips + count);
         let mut entries = Vec::new();
@@ -167,7 +167,7 @@ impl World {
         self.with(entries)
     }
 
-    /// Those entries as well.
+    /// The same world with those entries.
     pub fn with(mut self, entries: Vec<Value>) -> Self {
         self.memory = self.memory.with_entries(Area::Timeseries, &Value::from(entries).to_string());
         self
@@ -184,7 +184,7 @@ impl World {
         self.with(vec![input])
     }
 
-    /// The composite trip of a trip, as far as it matters.
+    /// The composite trip of a trip, with the members that matter.
     pub fn with_composite(self, number: usize) -> Self {
         let data = json!({"start_ts": leaves(number), "end_ts": arrives(number), "end_confirmed_place": {}, "locations": [1],
             "end_place": self.made(PLACE)[number + 1]["_id"]});
@@ -207,7 +207,7 @@ impl World {
         self
     }
 
-    /// What it made of a key, by the beginnings; with the ids.
+    /// The stage's results of a key, by their beginnings; with the ids.
     pub fn made(&self, key: &str) -> Vec<Value> {
         let begin = |entry: &&Stored| match key {
             PLACE => entry.time(TimeField::EnterTs).max(0.0),
@@ -236,7 +236,7 @@ impl World {
     }
 }
 
-/// Every trip names the places around it, and they name it.
+/// Checks that every trip names the places around it, and they name it.
 pub fn assert_linked(world: &World) {
     let (places, journeys) = (world.made(PLACE), world.journeys());
     assert_eq!(places.len(), journeys.len() + 1);

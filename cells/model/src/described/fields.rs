@@ -1,4 +1,4 @@
-//! The members that every write is checked for, told from the schemas, as the source of a table.
+//! The members that every write is checked for, derived from the schemas, as the source of a table.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use crate::keys::{Field, Kind};
 
 const MADE: &str = "`cargo xtask schemas` makes this file from the structs of the model: see `described`.";
 
-/// The members of data of a key that are checked. One that may be anything is not.
+/// The members of a key's data that are checked. A member of any type is not.
 fn fields_of(described: &Described) -> Vec<Field> {
     let schema = described.schema();
     let needed: Vec<&str> =
@@ -19,7 +19,7 @@ fn fields_of(described: &Described) -> Vec<Field> {
         let member = schema["properties"].get(name)?;
         let kind = kind_of(member, &schema["$defs"])?;
         let needed = needed.contains(name);
-        // What may be left out may also be empty.
+        // An optional member may also be null.
         Some(Field { name, kind, needed, nullable: !needed || takes_null(member) })
     });
     members.collect()
@@ -39,7 +39,7 @@ fn kind_of(member: &Value, definitions: &Value) -> Option<Kind> {
             name => kind_of(&definitions[name], definitions),
         };
     }
-    // A definition that takes null stands here whole.
+    // A definition that allows null is included here as a whole.
     let has = |name: &str| member["properties"].get(name).is_some();
     let kinds = member["type"].as_array().map_or(std::slice::from_ref(&member["type"]), Vec::as_slice);
     match kinds.iter().find_map(|kind| kind.as_str().filter(|kind| *kind != "null"))? {
@@ -55,7 +55,7 @@ fn kind_of(member: &Value, definitions: &Value) -> Option<Kind> {
     }
 }
 
-/// The source of `keys/table.rs`. Keys of one struct share the members that they have alike.
+/// The source of `keys/table.rs`. Keys of one struct share their identical members.
 pub(super) fn table() -> String {
     let mut families: BTreeMap<&str, Vec<Field>> = BTreeMap::new();
     let all: Vec<_> = KEYS.iter().map(|described| (described, fields_of(described))).collect();

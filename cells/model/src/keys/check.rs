@@ -1,4 +1,4 @@
-//! The check itself: one pass over the text, nothing kept.
+//! The check itself: one pass over the text, which stores nothing.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,7 +40,7 @@ pub(super) fn check(fields: &[&[Field]], data: &str) -> Result<(), String> {
     missing.map_or(Ok(()), |(_, field)| Err(format!("{} is missing", field.name)))
 }
 
-/// Returns which of the fields were there, one bit each.
+/// Collects which of the fields are present, one bit each.
 struct Members<'f> {
     fields: &'f [&'f [Field]],
 }
@@ -97,11 +97,11 @@ impl<'de> Visitor<'de> for Name {
     }
 }
 
-/// A member's value, held against its kind.
+/// A member's value, checked against its kind.
 struct Checked(Field);
 
 impl Checked {
-    /// Values are never repeated: they may be places.
+    /// Errors never repeat values: they may be places.
     fn wrong<E: de::Error>(&self) -> E {
         E::custom(format_args!("{} is not {}", self.0.name, self.0.kind))
     }

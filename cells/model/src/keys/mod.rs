@@ -1,8 +1,8 @@
-//! Every key that the reference has: what its data must hold, and a check that is fast enough for every write.
+//! Every key that the reference has: the required form of its data, and a check that is fast enough for every write.
 //!
-//! The tables are made from the structs of the model, as the feature `schemas` and its module `described` say.
-//! The check reads the text once and builds nothing: members that a key names must have their type, needed
-//! ones must be there, all others pass. A key that nobody registered passes with any object.
+//! The tables are generated from the structs of the model, as the feature `schemas` and its module `described` say. The
+//! check reads the text once and builds nothing: members that a key names must have their type, needed ones must be
+//! present, all others pass. Data of an unregistered key passes if it is an object.
 
 mod check;
 #[rustfmt::skip]
@@ -42,20 +42,20 @@ pub enum Kind {
 pub struct Field {
     /// Its name.
     pub name: &'static str,
-    /// What its value must be, where it is there.
+    /// The required form of its value, if it is present.
     pub kind: Kind,
-    /// Whether it must be there.
+    /// Whether it must be present.
     pub needed: bool,
-    /// Whether `null` will do.
+    /// Whether `null` is allowed.
     pub nullable: bool,
 }
 
-/// Whether a key is brought by phones or made by stages.
+/// Whether a key is sent by phones or written by stages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Brought by phones, or by the server about itself.
+    /// Sent by phones, or by the server about itself.
     Raw,
-    /// Made by stages.
+    /// Written by stages.
     Analysis,
 }
 
@@ -66,9 +66,9 @@ pub struct KeyInfo {
     pub key: &'static str,
     /// What it holds, in a line.
     pub description: &'static str,
-    /// Raw or analysis: answers list raw entries first.
+    /// Raw or analysis: responses list raw entries first.
     pub class: Class,
-    /// The members that are checked. In parts, since families share theirs.
+    /// The members that are checked. In parts, since families share some.
     pub fields: &'static [&'static [Field]],
 }
 
@@ -83,7 +83,7 @@ impl KeyInfo {
         self.fields.iter().copied().flatten()
     }
 
-    /// Checks data of this key; the error says in words what is wrong, and repeats no value.
+    /// Checks data of this key; the error says what is wrong, and repeats no value.
     pub fn check(&self, data: &str) -> Result<(), String> {
         check::check(self.fields, data)
     }
@@ -94,13 +94,13 @@ pub fn find(key: &str) -> Option<&'static KeyInfo> {
     KEYS.binary_search_by(|info| info.key.cmp(key)).ok().map(|index| &KEYS[index])
 }
 
-/// Checks data of a registered key; data of any other key passes where it is a JSON object.
-/// The error says in words what is wrong, and repeats no value, since values may be places.
+/// Checks data of a registered key; data of any other key passes where it is a JSON object. The error says what is
+/// wrong, and repeats no value, since values may be places.
 pub fn check(key: &str, data: &str) -> Result<(), String> {
     find(key).map_or_else(|| check::check(&[], data), |info| info.check(data))
 }
 
-/// Whether an answer lists the key behind the raw ones: made by stages. Unknown keys go by their family.
+/// Whether a response lists the key behind the raw ones: a key of stages. Unknown keys are classified by their family.
 pub fn is_analysis(key: &str) -> bool {
     find(key).map_or_else(
         || ["analysis/", "segmentation/", "inference/"].iter().any(|family| key.starts_with(family)),
@@ -108,7 +108,7 @@ pub fn is_analysis(key: &str) -> bool {
     )
 }
 
-/// The key under which an entry that a phone sent under `key` enters the timeseries.
+/// The key under which an entry that a phone sent under `key` is stored in the timeseries.
 pub fn taken_in_key(key: &str) -> &str {
     if key == "background/activity" { "background/motion_activity" } else { key }
 }

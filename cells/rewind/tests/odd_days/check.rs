@@ -1,4 +1,4 @@
-//! What is true of every diary, whatever phones have sent.
+//! Properties of every diary, whatever phones have sent.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::stages::Stages;
 
-/// What each stage reads, and by which time.
+/// The entries that each stage reads, and by which time.
 const INPUTS: [(&str, &[&str], TimeField); 8] = [
     ("SECTION_SEGMENTATION", &["segmentation/raw_trip"], TimeField::EndTs),
     ("JUMP_SMOOTHING", &["segmentation/raw_section"], TimeField::EndTs),
@@ -46,7 +46,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Everything that is wrong, in words.
+/// Descriptions of everything that is wrong.
 pub fn faults(memory: &mut Memory, stages: &Stages, now: f64) -> Vec<String> {
     let mut faults = Vec::new();
     for (stage, keys, field) in INPUTS {
@@ -68,7 +68,7 @@ pub fn faults(memory: &mut Memory, stages: &Stages, now: f64) -> Vec<String> {
     faults
 }
 
-/// No two entries were made of the same one.
+/// Checks that no two entries were made from the same one.
 fn once(memory: &Memory, key: &str, of: &str) -> Vec<String> {
     let mut made: BTreeMap<String, usize> = BTreeMap::new();
     for entry in memory.of_key(key) {
@@ -78,7 +78,7 @@ fn once(memory: &Memory, key: &str, of: &str) -> Vec<String> {
     doubled.map(|(id, count)| format!("{count} of {key} were made of {id}")).collect()
 }
 
-/// Every trip leads from a place to a place, and both know it; one place is open.
+/// Checks that every trip leads from a place to a place, and both name it; one place is open.
 fn chain_faults(memory: &Memory, family: &str) -> Vec<String> {
     let key = |name: &str| format!("{family}_{name}");
     let places = Entries::of(memory, &[&key("place")]);
@@ -108,7 +108,7 @@ fn chain_faults(memory: &Memory, family: &str) -> Vec<String> {
     faults
 }
 
-/// What is not confirmed the owner has been told.
+/// Checks that the owner was informed about trips that are not confirmed.
 fn left_out_faults(memory: &Memory) -> Vec<String> {
     let confirmed = memory.of_key("analysis/confirmed_trip");
     let named: Vec<Value> = confirmed.iter().map(|trip| trip.data()["cleaned_trip"].clone()).collect();
@@ -127,7 +127,7 @@ fn left_out_faults(memory: &Memory) -> Vec<String> {
     }
 }
 
-/// How many of something the owner was told in all.
+/// How many of something the log reported in all.
 fn told(memory: &Memory, what: &str) -> usize {
     let lines = memory.log_lines().iter().filter(|(_, line)| line.contains(what));
     lines
@@ -135,7 +135,7 @@ fn told(memory: &Memory, what: &str) -> usize {
         .sum()
 }
 
-/// Every confirmed trip is shown, with the places at its ends and all its sections.
+/// Checks that every confirmed trip is shown, with the places at its ends and all its sections.
 fn composite_faults(memory: &Memory) -> Vec<String> {
     let composites = memory.of_key("analysis/composite_trip");
     let shown: BTreeMap<String, Value> = composites

@@ -1,6 +1,6 @@
 //! The stages together, on days whose times do not rise: an old fix before a load, two phones of one person at once, a
-//! load that comes twice. Whatever comes, every trip is confirmed once or the owner is told, the chains are linked both
-//! ways, and no stage says that it is done while something lies in its next window.
+//! load that comes twice. In every case, each trip is confirmed once or reported to the owner, the chains are linked in
+//! both directions, and no stage reports that it is done while entries remain in its next window.
 
 #[path = "../stages/mod.rs"]
 #[allow(dead_code)]
@@ -69,7 +69,7 @@ fn a_load_that_is_nothing_but_an_old_fix_and_a_short_trip_makes_nothing_twice() 
     }
 }
 
-/// Takes everything back from a part of the days on and runs the stages again; returns what is wrong.
+/// Removes the results from a part of the days on and runs the stages again; returns what is wrong.
 fn taken_back(kind: Kind, loads: &[Load], part: f64) -> Vec<String> {
     let (mut memory, mut stages, mut now, _) = diary(kind, loads);
     let moment = now - part * (now - 1_700_000_000.0);
@@ -78,7 +78,7 @@ fn taken_back(kind: Kind, loads: &[Load], part: f64) -> Vec<String> {
         now += 600.0;
         stages.run(&mut memory, now);
     }
-    // What was told before the moment is told again where it is made again.
+    // Reports from before the moment are repeated where results are recomputed.
     let faults = check::faults(&mut memory, &stages, now);
     faults.into_iter().filter(|fault| !fault.contains("the owner was told")).collect()
 }

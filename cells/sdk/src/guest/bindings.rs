@@ -1,6 +1,6 @@
-//! What the generator makes of `wit/cell.wit`; the words of the contract are there.
+//! The generated bindings of `wit/cell.wit`, which documents the contract.
 
-// Values cross between two memories as raw bytes: the generator writes those moves, we write none.
+// Values cross between two memories as raw bytes: the generator writes those moves, no code here does.
 #![allow(unsafe_code)]
 #![allow(missing_docs, clippy::all, unused_qualifications, rust_2018_idioms)]
 

@@ -1,4 +1,4 @@
-//! Between the words of the traits and those that the generator made of the contract.
+//! Conversions between the types of the traits and the generated ones.
 
 use cells_model::EntryId;
 
@@ -55,7 +55,7 @@ impl From<Level> for log::Level {
     }
 }
 
-/// Ids as the runtime packs them; its promise, so a length that does not fit is a failure of its own.
+/// Ids as the runtime packs them; a wrong length is a failure of the runtime.
 pub(super) fn ids(packed: &[u8]) -> Result<Vec<EntryId>, Failure> {
     EntryId::unpack(packed).ok_or_else(|| Failure::Invalid(format!("{} bytes are no ids", packed.len())))
 }

@@ -1,4 +1,4 @@
-//! The runtime as a component sees it: each trait by calls of the interface it stands for.
+//! The runtime as a component sees it: each trait calls the interface that it stands for.
 
 pub mod bindings;
 mod convert;
@@ -8,8 +8,8 @@ pub use runtime::{EntryCursor, LocationCursor, Runtime};
 
 use crate::{Outcome, Request, Response, Run};
 
-/// The allocator of std asks the runtime for memory at the first byte; this one begins with what the linker laid out
-/// (`--initial-heap`), so a small cell never asks, and resetting it needs no system call.
+/// The allocator of std asks the runtime for memory at the first byte. This one begins with the memory that the linker
+/// laid out (`--initial-heap`), so a small cell never asks, and resetting it needs no system call.
 #[global_allocator]
 static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
@@ -25,7 +25,7 @@ pub fn answer<E: Into<String>>(
     Ok(bindings::endpoint::Response { status, content_type, body })
 }
 
-/// Does one run; for [`export_stage`](crate::export_stage).
+/// Performs one run; for [`export_stage`](crate::export_stage).
 #[doc(hidden)]
 pub fn work<E: Into<String>>(
     run: bindings::stage::Run,

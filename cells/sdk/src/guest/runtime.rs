@@ -1,4 +1,4 @@
-//! The traits, by calls into the runtime.
+//! The traits, implemented by calls into the runtime.
 
 use cells_model::{EntryId, rows::Rows};
 
@@ -11,8 +11,8 @@ use crate::{
     Usercache, WriteEntries,
 };
 
-/// The runtime that this component runs in. It holds nothing: a cell that does not call an interface does not
-/// import it.
+/// The runtime that this component runs in. It holds nothing: a cell that does not call an interface does not import
+/// it.
 #[derive(Debug, Clone, Copy)]
 pub struct Runtime;
 

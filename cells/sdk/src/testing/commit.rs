@@ -1,4 +1,4 @@
-//! Buffered writes of [`Memory`](super::Memory) and what a commit makes of them.
+//! Buffered writes of [`Memory`](super::Memory) and how a commit applies them.
 
 use std::rc::Rc;
 
@@ -12,19 +12,19 @@ use crate::Area;
 pub(super) enum Write {
     Insert(Stored),
     Put(Stored),
-    /// The usercache entry with the row's id leaves; the row enters its own area.
+    /// Removes the usercache entry with the row's id and adds the row to its area.
     Move(Stored),
     Replace(Stored),
     Delete(EntryId),
     MarkInvalid(EntryId),
 }
 
-/// What a commit did.
+/// The counts of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Committed {
-    /// Rows that were kept.
+    /// Rows that were stored.
     pub stored: u64,
-    /// Identical resends of what had been taken in.
+    /// Identical resends of imported entries.
     pub ignored: u64,
     /// Entries of the usercache that a later put with the same identity replaced.
     pub overwritten: u64,
@@ -81,7 +81,7 @@ fn put(entries: &mut Vec<Rc<Stored>>, row: Stored, done: &mut Committed) {
     push(entries, Stored { origin: Some(origin), ..row }, done);
 }
 
-/// A row that names an entry of the usercache is skipped where that entry is gone.
+/// A row for an entry of the usercache is skipped where that entry is gone.
 fn take_over(entries: &mut Vec<Rc<Stored>>, row: Stored, done: &mut Committed) {
     let Some(at) = find(entries, Area::Usercache, row.id) else { return };
     let origin = entries.remove(at).origin.clone();

@@ -1,4 +1,4 @@
-//! Positions in answers of [`Memory`](super::Memory).
+//! Positions in results of [`Memory`](super::Memory).
 
 use std::rc::Rc;
 
@@ -10,12 +10,12 @@ use super::Stored;
 use crate::limits::{PAGE_BYTES, ROWS_MAX};
 use crate::{EntrySource, Failure, LocationRows, LocationSource, TimeField};
 
-/// What a cursor has still to give; counts as open until it is dropped.
+/// The remaining entries of a cursor; it counts as open until it is dropped.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) entries: std::vec::IntoIter<Rc<Stored>>,
     pub(super) field: TimeField,
-    /// Every open cursor holds a clone, so the count of references tells how many there are.
+    /// Every open cursor holds a clone, so the count of references is the number of open cursors.
     pub(super) _open: Rc<()>,
 }
 

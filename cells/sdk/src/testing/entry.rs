@@ -10,9 +10,9 @@ use crate::{Area, TimeField};
 /// An entry in memory; the texts are kept byte for byte.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
-    /// Where it lives.
+    /// The area that it is in.
     pub area: Area,
-    /// Its id; kept when it is taken in, set aside or replaced.
+    /// Its id; unchanged when it is imported, set aside or replaced.
     pub id: EntryId,
     /// Such as `background/location`.
     pub key: String,
@@ -22,13 +22,13 @@ pub struct Stored {
     pub data: String,
     /// Further members without braces, or empty.
     pub extra: String,
-    /// Hidden from queries that do not ask for it.
+    /// Whether it is hidden from queries that do not ask for invalid entries.
     pub invalid: bool,
     pub(super) times: Times,
     pub(super) origin: Option<Origin>,
 }
 
-/// What a phone put: the identity by which a resend is known, and the content.
+/// An entry that a phone put: the identity by which a resend is recognised, and the content.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Origin {
     identity: (String, String, u64),
@@ -42,7 +42,7 @@ impl Origin {
     }
 }
 
-/// By the number of the field; NaN where the entry has none.
+/// Times by the number of the field; NaN where the entry has none.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times([f64; 6]);
 
@@ -87,7 +87,7 @@ impl Stored {
             Err(error) => Err(format!("{what} of {key} is not JSON: {error}")),
         };
         let times = match area {
-            // What was set aside keeps its data as sent, which may be a string.
+            // An entry that was set aside keeps its data as sent, which may be a string.
             Area::Errors => Times::read(&object(metadata, "metadata")?, &read_any(data, key)?),
             Area::Timeseries | Area::Usercache => {
                 Times::read(&object(metadata, "metadata")?, &object(data, "data")?)

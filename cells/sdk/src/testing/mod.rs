@@ -1,7 +1,7 @@
 //! A runtime in memory, for tests of cells: every interface over plain lists.
 //!
-//! Reads come from the snapshot of the last [`Memory::commit`]; writes wait for the next one, as in the
-//! real runtime. Pages are packed and rows unpacked by the code that the real runtime uses.
+//! Reads come from the snapshot of the last [`Memory::commit`]; writes wait for the next one, as in the real runtime.
+//! Pages are packed and rows unpacked by the code that the real runtime uses.
 //!
 //! * Not here: grants (every key may be read and written) and budgets, except for open cursors.
 
@@ -82,11 +82,11 @@ impl Memory {
         }
     }
 
-    /// The same with the entries of a dump, a JSON array of `{"_id":{"$oid":…},"metadata":{…},"data":{…},…}`,
-    /// whose ids and texts are kept. They count as imported: nothing that is put is a resend of them.
+    /// The same with the entries of a dump, a JSON array of `{"_id":{"$oid":…},"metadata":{…},"data":{…},…}`, whose ids
+    /// and texts are kept. They count as imported: no put is a resend of them.
     ///
     /// # Panics
-    /// With the reason where the text is no such dump: a test that reads a wrong file should say so.
+    /// With the reason where the text is no such dump: a test that reads a wrong file should show it.
     #[must_use]
     pub fn with_entries(mut self, area: Area, dump: &str) -> Self {
         let dump: Vec<&RawValue> = serde_json::from_str(dump).expect("a dump is a JSON array");
@@ -125,7 +125,7 @@ impl Memory {
         self
     }
 
-    /// Gives the next request a body, and forgets the last answer.
+    /// Gives the next request a body, and drops the last answer.
     pub fn set_body(&mut self, body: impl Into<Vec<u8>>) {
         self.body = body.into();
         self.body_read = 0;
@@ -138,14 +138,14 @@ impl Memory {
         commit::apply(&mut self.entries, std::mem::take(&mut self.writes))
     }
 
-    /// Forgets the buffered writes.
+    /// Drops the buffered writes.
     pub fn roll_back(&mut self) {
         self.document_writes.clear();
         self.writes.clear();
     }
 
-    /// One request as the runtime makes it: commits when the cell answers below 400, and returns the whole
-    /// body also where it was sent in pieces. `Err`: the cell's own words; nothing was kept.
+    /// Handles one request as the runtime does: commits when the cell answers below 400, and returns the whole body
+    /// also where it was sent in pieces. `Err`: the cell's error; nothing was kept.
     pub fn call<E: Into<String>>(
         &mut self,
         handle: impl FnOnce(&mut Self, &Request) -> Result<Response, E>,
@@ -172,9 +172,9 @@ impl Memory {
         }
     }
 
-    /// Runs a stage at `now` as the pipeline does, again while it asks for more, from the mark and state that
-    /// `last` left. Answers what the last run left behind; its mark is the newest of them all.
-    /// `Err`: the cell's own words; nothing of that run was kept.
+    /// Runs a stage at `now` as the pipeline does, again while it asks for more, from the mark and state in `last`.
+    /// Returns the outcome of the last run, with the newest mark of all runs. `Err`: the cell's error; nothing of that
+    /// run was kept.
     pub fn run_stage<E: Into<String>>(
         &mut self,
         mut stage: impl FnMut(&mut Self, &Run) -> Result<Outcome, E>,
@@ -195,12 +195,12 @@ impl Memory {
         }
     }
 
-    /// The committed entries of an area in the order in which they came.
+    /// The committed entries of an area in the order of their creation.
     pub fn entries(&self, area: Area) -> Vec<&Stored> {
         self.entries.iter().map(Rc::as_ref).filter(|entry| entry.area == area).collect()
     }
 
-    /// The committed entries of one key of the timeseries in the order in which they came.
+    /// The committed entries of one key of the timeseries in the order of their creation.
     pub fn of_key(&self, key: &str) -> Vec<&Stored> {
         self.entries(Area::Timeseries).into_iter().filter(|entry| entry.key == key).collect()
     }
@@ -228,7 +228,7 @@ impl Memory {
         self.last_id
     }
 
-    /// Holds one of the cursors that a run may have; the runtime itself holds one reference.
+    /// Takes one of the cursors that a run may have; the runtime itself holds one reference.
     fn open_cursor(&self) -> Result<Rc<()>, Failure> {
         if Rc::strong_count(&self.open_cursors) > CURSORS_MAX {
             return Err(Failure::OverBudget(format!("more than {CURSORS_MAX} open cursors")));
@@ -277,7 +277,7 @@ impl Memory {
         Ok(self.entries.iter().filter(matches).cloned().collect())
     }
 
-    /// Unpacks rows as the runtime does, so that a cell's bytes take their real path.
+    /// Unpacks rows as the runtime does, so that tests cover the packed form.
     fn buffer(
         &mut self,
         rows: &Rows,

@@ -6,7 +6,7 @@ use super::*;
 
 const DEGREE_M: f64 = 111_194.926_644_558_74;
 
-/// Points of a device: when, s, and how many metres north of home.
+/// Points of a device: time in s, and metres north of home.
 fn points(way: &[(f64, f64)]) -> Points {
     let mut points = Points::default();
     for (ts, north_m) in way {
@@ -27,14 +27,14 @@ fn way(start: f64, from_m: f64, to_m: f64) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// A stay of points 30 s apart, behind the last of a way.
+/// A stay of points 30 s apart, after the last of a way.
 fn then_stays(mut way: Vec<(f64, f64)>, points: u32) -> Vec<(f64, f64)> {
     let (ts, north_m) = *way.last().expect("a way has points");
     way.extend((1..=points).map(|number| (ts + f64::from(number) * 30.0, north_m)));
     way
 }
 
-/// What devices with these points, and trips between these rows, are followed for.
+/// The result for devices with these points and trips between these rows.
 fn followed(devices: &[(Points, Vec<(usize, usize)>)], before: Before) -> Followed {
     let found: Vec<Segments> = devices
         .iter()

@@ -42,7 +42,7 @@ fn at(ts: f64) -> Vec<Moment> {
 
 #[test]
 fn a_trip_ends_in_the_middle_of_the_five_minutes_within_100_m() {
-    // 20 points on the way, then a stay: seen at row 29, ten points of 29 s behind the arrival at row 19.
+    // 20 points on the way, then a stay: seen at row 29, ten points of 29 s after the arrival at row 19.
     let day = Day::default().then(20, 29.0, 300.0).then(15, 29.0, 0.0);
     let found = day.segment(&Signals::default());
     assert_eq!(found.trips, [(0, 23)]);
@@ -107,14 +107,14 @@ fn points_that_were_written_down_late_are_passed_over() {
     let mut write_ts = day.ts.clone();
     write_ts[3] += 1000.0;
     let track = Track { ts: &day.ts, write_ts: &write_ts, positions: &day.positions };
-    // Rows are those of the whole track again.
+    // The rows are those of the whole track.
     assert_eq!(segment(track, &Signals::default()).trips[0], (0, 23));
     let all_late: Vec<f64> = day.ts.iter().map(|ts| ts + 1000.0).collect();
     let track = Track { write_ts: &all_late, ..track };
     assert_eq!(segment(track, &Signals::default()), Segments::default());
 }
 
-/// The rules one by one, with nothing saved and nothing clever.
+/// The rules one by one, without optimisations.
 fn plainly(day: &Day, signals: &Signals) -> Segments {
     let count = day.ts.len();
     let between = |moments: &[Moment], row: usize| {

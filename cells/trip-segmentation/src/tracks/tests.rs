@@ -4,7 +4,7 @@ use super::*;
 
 const DEGREE_M: f64 = 111_194.926_644_558_74;
 
-/// A point so many metres north of home.
+/// A point this many metres north of home.
 fn point(ts: f64, north_m: f64) -> Point {
     let position = Position { latitude: 47.0 + north_m / DEGREE_M, longitude: 8.5 };
     Point { ts, write_ts: ts + 0.5, position }
@@ -20,13 +20,13 @@ fn in_order(mut points: Vec<Point>) -> Vec<Point> {
     points
 }
 
-/// A device that tells every so many seconds that it is at a place.
+/// A device that reports at regular times that it is at a place.
 fn stays(north_m: f64, every_s: f64, until: f64) -> Vec<Point> {
     let times = (0..).map(|number| 5.0 + f64::from(number) * every_s).take_while(|ts| *ts < until);
     times.map(|ts| point(ts, north_m)).collect()
 }
 
-/// Whose the points far from home are, those of the walk and those of the other device.
+/// The tracks of the points far from home: those of the walk and those of the other device.
 fn whose(points: &[Point], tracks: &Tracks, is_walk: impl Fn(&Point) -> bool) -> [Vec<usize>; 2] {
     let mut whose = [Vec::new(), Vec::new()];
     for (point, track) in points.iter().zip(&tracks.track_of) {

@@ -44,7 +44,7 @@ pub const HOME: Places = Places::of(0.0, 0.0);
 pub const WORK: Places = Places::of(2_500.0, 1_500.0);
 pub const SHOP: Places = Places::of(-900.0, 700.0);
 
-/// An entry on its way.
+/// An entry that is not uploaded yet.
 #[derive(Debug, Clone)]
 struct Sent {
     write_ts: f64,
@@ -53,7 +53,7 @@ struct Sent {
     stamped: bool,
 }
 
-/// A device that tells where it is.
+/// A device that reports its location.
 #[derive(Debug, Clone)]
 pub struct Phone {
     ts: f64,
@@ -63,7 +63,7 @@ pub struct Phone {
     sent: Vec<Sent>,
 }
 
-/// Numbers that look drawn; the same for the same seed.
+/// Pseudo-random numbers; the same for the same seed.
 struct Random(u64);
 
 impl Random {
@@ -72,7 +72,7 @@ impl Random {
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// With that deviation, around 0.
+    /// A normal number with that deviation, around 0.
     fn normal(&mut self, deviation: f64) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         deviation * radius * (std::f64::consts::TAU * self.unit()).cos()
@@ -90,7 +90,7 @@ pub fn carry(name: &str, platform: &str) -> Phone {
     phone
 }
 
-/// A device that stays somewhere all day, and tells so every so many seconds.
+/// A device that stays somewhere all day, and reports it at regular times.
 pub fn tablet(name: &str, platform: &str, at: Places, every_s: f64, jitter_m: f64, seed: u64) -> Phone {
     let mut random = Random(seed.wrapping_mul(977).wrapping_add(13));
     let mut phone = Phone::new(MORNING + 5.0, at, name, platform);
@@ -115,7 +115,7 @@ impl Phone {
         MORNING
     }
 
-    /// The same a little later.
+    /// The same device a little later.
     pub fn later(mut self, seconds: f64) -> Self {
         for sent in &mut self.sent {
             let mut data: Value = serde_json::from_str(&sent.data).expect("JSON");
@@ -126,13 +126,13 @@ impl Phone {
         self
     }
 
-    /// Switched off at a moment.
+    /// The device, switched off at a moment.
     pub fn until(mut self, ts: f64) -> Self {
         self.sent.retain(|sent| sent.write_ts < ts);
         self
     }
 
-    /// Switched on at a moment.
+    /// The device, switched on at a moment.
     pub fn from(mut self, ts: f64) -> Self {
         self.sent.retain(|sent| sent.write_ts >= ts);
         self
@@ -206,7 +206,7 @@ impl Phone {
         self.ts += 5.0;
     }
 
-    /// One fix elsewhere, so long after the start.
+    /// One fix elsewhere, this long after the start.
     pub fn jump(&mut self, after_s: f64, to: Places) {
         let (ts, at) = (self.ts, self.at);
         (self.ts, self.at) = (MORNING + after_s + 3.0, to);
@@ -216,7 +216,7 @@ impl Phone {
     }
 }
 
-/// What the stage made of a day.
+/// The results of the stage for a day.
 pub struct Day {
     pub memory: Memory,
     pub outcome: Outcome,
@@ -224,7 +224,7 @@ pub struct Day {
 }
 
 impl Day {
-    /// Everything is there before one run.
+    /// All entries are there before one run.
     pub fn of(phones: &[Phone]) -> Self {
         let now = MORNING + 86_400.0;
         let mut day = Self { memory: Memory::new(), outcome: Outcome::default(), now };
@@ -233,7 +233,7 @@ impl Day {
         day
     }
 
-    /// The phones upload at moments that the seed tells, a run after each.
+    /// The phones upload at random moments, with a run after each.
     pub fn in_uploads(phones: &[Phone], seed: u64) -> Self {
         let mut random = Random(seed.wrapping_add(7));
         let now = MORNING + 86_400.0;
@@ -288,7 +288,7 @@ impl Day {
         self.trips().iter().map(device).collect()
     }
 
-    /// Everything that was made, but for ids and the moments of making.
+    /// All results, without ids and the moments of their creation.
     pub fn without_ids(&self) -> Vec<Value> {
         let of = |key: &str, begin| self.made(key, begin);
         let all =
@@ -316,7 +316,7 @@ impl Day {
         self.memory.log_lines().iter().map(|line| format!("{}\n", line.1)).collect()
     }
 
-    /// No trip overlaps another, no stay is of negative length, nobody is faster than anybody can be.
+    /// No trip overlaps another, no stay has a negative length, and no speed is impossible.
     pub fn assert_sound(&self, what: &str) {
         let spans: Vec<(f64, f64)> =
             self.trips().iter().map(|trip| (number(trip, "start_ts"), number(trip, "end_ts"))).collect();
@@ -355,7 +355,7 @@ impl Day {
         }
     }
 
-    /// The same trips, give or take what a phone needs to notice a stay.
+    /// The same trips, except for the time that a phone needs to notice a stay.
     pub fn assert_same_trips(&self, other: &Self, what: &str) {
         let spans = |day: &Self| -> Vec<(f64, f64)> {
             let span = |trip: &Value| (number(trip, "start_ts") - MORNING, number(trip, "end_ts") - MORNING);

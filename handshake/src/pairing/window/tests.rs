@@ -37,7 +37,7 @@ fn done<T>(step: Step<T>) -> T {
 }
 
 fn window() -> Window {
-    // Stretching takes long beside everything else here.
+    // Stretching takes much longer than everything else here.
     static WINDOW: LazyLock<Window> =
         LazyLock::new(|| done(Window::open(codes(), LIFETIME_MS, None, NOW_MS).unwrap()));
     WINDOW.clone()
@@ -282,7 +282,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What the events of one case led to, beside the window itself.
+/// The effects of one case's events, beside the window itself.
 #[derive(Default)]
 struct Story {
     proofs: BTreeMap<u8, Proof>,
@@ -331,7 +331,7 @@ impl Story {
     }
 }
 
-/// The promises that hold between any two events.
+/// Properties that hold between any two events.
 fn promises(window: &Window, before: &WindowRecord, story: &Story) -> Result<(), TestCaseError> {
     let record = window.record();
     prop_assert!(record.bad <= BAD_PROOFS_MAX && record.bad >= before.bad);

@@ -80,7 +80,7 @@ fn a_phone_takes_a_new_label_and_keeps_the_old_one_for_when_the_new_one_is_unkno
     let announces = grant_with(|grant| grant.next_label = Some(label(5)));
     phone.take_grant(&announces, key(50).as_bytes(), label(1)).unwrap();
     assert_eq!(names(&phone), [label(5), label(1)]);
-    // The gateway answered 112 to the new one: the grant comes by the old one, and both stay.
+    // The gateway answered 112 to the new label: the grant comes by the old one, and both are kept.
     for grant in [&announces, &grant_with(|_| ())] {
         phone.take_grant(grant, key(50).as_bytes(), label(1)).unwrap();
         assert_eq!(names(&phone), [label(5), label(1)]);
