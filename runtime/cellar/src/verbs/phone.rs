@@ -274,7 +274,7 @@ async fn pair_as(
     };
     let file = pair(code, keys, name, platform, compare).await.map_err(|error| failed(&error))?;
     file.store(state).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
-    let paired = Paired { device: file.state.device.to_string(), scopes: file.state.scopes.clone() };
+    let paired = Paired { device: file.state.device.to_string(), scopes: file.state.scopes };
     show(options, &paired, |paired| format!("paired; this phone is {}", paired.device))
 }
 
