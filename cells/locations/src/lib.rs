@@ -2,7 +2,8 @@
 //! than numbers. Every stage that works on locations reads them in the same way.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, accuracy metres.
-//! * Memory: 53 bytes a location, 2 more where devices are told apart; texts are read for suspected duplicates and single entries only.
+//! * Memory: 53 bytes for each location, 2 more where devices are distinguished; texts are read only for suspected
+//!   duplicates and single entries.
 //! * Not here: the use of the locations (each stage).
 
 mod columns;
