@@ -9,7 +9,7 @@ use crate::duplicates::{Compared, compared};
 #[derive(Debug, Default)]
 pub struct Repeats {
     time: f64,
-    /// Write time, data and, once somebody asked, the numbers of the entries of this moment.
+    /// Write time, data and, after the first comparison, the numbers of the entries of this moment.
     seen: Vec<(f64, String, Option<Compared>)>,
     used: usize,
 }
