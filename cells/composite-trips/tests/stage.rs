@@ -234,7 +234,7 @@ fn a_place_that_is_gone_and_a_mode_that_nobody_knows_leave_the_rest_as_it_is() {
 #[test]
 fn places_are_found_by_their_ids_however_far_from_the_trip_they_were_reached() {
     let mut diary = Diary::new().place(1, Some(-9e8), None).place(2, Some(-8e8), None);
-    // More places than anybody would look through, between them and the trip.
+    // More places than a search should read, between them and the trip.
     for number in 0..200 {
         diary = diary.place(5_000 + number, Some(-1_000.0 - f64::from(number)), None);
     }

@@ -12,7 +12,7 @@
 //!        │                                                                      │                   │
 //! timeline   the window's trips and spans by their beginnings,                  │                   │
 //!        │   and the places that they name                                      │                   │
-//!        ├── left_out   trips that no window will reach: counted and told       │                   │
+//!        ├── left_out   trips that no window will reach: counted and logged     │                   │
 //!        │                                                                      │                   │
 //!        │                                                                    inputs             summary
 //!        │   open       the confirmed place at which the last run ended,        │        sums over each trip's

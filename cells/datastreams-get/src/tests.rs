@@ -63,7 +63,7 @@ fn raw_entries_come_first_then_those_of_stages_then_what_waits_each_by_time() {
     assert_eq!(found(&mut some(), &json!({"key_list": null})), want);
     let by_ts = found(&mut some(), &json!({"key_time": "data.ts"}));
     assert_eq!(by_ts[..2], ["background/location@3", "background/battery@2"]);
-    // Entries under a key that nobody registered are found all the same.
+    // Entries under an unregistered key are found too.
     let mut more = with(some(), Area::Timeseries, "own/thing", 9, "{}");
     assert_eq!(found(&mut more, &json!({}))[2], "own/thing@9");
     assert_eq!(found(&mut more, &json!({})).len(), 7);

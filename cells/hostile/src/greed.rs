@@ -8,7 +8,7 @@ use cells_sdk::{
     Documents, EntrySource, Exchange, Failure, Level, Log, Query, ReadEntries, TimeField, WriteEntries,
 };
 
-/// How often a misdeed repeats before it finds that nobody minds.
+/// How often a misdeed repeats before it concludes that nothing stops it.
 const TIMES: u32 = 100_000;
 const HUGE_BYTES: usize = 16 << 20;
 
@@ -81,7 +81,7 @@ pub(crate) fn read_and_trap<R: ReadEntries + Log>(runtime: &mut R) -> Result<(),
     std::process::abort()
 }
 
-/// Asks for a document that nobody has granted it.
+/// Asks for a document that it was not granted.
 pub(crate) fn forbidden_document<R: Documents>(runtime: &mut R) -> Result<(), String> {
     runtime.document("profile").map(drop).map_err(|failure| failure.to_string())
 }

@@ -6,9 +6,9 @@ use cells_sdk::{Failure, LocationRows, LocationSource, Query, ReadEntries, RunEr
 /// How a phone chose the moments of its fixes, as `data.filter` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sampling {
-    /// `time`: a fix every so many seconds (Android).
+    /// `time`: fixes at regular times (Android).
     Time,
-    /// `distance`: a fix every so many metres (iOS).
+    /// `distance`: fixes at regular distances (iOS).
     Distance,
 }
 
@@ -41,12 +41,12 @@ impl Locations {
         }
     }
 
-    /// The name of the device that brought that row, where it has a stamp.
+    /// The name of the device that sent that row, where it has a stamp.
     pub fn device(&self, row: usize) -> Option<&str> {
         self.0.device_of(row)
     }
 
-    /// The names of the devices that brought some of the rows, perhaps more.
+    /// The names of the devices that sent some of the rows, perhaps more.
     pub fn devices(&self) -> &[String] {
         &self.0.devices
     }
@@ -58,14 +58,14 @@ impl Locations {
         }
         let number = match device {
             None => 0,
-            // One more than there are means none of them.
+            // One more than the count of devices matches no row.
             Some(device) => 1 + self.0.devices.iter().take_while(|known| *known != device).count(),
         };
         let of_row = self.0.device.clone();
         self.retain(|row| of_row.get(row).map_or(0, |of_row| usize::from(*of_row)) == number);
     }
 
-    /// Whether time and place of that row are numbers; nothing can be said about one without.
+    /// Whether time and place of that row are numbers; a row without them is useless.
     pub fn is_placed(&self, row: usize) -> bool {
         [self.0.ts[row], self.0.latitude[row], self.0.longitude[row]].into_iter().all(f64::is_finite)
     }
@@ -89,7 +89,7 @@ impl Locations {
         self.truncate(kept);
     }
 
-    /// As [`Self::retain`], for a rule that looks at the rows.
+    /// As [`Self::retain`], for a rule that reads the rows.
     pub fn retain_by(&mut self, keep: impl Fn(&Self, usize) -> bool) {
         let kept: Vec<bool> = (0..self.len()).map(|row| keep(self, row)).collect();
         self.retain(|row| kept[row]);
@@ -118,7 +118,7 @@ impl Locations {
         }
     }
 
-    /// Each piece numbers its devices on its own.
+    /// Each piece numbers its devices independently.
     fn append_devices(&mut self, piece: &LocationRows) {
         if piece.device.is_empty() && self.0.device.is_empty() {
             return;

@@ -1,8 +1,8 @@
 //! Exact duplicates, which the reference drops whenever it reads a stream as a table.
 //!
-//! Two entries are the same reading where all numbers and truth values that the reference knows of a location
-//! are equal, and `metadata.write_ts` too; texts do not count. The same fix written down at two moments is kept twice,
-//! and so is one that two devices have made.
+//! Two entries are the same reading where all numbers and truth values that the reference knows of a location are
+//! equal, and `metadata.write_ts` too; texts do not count. The same fix written at two moments is kept twice, and so is
+//! one from two devices.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -95,7 +95,7 @@ fn numbers(locations: &Locations, row: usize) -> Numbers {
     [ts, write_ts, latitude, longitude, accuracy, u64::from(device)]
 }
 
-/// Equal bits for what compares equal; absent numbers are equal to one another.
+/// Equal bits for numbers that compare equal; absent numbers are equal to one another.
 fn bits(number: f64) -> u64 {
     if number.is_nan() { f64::NAN.to_bits() } else { (number + 0.0).to_bits() }
 }

@@ -1,9 +1,10 @@
-//! Streams of locations read whole: as columns without exact duplicates, and single entries where a result
-//! needs more than numbers. Every stage that works on locations reads them the same way.
+//! Reads whole streams of locations: as columns without exact duplicates, and single entries where a result needs more
+//! than numbers. Every stage that works on locations reads them in the same way.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, accuracy metres.
-//! * Memory: 53 bytes a location, 2 more where devices are told apart; texts are read for suspected duplicates and single entries only.
-//! * Not here: what the locations are good for (each stage).
+//! * Memory: 53 bytes for each location, 2 more where devices are distinguished; texts are read only for suspected
+//!   duplicates and single entries.
+//! * Not here: the use of the locations (each stage).
 
 mod columns;
 mod duplicates;

@@ -1,4 +1,4 @@
-//! What stages copy of a point: its moment and its place, in its own words.
+//! The parts of a point that stages copy: its moment and its place, as in its own text.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use cells_sdk::model::Point;
 use cells_sdk::model::text::{members, number, optional, string, value_of};
 use cells_sdk::model::time::{BadTime, LocalDt, SERVER_ZONE, local};
 
-/// A point's data as far as stages copy it. Phones' points always have it all once they are taken in; a history from
-/// elsewhere may lack its local time, and then the stage works that out.
+/// The parts of a point's data that stages copy. Points of phones have all of them after the import; an imported
+/// history may lack the local time, and then the stage computes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointText<'a> {
     /// s
     pub ts: f64,
-    /// Where: as its own GeoJSON says, or else its coordinates.
+    /// The place: from its GeoJSON, or otherwise its coordinates.
     pub loc: Point,
     /// The text of its `local_dt`, whatever that is.
     pub local_dt: Option<&'a str>,
@@ -47,7 +47,8 @@ impl<'a> PointText<'a> {
         Ok(Self { ts, loc: loc.unwrap_or(Point::at(longitude, latitude)), local_dt, fmt_time })
     }
 
-    /// The zone that the phone was in, as the point's local time names it, or else its `metadata`, or else the server's.
+    /// The zone of the phone, as the point's local time names it, or otherwise its `metadata`, or otherwise the
+    /// server's.
     pub fn zone<'t>(&self, metadata: &'t str) -> Cow<'t, str>
     where
         'a: 't,
@@ -56,7 +57,7 @@ impl<'a> PointText<'a> {
         own.or_else(|| value_of(metadata, "time_zone").and_then(string)).unwrap_or(Cow::Borrowed(SERVER_ZONE))
     }
 
-    /// Its local time worked out: in that zone, or in the server's where nobody knows it.
+    /// Its computed local time: in that zone, or in the server's where it is unknown.
     pub fn work_out_local_time(&self, metadata: &str) -> Result<(LocalDt, String), BadTime> {
         local(self.ts, &self.zone(metadata)).or_else(|_| local(self.ts, SERVER_ZONE))
     }

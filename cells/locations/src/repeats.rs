@@ -1,26 +1,26 @@
-//! Exact duplicates in a stream of entries, as they pass by; the rule is that of [`crate::duplicates`].
+//! Exact duplicates in a stream of entries, found while it is read; the rule is that of [`crate::duplicates`].
 
 use cells_sdk::model::page::Entry;
 
 use crate::duplicates::{Compared, compared};
 
-/// Tells entries that repeat an earlier one, for a walk in the order of a time that duplicates share.
-/// Holds the texts of one moment at a time.
+/// Recognises entries that repeat an earlier one, in a walk in the order of a time that duplicates share. Only the
+/// texts of one moment are in memory.
 #[derive(Debug, Default)]
 pub struct Repeats {
     time: f64,
-    /// Write time, data and, once somebody asked, the numbers of the entries of this moment.
+    /// Write time, data and, after the first comparison, the numbers of the entries of this moment.
     seen: Vec<(f64, String, Option<Compared>)>,
     used: usize,
 }
 
 impl Repeats {
-    /// Nothing has passed by yet.
+    /// No entry was read yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the entry repeats one that has passed by.
+    /// Whether the entry repeats an earlier one.
     pub fn is_repeat(&mut self, entry: &Entry<'_>) -> bool {
         if self.time != entry.time {
             self.time = entry.time;
@@ -29,7 +29,7 @@ impl Repeats {
         let mut numbers = None;
         for (write_ts, data, known) in &mut self.seen[..self.used] {
             if *write_ts == entry.write_ts {
-                // A resend is the same text as a rule.
+                // As a rule a resend is the same text.
                 if data == entry.data {
                     return true;
                 }

@@ -16,13 +16,13 @@ pub struct Found {
 }
 
 impl Found {
-    /// The name of the device that brought it.
+    /// The name of the device that sent it.
     pub fn device(&self) -> Option<String> {
         device_name(&self.metadata)
     }
 }
 
-/// Of entries of one moment the first; where they are of several devices, the first of those that `fit`, if any does.
+/// The first of entries of one moment; where they are of several devices, the first of those that `fit`, if any does.
 pub fn first_that_fits(found: &[Found], fits: impl Fn(&Found) -> bool) -> Option<&Found> {
     let first = found.first()?;
     if found.len() == 1 || found.iter().all(|entry| entry.device() == first.device()) {

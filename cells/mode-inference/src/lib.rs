@@ -1,12 +1,12 @@
-//! Says how a section was travelled: the stage `MODE_INFERENCE`.
+//! Infers how a section was travelled: the stage `MODE_INFERENCE`.
 //!
-//! Reads `analysis/cleaned_section`, whose mode is what the phone sensed, and writes for each an
+//! Reads `analysis/cleaned_section`, whose mode is the one that the phone sensed, and writes for each an
 //! `inference/prediction` and an `analysis/inferred_section`: the same section with the mode that its speed and the
-//! stops near its ends suggest. The rules are in [`rules`]; which stops there are is asked of a
-//! [`transit::StopSource`], which here is the person's own extract ([`transit::extract`]) and empty by default.
+//! stops near its ends suggest. The rules are in [`rules`]; the stops come from a [`transit::StopSource`], which here
+//! is the person's own extract ([`transit::extract`]) and empty by default.
 //!
 //! * Units: seconds, metres, m/s, degrees. The window is on `data.end_ts`, closed at both ends.
-//! * Memory: a page of sections, about 32 KiB of what is written, and 16 tiles of the extract.
+//! * Memory: a page of sections, about 32 KiB of output, and 16 tiles of the extract.
 //! * Not here: any call to a network; where a section begins and ends.
 
 mod output;
@@ -28,7 +28,7 @@ use section::Wire;
 use transit::extract::Extract;
 
 const CLEANED: &str = "analysis/cleaned_section";
-/// How much one run writes at least, where there is as much, bytes: half of what a run may write.
+/// How much one run writes at least, if there is as much, bytes: half of what a run may write.
 const RUN_BYTES: usize = 32 << 20;
 
 /// One run of the stage.
@@ -62,7 +62,7 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
     Ok(Outcome { processed_through: last, state: Vec::new(), more })
 }
 
-/// What the owner is told; no places.
+/// The messages for the owner; no places.
 #[derive(Default)]
 struct Doubts {
     unread: usize,

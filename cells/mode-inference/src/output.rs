@@ -1,4 +1,4 @@
-//! Entries on their way out: for each section a prediction and then the section itself.
+//! Writes the entries: for each section a prediction and then the section itself.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::model::inference::PredictedMode;
@@ -11,7 +11,7 @@ use crate::section::Wire;
 
 const PREDICTION: &str = "inference/prediction";
 const INFERRED: &str = "analysis/inferred_section";
-/// The algorithm that goes by rules.
+/// The algorithm that uses rules.
 const ALGORITHM: u8 = 2;
 
 /// Adds a section that was travelled in that mode.

@@ -1,4 +1,4 @@
-//! Which mode a section's speed and surroundings suggest.
+//! The mode that a section's speed and surroundings suggest.
 
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::inference::PredictedMode;
@@ -8,15 +8,15 @@ use crate::transit::collapse::{Unsupported, collapse};
 use crate::transit::matching::{LonelyStops, modes_in_common};
 use crate::transit::{Bounds, SourceError, StopSource};
 
-/// Nobody walks faster than this for half of the time, m/s.
+/// A faster movement for half of the time is not walking, m/s.
 const WALKING_M_S_MAX: f64 = 1.7;
 /// A stop within this of a section's end may be where it ended, m.
 const STOP_RADIUS_M: f64 = 150.0;
 
-/// Why a section's mode is unknown although a rule should have told it.
+/// Why a section's mode is unknown although a rule should have found it.
 ///
-/// In the reference these are exceptions, each of which makes the mode unknown. One is not: a single kind of route
-/// that no mode stands for stops the whole stage there; here it is like the others.
+/// In the reference these are exceptions, each of which makes the mode unknown. One is different: a single kind of
+/// route without a mode stops the whole stage there; here it is like the others.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unpredictable {
@@ -32,12 +32,12 @@ pub enum Unpredictable {
     /// The stops cannot be read.
     #[error("{0}")]
     Source(#[from] SourceError),
-    /// Its ends have a kind of route in common that no mode stands for.
+    /// Its ends have a kind of route in common for which there is no mode.
     #[error("{0}")]
     Unsupported(#[from] Unsupported),
 }
 
-/// The mode that a section was probably travelled in.
+/// The mode in which a section was probably travelled.
 pub fn predict(section: &Section, stops: &mut dyn StopSource) -> Result<PredictedMode, Unpredictable> {
     match section.sensed.ok_or(Unpredictable::Sensed)? {
         MotionType::AirOrHsr => Ok(PredictedMode::AirOrHsr),
@@ -48,7 +48,7 @@ pub fn predict(section: &Section, stops: &mut dyn StopSource) -> Result<Predicte
     }
 }
 
-/// Nothing was sensed: slow is walking, and what goes from stop to stop is transit.
+/// Nothing was sensed: slow is walking, and a ride from stop to stop is transit.
 fn unknown(section: &Section, stops: &mut dyn StopSource) -> Result<PredictedMode, Unpredictable> {
     let has_speeds = !section.speeds.as_ref().ok_or(Unpredictable::NoSpeeds)?.is_empty();
     if has_speeds && is_walking_speed(median_speed(section)?) {

@@ -1,4 +1,4 @@
-//! What the stage reads of a section.
+//! The members of a section that the stage reads.
 
 use cells_geometry::Position;
 use cells_sdk::model::Point;
@@ -6,10 +6,10 @@ use cells_sdk::model::background::MotionType;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A cleaned section as far as rules look at it.
+/// The members of a cleaned section that the rules need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
-    /// What the phone sensed; `None` for a number that nobody knows.
+    /// The mode that the phone sensed; `None` for an unknown number.
     pub sensed: Option<MotionType>,
     /// Between its points, m/s; `None` where the entry has none. NaN stands for a missing one.
     pub speeds: Option<Vec<f64>>,
@@ -23,7 +23,7 @@ pub struct Section {
     pub end: Position,
 }
 
-/// The same as it stands in the entry, with the members that a prediction repeats.
+/// The same in the form of the entry, with the members that a prediction repeats.
 #[derive(Deserialize)]
 pub(crate) struct Wire<'a> {
     #[serde(borrow)]

@@ -3,8 +3,8 @@
 //! On the recorded days, fixes are from 432 s before their writing to 4 s behind it. Some are four hours old, from a
 //! phone that had kept its last one, and two are an hour old, from a wrong clock.
 
-/// How far a reading may be about a moment after its writing, s. The receiver's clock and the phone's differ by seconds; a
-/// phone whose clock has missed a change to summer time is an hour behind.
+/// How far a reading may be about a moment after its writing, s. The receiver's clock and the phone's differ by
+/// seconds; a phone whose clock has missed a change to summer time is an hour behind.
 pub const LEAD_MAX_S: f64 = 3_600.0;
 /// The same where the readings written around it are ahead by as much, s: then the clock is wrong, and the reading is
 /// not.

@@ -1,6 +1,7 @@
 //! Moments in the owner's local time, as entries carry them beside each `…ts`: a `local_dt` and a `fmt_time`.
 //!
-//! * Units: a moment is seconds since 1970-01-01T00:00:00Z; local fields are whole, the year is the proleptic Gregorian one.
+//! * Units: a moment is seconds since 1970-01-01T00:00:00Z; local fields are whole, the year is the proleptic Gregorian
+//!   one.
 //! * A double has no exact microsecond. As in the reference, the fraction is rounded to the nearest one, a half to the
 //!   even one; the double itself is never changed.
 //! * The rules of zones come from a tz database inside the program: no files, no clock.

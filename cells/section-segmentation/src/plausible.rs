@@ -21,7 +21,7 @@ pub fn is_walking_speed(median_m_s: f64) -> bool {
 
 /// Whether duration and median speed of a change allow its kind.
 pub fn is_plausible(change: &Change, track: &Track<'_>) -> bool {
-    // Without points the median is 0, which is plausible for every kind.
+    // Without points the median is 0, which is not too fast for any kind.
     let median = || track.median_speed(track.during(change));
     match change.kind() {
         MotionType::InVehicle => change.seconds() >= MOTORISED_S_MIN,

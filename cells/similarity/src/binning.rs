@@ -4,9 +4,9 @@ use crate::Ends;
 
 /// Puts trips into bins, in their order; returns the members of each bin, by index, in the order of the bins.
 ///
-/// A trip joins the first bin **all** of whose members are similar to it, or begins a new one. So the outcome
-/// depends on the order of the trips, and members of a bin are never further apart than the threshold.
-/// Time: trips x bins at worst; a bin is passed over at its first member that differs.
+/// A trip joins the first bin **all** of whose members are similar to it, or begins a new one. So the result depends on
+/// the order of the trips, and members of a bin are never further apart than the threshold. Time: trips x bins at
+/// worst; a bin is skipped at its first member that differs.
 pub fn bins(trips: &[Ends]) -> Vec<Vec<usize>> {
     let mut bins: Vec<Vec<usize>> = Vec::new();
     for (index, trip) in trips.iter().enumerate() {

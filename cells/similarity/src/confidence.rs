@@ -1,10 +1,10 @@
-//! How much a share counts, by the number of trips behind it.
+//! The factor of a share, by the number of trips behind it.
 
-/// What a share counts at most, however many trips there are.
+/// The largest factor, however many trips there are.
 const CONFIDENCE_MAX: f64 = 0.99;
-/// What it counts with a single trip.
+/// The factor for a single trip.
 const CONFIDENCE_FIRST: f64 = 0.80;
-/// The part of the rest to the most that each further trip wins.
+/// The part of the remaining difference to the largest factor that each further trip adds.
 const GAIN: f64 = 0.30;
 
 /// The factor, 0.80 to 0.99, by which the shares of a bin of `trips` trips, at least one, are discounted.

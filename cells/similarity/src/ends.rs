@@ -5,10 +5,10 @@ use cells_sdk::model::Point;
 
 /// Two positions no further apart than this, m, are the same place.
 pub const SAME_PLACE_M: f64 = 500.0;
-/// By how much rounding may make a distance of some hundred metres shorter than the step north in it, m.
+/// By how much rounding may make a distance of some hundred metres shorter than its northward part, m.
 const ROUNDING_M: f64 = 0.001;
 
-/// Where a trip began and where it ended: all that is compared of it.
+/// Where a trip began and where it ended: trips are compared only by these.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ends {
     /// Where it began.
@@ -49,7 +49,7 @@ impl Ends {
 }
 
 fn is_same_place(here: Position, there: Position) -> bool {
-    // The way cannot be shorter than its part to the north, which costs no trigonometry: most pairs end here.
+    // The way cannot be shorter than its part to the north, which needs no trigonometry: most comparisons end here.
     let north_m = (here.latitude - there.latitude).abs().to_radians() * EARTH_RADIUS_M;
     if north_m > SAME_PLACE_M + ROUNDING_M {
         return false;

@@ -1,4 +1,4 @@
-//! What a person said about a trip, as `user_input` of a confirmed trip has it.
+//! The labels of a trip, as in `user_input` of a confirmed trip.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ impl Labels {
     }
 }
 
-/// All that a person said about a trip.
+/// The labels and forms of a trip.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Given {
     /// Nothing yet.
@@ -24,7 +24,7 @@ pub enum Given {
     Nothing,
     /// Labels that can be counted.
     Labels(Labels),
-    /// A form, alone or among labels. The trip counts as labelled, but what it is called cannot be counted.
+    /// A form, alone or among labels. The trip counts as labelled, but a form cannot be counted as a label.
     Form,
 }
 
@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for GivenVisitor {
 enum Label {
     Text(String),
     Missing,
-    /// An object, as a form is, or anything else that is no text.
+    /// An object, as a form is, or anything else that is not a string.
     Form,
 }
 

@@ -1,7 +1,7 @@
-//! Trips that go between the same two places, and what their owner called them.
+//! Trips that go between the same two places, and their labels.
 //!
-//! Trips whose origins and destinations are at most [`SAME_PLACE_M`] apart fall into one bin ([`binning`]); the
-//! labels given to a bin's trips, as shares, are what a new trip between these places is probably called
+//! Trips whose origins and destinations are at most [`SAME_PLACE_M`] apart are in one bin ([`binning`]); the shares of
+//! the labels of a bin's trips are the probabilities of the labels of a new trip between these places
 //! ([`predictions`]). A [`TripModel`] is the bins of one person with their shares. One stage builds it
 //! (`cells/trip-model`), another applies it (`cells/label-inference`).
 //!

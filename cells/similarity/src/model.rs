@@ -1,4 +1,4 @@
-//! The model of one person's trips, and the document that keeps it.
+//! The model of one person's trips, and the document that stores it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{Ends, Given};
 
 /// The document that keeps a person's model.
 pub const MODEL_DOCUMENT: &str = "model/trip";
-/// Of the document's form.
+/// The version of the document's form.
 const VERSION: u32 = 1;
 
 /// Why a document is no model.
@@ -23,18 +23,18 @@ pub enum BadModel {
     /// Made by another version.
     #[error("the model has form {found}, known is form {VERSION}")]
     Version {
-        /// What the document says.
+        /// The version in the document.
         found: u32,
     },
-    /// A bin without trips, or a share of labels that are not there.
+    /// A bin without trips, or a share with missing labels.
     #[error("bin {index} of the model is unsound")]
     Bin {
-        /// Which bin, from 0.
+        /// The index of the bin, from 0.
         index: usize,
     },
 }
 
-/// Bins in the order in which they are asked; see docs/formats/trip-model.md.
+/// Bins in the order in which they are checked; see docs/formats/trip-model.md.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TripModel {
     version: u32,
@@ -44,7 +44,7 @@ pub struct TripModel {
     pub model_ts: f64,
     /// Each set of labels once.
     labels: Vec<LabelMap>,
-    /// The first that fits a trip counts.
+    /// The first bin that fits a trip is used.
     pub bins: Vec<Bin>,
 }
 
@@ -53,10 +53,10 @@ pub struct TripModel {
 pub struct Bin {
     /// How many trips.
     pub trips: u32,
-    /// The ends of each, those that repeat left out.
+    /// The ends of each, without repetitions.
     #[serde(with = "ends_as_arrays")]
     pub ends: Vec<Ends>,
-    /// What they are called.
+    /// The labels of its trips.
     pub shares: Vec<Share>,
 }
 
@@ -65,7 +65,7 @@ pub struct Bin {
 #[serde(from = "(usize, f64)", into = "(usize, f64)")]
 pub struct Share {
     labels: usize,
-    /// Of the bin's trips that count, more than 0, at most 1.
+    /// The share among the bin's trips that count, more than 0, at most 1.
     pub p: f64,
 }
 

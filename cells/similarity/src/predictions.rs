@@ -1,4 +1,4 @@
-//! What the labels of a bin's trips say: each set of labels that was given, with its share.
+//! The predictions from the labels of a bin's trips: each set of labels that was given, with its share.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
 //! Medians and quantiles over columns of numbers, in the arithmetic of the reference (numpy and pandas).
 //!
-//! Thresholds compare what comes out, so the order of the operations is part of the rule; do not simplify.
+//! Thresholds compare the results, so the order of the operations is part of the rule; do not simplify.
 //!
 //! * Units: those of the values.
-//! * NaN stands for a missing value, as in pandas: it is left out. Where nothing is left the answer is NaN,
-//!   never a panic. Infinities are values like others; between two of them the answer may be NaN.
+//! * NaN stands for a missing value, as in pandas: it is left out. Where nothing is left the result is NaN, never a
+//!   panic. Infinities are ordinary values; between two of them the result may be NaN.
 
 /// The middle value; of an even number of values the mean of the two in the middle.
 pub fn median(values: &[f64]) -> f64 {

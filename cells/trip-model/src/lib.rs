@@ -1,15 +1,14 @@
-//! Learns what a person calls trips: the stage `TRIP_MODEL`, the last one.
+//! Learns the labels that a person gives to trips: the stage `TRIP_MODEL`, the last one.
 //!
-//! Reads the labelled ones among `analysis/confirmed_trip` and keeps the model built of them (`cells/similarity`) in
-//! the document `model/trip`, where the next run's `LABEL_INFERENCE` finds it. The trips that it was built from are
-//! kept in `model/trip-training`, so that a day's new labels cost no look at the years before.
+//! Reads the labelled ones among `analysis/confirmed_trip` and stores the model built from them (`cells/similarity`) in
+//! the document `model/trip`, where the next run's `LABEL_INFERENCE` finds it. The trips from which it was built are
+//! stored in `model/trip-training`, so that a day's new labels do not require reading the years before.
 //!
 //! * A first model needs [`LABELLED_MIN`] labelled trips; later any number does.
 //! * At most [`TRIPS_MAX`] trips, the last written, and no more than fit the two documents; see [`training`].
-//! * The same trips give the same model: it is built anew each time, in the order in which trips were written.
-//!   (The reference adds all trips once more to the bins of the model before, so that there each run makes it
-//!   surer of itself.)
-//! * Noticing what changed is in [`notice`]. `run.start` is not used.
+//! * The same trips give the same model: it is rebuilt each time, in the order in which trips were written. (The
+//!   reference adds all trips once more to the bins of the model before, so that there each run makes it more certain.)
+//! * The detection of changes is in [`notice`]. `run.start` is not used.
 //! * Memory: the trips in training, some 300 bytes each, and the model.
 //! * Not here: applying the model (`cells/label-inference`).
 
@@ -24,7 +23,7 @@ use cells_similarity::{MODEL_DOCUMENT, TripModel};
 use notice::{News, Seen};
 use training::{TRAINING_DOCUMENT, TRIPS_MAX, Training};
 
-/// So many labelled trips make a first model.
+/// The number of labelled trips that a first model needs.
 pub const LABELLED_MIN: usize = 14;
 
 /// One run of the stage.
@@ -44,8 +43,8 @@ pub fn run<R: ReadEntries + Documents + Log>(runtime: &mut R, run: &Run) -> Resu
     Ok(Outcome { processed_through, state: seen.to_state(), more: false })
 }
 
-/// Takes in what is new. Answers `None` where that does not do, and everything has to be looked at again: older things
-/// have changed, what was kept cannot be read, or trips that were left out have to move up.
+/// Adds what is new. Returns `None` where that is not enough, and everything has to be read again: older entries have
+/// changed, the stored training cannot be read, or trips that were left out have to be added.
 fn learn_news<R: ReadEntries + Documents + Log>(
     runtime: &mut R,
     end: f64,
@@ -70,7 +69,7 @@ fn learn_news<R: ReadEntries + Documents + Log>(
 fn learn_anew<R: ReadEntries + Documents + Log>(runtime: &mut R, end: f64) -> Result<Seen, RunError> {
     let seen = notice::all(runtime, end)?;
     let training = reading::last_labelled(runtime, TRIPS_MAX)?;
-    // What is there already need not be written, and nothing need be for somebody without labels.
+    // Existing content need not be written, and a person without labels needs no documents.
     let kept = match runtime.document(TRAINING_DOCUMENT)? {
         Some(kept) => Training::parse(&kept),
         None => Some(Training::default()),
@@ -81,7 +80,7 @@ fn learn_anew<R: ReadEntries + Documents + Log>(runtime: &mut R, end: f64) -> Re
     Ok(seen)
 }
 
-/// Writes the training down, and the model where there is to be one.
+/// Stores the training, and the model if there should be one.
 fn keep<R: Documents + Log>(runtime: &mut R, mut training: Training) -> Result<(), RunError> {
     let has_model = runtime
         .document(MODEL_DOCUMENT)?
@@ -93,7 +92,7 @@ fn keep<R: Documents + Log>(runtime: &mut R, mut training: Training) -> Result<(
         if training_text.len().max(model_text.len()) <= DOCUMENT_BYTES_MAX {
             break (training_text, model_text);
         }
-        // Labels differ in length, so how many trips fit is found by trying.
+        // Labels differ in length, so the number of trips that fit is found by trying.
         training.leave_out_all_but(training.len() - training.len().div_ceil(16));
     };
     let left_out = all - training.len();
@@ -102,7 +101,7 @@ fn keep<R: Documents + Log>(runtime: &mut R, mut training: Training) -> Result<(
             .log(Level::Info, &format!("{left_out} labelled trips, the oldest, are left out of the model"));
     }
     runtime.put_document(TRAINING_DOCUMENT, &training_text)?;
-    // Whoever takes all labels back, or deletes the trips, wants no model that remembers them.
+    // An owner who removes all labels, or deletes the trips, wants no model that contains them.
     if training.len() >= LABELLED_MIN || has_model {
         runtime.put_document(MODEL_DOCUMENT, &model_text)?;
     }

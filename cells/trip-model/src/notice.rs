@@ -1,13 +1,13 @@
-//! What is new since the last run, at a cost that does not grow with the years.
+//! Finds what is new since the last run, at a cost that does not grow with the years.
 //!
-//! A trip that is labelled later keeps its times, so no window over trips shows it. What shows it is the input that
-//! the person has sent: it names a moment, and the trip that it belongs to began at most a day before. So new are
-//! the trips behind the newest one seen, and those that inputs written since may belong to.
+//! A trip that is labelled later keeps its times, so no window over trips shows it. The person's input shows it: it
+//! names a moment, and the trip that it belongs to began at most a day before. So the new trips are those after the
+//! newest one seen, and those that inputs written since may belong to.
 //!
 //! Some changes go further back: inputs that arrive late or are removed, and trips that are recomputed since their raw
-//! readings changed. The first show in the number of inputs up to the last run (one that arrives late and one
-//! that is removed between two runs would hide each other); the others because they always reach to the newest
-//! trip, which then has another id. Then everything is looked at.
+//! readings changed. The first change the number of inputs up to the last run (a late input and a removed one between
+//! two runs would hide each other); the others always include the newest trip, which then has another id. Then
+//! everything is read again.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::{Query, ReadEntries, RunError, TimeField, find_entry, for_each_entry};
@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::reading::{TRIP, Trip};
 
-/// What people label trips with.
+/// The inputs with which people label trips.
 const INPUTS: [&str; 4] =
     ["manual/mode_confirm", "manual/purpose_confirm", "manual/replaced_mode", "manual/trip_user_input"];
 /// An input belongs to a trip that began at most so long before the moment that it names, s.
 const INPUT_AFTER_START_S_MAX: f64 = 86_400.0;
 
-/// What a run has seen; the stage's memory.
+/// What a run has seen; the stage's state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     newest: Option<Newest>,
@@ -38,7 +38,7 @@ struct Newest {
     id: EntryId,
 }
 
-/// What is new.
+/// The changes since the last run.
 pub(crate) struct News {
     /// What has been seen now.
     pub(crate) seen: Seen,
@@ -47,12 +47,12 @@ pub(crate) struct News {
 }
 
 impl Seen {
-    /// Reads the stage's memory; `None` where there is none or it cannot be read.
+    /// Reads the stage's state; `None` where there is none or it cannot be read.
     pub fn from_state(state: &[u8]) -> Option<Self> {
         serde_json::from_slice(state).ok()
     }
 
-    /// The stage's memory.
+    /// The stage's state.
     pub fn to_state(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("the types hold nothing that JSON has not")
     }
@@ -63,7 +63,7 @@ impl Seen {
     }
 }
 
-/// What is new up to `end`, s; `None` where older things have changed as well.
+/// The changes up to `end`, s; `None` where older entries have changed as well.
 pub(crate) fn since<R: ReadEntries>(runtime: &mut R, end: f64, seen: Seen) -> Result<Option<News>, RunError> {
     if end < seen.inputs_through || count_inputs(runtime, seen.inputs_through)? != seen.inputs {
         return Ok(None);
@@ -81,7 +81,7 @@ pub(crate) fn since<R: ReadEntries>(runtime: &mut R, end: f64, seen: Seen) -> Re
     Ok(Some(News { seen, trips }))
 }
 
-/// What somebody who looks at everything up to `end`, s, has seen.
+/// What a run has seen that reads everything up to `end`, s.
 pub(crate) fn all<R: ReadEntries>(runtime: &mut R, end: f64) -> Result<Seen, RunError> {
     let ended = Query::of(&[TRIP], TimeField::EndTs).between(None, Some(end));
     let newest = find_entry(runtime, &ended.latest_first(), |entry| {
@@ -120,7 +120,7 @@ fn new_trips<R: ReadEntries>(
 #[derive(Default)]
 struct NewInputs {
     count: u64,
-    /// The moments that they name, s.
+    /// The moments that the inputs name, s.
     moments: Vec<f64>,
 }
 
@@ -133,7 +133,7 @@ fn new_inputs<R: ReadEntries>(runtime: &mut R, end: f64, seen: &Seen) -> Result<
     let written = Query::of(&INPUTS, TimeField::WriteTs).between(Some(seen.inputs_through), Some(end));
     let mut new = NewInputs::default();
     for_each_entry(runtime, &written, |_, entry| {
-        // The bound is closed, and what was written then has been counted.
+        // The bound is closed, and inputs written at that moment have been counted.
         if entry.time > seen.inputs_through {
             new.count += 1;
             let moment = serde_json::from_str::<Moment>(entry.data);
@@ -144,7 +144,7 @@ fn new_inputs<R: ReadEntries>(runtime: &mut R, end: f64, seen: &Seen) -> Result<
     Ok(new)
 }
 
-/// When the trips may have begun that inputs naming those moments belong to: spans in order, none touching another.
+/// When the trips may have begun that inputs naming those moments belong to: spans in order, without contact.
 fn spans(mut moments: Vec<f64>) -> Vec<(f64, f64)> {
     moments.sort_unstable_by(f64::total_cmp);
     let mut spans: Vec<(f64, f64)> = Vec::new();

@@ -1,4 +1,4 @@
-//! Confirmed trips as far as the stage looks at them.
+//! Confirmed trips, with the members that the stage needs.
 
 use std::ops::ControlFlow;
 
@@ -22,9 +22,9 @@ pub struct Trip {
     pub write_ts: f64,
     /// When it ended, s.
     pub end_ts: f64,
-    /// Between which places.
+    /// The places at its ends.
     pub ends: Ends,
-    /// What its owner said about it.
+    /// The labels of its owner.
     pub given: Given,
 }
 
@@ -45,7 +45,7 @@ impl Trip {
         Some(Self { id: entry.id, write_ts: entry.write_ts, end_ts, ends, given: user_input })
     }
 
-    /// Whether its owner said anything about it.
+    /// Whether its owner labelled it.
     pub fn is_labelled(&self) -> bool {
         self.given != Given::Nothing
     }

@@ -1,9 +1,9 @@
-//! The labelled trips that a person's model is built from, and the document that keeps them; its form is in
+//! The labelled trips from which a person's model is built, and the document that stores them; its form is in
 //! docs/formats/trip-model.md.
 //!
 //! A document has at most 256 KiB, which are some 2,000 trips with usual coordinates and labels. Where there are more
-//! labelled trips than that, or than [`TRIPS_MAX`], the oldest are left out: the model then knows what the person
-//! did lately, and the reference's would still know the rest.
+//! labelled trips than that, or than [`TRIPS_MAX`], the oldest are left out: the model then represents what the person
+//! did lately, while the reference's would still include the rest.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::reading::Trip;
 
 /// The document that keeps the labelled trips.
 pub const TRAINING_DOCUMENT: &str = "model/trip-training";
-/// More trips are never kept.
+/// The most trips that are stored.
 pub const TRIPS_MAX: usize = 2_000;
 const VERSION: u32 = 1;
 
@@ -48,8 +48,8 @@ impl Training {
         self.older_left_out
     }
 
-    /// Takes trips in as they are now, new ones and known ones; one without labels leaves. Returns whether anything
-    /// has changed.
+    /// Adds or updates trips, new ones and known ones; one without labels is removed. Returns whether anything has
+    /// changed.
     pub fn take_in(&mut self, trips: Vec<Trip>) -> bool {
         let mut places: HashMap<EntryId, usize> =
             self.trips.iter().enumerate().map(|(place, trip)| (trip.id, place)).collect();
@@ -87,7 +87,7 @@ impl Training {
         TripModel::build(&trips, last_end)
     }
 
-    /// Reads the document; `None` where it is none: it can always be made again.
+    /// Reads the document; `None` where it is invalid: it can always be created again.
     pub fn parse(document: &[u8]) -> Option<Self> {
         let wire: Wire<Vec<Option<Labels>>> = serde_json::from_slice(document).ok()?;
         let trip = |WireTrip(id, write_ts, end_ts, ends, labels): WireTrip| {

@@ -25,7 +25,7 @@ impl Person {
         Self { memory: Memory::new(), last: Outcome::default() }
     }
 
-    /// A trip that begins on that day, between places that the number tells apart, labelled or not.
+    /// A trip that begins on that day, between places that depend on the number, labelled or not.
     fn travels(&mut self, day: f64, place: u32, mode: Option<&str>) {
         let write_ts = BEGIN + day * DAY + 9_000.0;
         let metadata = json!({"key": TRIP, "platform": "server", "write_ts": write_ts}).to_string();
@@ -79,7 +79,7 @@ impl Person {
         Some((bin.trips, bin.shares.iter().map(|share| (called(share), share.p)).collect()))
     }
 
-    /// What somebody would have made who sees everything for the first time.
+    /// The documents of a first run over everything.
     fn documents_made_at_once(&self, day: f64) -> [Option<Vec<u8>>; 2] {
         let entries = self.memory.entries(Area::Timeseries);
         let text = |entry: &&cells_sdk::testing::Stored| {
@@ -266,7 +266,7 @@ fn of_many_trips_the_oldest_are_left_out_and_documents_stay_within_their_size() 
     assert_eq!((person.called(2_499).is_some(), person.called(0)), (true, None));
     assert!(matches!(&person.memory.log_lines()[0], (Level::Info, text) if text.contains("are left out")));
 
-    // A new label moves the oldest out; one that is taken back lets an older one in.
+    // A new label pushes the oldest out; removing one lets an older one in.
     person.travels(2_500.0, 2_500, Some("bike"));
     person.runs(2_501.0);
     assert!(person.called(2_500).is_some());

@@ -217,8 +217,8 @@ fn is_a_track(points: &[Point], detours: &[Detour]) -> bool {
     off.len() >= DETOURS_MIN && 2 * off.iter().enumerate().filter(|off| goes_on(*off)).count() >= off.len()
 }
 
-/// Gives the points near a place to the device that stays there, but for those of the carried device. Returns whether it
-/// got any.
+/// Assigns the points near a place to the device that stays there, except those of the carried device. Returns whether
+/// there were any.
 fn take_stay(points: &[Point], track_of: &mut [usize], stay: &Stay, number: usize) -> bool {
     let rows = rows_of(track_of, 0);
     let within = within(points, &rows, stay);

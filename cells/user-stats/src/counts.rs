@@ -1,7 +1,7 @@
-//! How many trips there are and how many of them have labels, day by day where that may still change.
+//! How many trips there are and how many of them have labels, by day for recent days, which may still change.
 //!
-//! The latest 128 days that have trips are kept one by one; all days before them are one sum. A label that is set on a
-//! trip of a single day costs reading that day's trips; one that is set on an older trip costs reading all the older.
+//! The latest 128 days with trips are stored separately; all days before them are one sum. A label on a trip of a
+//! separate day costs reading that day's trips; one on an older trip costs reading all older trips.
 
 use std::ops::RangeInclusive;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub type Day = i64;
 
 const DAY_S: f64 = 86_400.0;
-/// How many days are kept one by one.
+/// How many days are stored separately.
 const DAYS_MAX: usize = 128;
 
 /// The day of a moment, s.
@@ -41,7 +41,7 @@ impl Count {
     }
 }
 
-/// In as few bytes as JSON allows: there is one for each of many days.
+/// As short as JSON allows: there is one for each of many days.
 impl From<(u64, u64)> for Count {
     fn from((trips, labeled): (u64, u64)) -> Self {
         Self { trips, labeled }
@@ -54,7 +54,7 @@ impl From<Count> for (u64, u64) {
     }
 }
 
-/// What is remembered of all trips.
+/// The stored counts of all trips.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// The latest `write_ts` of a trip, s.
@@ -68,7 +68,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// No trip that was written later is in it, s; `None` where there is none at all.
+    /// No trip that was written later is included, s; `None` where there is none at all.
     pub fn through_ts(&self) -> Option<f64> {
         self.through_ts
     }
@@ -89,7 +89,7 @@ impl Counts {
         sum
     }
 
-    /// Whether that day is counted by itself.
+    /// Whether that day is counted separately.
     pub fn has_single(&self, day: Day) -> bool {
         self.older_through.is_none_or(|older| day > older)
     }
@@ -122,7 +122,7 @@ impl Counts {
         Day::MIN..=older_through.max(*days.end())
     }
 
-    /// Forgets the trips of those days.
+    /// Removes the trips of those days.
     pub fn forget(&mut self, days: &RangeInclusive<Day>) {
         if !self.has_single(*days.start()) {
             self.older = Count::default();

@@ -1,15 +1,15 @@
-//! How much diary there is: the stage `USER_STATS`.
+//! Counts the person's diary: the stage `USER_STATS`.
 //!
 //! Sets three members of the person's profile: `pipeline_range` (from the beginning of the first composite trip to the
 //! end of the last), `total_trips` (confirmed trips) and `labeled_trips` (those whose `user_input` is not empty).
 //!
-//! The reference counts all trips in every run. Here a run costs what is new: the stage remembers how many trips of
-//! each day have labels ([`counts`]), reads the trips made since, counts again the days that the window's inputs may
-//! be about, and counts everything again when its sum is not the number of trips that there are.
+//! The reference counts all trips in every run. Here the cost of a run depends on what is new: the stage stores how
+//! many trips of each day have labels ([`counts`]), reads the trips made since, counts again the days that the window's
+//! inputs may be about, and counts everything again when its sum is not the number of existing trips.
 //!
 //! * Units: seconds; days of UTC. The window is on the `write_ts` of inputs, as that of the stage that sets labels, and
 //!   so is the mark.
-//! * Memory: one page; what is remembered is 2 KB at most, however long the person has been here.
+//! * Memory: one page; the state is at most 2 KB, however long the person's history is.
 //! * Quirk: a confirmed trip without `user_input` counts as one with labels, as the reference's query has it.
 
 pub mod counts;
@@ -25,9 +25,9 @@ use read::{Bound, Inputs};
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Remembered {
     counts: Counts,
-    /// Of the first composite trip, s.
+    /// The start of the first composite trip, s.
     start_ts: Option<f64>,
-    /// Of the last composite trip, s.
+    /// The end of the last composite trip, s.
     end_ts: Option<f64>,
 }
 
@@ -35,7 +35,7 @@ struct Remembered {
 pub fn run<R: ReadEntries + Documents>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let inputs = Inputs::read(runtime, run)?;
     let trips = read::trips_count(runtime)?;
-    // A memory that cannot be read is as good as none. Where the clock was set back, what is new cannot be told.
+    // An unreadable state counts as none. Where the clock was set back, new trips cannot be recognised.
     let can_tell = |last: &Remembered| last.counts.through_ts().is_none_or(|ts| ts < run.now);
     let last = serde_json::from_slice(&run.state).ok().filter(can_tell);
     let remembered = match last {
@@ -66,7 +66,7 @@ fn go_on<R: ReadEntries>(
     }
     nothing_removed &= counts.trips() == trips;
     if counts.trips() != trips {
-        // Where trips were taken back and recomputed, what was removed lies behind the first new one.
+        // Where trips were undone and recomputed, the removed ones are after the first new one.
         let Some(from) = new_from.filter(|day| counts.has_single(*day)) else { return Ok(None) };
         read::recount(runtime, &mut counts, from..=Day::MAX)?;
     }

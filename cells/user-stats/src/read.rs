@@ -1,4 +1,4 @@
-//! What a run reads.
+//! The reads of a run.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -14,10 +14,10 @@ const COMPOSITE: &str = "analysis/composite_trip";
 const INPUTS: [&str; 4] =
     ["manual/mode_confirm", "manual/purpose_confirm", "manual/replaced_mode", "manual/trip_user_input"];
 
-/// An input belongs to a trip that begins at most this long before it, s: further back, nobody looks.
+/// An input belongs to a trip that begins at most this long before it, s: earlier trips are not searched.
 const TRIP_BEFORE_INPUT_S: f64 = 86_400.0;
 
-/// Which inputs came since the last run.
+/// The inputs since the last run.
 pub struct Inputs {
     /// When the last was written, s.
     pub last_write_ts: Option<f64>,
@@ -25,7 +25,7 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Reads what was written within the run's window.
+    /// Reads the inputs that were written within the run's window.
     pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Self, RunError> {
         let query = run.window(&INPUTS, TimeField::WriteTs);
         let mut inputs = Self { last_write_ts: None, days: BTreeSet::new() };
@@ -76,7 +76,7 @@ pub fn new_trips<R: ReadEntries>(runtime: &mut R, counts: &mut Counts) -> Result
     Ok(first)
 }
 
-/// Counts the trips of those days anew, and of those that must be counted together with them.
+/// Counts again the trips of those days, and of those that must be counted together with them.
 pub fn recount<R: ReadEntries>(
     runtime: &mut R,
     counts: &mut Counts,
@@ -98,7 +98,7 @@ pub fn recount<R: ReadEntries>(
 pub enum Bound {
     /// Everywhere.
     Any,
-    /// Only beyond the one that is known, s, which is still there.
+    /// Only beyond the known one, s, which still exists.
     Beyond(Option<f64>),
 }
 

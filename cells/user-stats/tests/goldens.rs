@@ -1,4 +1,4 @@
-//! On recorded days, the profile says of the diary what the reference's says.
+//! On recorded days, the profile has the same values about the diary as the reference's.
 
 use cells_recorded::cases;
 use cells_sdk::Outcome;

@@ -1,4 +1,4 @@
-//! Runs of the stage over diaries that grow, get labels late and are taken back.
+//! Runs of the stage over diaries that grow, get labels late and are undone.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -138,7 +138,7 @@ const IMPROVEMENTS: &[(usize, &str, &str, &str)] = &[
     (1, "-", "usercache", "odd-type"),
     // A bad entry behind the last good one has left the usercache all the same.
     (1, "-", "usercache", "\"web\""),
-    // Late ones are taken in, and a different reading under an identity that was taken in is kept.
+    // Late ones are imported, and a different reading under the identity of an imported one is kept.
     (3, "+", "timeseries", "1600000020.5 \"background/location\""),
     (3, "+", "timeseries", "1600000001.0 \"background/location\" \"sensor-data\" \"android\" 1"),
     (3, "-", "usercache", "1600000020.5 \"background/location\""),

@@ -1,9 +1,9 @@
 //! What one commit of a phone's day costs:
 //! `cargo run --release -p runtime-store --example commit_cost [rounds [memory|disk]]`.
 //!
-//! Prints the time of a commit of 1,000 puts, the best and the middle of all rounds: in memory, which is processor time,
-//! and on disk, which is a sync besides; and what it takes to make a store in memory and to rotate a data key. Compare
-//! builds on one machine, run by turns.
+//! Prints the time of a commit of 1,000 puts, the best and the middle of all rounds: in memory, which is processor
+//! time, and on disk, which includes a sync; and the time for creating a store in memory and for rotating a data key.
+//! Compare builds on one machine, in alternating runs.
 
 use std::time::Instant;
 
@@ -12,10 +12,10 @@ use runtime_types::{StreamKey, UserId};
 
 const USER: UserId = UserId([5; 16]);
 const ROWS: usize = 1_000;
-/// Commits a store.
+/// Commits of one store.
 const DAYS: usize = 20;
 
-/// A text of metadata and one of data, and of which stream.
+/// The texts of metadata and data, and their stream.
 type Text = (StreamKey, String, String);
 
 /// As phones send them: a location every half a minute, a motion activity now and then, about 350 bytes each.
@@ -58,7 +58,7 @@ fn texts(day: usize) -> Vec<Text> {
         .collect()
 }
 
-/// What a put of a device that is known has beside its texts.
+/// The further members of a put from a known device.
 const STAMP: &str = r#""device":"token-5d41402abc4b2a76""#;
 
 fn batch_of(texts: &[Text], extra: &str) -> Batch {

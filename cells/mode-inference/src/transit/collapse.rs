@@ -1,21 +1,21 @@
-//! One mode out of all kinds of transport that the two ends of a section have in common.
+//! Reduces all kinds of transport that the two ends of a section have in common to one mode.
 
 use cells_sdk::model::inference::PredictedMode;
 
 /// Kinds of routes that count as trains.
 const TRAINS: [&str; 7] = ["funicular", "miniature", "rail", "railway", "monorail", "aerialway", "tracks"];
-/// What several kinds may be at once.
+/// The modes that may be combined.
 const SUPPORTED: [&str; 5] = ["BUS", "TRAIN", "LIGHT_RAIL", "SUBWAY", "TRAM"];
 /// A bus in town is no faster than a bicycle for half of the time, m/s.
 const BUS_M_S_MAX: f64 = 8.5;
 
-/// The ends have a kind of route in common that no mode stands for, such as a ferry's.
+/// The ends have a kind of route in common for which there is no mode, such as a ferry's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no mode stands for the kind of route {0:?}")]
 pub struct Unsupported(pub String);
 
-/// The mode that those kinds of transport are; none for no kinds. Of a bus and something on rails the median speed
-/// decides, which is asked for only then: m/s, NaN where there is none.
+/// The mode of those kinds of transport; none for no kinds. Between a bus and something on rails the median speed
+/// decides, which is computed only then: m/s, NaN where there is none.
 pub fn collapse(
     kinds: &[&str],
     median_speed: impl FnOnce() -> f64,
@@ -35,13 +35,13 @@ pub fn collapse(
     mode_of(fast(&names)).map(Some)
 }
 
-/// Quirk: only the first bus is left out, so behind two buses a bus may still be the first.
+/// Quirk: only the first bus is left out, so after two buses a bus may still be the first.
 fn fast(names: &[String]) -> &str {
     let bus = names.iter().position(|name| name == "BUS");
     if bus == Some(0) { &names[1] } else { &names[0] }
 }
 
-/// A kind of route as a mode's name; routes out of service count as if they were not.
+/// A kind of route as a mode's name; routes out of service count as if they were in service.
 fn name_of(kind: &str) -> String {
     let kind = kind.replace(":suspended", "").replace(":SUSPENDED", "");
     if TRAINS.contains(&kind.as_str()) { "TRAIN".to_owned() } else { kind.to_uppercase() }

@@ -1,9 +1,9 @@
-//! Stops and routes from documents of the person: an extract that the person or the operator has made of
-//! OpenStreetMap or of timetables; see docs/formats/transit.md. Without the index there are no stops.
+//! Stops and routes from documents of the person: an extract that the person or the operator has made from
+//! OpenStreetMap or from timetables; see docs/formats/transit.md. Without the index there are no stops.
 //!
-//! * A tile is read when a section begins or ends in it; at most [`TILES_MAX`] are held at once.
-//! * A document that cannot be read makes the modes that depend on it unknown, and says why; it never counts as
-//!   "no stops here", which would turn rides into drives.
+//! * A tile is read when a section begins or ends in it; at most [`TILES_MAX`] are kept at once.
+//! * A document that cannot be read makes the modes that depend on it unknown, with a message; it never counts as "no
+//!   stops here", which would turn rides into drives.
 
 use std::rc::Rc;
 
@@ -14,18 +14,18 @@ use serde::de::DeserializeOwned;
 
 use super::{Bounds, RailMode, Route, SourceError, Stop, StopSource};
 
-/// Says that there is an extract, and how large its tiles are.
+/// The document that declares the extract and the size of its tiles.
 pub const INDEX: &str = "transit/index";
-/// What the names of tiles begin with.
+/// The prefix of the names of tiles.
 pub const TILE_PREFIX: &str = "transit/stops/";
-/// How many tiles are held at once; the oldest goes first.
+/// How many tiles are kept at once; the oldest is dropped first.
 pub const TILES_MAX: usize = 16;
 const VERSION: u32 = 1;
 /// Smaller tiles would make a box touch more than four.
 const TILE_DEG_MIN: f64 = 0.005;
 const TILE_DEG_MAX: f64 = 10.0;
 
-/// What has been read of a person's extract in one run.
+/// The documents of a person's extract that one run has read.
 #[derive(Debug, Default)]
 pub struct Extract {
     index: Option<Result<Option<Index>, SourceError>>,
@@ -180,7 +180,7 @@ fn read_tile<R: Documents>(runtime: &mut R, (row, column): TileId) -> Result<Til
             bus_stop: stop.bus_stop,
             rail: stop.rail.into_iter().map(RailMode::from).collect(),
             route_ref: stop.route_ref,
-            // The name of a tile tells where its owner was: an error says only which stop it is.
+            // The name of a tile reveals where its owner was: an error names only the stop.
             routes: of_stop.collect::<Option<_>>().ok_or_else(|| {
                 SourceError(format!("stop {index} of a tile names a route that is not there"))
             })?,
@@ -192,7 +192,7 @@ fn read_tile<R: Documents>(runtime: &mut R, (row, column): TileId) -> Result<Til
 fn read<T: DeserializeOwned, R: Documents>(runtime: &mut R, name: &str) -> Result<Option<T>, SourceError> {
     let what = if name == INDEX { "the index" } else { "a tile" };
     let document = runtime.document(name).map_err(|failure| match failure {
-        // The words of a refusal may name the tile.
+        // The text of a refusal may name the tile.
         cells_sdk::Failure::Unavailable => SourceError(format!("{what} cannot be read now")),
         _ => SourceError(format!("{what} may not be read")),
     })?;

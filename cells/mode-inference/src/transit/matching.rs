@@ -1,5 +1,5 @@
-//! Which kinds of transport the two ends of a section have in common: rules from the surest to the least sure, of
-//! which the first that applies decides.
+//! Which kinds of transport the two ends of a section have in common: rules from the surest to the least sure, of which
+//! the first that applies decides.
 
 use std::rc::Rc;
 
@@ -24,8 +24,8 @@ const ON_RAILS: [&str; 10] = [
 pub enum LonelyStops {
     /// Never.
     ///
-    /// Quirk: the reference means the rule for stops that no route is known of, but asks whether a stop has a
-    /// list of routes, and all have one, if only an empty one.
+    /// Quirk: the reference intends the rule for stops without any known route, but tests whether a stop has a list of
+    /// routes, and all have one, even if it is empty.
     AsInReference,
     /// As it was meant: where one end has exactly one bus stop without routes, both ends having bus stops.
     AsMeant,

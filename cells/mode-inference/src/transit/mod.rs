@@ -1,8 +1,8 @@
-//! Stops of public transport near the ends of a section, and what they say about its mode.
+//! Stops of public transport near the ends of a section, and what they show about its mode.
 //!
-//! * [`StopSource`]: which stops there are; pluggable. [`NoStops`] is the empty answer, [`extract`] reads
-//!   documents that the person or the operator has put there.
-//! * [`matching`]: which kinds of transport the two ends have in common. [`collapse`]: which mode these are.
+//! * [`StopSource`]: the known stops; pluggable. [`NoStops`] is the empty source, [`extract`] reads documents that the
+//!   person or the operator has put there.
+//! * [`matching`]: which kinds of transport the two ends have in common. [`collapse`]: the mode of these.
 //! * Not here: making an extract; docs/formats/transit.md says what it holds.
 
 pub mod collapse;
@@ -62,14 +62,14 @@ impl Bounds {
     }
 }
 
-/// Where vehicles stop.
+/// A place where vehicles stop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stop {
     /// Where.
     pub place: Position,
     /// Whether buses stop here.
     pub bus_stop: bool,
-    /// What stops here on rails.
+    /// The modes on rails that stop here.
     pub rail: Vec<RailMode>,
     /// Names of bus routes, joined by `;`, for stops whose routes are only named.
     pub route_ref: Option<String>,
@@ -77,7 +77,7 @@ pub struct Stop {
     pub routes: Vec<Rc<Route>>,
 }
 
-/// What goes on rails, in the order in which the modes are tried.
+/// Modes on rails, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RailMode {
     /// Underground.
@@ -108,11 +108,11 @@ impl RailMode {
 /// A line that vehicles follow from stop to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The same wherever the route is named, and no other route's.
+    /// The same wherever the route is named, and unique.
     pub id: String,
     /// Such as `bus`, `train`, `light_rail`: a value of OpenStreetMap's `route`.
     pub kind: String,
-    /// Whose tickets are valid.
+    /// The operator or network whose tickets are valid.
     pub network: Option<String>,
 }
 
@@ -121,9 +121,9 @@ pub struct Route {
 #[error("the extract of stops cannot be used: {0}")]
 pub struct SourceError(pub String);
 
-/// Which stops there are.
+/// A source of stops.
 pub trait StopSource {
-    /// The stops within the box, in an order that is always the same. Empty: none are known there.
+    /// The stops within the box, always in the same order. Empty: none are known there.
     fn stops_within(&mut self, bounds: &Bounds) -> Result<Vec<Rc<Stop>>, SourceError>;
 }
 

@@ -64,7 +64,7 @@ fn a_gap_sampled_by_distance_goes_to_the_section_that_is_farther_from_the_change
     };
     // 10 s before the change, 30 s behind it: the later section begins with the gap.
     assert_eq!(ends(540.0, &changes), [500.0, 500.0]);
-    // 10 s on either side: nobody's.
+    // 10 s on either side: neither section gets it.
     assert_eq!(ends(520.0, &changes), [500.0, 520.0]);
     // 35 s before it, 5 s behind it.
     let late = side_by_side(&[(Walking, 535.0, 9), (InVehicle, 1000.0, 9)]);

@@ -120,7 +120,7 @@ fn find_clock(values: &[i64], known: &[Known<Vec<i64>>]) -> Option<(u8, usize, i
         let all = known[of].values.iter().zip(values).all(|(time, value)| clock.read(*time) == *value);
         all.then_some((tag, of, zone))
     };
-    // Only a column that counts seconds since 1970 and differs from row to row tells the time.
+    // Only a column that counts seconds since 1970 and differs from row to row can be a time.
     let is_time = |known: &Known<Vec<i64>>| {
         POWERS.get(usize::from(known.scale)).is_some_and(|second| known.values[0] / second > 100_000_000)
     };

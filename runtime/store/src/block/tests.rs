@@ -12,7 +12,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// A row whose times are what its texts say.
+    /// A row with the times of its texts.
     fn new(number: u32, metadata: &str, data: &str, extra: &str) -> Self {
         let mut id = *b"\x57\xa4\x8a\xa3\xf3\x11\xe4\x74\0\0\0\0";
         id[8..].copy_from_slice(&number.to_be_bytes());
@@ -48,7 +48,7 @@ fn same_fields(a: &Fields, b: &Fields) -> bool {
         && (0..a.meta.len()).all(|row| a.devices.of(row) == b.devices.of(row))
 }
 
-/// Encodes with both codecs, reads back in every way and compares; answers both sizes.
+/// Encodes with both codecs, reads back in every way and compares; returns both sizes.
 fn round_trip(kept: &[Kept]) -> [usize; 2] {
     let rows: Vec<BlockRow<'_>> = kept.iter().map(Kept::row).collect();
     let encoded = [
@@ -112,7 +112,7 @@ fn locations_come_back_and_columns_are_smaller() {
     }
 }
 
-/// A location that a device of that name has brought.
+/// A location from a device of that name.
 fn brought(number: u32, device: &str, platform: &str) -> Kept {
     let mut kept = location(number);
     let stamped = format!(r#""device":{device},"platform":{platform}"#);
@@ -331,7 +331,7 @@ fn a_block_read_with_the_other_codec_is_refused() {
     assert_eq!(Codec::from_number(0), None);
 }
 
-/// A block of columns whose sections hold these bytes, told truthfully.
+/// A block of columns whose sections contain these bytes, with correct lengths.
 fn columns_of(rows: u32, text_bytes: u32, head: &[u8], rest: &[u8]) -> Vec<u8> {
     let packed = [head, rest].map(|section| zstd::bulk::compress(section, 1).expect("memory suffices"));
     let mut bytes = vec![Codec::Columns as u8];

@@ -89,7 +89,7 @@ fn a_keyring_comes_back_whole_and_no_changed_bit_opens() {
                 let other =
                     matches!(error, KeyError::OtherGeneration { keyring, held: 3 } if keyring == named);
                 assert!(other, "bit {bit}: {error:?}");
-                // Also for whoever believes it.
+                // Also for a caller that assumes it.
                 let believing = Held { generation: named, ..held.copy() };
                 let error = Keyring::load(USER, &believing, &file).map(drop).unwrap_err();
                 assert!(matches!(error, KeyError::WrongKeyring { .. }), "bit {bit}: {error:?}");

@@ -1,5 +1,5 @@
-//! What somebody does who has the disk and no key: moves values about, and brings old copies back. The numbers are
-//! those of the handshake's list of attacks.
+//! Attacks with access to the disk but without a key: moving values, and restoring old copies. The numbers are those of
+//! the handshake's list of attacks.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -65,11 +65,11 @@ fn attack_75_a_record_moved_to_another_key_or_stream_or_person() {
         }
     }
     assert!(tried > 100, "{tried}");
-    // What nobody reads any more may be replaced by anything.
+    // Values that are no longer read may be replaced by anything.
     assert!(silent.iter().all(|key| key.kind() == Kind::Block) && silent.len() < own.len() / 4, "{silent:?}");
     assert_eq!(read(&open().unwrap().snapshot()).unwrap(), expected);
 
-    // Nor does a whole store open under another person's name, with the right key and all.
+    // A whole store does not open under another person's name either, even with the right key.
     let other = Parts { user: UserId([8; 16]), ..ada };
     let refused = Store::open_on(other, &options).map(drop);
     assert!(matches!(refused, Err(OpenError::Key(KeyError::WrongKeyring { .. }))), "{refused:?}");
@@ -105,7 +105,7 @@ fn attack_78_no_nonce_is_used_twice_after_a_crash_or_a_snapshot_brought_back() {
         values(&*engine).into_values().map(ids).collect::<HashSet<SealId>>()
     };
     let before = sealed_in(&lab.path);
-    // One moment of the disk, brought back again and again; each time the same is written at the same time of day.
+    // One moment of the disk, restored again and again; each time the same is written at the same time of day.
     let copies = [1, 2, 3].map(|number| folder.join(format!("copy-{number}")));
     copies.iter().for_each(|path| copy(&lab.path, path));
     let mut all = HashSet::new();
@@ -125,7 +125,7 @@ fn attack_78_no_nonce_is_used_twice_after_a_crash_or_a_snapshot_brought_back() {
     assert_eq!(boots.len(), 4, "each opening has a boot of its own");
     assert!(boots.iter().all(|boot| !before.iter().any(|id| id[..16] == boot[..])));
 
-    // A crash: nothing is closed, and what is on the disk is opened while the clock stands still.
+    // A crash: nothing is closed, and the disk is opened while the clock stands still.
     let crashed = folder.join("crashed");
     let running = Store::open(&lab.path, super::lab::USER, &lab.keys(), &lab.options).unwrap();
     write(&running);

@@ -1,4 +1,4 @@
-//! What every engine must pass.
+//! Tests that every engine must pass.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -134,7 +134,7 @@ fn model(engine: LabEngine) {
                 on_disk = model.clone();
             }
             if random.chance(25) {
-                // What waits is gone with the store.
+                // Waiting commits are lost with the store.
                 drop(store);
                 model = on_disk.clone();
                 store = lab.open().unwrap_or_else(|error| panic!("{what}: {error:?}"));
@@ -200,14 +200,14 @@ fn dedupe(engine: LabEngine) {
     let other_type = (metadata.replace("sensor-data", "message"), data.clone());
     put(&store, &first);
     let old = ids_in(&store, Area::Usercache);
-    // In the usercache: overwritten, whether it is the same or not; the new entry has an id of its own.
+    // In the usercache: overwritten, whether it is the same or not; the new entry has another id.
     assert_eq!(put(&store, &first).overwritten, 1);
     assert_eq!(put(&store, &changed).overwritten, 1);
     assert_eq!(put(&store, &other_type).overwritten, 0);
     let now = ids_in(&store, Area::Usercache);
     assert_eq!(now.len(), 2);
     assert!(now.iter().all(|id| !old.contains(id)));
-    // Taken in under another form: an identical resend is ignored, another is kept.
+    // Accepted under another form: an identical resend is ignored, another is kept.
     let mut batch = Batch::new();
     let taken = (metadata.clone(), r#"{"ts":1000.5,"formatted":true}"#.to_owned());
     batch.take_in(now[0], entry("background/location", &taken));
@@ -224,7 +224,7 @@ fn dedupe(engine: LabEngine) {
     drop(store);
     let store = lab.open().unwrap();
     assert_eq!(put(&store, &other_type).ignored, 1);
-    // What was taken in goes first: its resend takes the place of nothing that waits.
+    // Accepted entries are checked first: a resend of one replaces no waiting entry.
     let waiting = ids_in(&store, Area::Usercache);
     assert_eq!(
         put(&store, &changed),
@@ -243,7 +243,7 @@ fn dedupe(engine: LabEngine) {
     assert_eq!((committed.stored, committed.overwritten), (1, 2));
     let query = Query { keys: vec![key("a/b")], ..Query::everything(Area::Usercache) };
     assert_eq!(read_all(&store.snapshot(), &query, 10, false)[0].1.data, "3");
-    // Imports are never compared with what is there.
+    // Imports are never compared with existing entries.
     let mut batch = Batch::new();
     (0..3).for_each(|_| batch.insert(Area::Timeseries, entry("a/b", &first)));
     assert_eq!(store.commit(batch).unwrap().stored, 3);
@@ -268,7 +268,7 @@ fn two_devices(engine: LabEngine) {
     assert_eq!((of_b.stored, of_b.overwritten), (1, 0), "another entry of the same identity");
     assert_eq!(put(&data.replace("distance", "third"), b).overwritten, 1, "each device replaces its own");
     assert_eq!(ids_in(&store, Area::Usercache).len(), 2);
-    // Who brought it is no part of what a resend is known by.
+    // A resend is recognised without its device.
     let waiting = read_all(&store.snapshot(), &Query::everything(Area::Usercache), 10, false);
     let (_, row) = waiting.iter().find(|(_, row)| row.extra == a).unwrap();
     let mut batch = Batch::new();
@@ -342,9 +342,9 @@ fn waiting(engine: LabEngine) {
             .map(|snapshot| snapshot.count(&Query::everything(Area::Timeseries)).unwrap());
         assert_eq!((counts, store.head()), ([1, 1 + u64::from(at)], head));
     }
-    // Each joined the tail that the one before had made: one block, its descriptor and a document wait.
+    // Each joined the tail of the one before: one block, its descriptor and a document wait.
     assert!((1..4_000).contains(&store.waiting_bytes()), "{} bytes wait", store.waiting_bytes());
-    // A commit that changes nothing itself also ends the waiting.
+    // A commit that changes nothing itself also puts waiting commits on disk.
     store.commit(Batch::new()).unwrap();
     assert!(store.waiting_bytes() == 0 && store.head().commit > head.commit);
     let head = store.head();
@@ -366,7 +366,7 @@ fn snapshots(engine: LabEngine) {
         if round > 0 {
             ids_in(&store, Area::Timeseries).into_iter().take(10).for_each(|id| batch.delete(id));
         }
-        // Larger than what is kept in memory.
+        // Larger than the documents that stay in memory.
         batch.put_document("round", round.to_le_bytes().repeat(1_000));
         store.commit(batch).unwrap();
         store.settle().unwrap();
@@ -427,7 +427,7 @@ fn deferred_deletion(engine: LabEngine) {
         let crate::testing::TestEngine::Memory(disk) = &parts.engine else { unreachable!() };
         assert!(disk.bytes() < 2_000, "{} bytes are left of one entry", disk.bytes());
     }
-    // What a snapshot kept from being deleted is swept after the next opening.
+    // Blocks that a snapshot kept from deletion are removed after the next opening.
     let mut batch = Batch::new();
     (0..600).for_each(|at| batch.insert(Area::Timeseries, entry("a/c", &location(f64::from(at)))));
     store.commit(batch).unwrap();
@@ -495,7 +495,7 @@ fn refusals(engine: LabEngine) {
     assert!(matches!(store.snapshot().find(&query), Err(ReadError::Query(_))));
     assert_eq!(store.snapshot().head(), before);
 
-    // One entry may fill a block of its own.
+    // One entry may fill a block alone.
     let mut batch = Batch::new();
     let large = format!("{{\"ts\":5,\"a\":\"{}\"}}", "x".repeat(crate::ENTRY_BYTES_MAX - 1_000));
     batch.insert(Area::Timeseries, NewEntry { data: &large, ..entry("a/b", &texts) });
@@ -546,7 +546,7 @@ fn crowds(engine: LabEngine) {
     let store = lab.create();
     let mut random = Random::new(7);
     let mut expected = Model::default();
-    // Streams of their own do not merge, so each commit leaves blocks that overlap all others.
+    // Different streams do not merge, so each commit leaves blocks that overlap all others.
     for round in 0..40 {
         let deeds: Vec<_> = (0..30)
             .map(|_| {
@@ -585,7 +585,7 @@ fn tokens(engine: LabEngine) {
     let mut again = Vec::new();
     read_page(&mut snapshot.resume(&query, &start).unwrap(), 4, &mut again);
     assert_eq!(format!("{rows:?}"), format!("{again:?}"));
-    // What comes later is found by a later snapshot, behind the row where the cursor stood.
+    // A later snapshot finds later entries behind the row where the cursor stood.
     let mut batch = Batch::new();
     batch.insert(Area::Timeseries, entry("a/b", &location(3.5)));
     batch.insert(Area::Timeseries, entry("a/b", &location(2.5)));
@@ -626,7 +626,7 @@ fn a_store_opens_for_its_owner_and_key_alone() {
     let other = Unattended::open_or_create(&lab.path.with_file_name("other-key")).unwrap();
     assert!(matches!(open(super::lab::USER, &other), Err(OpenError::Key(_))));
     assert!(matches!(create(), Err(OpenError::Exists { .. })));
-    // What the slot held opens it too, for whoever has it otherwise.
+    // The key from the slot opens it too, if a caller has it from elsewhere.
     let held = keys.unlock(&lab.path, super::lab::USER).unwrap();
     assert!(open(super::lab::USER, &held).is_ok());
     assert!(matches!(open(stranger, &held), Err(OpenError::Key(KeyError::WrongKeyring { .. }))));
@@ -662,7 +662,7 @@ fn an_erased_store_leaves_nothing_but_a_receipt() {
     let digest = ring::digest::digest(&ring::digest::SHA256, &destroyed);
     assert_eq!(digest.as_ref(), erased.destroyed_sha256);
     assert!(matches!(Store::erase(&lab.path), Err(OpenError::Absent { .. })));
-    // The place can be used again, also over what a crash left of an earlier try.
+    // The place can be used again, also over the remains of a crash during an earlier try.
     std::fs::create_dir(lab.path.with_file_name("store.new")).unwrap();
     std::fs::write(lab.path.with_file_name("store.new").join("data.redb"), "half").unwrap();
     drop(lab.create());

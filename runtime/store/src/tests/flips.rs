@@ -73,7 +73,7 @@ fn look(parts: &Parts, expected: &Everything, what: &str) -> bool {
     if let Ok(found) = &first {
         assert_eq!(found, expected, "{what}");
     }
-    // Writing on top of it must not make damage look sound either.
+    // Writing on top of it must not make damage look valid either.
     let mut batch = Batch::new();
     batch.put_document("profile", b"new".to_vec());
     let committed = store.commit(batch).is_ok();

@@ -1,5 +1,5 @@
-//! Disks that refuse for a while: full, read-only, failing or slow. What was acknowledged stays, reads go on, nothing of a
-//! batch appears in part, and the first commit after the disk is well again is stored, by the same store.
+//! Disks that refuse for a while: full, read-only, failing or slow. Acknowledged data stays, reads go on, no batch
+//! appears in part, and the same store stores the first commit after the disk has recovered.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ fn refuse_at(script: &Script, point: u64, quick_repair: bool, what: &str) -> boo
         assert_eq!(dump(&store), dump_model(&script.on_disk[done]), "{what}: reads while it refuses");
         let error = store.commit(marker()).expect_err("the disk refuses");
         assert_eq!(DiskTrouble::of(&error), Some(trouble), "{what}: {error:?}");
-        // What waits for the next commit may wait, or is refused.
+        // A commit for later may wait, or is refused.
         let _ = store.commit_ahead(marker());
     }
     let while_it_refused = store.snapshot();
@@ -104,7 +104,7 @@ fn refuse_at(script: &Script, point: u64, quick_repair: bool, what: &str) -> boo
         expected.contains(&found),
         "{what}: after {done} acts neither without the failed one nor with it:\n{found}"
     );
-    // Snapshots from before are what they were.
+    // Snapshots from before are unchanged.
     while store.scrub().expect("scrubbed").more {}
     assert_eq!(dump_snapshot(&while_it_refused), dump_model(&script.on_disk[done]), "{what}");
     assert_eq!(dump_snapshot(&before), dump_model(&Model::default()), "{what}");
@@ -148,7 +148,7 @@ fn a_disk_that_refuses_again_and_again_loses_nothing_and_doubles_nothing() {
                 batch.put_usercache(entry, taken_in_as.clone());
                 store.commit(batch)
             };
-            // A phone sends again until it hears that it is stored.
+            // A phone repeats its upload until it is acknowledged.
             if put().is_err() {
                 disk.heal();
                 put().unwrap_or_else(|error| panic!("seed {seed}, {at}: {error:?}"));
@@ -202,7 +202,7 @@ fn a_put_after_a_shredding_that_failed_is_not_lost_with_the_keys() {
             break;
         }
         disk.heal();
-        // Nobody repeats it.
+        // It is not repeated.
         store.commit(locations("a/b", [1_700_000_100.0])).expect("stored");
         drop(store);
         disk.revive(point);
@@ -240,7 +240,7 @@ fn a_store_opens_for_reading_on_a_disk_that_refuses_and_for_writing_once_it_is_w
 fn a_place_that_cannot_be_read_costs_the_queries_that_need_it() {
     let disk = SimDisk::default();
     let file = disk.file("data.redb");
-    // Nothing that was read when it was opened is kept in memory.
+    // Nothing that was read at opening is kept in memory.
     let engine = move || {
         let file = file.clone();
         Redb::on_backend(move || Box::new(file.clone()), 0, false).map(|engine| Box::new(engine) as _)
@@ -250,7 +250,7 @@ fn a_place_that_cannot_be_read_costs_the_queries_that_need_it() {
     let many = |from: f64| (0..900).map(move |at| from + f64::from(at) * 7.3);
     store.commit(locations("a/b", many(1_700_000_000.0))).expect("stored");
     store.commit(locations("c/d", many(1_700_000_000.0))).expect("stored");
-    // The block of the first stream, found by what lies on disk.
+    // The block of the first stream, found by its bytes on disk.
     let of_first = |info: &&Arc<BlockInfo>| info.body.stream.key.as_str() == "a/b";
     let number = store.index().blocks().find(of_first).expect("a block").body.number;
     let sealed = store.vault.engine.get(Key::block(number)).expect("read").expect("there");

@@ -1,4 +1,4 @@
-//! kill -9 in a loop: a child commits and says so, the parent kills it and looks.
+//! kill -9 in a loop: a child commits and reports it, the parent kills it and checks.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::{Batch, EngineKind, Options, Store};
 
 const ROWS: u64 = 20;
 
-/// What the child runs, in a process of its own: commits until it is killed.
+/// Runs in the child process: commits until it is killed.
 #[test]
 #[ignore = "runs as the child of the kill tests"]
 fn child() {
@@ -48,7 +48,7 @@ fn child() {
     }
 }
 
-/// What the child told.
+/// What the child reported.
 #[derive(Default)]
 struct Told {
     commits: u64,
@@ -56,7 +56,7 @@ struct Told {
 }
 
 impl Told {
-    /// Returns whether a line told of a commit.
+    /// Returns whether a line reported a commit.
     fn hear(&mut self, line: &str) -> bool {
         if let Some(generation) = line.strip_prefix("rotated ") {
             self.generation = generation.parse().unwrap();
@@ -83,7 +83,7 @@ fn kill_in_a_loop(engine: LabEngine, kills: u64) {
         let mut told = Told { generation, ..Told::default() };
         let enough = 1 + random.below(25);
         let mut acks = 0;
-        // Anything between a commit's beginning and its end may be what the kill meets.
+        // The kill may come at any point between a commit's beginning and its end.
         while acks < enough {
             let line = lines.next().expect("the child lives until it is killed").unwrap();
             acks += usize::from(told.hear(&line));

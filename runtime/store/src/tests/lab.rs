@@ -1,4 +1,4 @@
-//! A place to make, close and open a store, on every engine.
+//! A place to create, close and open a store, on every engine.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,7 +27,7 @@ pub fn held(generation: u32) -> Held {
     Held { key: DataKey::from_bytes([5_u8.wrapping_add(generation as u8); 32]), generation }
 }
 
-/// A clock that stands where it is set.
+/// A clock that stands at the time that was set.
 pub struct SetClock(pub Mutex<f64>);
 
 impl Clock for SetClock {
@@ -39,7 +39,7 @@ impl Clock for SetClock {
 pub struct Lab {
     _folder: TempDir,
     pub path: PathBuf,
-    /// Of the data key at hand.
+    /// The generation of the present data key.
     pub generation: AtomicU32,
     pub options: Options,
     pub clock: Arc<SetClock>,
@@ -90,7 +90,7 @@ impl Lab {
         }
     }
 
-    /// Rotates to the next data key, which is the one at hand from then on.
+    /// Rotates to the next data key, which is the present one from then on.
     pub fn rotate(&self, store: &Store) -> Result<(), CommitError> {
         let next = held(self.keys().generation + 1);
         store.rotate_data_key(next.key, next.generation)?;

@@ -1,4 +1,4 @@
-//! What every engine must pass, and what breaks disks and keys on purpose. A failure names its seed.
+//! Tests that every engine must pass, and tests that break disks and keys on purpose. A failure names its seed.
 
 mod attacks;
 mod conformance;

@@ -1,4 +1,4 @@
-//! The same store without blocks, keys and disk: what the real one is compared with.
+//! The same store without blocks, keys and disk, with which the real one is compared.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use super::random::Random;
 use crate::forgotten::day_of;
 use crate::{Batch, Cursor, LocationRows, NewEntry, OwnedRow, Progress, Snapshot};
 
-/// One step as the model understands it.
+/// One step in the form of the model.
 #[derive(Debug, Clone)]
 pub enum Deed {
     Insert(Area, Thing),
@@ -82,7 +82,7 @@ struct Kept {
     origin: Option<Thing>,
     kind: String,
     times: EntryTimes,
-    /// In which batch it came, and as which of it.
+    /// The batch in which it came, and its number in that batch.
     arrival: (u64, u64),
 }
 
@@ -90,7 +90,7 @@ struct Kept {
 pub struct Model {
     entries: BTreeMap<(Area, EntryId), Kept>,
     pub documents: BTreeMap<String, Vec<u8>>,
-    /// What phones had sent of what is forgotten, and the day on which it was written as it stood at last.
+    /// What phones had sent of forgotten entries, and the last known day of writing of each.
     forgotten: Vec<(i64, Thing)>,
     batches: u64,
 }
@@ -179,7 +179,7 @@ impl Model {
                     && same_sent(&kept.thing, &thing)
             };
             let now = arrival.0;
-            // One of this batch goes first; of stored ones the largest id.
+            // An entry of this batch comes first; of stored ones the one with the largest id.
             let old = self
                 .entries
                 .iter()
@@ -214,7 +214,7 @@ impl Model {
         self.keep(Area::Usercache, thing, origin, arrival);
     }
 
-    /// The answer to a query: rows with their times.
+    /// The result of a query: rows with their times.
     pub fn find(&self, query: &Query) -> Vec<(f64, OwnedRow)> {
         let mut found = Vec::new();
         for ((area, id), kept) in &self.entries {
@@ -247,13 +247,13 @@ impl Model {
         found
     }
 
-    /// The names of a store's documents but of those that keep what is forgotten.
+    /// The names of a store's documents except those for forgotten entries.
     pub fn names(snapshot: &Snapshot) -> Vec<String> {
         let names = snapshot.documents().into_iter();
         names.filter(|name| !name.starts_with(crate::FORGOTTEN_PREFIX)).collect()
     }
 
-    /// Asks both the same, reading the store in pages of `page` rows, through tokens where `tokens`.
+    /// Compares both, reading the store in pages of `page` rows, through tokens where `tokens`.
     pub fn check(&self, snapshot: &Snapshot, query: &Query, page: usize, tokens: bool, what: &str) {
         let expected = self.find(query);
         let found = read_all(snapshot, query, page, tokens);
@@ -298,7 +298,7 @@ fn check_locations(rows: &LocationRows, expected: &[(f64, OwnedRow)], what: &str
     }
 }
 
-/// Reads an answer in pages.
+/// Reads a result in pages.
 pub fn read_all(snapshot: &Snapshot, query: &Query, page: usize, tokens: bool) -> Vec<(f64, OwnedRow)> {
     let mut cursor = snapshot.find(query).unwrap();
     let mut found = Vec::new();

@@ -1,4 +1,5 @@
-//! Power loss at every point: after opening, there is what was acknowledged, and at most the commit in flight.
+//! Power loss at every point: after opening, the store has all acknowledged commits, and at most the commit in flight
+//! besides.
 
 use runtime_types::{Area, EntryId, Query};
 
@@ -18,7 +19,7 @@ pub(super) enum Act {
     Reopen,
 }
 
-/// What happens; what the store holds after each act, and what of it is on disk.
+/// A sequence of acts; the state of the store after each act, and the part of it that is on disk.
 pub(super) struct Script {
     pub acts: Vec<Act>,
     pub states: Vec<Model>,
@@ -30,7 +31,7 @@ impl Script {
         Self::of(seed, length, false)
     }
 
-    /// The same on one opening and one key.
+    /// The same with one opening and one key.
     pub fn on_one_opening(seed: u64, length: usize) -> Self {
         Self::of(seed, length, true)
     }
@@ -59,7 +60,7 @@ impl Script {
             let last = on_disk[on_disk.len() - 1].clone();
             match act {
                 Act::Ahead(_) => on_disk.push(last),
-                // What waits is gone with the store.
+                // Waiting commits are lost with the store.
                 Act::Reopen => {
                     model.clone_from(&last);
                     on_disk.push(last);
@@ -72,7 +73,7 @@ impl Script {
         Self { acts, states, on_disk }
     }
 
-    /// Runs until the power goes; returns how many acts were done.
+    /// Runs until the power fails; returns how many acts were done.
     fn run(&self, parts: &Parts) -> usize {
         let Ok(mut store) = Store::open_on(parts.clone(), &Options::default()) else { return 0 };
         let mut generation = 1;
@@ -109,7 +110,7 @@ fn under(parts: &Parts, generation: u32) -> Parts {
     Parts { data_key: *held(generation).key.expose(), ..parts.clone() }
 }
 
-/// The parts with the data key that the keyring names, which no other opens.
+/// The parts with the data key that the keyring names; no other key opens it.
 fn as_named(parts: &Parts, what: &str) -> (Parts, u32) {
     let named = generation_in(&parts.disk.file("keyring")).unwrap().unwrap();
     for other in [named - 1, named + 1] {
@@ -119,7 +120,7 @@ fn as_named(parts: &Parts, what: &str) -> (Parts, u32) {
     (under(parts, named), named)
 }
 
-/// Everything in a store, as text.
+/// The whole content of a store, as text.
 pub(super) fn dump(store: &Store) -> String {
     dump_snapshot(&store.snapshot())
 }
@@ -146,7 +147,7 @@ pub(super) fn dump_model(model: &Model) -> String {
     text
 }
 
-/// After the power is back: opens, compares, and goes on writing.
+/// After the power is back: opens, compares, and continues writing.
 fn check(script: &Script, done: usize, parts: &Parts, what: &str) {
     let (parts, generation) = as_named(parts, what);
     let rotations = |acts: &[Act]| acts.iter().filter(|act| matches!(act, Act::Rotate)).count() as u32;
@@ -251,7 +252,7 @@ fn a_commit_to_a_small_redb_file_takes_one_sync() {
         store.commit(batch).unwrap();
         disk.syncs() - before
     });
-    // The first one also puts the key of the month into the keyring.
+    // The first one also adds the key of the month to the keyring.
     assert_eq!(commits.next(), Some(2));
     assert_eq!(commits.collect::<Vec<_>>(), [1, 1, 1]);
 }

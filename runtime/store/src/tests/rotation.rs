@@ -1,4 +1,4 @@
-//! Another data key in place of the one before, heads, and stores that nobody keeps.
+//! Replacing the data key, heads, and stores in memory.
 
 use runtime_types::{Area, Query, Stream};
 
@@ -72,7 +72,7 @@ pub fn rotating(engine: LabEngine) {
     assert_eq!(block_keys(&store), old_keys, "blocks stand as they were");
     assert_eq!(store.head().commit, before.head().commit + 1);
 
-    // What is written now, into a month that is there and one that is not, has keys that were not there before.
+    // New entries, in an existing month and in a new one, have new keys.
     drop((before, cursor));
     insert(&store, "a/b", NOVEMBER + 9e3, 600);
     insert(&store, "a/b", DECEMBER, 3);
@@ -82,7 +82,7 @@ pub fn rotating(engine: LabEngine) {
     assert_eq!(new_keys.len(), 2);
     let expected = content(&store.snapshot());
 
-    // It opens with the new key alone.
+    // It opens only with the new key.
     drop(store);
     lab.generation.store(1, std::sync::atomic::Ordering::Relaxed);
     let refused = lab.open().map(drop);
@@ -94,7 +94,7 @@ pub fn rotating(engine: LabEngine) {
     let store = lab.open().unwrap();
     assert_eq!(content(&store.snapshot()), expected);
 
-    // Rewriting moves entries to the current keys, and keys without blocks go with the next rotation.
+    // Rewriting moves entries to the current keys, and the next rotation drops keys without blocks.
     let moved = store.index().blocks().filter(|info| info.body.stream.key == key("a/b")).count();
     let mut batch = Batch::new();
     let rows = read_all(&store.snapshot(), &Query::everything(Area::Timeseries), 10_000, false);
@@ -106,7 +106,7 @@ pub fn rotating(engine: LabEngine) {
     let expected = content(&store.snapshot());
     lab.rotate(&store).unwrap();
     assert_eq!(content(&store.snapshot()), expected);
-    // Shredding takes the keys of every generation.
+    // Shredding destroys the keys of every generation.
     insert(&store, "a/b", NOVEMBER + 20e3, 700);
     let months = 2023 * 12 + 10..=2023 * 12 + 10;
     let stream = Stream { area: Area::Timeseries, key: key("a/b") };
@@ -165,7 +165,7 @@ fn a_store_that_was_put_back_has_an_earlier_head_and_goes_on_to_another() {
     old.into_iter().for_each(|(name, content)| disk.set_content(name, content));
     let store = Store::open_on(parts, &Options::default()).unwrap();
     assert!(store.head().commit < seen.commit);
-    // Once it has caught up, it is not what it was, even if the same is done again.
+    // Once it has caught up, its head differs, even if the same is done again.
     insert(&store, "a/b", NOVEMBER, 3);
     assert_eq!(store.head().commit, seen.commit);
     assert_ne!(store.head().hash, seen.hash);
@@ -186,7 +186,7 @@ fn a_keyring_tells_without_a_key_which_one_opens_it() {
     assert_eq!([1, 2].map(opens), [false, true]);
     assert!(!Store::opens_with(&lab.path, runtime_types::UserId([9; 16]), &held(2).key).unwrap());
     drop(store);
-    // A changed generation is told, and opens nothing.
+    // A changed generation is reported, and opens nothing.
     let path = lab.path.join("keyring");
     let sound = std::fs::read(&path).unwrap();
     for bit in 0..64 {
@@ -229,7 +229,7 @@ fn a_store_can_begin_with_any_generation_but_none() {
     assert_eq!(Store::key_generation(&lab.path).unwrap(), Some(8));
 }
 
-/// What an earlier data key opened says nothing to a store any more, whoever brings it.
+/// A store refuses engine data from before a rotation, even if it is brought back.
 #[test]
 fn an_engine_from_before_a_rotation_is_refused_under_the_keyring_from_after() {
     let disk = SimDisk::default();
@@ -247,7 +247,7 @@ fn an_engine_from_before_a_rotation_is_refused_under_the_keyring_from_after() {
     assert!(matches!(opened, Err(OpenError::Damaged(ReadError::Sealed { .. }))), "{opened:?}");
 }
 
-/// Rotates on a disk that dies on the way; answers what the rotation did, and the keyring's generation afterwards.
+/// Rotates on a disk that dies on the way; returns the result of the rotation, and the keyring's generation afterwards.
 fn rotate_and_die(point: u64, fate: u64) -> (Result<(), CommitError>, u32) {
     let what = format!("point {point}, fate {fate}");
     let disk = SimDisk::default();
@@ -294,7 +294,7 @@ fn a_rotation_that_a_crash_cut_short_is_finished_at_the_next_opening() {
     assert!(old > 0 && new > 20, "{old} times before the rotation, {new} after");
 }
 
-/// As above, for the finishing itself.
+/// The same for the completion itself.
 #[test]
 fn finishing_a_rotation_may_be_cut_short_too() {
     let mut random = Random::new(3);
@@ -362,7 +362,7 @@ fn a_store_in_memory_does_what_others_do_and_is_gone() {
     batch.put_usercache(entry("a/b", &location(NOVEMBER)), key("a/b"));
     batch.put_usercache(entry("a/b", &location(NOVEMBER)), key("a/b"));
     assert_eq!(store.commit(batch).unwrap().overwritten, 1);
-    // Another one has other keys and nothing of the first.
+    // Another one has other keys and no content of the first.
     let other = Store::in_memory(USER, &options).unwrap();
     assert_eq!(other.snapshot().streams(), []);
     assert_ne!(other.origins_key(), store.origins_key());

@@ -64,7 +64,7 @@ fn with_device(random: &mut Random, metadata: &str) -> String {
     metadata.replacen('{', &format!("{{{members}"), 1)
 }
 
-/// An id that exists, or did, or never will.
+/// An id that exists, existed, or never will.
 fn some_id(random: &mut Random, model: &Model, area: Area) -> EntryId {
     let ids = model.ids(area);
     if ids.is_empty() || random.chance(10) {
@@ -73,7 +73,7 @@ fn some_id(random: &mut Random, model: &Model, area: Area) -> EntryId {
     *random.pick(&ids)
 }
 
-/// What a batch does. The model must be applied to each before the next is made.
+/// The steps of a batch. The model must be applied to each before the next is made.
 pub fn deeds(random: &mut Random, model: &Model, new_ids: &mut dyn FnMut() -> EntryId) -> Vec<Deed> {
     let mut model = model.clone();
     let size = match random.below(8) {
@@ -84,7 +84,7 @@ pub fn deeds(random: &mut Random, model: &Model, new_ids: &mut dyn FnMut() -> En
     let mut deeds = Vec::new();
     for _ in 0..=size {
         let deed = deed(random, &model, new_ids);
-        // Later steps may be about entries of this very batch. Copying the model is dear in large batches.
+        // Later steps may be about entries of this same batch. Copying the model is expensive in large batches.
         if size < 8 {
             model.apply(std::slice::from_ref(&deed));
         }
@@ -97,7 +97,7 @@ fn deed(random: &mut Random, model: &Model, new_ids: &mut dyn FnMut() -> EntryId
     match random.below(100) {
         0..25 => {
             let area = *random.pick(&Area::ALL);
-            // An import keeps its id, which may be larger than any that the store gave out.
+            // An import keeps its id, which may be larger than any id of the store.
             let imported = EntryId([random.next().to_be_bytes(), [0; 8]].concat()[..12].try_into().unwrap());
             let id = if random.chance(10) { imported } else { new_ids() };
             Deed::Insert(area, thing(random, id))
@@ -105,7 +105,7 @@ fn deed(random: &mut Random, model: &Model, new_ids: &mut dyn FnMut() -> EntryId
         25..60 => {
             let id = new_ids();
             let mut put = thing(random, id);
-            // Now and then what was sent before.
+            // Sometimes an entry that was sent before.
             let area = *random.pick(&[Area::Usercache, Area::Timeseries, Area::Errors]);
             if let Some(old) = model.thing(area, some_id(random, model, area)).filter(|_| random.chance(30)) {
                 put = Thing { id, ..old.clone() };
@@ -116,7 +116,7 @@ fn deed(random: &mut Random, model: &Model, new_ids: &mut dyn FnMut() -> EntryId
         }
         60..72 => {
             let id = some_id(random, model, Area::Usercache);
-            // Mostly as it was sent, as far as a resend can tell.
+            // Mostly as it was sent, as far as a resend is compared.
             let moved = match model.thing(Area::Usercache, id).filter(|_| random.chance(80)) {
                 Some(old) => Thing { key: key(KEYS[0]), ..old.clone() },
                 None => thing(random, id),
