@@ -1,8 +1,6 @@
 //! A reading that nobody can read, in an upload over a real connection of a paired phone: it is set aside, and the others
 //! of its upload are taken in, also where the upload waited sealed for a locked store.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 
 use bytes::Bytes;

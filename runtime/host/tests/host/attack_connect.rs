@@ -3,8 +3,6 @@
 //!
 //! Numbers are those of the list in the specification of the handshake, part CONNECT.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 use crate::support::middle;
 use crate::support::wire;

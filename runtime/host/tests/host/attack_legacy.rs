@@ -1,7 +1,5 @@
 //! Attacks on what phones use that cannot pair, 67 to 71 of the list: what the attacker gets, and that nothing changed.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 use crate::support::sockets as wire;
 

@@ -1,8 +1,6 @@
 //! Attacks on a pairing, each tried over real TCP and TLS against a host that serves: what the attacker gets, and that
 //! nothing has changed. The numbers are those of the specification's list.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 use crate::support::folder;
 use crate::support::impostor;

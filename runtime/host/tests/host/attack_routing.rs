@@ -1,7 +1,5 @@
 //! Attacks on the way to a host and on its port, 53 to 66 of the list: what the attacker gets, and that nothing changed.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 use crate::support::frames;
 use crate::support::gate;

@@ -1,8 +1,6 @@
 //! Attacks by whoever has the disk, or had a phone, tried over real TCP and TLS: 76 and 77. (75 and 78 are tried on the
 //! sealed values themselves, in `runtime/store`.)
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 use crate::support::folder;
 use crate::support::pairing;

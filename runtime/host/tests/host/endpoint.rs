@@ -1,8 +1,6 @@
 //! A new endpoint cell is one folder: its manifest says where it is reached and what a call needs, and no other line of the
 //! host names its paths.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! Hosts behind a gateway: phones find each at one address, whoever restarts.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 use crate::support::gate;
 use crate::support::sockets as wire;

@@ -1,7 +1,5 @@
 //! The port says what is wrong, keeps nothing of it, and goes on answering others.
 
-#![allow(clippy::unwrap_used, reason = "a lock that is poisoned has failed a test already")]
-
 use crate::support::fake as support;
 
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! The log tells what happened, and nothing of whom or where.
 
-#![allow(clippy::unwrap_used, reason = "a lock that is poisoned has failed a test already")]
-
 use crate::support::fake as support;
 
 use std::io::{self, Write};

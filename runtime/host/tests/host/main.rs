@@ -1,5 +1,7 @@
 //! A host as its callers meet it. One program for all of it: each program links the engine, which takes long.
 
+#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
+
 mod accounting;
 mod attack_connect;
 mod attack_grant;

@@ -1,7 +1,5 @@
 //! For how long a host may open a store, as its owner chooses.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! An owner and their phones, over real connections: pairing, sessions, locks, and what survives what.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use crate::support::cloud;
 
 use cloud::{Wish, everything, put_body, start, start_with, until};

@@ -88,8 +88,11 @@ fn of_owners() -> Vec<String> {
     let key = serde_json::to_value(handshake::secret::Secret::new([7; 32])).expect("JSON");
     vec![
         check::<PersonStatus>(of_person("status"), &[status.clone(), locked.clone()]),
-        check::<LockPerson>(of_person("lock"), &[locked.clone()]),
-        check::<SetKeys>(json!({ "command": "keys", "person": "Ada", "mode": "lease" }), &[locked.clone()]),
+        check::<LockPerson>(of_person("lock"), std::slice::from_ref(&locked)),
+        check::<SetKeys>(
+            json!({ "command": "keys", "person": "Ada", "mode": "lease" }),
+            std::slice::from_ref(&locked),
+        ),
         check::<BeginRecovery>(
             of_person("recover-begin"),
             &[

@@ -1,7 +1,5 @@
 //! A host on the loopback with whatever behind it, and a raw phone.
 
-#![allow(clippy::unwrap_used, reason = "a lock that is poisoned has failed a test already")]
-
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! What somebody does who has the disk: copies of folders, taken and put back.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use std::path::Path;
 
 /// Copies everything in a folder into another one, which is made where there is none.

@@ -1,8 +1,6 @@
 //! Somebody whom phones reach instead of their host: takes the connection with a key of its own and answers what a
 //! test wants.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use std::sync::Arc;
 
 use handshake::encoding::{KeyKind, Spki};

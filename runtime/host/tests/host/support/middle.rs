@@ -23,7 +23,6 @@ use super::witness::at_port;
 pub struct Middle {
     phone: OwnedReadHalf,
     host: OwnedWriteHalf,
-    back: JoinHandle<()>,
 }
 
 /// A door in the middle, for phones that were told its port.
@@ -42,11 +41,11 @@ impl Middle {
         }
         let (phone, mut to_phone) = phone.into_split();
         let (mut from_host, host) = host.into_split();
-        let back = tokio::spawn(async move {
+        tokio::spawn(async move {
             // Whoever is gone need not be told.
             let _ = tokio::io::copy(&mut from_host, &mut to_phone).await;
         });
-        Self { phone, host, back }
+        Self { phone, host }
     }
 
     /// The phone's next record, header and all; `None` at the end.

@@ -1,7 +1,5 @@
 //! How a pairing stands, in memory and on the disk, and what an attack must leave as it was.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! A phone driven by hand over real TLS: it says what a test wants it to say, and hands back exactly what came.
 
-#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
