@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use runtime_program::Failure;
-use runtime_program::exit::{finish, usage};
+use runtime_program::{Failure, exit};
 
 use crate::{Args, BenchError, run};
 
@@ -27,14 +26,10 @@ pub struct Command {
 
 /// Reads the arguments of the process and carries them out.
 pub fn main() -> ExitCode {
-    let program = "cellar bench";
-    let Command { json, args } = match Command::try_parse() {
-        Ok(command) => command,
-        Err(help) => return usage(program, &help),
-    };
-    let done = run(&args, json).map_err(|error| match error {
-        BenchError::Output(failure) => failure,
-        error => Failure::of(&error, "`cellar bench --help` lists the benchmarks"),
-    });
-    finish(program, done)
+    exit::main("cellar bench", |Command { json, args }| {
+        run(&args, json).map_err(|error| match error {
+            BenchError::Output(failure) => failure,
+            error => Failure::of(&error, "`cellar bench --help` lists the benchmarks"),
+        })
+    })
 }

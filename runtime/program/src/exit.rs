@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
 use crate::{Failure, console};
 
 /// Ends with 0, or with 1 and a line with the failure and its remedy. The line begins with `program`.
@@ -23,4 +25,12 @@ pub fn usage(program: &str, help: &clap::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     finish(program, console::text(text))
+}
+
+/// The `main` of a program: reads the arguments of the process, runs, and ends as above.
+pub fn main<A: Parser>(program: &str, run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
+    match A::try_parse() {
+        Ok(arguments) => finish(program, run(arguments)),
+        Err(help) => usage(program, &help),
+    }
 }
