@@ -1,4 +1,4 @@
-//! Native code on disk, by digest and engine: compiled once, then mapped by every process.
+//! Native code on disk, by digest and engine: compiled once, then loaded by every process.
 //!
 //! * Layout: `<folder>/<engine hash>/<digest>.cwasm`, and beside it `.mac`: HMAC-SHA-256 over engine hash, digest and
 //!   the code, under a key that the host keeps elsewhere. The folder has mode 0700.
@@ -15,7 +15,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use ring::hmac;
 
 use crate::compiler::{CompileError, Compiler};
-use crate::{CellCode, CodeDigest, LoadError, Sandbox, StartError, admission};
+use crate::{CellCode, CodeDigest, LoadError, Sandbox, admission};
 
 /// How many children compile at one moment.
 const CHILDREN_MAX: usize = 2;
@@ -33,9 +33,6 @@ pub struct NativeCache {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
-    /// The engine cannot run here.
-    #[error("the cache of native code needs the engine")]
-    Engine(#[source] StartError),
     /// A file or folder of the cache cannot be used.
     #[error("cannot use the cache of native code at {}", path.display())]
     Io {
@@ -74,7 +71,7 @@ impl NativeCache {
     /// Opens the cache in `folder`, creates it if necessary, and removes code of other engines. A holder of `key`
     /// could make the host run any code.
     pub fn open(folder: &Path, key: &[u8; 32]) -> Result<Self, CacheError> {
-        let engine_hash = crate::engine_hash().map_err(CacheError::Engine)?;
+        let engine_hash = crate::engine_hash();
         let own = folder.join(&engine_hash);
         let at = |path: &Path| {
             let path = path.to_owned();
@@ -111,14 +108,32 @@ impl NativeCache {
             return Ok(code);
         }
         self.compile(compiler, digest, component)?;
-        self.load(sandbox, digest)?.ok_or_else(|| CacheError::Io {
-            path: self.file(digest, "cwasm"),
-            source: io::Error::other("vanished after it was compiled"),
-        })
+        match self.authentic(digest)? {
+            Some(native) => CellCode::from_authenticated(sandbox, &native, digest)
+                .map_err(|source| CacheError::Load { cell: digest, source }),
+            None => Err(CacheError::Io {
+                path: self.file(digest, "cwasm"),
+                source: io::Error::other("vanished after it was compiled"),
+            }),
+        }
     }
 
-    /// The code on disk under a digest, if its MAC matches. Other content counts as absent, and is logged.
+    /// The code on disk under a digest, if its MAC matches and it was made for this engine. Other content counts as
+    /// absent, and is logged.
     pub fn load(&self, sandbox: &Sandbox, digest: CodeDigest) -> Result<Option<CellCode>, CacheError> {
+        let Some(native) = self.authentic(digest)? else { return Ok(None) };
+        match CellCode::from_authenticated(sandbox, &native, digest) {
+            Ok(code) => Ok(Some(code)),
+            Err(LoadError::OtherEngine { why, .. }) => {
+                tracing::warn!(cell = %digest.short(), why, "native code is of another engine; it is compiled again");
+                Ok(None)
+            }
+            Err(source) => Err(CacheError::Load { cell: digest, source }),
+        }
+    }
+
+    /// The bytes on disk under a digest, if their MAC matches.
+    fn authentic(&self, digest: CodeDigest) -> Result<Option<Vec<u8>>, CacheError> {
         let (file, mac) = (self.file(digest, "cwasm"), self.file(digest, "mac"));
         let Some(native) = read_if_there(&file)? else { return Ok(None) };
         let mac = read_if_there(&mac)?.unwrap_or_default();
@@ -126,14 +141,10 @@ impl NativeCache {
             tracing::error!(cell = %digest.short(), "native code was changed on disk; it is compiled again");
             return Ok(None);
         }
-        drop(native);
-        match CellCode::from_own_file(sandbox, &file, digest) {
-            Ok(code) => Ok(Some(code)),
-            Err(source) => Err(CacheError::Load { cell: digest, source }),
-        }
+        Ok(Some(native))
     }
 
-    /// Removes a cell's native code; processes that run it keep their mapping until they drop it.
+    /// Removes a cell's native code; processes that run it keep their copy until they drop it.
     pub fn forget(&self, digest: CodeDigest) -> Result<(), CacheError> {
         for path in [self.file(digest, "cwasm"), self.file(digest, "mac")] {
             match fs::remove_file(&path) {

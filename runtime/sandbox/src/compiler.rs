@@ -1,21 +1,23 @@
 //! Compiles in a separate process, since a component may be designed to hang a compiler or to fill its memory.
 //!
-//! * Both sides are here: [`Compiler`] starts the child, [`compiler_main`] is the child.
+//! * [`Compiler`] starts the child; `child` is the child, in builds with the feature `compiler`.
 //! * Exit status of the child: 0 done, 2 bad arguments, 3 the component is refused (one line on standard output gives
 //!   the reason), 1 anything else.
 
+#[cfg(feature = "compiler")]
+mod child;
+
 use std::ffi::OsString;
-use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
-
-use crate::{Refusal, compile_native, text};
+use crate::{Refusal, text};
+#[cfg(feature = "compiler")]
+pub use child::compiler_main;
 
 /// The limits of the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Default for CompileLimits {
     }
 }
 
-/// How to start the child: a program that ends in [`compiler_main`].
+/// How to start the child: a program that ends in `compiler_main`.
 #[derive(Debug, Clone)]
 pub struct Compiler {
     program: PathBuf,
@@ -80,7 +82,7 @@ pub enum CompileError {
 }
 
 impl Compiler {
-    /// `program args… <limits> <component> <native>` must end in [`compiler_main`]; `args` are the leading arguments.
+    /// `program args… <limits> <component> <native>` must end in `compiler_main`; `args` are the leading arguments.
     pub fn new(program: impl Into<PathBuf>, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         let args = args.into_iter().map(Into::into).collect();
         Self { program: program.into(), args, limits: CompileLimits::default() }
@@ -141,7 +143,7 @@ impl Compiler {
         let CompileLimits { cpu_s, address_bytes, .. } = self.limits;
         match (status.code(), status.signal()) {
             (Some(0), _) => Ok(()),
-            (Some(STATUS_REFUSED), _) => {
+            (Some(status), _) if status == i32::from(STATUS_REFUSED) => {
                 Err(CompileError::Refused(Refusal::Invalid { why: words.to_owned() }))
             }
             (_, Some(signal)) if signal == rustix::process::Signal::XCPU.as_raw() => {
@@ -152,57 +154,5 @@ impl Compiler {
     }
 }
 
-const STATUS_REFUSED: i32 = 3;
-
-/// The child: `<seconds of processor time> <bytes of address space> <component> <native>`. Limits itself, compiles,
-/// and writes the native code by rename, so that a killed child leaves no partial file under that name.
-pub fn compiler_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().collect();
-    let [cpu_s, address_bytes, wasm, native] = &args[..] else { return bad_arguments() };
-    let number = |arg: &OsString| arg.to_str().and_then(|text| text.parse::<u64>().ok());
-    let (Some(cpu_s), Some(address_bytes)) = (number(cpu_s), number(address_bytes)) else {
-        return bad_arguments();
-    };
-    match limit_self(cpu_s, address_bytes).and_then(|()| compile_file(Path::new(wasm), Path::new(native))) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(refusal)) => {
-            // If the parent is gone, the reason is not needed.
-            let _ = writeln!(std::io::stdout(), "{}", text::one_line(&refusal.to_string()));
-            ExitCode::from(STATUS_REFUSED as u8)
-        }
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "cannot compile {}: {error}", wasm.display());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn bad_arguments() -> ExitCode {
-    let usage = "usage: <seconds of processor time> <bytes of address space> <component> <native>";
-    let _ = writeln!(std::io::stderr(), "{usage}");
-    ExitCode::from(2)
-}
-
-fn limit_self(cpu_s: u64, address_bytes: u64) -> std::io::Result<()> {
-    // Two seconds between the limits: at the first the system gives the reason, at the second it only kills.
-    let limits = [
-        (Resource::Cpu, cpu_s, cpu_s.saturating_add(2)),
-        (Resource::As, address_bytes, address_bytes),
-        (Resource::Core, 0, 0),
-    ];
-    for (resource, current, maximum) in limits {
-        setrlimit(resource, Rlimit { current: Some(current), maximum: Some(maximum) })?;
-    }
-    Ok(())
-}
-
-fn compile_file(wasm: &Path, native: &Path) -> std::io::Result<Result<(), Refusal>> {
-    let code = match compile_native(&fs::read(wasm)?) {
-        Ok(code) => code,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let unfinished = native.with_extension("unfinished");
-    fs::File::create(&unfinished)?.write_all(&code)?;
-    fs::rename(unfinished, native)?;
-    Ok(Ok(()))
-}
+/// The child's exit status for a component that it refuses.
+const STATUS_REFUSED: u8 = 3;

@@ -121,6 +121,10 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
+/// What native code depends on: the engine's version, and a number that rises when a setting that shapes code changes.
+/// The engine itself refuses code of another version or other settings.
+pub(crate) const ENGINE: &str = "wasmtime 48.0.8, settings 1";
+
 /// The only configuration. The compiler uses it as it is; a sandbox adds its pool, which does not affect native code.
 pub(crate) fn engine_config() -> Config {
     let mut config = Config::new();
@@ -134,21 +138,24 @@ pub(crate) fn engine_config() -> Config {
         .memory_may_move(false)
         .signals_based_traps(true)
         .max_wasm_stack(WASM_STACK_BYTES)
-        // Floating-point results are the same on every host, bit by bit.
-        .cranelift_nan_canonicalization(true)
         .wasm_simd(true)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
         .wasm_multi_memory(false)
         .wasm_tail_call(false)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(TRAP_FRAMES_MAX));
-    one_baseline(&mut config);
+    #[cfg(feature = "compiler")]
+    {
+        // Floating-point results are the same on every host, bit by bit.
+        config.cranelift_nan_canonicalization(true);
+        one_baseline(&mut config);
+    }
     config
 }
 
 /// Native code for x86-64 assumes features that every such server since 2009 has (SSE4.2, POPCNT), so that artefacts
 /// can move between hosts; on other processors it assumes the features of the building machine.
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(feature = "compiler", target_arch = "x86_64", target_os = "linux"))]
 fn one_baseline(config: &mut Config) {
     let triple =
         if cfg!(target_env = "musl") { "x86_64-unknown-linux-musl" } else { "x86_64-unknown-linux-gnu" };
@@ -161,7 +168,7 @@ fn one_baseline(config: &mut Config) {
     }
 }
 
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[cfg(all(feature = "compiler", not(all(target_arch = "x86_64", target_os = "linux"))))]
 fn one_baseline(_: &mut Config) {}
 
 fn pooled_engine(wanted: u32) -> Result<(Engine, u32), StartError> {

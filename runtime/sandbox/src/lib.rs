@@ -34,18 +34,21 @@ mod ticker;
 
 pub use admission::{Admitted, admit};
 pub use cache::{CacheError, NativeCache};
-pub use compiler::{CompileError, CompileLimits, Compiler, compiler_main};
+#[cfg(feature = "compiler")]
+pub use compiler::compiler_main;
+pub use compiler::{CompileError, CompileLimits, Compiler};
 pub use contract::{
     Area, CellHost, Failure, LocationRows, LogLevel, NoHost, Order, Outcome, Query, Request, Response, Run,
     StreamKey, TimeField,
 };
 pub use digest::{BadDigest, CodeDigest};
-pub(crate) use engine::engine_config;
 pub use engine::{SLOT_MEMORY_BYTES_MAX, Sandbox, SandboxSettings};
 pub use error::{LoadError, PrepareError, Refusal, RunError, StartError};
 pub use instance::{EndpointInstance, Prepared, StageEnd, StageInstance};
 pub use interface::{BadInterface, Interface, Interfaces, World};
 pub use limits::*;
-pub use native::{CellCode, compile_native, engine_hash};
+#[cfg(feature = "compiler")]
+pub use native::compile_native;
+pub use native::{CellCode, engine_hash};
 pub use pool::{Overloaded, PoolSettings, WorkerPool};
 pub use state::Cancel;

@@ -3,17 +3,19 @@
 //! * Invariants: loading runs machine code as it is, so the bytes are either part of this binary or were written and
 //!   authenticated by this host (`cache`). They never come from outside.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use ring::digest;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Precompiled};
 
-use crate::admission::{admit, admit_compiled};
+use crate::admission::admit_compiled;
 use crate::bindings::{endpoint, stage};
+use crate::engine::ENGINE;
 use crate::state::RunState;
-use crate::{CodeDigest, Interfaces, LoadError, Refusal, Sandbox, World, engine_config, instance};
+use crate::{CodeDigest, Interfaces, LoadError, Refusal, Sandbox, World, instance};
+#[cfg(feature = "compiler")]
+use crate::{admission::admit, engine::engine_config};
 
 /// A compiled component, loaded and linked once for all people. Cloning is cheap.
 #[derive(Clone)]
@@ -52,16 +54,17 @@ impl CellCode {
         Self::link(sandbox, component, digest)
     }
 
-    /// Maps a file that `cache` wrote and has just authenticated.
-    pub(crate) fn from_own_file(
+    /// Loads code that `cache` has read and authenticated. The engine copies it: a file that is mapped could be
+    /// changed after its MAC was checked.
+    pub(crate) fn from_authenticated(
         sandbox: &Sandbox,
-        file: &Path,
+        native: &[u8],
         digest: CodeDigest,
     ) -> Result<Self, LoadError> {
-        // SAFETY: the caller has checked a keyed MAC over the file's bytes; the folder belongs to this user alone
-        // (0700) and files enter it by rename, so they are not changed while they are mapped.
+        // SAFETY: the caller has checked a keyed MAC over these very bytes, which only this host can make, and it makes
+        // it only for the output of its compiler.
         #[allow(unsafe_code)]
-        let component = unsafe { Component::deserialize_file(sandbox.engine(), file) };
+        let component = unsafe { Component::deserialize(sandbox.engine(), native) };
         Self::link(sandbox, component, digest)
     }
 
@@ -134,32 +137,31 @@ impl std::fmt::Debug for CellCode {
 
 /// Compiles a component to native code for this build's engine. Takes long and processes hostile bytes: a host calls
 /// it in a child process ([`crate::Compiler`]), a build may call it directly.
+#[cfg(feature = "compiler")]
 pub fn compile_native(wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
     admit(wasm)?;
     let invalid = |error: wasmtime::Error| Refusal::Invalid { why: format!("{error:#}") };
     Engine::new(&engine_config()).and_then(|engine| engine.precompile_component(wasm)).map_err(invalid)
 }
 
-/// What native code depends on: the engine's version and every setting that shapes code. 32 hex digits.
-pub fn engine_hash() -> Result<String, crate::StartError> {
-    let engine = Engine::new(&engine_config())
-        .map_err(|error| crate::StartError::Engine { why: format!("{error:#}") })?;
-    let mut hasher = Sha256Hasher(digest::Context::new(&digest::SHA256));
-    std::hash::Hash::hash(&engine.precompile_compatibility_hash(), &mut hasher);
-    let hash = hasher.0.finish();
-    Ok(hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+/// Names the engine whose native code a cache keeps, in 32 hex digits: version, settings and platform. Native code that
+/// the engine refuses in spite of this name is [`LoadError::OtherEngine`].
+pub fn engine_hash() -> String {
+    let platform = [std::env::consts::ARCH, std::env::consts::OS];
+    let name = format!("{ENGINE}, {platform:?}, musl {}", cfg!(target_env = "musl"));
+    let hash = digest::digest(&digest::SHA256, name.as_bytes());
+    hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A hasher whose result is the same in every process, unlike the standard one's.
-struct Sha256Hasher(digest::Context);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl std::hash::Hasher for Sha256Hasher {
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    fn finish(&self) -> u64 {
-        let hash = self.0.clone().finish();
-        u64::from_le_bytes(hash.as_ref()[..8].try_into().expect("SHA-256 has more than 8 bytes"))
+    #[test]
+    fn the_name_of_the_engine_has_the_version_that_is_built() {
+        let lock = include_str!("../../../Cargo.lock");
+        let (_, rest) = lock.split_once("name = \"wasmtime\"\nversion = \"").expect("wasmtime is locked");
+        let version = rest.split('"').next().expect("a version");
+        assert!(ENGINE.starts_with(&format!("wasmtime {version}, ")), "{ENGINE}: wasmtime is {version}");
     }
 }

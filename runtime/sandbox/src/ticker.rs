@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_ticker_that_died_is_replaced_when_the_next_run_is_armed() {
-        let engine = wasmtime::Engine::new(&crate::engine_config()).unwrap();
+        let engine = wasmtime::Engine::new(&crate::engine::engine_config()).unwrap();
         let ticker = Ticker::start(engine.weak()).unwrap();
         let dead = std::thread::spawn(|| {});
         while !dead.is_finished() {

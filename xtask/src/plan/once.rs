@@ -100,7 +100,14 @@ fn the_engine_is_the_same_for_one_package_and_for_all() {
         println!("SKIPPED: this cargo does not tell what it would build");
         return;
     };
-    for package in ["runtime-sandbox", "runtime-user", "runtime-testkit", "runtime-cellar"] {
+    for package in [
+        "runtime-sandbox",
+        "runtime-user",
+        "runtime-host",
+        "runtime-testkit",
+        "runtime-cellar",
+        "runtime-bench",
+    ] {
         let one = units(&["test", "--no-run", "--package", package]).expect("it told of all");
         let again: Vec<_> =
             one.iter().filter(|(name, one)| engine(name) && !one.is_subset(&all[*name])).collect();
@@ -109,5 +116,28 @@ fn the_engine_is_the_same_for_one_package_and_for_all() {
             "`-p {package}` builds the engine again; name the features in which it differs in that of \
              runtime/sandbox: {again:#?}"
         );
+    }
+}
+
+#[test]
+fn the_program_that_serves_people_has_no_compiler_no_simulator_and_no_native_stages() {
+    let Some(units) = units(&["build", "--package", "runtime-cellar"]) else {
+        println!("SKIPPED: this cargo does not tell what it would build");
+        return;
+    };
+    assert!(units.keys().any(|name| name.contains("#wasmtime@")), "{units:?}");
+    for unwanted in ["#cranelift-codegen@", "#wasmtime-internal-cranelift@", "#regalloc2@", "#rayon@"] {
+        let found: Vec<_> = units.keys().filter(|name| name.contains(unwanted)).collect();
+        assert!(found.is_empty(), "{found:?}");
+    }
+    let tree = cargo()
+        .args(["tree", "--package", "runtime-cellar", "--edges", "normal", "--prefix", "none"])
+        .output();
+    let tree = String::from_utf8(tree.expect("cargo starts").stdout).expect("names are text");
+    assert!(tree.contains("runtime-host"), "{tree}");
+    for unwanted in
+        ["runtime-simulator", "runtime-native", "runtime-bench", "runtime-demo", "cells-trip-segmentation"]
+    {
+        assert!(!tree.contains(unwanted), "{unwanted}");
     }
 }
