@@ -226,32 +226,37 @@ impl Default for Config {
     }
 }
 
+// The defaults of people's runtimes stand in `runtime_user::Settings`.
+
 impl Default for People {
     fn default() -> Self {
-        Self {
-            engine: Engine::Redb,
-            open_max: 512,
-            idle_close_ms: 300_000,
-            lease_ms: 7 * 24 * 3_600_000,
-            phone_unlocked_ms: 3_600_000,
-        }
+        let Settings { engine, open_people_max, idle_close_ms, lease_ms, phone_unlocked_ms, .. } =
+            Settings::at(PathBuf::new());
+        let engine = match engine {
+            EngineKind::Redb => Engine::Redb,
+            EngineKind::Sled => Engine::Sled,
+        };
+        Self { engine, open_max: open_people_max, idle_close_ms, lease_ms, phone_unlocked_ms }
     }
 }
 
 impl Default for Cells {
     fn default() -> Self {
-        Self { endpoint_threads: 0, stage_threads: 0, slots: 256, warm_instances: true }
+        let Settings { slots, warm_instances, .. } = Settings::at(PathBuf::new());
+        Self { endpoint_threads: 0, stage_threads: 0, slots, warm_instances }
     }
 }
 
 impl Default for Pipeline {
     fn default() -> Self {
+        let Settings { rhythm, accuracy_filtering, .. } = Settings::at(PathBuf::new());
+        let ms = |seconds: f64| (seconds * 1e3) as u64;
         Self {
             automatic: true,
-            quiet_ms: 60_000,
-            wait_max_ms: 900_000,
-            every_ms: 86_400_000,
-            accuracy_filtering: false,
+            quiet_ms: ms(rhythm.quiet_s),
+            wait_max_ms: ms(rhythm.wait_max_s),
+            every_ms: ms(rhythm.every_s),
+            accuracy_filtering,
             stages: None,
         }
     }

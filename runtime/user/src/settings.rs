@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use runtime_pipeline::Rhythm;
+use runtime_sandbox::SandboxSettings;
 use runtime_store::EngineKind;
 #[cfg(feature = "testing")]
 use runtime_store::{OpenError, Store};
@@ -84,7 +85,7 @@ impl Settings {
             phone_unlocked_ms: 3_600_000,
             endpoint_threads: threads.max(2),
             stage_threads: (threads / 2).max(1),
-            slots: 256,
+            slots: SandboxSettings::default().slots,
             warm_instances: true,
             ahead_bytes_max: 8 << 20,
             accuracy_filtering: false,
