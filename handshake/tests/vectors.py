@@ -379,15 +379,24 @@ def check_key_id(vector, _):
 
 
 def check_seal(vector, crypto):
-    """A value of the store: version, algorithm, boot 16, counter 8, then what AES-256-GCM gave."""
+    """A value of the store: version, algorithm, boot 16, counter 8, from version 2 on a nonce 12, then AES-256-GCM."""
     sealed, key = unhex(vector, "sealed"), unhex(vector, "key")
-    stop_unless(len(sealed) >= 42 and sealed[:2] == b"\x01\x01", "form")
+    stop_unless(len(sealed) >= 42 and sealed[0] in (1, 2) and sealed[1] == 1, "form")
     boot, counter = sealed[2:18], sealed[18:26]
     place = unhex(vector, "place")
     about = b"cellar/sealed/1" + unhex(vector, "user") + bytes([len(place)]) + place + unhex(vector, "context")
-    plain = crypto.open(hkdf(b"", key, b"cellar/seal/1" + boot), bytes(4) + counter, about, sealed[26:])
+    if sealed[0] == 1:
+        nonce, body = bytes(4) + counter, sealed[26:]
+    else:
+        stop_unless(len(sealed) >= 54, "form")
+        nonce, body, about = sealed[26:38], sealed[38:], about + counter
+    plain = crypto.open(hkdf(b"", key, b"cellar/seal/1" + boot), nonce, about, body)
     stop_unless(plain is not None, "open")
     same(plain, vector["plain"], "plain")
+    if sealed[0] == 2:
+        derived = hkdf(b"", key, b"cellar/seal-nonce/1" + boot)
+        made = hmac.new(derived, len(about).to_bytes(8, "little") + about + plain, hashlib.sha256).digest()[:12]
+        same(made, nonce.hex(), "nonce")
 
 
 CHECKS = {

@@ -1,26 +1,38 @@
-//! Sealing values: AES-256-GCM under subkeys that no restart, restored backup or cloned machine uses twice.
+//! Sealing values: AES-256-GCM, with subkeys that no restart and no restored backup uses twice, and nonces that differ
+//! where values differ.
 //!
-//! A sealed value is `version 1 | algorithm 1 | boot 16 | counter 8 | ciphertext | tag 16`. A boot is 16 random bytes,
-//! drawn when the store is opened, every minute of the clock and every 2^32 values. The subkey is derived from it, so a
-//! counter that starts over is used with another key.
+//! A sealed value is `version 2 | algorithm 1 | boot 16 | counter 8 | nonce 12 | ciphertext | tag 16`. A boot is 16 random
+//! bytes, drawn when the store is opened, every minute of the clock and every 2^32 values. The subkey is derived from it,
+//! so a counter that starts over is used with another key. The nonce is a keyed digest of counter, context and plain
+//! value: a machine that is cloned while it runs goes on with the same boot and counters on both sides, and still no
+//! nonce protects two different values (the synthetic nonces of RFC 5297 and RFC 8452, made with HMAC).
+//!
+//! Values of version 1 are still read: they have no nonce, which was `0⁴ | counter`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hmac;
 use runtime_types::UserId;
 
 use super::{SealKey, random_bytes};
 use crate::{Clock, KeyError};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version whose nonce is the counter.
+const VERSION_COUNTED: u8 = 1;
 const AES_256_GCM_ALGORITHM: u8 = 1;
-const HEADER_BYTES: usize = 26;
+/// Version, algorithm, boot and counter.
+const ID_END: usize = 26;
+const NONCE_BYTES: usize = 12;
+const HEADER_BYTES: usize = ID_END + NONCE_BYTES;
 const TAG_BYTES: usize = 16;
-/// How long one boot is used, s: a machine that is cloned while it runs repeats nonces for no longer than this.
+/// How long one boot is used, s.
 const BOOT_SECONDS_MAX: f64 = 60.0;
 const BOOT_VALUES_MAX: u64 = 1 << 32;
 
-/// The act of sealing that made a value: boot and counter. No two values of a store share one.
+/// The act of sealing that made a value: boot and counter. No two values of a store share one, but a clone of a running
+/// machine may give one to another value of its own.
 pub(crate) type SealId = [u8; 24];
 
 /// The context of a sealed value; authenticated, so that a value moved elsewhere does not open.
@@ -41,23 +53,47 @@ impl About<'_> {
         bytes.extend_from_slice(self.context);
         bytes
     }
+
+    /// The same with the counter, which the nonce of version 2 does not show.
+    fn with_counter(&self, user: UserId, counter: &[u8; 8]) -> Vec<u8> {
+        let mut bytes = self.bytes(user);
+        bytes.extend_from_slice(counter);
+        bytes
+    }
 }
 
-fn subkey(key: &SealKey, boot: &[u8; 16]) -> LessSafeKey {
+/// What is derived from a key for one boot.
+struct Subkey {
+    seals: LessSafeKey,
+    nonces: hmac::Key,
+}
+
+fn subkey(key: &SealKey, boot: &[u8; 16]) -> Subkey {
     let secret = key.secret.derive(b"", &[b"cellar/seal/1", boot]);
-    let key = UnboundKey::new(&AES_256_GCM, &*secret.0).expect("the key has 32 bytes");
-    LessSafeKey::new(key)
+    let seals = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*secret.0).expect("the key has 32 bytes"));
+    let secret = key.secret.derive(b"", &[b"cellar/seal-nonce/1", boot]);
+    Subkey { seals, nonces: hmac::Key::new(hmac::HMAC_SHA256, &*secret.0) }
 }
 
-fn nonce(counter: u64) -> Nonce {
-    let mut nonce = [0; 12];
-    nonce[4..].copy_from_slice(&counter.to_be_bytes());
-    Nonce::assume_unique_for_key(nonce)
+/// The nonce of version 2. `about` has the counter at its end.
+fn synthetic_nonce(key: &hmac::Key, about: &[u8], plain: &[u8]) -> [u8; NONCE_BYTES] {
+    let mut context = hmac::Context::with_key(key);
+    context.update(&(about.len() as u64).to_le_bytes());
+    context.update(about);
+    context.update(plain);
+    *context.sign().as_ref().first_chunk().expect("a digest has 32 bytes")
+}
+
+/// The nonce of version 1.
+fn counted_nonce(counter: &[u8; 8]) -> [u8; NONCE_BYTES] {
+    let mut nonce = [0; NONCE_BYTES];
+    nonce[4..].copy_from_slice(counter);
+    nonce
 }
 
 /// The boot and counter in the header of a sealed value; `None` where the value is too short.
 pub(crate) fn header_id(sealed: &[u8]) -> Option<SealId> {
-    sealed.get(2..HEADER_BYTES)?.try_into().ok()
+    sealed.get(2..ID_END)?.try_into().ok()
 }
 
 /// Seals values of one person.
@@ -67,12 +103,13 @@ pub(crate) struct Sealer {
     boot: Mutex<Boot>,
 }
 
+#[cfg_attr(test, derive(Clone))]
 struct Boot {
     bytes: [u8; 16],
     began_s: f64,
     values: u64,
     /// Subkeys of this boot, by the number of their key.
-    subkeys: Vec<(u32, Arc<LessSafeKey>)>,
+    subkeys: Vec<(u32, Arc<Subkey>)>,
 }
 
 impl Boot {
@@ -80,7 +117,7 @@ impl Boot {
         Ok(Self { bytes: random_bytes()?, began_s: now_s, values: 0, subkeys: Vec::new() })
     }
 
-    fn subkey(&mut self, key: &SealKey) -> Arc<LessSafeKey> {
+    fn subkey(&mut self, key: &SealKey) -> Arc<Subkey> {
         if let Some((_, subkey)) = self.subkeys.iter().find(|(number, _)| *number == key.number) {
             return Arc::clone(subkey);
         }
@@ -96,7 +133,7 @@ impl Sealer {
         Ok(Self { user, clock, boot })
     }
 
-    fn next(&self, key: &SealKey) -> Result<(Arc<LessSafeKey>, [u8; 16], u64), KeyError> {
+    fn next(&self, key: &SealKey) -> Result<(Arc<Subkey>, [u8; 16], u64), KeyError> {
         let now_s = self.clock.now_s();
         let mut boot = self.boot.lock().unwrap_or_else(PoisonError::into_inner);
         let age_s = now_s - boot.began_s;
@@ -107,6 +144,13 @@ impl Sealer {
         let counter = boot.values;
         boot.values += 1;
         Ok((boot.subkey(key), boot.bytes, counter))
+    }
+
+    /// What goes on in a clone of the machine: the same boot and counter.
+    #[cfg(test)]
+    pub fn cloned(&self) -> Self {
+        let boot = self.boot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { user: self.user, clock: Arc::clone(&self.clock), boot: Mutex::new(boot) }
     }
 
     /// Drops the subkeys that it derived: their keys may be destroyed.
@@ -122,14 +166,22 @@ impl Sealer {
         plain: &[u8],
     ) -> Result<(Vec<u8>, SealId), KeyError> {
         let (subkey, boot, counter) = self.next(key)?;
+        let counter = counter.to_be_bytes();
+        let aad = about.with_counter(self.user, &counter);
+        let nonce = synthetic_nonce(&subkey.nonces, &aad, plain);
         let mut sealed = Vec::with_capacity(HEADER_BYTES + plain.len() + TAG_BYTES);
         sealed.extend_from_slice(&[VERSION, AES_256_GCM_ALGORITHM]);
         sealed.extend_from_slice(&boot);
-        sealed.extend_from_slice(&counter.to_be_bytes());
+        sealed.extend_from_slice(&counter);
+        sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
-        let aad = Aad::from(about.bytes(self.user));
         let tag = subkey
-            .seal_in_place_separate_tag(nonce(counter), aad, &mut sealed[HEADER_BYTES..])
+            .seals
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(aad),
+                &mut sealed[HEADER_BYTES..],
+            )
             .expect("a value is far shorter than what one nonce can seal");
         sealed.extend_from_slice(tag.as_ref());
         let id = header_id(&sealed).expect("the header was just written");
@@ -146,7 +198,7 @@ pub(crate) struct Opener {
 struct Remembered {
     number: u32,
     boot: [u8; 16],
-    subkey: Arc<LessSafeKey>,
+    subkey: Arc<Subkey>,
 }
 
 impl Opener {
@@ -154,7 +206,7 @@ impl Opener {
         Self { user, last: Mutex::new(None) }
     }
 
-    fn subkey(&self, key: &SealKey, boot: &[u8; 16]) -> Arc<LessSafeKey> {
+    fn subkey(&self, key: &SealKey, boot: &[u8; 16]) -> Arc<Subkey> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = last.as_ref().filter(|last| last.number == key.number && last.boot == *boot) {
             return Arc::clone(&last.subkey);
@@ -171,14 +223,24 @@ impl Opener {
 
     /// Opens a value in place; `None` where a byte of it, its place or its key differs.
     pub fn open<'v>(&self, key: &SealKey, about: &About<'_>, sealed: &'v mut [u8]) -> Option<&'v [u8]> {
-        if sealed.len() < HEADER_BYTES + TAG_BYTES || sealed[..2] != [VERSION, AES_256_GCM_ALGORITHM] {
+        let header_bytes = match sealed.first_chunk()? {
+            [VERSION, AES_256_GCM_ALGORITHM] => HEADER_BYTES,
+            [VERSION_COUNTED, AES_256_GCM_ALGORITHM] => ID_END,
+            _ => return None,
+        };
+        if sealed.len() < header_bytes + TAG_BYTES {
             return None;
         }
-        let (header, body) = sealed.split_at_mut(HEADER_BYTES);
+        let (header, body) = sealed.split_at_mut(header_bytes);
         let boot: [u8; 16] = header[2..18].try_into().ok()?;
-        let counter = u64::from_be_bytes(header[18..].try_into().ok()?);
+        let counter: [u8; 8] = header[18..ID_END].try_into().ok()?;
+        let (nonce, aad) = match <[u8; NONCE_BYTES]>::try_from(&header[ID_END..]) {
+            Ok(nonce) => (nonce, about.with_counter(self.user, &counter)),
+            Err(_) => (counted_nonce(&counter), about.bytes(self.user)),
+        };
         let subkey = self.subkey(key, &boot);
-        let plain = subkey.open_in_place(nonce(counter), Aad::from(about.bytes(self.user)), body).ok()?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let plain = subkey.seals.open_in_place(nonce, Aad::from(aad), body).ok()?;
         Some(plain)
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
@@ -170,4 +170,30 @@ fn the_sealing_subkey_changes_every_minute_and_with_a_clock_set_back() {
     assert_eq!(first, same);
     assert_ne!(same, next);
     assert_ne!(boot_at(1000.0), next);
+}
+
+#[test]
+fn attack_78_a_running_machine_that_is_cloned_uses_no_nonce_for_two_values() {
+    let clock = Arc::new(SetClock(Mutex::new(0.0)));
+    let here = Sealer::new(USER, clock).unwrap();
+    let key = SealKey { number: 1, generation: 1, secret: Secret::random().unwrap() };
+    here.seal(&key, &About { key: b"k", context: b"" }, b"before").unwrap();
+    let there = here.cloned();
+    let mut nonces = HashMap::new();
+    for (side, sealer) in [("here", &here), ("there", &there)] {
+        for number in 0..200 {
+            // Some values and places are the same on both sides, as after a clone, and the others differ.
+            let plain = if number % 3 == 0 { "the same".to_owned() } else { format!("{side} {number}") };
+            let place = if number % 2 == 0 { "place" } else { side };
+            let about = About { key: place.as_bytes(), context: b"" };
+            let (sealed, id) = sealer.seal(&key, &about, plain.as_bytes()).unwrap();
+            let (boot, nonce) = (id[..16].to_vec(), sealed[26..38].to_vec());
+            let sealed_before = nonces.insert((boot, nonce), (number, place, plain.clone(), sealed.clone()));
+            if let Some(before) = sealed_before {
+                assert_eq!(before, (number, place, plain, sealed), "a nonce protects two values");
+            }
+        }
+    }
+    let again = (0..200).filter(|number| number % 6 == 0).count();
+    assert_eq!(nonces.len(), 400 - again, "only the same value at the same place has the same nonce");
 }

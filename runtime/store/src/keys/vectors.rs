@@ -5,7 +5,8 @@ use crate::Clock;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const VECTORS: &str = include_str!("../../vectors/seal-1.json");
+const VECTORS: [&str; 2] =
+    [include_str!("../../vectors/seal-1.json"), include_str!("../../vectors/seal-2.json")];
 
 struct Stopped;
 
@@ -40,7 +41,12 @@ fn open(vector: &Value) -> Option<Vec<u8>> {
 
 #[test]
 fn every_sealed_value_that_was_ever_written_opens_and_none_with_a_change() {
-    let vectors: Value = serde_json::from_str(VECTORS).unwrap();
+    for vectors in VECTORS {
+        opens_and_refuses(&serde_json::from_str(vectors).unwrap());
+    }
+}
+
+fn opens_and_refuses(vectors: &Value) {
     let sealed = vectors["seal"].as_array().unwrap();
     assert!(sealed.len() >= 4);
     for vector in sealed {
@@ -91,6 +97,7 @@ fn prints_new_vectors() {
         ),
         ("of-another-boot", flip("sealed", 2), "open"),
         ("of-another-count", flip("sealed", 25), "open"),
+        ("of-another-nonce", flip("sealed", 26), "open"),
         ("flipped-bit", flip("sealed", body), "open"),
         ("of-another-version", flip("sealed", 0), "form"),
     ];
