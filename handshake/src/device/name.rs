@@ -6,15 +6,17 @@ use std::fmt;
 /// Longest name of a device, in bytes of UTF-8.
 pub const DEVICE_NAME_BYTES_MAX: usize = 64;
 
-/// What the owner calls a device: 1 to 64 bytes, not blank, without control characters, line separators or characters
-/// that change the direction of writing, since an owner decides by what is displayed.
+/// What the owner calls a device: 1 to 64 bytes, not blank, without control characters, line separators, characters that
+/// change the direction of writing, or invisible ones, since an owner decides by what is displayed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceName(String);
 
 /// A text that is no name of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a device name has 1 to {DEVICE_NAME_BYTES_MAX} bytes, is not blank and has no control characters")]
+#[error(
+    "a device name has 1 to {DEVICE_NAME_BYTES_MAX} bytes, is not blank and has no control or invisible characters"
+)]
 pub struct BadDeviceName;
 
 impl DeviceName {
@@ -25,7 +27,12 @@ impl DeviceName {
     pub fn new(name: impl Into<String>) -> Result<Self, BadDeviceName> {
         let name = name.into();
         let sound = name.len() <= DEVICE_NAME_BYTES_MAX && !name.trim().is_empty();
-        if sound && !name.chars().any(misleads) { Ok(Self(name)) } else { Err(BadDeviceName) }
+        let mut before = None;
+        let misleads = name.chars().any(|character| {
+            let joins = before.replace(character).is_some_and(can_be_joined);
+            misleads(character) && !(joins && is_joiner(character))
+        });
+        if sound && !misleads { Ok(Self(name)) } else { Err(BadDeviceName) }
     }
 
     /// The text.
@@ -34,12 +41,29 @@ impl DeviceName {
     }
 }
 
+/// Control characters, line separators, marks of direction, and what displays as nothing: `Default_Ignorable_Code_Point`
+/// of Unicode 16, the blank braille pattern, and the annotation characters.
 fn misleads(character: char) -> bool {
-    let turns = matches!(
+    let unseen = matches!(
         character,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
     );
-    turns || character.is_control()
+    unseen || character.is_control()
+}
+
+/// Characters that change how the one before them is displayed: emoji are composed with them, and Persian is written
+/// with them.
+fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}')
+}
+
+/// Whether a joiner after this character may be visible. After a Latin letter it never is.
+fn can_be_joined(character: char) -> bool {
+    !misleads(character) && character >= '\u{600}' || character == '\u{fe0f}'
 }
 
 impl TryFrom<String> for DeviceName {
@@ -98,8 +122,29 @@ mod tests {
     #[test]
     fn a_name_that_could_mislead_the_owner_is_refused() {
         for misleading in [
-            '\u{202e}', '\u{202a}', '\u{2066}', '\u{2069}', '\u{200e}', '\u{200f}', '\u{61c}', '\n', '\0',
-            '\u{7f}', '\u{85}', '\u{2028}', '\u{2029}',
+            '\u{202e}',
+            '\u{202a}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{61c}',
+            '\n',
+            '\0',
+            '\u{7f}',
+            '\u{85}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{200b}',
+            '\u{200c}',
+            '\u{200d}',
+            '\u{ad}',
+            '\u{feff}',
+            '\u{2060}',
+            '\u{fe0f}',
+            '\u{e0041}',
+            '\u{3164}',
+            '\u{2800}',
         ] {
             let name = format!("ab{misleading}c");
             assert_eq!(DeviceName::new(name), Err(BadDeviceName), "{misleading:?}");
@@ -107,8 +152,19 @@ mod tests {
         assert_eq!(DeviceName::new(""), Err(BadDeviceName));
         assert_eq!(DeviceName::new("\u{e9}".repeat(33)), Err(BadDeviceName));
         assert_eq!(DeviceName::new(" \u{a0}\u{3000}"), Err(BadDeviceName));
-        for name in ["x".repeat(64), "\u{e9}".repeat(32), "Ιωάννης 📱".to_owned(), "טלפון".to_owned()]
+        for unseen in
+            ["\u{200d}", "\u{200b}\u{200b}", "phone\u{200d}", "\u{fe0f}phone", "📱\u{200d}\u{200d}\u{200d}"]
         {
+            assert_eq!(DeviceName::new(unseen), Err(BadDeviceName), "{unseen:?}");
+        }
+        for name in [
+            "x".repeat(64),
+            "\u{e9}".repeat(32),
+            "Ιωάννης 📱".to_owned(),
+            "טלפון".to_owned(),
+            "👩\u{200d}💻 ❤\u{fe0f}".to_owned(),
+            "می\u{200c}خواهم".to_owned(),
+        ] {
             assert_eq!(DeviceName::new(name.clone()).unwrap().as_str(), name);
         }
     }

@@ -85,6 +85,8 @@ pub fn command() -> clap::Command {
 
 /// Reads the arguments of the process and carries them out.
 pub fn main() -> ExitCode {
+    // Whatever a library creates, such as the files of a store, is the owner's alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let Cli { options, verb } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(help) => return usage(PROGRAM, &help),

@@ -1,5 +1,6 @@
 //! `cellar serve`: a host that runs until it is stopped.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -133,7 +134,8 @@ async fn serve(
         )
     })?;
     // Secrets are created and shown only now, after everything that could stop the start was checked.
-    let first = first_person(&runtime, &phone_address, config.legacy.enabled)?;
+    let seen = options.json || std::io::stdout().is_terminal();
+    let first = first_person(&runtime, &phone_address, config.legacy.enabled, seen)?;
     announce(address, &phone_address, &first, ready_file.as_ref(), options.json)?;
     let (phone_address, current_address) = watch::channel(phone_address);
     if config.legacy.enabled {
@@ -222,10 +224,18 @@ struct First {
     connect: Option<String>,
     /// The codes with which the owner's phone pairs.
     pair: Option<PairingOpened>,
+    /// A line with the command that shows either, for where nobody sees them now.
+    next: &'static str,
 }
 
-/// Adds a person to an empty host: the one who starts it.
-fn first_person(runtime: &Runtime, phone_address: &PhoneAddress, legacy: bool) -> Result<First, Failure> {
+/// Adds a person to an empty host: the one who starts it. `seen`: whether somebody sees the secrets that are made for
+/// their phone. Otherwise none is shown: a journal keeps what is written to it.
+fn first_person(
+    runtime: &Runtime,
+    phone_address: &PhoneAddress,
+    legacy: bool,
+    seen: bool,
+) -> Result<First, Failure> {
     if runtime.people().count() > 0 {
         return Ok(First::default());
     }
@@ -233,9 +243,15 @@ fn first_person(runtime: &Runtime, phone_address: &PhoneAddress, legacy: bool) -
     if legacy {
         let added = runtime.people().add("owner", now());
         let (_, token) = added.map_err(|error| Failure::of(&error, remedy))?;
-        return Ok(First { connect: Some(phone_address.connection(token.reveal())), pair: None });
+        let connect = seen.then(|| phone_address.connection(token.reveal()));
+        let next = "first person: owner. Make a secret for their phone: cellar user token owner\n";
+        return Ok(First { connect, pair: None, next });
     }
     runtime.people().add_owner("owner", now()).map_err(|error| Failure::of(&error, remedy))?;
+    let next = "first person: owner. Show the code for their phone: cellar pair owner --admin\n";
+    if !seen {
+        return Ok(First { connect: None, pair: None, next });
+    }
     let open = OpenPairing {
         person: "owner".to_owned(),
         lifetime_ms: Some(FIRST_PAIRING_MINUTES * 60_000),
@@ -248,7 +264,7 @@ fn first_person(runtime: &Runtime, phone_address: &PhoneAddress, legacy: bool) -
     if let Err(error) = &pair {
         tracing::warn!(%error, "no code for the first person's phone");
     }
-    Ok(First { connect: None, pair: pair.ok() })
+    Ok(First { connect: None, pair: pair.ok(), next })
 }
 
 /// The JSON that scripts read when phones can connect.
@@ -270,7 +286,9 @@ impl Ready<'_> {
     }
 }
 
-/// Announces to people and scripts that phones can connect: lines on stdout, and the ready file.
+/// Announces to people and scripts that phones can connect: lines on stdout, and the ready file. Lines that go to a
+/// service's journal or a file name the command that shows a secret and not the secret; `--json` is for a script that
+/// reads it.
 fn announce(
     address: SocketAddr,
     phone_address: &PhoneAddress,
@@ -289,7 +307,7 @@ fn announce(
             Some(connect) => format!(
                 "first person: owner. Their phone connects with this secret, which is shown only now:\n{connect}\n"
             ),
-            None => first.pair.as_ref().map_or_else(String::new, |pair| {
+            None => first.pair.as_ref().map_or_else(|| first.next.to_owned(), |pair| {
                 let code = super::pair::shown(pair, FIRST_PAIRING_MINUTES).unwrap_or_default();
                 format!(
                     "first person: owner. {code}\nThen, in another terminal, compare and let it in: cellar device approve owner DIGITS\nA recovery phrase, or another code: cellar pair owner\n"

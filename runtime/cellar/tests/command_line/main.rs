@@ -8,6 +8,7 @@ mod kept;
 mod memory;
 mod options;
 mod pairing;
+mod private;
 mod support;
 mod surroundings;
 mod verbs;

@@ -120,8 +120,12 @@ fn find_device(context: &Context<'_>, person: &str, wanted: &str) -> Result<(Use
     let wanted = typed::trimmed(wanted);
     let user = context.find(person)?;
     let devices = context.runtime.devices().list(user).map_err(of_owner(person))?;
-    let fits = |device: &&DeviceSummary| {
-        device.name == wanted || (wanted.len() >= 4 && device.id.starts_with(&wanted.to_lowercase()))
+    let (id, is_prefix) = (wanted.to_lowercase(), wanted.len() >= 4);
+    let is_whole_id = devices.iter().any(|device| device.id == id);
+    let fits = |device: &&DeviceSummary| match is_whole_id {
+        // A device can have any name, also the id of another one: a whole id means that device and no other.
+        true => device.id == id,
+        false => device.name == wanted || (is_prefix && device.id.starts_with(&id)),
     };
     let mut found = devices.iter().filter(fits);
     let see = format!("`cellar device list {}` shows them", typed::quoted(typed::trimmed(person)));

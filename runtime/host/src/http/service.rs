@@ -225,7 +225,11 @@ fn bearer(
     headers: &HeaderMap,
 ) -> Result<Option<Sender>, Refusal> {
     check_encoding(headers)?;
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::new(400, "two-authorizations", "send one `authorization` header"));
+    }
     let token = value.to_str().ok().and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token)

@@ -118,6 +118,21 @@ fn guess(number: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_104_two_authorization_headers_are_refused() {
+    let cloud = legacy().await;
+    let (_, ada) = cloud.runtime.people().add("Ada", 0.0).unwrap();
+    let (_, bob) = cloud.runtime.people().add("Bob", 0.0).unwrap();
+    let header = |token: &Token| format!("authorization: Bearer {}\r\n", token.reveal());
+    for (first, second) in [(&ada, &bob), (&bob, &ada), (&ada, &ada)] {
+        let mut caller = caller(&cloud, [127, 0, 1, 1]).await;
+        let answer = caller.post("/profile/get", &(header(first) + &header(second)), b"{}").await;
+        assert_eq!(answer.code(), (400, "two-authorizations"));
+    }
+    let mut caller = caller(&cloud, [127, 0, 1, 1]).await;
+    assert_eq!(caller.post("/profile/get", &header(&ada), b"{}").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_67_who_guesses_tokens_is_held_up_and_the_person_is_not() {
     let cloud = legacy().await;
     let (_, token) = cloud.runtime.people().add("Ada", 0.0).unwrap();

@@ -6,8 +6,10 @@ use cloud::{Wish, everything, put_body, start, start_with, until};
 use handshake::encoding::KeyKind;
 use handshake::keys::Slot;
 use handshake::session::StoreState;
+use runtime_host::admin::{Ask, Context, PhoneAddress, RenameDevice, RevokeDevice};
 use runtime_phone::Native;
 use runtime_user::{KeyMode, LockState, OwnerError, WindowWish};
+use runtime_wire::tls::Identity;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_pairs_by_either_code_and_either_kind_of_key_and_reads_what_it_put() {
@@ -280,4 +282,27 @@ async fn a_phone_learns_its_next_name_with_a_grant_and_comes_by_it() {
     let mut late = file;
     (late.state.label, late.state.previous_label) = (before, None);
     assert!(Native::open(late).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_100_a_device_that_is_named_like_the_id_of_another_does_not_keep_it_from_being_revoked() {
+    let cloud = start().await;
+    let user = cloud.add("Ada");
+    let (_lost, _kept) = (cloud.pair(user).await, cloud.pair(user).await);
+    let pin = Identity::load_or_make(cloud.folder.path(), &[]).unwrap().pin();
+    let phone_address = PhoneAddress { address: cloud.address.to_string(), pin };
+    let context = Context { runtime: &cloud.runtime, phone_address: &phone_address };
+    let ids = || cloud.runtime.devices().list(user).unwrap().into_iter().map(|device| device.id);
+    let [lost, kept] = ids().collect::<Vec<_>>().try_into().unwrap();
+    let person = || "Ada".to_owned();
+    let renamed =
+        RenameDevice { person: person(), device: kept.clone(), name: lost.clone() }.answer(&context);
+    assert_eq!(renamed.unwrap().device, kept);
+    let revoked = RevokeDevice { person: person(), device: lost.to_uppercase() }.answer(&context);
+    assert_eq!(revoked.unwrap().device, lost);
+    let revoked = |id: &str| {
+        let devices = cloud.runtime.devices().list(user).unwrap();
+        devices.iter().any(|device| device.id == id && device.status == "revoked")
+    };
+    assert!(revoked(&lost) && !revoked(&kept));
 }

@@ -27,6 +27,9 @@ use crate::runs::exchange::{Body, Call};
 /// How much may wait for one person, bytes: a phone that records every second and has no contact for a month stays
 /// below it.
 pub(crate) const INBOX_BYTES_MAX: u64 = 1 << 30;
+/// How many uploads may wait for one person: each is a file. A phone that uploads four times an hour and has no contact
+/// for a month stays far below it.
+pub(crate) const INBOX_UPLOADS_MAX: usize = 16_384;
 const SUFFIX: &str = ".sealed";
 /// Takes the place of the path's length if a stamp precedes the path.
 const STAMPED: u8 = 0;
@@ -37,10 +40,14 @@ const ASIDE: &str = "aside";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InboxError {
-    /// Too many bytes wait already.
-    #[error("{waiting_bytes} bytes wait for the owner to unlock, over the limit of {INBOX_BYTES_MAX}")]
+    /// Too much waits already.
+    #[error(
+        "{waiting_bytes} bytes in {waiting} uploads wait for the owner to unlock, over the limit of {INBOX_BYTES_MAX} bytes in {INBOX_UPLOADS_MAX}"
+    )]
     Full {
-        /// How many bytes wait.
+        /// How many uploads wait, this one included.
+        waiting: usize,
+        /// How many bytes wait, this upload included.
         waiting_bytes: u64,
     },
     /// The folder cannot be used.
@@ -121,8 +128,10 @@ impl Inbox {
         files::create_folder(&self.folder).map_err(Self::disk(&self.folder))?;
         let waiting = self.waiting()?;
         let waiting_bytes = waiting.iter().map(|(_, bytes)| bytes).sum::<u64>() + call.body.len();
-        if waiting_bytes > INBOX_BYTES_MAX {
-            return Err(InboxError::Full { waiting_bytes });
+        // Those that could not be accepted take room as well.
+        let files = waiting.len() + 1 + self.aside() as usize;
+        if waiting_bytes > INBOX_BYTES_MAX || files > INBOX_UPLOADS_MAX {
+            return Err(InboxError::Full { waiting: files, waiting_bytes });
         }
         let number = waiting.last().map_or(0, |(last, _)| last + 1);
         let mut plain = Zeroizing::new(Vec::with_capacity(call.body.len() as usize + 64));
@@ -248,6 +257,23 @@ mod tests {
         inbox.remove(numbers[0]).expect("removed");
         inbox.put(&key.public(), &call("third")).expect("kept");
         assert_eq!(inbox.waiting().expect("read").len(), 2);
+    }
+
+    #[test]
+    fn attack_101_no_more_uploads_wait_than_the_limit_however_small_they_are() {
+        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
+        let inbox = Inbox::of(folder.path(), ADA);
+        files::create_folder(&inbox.folder).expect("made");
+        for number in 0..INBOX_UPLOADS_MAX as u64 - 1 {
+            let path = inbox.path(number);
+            let path = if number % 2 == 0 { path } else { path.with_extension(ASIDE) };
+            fs::File::create(path).expect("made");
+        }
+        inbox.put(&key.public(), &call("")).expect("the last one");
+        let refused = inbox.put(&key.public(), &call("")).expect_err("one too many");
+        assert!(matches!(refused, InboxError::Full { waiting, .. } if waiting == INBOX_UPLOADS_MAX + 1));
+        inbox.remove(0).expect("removed");
+        inbox.put(&key.public(), &call("")).expect("there is room again");
     }
 
     #[test]

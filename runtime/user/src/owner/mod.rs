@@ -109,7 +109,7 @@ pub enum OwnerError {
     #[error(transparent)]
     Change(BadChange),
     /// The name is not a valid device name.
-    #[error("a device's name has 1 to 64 bytes, none of them of a control character")]
+    #[error("a device's name has 1 to 64 bytes, none of them of a control or invisible character")]
     BadName,
     /// No window can be opened.
     #[error(transparent)]

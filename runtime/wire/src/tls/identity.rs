@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,6 +45,12 @@ pub enum IdentityError {
     /// The key that phones identify the host by is missing; with another key, it would be another host to them.
     #[error("{} is missing, and phones know this host by it", path.display())]
     Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Other users can read the key.
+    #[error("{} can be read by others: change its mode to 600", path.display())]
+    OpenToOthers {
         /// The file.
         path: PathBuf,
     },
@@ -111,6 +117,9 @@ impl Identity {
         let (certificate, key) = (folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE));
         if !is_there(&key)? {
             return Err(IdentityError::Missing { path: key });
+        }
+        if fs::metadata(&key).map_err(of_file(&key))?.permissions().mode() & 0o077 != 0 {
+            return Err(IdentityError::OpenToOthers { path: key });
         }
         if !is_there(&certificate)? {
             let text = Zeroizing::new(fs::read_to_string(&key).map_err(of_file(&key))?);
@@ -185,7 +194,6 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn the_certificate_is_made_once_and_its_key_is_the_owners_alone() {
@@ -196,6 +204,20 @@ mod tests {
         let mode = fs::metadata(folder.path().join("host.tls.key")).expect("a key").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(again.server_config().is_ok());
+    }
+
+    #[test]
+    fn attack_102_a_key_of_the_host_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        Identity::load_or_make(folder.path(), &[]).expect("made");
+        let key = folder.path().join("host.tls.key");
+        for open in [0o666, 0o640, 0o604] {
+            fs::set_permissions(&key, fs::Permissions::from_mode(open)).expect("set");
+            let refused = Identity::load_or_make(folder.path(), &[]).err().expect("refused");
+            assert!(matches!(&refused, IdentityError::OpenToOthers { path } if *path == key), "{refused}");
+        }
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("set");
+        Identity::load_or_make(folder.path(), &[]).expect("read");
     }
 
     #[test]

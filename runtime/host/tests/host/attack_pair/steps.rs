@@ -118,6 +118,13 @@ async fn attack_23_names_that_mislead_the_owner() {
         "",
         " ",
         "\u{3000}",
+        "\u{200b}",
+        "pho\u{200b}ne",
+        "pho\u{200d}ne",
+        "phone\u{ad}",
+        "phone\u{fe0f}",
+        "\u{feff}phone",
+        "phone\u{e0061}",
         &long,
         &wide,
     ] {
