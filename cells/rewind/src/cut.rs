@@ -12,7 +12,8 @@ use cells_sdk::{
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::order::{self, Order, Start};
+use crate::chain::{Start, Trip};
+use crate::order::{self, Order};
 
 /// The cut of the chain of raw trips: the trip that begins at `start_ts` and everything after it is removed.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,23 +67,6 @@ pub struct Cut {
     pub clean: Option<CleanCut>,
     /// Confirmed trips and places, which include the person's inputs.
     pub confirmed: Option<ConfirmedCut>,
-}
-
-/// A raw trip.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Trip {
-    /// Ids rise along the chain.
-    #[serde(skip)]
-    pub id: EntryId,
-    /// When it was made, s.
-    #[serde(skip)]
-    pub write_ts: f64,
-    /// s
-    pub start_ts: f64,
-    /// s
-    pub end_ts: f64,
-    start_place: EntryId,
-    end_place: EntryId,
 }
 
 #[derive(Deserialize)]
@@ -162,7 +146,6 @@ impl Cut {
 }
 
 /// When the point of that time was written, if no other valid point was written at the same moment: a window that
-/// begins there begins with this point.
 /// begins there begins with this point.
 fn first_point<R: ReadEntries>(runtime: &mut R, ts: f64) -> Result<Option<f64>, RunError> {
     let points = |field, at| Query::of(&["background/filtered_location"], field).between(Some(at), Some(at));

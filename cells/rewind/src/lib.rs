@@ -18,7 +18,11 @@
 //! * Memory: ids of removed entries; texts are read a page at a time.
 //! * Not here: raw entries, labels and forms of the person, which only their owner removes; the model of the person's
 //!   trips, which its own stage maintains.
+//!
+//! Read `chain.rs` (the links), `order.rs` (where time and chain agree), `cut.rs` (where the chains are cut), then the
+//! three files that act on a cut: `remove.rs`, `reopen.rs` and `marks.rs`.
 
+mod chain;
 mod cut;
 mod marks;
 mod order;

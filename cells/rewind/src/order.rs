@@ -10,10 +10,8 @@
 
 use cells_sdk::model::EntryId;
 use cells_sdk::{Query, ReadEntries, RunError, TimeField, data_of, for_each_entry};
-use serde::Deserialize;
 
-use crate::cut::Trip;
-use crate::remove::RUN_SPREAD_S;
+use crate::chain::{RUN_SPREAD_S, Start, Trip};
 
 const TRIP: &str = "segmentation/raw_trip";
 const UNTRACKED: &str = "segmentation/raw_untracked";
@@ -32,13 +30,6 @@ impl Default for Order {
     fn default() -> Self {
         Self { start_max: f64::INFINITY, id_max: EntryId([u8::MAX; 12]) }
     }
-}
-
-/// A trip or a span.
-#[derive(Deserialize)]
-pub struct Start {
-    /// s
-    pub start_ts: f64,
 }
 
 /// Whether no other trip or span begins during a trip. The cleaned chain follows their beginnings, not the raw chain: a

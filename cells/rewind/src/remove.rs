@@ -10,13 +10,11 @@ use cells_sdk::{
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::chain::RUN_SPREAD_S;
 use crate::cut::{CleanCut, ConfirmedCut, RawCut};
 
 /// How many ids one call removes.
 const IDS_MAX: usize = 65_536;
-/// All stages of one pipeline run write at the same moment, plus a microsecond for each entry: the smoothing of a
-/// section is written no earlier than this before the section, s.
-pub const RUN_SPREAD_S: f64 = 1.0;
 
 /// Removes the results of the stages up to jump smoothing from the cut on.
 pub fn segmented<R: ReadEntries + WriteEntries>(
