@@ -6,7 +6,8 @@ use cells_sdk::model::time::{BadTime, LocalDt, SERVER_ZONE, Zones};
 use cells_sdk::model::{EntryId, Point};
 use cells_sdk::{Query, ReadEntries, RunError, TimeField, for_each_entry};
 
-use crate::read::POINT;
+/// The points from which sections are made.
+pub const POINT: &str = "background/filtered_location";
 
 /// A moment at a place, with the texts of the point's entry.
 #[derive(Debug, Clone, PartialEq)]

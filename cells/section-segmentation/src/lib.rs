@@ -7,6 +7,12 @@
 //! * Units: seconds, metres, degrees. The window is on `data.end_ts` of trips, closed at both ends.
 //! * Memory: about 85 bytes a point, 24 bytes a motion activity and 400 bytes a trip of the window.
 //! * Not here: which points are wrong (`JUMP_SMOOTHING`), and the kind of vehicle (`MODE_INFERENCE`).
+//!
+//! Two groups of files can be read one after the other; [`run`] joins them. In each, a file uses only earlier ones:
+//!
+//! 1. The method: `motion.rs`, `track.rs`, `plausible.rs`, `streaks.rs`, `verdict.rs`, `merging.rs`, `changes.rs`,
+//!    `sections.rs`.
+//! 2. The entries: `ends.rs`, `read.rs`, `beacons.rs`, `unsensed.rs`, `store.rs`.
 
 pub mod beacons;
 pub mod changes;

@@ -12,12 +12,10 @@ use cells_sdk::model::{EntryId, Point, text};
 use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, for_each_entry};
 use serde::Deserialize;
 
-use crate::ends::{Moment, Row};
+use crate::ends::{Moment, POINT, Row};
 use crate::motion::Sensed;
 use crate::sections::Method;
 
-/// The points from which sections are made.
-pub const POINT: &str = "background/filtered_location";
 const TRIP: &str = "segmentation/raw_trip";
 const MOTION: &str = "background/motion_activity";
 
