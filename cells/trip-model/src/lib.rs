@@ -11,6 +11,9 @@
 //! * The detection of changes is in [`notice`]. `run.start` is not used.
 //! * Memory: the trips in training, some 300 bytes each, and the model.
 //! * Not here: applying the model (`cells/label-inference`).
+//!
+//! Read `reading.rs` (a trip), then `training.rs` (the trips in training) and `notice.rs` (what is new), which do not
+//! use each other.
 
 pub mod notice;
 pub mod reading;
@@ -68,7 +71,7 @@ fn learn_news<R: ReadEntries + Documents + Log>(
 
 fn learn_anew<R: ReadEntries + Documents + Log>(runtime: &mut R, end: f64) -> Result<Seen, RunError> {
     let seen = notice::all(runtime, end)?;
-    let training = reading::last_labelled(runtime, TRIPS_MAX)?;
+    let training = training::last_labelled(runtime, TRIPS_MAX)?;
     // Existing content need not be written, and a person without labels needs no documents.
     let kept = match runtime.document(TRAINING_DOCUMENT)? {
         Some(kept) => Training::parse(&kept),

@@ -1,14 +1,9 @@
 //! Confirmed trips, with the members that the stage needs.
 
-use std::ops::ControlFlow;
-
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::{EntryId, Point};
-use cells_sdk::{Query, ReadEntries, RunError, TimeField, walk_entries};
 use cells_similarity::{Ends, Given};
 use serde::Deserialize;
-
-use crate::training::Training;
 
 /// The trips that people label.
 pub(crate) const TRIP: &str = "analysis/confirmed_trip";
@@ -49,19 +44,4 @@ impl Trip {
     pub fn is_labelled(&self) -> bool {
         self.given != Given::Nothing
     }
-}
-
-/// The last `max` labelled trips, by when they were written.
-pub(crate) fn last_labelled<R: ReadEntries>(runtime: &mut R, max: usize) -> Result<Training, RunError> {
-    let written = Query::of(&[TRIP], TimeField::WriteTs).latest_first();
-    let (mut trips, mut left_out) = (Vec::new(), false);
-    walk_entries(runtime, &written, |_, entry| {
-        match Trip::read(&entry).filter(Trip::is_labelled) {
-            Some(_) if trips.len() == max => left_out = true,
-            Some(trip) => trips.push(trip),
-            None => {}
-        }
-        Ok(if left_out { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    Ok(Training::of(trips, left_out))
 }

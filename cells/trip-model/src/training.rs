@@ -6,12 +6,14 @@
 //! did lately, while the reference's would still include the rest.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use cells_sdk::model::EntryId;
+use cells_sdk::{Query, ReadEntries, RunError, TimeField, walk_entries};
 use cells_similarity::{Ends, Given, Labels, TripModel};
 use serde::{Deserialize, Serialize};
 
-use crate::reading::Trip;
+use crate::reading::{TRIP, Trip};
 
 /// The document that keeps the labelled trips.
 pub const TRAINING_DOCUMENT: &str = "model/trip-training";
@@ -122,6 +124,21 @@ impl Training {
         let wire = Wire { version: VERSION, older_left_out: self.older_left_out, labels, trips };
         serde_json::to_vec(&wire).expect("the types hold nothing that JSON has not")
     }
+}
+
+/// The last `max` labelled trips, by when they were written.
+pub(crate) fn last_labelled<R: ReadEntries>(runtime: &mut R, max: usize) -> Result<Training, RunError> {
+    let written = Query::of(&[TRIP], TimeField::WriteTs).latest_first();
+    let (mut trips, mut left_out) = (Vec::new(), false);
+    walk_entries(runtime, &written, |_, entry| {
+        match Trip::read(&entry).filter(Trip::is_labelled) {
+            Some(_) if trips.len() == max => left_out = true,
+            Some(trip) => trips.push(trip),
+            None => {}
+        }
+        Ok(if left_out { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(Training::of(trips, left_out))
 }
 
 fn sort(trips: &mut [Trip]) {
