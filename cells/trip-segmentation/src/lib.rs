@@ -12,6 +12,13 @@
 //! * Memory: about 100 bytes a point and 16 bytes a motion activity of the window; texts are read one at a time.
 //! * State: where devices stay that share a token with the carried one ([`tracks`]); empty where there are none.
 //! * Not here: which readings are good enough (`cells/accuracy-filter`), and how a trip was travelled.
+//!
+//! Read in this order, in which each file uses only earlier ones:
+//!
+//! 1. Readings: `order.rs`, `points.rs`, `reconsider.rs`, `signals.rs`.
+//! 2. Trips of one device: `time_method.rs`, `distance_method.rs`, `method.rs`.
+//! 3. The chain that they are linked to: `fix.rs`, `chain.rs`, `store.rs`.
+//! 4. Several devices: `spread.rs`, `tracks.rs`, `memory.rs`, `follow.rs`, `several.rs`.
 
 mod chain;
 pub mod distance_method;
@@ -21,6 +28,7 @@ mod memory;
 pub mod method;
 pub mod order;
 pub mod points;
+mod reconsider;
 mod several;
 pub mod signals;
 pub mod spread;
@@ -37,6 +45,7 @@ use fix::{Fix, KEY};
 use memory::Memory;
 use method::{first_named, segment};
 use points::{Points, SortedOut};
+use reconsider::reconsidered;
 use several::{Carried, Found, Sent, carried, devices};
 use signals::Signals;
 use store::{LastTrip, OpenEntry};
@@ -52,7 +61,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let written = run.window(&[KEY], TimeField::WriteTs);
     let locations = read(runtime, &written)?;
     let locations = without_exact_duplicates(runtime, &written, locations)?;
-    let locations = order::reconsidered(runtime, run, &written, locations)?;
+    let locations = reconsidered(runtime, run, &written, locations)?;
     let sent = devices(&locations, &mut memory);
     drop(locations);
     let condemned: Vec<EntryId> = sent.iter().flat_map(|sent| sent.sorted.condemned()).collect();
