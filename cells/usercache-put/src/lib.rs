@@ -8,13 +8,13 @@
 //! owner.
 //!
 //! * Memory: the body is read in pieces; one entry and [`ROWS_BYTES`] of rows are in memory at a time.
-//! * Speed: an entry that is within one piece and has the usual form is read in one pass ([`quick`]).
+//! * Speed: an entry that is within one piece and has the usual form is read in one pass ([`parse_usual`]).
 //! * Entries keep their bytes, except for a clock in milliseconds and dots in the names of `stats/*` data.
 //! * Not here: what entries mean (`usercache-to-timeseries`), and when two are the same (the store).
 
+mod fast_path;
 mod profile;
 pub mod properties;
-mod quick;
 mod splitter;
 
 use cells_model::aside;
@@ -23,7 +23,7 @@ use cells_model::sent::{BadEntry, Parsed, parse};
 use cells_model::{EntryId, text};
 use cells_sdk::{Documents, Exchange, Failure, Request, Response, Usercache};
 
-pub use quick::quick;
+pub use fast_path::parse_usual;
 pub use splitter::{BadBody, ENTRY_BYTES_MAX, Form, Piece, Splitter};
 
 use profile::Seen;
@@ -119,7 +119,7 @@ impl<'r, R: Usercache + Documents + Exchange> Batch<'r, R> {
             let mut rest = &bytes[..];
             loop {
                 if splitter.before_entry(&mut rest)?
-                    && let Some((length, entry)) = text.get(bytes.len() - rest.len()..).and_then(quick)
+                    && let Some((length, entry)) = text.get(bytes.len() - rest.len()..).and_then(parse_usual)
                 {
                     splitter.passed(length);
                     rest = &rest[length..];

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::{BadBody, Form, Splitter, quick};
+use crate::{BadBody, Form, Splitter, parse_usual};
 use cells_model::sent::parse;
 
 /// For any entry, the stored part is JSON, contains the identity, and has a key that names a stream.
@@ -21,13 +21,13 @@ pub fn an_entry_is_kept_as_json(bytes: &[u8]) {
     assert!(cells_model::keys::is_key(&parsed.key));
 }
 
-/// The quick reader gives the same result as the other one.
+/// The fast path gives the same result as the general parser.
 ///
 /// # Panics
 /// Where that does not hold.
-pub fn the_quick_way_reads_alike(bytes: &[u8]) {
+pub fn the_fast_path_agrees_with_the_parser(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Some((length, entry)) = quick(text) else { return };
+    let Some((length, entry)) = parse_usual(text) else { return };
     let body = format!(r#"{{"the_entry":{}}}"#, &text[..length]);
     let (_, entries) = split(body.as_bytes(), &[]).expect("a sound entry");
     let [(alone, depth)] = &entries[..] else { panic!("{} entries", entries.len()) };

@@ -1,5 +1,7 @@
 use super::*;
-use crate::properties::{an_entry_is_kept_as_json, cuts_change_nothing, split, the_quick_way_reads_alike};
+use crate::properties::{
+    an_entry_is_kept_as_json, cuts_change_nothing, split, the_fast_path_agrees_with_the_parser,
+};
 use cells_sdk::Area;
 use cells_sdk::testing::Memory;
 use proptest::prelude::*;
@@ -52,7 +54,7 @@ fn one_entry_alone_is_stored_and_an_empty_batch_is_fine() {
 // Row: "A `write_ts` or `data.ts` from 1e11 on"
 // Row: "In keys that contain `stats`"
 #[test]
-fn a_clock_in_milliseconds_and_dots_in_stats_names_are_put_right() {
+fn times_in_milliseconds_and_dots_in_stats_names_are_corrected() {
     let mut memory = Memory::new();
     let data = r#"{"ts" :1600000002500,"reading":{"x.y":{"z.w":"a.b"}},"name":"a.b"}"#;
     put(
@@ -103,7 +105,7 @@ fn a_bad_reading_in_a_readable_batch_is_set_aside_with_its_reason() {
 
 // Row: "NaN, bad UTF-8"
 #[test]
-fn bytes_that_are_no_text_are_set_aside() {
+fn bytes_that_are_not_utf_8_are_set_aside() {
     let mut body = batch(&[entry("a/b", "1", r#"{"x":"?"}"#)]).into_bytes();
     let at = body.iter().position(|byte| *byte == b'?').expect("there");
     body[at] = 0xff;
@@ -166,7 +168,7 @@ fn bad_text_anywhere_in_one_entry_sets_that_entry_aside_and_no_other() {
 }
 
 #[test]
-fn text_without_sense_between_the_tokens_of_one_entry_sets_that_entry_aside() {
+fn malformed_text_between_the_tokens_of_one_entry_sets_that_entry_aside() {
     for odd in [
         r#"{"metadata" {}}"#,
         r#"{"metadata":{"key":"a/b","type":"m","write_ts":NaN},"data":{}}"#,
@@ -185,7 +187,7 @@ fn text_without_sense_between_the_tokens_of_one_entry_sets_that_entry_aside() {
 
 // Row: "A byte order mark before"
 #[test]
-fn bad_text_beside_the_entries_and_byte_order_marks_before_them_cost_nothing() {
+fn bad_text_beside_the_entries_and_byte_order_marks_are_ignored() {
     let one = entry("a/b", "1", "{}");
     for body in [
         format!("\u{feff}{{\"phone_to_server\":[{one}]}}").into_bytes(),
@@ -300,7 +302,7 @@ fn json_value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn cuts_anywhere_give_the_entries_of_the_whole(
+    fn a_body_cut_anywhere_gives_the_entries_of_the_whole_body(
         entries in prop::collection::vec(json_value(), 0..5), other in json_value(), pretty: bool,
         cuts in prop::collection::vec(any::<usize>(), 0..12),
     ) {
@@ -320,7 +322,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_an_entry_is_what_is_kept_of_it_is_json(
+    fn the_stored_part_of_any_entry_is_json(
         bytes in prop_oneof![
             r#"\{"metadata":\{"key":"(a/b|c)","type":"m","write_ts":1[0-9]{0,14}(\.5)?(,"x":(NaN|\{\}|"\\u00))?\},"data":[{}\[\]",:\\ a1é.N]{0,30}\}"#.prop_map(String::into_bytes),
             prop::collection::vec(any::<u8>(), 0..60),
@@ -331,10 +333,10 @@ proptest! {
 }
 
 #[test]
-fn the_usual_entry_is_read_in_one_pass_and_an_odd_one_is_not() {
+fn the_fast_path_reads_usual_entries_and_no_others() {
     let usual = entry("a/b", "1600000000.5", r#"{"ts":1.5,"x":{"ts":2,"y":["é"]}}"#);
     let text = format!("{usual} ,");
-    let (length, read) = quick(&text).expect("usual");
+    let (length, read) = parse_usual(&text).expect("usual");
     assert_eq!((length, read.data_ts, read.write_ts), (usual.len(), Some(1.5), 1_600_000_000.5));
     let odd = [
         entry("a/b", "1600000000500", "{}"),
@@ -350,12 +352,12 @@ fn the_usual_entry_is_read_in_one_pass_and_an_odd_one_is_not() {
         usual[..usual.len() - 1].to_owned(),
     ];
     for odd in odd {
-        assert_eq!(quick(&odd), None, "{odd}");
+        assert_eq!(parse_usual(&odd), None, "{odd}");
     }
 }
 
 #[test]
-fn a_batch_says_the_same_whatever_pieces_it_is_read_in() {
+fn a_batch_gives_the_same_result_whatever_pieces_it_is_read_in() {
     let entries: Vec<_> = (0..40)
         .map(|number| match number % 5 {
             0 => entry("a/b", &format!("{number}"), r#"{"x":NaN}"#),
@@ -420,9 +422,9 @@ impl Documents for Crumbs<'_> {
 
 proptest! {
     #[test]
-    fn the_quick_way_reads_what_the_other_reads(
+    fn the_fast_path_agrees_with_the_general_parser(
         text in r#"\{("(a|data)":(1|\{\}),)?"metadata": ?\{("key":"(a/b|a/b|c|stats/x)",)?"type":"m","write_ts":-?1[0-9]{0,12}(\.5|e5|e400)?(,"(x|key|k\\u0065y)":("a/b"|NaN|\{\}|\[1,2\]|"\\u00"))?\} ?,"data":\{("(ts|t)":(-?[1-9][0-9]{0,11}(\.5)?|1e999|"1"|null),){0,3}"x":(1|"[{}\[\]a1é:]{0,9}"|\[\{\}\]|[{}\[\]",:\\ a1é.N]{0,6})\}[, }]{0,3}"#,
     ) {
-        the_quick_way_reads_alike(text.as_bytes());
+        the_fast_path_agrees_with_the_parser(text.as_bytes());
     }
 }

@@ -20,7 +20,7 @@ fn only(memory: &Memory, area: Area) -> &Stored {
 
 // Row: "A `write_ts` or `data.ts` from 1e11 on"
 #[test]
-fn a_time_is_in_milliseconds_from_a_hundred_thousand_million_on() {
+fn a_time_of_at_least_a_hundred_thousand_million_is_in_milliseconds() {
     for (sent, kept) in
         [("99999999999", 99_999_999_999.0), ("100000000000", 1e8), ("1600000000500", 1_600_000_000.5)]
     {
@@ -48,7 +48,7 @@ fn a_member_besides_metadata_and_data_is_dropped() {
 
 // Row: "NaN, bad UTF-8"
 #[test]
-fn of_data_that_does_not_read_the_first_512_kib_are_kept_as_a_text() {
+fn the_first_512_kib_of_unreadable_data_are_kept_as_a_string() {
     let data = format!(r#"{{"a":NaN,"b":"{}"}}"#, "é".repeat(300_000));
     let (memory, status) =
         after(&format!(r#"{{"metadata":{{"key":"a/b","type":"message","write_ts":1}},"data":{data}}}"#));

@@ -14,7 +14,7 @@ use cells_model::sent::{DEPTH_MAX, MILLISECONDS_FROM, Parsed};
 const LEVELS: u32 = DEPTH_MAX as u32 - 1;
 
 /// Reads the entry at the start of `text`; returns its length and its content.
-pub fn quick(text: &str) -> Option<(usize, Parsed<'_>)> {
+pub fn parse_usual(text: &str) -> Option<(usize, Parsed<'_>)> {
     let mut scan = Scan::new(text.as_bytes());
     let found = Found::read(&mut scan, text).ok()??;
     if scan.is_doubtful() {
