@@ -40,7 +40,7 @@ fn only_fixes_accurate_to_under_200_m_are_copied_and_byte_for_byte() {
 
 // Row: "A location without an accuracy"
 #[test]
-fn a_fix_that_does_not_say_how_accurate_it_is_is_copied_once() {
+fn a_fix_without_an_accuracy_is_copied_once() {
     let mut memory = Memory::new();
     for (second, accuracy) in [(0, ""), (1, r#","accuracy":null"#), (1, ""), (2, r#","accuracy":300"#)] {
         let ts = DAY + f64::from(second);
@@ -75,7 +75,7 @@ fn a_fix_that_the_phone_has_filtered_itself_is_not_copied_again() {
 
 // Row: "After an exact duplicate"
 #[test]
-fn behind_an_exact_duplicate_the_entry_before_is_copied_as_the_reference_does() {
+fn after_an_exact_duplicate_the_previous_entry_is_copied_as_in_the_reference() {
     let mut memory = with(Memory::new(), LOCATION, DAY + 1.0, &fix(DAY, 47.0, 500.0));
     memory = with(memory, LOCATION, DAY + 1.0, &fix(DAY, 47.0, 500.0));
     memory = with(memory, LOCATION, DAY + 2.0, &fix(DAY + 1.0, 47.0, 10.0));
@@ -84,14 +84,14 @@ fn behind_an_exact_duplicate_the_entry_before_is_copied_as_the_reference_does() 
 }
 
 #[test]
-fn nothing_new_leaves_the_mark() {
+fn a_run_without_new_entries_keeps_the_mark() {
     let mut memory = Memory::new();
     assert_eq!(memory.run_stage(run, NOW, Outcome::default()), Ok(Outcome::default()));
 }
 
 // Row: "Reads everything at once"
 #[test]
-fn a_back_log_is_cut_at_a_pause_and_loses_nothing() {
+fn a_backlog_is_cut_at_a_pause_and_loses_nothing() {
     let mut dump = String::from("[");
     for row in 0..40_100_u32 {
         let pause = if row >= 40_050 { 60.0 } else { 0.0 };
@@ -124,7 +124,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_locations_make_a_run_panic_and_none_is_invented(
+    fn a_run_never_panics_and_invents_no_location(
         fixes in prop::collection::vec((0_u8..4, 0_u8..3, -400.0..400.0, 0_u8..6), 0..20),
     ) {
         let mut memory = Memory::new();

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trip_begins_at_its_place_as_early_as_its_own_speed_asks_for() {
+    fn a_trip_begins_at_its_place_as_early_as_its_own_speed_requires() {
         assert_eq!(begin(&place(-100.0, Some(100.0), 800.0), MotionType::InVehicle), 950.0);
         assert_eq!(begin(&place(-100.0, None, 0.0), MotionType::InVehicle), 950.0);
     }
@@ -162,7 +162,7 @@ mod tests {
 
     // Row: "A place of no duration after a trip"
     #[test]
-    fn nobody_leaves_a_place_before_arriving_there() {
+    fn a_place_is_never_left_before_the_arrival_there() {
         // 500 s before the first point would be 400 s before the arrival: half of a short stay, 3 minutes of a long
         // one.
         let near =
@@ -175,7 +175,7 @@ mod tests {
 
     // Row: "A way to a place far longer than a slow track"
     #[test]
-    fn a_long_way_at_a_speed_just_over_the_plausible_is_covered_at_a_metre_a_second() {
+    fn a_long_distance_at_a_speed_just_over_the_plausible_one_is_covered_at_a_metre_a_second() {
         let mut walk = track(&[at(1000.0, 0.0), at(1010.0, 18.0), at(1020.0, 36.0), at(1030.0, 54.0)]);
         walk.begin_at(&place(-200.0, Some(0.0), 1000.0), MotionType::Walking, 1000.0);
         assert_eq!(walk.samples[0].ts.round(), 800.0);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_track_that_stands_still_tells_no_time() {
+    fn a_track_without_movement_gives_no_start_time() {
         let mut still = track(&[at(1000.0, 0.0), at(1100.0, 0.0)]);
         assert!(!still.begin_at(&place(-500.0, Some(0.0), 900.0), MotionType::Walking, 1000.0));
         assert_eq!(still.samples.len(), 2);
@@ -197,14 +197,14 @@ mod tests {
 
     // Row: "A trip may begin any time before its first point"
     #[test]
-    fn a_start_more_than_a_week_before_the_track_is_none() {
+    fn a_start_more_than_a_week_before_the_track_is_ignored() {
         let mut slow = track(&[at(1e6, 0.0), at(1e6 + 1e4, 10.0), at(1e6 + 2e4, 20.0)]);
         slow.begin_at(&place(-1e5, None, 0.0), MotionType::InVehicle, 1e6);
         assert_eq!(slow.samples[0].ts, 1e6);
     }
 
     #[test]
-    fn the_mode_is_doubted_where_the_way_from_the_place_was_out_of_line() {
+    fn the_mode_is_doubted_if_the_place_is_too_far_from_the_start() {
         let walk: Vec<Sample> =
             (0..9).map(|n| at(1000.0 + 10.0 * f64::from(n), 15.0 * f64::from(n))).collect();
         // 3 km in half of a stay of 100 s.

@@ -68,7 +68,7 @@ mod tests {
 
     // Row: "A stop without a duration, or a section of"
     #[test]
-    fn nothing_is_said_about_a_section_without_length_or_duration() {
+    fn a_section_without_length_or_duration_has_no_corrected_mode() {
         assert_eq!(overridden(MotionType::OnFoot, 0.0, 10.0, &[0.0]), None);
         assert_eq!(overridden(MotionType::OnFoot, 20_000.0, 0.0, &[0.0]), None);
     }

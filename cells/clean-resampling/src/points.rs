@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_a_time_or_a_place_is_no_point_and_an_altitude_that_is_no_number_is_none() {
+    fn an_entry_without_time_or_place_is_not_a_point_and_an_altitude_must_be_a_number() {
         let sound = r#"{"ts":1,"latitude":1,"longitude":2,"altitude":null,"loc":{"type":"Point","coordinates":[2,1]}}"#;
         assert_eq!(read("{}", sound).map(|(ts, altitude, _)| (ts, altitude)), Some((1.0, None)));
         assert_eq!(read("{}", &sound.replace("null", "3")).and_then(|(_, altitude, _)| altitude), Some(3.0));

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn two_first_fixes_of_one_moment_cost_the_first_step_and_the_one_behind() {
+    fn two_first_fixes_of_one_moment_cost_the_first_step_and_the_next_one() {
         let steps = resample(&[fix(0.0, 47.0), fix(0.0, 47.1), fix(90.0, 47.2)]);
         assert_eq!(times(&steps), [60.0, 90.0]);
         assert!(resample(&[fix(5.0, 47.0), fix(5.0, 47.1)]).is_empty());
@@ -251,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn steps_are_sound_and_never_more_than_counted(
+        fn steps_are_valid_and_never_more_than_counted(
             fixes in prop::collection::vec((0.0..1e5, -90.0..90.0, any::<f64>()), 1..20),
         ) {
             let fixes: Vec<Sample> = fixes

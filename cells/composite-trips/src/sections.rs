@@ -103,7 +103,7 @@ mod tests {
 
     // Row: "A confirmed trip that lacks a member"
     #[test]
-    fn a_mode_that_nobody_knows_is_unknown() {
+    fn an_unregistered_mode_is_shown_as_unknown() {
         for data in ["{}", r#"{"sensed_mode":6}"#, r#"{"sensed_mode":"x"}"#] {
             let (out, known) = written(data, Modes::Sensed);
             assert!(!known && out.ends_with(r#""sensed_mode_str":"UNKNOWN"}}"#), "{out}");

@@ -26,7 +26,7 @@ const NAMED: [&str; 9] = [
 ];
 
 #[test]
-fn every_recorded_day_gives_what_the_reference_gave() {
+fn every_recorded_day_gives_the_result_of_the_reference() {
     let mut problems = Vec::new();
     for case in &cases() {
         let mut memory = case.memory(&[&NAMED[..], &INPUT[..]].concat());

@@ -177,7 +177,7 @@ fn a_span_without_readings_has_places_and_nothing_else() {
 }
 
 #[test]
-fn where_nobody_has_inferred_modes_the_sensed_ones_are_shown() {
+fn sensed_modes_are_shown_if_no_modes_were_inferred() {
     let mut diary = Diary::two_trips().section(23, "analysis/cleaned_section", 11, 100.0, 2).trip(
         13,
         [2, 3],
@@ -215,7 +215,7 @@ fn the_next_run_finds_the_place_where_its_first_trip_began() {
 // Row: "A confirmed trip that lacks a member"
 // Row: "Fails when the person has no confirmed place"
 #[test]
-fn a_place_that_is_gone_and_a_mode_that_nobody_knows_leave_the_rest_as_it_is() {
+fn a_missing_place_or_an_unknown_mode_leaves_the_rest_unchanged() {
     let mut diary = Diary::new().place(2, Some(200.0), None).trip(11, [77, 2], [100.0, 200.0]).section(
         21,
         "analysis/inferred_section",
@@ -269,7 +269,7 @@ fn sections_are_those_that_name_the_trip_wherever_in_its_raw_trip_they_begin() {
 
 // Row: "A confirmed trip that ends before the mark"
 #[test]
-fn a_trip_that_ends_before_the_window_is_shown_once_and_a_span_is_told() {
+fn a_trip_that_ends_before_the_window_is_shown_once_and_such_a_span_is_reported() {
     let mut diary = Diary::two_trips();
     let last = diary.run(Outcome::default());
     let written = |mut diary: Diary, number: u32, key: &str, ts: f64| {
@@ -292,7 +292,7 @@ fn a_trip_that_ends_before_the_window_is_shown_once_and_a_span_is_told() {
 }
 
 #[test]
-fn without_its_memory_the_stage_shows_nothing_twice() {
+fn the_stage_shows_nothing_twice_even_without_its_state() {
     let mut diary = Diary::two_trips();
     let mut last = diary.run(Outcome::default());
     for state in [Vec::new(), b"anything".to_vec(), f64::NEG_INFINITY.to_le_bytes().to_vec(), vec![0; 8]] {
@@ -329,7 +329,7 @@ fn a_trip_of_an_older_form_is_copied_as_it_is() {
 }
 
 #[test]
-fn trips_that_overlap_have_all_that_is_theirs() {
+fn overlapping_trips_each_have_all_of_their_own_sections_and_locations() {
     let mut diary = Diary::two_trips().trip(13, [1, 3], [90.0, 500.0]).trip(14, [1, 2], [340.0, 450.0]);
     diary.run(Outcome::default());
     let found: Vec<_> = diary.made().iter().map(numbers).collect();
@@ -338,7 +338,7 @@ fn trips_that_overlap_have_all_that_is_theirs() {
 }
 
 #[test]
-fn a_long_back_log_is_cut_into_runs_and_nothing_is_lost() {
+fn a_long_backlog_is_cut_into_runs_and_nothing_is_lost() {
     let long = "x".repeat(400_000);
     let mut diary = Diary::new();
     for number in 0..60 {
@@ -387,7 +387,7 @@ proptest! {
 
     // Row: "Fails when the person has no confirmed place"
     #[test]
-    fn each_trip_that_can_be_read_is_made_once_whatever_stands_around_it(
+    fn each_readable_trip_is_composed_once_whatever_surrounds_it(
         trips in prop::collection::vec((0..40_u32, 0..40_u32, 0..8_u32, 0..8_u32, any::<bool>()), 0..12),
         places in prop::collection::vec((0..40_u32, any::<bool>()), 0..8),
         sections in prop::collection::vec((0..12_u32, 0..40_u32, -1..12_i64), 0..12),

@@ -54,7 +54,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_memory_comes_back_as_it_was() {
+    fn the_memory_can_be_written_and_read_back() {
         let open = Some((EntryId([7; 12]), 1e9 + 0.1));
         for memory in [
             Memory { open, looked_through: Some(5.25) },
@@ -75,7 +75,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn the_reader_never_panics_whatever_the_bytes(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = Memory::read(&bytes);
         }
     }

@@ -234,7 +234,7 @@ mod tests {
     // Row: "A trip whose end place is gone"
     // Row: "A mode number without a name"
     #[test]
-    fn an_unknown_number_and_an_unreadable_section_stop_nothing() {
+    fn an_unknown_number_or_an_unreadable_section_does_not_stop_the_summary() {
         let memory = section(Memory::new(), CLEANED, 1, 6, 3.0, Value::Null);
         let mut memory = memory.with_entry(
             Area::Timeseries,
@@ -248,7 +248,7 @@ mod tests {
 
     // Row: "Grouped sums carry their rounding error"
     #[test]
-    fn what_rounding_loses_is_carried_along() {
+    fn the_rounding_error_of_a_sum_is_carried_along() {
         let mut sum = Compensated::default();
         [1e16, 1.0, 1.0, 1.0, 1.0].into_iter().for_each(|value| sum.add(value));
         assert_eq!(sum.sum, 1e16 + 4.0);

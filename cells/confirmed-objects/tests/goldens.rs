@@ -27,7 +27,7 @@ const MADE: [&str; 3] =
     ["analysis/confirmed_place", "analysis/confirmed_trip", "analysis/confirmed_untracked"];
 
 #[test]
-fn every_recorded_day_gives_what_the_reference_gave() {
+fn every_recorded_day_gives_the_result_of_the_reference() {
     let mut problems = Vec::new();
     for case in cases().iter().filter(|case| case.is_single()) {
         problems.extend(differences(case).into_iter().map(|what| format!("{}: {what}", case.name)));
@@ -57,7 +57,7 @@ fn run_over(case: &Case, mut memory: Memory, last: Outcome) -> Vec<String> {
 /// Several loads leave places open for a while. The places without a duration show where they did, so that the timeline
 /// can be given to the stage in the same parts.
 #[test]
-fn what_several_runs_make_equals_what_the_reference_made_in_as_many() {
+fn several_runs_give_the_result_of_as_many_runs_of_the_reference() {
     let (mut problems, mut runs) = (Vec::new(), 0);
     for case in cases().iter().filter(|case| !case.is_single()) {
         let places = case.golden()["entries"]["analysis/confirmed_place"].as_array().expect("a list");

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_reads_what_it_prints() {
+    fn an_id_can_be_printed_and_parsed_back() {
         let id: EntryId = "576810cb4a9bba50e3fa1d4a".parse().expect("24 digits");
         assert_eq!(id.to_string(), "576810cb4a9bba50e3fa1d4a");
         assert_eq!(&id.hex(), b"576810cb4a9bba50e3fa1d4a");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_were_packed_come_back() {
+    fn ids_can_be_packed_and_unpacked() {
         let ids = vec![EntryId([7; 12]), EntryId::NONE];
         assert_eq!(EntryId::unpack(&EntryId::pack(&ids)), Some(ids.clone()));
         assert_eq!(EntryId::into_packed(ids.clone()), EntryId::pack(&ids));

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_numbered_once_there_is_one() {
+    fn rows_have_device_numbers_as_soon_as_one_entry_names_a_device() {
         let mut rows = LocationRows::default();
         for name in [None, Some("a/ios"), None, Some("b/android"), Some("a/ios")] {
             rows.ids.push(EntryId::NONE);

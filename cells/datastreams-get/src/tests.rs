@@ -51,7 +51,7 @@ fn some() -> Memory {
 
 // Row: "Raw entries first"
 #[test]
-fn raw_entries_come_first_then_those_of_stages_then_what_waits_each_by_time() {
+fn raw_entries_come_first_then_stage_entries_then_waiting_entries_each_by_time() {
     let want = [
         "background/battery@2",
         "background/location@3",
@@ -123,7 +123,7 @@ fn documents_in_the_usercache_are_for_phones() {
 
 // Row: "`trunc_method` `first` truncates"
 #[test]
-fn of_too_many_entries_the_method_says_which() {
+fn the_truncation_method_selects_which_of_too_many_entries_are_returned() {
     let ask =
         |max: u64, method: &str| found(&mut some(), &json!({"max_entries": max, "trunc_method": method}));
     let all = found(&mut some(), &json!({}));
@@ -140,7 +140,7 @@ fn of_too_many_entries_the_method_says_which() {
 // Row: "`trunc_method` `first` truncates"
 // Row: "`max_entries` that is no integer"
 #[test]
-fn what_means_nothing_is_refused_with_a_reason() {
+fn a_meaningless_request_is_refused_with_a_reason() {
     for (request, code) in [
         ("", "unreadable_request"),
         ("[1]", "unreadable_request"),
@@ -183,14 +183,14 @@ fn a_large_answer_goes_out_in_pieces_and_a_small_one_at_once() {
 
 proptest! {
     #[test]
-    fn no_request_makes_it_panic(
+    fn the_cell_never_panics_whatever_the_request(
         text in r#"(\{"(key_list|max_entries|start_time|from_local_date)":)?[{}\[\]",:a1.e-]{0,30}\}?"#,
     ) {
         let _ = Wanted::read(text.as_bytes());
     }
 
     #[test]
-    fn truncation_gives_what_a_list_would(max in 0_u64..12, method in prop::sample::select(vec!["first", "last", "sample"]), dated: bool) {
+    fn truncation_gives_the_same_as_on_a_list_in_memory(max in 0_u64..12, method in prop::sample::select(vec!["first", "last", "sample"]), dated: bool) {
         let mut request = if dated { json!({"from_local_date": {"year": 0}, "to_local_date": {"year": 9999}}) } else { json!({}) };
         let all = found(&mut some(), &request);
         request["max_entries"] = json!(max);

@@ -26,7 +26,7 @@ fn two_local_dates_may_name_their_parts_in_different_orders() {
 
 // Row: "At most 250,000 entries of a collection"
 #[test]
-fn more_than_250_000_entries_are_answered_whole() {
+fn more_than_250_000_entries_are_all_returned() {
     const COUNT: usize = 250_001;
     let entry = |number: usize| {
         format!(

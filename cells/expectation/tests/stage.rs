@@ -12,7 +12,7 @@ const RESULTS: [&str; 1] = ["analysis/expected_trip"];
 const STAGE: &str = "EXPECTATION_POPULATION";
 
 #[test]
-fn every_recorded_day_gives_what_the_reference_gave() {
+fn every_recorded_day_gives_the_result_of_the_reference() {
     let mut problems = Vec::new();
     for case in cases().iter().filter(|case| case.is_single()) {
         let mut memory = case.memory(&BEFORE);
@@ -79,7 +79,7 @@ fn a_trip_is_copied_with_what_is_expected_of_it() {
 }
 
 #[test]
-fn a_trip_is_worked_on_once_and_nothing_new_leaves_the_mark() {
+fn a_trip_is_processed_once_and_a_run_without_new_trips_keeps_the_mark() {
     let mut memory = memory_with(&[trip(RELAXED - 600.0, RELAXED, json!([]))]);
     let first = memory.run_stage(cells_expectation::run, RELAXED + 600.0, Outcome::default()).unwrap();
     let again = memory.run_stage(cells_expectation::run, RELAXED + 900.0, first).unwrap();
@@ -89,7 +89,7 @@ fn a_trip_is_worked_on_once_and_nothing_new_leaves_the_mark() {
 
 // Row: "In all of these, an entry that cannot be read"
 #[test]
-fn a_trip_that_cannot_be_read_is_told_and_passed_over() {
+fn a_trip_that_cannot_be_read_is_reported_and_skipped() {
     let bad = r#"{"end_ts":1714636700,"inferred_labels":"none"}"#.to_owned();
     let mut memory = memory_with(&[bad, trip(RELAXED - 600.0, RELAXED, json!([]))]);
     let outcome = memory.run_stage(cells_expectation::run, RELAXED + 600.0, Outcome::default()).unwrap();
@@ -100,7 +100,7 @@ fn a_trip_that_cannot_be_read_is_told_and_passed_over() {
 
 // Row: "An unknown zone, or a trip that matches no rule"
 #[test]
-fn a_zone_that_nobody_knows_stops_no_trip() {
+fn an_unknown_time_zone_does_not_stop_a_trip() {
     let odd = trip(RELAXED - 600.0, RELAXED, json!([])).replace("Europe/Zurich", "Moon/Tycho");
     let mut memory = memory_with(&[odd]);
     memory.run_stage(cells_expectation::run, RELAXED + 600.0, Outcome::default()).unwrap();
@@ -108,7 +108,7 @@ fn a_zone_that_nobody_knows_stops_no_trip() {
 }
 
 #[test]
-fn what_it_makes_is_what_its_manifest_describes() {
+fn written_entries_match_the_schemas_of_the_manifest() {
     let mut memory = memory_with(&[trip(RELAXED - 600.0, RELAXED, json!([]))]);
     memory.run_stage(cells_expectation::run, RELAXED + 600.0, Outcome::default()).unwrap();
     let schema: Value = serde_json::from_str(include_str!("../schemas/expected_trip.json")).unwrap();

@@ -144,14 +144,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_are_the_usual_ones_to_the_last_place(angle in -7.0..7.0) {
+        fn sine_and_cosine_are_within_one_unit_in_the_last_place_of_libm(angle in -7.0..7.0) {
             let (sine, cosine) = sin_cos(angle);
             prop_assert!((sine - libm::sin(angle)).abs() <= f64::EPSILON * sine.abs(), "{angle}");
             prop_assert!((cosine - libm::cos(angle)).abs() <= f64::EPSILON * cosine.abs(), "{angle}");
         }
 
         #[test]
-        fn no_angle_makes_it_panic(angle: f64) {
+        fn it_never_panics_whatever_the_angle(angle: f64) {
             let _ = sin_cos(angle);
         }
     }

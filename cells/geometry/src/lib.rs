@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_gives_nan() {
+    fn a_coordinate_that_is_not_a_number_gives_nan() {
         for form in [distance, column_distance] {
             assert!(form(at(f64::NAN, 0.0), at(0.0, 0.0)).is_nan());
             assert!(form(at(f64::INFINITY, 0.0), at(0.0, 0.0)).is_nan());

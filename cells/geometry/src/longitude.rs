@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_over_the_180th_meridian_stays_there() {
+    fn a_path_over_the_180th_meridian_stays_near_it() {
         let (from, to) = (at(-16.8, 179.75), at(-16.9, -179.75));
         for (elapsed, longitude) in [(0.0, 179.75), (7.5, 179.875), (15.0, 180.0), (30.0, -179.75)] {
             let there = between(from, to, elapsed, 30.0).longitude;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_over_a_pole_is_straight() {
+    fn a_path_over_a_pole_is_straight() {
         for pole in [1.0, -1.0] {
             let (from, to) = (at(89.99 * pole, 30.0), at(89.99 * pole, -150.0));
             let middle = between(from, to, 15.0, 30.0);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_that_takes_no_time_leads_nowhere() {
+    fn a_path_that_takes_no_time_does_not_move() {
         for (from, to) in [(at(47.0, 8.0), at(47.1, 8.0)), (at(90.0, 8.0), at(90.0, 8.0))] {
             assert!(!between(from, to, 0.0, 0.0).is_finite());
         }
@@ -183,7 +183,7 @@ mod tests {
         }
 
         #[test]
-        fn the_south_is_the_norths_mirror(
+        fn the_southern_hemisphere_mirrors_the_northern_one(
             (from, to) in near(), share in 0.0..=1.0,
         ) {
             let mirrored = |place: Position| at(-place.latitude, place.longitude);
@@ -209,7 +209,7 @@ mod tests {
         }
 
         #[test]
-        fn no_number_makes_it_panic(numbers: [f64; 6]) {
+        fn it_never_panics_whatever_the_numbers(numbers: [f64; 6]) {
             let [a, b, c, d, elapsed, whole] = numbers;
             let there = between(at(a, b), at(c, d), elapsed, whole);
             let _ = (distance(at(a, b), at(c, d)), column_distance(at(a, b), at(c, d)), heading(at(a, b), there));

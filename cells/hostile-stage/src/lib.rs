@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn it_harms_nobody_who_has_no_entry_that_says_so() {
+    fn it_does_no_harm_without_an_entry_that_asks_for_it() {
         let mut runtime = Memory::default();
         assert_eq!(run(&mut runtime, &at(10.0)).expect("runs").processed_through, Some(10.0));
     }

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn asked_for_nothing_bad_it_behaves() {
+    fn it_behaves_unless_asked_for_a_misdeed() {
         assert_eq!(ask("ok").unwrap().body, b"ok");
         assert_eq!(ask("unheard-of").unwrap().status, 404);
     }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn every_misdeed_has_a_name_of_its_own() {
+    fn every_misdeed_has_its_own_name() {
         let mut names = MISDEEDS.to_vec();
         names.sort_unstable();
         names.dedup();

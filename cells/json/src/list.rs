@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused() {
+    fn a_text_that_is_not_a_list_is_refused() {
         for bad in ["", "{}", "[", "[1", "[1,]", "[,1]", "[1]x", "[\"a]", "[\"\\", "[{]", "[{}x]", "[{} {}]"]
         {
             assert!(items(bad.as_bytes()).is_err(), "{bad}");
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_have_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn it_never_panics_whatever_the_bytes(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = items(&bytes);
             let _ = items(&[b"[".as_slice(), &bytes, b"]"].concat());
         }

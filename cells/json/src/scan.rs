@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_ends_at_its_first_bare_quote_wherever_that_stands() {
+    fn a_string_ends_at_its_first_unescaped_quote_wherever_that_is() {
         for length in 0..40 {
             for odd in ["", "\\\"", "\u{e9}", "\u{7f}", "\\\\", "\u{1}"] {
                 let text = format!("[\"{}{odd}b\",\"\"]", "a".repeat(length));
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_counted_up_to_whatever_is_none() {
+    fn digits_are_counted_up_to_the_first_other_character() {
         for other in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
             for count in 0..20 {
                 let mut text: Vec<u8> = (0..count).map(|digit| b'0' + digit % 10).collect();
@@ -449,12 +449,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sound_is_what_serde_json_takes(text in r#"[{}\[\]",:\\ au0-91.eE+é-]{0,24}|(\{"a":[0-9.e-]{1,5}(,"b\\?[a-z"]":("x"|\[1?\]|null))?\}){1,2}"#) {
+        fn valid_texts_are_those_that_serde_json_accepts(text in r#"[{}\[\]",:\\ au0-91.eE+é-]{0,24}|(\{"a":[0-9.e-]{1,5}(,"b\\?[a-z"]":("x"|\[1?\]|null))?\}){1,2}"#) {
             prop_assert_eq!(check(&text, LEVELS_MAX).is_ok(), is_json(&text));
         }
 
         #[test]
-        fn what_is_sound_and_not_doubtful_is_what_parsers_build(
+        fn valid_texts_that_are_not_doubtful_are_those_that_serde_json_can_build(
             text in r#"\{"a":(-?[1-9][0-9]{0,3}(\.5)?(e[+-]?[0-9]{1,4})?|"(\\u[d0][0-9a-f]{3}|x){0,3}")\}"#,
         ) {
             let mut scan = Scan::new(text.as_bytes());
@@ -464,7 +464,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_scanner_panic(bytes in prop::collection::vec(any::<u8>(), 0..40), quote in any::<bool>()) {
+        fn the_scanner_never_panics_whatever_the_bytes(bytes in prop::collection::vec(any::<u8>(), 0..40), quote in any::<bool>()) {
             let mut all = if quote { b"{\"".to_vec() } else { Vec::new() };
             all.extend(bytes);
             let mut scan = Scan::new(&all);

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_ends_where_its_brackets_say_whatever_stands_between_them() {
+    fn a_value_ends_at_its_closing_bracket_whatever_is_between_the_brackets() {
         for (text, end, depth) in [
             (&b"1,"[..], Some(1), 0),
             (b"nan}", Some(3), 0),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_stops_before_and_behind_each_item_of_the_outermost_list() {
+    fn a_walk_stops_before_and_after_each_item_of_the_outermost_list() {
         let text = br#"[ {"a":[1]} , [2],3 ]"#;
         let (mut structure, mut rest, mut stops) = (Structure::default(), &text[..], Vec::new());
         while !rest.is_empty() {
@@ -200,18 +200,18 @@ mod tests {
     }
 
     #[test]
-    fn how_deep_a_text_nests_is_counted() {
+    fn the_depth_of_nesting_is_counted() {
         assert_eq!(["1", "{}", r#"{"a":"[["}"#, "[[[1],[]]]", "[}"].map(depth_of), [0, 1, 1, 3, 1]);
     }
 
     proptest! {
         #[test]
-        fn pieces_change_nothing(bytes in r#"[{}\[\]",:\\ a1é]{0,40}"#, piece_bytes in 1_usize..9) {
+        fn the_result_does_not_depend_on_how_the_text_is_cut_into_pieces(bytes in r#"[{}\[\]",:\\ a1é]{0,40}"#, piece_bytes in 1_usize..9) {
             prop_assert_eq!(length(bytes.as_bytes(), piece_bytes), length(bytes.as_bytes(), 1_000));
         }
 
         #[test]
-        fn a_sound_object_ends_at_its_last_byte(
+        fn a_valid_object_ends_at_its_last_byte(
             text in r#"\{("[a-z\\\\"{}é]{0,5}":([0-9]{1,3}|"[{}\]]{0,4}"|\[\]|\{\}),){0,4}"z":1\}"#,
         ) {
             if crate::text::is_json(&text) {

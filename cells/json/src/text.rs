@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused_with_its_place() {
+    fn a_text_that_is_not_an_object_is_refused_with_the_position() {
         let scalars = ["{\"a\":}", "{\"a\":1", "{\"a\":1}x", "{\"a\":1\"b\"}", "{\"a\":1[]}"];
         let others = ["", "[", "{", "{\"a", "{\"a\":", "{,}", "{\"a\" 1}", "{\"a\":[", "{\"a\":{\"b\":[]}"];
         for bad in scalars.into_iter().chain(others) {
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_added_behind_the_others() {
+    fn members_are_added_after_the_others() {
         let added = |text| with_members(text, r#""x":1"#);
         assert_eq!(added("{ }").as_deref(), Some(r#"{"x":1}"#));
         assert_eq!(added(r#"{"a":{} }"#).as_deref(), Some(r#"{"a":{},"x":1}"#));
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_leave_names_at_every_depth_and_stay_in_values() {
+    fn dots_are_replaced_in_names_at_every_depth_and_stay_in_values() {
         let text = r#"{"a.b" : "c.d", "e":[{"x.y":{"z..w":1.5}}],"":"\".:"}"#;
         let want = r#"{"a_b" : "c.d", "e":[{"x_y":{"z__w":1.5}}],"":"\".:"}"#;
         assert_eq!(without_dots_in_names(text), want);
@@ -492,7 +492,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_scanner_panic(text in "[{}\\[\\]\",:\\\\a1ü. ]{0,40}") {
+        fn the_scanner_never_panics_whatever_the_text(text in "[{}\\[\\]\",:\\\\a1ü. ]{0,40}") {
             members(&text).for_each(drop);
             let _ = Object::read(&text).map(|object| object.write(""));
             without_dots_in_names(&text);
@@ -500,7 +500,7 @@ mod tests {
         }
 
         #[test]
-        fn values_end_where_serde_sees_them_end(
+        fn values_end_where_serde_json_ends_them(
             value in r#"[1-9]{1,20}|"([a-z{}\[\]ü]|\\\\|\\"){0,20}"|\{"[a-z]{0,9}":\[("[}\]]{0,9}"|12345678901?|\[\]|\{\}),null\]\}"#,
         ) {
             let text = format!("{{\"a\":{value} ,\"b\":[{value}]}}");

@@ -94,14 +94,14 @@ mod tests {
 
     // Row: "Points are made up in an iPhone's silences"
     #[test]
-    fn points_are_scattered_east_and_west_by_the_cosine_of_the_degrees_as_radians() {
+    fn points_are_scattered_east_and_west_by_the_cosine_of_the_degrees_taken_as_radians() {
         let east = beside(Position { latitude: 47.0, longitude: 8.0 }, 100.0, 0.0);
         assert_eq!(east.longitude, 8.0 + 100.0 / libm::cos(47.0) / DEGREE_M);
         assert!(east.longitude < 8.0, "the cosine of 47 radians is negative");
     }
 
     #[test]
-    fn a_gap_whose_ends_are_over_100_m_apart_stays_empty_and_takes_no_lot() {
+    fn a_gap_whose_ends_are_over_100_m_apart_stays_empty_and_draws_no_random_number() {
         let mut lots = Lots::behind(0);
         let points = track(&[0.0, 200.0], &[47.0, 47.001]);
         assert_eq!(fill(points.clone(), &mut lots), points);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_of_silence_is_no_gap() {
+    fn a_minute_without_points_is_not_a_gap() {
         let points = track(&[0.0, 60.0], &[47.0, 47.0]);
         assert_eq!(fill(points.clone(), &mut Lots::behind(0)), points);
     }

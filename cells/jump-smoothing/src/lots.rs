@@ -105,13 +105,13 @@ mod tests {
 
     // Row: "Points are made up in an iPhone's silences"
     #[test]
-    fn the_lots_are_those_of_numpy() {
+    fn random_numbers_are_those_of_numpy() {
         let mut lots = Lots::behind(0);
         assert_eq!(FIRST_LOTS.map(|_| lots.between(0.0, 1.0)), FIRST_LOTS);
     }
 
     #[test]
-    fn a_stream_that_is_taken_up_goes_on_as_if_it_had_not_stopped() {
+    fn a_resumed_stream_continues_as_if_it_had_not_stopped() {
         for drawn in [0, 1, 311, 312, 313, 624, 1000] {
             let mut whole = Lots::behind(0);
             for _ in 0..drawn {

@@ -130,7 +130,7 @@ mod tests {
 
     // Row: "Filled sections are sorted with an unstable sort"
     #[test]
-    fn times_laid_out_against_the_sort_come_in_the_order_of_numpy() {
+    fn times_that_are_the_worst_case_of_the_sort_come_in_the_order_of_numpy() {
         // Up and down again: parts stay large, so that heapsort takes over.
         let up_and_down: Vec<f64> = (0..60).chain((0..60).rev()).map(|value| f64::from(value / 2)).collect();
         assert_eq!(rising(&up_and_down), UP_AND_DOWN);
@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_place_comes_once_and_no_value_falls(values in prop::collection::vec(0_u8..40, 0..300)) {
+        fn every_index_comes_once_and_values_never_fall(values in prop::collection::vec(0_u8..40, 0..300)) {
             let values: Vec<f64> = values.into_iter().map(f64::from).collect();
             let mut order = rising(&values);
             prop_assert!(order.windows(2).all(|pair| values[pair[0]] <= values[pair[1]]));

@@ -90,7 +90,7 @@ mod tests {
 
     // Row: "The second rule"
     #[test]
-    fn in_reach_is_what_a_slow_walk_reaches() {
+    fn a_point_is_in_reach_if_a_slow_walk_reaches_it() {
         let start = [(0.0, 0.0), (30.0, 0.0), (90.0, 0.0), (91.0, 9000.0)];
         let reach = 60.0 * MACH_1 / 1000.0;
         assert_eq!(thrown_out(&[&start[..], &[(150.0, reach - 0.1)]].concat()), [3]);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_right_behind_the_first_point_leaves_nothing_to_compare() {
+    fn a_jump_right_after_the_first_point_leaves_nothing_to_compare() {
         assert_eq!(thrown_out(&[(0.0, 0.0), (1.0, 9000.0), (2.0, 9001.0)]), [0; 0]);
     }
 

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_run_goes_on_where_the_last_one_stopped() {
+    fn the_next_run_continues_where_the_last_one_stopped() {
         for counts in [&[4, 0, 6][..], &[4, 0, 900, 2], &[700]] {
             let (record, mut lots) = record_of(counts);
             let bytes = record.clone().write(&lots);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_starts_earlier_draws_what_was_drawn_there_before() {
+    fn a_run_that_starts_earlier_draws_the_same_numbers_again() {
         let (record, lots) = record_of(&[4, 6, 900]);
         let record = Record::read(&record.write(&lots)).expect("sound");
         for (start, drawn) in [
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_was_drawn_nothing_is_kept() {
+    fn a_run_that_draws_nothing_stores_nothing() {
         let (record, lots) = record_of(&[0, 0]);
         assert_eq!(record.write(&lots), Vec::<u8>::new());
         assert_eq!(Record::read(&[]), Ok(Record::default()));
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_memory_that_is_cut_or_turned_round_is_refused() {
+    fn a_truncated_or_reversed_memory_is_refused() {
         let (record, lots) = record_of(&[4, 6, 900]);
         let bytes = record.write(&lots);
         for end in 1..bytes.len() {
@@ -236,7 +236,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..99), marks in 0_u32..9) {
+        fn the_reader_never_panics_whatever_the_bytes(bytes in prop::collection::vec(any::<u8>(), 0..99), marks in 0_u32..9) {
             let _ = Record::read(&bytes);
             let _ = Record::read(&[&MAGIC[..], &marks.to_le_bytes(), &bytes].concat());
         }

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn where_alternating_leaves_supersonic_speeds_the_other_rule_may_do_better() {
+    fn if_alternating_leaves_supersonic_speeds_the_other_rule_may_do_better() {
         // A short way off and then far away: alternating takes the far place for good.
         let mut points = walk(40);
         for (index, point) in points.iter_mut().enumerate().skip(20) {
@@ -111,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_track_makes_it_panic(
+        fn smoothing_never_panics_whatever_the_track(
             points in prop::collection::vec((any::<f64>(), any::<f64>(), any::<f64>()), 0..30),
             by_distance in any::<bool>(),
         ) {
@@ -125,7 +125,7 @@ mod tests {
         }
 
         #[test]
-        fn filling_keeps_every_point_and_counts_its_lots(
+        fn filling_keeps_every_point_and_counts_its_random_numbers(
             steps in prop::collection::vec((0.0..400.0, 0.0..300.0), 0..40),
         ) {
             let mut lots = Lots::behind(7);

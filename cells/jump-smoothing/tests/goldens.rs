@@ -10,7 +10,7 @@ const SECTION: &str = "segmentation/raw_section";
 const SMOOTHING: &str = "analysis/smoothing";
 
 #[test]
-fn every_recorded_day_gives_what_the_reference_gave() {
+fn every_recorded_day_gives_the_result_of_the_reference() {
     let mut problems = Vec::new();
     for case in &cases() {
         let mut memory = case.memory(&[SECTION]);
@@ -41,9 +41,9 @@ fn differences(case: &Case, memory: &Memory, outcome: &Outcome) -> Vec<String> {
 }
 
 /// On days of which no point is thrown out in the part where points are made up, this shows only that lots do not
-/// matter there; that they go on is what `the_lots_go_on_from_run_to_run` in `stage.rs` shows.
+/// matter there; that they go on is what `random_numbers_continue_from_run_to_run` in `stage.rs` shows.
 #[test]
-fn two_runs_give_what_one_gives() {
+fn two_runs_give_the_result_of_one() {
     for case in cases() {
         let mut memory = case.memory(&[SECTION]);
         let mut ends: Vec<f64> =
@@ -59,7 +59,7 @@ fn two_runs_give_what_one_gives() {
 
 /// Locations of the second load can only lie in sections of the second run.
 #[test]
-fn where_lots_stood_between_the_loads_of_a_day_changes_nothing_of_it() {
+fn the_position_of_the_random_stream_between_two_uploads_of_a_day_changes_nothing() {
     for case in cases().into_iter().filter(|case| !case.is_single()) {
         let first_load = cells_recorded::text_of(&case.loads[0]);
         let first_load = Memory::new().with_entries(cells_sdk::Area::Timeseries, &first_load);

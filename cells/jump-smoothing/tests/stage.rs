@@ -103,7 +103,7 @@ fn every_section_gets_a_smoothing_that_names_the_points_to_leave_out() {
 
 // Row: "A section whose pieces do not fit"
 #[test]
-fn a_section_that_does_not_fit_the_rule_gets_none_and_its_owner_reads_why() {
+fn a_section_that_does_not_fit_the_rule_gets_no_smoothing_and_the_log_says_why() {
     // There and on in small steps.
     let jumps_on = Phone::android().walk(20).step(30.0, 9000.0).walk(3).section();
     let mut phone = jumps_on.walk(30).section();
@@ -118,7 +118,7 @@ fn a_section_that_does_not_fit_the_rule_gets_none_and_its_owner_reads_why() {
 }
 
 #[test]
-fn a_run_without_sections_leaves_the_mark_and_the_memory_as_they_were() {
+fn a_run_without_sections_keeps_the_mark_and_the_memory() {
     let mut phone = Phone::iphone().step(0.0, 0.0).step(300.0, 10.0).section();
     let first = phone.run(Outcome::default());
     assert_eq!(first.state.len(), 24);
@@ -144,7 +144,7 @@ fn day(phone: Phone) -> Phone {
 
 // Row: "Points are made up in an iPhone's silences"
 #[test]
-fn the_lots_go_on_from_run_to_run() {
+fn random_numbers_continue_from_run_to_run() {
     let mut at_once = day(day(Phone::iphone()));
     let whole = at_once.run(Outcome::default());
     let mut in_two = day(Phone::iphone());
@@ -157,7 +157,7 @@ fn the_lots_go_on_from_run_to_run() {
 
 // Row: "Points are made up in an iPhone's silences"
 #[test]
-fn a_run_that_is_taken_back_draws_what_it_drew_before() {
+fn a_repeated_run_draws_the_same_numbers_again() {
     let mut phone = day(Phone::iphone());
     let first = phone.run(Outcome::default());
     let mut phone = day(phone);
@@ -170,7 +170,7 @@ fn a_run_that_is_taken_back_draws_what_it_drew_before() {
 }
 
 #[test]
-fn a_memory_that_is_not_sound_costs_a_line_in_the_log_and_no_more() {
+fn an_unreadable_memory_costs_a_line_in_the_log_and_no_more() {
     let mut phone = day(Phone::iphone());
     let whole = phone.run(Outcome::default());
     let broken = Outcome { state: b"CJS1 and more".to_vec(), ..Outcome::default() };
@@ -205,7 +205,7 @@ fn a_section_whose_points_are_gone_gets_a_smoothing_that_throws_out_none() {
 
 // Row: "No point in the window, no `filter`"
 #[test]
-fn where_no_point_says_how_it_was_sampled_none_is_made_up() {
+fn if_no_point_says_how_it_was_sampled_no_point_is_added() {
     let silent = |phone: Phone| phone.step(0.0, 0.0).step(300.0, 10.0).section();
     assert!(!silent(Phone::iphone()).run(Outcome::default()).state.is_empty());
     let mut phone = silent(Phone { filter: Value::Null, ..Phone::iphone() });
@@ -225,7 +225,7 @@ fn a_point_without_a_place_is_passed_over() {
 
 // Row: "Points are read from the mark of the last run on"
 #[test]
-fn a_point_before_the_mark_is_missing_from_a_section_behind_it() {
+fn a_point_before_the_mark_is_missing_from_a_section_after_it() {
     let mut phone = Phone::android().walk(20).section();
     let first = phone.run(Outcome::default());
     // The next section begins 2 s behind the last; its first point lies before the mark and the 5 s behind it.
@@ -287,7 +287,7 @@ fn member() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_entries_make_a_run_fail(
+    fn a_run_never_fails_whatever_the_entries(
         locations in prop::collection::vec((member(), member(), member(), any::<bool>()), 0..30),
         sections in prop::collection::vec((member(), member()), 0..5),
         state in prop::collection::vec(any::<u8>(), 0..40),

@@ -14,7 +14,7 @@ const STAGE: &str = "LABEL_INFERENCE";
 const NOW: f64 = 1_715_000_000.0;
 
 #[test]
-fn every_recorded_day_gives_what_the_reference_gave() {
+fn every_recorded_day_gives_the_result_of_the_reference() {
     let mut problems = Vec::new();
     for case in cases().iter().filter(|case| case.is_single()) {
         let mut memory = case.memory(&BEFORE);
@@ -85,7 +85,7 @@ fn without_a_model_a_trip_has_no_probable_labels() {
 }
 
 #[test]
-fn a_trip_is_copied_with_what_trips_between_these_places_were_called() {
+fn a_trip_is_copied_with_the_labels_of_trips_between_the_same_places() {
     let mut memory = two_trips().with_document(MODEL_DOCUMENT, model().to_document());
     run(&mut memory);
     let trips = memory.of_key("analysis/inferred_trip");
@@ -106,7 +106,7 @@ fn a_trip_is_copied_with_what_trips_between_these_places_were_called() {
 }
 
 #[test]
-fn each_guess_names_its_trip_and_comes_behind_all_trips() {
+fn each_guess_names_its_trip_and_is_written_after_all_trips() {
     let mut memory = two_trips().with_document(MODEL_DOCUMENT, model().to_document());
     run(&mut memory);
     let of = |key: &str| memory.of_key(key);
@@ -125,7 +125,7 @@ fn each_guess_names_its_trip_and_comes_behind_all_trips() {
 }
 
 #[test]
-fn a_model_that_cannot_be_read_is_told_and_counts_as_none() {
+fn an_unreadable_model_is_reported_and_treated_as_absent() {
     let mut memory = two_trips().with_document(MODEL_DOCUMENT, "{");
     run(&mut memory);
     assert_eq!(memory.of_key("analysis/inferred_trip").len(), 2);
@@ -134,7 +134,7 @@ fn a_model_that_cannot_be_read_is_told_and_counts_as_none() {
 
 // Row: "In all of these, an entry that cannot be read"
 #[test]
-fn a_trip_that_cannot_be_read_is_told_and_passed_over() {
+fn a_trip_that_cannot_be_read_is_reported_and_skipped() {
     let metadata = r#"{"key":"analysis/cleaned_trip","write_ts":1}"#;
     let mut memory = two_trips().with_entry(Area::Timeseries, metadata, r#"{"end_ts":1714999999}"#);
     assert_eq!(run(&mut memory).processed_through, Some(NOW - 5_000.0 + 600.5));
@@ -146,7 +146,7 @@ fn a_trip_that_cannot_be_read_is_told_and_passed_over() {
 }
 
 #[test]
-fn a_long_back_log_is_written_in_pieces_that_hold_together() {
+fn a_long_backlog_is_written_in_consistent_pieces() {
     let metadata = r#"{"key":"analysis/cleaned_trip","write_ts":1}"#;
     let mut memory = Memory::new();
     for n in 0..1_500_u32 {
@@ -163,7 +163,7 @@ fn a_long_back_log_is_written_in_pieces_that_hold_together() {
 }
 
 #[test]
-fn what_it_makes_is_what_its_manifest_describes() {
+fn written_entries_match_the_schemas_of_the_manifest() {
     let mut memory = two_trips().with_document(MODEL_DOCUMENT, model().to_document());
     run(&mut memory);
     let schemas = [

@@ -170,7 +170,7 @@ mod tests {
 
     // Row: "Rows for analysis drop exact duplicates"
     #[test]
-    fn the_same_fix_written_down_at_another_moment_stays() {
+    fn the_same_fix_written_at_another_moment_stays() {
         assert_eq!(kept(&[(7.0, r#""altitude":10"#), (7.5, r#""altitude":10"#)]), [1, 2]);
     }
 
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_do_not_tell_readings_apart() {
+    fn readings_that_differ_only_in_texts_are_duplicates() {
         assert_eq!(kept(&[(7.0, r#""fmt_time":"a""#), (7.0, r#""fmt_time":"b""#)]), [1]);
     }
 }

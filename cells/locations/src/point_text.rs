@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_taken_from_elsewhere() {
+    fn missing_or_malformed_members_are_taken_from_other_members() {
         for loc in ["null", "3", r#"{"type":"Line"}"#] {
             let data = format!(r#"{{"ts":1,"latitude":1,"longitude":2,"loc":{loc},"fmt_time":null}}"#);
             let point = PointText::read(&data).expect("sound");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn local_time_is_worked_out_in_the_servers_zone_where_nobody_knows_the_points() {
+    fn local_time_is_worked_out_in_the_servers_zone_if_the_points_zone_is_unknown() {
         let point = PointText::read(r#"{"ts":0,"latitude":1,"longitude":2}"#).expect("sound");
         let fmt_time = |metadata: &str| point.work_out_local_time(metadata).map(|(_, fmt_time)| fmt_time);
         assert_eq!(fmt_time(r#"{"time_zone":"Asia/Tokyo"}"#).as_deref(), Ok("1970-01-01T09:00:00+09:00"));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_without_time_or_place_is_refused_by_the_name_of_what_is_missing() {
+    fn a_point_without_time_or_place_is_refused_and_the_missing_member_is_named() {
         for (from, to, missing) in [
             ("\"ts\":1.5,", "", "ts"),
             ("\"latitude\":1", "\"latitude\":\"1\"", "latitude"),

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_do_not_tell_entries_apart() {
+    fn entries_that_differ_only_in_texts_are_repeats() {
         assert_eq!(kept(&[(1.0, 7.0, r#""fmt_time":"a""#), (1.0, 7.0, r#""fmt_time":"b""#)]), [1]);
     }
 }

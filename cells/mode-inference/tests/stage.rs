@@ -15,7 +15,7 @@ const IN_VEHICLE: u8 = 0;
 const ON_FOOT: u8 = 2;
 
 #[test]
-fn every_recorded_day_gives_what_the_reference_gave() {
+fn every_recorded_day_gives_the_result_of_the_reference() {
     let mut problems = Vec::new();
     for case in cases().iter().filter(|case| case.is_single()) {
         let mut memory = case.memory(&BEFORE);
@@ -107,7 +107,7 @@ fn stops_in_the_persons_documents_turn_a_drive_into_a_ride() {
 
 // Row: "A single kind of route that no mode stands for"
 #[test]
-fn a_ride_of_a_kind_that_no_mode_stands_for_is_unknown_and_says_so() {
+fn a_ride_on_a_kind_of_route_without_a_mode_is_unknown_and_this_is_reported() {
     let ferry = |at: [f64; 2]| {
         json!({"routes": [{"id": "f1", "kind": "ferry"}], "stops": [{"at": at, "routes": [0]}]}).to_string()
     };
@@ -125,7 +125,7 @@ fn a_ride_of_a_kind_that_no_mode_stands_for_is_unknown_and_says_so() {
 }
 
 #[test]
-fn stops_that_cannot_be_read_leave_the_mode_unknown_and_say_so() {
+fn unreadable_stops_leave_the_mode_unknown_and_this_is_reported() {
     let sections = [section(NOW - 900.0, IN_VEHICLE, 3), section(NOW - 800.0, IN_VEHICLE, 3)];
     let mut memory = memory_with(&sections).with_document("transit/index", "{");
     run(&mut memory);
@@ -138,7 +138,7 @@ fn stops_that_cannot_be_read_leave_the_mode_unknown_and_say_so() {
 }
 
 #[test]
-fn a_section_that_cannot_be_read_is_told_and_passed_over() {
+fn a_section_that_cannot_be_read_is_reported_and_skipped() {
     let bad = format!(r#"{{"end_ts":{}}}"#, NOW - 700.0);
     let mut memory = memory_with(&[section(NOW - 900.0, IN_VEHICLE, 3), bad]);
     assert_eq!(run(&mut memory).processed_through, Some(NOW - 700.0));
@@ -147,7 +147,7 @@ fn a_section_that_cannot_be_read_is_told_and_passed_over() {
 }
 
 #[test]
-fn a_back_log_of_years_is_cut_into_runs_that_lose_no_section() {
+fn a_backlog_of_years_is_cut_into_runs_that_lose_no_section() {
     // 160 KB each, three in each cluster of 4 s.
     let sections: Vec<_> = (0..300_u32)
         .map(|n| section(NOW - 1e6 + f64::from(n / 3) * 900.0 + f64::from(n % 3) * 2.0, ON_FOOT, 15_000))
@@ -164,7 +164,7 @@ fn a_back_log_of_years_is_cut_into_runs_that_lose_no_section() {
 }
 
 #[test]
-fn what_it_makes_is_what_its_manifest_describes() {
+fn written_entries_match_the_schemas_of_the_manifest() {
     let mut memory = memory_with(&[section(NOW - 900.0, IN_VEHICLE, 3), section(NOW - 800.0, ON_FOOT, 3)]);
     run(&mut memory);
     let schemas = [

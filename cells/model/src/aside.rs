@@ -131,7 +131,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_was_written_beside_an_entry_reads_back() {
+    fn the_error_of_an_entry_can_be_written_and_read_back() {
         for kept in [Kept::AsSent, Kept::Data, Kept::Entry, Kept::Cut] {
             for of_dump in [false, true] {
                 let error = Error { kept, of_dump, ..Error::new("its \"x\" is odd", 1.5) };
@@ -160,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_entry_whose_texts_alone_are_bad_can_be_read_once_mended(
+        fn an_entry_with_bad_texts_only_can_be_read_after_mending(
             bad in r#"(\\ud[89a-f][0-9a-f]{2}|[\x00-\x1f]|\\[x'0]|é|a){1,6}"#, in_metadata: bool,
         ) {
             let (more, data) = if in_metadata { (bad.as_str(), "") } else { ("", bad.as_str()) };
@@ -180,7 +180,7 @@ mod tests {
         }
 
         #[test]
-        fn mending_never_panics_and_leaves_sound_json_as_it_is(text in r#"[{}"\\ud8c0 a1é\x01,:]{0,30}"#) {
+        fn mending_never_panics_and_leaves_valid_json_unchanged(text in r#"[{}"\\ud8c0 a1é\x01,:]{0,30}"#) {
             let mended = mended(&text);
             let sound = why_unreadable(&text, 1).is_none();
             prop_assert!(!sound || mended == text);

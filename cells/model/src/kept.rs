@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_type_does_not_name_is_written_back() {
+    fn members_that_a_type_does_not_name_are_written_back() {
         let text = r#"{"name":"n", "later":{"a":[1.50]} ,"reading":1.5,"ts":2.5,"more" : 1e2}"#;
         let mut kept: Kept<Reading> = Kept::read(text).expect("sound");
         assert_eq!(kept.rest, r#""later":{"a":[1.50]},"more" : 1e2"#);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_whose_name_has_an_escape_is_known_all_the_same() {
+    fn a_member_whose_name_has_an_escape_is_recognised() {
         let kept: Kept<Reading> =
             Kept::read(r#"{"n\u0061me":"n","reading":1,"ts":2,"\u0061":3}"#).expect("sound");
         assert_eq!((&*kept.known.name, &*kept.rest), ("n", r#""\u0061":3"#));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_object_is_refused() {
+    fn an_object_of_another_form_is_refused() {
         for text in ["", "[]", r#"{"name":"n"}"#, r#"{"name":"n","reading":1,"ts":2"#] {
             assert!(Kept::<Reading>::read(text).is_err(), "{text}");
         }

@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn further_members_stand_behind_the_data() {
+    fn further_members_come_after_the_data() {
         let mut writer = PageWriter::new([0; 16], 4_096);
         writer.push(&Entry { invalid: true, ..entry(1, "a/b", "{}") }, r#""error":{"reason":"x"}"#);
         let bytes = writer.finish();
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_anywhere_refuses_the_page() {
+    fn a_page_that_is_truncated_anywhere_is_refused() {
         let bytes = page_of(&[entry(1, "a/b", "{}"), entry(2, "a/c", "{}")]);
         for end in 0..bytes.len() {
             assert!(Page::read(&bytes[..end]).is_err(), "cut at {end}");

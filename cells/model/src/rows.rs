@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_come_back_as_they_went_in() {
+    fn rows_can_be_written_and_read_back() {
         let mut rows = Rows::new();
         rows.push(row("a/b", "{}"));
         rows.push(Row { extra: r#""error":{}"#, ..row("c/d", "{\"ü\":1}") });
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_anywhere_refuses_the_whole_buffer() {
+    fn a_buffer_that_is_truncated_anywhere_is_refused() {
         let mut rows = Rows::new();
         rows.push(row("a/b", "{}"));
         for end in 0..rows.as_bytes().len() {
@@ -172,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn the_reader_never_panics_whatever_the_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = read(&[&MAGIC[..], &bytes].concat());
         }
     }

@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn zones_that_nobody_knows_and_moments_outside_the_calendar_are_refused() {
+    fn unknown_zones_and_moments_outside_the_calendar_are_refused() {
         assert_eq!(local(0.0, "Not/AZone"), Err(BadTime::UnknownZone("Not/AZone".to_owned())));
         for bad in ["GMT+", "GMT+24", "UTC+12345", "GMT+ü", "../../etc/passwd"] {
             assert!(local(0.0, bad).is_err(), "{bad:?}");
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stage_makes_is_dated_in_the_servers_zone() {
+    fn entries_of_a_stage_are_dated_in_the_servers_zone() {
         let text = server_metadata("segmentation/raw_trip", 1_600_000_000.25).expect("sound");
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(value["platform"], "server");
@@ -473,7 +473,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_moment_and_no_name_make_it_panic(ts: f64, name in "[A-Za-z/+0-9:-]{0,12}") {
+        fn times_never_panic_whatever_the_moment_or_zone_name(ts: f64, name in "[A-Za-z/+0-9:-]{0,12}") {
             let _ = local(ts, &name);
             let _ = local(ts, "Europe/Zurich");
             let _ = local(ts, "Africa/Monrovia");

@@ -299,7 +299,7 @@ mod tests {
 
     // Row: "Zones as arrow and dateutil"
     #[test]
-    fn what_the_reference_does_not_read_is_no_zone() {
+    fn a_name_that_the_reference_does_not_read_is_not_a_zone() {
         for name in [
             "z",
             "Utc",
@@ -386,7 +386,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_of_posix_means_what_posix_says_unless_it_is_of_gmt(
+        fn a_posix_text_has_its_posix_meaning_unless_it_names_gmt(
             hours in -11..12_i32, months in (1..7_u8, 7..13_u8), weeks in (1..6_u8, 1..6_u8), days in (0..7_u8, 0..7_u8),
             time in 0..5_u8, at in 0..2_000_000_000_i64,
         ) {
@@ -399,7 +399,7 @@ mod tests {
         }
 
         #[test]
-        fn no_name_makes_it_panic(name in r"[A-Za-zé/+0-9:,.<>M\-\u{2212} ]{0,16}") {
+        fn zones_never_panic_whatever_the_name(name in r"[A-Za-zé/+0-9:,.<>M\-\u{2212} ]{0,16}") {
             let _ = offsets(&name, [0]);
         }
     }

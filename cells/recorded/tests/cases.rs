@@ -3,7 +3,7 @@
 use cells_recorded::{Canonical, cases};
 
 #[test]
-fn results_that_are_laid_in_come_out_as_the_reference_has_them() {
+fn inserted_results_of_the_reference_compare_equal() {
     for case in cases() {
         let results = case.golden()["entries"].as_object().expect("entries by key");
         let keys: Vec<&str> = results.keys().map(String::as_str).collect();
@@ -16,7 +16,7 @@ fn results_that_are_laid_in_come_out_as_the_reference_has_them() {
 }
 
 #[test]
-fn what_is_missing_is_told() {
+fn missing_entries_are_reported() {
     for case in cases().iter().take(1) {
         let memory = case.memory(&[]);
         let told = case.differences(&memory, &["segmentation/raw_trip"]);

@@ -38,7 +38,7 @@ fn a_rewind_to_any_moment_changes_nothing_when_nothing_has_changed() {
 }
 
 #[test]
-fn a_span_that_is_deleted_leaves_what_a_run_without_it_would_have_made() {
+fn a_deleted_span_leaves_the_result_of_a_run_without_it() {
     let mut problems = Vec::new();
     for case in cases().iter().filter(|case| case.is_single() && !case.filter_accuracy) {
         let moments = moments(&case.memory(&[]));
@@ -63,7 +63,7 @@ fn a_span_that_is_deleted_leaves_what_a_run_without_it_would_have_made() {
 }
 
 #[test]
-fn a_span_that_comes_late_leaves_what_a_run_that_had_it_in_time_would_have_made() {
+fn a_late_span_leaves_the_result_of_a_run_that_had_it_in_time() {
     let mut problems = Vec::new();
     for case in cases().iter().filter(|case| case.is_single() && !case.filter_accuracy) {
         let moments = moments(&case.memory(&[]));

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_with_its_causes() {
+    fn an_error_is_shown_with_its_causes() {
         let denied = Unreadable::Refused(Failure::Denied("a/b".to_owned()));
         let error = RunError::Read { keys: "a/b, c/d".to_owned(), source: denied };
         assert_eq!(String::from(error), "cannot read a/b, c/d: denied: a/b");

@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_past_a_moment_leaves_it_out_and_hardly_more() {
+    fn a_mark_after_a_moment_excludes_that_moment_and_hardly_more() {
         let moments = (0..10_000).map(|step| f64::from(step) * 987_654.321 - 1e9);
         for ts in moments.chain([0.0, 5.0, 1.0 / 3.0, 1_073_741_824.0, 1_700_000_000.123_457]) {
             let start = mark_past(ts) + WINDOW_GAP_S;

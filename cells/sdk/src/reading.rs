@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_ends_where_it_is_told_to() {
+    fn a_walk_ends_where_the_visitor_ends_it() {
         let (mut memory, query) = long_entries();
         let mut seen = Vec::new();
         walk_entries(&mut memory, &query, |_, entry| {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_reading_names_the_keys() {
+    fn a_read_error_names_the_keys() {
         let mut memory = Memory::new();
         let query = Query::of(&["a/b", "c/d"], TimeField::DataTs).between(Some(f64::NAN), None);
         let read = for_each_entry(&mut memory, &query, |_, _| Ok(()));

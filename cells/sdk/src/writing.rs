@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_come_in_the_order_of_adding_however_many_calls_it_takes() {
+    fn ids_come_in_the_order_of_insertion_over_any_number_of_calls() {
         let (mut memory, mut output) = (Memory::new(), Output::new(&run()));
         let data = format!(r#"{{"long":"{}"}}"#, "x".repeat(1_000));
         for _ in 0..100 {
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_with_an_id_changes_its_entry_and_keeps_the_metadata_that_it_brings() {
+    fn a_row_with_an_id_changes_its_entry_and_keeps_the_metadata_of_the_row() {
         let metadata = r#"{"key":"a/b","write_ts":1}"#;
         let mut memory = Memory::new().with_entry(Area::Timeseries, metadata, r#"{"old":1}"#);
         let id = memory.of_key("a/b")[0].id;
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_does_not_keep_its_word_ends_the_run() {
+    fn a_runtime_that_breaks_its_contract_ends_the_run() {
         let mut output = Output::new(&run());
         output.draw(&mut Broken, "a/b").unwrap();
         let why = output.take_ids(&mut Broken).map_err(String::from);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_owner_is_told_of_some_and_not_of_none() {
+    fn a_count_of_zero_is_not_reported_to_the_owner() {
         let mut memory = Memory::new();
         warn_count(&mut memory, 0, "trips cannot be read");
         warn_count(&mut memory, 2, "trips cannot be read");

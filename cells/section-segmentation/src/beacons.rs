@@ -151,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn of_beacons_heard_equally_often_the_first_counts_and_of_vehicles_with_it_the_first_too() {
+    fn a_tie_between_beacons_goes_to_the_first_beacon_and_to_its_first_vehicle() {
         assert_eq!(during(&heard(&["dfc0:fff1", "dfc0:fff0"]), 0.0, 9.0), Some("b"));
         assert_eq!(during(&heard(&["dfc0:fff0", "dfc0:fff1"]), 0.0, 9.0), Some("a"));
     }
 
     #[test]
-    fn a_beacon_of_no_vehicle_names_none_even_if_another_was_heard_as_well() {
+    fn the_most_frequent_beacon_decides_even_if_it_belongs_to_no_vehicle() {
         assert_eq!(during(&heard(&["1:2", "1:2", "dfc0:fff1"]), 0.0, 9.0), None);
     }
 

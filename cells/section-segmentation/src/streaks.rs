@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn of_one_or_two_changes_only_the_last_is_a_streak() {
+    fn among_one_or_two_changes_only_the_last_is_a_streak() {
         assert_eq!(of(&[1]), [(0, 0)]);
         assert_eq!(of(&[0, 1]), [(1, 1)]);
         assert_eq!(of(&[1, 1]), [(1, 1)]);

@@ -8,7 +8,7 @@ const TRIPS: [&str; 2] = ["segmentation/raw_trip", "segmentation/raw_place"];
 const RESULTS: [&str; 2] = ["segmentation/raw_section", "segmentation/raw_stop"];
 
 #[test]
-fn every_recorded_day_gives_what_the_reference_gave() {
+fn every_recorded_day_gives_the_result_of_the_reference() {
     let cases = cases();
     let problems: Vec<String> = cases.iter().filter(|case| case.is_single()).flat_map(problems).collect();
     assert_eq!(problems, Vec::<String>::new());

@@ -175,7 +175,7 @@ fn a_commute_becomes_three_sections_with_stops_between_them() {
 }
 
 #[test]
-fn what_a_run_makes_is_dated_a_microsecond_apart_each_stop_behind_the_section_that_ends_it() {
+fn entries_of_a_run_are_dated_a_microsecond_apart_and_each_stop_after_its_section() {
     let mut phone = Phone::new().commute();
     phone.run(Outcome::default());
     let dated = |key: &str| -> Vec<f64> {
@@ -190,7 +190,7 @@ fn what_a_run_makes_is_dated_a_microsecond_apart_each_stop_behind_the_section_th
 }
 
 #[test]
-fn a_second_run_goes_on_behind_the_last_trip() {
+fn a_second_run_continues_after_the_last_trip() {
     let mut phone = Phone::new().commute();
     let outcome = phone.run(Outcome::default());
     assert_eq!(phone.run(outcome.clone()), outcome);
@@ -204,7 +204,7 @@ fn a_second_run_goes_on_behind_the_last_trip() {
 // Row: "Flickers at the end"
 // Row: "Of the entries that are there"
 #[test]
-fn readings_of_the_five_seconds_behind_the_last_trip_are_missing_from_the_next() {
+fn readings_of_the_five_seconds_after_the_last_trip_are_missing_from_the_next() {
     let mut phone = Phone::new().commute();
     let outcome = phone.run(Outcome::default());
     // The next trip begins 2 s after the end of the last; its first point is in none of both windows.
@@ -218,14 +218,14 @@ fn readings_of_the_five_seconds_behind_the_last_trip_are_missing_from_the_next()
 }
 
 #[test]
-fn a_trip_without_motions_counts_when_it_leads_away() {
+fn a_trip_without_motions_counts_if_it_leaves_its_start() {
     let away = |metres: f64| Phone::new().trip(|phone| phone.goes(STILL, 100, metres / 100.0)).kinds();
     assert_eq!(away(110.0), [4]);
     assert_eq!(away(90.0), [0; 0]);
 }
 
 #[test]
-fn sampled_by_distance_it_needs_transitions_too_and_the_end_of_a_visit_is_enough() {
+fn a_trip_sampled_by_distance_needs_transitions_too_and_the_end_of_a_visit_is_enough() {
     let trip = |metres: f64, transition: Option<u8>| {
         let mut phone = Phone::new().by_distance().trip(|phone| phone.goes(STILL, 100, metres / 100.0));
         if let Some(number) = transition {
@@ -298,7 +298,7 @@ fn a_bad_entry_costs_its_own_trip_at_most() {
 
 // Row: "A motion of an unknown kind"
 #[test]
-fn a_flight_which_no_phone_senses_is_passed_over_without_a_word() {
+fn a_flight_among_the_motions_is_skipped_without_a_warning() {
     const AIR_OR_HSR: u8 = 11;
     let mut phone = Phone::new().commute();
     let mut with = (0..20).fold(Phone::new().commute(), |phone, minute| {
@@ -310,7 +310,7 @@ fn a_flight_which_no_phone_senses_is_passed_over_without_a_word() {
 
 // Row: "A missing start place"
 #[test]
-fn without_its_start_place_a_trip_leads_away_from_its_own_first_point() {
+fn without_its_start_place_a_trip_is_measured_from_its_own_first_point() {
     let kinds = |metres: f64| {
         let mut phone = Phone::new().trip(|phone| phone.goes(STILL, 100, metres / 100.0));
         let place = phone.memory.of_key("segmentation/raw_place")[0].id;
@@ -448,7 +448,7 @@ proptest! {
     }
 
     #[test]
-    fn no_entries_make_it_fail(
+    fn the_stage_never_fails_whatever_the_entries(
         trips in prop::collection::vec(("[a-z_]{0,3}", 0.0..4000.0, -1e9..1e9), 0..4),
         motions in prop::collection::vec((any::<i8>(), 0.0..4000.0), 0..8),
     ) {

@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_trips_count_more_up_to_a_limit() {
+    fn confidence_grows_with_the_number_of_trips_up_to_a_limit() {
         assert!((coefficient(1) - 0.80).abs() < 1e-12);
         assert!((coefficient(2) - 0.857).abs() < 1e-12);
         assert!((coefficient(3) - 0.8969).abs() < 1e-12);

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_that_are_no_numbers_are_similar_to_none() {
+    fn ends_that_are_not_numbers_are_similar_to_no_others() {
         let odd = ends([f64::NAN, 47.0, 8.1, 47.1]);
         assert!(!odd.similar(&odd));
         let odd = ends([8.0, f64::INFINITY, 8.1, 47.1]);
@@ -86,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_cut_decides_as_the_distance_does(
+        fn the_shortcut_decides_as_the_distance_does(
             latitude in -89.9..89.9, longitude in -180.0..180.0, north in -0.0046..0.0046, east in -0.02..0.02,
         ) {
             let here = Position { latitude, longitude };

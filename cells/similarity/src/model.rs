@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bin_says_what_its_trips_are_called() {
+    fn a_bin_gives_the_labels_of_its_trips() {
         let model = model(&[(0.0, "bike"), (0.0, "walk"), (10.0, "bike"), (20.0, "bike")]);
         let bin = model.bin_of(&trip(5.0)).unwrap();
         let called: Vec<_> =
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sound_model_is_refused() {
+    fn an_invalid_model_is_refused() {
         let text = String::from_utf8(model(&[(0.0, "bike")]).to_document()).unwrap();
         let refused = |from: &str, to: &str| {
             assert!(text.contains(from), "{text}");
@@ -221,7 +221,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_model_comes_back_from_its_document(
+        fn a_model_can_be_written_and_read_back(
             trips in prop::collection::vec((0.0..3_000.0_f64, "[a-cü\"\\\\]{1,3}"), 0..30),
         ) {
             let trips: Vec<_> = trips.iter().map(|(north_m, label)| (*north_m, label.as_str())).collect();
@@ -230,7 +230,7 @@ mod tests {
         }
 
         #[test]
-        fn no_document_makes_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn the_reader_never_panics_whatever_the_document(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = TripModel::parse(&bytes);
         }
     }

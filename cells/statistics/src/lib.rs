@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_median_and_no_quantile() {
+    fn an_empty_list_has_no_median_and_no_quantile() {
         assert!(median(&[]).is_nan());
         assert!(median(&[f64::NAN]).is_nan());
         assert!(quantile(&[], 0.25).is_nan());
@@ -134,7 +134,7 @@ mod tests {
         }
 
         #[test]
-        fn no_numbers_make_it_panic(values in prop::collection::vec(any::<f64>(), 0..20), q: f64) {
+        fn statistics_never_panic_whatever_the_numbers(values in prop::collection::vec(any::<f64>(), 0..20), q: f64) {
             let _ = (median(&values), quantile(&values, q), quantile(&values, 0.9));
         }
     }

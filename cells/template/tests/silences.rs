@@ -43,14 +43,14 @@ fn a_gap_between_two_runs_is_found() {
 }
 
 #[test]
-fn a_fix_that_is_written_late_ends_no_silence_and_begins_none() {
+fn a_fix_that_is_written_late_neither_ends_nor_begins_a_silence() {
     let mut memory = fixes(Memory::new(), &[(1000.0, 1001.0), (0.0, 1002.0), (1010.0, 1011.0)]);
     memory.run_stage(run, NOW, Outcome::default()).expect("the stage works");
     assert_eq!(silences(&memory), []);
 }
 
 #[test]
-fn what_is_written_fits_the_schema_of_the_manifest() {
+fn written_entries_match_the_schema_of_the_manifest() {
     let schema = serde_json::from_str(include_str!("../schemas/silence.json")).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let mut memory = fixes(Memory::new(), &[(0.0, 1.0), (900.0, 901.0)]);

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_cannot_be_read_is_none() {
+    fn a_state_that_cannot_be_read_is_treated_as_absent() {
         let seen = Seen { newest: None, inputs: 3, inputs_through: 7.5 };
         assert_eq!(Seen::from_state(&seen.to_state()), Some(seen));
         assert_eq!(Seen::from_state(b""), None);

@@ -157,7 +157,7 @@ fn a_label_given_or_changed_months_later_is_noticed() {
 }
 
 #[test]
-fn an_input_that_arrives_late_is_noticed_by_its_number() {
+fn a_late_input_is_noticed_by_the_changed_count() {
     let mut person = commuter(20);
     person.travels(20.0, 1, None);
     person.runs(30.0);
@@ -167,7 +167,7 @@ fn an_input_that_arrives_late_is_noticed_by_its_number() {
 }
 
 #[test]
-fn trips_that_are_made_anew_are_noticed_by_the_newest() {
+fn recomputed_trips_are_noticed_by_the_newest_one() {
     let mut person = commuter(20);
     person.runs(20.0);
     let gone: Vec<_> = person.memory.of_key(TRIP)[15..].iter().map(|trip| trip.id).collect();
@@ -183,7 +183,7 @@ fn trips_that_are_made_anew_are_noticed_by_the_newest() {
 
 // Row: "Each training adds all trips again"
 #[test]
-fn running_again_makes_the_model_no_surer_and_writes_nothing() {
+fn running_again_does_not_raise_confidence_and_writes_nothing() {
     let mut person = commuter(20);
     person.runs(20.0);
     let before = person.documents();
@@ -211,7 +211,7 @@ fn the_mark_is_the_end_of_the_newest_trip() {
 
 // Row: "Who takes back all labels"
 #[test]
-fn who_takes_back_every_label_keeps_no_model_that_remembers() {
+fn removing_every_label_empties_the_model() {
     let mut person = commuter(14);
     person.runs(14.0);
     assert_eq!(person.model().unwrap().bins.len(), 1);
@@ -226,7 +226,7 @@ fn who_takes_back_every_label_keeps_no_model_that_remembers() {
 }
 
 #[test]
-fn with_a_model_fewer_than_fourteen_trips_do() {
+fn once_there_is_a_model_fewer_than_fourteen_trips_suffice() {
     let mut person = commuter(14);
     person.runs(14.0);
     for day in 0..10 {
@@ -248,7 +248,7 @@ fn somebody_who_labels_nothing_has_no_documents() {
 
 // Row: "Any number of trips"
 #[test]
-fn of_many_trips_the_oldest_are_left_out_and_documents_stay_within_their_size() {
+fn the_oldest_of_many_trips_are_left_out_so_that_documents_stay_within_their_size() {
     let mut person = Person::new();
     let mode = "a label of a person who tells a lot about a trip, and something else each time";
     let mut dump = Vec::new();
@@ -278,7 +278,7 @@ fn of_many_trips_the_oldest_are_left_out_and_documents_stay_within_their_size() 
 
 // Row: "In all of these, an entry that cannot be read"
 #[test]
-fn a_trip_that_cannot_be_read_is_passed_over() {
+fn a_trip_that_cannot_be_read_is_skipped() {
     let mut person = commuter(14);
     let metadata = json!({"key": TRIP, "platform": "server", "write_ts": BEGIN + 14.0 * DAY}).to_string();
     let bad = json!({"start_ts": BEGIN + 14.0 * DAY, "end_ts": BEGIN + 14.0 * DAY + 600.0, "user_input": labels(Some("bike"))});
@@ -311,7 +311,7 @@ proptest! {
 
     // Row: "Each training adds all trips again"
     #[test]
-    fn many_runs_learn_what_one_run_would(events in prop::collection::vec(any_event(), 0..60)) {
+    fn many_runs_give_the_model_of_one_run(events in prop::collection::vec(any_event(), 0..60)) {
         let mut person = Person::new();
         let (mut day, mut trips, mut runs) = (0.0, Vec::new(), 0.0);
         for event in events {

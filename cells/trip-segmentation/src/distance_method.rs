@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_moves_without_points() {
+    fn a_track_without_points_has_no_trips() {
         assert_eq!(found(&[], &Signals { stops: at(1.0), ..Signals::default() }), Segments::default());
         assert_eq!(found(&[(0.0, 0.0)], &Signals { stops: at(1.0), ..Signals::default() }).trips, [(0, 0)]);
     }

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_starts_earlier_forgets_what_its_window_will_show_again() {
+    fn a_run_that_starts_earlier_forgets_what_it_will_read_again() {
         let stay =
             |since| Stay { place: Position { latitude: 47.25, longitude: 8.5 }, radius_m: 150.0, since };
         let mut memory = Memory::default();

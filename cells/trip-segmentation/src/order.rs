@@ -93,7 +93,7 @@ mod tests {
 
     // Row: "So one point that is ahead"
     #[test]
-    fn one_point_ahead_does_not_condemn_those_behind_it() {
+    fn one_point_ahead_of_its_time_does_not_invalidate_the_points_after_it() {
         for clock_s in [0.0, 600.0] {
             // With a slow clock, all are ahead by the same amount.
             let mut ts: Vec<f64> = (0..100).map(|at| f64::from(at) * 30.0 + clock_s).collect();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_was_written_late_is_out_of_order_however_long_it_is() {
+    fn a_batch_that_was_written_late_is_out_of_order_at_any_length() {
         for before in [1, 3, 10] {
             let timely = (0..before).map(|at| f64::from(at) * 30.0);
             let late = (0..54).map(|at| f64::from(before + at) * 30.0 - 3_600.0);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_the_choice_stays_the_references() {
+    fn otherwise_the_choice_is_that_of_the_reference() {
         let mut ts: Vec<f64> = (0..40).map(|at| f64::from(at) * 30.0).collect();
         ts[6] = ts[5] - 8.0;
         ts[20] += 300.0;
@@ -136,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_stays_rises_and_is_never_less_than_by_the_reference(
+        fn kept_points_rise_in_time_and_are_never_fewer_than_in_the_reference(
             ts in prop::collection::vec(-50.0..600.0_f64, 0..20),
         ) {
             let InOrder { stays, spared } = in_order(&ts, &written(ts.len()));

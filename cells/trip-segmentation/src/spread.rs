@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn points_move_where_they_are_not_in_one_place_or_leave_it_at_last() {
+    fn points_count_as_moving_if_they_are_not_in_one_place_or_leave_it_in_the_end() {
         let way = |points: u32| north(&(0..points).map(|step| f64::from(step) * 42.0).collect::<Vec<_>>());
         let here = [0.0, 40.0, 5_000.0, 30.0, 20.0, -60.0, 10.0, 0.0];
         assert!(!moves(&north(&here)) && !moves(&north(&here.repeat(4))), "bad fixes are no way");
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn small_steps_back_and_forth_make_no_way() {
+    fn small_steps_back_and_forth_are_not_movement() {
         assert_eq!(length_m(&north(&[0.0, 60.0, -20.0, 50.0, 10.0])), 0.0);
         let way: Vec<f64> = (0..=30).map(|step| f64::from(step) * 30.0).collect();
         assert!((length_m(&north(&way)) - 840.0).abs() < 1.0, "{}", length_m(&north(&way)));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_stayed_elsewhere_for_a_quarter_of_an_hour_is_not_on_the_way() {
+    fn a_device_that_stayed_elsewhere_for_a_quarter_of_an_hour_is_not_moving() {
         let moved = [&[0.0; 12][..], &[900.0, 1_800.0], &[2_500.0; 10]].concat();
         assert!(tail(30.0, &moved).moves_from.is_some(), "five minutes may be a pause");
         assert_eq!(tail(600.0, &moved), Tail::default());

@@ -38,7 +38,7 @@ fn a_device_may_stay_anywhere_and_its_fixes_may_jitter() {
 }
 
 #[test]
-fn two_tablets_add_nothing_either() {
+fn two_tablets_at_home_add_nothing_to_the_walks_of_the_phone() {
     for seed in 0..5 {
         let phone = carry("token-a", "android");
         let (home, work) = (
@@ -81,7 +81,7 @@ fn one_device_gives_what_entries_without_stamps_give() {
 }
 
 #[test]
-fn entries_without_stamps_are_those_of_the_one_device_there_is() {
+fn entries_without_stamps_belong_to_the_only_device() {
     let mut phone = carry("token-a", "android");
     phone.forget_stamps_before(phone.start() + 1_000.0);
     let day = Day::of(&[phone]);
@@ -89,7 +89,7 @@ fn entries_without_stamps_are_those_of_the_one_device_there_is() {
 }
 
 #[test]
-fn a_phone_that_is_replaced_at_noon_goes_on_with_the_diary() {
+fn a_phone_that_replaces_another_at_noon_continues_the_diary() {
     let phone = carry("token-a", "android");
     let noon = phone.start() + 3.0 * 3_600.0;
     for other in [("token-b", "android"), ("token-b", "ios"), ("token-a", "ios")] {
@@ -101,7 +101,7 @@ fn a_phone_that_is_replaced_at_noon_goes_on_with_the_diary() {
 }
 
 #[test]
-fn where_one_of_two_phones_is_switched_off_on_the_way_the_other_one_is_followed() {
+fn if_one_of_two_phones_is_switched_off_during_a_trip_the_other_one_is_followed() {
     for off_s in [500.0, 1_000.0, 1_800.0] {
         for (first, second) in [("android", "ios"), ("ios", "android")] {
             let off = carry("token-a", first);
@@ -114,7 +114,7 @@ fn where_one_of_two_phones_is_switched_off_on_the_way_the_other_one_is_followed(
 
 // Row: "All points of a person are one track"
 #[test]
-fn a_phone_that_is_lent_makes_no_trip_overlap() {
+fn a_phone_that_is_lent_causes_no_overlapping_trips() {
     for (own, lent) in [(("token-a", "android"), ("token-b", "android")), (("aa", "ios"), ("bb", "android"))]
     {
         for after_s in [-1_200.0, 600.0, 3_000.0] {
@@ -133,7 +133,7 @@ fn own_start() -> f64 {
 }
 
 #[test]
-fn two_phones_behind_one_token_that_are_both_carried_make_no_trip_overlap() {
+fn two_carried_phones_with_one_token_cause_no_overlapping_trips() {
     let mut away = Phone::new(own_start() + 300.0, HOME, "token-a", "android");
     away.go(Places::of(-4_000.0, 2_000.0));
     away.wait(5_000.0);
@@ -143,7 +143,7 @@ fn two_phones_behind_one_token_that_are_both_carried_make_no_trip_overlap() {
 }
 
 #[test]
-fn a_single_jump_and_a_journey_by_plane_are_no_second_device() {
+fn a_single_jump_or_a_flight_is_not_a_second_device() {
     let mut jump = carry("token-a", "android");
     jump.jump(900.0, Places::of(30_000.0, 0.0));
     let mut plain = carry("", "android");
@@ -161,7 +161,7 @@ fn a_single_jump_and_a_journey_by_plane_are_no_second_device() {
 
 // Row: "Two devices of one kind"
 #[test]
-fn points_of_a_device_that_stayed_elsewhere_are_invalid_within_trips_alone_and_their_owner_is_told() {
+fn points_of_a_device_that_stayed_elsewhere_are_invalid_only_in_trips_and_this_is_reported() {
     let day = Day::of(&[carry("token-a", "android"), tablet("token-a", "android", HOME, 300.0, 20.0, 1)]);
     let hidden = day.hidden_ts();
     assert!(!hidden.is_empty() && hidden.iter().all(|ts| day.is_within_a_trip(*ts)), "{hidden:?}");
@@ -171,7 +171,7 @@ fn points_of_a_device_that_stayed_elsewhere_are_invalid_within_trips_alone_and_t
 }
 
 #[test]
-fn runs_after_each_upload_give_the_diary_of_one_run() {
+fn one_run_per_upload_gives_the_diary_of_a_single_run() {
     let days = |seed: u64| {
         let phone = || carry("token-a", "android");
         [
@@ -192,7 +192,7 @@ fn runs_after_each_upload_give_the_diary_of_one_run() {
 }
 
 #[test]
-fn a_run_without_points_keeps_what_the_stage_remembers() {
+fn a_run_without_points_keeps_the_state_of_the_stage() {
     let day = Day::of(&[carry("token-a", "android"), tablet("token-a", "android", HOME, 300.0, 20.0, 1)]);
     let (mut memory, last): (_, Outcome) = (day.memory, day.outcome);
     assert!(!last.state.is_empty());

@@ -86,7 +86,7 @@ fn two_points_of_one_moment_stop_neither_method() {
 
 // Row: "Points without `filter` raise"
 #[test]
-fn a_point_without_a_known_filter_goes_with_its_neighbours() {
+fn a_point_without_a_known_filter_is_treated_like_its_neighbours() {
     let points = points(&[(10, 30.0, 0.001), (1, 700.0, 0.0)]);
     let trips = |odd: &str| {
         let known = r#","filter":"distance""#;
@@ -116,7 +116,7 @@ fn the_first_point_ends_no_trip_whatever_happened_before_it() {
 
 // Row: "Distance filter: a last trip begins"
 #[test]
-fn sampled_by_distance_a_last_trip_behind_no_other_begins_at_the_first_point() {
+fn by_distance_a_last_trip_without_a_previous_one_begins_at_the_first_point() {
     // A step of 50 m does not lead away from it either.
     let points = points(&[(5, 30.0, 0.0001)]);
     let stopped = Signals { stops: at(points[4].0 + 1.0), ..Signals::default() };
@@ -145,7 +145,7 @@ fn a_restart_that_an_earlier_run_has_read_makes_no_untracked_span() {
 
 // Row: "The last trip of a load ends"
 #[test]
-fn the_last_trip_of_a_load_stays_as_it_is_when_more_of_it_arrives() {
+fn the_last_trip_of_an_upload_does_not_change_when_more_of_it_arrives() {
     let points = points(&[OUT, OUT, STAY, (1, 700.0, 0.0)]);
     for filter in [r#","filter":"time""#, r#","filter":"distance""#] {
         let first = with_points(Memory::new(), &points[..20], filter);
@@ -189,7 +189,7 @@ fn the_point_of_an_arrival_counts_also_where_it_is_marked_invalid() {
 
 // Row: "Windows use one form of the haversine"
 #[test]
-fn between_places_the_haversine_for_single_pairs_counts() {
+fn distances_between_places_use_the_haversine_for_single_pairs() {
     let mut memory = with_points(Memory::new(), &points(&[OUT, STAY]), r#","filter":"time""#);
     memory.run_stage(run, NOW, Outcome::default()).expect("the stage works");
     let trip = made(&memory, TRIP).remove(0);

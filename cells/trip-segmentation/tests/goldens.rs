@@ -16,7 +16,7 @@ struct Replayed {
 }
 
 #[test]
-fn every_recorded_day_gives_what_the_reference_gave() {
+fn every_recorded_day_gives_the_result_of_the_reference() {
     let mut problems = Vec::new();
     for case in &cases() {
         let replayed = replay(case);

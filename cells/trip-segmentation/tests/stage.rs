@@ -128,7 +128,7 @@ fn a_day_with_two_stays_becomes_a_chain_of_linked_places_and_trips() {
 }
 
 #[test]
-fn what_a_run_makes_is_dated_a_microsecond_apart_in_the_order_of_making() {
+fn entries_of_a_run_are_dated_a_microsecond_apart_in_the_order_of_creation() {
     let mut phone = Phone::new().day_out().day_out();
     phone.run(Outcome::default());
     let mut write_ts: Vec<f64> = [TRIP, PLACE]
@@ -143,7 +143,7 @@ fn what_a_run_makes_is_dated_a_microsecond_apart_in_the_order_of_making() {
 
 // Row: "The chain of trips goes on from any place"
 #[test]
-fn the_next_run_goes_on_from_the_place_that_was_left_open() {
+fn the_next_run_continues_from_the_open_place() {
     let mut phone = Phone::new().day_out().moves(1, 0.003);
     let outcome = phone.run(Outcome::default());
     assert_eq!((phone.made(TRIP).len(), phone.made(PLACE).len()), (1, 2));
@@ -162,7 +162,7 @@ fn the_next_run_goes_on_from_the_place_that_was_left_open() {
 }
 
 #[test]
-fn what_is_not_known_of_an_open_place_survives_its_exit() {
+fn unknown_members_of_an_open_place_survive_its_exit() {
     let mut phone = Phone::new();
     let place = r#"{"enter_ts":1699999000.5,"enter_fmt_time":"x","location":{"type":"Point","coordinates":[8.5,47]},
         "source":"ours","named":{"by":"its owner"}}"#;
@@ -184,7 +184,7 @@ fn a_trip_under_way_leaves_no_trace_and_no_mark() {
 
 // Row: "An untracked span starts 5 s after"
 #[test]
-fn a_restart_between_two_trips_makes_an_untracked_span_from_5_s_behind_the_arrival() {
+fn a_restart_between_two_trips_makes_an_untracked_span_from_5_s_after_the_arrival() {
     let mut phone = Phone::new().day_out().transition(2, 3).day_out();
     phone.run(Outcome::default());
     assert_linked(&phone);
@@ -238,7 +238,7 @@ fn points_whose_time_runs_backwards_are_marked_invalid_and_change_nothing() {
 
 // Row: "A fix at 0° north, 0° east is a place"
 #[test]
-fn a_point_at_no_place_is_marked_invalid_and_ends_no_trip() {
+fn a_point_at_0_degrees_north_and_east_is_marked_invalid_and_ends_no_trip() {
     let mut with = Phone::new().moves(10, 0.003);
     for _ in 0..40 {
         let ts = with.ts + 300.0;
@@ -257,7 +257,7 @@ fn a_point_at_no_place_is_marked_invalid_and_ends_no_trip() {
 
 // Row: "So one point that is ahead"
 #[test]
-fn points_that_a_run_has_condemned_for_one_ahead_are_shown_again_when_more_have_come() {
+fn points_invalidated_by_one_ahead_of_its_time_are_valid_again_after_more_points() {
     let mut phone = Phone::new().moves(10, 0.003);
     let ahead = phone.ts + 300.0;
     phone = phone.point(ahead).moves(2, 0.003);
@@ -275,7 +275,7 @@ fn points_that_a_run_has_condemned_for_one_ahead_are_shown_again_when_more_have_
 
 // Row: "Points without `filter` raise"
 #[test]
-fn points_that_name_no_filter_are_taken_as_sampled_in_time() {
+fn points_that_name_no_filter_are_treated_as_sampled_in_time() {
     let mut phone = Phone { filter: "", ..Phone::new() }.day_out().day_out();
     phone.run(Outcome::default());
     assert_eq!(phone.made(TRIP).len(), 2);
@@ -285,7 +285,7 @@ fn points_that_name_no_filter_are_taken_as_sampled_in_time() {
 
 // Row: "A point without a time or a place"
 #[test]
-fn a_point_without_a_place_is_passed_over() {
+fn a_point_without_a_place_is_skipped() {
     let mut phone = Phone::new().moves(5, 0.003);
     let write_ts = phone.ts + 1.0;
     phone =
@@ -361,7 +361,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_points_make_a_run_panic(
+    fn a_run_never_panics_whatever_the_points(
         points in prop::collection::vec((number(), number(), number(), 0.0..3000.0, any::<bool>()), 0..40),
         motions in prop::collection::vec((number(), number()), 0..5),
     ) {

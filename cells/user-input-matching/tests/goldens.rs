@@ -13,7 +13,7 @@ const COMPOSITE: &str = "analysis/composite_trip";
 const MADE: [&str; 3] = [TRIP, PLACE, COMPOSITE];
 
 #[test]
-fn inputs_that_come_later_lead_to_what_the_reference_made_of_those_that_came_in_time() {
+fn late_inputs_give_the_result_of_the_reference_for_inputs_in_time() {
     let (mut problems, mut with_inputs) = (Vec::new(), 0);
     for case in cases().iter().filter(|case| case.is_single()) {
         let found = differences(case);

@@ -157,7 +157,7 @@ fn trips_that_end_together_are_each_shown_with_their_own_label() {
 }
 
 #[test]
-fn what_follows_a_trip_is_found_by_its_id_however_far_away_it_is() {
+fn the_place_after_a_trip_is_found_by_its_id_at_any_distance_in_time() {
     // The place at the trip's end was reached, and left, days before the trip ended.
     let about_the_trip = |left: f64| {
         let trip = json!({"start_ts": leaves(0), "end_ts": arrives(0), "duration": 1_200.0, "end_place": id(2, 1),
@@ -186,7 +186,7 @@ fn a_trip_and_the_place_at_its_end_change_in_one_composite_trip() {
 }
 
 #[test]
-fn an_addition_is_taken_back_by_a_later_one_with_its_match_id() {
+fn an_addition_is_removed_by_a_later_one_with_its_match_id() {
     let addition = |world: World, more| world.with_input("trip_addition_input", leaves(0), arrives(0), more);
     let world = addition(World::new(1), json!({"match_id": "a"}));
     let world = addition(world, json!({"match_id": "b"})).run();
@@ -214,7 +214,7 @@ fn an_addition_is_taken_back_by_a_later_one_with_its_match_id() {
 }
 
 #[test]
-fn an_input_without_a_trip_is_passed_over_and_the_mark_goes_on() {
+fn an_input_without_a_trip_is_skipped_and_the_mark_moves_on() {
     let before = World::new(1).texts();
     let world = World::new(1).with_label("mode_confirm", 40, "walk").run();
     assert_eq!(world.texts()[..before.len()], before);
@@ -224,7 +224,7 @@ fn an_input_without_a_trip_is_passed_over_and_the_mark_goes_on() {
 }
 
 #[test]
-fn an_input_that_ends_late_belongs_to_the_trip_if_the_place_behind_it_covers_it() {
+fn an_input_that_ends_late_belongs_to_the_trip_if_the_next_place_covers_it() {
     let late = |end_ts| {
         let world =
             World::new(3).with_input("mode_confirm", leaves(1), end_ts, json!({"label": "bus"})).run();
@@ -238,7 +238,7 @@ fn an_input_that_ends_late_belongs_to_the_trip_if_the_place_behind_it_covers_it(
 
 // Row: "Candidates begin within a day"
 #[test]
-fn of_several_trips_the_one_that_was_made_last_gets_the_label() {
+fn the_most_recently_created_of_several_trips_gets_the_label() {
     let twin = |number, write_ts| {
         let data = json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": []});
         entry(id(1, number), TRIP, write_ts, &data)
@@ -266,7 +266,7 @@ fn a_trip_longer_than_a_day_gets_no_label_from_its_later_part() {
 
 // Row: "A late input on a stay without a duration"
 #[test]
-fn what_cannot_be_read_or_changed_is_passed_over_and_told() {
+fn unreadable_inputs_and_unchangeable_entries_are_skipped_and_reported() {
     let odd = json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": 7});
     let world = World::new(0)
         .with(vec![entry(id(1, 0), TRIP, 2.0, &odd)])
@@ -303,7 +303,7 @@ fn a_span_without_readings_and_the_first_place_of_all_never_get_a_later_input() 
 
 // Row: "Every member of a changed trip"
 #[test]
-fn of_a_changed_trip_its_labels_and_additions_alone_reach_its_composite_trip() {
+fn only_labels_and_additions_of_a_changed_trip_reach_its_composite_trip() {
     let with = |kept: u8| {
         json!({"start_ts": DAY, "end_ts": DAY + 1_200.0, "duration": 1_200.0, "user_input": {}, "additions": [],
             "kept": kept})
@@ -322,7 +322,7 @@ fn of_a_changed_trip_its_labels_and_additions_alone_reach_its_composite_trip() {
 }
 
 #[test]
-fn many_inputs_are_done_in_parts_and_none_is_lost_between_them() {
+fn many_inputs_are_processed_in_parts_and_none_is_lost_between_them() {
     let trips = 700;
     let mut world = World::new(trips);
     for trip in 0..trips {
@@ -341,7 +341,7 @@ fn many_inputs_are_done_in_parts_and_none_is_lost_between_them() {
 }
 
 #[test]
-fn a_state_that_does_not_go_with_its_mark_is_ignored() {
+fn a_state_that_does_not_match_its_mark_is_ignored() {
     let mut world = World::new(1).with_label("mode_confirm", 0, "walk");
     // Everything up to a later input is done, says the state; the mark was set back since.
     let state = [&2e9_f64.to_le_bytes()[..], &id(9, 9).0].concat();
@@ -373,7 +373,7 @@ proptest! {
     }
 
     #[test]
-    fn no_entries_make_the_stage_panic(
+    fn the_stage_never_panics_whatever_the_entries(
         entries in prop::collection::vec((0_usize..5, 0_u32..20, 0_u32..20, 0_usize..4, 0_usize..4), 0..16),
         state in prop::collection::vec(any::<u8>(), 0..30),
     ) {

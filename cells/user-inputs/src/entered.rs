@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn of_each_kind_the_one_written_last_is_shown() {
+    fn the_input_of_each_kind_that_was_written_last_is_shown() {
         let other = Input { kind: Kind::PurposeConfirm, ..label(9, 5.0, 1.0) };
         let entered = of(&[label(1, 1.0, 10.0), label(2, 2.0, 30.0), label(3, 3.0, 20.0), other]);
         assert_eq!(entered.user_input, r#"{"mode_confirm":"2","purpose_confirm":"9"}"#);
@@ -208,20 +208,20 @@ mod tests {
     }
 
     #[test]
-    fn of_those_written_together_the_one_that_begins_last_is_shown() {
+    fn the_last_beginning_decides_between_inputs_written_together() {
         let entered = of(&[label(1, 1.0, 10.0), label(2, 2.0, 10.0)]);
         assert_eq!(entered.user_input, r#"{"mode_confirm":"2"}"#);
     }
 
     #[test]
-    fn what_does_not_belong_is_not_shown() {
+    fn inputs_that_do_not_belong_are_not_shown() {
         let inputs = [label(1, 100.0, 1.0), label(2, 200.0, 1.0)];
         assert_eq!(of(&inputs), Entered::default());
     }
 
     // Row: "A late input on a stay without a duration"
     #[test]
-    fn additions_stand_in_the_order_of_their_beginnings_unless_they_were_taken_back() {
+    fn additions_are_ordered_by_their_beginnings_without_removed_ones() {
         let inputs = [
             addition(1, 1.0, "a", Status::Active),
             addition(2, 2.0, "b", Status::Active),
@@ -235,7 +235,7 @@ mod tests {
 
     // Row: "A late input on a stay without a duration"
     #[test]
-    fn what_cannot_be_judged_is_counted() {
+    fn inputs_that_cannot_be_judged_are_counted() {
         let first = Span { begin: None, end: Some(100.0), duration: None };
         let long = Input { end_ts: 5000.0, ..label(1, 1.0, 1.0) };
         assert_eq!(Entered::of(&[long], &first, || Next::None), (Entered::default(), 1));
@@ -251,7 +251,7 @@ mod tests {
 
     // Row: "An addition is appended again"
     #[test]
-    fn a_later_addition_goes_to_the_end_once_and_is_taken_back_by_its_match_id() {
+    fn a_later_addition_is_appended_once_and_removed_by_its_match_id() {
         let mut entered = Entered::default();
         for input in [
             addition(2, 1.0, "b", Status::Active),
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_no_stage_wrote_are_refused() {
+    fn members_of_another_form_are_refused() {
         let mut odd = Entered { user_input: "[".to_owned(), additions: "{}".to_owned() };
         assert!(matches!(odd.take_in(&label(1, 1.0, 1.0)), Err(BadEntered::UserInput(_))));
         let addition = addition(1, 1.0, "a", Status::Active);
@@ -278,7 +278,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn taking_in_the_same_inputs_twice_changes_nothing(
+        fn adding_the_same_inputs_twice_changes_nothing(
             inputs in prop::collection::vec((0_u8..6, 0_u8..3, any::<bool>(), any::<bool>()), 0..12)
         ) {
             let mut entered = Entered::default();

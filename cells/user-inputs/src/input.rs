@@ -208,7 +208,7 @@ mod tests {
 
     // Row: "A late input on a stay without a duration"
     #[test]
-    fn an_addition_stands_unless_it_says_deleted() {
+    fn an_addition_counts_unless_its_status_is_deleted() {
         let status = |status: &str| {
             parse("manual/trip_addition_input", &format!(r#"{{"start_ts":1,"end_ts":2{status}}}"#))
         };
@@ -220,13 +220,13 @@ mod tests {
 
     // Row: "A late input on a stay without a duration"
     #[test]
-    fn what_is_about_no_span_or_nothing_known_is_refused() {
+    fn an_input_without_a_span_or_of_an_unknown_kind_is_refused() {
         assert!(matches!(parse("manual/trip_user_input", r#"{"start_ts":1}"#), Err(BadInput::Data(_))));
         assert!(matches!(parse("manual/destination_confirm", "{}"), Err(BadInput::Key(_))));
     }
 
     #[test]
-    fn keys_and_names_lead_back_to_their_kind() {
+    fn a_kind_is_found_by_its_key_and_by_its_name() {
         for kind in Kind::ALL {
             assert_eq!(Kind::of_key(kind.key()), Some(kind));
             assert_eq!(kind.key(), format!("manual/{}", kind.name()));
@@ -235,7 +235,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_data_make_the_parser_panic(data in "[{}\\[\\]\":,a-z0-9_.]{0,60}") {
+        fn the_parser_never_panics_whatever_the_data(data in "[{}\\[\\]\":,a-z0-9_.]{0,60}") {
             for key in Kind::keys() {
                 let _ = parse(key, &data);
             }

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_begins_at_or_behind_the_entrys_beginning_and_before_its_end() {
+    fn an_input_begins_at_or_after_the_beginning_of_the_entry_and_before_its_end() {
         assert_eq!(unasked(1000.0, 1500.0, &TRIP), Fit::Belongs);
         assert_eq!(unasked(1000.0_f64.next_down(), 1500.0, &TRIP), Fit::Apart);
         assert_eq!(unasked(2000.0_f64.next_down(), 2000.0, &TRIP), Fit::Belongs);
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn it_may_end_up_to_a_quarter_of_an_hour_late() {
+    fn an_input_may_end_up_to_a_quarter_of_an_hour_late() {
         assert_eq!(unasked(1999.0, 2900.0, &TRIP), Fit::Belongs);
         assert_eq!(fits(1999.0, 2900.0_f64.next_up(), &TRIP, Next::None), Fit::Apart);
         assert_eq!(fits(1000.0, 2900.0_f64.next_up(), &TRIP, Next::None), Fit::Belongs);
     }
 
     #[test]
-    fn where_it_ends_later_the_next_entry_must_cover_it_if_it_ends_at_all() {
+    fn if_an_input_ends_later_the_next_entry_must_cover_it_unless_that_is_open() {
         assert_eq!(fits(1000.0, 9000.0, &TRIP, Next::Ends(9000.0)), Fit::Belongs);
         assert_eq!(fits(1000.0, 9000.0, &TRIP, Next::Ends(9000.0_f64.next_down())), Fit::Apart);
         assert_eq!(fits(1000.0, 9000.0, &TRIP, Next::Open), Fit::Belongs);
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn where_it_ends_later_it_must_cover_more_than_half_of_the_entry() {
+    fn if_an_input_ends_later_it_must_cover_more_than_half_of_the_entry() {
         assert_eq!(fits(1500.0, 9000.0, &TRIP, Next::Open), Fit::Apart);
         assert_eq!(fits(1500.0_f64.next_down(), 9000.0, &TRIP, Next::Open), Fit::Belongs);
         assert_eq!(fits(1500.0_f64.next_down(), 9000.0, &TRIP, Next::Ends(8999.0)), Fit::Apart);
     }
 
     #[test]
-    fn the_first_stay_begins_with_time_and_the_last_one_never_ends() {
+    fn the_first_stay_has_no_beginning_and_the_last_one_has_no_end() {
         let first = Span { begin: None, end: Some(2000.0), duration: None };
         assert_eq!(unasked(0.0, 2900.0, &first), Fit::Belongs);
         assert_eq!(unasked(-1.0, 2900.0, &first), Fit::Apart);
@@ -162,7 +162,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_belongs_begins_within_and_no_number_panics(
+        fn an_input_that_belongs_begins_within_the_entry_and_no_number_panics(
             start_ts: f64, end_ts: f64, begin: Option<f64>, end: Option<f64>, duration: Option<f64>, next: f64,
         ) {
             let entry = Span { begin, end, duration };

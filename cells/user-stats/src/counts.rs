@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_day_is_counted_again_with_all_that_are_older() {
+    fn recounting_an_old_day_recounts_all_older_days() {
         let mut counts = Counts::default();
         (0..200).for_each(|day| counts.add(start_of(day), 0.0, false));
         assert_eq!(counts.whole(100..=101), 100..=101);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_belongs_to_its_day_of_utc() {
+    fn a_moment_belongs_to_its_utc_day() {
         assert_eq!([-0.5, 0.0, 86_399.5, 86_400.0].map(day_of), [-1, 0, 0, 1]);
         assert_eq!(start_of(1), 86_400.0);
     }

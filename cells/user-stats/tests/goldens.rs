@@ -8,7 +8,7 @@ const INPUT: [&str; 3] =
     ["analysis/confirmed_trip", "analysis/confirmed_untracked", "analysis/composite_trip"];
 
 #[test]
-fn every_recorded_day_gives_the_profile_that_the_reference_has() {
+fn every_recorded_day_gives_the_profile_of_the_reference() {
     let mut problems = Vec::new();
     for case in &cases() {
         let mut memory = case.memory(&INPUT).with_document("profile", r#"{"curr_platform":"android"}"#);

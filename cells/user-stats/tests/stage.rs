@@ -192,7 +192,7 @@ impl Diary {
 }
 
 #[test]
-fn nobody_has_trips_at_first() {
+fn a_new_person_has_no_trips() {
     let mut diary = Diary::new();
     diary.run();
     let empty = json!({"start_ts": null, "end_ts": null});
@@ -226,7 +226,7 @@ fn other_members_of_the_profile_keep_their_text() {
 }
 
 #[test]
-fn a_profile_that_is_no_object_is_an_error() {
+fn a_profile_that_is_not_an_object_is_an_error() {
     let mut memory = Memory::new().with_document("profile", "[]");
     let failed = memory.run_stage(run, BEGIN, Outcome::default()).expect_err("no object");
     assert!(failed.starts_with("cannot read or write the document profile: invalid type"), "{failed}");
@@ -279,7 +279,7 @@ proptest! {
 
     // Row: "All trips are counted in every run"
     #[test]
-    fn the_profile_is_right_after_every_run_whatever_happened(
+    fn the_profile_is_right_after_every_run_of_any_history(
         first in 0..400_usize, events in prop::collection::vec(event(), 1..60)
     ) {
         let mut diary = Diary::new();
@@ -315,7 +315,7 @@ proptest! {
     }
 
     #[test]
-    fn no_memory_of_the_stage_makes_a_run_panic(state in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn a_run_never_panics_whatever_the_state(state in prop::collection::vec(any::<u8>(), 0..60)) {
         let mut diary = Diary::new();
         diary.trip(BEGIN, true);
         diary.last.state = state;

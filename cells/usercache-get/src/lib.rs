@@ -16,7 +16,7 @@ mod tests {
     use cells_sdk::testing::Memory;
 
     #[test]
-    fn there_is_nothing_for_the_phone() {
+    fn the_answer_for_the_phone_is_empty() {
         let answer = Memory::new().call(handle, "", 0.0, "{}").expect("always");
         assert_eq!((answer.status, &answer.body[..]), (200, &br#"{"server_to_phone": []}"#[..]));
     }

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_platform_has_its_own_words() {
+    fn transitions_are_named_differently_by_each_platform() {
         assert_eq!(Phone::Ios.transition("T_TRIP_ENDED"), Some(TransitionType::StoppedMoving));
         assert_eq!(Phone::Ios.transition("T_VISIT_ENDED"), Some(TransitionType::VisitEnded));
         assert_eq!(Phone::Ios.transition("local.transition.initialize"), None);

@@ -22,7 +22,7 @@ fn formatted(platform: &str, key: &str, data: &str) -> Result<(Value, Value), Re
 }
 
 #[test]
-fn what_does_not_change_keeps_its_text() {
+fn unchanged_parts_keep_their_text() {
     let data = r#"{"latitude":1.50,"longitude":2e0,"bearing":0.10,"ts":1600000000,"altitude":1.00,"own":{"a": 1.0}}"#;
     let text = metadata("android", "background/location", 1_600_000_000.0);
     let formatted =
@@ -39,7 +39,7 @@ fn what_does_not_change_keeps_its_text() {
 }
 
 #[test]
-fn every_version_of_the_play_services_names_the_activity_its_own_way() {
+fn the_activity_is_found_under_the_name_of_every_play_services_version() {
     let names = [
         ("agb", "agc"),
         ("zzaEg", "zzaEh"),
@@ -148,7 +148,7 @@ fn a_motion_needs_a_kind_and_a_transition_needs_a_state() {
 
 // Row: "Only the part of a key behind the slash"
 #[test]
-fn what_cannot_be_formatted_says_why() {
+fn an_entry_that_cannot_be_formatted_gives_a_reason() {
     let bad = [
         ("web", "background/location", "{}", Reason::Platform),
         ("android", "foo/location", "{}", Reason::Key),
@@ -214,7 +214,7 @@ fn a_zone_is_needed_of_iphones_and_guessed_for_old_androids_and_for_stats() {
 
 // Row: "An entry that is dated ahead"
 #[test]
-fn an_entry_dated_ahead_of_the_run_waits_however_far_until_a_run_whose_clock_has_come_so_far() {
+fn an_entry_dated_after_the_run_waits_until_the_clock_of_a_run_reaches_it() {
     for (ahead_s, waits) in [(3_600.0, 1), (86_400.0 * 365.0 * 10.0, 1), (-4.9, 1), (-5.0, 0), (-6.0, 0)] {
         let write_ts = NOW + ahead_s;
         let mut memory = Memory::new().with_entry(
@@ -265,7 +265,7 @@ fn a_long_backlog_takes_several_runs_and_documents_stay() {
 
 // Row: "Takes entries from the mark on"
 #[test]
-fn a_late_entry_is_taken_in_and_the_mark_stays() {
+fn a_late_entry_is_imported_and_the_mark_stays() {
     let mut memory =
         Memory::new().with_entry(Area::Usercache, &metadata("android", "stats/client_time", 1.5e9), "{}");
     let last = Outcome { processed_through: Some(1.6e9), ..Outcome::default() };
@@ -313,7 +313,7 @@ fn a_reading_is_about_a_moment_around_its_writing() {
 
 // Row: "A fix at 0° north, 0° east, or"
 #[test]
-fn a_place_that_is_none_is_set_aside_and_odd_heights_and_speeds_are_not() {
+fn an_impossible_place_is_set_aside_and_odd_altitudes_and_speeds_are_not() {
     let at = |latitude: &str, longitude: &str, more: &str| {
         let data = fix(1.6e9, more).replace("47.1", latitude).replace("8.5", longitude);
         formatted("ios", "background/location", &data).map(drop)
@@ -344,7 +344,7 @@ fn a_place_that_is_none_is_set_aside_and_odd_heights_and_speeds_are_not() {
 
 // Row: "One about a moment long before"
 #[test]
-fn what_a_clock_wrote_that_was_never_set_is_set_aside() {
+fn entries_written_by_a_clock_that_was_never_set_are_set_aside() {
     for (write_ts, set) in [(0.0, false), (9.5e8, false), (1_262_303_999.0, false), (1_262_304_000.0, true)] {
         let metadata = metadata("android", "background/location", write_ts);
         let told = format(
@@ -397,7 +397,7 @@ fn one_reading_ahead_is_set_aside_and_a_day_by_a_clock_that_is_behind_is_not() {
 
 proptest! {
     #[test]
-    fn no_entry_makes_it_panic_and_what_comes_out_is_sound(
+    fn formatting_never_panics_and_its_output_is_valid(
         ios: bool, key in 0..cells_model::keys::KEYS.len(),
         data in prop::collection::btree_map(
             prop::sample::select(vec!["ts", "start_ts", "end_ts", "latitude", "longitude", "bearing", "type", "agb", "currState", "transition", "battery_status", "battery_level_pct", "battery_level_ratio", "eventType", "confidence", "stationary", "loc"]),

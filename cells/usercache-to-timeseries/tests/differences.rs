@@ -52,7 +52,7 @@ fn an_entry_of_a_type_that_no_phone_sends_is_set_aside() {
 // Row: "Unknown platform, key, zone"
 // Row: "Only the part of a key behind the slash"
 #[test]
-fn an_entry_with_a_word_or_number_that_nobody_knows_is_set_aside_unchanged() {
+fn an_entry_with_an_unknown_word_or_number_is_set_aside_unchanged() {
     let of = |platform, key| metadata(platform, key, WRITE_TS);
     let mut nowhere = of("android", "background/location");
     nowhere["time_zone"] = "Mars/Olympus_Mons".into();
@@ -82,7 +82,7 @@ fn an_entry_with_a_word_or_number_that_nobody_knows_is_set_aside_unchanged() {
 // Row: "A bad entry behind the last good one"
 // Row: "The mark is write_ts of the last *good* entry"
 #[test]
-fn a_bad_entry_behind_the_last_good_one_is_set_aside_and_the_mark_is_that_of_the_good_one() {
+fn a_bad_entry_after_the_last_good_one_is_set_aside_and_the_mark_is_that_of_the_good_one() {
     let good = (metadata("android", "background/location", WRITE_TS), LOCATION);
     let bad = (metadata("web", "background/location", WRITE_TS + 10.0), LOCATION);
     let (memory, outcome) = after(&[bad, good]);
@@ -93,7 +93,7 @@ fn a_bad_entry_behind_the_last_good_one_is_set_aside_and_the_mark_is_that_of_the
 
 // Row: "`manual/place_user_input` has no formatter"
 #[test]
-fn an_input_about_a_place_is_taken_in_like_one_about_a_trip() {
+fn an_input_about_a_place_is_imported_like_one_about_a_trip() {
     let data = r#"{"start_ts":1600000000,"end_ts":1600000060,"label":"home"}"#;
     let of_trip = taken_in("android", "manual/trip_user_input", data);
     assert_eq!(of_trip["start_fmt_time"], "2020-09-13T14:26:40+02:00");
@@ -102,7 +102,7 @@ fn an_input_about_a_place_is_taken_in_like_one_about_a_trip() {
 
 // Row: "On Android, `config/sensor_config`"
 #[test]
-fn settings_of_an_android_phone_are_taken_in_like_those_of_an_iphone() {
+fn settings_of_an_android_phone_are_imported_like_those_of_an_iphone() {
     for key in ["config/sensor_config", "config/sync_config", "config/consent"] {
         for platform in ["android", "ios"] {
             assert_eq!(taken_in(platform, key, r#"{"a":1}"#)["a"], 1, "{platform} {key}");

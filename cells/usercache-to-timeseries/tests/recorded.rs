@@ -74,7 +74,7 @@ fn difference(ours: &BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) 
 }
 
 #[test]
-fn after_each_recorded_step_all_is_stored_that_the_reference_stored() {
+fn each_recorded_step_stores_everything_that_the_reference_stored() {
     let (Some(input), Some(golden)) = (recorded("input.json.gz"), recorded("golden.json.gz")) else {
         eprintln!("skipped: no recorded steps in ../shared/goldens/_usercache");
         return;

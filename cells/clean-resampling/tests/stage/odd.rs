@@ -38,7 +38,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn no_entries_make_a_run_panic(
+    fn a_run_never_panics_whatever_the_entries(
         points in prop::collection::vec((odd(), -95.0..95.0, -200.0..200.0, odd()), 0..30),
         times in prop::collection::vec((odd(), odd(), 0_usize..12), 0..8),
     ) {

@@ -67,7 +67,7 @@ fn where_the_point_of_a_place_has_no_altitude_the_trip_from_there_begins_without
 
 // Row: "A last span without readings"
 #[test]
-fn a_span_without_readings_that_led_nowhere_is_time_at_the_place() {
+fn a_span_without_readings_that_returns_to_its_place_counts_as_time_there() {
     let near = Diary::new().trip(0.0, &[DRIVE], 0.0).silence(50.0).trip(0.0, &[DRIVE], 0.0).cleaned().0;
     assert_linked(&near);
     assert_eq!((near.made(TRIP).len(), near.made(UNTRACKED).len()), (2, 0));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::diary::*;
 
 #[test]
-fn what_smoothing_has_deleted_does_not_count() {
+fn points_that_smoothing_deleted_do_not_count() {
     let mut diary = Diary::new().trip(0.0, &[DRIVE], 0.0);
     let (section, deleted) = (id(3), json!([{ "$oid": diary.points[5] }]));
     let number_of = diary.next_id();
@@ -24,7 +24,7 @@ fn id_of_all(diary: &Diary) -> Value {
 
 // Row: "A point without an altitude costs"
 #[test]
-fn where_somebody_was_needs_no_height() {
+fn positions_do_not_depend_on_altitudes() {
     let heights = |height: fn(usize) -> Option<Value>| {
         let mut row = 0;
         let (diary, _) = eventful()
@@ -69,7 +69,7 @@ fn without_any_altitude_points_have_none() {
 
 // Row: "A member `mode` in a location"
 #[test]
-fn what_a_phone_calls_the_mode_of_a_fix_is_passed_over() {
+fn the_mode_that_a_phone_gives_for_a_fix_is_ignored() {
     let day = |mode: Option<Value>| {
         let with_mode = |data: &mut Value| {
             let members = data.as_object_mut().filter(|data| data.contains_key("latitude"));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::diary::*;
 
 #[test]
-fn the_next_run_goes_on_from_the_place_that_was_left_open() {
+fn the_next_run_continues_from_the_open_place() {
     let whole = Diary::new().trip(0.0, &[DRIVE], 0.0).trip(30.0, &[WALK], 0.0).trip(0.0, &[DRIVE], 0.0);
     let (whole, _) = whole.cleaned();
     // The same diary, cleaned up to each of its arrivals.
@@ -40,7 +40,7 @@ fn the_next_run_goes_on_from_the_place_that_was_left_open() {
 }
 
 #[test]
-fn nothing_new_writes_nothing_and_keeps_the_mark() {
+fn a_run_without_new_entries_writes_nothing_and_keeps_the_mark() {
     let (mut diary, outcome) = Diary::new().trip(0.0, &[DRIVE], 0.0).cleaned();
     let count = diary.memory.entries(Area::Timeseries).len();
     let again = diary.memory.run_stage(run, NOW + 10.0, outcome.clone()).expect("the stage works");
@@ -51,7 +51,7 @@ fn nothing_new_writes_nothing_and_keeps_the_mark() {
 
 // Row: "A back-log is one window"
 #[test]
-fn a_long_back_log_is_cut_into_runs_that_make_the_same() {
+fn a_long_backlog_is_cut_into_runs_that_give_the_same_result() {
     // 8 trips of 33 hours make some 4,000 points each: more than one run processes.
     let long = |diary: Diary| diary.trip(0.0, &[(6001, 20.0, 0)], 0.0);
     let mut diary = (0..6).fold(Diary::new(), |diary, _| long(diary));
@@ -95,7 +95,7 @@ fn a_window_that_ends_before_it_begins_is_not_cleaned_twice() {
 
 // Row: "Raw trips that begin before the mark"
 #[test]
-fn trips_that_begin_before_what_is_cleaned_already_are_told() {
+fn trips_that_begin_before_the_mark_are_reported_to_the_owner() {
     let (mut diary, outcome) = Diary::new().trip(0.0, &[(20, 30.0, 7)], 0.0).cleaned();
     let trip = diary.memory.of_key("segmentation/raw_trip")[0].clone();
     let mut data = trip.data();
@@ -111,7 +111,7 @@ fn trips_that_begin_before_what_is_cleaned_already_are_told() {
 
 // Row: "An untracked span that leads back"
 #[test]
-fn a_span_that_leads_back_in_time_is_stored_between_the_places_that_name_it() {
+fn a_span_that_goes_back_in_time_is_stored_between_the_places_that_name_it() {
     let there = Diary::new().trip(0.0, &[(20, 30.0, 7)], 0.0);
     let mut there = back(there, 90_000.0);
     // The next trip begins when the phone is found again, long after the fix from which the span leads there.

@@ -140,7 +140,7 @@ fn a_first_section_that_is_left_when_it_begins_is_lost_and_its_points_are_not() 
 
 // Row: "A trip may begin any time before its first point"
 #[test]
-fn a_trip_that_lasts_a_month_is_none() {
+fn a_trip_that_lasts_a_month_is_left_out() {
     let slow = Diary { step_s: 300_000.0, ..Diary::new() }.trip(0.0, &[DRIVE], 0.0);
     let (diary, _) = Diary { step_s: 20.0, ..slow }.trip(0.0, &[DRIVE], 0.0).cleaned();
     assert_eq!(diary.made(TRIP).len(), 1);

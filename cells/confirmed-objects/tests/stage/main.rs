@@ -29,7 +29,7 @@ fn trips_and_places_become_a_chain_of_linked_copies() {
 }
 
 #[test]
-fn ids_and_dates_rise_in_the_order_of_making() {
+fn ids_and_write_times_rise_in_the_order_of_creation() {
     let world = World::new().with_trips(2, &[0]).run();
     let mut made: Vec<_> = [PLACE, TRIP, UNTRACKED].iter().flat_map(|key| world.memory.of_key(key)).collect();
     made.sort_by_key(|entry| entry.id);
@@ -40,7 +40,7 @@ fn ids_and_dates_rise_in_the_order_of_making() {
 }
 
 #[test]
-fn labels_stand_with_their_trips_and_forms_with_their_whole_entries() {
+fn labels_are_stored_with_their_trips_and_forms_with_their_whole_entries() {
     let world = World::new()
         .with_trips(2, &[])
         .with_input("manual/mode_confirm", leaves(0), arrives(0), json!({"label": "walk"}))
@@ -67,7 +67,7 @@ fn labels_stand_with_their_trips_and_forms_with_their_whole_entries() {
 
 // Row: "A new entry takes inputs of every kind"
 #[test]
-fn the_first_place_takes_every_label_of_the_time_before() {
+fn the_first_place_gets_every_label_of_the_time_before_it() {
     let world = World::new()
         .with_trips(1, &[])
         .with_input("manual/mode_confirm", 1_000.0, 2_000.0, json!({"label": "boat"}))
@@ -76,7 +76,7 @@ fn the_first_place_takes_every_label_of_the_time_before() {
 }
 
 #[test]
-fn a_form_that_ends_after_the_trip_belongs_to_it_if_the_place_behind_it_lasts_longer() {
+fn a_form_that_ends_after_the_trip_belongs_to_it_if_the_next_place_lasts_longer() {
     let late = |end_ts| {
         let world = World::new().with_trips(2, &[]).with_input(
             "manual/mode_confirm",
@@ -92,7 +92,7 @@ fn a_form_that_ends_after_the_trip_belongs_to_it_if_the_place_behind_it_lasts_lo
 
 // Row: "A place that a run left open gets exit"
 #[test]
-fn the_next_run_goes_on_from_the_open_place_and_leaves_the_duration_out() {
+fn the_next_run_continues_from_the_open_place_and_leaves_out_the_duration() {
     let world = World::new().with_trips(1, &[]).run().with_composite(0).with_trips(1, &[]);
     let before = world.made(PLACE)[1].clone();
     let world =
@@ -112,7 +112,7 @@ fn the_next_run_goes_on_from_the_open_place_and_leaves_the_duration_out() {
 
 // Row: "A place that a run left open gets exit"
 #[test]
-fn a_place_that_was_opened_again_is_made_anew() {
+fn a_reopened_place_is_created_again() {
     let mut world = World::new().with_trips(1, &[]).run().with_trips(1, &[]);
     world.last.state = Vec::new();
     let (in_two, in_one) = (world.run(), World::new().with_trips(2, &[]).run());
@@ -140,7 +140,7 @@ fn running_again_without_anything_new_changes_nothing() {
 
 // Row: "A place that a run left open gets exit"
 #[test]
-fn a_long_window_is_done_in_parts_that_join_without_a_seam() {
+fn a_long_window_is_processed_in_parts_that_give_the_result_of_one() {
     let count = 2_500;
     let mut world = World::new().with_trips(count, &[]);
     let mut parts = 0;
@@ -157,7 +157,7 @@ fn a_long_window_is_done_in_parts_that_join_without_a_seam() {
 
 // Row: "A trip whose end place is gone"
 #[test]
-fn a_trip_to_a_place_that_is_not_there_is_left_out_and_told() {
+fn a_trip_to_a_missing_place_is_left_out_and_reported() {
     let mut world = World::new().with_trips(2, &[]);
     world.memory = {
         let entries = world.memory.entries(Area::Timeseries).into_iter();
@@ -173,7 +173,7 @@ fn a_trip_to_a_place_that_is_not_there_is_left_out_and_told() {
 
 // Row: "Several places without trips"
 #[test]
-fn places_without_trips_keep_the_window() {
+fn a_window_with_places_but_no_trips_is_read_again() {
     let entered = |number: usize| {
         json!({"_id": id(1, number), "metadata": {"key": "analysis/cleaned_place"},
         "data": {"enter_ts": arrives(number), "location": {}, "source": "test"}})
@@ -184,7 +184,7 @@ fn places_without_trips_keep_the_window() {
 }
 
 #[test]
-fn a_chain_that_lost_its_open_place_goes_on_from_the_confirmed_trip() {
+fn a_chain_that_lost_its_open_place_continues_from_the_confirmed_trip() {
     let first = World::new().with_trips(1, &[]).run();
     let confirmed = first.made(TRIP)[0]["_id"].clone();
     let places = first.memory.of_key(PLACE).iter().map(|place| place.id).collect::<Vec<_>>();
@@ -199,7 +199,7 @@ fn a_chain_that_lost_its_open_place_goes_on_from_the_confirmed_trip() {
 // Row: "Trips that begin less than 5 s after the mark"
 // Row: "The next window starts at the last result's time"
 #[test]
-fn a_trip_that_begins_within_the_5_s_behind_the_mark_is_never_confirmed() {
+fn a_trip_that_begins_within_the_5_s_after_the_mark_is_never_confirmed() {
     let confirmed = |seconds: f64| {
         let mut world = World::new().with_trips(1, &[]).run().with_trips(1, &[]);
         world.last.processed_through = Some(leaves(1) - seconds);
@@ -228,7 +228,7 @@ fn a_place_alone_in_its_window_gives_the_open_place_its_exit_and_inputs() {
 
 // Row: "No open place, and the confirmed trip"
 #[test]
-fn a_chain_that_lost_its_open_place_and_its_trips_begins_again_and_its_owner_is_told() {
+fn a_chain_that_lost_its_open_place_and_its_trips_starts_again_and_this_is_reported() {
     let first = World::new().with_trips(1, &[]).run();
     let gone = [PLACE, TRIP]
         .iter()
@@ -249,7 +249,7 @@ fn a_chain_that_lost_its_open_place_and_its_trips_begins_again_and_its_owner_is_
 
 // Row: "A trip whose end place is gone"
 #[test]
-fn a_trip_that_cannot_be_read_is_left_out_and_told() {
+fn a_trip_that_cannot_be_read_is_left_out_and_reported() {
     let odd = json!({"_id": id(3, 70), "metadata": {"key": "analysis/expected_trip"},
         "data": {"start_ts": leaves(0) + 1.0, "end_ts": "soon"}});
     let world = World::new().with_trips(2, &[]).with(vec![odd]).run();
@@ -283,7 +283,7 @@ fn everything_that_is_written_fits_the_schemas_of_the_manifest() {
 
 proptest! {
     #[test]
-    fn no_timeline_makes_the_stage_panic(
+    fn the_stage_never_panics_whatever_the_timeline(
         entries in prop::collection::vec((0_usize..7, 0_u32..20, 0_u32..20, 0_usize..4, 0_usize..4), 0..16),
         state in prop::collection::vec(any::<u8>(), 0..30),
     ) {

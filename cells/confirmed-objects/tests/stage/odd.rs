@@ -55,7 +55,7 @@ fn a_trip_that_ends_long_before_it_began_has_the_places_that_it_names() {
 
 // Row: "The mark is the arrival at the last trip's end"
 #[test]
-fn a_window_that_ends_with_such_a_trip_is_not_done_twice() {
+fn a_window_that_ends_with_a_trip_back_in_time_is_not_processed_twice() {
     let world = World::new().with(back_in_time()).run();
     let mark = world.last.processed_through.expect("a mark");
     assert!((leaves(1) - WINDOW_GAP_S..leaves(1)).contains(&mark), "{mark}");
@@ -67,7 +67,7 @@ fn a_window_that_ends_with_such_a_trip_is_not_done_twice() {
 
 // Row: "The place to continue is any one"
 #[test]
-fn the_next_window_goes_on_from_a_place_that_was_reached_before_all_others() {
+fn the_next_window_continues_from_a_place_that_was_reached_before_all_others() {
     let mut world = World::new().with(back_in_time()).run();
     let open = world.made(TRIP)[1]["end_place"].clone();
     // The place is left, and leads to a third one.
@@ -90,7 +90,7 @@ fn the_next_window_goes_on_from_a_place_that_was_reached_before_all_others() {
 
 // Row: "The first trip's start place is gone"
 #[test]
-fn a_first_place_that_is_gone_stops_nothing() {
+fn a_missing_first_place_does_not_stop_the_run() {
     let mut entries = back_in_time();
     entries.remove(0);
     let world = World::new().with(entries).run();
@@ -106,7 +106,7 @@ fn a_first_place_that_is_gone_stops_nothing() {
 }
 
 #[test]
-fn trips_none_of_which_can_be_confirmed_are_told_once_and_do_not_come_again() {
+fn trips_that_cannot_be_confirmed_are_reported_once_and_not_read_again() {
     let trips = trip_with(0, [0, 1], [leaves(0), arrives(0)], leaves(0));
     let world = World::new().with(trips).run();
     assert!(world.last.processed_through.expect("a mark") + WINDOW_GAP_S > leaves(0));
@@ -133,7 +133,7 @@ fn sections_count_for_the_trip_that_they_name_wherever_they_begin() {
 }
 
 #[test]
-fn what_follows_a_place_is_found_though_it_lies_outside_the_window() {
+fn the_trip_after_a_place_is_found_even_outside_the_window() {
     // The trip from the place ends before the form does, so that the form cannot be the place's.
     let about_the_place = |trip_end_ts: f64| {
         let mut place = place_with(1, [Some(arrives(0)), Some(leaves(1))], [None, Some(7)]);
@@ -154,7 +154,7 @@ fn what_follows_a_place_is_found_though_it_lies_outside_the_window() {
 
 // Row: "Of composite trips that end"
 #[test]
-fn of_trips_that_end_together_the_one_that_leads_to_the_place_shows_it() {
+fn if_trips_end_together_the_one_that_leads_to_the_place_shows_it() {
     let world = World::new().with_trips(1, &[]).run().with_composite(0);
     let other = json!({"_id": id(11, 0), "metadata": {"key": COMPOSITE, "write_ts": 1.0},
         "data": {"start_ts": 1.0, "end_ts": arrives(0), "end_place": id(11, 9), "end_confirmed_place": {"n": 1}}});
@@ -166,7 +166,7 @@ fn of_trips_that_end_together_the_one_that_leads_to_the_place_shows_it() {
 }
 
 #[test]
-fn a_trip_that_no_window_will_have_is_told_once() {
+fn a_trip_outside_all_windows_is_reported_once() {
     let world = World::new().with_trips(2, &[]).run();
     // It was written since, and begins before the window, or ended before the stages in between read it.
     let world = world.with(vec![
@@ -180,7 +180,7 @@ fn a_trip_that_no_window_will_have_is_told_once() {
 }
 
 #[test]
-fn a_trip_that_the_stages_have_not_come_to_yet_is_not_told() {
+fn a_trip_that_the_stages_have_not_processed_yet_is_not_reported() {
     let now = crate::world::NOW;
     let world = World::new().with_trips(1, &[]).run();
     let world = world.with(vec![cleaned_trip(7, [now - 60.0, now - 1.0], 2.0)]).run();

@@ -27,7 +27,7 @@ fn a_trip_without_prediction_is_to_be_labelled_in_both_modes() {
 }
 
 #[test]
-fn a_sure_prediction_of_every_kind_need_not_be_labelled_when_little_is_asked() {
+fn a_confident_prediction_of_every_kind_need_not_be_labelled_in_the_relaxed_mode() {
     let to_label = |mode, p| expectation(mode, &[prediction(p, &ALL)]).to_label;
     assert!(!to_label(relaxed(), 0.96), "only the rule at 1 holds");
     assert!(to_label(relaxed(), 0.95), "a trigger holds up to its own value");
@@ -49,7 +49,7 @@ fn the_most_probable_prediction_decides() {
 }
 
 #[test]
-fn much_is_asked_for_seven_days_from_the_evening_of_each_first() {
+fn the_intensive_mode_lasts_seven_days_from_the_evening_of_each_first() {
     let new_york = "America/New_York";
     // 2021-06-01T20:00 in New York is midnight UTC.
     let begin = 1_622_592_000.0;
@@ -64,7 +64,7 @@ fn much_is_asked_for_seven_days_from_the_evening_of_each_first() {
 }
 
 #[test]
-fn before_the_first_schedule_little_is_asked() {
+fn before_the_first_schedule_the_mode_is_relaxed() {
     for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"] {
         assert!(!is_intensive(1_619_913_600.0 + 86_400.0, zone), "2 and 3 May 2021 in {zone}");
     }
@@ -82,7 +82,7 @@ fn a_week_by_the_clock_on_the_wall_may_have_an_hour_more() {
 
 // Row: "An unknown zone, or a trip that matches no rule"
 #[test]
-fn a_probability_that_is_none_leaves_the_trip_to_its_owner() {
+fn a_trip_with_an_invalid_probability_is_to_be_labelled() {
     assert!(expectation(relaxed(), &[prediction(1.5, &ALL)]).to_label);
 }
 

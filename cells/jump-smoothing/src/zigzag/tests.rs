@@ -35,42 +35,42 @@ fn a_stay_at_a_far_place_between_two_stretches_of_the_way_is_thrown_out() {
 }
 
 #[test]
-fn pieces_alternate_from_the_shortest_that_leads_somewhere() {
+fn pieces_alternate_from_the_shortest_one_that_moves_on() {
     // Good is the second piece, 200 m long; clusters on both sides of it are bad, and the piece behind the next is good.
     let metres = [0.0, 10.0, 5000.0, 5200.0, 0.0, 10.0, 5400.0, 5700.0, 6000.0];
     assert_eq!(thrown_out(&metres, false), Ok(vec![0, 1, 4, 5]));
 }
 
 #[test]
-fn of_clusters_alone_the_shortest_is_bad_and_the_one_before_it_good() {
+fn if_all_pieces_are_clusters_the_shortest_is_bad_and_the_one_before_it_is_good() {
     assert_eq!(thrown_out(&[0.0, 50.0, 5000.0, 0.0, 50.0], false), Ok(vec![2]));
     // The first piece has none before it.
     assert_eq!(thrown_out(&[0.0, 5000.0, 5050.0], false), Ok(vec![0]));
 }
 
 #[test]
-fn a_piece_behind_that_leads_somewhere_is_bad_up_to_its_first_long_step() {
+fn a_following_piece_that_moves_on_is_bad_up_to_its_first_long_step() {
     // The rest of it is good, so the next piece is expected to be bad, and is a cluster.
     let metres = [0.0, 200.0, 5000.0, 5010.0, 5300.0, 5600.0, 0.0, 10.0];
     assert_eq!(thrown_out(&metres, false), Ok(vec![2, 3, 6, 7]));
 }
 
 #[test]
-fn a_piece_before_that_leads_somewhere_is_bad_from_its_last_long_step_on() {
+fn a_preceding_piece_that_moves_on_is_bad_from_its_last_long_step() {
     let metres = [0.0, 300.0, 600.0, 610.0, 5000.0, 5200.0];
     assert_eq!(thrown_out(&metres, false), Ok(vec![2, 3]));
 }
 
 // Row: "A section whose pieces do not fit"
 #[test]
-fn a_piece_that_leads_on_in_small_steps_fits_nowhere() {
+fn a_piece_that_moves_on_in_small_steps_is_an_error() {
     let metres = [0.0, 110.0, 5000.0, 5090.0, 5180.0];
     assert_eq!(thrown_out(&metres, false), Err(Misfit::Steady));
 }
 
 // Row: "A section whose pieces do not fit"
 #[test]
-fn a_piece_whose_part_before_the_long_step_leads_somewhere_too_fits_nowhere() {
+fn a_piece_whose_part_before_the_long_step_moves_on_too_is_an_error() {
     let metres = [0.0, 110.0, 5000.0, 5090.0, 5180.0, 5400.0];
     assert_eq!(thrown_out(&metres, false), Err(Misfit::NoCluster));
 }
@@ -84,13 +84,13 @@ fn by_distance_a_jump_begins_at_the_long_step_before_it() {
 
 // Row: "A section whose pieces do not fit"
 #[test]
-fn by_distance_a_jump_with_no_long_step_before_it_fits_nowhere() {
+fn by_distance_a_jump_without_a_long_step_before_it_is_an_error() {
     assert_eq!(thrown_out(&[0.0, 50.0, 900.0, 950.0], true), Err(Misfit::NoJumpBefore));
 }
 
 // Row: "A section whose pieces do not fit"
 #[test]
-fn by_distance_two_jumps_in_a_row_fit_nowhere() {
+fn by_distance_two_jumps_in_a_row_are_an_error() {
     assert_eq!(thrown_out(&[0.0, 300.0, 1000.0, 2000.0, 2010.0], true), Err(Misfit::Touching));
 }
 

@@ -37,7 +37,7 @@ fn stops_of(kinds: &[&str]) -> Vec<Rc<Stop>> {
 }
 
 #[test]
-fn without_an_engine_half_the_speeds_tell_walking_from_cycling() {
+fn without_an_engine_the_median_speed_distinguishes_walking_from_cycling() {
     for sensed in [MotionType::OnFoot, MotionType::Walking, MotionType::Running, MotionType::Bicycling] {
         assert_eq!(mode(&section(sensed, &[0.0, 1.7, 1.7])), PredictedMode::Walking);
         assert_eq!(mode(&section(sensed, &[0.0, 1.71, 1.71])), PredictedMode::Bicycling);
@@ -47,17 +47,17 @@ fn without_an_engine_half_the_speeds_tell_walking_from_cycling() {
 
 // Row: "Asks a server on the network"
 #[test]
-fn with_an_engine_it_is_a_car_where_no_stops_are_known() {
+fn a_motorised_section_is_a_car_if_no_stops_are_known() {
     assert_eq!(mode(&section(MotionType::InVehicle, &[0.0, 1.0])), PredictedMode::Car);
 }
 
 #[test]
-fn a_flight_stays_one() {
+fn a_sensed_flight_stays_a_flight() {
     assert_eq!(mode(&section(MotionType::AirOrHsr, &[])), PredictedMode::AirOrHsr);
 }
 
 #[test]
-fn what_nobody_sensed_is_walking_if_slow_by_either_speed() {
+fn a_section_without_a_sensed_mode_is_walking_if_either_speed_is_slow() {
     let unknown = |speeds: &[f64]| section(MotionType::Unknown, speeds);
     assert_eq!(mode(&unknown(&[0.0, 1.0, 9.0])), PredictedMode::Walking);
     assert_eq!(mode(&unknown(&[5.0, 6.0])), PredictedMode::Unknown);
@@ -67,7 +67,7 @@ fn what_nobody_sensed_is_walking_if_slow_by_either_speed() {
 }
 
 #[test]
-fn from_stop_to_stop_of_a_route_it_is_transit() {
+fn a_section_between_two_stops_of_a_route_is_transit() {
     let vehicle = section(MotionType::InVehicle, &[0.0, 10.0, 10.0]);
     let unknown = section(MotionType::Unknown, &[0.0, 10.0, 10.0]);
     for section in [vehicle, unknown] {
@@ -93,7 +93,7 @@ fn a_stop_further_than_150_m_to_the_north_does_not_count() {
 
 // Row: "Names in `route_ref` are not trimmed"
 #[test]
-fn to_the_east_degrees_of_longitude_count_like_those_of_latitude() {
+fn degrees_of_longitude_count_like_degrees_of_latitude() {
     // At 47 degrees north, 0.00134 degrees of longitude are 102 m.
     let moved = |east_deg: f64| Section {
         start: Position { longitude: START.longitude + east_deg, ..START },
@@ -105,7 +105,7 @@ fn to_the_east_degrees_of_longitude_count_like_those_of_latitude() {
 
 // Row: "A single kind of route that no mode stands for"
 #[test]
-fn what_cannot_be_told_says_why() {
+fn an_unknown_mode_comes_with_a_reason() {
     let vehicle = section(MotionType::InVehicle, &[10.0]);
     let odd = Section { sensed: None, ..vehicle.clone() };
     assert!(matches!(predict(&odd, &mut NoStops), Err(Unpredictable::Sensed)));

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn one_kind_is_its_mode_however_fast() {
+    fn a_single_kind_of_route_gives_its_mode_at_any_speed() {
         assert_eq!(mode(&[], SLOW), None);
         assert_eq!(mode(&["bus"], FAST), Some(PredictedMode::Bus));
         assert_eq!(mode(&["tram", "tram"], SLOW), Some(PredictedMode::Tram));
@@ -87,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_no_mode_stands_for_is_named() {
+    fn a_kind_of_route_without_a_mode_is_named() {
         assert_eq!(collapse(&["ferry"], || SLOW), Err(Unsupported("FERRY".to_owned())));
         assert_eq!(collapse(&["bus", "ferry"], || SLOW), Err(Unsupported("FERRY".to_owned())));
     }
 
     proptest! {
         #[test]
-        fn no_kinds_make_it_panic(kinds in prop::collection::vec("(bus|tram|rail|[a-zü:]{0,4})", 0..6), speed: f64) {
+        fn collapse_never_panics_whatever_the_kinds(kinds in prop::collection::vec("(bus|tram|rail|[a-zü:]{0,4})", 0..6), speed: f64) {
             let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
             let _ = collapse(&kinds, || speed);
         }

@@ -40,7 +40,7 @@ fn diary(kind: Kind, loads: &[Load]) -> (Memory, Stages, f64, Vec<String>) {
 }
 
 #[test]
-fn one_old_fix_before_a_load_costs_no_later_trip() {
+fn one_old_fix_before_an_upload_costs_no_later_trip() {
     for age_s in [100.0, 1_000.0, 10_000.0, 14_000.0, 100_000.0, 1e7] {
         for kind in [Kind::IPhone, Kind::Android] {
             let mut loads = vec![plain(vec![trip(9_000.0, 9, false), trip(9_000.0, 9, true)])];
@@ -59,7 +59,7 @@ fn one_old_fix_before_a_load_costs_no_later_trip() {
 }
 
 #[test]
-fn a_load_that_is_nothing_but_an_old_fix_and_a_short_trip_makes_nothing_twice() {
+fn an_upload_of_only_an_old_fix_and_a_short_trip_creates_nothing_twice() {
     for age_s in [500.0, 5_000.0, 50_000.0] {
         let mut loads = vec![plain(vec![trip(9_000.0, 9, false), trip(9_000.0, 9, true)])];
         loads.push(Load { stale_s: Some(age_s), stopped: false, ..plain(vec![trip(9_000.0, 2, false)]) });
@@ -86,7 +86,7 @@ fn taken_back(kind: Kind, loads: &[Load], part: f64) -> Vec<String> {
 /// The span from the one phone's last point back to the other's first begins while the other's trip lasts, so that it
 /// lies behind that trip in the cleaned chain and before it in the raw one.
 #[test]
-fn taking_back_behind_a_span_that_leads_back_during_another_trip_leaves_whole_chains() {
+fn a_rewind_after_a_span_that_goes_back_into_another_trip_leaves_complete_chains() {
     let quiet = |rest_s, motion| Trip { rest_s, points: 2, back: false, motion };
     let trips = vec![
         quiet(10_517.465708497219, None),
@@ -104,7 +104,7 @@ proptest! {
 
     // Row: "What cannot be reached"
     #[test]
-    fn every_trip_is_confirmed_once_or_told_and_no_stage_leaves_anything_in_its_window(
+    fn every_trip_is_confirmed_once_or_reported_and_no_stage_leaves_anything_in_its_window(
         loads in loads(),
         iphone in any::<bool>(),
     ) {
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn taking_back_leaves_whole_chains(loads in loads(), iphone in any::<bool>(), part in 0.0..1.0_f64) {
+    fn a_rewind_leaves_complete_chains(loads in loads(), iphone in any::<bool>(), part in 0.0..1.0_f64) {
         let kind = if iphone { Kind::IPhone } else { Kind::Android };
         prop_assert_eq!(taken_back(kind, &loads, part), Vec::<String>::new());
     }

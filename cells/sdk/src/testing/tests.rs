@@ -91,7 +91,7 @@ fn a_run_does_not_see_its_own_writes_until_they_are_committed() {
 }
 
 #[test]
-fn a_resend_overwrites_what_waits_and_is_ignored_once_taken_in_unless_it_differs() {
+fn a_resent_entry_overwrites_a_waiting_one_and_is_ignored_after_import_unless_it_differs() {
     let mut memory = Memory::new();
     memory.put(&put_row(1.0, r#"{"v":1}"#)).unwrap();
     assert_eq!(memory.commit().stored, 1);

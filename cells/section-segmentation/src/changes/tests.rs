@@ -40,7 +40,7 @@ fn a_walk_and_a_run_are_one_and_being_on_foot_is_another() {
 }
 
 #[test]
-fn what_the_phone_is_not_sure_of_and_what_is_no_travel_does_not_count() {
+fn uncertain_motions_and_motions_that_are_not_travel_do_not_count() {
     let mut travel = legs(&[(Walking, 1.2), (InVehicle, 15.0)]).senses(Still, &[2000.0]);
     for sensed in &mut travel.sensed[5..10] {
         sensed.confidence = 60.0;
@@ -60,7 +60,7 @@ fn a_moment_of_another_kind_within_a_walk_is_part_of_the_walk() {
 }
 
 #[test]
-fn of_motions_at_the_moment_of_a_start_the_last_gives_its_number() {
+fn the_last_of_several_motions_at_the_moment_of_a_start_gives_its_number() {
     let sensed: Vec<Sensed> = [(5.0, Walking), (5.0, Walking), (9.0, Walking)]
         .map(|(ts, kind)| Sensed { ts, kind, confidence: 100.0 })
         .to_vec();
@@ -70,7 +70,7 @@ fn of_motions_at_the_moment_of_a_start_the_last_gives_its_number() {
 }
 
 #[test]
-fn a_walk_between_two_vehicles_stays_however_short() {
+fn a_walk_between_two_vehicles_stays_even_if_it_is_short() {
     let mut travel = legs(&[(InVehicle, 15.0), (InVehicle, 1.0), (InVehicle, 15.0)]);
     travel.sensed[7].kind = Walking;
     let kinds: Vec<_> = travel.changes().iter().map(|one| one.2).collect();
@@ -78,7 +78,7 @@ fn a_walk_between_two_vehicles_stays_however_short() {
 }
 
 #[test]
-fn one_kind_after_another_for_long_is_a_ride_on_a_bicycle() {
+fn kinds_that_alternate_for_long_are_a_ride_on_a_bicycle() {
     let mut travel = legs(&[(Walking, 1.2), (InVehicle, 4.0), (InVehicle, 4.0), (Walking, 1.2)]);
     for (number, sensed) in travel.sensed[5..15].iter_mut().enumerate() {
         sensed.kind = [InVehicle, Bicycling][number % 2];

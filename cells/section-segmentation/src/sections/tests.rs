@@ -33,7 +33,7 @@ fn a_section_needs_a_point_and_two_where_they_are_sampled_by_distance() {
 }
 
 #[test]
-fn a_change_without_points_is_the_whole_trip_where_it_is_the_only_one_and_does_not_change() {
+fn the_only_change_of_a_trip_is_the_whole_trip_even_without_points() {
     let travel = Travel::new().goes(1000.0, 1.2);
     let mut changes = side_by_side(&[(Walking, 8.0, 9)]);
     changes[0].start.ts = 2.0;
@@ -76,7 +76,7 @@ fn a_gap_sampled_by_distance_goes_to_the_section_that_is_farther_from_the_change
 
 // Row: "Flickers at the end"
 #[test]
-fn a_gap_behind_a_change_without_a_section_is_measured_from_the_change_before() {
+fn a_gap_after_a_change_without_a_section_is_measured_from_the_change_before() {
     // The ride is too short for a section, so the gap at 510 s is judged by the change at 5 s, and stays.
     let changes = side_by_side(&[(Bicycling, 5.0, 9), (Walking, 510.0, 9), (InVehicle, 1000.0, 9)]);
     let travel = with_gap(540.0);
@@ -96,7 +96,7 @@ fn a_gap_sampled_by_time_stays_between_its_sections() {
 
 // Row: "A trip whose `source` is not one"
 #[test]
-fn a_trip_from_another_cell_is_taken_for_one_sampled_by_time() {
+fn a_trip_from_another_cell_is_treated_as_sampled_by_time() {
     assert_eq!(Method::of_trip("DwellSegmentationDistFilter"), Method::Distance);
     assert_eq!(Method::of_trip("DwellSegmentationTimeFilter"), Method::Time);
     assert_eq!(Method::of_trip("somebody's own"), Method::Time);

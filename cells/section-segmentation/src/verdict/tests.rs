@@ -13,13 +13,13 @@ fn walk() -> Travel {
 }
 
 #[test]
-fn what_is_all_of_the_trip_stays() {
+fn a_streak_that_is_the_whole_trip_stays() {
     assert_eq!(of(&[(InVehicle, 100.0, 1)], (0, 0), &walk()), Verdict::Leave);
     assert_eq!(of(&[(InVehicle, 100.0, 1), (Walking, 200.0, 1)], (0, 1), &walk()), Verdict::Leave);
 }
 
 #[test]
-fn at_the_start_of_a_trip_it_can_only_go_backward_and_at_the_end_only_forward() {
+fn a_streak_at_the_start_of_a_trip_can_only_go_backward_and_at_the_end_only_forward() {
     let start = [(InVehicle, 100.0, 1), (Walking, 900.0, 9)];
     assert_eq!(of(&start, (0, 0), &walk()), Verdict::Backward);
     let end = [(Walking, 900.0, 9), (InVehicle, 1000.0, 1)];
@@ -27,7 +27,7 @@ fn at_the_start_of_a_trip_it_can_only_go_backward_and_at_the_end_only_forward() 
 }
 
 #[test]
-fn between_two_of_one_kind_it_goes_forward() {
+fn a_streak_between_two_sections_of_one_kind_goes_forward() {
     let parts = [(Walking, 900.0, 9), (Bicycling, 930.0, 1), (Walking, 2000.0, 9)];
     assert_eq!(of(&parts, (1, 1), &walk()), Verdict::Forward);
 }
@@ -51,7 +51,7 @@ fn a_walk_with_points_stays_and_one_without_goes_to_the_kind_of_its_speed() {
 }
 
 #[test]
-fn what_is_too_fast_for_a_walk_goes_to_the_other_side() {
+fn a_streak_too_fast_for_a_walk_goes_to_the_other_side() {
     let travel = Travel::new().goes(900.0, 1.2).goes(30.0, 4.0).goes(1000.0, 15.0);
     let onto = [(Walking, 900.0, 9), (Bicycling, 930.0, 1), (InVehicle, 1900.0, 9)];
     assert_eq!(of(&onto, (1, 1), &travel), Verdict::Backward);
@@ -61,7 +61,7 @@ fn what_is_too_fast_for_a_walk_goes_to_the_other_side() {
 }
 
 #[test]
-fn a_vehicle_right_behind_a_bicycle_is_the_bicycle_ridden_fast() {
+fn a_vehicle_right_after_a_bicycle_is_the_bicycle_ridden_fast() {
     let parts = [(Walking, 900.0, 9), (Bicycling, 930.0, 0), (InVehicle, 960.0, 2), (Walking, 2000.0, 9)];
     assert_eq!(of(&parts, (1, 1), &walk()), Verdict::BackwardKeepingKind);
     let long = [(Walking, 900.0, 9), (Bicycling, 930.0, 0), (InVehicle, 960.0, 3), (Walking, 2000.0, 9)];
@@ -69,7 +69,7 @@ fn a_vehicle_right_behind_a_bicycle_is_the_bicycle_ridden_fast() {
 }
 
 #[test]
-fn five_in_a_row_are_a_new_ride_and_four_stay_where_all_look_like_their_kind() {
+fn a_streak_of_five_is_a_new_ride_and_one_of_four_stays_if_all_fit_their_kind() {
     let flicker = |count: usize, kind: MotionType| {
         let mut parts = vec![(Walking, 500.0, 9)];
         for number in 0..count {

@@ -25,7 +25,7 @@ fn trips_are_kept_in_the_order_of_their_writing_and_then_of_their_ids() {
 }
 
 #[test]
-fn a_trip_comes_changes_and_goes_with_its_labels() {
+fn a_trip_is_added_changed_and_removed_with_its_labels() {
     let mut training = Training::default();
     assert!(!training.take_in(vec![trip(1, 1.0, None)]));
     assert!(training.take_in(vec![
@@ -53,7 +53,7 @@ fn the_oldest_are_left_out_and_that_is_remembered() {
 
 proptest! {
     #[test]
-    fn training_comes_back_from_its_document_and_gives_the_same_model(
+    fn training_can_be_written_and_read_back_and_gives_the_same_model(
         trips in prop::collection::vec((0.0..9.0_f64, "(form|[a-cü\"\\\\]{1,2})"), 0..20), left_out: bool,
     ) {
         let trips = trips.iter().zip(0_u8..).map(|((write_ts, mode), n)| trip(n, *write_ts, Some(mode))).collect();
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn taking_in_piece_by_piece_is_taking_in_at_once(
+    fn adding_trips_one_by_one_gives_the_same_as_adding_them_at_once(
         pieces in prop::collection::vec((0_u8..8, prop::option::of("(form|[ab])")), 0..20), cut in 0_usize..20,
     ) {
         let all: Vec<_> = pieces.iter().map(|(n, mode)| trip(*n, f64::from(*n % 3), mode.as_deref())).collect();
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn no_document_makes_the_reader_panic(text in r#"[{}\[\]":,a1 .]{0,40}"#) {
+    fn the_reader_never_panics_whatever_the_document(text in r#"[{}\[\]":,a1 .]{0,40}"#) {
         let _ = Training::parse(text.as_bytes());
     }
 }

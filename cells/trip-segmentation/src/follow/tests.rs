@@ -56,7 +56,7 @@ fn whose(followed: &Followed) -> Vec<(usize, usize, usize)> {
 }
 
 #[test]
-fn the_device_that_goes_furthest_is_followed_first_and_then_stays_so() {
+fn the_device_that_goes_furthest_is_followed_first_and_stays_followed() {
     let short = points(&then_stays(way(0.0, 0.0, 840.0), 12));
     let long = points(&then_stays(way(0.0, 0.0, 4_200.0), 12));
     let devices = [(short.clone(), vec![(0, 20)]), (long, vec![(0, 100)])];
@@ -69,7 +69,7 @@ fn the_device_that_goes_furthest_is_followed_first_and_then_stays_so() {
 }
 
 #[test]
-fn a_trip_that_goes_nowhere_is_none() {
+fn a_trip_that_does_not_leave_its_start_does_not_count() {
     let lies =
         points(&(0..60).map(|row| (f64::from(row) * 30.0, f64::from(row % 5) * 40.0)).collect::<Vec<_>>());
     assert_eq!(followed(&[(lies, vec![(0, 20), (30, 50)])], Before::default()), Followed::default());
@@ -86,7 +86,7 @@ fn another_device_that_comes_later_to_the_same_place_adds_nothing() {
 }
 
 #[test]
-fn where_the_followed_device_falls_silent_on_the_way_the_whole_trip_is_the_other_ones() {
+fn if_the_followed_device_falls_silent_during_a_trip_the_other_device_gives_the_whole_trip() {
     let off = points(&way(0.0, 0.0, 840.0));
     let on = points(&then_stays(way(7.0, 0.0, 4_200.0), 12));
     for before in [Before::default(), Before { followed: Some(0), ..Before::default() }] {
@@ -116,7 +116,7 @@ fn a_device_that_is_elsewhere_does_not_take_over() {
 }
 
 #[test]
-fn what_a_device_that_is_still_on_its_way_may_decide_waits() {
+fn a_trip_waits_while_another_device_is_still_moving() {
     let silent_end = points(&way(0.0, 0.0, 840.0));
     let under_way = points(&way(7.0, 0.0, 4_200.0));
     let devices = [(silent_end, vec![(0, 18)]), (under_way, Vec::new())];
@@ -126,7 +126,7 @@ fn what_a_device_that_is_still_on_its_way_may_decide_waits() {
 }
 
 #[test]
-fn no_window_begins_behind_the_start_of_a_way_that_is_not_over() {
+fn no_window_begins_after_the_start_of_a_movement_that_is_not_over() {
     let over = points(&then_stays(way(0.0, 0.0, 840.0), 12));
     let begun = points(&way(700.0, 840.0, 2_100.0));
     let devices = [(over, vec![(0, 20)]), (begun.clone(), Vec::new())];
@@ -145,7 +145,7 @@ fn no_trip_begins_before_the_last_place_was_reached() {
 
 proptest! {
     #[test]
-    fn whatever_devices_say_trips_never_overlap(
+    fn trips_never_overlap_whatever_the_devices_send(
         raw in prop::collection::vec(
             prop::collection::vec((1.0..900.0_f64, -3_000.0..3_000.0_f64), 2..60),
             1..5,

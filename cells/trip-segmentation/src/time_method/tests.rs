@@ -93,7 +93,7 @@ fn a_restart_of_tracking_ends_a_trip() {
 }
 
 #[test]
-fn a_trip_under_way_is_closed_only_where_the_phone_has_seen_it_stop() {
+fn a_trip_under_way_is_closed_only_if_the_phone_saw_it_stop() {
     let day = Day::default().then(20, 29.0, 300.0);
     assert_eq!(day.segment(&Signals::default()), Segments::default());
     let signals = Signals { stops: at(day.ts[19] + 0.5), ..Signals::default() };
@@ -102,7 +102,7 @@ fn a_trip_under_way_is_closed_only_where_the_phone_has_seen_it_stop() {
 
 // Row: "Time filter: points written 1,000 s"
 #[test]
-fn points_that_were_written_down_late_are_passed_over() {
+fn points_that_were_written_late_are_skipped() {
     let day = Day::default().then(20, 29.0, 300.0).then(15, 29.0, 0.0);
     let mut write_ts = day.ts.clone();
     write_ts[3] += 1000.0;
@@ -186,7 +186,7 @@ fn days() -> impl Strategy<Value = Day> {
 proptest! {
     // Row: "Windows use one form of the haversine"
     #[test]
-    fn what_is_saved_changes_nothing(
+    fn the_shortcuts_do_not_change_the_result(
         day in days(),
         restarts in prop::collection::vec(0.0..1.0, 0..2),
         motion in prop::collection::vec(0.0..1.0, 0..6),
@@ -203,7 +203,7 @@ proptest! {
     }
 
     #[test]
-    fn no_track_makes_it_panic_and_trips_never_overlap(
+    fn it_never_panics_whatever_the_track_and_trips_never_overlap(
         points in prop::collection::vec((0.0..3000.0, -90.0..90.0, -180.0..180.0), 0..60),
         scale in prop_oneof![Just(0.0), Just(1.0), Just(1e6), Just(1e300)],
     ) {

@@ -69,7 +69,7 @@ fn the_carried_device_keeps_its_points_where_it_leaves_and_where_it_comes_back()
 }
 
 #[test]
-fn a_known_device_is_told_apart_in_a_window_without_any_detour() {
+fn a_known_device_is_separated_in_a_window_without_any_detour() {
     let known = split(&in_order([walk(80), stays(0.0, 300.0, 2_400.0)].concat()), &[]).found;
     let at_home = stays(10.0, 300.0, 14_400.0);
     assert_eq!(split(&at_home, &[]).track_of, vec![0; at_home.len()]);
@@ -137,7 +137,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_points_are_told_apart_without_a_panic_and_each_has_a_track(
+    fn any_points_are_separated_without_a_panic_and_each_belongs_to_a_track(
         raw in prop::collection::vec((0.0..20_000.0_f64, -90.0..90.0_f64, -180.0..180.0_f64, 0..4_u8), 0..200),
     ) {
         let points = in_order(raw.into_iter().map(|(ts, latitude, longitude, kind)| {

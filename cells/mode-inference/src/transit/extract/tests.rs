@@ -66,7 +66,7 @@ fn a_box_on_the_180th_meridian_finds_the_stops_on_both_sides_of_it() {
 }
 
 #[test]
-fn the_edge_of_the_box_belongs_to_it() {
+fn the_edge_belongs_to_the_box() {
     let bounds = around(8.0, 47.0);
     let reach = bounds.north - 47.0;
     assert!((reach - 150.0 * 90.0 / 10_001_965.729).abs() < 1e-12);
@@ -94,7 +94,7 @@ fn a_document_that_cannot_be_used_is_an_error_that_names_no_place() {
 }
 
 #[test]
-fn tiles_are_read_once_and_only_so_many_are_held() {
+fn tiles_are_read_once_and_their_number_in_memory_is_bounded() {
     let mut memory = with_index();
     let mut extract = Extract::new();
     for column in 0..40 {
@@ -106,7 +106,7 @@ fn tiles_are_read_once_and_only_so_many_are_held() {
 
 proptest! {
     #[test]
-    fn no_place_and_no_document_make_it_panic(longitude: f64, latitude: f64, text in r#"[{}\[\]":,a1 .]{0,30}"#) {
+    fn extract_never_panics_whatever_the_place_or_document(longitude: f64, latitude: f64, text in r#"[{}\[\]":,a1 .]{0,30}"#) {
         let mut memory = with_index().with_document("transit/stops/0_0", text.clone());
         let _ = count(&mut memory, &around(longitude, latitude));
         let _ = count(&mut memory, &around(longitude % 400.0, latitude % 100.0));

@@ -35,7 +35,7 @@ fn without_stops_nothing_is_in_common() {
 }
 
 #[test]
-fn a_route_that_stops_at_both_ends_tells_its_kind() {
+fn a_route_that_stops_at_both_ends_gives_its_kind() {
     let (bus, tram) = (route("1", "bus", None), route("2", "tram", None));
     let start = [with_routes([&bus]), with_routes([&tram])];
     assert_eq!(modes(&start, &[with_routes([&bus])]), Some(vec!["bus"]));
@@ -60,7 +60,7 @@ fn two_routes_on_rails_of_one_kind_and_network_connect() {
 
 // Row: "Of several rail modes in common"
 #[test]
-fn what_stops_at_both_ends_on_rails_is_in_common() {
+fn rail_routes_that_stop_at_both_ends_are_in_common() {
     let start = [with_rail(&[RailMode::Tram]), with_rail(&[RailMode::Subway, RailMode::Train])];
     let end = [with_rail(&[RailMode::Train, RailMode::Tram])];
     assert_eq!(modes(&start, &end), Some(vec!["TRAIN", "TRAM"]));
@@ -71,7 +71,7 @@ fn what_stops_at_both_ends_on_rails_is_in_common() {
 
 // Row: "Different things on rails"
 #[test]
-fn different_things_on_rails_keep_buses_from_being_asked() {
+fn different_rail_routes_prevent_a_search_for_buses() {
     let bus = bus_stop(Some("7"));
     let start = [with_rail(&[RailMode::Subway]), bus.clone()];
     let end = [with_rail(&[RailMode::Tram]), bus.clone()];
@@ -98,7 +98,7 @@ fn the_rule_for_stops_without_routes_never_applies_as_the_reference_has_it() {
 }
 
 #[test]
-fn as_meant_it_applies_where_one_end_has_exactly_one_such_stop() {
+fn as_intended_it_applies_if_one_end_has_exactly_one_such_stop() {
     let meant =
         |start: &[Rc<Stop>], end: &[Rc<Stop>]| modes_in_common(start, end, LonelyStops::AsMeant).is_some();
     let many = [bus_stop(None), bus_stop(None)];
@@ -122,7 +122,7 @@ fn any_stop() -> impl Strategy<Value = Rc<Stop>> {
 
 proptest! {
     #[test]
-    fn going_back_finds_something_in_common_exactly_where_going_there_does(
+    fn the_way_back_has_routes_in_common_exactly_if_the_way_there_does(
         start in prop::collection::vec(any_stop(), 0..4), end in prop::collection::vec(any_stop(), 0..4),
     ) {
         for lonely in [LonelyStops::AsInReference, LonelyStops::AsMeant] {
