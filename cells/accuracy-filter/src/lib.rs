@@ -132,7 +132,7 @@ fn copy<R: ReadEntries + WriteEntries>(
             return Ok(());
         }
         let metadata = filtered_metadata(entry.metadata)
-            .ok_or_else(|| RunError::entry(entry.id, "has metadata that are no JSON object"))?;
+            .ok_or_else(|| RunError::entry(entry.id, "has metadata that is not a JSON object"))?;
         let id = EntryId::NONE;
         output.push(runtime, Row { id, key: FILTERED, metadata: &metadata, data: entry.data, extra: "" })
     })?;

@@ -206,7 +206,7 @@ pub fn point(
 
 /// An entry's data as JSON.
 pub fn json(data: &Kept<impl Serialize>) -> String {
-    data.write().expect("the types hold nothing that JSON has not")
+    data.write().expect("the types hold only what JSON can represent")
 }
 
 #[cfg(test)]

@@ -135,11 +135,11 @@ fn report<R: ReadEntries + Log>(
     let passed_over = if run.state == GOES_ON { 0 } else { window::passed_over(runtime, run)? };
     warn_count(runtime, window.unreadable, "entries of the raw diary cannot be read: passed over");
     warn_count(runtime, points.unplaced, "points have no time or no place: passed over");
-    warn_count(runtime, too_long, "trips last longer than three weeks: taken as none");
+    warn_count(runtime, too_long, "trips last longer than three weeks: left out");
     warn_count(
         runtime,
         passed_over,
-        "trips or spans begin before what earlier runs have come to: they stay out of the diary",
+        "trips or spans begin before the mark of earlier runs: they are left out of the diary",
     );
     Ok(())
 }

@@ -68,5 +68,5 @@ fn said(data: &str) -> Vec<String> {
 }
 
 fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("the types hold nothing that JSON has not")
+    serde_json::to_string(value).expect("the types hold only what JSON can represent")
 }

@@ -53,15 +53,11 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let Composer { output, last_end_ts, looked, unread, incomplete, .. } = composer;
     output.finish(runtime)?;
     warn_count(runtime, unread, "confirmed trips cannot be read: passed over");
-    warn_count(
-        runtime,
-        incomplete,
-        "trips lack a place at an end, or a section has a mode that nobody knows",
-    );
+    warn_count(runtime, incomplete, "trips lack a place at an end, or have a section of an unknown mode");
     warn_count(
         runtime,
         behind.spans,
-        "spans without readings end before what earlier runs have come to: they are not shown",
+        "spans without readings end before the mark of earlier runs: they are not shown",
     );
     Ok(Outcome { processed_through: last_end_ts, state: looked.to_state(), more })
 }

@@ -287,7 +287,7 @@ fn a_trip_that_ends_before_the_window_is_shown_once_and_such_a_span_is_reported(
     diary.run(last);
     let made: Vec<_> = diary.made().iter().map(|trip| trip["confirmed_trip"].clone()).collect();
     assert_eq!(made, [11, 12, 13].map(id));
-    let told = "1 spans without readings end before what earlier runs have come to: they are not shown\n";
+    let told = "1 spans without readings end before the mark of earlier runs: they are not shown\n";
     assert_eq!(diary.warnings(), told);
 }
 

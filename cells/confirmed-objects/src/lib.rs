@@ -58,13 +58,13 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let open = OpenPlace::find(runtime)?;
     let timeline = Timeline::read(runtime, run)?;
     warn_count(runtime, timeline.unreadable, "trips or places cannot be read: left out");
-    warn_count(runtime, timeline.nowhere.len(), "trips end at a place that is not there: left out");
+    warn_count(runtime, timeline.nowhere.len(), "trips end at a place that does not exist: left out");
     let memory = Memory::read(&run.state);
     let left_out = LeftOut::find(runtime, run, &timeline, memory.looked_through)?;
     warn_count(
         runtime,
         left_out.count,
-        "trips or spans begin or end before what earlier runs have come to: they stay out of the diary",
+        "trips or spans begin or end before the mark of earlier runs: they are left out of the diary",
     );
     let looked_through = left_out.looked_through;
     let (processed_through, more) = (timeline.mark(), timeline.has_more());
@@ -73,7 +73,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
         warn_count(
             runtime,
             timeline.places_alone(),
-            "places without the trips between them: the window is kept",
+            "places have no trip between them: the window is read again by the next run",
         );
         let state = Memory { looked_through, ..memory }.to_state();
         return Ok(Outcome { processed_through, state, more });
@@ -81,7 +81,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     warn_count(
         runtime,
         usize::from(timeline.first_is_missing),
-        "place where trips begin is not there: the first trip's own start stands for it",
+        "place where trips begin does not exist: the first trip's own start is used instead",
     );
     let inputs = read_inputs(runtime, first, last)?;
     let sections = read_sections(runtime, &timeline)?;
@@ -145,7 +145,11 @@ fn start<R: ReadEntries + Log>(
         None => None,
     };
     let lost = usize::from(first.read.ending_trip.is_some() && ending_trip.is_none());
-    warn_count(runtime, lost, "place was reached by a trip that is not confirmed: it begins the timeline");
+    warn_count(
+        runtime,
+        lost,
+        "place was reached by a trip that is not confirmed: the timeline begins with the place",
+    );
     Ok(Start::New { ending_trip })
 }
 

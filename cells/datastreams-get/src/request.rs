@@ -16,7 +16,7 @@ pub enum BadRequest {
     #[error("the request cannot be read: {0}")]
     Unreadable(String),
     /// A time that queries cannot bound.
-    #[error("`{member}` is none of {known}")]
+    #[error("`{member}` must be one of {known}")]
     TimeField {
         /// `key_time` or `key_local_date`
         member: &'static str,
@@ -24,16 +24,16 @@ pub enum BadRequest {
         known: &'static str,
     },
     /// Only one of the two.
-    #[error("`from_local_date` and `to_local_date` come together")]
+    #[error("`from_local_date` and `to_local_date` must be given together")]
     HalfADate,
     /// The two name different parts.
     #[error("`from_local_date` and `to_local_date` name different parts of a local time")]
     DateParts,
     /// Not a count.
-    #[error("`max_entries` is not a whole number from 0 on")]
+    #[error("`max_entries` must be a whole number of at least 0")]
     MaxEntries,
     /// Unknown.
-    #[error("`trunc_method` is none of first, last, sample")]
+    #[error("`trunc_method` must be one of first, last, sample")]
     TruncMethod,
     /// Too many.
     #[error("`key_list` has more than {QUERY_KEYS_MAX} keys")]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 fn ask(memory: &mut Memory, request: &Value) -> (u16, Value) {
     let response =
-        memory.call(handle, "timestamp", 0.0, request.to_string()).expect("never the runtime's fault");
+        memory.call(handle, "timestamp", 0.0, request.to_string()).expect("the runtime does not fail");
     assert_eq!(response.content_type, "application/json");
     (response.status, serde_json::from_slice(&response.body).expect("JSON"))
 }
@@ -154,7 +154,7 @@ fn a_meaningless_request_is_refused_with_a_reason() {
         (r#"{"max_entries":-1}"#, "bad_max_entries"),
         (r#"{"max_entries":5,"trunc_method":"middle"}"#, "bad_trunc_method"),
     ] {
-        let response = some().call(handle, "", 0.0, request).expect("never the runtime's fault");
+        let response = some().call(handle, "", 0.0, request).expect("the runtime does not fail");
         let answer: Value = serde_json::from_slice(&response.body).expect("JSON");
         assert_eq!((response.status, &answer["error"]["code"]), (400, &json!(code)), "{request}");
     }

@@ -5,7 +5,7 @@ use cells_sdk::Area;
 use cells_sdk::testing::Memory;
 
 fn answer(memory: &mut Memory, request: &str) -> String {
-    let response = memory.call(handle, "local_date", 0.0, request).expect("never the runtime's fault");
+    let response = memory.call(handle, "local_date", 0.0, request).expect("the runtime does not fail");
     assert_eq!(response.status, 200, "{request}");
     String::from_utf8(response.body).expect("UTF-8")
 }

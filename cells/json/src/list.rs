@@ -35,14 +35,14 @@ pub fn items(bytes: &[u8]) -> Result<Vec<&[u8]>, BadList> {
         more = match bytes.get(at) {
             Some(b',') => true,
             Some(b']') => break,
-            Some(_) => return Err(bad(at, "neither a comma nor the closing bracket")),
-            None => return Err(bad(at, "a list that never ends")),
+            Some(_) => return Err(bad(at, "expected a comma or the closing bracket")),
+            None => return Err(bad(at, "the list does not end")),
         };
         at = space(at + 1);
     }
     match space(at + 1) {
         end if end == bytes.len() => Ok(found),
-        end => Err(bad(end, "text behind the list")),
+        end => Err(bad(end, "text after the list")),
     }
 }
 
@@ -59,7 +59,7 @@ fn end_of_value(bytes: &[u8], start: usize) -> Result<usize, BadList> {
             return Ok(at);
         }
     }
-    Err(BadList { at, why: "a value that never ends" })
+    Err(BadList { at, why: "a value does not end" })
 }
 
 #[cfg(test)]

@@ -112,21 +112,21 @@ impl<'a> Scan<'a> {
     #[inline]
     pub fn open(&mut self) -> Result<bool, BadJson> {
         self.space();
-        self.enter(b'{', "no object")
+        self.enter(b'{', "expected an object")
     }
 
     /// Reads a member's name as it is between its quotes; moves to its value.
     #[inline]
     pub fn name(&mut self) -> Result<&'a [u8], BadJson> {
         if self.peek() != Some(b'"') {
-            return Err(self.bad("no member name"));
+            return Err(self.bad("expected the name of a member"));
         }
         let start = self.at + 1;
         self.string()?;
         let name = &self.bytes[start..self.at - 1];
         self.space();
         if self.peek() != Some(b':') {
-            return Err(self.bad("no colon behind a name"));
+            return Err(self.bad("expected a colon after a name"));
         }
         self.at += 1;
         self.space();
@@ -136,19 +136,19 @@ impl<'a> Scan<'a> {
     /// Called behind a member's value; returns whether another member follows, and then is at its name.
     #[inline]
     pub fn more(&mut self) -> Result<bool, BadJson> {
-        self.next(b'}', "neither a comma nor a closing brace")
+        self.next(b'}', "expected a comma or a closing brace")
     }
 
     /// Enters the list that begins here; returns whether it has an item, and then is at it.
     #[inline]
     pub fn open_list(&mut self) -> Result<bool, BadJson> {
-        self.enter(b'[', "no list")
+        self.enter(b'[', "expected a list")
     }
 
     /// Called behind an item of a list; returns whether another follows, and then is at it.
     #[inline]
     pub fn more_of_list(&mut self) -> Result<bool, BadJson> {
-        self.next(b']', "neither a comma nor a closing bracket")
+        self.next(b']', "expected a comma or a closing bracket")
     }
 
     /// The text of the value that begins here; see [`Self::value`].
@@ -169,7 +169,7 @@ impl<'a> Scan<'a> {
     /// Called behind the outermost value: only space may follow.
     pub fn end(&mut self) -> Result<(), BadJson> {
         self.space();
-        if self.at == self.bytes.len() { Ok(()) } else { Err(self.bad("text behind the value")) }
+        if self.at == self.bytes.len() { Ok(()) } else { Err(self.bad("text after the value")) }
     }
 
     /// Moves over the value that begins here, which may nest `levels` deep; with 0 it must be no object and no list.
@@ -225,7 +225,7 @@ impl<'a> Scan<'a> {
                 }
                 Some(b'}') if brace => {}
                 Some(b']') if !brace => {}
-                _ => return Err(self.bad("neither a comma nor the closing bracket")),
+                _ => return Err(self.bad("expected a comma or the closing bracket")),
             }
             self.at += 1;
             *braces >>= 1;
@@ -250,10 +250,11 @@ impl<'a> Scan<'a> {
                         self.bytes[at..],
                         [_, b'u', b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]
                     );
-                    at += escape(&self.bytes[at..]).ok_or(BadJson { at, why: "no such escape" })?
+                    at += escape(&self.bytes[at..])
+                        .ok_or(BadJson { at, why: "an unknown escape in a string" })?
                 }
                 Some(_) => return Err(BadJson { at, why: "a control character within a string" }),
-                None => return Err(BadJson { at, why: "a string that never ends" }),
+                None => return Err(BadJson { at, why: "a string does not end" }),
             }
         }
     }
@@ -296,7 +297,7 @@ impl<'a> Scan<'a> {
     fn word(&mut self) -> Result<(), BadJson> {
         let rest = &self.bytes[self.at..];
         let word = [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word));
-        self.at += word.ok_or_else(|| self.bad("no value"))?.len();
+        self.at += word.ok_or_else(|| self.bad("expected a value"))?.len();
         Ok(())
     }
 }

@@ -159,7 +159,7 @@ impl<'a> Members<'a> {
 
     /// Moves from behind the opening quote to behind the closing one; returns the position of the closing one.
     fn skip_string(&mut self) -> Result<usize, BadObject> {
-        let end = string_end(self.text.as_bytes(), self.at).ok_or(self.bad("a string that never ends"))?;
+        let end = string_end(self.text.as_bytes(), self.at).ok_or(self.bad("a string does not end"))?;
         self.at = end + 1;
         Ok(end)
     }
@@ -177,7 +177,7 @@ impl<'a> Members<'a> {
                 match self.byte() {
                     Some(b',' | b'}' | b']') => Ok(()),
                     Some(_) => Err(self.bad("two values without a comma")),
-                    None => Err(self.bad("a value that never ends")),
+                    None => Err(self.bad("a value does not end")),
                 }
             }
         }
@@ -189,7 +189,7 @@ impl<'a> Members<'a> {
         let mut depth = 0_usize;
         loop {
             self.at += before_structure(&bytes[self.at..]);
-            let found = self.byte().ok_or(self.bad("a value that never ends"))?;
+            let found = self.byte().ok_or(self.bad("a value does not end"))?;
             self.at += 1;
             match found {
                 b'"' => drop(self.skip_string()?),
@@ -207,20 +207,20 @@ impl<'a> Members<'a> {
             match self.byte() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => return self.close(),
-                _ => return Err(self.bad("neither a comma nor a closing brace")),
+                _ => return Err(self.bad("expected a comma or a closing brace")),
             }
         } else {
-            self.expect(b'{', "no opening brace")?;
+            self.expect(b'{', "expected an opening brace")?;
             self.opened = true;
             self.skip_space();
             if self.byte() == Some(b'}') {
                 return self.close();
             }
         }
-        self.expect(b'"', "no member name")?;
+        self.expect(b'"', "expected the name of a member")?;
         let name_start = self.at;
         let name_end = self.skip_string()?;
-        self.expect(b':', "no colon behind a name")?;
+        self.expect(b':', "expected a colon after a name")?;
         self.skip_space();
         let value_start = self.at;
         self.skip_value()?;
@@ -235,7 +235,7 @@ impl<'a> Members<'a> {
     fn close(&mut self) -> Result<Option<Member<'a>>, BadObject> {
         self.at += 1;
         self.skip_space();
-        if self.at == self.text.len() { Ok(None) } else { Err(self.bad("text behind the object")) }
+        if self.at == self.text.len() { Ok(None) } else { Err(self.bad("text after the object")) }
     }
 }
 

@@ -40,7 +40,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
         // The random numbers are arbitrary anyway; a person's pipeline need not stop for them.
         runtime.log(
             Level::Warn,
-            &format!("the stage's memory is not sound, lots are drawn from the first: {bad}"),
+            &format!("the stage's memory cannot be read, random numbers are drawn from the beginning: {bad}"),
         );
         Record::default()
     });

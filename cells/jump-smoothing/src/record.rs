@@ -37,8 +37,8 @@ pub enum BadRecord {
         /// How many marks it says it has.
         marks: u32,
     },
-    /// Marks are no numbers, do not rise, or are too many.
-    #[error("its {marks} marks do not rise, or are over {MARKS_MAX}")]
+    /// Marks are not numbers, are not in rising order, or are too many.
+    #[error("its {marks} marks are not in rising order, or are more than {MARKS_MAX}")]
     Marks {
         /// How many.
         marks: u32,

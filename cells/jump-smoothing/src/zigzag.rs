@@ -28,7 +28,7 @@ pub enum Misfit {
     #[error("a piece that should be a cluster moves on steadily")]
     Steady,
     /// The part of a piece that should be bad leads somewhere too.
-    #[error("the part before a long step is no cluster either")]
+    #[error("the part before a long step is not a cluster either")]
     NoCluster,
 }
 

@@ -176,7 +176,7 @@ fn an_unreadable_memory_costs_a_line_in_the_log_and_no_more() {
     let broken = Outcome { state: b"CJS1 and more".to_vec(), ..Outcome::default() };
     assert_eq!(phone.run(broken), whole);
     assert!(
-        phone.memory.log_lines().iter().any(|line| line.1.starts_with("the stage's memory is not sound"))
+        phone.memory.log_lines().iter().any(|line| line.1.starts_with("the stage's memory cannot be read"))
     );
 }
 
@@ -215,7 +215,7 @@ fn if_no_point_says_how_it_was_sampled_no_point_is_added() {
 
 // Row: "A section whose `start_ts` cannot be read"
 #[test]
-fn a_point_without_a_place_is_passed_over() {
+fn a_point_without_a_place_is_skipped() {
     let phone = Phone::android().walk(10).jump().walk(5);
     let ts = phone.ts + 15.0;
     let mut phone = phone.entry(LOCATION, ts, &json!({"ts": ts, "filter": "time"})).walk(5).section();

@@ -46,7 +46,8 @@ impl Guesses {
         trip: &Trip<'_>,
         prediction: &[LabelSet],
     ) -> Result<bool, RunError> {
-        let prediction = serde_json::to_string(prediction).expect("the types hold nothing that JSON has not");
+        let prediction =
+            serde_json::to_string(prediction).expect("the types hold only what JSON can represent");
         let id = entry.id;
         let more = format!(r#""cleaned_trip":{{"$oid":"{id}"}},"inferred_labels":{prediction}"#);
         let Some(data) = with_members(entry.data, &more) else { return Ok(false) };

@@ -81,7 +81,7 @@ impl Doubts {
     fn tell<R: Log>(&self, runtime: &mut R) {
         let Self { unread, unknown, why } = self;
         warn_count(runtime, *unread, "sections cannot be read: passed over");
-        warn_count(runtime, *unknown, &format!("sections have an unknown mode, the first since {why}"));
+        warn_count(runtime, *unknown, &format!("sections have an unknown mode, the first because {why}"));
     }
 }
 

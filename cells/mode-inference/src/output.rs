@@ -23,7 +23,7 @@ pub(crate) fn add<R: WriteEntries>(
     mode: PredictedMode,
 ) -> Result<(), RunError> {
     output.insert(runtime, PREDICTION, &prediction(entry.id, wire, mode))?;
-    let bad = || RunError::entry(entry.id, "is no JSON object with a mode and a key");
+    let bad = || RunError::entry(entry.id, "is not a JSON object with a mode and a key");
     // The reference copies the section's metadata as well, its write time included.
     let metadata = with_key(entry.metadata, INFERRED).ok_or_else(bad)?;
     let data = with_mode(entry, mode).ok_or_else(bad)?;

@@ -21,7 +21,7 @@ const STOP_RADIUS_M: f64 = 150.0;
 #[non_exhaustive]
 pub enum Unpredictable {
     /// The number is not among the known ones.
-    #[error("what the phone sensed is no known mode")]
+    #[error("the phone sensed an unknown mode")]
     Sensed,
     /// The section has no list of speeds.
     #[error("it has no speeds")]

@@ -132,7 +132,7 @@ fn unreadable_stops_leave_the_mode_unknown_and_this_is_reported() {
     assert_eq!(modes(&memory), [json!(0), json!(0)]);
     let [(Level::Warn, text)] = memory.log_lines() else { panic!("{:?}", memory.log_lines()) };
     assert!(
-        text.starts_with("2 sections have an unknown mode, the first since the extract of stops"),
+        text.starts_with("2 sections have an unknown mode, the first because the extract of stops"),
         "{text}"
     );
 }

@@ -43,7 +43,7 @@ impl<T: Serialize> Kept<T> {
         if self.rest.is_empty() {
             return Ok(known);
         }
-        text::with_members(&known, &self.rest).ok_or_else(|| serde_json::Error::custom("no object"))
+        text::with_members(&known, &self.rest).ok_or_else(|| serde_json::Error::custom("expected an object"))
     }
 }
 

@@ -68,7 +68,7 @@ macro_rules! numbered {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let number = <i64 as serde::Deserialize>::deserialize(deserializer)?;
                 Self::from_number(number).ok_or_else(|| {
-                    serde::de::Error::custom(format_args!("{number} is no {}", stringify!($name)))
+                    serde::de::Error::custom(format_args!("{number} is not a known {}", stringify!($name)))
                 })
             }
         }

@@ -21,7 +21,7 @@ pub enum BadRows {
         count: u32,
     },
     /// There are bytes behind the last row.
-    #[error("bytes behind the last of {count} rows")]
+    #[error("bytes after the last of {count} rows")]
     Rest {
         /// How many rows the buffer says it has.
         count: u32,

@@ -26,7 +26,7 @@ pub enum BadTime {
     #[error("unknown time zone {0:?}")]
     UnknownZone(String),
     /// Not finite, or outside the years -9999 to 9999.
-    #[error("{0} s is no moment between the years -9999 and 9999")]
+    #[error("{0} s is not between the years -9999 and 9999")]
     OutOfRange(f64),
 }
 

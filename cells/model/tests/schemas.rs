@@ -69,7 +69,7 @@ fn every_schema_and_table_is_what_the_structs_say() {
     let names: Vec<_> = differing.iter().map(|(path, _)| path.display().to_string()).collect();
     assert!(
         names.is_empty(),
-        "these are not what the structs of cells/model say; `cargo xtask schemas` writes them anew:\n{}",
+        "these are not what the structs of cells/model say; `cargo xtask schemas` writes them again:\n{}",
         names.join("\n")
     );
 }

@@ -37,7 +37,8 @@ use cut::Cut;
 /// `{"marks":{"TRIP_SEGMENTATION":1466436483.4,…}}`: the mark from which each stage continues, `null` for the very
 /// beginning.
 pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
-    let no_moment = || RunError::Other("no moment is given to go back to".to_owned());
+    let no_moment =
+        || RunError::Other("the run has no `start`, the moment from which results are removed".to_owned());
     let moment = run.start.ok_or_else(no_moment)?;
     let cut = Cut::find(runtime, moment)?;
     remove::segmented(runtime, cut.raw.as_ref())?;

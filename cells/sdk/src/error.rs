@@ -84,7 +84,7 @@ pub enum Unreadable {
 }
 
 impl RunError {
-    /// An error for an entry with a problem, such as `is no JSON object`, without a cause.
+    /// An error for an entry with a problem, such as `is not a JSON object`, without a cause.
     pub fn entry(id: EntryId, problem: &'static str) -> Self {
         Self::Entry { id, problem, source: None }
     }

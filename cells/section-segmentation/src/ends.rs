@@ -40,7 +40,7 @@ impl Moment {
     }
 
     fn parse(entry: &Found) -> Result<Self, RunError> {
-        let bad = |why| RunError::bad_entry(entry.id, "is no point that can be read", why);
+        let bad = |why| RunError::bad_entry(entry.id, "is not a point that can be read", why);
         let point = PointText::read(&entry.data).map_err(bad)?;
         let zone = point.zone(&entry.metadata).into_owned();
         let fmt_time = match &point.fmt_time {

@@ -111,7 +111,8 @@ fn vehicles<R: Documents + Log>(runtime: &mut R) -> Result<Vehicles, RunError> {
     let document = runtime.document(VEHICLES).map_err(|failure| RunError::document(VEHICLES, failure))?;
     Ok(document.map_or_else(Vehicles::default, |text| {
         Vehicles::parse(&text).unwrap_or_else(|bad| {
-            runtime.log(Level::Warn, &format!("no beacon names a vehicle: the document {VEHICLES}: {bad}"));
+            runtime
+                .log(Level::Warn, &format!("beacons cannot name vehicles: the document {VEHICLES}: {bad}"));
             Vehicles::default()
         })
     }))

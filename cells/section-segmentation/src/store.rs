@@ -83,7 +83,7 @@ impl<T: serde::Serialize> New<T> {
         output: &mut Output,
         id: EntryId,
     ) -> Result<(), RunError> {
-        let data = serde_json::to_string(&self.data).expect("the types hold nothing that JSON has not");
+        let data = serde_json::to_string(&self.data).expect("the types hold only what JSON can represent");
         let Self { key, metadata, .. } = self;
         output.push(runtime, Row { id, key, metadata, data: &data, extra: "" })
     }

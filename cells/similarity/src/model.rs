@@ -21,13 +21,13 @@ pub enum BadModel {
     #[error("the model cannot be read")]
     Json(#[source] serde_json::Error),
     /// Made by another version.
-    #[error("the model has form {found}, known is form {VERSION}")]
+    #[error("the model has form {found}, not form {VERSION}")]
     Version {
         /// The version in the document.
         found: u32,
     },
     /// A bin without trips, or a share with missing labels.
-    #[error("bin {index} of the model is unsound")]
+    #[error("bin {index} of the model is invalid")]
     Bin {
         /// The index of the bin, from 0.
         index: usize,
@@ -133,7 +133,7 @@ impl TripModel {
 
     /// The document.
     pub fn to_document(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("the types hold nothing that JSON has not")
+        serde_json::to_vec(self).expect("the types hold only what JSON can represent")
     }
 }
 

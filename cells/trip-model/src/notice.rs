@@ -54,7 +54,7 @@ impl Seen {
 
     /// The stage's state.
     pub fn to_state(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("the types hold nothing that JSON has not")
+        serde_json::to_vec(self).expect("the types hold only what JSON can represent")
     }
 
     /// When the trip that ended last ended, s.

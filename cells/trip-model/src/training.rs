@@ -122,7 +122,7 @@ impl Training {
             });
         }
         let wire = Wire { version: VERSION, older_left_out: self.older_left_out, labels, trips };
-        serde_json::to_vec(&wire).expect("the types hold nothing that JSON has not")
+        serde_json::to_vec(&wire).expect("the types hold only what JSON can represent")
     }
 }
 

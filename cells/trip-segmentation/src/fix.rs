@@ -38,7 +38,7 @@ impl Fix {
     }
 
     fn parse(entry: &Found) -> Result<Self, RunError> {
-        let bad = |why| RunError::bad_entry(entry.id, "is no point that can be read", why);
+        let bad = |why| RunError::bad_entry(entry.id, "is not a point that can be read", why);
         let point = PointText::read(&entry.data).map_err(bad)?;
         let known = point.local_dt.and_then(|text| serde_json::from_str(text).ok());
         let (local_dt, fmt_time) = match (known, &point.fmt_time) {

@@ -54,7 +54,7 @@ use store::{LastTrip, OpenEntry};
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let mut memory = Memory::read(&run.state).unwrap_or_else(|bad| {
         // The state's content is found again in time; a person's pipeline need not stop for it.
-        runtime.log(Level::Warn, &format!("the stage's memory is not sound, it begins anew: {bad}"));
+        runtime.log(Level::Warn, &format!("the stage's memory cannot be read and is emptied: {bad}"));
         Memory::default()
     });
     memory.take_back(run.start);
@@ -156,8 +156,8 @@ fn tell_of_several<R: Log>(runtime: &mut R, sent: &[Sent], carried: &Carried<'_>
     warn_count(
         runtime,
         carried.of_others.len(),
-        "points during trips are of another device that shows the same token: marked invalid; devices that pair are \
-         told apart",
+        "points during trips are of another device that shows the same token: marked invalid; pair each device to \
+         keep their points apart",
     );
 }
 
@@ -169,7 +169,7 @@ fn report<R: Log>(runtime: &mut R, sent: &[Sent]) {
         (of_all(|sorted| sorted.out_of_order.len()), of_all(|sorted| sorted.spared));
     if spared > 0 {
         tell(out_of_order, "points have times out of step with those written around them: marked invalid");
-        tell(spared, "points came behind one that was ahead of its time: they count");
+        tell(spared, "points followed one that was ahead of its time: they are kept");
     } else {
         tell(out_of_order, "points have an earlier time than one written before them: marked invalid");
     }
@@ -180,7 +180,7 @@ fn report<R: Log>(runtime: &mut R, sent: &[Sent]) {
     tell(of_all(|sorted| sorted.unplaced), "points have no time or no place: passed over");
     tell(
         of_all(|sorted| if first_named(&sorted.points).is_some() { 0 } else { sorted.points.len() }),
-        "points do not say how they were sampled (`filter`): taken as sampled in time",
+        "points do not say how they were sampled (`filter`): treated as sampled in time",
     );
     tell(
         of_all(|sorted| late(&sorted.points)),

@@ -114,7 +114,7 @@ pub fn write<R: WriteEntries>(
     output.finish(runtime)
 }
 
-const PLAIN: &str = "the types hold nothing that JSON has not";
+const PLAIN: &str = "the types hold only what JSON can represent";
 
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect(PLAIN)

@@ -73,7 +73,7 @@ impl Kind {
 
     /// The name under which `user_input` has it.
     pub fn name(self) -> &'static str {
-        self.key().strip_prefix("manual/").expect("all keys begin so")
+        self.key().strip_prefix("manual/").expect("every key begins with `manual/`")
     }
 
     /// How entries store it.
@@ -125,7 +125,7 @@ pub struct Input {
 #[derive(Debug, thiserror::Error)]
 pub enum BadInput {
     /// Its key is not one of [`Kind::ALL`].
-    #[error("{0} is no input about trips or stays")]
+    #[error("{0} is not the key of an input about trips or stays")]
     Key(String),
     /// It is not JSON, or has no times.
     #[error("its data cannot be read")]

@@ -228,7 +228,7 @@ fn other_members_of_the_profile_keep_their_text() {
 #[test]
 fn a_profile_that_is_not_an_object_is_an_error() {
     let mut memory = Memory::new().with_document("profile", "[]");
-    let failed = memory.run_stage(run, BEGIN, Outcome::default()).expect_err("no object");
+    let failed = memory.run_stage(run, BEGIN, Outcome::default()).expect_err("the profile is not an object");
     assert!(failed.starts_with("cannot read or write the document profile: invalid type"), "{failed}");
 }
 

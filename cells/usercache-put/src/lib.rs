@@ -175,7 +175,8 @@ impl<'r, R: Usercache + Documents + Exchange> Batch<'r, R> {
 fn text_of(bytes: &[u8]) -> &str {
     match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("sound up to there"),
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()])
+            .expect("the bytes before `valid_up_to` are valid UTF-8"),
     }
 }
 

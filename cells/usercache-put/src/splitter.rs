@@ -216,18 +216,18 @@ impl Splitter {
             {
                 At::Start
             }
-            (At::Start, _) => return Err(self.bad("it is no object")),
+            (At::Start, _) => return Err(self.bad("expected an object")),
             (At::FirstName, b'}') | (At::AfterMember, b'}') => At::End,
             (At::FirstName | At::Name, b'"') => {
                 self.name.clear();
                 At::InName
             }
-            (At::FirstName | At::Name, _) => return Err(self.bad("no member name")),
+            (At::FirstName | At::Name, _) => return Err(self.bad("expected the name of a member")),
             (At::Colon, b':') => At::Value,
-            (At::Colon, _) => return Err(self.bad("no colon behind a name")),
+            (At::Colon, _) => return Err(self.bad("expected a colon after a name")),
             (At::Value, _) => return self.begin_value(byte),
             (At::AfterMember, b',') => At::Name,
-            (At::AfterMember, _) => return Err(self.bad("neither a comma nor a closing brace")),
+            (At::AfterMember, _) => return Err(self.bad("expected a comma or a closing brace")),
             (At::FirstEntry | At::AfterEntry, b']') if self.wanted == Some(Form::Many) => At::AfterMember,
             (At::FirstEntry | At::NextEntry, _) => return self.begin_entry(byte),
             (At::AfterEntry, b',') if self.wanted == Some(Form::Many) => At::NextEntry,
@@ -235,8 +235,8 @@ impl Splitter {
                 self.at = At::AfterMember;
                 return Ok(false);
             }
-            (At::AfterEntry, _) => return Err(self.bad("neither a comma nor a closing bracket")),
-            (At::End, _) => return Err(self.bad("text behind the object")),
+            (At::AfterEntry, _) => return Err(self.bad("expected a comma or a closing bracket")),
+            (At::End, _) => return Err(self.bad("text after the object")),
             (At::Skipped | At::Entry | At::InName, _) => unreachable!("next handles these by stretches"),
         };
         Ok(true)
@@ -271,7 +271,7 @@ impl Splitter {
 
     fn begin(&mut self, at: At, byte: u8) -> Result<bool, BadBody> {
         if matches!(byte, b',' | b'}' | b']' | b':') {
-            return Err(self.bad("no value"));
+            return Err(self.bad("expected a value"));
         }
         self.structure = Structure::default();
         self.at = at;

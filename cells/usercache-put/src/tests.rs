@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const NOW: f64 = 1.7e9;
 
 fn put(memory: &mut Memory, body: impl Into<Vec<u8>>) -> (u16, Value) {
-    let response = memory.call(handle, "", NOW, body).expect("never the runtime's fault");
+    let response = memory.call(handle, "", NOW, body).expect("the runtime does not fail");
     assert_eq!(response.content_type, "application/json");
     (response.status, serde_json::from_slice(&response.body).expect("JSON"))
 }
@@ -158,7 +158,7 @@ fn bad_text_anywhere_in_one_entry_sets_that_entry_aside_and_no_other() {
             let mut memory = Memory::new();
             let handle =
                 |memory: &mut Memory, request: &Request| handle(&mut Crumbs(memory, piece_bytes), request);
-            let response = memory.call(handle, "", NOW, body.clone()).expect("never the runtime's fault");
+            let response = memory.call(handle, "", NOW, body.clone()).expect("the runtime does not fail");
             let answer = String::from_utf8_lossy(&response.body).into_owned();
             assert_eq!((response.status, answer.as_str()), (200, r#"{"stored":2,"set_aside":1}"#), "{shown}");
             let kept = memory.entries(Area::Errors);
@@ -370,7 +370,7 @@ fn a_batch_gives_the_same_result_whatever_pieces_it_is_read_in() {
         let mut memory = Memory::new();
         let handle =
             |memory: &mut Memory, request: &Request| handle(&mut Crumbs(memory, piece_bytes), request);
-        let response = memory.call(handle, "", NOW, body.clone()).expect("never the runtime's fault");
+        let response = memory.call(handle, "", NOW, body.clone()).expect("the runtime does not fail");
         let kept = |area| -> Vec<_> {
             let entries = memory.entries(area).into_iter();
             entries.map(|entry| (entry.metadata.clone(), entry.data.clone())).collect()

@@ -8,7 +8,7 @@ use cells_usercache_put::handle;
 fn after(entry: &str) -> (Memory, u16) {
     let mut memory = Memory::new();
     let body = format!(r#"{{"phone_to_server":[{entry}]}}"#);
-    let response = memory.call(handle, "", 1.7e9, body).expect("never the runtime's fault");
+    let response = memory.call(handle, "", 1.7e9, body).expect("the runtime does not fail");
     (memory, response.status)
 }
 

@@ -302,12 +302,12 @@ impl Told<'_> {
     }
 
     fn transition(&self, phone: Phone, data: &Object<'_>) -> Result<String, Reason> {
-        let state = data.string("currState").ok_or(Reason::Field("currState", "a text"))?;
+        let state = data.string("currState").ok_or(Reason::Field("currState", "a string"))?;
         let state = phone.state(&state).ok_or(Reason::Unknown("currState"))?;
         let transition = match data.get("transition") {
             Some("null") | None => "null".to_owned(),
             Some(_) => {
-                let name = data.string("transition").ok_or(Reason::Field("transition", "a text"))?;
+                let name = data.string("transition").ok_or(Reason::Field("transition", "a string"))?;
                 phone.transition(&name).ok_or(Reason::Unknown("transition"))?.number().to_string()
             }
         };
@@ -334,7 +334,7 @@ impl Told<'_> {
     }
 
     fn ble(&self, phone: Phone, mut data: Object<'_>) -> Result<String, Reason> {
-        let event = data.string("eventType").ok_or(Reason::Field("eventType", "a text"))?;
+        let event = data.string("eventType").ok_or(Reason::Field("eventType", "a string"))?;
         let event = phone.ble_event(&event).ok_or(Reason::Unknown("eventType"))?.number().to_string();
         data.set("eventType", event);
         data.number("ts").map_or(Ok(()), |ts| self.soon_written(ts))?;

@@ -21,7 +21,7 @@ pub enum Reason {
     #[error("its {0} cannot be read")]
     Unreadable(&'static str, #[source] BadObject),
     /// The zone is absent or unknown, or the moment is outside the calendar.
-    #[error("its local time cannot be told: {0}")]
+    #[error("its local time cannot be determined: {0}")]
     Time(#[source] BadTime),
     /// The entry names no zone, and its platform has no default.
     #[error("it names no time zone")]
@@ -36,7 +36,7 @@ pub enum Reason {
     #[error("its data is not what entries of this key hold: {0}")]
     Form(String),
     /// iOS: flags that exclude each other.
-    #[error("the phone says of two ways to move that both are true")]
+    #[error("the phone reports two activities that exclude each other")]
     TwoActivities,
     /// Written more than a day after now.
     #[error("the phone's clock was wrong: it was written more than a day in the future")]
@@ -59,13 +59,15 @@ pub enum Reason {
     #[error("the phone's clock was not set: it was written before the year 2010")]
     NeverSet,
     /// 0° north, 0° east.
-    #[error("its place is 0 degrees north, 0 degrees east, which phones tell that know none")]
+    #[error(
+        "its place is 0 degrees north, 0 degrees east, which phones send when they do not know the place"
+    )]
     Nowhere,
     /// A negative accuracy.
-    #[error("its accuracy is negative, which phones tell that do not know the place")]
+    #[error("its accuracy is negative, which phones send when they do not know the place")]
     NoPlace,
     /// It could be anywhere.
-    #[error("its accuracy is worse than 100 km, which is no place")]
+    #[error("its accuracy is worse than 100 km, so its place is unknown")]
     Anywhere,
 }
 

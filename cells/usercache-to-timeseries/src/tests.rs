@@ -170,7 +170,7 @@ fn an_entry_that_cannot_be_formatted_gives_a_reason() {
             "ios",
             "statemachine/transition",
             r#"{"currState":"STATE_START","transition":7}"#,
-            Reason::Field("transition", "a text"),
+            Reason::Field("transition", "a string"),
         ),
         ("ios", "background/motion_activity", "{}", Reason::Field("stationary", "true or false")),
         (

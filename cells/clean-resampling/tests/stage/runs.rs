@@ -105,7 +105,7 @@ fn trips_that_begin_before_the_mark_are_reported_to_the_owner() {
     let outcome = diary.memory.run_stage(run, NOW + 500.0, outcome).expect("the stage works");
     diary.memory.run_stage(run, NOW + 900.0, outcome).expect("the stage works");
     let told: Vec<_> = diary.memory.log_lines().iter().map(|line| line.1.as_str()).collect();
-    let want = "1 trips or spans begin before what earlier runs have come to: they stay out of the diary";
+    let want = "1 trips or spans begin before the mark of earlier runs: they are left out of the diary";
     assert_eq!(told, [want]);
 }
 

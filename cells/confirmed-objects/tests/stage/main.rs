@@ -168,7 +168,7 @@ fn a_trip_to_a_missing_place_is_left_out_and_reported() {
     };
     let world = world.run();
     assert_eq!(world.made(TRIP).len(), 1);
-    assert_eq!(world.warnings(), ["1 trips end at a place that is not there: left out"]);
+    assert_eq!(world.warnings(), ["1 trips end at a place that does not exist: left out"]);
 }
 
 // Row: "Several places without trips"
@@ -180,7 +180,10 @@ fn a_window_with_places_but_no_trips_is_read_again() {
     };
     let world = World::new().with(vec![entered(1), entered(2)]).run();
     assert_eq!((world.last.processed_through, world.last.more), (None, false));
-    assert_eq!(world.warnings(), ["2 places without the trips between them: the window is kept"]);
+    assert_eq!(
+        world.warnings(),
+        ["2 places have no trip between them: the window is read again by the next run"]
+    );
 }
 
 #[test]
@@ -243,7 +246,7 @@ fn a_chain_that_lost_its_open_place_and_its_trips_starts_again_and_this_is_repor
     assert_eq!(world.made(TRIP).len(), 1);
     assert_eq!(
         world.warnings(),
-        ["1 place was reached by a trip that is not confirmed: it begins the timeline"]
+        ["1 place was reached by a trip that is not confirmed: the timeline begins with the place"]
     );
 }
 

@@ -101,7 +101,7 @@ fn a_missing_first_place_does_not_stop_the_run() {
     assert_eq!((&first["exit_ts"], &first["cleaned_place"]), (&json!(leaves(0)), &json!(id(1, 0))));
     assert_eq!(
         world.warnings(),
-        ["1 place where trips begin is not there: the first trip's own start stands for it"]
+        ["1 place where trips begin does not exist: the first trip's own start is used instead"]
     );
 }
 
@@ -111,7 +111,7 @@ fn trips_that_cannot_be_confirmed_are_reported_once_and_not_read_again() {
     let world = World::new().with(trips).run();
     assert!(world.last.processed_through.expect("a mark") + WINDOW_GAP_S > leaves(0));
     let world = world.run();
-    assert_eq!(world.warnings(), ["1 trips end at a place that is not there: left out"]);
+    assert_eq!(world.warnings(), ["1 trips end at a place that does not exist: left out"]);
 }
 
 // Row: "Places are read by their ids"
@@ -175,7 +175,7 @@ fn a_trip_outside_all_windows_is_reported_once() {
     ]);
     let world = world.run().run();
     let told =
-        "2 trips or spans begin or end before what earlier runs have come to: they stay out of the diary";
+        "2 trips or spans begin or end before the mark of earlier runs: they are left out of the diary";
     assert_eq!(world.warnings(), [told]);
 }
 

@@ -11,7 +11,7 @@ const BUS_M_S_MAX: f64 = 8.5;
 
 /// The ends have a kind of route in common for which there is no mode, such as a ferry's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no mode stands for the kind of route {0:?}")]
+#[error("the kind of route {0:?} has no mode")]
 pub struct Unsupported(pub String);
 
 /// The mode of those kinds of transport; none for no kinds. Between a bus and something on rails the median speed

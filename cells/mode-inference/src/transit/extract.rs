@@ -182,7 +182,7 @@ fn read_tile<R: Documents>(runtime: &mut R, (row, column): TileId) -> Result<Til
             route_ref: stop.route_ref,
             // The name of a tile reveals where its owner was: an error names only the stop.
             routes: of_stop.collect::<Option<_>>().ok_or_else(|| {
-                SourceError(format!("stop {index} of a tile names a route that is not there"))
+                SourceError(format!("stop {index} of a tile names a route that does not exist"))
             })?,
         }))
     };
@@ -200,7 +200,7 @@ fn read<T: DeserializeOwned, R: Documents>(runtime: &mut R, name: &str) -> Resul
     let parsed = serde_json::from_slice(&document);
     parsed.map(Some).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        SourceError(format!("{what} is not of this form at line {line}, column {column}"))
+        SourceError(format!("{what} does not have the expected form at line {line}, column {column}"))
     })
 }
 

@@ -116,7 +116,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Number => "a number",
             Self::Whole => "a whole number",
-            Self::Text => "a text",
+            Self::Text => "a string",
             Self::Flag => "true or false",
             Self::Point => "a GeoJSON point",
             Self::LocalDt => "a local time",
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_not_repeated_in_the_reason() {
-        let error = check("background/location", r#"{"latitude":"47.123456"}"#).expect_err("a text");
+        let error = check("background/location", r#"{"latitude":"47.123456"}"#).expect_err("no number");
         assert!(!error.contains("47"), "{error}");
     }
 

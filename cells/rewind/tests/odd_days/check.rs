@@ -119,7 +119,7 @@ fn left_out_faults(memory: &Memory) -> Vec<String> {
         memory.of_key("analysis/confirmed_untracked").iter().map(|span| times(span.data())).collect();
     let cleaned = memory.of_key("analysis/cleaned_untracked");
     let spans = cleaned.iter().filter(|span| !spans.contains(&times(span.data()))).count();
-    let told = told(memory, "trips or spans begin or end before what earlier runs have come to");
+    let told = told(memory, "trips or spans begin or end before the mark of earlier runs");
     if trips + spans == told {
         Vec::new()
     } else {

@@ -57,7 +57,8 @@ impl From<Level> for log::Level {
 
 /// Ids as the runtime packs them; a wrong length is a failure of the runtime.
 pub(super) fn ids(packed: &[u8]) -> Result<Vec<EntryId>, Failure> {
-    EntryId::unpack(packed).ok_or_else(|| Failure::Invalid(format!("{} bytes are no ids", packed.len())))
+    EntryId::unpack(packed)
+        .ok_or_else(|| Failure::Invalid(format!("{} bytes are not whole ids", packed.len())))
 }
 
 pub(super) fn location_rows(rows: read::LocationRows) -> Result<LocationRows, Failure> {

@@ -80,11 +80,14 @@ fn a_document_that_cannot_be_used_is_an_error_that_names_no_place() {
     let index = |text: &str| Memory::new().with_document(INDEX, text);
     let tile = |text: &str| with_index().with_document("transit/stops/940_160", text);
     let bad = [
-        (index("{}"), "the index is not of this form"),
+        (index("{}"), "the index does not have the expected form"),
         (index(r#"{"version":2,"tile_deg":0.05}"#), "form 2 is not form 1"),
         (index(r#"{"version":1,"tile_deg":0}"#), "tiles are not 0.005 to 10 degrees wide"),
-        (tile("{"), "a tile is not of this form"),
-        (tile(r#"{"stops":[{"at":[8.01,47.01],"rail":["boat"]}]}"#), "a tile is not of this form"),
+        (tile("{"), "a tile does not have the expected form"),
+        (
+            tile(r#"{"stops":[{"at":[8.01,47.01],"rail":["boat"]}]}"#),
+            "a tile does not have the expected form",
+        ),
         (tile(r#"{"stops":[{"at":[8.01,47.01],"routes":[0]}]}"#), "stop 0 of a tile names a route"),
     ];
     for (mut memory, want) in bad {
