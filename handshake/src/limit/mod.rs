@@ -9,18 +9,24 @@
 
 mod bucket;
 mod handshakes;
+mod places;
 mod source;
 #[cfg(test)]
 mod tests;
 
 pub use bucket::{Buckets, Rate};
 pub use handshakes::{HANDSHAKES_PER_RUNTIME_MAX, HANDSHAKES_PER_SOURCE_MAX, Handshakes, Slot};
+pub use places::{NoPlace, Places};
 pub use source::{Source, TokenPrefix};
 
 /// Most buckets of one kind; about 40 bytes each.
 pub const SOURCES_MAX: usize = 8192;
 /// New connections of one source: 20 a second, 40 at once.
 pub const CONNECTIONS: Rate = Rate { per_minute: 20 * 60, burst: 40 };
+/// Connections of one source at one moment, without those of callers that have proved who they are.
+pub const CONNECTIONS_PER_SOURCE_MAX: usize = 64;
+/// Connections of one person's devices at one moment.
+pub const CONNECTIONS_PER_PERSON_MAX: usize = 64;
 /// Connections of one source to labels of pairing windows.
 pub const PAIRINGS: Rate = Rate { per_minute: 10, burst: 10 };
 /// Bad tokens of one source.

@@ -160,3 +160,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn attack_82_many_connections_of_few_sources_never_keep_another_source_out() {
+    let mut places = Places::new(512);
+    let mut next = 0..;
+    let mut enter = |places: &mut Places<Source>, from| {
+        places.enter(from, CONNECTIONS_PER_SOURCE_MAX, next.next().unwrap())
+    };
+    let one = network(1);
+    assert_eq!((0..1_000).filter(|_| enter(&mut places, one).is_ok()).count(), CONNECTIONS_PER_SOURCE_MAX);
+    assert_eq!(enter(&mut places, one), Err(NoPlace::Holder { held: CONNECTIONS_PER_SOURCE_MAX }));
+    // 40 more networks take all that is left, and then one another's.
+    for _ in 0..CONNECTIONS_PER_SOURCE_MAX {
+        (2..42).for_each(|from| _ = enter(&mut places, network(from)));
+    }
+    assert_eq!(places.taken(), 512);
+    // Whoever comes from elsewhere gets a place, and keeps it while the others go on.
+    let honest = 1_000_000;
+    let loses = places.enter(network(99), CONNECTIONS_PER_SOURCE_MAX, honest).unwrap();
+    assert!(loses.is_some_and(|loses| loses != honest));
+    let mut next = honest + 1..;
+    for round in 0..10_000 {
+        let lost = places.enter(network(1 + round % 41), CONNECTIONS_PER_SOURCE_MAX, next.next().unwrap());
+        assert_ne!(lost, Ok(Some(honest)), "round {round}");
+    }
+    places.leave(&network(99), honest);
+    assert!(places.taken() <= 512);
+}
+
+#[test]
+fn a_place_that_was_lost_or_left_counts_once() {
+    let mut places = Places::new(2);
+    assert_eq!(places.enter('a', 9, 1), Ok(None));
+    assert_eq!(places.enter('a', 9, 2), Ok(None));
+    assert_eq!(places.enter('b', 9, 3), Ok(Some(1)), "the oldest of who has the most");
+    places.leave(&'a', 1);
+    assert_eq!(places.taken(), 2);
+    assert_eq!(places.enter('a', 9, 4), Err(NoPlace::Everybody { places: 2 }), "both have one");
+    places.leave(&'a', 2);
+    places.leave(&'a', 2);
+    assert_eq!((places.taken(), places.enter('b', 1, 5)), (1, Err(NoPlace::Holder { held: 1 })));
+}
