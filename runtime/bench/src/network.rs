@@ -47,7 +47,7 @@ impl Network {
     /// Opens a port in front of `backend`; it closes with the network.
     pub fn serve<B: Backend>(&self, backend: B) -> Result<SocketAddr, BenchError> {
         let config = Config::default();
-        let budget = Budget::new(config.limits.bodies_bytes_max);
+        let budget = Budget::new(config.limits.bodies_bytes_max, config.limits.anonymous_bytes_max);
         let app = Arc::new(App { backend, limits: config.bodies(), budget });
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = self.tokio.block_on(Server::bind(
@@ -167,7 +167,15 @@ impl Backend for Swapped {
         if let Some(target) = self.target.clone() {
             return Backend::call(&self.runtime, user, Call { target, ..call }).await;
         }
-        Ok(Answer::Whole { status: 200, content_type: String::new(), body: Vec::new() })
+        Ok(Answer::Whole { status: 200, content_type: String::new(), body: Vec::new(), taken: None })
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        user: UserId,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, runtime_user::NotRun> {
+        Backend::in_turn(&self.runtime, user, work).await
     }
 
     fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal> {

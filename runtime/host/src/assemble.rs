@@ -55,7 +55,7 @@ impl Host {
         runtime: &Arc<Runtime>,
         legacy: Option<Arc<ServerConfig>>,
     ) -> io::Result<Self> {
-        let budget = Budget::new(config.limits.bodies_bytes_max);
+        let budget = Budget::new(config.limits.bodies_bytes_max, config.limits.anonymous_bytes_max);
         let app = Arc::new(App { backend: Arc::clone(runtime), limits: config.bodies(), budget });
         let front = PortFront::new(PortParts {
             runtime: Arc::clone(runtime),

@@ -90,8 +90,13 @@ pub struct Gateway {
 pub struct Limits {
     /// Largest body, bytes.
     pub body_bytes_max: u64,
-    /// All bodies held at one moment, bytes.
+    /// All bodies held at one moment, bytes; one person's are at most half of it.
     pub bodies_bytes_max: u64,
+    /// All bodies held at one moment that have not shown yet whose they are, bytes; those of one source are at most half
+    /// of it.
+    pub anonymous_bytes_max: u64,
+    /// Time until a body has shown whose it is, ms.
+    pub anonymous_ms: u64,
     /// Line and headers of a request, bytes.
     pub head_bytes_max: usize,
     /// Number of headers of a request.
@@ -123,6 +128,8 @@ impl Default for Limits {
         Self {
             body_bytes_max: 64 * 1024 * 1024,
             bodies_bytes_max: 256 * 1024 * 1024,
+            anonymous_bytes_max: 32 * 1024 * 1024,
+            anonymous_ms: 120_000,
             head_bytes_max: 32 * 1024,
             headers_max: 64,
             connections_max: 1024,
@@ -345,10 +352,11 @@ impl Config {
             ),
             (headers_max == 0, "limits.headers_max", headers_max.to_string(), "it must be at least 1"),
             (
-                connections_max == 0,
+                // Half of them are for strangers.
+                connections_max < 2,
                 "limits.connections_max",
                 connections_max.to_string(),
-                "it must be at least 1",
+                "it must be at least 2",
             ),
             (
                 self.limits.bytes_per_s_min == 0,
@@ -364,10 +372,11 @@ impl Config {
                 "it must not be less than limits.body_pause_ms and limits.write_pause_ms",
             ),
             (
-                body_bytes_max > bodies_bytes_max,
+                // The bodies of one person take at most half.
+                body_bytes_max > bodies_bytes_max / 2,
                 "limits.body_bytes_max",
                 body_bytes_max.to_string(),
-                "it must not be larger than limits.bodies_bytes_max",
+                "it must not be larger than half of limits.bodies_bytes_max",
             ),
             (
                 self.tls.certificate.is_some() != self.tls.key.is_some(),
@@ -474,7 +483,14 @@ impl Config {
     /// Limits on the size and the duration of a body.
     pub fn bodies(&self) -> BodyLimits {
         let limits = &self.limits;
-        BodyLimits { bytes_max: limits.body_bytes_max, pause_ms: limits.body_pause_ms, rate: self.rate() }
+        BodyLimits {
+            bytes_max: limits.body_bytes_max,
+            pause_ms: limits.body_pause_ms,
+            rate: self.rate(),
+            // A source has half of it.
+            anonymous_bytes_max: limits.anonymous_bytes_max / 2,
+            anonymous_ms: limits.anonymous_ms,
+        }
     }
 
     fn rate(&self) -> Rate {
@@ -548,7 +564,7 @@ mod tests {
     fn values_that_make_no_sense_are_refused() {
         for text in [
             "limits.head_bytes_max = 100",
-            "limits.connections_max = 0",
+            "limits.connections_max = 1",
             "limits.body_bytes_max = 300000000",
             "limits.bytes_per_s_min = 0",
             "limits.bytes_window_ms = 1000",

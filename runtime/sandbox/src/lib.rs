@@ -50,5 +50,5 @@ pub use limits::*;
 #[cfg(feature = "compiler")]
 pub use native::compile_native;
 pub use native::{CellCode, engine_hash};
-pub use pool::{Overloaded, PoolSettings, WorkerPool};
+pub use pool::{Crowded, Overloaded, PoolSettings, Seat, WorkerPool};
 pub use state::Cancel;

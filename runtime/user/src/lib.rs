@@ -36,9 +36,10 @@ pub use owner::{
 pub use people::KeyMode;
 pub use people::open::OpenPeople;
 pub use people::person::Person;
+pub use people::turns::{NotRun, Turns};
 pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, RunOutcome};
 pub use runs::exchange::{Answer, Body, Broken, Call};
-pub use runs::pieces::Receiver as PieceReceiver;
+pub use runs::pieces::{Receiver as PieceReceiver, Taken};
 pub use runs::pipelines::{NativeStage, Pipelines};
 pub use runs::stage::{PipelineReport, Spent, StageReport};
 pub use runs::status::{PipelineStatus, RewindStatus, StageStatus};

@@ -21,6 +21,7 @@ use crate::owner::{Devices, Leases, Locks, Owners, Pairing, Receipt};
 use crate::people::People;
 use crate::people::open::OpenPeople;
 use crate::people::person::Person;
+use crate::people::turns::{NotRun, Turns};
 use crate::runs::endpoint;
 use crate::runs::exchange::{Answer, Call};
 use crate::runs::pieces::Room;
@@ -39,10 +40,14 @@ pub struct Runtime {
     owners: Arc<Owners>,
     timetable: Arc<Timetable>,
     sandbox: Arc<Sandbox>,
-    pub(crate) endpoints: WorkerPool,
+    /// For calls that only read.
+    pub(crate) readers: WorkerPool,
+    /// For calls that write.
+    pub(crate) writers: WorkerPool,
     pub(crate) stages: WorkerPool,
     /// Memory for answers that wait for their callers.
     pub(crate) room: Room,
+    turns: Turns,
 }
 
 impl Runtime {
@@ -69,7 +74,8 @@ impl Runtime {
         if let Some(cell) = plan.rewind().filter(|cell| catalogue.stage_named(cell).is_none()) {
             return Err(StartError::NoSuchCell { stage: "rewind".to_owned(), cell: cell.to_owned() });
         }
-        let endpoints = WorkerPool::start(PoolSettings::endpoints(settings.endpoint_threads))?;
+        let readers = WorkerPool::start(PoolSettings::readers(settings.endpoint_threads))?;
+        let writers = WorkerPool::start(PoolSettings::writers(settings.endpoint_threads))?;
         let stages = WorkerPool::start(PoolSettings::stages(settings.stage_threads))?;
         let owners =
             Owners::open(Arc::clone(&people), Arc::clone(&clocks), leases, Arc::clone(&open_people))?;
@@ -85,9 +91,11 @@ impl Runtime {
             owners: Arc::new(owners),
             timetable: Arc::new(timetable),
             sandbox,
-            endpoints,
+            readers,
+            writers,
             stages,
             room: Room::default(),
+            turns: Turns::default(),
         }))
     }
 
@@ -124,6 +132,27 @@ impl Runtime {
     /// The people whose stores are open.
     pub fn open_people(&self) -> &OpenPeople {
         &self.open_people
+    }
+
+    /// People's turns at work that may wait for the disk.
+    pub fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    /// Does a person's work in its turn, on a thread that may wait for the disk.
+    pub(crate) async fn in_turn<T: Send + 'static>(
+        &self,
+        user: UserId,
+        work: impl FnOnce() -> Result<T, CallError> + Send + 'static,
+    ) -> Result<T, CallError> {
+        self.turns.run(user, work).await.unwrap_or_else(|not_run| {
+            Err(match not_run {
+                NotRun::Crowded { waiting } => {
+                    CallError::Overloaded(runtime_sandbox::Overloaded::Person { waiting })
+                }
+                NotRun::Lost => CallError::Lost,
+            })
+        })
     }
 
     /// Who may connect to which person, and by which name.
@@ -182,7 +211,7 @@ impl Runtime {
             person => endpoint::call(self, person?, cell, call).await?,
         };
         if brings_data && matches!(answer, Answer::Whole { status: 200..300, .. }) {
-            self.timetable.note_arrival(user).await;
+            self.timetable.note_arrival(user, &self.turns).await;
         }
         Ok(answer)
     }
@@ -194,18 +223,18 @@ impl Runtime {
             return Ok(person);
         }
         let open_people = Arc::clone(&self.open_people);
-        let opened = tokio::task::spawn_blocking(move || {
+        let open = move || {
             open_people.make_room(user);
             open_people.person(user)
-        });
-        let opened = opened.await;
-        opened.unwrap_or(Err(CallError::Lost))
+        };
+        self.in_turn(user, open).await
     }
 
     /// Ends the workers after the jobs that they have begun, and closes every store. Without it, nothing that was
     /// acknowledged is lost either.
     pub fn shutdown(&self) {
-        self.endpoints.shutdown();
+        self.readers.shutdown();
+        self.writers.shutdown();
         self.stages.shutdown();
         self.clocks.keep_at_the_end();
         self.open_people.close_all();

@@ -28,7 +28,7 @@ pub struct Settings {
     pub lease_ms: u64,
     /// The same for owners whose phone unlocks the store only for a while, ms.
     pub phone_unlocked_ms: u64,
-    /// Threads that run endpoint cells.
+    /// Threads for requests that only read, and as many again for requests that write.
     pub endpoint_threads: usize,
     /// Threads that run stages.
     pub stage_threads: usize,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use runtime_user::paths::Paths;
-use runtime_user::{Answer, Call, CallError, DiskTrouble, Runtime, UserId};
+use runtime_user::{Answer, Call, CallError, DiskTrouble, NotRun, Runtime, UserId};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
@@ -17,6 +17,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn authenticate(&self, token: &str) -> Option<UserId>;
     /// The answer of an endpoint cell.
     fn call(&self, user: UserId, call: Call) -> impl Future<Output = Result<Answer, Refusal>> + Send;
+    /// Runs what may wait for the disk, on a thread where it delays no socket. Bounds how much of one person's work is
+    /// under way at once.
+    fn in_turn<T: Send + 'static>(
+        &self,
+        user: UserId,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, NotRun>> + Send;
     /// All fields of the profile.
     fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal>;
     /// Sets fields of the profile.
@@ -39,6 +46,14 @@ impl Backend for Arc<Runtime> {
 
     async fn call(&self, user: UserId, call: Call) -> Result<Answer, Refusal> {
         Runtime::call(self, user, call).await.map_err(|error| refuse(user, &error))
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        user: UserId,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NotRun> {
+        self.turns().run(user, work).await
     }
 
     fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal> {

@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Incoming};
+use runtime_user::UserId;
 use tokio::time::{Instant, timeout_at};
 
-use super::budget::{Budget, Held};
+use super::budget::Held;
 use super::pace::{Pace, Rate};
 use super::refusal::Refusal;
 use super::scan::{Check, Scanner, Span};
@@ -25,6 +26,10 @@ pub struct BodyLimits {
     pub pause_ms: u64,
     /// The slowest rate at which it may arrive: a larger body has more time.
     pub rate: Rate,
+    /// How much of it may arrive before it has shown whose it is, bytes.
+    pub anonymous_bytes_max: u64,
+    /// How long it may take until it has shown whose it is, ms.
+    pub anonymous_ms: u64,
 }
 
 /// A body that has arrived.
@@ -49,7 +54,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How much of a refused body is read further, bytes.
 const DRAIN_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// Reads the whole body. `check` says how closely its JSON is checked; with `None` it is not checked, and no sender is
+/// Reads the whole body, which counts for `held`. `check` says how closely its JSON is checked; with `None` it is not checked, and no sender is
 /// looked for in it: the code that reads it judges it. `authenticate` is called once, when the token has arrived.
 /// `sender_waits`: the sender sends nothing before it is asked for the body.
 ///
@@ -58,7 +63,7 @@ const DRAIN_BYTES_MAX: u64 = 128 * 1024 * 1024;
 pub async fn collect(
     mut body: Incoming,
     limits: BodyLimits,
-    budget: &Budget,
+    held: Held,
     check: Option<Check>,
     sender_waits: bool,
     authenticate: impl Fn(&str) -> Result<Sender, Refusal>,
@@ -70,7 +75,7 @@ pub async fn collect(
         }
         return Err(Refusal::too_large(limits.bytes_max));
     }
-    let arrived = read(&mut body, limits, budget, check, &authenticate).await;
+    let arrived = read(&mut body, limits, held, check, &authenticate).await;
     // A sender that is too slow, or gone, sends nothing more that is worth waiting for.
     if arrived.as_ref().is_err_and(|refusal| refusal.status != 408) {
         drain(body, Duration::from_millis(limits.pause_ms)).await;
@@ -81,31 +86,42 @@ pub async fn collect(
 async fn read(
     body: &mut (impl HttpBody<Data = Bytes> + Unpin),
     limits: BodyLimits,
-    budget: &Budget,
+    held: Held,
     check: Option<Check>,
     authenticate: &impl Fn(&str) -> Result<Sender, Refusal>,
 ) -> Result<Arrived, Refusal> {
     let (mut pace, pause) = (Pace::new(limits.rate), Duration::from_millis(limits.pause_ms));
-    let mut gathered = Gathered { held: budget.hold(), pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
+    let mut gathered = Gathered { held, pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
     let (mut scanner, mut sender) = (check.map(Scanner::new), None);
+    let shown_by = Instant::now() + Duration::from_millis(limits.anonymous_ms);
     loop {
         let (due, paused) = (pace.wait(), Instant::now() + pause);
-        let frame = timeout_at(due.min(paused), body.frame()).await;
-        let frame = frame.map_err(|_| match due < paused {
-            true => Refusal::slow_body(limits.rate, gathered.bytes),
-            false => Refusal::paused_body(limits.pause_ms, gathered.bytes),
+        let until =
+            if gathered.held.is_strangers() { due.min(paused).min(shown_by) } else { due.min(paused) };
+        let frame = timeout_at(until, body.frame()).await;
+        let frame = frame.map_err(|_| match () {
+            () if until == due => Refusal::slow_body(limits.rate, gathered.bytes),
+            () if until == paused => Refusal::paused_body(limits.pause_ms, gathered.bytes),
+            () => Refusal::slow_token(limits.anonymous_ms),
         })?;
         let Some(frame) = frame else { break };
         let Ok(piece) = frame.map_err(|_| Refusal::broken_body())?.into_data() else { continue };
         pace.moved(piece.len() as u64);
-        gathered.add(&piece, limits.bytes_max)?;
-        let Some(scanner) = &mut scanner else { continue };
-        scanner.feed(&piece)?;
-        if sender.is_none()
-            && let Some(token) = scanner.user()
-        {
-            sender = Some(authenticate(&token)?);
+        gathered.count(&piece, limits.bytes_max)?;
+        if let Some(scanner) = &mut scanner {
+            scanner.feed(&piece)?;
+            if sender.is_none()
+                && let Some(token) = scanner.user()
+            {
+                let known = authenticate(&token)?;
+                gathered.belongs_to(known.user)?;
+                sender = Some(known);
+            }
         }
+        if gathered.held.is_strangers() && gathered.bytes > limits.anonymous_bytes_max {
+            return Err(Refusal::late_token(limits.anonymous_bytes_max));
+        }
+        gathered.add(&piece)?;
     }
     if let Some(scanner) = &scanner {
         scanner.finish()?;
@@ -133,11 +149,16 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, piece: &Bytes, bytes_max: u64) -> Result<(), Refusal> {
+    fn count(&mut self, piece: &Bytes, bytes_max: u64) -> Result<(), Refusal> {
         self.bytes += piece.len() as u64;
-        if self.bytes > bytes_max {
-            return Err(Refusal::too_large(bytes_max));
-        }
+        if self.bytes > bytes_max { Err(Refusal::too_large(bytes_max)) } else { Ok(()) }
+    }
+
+    fn belongs_to(&mut self, user: UserId) -> Result<(), Refusal> {
+        if self.held.belongs_to(user) { Ok(()) } else { Err(Refusal::overloaded()) }
+    }
+
+    fn add(&mut self, piece: &Bytes) -> Result<(), Refusal> {
         if !self.held.take(piece.len() as u64) {
             return Err(Refusal::overloaded());
         }
@@ -193,15 +214,23 @@ pub async fn drain(mut body: Incoming, pause: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use runtime_types::UserId;
+    use handshake::limit::Source;
 
+    use super::super::budget::{Budget, Holder};
     use super::*;
     use std::pin::Pin;
     use std::task::{Context, Poll, ready};
     use tokio::time::Sleep;
 
     const RATE: Rate = Rate { bytes_per_s_min: 1_024, window_ms: 60_000 };
-    const LIMITS: BodyLimits = BodyLimits { bytes_max: 64 << 20, pause_ms: 30_000, rate: RATE };
+    const LIMITS: BodyLimits = BodyLimits {
+        bytes_max: 64 << 20,
+        pause_ms: 30_000,
+        rate: RATE,
+        anonymous_bytes_max: 1 << 20,
+        anonymous_ms: 100_000,
+    };
+    const STRANGER: Holder = Holder::Stranger(Source::V4([127, 0, 0]));
 
     /// A JSON body that arrives in pieces of a fixed size, each after a pause.
     struct Drip {
@@ -232,16 +261,20 @@ mod tests {
 
     /// The outcome of a body of that size at that pace, and after how many seconds.
     fn drip(bytes: usize, piece: usize, every_ms: u64) -> (Result<u64, Refusal>, u64) {
+        let body = [b"{\"user\":\"u\",\"a\":\"".to_vec(), vec![b'x'; bytes], b"\"}".to_vec()].concat();
+        drip_body(body, piece, every_ms)
+    }
+
+    fn drip_body(body: Vec<u8>, piece: usize, every_ms: u64) -> (Result<u64, Refusal>, u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
             let begun = Instant::now();
-            let body = [b"{\"user\":\"u\",\"a\":\"".to_vec(), vec![b'x'; bytes], b"\"}".to_vec()].concat();
             let every = Duration::from_millis(every_ms);
             let next = Box::pin(tokio::time::sleep(every));
             let mut body = Drip { left: body.into(), piece, every, next };
-            let budget = Budget::new(1 << 30);
+            let budget = Budget::new(1 << 30, 1 << 30);
             let sender = |_: &str| Ok(Sender { user: UserId([7; 16]), device: None });
-            let read = read(&mut body, LIMITS, &budget, Some(Check::Grammar), &sender).await;
+            let read = read(&mut body, LIMITS, budget.hold(STRANGER), Some(Check::Grammar), &sender).await;
             (read.map(|arrived| arrived.bytes), begun.elapsed().as_secs())
         })
     }
@@ -280,6 +313,20 @@ mod tests {
     }
 
     #[test]
+    fn attack_81_a_body_that_does_not_show_whose_it_is_has_less_time_and_less_room() {
+        let anonymous = |bytes: usize| [b"{\"a\":\"".to_vec(), vec![b'x'; bytes]].concat();
+        let (read, took_s) = drip_body(anonymous(900_000), 2_000, 1_000);
+        let refusal = read.expect_err("refused");
+        assert_eq!((refusal.status, &*refusal.code, took_s), (408, "slow-token", 100));
+        let (read, _) = drip_body(anonymous(2 << 20), 64 << 10, 1);
+        let refusal = read.expect_err("refused");
+        assert_eq!((refusal.status, &*refusal.code), (413, "late-token"));
+        // The token at the end of a body that is small and quick enough is as good as one at its beginning.
+        let late = [anonymous(900_000), b"\",\"user\":\"u\"}".to_vec()].concat();
+        assert!(drip_body(late, 16 << 10, 1_000).0.is_ok());
+    }
+
+    #[test]
     fn the_token_is_blanked_out_wherever_the_pieces_are_cut() {
         let body = br#"{"user":"secret","z":1}"#;
         let span = Span { start: 9, end: 15 };
@@ -292,17 +339,17 @@ mod tests {
 
     #[test]
     fn crumbs_are_put_together_and_large_pieces_are_kept_as_they_are() {
-        let budget = Budget::new(1 << 20);
-        let mut gathered =
-            Gathered { held: budget.hold(), pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
+        let budget = Budget::new(1 << 20, 0);
+        let held = budget.hold(Holder::Person(UserId([7; 16])));
+        let mut gathered = Gathered { held, pieces: Vec::new(), small: BytesMut::new(), bytes: 0 };
         let mut want = Vec::new();
         for index in 0..40_000_u32 {
             let piece = Bytes::copy_from_slice(&index.to_le_bytes());
             want.extend_from_slice(&piece);
-            gathered.add(&piece, u64::MAX).expect("within the budget");
+            gathered.add(&piece).expect("within the budget");
         }
         let large = Bytes::from(vec![7; PIECE_BYTES_MIN]);
-        gathered.add(&large, u64::MAX).expect("within the budget");
+        gathered.add(&large).expect("within the budget");
         want.extend_from_slice(&large);
         assert_eq!(gathered.pieces.concat(), want);
         assert!(gathered.pieces.len() <= 4, "{} pieces", gathered.pieces.len());

@@ -114,6 +114,22 @@ impl Refusal {
         Self::new(408, "slow-body", message)
     }
 
+    /// The body had not shown within `limit_ms` whose it is.
+    pub fn slow_token(limit_ms: u64) -> Self {
+        let message = format!(
+            "the body did not say within {limit_ms} ms who is calling: nothing was stored, send `user` first in the body, or `Authorization: Bearer TOKEN`"
+        );
+        Self::new(408, "slow-token", message)
+    }
+
+    /// The body had not shown within `limit_bytes` whose it is.
+    pub fn late_token(limit_bytes: u64) -> Self {
+        let message = format!(
+            "the first {limit_bytes} bytes of the body do not say who is calling: nothing was stored, send `user` first in the body, or `Authorization: Bearer TOKEN`"
+        );
+        Self::new(413, "late-token", message)
+    }
+
     /// The body broke off.
     pub fn broken_body() -> Self {
         Self::new(

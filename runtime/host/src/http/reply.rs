@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use runtime_user::{Broken, PieceReceiver, UserId};
+use runtime_user::{Broken, PieceReceiver, Taken, UserId};
 use tokio::time::Instant as Moment;
 
 use super::budget::Held;
@@ -73,8 +73,11 @@ impl Drop for Record {
     }
 }
 
+/// How much of a whole answer is given to a connection at once, bytes: what the connection has is counted nowhere.
+const PART_BYTES: usize = 64 << 10;
+
 enum Content {
-    Whole(Option<Bytes>),
+    Whole(Bytes),
     Pieces(PieceReceiver),
 }
 
@@ -104,17 +107,19 @@ pub struct Reply {
     taking: Option<Arc<Taking>>,
     /// A cell that answers in pieces may still be reading the request's body.
     _held: Option<Held>,
+    /// The memory of a whole answer.
+    _taken: Option<Taken>,
 }
 
 impl Reply {
-    pub(crate) fn whole(bytes: Bytes, mut record: Record) -> Self {
+    pub(crate) fn whole(bytes: Bytes, taken: Option<Taken>, mut record: Record) -> Self {
         // The body of an answer to HEAD is never read.
         record.complete = bytes.is_empty() || record.method == "HEAD";
-        Self { content: Content::Whole(Some(bytes)), record, taking: None, _held: None }
+        Self { content: Content::Whole(bytes), record, taking: None, _held: None, _taken: taken }
     }
 
     pub(crate) fn pieces(pieces: PieceReceiver, record: Record, held: Option<Held>) -> Self {
-        Self { content: Content::Pieces(pieces), record, taking: None, _held: held }
+        Self { content: Content::Pieces(pieces), record, taking: None, _held: held, _taken: None }
     }
 
     /// A handle that shows, while the answer is under way, whether its caller still receives it.
@@ -138,10 +143,11 @@ impl Body for Reply {
             taking.set(None);
         }
         let next = match &mut self.content {
-            Content::Whole(bytes) => bytes.take().filter(|bytes| !bytes.is_empty()).map(Ok),
+            Content::Whole(bytes) if bytes.is_empty() => None,
+            Content::Whole(bytes) => Some(Ok(bytes.split_to(bytes.len().min(PART_BYTES)))),
             Content::Pieces(pieces) => ready!(pieces.poll_recv(context)),
         };
-        let last = matches!(self.content, Content::Whole(_)) || next.is_none();
+        let last = next.is_none() || self.is_end_stream();
         match &next {
             Some(Ok(bytes)) => {
                 self.record.bytes_out += bytes.len() as u64;
@@ -160,14 +166,12 @@ impl Body for Reply {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.content, Content::Whole(bytes) if bytes.as_ref().is_none_or(Bytes::is_empty))
+        matches!(&self.content, Content::Whole(bytes) if bytes.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Whole(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Pieces(_) => SizeHint::default(),
         }
     }

@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::backend::Backend;
 use super::guesses::Guesses;
+use super::places::{Place, Places};
 use super::service::{App, Caller, Callers, answer};
 use super::watch::{Ended, Patience, Phase, Watched};
 use runtime_wire::accept;
@@ -28,7 +29,7 @@ use runtime_wire::peek::Rewound;
 /// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
-    /// Connections at one moment; more wait in the operating system's queue until one ends.
+    /// Connections at one moment: half of them are for strangers, half for devices and tokens of people.
     pub connections_max: usize,
     /// Time for the first message of a client, ms.
     pub hello_ms: u64,
@@ -68,12 +69,25 @@ pub enum Greeted {
 pub trait Front: Clone + Send + Sync + 'static {
     /// Greets the peer that has connected from this address. `None`: the connection is not served; the peer has been
     /// sent the reason where that makes sense. The server bounds how long this may take.
-    fn greet(&self, socket: TcpStream, peer: SocketAddr) -> impl Future<Output = Option<Greeted>> + Send;
+    fn greet(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        place: &Place,
+    ) -> impl Future<Output = Option<Greeted>> + Send;
+
+    /// The source of connections from this address; `None`: it is a gateway, and its callers have sources of their own.
+    fn source(&self, peer: SocketAddr) -> Option<Source> {
+        Some(Source::from(peer.ip()))
+    }
 }
+
+/// Sockets that may be open beyond the places for connections: those that are about to be closed.
+const CLOSING_MAX: usize = 16;
 
 /// The front of a host that has one certificate and identifies callers by their tokens alone.
 impl Front for TlsAcceptor {
-    async fn greet(&self, socket: TcpStream, peer: SocketAddr) -> Option<Greeted> {
+    async fn greet(&self, socket: TcpStream, peer: SocketAddr, _: &Place) -> Option<Greeted> {
         let source = Source::from(peer.ip());
         match self.accept(Rewound::new(Vec::new(), socket)).await {
             Ok(encrypted) => Some(Greeted::Requests(Box::new(encrypted), Callers::Anybody, source)),
@@ -113,7 +127,8 @@ impl<F: Front> Server<F> {
     /// Serves until `stop` resolves, then lets requests that are under way end.
     pub async fn serve<B: Backend>(self, app: Arc<App<B>>, stop: impl Future<Output = ()>) {
         let Self { listener, front, limits } = self;
-        let places = Arc::new(Semaphore::new(limits.connections_max));
+        let places = Places::new(limits.connections_max);
+        let sockets = Arc::new(Semaphore::new(limits.connections_max.saturating_add(CLOSING_MAX)));
         let guesses = Arc::new(Guesses::default());
         let (stopping, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
@@ -122,9 +137,9 @@ impl<F: Front> Server<F> {
             let accepted = tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-                accepted = accept(&listener, &places) => accepted,
+                accepted = accept(&listener, &sockets) => accepted,
             };
-            let (socket, peer, place) = match accepted {
+            let (socket, peer, open) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Most often the process is out of file descriptors; a moment later some connection has ended.
@@ -133,18 +148,31 @@ impl<F: Front> Server<F> {
                     continue;
                 }
             };
+            let place = match places.enter(front.source(peer)) {
+                Ok(place) => Arc::new(place),
+                Err(why) => {
+                    tracing::debug!(%why, "connection turned away");
+                    continue;
+                }
+            };
             let (front, app, stopped) = (front.clone(), Arc::clone(&app), stopped.clone());
-            let guesses = Arc::clone(&guesses);
-            connections.spawn(async move {
-                match greet(socket, peer, front, limits, stopped.clone()).await {
+            let (guesses, lost) = (Arc::clone(&guesses), Arc::clone(&place));
+            let serving = async move {
+                match greet(socket, peer, front, &place, limits, stopped.clone()).await {
                     Some(Greeted::Requests(encrypted, callers, source)) => {
-                        let caller = Caller::of(&encrypted, callers, source, guesses);
+                        let caller = Caller::of(&encrypted, callers, source, guesses, place);
                         requests(*encrypted, caller, app, limits, stopped).await;
                     }
                     Some(Greeted::Own(serve)) => serve(stopped).await,
                     None => {}
                 }
-                drop(place);
+            };
+            connections.spawn(async move {
+                tokio::select! {
+                    () = serving => {}
+                    () = lost.lost() => tracing::debug!("connection ended for one of another source"),
+                }
+                drop(open);
             });
         }
         drop(listener);
@@ -162,10 +190,11 @@ async fn greet(
     socket: TcpStream,
     peer: SocketAddr,
     front: impl Front,
+    place: &Place,
     limits: ServerLimits,
     mut stopped: Stopped,
 ) -> Option<Greeted> {
-    let greeting = timeout(Duration::from_millis(limits.handshake_ms), front.greet(socket, peer));
+    let greeting = timeout(Duration::from_millis(limits.handshake_ms), front.greet(socket, peer, place));
     let greeted = tokio::select! {
         greeted = greeting => greeted,
         _ = stopped.wait_for(|stopped| *stopped) => return None,
@@ -177,12 +206,18 @@ async fn greet(
 }
 
 impl Caller {
-    fn of(encrypted: &Encrypted, callers: Callers, source: Source, guesses: Arc<Guesses>) -> Self {
+    fn of(
+        encrypted: &Encrypted,
+        callers: Callers,
+        source: Source,
+        guesses: Arc<Guesses>,
+        place: Arc<Place>,
+    ) -> Self {
         let authority = match callers {
             Callers::Anybody => None,
             Callers::Of(_) => encrypted.get_ref().1.server_name().map(str::to_owned),
         };
-        Self { callers, source, authority, guesses }
+        Self { callers, source, authority, guesses, place }
     }
 }
 

@@ -9,13 +9,14 @@ use handshake::limit::Source;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use runtime_user::{Answer, Body, Call, Stamp, UserId};
+use runtime_user::{Answer, Body, Call, NotRun, Runtime, Stamp, UserId};
 use serde_json::{Map, Value, json};
 
 use super::backend::Backend;
 use super::body::{self, Arrived, BodyLimits};
-use super::budget::{Budget, Held};
+use super::budget::{Budget, Held, Holder};
 use super::guesses::Guesses;
+use super::places::Place;
 use super::refusal::{Refusal, parts, response};
 use super::reply::{Record, Reply};
 use super::routes::{Own, Route};
@@ -56,6 +57,8 @@ pub struct Caller {
     pub authority: Option<String>,
     /// The bad tokens that came to this port.
     pub guesses: Arc<Guesses>,
+    /// The place of the connection.
+    pub place: Arc<Place>,
 }
 
 /// Whose request it is, and which of the person's devices sent it.
@@ -118,7 +121,7 @@ pub(crate) fn respond(outcome: Result<Answered, Refusal>, record: Record) -> Res
 }
 
 fn whole(builder: hyper::http::response::Builder, body: impl Into<Bytes>, record: Record) -> Response<Reply> {
-    finish(builder, |record| Reply::whole(body.into(), record), record)
+    finish(builder, |record| Reply::whole(body.into(), None, record), record)
 }
 
 fn finish(
@@ -140,8 +143,9 @@ fn cell_answer(answer: Answer, held: Held, record: Record) -> Response<Reply> {
     // An invalid status would be a cell's fault; the runtime has checked that it is 200 to 599.
     let status = |status| StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     match answer {
-        Answer::Whole { status: code, content_type, body } => {
-            whole(response(status(code), &content_type), body, record)
+        Answer::Whole { status: code, content_type, body, taken } => {
+            let builder = response(status(code), &content_type);
+            finish(builder, |record| Reply::whole(body.into(), taken, record), record)
         }
         Answer::Pieces { status: code, content_type, pieces } => {
             let builder = response(status(code), &content_type);
@@ -179,6 +183,9 @@ async fn handle<B: Backend>(
             let user = app.backend.authenticate(token);
             user.filter(|user| caller.callers == Callers::Anybody || caller.callers == Callers::Of(*user))
         })?;
+        if let Err(why) = caller.place.admit(user) {
+            tracing::debug!(user = %user.short(), %why, "a connection keeps a stranger's place");
+        }
         Ok(Sender { user, device: Stamp::of_token(token) })
     };
     let bearer = match bearer(authenticate, &head.headers) {
@@ -195,7 +202,9 @@ async fn handle<B: Backend>(
         if another { Err(Refusal::two_users()) } else { Ok(sender) }
     };
     let check = Some(route.check());
-    let mut arrived = body::collect(body, limits, &app.budget, check, sender_waits, authenticate).await?;
+    let holder = bearer.as_ref().map_or(Holder::Stranger(caller.source), |known| Holder::Person(known.user));
+    let held = app.budget.hold(holder);
+    let mut arrived = body::collect(body, limits, held, check, sender_waits, authenticate).await?;
     record.bytes_in = arrived.bytes;
     let sender = bearer.clone().or(arrived.sender.take()).ok_or_else(Refusal::no_user)?;
     record.user = Some(sender.user);
@@ -275,18 +284,18 @@ pub(crate) async fn dispatch<B: Backend>(
     let json = match own {
         Own::Home | Own::Health => return Err(Refusal::unknown_route()),
         Own::ProfileCreate => json!({ "uuid": user.dashed() }),
-        Own::ProfileGet => Value::Object(blocking(move || backend.profile(user)).await?),
+        Own::ProfileGet => Value::Object(blocking(app, user, move || backend.profile(user)).await?),
         Own::ProfileUpdate => {
             let fields = update_doc(&arrived.pieces.concat())?;
-            blocking(move || update_profile(&backend, user, fields)).await?;
+            blocking(app, user, move || update_profile(&backend, user, fields)).await?;
             json!({ "update": true })
         }
         Own::PipelineRange => {
-            let (start_ts, end_ts) = blocking(move || backend.pipeline_range(user)).await?;
+            let (start_ts, end_ts) = blocking(app, user, move || backend.pipeline_range(user)).await?;
             json!({ "start_ts": start_ts, "end_ts": end_ts })
         }
         Own::PipelineComplete => {
-            json!({ "complete_ts": blocking(move || backend.pipeline_complete(user)).await? })
+            json!({ "complete_ts": blocking(app, user, move || backend.pipeline_complete(user)).await? })
         }
     };
     Ok(Answered::Json(json))
@@ -318,11 +327,13 @@ fn update_profile<B: Backend>(backend: &B, user: UserId, fields: Map<String, Val
     backend.update_profile(user, fields)
 }
 
-/// Runs what may wait for the disk on a thread where that delays no socket.
-pub(crate) async fn blocking<T: Send + 'static>(
+/// Runs what may wait for the disk on a thread where that delays no socket, in the person's turn.
+async fn blocking<B: Backend, T: Send + 'static>(
+    app: &App<B>,
+    user: UserId,
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = app.backend.in_turn(user, work).await;
     done.unwrap_or_else(
         |_| Err(Refusal::new(503, "unavailable", "the host cannot answer now").retry_after(5)),
     )
@@ -330,9 +341,20 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// The same for an answer of the handshake.
 pub(crate) async fn blocking_code<T: Send + 'static>(
+    runtime: &Runtime,
+    user: UserId,
     work: impl FnOnce() -> Result<T, Code> + Send + 'static,
 ) -> Result<T, Code> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Code::Starting))
+    told(runtime.turns().run(user, work).await)
+}
+
+/// What work that waited for its turn tells a phone.
+pub(crate) fn told<T>(done: Result<Result<T, Code>, NotRun>) -> Result<T, Code> {
+    match done {
+        Ok(done) => done,
+        Err(NotRun::Crowded { .. }) => Err(Code::RateLimited),
+        Err(NotRun::Lost) => Err(Code::Starting),
+    }
 }
 
 /// The host's clock, ms since 1970.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use handshake::hello::Alert;
-use handshake::limit::{Limits, Slot, Source};
+use handshake::limit::{Limits, NoPlace, Slot, Source};
 use handshake::pairing::Channel;
 use handshake::route::{Decision, check_established};
 use handshake::secret::Secret;
@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use super::configs::{Configs, Purpose};
 use super::native::{self, NativeApp};
 use super::{page, pairing};
+use crate::http::places::Place;
 use crate::http::server::{Encrypted, Front, Greeted, ServerLimits};
 use crate::http::service::{Callers, blocking_code, epoch_ms};
 use runtime_wire::peek::{Rewound, Unread, peek};
@@ -93,6 +94,8 @@ enum ConnectionRefused {
     Alert(Alert),
     #[error("too many from there")]
     Crowded,
+    #[error(transparent)]
+    NoPlace(#[from] NoPlace),
     #[error("not encrypted: {0}")]
     Tls(#[from] io::Error),
     #[error("not what was routed: {0}")]
@@ -104,8 +107,12 @@ enum ConnectionRefused {
 }
 
 impl Front for PortFront {
-    async fn greet(&self, socket: TcpStream, peer: SocketAddr) -> Option<Greeted> {
-        match self.0.greet(socket, peer).await {
+    fn source(&self, peer: SocketAddr) -> Option<Source> {
+        (!self.0.is_gateway(peer)).then(|| Source::from(peer.ip()))
+    }
+
+    async fn greet(&self, socket: TcpStream, peer: SocketAddr, place: &Place) -> Option<Greeted> {
+        match self.0.greet(socket, peer, place).await {
             Ok(greeted) => Some(greeted),
             Err(turned) => {
                 tracing::debug!(why = %turned, "connection turned away");
@@ -144,10 +151,20 @@ impl Shared {
         ip.is_loopback() && !self.gateways.contains(&ip)
     }
 
-    async fn greet(&self, mut socket: TcpStream, peer: SocketAddr) -> Result<Greeted, ConnectionRefused> {
+    fn is_gateway(&self, peer: SocketAddr) -> bool {
+        self.gateways.contains(&peer.ip().to_canonical())
+    }
+
+    async fn greet(
+        &self,
+        mut socket: TcpStream,
+        peer: SocketAddr,
+        place: &Place,
+    ) -> Result<Greeted, ConnectionRefused> {
         let mut source = Source::from(peer.ip());
-        if self.gateways.contains(&peer.ip().to_canonical()) {
+        if self.is_gateway(peer) {
             source = Source::from(proxy::read_header(&mut socket).await?.ip());
+            place.comes_from(source)?;
         }
         let now_ms = self.clock_ms();
         lock(&self.strangers).connection(source, now_ms).map_err(|_| ConnectionRefused::Crowded)?;
@@ -171,7 +188,7 @@ impl Shared {
             turn_away(&mut socket, alert).await;
             return Err(ConnectionRefused::Alert(alert));
         }
-        self.route(Rewound::new(seen, socket), decision, source).await
+        self.route(Rewound::new(seen, socket), decision, source, place).await
     }
 
     async fn route(
@@ -179,6 +196,7 @@ impl Shared {
         socket: Rewound<TcpStream>,
         decision: Decision,
         source: Source,
+        place: &Place,
     ) -> Result<Greeted, ConnectionRefused> {
         match decision {
             Decision::Legacy => {
@@ -204,7 +222,7 @@ impl Shared {
                 let _place = self.place(user, source)?;
                 let acceptor = self.acceptor(user, Purpose::Native).await?;
                 let encrypted = encrypt(socket, decision, &acceptor).await?;
-                self.device(encrypted, user, label).await
+                self.device(encrypted, user, label, place).await
             }
             Decision::Alert(alert) => Err(ConnectionRefused::Alert(alert)),
         }
@@ -249,17 +267,22 @@ impl Shared {
         encrypted: Encrypted,
         user: UserId,
         label: handshake::encoding::Label,
+        place: &Place,
     ) -> Result<Greeted, ConnectionRefused> {
         let key = peer_key(encrypted.get_ref().1.peer_certificates()).ok_or(ConnectionRefused::Key)?;
         let exporter = exporter(&encrypted)?;
         let runtime = Arc::clone(&self.runtime);
         // A resumed session does not verify the key again, so the table is asked every time.
-        let admitted = blocking_code(move || runtime.devices().admit(user, label, key, epoch_ms())).await;
+        let admit = move || runtime.devices().admit(user, label, key, epoch_ms());
+        let admitted = blocking_code(&self.runtime, user, admit).await;
         let native = Arc::clone(&self.native);
         match admitted {
-            Ok(admission) => Ok(Greeted::Own(Box::new(move |stopped| {
-                Box::pin(native::serve(encrypted, native, admission, exporter, stopped))
-            }))),
+            Ok(admission) => {
+                place.admit(user)?;
+                Ok(Greeted::Own(Box::new(move |stopped| {
+                    Box::pin(native::serve(encrypted, native, admission, exporter, stopped))
+                })))
+            }
             Err(code) => {
                 // A device that is not admitted loses its sessions as well, so that it cannot resume one.
                 self.configs.forget(user);

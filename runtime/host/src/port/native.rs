@@ -29,6 +29,7 @@ use super::pairing::json;
 use super::upc::{self, SmallBody};
 use crate::http::Refusal;
 use crate::http::body::{self as http_body, BodyLimits};
+use crate::http::budget::Holder;
 use crate::http::pace::{self, Pace};
 use crate::http::reply::{Record, Reply, Taking};
 use crate::http::routes::{Route, Template};
@@ -346,7 +347,8 @@ impl Connection {
         // its JSON.
         let sender = Sender { user, device: Some(Stamp::of_device(self.admission.device)) };
         let (body, known) = (request.into_body(), |_: &str| Ok(sender.clone()));
-        let arrived = http_body::collect(body, limits, &app.budget, None, sender_waits, known).await?;
+        let held = app.budget.hold(Holder::Person(user));
+        let arrived = http_body::collect(body, limits, held, None, sender_waits, known).await?;
         record.bytes_in = arrived.bytes;
         self.runtime().locks().renew(user);
         Ok(dispatch(app, route, sender, arrived).await?)
@@ -355,32 +357,29 @@ impl Connection {
     async fn upc(self: &Arc<Self>, endpoint: Endpoint, body: &SmallBody) -> Result<SmallBody, Code> {
         // Limits and grants use the lasting clock; a revocation is dated for people.
         let (this, now_ms) = (Arc::clone(self), self.runtime().clocks().lasting_ms());
+        let (runtime, user) = (self.runtime(), self.admission.user);
         match endpoint {
             Endpoint::Session => {
                 let request: SessionRequest = read(body)?;
                 let terms = self.native.terms;
-                json(
-                    &blocking_code(move || this.runtime().session(&this.admission, &request, terms, now_ms))
-                        .await?,
-                )
+                let open = move || this.runtime().session(&this.admission, &request, terms, now_ms);
+                json(&blocking_code(runtime, user, open).await?)
             }
             Endpoint::Unlock => {
                 let request: UnlockRequest = read(body)?;
-                json(
-                    &blocking_code(move || this.runtime().unlock_by(&this.admission, &request, now_ms))
-                        .await?,
-                )
+                let unlock = move || this.runtime().unlock_by(&this.admission, &request, now_ms);
+                json(&blocking_code(runtime, user, unlock).await?)
             }
             Endpoint::Rotate => {
                 let request: RotateRequest = read(body)?;
                 let rotate =
                     move || this.runtime().devices().rotate_key(&this.admission, &request, &this.exporter);
-                blocking_code(rotate).await?;
+                blocking_code(runtime, user, rotate).await?;
                 json(&handshake::session::Empty {})
             }
             Endpoint::Devices => json(&self.runtime().devices().list_for(&self.admission)?),
             Endpoint::Lock => {
-                blocking_code(move || this.runtime().devices().lock_by(&this.admission)).await?;
+                runtime.lock_by(&self.admission).await?;
                 json(&LockReply { store: StoreState::Locked })
             }
             Endpoint::Revoke(device) => {
@@ -391,7 +390,7 @@ impl Connection {
                         .revoke(this.admission.user, device, epoch_ms())
                         .map_err(|_| Code::Malformed)
                 };
-                blocking_code(revoke).await?;
+                blocking_code(runtime, user, revoke).await?;
                 json(&handshake::session::Empty {})
             }
         }

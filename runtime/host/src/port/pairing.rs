@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::upc::{self, SmallBody};
 use crate::http::server::{Encrypted, Stopped};
-use crate::http::service::blocking_code;
+use crate::http::service::told;
 
 /// Longest head of a request, bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -111,11 +111,13 @@ impl Pairing {
         match step {
             "hello" => {
                 let (hello, channel): (Hello, _) = (body::read(body)?, self.channel.clone());
-                json(&blocking_code(move || runtime.pairing().hello(user, channel, &hello, now_ms)).await?)
+                let said = move || runtime.pairing().hello(user, channel, &hello, now_ms);
+                json(&told(self.runtime.turns().run_for_strangers(user, said).await)?)
             }
             "proof" => {
                 let proof: Proof = body::read(body)?;
-                json(&blocking_code(move || runtime.pairing().proof(user, connection, &proof, now_ms)).await?)
+                let shown = move || runtime.pairing().proof(user, connection, &proof, now_ms);
+                json(&told(self.runtime.turns().run_for_strangers(user, shown).await)?)
             }
             _ => {
                 let enrol: Enrol = body::read(body)?;

@@ -291,7 +291,9 @@ async fn attack_70_a_user_that_comes_too_late_is_never_read_and_the_memory_comes
     let mut config = Wish::default().config;
     config.limits.body_bytes_max = MAX as u64;
     // Room for one body and no more: what is not given back, or is taken twice, is missed at once.
-    config.limits.bodies_bytes_max = MAX as u64 + 64 * 1024;
+    // One caller has at most half of either allowance.
+    config.limits.bodies_bytes_max = 2 * (MAX as u64 + 64 * 1024);
+    config.limits.anonymous_bytes_max = config.limits.bodies_bytes_max;
     let cloud = start_with(Wish { config, legacy: true, ..Wish::default() }).await;
     let (_, token) = cloud.runtime.people().add("Ada", 0.0).unwrap();
     let entry = put_body(1_700_000_000.0, "late");

@@ -6,6 +6,7 @@ mod accounting;
 mod attack_connect;
 mod attack_grant;
 mod attack_legacy;
+mod attack_neighbour;
 mod attack_pair;
 mod attack_routing;
 mod attack_store;

@@ -32,13 +32,13 @@ impl Runtime {
         call: Call,
     ) -> Result<Answer, CallError> {
         let (runtime, options) = (Arc::clone(self), self.open_people().store_options());
-        let made = tokio::task::spawn_blocking(move || {
+        let make = move || {
             let slots = runtime.owners().slots(user);
             let inbox = slots.ok().and_then(|slots| slots.inbox().copied()).ok_or(CallError::Locked)?;
             let store = Store::in_memory(user, &options).map_err(CallError::Open)?;
             Ok((inbox, Arc::new(Person::new(user, store, 0))))
-        });
-        let (inbox, nobody) = made.await.unwrap_or(Err(CallError::Lost))?;
+        };
+        let (inbox, nobody) = self.in_turn(user, make).await?;
         let (kept, judged) = (call.clone(), Arc::clone(&nobody));
         let answer = endpoint::call(self, nobody, cell, call).await?;
         // What adds nothing to an empty store needs no file.
@@ -46,7 +46,7 @@ impl Runtime {
             return Ok(answer);
         }
         let runtime = Arc::clone(self);
-        let sealed = tokio::task::spawn_blocking(move || {
+        let seal = move || {
             let owner = runtime.owners().owner(user).map_err(|_| CallError::Nobody)?;
             {
                 let _one_at_a_time = owner.inbox();
@@ -60,8 +60,8 @@ impl Runtime {
                 })?;
             }
             Ok(())
-        });
-        sealed.await.unwrap_or(Err(CallError::Lost)).map(|()| answer)
+        };
+        self.in_turn(user, seal).await.map(|()| answer)
     }
 }
 

@@ -264,20 +264,24 @@ impl Owners {
     }
 }
 
-impl Devices<'_> {
-    /// Locks the store at a device's request.
+impl Runtime {
+    /// Locks the store at a device's request. Requests that come meanwhile share its outcome.
     ///
     /// # Errors
-    /// [`Code::ScopeMissing`] without `admin`.
-    pub fn lock_by(self, admission: &Admission) -> Result<(), Code> {
+    /// [`Code::ScopeMissing`] without `admin`; [`Code::RateLimited`] if too many requests of the person wait.
+    pub async fn lock_by(&self, admission: &Admission) -> Result<(), Code> {
         admission.require(Scope::Admin)?;
-        match Locks::of(self.owners).lock(admission.user) {
+        let (owners, user) = (Arc::clone(self.owners()), admission.user);
+        let lock = move || match Locks::of(&owners).lock(user) {
             Ok(()) | Err(OwnerError::Busy) => Ok(()),
             Err(OwnerError::Unattended) => Err(Code::ScopeMissing),
-            Err(error) => Err(failed(admission.user, &error)),
-        }
+            Err(error) => Err(failed(user, &error)),
+        };
+        self.turns().lock_once(user, lock).await
     }
+}
 
+impl Devices<'_> {
     /// Accepts another key for the requesting device, signed by that key for this connection.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod list;
 pub(crate) mod open;
 pub(crate) mod person;
 mod record;
+pub mod turns;
 
 pub use list::People;
 pub(crate) use record::STORE_FOLDER;

@@ -1,7 +1,8 @@
 //! How an answer in pieces is sent from a run.
 
 use bytes::Bytes;
-use runtime_sandbox::Failure;
+use runtime_sandbox::{Failure, Seat};
+use runtime_types::UserId;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -23,6 +24,10 @@ pub(crate) enum Answering {
         handle: Handle,
         /// The memory in which pieces wait for their caller.
         room: Room,
+        /// Whose answer it is.
+        user: UserId,
+        /// Where the run waits if that memory is used up.
+        seat: Seat,
     },
     /// Pieces are being sent.
     Begun(Pieces),
@@ -32,8 +37,8 @@ impl Answering {
     /// Starts an answer; the returned sender outlives the run.
     pub(crate) fn begin(&mut self, status: u16, content_type: &str) -> Result<Pieces, Failure> {
         match std::mem::replace(self, Self::Never) {
-            Self::Ready { head, handle, room } => {
-                let (pieces, receiver) = pieces(&room, handle);
+            Self::Ready { head, handle, room, user, seat } => {
+                let (pieces, receiver) = pieces(&room, user, seat, handle);
                 head.send((status, content_type.to_owned(), receiver)).map_err(|_| Failure::Unavailable)?;
                 *self = Self::Begun(pieces.clone());
                 Ok(pieces)

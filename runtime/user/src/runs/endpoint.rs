@@ -6,7 +6,8 @@
 
 use std::sync::{Arc, PoisonError};
 
-use runtime_sandbox::{Limits, Request, Response, RunError, Usage};
+use runtime_sandbox::{Limits, Overloaded, Request, Response, RunError, Usage};
+use runtime_types::UserId;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -48,9 +49,10 @@ pub(crate) async fn call(
             let Ended { answer, notes_due } = finish(&person, &cell, &call, done);
             if notes_due {
                 // Not on this thread, which serves others too. If the pool is full, a later call finds the notes due.
-                let _ = runtime.endpoints.submit(person.user, move || person.keep_notes());
+                let person = Arc::clone(&person);
+                let _ = runtime.writers.submit(person.user, move || person.keep_notes());
             }
-            return answer.map(whole);
+            return whole(runtime, person.user, &cell, answer?);
         }
         cell.missed_inline();
     }
@@ -74,8 +76,16 @@ pub(crate) fn call_here(
     answer
 }
 
-fn whole(response: Response) -> Answer {
-    Answer::Whole { status: response.status, content_type: response.content_type, body: response.body }
+/// The answer, if there is memory for it until its caller has received it.
+fn whole(runtime: &Runtime, user: UserId, cell: &Cell, response: Response) -> Result<Answer, CallError> {
+    let Response { status, content_type, body } = response;
+    let taken = match runtime.room.take_whole(user, body.len()) {
+        Some(taken) => taken,
+        // Its writes are on disk, so it must not be refused any more.
+        None if cell.manifest.may_write() => None,
+        None => return Err(CallError::Overloaded(Overloaded::Unread)),
+    };
+    Ok(Answer::Whole { status, content_type, body, taken })
 }
 
 async fn on_the_pool(
@@ -84,10 +94,14 @@ async fn on_the_pool(
     cell: Arc<Cell>,
     call: Call,
 ) -> Result<Answer, CallError> {
+    let called = Arc::clone(&cell);
     let (head, mut begun) = oneshot::channel::<Begun>();
     let (end, mut ended) = oneshot::channel::<Result<Response, CallError>>();
-    let answering = Answering::Ready { head, handle: Handle::current(), room: runtime.room.clone() };
     let user = person.user;
+    // Those who write never wait behind those who read.
+    let pool = if cell.manifest.may_write() { &runtime.writers } else { &runtime.readers };
+    let (room, seat) = (runtime.room.clone(), pool.seat(user));
+    let answering = Answering::Ready { head, handle: Handle::current(), room, user, seat };
     let shared = Arc::clone(runtime);
     let job = move || {
         let limits = cell.manifest.limits;
@@ -106,11 +120,11 @@ async fn on_the_pool(
             person.keep_notes();
         }
     };
-    runtime.endpoints.submit(user, job).map_err(CallError::Overloaded)?;
+    pool.submit(user, job).map_err(CallError::Overloaded)?;
     tokio::select! {
         biased;
         Ok((status, content_type, pieces)) = &mut begun => Ok(Answer::Pieces { status, content_type, pieces }),
-        result = &mut ended => result.unwrap_or(Err(CallError::Lost)).map(whole),
+        result = &mut ended => whole(runtime, user, &called, result.unwrap_or(Err(CallError::Lost))?),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::cells::paths::Target;
-use crate::runs::pieces::Receiver;
+use crate::runs::pieces::{Receiver, Taken};
 
 use crate::data::stamp::Stamp;
 
@@ -81,6 +81,8 @@ pub enum Answer {
         content_type: String,
         /// At most 4 MiB.
         body: Vec<u8>,
+        /// Its share of the memory for answers, until the caller has received it; `None` for a small one.
+        taken: Option<Taken>,
     },
     /// Pieces, while the cell produces them.
     Pieces {

@@ -29,6 +29,7 @@ use tokio::sync::Notify;
 use crate::clock::Clocks;
 use crate::error::CallError;
 use crate::people::People;
+use crate::people::turns::Turns;
 use crate::runs::stage::PipelineReport;
 use crate::runtime::Runtime;
 
@@ -137,7 +138,7 @@ impl Timetable {
     }
 
     /// As [`Self::data_arrived`], without blocking the calling thread.
-    pub(crate) async fn note_arrival(self: &Arc<Self>, user: UserId) {
+    pub(crate) async fn note_arrival(self: &Arc<Self>, user: UserId, turns: &Turns) {
         if self.is_marked(user) {
             self.happened(user, Event::Arrived);
             // A run that covered the earlier arrivals may have ended in between and removed the mark.
@@ -146,7 +147,7 @@ impl Timetable {
             }
         }
         let shared = Arc::clone(self);
-        let noted = tokio::task::spawn_blocking(move || shared.data_arrived(user)).await;
+        let noted = turns.run(user, move || shared.data_arrived(user)).await;
         if let Err(error) = noted {
             tracing::error!(%error, "an arrival was not noted");
         }

@@ -82,7 +82,8 @@ fn paths() -> Paths {
 }
 
 fn whole(status: u16, body: Value) -> Answer {
-    Answer::Whole { status, content_type: "application/json".to_owned(), body: body.to_string().into_bytes() }
+    let body = body.to_string().into_bytes();
+    Answer::Whole { status, content_type: "application/json".to_owned(), body, taken: None }
 }
 
 impl Backend for Fake {
@@ -126,6 +127,14 @@ impl Backend for Fake {
         Ok(whole(200, json!({ "bytes": count, "phone_data": [] })))
     }
 
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        _user: UserId,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, runtime_user::NotRun> {
+        tokio::task::spawn_blocking(work).await.map_err(|_| runtime_user::NotRun::Lost)
+    }
+
     fn profile(&self, _user: UserId) -> Result<Map<String, Value>, Refusal> {
         Ok(self.profile.lock().unwrap().clone())
     }
@@ -164,7 +173,13 @@ impl Limits {
             patience,
             grace_ms: 30_000,
         };
-        let body = BodyLimits { bytes_max: 1 << 20, pause_ms: 30_000, rate };
+        let body = BodyLimits {
+            bytes_max: 1 << 20,
+            pause_ms: 30_000,
+            rate,
+            anonymous_bytes_max: 1 << 20,
+            anonymous_ms: 30_000,
+        };
         Self { server, body, budget: 4 << 20 }
     }
 }
@@ -185,7 +200,7 @@ pub async fn start(backend: impl Backend, limits: Limits) -> Host {
     let server =
         Server::bind(any, tokio_rustls::TlsAcceptor::from(tls), limits.server).await.expect("a port");
     let address = server.address().expect("bound");
-    let budget = Budget::new(limits.budget);
+    let budget = Budget::new(limits.budget, limits.budget);
     let app = Arc::new(App { backend, limits: limits.body, budget: budget.clone() });
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.serve(app, async { drop(stopped.await) }));

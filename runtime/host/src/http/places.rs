@@ -1,0 +1,197 @@
+//! The places of a port: half for strangers, half for those who have proved who they are.
+//!
+//! * Invariants: however many strangers connect, from however many networks, they take none of the places of people;
+//!   no source and no person takes all places of its kind.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use handshake::limit::{
+    CONNECTIONS_PER_PERSON_MAX, CONNECTIONS_PER_SOURCE_MAX, NoPlace, Places as Fair, Source,
+};
+use runtime_user::UserId;
+use tokio::sync::Notify;
+
+/// The places of a port.
+#[derive(Debug)]
+pub struct Places(Mutex<Books>);
+
+#[derive(Debug)]
+struct Books {
+    /// `None`: a gateway that has not told yet from where its caller comes.
+    strangers: Fair<Option<Source>>,
+    people: Fair<UserId>,
+    open: HashMap<u64, (Holder, Arc<Notify>)>,
+    next: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Stranger(Option<Source>),
+    Person(UserId),
+}
+
+impl Books {
+    fn enter(&mut self, holder: Holder, connection: u64) -> Result<(), NoPlace> {
+        let lost = match holder {
+            // Gateways are known, and their callers are counted by their own sources.
+            Holder::Stranger(None) => self.strangers.enter(None, usize::MAX, connection)?,
+            Holder::Stranger(source) => {
+                self.strangers.enter(source, CONNECTIONS_PER_SOURCE_MAX, connection)?
+            }
+            Holder::Person(user) => self.people.enter(user, CONNECTIONS_PER_PERSON_MAX, connection)?,
+        };
+        if let Some((_, end)) = lost.and_then(|lost| self.open.remove(&lost)) {
+            end.notify_one();
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, holder: Holder, connection: u64) {
+        match holder {
+            Holder::Stranger(source) => self.strangers.leave(&source, connection),
+            Holder::Person(user) => self.people.leave(&user, connection),
+        }
+    }
+}
+
+/// The place of one connection, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    connection: u64,
+    end: Arc<Notify>,
+}
+
+impl Places {
+    /// That many places, at least one of each kind.
+    pub fn new(max: usize) -> Arc<Self> {
+        let (strangers, people) = (Fair::new(max / 2), Fair::new(max - max / 2));
+        Arc::new(Self(Mutex::new(Books { strangers, people, open: HashMap::new(), next: 0 })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a connection from that source; `None`: from a gateway. Another connection may lose its place.
+    ///
+    /// # Errors
+    /// [`NoPlace`]: the connection is to be closed.
+    pub fn enter(self: &Arc<Self>, source: Option<Source>) -> Result<Place, NoPlace> {
+        let mut books = self.lock();
+        let (connection, end, holder) = (books.next, Arc::new(Notify::new()), Holder::Stranger(source));
+        books.next += 1;
+        books.enter(holder, connection)?;
+        books.open.insert(connection, (holder, Arc::clone(&end)));
+        Ok(Place { places: Arc::clone(self), connection, end })
+    }
+}
+
+impl Place {
+    /// A gateway has told from where its caller comes.
+    ///
+    /// # Errors
+    /// [`NoPlace`]: the connection is to be closed.
+    pub fn comes_from(&self, source: Source) -> Result<(), NoPlace> {
+        self.becomes(Holder::Stranger(Some(source)))
+    }
+
+    /// The caller has proved to be a device or a token of this person. The first person counts.
+    ///
+    /// # Errors
+    /// [`NoPlace`]: the connection keeps a stranger's place.
+    pub fn admit(&self, user: UserId) -> Result<(), NoPlace> {
+        self.becomes(Holder::Person(user))
+    }
+
+    fn becomes(&self, holder: Holder) -> Result<(), NoPlace> {
+        let mut books = self.places.lock();
+        // A connection that has lost its place is about to end.
+        let Some((before, end)) = books.open.remove(&self.connection) else { return Ok(()) };
+        let moved = match before {
+            Holder::Person(_) => Ok(before),
+            Holder::Stranger(_) => books.enter(holder, self.connection).map(|()| holder),
+        };
+        if let Ok(now) = moved
+            && now != before
+        {
+            books.leave(before, self.connection);
+        }
+        books.open.insert(self.connection, (moved.unwrap_or(before), end));
+        moved.map(drop)
+    }
+
+    /// Waits until the place is another's.
+    pub async fn lost(&self) {
+        self.end.notified().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut books = self.places.lock();
+        if let Some((holder, _)) = books.open.remove(&self.connection) {
+            books.leave(holder, self.connection);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(network: u8) -> Option<Source> {
+        Some(Source::V4([127, network, 0]))
+    }
+
+    fn counts(places: &Places) -> (usize, usize) {
+        let books = places.lock();
+        assert_eq!(books.open.len(), books.strangers.taken() + books.people.taken());
+        (books.strangers.taken(), books.people.taken())
+    }
+
+    #[tokio::test]
+    async fn strangers_take_none_of_the_places_of_people_and_lose_theirs_to_who_has_less() {
+        let places = Places::new(8);
+        let greedy: Vec<_> = (0..20).filter_map(|_| places.enter(from(1)).ok()).collect();
+        assert_eq!(greedy.len(), 4);
+        let honest = places.enter(from(2)).expect("another source");
+        greedy[0].lost().await;
+        honest.admit(UserId([1; 16])).expect("a place for people");
+        assert_eq!(counts(&places), (3, 1));
+        drop(greedy);
+        assert_eq!(counts(&places), (0, 1));
+        honest.admit(UserId([2; 16])).expect("it stays where it is");
+        drop(honest);
+        assert_eq!(counts(&places), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn the_connections_of_one_person_take_no_other_persons_places() {
+        let places = Places::new(8);
+        let connect = |number: u8| {
+            let place = places.enter(from(number)).expect("a stranger's place");
+            place.admit(UserId([number; 16])).map(|()| place)
+        };
+        let greedy: Vec<_> = (0..6).filter_map(|_| connect(1).ok()).collect();
+        assert_eq!((greedy.len(), counts(&places)), (4, (0, 4)));
+        let other = connect(2).expect("a place of the greedy one's");
+        greedy[0].lost().await;
+        assert_eq!(counts(&places), (0, 4));
+        drop((other, greedy));
+        assert_eq!(counts(&places), (0, 0));
+    }
+
+    #[test]
+    fn callers_of_a_gateway_count_by_their_own_sources() {
+        let places = Places::new(400);
+        let through = |network| {
+            let place = places.enter(None).expect("gateways are not limited");
+            place.comes_from(Source::V4([10, 0, network])).map(|()| place)
+        };
+        let greedy: Vec<_> = (0..100).filter_map(|_| through(1).ok()).collect();
+        assert_eq!(greedy.len(), CONNECTIONS_PER_SOURCE_MAX);
+        assert!(through(2).is_ok());
+    }
+}
