@@ -43,7 +43,7 @@ fn attack_103_a_first_start_writes_no_secret_to_a_journal() {
         until("it listens", || written().contains("listening at"));
         // What the journal names can be done now: no window is open that would be in its way.
         let made = match more.is_empty() {
-            true => json(&["pair", "--data", &data, "--detach", "owner"]),
+            true => json(&["pair", "--data", &data, "--detach", "--no-phrase", "owner"]),
             false => json(&["user", "token", "--data", &data, "owner"]),
         };
         kill_process(Pid::from_child(&host), Signal::TERM).expect("it runs");
