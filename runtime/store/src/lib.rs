@@ -25,6 +25,7 @@ mod month;
 mod options;
 mod read;
 mod rows;
+mod steps;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -41,6 +42,7 @@ pub use forgotten::FORGOTTEN_PREFIX;
 pub use keys::{DataKey, Held, KeyProvider, SmallFile, Unattended};
 pub use options::{Clock, EngineKind, Options, SystemClock};
 pub use read::{Cursor, Head, LocationCursor, OwnedRow, Progress, Row, Snapshot};
+pub use steps::{remove_tree, step};
 pub use store::{Committed, Erased, SettleReport, Shredded, Store};
 
 /// The most that the texts of one entry may have together, bytes.

@@ -22,7 +22,7 @@ use redb::{
 
 use super::guard::{drop_guarded, guarded};
 use super::{Engine, Key, Kind, Op};
-use crate::{DiskTrouble, EngineError};
+use crate::{DiskTrouble, EngineError, step};
 use backend::{Backend, Unsynced, reading};
 
 const NAME: &str = "redb";
@@ -372,6 +372,9 @@ fn read_value(database: &Database, key: Key) -> Result<Option<Vec<u8>>, redb::Er
 
 impl Engine for Redb {
     fn commit(&self, ops: &[&Op]) -> Result<(), EngineError> {
+        if let Storage::File(path) = &self.place {
+            step(path).map_err(|error| failed("commit", redb::Error::Io(error)))?;
+        }
         let quick_repair = self.wants_quick_repair();
         let (number, answer) = {
             let opening = self.opening();

@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use crate::step;
+
 /// A file of a few KiB that is replaced whole.
 pub trait SmallFile: Send + Sync {
     /// Its content; `None` where there is no file.
@@ -60,8 +62,11 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
-    let written = write_new(&beside, content).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
+    let written = write_new(&beside, content).and_then(|()| {
+        step(path)?;
+        fs::rename(&beside, path)
+    });
+    if written.is_err() && step(&beside).is_ok() {
         // The part that was written takes room on a full disk; an error of the removal would hide the first error.
         let _ = fs::remove_file(&beside);
     }
@@ -71,6 +76,7 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Writes and syncs a file of mode 600. A remainder of a crash under that name is overwritten.
 pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    step(path)?;
     let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = match create() {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -79,12 +85,19 @@ pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
         }
         created => created?,
     };
+    if let Err(killed) = step(path) {
+        // What a kill during a write leaves.
+        file.write_all(&content[..content.len() / 2])?;
+        return Err(killed);
+    }
     file.write_all(content)?;
+    step(path)?;
     file.sync_all()
 }
 
 /// Makes creations, renames and removals in a folder survive power loss.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    step(folder)?;
     File::open(folder)?.sync_all()
 }

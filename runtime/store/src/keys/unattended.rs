@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::files::{FolderFile, SmallFile, replace_file, sync_folder, write_new};
 use super::keyring::{KEYRING_FILE, generation_in};
 use super::{DataKey, Held, KeyProvider, Secret, random_bytes};
-use crate::KeyError;
+use crate::{KeyError, step};
 
 /// The prefix of the names of files with wrapped data keys, whether this module or another writes them.
 pub(crate) const SLOT_PREFIX: &str = "slot";
@@ -77,6 +77,11 @@ impl Unattended {
         }
     }
 
+    /// A digest by which the key is recognised. It opens nothing.
+    pub fn id(&self) -> [u8; 32] {
+        *self.secret.derive(b"", &[b"cellar/host-key-id/1"]).0
+    }
+
     fn read(path: &Path) -> Result<Self, KeyError> {
         let disk = |source| KeyError::Disk { what: "read", path: path.to_owned(), source };
         let mode = fs::metadata(path).map_err(disk)?.permissions().mode() & 0o777;
@@ -98,7 +103,7 @@ impl Unattended {
         let mark = u64::from_le_bytes(random_bytes()?);
         let beside = path.with_extension(format!("{mark:016x}"));
         write_new(&beside, &content).map_err(disk)?;
-        let linked = fs::hard_link(&beside, path);
+        let linked = step(path).and_then(|()| fs::hard_link(&beside, path));
         fs::remove_file(&beside).map_err(disk)?;
         match linked {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(disk(error)),
@@ -153,7 +158,7 @@ impl Unattended {
     /// [`KeyError`] where the disk refuses.
     pub fn remove(folder: &Path) -> Result<(), KeyError> {
         let path = slot_path(folder);
-        let removed = match fs::remove_file(&path) {
+        let removed = match step(&path).and_then(|()| fs::remove_file(&path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed.and_then(|()| sync_folder(folder)),
         };

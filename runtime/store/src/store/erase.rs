@@ -7,8 +7,8 @@ use ring::digest::{Context, SHA256};
 
 use super::Store;
 use super::open::disk;
-use crate::OpenError;
 use crate::keys::{FolderFile, KEYRING_FILE, SLOT_PREFIX, SmallFile, sync_folder};
+use crate::{OpenError, remove_tree, step};
 
 /// What [`Store::erase`] destroyed, as a receipt for its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,31 +25,42 @@ pub struct Erased {
 }
 
 impl Store {
-    /// Destroys the wrapped keys of the store in `folder`, then its files. The store must not be open.
+    /// What [`Self::erase`] would destroy of the store in `folder`. Changes nothing.
     ///
     /// # Errors
-    /// After an error, the parts that were destroyed stay destroyed: call again for the rest.
-    pub fn erase(folder: &Path) -> Result<Erased, OpenError> {
+    /// [`OpenError::Absent`] where there is no folder.
+    pub fn survey(folder: &Path) -> Result<Erased, OpenError> {
         if !folder.exists() {
             return Err(OpenError::Absent { folder: folder.to_owned() });
         }
         let bytes = folder_bytes(folder)?;
         let mut erased = Erased { slots: 0, keyring: false, destroyed_sha256: [0; 32], bytes };
         let mut digest = Context::new(&SHA256);
-        // The keys come first: after a crash on the way, the rest cannot be read.
         for (name, path) in wrapped_keys(folder)? {
             let content = FolderFile(path.clone()).read().map_err(disk("read", &path))?.unwrap_or_default();
             for part in [name.as_bytes(), &content] {
                 digest.update(&(part.len() as u64).to_le_bytes());
                 digest.update(part);
             }
-            fs::remove_file(&path).map_err(disk("remove", &path))?;
             erased.slots += usize::from(name.starts_with(SLOT_PREFIX));
             erased.keyring |= name == KEYRING_FILE;
         }
         erased.destroyed_sha256.copy_from_slice(digest.finish().as_ref());
+        Ok(erased)
+    }
+
+    /// Destroys the wrapped keys of the store in `folder`, then its files. The store must not be open.
+    ///
+    /// # Errors
+    /// After an error, the parts that were destroyed stay destroyed: call again for the rest.
+    pub fn erase(folder: &Path) -> Result<Erased, OpenError> {
+        let erased = Self::survey(folder)?;
+        // The keys come first: after a crash on the way, the rest cannot be read.
+        for (_, path) in wrapped_keys(folder)? {
+            step(&path).and_then(|()| fs::remove_file(&path)).map_err(disk("remove", &path))?;
+        }
         sync_folder(folder).map_err(disk("sync", folder))?;
-        fs::remove_dir_all(folder).map_err(disk("remove", folder))?;
+        remove_tree(folder).map_err(disk("remove", folder))?;
         let parent = folder.parent().unwrap_or(Path::new("."));
         sync_folder(parent).map_err(disk("sync", parent))?;
         Ok(erased)

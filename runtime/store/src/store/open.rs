@@ -19,7 +19,7 @@ use crate::keys::{
 };
 use crate::layout::{Superblock, decode_descriptor, decode_document_name};
 use crate::vault::{Parts, Vault};
-use crate::{CommitError, KeyError, OpenError, Options, ReadError};
+use crate::{CommitError, KeyError, OpenError, Options, ReadError, remove_tree, step};
 
 pub(super) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Disk { what, path: path.to_owned(), source }
@@ -52,16 +52,14 @@ pub(super) fn create(
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(disk("create", parent))?;
     let making = beside(folder);
-    match fs::remove_dir_all(&making) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(disk("clear", &making)(error)),
-        _ => fs::create_dir(&making).map_err(disk("create", &making))?,
-    }
+    remove_tree(&making).map_err(disk("clear", &making))?;
+    step(&making).and_then(|()| fs::create_dir(&making)).map_err(disk("create", &making))?;
     let held = keys.create(&making, user).map_err(OpenError::Key)?;
     let keyring_file = Box::new(keyring_file(&making));
     let parts = Parts { engine: open_engine(&making, options)?, keyring_file, held, user };
     create_on(parts, options)?;
     sync_folder(&making).map_err(disk("sync", &making))?;
-    fs::rename(&making, folder).map_err(disk("create", folder))?;
+    step(folder).and_then(|()| fs::rename(&making, folder)).map_err(disk("create", folder))?;
     sync_folder(parent).map_err(disk("sync", parent))?;
     open(folder, user, keys, options)
 }

@@ -1,6 +1,7 @@
 //! Disks that lose power or refuse on command, for tests.
 
 mod disk;
+pub(crate) mod kill;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::engine::redb::Redb;
 use crate::keys::{DataKey, Held, KEYRING_FILE, SmallFile, generation_in};
 use crate::{EngineError, OpenError, vault};
 pub use disk::{SimDisk, SimFile};
+pub use kill::Kill;
 
 /// The parts of a store, kept where a test can break them.
 #[derive(Clone)]
