@@ -4,7 +4,7 @@ use runtime_sandbox::{Overloaded, RunError, StartError as SandboxError};
 use runtime_store::{CommitError, DiskTrouble, OpenError, ReadError};
 
 use crate::cells::catalogue::CatalogueError;
-use crate::people::PeopleError;
+use crate::people::{Damage, PeopleError};
 
 /// Why a call got no answer from its cell. None of its writes was stored.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum CallError {
     /// The owner's devices hold the key, and none of them has supplied it.
     #[error("this person's store is locked: a paired phone opens it")]
     Locked,
+    /// The person's files are damaged.
+    #[error("the person's files are damaged: {0}")]
+    Damaged(Damage),
     /// A file in the person's folder cannot be used.
     #[error("cannot use {}", path.display())]
     Disk {
@@ -87,6 +90,7 @@ impl CallError {
             | Self::Document { .. }
             | Self::Inbox(_)
             | Self::SlowDisk { .. }
+            | Self::Damaged(_)
             | Self::Disk { .. } => 503,
         }
     }
@@ -102,6 +106,7 @@ impl CallError {
             Self::Cell(error) => error.code(),
             Self::Lost => "shutting-down",
             Self::SlowDisk { .. } => "disk-slow",
+            Self::Damaged(_) => "damaged",
             Self::Inbox(_)
             | Self::Commit(_)
             | Self::Read(_)
@@ -141,9 +146,6 @@ pub enum StartError {
     /// The list of people cannot be read.
     #[error("the list of people does not read")]
     People(#[from] PeopleError),
-    /// The devices of a person cannot be read.
-    #[error("somebody's devices do not read")]
-    Owner(#[from] crate::owner::OwnerError),
     /// The host's key cannot be read or created.
     #[error("the host's key cannot be used")]
     Key(#[source] runtime_store::KeyError),
@@ -178,6 +180,21 @@ pub enum StartError {
     /// Threads could not be started, or a folder could not be made.
     #[error("the operating system refused")]
     System(#[from] std::io::Error),
+}
+
+/// Why nobody was imported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError<E> {
+    /// The person cannot be added.
+    #[error(transparent)]
+    People(PeopleError),
+    /// The store cannot be created.
+    #[error("the store cannot be created")]
+    Store(#[source] OpenError),
+    /// The store was not filled.
+    #[error("the store was not filled")]
+    Fill(E),
 }
 
 /// Why a person's pipeline did not run.

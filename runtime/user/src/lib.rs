@@ -27,7 +27,7 @@ pub use data::profile::PROFILE;
 pub use data::stamp::Stamp;
 pub use data::waiting::{WaitReason, Waiting};
 pub use data::{Diaries, arrivals, errors};
-pub use error::{CallError, PipelineError, StartError};
+pub use error::{CallError, ImportError, PipelineError, StartError};
 pub use owner::{
     Admission, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation, LockState, Locks,
     OwnerError, Owners, Pairing, PairingStatus, RECOVERY_DELAY_MS, Receipt, Recovery, SessionTerms,

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use handshake::token::Token;
 use runtime_pipeline::Plan;
 use runtime_sandbox::{PoolSettings, Sandbox, SandboxSettings, WorkerPool};
 use runtime_store::Store;
@@ -15,13 +16,13 @@ use crate::cells::catalogue::{BuiltIn, Catalogue};
 use crate::cells::paths::EndpointPath;
 use crate::clock::Clocks;
 use crate::data::Diaries;
-use crate::error::{CallError, StartError};
+use crate::error::{CallError, ImportError, StartError};
 use crate::files;
 use crate::owner::{Devices, Leases, Locks, Owners, Pairing, Receipt};
-use crate::people::People;
 use crate::people::open::OpenPeople;
 use crate::people::person::Person;
 use crate::people::turns::{NotRun, Turns};
+use crate::people::{KeyMode, People, PeopleError, STORE_FOLDER};
 use crate::runs::endpoint;
 use crate::runs::exchange::{Answer, Call};
 use crate::runs::pieces::Room;
@@ -77,8 +78,7 @@ impl Runtime {
         let readers = WorkerPool::start(PoolSettings::readers(settings.endpoint_threads))?;
         let writers = WorkerPool::start(PoolSettings::writers(settings.endpoint_threads))?;
         let stages = WorkerPool::start(PoolSettings::stages(settings.stage_threads))?;
-        let owners =
-            Owners::open(Arc::clone(&people), Arc::clone(&clocks), leases, Arc::clone(&open_people))?;
+        let owners = Owners::open(Arc::clone(&people), Arc::clone(&clocks), leases, Arc::clone(&open_people));
         let timetable = Timetable::open(settings.rhythm, Arc::clone(&people), Arc::clone(&clocks));
         clocks.check();
         Ok(Arc::new(Self {
@@ -240,23 +240,44 @@ impl Runtime {
         self.open_people.close_all();
     }
 
-    /// Destroys everything that opens a person's data, then the data, then the record. This cannot be undone.
+    /// Destroys everything that opens a person's data, then the data, then the record. This cannot be undone. Once it
+    /// has begun, it is finished at the next start, or by another call.
     ///
     /// # Errors
-    /// [`CallError::Overloaded`] while a run of this person is under way: the person is suspended then, and the call
-    /// may be repeated.
+    /// [`CallError::Overloaded`] while a run of this person is under way: the person is not served any more then, and
+    /// the call may be repeated.
     pub fn erase(&self, user: UserId) -> Result<Receipt, CallError> {
-        self.people.shut_out(user).map_err(|_| CallError::Nobody)?;
-        self.owners.forget(user);
-        if !self.open_people.close(user) {
-            return Err(CallError::Overloaded(runtime_sandbox::Overloaded::Person { waiting: 1 }));
-        }
-        let slots = self.owners.destroy_slots(user)?;
-        let folder = self.people.store_folder(user);
-        let store =
-            if folder.exists() { Some(Store::erase(&folder).map_err(CallError::Open)?) } else { None };
+        let receipt = self.owners.erase(user, || self.open_people.close(user));
         self.timetable.forget(user);
-        self.people.remove(user).map_err(|_| CallError::Nobody)?;
-        Ok(Receipt::new(user, &slots, store.as_ref()))
+        receipt
+    }
+
+    /// Adds an unattended person with everything that `fill` stores, or nobody: whoever has that id already is not
+    /// touched, also if they came while this was under way. The pipeline runs soon. Durable when it returns; the token
+    /// is shown only here.
+    ///
+    /// # Errors
+    /// [`ImportError::Fill`] with the error of `fill`, and others; nothing is left then.
+    pub fn import_person<T, E>(
+        &self,
+        user: UserId,
+        name: &str,
+        created_ts: f64,
+        fill: impl FnOnce(&Store) -> Result<T, E>,
+    ) -> Result<(Token, T), ImportError<E>> {
+        let staged = self.people.stage(user).map_err(ImportError::People)?;
+        let folder = staged.folder().join(STORE_FOLDER);
+        let (key, options) = (self.open_people.host_key(), self.open_people.store_options());
+        let store = Store::create(&folder, user, key, &options).map_err(ImportError::Store)?;
+        let filled = fill(&store).map_err(ImportError::Fill)?;
+        drop(store);
+        let disk =
+            |source| ImportError::People(PeopleError::Disk { path: staged.folder().to_owned(), source });
+        Timetable::mark_new(staged.folder()).map_err(disk)?;
+        let token = Token::random().map_err(|_| ImportError::People(PeopleError::NoRandomness))?;
+        let tokens = vec![token.hash().to_string()];
+        staged.enter(name, created_ts, KeyMode::Unattended, tokens).map_err(ImportError::People)?;
+        self.timetable.data_arrived(user);
+        Ok((token, filled))
     }
 }

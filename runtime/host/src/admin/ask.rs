@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::command::Command;
 use super::phone_address::PhoneAddress;
-use super::remedy::SEE_LIST;
+use super::remedy::of_people;
 
 /// A command of an owner or an operator, with the type of its answer. It identifies people by name or id.
 pub trait Ask: Into<Command> + Clone {
@@ -41,6 +41,9 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// The person with that name or id.
     pub(super) fn find(&self, person: &str) -> Result<UserId, Failure> {
-        self.runtime.people().find(typed::trimmed(person)).map_err(|error| Failure::of(&error, SEE_LIST))
+        self.runtime
+            .people()
+            .find(typed::trimmed(person))
+            .map_err(|error| Failure::of(&error, of_people(&error)))
     }
 }

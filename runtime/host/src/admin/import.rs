@@ -8,8 +8,9 @@ use cells_model::list::items;
 use cells_model::sent::{SetAside, why_unreadable};
 use cells_model::structure::depth_of;
 use cells_model::text::{Member, members, value_of};
-use runtime_store::{Batch, CheckedEntry, NewEntry};
-use runtime_user::{Area, Aside, EntryId, Person, Runtime, StreamKey, UserId};
+use runtime_store::{Batch, CheckedEntry, NewEntry, Store};
+use runtime_user::people::PeopleError;
+use runtime_user::{Area, Aside, EntryId, ImportError, StreamKey, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -132,18 +133,16 @@ fn import_export(context: &Context<'_>, decoded: &Decoded<'_>) -> Result<Importe
     let user = user.ok_or_else(|| unsound("the export's user has no id"))?;
     let name = of_user["name"].as_str().ok_or_else(|| unsound("the export's user has no name"))?;
     if runtime.people().is_suspended(user).is_some() {
-        let what = format!("{} is here already", user.dashed());
-        return Err(Failure::new(what, "erase that person first, or import elsewhere"));
+        return Err(here_already(&PeopleError::Taken { user }));
     }
     // Everything is read before anything is stored.
     let sound = read(decoded)?;
     let created_ts = of_user["created_ts"].as_f64().unwrap_or_else(now);
-    let token = runtime.people().add_as(user, name, created_ts);
-    let token = token.map_err(logged)?;
-    let stored = store(runtime, user, &sound);
-    let counts = stored.inspect_err(|_| {
-        // A person who was imported only in part is erased.
-        let _ = runtime.erase(user);
+    let imported = runtime.import_person(user, name, created_ts, |to| store(to, &sound));
+    let (token, counts) = imported.map_err(|error| match error {
+        ImportError::Fill(failure) => failure,
+        ImportError::People(error @ PeopleError::Taken { .. }) => here_already(&error),
+        error => logged(error),
     })?;
     Ok(Imported {
         id: user.dashed(),
@@ -268,13 +267,16 @@ fn from_hex(digits: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::try_from(nibble(pair[0])? << 4 | nibble(*pair.get(1)?)?).ok()).collect()
 }
 
-fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<BTreeMap<String, u64>, Failure> {
+fn here_already(error: &PeopleError) -> Failure {
+    Failure::of(error, "erase that person first, or import elsewhere")
+}
+
+fn store(to: &Store, export: &Export<'_>) -> Result<BTreeMap<String, u64>, Failure> {
     let failed = |error| Failure::of(&error, "look into the host's log; nothing of the import is kept");
-    let person: std::sync::Arc<Person> = runtime.person(user).map_err(failed)?;
-    let commit = |batch| person.store.commit(batch).map(drop).map_err(logged);
+    let commit = |batch| to.commit(batch).map(drop).map_err(failed);
     let mut origins = vec![Origins::new(); AREAS.len()];
     if let Some((key, told)) = &export.origins {
-        person.store.adopt_origins_key(*key).map_err(logged)?;
+        to.adopt_origins_key(*key).map_err(failed)?;
         origins.clone_from(told);
     }
     let mut counts = BTreeMap::new();
@@ -299,8 +301,6 @@ fn store(runtime: &Runtime, user: UserId, export: &Export<'_>) -> Result<BTreeMa
         batch.put_document(name, content.clone());
     }
     commit(batch)?;
-    // It is not known whether the stages had processed all of it where it was exported.
-    runtime.timetable().data_arrived(user);
     Ok(counts)
 }
 

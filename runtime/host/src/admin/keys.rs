@@ -4,7 +4,8 @@ use data_encoding::BASE64URL_NOPAD;
 use handshake::secret::Secret;
 use runtime_program::Failure;
 use runtime_user::arrivals::Arrivals;
-use runtime_user::{KeyMode, LockState, OwnerError, UserId};
+use runtime_user::people::Damage;
+use runtime_user::{CallError, KeyMode, LockState, OwnerError, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
@@ -40,10 +41,33 @@ pub struct StatusShown {
     pub waiting_bytes: u64,
     /// Why the host's clock is not trusted, in words.
     pub clock_doubt: Option<String>,
+    /// What is wrong with the person's files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
     /// Number of readings that were set aside; none where the store is not open.
     pub set_aside: Option<u64>,
     /// Which data arrive and which are missing; none where the store is not open.
     pub arrivals: Option<Arrivals>,
+}
+
+impl StatusShown {
+    /// A person who is not served.
+    fn damaged(user: UserId, damage: Option<Damage>) -> Self {
+        Self {
+            id: user.dashed(),
+            store: StoreState::Damaged,
+            until_ms: None,
+            keys: None,
+            recovery_phrase: false,
+            recovery_from_ms: None,
+            waiting_uploads: 0,
+            waiting_bytes: 0,
+            clock_doubt: None,
+            damage,
+            set_aside: None,
+            arrivals: None,
+        }
+    }
 }
 
 /// Whether a store is open.
@@ -56,6 +80,8 @@ pub enum StoreState {
     Locked,
     /// It is open.
     Unlocked,
+    /// A file is damaged, and the person is not served.
+    Damaged,
 }
 
 impl Ask for PersonStatus {
@@ -171,21 +197,36 @@ impl Ask for EndRecovery {
 
 fn status(context: &Context<'_>, person: &str, user: UserId) -> Result<StatusShown, Failure> {
     let (runtime, failed) = (context.runtime, of_owner(person));
+    let mut damage = runtime.owners().inspect(user);
+    if runtime.people().damage(user).is_some() {
+        return Ok(StatusShown::damaged(user, damage));
+    }
     let state = runtime.locks().state(user).map_err(|error| failed(OwnerError::Call(error)))?;
     let (store, until_ms) = match state {
         LockState::Absent => (StoreState::Absent, None),
+        // The key of a store that its only phone never opened is made anew with the next phone.
+        LockState::Locked if runtime.pairing().begins_anew(user) => (StoreState::Absent, None),
         LockState::Locked => (StoreState::Locked, None),
         LockState::Unlocked { until_ms } => (StoreState::Unlocked, until_ms),
     };
     let (count, bytes) = runtime.owners().waiting_uploads(user).map_err(&failed)?;
     // The contents of a locked or suspended person's store are not reported; the rest of the status is.
-    let open = store == StoreState::Unlocked;
+    let mut open = store == StoreState::Unlocked;
+    if open && let Err(error @ CallError::Open(_)) = runtime.person(user) {
+        open = false;
+        let (file, what) = (runtime.people().folder(user).join("store"), runtime_user::chain(&error));
+        damage = damage.or(Some(Damage { file, what }));
+    }
     Ok(StatusShown {
         id: user.dashed(),
         store,
         until_ms,
         keys: runtime.people().standing(user).map(|standing| standing.keys),
-        recovery_phrase: runtime.owners().has_recovery(user).map_err(&failed)?,
+        recovery_phrase: match runtime.owners().has_recovery(user) {
+            // The damage is told already.
+            Err(_) if damage.is_some() => false,
+            has_recovery => has_recovery.map_err(&failed)?,
+        },
         recovery_from_ms: runtime
             .owners()
             .recovery_pending(user)
@@ -193,6 +234,7 @@ fn status(context: &Context<'_>, person: &str, user: UserId) -> Result<StatusSho
         waiting_uploads: count as u64,
         waiting_bytes: bytes,
         clock_doubt: runtime.clocks().doubt(),
+        damage,
         set_aside: open
             .then(|| runtime.person(user).and_then(|person| person.set_aside_count()).ok())
             .flatten(),

@@ -1,13 +1,13 @@
 //! Adding, listing, showing and suspending people.
 
 use runtime_program::{Failure, typed};
-use runtime_user::people::PersonRecord;
-use runtime_user::{Area, UserId};
+use runtime_user::people::{Damage, PersonRecord};
+use runtime_user::{Area, Runtime, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
 use super::export::AREAS;
-use super::remedy::{SEE_LIST, logged};
+use super::remedy::{logged, of_people};
 use crate::http::service::now;
 
 /// Adds a person.
@@ -70,12 +70,23 @@ pub struct PersonLine {
     pub suspended: bool,
     /// How many tokens are valid.
     pub tokens: usize,
+    /// What is wrong with the person's files; the person may not be served then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
 }
 
 impl PersonLine {
-    fn of(record: &PersonRecord) -> Self {
+    /// A person whose record does not read: only the id is known.
+    fn nameless(user: UserId, damage: Damage) -> Self {
+        let (id, name) = (user.dashed(), String::new());
+        Self { id, name, created_ts: 0.0, suspended: false, tokens: 0, damage: Some(damage) }
+    }
+
+    fn of(runtime: &Runtime, record: &PersonRecord) -> Self {
+        let user = record.id.parse::<UserId>();
         Self {
-            id: record.id.parse::<UserId>().map_or_else(|_| record.id.clone(), |user| user.dashed()),
+            damage: user.as_ref().ok().and_then(|user| runtime.owners().inspect(*user)),
+            id: user.map_or_else(|_| record.id.clone(), |user| user.dashed()),
             name: record.name.clone(),
             created_ts: record.created_ts,
             suspended: record.suspended,
@@ -88,8 +99,12 @@ impl Ask for ListPeople {
     type Answer = Vec<PersonLine>;
 
     fn answer(self, context: &Context<'_>) -> Result<Vec<PersonLine>, Failure> {
-        let records = context.runtime.people().records().map_err(logged)?;
-        Ok(records.iter().map(PersonLine::of).collect())
+        let (runtime, people) = (context.runtime, context.runtime.people());
+        let mut lines: Vec<_> =
+            people.records().iter().map(|record| PersonLine::of(runtime, record)).collect();
+        lines.extend(people.nameless().into_iter().map(|(user, damage)| PersonLine::nameless(user, damage)));
+        lines.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(lines)
     }
 }
 
@@ -107,10 +122,10 @@ pub struct PersonShown {
     /// The same fields as in the list.
     #[serde(flatten)]
     pub person: PersonLine,
-    /// The person's streams; for suspended people only the record is shown.
+    /// The person's streams; for suspended and damaged people only the record is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams: Option<Vec<StreamCount>>,
-    /// The size of the store on disk; not for suspended people.
+    /// The size of the store on disk; not for suspended and damaged people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_on_disk: Option<u64>,
 }
@@ -131,9 +146,9 @@ impl Ask for ShowPerson {
 
     fn answer(self, context: &Context<'_>) -> Result<PersonShown, Failure> {
         let record = context.runtime.people().show(typed::trimmed(&self.person));
-        let record = record.map_err(|error| Failure::of(&error, SEE_LIST))?;
-        let person = PersonLine::of(&record);
-        if record.suspended {
+        let record = record.map_err(|error| Failure::of(&error, of_people(&error)))?;
+        let person = PersonLine::of(context.runtime, &record);
+        if record.suspended || person.damage.is_some() {
             return Ok(PersonShown { person, streams: None, bytes_on_disk: None });
         }
         let reached = context.runtime.person(context.find(&self.person)?).map_err(logged)?;

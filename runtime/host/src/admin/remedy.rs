@@ -3,11 +3,24 @@
 use std::error::Error;
 
 use runtime_program::{Failure, typed};
+use runtime_user::people::PeopleError;
 use runtime_user::{CallError, OwnerError};
 
 pub(super) const SEE_LIST: &str = "`cellar user list` shows who is here";
 pub(super) const SEE_LOG: &str = "look into the host's log, and try again";
 pub(super) const SET_ADDRESS: &str = "set public_address to a name or an IPv4 address, and its port";
+
+/// What to do about a person whose files are damaged.
+pub(super) const MEND: &str = "put the file back from a backup of the person's folder and start the host again, or erase the person; other people are served meanwhile";
+
+/// What to do where the list of people refuses.
+pub(super) fn of_people(error: &PeopleError) -> &'static str {
+    match error {
+        PeopleError::Damaged(_) => MEND,
+        PeopleError::Disk { .. } | PeopleError::Record { .. } => SEE_LOG,
+        _ => SEE_LIST,
+    }
+}
 
 /// A failure whose details are in the host's log.
 pub(super) fn logged<E: Error + 'static>(error: E) -> Failure {
@@ -25,6 +38,9 @@ fn remedy(error: &OwnerError, person: &str) -> String {
         OwnerError::Call(CallError::Locked) => {
             return format!("connect with a paired phone first, or use `cellar user recover {person}`");
         }
+        OwnerError::Call(CallError::Damaged(_)) => MEND,
+        OwnerError::People(error) => of_people(error),
+        OwnerError::Erasing => return format!("finish it with `cellar user erase {person} --yes`"),
         OwnerError::Window(_) => {
             return format!("wait until it is over, or end it with `cellar pair {person} --cancel`");
         }

@@ -1,7 +1,7 @@
 //! Removing what phones sent, and erasing a person.
 
-use runtime_program::Failure;
 use runtime_program::when::When;
+use runtime_program::{Failure, typed};
 use runtime_user::Receipt;
 use serde::{Deserialize, Serialize};
 
@@ -74,9 +74,20 @@ impl Ask for ErasePerson {
     type Answer = Erased;
 
     fn answer(self, context: &Context<'_>) -> Result<Erased, Failure> {
-        let user = context.find(&self.person)?;
+        // Somebody who is not here any more may not be wholly erased.
+        let begun = || context.runtime.people().find_erasing(typed::trimmed(&self.person));
+        let user = context.find(&self.person).or_else(|unknown| {
+            begun().ok_or_else(|| {
+                // The last of an erasure has no name any more.
+                context.runtime.owners().finish_erasing();
+                unknown
+            })
+        })?;
         let receipt = context.runtime.erase(user).map_err(|error| {
-            Failure::of(&error, "the person is suspended now; try again when nothing of theirs is running")
+            Failure::of(
+                &error,
+                "the person is not served any more; give the same command again, or start the host again: either goes on where it stopped",
+            )
         })?;
         Ok(Erased { id: user.dashed(), erased: true, receipt })
     }

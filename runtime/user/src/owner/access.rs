@@ -21,13 +21,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::identity::KEY_FILE;
+use super::intent::{INTENT_FILE, Intent};
 use super::pairing::Terms;
 use super::slots::{SLOTS_FILE, Slots};
 use super::{Devices, Leases, Locks, OwnerError};
 use crate::clock::Clocks;
+use crate::error::CallError;
 use crate::files;
 use crate::people::open::OpenPeople;
-use crate::people::{KeyMode, People, STORE_FOLDER};
+use crate::people::{Damage, KeyMode, People, STORE_FOLDER};
 
 const ACCESS_FILE: &str = "access.json";
 
@@ -53,6 +55,11 @@ pub(crate) struct Access {
     /// When the recovery phrase was used while devices were active, ms of [`Clocks::lasting_ms`]: the recovery waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_asked_ms: Option<u64>,
+    /// What the keys of the store looked like when the first phone was paired, SHA-256 as 64 hex digits, until that
+    /// phone's first contact: as long as they look the same, nothing was stored, and another pairing may take its
+    /// place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untouched: Option<String>,
     /// How long the recovery had waited when this was last written, ms. After a restart this value counts, whatever
     /// the clock shows.
     #[serde(default)]
@@ -70,6 +77,7 @@ impl Access {
             rotation_due: false,
             guard,
             recovery_asked_ms: None,
+            untouched: None,
             recovery_waited_ms: 0,
         }
     }
@@ -121,7 +129,8 @@ impl Owner {
         self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lock for changing slots and keys.
+    /// Lock for changing slots, keys, and whether the person is here: one such change at a time. Taken before
+    /// [`Self::keeping`] and [`Self::inbox`].
     pub fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,19 +157,23 @@ impl Owner {
     }
 }
 
-fn read(folder: &Path, user: UserId) -> Result<Option<Access>, OwnerError> {
+/// The access in a person's folder; `None`: nobody could ever connect.
+fn read(folder: &Path, user: UserId) -> Result<Option<Access>, Damage> {
     let path = folder.join(ACCESS_FILE);
     let bytes = match std::fs::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.map_err(|source| OwnerError::Disk { path: path.clone(), source })?,
+        // Slots are wrapped for devices, and the table of devices is older than the first slot.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let slots = folder.join(SLOTS_FILE);
+            return if files::is_absent(&slots) { Ok(None) } else { Err(Damage::missing(&path)) };
+        }
+        bytes => bytes.map_err(|error| Damage::unreadable(&path, &error))?,
     };
-    let access: Access =
-        serde_json::from_slice(&bytes).map_err(|source| OwnerError::Record { path: path.clone(), source })?;
-    if access.devices.user() == user { Ok(Some(access)) } else { Err(OwnerError::OtherPerson { path }) }
+    let access: Access = serde_json::from_slice(&bytes).map_err(|error| Damage::unparsed(&path, &error))?;
+    if access.devices.user() == user { Ok(Some(access)) } else { Err(Damage::of_another(&path)) }
 }
 
 /// The first missing file that a device of the table relies on. Each such file is older than the table's first device.
-fn missing(folder: &Path, access: &Access) -> Option<PathBuf> {
+pub(super) fn missing(folder: &Path, access: &Access) -> Option<PathBuf> {
     access.devices.iter().next()?;
     // The runtime's key matters only while a device may connect; a data key was wrapped for every device that ever was
     // paired.
@@ -187,13 +200,14 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Reads the access of all people.
+    /// Reads the access of all people, and finishes or undoes the changes that stopped on the way. Whoever's files are
+    /// damaged is not served.
     pub(crate) fn open(
         people: Arc<People>,
         clocks: Arc<Clocks>,
         leases: Arc<Leases>,
         open_people: Arc<OpenPeople>,
-    ) -> Result<Self, OwnerError> {
+    ) -> Self {
         let now_ms = clocks.lasting_ms();
         let owners = Self {
             people,
@@ -206,32 +220,67 @@ impl Owners {
             undrained: Mutex::default(),
             swept_ms: AtomicU64::new(0),
         };
+        owners.finish_all_erasing();
         for user in owners.people.users() {
-            let folder = owners.people.folder(user);
-            let Some(mut access) = read(&folder, user)? else {
-                // Slots are wrapped for devices, and the table of devices is older than the first slot.
-                if folder.join(SLOTS_FILE).exists() {
-                    return Err(OwnerError::Missing { path: folder.join(ACCESS_FILE) });
-                }
+            if owners.people.damage(user).is_some() {
                 continue;
-            };
-            if let Some(path) = missing(&folder, &access) {
-                let error = OwnerError::Missing { path };
-                tracing::error!(user = %user.short(), %error, "person cannot be served: put the file back");
             }
-            let waited_ms = access.recovery_waited_ms;
-            access.recovery_asked_ms = access.recovery_asked_ms.map(|_| now_ms.saturating_sub(waited_ms));
-            let owner = owners.insert(user, folder, access.clone());
-            if access.window.as_ref().is_some_and(|window| !window.is_over()) {
-                access.window = access.window.map(|window| window.after_restart(now_ms));
-                owner.keep(&access)?;
-                owner.state().access = access.clone();
-            }
-            for (label, kind) in access.routes() {
-                owners.register(label, Route { user, kind })?;
+            match owners.meet(user, now_ms) {
+                Ok(()) => owners.resume_at_start(user),
+                Err(damage) => {
+                    owners.forget(user);
+                    owners.people.note_damage(user, damage);
+                }
             }
         }
-        Ok(owners)
+        owners
+    }
+
+    /// Reads the access of one person, and registers the names that lead there.
+    fn meet(&self, user: UserId, now_ms: u64) -> Result<(), Damage> {
+        let folder = self.people.folder(user);
+        Intent::read(&folder)?;
+        let Some(mut access) = read(&folder, user)? else { return Ok(()) };
+        let waited_ms = access.recovery_waited_ms;
+        access.recovery_asked_ms = access.recovery_asked_ms.map(|_| now_ms.saturating_sub(waited_ms));
+        let burns = access.window.as_ref().is_some_and(|window| !window.is_over());
+        access.window = access.window.map(|window| window.after_restart(now_ms));
+        let owner = self.insert(user, folder.clone(), access.clone());
+        if burns && let Err(error) = owner.keep(&access) {
+            // The window stays burnt in this process; the next start burns it again.
+            let why = crate::chain(&error);
+            tracing::warn!(user = %user.short(), error = %why, "the end of a pairing window is in memory alone");
+        }
+        for (label, kind) in access.routes() {
+            let taken = self.register(label, Route { user, kind });
+            taken.map_err(|_| {
+                Damage::new(&folder.join(ACCESS_FILE), "has a name that leads to another person")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Finishes or undoes what an earlier process left; a failure is tried again before the next change.
+    fn resume_at_start(&self, user: UserId) {
+        let folder = self.people.folder(user);
+        if let Some(path) = self.get(user).and_then(|owner| missing(&folder, &owner.state().access))
+            && files::is_absent(&folder.join(INTENT_FILE))
+        {
+            let error = OwnerError::Missing { path };
+            tracing::error!(user = %user.short(), %error, "person cannot be served: put the file back");
+        }
+        let resume = || {
+            if !files::is_absent(&folder.join(INTENT_FILE)) {
+                let owner = self.owner(user)?;
+                let _one_at_a_time = owner.changing();
+                self.resume(&owner)?;
+            }
+            if self.get(user).is_some() { self.finish_revoking(user) } else { Ok(()) }
+        };
+        if let Err(error) = resume() {
+            let why = crate::chain(&error);
+            tracing::error!(user = %user.short(), error = %why, "a change that stopped on the way is not finished");
+        }
     }
 
     fn insert(&self, user: UserId, folder: PathBuf, access: Access) -> Arc<Owner> {
@@ -257,6 +306,9 @@ impl Owners {
     /// Who may connect to the person: an empty one if nobody ever could; [`OwnerError::Nobody`] if the person is not
     /// on this host.
     pub(crate) fn owner(&self, user: UserId) -> Result<Arc<Owner>, OwnerError> {
+        if let Some(damage) = self.people.damage(user) {
+            return Err(OwnerError::Call(CallError::Damaged(damage)));
+        }
         self.people.standing(user).ok_or(OwnerError::Nobody)?;
         let make = || self.insert(user, self.people.folder(user), Access::new(user));
         Ok(self.get(user).unwrap_or_else(make))
@@ -437,7 +489,9 @@ impl Devices<'_> {
     }
 
     /// Revokes a device at once and for good: its names lead nowhere, its open connections end, its slot is destroyed,
-    /// and the data key is changed, now or when the store is next unlocked. Reads and writes the disk.
+    /// and the data key is changed, now or when the store is next unlocked. The table says so first; whatever stops
+    /// after that goes on at the next start, at the next unlocking, and when this is called again. Reads and writes the
+    /// disk.
     pub fn revoke(self, user: UserId, device: DeviceId, now_ms: u64) -> Result<(), OwnerError> {
         let Self { owners } = self;
         let owner = owners.owner(user)?;
@@ -449,15 +503,11 @@ impl Devices<'_> {
         })?;
         owners.withdraw(user, freed.iter().copied().map(Name::Label));
         owner.tell();
-        if freed.is_empty() {
-            return Ok(());
-        }
+        // Also for a device that the table says is revoked: an earlier call may have stopped after that.
         {
             let _one_at_a_time = owner.changing();
-            let mut slots = owners.slots(user)?;
-            if slots.remove(super::slots::Holder::Device(device)) {
-                slots.write(owner.folder())?;
-            }
+            owners.resume(&owner)?;
+            owners.drop_revoked_slots(&owner)?;
         }
         if owners.leases.check_unlocked(user).is_ok() && owners.people.store_folder(user).exists() {
             Locks::of(owners).rotate_if_due(user)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use handshake::keys::InboxKey;
+use handshake::keys::{InboxKey, InboxPub};
 use handshake::secret::Secret;
 use ring::rand::SystemRandom;
 use runtime_sandbox::RunError;
@@ -33,12 +33,11 @@ impl Runtime {
     ) -> Result<Answer, CallError> {
         let (runtime, options) = (Arc::clone(self), self.open_people().store_options());
         let make = move || {
-            let slots = runtime.owners().slots(user);
-            let inbox = slots.ok().and_then(|slots| slots.inbox().copied()).ok_or(CallError::Locked)?;
+            runtime.owners().inbox_of(user).ok_or(CallError::Locked)?;
             let store = Store::in_memory(user, &options).map_err(CallError::Open)?;
-            Ok((inbox, Arc::new(Person::new(user, store, 0))))
+            Ok(Arc::new(Person::new(user, store, 0)))
         };
-        let (inbox, nobody) = self.in_turn(user, make).await?;
+        let nobody = self.in_turn(user, make).await?;
         let (kept, judged) = (call.clone(), Arc::clone(&nobody));
         let answer = endpoint::call(self, nobody, cell, call).await?;
         // What adds nothing to an empty store needs no file.
@@ -50,6 +49,8 @@ impl Runtime {
             let owner = runtime.owners().owner(user).map_err(|_| CallError::Nobody)?;
             {
                 let _one_at_a_time = owner.inbox();
+                // Read again: the key may have been changed meanwhile, or the first pairing undone.
+                let inbox = runtime.owners().inbox_of(user).ok_or(CallError::Locked)?;
                 Inbox::of(owner.folder(), user).put(&inbox, &kept).map_err(CallError::Inbox)?;
             }
             // The owner may have unlocked, and emptied the inbox, in between.
@@ -73,6 +74,13 @@ fn adds_nothing(store: &Store) -> bool {
 }
 
 impl Owners {
+    /// The key to which uploads are sealed; `None` before the first device is in the table, since its pairing may still
+    /// be undone.
+    fn inbox_of(&self, user: UserId) -> Option<InboxPub> {
+        self.get(user)?.state().access.devices.iter().next()?;
+        self.slots(user).ok()?.inbox().copied()
+    }
+
     /// How many sealed uploads wait, and their size in bytes.
     pub fn waiting_uploads(&self, user: UserId) -> Result<(usize, u64), OwnerError> {
         let waiting = Inbox::of(&self.people.folder(user), user).waiting().map_err(OwnerError::Inbox)?;

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::OwnerError;
 use crate::files;
+use crate::people::Damage;
 
 pub(super) const KEY_FILE: &str = "runtime.key";
 
@@ -39,6 +40,21 @@ pub(super) fn open_or_make(folder: &Path, known: bool) -> Result<SigningKey, Own
     };
     let key = SigningKey::from_pkcs8(&bytes, &random);
     key.map_err(|_| OwnerError::NotAKey { path: path.clone() })
+}
+
+/// Checks the key in the person's folder, if there is one.
+pub(super) fn inspect(folder: &Path) -> Result<(), Damage> {
+    let path = folder.join(KEY_FILE);
+    if files::is_absent(&path) {
+        return Ok(());
+    }
+    open_or_make(folder, true).map(drop).map_err(|error| match error {
+        OwnerError::OpenToOthers { .. } => {
+            Damage::new(&path, "can be read by others: change its mode to 600")
+        }
+        OwnerError::Disk { source, .. } => Damage::unreadable(&path, &source),
+        _ => Damage::new(&path, "holds no key"),
+    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use handshake::keys::{InboxKey, InboxPub};
 use ring::rand::SystemRandom;
+use runtime_store::step;
 use runtime_types::UserId;
 use zeroize::Zeroizing;
 
@@ -125,7 +126,7 @@ impl Inbox {
 
     /// Seals an upload; it is on disk when this returns. One call at a time: the caller holds the person's lock.
     pub fn put(&self, to: &InboxPub, call: &Call) -> Result<(), InboxError> {
-        files::create_folder(&self.folder).map_err(Self::disk(&self.folder))?;
+        files::create_within(&self.folder).map_err(Self::disk(&self.folder))?;
         let waiting = self.waiting()?;
         let waiting_bytes = waiting.iter().map(|(_, bytes)| bytes).sum::<u64>() + call.body.len();
         // Those that could not be accepted take room as well.
@@ -175,7 +176,7 @@ impl Inbox {
     /// Renames an upload that cannot be accepted, so that it is not retried.
     pub fn set_aside(&self, number: u64) -> Result<(), InboxError> {
         let path = self.path(number);
-        fs::rename(&path, path.with_extension(ASIDE)).map_err(Self::disk(&path))
+        step(&path).and_then(|()| fs::rename(&path, path.with_extension(ASIDE))).map_err(Self::disk(&path))
     }
 
     /// How many uploads were renamed so.
@@ -188,7 +189,7 @@ impl Inbox {
     /// Removes an upload that was accepted.
     pub fn remove(&self, number: u64) -> Result<(), InboxError> {
         let path = self.path(number);
-        fs::remove_file(&path).map_err(Self::disk(&path))
+        step(&path).and_then(|()| fs::remove_file(&path)).map_err(Self::disk(&path))
     }
 }
 

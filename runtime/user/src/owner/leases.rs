@@ -32,6 +32,9 @@ impl Leases {
 
     /// Who can open the person's store.
     pub fn mode(&self, user: UserId) -> Result<KeyMode, CallError> {
+        if let Some(damage) = self.people.damage(user) {
+            return Err(CallError::Damaged(damage));
+        }
         self.people.standing(user).map(|standing| standing.keys).ok_or(CallError::Nobody)
     }
 

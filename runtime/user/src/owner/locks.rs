@@ -11,6 +11,8 @@ use std::time::Duration;
 use runtime_store::{DataKey, DiskTrouble, Held, Store, Unattended};
 use runtime_types::UserId;
 
+use super::access::Owner;
+use super::intent::Intent;
 use super::slots::Holder;
 use super::{OwnerError, Owners};
 use crate::error::CallError;
@@ -119,7 +121,7 @@ impl<'o> Locks<'o> {
     ///
     /// # Errors
     /// [`OwnerError::Unattended`] if the host could open it again by itself, [`OwnerError::Busy`] if a run takes too
-    /// long; even then the key is wiped and calls are refused.
+    /// long; even then the key is wiped, calls are refused, and the store is closed by the end of the run.
     pub fn lock(self, user: UserId) -> Result<(), OwnerError> {
         let Owners { leases, open_people, .. } = self.owners;
         if leases.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended {
@@ -129,6 +131,7 @@ impl<'o> Locks<'o> {
         let begun = std::time::Instant::now();
         while !open_people.close(user) {
             if begun.elapsed() > CLOSING_MAX {
+                open_people.close_after_runs(user);
                 return Err(OwnerError::Busy);
             }
             std::thread::sleep(CLOSING_PAUSE);
@@ -136,13 +139,17 @@ impl<'o> Locks<'o> {
         Ok(())
     }
 
-    /// Locks every store whose time has ended. Call it every few seconds.
+    /// Locks every store whose time has ended; a store that a run uses is closed by the end of the run. Call it every
+    /// few seconds.
     pub fn lock_expired(self) {
         let Owners { leases, open_people, .. } = self.owners;
-        for user in leases.expired() {
+        // Whoever has been unlocked again meanwhile keeps the store open.
+        let mut due = open_people.take_unclosed();
+        due.retain(|user| leases.check_unlocked(*user).is_err());
+        due.extend(leases.expired());
+        for user in due {
             leases.wipe(user);
-            // A store that a run still uses is closed later, once it is idle.
-            let closed = open_people.close(user);
+            let closed = open_people.close_after_runs(user);
             tracing::info!(user = %user.short(), closed, "store locked at the end of its lease");
         }
     }
@@ -154,33 +161,35 @@ impl<'o> Locks<'o> {
     /// [`OwnerError::NoOpener`] if nobody else could open it; [`CallError::Locked`] while it is locked.
     pub fn set_mode(self, user: UserId, mode: KeyMode) -> Result<(), OwnerError> {
         let Owners { people, leases, open_people, .. } = self.owners;
+        let owner = self.owners.owner(user)?;
+        let _one_at_a_time = owner.changing();
+        self.owners.resume(&owner)?;
         let before = leases.mode(user).map_err(OwnerError::Call)?;
         let store = people.store_folder(user);
-        if mode == KeyMode::Unattended {
-            if before != KeyMode::Unattended && store.exists() {
+        match (before == KeyMode::Unattended, mode == KeyMode::Unattended) {
+            (true, true) => Ok(()),
+            (false, true) if store.exists() => {
                 let held = self.key_of(user)?;
+                Intent::EnterUnattended.write(owner.folder())?;
                 open_people.host_key().write(&store, user, &held).map_err(OwnerError::Key)?;
+                self.finish_entering(&owner)
             }
-            people.set_keys(user, mode).map_err(OwnerError::People)?;
-            leases.wipe(user);
-            return Ok(());
-        }
-        if before == KeyMode::Unattended && store.exists() {
-            if self.owners.slots(user)?.is_empty() {
-                return Err(OwnerError::NoOpener);
+            (true, false) if store.exists() => {
+                if self.owners.slots(user)?.is_empty() {
+                    return Err(OwnerError::NoOpener);
+                }
+                Intent::LeaveUnattended { to: mode }.write(owner.folder())?;
+                self.finish_leaving(&owner, mode)
             }
-            let held = self.key_of(user)?;
-            leases.keep_as(user, held, mode);
-            people.set_keys(user, mode).map_err(OwnerError::People)?;
-            self.rotate_key(user)?;
-            return Unattended::remove(&store).map_err(OwnerError::Key);
+            _ => {
+                people.set_keys(user, mode).map_err(OwnerError::People)?;
+                // The key was kept for as long as the previous mode says.
+                if let Some(held) = leases.key(user) {
+                    leases.keep_as(user, held, mode);
+                }
+                Ok(())
+            }
         }
-        people.set_keys(user, mode).map_err(OwnerError::People)?;
-        // The key was kept for as long as the previous mode says.
-        if let Some(held) = leases.key(user) {
-            leases.keep_as(user, held, mode);
-        }
-        Ok(())
     }
 
     /// The data key that opens the store now.
@@ -201,14 +210,27 @@ impl<'o> Locks<'o> {
     /// # Errors
     /// [`CallError::Locked`] while it is locked; [`OwnerError`] on a disk error: the old key stays.
     pub fn rotate_key(self, user: UserId) -> Result<u32, OwnerError> {
-        let Owners { people, leases, open_people, .. } = self.owners;
-        let (person, owner) = (open_people.person(user).map_err(OwnerError::Call)?, self.owners.owner(user)?);
+        let Owners { leases, .. } = self.owners;
+        let owner = self.owners.owner(user)?;
         let _one_at_a_time = owner.changing();
+        self.owners.resume(&owner)?;
+        let mode = leases.mode(user).map_err(OwnerError::Call)?;
         let old = self.key_of(user)?;
+        self.rotate(&owner, &old, mode).map(|new| new.generation)
+    }
+
+    /// Replaces the data key for all holders that `mode` has: the host only where it is unattended. The caller holds
+    /// [`Owner::changing`]. When the process dies, the keyring names the key that counts, and each holder has a slot
+    /// for it.
+    pub(super) fn rotate(self, owner: &Owner, old: &Held, mode: KeyMode) -> Result<Held, OwnerError> {
+        let host_too = mode == KeyMode::Unattended;
+        let Owners { people, leases, open_people, .. } = self.owners;
+        let user = owner.user;
+        let person = open_people.person(user).map_err(OwnerError::Call)?;
         let generation = old.generation + 1;
         let new = Held { key: DataKey::random().map_err(OwnerError::Key)?, generation };
         self.owners.rotate_inbox_key(&person)?;
-        let (folder, store) = (people.folder(user), people.store_folder(user));
+        let (folder, store) = (owner.folder(), people.store_folder(user));
         let mut slots = self.owners.slots(user)?;
         // The table decides which devices are paired, because the file may date from before a revocation.
         slots.keep_holders(|holder, to| match holder {
@@ -220,21 +242,25 @@ impl<'o> Locks<'o> {
             }
         });
         slots.seal_for_all(user, &new)?;
-        slots.write(&folder)?;
-        let unattended = leases.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
-        if unattended {
+        slots.write(folder)?;
+        if host_too {
             open_people.host_key().write(&store, user, &new).map_err(OwnerError::Key)?;
         }
-        let rotated = person.store.rotate_data_key(new.key.copy(), generation);
-        rotated.map_err(OwnerError::Commit)?;
-        if !unattended {
-            leases.keep(user, new).map_err(OwnerError::Call)?;
+        if let Err(error) = person.store.rotate_data_key(new.key.copy(), generation) {
+            if Store::key_generation(&store).map_err(OwnerError::Store)? != Some(generation) {
+                return Err(OwnerError::Commit(error));
+            }
+            // The new key counts: the store is opened again with it, and sealed under it then.
+            let why = crate::chain(&error);
+            tracing::warn!(user = %user.short(), error = %why, "a change of the key is finished at the next opening");
         }
+        // In a mode of its owner's, the store can be opened again with this key alone.
+        leases.keep_as(user, new.copy(), mode);
         slots.keep_generation(generation);
-        slots.write(&folder)?;
-        if unattended {
+        slots.write(folder)?;
+        if host_too {
             Unattended::keep_generation(&store, generation).map_err(OwnerError::Key)?;
         }
-        Ok(generation)
+        Ok(new)
     }
 }

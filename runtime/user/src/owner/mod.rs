@@ -7,6 +7,7 @@
 //!   access.json   devices, labels, the newest pairing window without its secrets
 //!   slots.json    the data key, wrapped for each device and for the recovery phrase
 //!   inbox/        uploads that came while the store was locked, sealed
+//!   intent        a change of several of these files that has begun
 //! ```
 //!
 //! * Invariants: a change of access is on disk before it is acknowledged; data keys and pairing secrets are in memory
@@ -20,11 +21,14 @@ mod erase;
 mod held;
 mod identity;
 mod inbox;
+mod inspect;
+mod intent;
 mod leases;
 mod locks;
 mod native;
 mod pairing;
 mod recovery;
+mod resume;
 mod slots;
 
 use std::io;
@@ -73,12 +77,6 @@ pub enum OwnerError {
         /// The cause.
         #[source]
         source: serde_json::Error,
-    },
-    /// A file belongs to another person.
-    #[error("{} is another person's", path.display())]
-    OtherPerson {
-        /// The file.
-        path: PathBuf,
     },
     /// Other users can read a key file.
     #[error("{} can be read by others: change its mode to 600", path.display())]
@@ -141,6 +139,9 @@ pub enum OwnerError {
         /// The earliest moment.
         until_ms: u64,
     },
+    /// The person is being erased.
+    #[error("the person is being erased")]
+    Erasing,
     /// A run still has the store open.
     #[error("a run goes on for too long, or the disk is slow: the key is wiped, and calls are refused")]
     Busy,

@@ -115,10 +115,12 @@ impl<'o> Devices<'o> {
         let before = owner.state().access.clone();
         let mut access = before.clone();
         let admitted = access.devices.admit(key.as_bytes(), label, now_ms)?;
-        if access.devices.revision() != before.devices.revision() {
+        let first = access.untouched.take().is_some();
+        if first || access.devices.revision() != before.devices.revision() {
             let [was, is] = [&before, &access].map(|access| access.devices.get(admitted.device()));
             // The time of the last contact is known again at the next contact; a new key or label would be lost.
-            let needed = was.map(|was| (was.epoch(), was.labels())) != is.map(|is| (is.epoch(), is.labels()));
+            let needed =
+                first || was.map(|was| (was.epoch(), was.labels())) != is.map(|is| (is.epoch(), is.labels()));
             keep_or_wait(&owner, &access, needed)?;
             owner.state().access = access;
             // It may have been the first use of a new key, which ends connections with the old key.

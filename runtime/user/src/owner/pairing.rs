@@ -15,13 +15,14 @@ use handshake::pairing::{
 };
 use handshake::route::{Kind, Name, Route};
 use ring::rand::SystemRandom;
-use runtime_store::{Batch, DataKey, Held, Store};
+use runtime_store::{Batch, DataKey, Head, Held, Store};
 use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::access::{Owner, State, draw_label};
+use super::access::{Access, Owner, State, draw_label};
 use super::drain::INBOX_KEY;
+use super::intent::Intent;
 use super::slots::{Holder, Slots};
 use super::{LockState, Locks, OwnerError, Owners};
 use crate::clock;
@@ -153,6 +154,12 @@ impl<'o> Pairing<'o> {
         Window::open(&codes, lifetime_ms, last.as_ref(), now_ms).map(drop).map_err(OwnerError::Window)
     }
 
+    /// Whether the next phone takes the place of a first one that was paired and never came: the store is created anew,
+    /// with the recovery phrase that this pairing brings. Reads the disk.
+    pub fn begins_anew(self, user: UserId) -> bool {
+        self.owners.owner(user).is_ok_and(|owner| self.owners.is_replaceable(&owner))
+    }
+
     /// The state of the newest pairing; `None`: there never was one.
     pub fn status(self, user: UserId, now_ms: u64) -> Result<Option<PairingStatus>, OwnerError> {
         self.tick(user, now_ms)?;
@@ -250,7 +257,12 @@ impl<'o> Pairing<'o> {
 impl Owners {
     /// Fails if no further device could be paired, whatever the code.
     fn check_room(&self, owner: &Owner) -> Result<(), OwnerError> {
-        if Locks::of(self).state(owner.user).map_err(OwnerError::Call)? == LockState::Locked {
+        {
+            let _one_at_a_time = owner.changing();
+            self.resume(owner)?;
+        }
+        let locked = Locks::of(self).state(owner.user).map_err(OwnerError::Call)? == LockState::Locked;
+        if locked && !self.is_replaceable(owner) {
             return Err(OwnerError::Call(crate::CallError::Locked));
         }
         self.check_kept(owner)?;
@@ -340,6 +352,14 @@ impl Owners {
         }
         let _one_at_a_time = owner.keeping();
         let mut state = owner.state();
+        let Some(window) = &state.window else { return Ok(None) };
+        let record = window.record();
+        if state.access.window.as_ref() != Some(&record) {
+            // An earlier event was not written, since the disk refused.
+            let access = Access { window: Some(record), ..state.access.clone() };
+            owner.keep(&access)?;
+            state.access = access;
+        }
         let Some(window) = &mut state.window else { return Ok(None) };
         let step = event(window);
         let moved = step.record().is_some();
@@ -421,17 +441,23 @@ impl Owners {
             platform: device.platform,
             scopes,
         };
+        let one_at_a_time = owner.changing();
+        self.resume(owner)?;
+        if self.is_replaceable(owner) {
+            self.undo_first_pairing(owner)?;
+        }
         // Checked before anything is sealed: a key that a device has or had cannot be paired again, and a slot for it
         // would remain as a leftover or replace the slot of its own device.
         owner.state().access.devices.clone().enrol(new.clone(), now_ms).map_err(OwnerError::Change)?;
-        // If the data key changed between slot and table, the device would be left without a slot.
-        let one_at_a_time = owner.changing();
-        self.give_slot(owner, id, wrap_pub, terms)?;
-        self.change_access(user, |access| access.devices.enrol(new, now_ms).map_err(OwnerError::Change))?;
+        let fresh = !self.people.store_folder(user).exists();
+        let unattended = self.leases.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
+        let head = if fresh && !unattended {
+            self.enrol_first(owner, new, terms, now_ms)?
+        } else {
+            self.enrol_another(owner, new, terms, now_ms)?
+        };
         drop(one_at_a_time);
         self.register(label, Route { user, kind: Kind::Native(id) })?;
-        let person = self.open_people.person(user).map_err(OwnerError::Call)?;
-        let head = person.store.head();
         Ok(Enrolled {
             user_id: user,
             device_id: id,
@@ -445,50 +471,104 @@ impl Owners {
         })
     }
 
-    /// Wraps the data key for a device; the caller prevents other changes of slots. If there is no store yet, creates
-    /// it, with a new key unless the host holds the key.
-    fn give_slot(
+    /// Enrols the first device: creates the store, with a new key. Until the table has the device nobody can open the
+    /// store, nothing is accepted for it, and it is removed if the process ends.
+    fn enrol_first(
         &self,
         owner: &Owner,
-        device: handshake::encoding::DeviceId,
-        to: WrapPub,
+        new: NewDevice,
         terms: &Terms,
-    ) -> Result<(), OwnerError> {
-        let user = owner.user;
-        let store_folder = self.people.store_folder(user);
-        let fresh = !store_folder.exists();
-        let unattended = self.leases.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
-        if fresh && unattended {
-            // The host's slot is created with the store.
-            self.open_people.person(user).map_err(OwnerError::Call)?;
-        }
-        let held = if fresh && !unattended {
-            Held { key: DataKey::random().map_err(OwnerError::Key)?, generation: 1 }
-        } else {
-            Locks::of(self).key_of(user)?
-        };
-        // A pairing that broke off before the store was created left useless slots; every paired device has a store.
+        now_ms: u64,
+    ) -> Result<Head, OwnerError> {
+        let (user, device) = (owner.user, new.spki.device_id());
         self.check_kept(owner)?;
-        let mut slots = if fresh && !unattended { Slots::default() } else { self.slots(user)? };
-        slots.seal(user, Holder::Device(device), to, &held)?;
-        if let Some(phrase) = terms.recovery {
-            slots.seal(user, Holder::Recovery, phrase, &held)?;
-        }
-        let inbox = slots.inbox().is_none().then(|| InboxKey::random(&SystemRandom::new()));
-        let inbox = inbox.transpose().map_err(|_| OwnerError::NoRandomness)?;
+        Intent::FirstPairing { device }.write(owner.folder())?;
+        let held = Held { key: DataKey::random().map_err(OwnerError::Key)?, generation: 1 };
+        let folder = self.people.store_folder(user);
+        let store = Store::create(&folder, user, &held, &self.open_people.store_options());
+        let store = store.map_err(OwnerError::Store)?;
+        let mut slots = Slots::default();
+        let batch = new_inbox_key(&mut slots)?;
+        store.commit(batch).map_err(OwnerError::Commit)?;
+        let head = store.head();
+        drop(store);
+        seal_for(&mut slots, owner, &new, terms, &held)?;
         slots.write(owner.folder())?;
-        if fresh && !unattended {
-            Store::create(&store_folder, user, &held, &self.open_people.store_options())
-                .map_err(OwnerError::Store)?;
-            self.leases.keep(user, held).map_err(OwnerError::Call)?;
-        }
-        let Some(inbox) = inbox else { return Ok(()) };
+        let survey = Store::survey(&folder).map_err(OwnerError::Store)?;
+        self.change_access(user, |access| {
+            access.untouched = Some(super::erase::hex(&survey.destroyed_sha256));
+            access.devices.enrol(new, now_ms).map_err(OwnerError::Change)
+        })?;
+        self.leases.keep(user, held).map_err(OwnerError::Call)?;
+        end_pairing(owner);
+        Ok(head)
+    }
+
+    /// Enrols a device for a store that exists, or that the host creates for itself. The table is changed before the
+    /// slots, which the intent holds: the device has both or neither.
+    fn enrol_another(
+        &self,
+        owner: &Owner,
+        new: NewDevice,
+        terms: &Terms,
+        now_ms: u64,
+    ) -> Result<Head, OwnerError> {
+        let (user, device) = (owner.user, new.spki.device_id());
+        self.check_kept(owner)?;
         let person = self.open_people.person(user).map_err(OwnerError::Call)?;
-        let mut batch = Batch::new();
-        batch.put_document(INBOX_KEY, inbox.to_bytes().expose().to_vec());
-        person.commit(batch).map_err(OwnerError::Commit)?;
-        slots.set_inbox(inbox.public());
-        slots.write(owner.folder())
+        let held = Locks::of(self).key_of(user)?;
+        let mut slots = self.slots(user)?;
+        seal_for(&mut slots, owner, &new, terms, &held)?;
+        if slots.inbox().is_none() {
+            let batch = new_inbox_key(&mut slots)?;
+            person.commit(batch).map_err(OwnerError::Commit)?;
+        }
+        Intent::Pairing { device, slots: slots.clone() }.write(owner.folder())?;
+        self.change_access(user, |access| access.devices.enrol(new, now_ms).map_err(OwnerError::Change))?;
+        slots.write(owner.folder())?;
+        end_pairing(owner);
+        Ok(person.store.head())
+    }
+
+    /// Whether a first phone was paired that never came, so that nobody can open the store and nothing is in it:
+    /// another pairing takes the place of the first. The phone may not have got its answer.
+    fn is_replaceable(&self, owner: &Owner) -> bool {
+        let user = owner.user;
+        let Some(untouched) = owner.state().access.untouched.clone() else { return false };
+        let locked = matches!(self.leases.check_unlocked(user), Err(crate::CallError::Locked));
+        let waits = self.waiting_uploads(user).is_ok_and(|(count, _)| count == 0);
+        let survey = Store::survey(&self.people.store_folder(user));
+        let same = survey.is_ok_and(|survey| super::erase::hex(&survey.destroyed_sha256) == untouched);
+        locked && waits && self.uploads_aside(user) == 0 && same
+    }
+}
+
+/// Wraps the data key for a device that is being paired, and for the phrase that its owner has written down.
+fn seal_for(
+    slots: &mut Slots,
+    owner: &Owner,
+    new: &NewDevice,
+    terms: &Terms,
+    held: &Held,
+) -> Result<(), OwnerError> {
+    slots.seal(owner.user, Holder::Device(new.spki.device_id()), new.wrap_pub, held)?;
+    terms.recovery.map_or(Ok(()), |phrase| slots.seal(owner.user, Holder::Recovery, phrase, held))
+}
+
+/// Draws the key of sealed uploads: its public half is in the slots, the other in the batch.
+fn new_inbox_key(slots: &mut Slots) -> Result<Batch, OwnerError> {
+    let inbox = InboxKey::random(&SystemRandom::new()).map_err(|_| OwnerError::NoRandomness)?;
+    slots.set_inbox(inbox.public());
+    let mut batch = Batch::new();
+    batch.put_document(INBOX_KEY, inbox.to_bytes().expose().to_vec());
+    Ok(batch)
+}
+
+/// The device is paired, whether or not the disk lets go of the intent: the next change does it.
+fn end_pairing(owner: &Owner) {
+    if let Err(error) = Intent::clear(owner.folder()) {
+        let why = crate::chain(&error);
+        tracing::warn!(user = %owner.user.short(), error = %why, "a pairing is finished, and its intent stays");
     }
 }
 

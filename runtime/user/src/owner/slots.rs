@@ -95,6 +95,17 @@ impl Slots {
         self.slots.iter().find(fits).map(|kept| &kept.slot)
     }
 
+    /// Whether a device with that wrap key has a slot for that generation of the data key.
+    pub fn fits(&self, device: DeviceId, to: &WrapPub, generation: u32) -> bool {
+        let own = |kept: &&Kept| kept.holder == Holder::Device(device) && kept.to == *to;
+        self.slots.iter().filter(own).any(|kept| kept.slot.generation() == generation)
+    }
+
+    /// Whether anybody has a slot for that generation of the data key.
+    pub fn has_generation(&self, generation: u32) -> bool {
+        self.slots.iter().any(|kept| kept.slot.generation() == generation)
+    }
+
     /// Whether there is a slot for the recovery phrase.
     pub fn has_recovery(&self) -> bool {
         self.slots.iter().any(|kept| kept.holder == Holder::Recovery)
@@ -123,13 +134,6 @@ impl Slots {
             }
         }
         holders.into_iter().try_for_each(|(holder, to)| self.seal(user, holder, to, key))
-    }
-
-    /// Removes a holder's slots.
-    pub fn remove(&mut self, holder: Holder) -> bool {
-        let before = self.slots.len();
-        self.slots.retain(|kept| kept.holder != holder);
-        self.slots.len() < before
     }
 
     /// Removes the slots of every holder for which `stays` returns false.
@@ -171,7 +175,8 @@ mod tests {
         }
         slots.keep_generation(2);
         assert!(slots.find(device, 1).is_none() && slots.find(Holder::Recovery, 2).is_some());
-        assert!(slots.remove(device) && !slots.remove(device));
+        slots.keep_holders(|holder, _| holder != device);
+        assert!(slots.find(device, 2).is_none());
         assert!(slots.has_recovery() && !slots.is_empty());
     }
 

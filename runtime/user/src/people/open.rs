@@ -4,17 +4,18 @@
 //!   that accepts no more commits is closed and opened again.
 //! * Not here: who holds the keys, and for how long (`owner`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use runtime_store::{Options, Store, Unattended};
 use runtime_types::UserId;
 
 use crate::error::{CallError, StartError};
+use crate::files;
 use crate::owner::Leases;
-use crate::people::person::Person;
+use crate::people::person::{Closed, Person};
 use crate::people::{KeyMode, People};
 use crate::settings::Settings;
 
@@ -25,10 +26,28 @@ pub struct OpenPeople {
     leases: Arc<Leases>,
     host_key: Unattended,
     open: Mutex<HashMap<UserId, Slot>>,
+    /// People whose stores are to be closed and were being opened.
+    unclosed: Mutex<BTreeSet<UserId>>,
 }
 
 /// One person, while their store is open. Its lock is held while the store is opened or closed.
-type Slot = Arc<Mutex<Option<Arc<Person>>>>;
+type Slot = Arc<Mutex<Place>>;
+
+/// Whether a person's store is open.
+#[derive(Default)]
+enum Place {
+    #[default]
+    Closed,
+    Open(Arc<Person>),
+    /// Runs use it, and the last of them closes it.
+    Leaving(Weak<Person>, Arc<Closed>),
+}
+
+impl Place {
+    fn open(&self) -> Option<&Arc<Person>> {
+        if let Self::Open(person) = self { Some(person) } else { None }
+    }
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -42,7 +61,7 @@ impl OpenPeople {
         leases: Arc<Leases>,
     ) -> Result<Self, StartError> {
         let host_key = host_key(&settings.data.join("host.key"), &people)?;
-        Ok(Self { settings, people, leases, host_key, open: Mutex::default() })
+        Ok(Self { settings, people, leases, host_key, open: Mutex::default(), unclosed: Mutex::default() })
     }
 
     /// The person; opens the store if it is closed. Opening reads the disk: call it from a thread that may block.
@@ -56,21 +75,35 @@ impl OpenPeople {
             if !lock(&self.open).get(&user).is_some_and(|now| Arc::ptr_eq(now, &slot)) {
                 continue;
             }
-            if held.as_ref().is_some_and(|person| person.store.is_poisoned()) {
+            if held.open().is_some_and(|person| person.store.is_poisoned()) {
                 close_poisoned(&mut held);
             }
-            if let Some(person) = &*held {
+            if let Place::Leaving(person, closed) = &*held {
+                match person.upgrade() {
+                    Some(person) => {
+                        person.goes_on();
+                        *held = Place::Open(person);
+                    }
+                    // It is being closed at this moment.
+                    None => closed.wait(),
+                }
+            }
+            if let Place::Open(person) = &*held {
                 person.touch();
                 return Ok(Arc::clone(person));
             }
+            *held = Place::Closed;
             let person = Arc::new(Person::new(user, self.open_store(user)?, self.settings.ahead_bytes_max));
-            *held = Some(Arc::clone(&person));
+            *held = Place::Open(Arc::clone(&person));
             return Ok(person);
         }
     }
 
-    /// Fails for people who are unknown, suspended or locked.
+    /// Fails for people who are unknown, damaged, suspended or locked.
     pub(crate) fn check_standing(&self, user: UserId) -> Result<(), CallError> {
+        if let Some(damage) = self.people.damage(user) {
+            return Err(CallError::Damaged(damage));
+        }
         match self.people.is_suspended(user) {
             None => Err(CallError::Nobody),
             Some(true) => Err(CallError::Suspended),
@@ -105,7 +138,7 @@ impl OpenPeople {
     /// The person, if their store is open; never blocks for long.
     pub(crate) fn if_open(&self, user: UserId) -> Option<Arc<Person>> {
         let slot = Arc::clone(lock(&self.open).get(&user)?);
-        let person = slot.try_lock().ok()?.clone()?;
+        let person = Arc::clone(slot.try_lock().ok()?.open()?);
         if person.store.is_poisoned() {
             // The store must be opened again, which may take a while.
             return None;
@@ -121,7 +154,7 @@ impl OpenPeople {
             return;
         }
         let idle =
-            |slot: &Slot| slot.try_lock().ok().and_then(|slot| slot.as_ref().map(|person| person.idle()));
+            |slot: &Slot| slot.try_lock().ok().and_then(|slot| slot.open().map(|person| person.idle()));
         let longest = open
             .iter()
             .filter(|(user, _)| **user != newcomer)
@@ -137,14 +170,22 @@ impl OpenPeople {
     pub fn close(&self, user: UserId) -> bool {
         let Some(slot) = lock(&self.open).get(&user).cloned() else { return true };
         let Ok(mut held) = slot.try_lock() else { return false };
-        if let Some(person) = held.take() {
-            person.cool_down(true);
-            // A run that is under way holds the person, and its store stays open with it.
-            match Arc::try_unwrap(person) {
-                Ok(person) => person.finish(),
-                Err(busy) => {
-                    *held = Some(busy);
-                    return false;
+        match std::mem::take(&mut *held) {
+            Place::Closed => {}
+            Place::Leaving(_, closed) if closed.is_closed() => {}
+            leaving @ Place::Leaving(..) => {
+                *held = leaving;
+                return false;
+            }
+            Place::Open(person) => {
+                person.cool_down(true);
+                // A run that is under way holds the person, and its store stays open with it.
+                match Arc::try_unwrap(person) {
+                    Ok(person) => person.finish(),
+                    Err(busy) => {
+                        *held = Place::Open(busy);
+                        return false;
+                    }
                 }
             }
         }
@@ -155,13 +196,45 @@ impl OpenPeople {
         true
     }
 
+    /// Closes a person's store at once or, if it is in use, by the end of the last run that uses it; returns whether it
+    /// is closed now. Whoever may open it meanwhile goes on with the store that is open.
+    pub(crate) fn close_after_runs(&self, user: UserId) -> bool {
+        if self.close(user) {
+            return true;
+        }
+        let Some(slot) = lock(&self.open).get(&user).cloned() else { return true };
+        let Ok(mut held) = slot.try_lock() else {
+            // It is being opened at this moment, which may take as long as the disk does.
+            lock(&self.unclosed).insert(user);
+            return false;
+        };
+        match std::mem::take(&mut *held) {
+            Place::Open(person) => {
+                let closed = person.finish_with_last_use();
+                *held = Place::Leaving(Arc::downgrade(&person), Arc::clone(&closed));
+                // The runs may have ended in between, and then this is the last use.
+                drop(person);
+                closed.is_closed()
+            }
+            place => {
+                *held = place;
+                false
+            }
+        }
+    }
+
+    /// The people whose stores could not be closed since the last call, because they were being opened.
+    pub(crate) fn take_unclosed(&self) -> BTreeSet<UserId> {
+        std::mem::take(&mut *lock(&self.unclosed))
+    }
+
     /// Closes the stores of people without requests for a while, and drops instances that waited too long. Call it
     /// every few seconds.
     pub fn close_idle(&self) {
         let patience = Duration::from_millis(self.settings.idle_close_ms);
         let slots: Vec<_> = lock(&self.open).iter().map(|(user, slot)| (*user, Arc::clone(slot))).collect();
         for (user, slot) in slots {
-            let person = slot.try_lock().ok().and_then(|slot| slot.clone());
+            let person = slot.try_lock().ok().and_then(|slot| slot.open().cloned());
             let Some(person) = person else { continue };
             person.cool_down(false);
             let is_idle = person.idle() >= patience;
@@ -183,41 +256,76 @@ impl OpenPeople {
 
     /// How many people's stores are open.
     pub fn count(&self) -> usize {
-        lock(&self.open).len()
+        let slots: Vec<_> = lock(&self.open).values().cloned().collect();
+        // A slot that is locked belongs to a store that is being opened or closed.
+        let gone = |slot: &Slot| {
+            slot.try_lock()
+                .is_ok_and(|place| matches!(&*place, Place::Leaving(_, closed) if closed.is_closed()))
+        };
+        slots.iter().filter(|slot| !gone(slot)).count()
     }
 }
 
 /// Drops a person whose store accepts no more commits, if it is not in use at this moment: the data on disk is opened
 /// again. Until then reads continue.
-fn close_poisoned(held: &mut Option<Arc<Person>>) {
-    if let Some(person) = held.take() {
+fn close_poisoned(held: &mut Place) {
+    if let Place::Open(person) = std::mem::take(held) {
         person.cool_down(true);
-        *held = Arc::try_unwrap(person).err();
+        *held = Arc::try_unwrap(person).err().map_or(Place::Closed, Place::Open);
     }
 }
 
-/// The host's key. A new one is drawn only if no existing store needs one.
+/// The file that says by which key the host's slots are wrapped.
+const HOST_KEY_ID_FILE: &str = "host.key.id";
+
+/// The host's key. A new one is drawn only if no existing store needs one, damaged people's included.
 fn host_key(path: &Path, people: &People) -> Result<Unattended, StartError> {
-    let unattended = |user: &UserId| {
-        people.standing(*user).is_some_and(|standing| standing.keys == KeyMode::Unattended)
-            && Unattended::is_needed(&people.store_folder(*user))
-    };
-    let needed: Vec<UserId> = people.users().into_iter().filter(unattended).collect();
+    let needs_one = |user: &UserId| Unattended::is_needed(&people.store_folder(*user));
+    let needed: Vec<UserId> = people.everybody().into_iter().filter(needs_one).collect();
+    let id_path = path.with_file_name(HOST_KEY_ID_FILE);
     if needed.is_empty() {
-        return Unattended::open_or_create(path).map_err(StartError::Key);
+        let key = Unattended::open_or_create(path).map_err(StartError::Key)?;
+        keep_id(&id_path, &key);
+        return Ok(key);
     }
     let (path, stores): (PathBuf, _) = (path.to_owned(), needed.len());
-    let Some(keys) = Unattended::open(&path).map_err(StartError::Key)? else {
+    let Some(key) = Unattended::open(&path).map_err(StartError::Key)? else {
         return Err(StartError::NoHostKey { path, stores });
     };
     let mut refuted = false;
     for user in needed {
         // A slot that cannot be parsed says nothing about the key; opening that person's store reports the slot.
-        match keys.opens(&people.store_folder(user), user) {
-            Ok(true) => return Ok(keys),
+        match key.opens(&people.store_folder(user), user) {
+            Ok(true) => {
+                keep_id(&id_path, &key);
+                return Ok(key);
+            }
             Ok(false) => refuted = true,
             Err(_) => {}
         }
     }
-    if refuted { Err(StartError::OtherHostKey { path, stores }) } else { Ok(keys) }
+    // Each of these slots may be damaged: only another key than before is a reason to serve nobody.
+    if refuted && !is_of_id(&id_path, &key) {
+        Err(StartError::OtherHostKey { path, stores })
+    } else {
+        Ok(key)
+    }
+}
+
+fn hex_id(key: &Unattended) -> String {
+    key.id().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn is_of_id(path: &Path, key: &Unattended) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.trim() == hex_id(key))
+}
+
+/// Without the file, a damaged slot of the only unattended person looks like another host's key.
+fn keep_id(path: &Path, key: &Unattended) {
+    if is_of_id(path, key) {
+        return;
+    }
+    if let Err(error) = files::replace(path, format!("{}\n", hex_id(key)).as_bytes()) {
+        tracing::warn!(path = %path.display(), %error, "the id of the host's key is not written");
+    }
 }

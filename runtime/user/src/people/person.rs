@@ -1,7 +1,8 @@
 //! One person's runtime while their store is open: the open store, instances kept warm, notes for the audit log.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use runtime_sandbox::{CodeDigest, EndpointInstance};
@@ -66,6 +67,46 @@ pub struct Person {
     touched: Mutex<Instant>,
     /// See [`crate::Settings::ahead_bytes_max`].
     ahead_bytes_max: usize,
+    /// Set when whoever uses the person last is to write and tidy what [`Self::finish`] does.
+    finishes: AtomicBool,
+    /// Dropped after the store, since fields are dropped in this order.
+    closed: TellsClosed,
+}
+
+/// Whether a person's store is closed: the value that remains of the person.
+#[derive(Default)]
+pub(crate) struct Closed {
+    closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Closed {
+    pub fn is_closed(&self) -> bool {
+        *lock(&self.closed)
+    }
+
+    /// Waits until the store is closed.
+    pub fn wait(&self) {
+        let closed = self.changed.wait_while(lock(&self.closed), |closed| !*closed);
+        drop(closed.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+struct TellsClosed(Arc<Closed>);
+
+impl Drop for TellsClosed {
+    fn drop(&mut self) {
+        *lock(&self.0.closed) = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        if *self.finishes.get_mut() {
+            self.write_and_tidy();
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -89,6 +130,8 @@ impl Person {
             documents: Mutex::default(),
             touched: Mutex::new(Instant::now()),
             ahead_bytes_max,
+            finishes: AtomicBool::new(false),
+            closed: TellsClosed(Arc::default()),
         }
     }
 
@@ -228,7 +271,22 @@ impl Person {
 
     /// The last step before the store is closed: writes notes to disk, and makes the store's file as small as
     /// possible.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(mut self) {
+        *self.finishes.get_mut() = true;
+    }
+
+    /// Takes [`Self::finish_with_last_use`] back: the store stays open.
+    pub(crate) fn goes_on(&self) {
+        self.finishes.store(false, Ordering::Relaxed);
+    }
+
+    /// Leaves [`Self::finish`] to whoever drops the person last; the answer says when the store is closed.
+    pub(crate) fn finish_with_last_use(&self) -> Arc<Closed> {
+        self.finishes.store(true, Ordering::Relaxed);
+        Arc::clone(&self.closed.0)
+    }
+
+    fn write_and_tidy(&self) {
         if let Err(error) = self.sync() {
             tracing::error!(user = %self.user.short(), error = %crate::chain(&error), "audit notes were not kept");
         }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 
+use super::Damage;
 use crate::files;
 
 /// The record of a person, in the person's folder.
-pub(super) const RECORD_FILE: &str = "person.json";
+pub(crate) const RECORD_FILE: &str = "person.json";
 /// The person's store, in the same folder.
 pub(crate) const STORE_FOLDER: &str = "store";
 
@@ -36,11 +37,14 @@ pub enum PeopleError {
         #[source]
         source: serde_json::Error,
     },
-    /// A folder holds data without a record that says whose it is.
-    #[error("{path} is missing, and somebody's data lies beside it")]
-    NoRecord {
-        /// The path where the record should be.
-        path: PathBuf,
+    /// A file of the person cannot be used.
+    #[error("the person's files are damaged: {0}")]
+    Damaged(Damage),
+    /// A person with that id is on this host.
+    #[error("{} is here already", user.dashed())]
+    Taken {
+        /// The id.
+        user: UserId,
     },
     /// No person has that id or name.
     #[error("there is nobody called {0}")]
@@ -110,28 +114,26 @@ pub struct Standing {
 
 /// Whether a folder that has no record holds data. A crash while a person is added leaves none.
 pub(super) fn holds_data(folder: &Path) -> bool {
-    let data = [STORE_FOLDER, "slots.json", "access.json", "runtime.key", "inbox"];
+    let data = [STORE_FOLDER, "slots.json", "access.json", "runtime.key", "inbox", "intent"];
     data.into_iter().any(|name| fs::symlink_metadata(folder.join(name)).is_ok())
 }
 
-/// Removes a person's folder, the record last: after a crash in between, the person is still known and can be removed.
-pub(super) fn remove_folder(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name() == RECORD_FILE {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?
-        } else {
-            fs::remove_file(entry.path())?
-        }
-    }
-    files::sync_folder(folder)?;
-    fs::remove_dir_all(folder)
+/// The record in a person's folder.
+pub(super) fn read_record(folder: &Path, user: UserId) -> Result<PersonRecord, Damage> {
+    let path = folder.join(RECORD_FILE);
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Damage::missing(&path)),
+        bytes => bytes.map_err(|error| Damage::unreadable(&path, &error))?,
+    };
+    let record: PersonRecord =
+        serde_json::from_slice(&bytes).map_err(|error| Damage::unparsed(&path, &error))?;
+    if record.user() == Some(user) { Ok(record) } else { Err(Damage::of_another(&path)) }
 }
 
-pub(super) fn read_record(path: &Path) -> Result<PersonRecord, PeopleError> {
-    let bytes = fs::read(path).map_err(|source| PeopleError::Disk { path: path.to_owned(), source })?;
-    serde_json::from_slice(&bytes).map_err(|source| PeopleError::Record { path: path.to_owned(), source })
+/// Replaces the record in a person's folder; on disk when it returns.
+pub(super) fn write_record(folder: &Path, record: &PersonRecord) -> Result<(), PeopleError> {
+    let path = folder.join(RECORD_FILE);
+    let text = serde_json::to_vec_pretty(record)
+        .map_err(|source| PeopleError::Record { path: path.clone(), source })?;
+    files::replace(&path, &text).map_err(|source| PeopleError::Disk { path, source })
 }

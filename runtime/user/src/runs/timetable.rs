@@ -166,6 +166,11 @@ impl Timetable {
         self.is_marked(user).then_some(Pending { running: false, due: None })
     }
 
+    /// Makes the mark of a person who is not here yet.
+    pub(crate) fn mark_new(folder: &Path) -> io::Result<()> {
+        make(&folder.join(PENDING))
+    }
+
     /// Forgets a removed person; the mark is removed with the folder.
     pub(crate) fn forget(&self, user: UserId) {
         lock(&self.marked).remove(&user);

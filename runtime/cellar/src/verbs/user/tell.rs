@@ -6,6 +6,7 @@ use runtime_host::admin::{Added, Erased, Exported, Forgotten, Imported, PersonLi
 use runtime_host::admin::{StatusShown, StoreState, Suspended, TokenMade};
 use runtime_program::typed::quoted;
 use runtime_user::KeyMode;
+use runtime_user::people::Damage;
 
 use super::errors;
 use crate::verbs::{clock_line, moment, moment_of_ms, pair};
@@ -42,6 +43,7 @@ pub(super) fn status(status: &StatusShown) -> String {
         StoreState::Absent => "there is no data yet: the first phone brings its key".to_owned(),
         StoreState::Locked => "locked: a paired phone opens it at its next contact".to_owned(),
         StoreState::Unlocked => format!("open{until}"),
+        StoreState::Damaged => "damaged: the person is not served".to_owned(),
     };
     let keys = match status.keys {
         Some(KeyMode::Unattended) => "unattended",
@@ -54,7 +56,11 @@ pub(super) fn status(status: &StatusShown) -> String {
         0 => String::new(),
         count => format!("; {count} sealed uploads wait"),
     };
-    let mut lines = vec![format!("{store} (keys: {keys}; {phrase}{waiting})")];
+    let mut lines = match status.store {
+        StoreState::Damaged => vec![store],
+        _ => vec![format!("{store} (keys: {keys}; {phrase}{waiting})")],
+    };
+    lines.extend(status.damage.as_ref().map(|damage| damage_line(damage, &status.id)));
     if let Some(count @ 1..) = status.set_aside {
         lines.push(errors::set_aside_line(count, &status.id));
     }
@@ -75,9 +81,22 @@ pub(super) fn added(added: &Added) -> String {
     }
 }
 
+/// What is damaged, and what to do.
+fn damage_line(damage: &Damage, id: &str) -> String {
+    format!(
+        "damaged: {damage}; put the file back from a backup of the person's folder and start the host again, or `cellar user erase {id} --yes`"
+    )
+}
+
 fn person_line(person: &PersonLine) -> String {
+    let PersonLine { id, name, damage, .. } = person;
     let state = if person.suspended { "  suspended" } else { "" };
-    format!("{}  {:20} since {}{state}", person.id, person.name, moment(person.created_ts))
+    let damaged =
+        damage.as_ref().map_or_else(String::new, |damage| format!("\n  {}", damage_line(damage, id)));
+    if name.is_empty() {
+        return format!("{id}  (the record does not read){damaged}");
+    }
+    format!("{id}  {name:20} since {}{state}{damaged}", moment(person.created_ts))
 }
 
 pub(super) fn list(people: &[PersonLine]) -> String {
