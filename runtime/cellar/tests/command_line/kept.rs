@@ -74,23 +74,14 @@ fn set_private(path: &Path) {
 #[test]
 fn a_start_without_what_opens_data_is_refused_with_the_name_of_the_file() {
     let kept = kept();
-    let [owner, bert] = &kept.folders;
     let data = Path::new(&kept.data);
-    for (path, also_verbs) in [
-        (data.join("host.key"), true),
-        (data.join("host.tls.key"), true),
-        (owner.join("person.json"), true),
-        (bert.join("person.json"), true),
-        (bert.join("access.json"), true),
-    ] {
+    for path in [data.join("host.key"), data.join("host.tls.key")] {
         let name = path.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
         kept.without(&path, |how| {
             let told = kept.serve_refused();
             assert!(told.contains(&name) && told.lines().count() == 1, "{name} {how}: {told}");
-            if also_verbs {
-                let added = refused(&["user", "add", "--data", &kept.data, "--unattended", "Cleo"]);
-                assert!(added.contains(&name), "{name} {how}: {added}");
-            }
+            let added = refused(&["user", "add", "--data", &kept.data, "--unattended", "Cleo"]);
+            assert!(added.contains(&name), "{name} {how}: {added}");
         });
     }
 
@@ -109,6 +100,38 @@ fn a_start_without_what_opens_data_is_refused_with_the_name_of_the_file() {
     let host = serve_at(&kept.data, &kept.listen, &["--legacy"]);
     json(&["phone", "put", "--connect", &kept.connect, "--input", &kept.day]);
     json(&["phone", "put", "--state", &kept.phone, "--input", &kept.day]);
+    host.stop();
+}
+
+#[test]
+fn a_person_whose_record_or_devices_do_not_read_is_listed_and_not_served_and_others_are() {
+    let kept = kept();
+    let [owner, bert] = &kept.folders;
+    for path in [owner.join("person.json"), bert.join("person.json"), bert.join("access.json")] {
+        let name = path.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
+        let is_berts = path.starts_with(bert);
+        kept.without(&path, |how| {
+            let what = format!("{name} {how}");
+            let host = serve_at(&kept.data, &kept.listen, &["--legacy"]);
+            let put = cellar(&["phone", "put", "--connect", &kept.connect, "--input", &kept.day]);
+            let read = cellar(&["phone", "sync", "--state", &kept.phone]);
+            assert_eq!([put.status.success(), read.status.success()], [is_berts, !is_berts], "{what}");
+            let people = json(&["user", "list", "--data", &kept.data]);
+            let damaged: Vec<_> = people.as_array().expect("people").iter().collect();
+            let damaged: Vec<_> = damaged.into_iter().filter(|line| line["damage"].is_object()).collect();
+            assert_eq!(damaged.len(), 1, "{what}: {people}");
+            let file = damaged[0]["damage"]["file"].as_str().expect("a path");
+            assert_eq!(Path::new(file), path, "{what}");
+            let id = damaged[0]["id"].as_str().expect("an id");
+            let status = text(&cellar(&["user", "status", "--data", &kept.data, id]).stdout);
+            assert!(status.contains(&name) && status.contains("backup"), "{what}: {status}");
+            let log = host.stop();
+            assert!(log.contains(&name), "{what}: {log}");
+        });
+    }
+    let host = serve_at(&kept.data, &kept.listen, &["--legacy"]);
+    json(&["phone", "put", "--connect", &kept.connect, "--input", &kept.day]);
+    assert!(json(&["phone", "sync", "--state", &kept.phone])["trips"].is_array());
     host.stop();
 }
 

@@ -1,0 +1,11 @@
+//! Changes of keys, devices and people that stop at any operation on a file, that come together, and files that are
+//! damaged. One program for all of it: each program links the engine, which takes long.
+
+#![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
+
+mod attack_changes;
+mod attack_damage;
+mod attack_erase;
+mod attack_lease;
+mod attack_together;
+mod support;
