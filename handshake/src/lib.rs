@@ -3,7 +3,7 @@
 //! * Holds: [`encoding`], how codes, labels and keys are written; [`transcript`], what both sides of a pairing prove,
 //!   and [`pairing`], the steps of a pairing; [`hello`] and [`route`], the destination of a connection, before anything
 //!   is encrypted; [`device`], who may connect and do what, and [`session`], what they are granted; [`limit`], how much
-//!   strangers may use; [`keys`], who can open a person's data; [`body`] and [`error`], the JSON bodies and the codes
+//!   strangers may use; [`keys`], who can open a person's data, and [`roster`], which says so signed; [`body`] and [`error`], the JSON bodies and the codes
 //!   that a refused phone receives; [`token`], bearer tokens of phones that cannot pair.
 //! * Units: moments are milliseconds since 1970-01-01T00:00:00Z, given by the caller; sizes are bytes.
 //! * Invariants: secrets are wiped when dropped, hidden from `Debug`, compared in constant time.
@@ -17,6 +17,7 @@ pub mod hello;
 pub mod keys;
 pub mod limit;
 pub mod pairing;
+pub mod roster;
 pub mod route;
 pub mod secret;
 pub mod session;

@@ -356,6 +356,103 @@ def check_next_key(vector, crypto):
     check_statement(vector, crypto, b"upc/next-key/1", "old")
 
 
+# -------------------------------------------------------------------- rosters
+
+SCOPES = ["usercache:put", "usercache:get", "datastreams:read", "profile", "pipeline:read", "admin"]
+
+
+class Bytes:
+    """Takes bytes from the front."""
+
+    def __init__(self, content):
+        self.left = content
+
+    def take(self, count):
+        stop_unless(len(self.left) >= count, "form")
+        taken, self.left = self.left[:count], self.left[count:]
+        return taken
+
+    def number(self, size):
+        return int.from_bytes(self.take(size), "big")
+
+    def lp(self):
+        return self.take(self.number(2))
+
+    def end(self):
+        stop_unless(not self.left, "form")
+
+
+def read_roster(body):
+    """A roster's content; every rule of its form."""
+    reader = Bytes(body)
+    stop_unless(reader.number(1) == 1, "form")
+    roster = {"user": reader.take(16), "version": reader.number(8), "previous": reader.take(32), "at_ms": reader.number(8)}
+    author, device, flags = reader.number(1), reader.take(16), reader.number(1)
+    stop_unless(author in (0, 1, 2) and (author == 1 or not any(device)) and flags < 2, "form")
+    roster["author"] = ["nobody", device.hex(), "phrase"][author]
+    roster["unattended"], roster["generation"] = flags == 1, reader.number(4)
+    roster["inbox"], roster["phrase"] = reader.lp(), reader.lp()
+    stop_unless(all(not key or on_curve(key) for key in (roster["inbox"], roster["phrase"])), "form")
+    roster["devices"] = {}
+    ids, wraps = [], [roster["phrase"]]
+    for _ in range(reader.number(1)):
+        ids.append(reader.take(16))
+        spki, wrap, scopes, name = reader.lp(), reader.take(65), reader.number(1), reader.lp().decode("utf-8")
+        stop_unless(key_is_taken(spki) and on_curve(wrap) and scopes < 64 and 0 < len(name.encode()) <= 64, "form")
+        wraps.append(wrap)
+        may = ",".join(scope for bit, scope in enumerate(SCOPES) if scopes >> bit & 1)
+        roster["devices"][ids[-1].hex()] = (spki, f"{ids[-1].hex()} {spki.hex()} {wrap.hex()} {may} {name}")
+    roster["tokens"] = [reader.take(32) for _ in range(reader.number(1))]
+    reader.end()
+    keys = [spki for spki, _ in roster["devices"].values()]
+    for rising in (ids, roster["tokens"]):
+        stop_unless(all(one < other for one, other in zip(rising, rising[1:])), "form")
+    stop_unless(len(set(keys)) == len(ids) and len(set(wraps)) == len(wraps), "form")
+    stop_unless(roster["version"] > 0 and len(ids) <= 32 and len(roster["tokens"]) <= 64, "form")
+    return roster
+
+
+def read_signed(content):
+    reader = Bytes(content)
+    body, signature = reader.lp(), reader.lp()
+    reader.end()
+    stop_unless(len(signature) <= 72, "form")
+    return read_roster(body), body, signature
+
+
+def check_roster(vector, crypto):
+    prefix = b"upc/roster/1\0"
+    roster, body, signature = read_signed(unhex(vector, "signed"))
+    before = {"user": unhex(vector, "user"), "version": 0, "generation": 0}
+    previous, by = bytes(32), roster
+    if vector["before"]:
+        before, earlier, _ = read_signed(unhex(vector, "before"))
+        previous = sha256(prefix, earlier)
+        # Who was signed for by nobody until now begins as with a first roster.
+        by = before if before["devices"] or before["phrase"] else roster
+    stop_unless(roster["user"] == before["user"], "person")
+    stop_unless(roster["version"] == before["version"] + 1, "version")
+    stop_unless(roster["previous"] == previous, "previous")
+    stop_unless(roster["generation"] >= before["generation"], "generation")
+    author = roster["author"]
+    if author == "nobody":
+        # Nobody signs only where nobody can; a first roster may name a phrase that nobody has used yet.
+        can = roster["devices"] if by is roster and not vector["before"] else before.get("devices") or before.get("phrase")
+        stop_unless(not can, "author")
+        stop_unless(not signature, "signature")
+    elif author == "phrase":
+        stop_unless(by is not roster and by["phrase"], "author")
+        stop_unless(crypto.verify(SPKI_P256 + by["phrase"], prefix + body, signature), "signature")
+    else:
+        stop_unless(author in by["devices"], "author")
+        stop_unless(crypto.verify(by["devices"][author][0], prefix + body, signature), "signature")
+    same(sha256(prefix, body), vector["hash"], "hash")
+    for member in ("user", "version", "previous", "at_ms", "author", "unattended", "generation", "inbox", "phrase"):
+        same(roster[member], vector[member], member)
+    same("\n".join(line for _, line in roster["devices"].values()), vector["devices"], "devices")
+    same(" ".join(token.hex() for token in roster["tokens"]), vector["tokens"], "tokens")
+
+
 # --------------------------------------------------------------------- names
 
 def check_token(vector, _):
@@ -414,6 +511,7 @@ CHECKS = {
     "token": check_token,
     "label": check_label,
     "key_id": check_key_id,
+    "roster": check_roster,
     "seal": check_seal,
 }
 

@@ -11,10 +11,12 @@ use handshake::error;
 use handshake::hello::{HELLO_BYTES_MAX, Hello, HelloReader, Progress};
 use handshake::keys::{InboxKey, Slot, WrapKey};
 use handshake::pairing;
+use handshake::roster::{Author, Roster, Signed};
 use handshake::route::{ALPN_CONNECT, Decision, Kind, Name, Route, Routes, check_established, decide};
 use handshake::secret::Secret;
 use handshake::session::{
-    Check, DevicesReply, Empty, Grant, LockReply, RotateRequest, SessionRequest, UnlockReply, UnlockRequest,
+    Check, DevicesReply, Empty, Grant, LockReply, RosterReply, RosterRequest, RotateRequest, SessionRequest,
+    SignRequest, UnlockReply, UnlockRequest,
 };
 use handshake::transcript::ALPN_PAIR;
 use runtime_types::UserId;
@@ -141,6 +143,9 @@ pub fn upc_bodies(bytes: &[u8]) {
     judged::<UnlockReply>(bytes);
     judged::<RotateRequest>(bytes);
     judged::<Grant>(bytes);
+    judged::<RosterRequest>(bytes);
+    judged::<RosterReply>(bytes);
+    judged::<SignRequest>(bytes);
     again::<DevicesReply>(bytes);
     again::<LockReply>(bytes);
     again::<Empty>(bytes);
@@ -174,6 +179,23 @@ pub fn sealed(bytes: &[u8]) {
     }
     let inbox = InboxKey::from_bytes(&secret).expect("below the order of the curve");
     assert!(inbox.open(b"person 1, item 1", &mut bytes.to_vec()).is_err());
+}
+
+/// A roster either is refused, or is the one form of its content; no signature is made by chance.
+pub fn roster(bytes: &[u8]) {
+    if let Ok(roster) = Roster::parse(bytes) {
+        assert_eq!(roster.encode().expect("what was read can be written"), bytes);
+        assert!(roster.changes_since(Some(&roster)).is_empty());
+    }
+    let Ok(signed) = Signed::parse(bytes) else { return };
+    assert_eq!(signed.to_bytes(), bytes);
+    let content = signed.roster();
+    if content.author != Author::Nobody {
+        // The corpus holds no private key.
+        let again = Signed::by_nobody(content.clone()).expect("what was read can be written");
+        assert_eq!(again.hash(), signed.hash(), "the signature is not part of the hash");
+        assert!(again.check_first(content.user).is_err());
+    }
 }
 
 /// A stored table of devices either is refused, or holds what a table promises, and is read again as it is written.

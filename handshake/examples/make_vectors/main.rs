@@ -5,6 +5,7 @@
 //! the file protect nothing.
 
 mod refused;
+mod rosters;
 
 use data_encoding::HEXLOWER;
 use handshake::encoding::{Digest32, KeyKind, Label, Nonce, QrCode, Spki, TypedCode, WindowId, WrapPub};
@@ -28,7 +29,7 @@ fn main() {
         "pair": pairs(), "digits": digits(), "qr": qr_codes(), "code": codes(), "slot": slots(&recovery, &random),
         "inbox": [inbox("short", b"a day".to_vec(), &random), inbox("empty", Vec::new(), &random)],
         "recovery": recovery, "head": [heads()], "rollback": rollbacks(), "rotate": rotations, "next_key": next_keys,
-        "token": [token()], "label": [label()], "key_id": key_ids(),
+        "token": [token()], "label": [label()], "key_id": key_ids(), "roster": rosters::vectors(&random),
     });
     let refused = refused::vectors(&vectors);
     members(&mut vectors).insert("refused".to_owned(), refused.into());

@@ -8,7 +8,15 @@ use serde_json::{Value, json};
 /// All refused vectors, made from the accepted ones.
 pub fn vectors(accepted: &Value) -> Vec<Value> {
     let accepted = Accepted(accepted);
-    [accepted.pairings(), accepted.codes(), accepted.slots(), accepted.items(), accepted.keys()].concat()
+    [
+        accepted.pairings(),
+        accepted.codes(),
+        accepted.slots(),
+        accepted.items(),
+        accepted.keys(),
+        accepted.rosters(),
+    ]
+    .concat()
 }
 
 fn refused(name: &str, like: &str, changed: Value, at: &str) -> Value {
@@ -131,6 +139,57 @@ impl Accepted<'_> {
             refused("key-off-the-curve", p256, self.flipped(p256, "spki", 90, 1), "key"),
             refused("key-of-x25519", ed25519, x25519, "key"),
         ]
+    }
+
+    fn rosters(&self) -> Vec<Value> {
+        let (first, second, third) = ("roster/first", "roster/second-device", "roster/by-the-phrase");
+        let outside = json!({ "before": self.member(first, "signed") });
+        let length = bytes_of(self.vector(second), "signed").len();
+        let form = self.flipped(second, "signed", 2, 1);
+        let unsigned = json!({ "signed": self.without_signature(second) });
+        vec![
+            refused("first-roster-in-another-place", third, outside, "version"),
+            refused(
+                "roster-of-another-person",
+                second,
+                json!({ "before": self.member("roster/unsigned", "signed") }),
+                "person",
+            ),
+            refused(
+                "flipped-bit-in-a-roster",
+                second,
+                self.flipped(second, "signed", 2 + 58, 1),
+                "signature",
+            ),
+            refused(
+                "flipped-bit-in-a-rosters-signature",
+                second,
+                self.flipped(second, "signed", length - 1, 1),
+                "signature",
+            ),
+            refused(
+                "roster-after-another-one",
+                second,
+                self.flipped(second, "signed", 2 + 25, 1),
+                "previous",
+            ),
+            refused("roster-of-another-form", second, form, "form"),
+            refused("roster-cut-short", second, self.cut(second, "signed"), "form"),
+            refused("roster-without-its-signature", second, unsigned, "signature"),
+            refused(
+                "roster-by-a-device-that-was-not-there",
+                second,
+                self.flipped(second, "signed", 2 + 66, 1),
+                "author",
+            ),
+        ]
+    }
+
+    /// Nobody signed, and the author is still a device.
+    fn without_signature(&self, name: &str) -> String {
+        let bytes = bytes_of(self.vector(name), "signed");
+        let body = 2 + usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
+        hex([&bytes[..body], &[0, 0]].concat())
     }
 
     fn signed_by_old(&self, rotation: &str) -> Vec<u8> {

@@ -100,6 +100,16 @@ impl Scopes {
         self.0 & !other.0 == 0
     }
 
+    /// The set as bits in the order of [`Scope::ALL`], from the lowest.
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Reads what [`Self::bits`] gives; `None` where a bit stands for no scope.
+    pub(crate) fn from_bits(bits: u8) -> Option<Self> {
+        Some(Self(bits)).filter(|scopes| scopes.is_within(Self::ALL))
+    }
+
     /// Its scopes, in order.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.has(*scope))

@@ -21,9 +21,9 @@ pub use spki::{BadSpki, ED25519_SPKI_BYTES, KeyKind, P256_POINT_BYTES, P256_SPKI
 /// bytes.
 ///
 /// # Panics
-/// Where `value` has more than 65,535 bytes; signed and proven values have at most 91.
+/// Where `value` has more than 65,535 bytes; a signed roster, the longest of them, is far shorter.
 pub fn push_lp(out: &mut Vec<u8>, value: &[u8]) {
-    let length = u16::try_from(value.len()).expect("what is proven is far shorter than 64 KiB");
+    let length = u16::try_from(value.len()).expect("what is signed or proven is far shorter than 64 KiB");
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(value);
 }

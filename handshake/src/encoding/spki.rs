@@ -132,6 +132,14 @@ impl Spki {
         Self::parse(&[P256_PREFIX.as_slice(), point].concat())
     }
 
+    /// The key that checks signatures of the private half of `point`.
+    pub(crate) fn from_wrap_pub(point: &WrapPub) -> Self {
+        let mut bytes = [0; P256_SPKI_BYTES];
+        bytes[..P256_PREFIX.len()].copy_from_slice(&P256_PREFIX);
+        bytes[P256_PREFIX.len()..].copy_from_slice(point.as_bytes());
+        Self::P256(bytes)
+    }
+
     /// The DER bytes.
     pub fn as_bytes(&self) -> &[u8] {
         match self {

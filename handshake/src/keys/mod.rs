@@ -40,6 +40,7 @@ pub use inbox::{
     OpenItemError, SealItemError,
 };
 pub use phrase::{BadPhrase, PHRASE_WORDS, Phrase};
+pub(crate) use rotate::verify_signature;
 pub use rotate::{
     BadStatement, SIGNATURE_BYTES_MAX, next_key_statement, rotation_statement, sign_next_key, sign_rotation,
     verify_next_key, verify_rotation,

@@ -10,11 +10,12 @@
 //! * BIP-39's own stretching into a seed is not used: 256 bits cannot be searched.
 
 use super::WrapKey;
-use super::agree::derive;
+use super::agree::{Agree, derive};
 use crate::secret::Secret;
 use crate::token::NoRandomness;
 use bip39::{Language, Mnemonic};
 use ring::rand::SecureRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -104,6 +105,26 @@ impl Phrase {
         let entropy = Secret::new(*bytes.first_chunk().expect("the array has room for 33 bytes"));
         bytes.zeroize();
         first_key(|counter| derive(b"", &entropy, &[INFO, &[counter]]))
+    }
+
+    /// Signs with the key of [`Self::wrap_key`]: ECDSA with SHA-256, DER. One key opens slots and signs, because phrases
+    /// that were written down before rosters existed must be able to sign; what is signed begins with a prefix of its
+    /// own, and what is agreed goes through HKDF, so that neither use says anything about the other.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] where `random` refuses.
+    pub fn sign(&self, message: &[u8], random: &dyn SecureRandom) -> Result<Vec<u8>, NoRandomness> {
+        let (key, algorithm) = (self.wrap_key(), &ECDSA_P256_SHA256_ASN1_SIGNING);
+        let (private, public) = (key.to_bytes(), key.public());
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(
+            algorithm,
+            private.expose(),
+            public.as_bytes(),
+            random,
+        );
+        // Both halves belong together, so that only randomness can be missing.
+        let signature = pair.map_err(|_| NoRandomness)?.sign(random, message).map_err(|_| NoRandomness)?;
+        Ok(signature.as_ref().to_vec())
     }
 
     /// The two words that the owner is asked to type again: two different indexes from 0, in rising order, each pair as

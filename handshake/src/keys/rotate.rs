@@ -109,6 +109,15 @@ fn verify(
     if old == new {
         return Err(BadStatement::SameKey);
     }
+    verify_signature(signer, statement, signature)
+}
+
+/// Checks a signature of either kind over any bytes, whose prefix says what they are.
+pub(crate) fn verify_signature(
+    signer: &Spki,
+    statement: &[u8],
+    signature: &[u8],
+) -> Result<(), BadStatement> {
     if signature.len() > SIGNATURE_BYTES_MAX {
         return Err(BadStatement::Length { bytes: signature.len() });
     }

@@ -20,6 +20,10 @@ pub enum Endpoint {
     Revoke(DeviceId),
     /// `lock`: drops the data key now.
     Lock,
+    /// `roster`: what the owner's devices have signed, and what none has signed yet.
+    Roster,
+    /// `roster/sign`: the next roster, signed.
+    Sign,
 }
 
 impl Endpoint {
@@ -31,6 +35,8 @@ impl Endpoint {
             "rotate" => Some(Self::Rotate),
             "devices" => Some(Self::Devices),
             "lock" => Some(Self::Lock),
+            "roster" => Some(Self::Roster),
+            "roster/sign" => Some(Self::Sign),
             other => {
                 let id = other.strip_prefix("devices/")?.strip_suffix("/revoke")?;
                 let id = BASE64URL_NOPAD.decode(id.as_bytes()).ok()?;
@@ -42,7 +48,7 @@ impl Endpoint {
     /// The scope that a device needs; `None`: every admitted device may.
     pub fn scope(self) -> Option<Scope> {
         match self {
-            Self::Session | Self::Unlock | Self::Rotate => None,
+            Self::Session | Self::Unlock | Self::Rotate | Self::Roster | Self::Sign => None,
             Self::Devices | Self::Revoke(_) | Self::Lock => Some(Scope::Admin),
         }
     }

@@ -1,7 +1,7 @@
 //! `POST /.upc/v1/session`: what a device may reach for the next hours, and the state of the store.
 
-use super::{Check, is_word, require_valid};
-use crate::body::{BODY_BYTES_MAX, INTEGER_MAX};
+use super::{Check, RosterState, is_word, require_valid};
+use crate::body::{BODY_BYTES_MAX, INTEGER_MAX, object_or_none};
 use crate::device::{Admitted, Device, DeviceTable, Scope, Scopes, granted_path, is_cell_name};
 use crate::encoding::{Digest32, Label, Pin, SessionId, base64url};
 use crate::error::Code;
@@ -116,6 +116,9 @@ pub struct Grant {
     /// The head of the store's chain; a locked store need not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
+    /// What the owner's devices signed last; `None`: a runtime that knows no rosters.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "object_or_none")]
+    pub roster: Option<RosterState>,
     /// The label to use from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_label: Option<Label>,
@@ -137,6 +140,7 @@ impl Check for Grant {
         require_valid(self.ttl_s <= GRANT_TTL_S_MAX && self.next_pins.len() <= NEXT_PINS_MAX)?;
         require_valid(self.slot.is_none() || self.store == StoreState::Locked)?;
         require_valid(self.head.is_none_or(|head| head.seq <= INTEGER_MAX))?;
+        require_valid(self.roster.is_none_or(|roster| roster.is_sound()))?;
         if self.v == VERSION { Ok(()) } else { Err(Code::VersionRetired) }
     }
 }
@@ -176,6 +180,8 @@ pub struct Offer<'a> {
     pub slot: Option<SlotBytes>,
     /// The head of the store's chain, if it is known.
     pub head: Option<Head>,
+    /// What the owner's devices signed last.
+    pub roster: Option<RosterState>,
     /// Keys that the runtime may change to, at most [`NEXT_PINS_MAX`].
     pub next_pins: &'a [Pin],
     /// Now.
@@ -261,6 +267,7 @@ fn build(device: &Device, request: &SessionRequest, offer: &Offer<'_>) -> Result
         store: offer.store,
         slot: offer.slot.filter(|_| offer.store == StoreState::Locked),
         head: offer.head,
+        roster: offer.roster,
         next_label: device.labels().and_then(|labels| labels.next),
         next_pins: offer.next_pins.to_vec(),
         now_ms: offer.now_ms,

@@ -15,6 +15,7 @@ mod grant;
 mod idempotency;
 mod manage;
 mod phone;
+mod roster;
 #[cfg(test)]
 mod tests;
 mod unlock;
@@ -27,6 +28,7 @@ pub use grant::{
 pub use idempotency::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_MS, Idempotency};
 pub use manage::{DeviceLine, DevicesReply, Empty, LockReply, RotateRequest, StatusWord};
 pub use phone::{Distrust, PhoneState};
+pub use roster::{Learnt, ROSTERS_MAX, RosterDistrust, RosterReply, RosterRequest, RosterState, SignRequest};
 pub use unlock::{UNLOCKS_PER_HOUR_MAX, UnlockGuard, UnlockReply, UnlockRequest};
 
 use crate::error::Code;

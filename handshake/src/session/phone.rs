@@ -3,11 +3,12 @@
 //! * Invariants: the phone sends nothing to a runtime with another key than expected; a head never goes back. No
 //!   decision depends on the phone's clock.
 
-use super::{Check, Grant, StoreState};
+use super::{Check, Grant, RosterDistrust, SlotBytes, StoreState};
 use crate::device::{Scopes, user_id};
 use crate::encoding::{DeviceId, Label, Pin, Spki, server_name};
 use crate::error::Code;
 use crate::keys::Head;
+use crate::roster::Signed;
 use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,12 @@ pub struct PhoneState {
     /// The newest head of the store that it has seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
+    /// The newest roster that it has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roster: Option<Signed>,
+    /// Its newest slot, for a host that has lost it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<SlotBytes>,
 }
 
 /// Why a phone does not trust an answer. It stops then, and reports it.
@@ -56,6 +63,9 @@ pub enum Distrust {
     /// The grant is invalid.
     #[error("the grant breaks its own rules")]
     Malformed,
+    /// What the runtime says of the owner's devices.
+    #[error(transparent)]
+    Roster(#[from] RosterDistrust),
 }
 
 impl Distrust {
@@ -64,7 +74,7 @@ impl Distrust {
         match self {
             Self::RolledBack => Some(Code::RolledBack),
             Self::Malformed => Some(Code::Malformed),
-            Self::WrongKey | Self::WrongLabel => None,
+            Self::WrongKey | Self::WrongLabel | Self::Roster(_) => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use handshake::keys::{
     Agree, BadPhrase, BadStatement, Head, InboxKey, OpenItemError, Phrase, RolledBack, SigningKey, Slot,
     SlotKind, WrapKey, check_head, next_key_statement, rotation_statement, verify_next_key, verify_rotation,
 };
+use handshake::roster::{Author, BadStep, Member, Signed};
 use handshake::secret::Secret;
 use handshake::token::Token;
 use handshake::transcript::{Facts, Mac, PairingSecret, Transcript, commit_to};
@@ -33,6 +34,7 @@ pub fn judge(section: &str, vector: &Value) -> Outcome {
         "token" => token(vector),
         "label" => label(vector),
         "key_id" => key_id(vector),
+        "roster" => roster(vector),
         other => panic!("section {other} is read by nobody"),
     }
 }
@@ -267,4 +269,51 @@ fn key_id(vector: &Value) -> Outcome {
     same(kind, text(vector, "kind"), "kind")?;
     same(key.pin().0, array(vector, "pin"), "pin")?;
     same(key.device_id().0, array(vector, "device_id"), "device_id")
+}
+
+fn roster(vector: &Value) -> Outcome {
+    let signed = Signed::parse(&bytes(vector, "signed")).map_err(|_| "form")?;
+    let before = bytes(vector, "before");
+    let checked = if before.is_empty() {
+        signed.check_first(runtime_types::UserId(array(vector, "user")))
+    } else {
+        signed.check_after(&Signed::parse(&before).map_err(|_| "before")?)
+    };
+    checked.map_err(|error| match error {
+        BadStep::OtherPerson => "person",
+        BadStep::Version { .. } => "version",
+        BadStep::Previous { .. } => "previous",
+        BadStep::Generation { .. } => "generation",
+        BadStep::Author { .. } => "author",
+        BadStep::Signature { .. } => "signature",
+        _ => "unknown",
+    })?;
+    let content = signed.roster();
+    same(hex(&signed.hash().0).as_str(), text(vector, "hash"), "hash")?;
+    same(hex(&content.user.0).as_str(), text(vector, "user"), "user")?;
+    same(content.version, number(vector, "version"), "version")?;
+    same(hex(&content.previous.0).as_str(), text(vector, "previous"), "previous")?;
+    same(content.at_ms, number(vector, "at_ms"), "at_ms")?;
+    let author = match content.author {
+        Author::Nobody => "nobody".to_owned(),
+        Author::Device(id) => id.to_string(),
+        Author::Phrase => "phrase".to_owned(),
+    };
+    same(author.as_str(), text(vector, "author"), "author")?;
+    same(Some(content.unattended), vector["unattended"].as_bool(), "unattended")?;
+    same(u64::from(content.generation), number(vector, "generation"), "generation")?;
+    let inbox = content.inbox.map_or_else(Vec::new, |key| key.as_bytes().to_vec());
+    same(inbox, bytes(vector, "inbox"), "inbox")?;
+    let phrase = content.phrase.map_or_else(Vec::new, |key| key.as_bytes().to_vec());
+    same(phrase, bytes(vector, "phrase"), "phrase")?;
+    let devices = content.devices.iter().map(line).collect::<Vec<_>>().join("\n");
+    same(devices.as_str(), text(vector, "devices"), "devices")?;
+    let tokens = content.tokens.iter().map(|token| hex(&token.0)).collect::<Vec<_>>().join(" ");
+    same(tokens.as_str(), text(vector, "tokens"), "tokens")
+}
+
+fn line(member: &Member) -> String {
+    let Member { id, spki, wrap_pub, scopes, name } = member;
+    let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+    format!("{id} {} {} {} {name}", hex(spki.as_bytes()), hex(wrap_pub.as_bytes()), scopes.join(","))
 }

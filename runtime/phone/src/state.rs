@@ -82,6 +82,8 @@ impl PhoneKeys {
             next_pins,
             scopes: Scopes::known(&scopes),
             head,
+            roster: None,
+            slot: None,
         };
         PhoneFile { state, device: self.device, wrap: self.wrap }
     }

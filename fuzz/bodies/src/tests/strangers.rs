@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use handshake::device::{DeviceName, DeviceTable, NewDevice, Platform, Scopes};
 use handshake::encoding::{
-    Commit, KeyKind, Label, Nonce, Pin, QrCode, SessionId, TypedCode, WindowId, WrapPub,
+    Commit, Digest32, KeyKind, Label, Nonce, Pin, QrCode, SessionId, TypedCode, WindowId, WrapPub,
 };
 use handshake::keys::{Agree, InboxKey, SLOT_BYTES, SigningKey, Slot, SlotKind, WrapKey};
 use handshake::pairing::{Enrol, Hello, Proof, WindowName};
+use handshake::roster::{Author, Member, Roster, Signed};
 use handshake::secret::Secret;
 use handshake::session::{
-    Grant, Limits, RotateRequest, SessionRequest, SlotBytes, StoreState, UnlockRequest,
+    Grant, Limits, RotateRequest, SessionRequest, SignRequest, SlotBytes, StoreState, UnlockRequest,
 };
 use handshake::transcript::Mac;
 use proptest::prelude::*;
@@ -70,9 +71,42 @@ static SOUND: LazyLock<Vec<(Body, Vec<u8>)>> = LazyLock::new(|| {
         all.push((upc_bodies, json(&rotate)));
     }
     all.push((device_table, json(&table)));
+    all.extend(rosters(&table));
     all.extend(bodies(wrap.public()).into_iter().map(|body| (upc_bodies as Body, body)));
     all
 });
+
+/// A roster with the table's devices, without a signature and with one.
+fn rosters(table: &DeviceTable) -> [(Body, Vec<u8>); 3] {
+    let mut devices: Vec<_> = table
+        .iter()
+        .map(|device| Member {
+            id: device.id(),
+            spki: *device.spki(),
+            wrap_pub: *device.wrap_pub(),
+            scopes: device.scopes(),
+            name: device.name().clone(),
+        })
+        .collect();
+    devices.sort_by_key(|member| member.id);
+    let content = Roster {
+        user: table.user(),
+        version: 1,
+        previous: Digest32([0; 32]),
+        at_ms: 1_700_000_000_000,
+        author: Author::Device(devices[0].id),
+        unattended: false,
+        generation: 1,
+        inbox: None,
+        phrase: None,
+        devices,
+        tokens: vec![Digest32([1; 32])],
+    };
+    let body = content.encode().expect("sound");
+    let signed = Signed::by_nobody(content).expect("sound");
+    let sign = json(&SignRequest { signed: signed.clone() });
+    [(roster as Body, body), (roster as Body, signed.to_bytes()), (upc_bodies as Body, sign)]
+}
 
 fn json(body: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(body).expect("a body can be written")
@@ -96,6 +130,7 @@ fn bodies(wrap_pub: WrapPub) -> [Vec<u8>; 6] {
         store: StoreState::Locked,
         slot: Some(SlotBytes([1; SLOT_BYTES])),
         head: None,
+        roster: None,
         next_label: Some(Label([5; 16])),
         next_pins: vec![Pin([6; 32])],
         now_ms: 1_700_000_000_000,

@@ -8,6 +8,7 @@ use crate::secret::Secret;
 use proptest::prelude::*;
 
 mod phone_side;
+mod rosters;
 
 const HOUR_MS: u64 = 3_600_000;
 const SLOT: SlotBytes = SlotBytes([7; SLOT_BYTES]);
@@ -45,6 +46,7 @@ fn offer(cells: &[CellOffer]) -> Offer<'_> {
         store: StoreState::Unlocked,
         slot: Some(SLOT),
         head: Some(head(9, 9)),
+        roster: None,
         next_pins: &[],
         now_ms: NOW_MS,
         ttl_s: 3_600,
@@ -320,7 +322,9 @@ fn attack_52_the_owners_calls_need_the_scope_and_the_owner() {
         assert_eq!(endpoint.authorise(&owner, true), Ok(()));
     }
     assert_eq!(revoke.authorise(&owner, false), Err(Code::ScopeMissing));
-    for endpoint in [Endpoint::Session, Endpoint::Unlock, Endpoint::Rotate] {
+    let everybodys =
+        [Endpoint::Session, Endpoint::Unlock, Endpoint::Rotate, Endpoint::Roster, Endpoint::Sign];
+    for endpoint in everybodys {
         assert_eq!(endpoint.authorise(&phone, false), Ok(()));
     }
 }
@@ -330,6 +334,7 @@ fn endpoints_are_read_from_their_paths_and_from_no_others() {
     let id = data_encoding::BASE64URL_NOPAD.encode(&[1; 16]);
     let path = |tail: &str| Endpoint::of_path(&format!("/.upc/v1/{tail}"));
     assert_eq!(path("session"), Some(Endpoint::Session));
+    assert_eq!((path("roster"), path("roster/sign")), (Some(Endpoint::Roster), Some(Endpoint::Sign)));
     assert_eq!(path(&format!("devices/{id}/revoke")), Some(Endpoint::Revoke(DeviceId([1; 16]))));
     let (two_ids, padded) = (format!("devices/{id}/{id}/revoke"), format!("devices/{id}==/revoke"));
     for tail in

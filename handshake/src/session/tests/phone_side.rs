@@ -1,6 +1,6 @@
 use super::*;
 
-fn phone_state() -> PhoneState {
+pub(super) fn phone_state() -> PhoneState {
     PhoneState {
         user: ANNE,
         device: key(1).device_id(),
@@ -12,6 +12,8 @@ fn phone_state() -> PhoneState {
         next_pins: Vec::new(),
         scopes: Scopes::PHONE,
         head: Some(head(9, 9)),
+        roster: None,
+        slot: None,
     }
 }
 

@@ -377,6 +377,7 @@ impl Connection {
                 blocking_code(runtime, user, rotate).await?;
                 json(&handshake::session::Empty {})
             }
+            Endpoint::Roster | Endpoint::Sign => Err(Code::Malformed),
             Endpoint::Devices => json(&self.runtime().devices().list_for(&self.admission)?),
             Endpoint::Lock => {
                 runtime.lock_by(&self.admission).await?;

@@ -172,6 +172,7 @@ impl Runtime {
             store,
             slot,
             head,
+            roster: None,
             next_pins: &[],
             now_ms,
             ttl_s: GRANT_TTL_S_MAX,
