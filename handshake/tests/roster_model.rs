@@ -11,7 +11,8 @@
 //! not compare what it opens with what its sealed store has seen. The checker must find each.
 //!
 //! What the checker showed to be impossible is not claimed: until a phone has signed that a lost phone is out, whoever
-//! has the lost phone's key and the host signs with it, and the other phones believe that, and say so.
+//! has the lost phone's key and the host signs with it, and the other phones believe that, and say so. A device that came
+//! in that way has to be shut out too, or it signs the lost phone back in.
 
 #![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
 
@@ -177,6 +178,8 @@ struct State {
     /// The attacker's device came into what a phone believes: by a signature of nobody who was lost, or of a phone
     /// after the first one had seen it shut out.
     let_in: bool,
+    /// The first phone has believed a roster with the attacker's device, which signs from then on.
+    ever_in: bool,
     /// The host served somebody by a roster older than the one that its open store has seen.
     served_old: bool,
 }
@@ -308,6 +311,7 @@ impl State {
         if named(roster, ATTACKER) && !named(before, ATTACKER) {
             self.let_in |= !self.second_out || self.saw_it_out;
         }
+        self.ever_in |= who == FIRST && named(roster, ATTACKER);
         self.saw_it_out |= who == FIRST && self.second_out && roster.is_some() && !named(roster, SECOND);
     }
 
@@ -358,6 +362,7 @@ impl Model for World {
             led_back: false,
             saw_it_out: false,
             let_in: false,
+            ever_in: false,
             served_old: false,
         }]
     }
@@ -426,7 +431,7 @@ impl Model for World {
             Property::always(NEVER_BACK, |_, state: &State| !state.led_back),
             Property::always(STAYS_OUT, |_, state: &State| {
                 let back = state.seen[FIRST].is_some_and(|seen| names(seen, SECOND));
-                !(state.saw_it_out && back)
+                !(state.saw_it_out && back) || state.ever_in
             }),
             Property::always(STORE_NOTICES, |_, state: &State| !state.served_old),
             Property::sometimes(SECOND_IN, |_, state: &State| {
@@ -440,7 +445,7 @@ impl Model for World {
 
 const NOT_BELIEVED: &str = "a device comes in by a phone of the owner that no roster has shut out";
 const NEVER_BACK: &str = "no phone goes back behind what it has seen";
-const STAYS_OUT: &str = "a phone that was shut out does not come back";
+const STAYS_OUT: &str = "a phone that was shut out does not come back unless it let another one in before";
 const STORE_NOTICES: &str = "an open store serves nobody by a roster older than the one that it has seen";
 const SECOND_IN: &str = "the second phone comes in";
 const SHUT_OUT: &str = "the second phone is shut out by a signed roster";

@@ -95,8 +95,16 @@ pub enum PhoneError {
     #[error(transparent)]
     Distrust(handshake::session::Distrust),
     /// The store is locked, and this phone cannot open it.
-    #[error("the store is locked, and there is no slot for this phone")]
+    #[error(
+        "the store is locked, and neither the host nor this phone has a slot for this phone that opens; the host's slots.json may be an older copy"
+    )]
     Slot,
+    /// The operating system gave no random bytes for a signature.
+    #[error("nothing was signed: no random bytes from the operating system")]
+    Unsigned,
+    /// The host asks for another signature than the one that the phone's person has seen.
+    #[error("the host asks for another signature than a moment ago: look again")]
+    OtherProposal,
     /// The phone was not granted this path.
     #[error("this phone was not granted {0}")]
     NotGranted(String),
@@ -180,7 +188,9 @@ fn code_words(code: handshake::error::Code) -> &'static str {
         Code::WindowGone => "the code has expired, make a new one",
         Code::ProofWrong => "the code or the key was not accepted",
         Code::WindowClaimed => "another phone used this code: cancel the pairing",
-        Code::NotApproved => "not approved",
+        Code::NotApproved => {
+            "not approved: another of your phones has to sign for this one (`cellar phone approve`)"
+        }
         Code::StoreLocked => "the store is locked",
         Code::RolledBack => "your cloud stands before what this phone has seen of it",
         Code::RateLimited => "too often, try again later",

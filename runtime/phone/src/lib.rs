@@ -12,6 +12,7 @@ mod connect;
 mod link;
 mod native;
 mod pair;
+mod roster;
 mod state;
 mod unformat;
 
@@ -21,4 +22,5 @@ pub use connect::{BadConnect, Connect};
 pub use link::{Call, Requests, Secured, secure, secure_with};
 pub use native::Native;
 pub use pair::{Code, pair};
+pub use roster::News;
 pub use state::{BadPhoneFile, PhoneFile, PhoneKeys};

@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 
 use crate::client::{PhoneError, Reply};
 use crate::link::{Call, Requests, Secured, secure_with};
+use crate::roster::News;
 use crate::state::PhoneFile;
 use runtime_wire::tls::raw_client;
 
@@ -29,6 +30,8 @@ pub struct Native {
     pub file: PhoneFile,
     /// The permissions that the phone was granted.
     pub grant: Grant,
+    /// What it learnt of who may open its owner's data.
+    pub news: News,
     requests: Requests,
     server_name: String,
     label: Label,
@@ -44,6 +47,7 @@ impl Native {
     pub async fn open(file: PhoneFile) -> Result<Self, PhoneError> {
         let mut native = Self::session(file).await?;
         native.unlock_if_locked().await?;
+        native.sign_harmless().await?;
         Ok(native)
     }
 
@@ -84,7 +88,11 @@ impl Native {
             let grant = ask_session(&mut requests, &server_name, &file).await?;
             let trusted = file.state.take_grant(&grant, runtime.as_bytes(), label);
             trusted.map_err(PhoneError::Distrust)?;
-            return Ok(Self { file, grant, requests, server_name, label, runtime, config });
+            let news = News::default();
+            let mut native = Self { file, grant, news, requests, server_name, label, runtime, config };
+            // Before it sends anything of its owner's.
+            native.follow_rosters().await?;
+            return Ok(native);
         }
         Err(last)
     }
@@ -97,15 +105,22 @@ impl Native {
         if self.grant.store != StoreState::Locked {
             return Ok(());
         }
-        let slot = self.grant.slot.ok_or(PhoneError::Slot)?;
-        let slot = Slot::parse(&slot.0).map_err(|_| PhoneError::Slot)?;
-        let udk = slot.open(&self.file.wrap, &self.file.state.user.0).map_err(|_| PhoneError::Slot)?;
-        let request = UnlockRequest { generation: slot.generation(), udk };
+        // A host that has lost the slot is helped by the one that the phone keeps.
+        let slots = [self.grant.slot, self.file.state.slot].into_iter().flatten();
+        let opened = slots.filter_map(|slot| {
+            let slot = Slot::parse(&slot.0).ok()?;
+            let udk = slot.open(&self.file.wrap, &self.file.state.user.0).ok()?;
+            Some((slot.generation(), udk))
+        });
+        let (generation, udk) = opened.max_by_key(|(generation, _)| *generation).ok_or(PhoneError::Slot)?;
+        let request = UnlockRequest { generation, udk };
         let _: UnlockReply = self.ask("/.upc/v1/unlock", &request).await?;
         // The head is reported once the store is open.
         self.grant = ask_session(&mut self.requests, &self.server_name, &self.file).await?;
         let taken = self.file.state.take_grant(&self.grant, self.runtime.as_bytes(), self.label);
-        taken.map_err(PhoneError::Distrust)
+        taken.map_err(PhoneError::Distrust)?;
+        // The open store may have put back what was signed last.
+        self.follow_rosters().await
     }
 
     /// Sends a request to a path below `/.upc/v1/`.

@@ -30,8 +30,8 @@ pub use data::{Diaries, arrivals, errors};
 pub use error::{CallError, ImportError, PipelineError, StartError};
 pub use owner::{
     Admission, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation, LockState, Locks,
-    OwnerError, Owners, Pairing, PairingStatus, RECOVERY_DELAY_MS, Receipt, Recovery, SessionTerms,
-    WindowWish,
+    OwnerError, Owners, Pairing, PairingStatus, RECOVERY_DELAY_MS, ROSTERS_KEPT, Receipt, Recovery,
+    SessionTerms, Unsigned, WindowWish,
 };
 pub use people::KeyMode;
 pub use people::open::OpenPeople;

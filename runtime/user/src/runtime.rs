@@ -219,13 +219,18 @@ impl Runtime {
     /// As [`Self::person`], without blocking the calling thread.
     async fn person_for_call(&self, user: UserId) -> Result<Arc<Person>, CallError> {
         self.open_people.check_standing(user)?;
-        if let Some(person) = self.open_people.if_open(user) {
+        if let Some(person) = self.open_people.if_open(user).filter(|_| self.owners.roster_is_compared(user))
+        {
             return Ok(person);
         }
-        let open_people = Arc::clone(&self.open_people);
+        let (open_people, owners) = (Arc::clone(&self.open_people), Arc::clone(&self.owners));
         let open = move || {
             open_people.make_room(user);
-            open_people.person(user)
+            let person = open_people.person(user)?;
+            if let Err(error) = owners.compare_roster(&person) {
+                tracing::error!(user = %user.short(), error = %crate::chain(&error), "rosters were not compared with the store");
+            }
+            Ok(person)
         };
         self.in_turn(user, open).await
     }

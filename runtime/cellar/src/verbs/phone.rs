@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use handshake::device::{DeviceName, Platform, Scopes};
 use handshake::encoding::{KeyKind, QrCode, TypedCode};
+use handshake::error::Code as Refusal;
 use handshake::transcript::CompareDigits;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Options, moment, show};
-use runtime_phone::{Code, Connect, Native, Phone, PhoneError, PhoneFile, PhoneKeys, entries_of, pair};
+use super::{Options, moment, moment_of_ms, show};
+use runtime_phone::{Code, Connect, Native, News, Phone, PhoneError, PhoneFile, PhoneKeys, entries_of, pair};
 use runtime_program::Failure;
 use runtime_program::console;
 use runtime_program::read_text;
@@ -49,6 +50,18 @@ pub enum Verb {
         /// The kind of the phone's key
         #[arg(long, value_enum, default_value_t = Key::P256)]
         key: Key,
+    },
+    /// Show what was changed of who may open the data, and sign for what no phone has signed
+    #[command(
+        after_help = "Example:\n  cellar phone approve --state phone.json\n  cellar phone approve --state phone.json --yes"
+    )]
+    Approve {
+        /// The file that `cellar phone pair` wrote
+        #[arg(long, value_name = "FILE")]
+        state: PathBuf,
+        /// Sign without asking
+        #[arg(long)]
+        yes: bool,
     },
     /// Put the entries of a file, and read the diary
     #[command(after_help = "Example:\n  cellar phone sync --state phone.json --input day.json.gz")]
@@ -119,6 +132,7 @@ impl Link {
             let native = Native::open(file).await.map_err(|error| failed(&error))?;
             // What the runtime announced, such as another name or another key, is stored at once.
             native.file.store(path).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
+            tell_news(&native.news);
             return Ok(Phone::paired(native));
         }
         Phone::connect(self.open()?).await.map_err(|error| failed(&error))
@@ -204,6 +218,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             let keys = PhoneKeys::random(key.into()).map_err(|error| Failure::of(&error, "try again"))?;
             tokio.block_on(pair_as(&state, code, keys, name, platform.into(), options))
         }
+        Verb::Approve { state, yes } => tokio.block_on(approve(&state, yes, options)),
         Verb::Sync { link, input } => {
             let entries = input.as_deref().map(read_entries).transpose()?.unwrap_or_default();
             let (batches, trips) = tokio.block_on(sync(&link, &entries))?;
@@ -275,7 +290,79 @@ async fn pair_as(
     let file = pair(code, keys, name, platform, compare).await.map_err(|error| failed(&error))?;
     file.store(state).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
     let paired = Paired { device: file.state.device.to_string(), scopes: file.state.scopes };
+    // The first phone signs at once for what there is; a further one waits for another's signature.
+    match Native::open(file).await {
+        Ok(native) => {
+            native
+                .file
+                .store(state)
+                .map_err(|error| Failure::of(&error, "name a file that you may write"))?;
+        }
+        Err(PhoneError::Code { code: Refusal::NotApproved }) => {
+            console::note(
+                "This phone gets nothing until another of your phones has signed for it: `cellar phone approve` there.",
+            );
+        }
+        // It is paired all the same, and signs at its first contact.
+        Err(error) => console::note(format!("cellar: {error}")),
+    }
     show(options, &paired, |paired| format!("paired; this phone is {}", paired.device))
+}
+
+/// What changed of who may open the data, for the person; not part of any output.
+fn tell_news(news: &News) {
+    for learnt in &news.learnt {
+        let (at, by) = (moment_of_ms(learnt.at_ms), &learnt.by);
+        for change in &learnt.changes {
+            console::note(format!("{at}: {change}; signed by {by}"));
+        }
+    }
+    if news.unsigned.is_empty() {
+        return;
+    }
+    console::note("The console of your host did this, and none of your phones has signed it:");
+    for change in &news.unsigned {
+        console::note(format!("  {change}"));
+    }
+    console::note("If it was you: `cellar phone approve`. If not: somebody else uses that console.");
+}
+
+/// What a phone has signed.
+#[derive(Serialize)]
+struct Approved {
+    signed: Vec<String>,
+}
+
+/// Signs for what the console did, after the person was asked.
+async fn approve(state: &Path, yes: bool, options: &Options) -> Result<(), Failure> {
+    let file = PhoneFile::load(state);
+    let file = file.map_err(|error| Failure::of(&error, "name what `cellar phone pair` wrote"))?;
+    let mut native = Native::open(file).await.map_err(|error| failed(&error))?;
+    let keep = |native: &Native| {
+        native.file.store(state).map_err(|error| Failure::of(&error, "name a file that you may write"))
+    };
+    keep(&native)?;
+    tell_news(&native.news);
+    let waits = !native.news.unsigned.is_empty();
+    if waits && !yes {
+        console::text("Sign for this? [y/N] ")?;
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        read.map_err(|error| Failure::of(&error, "use a terminal, or --yes"))?;
+        if !matches!(line.trim(), "y" | "Y" | "yes") {
+            return Err(Failure::new(
+                "nothing was signed",
+                "revoke what you do not know, with `cellar device revoke`",
+            ));
+        }
+    }
+    let changes = if waits { native.approve().await.map_err(|error| failed(&error))? } else { Vec::new() };
+    keep(&native)?;
+    let approved = Approved { signed: changes.iter().map(ToString::to_string).collect() };
+    show(options, &approved, |approved| match approved.signed.as_slice() {
+        [] => "nothing waits for a signature".to_owned(),
+        signed => format!("signed: {}", signed.join("; ")),
+    })
 }
 
 fn tell_put(put: &Put) -> String {
@@ -363,6 +450,7 @@ pub(super) fn unlock(state: &Path) -> Result<(), Failure> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let tokio = tokio.map_err(|error| Failure::of(&error, "close other programs, and try again"))?;
     let native = tokio.block_on(Native::open(file)).map_err(|error| failed(&error))?;
+    tell_news(&native.news);
     native.file.store(state).map_err(|error| Failure::of(&error, "name a file that you may write"))
 }
 
@@ -376,6 +464,13 @@ fn failed(error: &PhoneError) -> Failure {
         PhoneError::Alert { .. } | PhoneError::Broken(_) if matches!(error.alert(), Some(49 | 112)) => {
             "pair again, with a code of `cellar pair`"
         }
+        PhoneError::Code { code: Refusal::NotApproved } => {
+            "use `cellar phone approve` with another of your phones, or `cellar user approve` with the recovery phrase"
+        }
+        PhoneError::Distrust(_) => {
+            "send nothing there: ask whoever runs the host whether a backup was put back, and look at `cellar device list`"
+        }
+        PhoneError::Slot => "put the newest slots.json back, or use another phone or the recovery phrase",
         PhoneError::Pair { .. } | PhoneError::Code { .. } => {
             "`cellar pair` shows a fresh code; `cellar user status` the rest"
         }

@@ -56,6 +56,8 @@ commands! {
     "keys" => SetKeys,
     "recover-begin" => BeginRecovery,
     "recover-end" => EndRecovery,
+    "roster-unsigned" => ShowUnsigned,
+    "roster-sign" => SignByPhrase,
     "pair-open" => OpenPairing,
     "pair-check" => CheckPairing,
     "pair-status" => ShowPairing,

@@ -57,6 +57,9 @@ fn remedy(error: &OwnerError, person: &str) -> String {
         OwnerError::Missing { .. } => {
             "put it back from where you keep it: another one would shut those phones out"
         }
+        OwnerError::OldSlots { .. } => {
+            "put the newest slots.json back; or connect with a phone that was here since the key was changed"
+        }
         OwnerError::NoPhrase => "a phrase is made when the first phone is paired",
         OwnerError::WrongKey => "the phrase belongs to another store, or to an older backup",
         OwnerError::Wait { .. } => "try again then, or connect with one of the devices",

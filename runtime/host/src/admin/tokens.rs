@@ -51,6 +51,8 @@ impl Ask for MakeToken {
         // it.
         let label = runtime.owners().web_label(user).map_err(logged)?;
         let token = runtime.people().new_token(user, form.as_ref(), self.revoke_others).map_err(logged)?;
+        // The token is made; where nobody can sign for it, the host notes it in the store.
+        runtime.owners().vouch_unsigned(user).map_err(logged)?;
         let (host, port) = phone_address.address.rsplit_once(':').unwrap_or((&phone_address.address, "443"));
         // An IP address has no subdomains that an app could look up.
         let own = host.parse::<IpAddr>().is_err().then(|| {

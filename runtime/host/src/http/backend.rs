@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::refusal::Refusal;
 
 /// Everything that the routes need. The methods that are not `async` may block on the disk, so the HTTP layer calls
-/// them on threads where that is allowed. The exception is `authenticate`, which only looks up.
+/// them on threads where that is allowed. The exception is `authenticate`, which only looks up, and reads a small file
+/// at the first call for a person.
 pub trait Backend: Clone + Send + Sync + 'static {
     /// The paths that lead to cells.
     fn paths(&self) -> &Paths;
@@ -41,7 +42,7 @@ impl Backend for Arc<Runtime> {
     }
 
     fn authenticate(&self, token: &str) -> Option<UserId> {
-        self.people().authenticate(token)
+        self.owners().authenticate(token)
     }
 
     async fn call(&self, user: UserId, call: Call) -> Result<Answer, Refusal> {

@@ -14,7 +14,8 @@ use handshake::error::Code;
 use handshake::limit::{Buckets, Rate};
 use handshake::secret::Secret;
 use handshake::session::{
-    Check, Endpoint, LockReply, RotateRequest, SessionRequest, StoreState, UnlockRequest,
+    Check, Endpoint, LockReply, RosterRequest, RotateRequest, SessionRequest, SignRequest, StoreState,
+    UnlockRequest,
 };
 use hyper::body::Incoming;
 use hyper::header;
@@ -277,6 +278,7 @@ impl Connection {
         if !self.runtime().devices().still_admitted(&self.admission) {
             return Err(Code::DeviceUnknown.into());
         }
+        self.runtime().devices().vouched(&self.admission)?;
         let taken = self
             .rate
             .lock()
@@ -377,7 +379,15 @@ impl Connection {
                 blocking_code(runtime, user, rotate).await?;
                 json(&handshake::session::Empty {})
             }
-            Endpoint::Roster | Endpoint::Sign => Err(Code::Malformed),
+            Endpoint::Roster => {
+                let request: RosterRequest = read(body)?;
+                json(&blocking_code(move || this.runtime().rosters_for(&this.admission, request)).await?)
+            }
+            Endpoint::Sign => {
+                let request: SignRequest = read(body)?;
+                blocking_code(move || this.runtime().sign_roster(&this.admission, request)).await?;
+                json(&handshake::session::Empty {})
+            }
             Endpoint::Devices => json(&self.runtime().devices().list_for(&self.admission)?),
             Endpoint::Lock => {
                 runtime.lock_by(&self.admission).await?;

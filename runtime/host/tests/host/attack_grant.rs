@@ -352,6 +352,8 @@ async fn attack_51_a_rotation_signed_for_another_channel() {
     let said = line.post(ROTATE, rotate(&next, signed(&next, &line.exporter, &file))).await.unwrap();
     assert_eq!((said.status, said.body.as_str()), (200, "{}"));
     assert_eq!(Line::of(&file).await.unwrap().session(&[]).await.unwrap().status, 200);
+    // The old key signs for the new one, at the next contact.
+    let file = cloud.connect(twin(&file)).await.file;
     let mut renewed = twin(&file);
     renewed.device = next;
     let mut new = Line::of(&renewed).await.unwrap();

@@ -10,6 +10,7 @@ mod attack_neighbour;
 mod attack_pair;
 mod attack_routing;
 mod attack_store;
+mod attack_tables;
 mod endpoint;
 mod gateway;
 mod http;

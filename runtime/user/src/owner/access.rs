@@ -189,6 +189,7 @@ pub struct Owners {
     pub(super) clocks: Arc<Clocks>,
     pub(super) leases: Arc<Leases>,
     pub(super) open_people: Arc<OpenPeople>,
+    pub(super) rosters: super::roster::Rosters,
     entries: RwLock<HashMap<UserId, Arc<Owner>>>,
     routes: RwLock<Routes>,
     /// Changes when a name is added or withdrawn.
@@ -214,6 +215,7 @@ impl Owners {
             clocks,
             leases,
             open_people,
+            rosters: super::roster::Rosters::default(),
             entries: RwLock::default(),
             routes: RwLock::default(),
             renamed: watch::Sender::new(0),
@@ -381,6 +383,7 @@ impl Owners {
     pub(crate) fn forget(&self, user: UserId) {
         self.rename(|routes| routes.withdraw_all(user), |()| true);
         self.leases.wipe(user);
+        self.rosters.forget(user);
         let owner = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&user);
         if let Some(owner) = owner {
             owner.state().access = Access::new(user);

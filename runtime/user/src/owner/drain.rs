@@ -78,7 +78,7 @@ impl Owners {
     /// be undone.
     fn inbox_of(&self, user: UserId) -> Option<InboxPub> {
         self.get(user)?.state().access.devices.iter().next()?;
-        self.slots(user).ok()?.inbox().copied()
+        self.inbox_key(user).ok()?
     }
 
     /// How many sealed uploads wait, and their size in bytes.
@@ -161,11 +161,16 @@ impl Owners {
         }
         let key = InboxKey::random(&SystemRandom::new()).map_err(|_| OwnerError::NoRandomness)?;
         let mut batch = Batch::new();
-        // The previous key stays: until `slots.json` names the new one, uploads are sealed to it.
-        let newest = [Some(&key), inbox_keys(person)?.first()].map(|key| key.map(InboxKey::to_bytes));
-        let bytes = newest.iter().flatten().flat_map(|key| key.expose().to_vec()).collect();
+        // The previous key stays: until `slots.json` names the new one, uploads are sealed to it. So does the one that a
+        // device has signed for: after a restart, uploads are sealed to that.
+        let (known, signed) = (inbox_keys(person)?, self.signed_inbox_key(person.user)?);
+        let stays = |(at, key): (usize, &InboxKey)| at == 0 || Some(key.public()) == signed;
+        let older = known.iter().enumerate().filter(|known| stays(*known)).map(|(_, key)| key);
+        let bytes =
+            [&key].into_iter().chain(older).flat_map(|key| key.to_bytes().expose().to_vec()).collect();
         batch.put_document(INBOX_KEY, bytes);
         person.commit(batch).map_err(OwnerError::Commit)?;
+        self.note_inbox_key(person.user, key.public());
         slots.set_inbox(key.public());
         slots.write(owner.folder())
     }
@@ -191,8 +196,8 @@ fn open_with_any(inbox: &Inbox, keys: &[InboxKey], number: u64) -> Result<Upload
     })
 }
 
-/// The newest key and the one before.
-fn inbox_keys(person: &Person) -> Result<Vec<InboxKey>, OwnerError> {
+/// The newest key, the one before, and the one that was signed last.
+pub(super) fn inbox_keys(person: &Person) -> Result<Vec<InboxKey>, OwnerError> {
     let content = person.store.snapshot().document(INBOX_KEY).map_err(OwnerError::Read)?;
     let content = content.ok_or(OwnerError::NoInboxKey)?;
     let (keys, rest) = content.as_chunks::<32>();

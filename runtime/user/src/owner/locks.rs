@@ -76,7 +76,12 @@ impl Runtime {
     }
 
     fn after_unlocking(&self, user: UserId) -> Result<(), OwnerError> {
-        let tidied = self.drain_inbox(user).and_then(|()| self.locks().rotate_if_due(user));
+        let compared = self.person(user).map_err(OwnerError::Call).and_then(|person| {
+            self.owners().compare_roster(&person)?;
+            self.owners().heal_slots(user)
+        });
+        let drained = compared.and_then(|()| self.drain_inbox(user));
+        let tidied = drained.and_then(|()| self.locks().rotate_if_due(user));
         match tidied {
             // The owner can read all the same; the failed writes are retried.
             Err(error) if DiskTrouble::of(&error).is_some() => {
@@ -241,7 +246,11 @@ impl<'o> Locks<'o> {
                 known.is_some_and(|known| known.labels().is_some() && known.wrap_pub() == to)
             }
         });
-        slots.seal_for_all(user, &new)?;
+        // Where devices have signed who the holders are, the file adds nobody and loses nobody.
+        self.owners.fill_slots(owner, &mut slots, &new)?;
+        if !self.owners.needs_signature(user)? {
+            slots.seal_for_all(user, &new)?;
+        }
         slots.write(folder)?;
         if host_too {
             open_people.host_key().write(&store, user, &new).map_err(OwnerError::Key)?;

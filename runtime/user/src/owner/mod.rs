@@ -6,6 +6,7 @@
 //!   runtime.key   the key that this person's runtime shows in TLS; PKCS#8, mode 600
 //!   access.json   devices, labels, the newest pairing window without its secrets
 //!   slots.json    the data key, wrapped for each device and for the recovery phrase
+//!   roster/       what the owner's devices have signed of it
 //!   inbox/        uploads that came while the store was locked, sealed
 //!   intent        a change of several of these files that has begun
 //! ```
@@ -29,6 +30,7 @@ mod native;
 mod pairing;
 mod recovery;
 mod resume;
+mod roster;
 mod slots;
 
 use std::io;
@@ -52,6 +54,7 @@ pub use locks::{LockState, Locks};
 pub use native::{Admission, Devices, Granted, SessionTerms};
 pub use pairing::{ClaimSummary, Invitation, Pairing, PairingStatus, WindowWish};
 pub use recovery::{RECOVERY_DELAY_MS, Recovery};
+pub use roster::{ROSTERS_KEPT, Unsigned};
 
 /// Why an operation of an owner failed.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +133,23 @@ pub enum OwnerError {
     /// Only the host could open the store.
     #[error("no phone and no recovery phrase can open the store yet")]
     NoOpener,
+    /// An older copy of the slots was put back.
+    #[error(
+        "slots.json is older than the store: it has slots of the data key {slots}, and the store has the data key \
+         {store}; an older copy of the file was put back"
+    )]
+    OldSlots {
+        /// The newest generation that has a slot.
+        slots: u32,
+        /// The generation of the store's key.
+        store: u32,
+    },
+    /// A roster is not what may follow the newest one.
+    #[error("the roster does not follow the newest one")]
+    Step(#[source] handshake::roster::BadStep),
+    /// The tables make no roster.
+    #[error("the person has more devices or tokens than a roster may name")]
+    Roster,
     /// There is no recovery phrase.
     #[error("no recovery phrase was ever made for this store")]
     NoPhrase,

@@ -163,6 +163,10 @@ impl Runtime {
                 (StoreState::Unlocked, None, Some(head_of(&person.store.head())))
             }
         };
+        let open_now = matches!(state, LockState::Unlocked { .. });
+        let roster = self.roster_state(user, open_now).map_err(|error| failed(user, &error))?;
+        // The open store may have put another roster in force than the files had.
+        self.devices().vouched(admission)?;
         let mut session = [0; 16];
         SystemRandom::new().fill(&mut session).map_err(|_| Code::Starting)?;
         let cells = self.offers();
@@ -172,7 +176,7 @@ impl Runtime {
             store,
             slot,
             head,
-            roster: None,
+            roster: Some(roster),
             next_pins: &[],
             now_ms,
             ttl_s: GRANT_TTL_S_MAX,
@@ -252,6 +256,13 @@ impl Owners {
         let generation = generation.map_err(|error| failed(user, &OwnerError::Store(error)))?;
         let slots = self.slots(user).map_err(|error| failed(user, &error))?;
         let slot = generation.and_then(|generation| slots.find(Holder::Device(admission.device), generation));
+        if let (None, Some(slots), Some(store)) = (slot, slots.newest_generation(), generation)
+            && slots < store
+        {
+            // The phone may have kept its own slot.
+            let error = OwnerError::OldSlots { slots, store };
+            tracing::error!(user = %user.short(), %error, "no slot for a device");
+        }
         Ok(slot.map(|slot| SlotBytes(*slot.as_bytes())))
     }
 
@@ -365,7 +376,7 @@ fn unkept(user: UserId, error: &OwnerError) -> Code {
     Code::Starting
 }
 
-fn failed(user: UserId, error: &OwnerError) -> Code {
+pub(super) fn failed(user: UserId, error: &OwnerError) -> Code {
     if let OwnerError::Call(crate::CallError::Locked) = error {
         return Code::StoreLocked;
     }

@@ -453,6 +453,8 @@ impl Owners {
         let unattended = self.leases.mode(user).map_err(OwnerError::Call)? == KeyMode::Unattended;
         let head = if fresh && !unattended {
             self.enrol_first(owner, new, terms, now_ms)?
+        } else if self.needs_signature(user)? {
+            self.enrol_unsigned(owner, new, terms, now_ms)?
         } else {
             self.enrol_another(owner, new, terms, now_ms)?
         };
@@ -526,6 +528,23 @@ impl Owners {
         Intent::Pairing { device, slots: slots.clone() }.write(owner.folder())?;
         self.change_access(user, |access| access.devices.enrol(new, now_ms).map_err(OwnerError::Change))?;
         slots.write(owner.folder())?;
+        end_pairing(owner);
+        Ok(person.store.head())
+    }
+
+    /// Enrols a device of an owner whose devices sign: it gets its slot, and a phrase is in force, once one of them has
+    /// signed for them.
+    fn enrol_unsigned(
+        &self,
+        owner: &Owner,
+        new: NewDevice,
+        terms: &Terms,
+        now_ms: u64,
+    ) -> Result<Head, OwnerError> {
+        let user = owner.user;
+        let person = self.open_people.person(user).map_err(OwnerError::Call)?;
+        terms.recovery.map_or(Ok(()), |phrase| self.wish_phrase(user, phrase))?;
+        self.change_access(user, |access| access.devices.enrol(new, now_ms).map_err(OwnerError::Change))?;
         end_pairing(owner);
         Ok(person.store.head())
     }

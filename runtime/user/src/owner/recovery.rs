@@ -9,10 +9,11 @@ use runtime_store::Store;
 use runtime_types::UserId;
 
 use super::slots::Holder;
-use super::{Devices, LockState, OwnerError, Owners};
+use super::{LockState, OwnerError, Owners};
 use crate::runtime::Runtime;
 
-/// How long a phrase waits while devices are active, ms: their owner has a day to notice.
+/// How long a phrase waits where its owner has devices, ms: they have a day to notice. A device that only the console
+/// has revoked counts as long as no other device has signed that it is out.
 pub const RECOVERY_DELAY_MS: u64 = 24 * 3_600_000;
 
 /// What the holder of a phrase gets to open.
@@ -33,9 +34,12 @@ impl Owners {
         let generation = Store::key_generation(&self.people.store_folder(user)).map_err(OwnerError::Store)?;
         let slots = self.slots(user)?;
         let slot = generation.and_then(|generation| slots.find(Holder::Recovery, generation));
-        let slot = slot.cloned().ok_or(OwnerError::NoPhrase)?;
-        let active = Devices::of(self).list(user)?.iter().any(|device| device.status != "revoked");
-        if !active {
+        let slot = slot.cloned().ok_or_else(|| match (slots.newest_generation(), generation) {
+            (Some(slots), Some(store)) if slots < store => OwnerError::OldSlots { slots, store },
+            _ => OwnerError::NoPhrase,
+        })?;
+        // A revocation at the console does not make the phrase's way shorter.
+        if !self.has_signed_devices(user)? {
             return Ok(Recovery { slot, from_ms: None });
         }
         let asked_ms = self.owner(user)?.state().access.recovery_asked_ms;
@@ -67,15 +71,23 @@ impl Runtime {
             return Err(OwnerError::Wait { until_ms: self.clocks().shown_ms(from_ms) });
         }
         let state = self.unlock(user, generation, key)?;
-        self.owners().change_access(user, |access| {
-            access.recovery_asked_ms = None;
-            Ok(())
-        })?;
+        // The phrase may still have to sign for the next phone; a contact of a device ends the recovery all the same.
+        if !self.owners().has_signed_devices(user)? {
+            self.owners().end_waiting(user)?;
+        }
         Ok(state)
     }
 }
 
 impl Owners {
+    /// Forgets that the phrase was used.
+    pub(super) fn end_waiting(&self, user: UserId) -> Result<(), OwnerError> {
+        self.change_access(user, |access| {
+            access.recovery_asked_ms = None;
+            Ok(())
+        })
+    }
+
     /// Records how long a phrase has waited, if one waits. Call it every hour.
     pub(super) fn keep_recovery(&self, user: UserId, now_ms: u64) -> Result<(), OwnerError> {
         let owner = self.owner(user)?;

@@ -106,6 +106,16 @@ impl Slots {
         self.slots.iter().any(|kept| kept.slot.generation() == generation)
     }
 
+    /// The key that a holder's slots are for.
+    pub fn holder(&self, holder: Holder) -> Option<WrapPub> {
+        self.slots.iter().rev().find(|kept| kept.holder == holder).map(|kept| kept.to)
+    }
+
+    /// The newest generation of the data key that has a slot; `None`: there is no slot.
+    pub fn newest_generation(&self) -> Option<u32> {
+        self.slots.iter().map(|kept| kept.slot.generation()).max()
+    }
+
     /// Whether there is a slot for the recovery phrase.
     pub fn has_recovery(&self) -> bool {
         self.slots.iter().any(|kept| kept.holder == Holder::Recovery)

@@ -114,7 +114,7 @@ pub struct Standing {
 
 /// Whether a folder that has no record holds data. A crash while a person is added leaves none.
 pub(super) fn holds_data(folder: &Path) -> bool {
-    let data = [STORE_FOLDER, "slots.json", "access.json", "runtime.key", "inbox", "intent"];
+    let data = [STORE_FOLDER, "slots.json", "access.json", "runtime.key", "inbox", "intent", "roster"];
     data.into_iter().any(|name| fs::symlink_metadata(folder.join(name)).is_ok())
 }
 

@@ -76,6 +76,9 @@ pub enum Verb {
     /// Open a person's data with the 24 words of the recovery phrase, read from standard input
     #[command(after_help = "Example:\n  cellar user recover Ada")]
     Recover(Who),
+    /// Sign with the recovery phrase for what no phone can sign for: the first phone after all others were lost
+    #[command(after_help = "Example:\n  cellar user approve Ada")]
+    Approve(Who),
     /// List all people
     #[command(after_help = "Example:\n  cellar user list")]
     List,
@@ -232,6 +235,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             carry_out(options, SetKeys { person: who.name(), mode: mode.into() }, tell::status)
         }
         Verb::Recover(who) => carry_out(options, recovery::recovering(who.name(), options)?, tell::status),
+        Verb::Approve(who) => recovery::approving(&who.name(), options),
         Verb::List => carry_out(options, ListPeople {}, |people| tell::list(people)),
         Verb::Show(who) => carry_out(options, ShowPerson { person: who.name() }, tell::shown),
         Verb::Suspend(who) => suspend(who, true, options),

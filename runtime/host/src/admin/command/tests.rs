@@ -65,6 +65,27 @@ fn of_people() -> Vec<String> {
     ]
 }
 
+/// A roster of somebody without devices.
+fn roster() -> handshake::roster::Roster {
+    handshake::roster::Roster {
+        user: runtime_user::UserId([1; 16]),
+        version: 1,
+        previous: handshake::encoding::Digest32([0; 32]),
+        at_ms: 5,
+        author: handshake::roster::Author::Nobody,
+        unattended: true,
+        generation: 1,
+        inbox: None,
+        phrase: None,
+        devices: Vec::new(),
+        tokens: Vec::new(),
+    }
+}
+
+fn signed() -> handshake::roster::Signed {
+    handshake::roster::Signed::by_nobody(roster()).expect("sound")
+}
+
 fn of_owners() -> Vec<String> {
     let status = json!({
         "id": USER, "store": "unlocked", "until_ms": 5, "keys": "phone-unlocked", "recovery_phrase": true,
@@ -103,6 +124,17 @@ fn of_owners() -> Vec<String> {
         check::<EndRecovery>(
             json!({ "command": "recover-end", "person": "Ada", "generation": 1, "key": key }),
             &[status],
+        ),
+        check::<ShowUnsigned>(
+            of_person("roster-unsigned"),
+            &[
+                json!({ "roster": null, "changes": [] }),
+                json!({ "roster": roster(), "changes": ["a phrase"] }),
+            ],
+        ),
+        check::<SignByPhrase>(
+            json!({ "command": "roster-sign", "person": "Ada", "signed": signed() }),
+            &[json!({ "version": 3 })],
         ),
         check::<OpenPairing>(
             json!({ "command": "pair-open", "person": "Ada", "lifetime_ms": 5, "typed": true, "admin": false,

@@ -1,12 +1,16 @@
 //! A host on the loopback as `cellar serve` runs it: everybody's runtimes behind one port, and phones of ours.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use handshake::device::{DeviceName, Platform};
-use handshake::encoding::{KeyKind, QrCode, TypedCode, WindowId};
+use handshake::encoding::{KeyKind, Label, QrCode, TypedCode, WindowId};
+use handshake::keys::SigningKey;
+use handshake::roster::Signed;
+use handshake::session::{RosterRequest, SignRequest};
 use handshake::token::Token;
 use runtime_host::Host;
 use runtime_host::config::Config;
@@ -135,8 +139,25 @@ impl Cloud {
         self.pair_with(user, invitation.window, code, KeyKind::P256).await.expect("paired")
     }
 
-    /// Pairs with that code, and approves if both sides show the same digits.
+    /// As [`Self::pair_unsigned`]; if the person's devices have to sign for the phone, one that was paired here does.
     pub async fn pair_with(
+        &self,
+        user: UserId,
+        window: WindowId,
+        code: Code,
+        kind: KeyKind,
+    ) -> Result<PhoneFile, PhoneError> {
+        let file = self.pair_unsigned(user, window, code, kind).await?;
+        let runtime = Arc::clone(&self.runtime);
+        tokio::task::spawn_blocking(move || sign_for_newcomers(&runtime, user)).await.expect("no panic");
+        let pkcs8 = file.device.pkcs8().to_vec();
+        let mut paired = PAIRED.lock().unwrap();
+        paired.entry(user).or_default().push((file.state.label, pkcs8));
+        Ok(file)
+    }
+
+    /// Pairs with that code, and approves if both sides show the same digits.
+    pub async fn pair_unsigned(
         &self,
         user: UserId,
         window: WindowId,
@@ -173,6 +194,32 @@ impl Cloud {
         let revoked =
             tokio::task::spawn_blocking(move || runtime.devices().revoke(user, device, epoch_ms())).await;
         revoked.expect("no panic").expect("revoked");
+    }
+}
+
+/// Label and key of every phone that was paired here, to sign for those that come later.
+type Paired = HashMap<UserId, Vec<(Label, Vec<u8>)>>;
+static PAIRED: LazyLock<Mutex<Paired>> = LazyLock::new(Mutex::default);
+
+/// A device that the newest roster names signs for what the table has.
+fn sign_for_newcomers(runtime: &Arc<Runtime>, user: UserId) {
+    let paired = PAIRED.lock().unwrap().get(&user).cloned().unwrap_or_default();
+    let random = ring::rand::SystemRandom::new();
+    for (label, pkcs8) in paired {
+        let key = SigningKey::from_pkcs8(&pkcs8, &random).expect("it was paired");
+        let Ok(admission) = runtime.devices().admit(user, label, *key.spki(), epoch_ms()) else { continue };
+        if runtime.devices().vouched(&admission).is_err() {
+            continue;
+        }
+        let known = runtime.rosters_for(&admission, RosterRequest { after: None }).expect("read");
+        // Before a phone's first contact there is no roster, and it signs for everybody then.
+        let Some(newest) = known.signed.last() else { return };
+        let after = Some(newest.roster().version);
+        let told = runtime.rosters_for(&admission, RosterRequest { after }).expect("read");
+        let Some(proposal) = told.pending else { return };
+        let signed = Signed::by_device(proposal, &key, &random).expect("signed");
+        runtime.sign_roster(&admission, SignRequest { signed }).expect("taken");
+        return;
     }
 }
 
