@@ -32,6 +32,9 @@ pub struct TokenMade {
     /// The connection string of a phone that cannot pair, without a study. A secret, which is shown only once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<String>,
+    /// Whether the token is refused until one of the person's phones has signed for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
     /// The person's own address, if the host has a name.
     pub own: Option<String>,
 }
@@ -62,6 +65,7 @@ impl Ask for MakeToken {
             Some(form) => (Some(form.reveal(&token).as_str().to_owned()), None),
             None => (None, Some(phone_address.connection(token.reveal()))),
         };
-        Ok(TokenMade { id: user.dashed(), token, connect, own })
+        let waits = runtime.owners().needs_signature(user).map_err(logged)?;
+        Ok(TokenMade { id: user.dashed(), token, connect, waits, own })
     }
 }

@@ -388,6 +388,42 @@ async fn attack_94_revoking_first_does_not_make_the_phrases_delay_shorter() {
     assert_eq!(cloud.connect(theirs).await.grant.store, StoreState::Unlocked);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_ended_between_a_signature_and_its_slots_makes_them_at_the_next_start() {
+    let cloud = start().await;
+    let (user, mut mine) = settled(&cloud).await;
+    let person = cloud.folder_of(user);
+    let before = tempfile::tempdir().unwrap();
+    let invitation = cloud.open_window(user).await;
+    let code = cloud.scanned(&invitation);
+    let kind = handshake::encoding::KeyKind::P256;
+    let mut theirs = cloud.pair_unsigned(user, invitation.window, code, kind).await.unwrap();
+    let status = |cloud: &Cloud| {
+        let devices = cloud.runtime.devices().list(user).unwrap();
+        devices.into_iter().find(|device| device.id == theirs.state.device.to_string()).unwrap().status
+    };
+    assert_eq!(status(&cloud), "unsigned");
+    std::fs::copy(person.join("slots.json"), before.path().join("slots.json")).unwrap();
+    let mut phone = cloud.connect(mine).await;
+    let folder = cloud.stop().await;
+    let store = tempfile::tempdir().unwrap();
+    copy(&person.join("store"), store.path());
+    let cloud = restarted(folder, &mut [&mut phone.file]).await;
+    let mut phone = cloud.connect(phone.file).await;
+    phone.approve().await.unwrap();
+    assert_eq!(status(&cloud), "active");
+    let folder = cloud.stop().await;
+    mine = phone.file;
+    // The roster is on disk; the store has not seen it, and the slots are those from before.
+    std::fs::copy(before.path().join("slots.json"), person.join("slots.json")).unwrap();
+    bring_back(store.path(), &person.join("store"));
+    mine.state.head = None;
+    let cloud = restarted(folder, &mut [&mut mine, &mut theirs]).await;
+    assert_eq!(cloud.connect(mine).await.grant.store, StoreState::Unlocked);
+    cloud.lock(user).await;
+    assert_eq!(cloud.connect(theirs).await.grant.store, StoreState::Unlocked, "with a slot of its own");
+}
+
 /// See `tests/fixtures/before-rosters/README.md`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_of_before_rosters_is_opened_and_the_first_phone_that_comes_signs_for_what_there_is() {

@@ -521,8 +521,17 @@ impl Devices<'_> {
     /// The person's devices, revoked ones included.
     pub fn list(self, user: UserId) -> Result<Vec<DeviceSummary>, OwnerError> {
         let owner = self.owners.owner(user)?;
+        let roster = self.owners.roster(user)?.filter(|roster| roster.roster().has_signer());
         let state = owner.state();
-        Ok(state.access.devices.iter().map(DeviceSummary::of).collect())
+        let waits = |id| roster.as_ref().is_some_and(|roster| roster.roster().device(id).is_none());
+        let devices = state.access.devices.iter().map(|device| {
+            let mut summary = DeviceSummary::of(device);
+            if device.labels().is_some() && waits(device.id()) {
+                summary.status = "unsigned".to_owned();
+            }
+            summary
+        });
+        Ok(devices.collect())
     }
 }
 
@@ -549,7 +558,7 @@ pub struct DeviceSummary {
     pub name: String,
     /// The kind of phone, as the phone reported it.
     pub platform: String,
-    /// `active`, `stale`, `rotating` or `revoked`.
+    /// `active`, `stale`, `rotating`, `revoked`, or `unsigned`: it waits for the signature of another device.
     pub status: String,
     /// `ed25519` or `p256`.
     pub key: String,

@@ -17,9 +17,14 @@ fn app_link(token: &str) -> String {
 }
 
 pub(super) fn token(made: &TokenMade) -> String {
-    let own = made.own.as_ref().map_or_else(String::new, |own| {
+    let mut own = made.own.as_ref().map_or_else(String::new, |own| {
         format!("\nAn app that takes any address reaches this person alone at {own}")
     });
+    if made.waits {
+        own.push_str(
+            "\nIt works once one of this person's phones has signed for it: `cellar phone approve` there.",
+        );
+    }
     match &made.token {
         Some(token) => {
             // A link that is too long to draw can still be typed.

@@ -50,7 +50,7 @@ fn of_people() -> Vec<String> {
             json!({ "command": "token", "person": "Ada", "revoke_others": false, "study": ["a", "b"] }),
             &[
                 json!({ "id": USER, "token": "nrelop_a_b_c", "own": "https://x.example/" }),
-                json!({ "id": USER, "connect": "cellar://x", "own": null }),
+                json!({ "id": USER, "connect": "cellar://x", "waits": true, "own": null }),
             ],
         ),
         check::<ErasePerson>(

@@ -39,7 +39,9 @@ impl Owners {
             (known.newest, known.compared) = (newest.map(Arc::new), true);
         }
         drop(one_at_a_time);
-        self.vouch_for_nobodys(person)
+        self.vouch_for_nobodys(person)?;
+        // The process may have ended between a signature and the slots that follow from it.
+        self.heal_slots(user)
     }
 
     /// The end of the chain on disk if it goes on from the sealed copy, or else the sealed copy, put back.

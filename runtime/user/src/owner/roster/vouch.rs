@@ -86,8 +86,11 @@ impl Owners {
         Ok(self.roster(user)?.and_then(|roster| roster.roster().inbox))
     }
 
-    /// Whether a device needs another one's signature before it gets anything.
-    pub(crate) fn needs_signature(&self, user: UserId) -> Result<bool, OwnerError> {
+    /// Whether a device, a phrase or a token that comes in now needs a signature before it gets anything.
+    ///
+    /// # Errors
+    /// Where the rosters cannot be read.
+    pub fn needs_signature(&self, user: UserId) -> Result<bool, OwnerError> {
         Ok(self.roster(user)?.is_some_and(|roster| roster.roster().has_signer()))
     }
 
