@@ -21,20 +21,26 @@ use crate::splice::splice;
 use crate::table::{HostId, Table};
 use runtime_wire::accept;
 use runtime_wire::peek::{Unread, peek};
+use runtime_wire::places::{PlaceLimits, Places};
 use runtime_wire::proxy;
 
 /// Time for a host to prove that it knows the secret.
 const PROOF_WAIT: Duration = Duration::from_secs(10);
 /// A host that sends nothing for this long is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Sockets of clients that may be open beyond their places: those that are about to be closed.
+const SOCKETS_BESIDES: usize = 16;
 /// Interval between checks for hosts that are gone.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct GatewayLimits {
-    /// Clients at one moment, including those that are passed on; more wait in the operating system's queue.
+    /// Clients at one moment, including those that are passed on. If there are as many, a newcomer takes the oldest
+    /// place of the source that has the most.
     pub connections_max: usize,
+    /// Clients of one source at one moment.
+    pub each_source_max: usize,
     /// Connections to the port where hosts register, at one moment.
     pub hosts_max: usize,
     /// Time for the first message of a client, ms.
@@ -47,7 +53,14 @@ pub struct GatewayLimits {
 
 impl Default for GatewayLimits {
     fn default() -> Self {
-        Self { connections_max: 8192, hosts_max: 256, hello_ms: 3_000, connect_ms: 5_000, idle_ms: 600_000 }
+        Self {
+            connections_max: 8192,
+            each_source_max: 512,
+            hosts_max: 256,
+            hello_ms: 3_000,
+            connect_ms: 5_000,
+            idle_ms: 600_000,
+        }
     }
 }
 
@@ -137,7 +150,15 @@ impl Gateway {
     /// Passes clients on until `stop` resolves; connections that are under way are then cut off, and phones try again.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let Self { clients, hosts, shared } = self;
-        let client_places = Arc::new(Semaphore::new(shared.limits.connections_max));
+        let GatewayLimits { connections_max, each_source_max, .. } = shared.limits;
+        let places = Places::new(PlaceLimits {
+            strangers_max: connections_max,
+            each_source_max,
+            // A gateway knows nobody.
+            people_max: 1,
+            each_person_max: 0,
+        });
+        let client_sockets = Arc::new(Semaphore::new(connections_max.saturating_add(SOCKETS_BESIDES)));
         let host_places = Arc::new(Semaphore::new(shared.limits.hosts_max));
         let (mut tasks, mut sweep) = (JoinSet::new(), tokio::time::interval(SWEEP_EVERY));
         let mut stop = std::pin::pin!(stop);
@@ -149,10 +170,10 @@ impl Gateway {
                     shared.table().sweep(shared.clock_ms());
                     continue;
                 }
-                accepted = accept(&clients, &client_places) => accepted.map(|accepted| (accepted, true)),
+                accepted = accept(&clients, &client_sockets) => accepted.map(|accepted| (accepted, true)),
                 accepted = accept(&hosts, &host_places) => accepted.map(|accepted| (accepted, false)),
             };
-            let ((socket, peer, place), is_client) = match accepted {
+            let ((socket, peer, open), is_client) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Most often the process is out of file descriptors; a moment later some connection has ended.
@@ -162,15 +183,32 @@ impl Gateway {
                 }
             };
             let shared = Arc::clone(&shared);
-            tasks.spawn(async move {
-                if is_client {
-                    if let Err(turned) = shared.client(socket, peer).await {
-                        tracing::debug!(why = %turned, "client not passed on");
+            if !is_client {
+                tasks.spawn(async move {
+                    if let Err(error) = shared.host(socket, peer).await {
+                        tracing::warn!(host = %peer, %error, "host not registered any more");
                     }
-                } else if let Err(error) = shared.host(socket, peer).await {
-                    tracing::warn!(host = %peer, %error, "host not registered any more");
+                    drop(open);
+                });
+                continue;
+            }
+            let place = match places.enter(Some(Source::from(peer.ip()))) {
+                Ok(place) => place,
+                Err(why) => {
+                    tracing::debug!(%why, "client not passed on");
+                    continue;
                 }
-                drop(place);
+            };
+            tasks.spawn(async move {
+                tokio::select! {
+                    passed = shared.client(socket, peer) => {
+                        if let Err(turned) = passed {
+                            tracing::debug!(why = %turned, "client not passed on");
+                        }
+                    }
+                    () = place.lost() => tracing::debug!("client cut off for one of another source"),
+                }
+                drop((place, open));
             });
         }
         tasks.shutdown().await;

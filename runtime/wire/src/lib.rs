@@ -1,5 +1,5 @@
-//! The code that every end of a connection shares: TLS with pinned or raw keys, reading a client's first message, and
-//! the header in which a gateway names its caller.
+//! The code that every end of a connection shares: TLS with pinned or raw keys, reading a client's first message, the
+//! places for connections, and the header in which a gateway names its caller.
 //!
 //! * Invariants: TLS needs no process-wide default ([`tls::provider`]); nothing here decides who is admitted.
 //! * Units: limits end in their unit.
@@ -7,6 +7,7 @@
 
 pub mod accept;
 pub mod peek;
+pub mod places;
 pub mod proxy;
 pub mod tls;
 

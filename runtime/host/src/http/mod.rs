@@ -10,7 +10,6 @@ pub mod body;
 pub mod budget;
 pub mod guesses;
 pub mod pace;
-pub mod places;
 pub mod refusal;
 pub(crate) mod reply;
 pub mod routes;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use handshake::limit::Source;
+use handshake::limit::{CONNECTIONS_PER_PERSON_MAX, CONNECTIONS_PER_SOURCE_MAX, Source};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -20,11 +20,11 @@ use tokio_rustls::server::TlsStream;
 
 use super::backend::Backend;
 use super::guesses::Guesses;
-use super::places::{Place, Places};
 use super::service::{App, Caller, Callers, answer};
 use super::watch::{Ended, Patience, Phase, Watched};
 use runtime_wire::accept;
 use runtime_wire::peek::Rewound;
+use runtime_wire::places::{Place, PlaceLimits, Places};
 
 /// Limits on connections.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +43,17 @@ pub struct ServerLimits {
     pub patience: Patience,
     /// Time for requests that are under way when the host stops, ms.
     pub grace_ms: u64,
+}
+
+impl ServerLimits {
+    fn places(&self) -> PlaceLimits {
+        PlaceLimits {
+            strangers_max: self.connections_max / 2,
+            each_source_max: CONNECTIONS_PER_SOURCE_MAX,
+            people_max: self.connections_max - self.connections_max / 2,
+            each_person_max: CONNECTIONS_PER_PERSON_MAX,
+        }
+    }
 }
 
 /// An encrypted connection.
@@ -83,7 +94,7 @@ pub trait Front: Clone + Send + Sync + 'static {
 }
 
 /// Sockets that may be open beyond the places for connections: those that are about to be closed.
-const CLOSING_MAX: usize = 16;
+const SOCKETS_BESIDES: usize = 16;
 
 /// The front of a host that has one certificate and identifies callers by their tokens alone.
 impl Front for TlsAcceptor {
@@ -127,8 +138,8 @@ impl<F: Front> Server<F> {
     /// Serves until `stop` resolves, then lets requests that are under way end.
     pub async fn serve<B: Backend>(self, app: Arc<App<B>>, stop: impl Future<Output = ()>) {
         let Self { listener, front, limits } = self;
-        let places = Places::new(limits.connections_max);
-        let sockets = Arc::new(Semaphore::new(limits.connections_max.saturating_add(CLOSING_MAX)));
+        let places = Places::new(limits.places());
+        let sockets = Arc::new(Semaphore::new(limits.connections_max.saturating_add(SOCKETS_BESIDES)));
         let guesses = Arc::new(Guesses::default());
         let (stopping, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();

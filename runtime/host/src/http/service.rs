@@ -10,13 +10,13 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use runtime_user::{Answer, Body, Call, NotRun, Runtime, Stamp, UserId};
+use runtime_wire::places::Place;
 use serde_json::{Map, Value, json};
 
 use super::backend::Backend;
 use super::body::{self, Arrived, BodyLimits};
 use super::budget::{Budget, Held, Holder};
 use super::guesses::Guesses;
-use super::places::Place;
 use super::refusal::{Refusal, parts, response};
 use super::reply::{Record, Reply};
 use super::routes::{Own, Route};

@@ -21,10 +21,10 @@ use tokio_rustls::TlsAcceptor;
 use super::configs::{Configs, Purpose};
 use super::native::{self, NativeApp};
 use super::{page, pairing};
-use crate::http::places::Place;
 use crate::http::server::{Encrypted, Front, Greeted, ServerLimits};
 use crate::http::service::{Callers, blocking_code, epoch_ms};
 use runtime_wire::peek::{Rewound, Unread, peek};
+use runtime_wire::places::Place;
 use runtime_wire::proxy;
 use runtime_wire::tls::peer_key;
 

@@ -12,6 +12,7 @@ use hyper::Request;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use runtime_gateway::GatewayLimits;
 use runtime_phone::{Native, Phone, PhoneFile};
 use runtime_user::LockState;
 use runtime_wire::tls::Identity;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::support::cloud::{Wish, everything, put_body, start, start_with, until};
+use crate::support::gate::{gate_of, host_behind_a_gateway};
 use crate::support::sockets::{HANDSHAKE, config_of, connect_from, copy, encrypted, name_of, named};
 
 /// Longer than any honest request takes beside an attack on a slow machine, and much shorter than any limit that ends
@@ -310,6 +312,26 @@ async fn attack_84_the_connections_of_one_device_leave_places_for_others() {
         open.push(Hand::try_of(&adas).await);
     }
     let mut bob = timeout(MEANWHILE, Native::open(bobs)).await.expect("in time").unwrap();
+    for entries in 1..=3 {
+        goes_on(&mut bob, entries).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_84_the_clients_of_one_network_leave_places_at_a_gateway() {
+    let limits = GatewayLimits { connections_max: 16, hello_ms: 600_000, ..GatewayLimits::default() };
+    let gate = gate_of(None, None, limits).await;
+    let cloud = host_behind_a_gateway().await;
+    let _registered = gate.register(&cloud);
+    let bob = cloud.add("Bob");
+    let file = gate.pair(&cloud, bob, false).await;
+    let mut open = Vec::new();
+    for _ in 0..40 {
+        let mut socket = connect_from([127, 2, 1, 1], gate.address).await;
+        let _ = socket.write_all(&[HANDSHAKE]).await;
+        open.push(socket);
+    }
+    let mut bob = timeout(MEANWHILE, Native::open(file)).await.expect("in time").unwrap();
     for entries in 1..=3 {
         goes_on(&mut bob, entries).await;
     }

@@ -38,6 +38,11 @@ pub async fn gate() -> Gate {
 
 /// In the place of another gateway, with its addresses and its secret; or in front of a host for older phones.
 pub async fn gate_with(before: Option<Gate>, legacy: Option<SocketAddr>) -> Gate {
+    gate_of(before, legacy, GatewayLimits::default()).await
+}
+
+/// As [`gate_with`], with limits of its own.
+pub async fn gate_of(before: Option<Gate>, legacy: Option<SocketAddr>, limits: GatewayLimits) -> Gate {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let (listen, register, folder) = match before {
         Some(gate) => {
@@ -49,7 +54,6 @@ pub async fn gate_with(before: Option<Gate>, legacy: Option<SocketAddr>) -> Gate
     };
     let secret = GatewaySecret::load_or_make(&folder.path().join("secret")).expect("a secret");
     let legacy = legacy.map(|address| address.to_string());
-    let limits = GatewayLimits::default();
     let parts = GatewayParts { listen, register, secret: secret.clone(), legacy, limits };
     let gateway = Gateway::bind(parts).await.expect("two ports");
     let (address, register) = (gateway.address().expect("bound"), gateway.register_address().expect("bound"));

@@ -1,4 +1,4 @@
-//! The places of a port: half for strangers, half for those who have proved who they are.
+//! The places of a port: some for strangers, some for those who have proved who they are.
 //!
 //! * Invariants: however many strangers connect, from however many networks, they take none of the places of people;
 //!   no source and no person takes all places of its kind.
@@ -6,11 +6,22 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use handshake::limit::{
-    CONNECTIONS_PER_PERSON_MAX, CONNECTIONS_PER_SOURCE_MAX, NoPlace, Places as Fair, Source,
-};
-use runtime_user::UserId;
+use handshake::limit::{NoPlace, Places as Fair, Source};
+use runtime_types::UserId;
 use tokio::sync::Notify;
+
+/// How many places there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlaceLimits {
+    /// For strangers. At least 1.
+    pub strangers_max: usize,
+    /// Of them for one source.
+    pub each_source_max: usize,
+    /// For devices and holders of a token. At least 1.
+    pub people_max: usize,
+    /// Of them for one person.
+    pub each_person_max: usize,
+}
 
 /// The places of a port.
 #[derive(Debug)]
@@ -18,6 +29,7 @@ pub struct Places(Mutex<Books>);
 
 #[derive(Debug)]
 struct Books {
+    limits: PlaceLimits,
     /// `None`: a gateway that has not told yet from where its caller comes.
     strangers: Fair<Option<Source>>,
     people: Fair<UserId>,
@@ -37,9 +49,9 @@ impl Books {
             // Gateways are known, and their callers are counted by their own sources.
             Holder::Stranger(None) => self.strangers.enter(None, usize::MAX, connection)?,
             Holder::Stranger(source) => {
-                self.strangers.enter(source, CONNECTIONS_PER_SOURCE_MAX, connection)?
+                self.strangers.enter(source, self.limits.each_source_max, connection)?
             }
-            Holder::Person(user) => self.people.enter(user, CONNECTIONS_PER_PERSON_MAX, connection)?,
+            Holder::Person(user) => self.people.enter(user, self.limits.each_person_max, connection)?,
         };
         if let Some((_, end)) = lost.and_then(|lost| self.open.remove(&lost)) {
             end.notify_one();
@@ -64,10 +76,10 @@ pub struct Place {
 }
 
 impl Places {
-    /// That many places, at least one of each kind.
-    pub fn new(max: usize) -> Arc<Self> {
-        let (strangers, people) = (Fair::new(max / 2), Fair::new(max - max / 2));
-        Arc::new(Self(Mutex::new(Books { strangers, people, open: HashMap::new(), next: 0 })))
+    /// No place is taken.
+    pub fn new(limits: PlaceLimits) -> Arc<Self> {
+        let (strangers, people) = (Fair::new(limits.strangers_max), Fair::new(limits.people_max));
+        Arc::new(Self(Mutex::new(Books { limits, strangers, people, open: HashMap::new(), next: 0 })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
@@ -141,6 +153,15 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn places(each_kind: usize) -> Arc<Places> {
+        Places::new(PlaceLimits {
+            strangers_max: each_kind,
+            each_source_max: 64,
+            people_max: each_kind,
+            each_person_max: 64,
+        })
+    }
+
     fn from(network: u8) -> Option<Source> {
         Some(Source::V4([127, network, 0]))
     }
@@ -153,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_take_none_of_the_places_of_people_and_lose_theirs_to_who_has_less() {
-        let places = Places::new(8);
+        let places = places(4);
         let greedy: Vec<_> = (0..20).filter_map(|_| places.enter(from(1)).ok()).collect();
         assert_eq!(greedy.len(), 4);
         let honest = places.enter(from(2)).expect("another source");
@@ -169,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_connections_of_one_person_take_no_other_persons_places() {
-        let places = Places::new(8);
+        let places = places(4);
         let connect = |number: u8| {
             let place = places.enter(from(number)).expect("a stranger's place");
             place.admit(UserId([number; 16])).map(|()| place)
@@ -185,13 +206,13 @@ mod tests {
 
     #[test]
     fn callers_of_a_gateway_count_by_their_own_sources() {
-        let places = Places::new(400);
+        let places = places(200);
         let through = |network| {
             let place = places.enter(None).expect("gateways are not limited");
             place.comes_from(Source::V4([10, 0, network])).map(|()| place)
         };
         let greedy: Vec<_> = (0..100).filter_map(|_| through(1).ok()).collect();
-        assert_eq!(greedy.len(), CONNECTIONS_PER_SOURCE_MAX);
+        assert_eq!(greedy.len(), 64);
         assert!(through(2).is_ok());
     }
 }
