@@ -381,11 +381,13 @@ impl Connection {
             }
             Endpoint::Roster => {
                 let request: RosterRequest = read(body)?;
-                json(&blocking_code(move || this.runtime().rosters_for(&this.admission, request)).await?)
+                let show = move || this.runtime().rosters_for(&this.admission, request);
+                json(&blocking_code(runtime, user, show).await?)
             }
             Endpoint::Sign => {
                 let request: SignRequest = read(body)?;
-                blocking_code(move || this.runtime().sign_roster(&this.admission, request)).await?;
+                let sign = move || this.runtime().sign_roster(&this.admission, request);
+                blocking_code(runtime, user, sign).await?;
                 json(&handshake::session::Empty {})
             }
             Endpoint::Devices => json(&self.runtime().devices().list_for(&self.admission)?),
