@@ -11,6 +11,7 @@ mod instance;
 mod limits;
 mod memory;
 mod native;
+mod neighbours;
 mod network;
 mod people;
 mod pipeline;
@@ -34,7 +35,7 @@ pub use rounds::Comparison;
 /// The choice of benchmarks.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory; all of them if none is named
+    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours; all of them if none is named
     name: Option<String>,
 }
 
@@ -44,7 +45,7 @@ pub struct Args {
 pub enum BenchError {
     /// No benchmark of that name.
     #[error(
-        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake or memory"
+        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory or neighbours"
     )]
     Unknown(String),
     /// The result cannot be printed.
@@ -79,7 +80,7 @@ pub type Figures = Result<Vec<Comparison>, BenchError>;
 /// One benchmark: its name, its question, and the function that answers it.
 type Benchmark = (&'static str, &'static str, fn() -> Figures);
 
-const BENCHMARKS: [Benchmark; 11] = [
+const BENCHMARKS: [Benchmark; 12] = [
     ("instance", "What does a fresh instance cost, and do two threads make twice as many?", instance::run),
     ("endpoint", "What does a cell add to a request?", endpoint::run),
     ("handshake", "What does it cost the host to let a paired phone in?", handshake::run),
@@ -91,6 +92,7 @@ const BENCHMARKS: [Benchmark; 11] = [
     ("limits", "How far from its limits does each stage's cell stay?", limits::run),
     ("wake", "How long does an idle person's first reply take?", wake::run),
     ("memory", "What do a put and a run cost this build, in processor time?", memory::run),
+    ("neighbours", "How much slower are others while one attacks?", neighbours::run),
 ];
 
 /// Runs the named benchmark, or all of them; prints each table when it is ready, or everything as JSON.

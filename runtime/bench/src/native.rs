@@ -18,6 +18,7 @@ use runtime_cells::BUILT_IN;
 use runtime_host::Host;
 use runtime_host::config::Config;
 use runtime_phone::{self as phone, Code, PhoneFile, PhoneKeys};
+use rustls::ServerConfig;
 
 /// The gateways of a host that has none in front of it.
 pub const NO_GATEWAYS: Vec<std::net::IpAddr> = Vec::new();
@@ -44,9 +45,18 @@ impl NativeHost {
 
     /// Opens a port that trusts these gateways; it closes with the host.
     pub fn serve(&self, gateways: Vec<std::net::IpAddr>) -> Result<SocketAddr, BenchError> {
+        self.serve_with(gateways, None)
+    }
+
+    /// As [`Self::serve`], with a front for phones that cannot pair.
+    pub fn serve_with(
+        &self,
+        gateways: Vec<std::net::IpAddr>,
+        legacy: Option<Arc<ServerConfig>>,
+    ) -> Result<SocketAddr, BenchError> {
         let mut config = Config { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..Config::default() };
         config.gateway.trusted = gateways;
-        let host = self.tokio.block_on(Host::bind(&config, &self.runtime, None))?;
+        let host = self.tokio.block_on(Host::bind(&config, &self.runtime, legacy))?;
         let address = host.address();
         self.tokio.spawn(host.serve(std::future::pending()));
         Ok(address)
@@ -59,9 +69,29 @@ impl NativeHost {
 
     /// Pairs a phone at a port to which it connects directly.
     pub fn pair(&self, user: UserId, address: SocketAddr, kind: KeyKind) -> Result<PhoneFile, BenchError> {
+        self.pair_with(user, address, kind, false)
+    }
+
+    /// As [`Self::pair`], for a phone that may lock the store.
+    pub fn pair_admin(
+        &self,
+        user: UserId,
+        address: SocketAddr,
+        kind: KeyKind,
+    ) -> Result<PhoneFile, BenchError> {
+        self.pair_with(user, address, kind, true)
+    }
+
+    fn pair_with(
+        &self,
+        user: UserId,
+        address: SocketAddr,
+        kind: KeyKind,
+        admin: bool,
+    ) -> Result<PhoneFile, BenchError> {
         let host = address.ip().to_string();
         let port = address.port();
-        let wish = WindowWish { host, port, lifetime_ms: None, typed: false, admin: false, recovery: None };
+        let wish = WindowWish { host, port, lifetime_ms: None, typed: false, admin, recovery: None };
         let invitation =
             self.runtime.pairing().open(user, wish, self.runtime.clocks().lasting_ms()).map_err(broken)?;
         let code = Code::Scanned(QrCode::parse(&invitation.qr).map_err(broken)?);

@@ -55,29 +55,30 @@ pub fn compare(
 ) -> Comparison {
     ours();
     other();
-    let (mut mine, mut theirs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let (a, b) = (ours(), other());
-        mine.push(a);
-        theirs.push(b);
-        ratios.push(a / b);
-    }
-    Comparison {
-        what: String::new(),
-        against: String::new(),
-        ours: quantile(&mut mine, 0.5),
-        other: quantile(&mut theirs, 0.5),
-        other_recorded: false,
-        unit,
-        ratio: quantile(&mut ratios, 0.5),
-        ratio_p25: quantile(&mut ratios, 0.25),
-        ratio_p75: quantile(&mut ratios, 0.75),
-        target: String::new(),
-        met: false,
-    }
+    let (mine, theirs) = (0..rounds).map(|_| (ours(), other())).unzip();
+    Comparison::of_rounds(unit, mine, theirs)
 }
 
 impl Comparison {
+    /// The figures of both sides, round by round.
+    #[must_use]
+    pub fn of_rounds(unit: &'static str, mut mine: Vec<f64>, mut theirs: Vec<f64>) -> Self {
+        let mut ratios: Vec<f64> = mine.iter().zip(&theirs).map(|(a, b)| a / b).collect();
+        Self {
+            what: String::new(),
+            against: String::new(),
+            ours: quantile(&mut mine, 0.5),
+            other: quantile(&mut theirs, 0.5),
+            other_recorded: false,
+            unit,
+            ratio: quantile(&mut ratios, 0.5),
+            ratio_p25: quantile(&mut ratios, 0.25),
+            ratio_p75: quantile(&mut ratios, 0.75),
+            target: String::new(),
+            met: false,
+        }
+    }
+
     /// Sets the names of both sides.
     #[must_use]
     pub fn named(self, what: &str, against: &str) -> Self {
