@@ -50,7 +50,7 @@ fn attack_103_a_first_start_writes_no_secret_to_a_journal() {
         assert!(host.wait().expect("it ends").success());
         let journal = written();
         assert!(journal.contains(command), "{journal}");
-        for secret in ["cellar:", "CELLAR:", "Or type", "bearer", "\u{2588}", "\u{2580}"] {
+        for secret in ["UPC1:", "cellar://", "Or type", "token=", "\u{2588}", "\u{2580}"] {
             assert!(!journal.contains(secret), "{secret:?}: {journal}");
         }
         let texts = made.as_object().expect("an answer").values().filter_map(|value| value.as_str());

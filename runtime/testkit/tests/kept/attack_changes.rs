@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use handshake::keys::{Agree, WrapKey};
 use runtime_host::admin::{ExportPerson, ImportPerson};
-use runtime_user::{KeyMode, Runtime, UserId};
+use runtime_user::{KeyMode, RECOVERY_DELAY_MS, Runtime, UserId};
 
 use crate::support::{Change, Phone, ask, content, end, fill, folder, host_opens, key_for, leftovers, mode};
 use crate::support::{open, pair, wrap_key};
@@ -269,7 +269,8 @@ fn attack_86_a_phrase_that_opens_and_changes_the_key_is_killed_at_every_operatio
         ready: &|_, _| {},
         change: &|runtime, two| {
             let held = key_for(runtime, two.user, None, &two.phrase).ok_or("the phrase opens nothing")?;
-            let now_ms = runtime.clocks().lasting_ms();
+            // The phones that the console has revoked have a day to notice.
+            let now_ms = runtime.clocks().lasting_ms() + 2 * RECOVERY_DELAY_MS;
             runtime
                 .end_recovery(two.user, held.generation, *held.key.expose(), now_ms)
                 .map(drop)

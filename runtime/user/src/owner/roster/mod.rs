@@ -5,7 +5,7 @@
 //! people/<2 hex>/<32 hex>/
 //!   roster/<16 hex>   a signed roster by its version, see `handshake::roster`; the newest of an unbroken chain counts
 //!   roster/wish       a recovery phrase that the console made and no device has signed yet
-//! store               the document `runtime/roster`: the newest roster that was in force while the store was open
+//! store               a document of the runtime's own: the newest roster that was in force while the store was open
 //! ```
 //!
 //! * Invariants: once there is a roster, a device, a token, an inbox key or a holder of the data key that it does not
