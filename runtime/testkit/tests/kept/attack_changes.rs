@@ -266,7 +266,10 @@ fn attack_86_a_phrase_that_opens_and_changes_the_key_is_killed_at_every_operatio
             }
             two
         },
-        ready: &|_, _| {},
+        ready: &|runtime, two| {
+            let asked_ms = runtime.clocks().lasting_ms();
+            runtime.owners().begin_recovery(two.user, asked_ms).expect("there is a phrase");
+        },
         change: &|runtime, two| {
             let held = key_for(runtime, two.user, None, &two.phrase).ok_or("the phrase opens nothing")?;
             // The phones that the console has revoked have a day to notice.
