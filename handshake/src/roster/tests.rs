@@ -274,7 +274,7 @@ fn changes_are_told_and_those_that_give_somebody_something_need_approval() {
         ),
     ];
     for (changes, want, approval) in cases {
-        assert_eq!(changes, [want.clone()]);
+        assert_eq!(changes, std::slice::from_ref(&want));
         assert_eq!(want.needs_approval(id(0)), approval, "{want}");
         assert!(!want.to_string().is_empty());
     }

@@ -161,7 +161,9 @@ fn who_finds_no_place_aside_is_told_so_and_the_last_places_are_not_for_those_who
     pool.submit(person(40), move || crowded.0.send(seat.aside(|| ())).unwrap()).unwrap();
     assert_eq!(crowded.1.recv().unwrap(), Err(Crowded { aside: 31 }));
     drop(waiting);
-    assert_eq!((0..31).map(|_| ends.recv().unwrap()).count(), 31);
+    for _ in 0..31 {
+        ends.recv().unwrap();
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub struct SignByPhrase {
     /// The person, by name or id.
     pub person: String,
     /// What waited, signed.
-    pub signed: Signed,
+    pub signed: Box<Signed>,
 }
 
 /// The answer to [`SignByPhrase`].
@@ -62,7 +62,7 @@ impl Ask for SignByPhrase {
         let runtime = context.runtime;
         let user = context.find(&self.person)?;
         let version = self.signed.roster().version;
-        let signed = runtime.sign_by_phrase(user, self.signed, runtime.clocks().lasting_ms());
+        let signed = runtime.sign_by_phrase(user, *self.signed, runtime.clocks().lasting_ms());
         signed.map_err(of_owner(&self.person))?;
         Ok(SignedByPhrase { version })
     }

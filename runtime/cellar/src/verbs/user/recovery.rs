@@ -58,7 +58,7 @@ pub(super) fn approving(person: &str, options: &Options) -> Result<(), Failure> 
     }
     let signed = Signed::by_phrase(roster, &read_phrase()?, &SystemRandom::new());
     let signed = signed.map_err(|error| Failure::of(&error, "try again"))?;
-    carry_out(options, SignByPhrase { person: person.to_owned(), signed }, |signed| {
+    carry_out(options, SignByPhrase { person: person.to_owned(), signed: Box::new(signed) }, |signed| {
         format!("signed; version {} is in force", signed.version)
     })
 }
