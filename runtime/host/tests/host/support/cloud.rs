@@ -151,7 +151,7 @@ impl Cloud {
         let runtime = Arc::clone(&self.runtime);
         tokio::task::spawn_blocking(move || sign_for_newcomers(&runtime, user)).await.expect("no panic");
         let pkcs8 = file.device.pkcs8().to_vec();
-        let mut paired = PAIRED.lock().unwrap();
+        let mut paired = PAIRED.lock().expect("no test panics while it holds this");
         paired.entry(user).or_default().push((file.state.label, pkcs8));
         Ok(file)
     }
@@ -203,7 +203,8 @@ static PAIRED: LazyLock<Mutex<Paired>> = LazyLock::new(Mutex::default);
 
 /// A device that the newest roster names signs for what the table has.
 fn sign_for_newcomers(runtime: &Arc<Runtime>, user: UserId) {
-    let paired = PAIRED.lock().unwrap().get(&user).cloned().unwrap_or_default();
+    let paired =
+        PAIRED.lock().expect("no test panics while it holds this").get(&user).cloned().unwrap_or_default();
     let random = ring::rand::SystemRandom::new();
     for (label, pkcs8) in paired {
         let key = SigningKey::from_pkcs8(&pkcs8, &random).expect("it was paired");
