@@ -274,10 +274,13 @@ fn attack_86_a_phrase_that_opens_and_changes_the_key_is_killed_at_every_operatio
             let held = key_for(runtime, two.user, None, &two.phrase).ok_or("the phrase opens nothing")?;
             // The phones that the console has revoked have a day to notice.
             let now_ms = runtime.clocks().lasting_ms() + 2 * RECOVERY_DELAY_MS;
-            runtime
-                .end_recovery(two.user, held.generation, *held.key.expose(), now_ms)
-                .map(drop)
-                .map_err(told)
+            let opened = runtime.end_recovery(two.user, held.generation, *held.key.expose(), now_ms);
+            opened.map_err(told)?;
+            // The store is open also where the key could not be changed yet; this is about the key.
+            match key_for(runtime, two.user, None, &two.phrase) {
+                Some(held) if held.generation > 1 => Ok(()),
+                _ => Err("the key is not changed yet".to_owned()),
+            }
         },
         check: &|runtime, two| {
             let held = key_for(runtime, two.user, None, &two.phrase).expect("the phrase opens");
