@@ -138,6 +138,7 @@ fn phone_state(who: usize) -> PhoneState {
         next_pins: Vec::new(),
         scopes: Scopes::PHONE,
         head: None,
+        tells_heads: false,
         roster: None,
         slot: None,
     }

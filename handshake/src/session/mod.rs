@@ -18,6 +18,7 @@ mod phone;
 mod roster;
 #[cfg(test)]
 mod tests;
+mod told;
 mod unlock;
 
 pub use endpoint::Endpoint;
@@ -29,6 +30,7 @@ pub use idempotency::{IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_MS, Idempotency};
 pub use manage::{DeviceLine, DevicesReply, Empty, LockReply, RotateRequest, StatusWord};
 pub use phone::{Distrust, PhoneState};
 pub use roster::{Learnt, ROSTERS_MAX, RosterDistrust, RosterReply, RosterRequest, RosterState, SignRequest};
+pub use told::{BadHeadField, HEAD_FIELD, head_field, read_head_field};
 pub use unlock::{UNLOCKS_PER_HOUR_MAX, UnlockGuard, UnlockReply, UnlockRequest};
 
 use crate::error::Code;

@@ -39,6 +39,10 @@ pub struct PhoneState {
     /// The newest head of the store that it has seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Head>,
+    /// Whether this runtime has told the head of a locked store, or one in an answer. From then on a locked store that
+    /// tells none is not trusted with the key.
+    #[serde(default)]
+    pub tells_heads: bool,
     /// The newest roster that it has seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roster: Option<Signed>,
@@ -111,7 +115,11 @@ impl PhoneState {
         self.check_head(grant)?;
         self.pin = pin;
         self.next_pins.clone_from(&grant.next_pins);
-        self.head = grant.head.or(self.head);
+        // Nobody has proved the head of a locked store: it may stop the phone, and teaches it nothing.
+        if grant.store != StoreState::Locked {
+            self.head = grant.head.or(self.head);
+        }
+        self.tells_heads |= grant.store == StoreState::Locked && grant.head.is_some();
         // The new label is kept even where the grant came by the old one: the gateway may just be late.
         if let Some(next) = grant.next_label.filter(|next| *next != self.label) {
             self.previous_label = Some(label).filter(|label| *label != next);
@@ -120,11 +128,29 @@ impl PhoneState {
         Ok(())
     }
 
-    /// A locked store may leave out its head; without a head seen earlier there is nothing to compare.
+    /// Accepts the head that an answer told, where `before` is the newest head that the phone had seen when it sent the
+    /// request. Store the state before the data that the answer acknowledges is deleted.
+    ///
+    /// # Errors
+    /// [`Distrust::RolledBack`]; the state is unchanged then.
+    pub fn take_head(&mut self, before: Option<Head>, head: Head) -> Result<(), Distrust> {
+        if before.is_some_and(|before| !head.follows(before)) {
+            return Err(Distrust::RolledBack);
+        }
+        // Another answer may have told a newer one meanwhile.
+        if self.head.is_none_or(|seen| head.seq > seen.seq) {
+            self.head = Some(head);
+        }
+        self.tells_heads = true;
+        Ok(())
+    }
+
+    /// The store of an earlier runtime may leave out its head while it is locked; without a head seen earlier there is
+    /// nothing to compare.
     fn check_head(&self, grant: &Grant) -> Result<(), Distrust> {
         let fine = match (self.head, grant.head) {
             (None, _) => true,
-            (Some(_), None) => grant.store == StoreState::Locked,
+            (Some(_), None) => grant.store == StoreState::Locked && !self.tells_heads,
             (Some(seen), Some(head)) => head.follows(seen),
         };
         if fine { Ok(()) } else { Err(Distrust::RolledBack) }

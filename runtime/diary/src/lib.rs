@@ -25,7 +25,7 @@ use std::io::{self, Write};
 pub use entry::Entry;
 pub use geojson::timeline;
 pub use source::{Source, Visit};
-pub use trip::{Fix, Mode, Modes, Section, Trip};
+pub use trip::{Fix, Mode, Modes, STREAMS, Section, Trip};
 
 use gpx::Tracks;
 use table::Table;

@@ -15,6 +15,11 @@ const INFERRED_SECTION: &str = "analysis/inferred_section";
 const POINT: &str = "analysis/recreated_location";
 const FILTERED: &str = "background/filtered_location";
 const INCIDENT: &str = "manual/incident";
+/// Places are read by the ids that trips name.
+const PLACE: &str = "analysis/confirmed_place";
+
+/// The streams that a diary is made of.
+pub const STREAMS: [&str; 8] = [TRIP, PLACE, STOP, SECTION, INFERRED_SECTION, POINT, FILTERED, INCIDENT];
 
 /// A confirmed trip.
 #[derive(Debug, Clone, PartialEq)]

@@ -210,6 +210,8 @@ pub struct Reply {
     pub retry_after_s: Option<u32>,
     /// `Content-Type`.
     pub content_type: String,
+    /// The field in which a runtime tells where its store stands, as it came.
+    pub head: Option<String>,
     /// The body, whole.
     pub body: Bytes,
 }
@@ -382,7 +384,7 @@ async fn exchange(
     let (retry_after_s, content_type) =
         (text(header::RETRY_AFTER).parse().ok(), text(header::CONTENT_TYPE).to_owned());
     let body = collect(body, ANSWER_MS).await?;
-    Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, body })
+    Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, head: None, body })
 }
 
 /// How long an answer may take that waits for `bytes` to be sent, ms: a larger body has more time.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use handshake::encoding::Spki;
 use handshake::error::{Body, Code};
 use handshake::secret::Secret;
+use handshake::session::HEAD_FIELD;
 use handshake::transcript::EXPORTER_LABEL;
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
@@ -155,8 +156,9 @@ impl Requests {
         let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (retry_after_s, content_type) =
             (text(header::RETRY_AFTER).parse().ok(), text(header::CONTENT_TYPE).to_owned());
+        let stands = head.headers.get(HEAD_FIELD).map(|value| value.to_str().unwrap_or_default().to_owned());
         let body = collect(body, limit_ms).await?;
-        Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, body })
+        Ok(Reply { status: head.status.as_u16(), retry_after_s, content_type, head: stands, body })
     }
 
     /// Sends a request to a path below `/.upc/`.

@@ -7,7 +7,9 @@ use handshake::device::HOSTS_OWN;
 use handshake::encoding::{Label, Spki};
 use handshake::keys::Slot;
 use handshake::route::ALPN_CONNECT;
-use handshake::session::{Grant, SessionRequest, StoreState, UnlockReply, UnlockRequest};
+use handshake::session::{
+    Distrust, Grant, SessionRequest, StoreState, UnlockReply, UnlockRequest, read_head_field,
+};
 use rustls::ClientConfig;
 
 use crate::client::{PhoneError, Reply};
@@ -144,12 +146,19 @@ impl Native {
         self.post_raw(&granted, body).await
     }
 
-    /// Posts to a path unchanged.
+    /// Posts to a path unchanged, and keeps where the answer says that the store stands: write `file` before data that
+    /// the answer acknowledges is deleted.
     ///
     /// # Errors
-    /// [`PhoneError`] where no answer came.
+    /// [`PhoneError`] where no answer came, or the store stands before what this phone has seen.
     pub async fn post_raw(&mut self, path: &str, body: Bytes) -> Result<Reply, PhoneError> {
-        self.requests.post(&self.server_name, path, body, ANSWER_MS).await
+        let before = self.file.state.head;
+        let reply = self.requests.post(&self.server_name, path, body, ANSWER_MS).await?;
+        if let Some(told) = &reply.head {
+            let head = read_head_field(told).map_err(|_| PhoneError::Distrust(Distrust::Malformed))?;
+            self.file.state.take_head(before, head).map_err(PhoneError::Distrust)?;
+        }
+        Ok(reply)
     }
 
     /// The granted path of a path of the API.

@@ -82,6 +82,7 @@ impl PhoneKeys {
             next_pins,
             scopes: Scopes::known(&scopes),
             head,
+            tells_heads: false,
             roster: None,
             slot: None,
         };

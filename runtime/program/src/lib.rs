@@ -19,4 +19,4 @@ pub mod typed;
 pub mod when;
 
 pub use failure::Failure;
-pub use input::{read_bytes, read_text};
+pub use input::{EXPANDED_BYTES_MAX, EXPANSION_MAX, Input, read_text};

@@ -39,7 +39,7 @@ pub use runtime_types::LocationRows;
 pub use batch::{Batch, CheckedEntry, Mark, NewEntry};
 pub use error::{CommitError, DiskTrouble, EngineError, KeyError, OpenError, ReadError};
 pub use forgotten::FORGOTTEN_PREFIX;
-pub use keys::{DataKey, Held, KeyProvider, SmallFile, Unattended};
+pub use keys::{DataKey, Held, KeyProvider, NotOpened, SmallFile, Unattended, is_sealed_apart};
 pub use options::{Clock, EngineKind, Options, SystemClock};
 pub use read::{Cursor, Head, LocationCursor, OwnedRow, Progress, Row, Snapshot};
 pub use steps::{remove_tree, step};

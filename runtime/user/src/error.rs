@@ -51,6 +51,14 @@ pub enum CallError {
         /// The cell's limit, ms.
         wall_ms: u32,
     },
+    /// The disk takes no audit lines, and enough answers have left without theirs.
+    #[error("{answers} answers have left while the disk took no audit lines: no more leave until it does")]
+    Untold {
+        /// How many.
+        answers: usize,
+        /// What is wrong with the disk, if that is known; otherwise it is slow.
+        disk: Option<DiskTrouble>,
+    },
     /// The store did not commit what the cell wrote.
     #[error("the store kept nothing")]
     Commit(#[source] CommitError),
@@ -91,6 +99,7 @@ impl CallError {
             | Self::Inbox(_)
             | Self::SlowDisk { .. }
             | Self::Damaged(_)
+            | Self::Untold { .. }
             | Self::Disk { .. } => 503,
         }
     }
@@ -105,13 +114,14 @@ impl CallError {
             Self::Overloaded(_) => "overloaded",
             Self::Cell(error) => error.code(),
             Self::Lost => "shutting-down",
-            Self::SlowDisk { .. } => "disk-slow",
+            Self::SlowDisk { .. } | Self::Untold { disk: None, .. } => "disk-slow",
             Self::Damaged(_) => "damaged",
             Self::Inbox(_)
             | Self::Commit(_)
             | Self::Read(_)
             | Self::Open(_)
             | Self::Document { .. }
+            | Self::Untold { .. }
             | Self::Disk { .. } => match (self.disk(), self) {
                 (Some(DiskTrouble::Full), _) => "disk-full",
                 (Some(DiskTrouble::ReadOnly), _) => "disk-read-only",
@@ -124,7 +134,10 @@ impl CallError {
 
     /// What is wrong with the disk, if the disk is the cause.
     pub fn disk(&self) -> Option<DiskTrouble> {
-        DiskTrouble::of(self)
+        match self {
+            Self::Untold { disk, .. } => *disk,
+            _ => DiskTrouble::of(self),
+        }
     }
 
     /// When a repeated call can succeed, s; `None` if repeating does not help.
@@ -149,22 +162,26 @@ pub enum StartError {
     /// The host's key cannot be read or created.
     #[error("the host's key cannot be used")]
     Key(#[source] runtime_store::KeyError),
-    /// Some stores here open only with the host's key, and its file is missing. The host does not create another key
-    /// beside these stores.
-    #[error("{} is missing, and {stores} stores of unattended people open with nothing else", path.display())]
+    /// Some stores here open only with the host's key, or phones know a runtime by a key that is sealed under it, and
+    /// its file is missing. The host does not create another key beside these.
+    #[error("{} is missing, and nothing else opens {stores} stores of unattended people and the keys by which phones know {runtimes} people: put it back from where you keep it", path.display())]
     NoHostKey {
         /// The path where the key should be.
         path: std::path::PathBuf,
         /// How many stores need it.
         stores: usize,
+        /// How many people's runtime keys need it.
+        runtimes: usize,
     },
     /// The host's key belongs to another folder.
-    #[error("{} opens none of the {stores} stores of unattended people: it is not the key of this folder", path.display())]
+    #[error("{} opens none of the {stores} stores of unattended people and none of the keys by which phones know {runtimes} people: it is not the key of this folder", path.display())]
     OtherHostKey {
         /// The file of the key.
         path: std::path::PathBuf,
         /// How many stores need the right key.
         stores: usize,
+        /// How many people's runtime keys need it.
+        runtimes: usize,
     },
     /// A stage list is not valid.
     #[error("the stage list is not valid")]

@@ -21,29 +21,30 @@ mod settings;
 pub use cells::types::{BadType, KnownType, Types};
 pub use cells::{catalogue, grant, manifest, paths};
 pub use clock::{Clocks, HostClock, SystemClock};
-pub use data::dump::{Aside, DumpError, Imported};
+pub use data::dump::{Aside, BATCH_BYTES_MAX, DumpError, IMPORT_ENTRIES_MAX, Imported, why_unsound};
 pub use data::errors::{ErrorsReport, Fate, Group, Retried, Selection};
 pub use data::profile::PROFILE;
 pub use data::stamp::Stamp;
 pub use data::waiting::{WaitReason, Waiting};
-pub use data::{Diaries, arrivals, errors};
+pub use data::{Diaries, arrivals, errors, stream};
 pub use error::{CallError, ImportError, PipelineError, StartError};
 pub use owner::{
     Admission, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation, LockState, Locks,
     OwnerError, Owners, Pairing, PairingStatus, RECOVERY_DELAY_MS, ROSTERS_KEPT, Receipt, Recovery,
-    SessionTerms, Unsigned, WindowWish,
+    SessionTerms, Unsigned, WindowWish, is_private_document,
 };
 pub use people::KeyMode;
 pub use people::open::OpenPeople;
 pub use people::person::Person;
 pub use people::turns::{NotRun, Turns};
-pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, RunOutcome};
+pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, CONSOLE, RunOutcome};
 pub use runs::exchange::{Answer, Body, Broken, Call};
 pub use runs::pieces::{Receiver as PieceReceiver, Taken};
 pub use runs::pipelines::{NativeStage, Pipelines};
 pub use runs::stage::{PipelineReport, Spent, StageReport};
 pub use runs::status::{PipelineStatus, RewindStatus, StageStatus};
 pub use runs::timetable::{Pending, Timetable};
+pub use runs::told::ANSWERS_UNTOLD_MAX;
 pub use runtime::Runtime;
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::{DiskTrouble, EngineKind};

@@ -12,6 +12,7 @@ pub(super) fn phone_state() -> PhoneState {
         next_pins: Vec::new(),
         scopes: Scopes::PHONE,
         head: Some(head(9, 9)),
+        tells_heads: false,
         roster: None,
         slot: None,
     }
@@ -136,4 +137,42 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_head_of_a_locked_store_stops_a_phone_and_teaches_it_nothing() {
+    let locked = |head| {
+        grant_with(|grant| {
+            (grant.store, grant.slot, grant.head) = (StoreState::Locked, None, head);
+        })
+    };
+    let mut phone = phone_state();
+    let mut take = |grant: &Grant| phone.take_grant(grant, key(50).as_bytes(), label(1));
+    assert_eq!(take(&locked(None)), Ok(()), "an earlier runtime tells none");
+    assert_eq!(take(&locked(Some(head(8, 8)))), Err(Distrust::RolledBack));
+    assert_eq!(take(&locked(Some(head(9, 8)))), Err(Distrust::RolledBack));
+    assert_eq!(take(&locked(Some(head(12, 1)))), Ok(()), "a later one may be true");
+    assert_eq!(take(&locked(None)), Err(Distrust::RolledBack), "one that told a head once always does");
+    assert_eq!(phone.head, Some(head(9, 9)), "nobody has proved the later one");
+}
+
+#[test]
+fn the_head_of_an_answer_is_kept_and_never_goes_back_behind_the_request() {
+    let mut phone = phone_state();
+    let before = phone.head;
+    assert_eq!(phone.take_head(before, head(11, 1)), Ok(()));
+    assert_eq!(
+        phone.take_head(before, head(10, 2)),
+        Ok(()),
+        "the answer of a request that was sent as early"
+    );
+    assert_eq!((phone.head, phone.tells_heads), (Some(head(11, 1)), true));
+    let before = phone.head;
+    for other in [head(10, 1), head(11, 2)] {
+        assert_eq!(phone.take_head(before, other), Err(Distrust::RolledBack));
+    }
+    assert_eq!(phone.take_head(before, head(11, 1)), Ok(()), "nothing was stored meanwhile");
+    let mut fresh = PhoneState { head: None, ..phone_state() };
+    assert_eq!(fresh.take_head(None, head(3, 3)), Ok(()));
+    assert_eq!(fresh.head, Some(head(3, 3)));
 }

@@ -138,6 +138,19 @@ impl Link {
         Phone::connect(self.open()?).await.map_err(|error| failed(&error))
     }
 
+    /// Does something with the phone, and stores what the phone has learnt, however it ended: where the store stands.
+    async fn kept<T>(
+        &self,
+        phone: &mut Phone,
+        work: impl AsyncFnOnce(&mut Phone) -> Result<T, PhoneError>,
+    ) -> Result<T, Failure> {
+        let done = work(phone).await;
+        if let (Some(file), Some(path)) = (phone.file(), &self.state) {
+            file.store(path).map_err(|error| Failure::of(&error, "name a file that you may write"))?;
+        }
+        done.map_err(|error| failed(&error))
+    }
+
     fn open(&self) -> Result<Connect, Failure> {
         let text = match (&self.connect, &self.state) {
             (Some(text), _) => typed::code(text).to_string(),
@@ -231,7 +244,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
         Verb::Put { link, input } => {
             let entries = read_entries(&input)?;
             let batches = tokio.block_on(async {
-                link.phone().await?.put(&entries).await.map_err(|error| failed(&error))
+                link.kept(&mut link.phone().await?, async |phone| phone.put(&entries).await).await
             })?;
             show(options, &Put { entries: entries.len(), batches }, tell_put)
         }
@@ -245,7 +258,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
                 query["trunc_method"] = "last".into();
             }
             let entries = tokio.block_on(async {
-                link.phone().await?.find_entries(query).await.map_err(|error| failed(&error))
+                link.kept(&mut link.phone().await?, async |phone| phone.find_entries(query).await).await
             })?;
             if options.json {
                 return console::json(&entries);
@@ -434,12 +447,12 @@ fn read_entries(input: &Path) -> Result<Vec<String>, Failure> {
 
 async fn sync(link: &Link, entries: &[String]) -> Result<(usize, Vec<Value>), Failure> {
     let mut phone = link.phone().await?;
-    let batches = phone.put(entries).await.map_err(|error| failed(&error))?;
+    let batches = link.kept(&mut phone, async |phone| phone.put(entries).await).await?;
     let query = json!({
         "key_list": ["analysis/composite_trip"], "key_time": "data.end_ts",
         "start_time": 0, "end_time": 9_999_999_999_u64,
     });
-    let trips = phone.find_entries(query).await.map_err(|error| failed(&error))?;
+    let trips = link.kept(&mut phone, async |phone| phone.find_entries(query).await).await?;
     Ok((batches, trips))
 }
 

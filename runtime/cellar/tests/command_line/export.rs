@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use crate::support::binary::{CELLAR, cellar, program};
@@ -21,8 +22,79 @@ fn id(number: u32) -> Value {
     json!({"$oid": format!("{number:024x}")})
 }
 
-fn entry(number: u32, key: &str, data: Value) -> Value {
+fn entry(number: u32, key: &str, mut data: Value) -> Value {
+    let schema = schema_of(key);
+    complete(&schema, &schema, &mut data);
     json!({"_id": id(number), "metadata": {"key": key, "write_ts": START}, "data": data})
+}
+
+/// The schema of a stream: an import sets aside what a stage could not read.
+fn schema_of(key: &str) -> Value {
+    let (_, name) = key.split_once('/').expect("a key");
+    let cells = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cells");
+    let folders = ["model/schemas/analysis", "model/schemas/background", "confirmed-objects/schemas"];
+    let found = folders.into_iter().chain(["clean-resampling/schemas"]);
+    let found =
+        found.map(|folder| cells.join(folder).join(format!("{name}.json"))).find(|path| path.exists());
+    let text = fs::read_to_string(found.unwrap_or_else(|| panic!("{key} has no schema"))).expect("read");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Adds the members that the schema requires and the data lack.
+fn complete(root: &Value, schema: &Value, data: &mut Value) {
+    let schema = resolved(root, schema);
+    let depends = schema["dependentRequired"].as_object().into_iter().flatten();
+    let depends = depends.filter(|(name, _)| data.get(name).is_some()).map(|(_, required)| required);
+    let required: Vec<Value> = [&schema["required"]]
+        .into_iter()
+        .chain(depends)
+        .filter_map(Value::as_array)
+        .flatten()
+        .cloned()
+        .collect();
+    for name in required.iter().filter_map(Value::as_str) {
+        if data.get(name).is_none() {
+            data[name] = sample(root, &schema["properties"][name]);
+        }
+    }
+}
+
+fn resolved<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
+    match schema["$ref"].as_str() {
+        Some(at) => resolved(root, root.pointer(at.trim_start_matches('#')).expect("it is there")),
+        None => schema,
+    }
+}
+
+/// A value of the schema.
+fn sample(root: &Value, schema: &Value) -> Value {
+    let schema = resolved(root, schema);
+    let first = |name: &str| schema[name].as_array().and_then(|all| all.first());
+    if let Some(value) = schema.get("const").or_else(|| first("enum")) {
+        return value.clone();
+    }
+    if let Some(schema) = first("anyOf").or_else(|| first("oneOf")) {
+        return sample(root, schema);
+    }
+    match schema["type"].as_str().or_else(|| first("type")?.as_str()) {
+        Some("object") => {
+            let mut object = json!({});
+            complete(root, schema, &mut object);
+            object
+        }
+        Some("array") => {
+            let items = schema["prefixItems"].as_array().cloned().unwrap_or_else(|| {
+                let least = schema["minItems"].as_u64().unwrap_or(0);
+                (0..least).map(|_| schema["items"].clone()).collect()
+            });
+            items.iter().map(|item| sample(root, item)).collect()
+        }
+        Some("number" | "integer") => schema.get("minimum").cloned().unwrap_or_else(|| json!(0)),
+        Some("boolean") => json!(false),
+        Some("string") if schema.get("pattern").is_some() => json!("0".repeat(24)),
+        Some("string") => json!(""),
+        _ => Value::Null,
+    }
 }
 
 fn point(longitude: f64) -> Value {
@@ -106,8 +178,8 @@ fn a_day_is_the_persons_own_day_and_of_utc_where_no_phone_told_its_zone() {
         let mut entries = diary();
         if let Some(zone) = zone {
             let fix = json!({"latitude": 47.5, "longitude": 8.5, "ts": START});
-            let metadata = json!({"key": "background/location", "write_ts": START, "time_zone": zone});
-            let fix = json!({"_id": id(900), "metadata": metadata, "data": fix});
+            let mut fix = entry(900, "background/location", fix);
+            fix["metadata"]["time_zone"] = json!(zone);
             entries.as_array_mut().expect("entries").push(fix);
         }
         let dump = folder.path().join(format!("{name}.json")).to_str().expect("UTF-8").to_owned();

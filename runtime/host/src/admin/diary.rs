@@ -10,11 +10,13 @@ use cells_model::EntryId;
 use runtime_diary::{ExportError, Format, Source, Visit, Written};
 use runtime_store::{ReadError, Snapshot};
 use runtime_types::TimeField;
-use runtime_user::{Area, Query, Runtime, StreamKey, UserId};
+use runtime_user::{Area, AuditRead, Query, Runtime, StreamKey, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
+use super::remedy::logged;
 use super::zone;
+use crate::http::service::now;
 use runtime_program::Failure;
 use runtime_program::when::When;
 
@@ -76,7 +78,20 @@ fn export(
     let person = person.map_err(|error| {
         Failure::of(&error, "look into the host's log; a suspended person is resumed first")
     })?;
-    let mut source = Stored(person.store.snapshot());
+    let name = serde_json::to_value(format).unwrap_or_default();
+    let command = format!("export-diary {}", name.as_str().unwrap_or_default());
+    let bound = |moment: f64| moment.is_finite().then_some(moment);
+    let streams = runtime_diary::STREAMS.map(str::to_owned).to_vec();
+    let read = AuditRead {
+        area: Some("timeseries".to_owned()),
+        time: Some("start_ts".to_owned()),
+        from: bound(from),
+        to: bound(to),
+        ..AuditRead::new("diary", streams)
+    };
+    // Told first: whatever the diary has, its owner sees that it left.
+    let told = person.console_begins(&command, vec![read], now()).map_err(logged)?;
+    let mut source = Stored { snapshot: person.store.snapshot(), entries: 0 };
     let (written, text) = match &output {
         Some(output) => (into_file(&mut source, format, [from, to], output)?, None),
         None => {
@@ -87,6 +102,7 @@ fn export(
             (written, Some(text.map_err(|error| Failure::of(&error, "report this"))?))
         }
     };
+    person.console_ends(told, source.entries);
     let Written { trips, unread } = written;
     Ok(DiaryExported { id: user.dashed(), output, text, trips, unread })
 }
@@ -121,12 +137,18 @@ fn write_synced(
 }
 
 /// One person's store as the source of a diary.
-struct Stored(Snapshot);
+struct Stored {
+    snapshot: Snapshot,
+    /// How many entries were read.
+    entries: u64,
+}
 
 impl Stored {
-    fn visit(&self, query: &Query, visit: Visit<'_>) -> Result<(), ReadError> {
-        let mut cursor = self.0.find(query)?;
+    fn visit(&mut self, query: &Query, visit: Visit<'_>) -> Result<(), ReadError> {
+        let mut cursor = self.snapshot.find(query)?;
+        let entries = &mut self.entries;
         let visited = cursor.visit(&mut |row| {
+            *entries += 1;
             visit(row.id, row.data);
             ControlFlow::Continue(())
         });
@@ -158,7 +180,8 @@ impl Source for Stored {
     }
 
     fn with_id(&mut self, id: EntryId) -> Result<Option<String>, ReadError> {
-        let found = self.0.find_id(Area::Timeseries, id)?;
+        let found = self.snapshot.find_id(Area::Timeseries, id)?;
+        self.entries += u64::from(found.is_some());
         Ok(found.map(|row| row.data))
     }
 }

@@ -1,8 +1,10 @@
 //! The readings of a person that the diary does not show.
 
+use std::sync::Arc;
+
 use runtime_program::Failure;
 use runtime_user::errors::{Group, Listed, Said};
-use runtime_user::{ErrorsReport, Retried, Selection};
+use runtime_user::{AuditLine, AuditRead, ErrorsReport, Person, Retried, Runtime, Selection, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
@@ -46,11 +48,27 @@ impl Ask for ListErrors {
 
     fn answer(self, context: &Context<'_>) -> Result<ErrorsShown, Failure> {
         let user = context.find(&self.person)?;
+        let told = if self.list { Some(tell_list(context.runtime, user, &self.selection)?) } else { None };
         let report =
             context.runtime.diaries().errors(user, &self.selection, self.list, now()).map_err(logged)?;
+        if let Some((person, line)) = told {
+            person.console_ends(line, report.entries.as_ref().map_or(0, Vec::len) as u64);
+        }
         let ErrorsReport { groups, ignored, replaced, uploads_aside, said, entries } = report;
         Ok(ErrorsShown { id: user.dashed(), groups, ignored, replaced, uploads_aside, said, entries })
     }
+}
+
+/// Tells in the audit that entries are listed.
+fn tell_list(
+    runtime: &Runtime,
+    user: UserId,
+    selection: &Selection,
+) -> Result<(Arc<Person>, AuditLine), Failure> {
+    let person = runtime.person(user).map_err(logged)?;
+    let read = AuditRead::new("errors", selection.stream.iter().cloned().collect());
+    let line = person.console_begins("errors", vec![read], now()).map_err(logged)?;
+    Ok((person, line))
 }
 
 /// Puts readings that were set aside or marked invalid back, so that they are judged again.

@@ -2,7 +2,7 @@
 //!
 //! `{"format", "user", "exported_ts", "documents", "timeseries", "usercache", "errors", "audit", "origins"}`: entries
 //! as the HTTP API returns them, with their ids and with hidden entries; documents by name, as JSON where they are JSON
-//! and as hex digits where not. `origins` is `{"key", "timeseries", "errors"}`: for each id, the digest of what the
+//! and as hex digits where not, without those that hold a private key. `origins` is `{"key", "timeseries", "errors"}`: for each id, the digest of what the
 //! phone had sent, and the key of these digests, so that a resend is recognised wherever the entries are imported
 //! (docs/decisions/0009).
 
@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use runtime_store::{Row, Snapshot};
-use runtime_user::{Area, Query, Runtime, UserId};
+use runtime_user::{Area, AuditRead, Query, Runtime, UserId, is_private_document};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -76,6 +76,8 @@ fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Exported, Fa
         Failure::of(&error, "look into the host's log; a suspended person is resumed first")
     })?;
     let snapshot = person.store.snapshot();
+    // Told first: whatever the file has, its owner sees that it left.
+    let told = person.console_begins("export", reads(&snapshot), now()).map_err(logged)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output).map_err(of_file)?;
     let written =
         write_all(&file, &snapshot, user, &record.name, record.created_ts, &person.store.origins_key());
@@ -84,7 +86,22 @@ fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Exported, Fa
         let _ = std::fs::remove_file(output);
         of_file(error)
     })?;
+    person.console_ends(told, counts.values().sum());
     Ok(Exported { id: user.dashed(), output: output.to_owned(), entries: counts })
+}
+
+/// What an export reads: all entries of each area, and all documents.
+fn reads(snapshot: &Snapshot) -> Vec<AuditRead> {
+    let streams = snapshot.streams();
+    let entries =
+        |area| streams.iter().filter(|(stream, _)| stream.area == area).map(|(_, count)| count).sum();
+    let of_area = |(name, area): (&str, Area)| AuditRead {
+        area: Some(name.to_owned()),
+        entries: entries(area),
+        ..AuditRead::new("export", Vec::new())
+    };
+    let documents = AuditRead::new("document", snapshot.documents());
+    AREAS.map(of_area).into_iter().chain([documents]).collect()
 }
 
 fn write_all(
@@ -102,7 +119,9 @@ fn write_all(
         "{{\"format\":\"{FORMAT}\",\n\"user\":{of_user},\n\"exported_ts\":{},\n\"documents\":{{",
         now()
     )?;
-    for (index, document) in snapshot.documents().iter().enumerate() {
+    let documents = snapshot.documents();
+    let exported = documents.iter().filter(|name| !is_private_document(name));
+    for (index, document) in exported.enumerate() {
         let content = snapshot.document(document).map_err(io::Error::other)?.unwrap_or_default();
         let comma = if index == 0 { "" } else { "," };
         write!(out, "{comma}\n{}:{}", json!(document), document_text(&content))?;

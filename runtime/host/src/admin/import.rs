@@ -1,16 +1,23 @@
 //! Imports: an export becomes a person again, a dump becomes entries of a person.
+//!
+//! The file is read as a stream, twice: once to check all of it, once to store it. Memory: one entry, the batch that is
+//! being made, and for an export the origins of its entries, 24 bytes each.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use cells_model::list::items;
 use cells_model::sent::{SetAside, why_unreadable};
 use cells_model::structure::depth_of;
 use cells_model::text::{Member, members, value_of};
 use runtime_store::{Batch, CheckedEntry, NewEntry, Store};
 use runtime_user::people::PeopleError;
-use runtime_user::{Area, Aside, EntryId, ImportError, StreamKey, UserId};
+use runtime_user::stream::{BadStream, Bracket, JsonStream};
+use runtime_user::{
+    Area, Aside, BATCH_BYTES_MAX, EntryId, IMPORT_ENTRIES_MAX, ImportError, StreamKey, Types, UserId,
+    is_private_document, why_unsound,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,11 +25,14 @@ use super::ask::{Ask, Context};
 use super::export::{AREAS, FORMAT};
 use super::remedy::logged;
 use crate::http::service::now;
-use runtime_program::Failure;
-use runtime_program::read_bytes;
+use runtime_program::{Failure, Input};
 
 /// Number of entries in one commit.
 const ENTRIES_PER_COMMIT: usize = 20_000;
+/// The buffer of a file, bytes.
+const SOURCE_BYTES: usize = 1 << 16;
+/// How many documents an export may have: a person has a few dozen.
+const DOCUMENTS_MAX: usize = 65_536;
 const IS_IT: &str = "check that the file is an export of `cellar user export`, or a JSON array of entries";
 
 /// Imports an export as a new person, or a dump into a person.
@@ -67,20 +77,21 @@ impl Ask for ImportPerson {
 
 /// Reads a file into `into`, or as the person of the export.
 fn import(context: &Context<'_>, into: Option<UserId>, input: &Path) -> Result<Imported, Failure> {
-    let bytes = read_bytes(input).map_err(|error| {
+    let open = || Input::open(input);
+    let of_file = |error: io::Error| {
         Failure::new(
             format!("cannot read {}: {error}", input.display()),
             "name a file that the host may read",
         )
-    })?;
-    let text = Decoded::of(&bytes);
-    let is_export = value_of(&text.text, "format").map(|format| format.trim_matches('"')) == Some(FORMAT);
-    match (is_export, into) {
-        (true, None) => import_export(context, &text),
+    };
+    let mut stream = JsonStream::new(BufReader::new(open().map_err(of_file)?));
+    let is_object = stream.skip_mark().and_then(|()| stream.peek()).map_err(unread)? == Some(b'{');
+    drop(stream);
+    match (is_object, into) {
+        (true, None) => import_export(context, &open),
         (true, Some(_)) => Err(Failure::new("an export is a person of its own", "leave out --into")),
         (false, Some(user)) => {
-            drop(text);
-            let counts = context.runtime.diaries().import(user, &bytes, now());
+            let counts = context.runtime.diaries().import_from(user, open, now());
             let counts = counts.map_err(|error| Failure::of(&error, IS_IT))?;
             let (stored, set_aside) = (counts.taken_in as u64, counts.set_aside as u64);
             let mut entries = BTreeMap::from([("timeseries".to_owned(), stored)]);
@@ -93,52 +104,27 @@ fn import(context: &Context<'_>, into: Option<UserId>, input: &Path) -> Result<I
     }
 }
 
-/// Bytes decoded as text, and where some of them were not UTF-8.
-struct Decoded<'a> {
-    text: Cow<'a, str>,
-    /// Offset of each U+FFFD that replaces invalid bytes, bytes from the start of the text.
-    replaced: Vec<usize>,
+/// Opens the file of an import from its start.
+type Opens<'o> = &'o dyn Fn() -> io::Result<Input>;
+
+fn unread(error: BadStream) -> Failure {
+    Failure::of(&error, IS_IT)
 }
 
-impl<'a> Decoded<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            return Self { text: Cow::Borrowed(text), replaced: Vec::new() };
-        }
-        let (mut text, mut replaced) = (String::with_capacity(bytes.len()), Vec::new());
-        for chunk in bytes.utf8_chunks() {
-            text.push_str(chunk.valid());
-            if !chunk.invalid().is_empty() {
-                replaced.push(text.len());
-                text.push(char::REPLACEMENT_CHARACTER);
-            }
-        }
-        Self { text: Cow::Owned(text), replaced }
-    }
-
-    /// Whether a part of the text was valid UTF-8.
-    fn was_text(&self, part: &str) -> bool {
-        let start = part.as_ptr() as usize - self.text.as_ptr() as usize;
-        !self.replaced.iter().any(|at| (start..start + part.len()).contains(at))
-    }
+fn unsound(what: impl std::fmt::Display) -> Failure {
+    Failure::new(what, IS_IT)
 }
 
-fn import_export(context: &Context<'_>, decoded: &Decoded<'_>) -> Result<Imported, Failure> {
+fn import_export(context: &Context<'_>, open: Opens<'_>) -> Result<Imported, Failure> {
     let runtime = context.runtime;
-    let text: &str = &decoded.text;
-    let unsound = |what: &str| Failure::new(what, IS_IT);
-    let of_user = value_of(text, "user").ok_or_else(|| unsound("the export has no user"))?;
-    let of_user: Value = serde_json::from_str(of_user).map_err(|error| Failure::of(&error, IS_IT))?;
-    let user: Option<UserId> = of_user["id"].as_str().and_then(|id| id.parse().ok());
-    let user = user.ok_or_else(|| unsound("the export's user has no id"))?;
-    let name = of_user["name"].as_str().ok_or_else(|| unsound("the export's user has no name"))?;
-    if runtime.people().is_suspended(user).is_some() {
-        return Err(here_already(&PeopleError::Taken { user }));
-    }
     // Everything is read before anything is stored.
-    let sound = read(decoded)?;
-    let created_ts = of_user["created_ts"].as_f64().unwrap_or_else(now);
-    let imported = runtime.import_person(user, name, created_ts, |to| store(to, &sound));
+    let types = runtime.catalogue().types();
+    let checked = Checked::read(types, open)?;
+    let Checked { user, name, created_ts, .. } = &checked;
+    if runtime.people().is_suspended(*user).is_some() {
+        return Err(here_already(&PeopleError::Taken { user: *user }));
+    }
+    let imported = runtime.import_person(*user, name, *created_ts, |to| store(to, types, &checked, open));
     let (token, counts) = imported.map_err(|error| match error {
         ImportError::Fill(failure) => failure,
         ImportError::People(error @ PeopleError::Taken { .. }) => here_already(&error),
@@ -146,23 +132,48 @@ fn import_export(context: &Context<'_>, decoded: &Decoded<'_>) -> Result<Importe
     })?;
     Ok(Imported {
         id: user.dashed(),
-        name: Some(name.to_owned()),
+        name: Some(name.clone()),
         entries: counts,
-        set_aside: sound.aside.len() as u64,
+        set_aside: checked.aside,
         connect: Some(context.phone_address.connection(token.reveal())),
     })
 }
 
-struct Export<'a> {
-    documents: Vec<(String, Vec<u8>)>,
-    areas: Vec<Vec<Entry<'a>>>,
-    /// Entries that cannot be read.
-    aside: Vec<Aside>,
-    /// The key of the digests and, for each area, the digests by id.
-    origins: Option<([u8; 32], Vec<Origins>)>,
+/// What an export says of itself, once all of it was read.
+struct Checked {
+    user: UserId,
+    name: String,
+    created_ts: f64,
+    /// How many entries no stage could read.
+    aside: u64,
+    origins: Option<OriginsTold>,
+}
+
+/// The key of the digests and, for each area, the digests by id.
+#[derive(Default)]
+struct OriginsTold {
+    key: Option<[u8; 32]>,
+    areas: [Origins; AREAS.len()],
 }
 
 type Origins = HashMap<EntryId, u64>;
+
+/// One part of an export, in the order of the file.
+enum Part<'a> {
+    /// The value of the member `format` or `user`.
+    Fact(&'static str, &'a str),
+    Document(String, Vec<u8>),
+    /// An entry of the area with that index.
+    Entry(usize, Read<'a>),
+    OriginsKey([u8; 32]),
+    Origin(usize, EntryId, u64),
+}
+
+/// An entry as it was read.
+enum Read<'a> {
+    Sound(Entry<'a>),
+    Aside(Aside),
+}
 
 struct Entry<'a> {
     id: EntryId,
@@ -173,66 +184,171 @@ struct Entry<'a> {
     invalid: bool,
 }
 
-fn read<'a>(decoded: &'a Decoded<'_>) -> Result<Export<'a>, Failure> {
-    let text: &str = &decoded.text;
-    let unsound = |what: String| Failure::new(what, IS_IT);
-    let mut documents = Vec::new();
-    for document in members(value_of(text, "documents").unwrap_or("{}")) {
-        let Member { name, value, .. } = document.map_err(|error| Failure::of(&error, IS_IT))?;
+impl Checked {
+    fn read(types: &Types, open: Opens<'_>) -> Result<Self, Failure> {
+        let (mut format, mut of_user) = (None, None);
+        let (mut aside, mut origins) = (0, None::<OriginsTold>);
+        walk(types, open, &mut |part| {
+            match part {
+                Part::Fact("format", text) => format = Some(text.trim_matches('"').to_owned()),
+                Part::Fact(_, text) => of_user = Some(text.to_owned()),
+                Part::Entry(_, Read::Aside(_)) => aside += 1,
+                Part::Entry(..) | Part::Document(..) => {}
+                Part::OriginsKey(key) => origins.get_or_insert_default().key = Some(key),
+                Part::Origin(area, id, origin) => {
+                    origins.get_or_insert_default().areas[area].insert(id, origin);
+                }
+            }
+            Ok(())
+        })?;
+        if format.as_deref() != Some(FORMAT) {
+            return Err(unsound("the file is no export that this version reads"));
+        }
+        if origins.as_ref().is_some_and(|origins| origins.key.is_none()) {
+            return Err(unsound("the origins of the export do not read"));
+        }
+        let of_user = of_user.ok_or_else(|| unsound("the export has no user"))?;
+        let of_user: Value = serde_json::from_str(&of_user).map_err(|error| Failure::of(&error, IS_IT))?;
+        let user = of_user["id"].as_str().and_then(|id| id.parse().ok());
+        let user = user.ok_or_else(|| unsound("the export's user has no id"))?;
+        let name = of_user["name"].as_str().ok_or_else(|| unsound("the export's user has no name"))?;
+        let created_ts = of_user["created_ts"].as_f64().unwrap_or_else(now);
+        Ok(Self { user, name: name.to_owned(), created_ts, aside, origins })
+    }
+}
+
+/// Takes one part of an export.
+type Takes<'t> = &'t mut dyn FnMut(Part<'_>) -> Result<(), Failure>;
+
+/// Reads an export part by part.
+fn walk(types: &Types, open: Opens<'_>, each: Takes<'_>) -> Result<(), Failure> {
+    let source = open().map_err(|error| unread(error.into()))?;
+    let mut stream = JsonStream::new(BufReader::with_capacity(SOURCE_BYTES, source));
+    let mut bytes = Vec::new();
+    stream.skip_mark().map_err(unread)?;
+    let mut members = stream.open(Bracket::Object).map_err(unread)?;
+    while stream.more(&mut members).map_err(unread)? {
+        let name = stream.name().map_err(unread)?;
+        match name.as_str() {
+            "format" | "user" => {
+                stream.value(&mut bytes).map_err(unread)?;
+                let fact = if name == "user" { "user" } else { "format" };
+                each(Part::Fact(fact, &String::from_utf8_lossy(&bytes)))?;
+            }
+            "documents" => walk_documents(&mut stream, each)?,
+            "origins" => walk_origins(&mut stream, each)?,
+            name => match AREAS.iter().position(|(known, _)| *known == name) {
+                Some(area) => walk_area(&mut stream, types, area, each)?,
+                None => stream.skip().map_err(unread)?,
+            },
+        }
+    }
+    stream.end().map_err(unread)
+}
+
+fn walk_documents(stream: &mut JsonStream<impl BufRead>, each: Takes<'_>) -> Result<(), Failure> {
+    let (mut bytes, mut open) = (Vec::new(), stream.open(Bracket::Object).map_err(unread)?);
+    let mut documents = 0;
+    while stream.more(&mut open).map_err(unread)? {
+        documents += 1;
+        if documents > DOCUMENTS_MAX {
+            return Err(unsound(format!("the export has more than {DOCUMENTS_MAX} documents")));
+        }
+        let name = stream.name().map_err(unread)?;
         let name: Option<String> = serde_json::from_str(&format!("\"{name}\"")).ok();
-        let content = match (value_of(value, "json"), value_of(value, "hex")) {
+        stream.value(&mut bytes).map_err(unread)?;
+        let value = String::from_utf8_lossy(&bytes);
+        let content = match (value_of(&value, "json"), value_of(&value, "hex")) {
             (Some(content), _) => Some(content.as_bytes().to_vec()),
             (None, Some(hex)) => from_hex(hex.trim_matches('"')),
             _ => None,
         };
-        let document =
-            name.zip(content).ok_or_else(|| unsound("a document of the export does not read".to_owned()))?;
-        documents.push(document);
-    }
-    let (mut areas, mut aside) = (Vec::new(), Vec::new());
-    for (name, area) in AREAS {
-        let found = value_of(text, name).unwrap_or("[]");
-        let found = items(found.as_bytes()).map_err(|error| Failure::of(&error, IS_IT))?;
-        let mut entries = Vec::with_capacity(found.len());
-        for (index, item) in found.into_iter().enumerate() {
-            let entry = std::str::from_utf8(item).expect("a text is cut at its brackets and commas");
-            match why_not(decoded, entry) {
-                // Only in these two areas: elsewhere, an entry with a replaced letter is as good as before.
-                Some(why) if matches!(area, Area::Timeseries | Area::Usercache) => {
-                    aside.push(Aside::new(entry, why))
-                }
-                Some(SetAside::NotUtf8) | None => {
-                    let read = Entry::read(entry);
-                    entries
-                        .push(read.ok_or_else(|| unsound(format!("entry {index} of {name} does not read")))?);
-                }
-                Some(why) => return Err(unsound(format!("entry {index} of {name} does not read: {why}"))),
-            }
+        let document = name.zip(content);
+        let (name, content) = document.ok_or_else(|| unsound("a document of the export does not read"))?;
+        if !is_private_document(&name) {
+            each(Part::Document(name, content))?;
         }
-        areas.push(entries);
     }
-    let origins = value_of(text, "origins").map(|of| {
-        read_origins(of).ok_or_else(|| unsound("the origins of the export do not read".to_owned()))
-    });
-    Ok(Export { documents, areas, aside, origins: origins.transpose()? })
+    Ok(())
 }
 
-/// Why an entry of an export cannot be read, if it cannot.
-fn why_not(decoded: &Decoded<'_>, entry: &str) -> Option<SetAside> {
-    if decoded.was_text(entry) { why_unreadable(entry, depth_of(entry)) } else { Some(SetAside::NotUtf8) }
+fn walk_area(
+    stream: &mut JsonStream<impl BufRead>,
+    types: &Types,
+    area: usize,
+    each: Takes<'_>,
+) -> Result<(), Failure> {
+    let (mut bytes, mut open) = (Vec::new(), stream.open(Bracket::List).map_err(unread)?);
+    let (name, mut index) = (AREAS[area].0, 0);
+    while stream.more(&mut open).map_err(unread)? {
+        if index == IMPORT_ENTRIES_MAX {
+            return Err(unsound(format!("{name} has more than {IMPORT_ENTRIES_MAX} entries")));
+        }
+        stream.value(&mut bytes).map_err(unread)?;
+        let (text, whole) = match std::str::from_utf8(&bytes) {
+            Ok(text) => (Cow::Borrowed(text), true),
+            Err(_) => (String::from_utf8_lossy(&bytes), false),
+        };
+        let read = read_entry(types, AREAS[area].1, &text, whole);
+        let read = read.map_err(|why| unsound(format!("entry {index} of {name} does not read{why}")))?;
+        each(Part::Entry(area, read))?;
+        index += 1;
+    }
+    Ok(())
 }
 
 /// `{"key":"<64 hex>","timeseries":{"<24 hex>":"<16 hex>",…},…}`
-fn read_origins(text: &str) -> Option<([u8; 32], Vec<Origins>)> {
-    let key = from_hex(value_of(text, "key")?.trim_matches('"'))?.try_into().ok()?;
-    let of_area = |name| {
-        let told = members(value_of(text, name).unwrap_or("{}")).map(|found| {
-            let Member { name: id, value: origin, .. } = found.ok()?;
-            Some((id.parse().ok()?, u64::from_str_radix(origin.trim_matches('"'), 16).ok()?))
-        });
-        told.collect()
-    };
-    Some((key, AREAS.into_iter().map(|(name, _)| of_area(name)).collect::<Option<_>>()?))
+fn walk_origins(stream: &mut JsonStream<impl BufRead>, each: Takes<'_>) -> Result<(), Failure> {
+    let bad = || unsound("the origins of the export do not read");
+    let (mut bytes, mut open) = (Vec::new(), stream.open(Bracket::Object).map_err(unread)?);
+    let digits = |bytes: &[u8]| Some(std::str::from_utf8(bytes).ok()?.trim_matches('"').to_owned());
+    let mut count = 0;
+    while stream.more(&mut open).map_err(unread)? {
+        let name = stream.name().map_err(unread)?;
+        if name == "key" {
+            stream.value(&mut bytes).map_err(unread)?;
+            let key = digits(&bytes).and_then(|digits| from_hex(&digits)?.try_into().ok());
+            each(Part::OriginsKey(key.ok_or_else(bad)?))?;
+            continue;
+        }
+        let Some(area) = AREAS.iter().position(|(known, _)| *known == name) else {
+            stream.skip().map_err(unread)?;
+            continue;
+        };
+        let mut of_area = stream.open(Bracket::Object).map_err(unread)?;
+        while stream.more(&mut of_area).map_err(unread)? {
+            count += 1;
+            if count > IMPORT_ENTRIES_MAX {
+                return Err(unsound(format!("the export has more than {IMPORT_ENTRIES_MAX} origins")));
+            }
+            let id: Option<EntryId> = stream.name().map_err(unread)?.parse().ok();
+            stream.value(&mut bytes).map_err(unread)?;
+            let origin = digits(&bytes).and_then(|digits| u64::from_str_radix(&digits, 16).ok());
+            let (id, origin) = id.zip(origin).ok_or_else(bad)?;
+            each(Part::Origin(area, id, origin))?;
+        }
+    }
+    Ok(())
+}
+
+/// An entry of an area; where it cannot be read and cannot be set aside either, the reason in words. `whole`: its bytes
+/// were UTF-8.
+fn read_entry<'a>(types: &Types, area: Area, text: &'a str, whole: bool) -> Result<Read<'a>, String> {
+    // What phones sent is set aside. What the host itself wrote is from no export of ours if it does not read.
+    let of_phones = matches!(area, Area::Timeseries | Area::Usercache);
+    let why = if whole { why_unreadable(text, depth_of(text)) } else { Some(SetAside::NotUtf8) };
+    match why {
+        Some(why) if of_phones => return Ok(Read::Aside(Aside::new(text, why))),
+        // Elsewhere, an entry with a replaced letter is as good as before.
+        Some(SetAside::NotUtf8) | None => {}
+        Some(why) => return Err(format!(": {why}")),
+    }
+    let entry = Entry::read(text).ok_or_else(String::new)?;
+    match why_unsound(types, area, &entry.key, [entry.metadata, entry.data, &entry.extra]) {
+        None => Ok(Read::Sound(entry)),
+        Some(why) if of_phones => Ok(Read::Aside(Aside::new(text, why))),
+        Some(why) => Err(format!(": {why}")),
+    }
 }
 
 impl<'a> Entry<'a> {
@@ -271,35 +387,45 @@ fn here_already(error: &PeopleError) -> Failure {
     Failure::of(error, "erase that person first, or import elsewhere")
 }
 
-fn store(to: &Store, export: &Export<'_>) -> Result<BTreeMap<String, u64>, Failure> {
-    let failed = |error| Failure::of(&error, "look into the host's log; nothing of the import is kept");
-    let commit = |batch| to.commit(batch).map(drop).map_err(failed);
-    let mut origins = vec![Origins::new(); AREAS.len()];
-    if let Some((key, told)) = &export.origins {
-        to.adopt_origins_key(*key).map_err(failed)?;
-        origins.clone_from(told);
+fn store(
+    to: &Store,
+    types: &Types,
+    checked: &Checked,
+    open: Opens<'_>,
+) -> Result<BTreeMap<String, u64>, Failure> {
+    let commit = |batch| to.commit(batch).map(drop).map_err(logged);
+    let origins = checked.origins.as_ref();
+    if let Some(key) = origins.and_then(|origins| origins.key) {
+        to.adopt_origins_key(key).map_err(logged)?;
     }
-    let mut counts = BTreeMap::new();
-    for (((name, area), entries), origins) in AREAS.into_iter().zip(&export.areas).zip(&origins) {
-        counts.insert(name.to_owned(), entries.len() as u64);
-        for some in entries.chunks(ENTRIES_PER_COMMIT) {
-            let mut batch = Batch::new();
-            for Entry { id, key, metadata, data, extra, invalid } in some {
-                let entry = NewEntry { id: Some(*id), key: key.clone(), metadata, data, extra };
-                let origin = origins.get(id).copied().unwrap_or(0);
-                batch.insert(area, CheckedEntry::from(entry).with_origin(origin));
-                if *invalid {
-                    batch.mark_invalid(*id);
+    let mut counts: BTreeMap<String, u64> = AREAS.iter().map(|(name, _)| ((*name).to_owned(), 0)).collect();
+    let (mut batch, mut entries, mut bytes) = (Batch::new(), 0, 0);
+    walk(types, open, &mut |part| {
+        match part {
+            Part::Entry(area, Read::Sound(Entry { id, key, metadata, data, extra, invalid })) => {
+                bytes += metadata.len() + data.len() + extra.len();
+                let entry = NewEntry { id: Some(id), key, metadata, data, extra: &extra };
+                let origin = origins.and_then(|origins| origins.areas[area].get(&id).copied()).unwrap_or(0);
+                batch.insert(AREAS[area].1, CheckedEntry::from(entry).with_origin(origin));
+                if invalid {
+                    batch.mark_invalid(id);
                 }
+                *counts.entry(AREAS[area].0.to_owned()).or_default() += 1;
             }
-            commit(batch)?;
+            Part::Entry(_, Read::Aside(entry)) => entry.add(now(), &mut batch),
+            Part::Document(name, content) => {
+                bytes += content.len();
+                batch.put_document(&name, content);
+            }
+            Part::Fact(..) | Part::OriginsKey(_) | Part::Origin(..) => return Ok(()),
         }
-    }
-    let mut batch = Batch::new();
-    export.aside.iter().for_each(|entry| entry.add(now(), &mut batch));
-    for (name, content) in &export.documents {
-        batch.put_document(name, content.clone());
-    }
+        entries += 1;
+        if entries == ENTRIES_PER_COMMIT || bytes >= BATCH_BYTES_MAX {
+            (entries, bytes) = (0, 0);
+            commit(std::mem::take(&mut batch))?;
+        }
+        Ok(())
+    })?;
     commit(batch)?;
     Ok(counts)
 }
@@ -326,30 +452,66 @@ mod tests {
             )
         };
         let all = [entry(1, "é"), entry(2, "?"), entry(3, "\\ud800")].join(",");
-        let bytes = format!(r#"{{"timeseries":[{all}],"errors":[{}]}}"#, entry(4, "?")).into_bytes();
+        let bytes = format!(
+            r#"{{"format":"{FORMAT}","user":{USER},"timeseries":[{all}],"errors":[{}]}}"#,
+            entry(4, "?")
+        );
+        let bytes = bytes.into_bytes();
         let bytes: Vec<u8> = bytes.into_iter().map(|byte| if byte == b'?' { 0xe9 } else { byte }).collect();
-        let decoded = Decoded::of(&bytes);
-        let export = read(&decoded).expect("readable");
-        let counts: Vec<_> = export.areas.iter().map(Vec::len).collect();
-        assert_eq!((counts, export.aside.len()), (vec![1, 0, 1, 0], 2));
-        assert!(read(&Decoded::of(br#"{"timeseries":[{]}"#)).is_err());
-        assert!(read(&Decoded::of(br#"{"audit":[{"a":NaN}]}"#)).is_err());
+        let checked = checked(&bytes).expect("readable");
+        assert_eq!((checked.aside, checked.name.as_str()), (2, "Ada"));
+        for bad in [r#""timeseries":[{]"#, r#""audit":[{"a":NaN}]"#, r#""errors":[1]"#] {
+            let text = format!(r#"{{"format":"{FORMAT}","user":{USER},{bad}}}"#);
+            assert!(self::checked(text.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    const USER: &str = r#"{"id":"0123456789abcdef0123456789abcdef","name":"Ada","created_ts":1.5}"#;
+
+    fn checked(bytes: &[u8]) -> Result<Checked, Failure> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("export.json");
+        std::fs::write(&path, bytes).expect("written");
+        Checked::read(&Types::default(), &|| Input::open(&path))
+    }
+
+    #[test]
+    fn entries_that_no_stage_can_read_are_set_aside_and_not_stored_as_they_are() {
+        let entry = |data: &str| {
+            let id = "576810cb4a9bba50e3fa1d4a";
+            let metadata = r#"{"key":"background/location","write_ts":1}"#;
+            format!(r#"{{"_id":{{"$oid":"{id}"}},"metadata":{metadata},"data":{data}}}"#)
+        };
+        for data in ["5", "\"text\"", "[1]", "{\"latitude\":\"north\"}", "{\"a\":tru}"] {
+            let text = format!(r#"{{"format":"{FORMAT}","user":{USER},"timeseries":[{}]}}"#, entry(data));
+            assert_eq!(checked(text.as_bytes()).expect("readable").aside, 1, "{data}");
+        }
     }
 
     #[test]
     fn origins_that_do_not_read_are_refused() {
         let key = "07".repeat(32);
         let id = "576810cb4a9bba50e3fa1d4a";
-        let text = |key: &str, id: &str, origin: &str| {
+        let origins = |key: &str, id: &str, origin: &str| {
             format!(r#"{{"key":"{key}","timeseries":{{}},"errors":{{"{id}":"{origin}"}}}}"#)
         };
-        let (read, areas) = read_origins(&text(&key, id, "00000000000000ff")).expect("sound");
+        let read = |origins: &str| {
+            checked(format!(r#"{{"format":"{FORMAT}","user":{USER},"origins":{origins}}}"#).as_bytes())
+        };
+        let told = read(&origins(&key, id, "00000000000000ff")).expect("sound").origins.expect("told");
         let errors = AREAS.iter().position(|(name, _)| *name == "errors").expect("an area");
-        assert_eq!((read, areas[errors].get(&id.parse().expect("hex"))), ([7; 32], Some(&255)));
-        for bad in
-            [text("07", id, "1"), text(&key, "x", "1"), text(&key, id, "x"), "{}".to_owned(), "[".to_owned()]
-        {
-            assert!(read_origins(&bad).is_none(), "{bad}");
+        assert_eq!(
+            (told.key, told.areas[errors].get(&id.parse().expect("hex"))),
+            (Some([7; 32]), Some(&255))
+        );
+        for bad in [
+            origins("07", id, "1"),
+            origins(&key, "x", "1"),
+            origins(&key, id, "x"),
+            r#"{"errors":{"576810cb4a9bba50e3fa1d4a":"1"}}"#.to_owned(),
+            "[".to_owned(),
+        ] {
+            assert!(read(&bad).is_err(), "{bad}");
         }
     }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use runtime_user::paths::Paths;
-use runtime_user::{Answer, Call, CallError, DiskTrouble, NotRun, Runtime, UserId};
+use runtime_user::{Answer, Call, CallError, DiskTrouble, NotRun, Runtime, Stamp, UserId};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
+use super::service::now;
 
 /// Everything that the routes need. The methods that are not `async` may block on the disk, so the HTTP layer calls
 /// them on threads where that is allowed. The exception is `authenticate`, which only looks up, and reads a small file
@@ -25,6 +26,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
         user: UserId,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, NotRun>> + Send;
+    /// Tells in the person's audit that a device is shown documents by a route of the host's own; called before it is.
+    fn tell(
+        &self,
+        user: UserId,
+        route: &'static str,
+        documents: &'static [&'static str],
+        device: Option<&Stamp>,
+    ) -> Result<(), Refusal>;
     /// All fields of the profile.
     fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal>;
     /// Sets fields of the profile.
@@ -55,6 +64,17 @@ impl Backend for Arc<Runtime> {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotRun> {
         self.turns().run(user, work).await
+    }
+
+    fn tell(
+        &self,
+        user: UserId,
+        route: &'static str,
+        documents: &'static [&'static str],
+        device: Option<&Stamp>,
+    ) -> Result<(), Refusal> {
+        let told = self.person(user).and_then(|person| person.tell_route(route, documents, device, now()));
+        told.map_err(|error| refuse(user, &error))
     }
 
     fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal> {

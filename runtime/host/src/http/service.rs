@@ -9,7 +9,7 @@ use handshake::limit::Source;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use runtime_user::{Answer, Body, Call, NotRun, Runtime, Stamp, UserId};
+use runtime_user::{Answer, Body, Call, NotRun, PROFILE, Runtime, Stamp, UserId};
 use runtime_wire::places::Place;
 use serde_json::{Map, Value, json};
 
@@ -281,21 +281,37 @@ pub(crate) async fn dispatch<B: Backend>(
         }
         Route::Own(own) => own,
     };
+    // What the other routes show is told in the audit first.
+    let tell = move |backend: &B, route, documents| backend.tell(user, route, documents, device.as_ref());
     let json = match own {
         Own::Home | Own::Health => return Err(Refusal::unknown_route()),
         Own::ProfileCreate => json!({ "uuid": user.dashed() }),
-        Own::ProfileGet => Value::Object(blocking(app, user, move || backend.profile(user)).await?),
+        Own::ProfileGet => {
+            let shown = blocking(app, user, move || {
+                tell(&backend, "/profile/get", &[PROFILE])?;
+                backend.profile(user)
+            });
+            Value::Object(shown.await?)
+        }
         Own::ProfileUpdate => {
             let fields = update_doc(&arrived.pieces.concat())?;
             blocking(app, user, move || update_profile(&backend, user, fields)).await?;
             json!({ "update": true })
         }
         Own::PipelineRange => {
-            let (start_ts, end_ts) = blocking(app, user, move || backend.pipeline_range(user)).await?;
+            let shown = blocking(app, user, move || {
+                tell(&backend, "/pipeline/get_range_ts", &[PROFILE])?;
+                backend.pipeline_range(user)
+            });
+            let (start_ts, end_ts) = shown.await?;
             json!({ "start_ts": start_ts, "end_ts": end_ts })
         }
         Own::PipelineComplete => {
-            json!({ "complete_ts": blocking(app, user, move || backend.pipeline_complete(user)).await? })
+            let shown = blocking(app, user, move || {
+                tell(&backend, "/pipeline/get_complete_ts", &["pipeline"])?;
+                backend.pipeline_complete(user)
+            });
+            json!({ "complete_ts": shown.await? })
         }
     };
     Ok(Answered::Json(json))

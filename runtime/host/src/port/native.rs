@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use handshake::body;
 use handshake::error::Code;
+use handshake::keys::Head;
 use handshake::limit::{Buckets, Rate};
 use handshake::secret::Secret;
 use handshake::session::{
-    Check, Endpoint, LockReply, RosterRequest, RotateRequest, SessionRequest, SignRequest, StoreState,
-    UnlockRequest,
+    Check, Endpoint, HEAD_FIELD, LockReply, RosterRequest, RotateRequest, SessionRequest, SignRequest,
+    StoreState, UnlockRequest, head_field,
 };
 use hyper::body::Incoming;
-use hyper::header;
+use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -257,8 +258,17 @@ impl Connection {
         let _active = Active::begin(&self);
         let mut record = Record::start(method_name(request.method()), Phase::new());
         record.user = Some(self.admission.user);
+        let of_data = !request.uri().path().starts_with("/.upc/");
         let mut response = match self.handle(request, &mut record).await {
-            Ok(answered) => respond(Ok(answered), record),
+            Ok(answered) => {
+                let head = if of_data { self.head().await } else { None };
+                let mut response = respond(Ok(answered), record);
+                let field = head.and_then(|head| HeaderValue::from_str(&head_field(&head)).ok());
+                if let Some(field) = field {
+                    response.headers_mut().insert(HEAD_FIELD, field);
+                }
+                response
+            }
             Err(Unanswered::Refusal(refusal)) => respond(Err(refusal), record),
             Err(Unanswered::Code(code)) => {
                 let (status, body) = upc::refusal(code);
@@ -268,6 +278,18 @@ impl Connection {
         let taking = response.body_mut().watch(self.native.patience.rate);
         self.taking().push(Arc::downgrade(&taking));
         response
+    }
+
+    /// Where the store stands after a request, with what the request stored.
+    async fn head(&self) -> Option<Head> {
+        let (runtime, user) = (Arc::clone(self.runtime()), self.admission.user);
+        if let Some(head) = runtime.head_now(user) {
+            return Some(head);
+        }
+        if runtime.open_people().check_standing(user).is_err() {
+            return None;
+        }
+        tokio::task::spawn_blocking(move || runtime.head(user)).await.ok().flatten()
     }
 
     async fn handle(

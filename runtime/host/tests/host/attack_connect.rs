@@ -440,11 +440,11 @@ async fn attack_41_early_data_and_its_replay() {
     wire.shake().await.unwrap();
     assert!(!wire.tls.is_early_data_accepted());
     assert_eq!(wire.tls.handshake_kind(), Some(HandshakeKind::Full));
+    let commits = commits_of(&cloud, user);
     // The same bytes, once more, after the handshake: now they count, and prove that they were a request.
     let late = request(1_700_000_200.0, "late");
     std::io::Write::write_all(&mut wire.tls.writer(), &late).unwrap();
     wire.send().await.unwrap();
-    let commits = before.commits;
     until("the late request was stored", || commits_of(&cloud, user) > commits).await;
 
     // Whoever has recorded the flight sends it again, twice.
@@ -496,9 +496,10 @@ async fn attack_42_records_are_replayed_reordered_truncated_and_changed() {
     }
     assert_eq!(standing(&cloud, user, &file).await, before, "nothing of all that was stored");
 
+    let commits = commits_of(&cloud, user);
     let (mut wire, [head, rest]) = held_back(&cloud, &file, &path, &body).await;
     wire.pass(&[&head, &rest]).await;
-    until("it was stored as it was sent", || commits_of(&cloud, user) > before.commits).await;
+    until("it was stored as it was sent", || commits_of(&cloud, user) > commits).await;
     let once = commits_of(&cloud, user);
     wire.pass(&[&head, &rest]).await;
     assert_eq!(wire.ended().await, BAD_RECORD_MAC, "replayed");

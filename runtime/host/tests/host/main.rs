@@ -4,13 +4,16 @@
 
 mod accounting;
 mod attack_connect;
+mod attack_copies;
 mod attack_grant;
+mod attack_import;
 mod attack_legacy;
 mod attack_neighbour;
 mod attack_pair;
 mod attack_routing;
 mod attack_store;
 mod attack_tables;
+mod attack_unseen;
 mod endpoint;
 mod gateway;
 mod http;

@@ -14,11 +14,13 @@ pub enum Kind {
     Document = 3,
     /// The name of a document and which content it has, by the same digest.
     DocumentName = 4,
+    /// Number and hash of the last commit, in clear; one value.
+    Head = 5,
 }
 
 impl Kind {
-    const ALL: [Self; 5] =
-        [Self::Superblock, Self::Block, Self::Descriptor, Self::Document, Self::DocumentName];
+    const ALL: [Self; 6] =
+        [Self::Superblock, Self::Block, Self::Descriptor, Self::Document, Self::DocumentName, Self::Head];
 }
 
 /// The key of a value in the engine: at most 17 bytes.
@@ -31,6 +33,10 @@ pub struct Key {
 impl Key {
     /// The key of the superblock.
     pub const SUPERBLOCK: Self = Self { bytes: [0; 17], length: 1 };
+
+    /// The key of the head in clear.
+    pub const HEAD: Self =
+        Self { bytes: [Kind::Head as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], length: 1 };
 
     fn new(kind: Kind, rest: &[u8]) -> Self {
         let mut bytes = [0; 17];
@@ -64,7 +70,7 @@ impl Key {
         let (first, rest) = bytes.split_first()?;
         let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == *first)?;
         let length = match kind {
-            Kind::Superblock => 0,
+            Kind::Superblock | Kind::Head => 0,
             Kind::Block | Kind::Descriptor => 8,
             Kind::Document | Kind::DocumentName => 16,
         };

@@ -78,6 +78,19 @@ pub(crate) fn open(folder: &Path, options: &Options) -> Opened {
     }
 }
 
+/// Opens the engine's data in a folder for reading; nothing on disk changes where the engine can do that. `None` where
+/// this build leaves that engine out.
+pub(crate) fn open_for_reading(folder: &Path, options: &Options) -> Opened {
+    match options.engine {
+        #[cfg(feature = "redb")]
+        EngineKind::Redb => {
+            let path = data_path(folder, options.engine);
+            Some(Ok(Box::new(redb::Redb::for_reading(&path, options.engine_cache_bytes))))
+        }
+        _ => open(folder, options),
+    }
+}
+
 type Opened = Option<Result<Box<dyn Engine>, EngineError>>;
 
 #[cfg(feature = "redb")]

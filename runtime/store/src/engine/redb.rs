@@ -137,6 +137,12 @@ impl Redb {
         Self::at(Storage::File(path.to_owned()), cache_bytes)
     }
 
+    /// The file, which is opened for reading with the first lookup. Nothing on disk changes.
+    pub fn for_reading(path: &Path, cache_bytes: usize) -> Self {
+        let opening = RwLock::new(Opening { number: 0, state: State::Closed });
+        Self { opening, place: Storage::File(path.to_owned()), cache_bytes, unsynced: Arc::default() }
+    }
+
     /// Opens or creates the data of the backend, which is requested for each opening; `quick_repair` as for a large
     /// file.
     pub fn on_backend(

@@ -9,6 +9,7 @@
 //!   derives from a key; that is on the heap too, and is freed with the store.
 //! * Not here: slots that the owner opens (`handshake`, `runtime/user`).
 
+mod apart;
 mod files;
 mod held;
 mod keyring;
@@ -28,6 +29,7 @@ use zeroize::Zeroize;
 
 use crate::KeyError;
 
+pub use apart::{NotOpened, is_sealed_apart};
 pub use files::SmallFile;
 pub(crate) use files::{FolderFile, MemoryFile, sync_folder};
 pub use held::Held;

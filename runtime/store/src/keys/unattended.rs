@@ -82,6 +82,10 @@ impl Unattended {
         *self.secret.derive(b"", &[b"cellar/host-key-id/1"]).0
     }
 
+    pub(super) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
     fn read(path: &Path) -> Result<Self, KeyError> {
         let disk = |source| KeyError::Disk { what: "read", path: path.to_owned(), source };
         let mode = fs::metadata(path).map_err(disk)?.permissions().mode() & 0o777;

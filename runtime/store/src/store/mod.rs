@@ -132,6 +132,15 @@ impl Store {
         open::key_generation(folder)
     }
 
+    /// The last commit of the store in `folder`, as its disk says in clear: only opening the store proves it. `None`
+    /// where there is no store, or an earlier version wrote it last. The store must not be open.
+    ///
+    /// # Errors
+    /// [`OpenError::Engine`] where the disk cannot be read.
+    pub fn told_head(folder: &Path, options: &Options) -> Result<Option<Head>, OpenError> {
+        open::told_head(folder, options)
+    }
+
     /// Whether a data key opens the keyring of the store in `folder`, which may be open. The engine is not read.
     ///
     /// # Errors

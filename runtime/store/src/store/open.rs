@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use runtime_types::{Stream, UserId};
 
-use super::publish::{When, Writer, publish};
+use super::publish::{When, Writer, in_clear, publish};
 use super::{Store, rotate, shred};
 use crate::engine::memory::MemoryDisk;
 use crate::engine::{self, Engine, Key, Kind, Op};
@@ -19,7 +19,7 @@ use crate::keys::{
 };
 use crate::layout::{Superblock, decode_descriptor, decode_document_name};
 use crate::vault::{Parts, Vault};
-use crate::{CommitError, KeyError, OpenError, Options, ReadError, remove_tree, step};
+use crate::{CommitError, Head, KeyError, OpenError, Options, ReadError, remove_tree, step};
 
 pub(super) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Disk { what, path: path.to_owned(), source }
@@ -123,7 +123,8 @@ pub(super) fn create_on(parts: Parts, options: &Options) -> Result<(), OpenError
     vault.replace_keyring(keyring).map_err(OpenError::Key)?;
     let (sealed, _) =
         vault.seal_meta(Key::SUPERBLOCK, &Superblock::FIRST.encode()).map_err(OpenError::Key)?;
-    vault.engine.commit(vec![Op::Put(Key::SUPERBLOCK, sealed)]).map_err(OpenError::Engine)
+    let head = Op::Put(Key::HEAD, in_clear(&Superblock::FIRST));
+    vault.engine.commit(vec![Op::Put(Key::SUPERBLOCK, sealed), head]).map_err(OpenError::Engine)
 }
 
 /// Reads everything but blocks and contents of documents, and checks that all of it is of one commit.
@@ -141,6 +142,7 @@ pub(super) fn open_on(parts: Parts, options: &Options) -> Result<Store, OpenErro
     }
     let superblock = superblock.map_err(OpenError::Damaged)?;
     let mut index = Arc::new(read_index(&vault, &superblock).map_err(OpenError::Damaged)?);
+    tell_head(&vault, &superblock);
     let left_behind = superblock.graveyard.clone();
     let mut writer = Writer { superblock, left_behind, ..Writer::default() };
     if unsealed {
@@ -153,6 +155,31 @@ pub(super) fn open_on(parts: Parts, options: &Options) -> Result<Store, OpenErro
         shred::forget(&vault).map_err(unfinished(why))?;
     }
     Ok(Store::new(vault, writer, index, Arc::clone(&options.clock)))
+}
+
+/// Writes the head in clear where an earlier version has left none, or another.
+fn tell_head(vault: &Vault, superblock: &Superblock) {
+    let head = in_clear(superblock);
+    // A disk that takes nothing now takes it with the next commit.
+    if vault.engine.takes_commits()
+        && vault.engine.get(Key::HEAD).is_ok_and(|told| told.as_ref() != Some(&head))
+    {
+        let _ = vault.engine.commit(vec![Op::Put(Key::HEAD, head)]);
+    }
+}
+
+/// The head of the store in a folder as its disk tells it, without any key.
+pub(super) fn told_head(folder: &Path, options: &Options) -> Result<Option<Head>, OpenError> {
+    if engine::kind_in(folder) != Some(options.engine) {
+        return Ok(None);
+    }
+    let Some(engine) = engine::open_for_reading(folder, options) else { return Ok(None) };
+    let engine = engine.map_err(OpenError::Engine)?;
+    let told = engine.get(Key::HEAD).map_err(OpenError::Engine)?;
+    Ok(told.and_then(|told| {
+        let (commit, hash) = told.split_first_chunk::<8>()?;
+        Some(Head { commit: u64::from_le_bytes(*commit), hash: hash.try_into().ok()? })
+    }))
 }
 
 pub(super) fn read_superblock(vault: &Vault) -> Result<Superblock, ReadError> {

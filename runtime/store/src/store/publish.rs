@@ -296,6 +296,11 @@ fn change_documents(
     Ok(())
 }
 
+/// The head that a commit leaves, as it is stored in clear: whoever has no key can tell it.
+pub(super) fn in_clear(superblock: &Superblock) -> Vec<u8> {
+    [superblock.commit.to_le_bytes().as_slice(), &superblock.head].concat()
+}
+
 /// Deletes blocks that no snapshot reads any more; seals the superblock and commits, or adds everything to the waiting
 /// steps. A failure leaves the writer as it was, with the attempt in doubt where it may have reached the disk.
 fn finish(
@@ -326,6 +331,7 @@ fn finish(
     next.head = superblock.head;
     let (sealed, _) = vault.seal_meta(Key::SUPERBLOCK, &superblock.encode())?;
     ops.push(Op::Put(Key::SUPERBLOCK, sealed));
+    ops.push(Op::Put(Key::HEAD, in_clear(&superblock)));
     let attempt = Attempt { index: Arc::new(next), superblock, reaped, buried };
     match vault.engine.commit(ops) {
         Ok(()) => Ok(writer.adopt(attempt)),

@@ -2,25 +2,29 @@
 //!
 //! A dump is a JSON array of entries, `{"_id", "user_id", "metadata", "data"}`, in the reference's form. An import
 //! drops and merges nothing and keeps ids, but not the space between tokens: the layout of a dump is up to its writer.
-//! An entry whose text cannot be read, such as one with `NaN` or bytes that are not UTF-8, is set aside with the
-//! reason.
+//! An entry that no stage could read, such as one with `NaN`, with bytes that are not UTF-8 or with data that its stream
+//! does not have, is set aside with the reason.
+//!
+//! A dump is read as a stream, twice: once to check all of it, once to store it. Memory: one entry, and the batch that is
+//! being made ([`BATCH_BYTES_MAX`]), whatever the size of the dump.
 
-use std::io::Write;
+use std::io::{self, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
 
 use cells_model::aside;
-use cells_model::list::{self, BadList};
-use cells_model::sent::{self, BYTE_ORDER_MARK, SetAside};
+use cells_model::sent::{self, SetAside};
 use cells_model::structure::depth_of;
 use cells_model::text::{self, Member, value_of};
 use runtime_store::{Batch, NewEntry, Snapshot};
 use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
 
+use crate::cells::types::Types;
 use crate::data::Diaries;
+use crate::data::stream::{BadStream, Bracket, JsonStream};
 use crate::error::CallError;
 use crate::people::person::Person;
-use crate::runs::late;
+use crate::runs::{check, late};
 
 /// Why a dump was refused; none of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +32,10 @@ use crate::runs::late;
 pub enum DumpError {
     /// It is not a JSON array.
     #[error("the dump is not a JSON array of entries")]
-    List(#[from] BadList),
+    List(#[from] BadStream),
+    /// It has too many entries.
+    #[error("the dump has more than {IMPORT_ENTRIES_MAX} entries: import it in parts")]
+    TooMany,
     /// One element of the array is not an entry.
     #[error("entry {index} of the dump {why}")]
     Entry {
@@ -42,11 +49,17 @@ pub enum DumpError {
     Call(#[from] CallError),
     /// The dump could not be written.
     #[error("the dump cannot be written")]
-    Write(#[from] std::io::Error),
+    Write(#[from] io::Error),
 }
 
 /// How many entries one commit of an import has: this bounds the work that a crash repeats, not the size of an import.
-const ENTRIES_PER_COMMIT: usize = 20_000;
+pub(crate) const ENTRIES_PER_COMMIT: usize = 20_000;
+
+/// How much text one commit of an import has, bytes; one entry more at most.
+pub const BATCH_BYTES_MAX: usize = 32 << 20;
+
+/// How many entries one import may bring: three years of a phone that records every few seconds.
+pub const IMPORT_ENTRIES_MAX: usize = 4_000_000;
 
 /// What an import did with the entries of a dump.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,28 +74,52 @@ impl Diaries<'_> {
     /// Imports the entries of a dump directly into the timeseries. If stages have gone past some of them, the entries
     /// that depend on those are recomputed.
     pub fn import(self, user: UserId, dump: &[u8], now: f64) -> Result<Imported, DumpError> {
-        let dump = dump.strip_prefix(BYTE_ORDER_MARK).unwrap_or(dump);
-        let read = list::items(dump)?
-            .into_iter()
-            .enumerate()
-            .map(|(index, item)| Item::read(item).map_err(|why| DumpError::Entry { index, why }));
-        let items = read.collect::<Result<Vec<_>, _>>()?;
+        self.import_from(user, || Ok(dump), now)
+    }
+
+    /// As [`Self::import`], from a source that `open` opens from its start each time.
+    ///
+    /// # Errors
+    /// [`DumpError`]; nothing is stored where the dump is refused.
+    pub fn import_from<R: Read>(
+        self,
+        user: UserId,
+        open: impl Fn() -> io::Result<R>,
+        now: f64,
+    ) -> Result<Imported, DumpError> {
+        let types = self.runtime.catalogue().types();
+        // Everything is checked before anything is stored.
+        let mut imported = Imported::default();
+        each_item(open().map_err(BadStream::Read)?, types, |item| {
+            match item {
+                Item::Sound(_) => imported.taken_in += 1,
+                Item::Aside(_) => imported.set_aside += 1,
+            }
+            Ok(())
+        })?;
         let person = self.runtime.person(user)?;
         // A stage that ran meanwhile would go past entries that it has not seen.
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
-        for some in items.chunks(ENTRIES_PER_COMMIT) {
-            let mut batch = Batch::new();
-            for item in some {
-                item.add(&person.store, now, &mut batch);
-            }
+        let store = |mut batch: Batch| -> Result<(), DumpError> {
             late::judge(self.runtime, &person.store.snapshot_ahead(), 0, &mut batch)?;
             person.commit(batch).map_err(CallError::Commit)?;
-        }
+            Ok(())
+        };
+        let (mut batch, mut entries, mut bytes) = (Batch::new(), 0, 0);
+        each_item(open().map_err(BadStream::Read)?, types, |item| {
+            item.add(&person.store, now, &mut batch);
+            (entries, bytes) = (entries + 1, bytes + item.bytes());
+            if entries == ENTRIES_PER_COMMIT || bytes >= BATCH_BYTES_MAX {
+                (entries, bytes) = (0, 0);
+                store(std::mem::take(&mut batch))?;
+            }
+            Ok(())
+        })?;
+        store(batch)?;
         self.runtime.timetable().data_arrived(user);
         // An import this large needs settled blocks; otherwise the next run would have to do that work.
         person.settle_all().map_err(CallError::Commit)?;
-        let set_aside = items.iter().filter(|item| matches!(item, Item::Aside(_))).count();
-        Ok(Imported { taken_in: items.len() - set_aside, set_aside })
+        Ok(imported)
     }
 }
 
@@ -92,7 +129,7 @@ impl Person {
     pub fn each_entry(
         &self,
         areas: &[Area],
-        mut visit: impl FnMut(Area, &str) -> Result<(), std::io::Error>,
+        mut visit: impl FnMut(Area, &str) -> Result<(), io::Error>,
     ) -> Result<(), DumpError> {
         let snapshot = self.store.snapshot();
         for area in areas {
@@ -119,7 +156,7 @@ fn each_of(
     snapshot: &Snapshot,
     user: UserId,
     area: Area,
-    visit: &mut dyn FnMut(Area, &str) -> Result<(), std::io::Error>,
+    visit: &mut dyn FnMut(Area, &str) -> Result<(), io::Error>,
 ) -> Result<(), DumpError> {
     let mut cursor = snapshot.find(&Query::everything(area)).map_err(CallError::Read)?;
     let mut outcome = Ok(());
@@ -154,6 +191,55 @@ pub(crate) fn entry_text(text: &mut String, user: UserId, row: &runtime_store::R
     text.push('}');
 }
 
+/// Reads a dump item by item.
+fn each_item(
+    source: impl Read,
+    types: &Types,
+    mut each: impl FnMut(Item) -> Result<(), DumpError>,
+) -> Result<(), DumpError> {
+    let mut stream = JsonStream::new(BufReader::with_capacity(SOURCE_BYTES, source));
+    stream.skip_mark()?;
+    let mut open = stream.open(Bracket::List)?;
+    let (mut item, mut index) = (Vec::new(), 0);
+    while stream.more(&mut open)? {
+        if index == IMPORT_ENTRIES_MAX {
+            return Err(DumpError::TooMany);
+        }
+        stream.value(&mut item)?;
+        each(Item::read(&item, types).map_err(|why| DumpError::Entry { index, why })?)?;
+        index += 1;
+    }
+    stream.end()?;
+    Ok(())
+}
+
+/// The buffer of a source, bytes.
+const SOURCE_BYTES: usize = 1 << 16;
+
+/// Why no stage could read an entry that has this text; `None` where nothing is known against it. The reason contains
+/// no values.
+pub fn why_unsound(
+    types: &Types,
+    area: Area,
+    key: &StreamKey,
+    [metadata, data, extra]: [&str; 3],
+) -> Option<SetAside> {
+    if !data.trim_ascii_start().starts_with('{') && area != Area::Errors {
+        return Some(SetAside::DataNotAnObject);
+    }
+    let streaming = types.streaming(key).filter(|_| area == Area::Timeseries);
+    let found = match check::entry(area, metadata, data, streaming) {
+        Ok(found) => found,
+        Err(bad) => return Some(SetAside::NotJson(bad.to_string())),
+    };
+    if let Err(bad) = check::extra(extra) {
+        return Some(SetAside::NotJson(bad.to_string()));
+    }
+    let typed = area == Area::Timeseries && !found.of_type;
+    let wrong = typed.then(|| types.check(key, data).err()).flatten();
+    wrong.map(|why| SetAside::NotJson(format!("its data are not what {key} has: {why}")))
+}
+
 /// One entry of a dump.
 enum Item {
     Sound(DumpEntry),
@@ -161,13 +247,28 @@ enum Item {
 }
 
 impl Item {
-    fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+    fn read(bytes: &[u8], types: &Types) -> Result<Self, &'static str> {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Ok(Self::Aside(Aside::new(&String::from_utf8_lossy(bytes), SetAside::NotUtf8)));
         };
         match sent::why_unreadable(text, depth_of(text)) {
             Some(why) => Ok(Self::Aside(Aside::new(text, why))),
-            None => DumpEntry::read(text).map(Self::Sound),
+            None => {
+                let entry = DumpEntry::read(text)?;
+                let texts = [entry.metadata.as_str(), &entry.data, &entry.extra];
+                match why_unsound(types, Area::Timeseries, &entry.key, texts) {
+                    Some(why) => Ok(Self::Aside(Aside::new(text, why))),
+                    None => Ok(Self::Sound(entry)),
+                }
+            }
+        }
+    }
+
+    /// The size of its texts.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Sound(entry) => entry.metadata.len() + entry.data.len() + entry.extra.len(),
+            Self::Aside(aside) => aside.kept.metadata.len() + aside.kept.data.len(),
         }
     }
 

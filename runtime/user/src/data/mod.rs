@@ -6,6 +6,7 @@ pub mod errors;
 pub(crate) mod forget;
 pub(crate) mod profile;
 pub(crate) mod stamp;
+pub mod stream;
 pub(crate) mod waiting;
 
 use crate::runtime::Runtime;

@@ -243,6 +243,10 @@ impl Owners {
         let folder = self.people.folder(user);
         Intent::read(&folder)?;
         let Some(mut access) = read(&folder, user)? else { return Ok(()) };
+        if let Err(error) = super::identity::seal_plain(&folder, user, self.open_people.host_key()) {
+            let error = crate::chain(&error);
+            tracing::warn!(user = %user.short(), error, "runtime.key stays in clear until the next start");
+        }
         let waited_ms = access.recovery_waited_ms;
         access.recovery_asked_ms = access.recovery_asked_ms.map(|_| now_ms.saturating_sub(waited_ms));
         let burns = access.window.as_ref().is_some_and(|window| !window.is_over());
@@ -457,7 +461,12 @@ impl Owners {
             return Ok(Arc::clone(key));
         }
         let known = state.access.has_devices();
-        let key = Arc::new(super::identity::open_or_make(owner.folder(), known)?);
+        let key = Arc::new(super::identity::open_or_make(
+            owner.folder(),
+            user,
+            self.open_people.host_key(),
+            known,
+        )?);
         state.key = Some(Arc::clone(&key));
         Ok(key)
     }

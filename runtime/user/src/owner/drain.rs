@@ -21,6 +21,12 @@ use crate::runtime::Runtime;
 /// The document with the private half of the inbox key. No cell is granted names with this prefix.
 pub(super) const INBOX_KEY: &str = "runtime/inbox-key";
 
+/// Whether a document holds a private key. Such a document is of its store alone: it leaves in no export and is taken from
+/// none, and whoever pairs the first phone gets a new key.
+pub fn is_private_document(name: &str) -> bool {
+    name == INBOX_KEY
+}
+
 impl Runtime {
     /// Accepts an upload for a locked store. The cell judges it against an empty store that is thrown away, so the
     /// phone gets the answer that an open store would give. An upload that the cell accepts is sealed and on disk

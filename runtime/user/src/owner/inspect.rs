@@ -24,7 +24,7 @@ impl Owners {
             if let Some(path) = missing(&folder, access) {
                 return Err(Damage::missing(&path));
             }
-            identity::inspect(&folder)?;
+            identity::inspect(&folder, user, self.open_people.host_key())?;
         }
         let slots_path = folder.join(SLOTS_FILE);
         let slots = Slots::read(&folder).map_err(|error| match error {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! people/<2 hex>/<32 hex>/
-//!   runtime.key   the key that this person's runtime shows in TLS; PKCS#8, mode 600
+//!   runtime.key   the key that this person's runtime shows in TLS, sealed under the host's key; mode 600
 //!   access.json   devices, labels, the newest pairing window without its secrets
 //!   slots.json    the data key, wrapped for each device and for the recovery phrase
 //!   roster/       what the owner's devices have signed of it
@@ -20,7 +20,7 @@ mod access;
 mod drain;
 mod erase;
 mod held;
-mod identity;
+pub(crate) mod identity;
 mod inbox;
 mod inspect;
 mod intent;
@@ -46,6 +46,7 @@ use crate::people::PeopleError;
 
 pub use access::DeviceSummary;
 pub use access::Owners;
+pub use drain::is_private_document;
 pub use erase::Receipt;
 use held::HeldKeys;
 pub use inbox::InboxError;
@@ -97,6 +98,12 @@ pub enum OwnerError {
     /// A key file contains no key.
     #[error("{} holds no key", path.display())]
     NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key file was sealed under the key of another host.
+    #[error("{} was sealed under another host.key than this one, or changed", path.display())]
+    OtherHostKey {
         /// The file.
         path: PathBuf,
     },

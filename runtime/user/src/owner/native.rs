@@ -157,7 +157,9 @@ impl Runtime {
         let state = self.locks().state(user).map_err(|_| Code::Starting)?;
         let (store, slot, head) = match state {
             LockState::Absent => (StoreState::Absent, None, None),
-            LockState::Locked => (StoreState::Locked, owners.slot_for(admission)?, None),
+            LockState::Locked => {
+                (StoreState::Locked, owners.slot_for(admission)?, self.head_while_locked(user)?)
+            }
             LockState::Unlocked { .. } => {
                 let person = self.person(user).map_err(|error| failed(user, &OwnerError::Call(error)))?;
                 (StoreState::Unlocked, None, Some(head_of(&person.store.head())))
@@ -167,6 +169,7 @@ impl Runtime {
         let roster = self.roster_state(user, open_now).map_err(|error| failed(user, &error))?;
         // The open store may have put another roster in force than the files had.
         self.devices().vouched(admission)?;
+        self.devices().refresh_label(user, admission.device, now_ms);
         let mut session = [0; 16];
         SystemRandom::new().fill(&mut session).map_err(|_| Code::Starting)?;
         let cells = self.offers();
@@ -205,6 +208,30 @@ impl Runtime {
             owner.state().access = access;
         }
         Ok(grant)
+    }
+
+    /// The head of a locked store, as the disk tells it: a phone checks it before it hands over the key.
+    fn head_while_locked(&self, user: UserId) -> Result<Option<Head>, Code> {
+        // A run may have the store open for a moment longer.
+        if let Some(person) = self.open_people().if_open(user) {
+            return Ok(Some(head_of(&person.store.head())));
+        }
+        let told = Store::told_head(&self.people().store_folder(user), &self.open_people().store_options());
+        let told = told.map_err(|error| failed(user, &OwnerError::Store(error)))?;
+        Ok(told.as_ref().map(head_of))
+    }
+
+    /// The head of an open store, for the answer to a request that has just been served; `None` while the store is
+    /// locked. May wait while the store is being opened.
+    pub fn head(&self, user: UserId) -> Option<Head> {
+        let person = self.person(user).ok()?;
+        Some(head_of(&person.store.head()))
+    }
+
+    /// As [`Self::head`], without waiting; `None` also where that would wait.
+    pub fn head_now(&self, user: UserId) -> Option<Head> {
+        self.open_people().check_standing(user).ok()?;
+        self.open_people().if_open(user).map(|person| head_of(&person.store.head()))
     }
 
     fn offers(&self) -> Vec<CellOffer> {
@@ -341,6 +368,18 @@ impl Devices<'_> {
         // `/c/<cell>/<8 digits>` and the path for the cell itself.
         let inner = path.splitn(5, '/').nth(4).map_or_else(String::new, |inner| format!("/{inner}"));
         Ok(Granted { cell: cell.to_owned(), path: inner })
+    }
+
+    /// Announces another label to a device that has had its label for a week. If the disk fails, a later session does
+    /// it.
+    fn refresh_label(self, user: UserId, device: DeviceId, now_ms: u64) {
+        let is_due = |owner: Arc<Owner>| owner.state().access.devices.label_is_due(device, now_ms);
+        if !self.owners.get(user).is_some_and(is_due) {
+            return;
+        }
+        if let Err(error) = self.rotate_label(user, device) {
+            tracing::warn!(user = %user.short(), error = %crate::chain(&error), "a device keeps its label for now");
+        }
     }
 
     /// Announces another label to a device, which learns it with its next grant. The old one stays valid until the new

@@ -14,7 +14,7 @@ use runtime_types::UserId;
 
 use crate::error::{CallError, StartError};
 use crate::files;
-use crate::owner::Leases;
+use crate::owner::{Leases, identity};
 use crate::people::person::{Closed, Person};
 use crate::people::{KeyMode, People};
 use crate::settings::Settings;
@@ -100,7 +100,7 @@ impl OpenPeople {
     }
 
     /// Fails for people who are unknown, damaged, suspended or locked.
-    pub(crate) fn check_standing(&self, user: UserId) -> Result<(), CallError> {
+    pub fn check_standing(&self, user: UserId) -> Result<(), CallError> {
         if let Some(damage) = self.people.damage(user) {
             return Err(CallError::Damaged(damage));
         }
@@ -282,17 +282,28 @@ const HOST_KEY_ID_FILE: &str = "host.key.id";
 fn host_key(path: &Path, people: &People) -> Result<Unattended, StartError> {
     let needs_one = |user: &UserId| Unattended::is_needed(&people.store_folder(*user));
     let needed: Vec<UserId> = people.everybody().into_iter().filter(needs_one).collect();
+    let is_sealed = |user: &UserId| identity::needs_host_key(&people.folder(*user));
+    let sealed: Vec<UserId> = people.everybody().into_iter().filter(is_sealed).collect();
     let id_path = path.with_file_name(HOST_KEY_ID_FILE);
-    if needed.is_empty() {
+    if needed.is_empty() && sealed.is_empty() {
         let key = Unattended::open_or_create(path).map_err(StartError::Key)?;
         keep_id(&id_path, &key);
         return Ok(key);
     }
-    let (path, stores): (PathBuf, _) = (path.to_owned(), needed.len());
+    let (path, stores, runtimes): (PathBuf, _, _) = (path.to_owned(), needed.len(), sealed.len());
     let Some(key) = Unattended::open(&path).map_err(StartError::Key)? else {
-        return Err(StartError::NoHostKey { path, stores });
+        return Err(StartError::NoHostKey { path, stores, runtimes });
     };
     let mut refuted = false;
+    for user in &sealed {
+        match identity::opens(&people.folder(*user), *user, &key) {
+            Some(true) => {
+                keep_id(&id_path, &key);
+                return Ok(key);
+            }
+            opened => refuted |= opened.is_some(),
+        }
+    }
     for user in needed {
         // A slot that cannot be parsed says nothing about the key; opening that person's store reports the slot.
         match key.opens(&people.store_folder(user), user) {
@@ -304,9 +315,9 @@ fn host_key(path: &Path, people: &People) -> Result<Unattended, StartError> {
             Err(_) => {}
         }
     }
-    // Each of these slots may be damaged: only another key than before is a reason to serve nobody.
+    // Each of these files may be damaged: only another key than before is a reason to serve nobody.
     if refuted && !is_of_id(&id_path, &key) {
-        Err(StartError::OtherHostKey { path, stores })
+        Err(StartError::OtherHostKey { path, stores, runtimes })
     } else {
         Ok(key)
     }

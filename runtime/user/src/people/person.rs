@@ -1,13 +1,14 @@
 //! One person's runtime while their store is open: the open store, instances kept warm, notes for the audit log.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use runtime_sandbox::{CodeDigest, EndpointInstance};
-use runtime_store::{Batch, CommitError, Committed, Store};
+use runtime_store::{Batch, CommitError, Committed, DiskTrouble, Store};
 use runtime_types::UserId;
+use tokio::sync::watch;
 
 use crate::runs::audit::{self, AuditLine, RunOutcome};
 
@@ -38,17 +39,64 @@ struct Warm {
 
 /// Notes that are not on disk yet.
 #[derive(Default)]
-struct Notes {
-    waiting: VecDeque<AuditLine>,
+pub(crate) struct Notes {
+    /// Each with its number.
+    waiting: VecDeque<(u64, AuditLine)>,
     /// How many notes before these were dropped because the disk accepted none.
     untold: u64,
+    /// How many notes there were.
+    added: u64,
+    /// The numbers of notes that are not on disk, those that a commit is writing included.
+    open: BTreeSet<u64>,
+    /// How the tries to write notes on behalf of a reader stand.
+    pub tries: Tries,
+    /// The notes of answers that left although the disk accepted no notes, each with the first note of its answer.
+    pub unseen: BTreeMap<u64, u64>,
+}
+
+/// Wakes those who wait for the end of a try: tasks, and threads that hold [`Person::notes`].
+#[derive(Default)]
+pub(crate) struct Tried {
+    pub tasks: watch::Sender<()>,
+    pub threads: Condvar,
+}
+
+/// The tries to write notes on behalf of a reader, at most one at a time.
+#[derive(Default)]
+pub(crate) struct Tries {
+    /// How many have begun.
+    pub begun: u64,
+    /// When the one that is under way began.
+    pub since: Option<Instant>,
+    /// What was wrong with the disk at the last one; `None`: nothing that is known.
+    pub trouble: Option<DiskTrouble>,
 }
 
 impl Notes {
+    fn add(&mut self, note: AuditLine) -> u64 {
+        self.added += 1;
+        self.open.insert(self.added);
+        self.waiting.push_back((self.added, note));
+        self.bound();
+        self.added
+    }
+
     fn bound(&mut self) {
         let over = self.waiting.len().saturating_sub(NOTES_HELD_MAX);
-        self.waiting.drain(..over);
+        for (number, _) in self.waiting.drain(..over) {
+            self.open.remove(&number);
+        }
         self.untold += over as u64;
+    }
+
+    /// Whether the note is on disk.
+    pub fn is_kept(&self, number: u64) -> bool {
+        !self.open.contains(&number)
+    }
+
+    /// The note, if no commit is writing it.
+    pub fn waiting(&mut self, number: u64) -> Option<&mut AuditLine> {
+        self.waiting.iter_mut().find(|(known, _)| *known == number).map(|(_, note)| note)
     }
 }
 
@@ -60,6 +108,8 @@ pub struct Person {
     pub store: Arc<Store>,
     warm: Mutex<Vec<Warm>>,
     notes: Mutex<Notes>,
+    /// Changes when a try to write notes ends.
+    pub(crate) tried: Arc<Tried>,
     /// Held while a stage runs, so that one runs at a time.
     pub(crate) pipeline: Mutex<()>,
     /// Held from the snapshot to the commit by code that reads a document and writes it back.
@@ -113,6 +163,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A note that was taken for the audit log.
+pub(crate) struct Noted {
+    /// Its number.
+    pub number: u64,
+    /// Whether it is time to write the waiting notes to disk: [`Person::keep_notes`].
+    pub due: bool,
+}
+
 /// A kept instance, and how often it has been called.
 pub(crate) struct Kept {
     pub instance: EndpointInstance,
@@ -126,6 +184,7 @@ impl Person {
             store: Arc::new(store),
             warm: Mutex::default(),
             notes: Mutex::default(),
+            tried: Arc::default(),
             pipeline: Mutex::default(),
             documents: Mutex::default(),
             touched: Mutex::new(Instant::now()),
@@ -171,50 +230,71 @@ impl Person {
         lock(&self.warm).retain(|kept| !all && kept.since.elapsed() < WARM_IDLE);
     }
 
-    /// Keeps a note for the audit log until the next commit. Returns whether it is time to commit the waiting notes:
-    /// [`Self::keep_notes`].
-    pub(crate) fn note(&self, note: AuditLine) -> bool {
-        let mut notes = lock(&self.notes);
-        notes.waiting.push_back(note);
-        notes.bound();
-        notes.waiting.len().is_multiple_of(NOTES_WAITING_MAX)
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        lock(&self.notes)
     }
 
-    /// Writes notes to disk that have waited long enough. A failure refuses no answers: if the disk accepts none, the
-    /// notes wait and reads continue. May wait for the disk.
+    /// Keeps a note for the audit log until the next commit.
+    pub(crate) fn note(&self, note: AuditLine) -> Noted {
+        let mut notes = lock(&self.notes);
+        let number = notes.add(note);
+        Noted { number, due: notes.waiting.len().is_multiple_of(NOTES_WAITING_MAX) }
+    }
+
+    /// Writes notes to disk that have waited long enough. If the disk accepts none, they go on waiting. May wait for
+    /// the disk.
     pub(crate) fn keep_notes(&self) {
         if let Err(error) = self.sync() {
             tracing::warn!(user = %self.user.short(), error = %crate::chain(&error), "audit notes wait for the disk");
         }
     }
 
-    /// Runs a commit with the waiting notes added to its batch. After a failure the notes wait again.
+    /// Runs a commit with the waiting notes added to its batch, and returns their numbers, which the caller passes to
+    /// [`Self::kept`] once they are on disk. After a failure the notes wait again.
     fn with_notes<T>(
         &self,
         mut batch: Batch,
         commit: impl FnOnce(Batch) -> Result<T, CommitError>,
-    ) -> Result<T, CommitError> {
-        let notes = std::mem::take(&mut *lock(&self.notes));
-        audit::add(&self.store, &mut batch, notes.waiting.iter());
-        if notes.untold > 0 {
-            audit::add(
-                &self.store,
-                &mut batch,
-                [AuditLine::untold(notes.untold, notes.waiting.front())].iter(),
-            );
+    ) -> Result<(T, Vec<u64>), CommitError> {
+        let (taken, untold) = {
+            let mut notes = lock(&self.notes);
+            (std::mem::take(&mut notes.waiting), std::mem::take(&mut notes.untold))
+        };
+        audit::add(&self.store, &mut batch, taken.iter().map(|(_, note)| note));
+        if untold > 0 {
+            let line = AuditLine::untold(untold, taken.front().map(|(_, note)| note));
+            audit::add(&self.store, &mut batch, [line].iter());
         }
-        commit(batch).inspect_err(|_| {
-            let mut now = lock(&self.notes);
-            let since = std::mem::replace(&mut *now, notes);
-            now.waiting.extend(since.waiting);
-            now.untold += since.untold;
-            now.bound();
-        })
+        match commit(batch) {
+            Ok(done) => Ok((done, taken.into_iter().map(|(number, _)| number).collect())),
+            Err(error) => {
+                let mut now = lock(&self.notes);
+                let since = std::mem::replace(&mut now.waiting, taken);
+                now.waiting.extend(since);
+                now.untold += untold;
+                now.bound();
+                Err(error)
+            }
+        }
+    }
+
+    /// Records that notes are on disk.
+    fn kept(&self, numbers: &[u64]) {
+        if numbers.is_empty() {
+            return;
+        }
+        let mut notes = lock(&self.notes);
+        for number in numbers {
+            notes.open.remove(number);
+        }
+        notes.unseen.retain(|number, _| !numbers.contains(number));
     }
 
     /// Commits a batch, with the notes and everything else that waits; on disk when it returns.
     pub(crate) fn commit(&self, batch: Batch) -> Result<Committed, CommitError> {
-        self.with_notes(batch, |batch| self.store.commit(batch))
+        let (committed, notes) = self.with_notes(batch, |batch| self.store.commit(batch))?;
+        self.kept(&notes);
+        Ok(committed)
     }
 
     /// As [`Self::commit`], but written to disk with the next commit, unless too much waits: the notes about a batch
@@ -244,12 +324,11 @@ impl Person {
     fn note_unstored(&self, note: &AuditLine, error: &CommitError) {
         let unstored = note.clone().ended(RunOutcome::NotStored, crate::chain(error));
         let mut notes = lock(&self.notes);
-        match notes.waiting.iter_mut().rfind(|waiting| *waiting == note) {
-            Some(waiting) => *waiting = unstored,
+        match notes.waiting.iter_mut().rfind(|(_, waiting)| waiting == note) {
+            Some((_, waiting)) => *waiting = unstored,
             // The note was written to disk on its own.
-            None => notes.waiting.push_back(unstored),
+            None => drop(notes.add(unstored)),
         }
-        notes.bound();
     }
 
     /// Writes everything that waits to disk, including notes.
@@ -259,8 +338,11 @@ impl Person {
 
     /// As [`Self::sync`], and rewrites blocks that are due for it.
     pub(crate) fn settle(&self) -> Result<(), CommitError> {
-        self.with_notes(Batch::new(), |batch| self.store.commit_ahead(batch).map(drop))?;
-        self.store.settle().map(drop)
+        let ahead = |batch| self.store.commit_ahead(batch).map(drop);
+        let ((), notes) = self.with_notes(Batch::new(), ahead)?;
+        self.store.settle()?;
+        self.kept(&notes);
+        Ok(())
     }
 
     /// Rewrites every block that is due for it, and writes everything that waits to disk.

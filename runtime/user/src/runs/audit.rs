@@ -1,10 +1,11 @@
-//! The audit: who read what. Each run of a cell leaves one line, however it ended, in an area that no cell reaches.
+//! The audit: who read what. Each run of a cell leaves one line, however it ended, in an area that no cell reaches; so
+//! does each command of the console and each route of the host that shows what is stored.
 //!
-//! * Invariants: a run's line is written before its failure is reported; a line that says that something was stored is
-//!   on disk together with it.
+//! * Invariants: a run's line is on disk before anything that it read leaves the host ([`crate::runs::told`]); a line
+//!   that says that something was stored is on disk together with it.
 //! * Units: moments and spans are seconds since 1970-01-01T00:00:00Z.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ops::ControlFlow;
 
 use runtime_sandbox::{RunError, Usage};
@@ -30,11 +31,12 @@ pub const AUDIT_LINES_MAX: usize = 10_000;
 pub struct AuditLine {
     /// The moment of the run, s.
     pub ts: f64,
-    /// The cell's name; empty if a line only reports that others are missing.
+    /// The cell's name, the host's own route, or the console's command; empty if a line only reports that others are
+    /// missing.
     pub cell: String,
-    /// The digest of its code, 64 hex digits.
+    /// The digest of its code, 64 hex digits; empty if it is no cell.
     pub digest: String,
-    /// The device whose request the run answered, if known; stages have none.
+    /// The device whose request the run answered, if known, or [`CONSOLE`]; stages have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// How the run ended.
@@ -59,7 +61,14 @@ pub struct AuditLine {
     /// Its messages to the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<String>,
+    /// What the lines of one run have in common, if it has several: one from before its answer began, and one from its
+    /// end. A query returns the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
+
+/// The `device` of what was read at the host's console.
+pub const CONSOLE: &str = "console";
 
 /// One kind of read of a run: the same streams, requested in the same way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,6 +99,23 @@ pub struct AuditRead {
     pub denied: bool,
 }
 
+impl AuditRead {
+    /// One read of these streams or documents, over any time, that has returned nothing yet.
+    pub fn new(what: impl Into<String>, names: Vec<String>) -> Self {
+        Self {
+            what: what.into(),
+            area: None,
+            names,
+            time: None,
+            from: None,
+            to: None,
+            times: 1,
+            entries: 0,
+            denied: false,
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -116,6 +142,8 @@ pub enum RunOutcome {
     StoreFailed,
     /// It ran to its end, but the disk did not accept its writes.
     NotStored,
+    /// Its answer had begun; how it ended is not known.
+    Begun,
     /// A value of a later version.
     #[serde(other)]
     Other,
@@ -135,6 +163,7 @@ impl RunOutcome {
             Self::Stopped => "stopped",
             Self::StoreFailed => "store-failed",
             Self::NotStored => "not-stored",
+            Self::Begun => "begun",
             Self::Other => "other",
         }
     }
@@ -157,10 +186,12 @@ impl From<&RunError> for RunOutcome {
 }
 
 /// The accumulated reads of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Reads {
     told: Vec<AuditRead>,
     untold: u64,
+    /// How often a read went beyond what the reads before it had covered.
+    widened: u64,
 }
 
 /// The index in [`Reads`] of the read that a cursor belongs to; `None`: a read that is only counted.
@@ -170,16 +201,13 @@ impl Reads {
     /// Notes a query.
     pub fn query(&mut self, what: &str, query: &Query) -> ReadNumber {
         let bound = |moment: f64| moment.is_finite().then_some(moment);
+        let names = query.keys.iter().map(|key| key.as_str().to_owned()).collect();
         self.add(AuditRead {
-            what: what.to_owned(),
             area: Some(area_name(query.area).to_owned()),
-            names: query.keys.iter().map(|key| key.as_str().to_owned()).collect(),
             time: Some(time_name(query.field).to_owned()),
             from: bound(query.start),
             to: bound(query.end),
-            times: 1,
-            entries: 0,
-            denied: false,
+            ..AuditRead::new(what, names)
         })
     }
 
@@ -194,17 +222,7 @@ impl Reads {
 
     /// Notes a read of a document, or its refusal.
     pub fn document(&mut self, name: &str, denied: bool) {
-        self.add(AuditRead {
-            what: "document".to_owned(),
-            area: None,
-            names: vec![name.to_owned()],
-            time: None,
-            from: None,
-            to: None,
-            times: 1,
-            entries: 0,
-            denied,
-        });
+        self.add(AuditRead { denied, ..AuditRead::new("document", vec![name.to_owned()]) });
     }
 
     /// Merges a read with an earlier one of the same kind; the span then covers both.
@@ -218,17 +236,25 @@ impl Reads {
         };
         if let Some(number) = self.told.iter().rposition(same) {
             let known = &mut self.told[number];
+            let before = (known.from, known.to);
             known.from = known.from.zip(read.from).map(|(known, new)| known.min(new));
             known.to = known.to.zip(read.to).map(|(known, new)| known.max(new));
             known.times += 1;
+            self.widened += u64::from((known.from, known.to) != before);
             return Some(number);
         }
+        self.widened += 1;
         if self.told.len() == READS_TOLD_MAX {
             self.untold += 1;
             return None;
         }
         self.told.push(read);
         Some(self.told.len() - 1)
+    }
+
+    /// Rises whenever a read goes beyond what the reads before it covered.
+    pub fn widened(&self) -> u64 {
+        self.widened
     }
 
     /// Notes that a read returned further entries.
@@ -243,14 +269,8 @@ impl AuditLine {
     /// The line of a run that is done, unless [`Self::ended`] changes that. Moves the run's reads and messages out of
     /// its effects.
     pub(crate) fn new(ts: f64, cell: &Cell, effects: &mut Effects, usage: Usage) -> Self {
-        let Reads { told: reads, untold: reads_untold } = std::mem::take(&mut effects.reads);
+        let Reads { told: reads, untold: reads_untold, .. } = std::mem::take(&mut effects.reads);
         Self {
-            ts,
-            cell: cell.manifest.name.clone(),
-            digest: cell.prepared.digest().to_string(),
-            device: None,
-            outcome: RunOutcome::Done,
-            reason: None,
             reads,
             reads_untold,
             entries_read: effects.entries_read,
@@ -258,7 +278,47 @@ impl AuditLine {
             bytes_written: usage.written_bytes,
             elapsed_us: usage.elapsed_us,
             said: effects.log.drain(..).map(|(_, text)| text).collect(),
+            run: effects.run.take(),
+            ..Self::of_cell(ts, cell)
         }
+    }
+
+    /// The line of a run of a cell that has read nothing yet.
+    pub(crate) fn of_cell(ts: f64, cell: &Cell) -> Self {
+        let digest = cell.prepared.digest().to_string();
+        Self { digest, ..Self::of(ts, cell.manifest.name.clone()) }
+    }
+
+    /// The line of whatever has that name and has read nothing yet.
+    pub(crate) fn of(ts: f64, cell: impl Into<String>) -> Self {
+        Self {
+            ts,
+            cell: cell.into(),
+            digest: String::new(),
+            device: None,
+            outcome: RunOutcome::Done,
+            reason: None,
+            reads: Vec::new(),
+            reads_untold: 0,
+            entries_read: 0,
+            bytes_read: 0,
+            bytes_written: 0,
+            elapsed_us: 0,
+            said: Vec::new(),
+            run: None,
+        }
+    }
+
+    /// The same with these reads, and as that run has not ended yet.
+    pub(crate) fn begun(&self, reads: Reads, entries_read: u64, run: String) -> Self {
+        let outcome = RunOutcome::Begun;
+        Self { outcome, entries_read, run: Some(run), ..self.clone().with_reads(reads) }
+    }
+
+    /// Sets its reads.
+    pub(crate) fn with_reads(self, reads: Reads) -> Self {
+        let Reads { told: reads, untold: reads_untold, .. } = reads;
+        Self { reads, reads_untold, ..self }
     }
 
     /// Sets the device whose request it answered.
@@ -274,21 +334,13 @@ impl AuditLine {
     /// Reports runs whose lines were dropped because the disk accepted none for too long; `next` is the first line
     /// after them.
     pub(crate) fn untold(count: u64, next: Option<&Self>) -> Self {
-        Self {
-            ts: next.map_or(0.0, |next| next.ts),
-            cell: String::new(),
-            digest: String::new(),
-            device: None,
-            outcome: RunOutcome::Done,
-            reason: None,
-            reads: Vec::new(),
-            reads_untold: 0,
-            entries_read: 0,
-            bytes_read: 0,
-            bytes_written: 0,
-            elapsed_us: 0,
-            said: vec![format!("{count} earlier runs are not told: the disk took nothing for too long")],
-        }
+        let said = vec![format!("{count} earlier runs are not told: the disk took nothing for too long")];
+        Self { said, ..Self::of(next.map_or(0.0, |next| next.ts), "") }
+    }
+
+    /// Whether something that is stored was read.
+    pub(crate) fn has_read(&self) -> bool {
+        self.reads_untold > 0 || self.reads.iter().any(|read| !read.denied)
     }
 
     /// Whether the line is of use to the owner: a run that touched nothing and was not cut off leaves no line.
@@ -330,12 +382,14 @@ fn lines(snapshot: &Snapshot, since: Option<f64>, cell: Option<&str>) -> Result<
         order: Order::Descending,
         ..Query::everything(Area::Audit)
     };
-    let mut found = VecDeque::new();
+    let (mut found, mut runs) = (VecDeque::new(), HashSet::new());
     let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
     let visited = cursor.visit(&mut |row| {
         // A line that cannot be parsed is from a later version; exports contain its data.
         if let Ok(line) = serde_json::from_str::<AuditLine>(row.data)
             && cell.is_none_or(|cell| cell == line.cell)
+            // The last line of a run comes first here.
+            && line.run.as_ref().is_none_or(|run| runs.insert(run.clone()))
         {
             found.push_front(line);
         }
@@ -381,17 +435,7 @@ fn in_words(words: &str) -> AuditRead {
     };
     let all = names == "every stream";
     let names = if all { Vec::new() } else { names.split_whitespace().map(str::to_owned).collect() };
-    AuditRead {
-        what: what.to_owned(),
-        area,
-        names,
-        time: None,
-        from: None,
-        to: None,
-        times: 1,
-        entries: 0,
-        denied: false,
-    }
+    AuditRead { area, ..AuditRead::new(what, names) }
 }
 
 #[cfg(test)]
@@ -422,6 +466,22 @@ mod tests {
     }
 
     #[test]
+    fn a_read_counts_as_wider_where_its_stream_or_its_span_was_not_covered_before() {
+        let mut reads = Reads::default();
+        let mut widens = |key: &str, start, end| {
+            let before = reads.widened();
+            reads.query("find", &query(key, start, end));
+            reads.widened() > before
+        };
+        assert!(widens("background/location", 10.0, 20.0));
+        assert!(!widens("background/location", 12.0, 20.0));
+        assert!(widens("background/location", 12.0, 21.0));
+        assert!(widens("background/battery", 12.0, 13.0));
+        assert!(widens("background/battery", f64::NEG_INFINITY, 13.0));
+        assert!((0..40).all(|number| widens(&format!("background/s{number}"), 0.0, 1.0)), "untold ones too");
+    }
+
+    #[test]
     fn lines_of_earlier_versions_are_read() {
         let old = r#"{"ts":1.5,"cell":"usercache-get","digest":"ab","reads":["find Usercache: background/location a/b",
             "document profile","find Timeseries: every stream"],"reads_untold":0,"entries_read":3,"bytes_read":9,
@@ -447,7 +507,7 @@ mod tests {
     fn an_outcome_of_a_later_version_is_kept_as_another_one() {
         assert_eq!(serde_json::from_str::<RunOutcome>("\"gave-up\"").expect("known"), RunOutcome::GaveUp);
         assert_eq!(serde_json::from_str::<RunOutcome>("\"frozen\"").expect("unknown"), RunOutcome::Other);
-        for outcome in [RunOutcome::Done, RunOutcome::OutOfTime, RunOutcome::NotStored] {
+        for outcome in [RunOutcome::Done, RunOutcome::OutOfTime, RunOutcome::NotStored, RunOutcome::Begun] {
             assert_eq!(serde_json::to_value(outcome).expect("a word"), outcome.as_str());
         }
     }

@@ -14,11 +14,12 @@ use tokio::sync::oneshot;
 use crate::cells::catalogue::Cell;
 use crate::data::errors::count_put;
 use crate::error::CallError;
-use crate::people::person::{Kept, Person};
+use crate::people::person::{Kept, Noted, Person};
 use crate::runs::answering::{Answering, Begun};
 use crate::runs::audit::{AuditLine, RunOutcome};
 use crate::runs::exchange::{Answer, Broken, Call};
 use crate::runs::host::{Effects, RunHost, SharedEffects, lock};
+use crate::runs::told::Witness;
 use crate::runtime::Runtime;
 
 /// How long a call may hold a connection's thread, ms. Two ticks of the sandbox's clock.
@@ -43,11 +44,13 @@ pub(crate) async fn call(
     if cell.tries_inline() && call.body.len() <= INLINE_BODY_BYTES_MAX {
         let limits =
             Limits { wall_ms: INLINE_WALL_MS.min(cell.manifest.limits.wall_ms), ..cell.manifest.limits };
-        let done = run(runtime, &person, &cell, &call, limits, Answering::Never);
+        let done = run(runtime, &person, &cell, &call, limits, (Answering::Never, None));
         let too_long = matches!(done.answer, Err(RunError::Deadline { .. } | RunError::NoSlot { .. }));
         if !too_long && !done.effects.begun {
-            let Ended { answer, notes_due } = finish(&person, &cell, &call, done);
-            if notes_due {
+            let Ended { answer, line, notes_due } = finish(&person, &cell, &call, done);
+            if let Some(line) = line {
+                person.told(line).await?;
+            } else if notes_due {
                 // Not on this thread, which serves others too. If the pool is full, a later call finds the notes due.
                 let person = Arc::clone(&person);
                 let _ = runtime.writers.submit(person.user, move || person.keep_notes());
@@ -68,8 +71,8 @@ pub(crate) fn call_here(
 ) -> Result<Response, CallError> {
     let _one_writer = (!cell.manifest.documents_write.is_empty())
         .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
-    let done = run(runtime, person, cell, call, cell.manifest.limits, Answering::Never);
-    let Ended { answer, notes_due } = finish(person, cell, call, done);
+    let done = run(runtime, person, cell, call, cell.manifest.limits, (Answering::Never, None));
+    let Ended { answer, notes_due, .. } = finish(person, cell, call, done);
     if notes_due {
         person.keep_notes();
     }
@@ -96,25 +99,34 @@ async fn on_the_pool(
 ) -> Result<Answer, CallError> {
     let called = Arc::clone(&cell);
     let (head, mut begun) = oneshot::channel::<Begun>();
-    let (end, mut ended) = oneshot::channel::<Result<Response, CallError>>();
-    let user = person.user;
+    let (end, mut ended) = oneshot::channel::<Ended>();
+    let (user, handle) = (person.user, Handle::current());
     // Those who write never wait behind those who read.
     let pool = if cell.manifest.may_write() { &runtime.writers } else { &runtime.readers };
     let (room, seat) = (runtime.room.clone(), pool.seat(user));
-    let answering = Answering::Ready { head, handle: Handle::current(), room, user, seat };
-    let shared = Arc::clone(runtime);
+    let answering = Answering::Ready { head, handle: handle.clone(), room, user, seat };
+    let line = AuditLine::of_cell(call.now, &cell).of_device(call.device.as_ref());
+    let witness = Witness::new(&person, handle, line);
+    let (shared, reader) = (Arc::clone(runtime), Arc::clone(&person));
     let job = move || {
         let limits = cell.manifest.limits;
         // Two simultaneous puts would each overwrite the profile that the other wrote.
         let _one_writer = (!cell.manifest.documents_write.is_empty())
             .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut done = run(&shared, &person, &cell, &call, limits, answering);
+        let teller = witness.clone();
+        let mut done = run(&shared, &person, &cell, &call, limits, (answering, Some(witness)));
         let pieces = done.effects.pieces.take();
-        let Ended { answer, notes_due } = finish(&person, &cell, &call, done);
+        // What was read after the last piece may be in the piece that is still to come.
+        let untold = done.effects.reads.widened() != done.effects.told;
+        let ended = finish(&person, &cell, &call, done);
+        let notes_due = ended.notes_due;
         match pieces {
-            Some(pieces) => end_pieces(&pieces, answer),
+            Some(pieces) => {
+                let told = ended.line.filter(|_| untold).map_or(Ok(()), |line| teller.wait(line));
+                end_pieces(&pieces, told.and(ended.answer));
+            }
             // If the caller has gone, nothing waits for the answer.
-            None => drop(end.send(answer)),
+            None => drop(end.send(ended)),
         }
         if notes_due {
             person.keep_notes();
@@ -124,7 +136,13 @@ async fn on_the_pool(
     tokio::select! {
         biased;
         Ok((status, content_type, pieces)) = &mut begun => Ok(Answer::Pieces { status, content_type, pieces }),
-        result = &mut ended => whole(runtime, user, &called, result.unwrap_or(Err(CallError::Lost))?),
+        result = &mut ended => {
+            let Ended { answer, line, .. } = result.map_err(|_| CallError::Lost)?;
+            if let Some(line) = line {
+                reader.told(line).await?;
+            }
+            whole(runtime, user, &called, answer?)
+        }
     }
 }
 
@@ -145,13 +163,14 @@ fn run(
     cell: &Cell,
     call: &Call,
     limits: Limits,
-    answering: Answering,
+    (answering, witness): (Answering, Option<Witness>),
 ) -> Done {
     // A cell that writes a document back builds on the newest version, even one that still waits for the disk.
     let writes_back = !cell.manifest.documents_write.is_empty();
     let snapshot = if writes_back { person.store.snapshot_ahead() } else { person.store.snapshot() };
     let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
         .answering(call.body.clone(), answering)
+        .witnessed(witness)
         .brought_by(call.device.clone());
     let effects = host.effects();
     let request = Request { rest: call.target.rest.clone(), now: call.now, body_bytes: call.body.len() };
@@ -200,6 +219,10 @@ fn judge(
     effects: &mut Effects,
     note: AuditLine,
 ) -> (Result<Response, CallError>, AuditLine) {
+    if let Some(error) = effects.untold.take() {
+        let note = note.ended(RunOutcome::Stopped, error.to_string());
+        return (Err(error), note);
+    }
     if answer.as_ref().is_ok_and(|response| response.status < 400) {
         return (answer.map_err(CallError::Cell), note);
     }
@@ -235,6 +258,9 @@ pub(crate) fn is_slow(effects: &Effects, wall_ms: u32) -> bool {
 /// How a call ended.
 struct Ended {
     answer: Result<Response, CallError>,
+    /// The number of its audit line, if the line must be on disk before the caller learns how the call ended:
+    /// [`Person::told`].
+    line: Option<u64>,
     /// Whether [`Person::keep_notes`] is due; the answer does not wait for it.
     notes_due: bool,
 }
@@ -250,8 +276,13 @@ fn finish(person: &Person, cell: &Cell, call: &Call, mut done: Done) -> Ended {
         Ok(response) if response.status < 400 && (!writes.is_empty() || known_aside > 0) => {
             let kept = person.commit_run(writes, note).map_err(CallError::Commit);
             let counted = kept.and_then(|committed| count_put(person, &committed, known_aside));
-            Ended { answer: counted.map(|()| response), notes_due: false }
+            Ended { answer: counted.map(|()| response), line: None, notes_due: false }
         }
-        answer => Ended { answer, notes_due: note.tells() && person.note(note) },
+        answer if !note.tells() => Ended { answer, line: None, notes_due: false },
+        answer => {
+            let has_read = note.has_read();
+            let Noted { number, due } = person.note(note);
+            Ended { answer, line: has_read.then_some(number), notes_due: due }
+        }
     }
 }

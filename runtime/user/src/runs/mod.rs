@@ -13,3 +13,4 @@ pub(crate) mod rewind;
 pub(crate) mod stage;
 pub(crate) mod status;
 pub(crate) mod timetable;
+pub(crate) mod told;

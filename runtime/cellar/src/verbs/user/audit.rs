@@ -8,7 +8,7 @@ use runtime_host::admin::AuditShown;
 /// One line for each run, followed by what the run read.
 pub(super) fn tell(shown: &AuditShown) -> String {
     match shown.runs.as_slice() {
-        [] => "no cell has read anything".to_owned(),
+        [] => "nothing was read".to_owned(),
         runs => runs.iter().flat_map(run_lines).collect::<Vec<_>>().join("\n"),
     }
 }
@@ -16,9 +16,9 @@ pub(super) fn tell(shown: &AuditShown) -> String {
 fn run_lines(run: &AuditLine) -> Vec<String> {
     let mut head = moment(run.ts);
     if !run.cell.is_empty() {
-        let code = run.digest.get(..8).unwrap_or_default();
+        let code = run.digest.get(..8).map(|code| format!(" ({code})")).unwrap_or_default();
         let device = run.device.as_ref().map(|device| format!(" for {device}")).unwrap_or_default();
-        head.push_str(&format!("  {} ({code}){device}: {}", run.cell, run.outcome.as_str()));
+        head.push_str(&format!("  {}{code}{device}: {}", run.cell, run.outcome.as_str()));
     }
     let mut lines = vec![head];
     if run.outcome != RunOutcome::Done {
@@ -76,6 +76,6 @@ mod tests {
              and 2 further reads\n    \
              said: I have read"
         );
-        assert_eq!(tell(&AuditShown { runs: Vec::new(), ..shown }), "no cell has read anything");
+        assert_eq!(tell(&AuditShown { runs: Vec::new(), ..shown }), "nothing was read");
     }
 }

@@ -10,7 +10,7 @@ use runtime_host::http::{App, Backend, BodyLimits, Budget, Patience, Rate, Refus
 use runtime_phone::{Connect, Phone};
 use runtime_user::manifest::Manifest;
 use runtime_user::paths::{Paths, Target};
-use runtime_user::{Answer, Broken, Call, PieceReceiver, UserId};
+use runtime_user::{Answer, Broken, Call, PieceReceiver, Stamp, UserId};
 use runtime_wire::tls::{Identity, Pin, pinned_client};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -133,6 +133,16 @@ impl Backend for Fake {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, runtime_user::NotRun> {
         tokio::task::spawn_blocking(work).await.map_err(|_| runtime_user::NotRun::Lost)
+    }
+
+    fn tell(
+        &self,
+        _: UserId,
+        _: &'static str,
+        _: &'static [&'static str],
+        _: Option<&Stamp>,
+    ) -> Result<(), Refusal> {
+        Ok(())
     }
 
     fn profile(&self, _user: UserId) -> Result<Map<String, Value>, Refusal> {

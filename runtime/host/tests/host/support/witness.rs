@@ -30,7 +30,8 @@ pub fn at_port(file: &PhoneFile, port: u16) -> PhoneFile {
     file
 }
 
-/// What an owner has: who may come, how often the store was written to, and what a phone of theirs reads.
+/// What an owner has: who may come, how often the store was written to (not counting what tells of this phone's own
+/// reads), and what a phone of theirs reads.
 #[derive(Debug, PartialEq)]
 pub struct Standing {
     pub devices: Vec<DeviceSummary>,
@@ -42,6 +43,12 @@ pub struct Standing {
 pub async fn standing(cloud: &Cloud, user: UserId, file: &PhoneFile) -> Standing {
     let mut phone = Native::open(twin(file)).await.expect("the honest phone comes in");
     let commits = phone.grant.head.expect("an open store says where it stands").seq;
+    let (runtime, own) = (Arc::clone(&cloud.runtime), Some(file.state.device.to_string()));
+    let told = tokio::task::spawn_blocking(move || {
+        let lines = runtime.person(user).expect("open").audit(None, Some("datastreams-get")).expect("read");
+        lines.iter().filter(|line| line.device == own).count()
+    });
+    let commits = commits - told.await.expect("no panic") as u64;
     let read = phone.post("/datastreams/find_entries/timestamp", everything()).await.expect("an answer");
     assert_eq!(read.status, 200, "the honest phone reads");
     let read: serde_json::Value = serde_json::from_slice(&read.body).expect("JSON");

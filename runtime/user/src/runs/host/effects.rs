@@ -9,6 +9,7 @@ use runtime_store::{Batch, ReadError};
 use runtime_types::{EntryId, StreamKey};
 
 use super::quarantine::EntryDigest;
+use crate::error::CallError;
 use crate::runs::audit::{ReadNumber, Reads};
 use crate::runs::pieces::Pieces;
 
@@ -35,6 +36,12 @@ pub(crate) struct Effects {
     pub(super) aside: HashSet<EntryDigest>,
     /// Whether an answer in pieces has begun, or was asked for in a run that cannot send one.
     pub begun: bool,
+    /// How wide its reads were when their audit line was last written: [`Reads::widened`].
+    pub told: u64,
+    /// What its audit lines have in common, once there is one.
+    pub run: Option<String>,
+    /// Why its audit line could not be written, so that it may send nothing more.
+    pub untold: Option<CallError>,
     /// The sender of the answer's pieces.
     pub pieces: Option<Pieces>,
 }

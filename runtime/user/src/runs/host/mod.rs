@@ -24,6 +24,7 @@ use crate::data::stamp::{Stamp, Waiting, shown};
 use crate::runs::answering::Answering;
 use crate::runs::audit::ReadNumber;
 use crate::runs::exchange::Body;
+use crate::runs::told::Witness;
 
 pub(crate) use effects::{Effects, SharedEffects, lock};
 
@@ -42,6 +43,8 @@ pub(crate) struct RunHost {
     cursors: Vec<Option<OpenCursor>>,
     body: Body,
     answering: Answering,
+    /// Writes audit lines before an answer in pieces leaves.
+    witness: Option<Witness>,
     /// The device that sent the request.
     device: Option<Stamp>,
     waiting: Waiting,
@@ -58,6 +61,7 @@ impl RunHost {
             cursors: Vec::new(),
             body: Body::default(),
             answering: Answering::Never,
+            witness: None,
             device: None,
             waiting: Waiting::default(),
         }
@@ -68,6 +72,11 @@ impl RunHost {
         Self { body, answering, ..self }
     }
 
+    /// Sets who writes audit lines before pieces of an answer leave.
+    pub(crate) fn witnessed(self, witness: Option<Witness>) -> Self {
+        Self { witness, ..self }
+    }
+
     /// Sets the device whose entries the run puts.
     pub(crate) fn brought_by(self, device: Option<Stamp>) -> Self {
         Self { device, ..self }
@@ -76,6 +85,29 @@ impl RunHost {
     /// The effects of the run; they outlive it.
     pub(crate) fn effects(&self) -> SharedEffects {
         Arc::clone(&self.effects)
+    }
+
+    /// Before something leaves: makes sure that what was read is told in the audit, on disk.
+    fn tell(&self) -> Result<(), Failure> {
+        let Some(witness) = &self.witness else { return Ok(()) };
+        let effects = lock(&self.effects);
+        let widened = effects.reads.widened();
+        if effects.told == widened {
+            return Ok(());
+        }
+        let (reads, entries) = (effects.reads.clone(), effects.entries_read);
+        drop(effects);
+        let told = witness.tell(reads, entries);
+        let mut effects = lock(&self.effects);
+        effects.run = Some(witness.run().to_owned());
+        match told {
+            Ok(()) => effects.told = widened,
+            Err(error) => {
+                effects.untold = Some(error);
+                return Err(Failure::Unavailable);
+            }
+        }
+        Ok(())
     }
 
     fn keep(&mut self, read: ReadNumber, rows: Open) -> u32 {
@@ -341,11 +373,15 @@ impl CellHost for RunHost {
             return Err(Failure::Denied("an answer in pieces after a write".to_owned()));
         }
         effects.begun = true;
-        effects.pieces = Some(self.answering.begin(status, content_type)?);
+        drop(effects);
+        self.tell()?;
+        let pieces = self.answering.begin(status, content_type)?;
+        lock(&self.effects).pieces = Some(pieces);
         Ok(())
     }
 
     fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure> {
+        self.tell()?;
         self.answering.write(bytes)
     }
 }
