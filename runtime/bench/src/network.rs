@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use runtime_user::paths::{Paths, Target};
-use runtime_user::{Answer, Call, Runtime, UserId};
+use runtime_user::{Answer, Call, Runtime, Stamp, UserId};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, StreamOwned};
 use serde_json::{Map, Value};
@@ -176,6 +176,16 @@ impl Backend for Swapped {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, runtime_user::NotRun> {
         Backend::in_turn(&self.runtime, user, work).await
+    }
+
+    fn tell(
+        &self,
+        _: UserId,
+        _: &'static str,
+        _: &'static [&'static str],
+        _: Option<&Stamp>,
+    ) -> Result<(), Refusal> {
+        Ok(())
     }
 
     fn profile(&self, user: UserId) -> Result<Map<String, Value>, Refusal> {

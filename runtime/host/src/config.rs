@@ -101,7 +101,7 @@ pub struct Limits {
     pub head_bytes_max: usize,
     /// Number of headers of a request.
     pub headers_max: usize,
-    /// Connections at one moment.
+    /// Connections at one moment, half of them for strangers. At least 2.
     pub connections_max: usize,
     /// Time for the first message of a client, ms.
     pub hello_ms: u64,
@@ -176,7 +176,7 @@ pub struct People {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cells {
-    /// Threads that answer requests; 0: as many as the machine has processors, at least 2.
+    /// Threads that answer requests that only read, with as many again for requests that write; 0: as many as the machine has processors, at least 2.
     pub endpoint_threads: usize,
     /// Threads that run stages; 0: half as many as the machine has processors, at least 1.
     pub stage_threads: usize,
