@@ -2,8 +2,8 @@
 
 use super::record::{Live, State};
 use super::{
-    DEVICES_MAX, Device, DeviceName, DeviceTable, Labels, PAST_KEYS_MAX, Platform, RECORDS_MAX, STALE_MS,
-    Scopes,
+    DEVICES_MAX, Device, DeviceName, DeviceTable, Labels, PAST_KEYS_MAX, PREVIOUS_LABEL_MS, Platform,
+    RECORDS_MAX, STALE_MS, Scopes,
 };
 use crate::encoding::{DeviceId, Label, Pin, Spki, WrapPub};
 
@@ -169,6 +169,17 @@ impl DeviceTable {
         self.live(device)?.live.labels.next = Some(fresh);
         self.touched();
         Ok(fresh)
+    }
+
+    /// Whether a device should get another label, so that an onlooker cannot follow it by the present one for longer:
+    /// it has had the present one for [`PREVIOUS_LABEL_MS`], and no other change of its label is under way.
+    pub fn label_is_due(&self, device: DeviceId, now_ms: u64) -> bool {
+        let found = self.devices.get(&device);
+        found.is_some_and(|found| {
+            let settled = found.live().map(|live| live.labels);
+            now_ms.saturating_sub(found.enrolled_ms) >= PREVIOUS_LABEL_MS
+                && settled.is_some_and(|labels| labels.next.is_none() && labels.previous.is_none())
+        })
     }
 
     /// Announces another key for a device. It works beside the present one until it is used; then the present one is

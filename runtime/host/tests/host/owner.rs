@@ -3,12 +3,12 @@
 use crate::support::cloud;
 
 use cloud::{Wish, everything, put_body, start, start_with, until};
-use handshake::encoding::KeyKind;
+use handshake::encoding::{KeyKind, Label};
 use handshake::keys::Slot;
-use handshake::session::StoreState;
+use handshake::session::{SessionRequest, StoreState};
 use runtime_host::admin::{Ask, Context, PhoneAddress, RenameDevice, RevokeDevice};
 use runtime_phone::Native;
-use runtime_user::{KeyMode, LockState, OwnerError, WindowWish};
+use runtime_user::{KeyMode, LockState, OwnerError, SessionTerms, WindowWish};
 use runtime_wire::tls::Identity;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -282,6 +282,35 @@ async fn a_phone_learns_its_next_name_with_a_grant_and_comes_by_it() {
     let mut late = file;
     (late.state.label, late.state.previous_label) = (before, None);
     assert!(Native::open(late).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_gets_another_name_each_week_without_anybodys_doing() {
+    let cloud = start().await;
+    let user = cloud.add("Ada");
+    let file = cloud.pair(user).await;
+    let (device, key) = (file.state.device, *file.device.spki());
+    let week_ms = 7 * 24 * 3_600_000;
+    let next_label = |label: Label, now_ms: u64| {
+        let runtime = std::sync::Arc::clone(&cloud.runtime);
+        blocking(move || {
+            let admission = runtime.devices().admit(user, label, key, now_ms).unwrap();
+            let terms = SessionTerms { body_bytes_max: 1 << 20, requests_per_s_max: 8 };
+            let request =
+                SessionRequest { v: vec![1], want: Vec::new(), last_head: None, client: "a test".to_owned() };
+            runtime.session(&admission, &request, terms, now_ms).unwrap().next_label
+        })
+    };
+    let paired_ms = cloud.runtime.devices().list(user).unwrap()[0].enrolled_ms;
+    assert_eq!(next_label(file.state.label, paired_ms + week_ms - 1).await, None);
+    let second = next_label(file.state.label, paired_ms + week_ms).await.expect("another one");
+    assert_eq!(next_label(file.state.label, paired_ms + week_ms + 1).await, Some(second), "until it is used");
+    // A phone learns it with its next grant, and comes by it from then on.
+    let Native { file, .. } = cloud.connect(file).await;
+    assert_eq!(file.state.label, second);
+    let Native { file, .. } = cloud.connect(file).await;
+    assert_eq!(next_label(second, paired_ms + week_ms + 2).await, None, "the first one still leads here");
+    assert_eq!((file.state.label, file.state.device), (second, device));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
