@@ -104,6 +104,18 @@ impl Plan {
         plan
     }
 
+    /// The same list with another cell for one stage; `None` where the list has no such stage. Results that an earlier
+    /// cell made cannot be taken back in part by the list's rewind cell, which knows only the host's own stages, so
+    /// everything is recomputed.
+    #[must_use]
+    pub fn with_cell(&self, stage: &str, cell: &str) -> Option<Self> {
+        let mut plan = self.clone();
+        let spec = plan.stages.iter_mut().find(|spec| spec.name == stage)?;
+        cell.clone_into(&mut spec.cell);
+        plan.rewind = None;
+        Some(plan)
+    }
+
     /// The stages in the order in which they run.
     pub fn stages(&self) -> &[StageSpec] {
         &self.stages
@@ -142,6 +154,14 @@ mod tests {
         let ours = STANDARD.replace("cell = \"trip-segmentation\"", "cell = \"trips-by-stays\"");
         let plan = Plan::parse(&ours).expect("sound");
         assert_eq!(plan.stage("TRIP_SEGMENTATION").map(|stage| stage.cell.as_str()), Some("trips-by-stays"));
+    }
+
+    #[test]
+    fn an_installed_cell_takes_one_stage_over_and_everything_is_recomputed_then() {
+        let plan = Plan::standard(false).with_cell("TRIP_SEGMENTATION", "x/stays").expect("there is one");
+        assert_eq!(plan.stage("TRIP_SEGMENTATION").map(|stage| stage.cell.as_str()), Some("x/stays"));
+        assert_eq!((plan.rewind(), plan.stages().len()), (None, Plan::standard(false).stages().len()));
+        assert_eq!(Plan::standard(false).with_cell("NO_SUCH", "x/stays"), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What must be recomputed: requested by late entries, a reset or a deletion, done at the start of the next run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ pub struct Rewind {
     /// Stages that go back alone to entries they have gone past, each with the earliest `metadata.write_ts`, s.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub again: BTreeMap<String, f64>,
+    /// Stages of installed cells that begin anew: everything that they made is removed, and they run over everything.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub anew: BTreeSet<String>,
     /// Whether the removed results must also be gone from the disk, as an owner wants, and not only from the diary.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub scrub: bool,
@@ -31,13 +34,14 @@ impl Rewind {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.from.is_none() && self.again.is_empty()
+        self.from.is_none() && self.again.is_empty() && self.anew.is_empty()
     }
 
     /// Adds what the other one requests.
     pub fn add(&mut self, other: &Self) {
         self.from = self.from.into_iter().chain(other.from).min_by(f64::total_cmp);
         self.scrub |= other.scrub;
+        self.anew.extend(other.anew.iter().cloned());
         for (stage, from) in &other.again {
             self.go_again(stage, *from);
         }

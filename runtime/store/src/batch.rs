@@ -210,6 +210,14 @@ impl Batch {
         })
     }
 
+    /// The streams of the entries whose content it replaces, in order.
+    pub fn replaced(&self) -> impl Iterator<Item = &StreamKey> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Replace { row, .. } => Some(&row.key),
+            _ => None,
+        })
+    }
+
     /// How many entries it moves from the usercache into an area.
     pub fn moved(&self, area: Area) -> u64 {
         let moves = |step: &&Step| matches!(step, Step::Move { into, .. } if *into == area);

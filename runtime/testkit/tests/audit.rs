@@ -170,3 +170,36 @@ fn what_is_asked_of_the_audit_narrows_it_and_it_is_there_after_a_restart() {
     assert_eq!(cells(None, Some("usercache-put")), ["usercache-put"]);
     assert_eq!(cells(Some(SINCE + 1.0), None), Vec::<String>::new());
 }
+
+#[test]
+fn the_lines_of_an_audit_are_a_chain_that_ends_at_the_last_one() {
+    let world = World::start();
+    let user = world.person("Ada");
+    world.put(user, &day(3), NOW);
+    world.pipeline(user, NOW);
+    let path = "datastreams/find_entries";
+    let query = json!({ "key_list": ["background/location"], "key_time": "metadata.write_ts",
+        "start_time": BEFORE, "end_time": NOW });
+    // From several threads, so that commits with lines meet.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    world.call(user, path, "timestamp", query.to_string().as_bytes(), SINCE).expect("an answer");
+                }
+            });
+        }
+    });
+    let person = world.runtime.person(user).expect("open");
+    let lines = person.audit(None, None).expect("an audit");
+    let chain = person.verify_audit().expect("followed");
+    assert_eq!((chain.before, chain.broken.as_deref()), (0, None));
+    // A run of several lines is shown as one.
+    assert!(chain.lines >= lines.len() as u64 && lines.len() > 20, "{chain:?}, {}", lines.len());
+    drop(person);
+    // It goes on after the store was closed.
+    assert!(world.runtime.open_people().close(user));
+    world.call(user, path, "timestamp", query.to_string().as_bytes(), SINCE).expect("an answer");
+    let after = world.runtime.person(user).expect("open").verify_audit().expect("followed");
+    assert!(after.lines > chain.lines && after.broken.is_none(), "{after:?}");
+}

@@ -13,6 +13,7 @@ use runtime_store::Store;
 use runtime_types::UserId;
 
 use crate::cells::catalogue::{BuiltIn, Catalogue};
+use crate::cells::installed::Stages;
 use crate::cells::paths::EndpointPath;
 use crate::clock::Clocks;
 use crate::data::Diaries;
@@ -36,6 +37,7 @@ pub struct Runtime {
     people: Arc<People>,
     catalogue: Catalogue,
     plan: Plan,
+    host_stages: Arc<Stages>,
     clocks: Arc<Clocks>,
     open_people: Arc<OpenPeople>,
     owners: Arc<Owners>,
@@ -84,6 +86,7 @@ impl Runtime {
         Ok(Arc::new(Self {
             settings,
             people,
+            host_stages: Arc::new(Stages::of_host(&plan, &catalogue)),
             catalogue,
             plan,
             clocks,
@@ -117,6 +120,11 @@ impl Runtime {
     /// The stage list.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The stages of people who have installed no cell.
+    pub(crate) fn host_stages(&self) -> &Arc<Stages> {
+        &self.host_stages
     }
 
     /// The sandbox that runs the cells.

@@ -2,7 +2,7 @@
 
 use runtime_program::Failure;
 use runtime_program::when::When;
-use runtime_user::AuditLine;
+use runtime_user::{AuditLine, ChainReport};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
@@ -19,6 +19,9 @@ pub struct ShowAudit {
     pub since: Option<When>,
     /// Only runs of the cell with this name.
     pub cell: Option<String>,
+    /// Whether to follow the chain of all lines, too.
+    #[serde(default)]
+    pub verify: bool,
 }
 
 /// The answer to [`ShowAudit`].
@@ -28,6 +31,9 @@ pub struct AuditShown {
     pub id: String,
     /// One line for each run, the earliest first; only the newest [`runtime_user::AUDIT_LINES_MAX`].
     pub runs: Vec<AuditLine>,
+    /// What following the chain has found, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainReport>,
 }
 
 impl Ask for ShowAudit {
@@ -38,6 +44,7 @@ impl Ask for ShowAudit {
         let [since, _] = zone::span(context.runtime, user, self.since.as_ref(), None)?;
         let person = context.runtime.person(user).map_err(logged)?;
         let runs = person.audit(Some(since), self.cell.as_deref()).map_err(logged)?;
-        Ok(AuditShown { id: user.dashed(), runs })
+        let chain = self.verify.then(|| person.verify_audit()).transpose().map_err(logged)?;
+        Ok(AuditShown { id: user.dashed(), runs, chain })
     }
 }

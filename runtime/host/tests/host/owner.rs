@@ -296,8 +296,12 @@ async fn a_device_gets_another_name_each_week_without_anybodys_doing() {
         blocking(move || {
             let admission = runtime.devices().admit(user, label, key, now_ms).unwrap();
             let terms = SessionTerms { body_bytes_max: 1 << 20, requests_per_s_max: 8 };
-            let request =
-                SessionRequest { v: vec![1], want: Vec::new(), last_head: None, client: "test/1.0".to_owned() };
+            let request = SessionRequest {
+                v: vec![1],
+                want: Vec::new(),
+                last_head: None,
+                client: "test/1.0".to_owned(),
+            };
             runtime.session(&admission, &request, terms, now_ms).unwrap().next_label
         })
     };

@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod grant;
+pub(crate) mod installed;
 pub mod manifest;
 pub mod paths;
 pub(crate) mod types;

@@ -100,8 +100,9 @@ impl Diaries<'_> {
         let person = self.runtime.person(user)?;
         // A stage that ran meanwhile would go past entries that it has not seen.
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let stages = self.runtime.stages_of(&person)?;
         let store = |mut batch: Batch| -> Result<(), DumpError> {
-            late::judge(self.runtime, &person.store.snapshot_ahead(), 0, &mut batch)?;
+            late::judge(&stages, &person.store.snapshot_ahead(), 0, &mut batch)?;
             person.commit(batch).map_err(CallError::Commit)?;
             Ok(())
         };

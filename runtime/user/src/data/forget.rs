@@ -1,6 +1,7 @@
 //! Deletion of a span: an owner removes the entries that phones sent about it, and the diary is recomputed without
 //! them.
 
+use std::collections::BTreeSet;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::PoisonError;
 
@@ -8,6 +9,7 @@ use runtime_pipeline::{Concerned, Event, Rewind};
 use runtime_store::{Batch, Row, Snapshot};
 use runtime_types::{Area, Query, StreamKey, UserId};
 
+use crate::cells::installed::Stages;
 use crate::cells::manifest::StreamPattern;
 use crate::data::Diaries;
 use crate::error::CallError;
@@ -35,10 +37,11 @@ impl Diaries<'_> {
     pub fn forget(self, user: UserId, span: RangeInclusive<f64>, keys: &[String]) -> Result<u64, CallError> {
         let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let stages = self.runtime.stages_of(&person)?;
         let mut removed = 0;
         for area in AREAS {
             loop {
-                let some = self.forget_some(&person, area, &span, keys)?;
+                let some = forget_some(&stages, &person, area, &span, keys)?;
                 removed += some;
                 if some < ENTRIES_PER_COMMIT {
                     break;
@@ -53,56 +56,62 @@ impl Diaries<'_> {
         }
         Ok(removed)
     }
+}
 
-    /// Does one commit; returns how many entries it removed.
-    fn forget_some(
-        self,
-        person: &Person,
-        area: Area,
-        span: &RangeInclusive<f64>,
-        keys: &[String],
-    ) -> Result<u64, CallError> {
-        let snapshot = person.store.snapshot_ahead();
-        let streams = raw_streams(&snapshot, area, keys);
-        if streams.is_empty() {
-            return Ok(0);
-        }
-        let counts: Vec<_> = streams.iter().map(|key| area == Area::Timeseries && self.counts(key)).collect();
-        let query = Query {
-            keys: streams.clone(),
-            start: *span.start(),
-            end: *span.end(),
-            ..Query::everything(area)
-        };
-        let (mut batch, mut wanted) = (Batch::new(), Rewind::default());
-        let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
-        let visited = cursor.visit(&mut |row: &Row<'_>| {
-            if batch.rows() == ENTRIES_PER_COMMIT {
-                return ControlFlow::Break(());
-            }
-            batch.forget(area, row.id);
-            let stream = streams.iter().position(|key| key == row.key);
-            if stream.is_some_and(|stream| counts[stream]) {
-                // Stages read by either time; a write time that is not a number is no bound.
-                wanted.go_back(row.time.min(row.write_ts));
-            }
-            ControlFlow::Continue(())
-        });
-        visited.map_err(CallError::Read)?;
-        let removed = batch.rows();
-        if removed > 0 {
-            if !wanted.is_empty() {
-                rewind::want(&snapshot, &mut batch, &Rewind { scrub: true, ..wanted })?;
-            }
-            person.commit(batch).map_err(CallError::Commit)?;
-        }
-        Ok(removed)
+/// Does one commit; returns how many entries it removed.
+fn forget_some(
+    stages: &Stages,
+    person: &Person,
+    area: Area,
+    span: &RangeInclusive<f64>,
+    keys: &[String],
+) -> Result<u64, CallError> {
+    let snapshot = person.store.snapshot_ahead();
+    let streams = raw_streams(&snapshot, area, keys);
+    if streams.is_empty() {
+        return Ok(0);
     }
+    let counts: Vec<_> = streams.iter().map(|key| area == Area::Timeseries && counts(stages, key)).collect();
+    let query =
+        Query { keys: streams.clone(), start: *span.start(), end: *span.end(), ..Query::everything(area) };
+    let (mut batch, mut wanted) = (Batch::new(), Rewind::default());
+    let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
+    let visited = cursor.visit(&mut |row: &Row<'_>| {
+        if batch.rows() == ENTRIES_PER_COMMIT {
+            return ControlFlow::Break(());
+        }
+        batch.forget(area, row.id);
+        let stream = streams.iter().position(|key| key == row.key);
+        if stream.is_some_and(|stream| counts[stream]) {
+            // Stages read by either time; a write time that is not a number is no bound.
+            wanted.go_back(row.time.min(row.write_ts));
+        }
+        ControlFlow::Continue(())
+    });
+    visited.map_err(CallError::Read)?;
+    let removed = batch.rows();
+    if removed > 0 {
+        wanted.anew = guests_reading(stages, area, &streams);
+        if !wanted.is_empty() {
+            rewind::want(&snapshot, &mut batch, &Rewind { scrub: true, ..wanted })?;
+        }
+        person.commit(batch).map_err(CallError::Commit)?;
+    }
+    Ok(removed)
+}
 
-    /// Whether any stage depends on the stream.
-    fn counts(self, key: &StreamKey) -> bool {
-        concerned(self.runtime, 0, key) != Concerned::Nobody
-    }
+/// Whether any of the host's own stages depends on the stream.
+fn counts(stages: &Stages, key: &StreamKey) -> bool {
+    concerned(stages, 0, key) != Concerned::Nobody
+}
+
+/// The stages of installed cells that read one of the streams: what they made of it goes, too.
+fn guests_reading(stages: &Stages, area: Area, streams: &[StreamKey]) -> BTreeSet<String> {
+    let concerned = stages
+        .guests()
+        .iter()
+        .filter(|guest| area == Area::Timeseries && streams.iter().any(|key| guest.reads(key)));
+    concerned.map(|guest| guest.stage.clone()).collect()
 }
 
 fn raw_streams(snapshot: &Snapshot, area: Area, keys: &[String]) -> Vec<StreamKey> {

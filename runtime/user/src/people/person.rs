@@ -10,7 +10,8 @@ use runtime_store::{Batch, CommitError, Committed, DiskTrouble, Store};
 use runtime_types::UserId;
 use tokio::sync::watch;
 
-use crate::runs::audit::{self, AuditLine, RunOutcome};
+use crate::runs::audit::{AuditLine, RunOutcome};
+use crate::runs::chain;
 
 /// The number of calls after which a warm instance is dropped, so that a guest's leaks stay bounded.
 const WARM_CALLS_MAX: u32 = 1_000;
@@ -114,6 +115,8 @@ pub struct Person {
     pub(crate) pipeline: Mutex<()>,
     /// Held from the snapshot to the commit by code that reads a document and writes it back.
     pub(crate) documents: Mutex<()>,
+    /// Held while lines are added to the chain of the audit.
+    chain: Mutex<()>,
     touched: Mutex<Instant>,
     /// See [`crate::Settings::ahead_bytes_max`].
     ahead_bytes_max: usize,
@@ -187,6 +190,7 @@ impl Person {
             tried: Arc::default(),
             pipeline: Mutex::default(),
             documents: Mutex::default(),
+            chain: Mutex::default(),
             touched: Mutex::new(Instant::now()),
             ahead_bytes_max,
             finishes: AtomicBool::new(false),
@@ -260,12 +264,12 @@ impl Person {
             let mut notes = lock(&self.notes);
             (std::mem::take(&mut notes.waiting), std::mem::take(&mut notes.untold))
         };
-        audit::add(&self.store, &mut batch, taken.iter().map(|(_, note)| note));
-        if untold > 0 {
-            let line = AuditLine::untold(untold, taken.front().map(|(_, note)| note));
-            audit::add(&self.store, &mut batch, [line].iter());
-        }
-        match commit(batch) {
+        let dropped = (untold > 0).then(|| AuditLine::untold(untold, taken.front().map(|(_, note)| note)));
+        let lines: Vec<_> = taken.iter().map(|(_, note)| note).chain(&dropped).collect();
+        // Until the commit is made, so that the lines are committed in their order.
+        let _in_order = (!lines.is_empty()).then(|| lock(&self.chain));
+        let added = chain::add(&self.store, &mut batch, lines.into_iter());
+        match added.map_err(CommitError::from).and_then(|()| commit(batch)) {
             Ok(done) => Ok((done, taken.into_iter().map(|(number, _)| number).collect())),
             Err(error) => {
                 let mut now = lock(&self.notes);

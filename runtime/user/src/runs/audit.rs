@@ -9,8 +9,8 @@ use std::collections::{HashSet, VecDeque};
 use std::ops::ControlFlow;
 
 use runtime_sandbox::{RunError, Usage};
-use runtime_store::{Batch, NewEntry, Snapshot, Store};
-use runtime_types::{Area, Order, Query, StreamKey, TimeField};
+use runtime_store::Snapshot;
+use runtime_types::{Area, Order, Query, TimeField};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::cells::catalogue::Cell;
@@ -18,6 +18,7 @@ use crate::cells::manifest::area_name;
 use crate::data::stamp::Stamp;
 use crate::error::CallError;
 use crate::people::person::Person;
+use crate::runs::chain::Link;
 use crate::runs::host::Effects;
 
 /// At most this many different reads of one run are listed; further ones are only counted.
@@ -65,6 +66,10 @@ pub struct AuditLine {
     /// end. A query returns the last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// Its place in the chain ([`crate::runs::chain`]); lines of earlier versions, and lines that wait for the disk, have
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
 }
 
 /// The `device` of what was read at the host's console.
@@ -306,6 +311,7 @@ impl AuditLine {
             elapsed_us: 0,
             said: Vec::new(),
             run: None,
+            link: None,
         }
     }
 
@@ -347,21 +353,6 @@ impl AuditLine {
     pub(crate) fn tells(&self) -> bool {
         let touched = !self.reads.is_empty() || self.bytes_written > 0 || !self.said.is_empty();
         touched || !matches!(self.outcome, RunOutcome::Done | RunOutcome::Refused | RunOutcome::Stopped)
-    }
-}
-
-/// Adds lines to a commit.
-pub(crate) fn add<'a>(store: &Store, batch: &mut Batch, lines: impl ExactSizeIterator<Item = &'a AuditLine>) {
-    if lines.len() == 0 {
-        return;
-    }
-    let key = StreamKey::parse("audit/run").expect("a plain key");
-    let ids = store.allocate(lines.len());
-    for (line, id) in lines.zip(ids) {
-        let metadata = format!(r#"{{"key":"audit/run","platform":"server","write_ts":{}}}"#, line.ts);
-        let data = serde_json::to_string(line).expect("a line has only texts and numbers");
-        let entry = NewEntry { id: Some(id), key: key.clone(), metadata: &metadata, data: &data, extra: "" };
-        batch.insert(Area::Audit, entry);
     }
 }
 
@@ -440,6 +431,8 @@ fn in_words(words: &str) -> AuditRead {
 
 #[cfg(test)]
 mod tests {
+    use runtime_types::StreamKey;
+
     use super::*;
 
     fn query(key: &str, start: f64, end: f64) -> Query {

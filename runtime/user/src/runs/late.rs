@@ -1,37 +1,43 @@
 //! Entries that arrive too late for stages that have gone past them: determined from the additions of a commit, never
 //! by searching the store.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use runtime_pipeline::{Concerned, Rewind};
+use runtime_pipeline::{Concerned, Rewind, StageSpec};
 use runtime_store::{Batch, Snapshot};
 use runtime_types::{Area, Query, StreamKey, TimeField};
 
 use crate::cells::catalogue::Cell;
+use crate::cells::installed::Stages;
 use crate::error::CallError;
 use crate::runs::rewind;
 use crate::runs::stage::read_state;
-use crate::runtime::Runtime;
 
-/// Families that only stages fill: their entries are recomputed and never arrive.
+/// Families that only the host's own stages fill: their entries are recomputed and never arrive.
 const ANALYSIS_FAMILIES: [&str; 3] = ["segmentation", "analysis", "inference"];
 
-/// Whether only stages write the stream.
+/// The family of test cells' streams, and before a dot of those of installed cells: `study.<cell>/<stream>`.
+const STUDY_FAMILY: &str = "study";
+
+/// Whether only stages write the stream, the host's own or those of installed cells.
 pub(crate) fn is_made(key: &StreamKey) -> bool {
-    ANALYSIS_FAMILIES.contains(&key.family())
+    let family = key.family();
+    ANALYSIS_FAMILIES.contains(&family)
+        || family.strip_prefix(STUDY_FAMILY).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Which stages are concerned when entries of that stream arrive before the stage at index `before` runs.
-pub(crate) fn concerned(runtime: &Runtime, before: usize, key: &StreamKey) -> Concerned {
+pub(crate) fn concerned(stages: &Stages, before: usize, key: &StreamKey) -> Concerned {
     if is_made(key) {
         return Concerned::Nobody;
     }
-    runtime.plan().concerned(before, |spec| {
-        let cell = runtime.catalogue().stage(spec);
-        cell.is_some_and(|cell| {
-            cell.manifest.reads.iter().any(|pattern| pattern.covers(Area::Timeseries, key))
-        })
-    })
+    let reads = |spec: &StageSpec| stages.cell(spec).is_some_and(|cell| does_read(cell, key));
+    stages.plan().concerned(before, reads)
+}
+
+pub(crate) fn does_read(cell: &Cell, key: &StreamKey) -> bool {
+    cell.manifest.reads.iter().any(|pattern| pattern.covers(Area::Timeseries, key))
 }
 
 /// When the first entry was written that a stage would go past unread: it is in the store, but was written after the
@@ -46,9 +52,7 @@ pub(crate) fn first_unread(
     if mark <= end {
         return Ok(None);
     }
-    let reads = |key: &StreamKey| {
-        !is_made(key) && cell.manifest.reads.iter().any(|pattern| pattern.covers(Area::Timeseries, key))
-    };
+    let reads = |key: &StreamKey| !is_made(key) && does_read(cell, key);
     let streams = snapshot.streams().into_iter().map(|(stream, _)| stream);
     let keys: Vec<_> = streams
         .filter(|stream| stream.area == Area::Timeseries && reads(&stream.key))
@@ -79,12 +83,12 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn of(
-        runtime: &Runtime,
+        stages: &Stages,
         snapshot: &Snapshot,
         before: usize,
         key: &'a StreamKey,
     ) -> Result<Self, CallError> {
-        let concerned = concerned(runtime, before, key);
+        let concerned = concerned(stages, before, key);
         let names = match &concerned {
             Concerned::Nobody => Vec::new(),
             Concerned::Each(stages) => stages.clone(),
@@ -103,18 +107,18 @@ impl<'a> Known<'a> {
 /// Adds the rewinds to a commit that its own late entries require. `before`: the index of the first stage that has not
 /// read them.
 pub(crate) fn judge(
-    runtime: &Runtime,
+    stages: &Stages,
     snapshot: &Snapshot,
     before: usize,
     batch: &mut Batch,
 ) -> Result<(), CallError> {
-    let mut wanted = Rewind::default();
+    let mut wanted = Rewind { anew: outdated_guests(stages, snapshot, batch)?, ..Rewind::default() };
     let mut known: Vec<Known<'_>> = Vec::new();
     for (key, times) in batch.added(Area::Timeseries) {
         let found = match known.iter().position(|known| known.key == key) {
             Some(found) => found,
             None => {
-                known.push(Known::of(runtime, snapshot, before, key)?);
+                known.push(Known::of(stages, snapshot, before, key)?);
                 known.len() - 1
             }
         };
@@ -123,4 +127,24 @@ pub(crate) fn judge(
         concerned.judge(write_ts, position, |stage| known[found].mark(stage), &mut wanted);
     }
     if wanted.is_empty() { Ok(()) } else { rewind::want(snapshot, batch, &wanted) }
+}
+
+/// The stages of installed cells that have read something which a commit changes, or have gone past something that it
+/// adds. Their results cannot be mended in part, since nobody but their cell knows what depends on what.
+fn outdated_guests(
+    stages: &Stages,
+    snapshot: &Snapshot,
+    batch: &Batch,
+) -> Result<BTreeSet<String>, CallError> {
+    let mut outdated = BTreeSet::new();
+    for guest in stages.guests() {
+        let Some(mark) = read_state(snapshot, &guest.stage)?.last_processed_ts else { continue };
+        let others = |key: &StreamKey| guest.reads(key) && !guest.writes(key);
+        let mut added = batch.added(Area::Timeseries);
+        let late = added.any(|(key, times)| times.get(TimeField::WriteTs) < mark && others(key));
+        if late || batch.replaced().any(others) {
+            outdated.insert(guest.stage.clone());
+        }
+    }
+    Ok(outdated)
 }

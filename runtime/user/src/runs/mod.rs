@@ -2,6 +2,7 @@
 
 pub(crate) mod answering;
 pub(crate) mod audit;
+pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;

@@ -14,6 +14,8 @@ use runtime_store::{Batch, NewEntry, Snapshot};
 use runtime_types::{Area, Query, Stream, StreamKey, UserId};
 
 use crate::cells::catalogue::Cell;
+use crate::cells::installed::{Guest, Stages};
+use crate::cells::manifest::StreamPattern;
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::audit::{AuditLine, RunOutcome};
@@ -22,7 +24,6 @@ use crate::runs::pipelines::Pipelines;
 use crate::runs::stage::{
     self, Failed, Ran, Spent, StageReport, memory_name, put_state, read_state, run_cell, state_name,
 };
-use crate::runtime::Runtime;
 
 /// The document that holds the requested rewind.
 pub(crate) const REWIND: &str = "pipeline/rewind";
@@ -54,39 +55,41 @@ pub(crate) fn want(snapshot: &Snapshot, batch: &mut Batch, wanted: &Rewind) -> R
 
 /// Does the requested rewind, if there is one; returns a report of it.
 pub(crate) fn take_back(
-    runtime: &Runtime,
+    stages: &Stages,
     person: &Person,
     now: f64,
 ) -> Result<Option<StageReport>, CallError> {
     let snapshot = person.store.snapshot_ahead();
     let Some(wanted) = read(&snapshot)? else { return Ok(None) };
-    let mut report = StageReport::new(NAME, runtime.plan().rewind().unwrap_or_default());
-    let (done, spent) = Spent::on(|| take_back_to(runtime, person, &snapshot, &wanted, now, &mut report));
+    let mut report = StageReport::new(NAME, stages.plan().rewind().unwrap_or_default());
+    let (done, spent) = Spent::on(|| take_back_to(stages, person, &wanted, now, &mut report));
     (report.elapsed_us, report.cpu_us) = (spent.elapsed_us, spent.cpu_us);
     done.map(|()| Some(report))
 }
 
 fn take_back_to(
-    runtime: &Runtime,
+    stages: &Stages,
     person: &Person,
-    snapshot: &Snapshot,
     wanted: &Rewind,
     now: f64,
     report: &mut StageReport,
 ) -> Result<(), CallError> {
-    match (wanted.from, runtime.plan().rewind()) {
+    // First, since the request ends with the commit of what follows.
+    report.entries_written += begin_anew(stages, person, wanted)?;
+    let snapshot = &person.store.snapshot_ahead();
+    match (wanted.from, stages.plan().rewind()) {
         (Some(from), Some(cell)) => {
-            let cell = runtime.catalogue().required_stage(cell)?;
-            while run_once(runtime, person, &cell, from, now, report)? {}
+            let cell = stages.named(cell)?;
+            while run_once(stages, person, cell, from, now, report)? {}
         }
         (Some(_), None) => {
             let mut batch = Batch::new();
-            report.entries_written = recompute_all(runtime, snapshot, &mut batch)?;
+            report.entries_written += recompute_all(stages, snapshot, &mut batch)?;
             person.commit_ahead(batch).map_err(CallError::Commit)?;
         }
         (None, _) => {
             let mut batch = Batch::new();
-            put_marks(runtime, snapshot, wanted, &Marks::default(), &mut batch)?;
+            put_marks(stages, snapshot, wanted, &Marks::default(), &mut batch)?;
             batch.delete_document(REWIND);
             person.commit_ahead(batch).map_err(CallError::Commit)?;
         }
@@ -105,7 +108,7 @@ pub(crate) fn scrub(person: &Person) -> Result<(), CallError> {
 
 /// One run of the rewind cell and its commit; returns whether it asks for another.
 fn run_once(
-    runtime: &Runtime,
+    stages: &Stages,
     person: &Person,
     cell: &Cell,
     from: f64,
@@ -136,7 +139,7 @@ fn run_once(
     };
     let mut batch = effects.batch;
     report.entries_written += batch.rows();
-    if let Err(error) = put_marks(runtime, &snapshot, &wanted, &marks, &mut batch) {
+    if let Err(error) = put_marks(stages, &snapshot, &wanted, &marks, &mut batch) {
         person.note(note.ended(RunOutcome::StoreFailed, crate::chain(&error)));
         return Err(error);
     }
@@ -165,13 +168,13 @@ fn fail(
 }
 
 fn put_marks(
-    runtime: &Runtime,
+    stages: &Stages,
     snapshot: &Snapshot,
     wanted: &Rewind,
     marks: &Marks,
     batch: &mut Batch,
 ) -> Result<(), CallError> {
-    for spec in runtime.plan().stages() {
+    for spec in stages.plan().stages() {
         let given = marks.marks.get(&spec.name).copied();
         if given.is_none() && !wanted.again.contains_key(&spec.name) {
             continue;
@@ -185,16 +188,21 @@ fn put_marks(
 /// Removes everything that stages wrote, with their marks and memories, and shows again the entries that they have
 /// hidden. The stage that accepts entries from the usercache keeps its state: it never reads twice. Returns how many
 /// entries were removed.
-fn recompute_all(runtime: &Runtime, snapshot: &Snapshot, batch: &mut Batch) -> Result<u64, CallError> {
+fn recompute_all(stages: &Stages, snapshot: &Snapshot, batch: &mut Batch) -> Result<u64, CallError> {
     let mut written = Vec::new();
-    for spec in runtime.plan().stages() {
-        let manifest = &runtime.catalogue().required_stage(&spec.cell)?.manifest;
+    for spec in stages.plan().stages() {
+        let manifest = &stages.required_cell(spec)?.manifest;
         if manifest.interfaces.contains(Interface::Usercache) {
             continue;
         }
         batch.delete_document(&state_name(&spec.name));
         batch.delete_document(&memory_name(&spec.name));
         written.extend(manifest.writes.iter().cloned());
+    }
+    for guest in stages.guests() {
+        batch.delete_document(&state_name(&guest.stage));
+        batch.delete_document(&memory_name(&guest.stage));
+        written.extend(guest.cell.manifest.writes.iter().cloned());
     }
     let area = Area::Timeseries;
     let streams = snapshot.streams().into_iter().filter(|(Stream { area: of, key }, _)| {
@@ -205,6 +213,41 @@ fn recompute_all(runtime: &Runtime, snapshot: &Snapshot, batch: &mut Batch) -> R
     each(snapshot, raw, show_again, batch)?;
     batch.delete_document(REWIND);
     Ok(removed)
+}
+
+/// Removes everything that stages of installed cells have made which the rewind concerns: what a cell derived from
+/// entries that are gone is gone with them, and nobody but the cell knows what that is. Returns how many entries.
+fn begin_anew(stages: &Stages, person: &Person, wanted: &Rewind) -> Result<u64, CallError> {
+    let mut removed = 0;
+    for guest in stages.guests() {
+        if wanted.from.is_some() || wanted.anew.contains(&guest.stage) {
+            removed += remove_made(person, guest)?;
+        }
+    }
+    Ok(removed)
+}
+
+/// Removes everything that a stage of an installed cell has made, its mark and its memory.
+pub(crate) fn remove_made(person: &Person, guest: &Guest) -> Result<u64, CallError> {
+    let snapshot = person.store.snapshot_ahead();
+    let mut batch = Batch::new();
+    batch.delete_document(&state_name(&guest.stage));
+    batch.delete_document(&memory_name(&guest.stage));
+    let made = made_streams(&snapshot, &guest.cell.manifest.writes);
+    let removed = each(&snapshot, made, |batch, row| batch.delete(row.id), &mut batch)?;
+    person.commit_ahead(batch).map_err(CallError::Commit)?;
+    Ok(removed)
+}
+
+/// The streams that stages fill and the patterns cover.
+pub(crate) fn made_streams(snapshot: &Snapshot, written: &[StreamPattern]) -> Vec<StreamKey> {
+    let streams = snapshot.streams().into_iter().map(|(stream, _)| stream);
+    let made = streams.filter(|Stream { area, key }| {
+        *area == Area::Timeseries
+            && is_made(key)
+            && written.iter().any(|pattern| pattern.covers(Area::Timeseries, key))
+    });
+    made.map(|stream| stream.key).collect()
 }
 
 fn show_again(batch: &mut Batch, row: &runtime_store::Row<'_>) {
@@ -242,7 +285,8 @@ impl Pipelines<'_> {
         let person = self.runtime.person(user)?;
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
-        let removed = recompute_all(self.runtime, &person.store.snapshot_ahead(), &mut batch)?;
+        let stages = self.runtime.stages_of(&person)?;
+        let removed = recompute_all(&stages, &person.store.snapshot_ahead(), &mut batch)?;
         person.commit(batch).map_err(CallError::Commit)?;
         self.runtime.timetable().note(user, Event::RewindWanted);
         Ok(removed)

@@ -3,13 +3,14 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use runtime_pipeline::{StageSpec, StageState, Window};
+use runtime_pipeline::{Late, StageState, Window};
 use runtime_sandbox::{CellHost, Outcome, Run, RunError, Usage};
 use runtime_store::{Batch, Snapshot};
 use runtime_types::Area;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::catalogue::Cell;
+use crate::cells::installed::Stages;
 use crate::data::waiting;
 use crate::error::CallError;
 use crate::people::person::Person;
@@ -125,6 +126,10 @@ pub struct PipelineReport {
     pub rewinds: Vec<StageReport>,
     /// One for each stage of the list that was reached, in its order.
     pub stages: Vec<StageReport>,
+    /// One for each stage of an installed cell, if the host's own stages succeeded. A failure of one of these concerns
+    /// nobody else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guests: Vec<StageReport>,
     /// Writing the results to disk, and rewriting old blocks.
     pub keeping: Spent,
     /// Why the host's clock was not trusted, in words, if it was not: a run by hand does not wait for it.
@@ -138,25 +143,26 @@ impl PipelineReport {
         self.failed().is_none()
     }
 
-    /// The stage that failed.
+    /// The stage that failed, installed cells' aside.
     pub fn failed(&self) -> Option<&StageReport> {
         self.rewinds.iter().chain(&self.stages).find(|stage| stage.failure.is_some())
     }
 
     /// How many entries its stages set aside.
     pub fn set_aside(&self) -> u64 {
-        self.stages.iter().map(|stage| stage.set_aside).sum()
+        self.stages.iter().chain(&self.guests).map(|stage| stage.set_aside).sum()
     }
 
     /// CPU time of the whole run, µs.
     pub fn cpu_us(&self) -> u64 {
-        let stages = self.rewinds.iter().chain(&self.stages).map(|stage| stage.cpu_us);
+        let stages = self.rewinds.iter().chain(&self.stages).chain(&self.guests).map(|stage| stage.cpu_us);
         stages.sum::<u64>() + self.keeping.cpu_us
     }
 
     /// Wall clock of the whole run, µs.
     pub fn elapsed_us(&self) -> u64 {
-        let stages = self.rewinds.iter().chain(&self.stages).map(|stage| stage.elapsed_us);
+        let stages =
+            self.rewinds.iter().chain(&self.stages).chain(&self.guests).map(|stage| stage.elapsed_us);
         stages.sum::<u64>() + self.keeping.elapsed_us
     }
 }
@@ -189,29 +195,55 @@ pub(crate) fn run_pipeline(
 ) -> Result<PipelineReport, CallError> {
     let mut report = PipelineReport::default();
     waiting::put_back(person)?;
-    for (index, spec) in runtime.plan().stages().iter().enumerate() {
-        report.rewinds.extend(rewind::take_back(runtime, person, now)?);
+    let stages = &runtime.stages_of(person)?;
+    for (index, spec) in stages.plan().stages().iter().enumerate() {
+        report.rewinds.extend(rewind::take_back(stages, person, now)?);
         if !report.succeeded() {
-            break;
+            return Ok(report);
         }
         let stage = if spec.enabled {
-            run_stage(runtime, person, index, now)?
+            run_stage(stages, person, index, now)?
         } else {
             StageReport { off: true, ..StageReport::new(&spec.name, &spec.cell) }
         };
         report.stages.push(stage);
         if !report.succeeded() {
-            break;
+            return Ok(report);
         }
     }
+    run_guests(stages, person, now, &mut report)?;
     Ok(report)
 }
 
-fn run_stage(runtime: &Runtime, person: &Person, index: usize, now: f64) -> Result<StageReport, CallError> {
-    let spec = &runtime.plan().stages()[index];
-    let cell = &runtime.catalogue().required_stage(&spec.cell)?;
-    let report = StageReport::new(&spec.name, &spec.cell);
-    let mut stage = Stage { runtime, person, index, spec, cell, now, report };
+/// Runs the stages of installed cells, after the host's own, so that a failure of theirs stops nobody else. They may
+/// read what stages before them have just made.
+fn run_guests(
+    stages: &Stages,
+    person: &Person,
+    now: f64,
+    report: &mut PipelineReport,
+) -> Result<(), CallError> {
+    if stages.guests().is_empty() {
+        return Ok(());
+    }
+    report.rewinds.extend(rewind::take_back(stages, person, now)?);
+    let after_all = stages.plan().stages().len();
+    for guest in stages.guests() {
+        let work = Work { stages, before: after_all, name: &guest.stage, late: None, cell: &guest.cell };
+        report.guests.push(run_work(work, person, now)?);
+    }
+    Ok(())
+}
+
+fn run_stage(stages: &Stages, person: &Person, index: usize, now: f64) -> Result<StageReport, CallError> {
+    let spec = &stages.plan().stages()[index];
+    let cell = stages.required_cell(spec)?;
+    run_work(Work { stages, before: index + 1, name: &spec.name, late: spec.late, cell }, person, now)
+}
+
+fn run_work(work: Work<'_>, person: &Person, now: f64) -> Result<StageReport, CallError> {
+    let report = StageReport::new(work.name, &work.cell.manifest.name);
+    let mut stage = Stage { work, person, now, report };
     let (done, spent) = Spent::on(|| {
         while stage.run_once()? {}
         Ok(())
@@ -273,14 +305,21 @@ pub(crate) fn rehearsal(
     Ok(Rehearsal { cell, host: Box::new(host), run })
 }
 
-/// One stage of the list, as it is run for one person at one moment.
-struct Stage<'a> {
-    runtime: &'a Runtime,
-    person: &'a Person,
-    /// Its place in the list.
-    index: usize,
-    spec: &'a StageSpec,
+/// What a stage is, whoever brought it.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    stages: &'a Stages,
+    /// The index of the first stage of the list that runs later.
+    before: usize,
+    name: &'a str,
+    late: Option<Late>,
     cell: &'a Cell,
+}
+
+/// One stage, as it is run for one person at one moment.
+struct Stage<'a> {
+    work: Work<'a>,
+    person: &'a Person,
     now: f64,
     report: StageReport,
 }
@@ -288,20 +327,20 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// One run and its commit, which may wait for the disk; returns whether the stage asks for another.
     fn run_once(&mut self) -> Result<bool, CallError> {
-        let Self { person, cell, now, .. } = *self;
+        let Self { person, now, work: Work { name, cell, .. }, .. } = *self;
         // A simultaneous put that changed the same document would be overwritten.
         let _one_writer = (!cell.manifest.documents_write.is_empty())
             .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
         let snapshot = person.store.snapshot_ahead();
-        let before = read_state(&snapshot, &self.spec.name)?;
-        let memory = snapshot.document(&memory_name(&self.spec.name)).map_err(CallError::Read)?;
+        let before = read_state(&snapshot, name)?;
+        let memory = snapshot.document(&memory_name(name)).map_err(CallError::Read)?;
         let memory = memory.as_deref().unwrap_or_default();
         if memory.is_empty() && !cell.manifest.has_work(snapshot.stream_names()) {
             return self.pass_over(&before);
         }
         self.report.runs += 1;
         let Window { start, end } = before.window(now);
-        let seed = seed_of(person, &self.spec.name, now);
+        let seed = seed_of(person, name, now);
         let run = Run { now, start, end, seed, state: memory.to_vec() };
         let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
         self.report.entries_read += effects.entries_read;
@@ -311,7 +350,7 @@ impl Stage<'_> {
             Ok(outcome) => outcome,
             Err(Failed { outcome, reason }) => {
                 let user = person.user.short();
-                tracing::warn!(%user, stage = %self.spec.name, outcome = outcome.as_str(), "stage failed");
+                tracing::warn!(%user, stage = %name, outcome = outcome.as_str(), "stage failed");
                 person.note(note.ended(outcome, reason.clone()));
                 return self.fail(&before, reason);
             }
@@ -323,7 +362,7 @@ impl Stage<'_> {
         match self.state_after(&before, &outcome, &snapshot, end, &mut batch) {
             Ok(state) => {
                 self.report.last_processed_ts = state.last_processed_ts;
-                put_state(&mut batch, &self.spec.name, &state);
+                put_state(&mut batch, name, &state);
             }
             Err(error) => {
                 person.note(note.ended(RunOutcome::StoreFailed, crate::chain(&error)));
@@ -331,7 +370,7 @@ impl Stage<'_> {
             }
         }
         if outcome.state != memory {
-            batch.put_document(&memory_name(&self.spec.name), outcome.state);
+            batch.put_document(&memory_name(name), outcome.state);
         }
         person.commit_run_ahead(batch, note).map_err(CallError::Commit)?;
         Ok(outcome.more)
@@ -346,16 +385,16 @@ impl Stage<'_> {
         end: f64,
         batch: &mut Batch,
     ) -> Result<StageState, CallError> {
-        late::judge(self.runtime, snapshot, self.index + 1, batch)?;
+        late::judge(self.work.stages, snapshot, self.work.before, batch)?;
         let state = before.done(self.now, outcome.processed_through);
         // Only if the mark was moved: if the clock was set back, entries dated after it have been read already. Only if
         // the stage list says what happens with entries that were not read. In the middle of a backlog, memory and mark
         // belong together.
         if outcome.processed_through.is_some()
-            && self.spec.late.is_some()
+            && self.work.late.is_some()
             && !outcome.more
             && let Some(mark) = state.last_processed_ts
-            && let Some(unread) = late::first_unread(snapshot, self.cell, end, mark)?
+            && let Some(unread) = late::first_unread(snapshot, self.work.cell, end, mark)?
         {
             return Ok(state.up_to(unread));
         }
@@ -367,7 +406,7 @@ impl Stage<'_> {
         let mut batch = Batch::new();
         let state = before.done(self.now, None);
         self.report.last_processed_ts = state.last_processed_ts;
-        put_state(&mut batch, &self.spec.name, &state);
+        put_state(&mut batch, self.work.name, &state);
         self.person.commit_ahead(batch).map_err(CallError::Commit)?;
         Ok(false)
     }
@@ -376,7 +415,7 @@ impl Stage<'_> {
     fn fail(&mut self, before: &StageState, reason: String) -> Result<bool, CallError> {
         let mut batch = Batch::new();
         let state = before.failed(self.now, reason.clone());
-        put_state(&mut batch, &self.spec.name, &state);
+        put_state(&mut batch, self.work.name, &state);
         self.person.commit_ahead(batch).map_err(CallError::Commit)?;
         self.report.last_processed_ts = before.last_processed_ts;
         (self.report.failure, self.report.retry_at) = (Some(reason), state.retry_at());

@@ -39,7 +39,7 @@ pub struct RewindStatus {
 /// The status of a person's pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PipelineStatus {
-    /// One for each stage of the list, in its order.
+    /// One for each stage of the list, in its order, then those of installed cells.
     pub stages: Vec<StageStatus>,
     /// What the next run recomputes first; mostly nothing.
     pub rewind: Option<RewindStatus>,
@@ -55,13 +55,17 @@ impl Pipelines<'_> {
     /// Stages, rewind and next run of a person.
     pub fn status(self, user: UserId) -> Result<PipelineStatus, CallError> {
         let Self { runtime } = self;
-        let snapshot = runtime.person(user)?.store.snapshot();
-        let stages = runtime.plan().stages().iter().map(|spec| {
-            let state = read_state(&snapshot, &spec.name)?;
-            let (stage, cell, off) = (spec.name.clone(), spec.cell.clone(), !spec.enabled);
+        let person = runtime.person(user)?;
+        let (snapshot, known) = (person.store.snapshot(), runtime.stages_of(&person)?);
+        let status = |stage: &str, cell: &str, off| {
+            let state = read_state(&snapshot, stage)?;
+            let (stage, cell) = (stage.to_owned(), cell.to_owned());
             Ok(StageStatus { stage, cell, off, retry_at: state.retry_at(), state })
-        });
-        let stages = stages.collect::<Result<_, CallError>>()?;
+        };
+        let own = known.plan().stages().iter().map(|spec| status(&spec.name, &spec.cell, !spec.enabled));
+        let guests =
+            known.guests().iter().map(|guest| status(&guest.stage, &guest.cell.manifest.name, false));
+        let stages = own.chain(guests).collect::<Result<_, CallError>>()?;
         let rewind = rewind::read(&snapshot)?;
         let rewind = rewind.map(|wanted| RewindStatus { retry_at: wanted.retry_at(), wanted });
         let (pending, clock_doubt) = (runtime.timetable().pending(user), runtime.clocks().doubt());

@@ -1,15 +1,31 @@
 //! The output of `cellar user audit`: which cell read what.
 
-use runtime_user::{AuditLine, AuditRead, RunOutcome};
+use runtime_user::{AuditLine, AuditRead, ChainReport, RunOutcome};
 
 use crate::verbs::moment;
 use runtime_host::admin::AuditShown;
 
 /// One line for each run, followed by what the run read.
 pub(super) fn tell(shown: &AuditShown) -> String {
-    match shown.runs.as_slice() {
+    let runs = match shown.runs.as_slice() {
         [] => "nothing was read".to_owned(),
         runs => runs.iter().flat_map(run_lines).collect::<Vec<_>>().join("\n"),
+    };
+    match &shown.chain {
+        Some(chain) => format!("{runs}\n{}", chain_line(chain)),
+        None => runs,
+    }
+}
+
+fn chain_line(chain: &ChainReport) -> String {
+    let ChainReport { lines, before, broken } = chain;
+    let earlier = match before {
+        0 => String::new(),
+        before => format!(", after {before} of earlier versions, which are in no chain"),
+    };
+    match broken {
+        None => format!("the chain of {lines} lines is whole{earlier}"),
+        Some(why) => format!("the chain of {lines} lines is BROKEN: {why}{earlier}"),
     }
 }
 

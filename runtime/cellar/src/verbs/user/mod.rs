@@ -164,6 +164,9 @@ pub enum Verb {
         /// Only runs of this cell
         #[arg(long, value_name = "NAME")]
         cell: Option<String>,
+        /// Follow the chain of all lines: whether one is missing or was changed
+        #[arg(long)]
+        verify: bool,
     },
     /// Destroy a person's key and everything that is stored about the person; this cannot be undone
     #[command(after_help = "Example:\n  cellar user erase Ada --yes")]
@@ -257,8 +260,8 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
                 false => carry_out(options, ListErrors { person, selection, list }, errors::tell),
             }
         }
-        Verb::Audit { who, since, cell } => {
-            carry_out(options, ShowAudit { person: who.name(), since, cell }, audit::tell)
+        Verb::Audit { who, since, cell, verify } => {
+            carry_out(options, ShowAudit { person: who.name(), since, cell, verify }, audit::tell)
         }
         Verb::Erase { who, yes: _ } => carry_out(options, ErasePerson { person: who.name() }, tell::erased),
     }

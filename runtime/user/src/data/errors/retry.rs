@@ -83,7 +83,8 @@ impl Diaries<'_> {
         });
         visited.map_err(CallError::Read)?;
         if !batch.is_empty() {
-            late::judge(self.runtime, &snapshot, 0, &mut batch)?;
+            let stages = self.runtime.stages_of(person)?;
+            late::judge(&stages, &snapshot, 0, &mut batch)?;
             person.commit(batch).map_err(CallError::Commit)?;
         }
         Ok(more)
