@@ -11,7 +11,7 @@ use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
 /// The targets that `fuzz/Cargo.toml` lists.
-pub(crate) const TARGETS: [&str; 12] = [
+pub(crate) const TARGETS: [&str; 14] = [
     "json_entry",
     "json_members",
     "json_request",
@@ -24,6 +24,8 @@ pub(crate) const TARGETS: [&str; 12] = [
     "upc_bodies",
     "sealed",
     "device_table",
+    "roster",
+    "package",
 ];
 
 /// Counters at every edge, and the instrumentation with which libFuzzer sees comparisons.

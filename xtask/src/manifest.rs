@@ -12,6 +12,7 @@ pub(crate) fn export(world: World) -> &'static str {
     match world {
         World::Endpoint => "handle",
         World::Stage => "run",
+        World::Contribution => "contribute",
     }
 }
 

@@ -19,6 +19,7 @@ use handshake::session::{
     SignRequest, UnlockReply, UnlockRequest,
 };
 use handshake::transcript::ALPN_PAIR;
+use runtime_package::Package;
 use runtime_types::UserId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -207,4 +208,21 @@ pub fn device_table(bytes: &[u8]) {
     assert_eq!(labels.iter().collect::<BTreeSet<_>>().len(), labels.len(), "a label belongs to one device");
     let keys: BTreeSet<_> = table.iter().map(|device| device.spki().pin()).collect();
     assert_eq!(keys.len(), table.iter().count(), "a key belongs to one device");
+}
+
+/// A package either is refused, or is one whose content is a package too, of the same digest and nobody's; no signature
+/// is made by chance.
+pub fn package(bytes: &[u8]) {
+    let Ok(package) = Package::parse(bytes) else { return };
+    assert_eq!(package.manifest().for_package(), Ok(()));
+    assert_eq!(package.component(), bytes);
+    let content = Package::parse(package.content()).expect("what is signed is a package too");
+    assert!(content.signature().is_none() && content.verify().is_err());
+    assert_eq!((content.digest(), content.manifest_text()), (package.digest(), package.manifest_text()));
+    assert_eq!(content.schemas(), package.schemas());
+    if let Ok(verified) = package.verify() {
+        assert_eq!(verified.digest, package.digest());
+        assert_eq!(verified.keys.len(), verified.chain_len + 1);
+        assert_eq!(verified.keys.last(), Some(&verified.newest_key));
+    }
 }

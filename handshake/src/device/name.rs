@@ -1,5 +1,6 @@
 //! What a device says of itself. Shown to the owner; no decision depends on it.
 
+use runtime_types::is_visible;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -27,43 +28,13 @@ impl DeviceName {
     pub fn new(name: impl Into<String>) -> Result<Self, BadDeviceName> {
         let name = name.into();
         let sound = name.len() <= DEVICE_NAME_BYTES_MAX && !name.trim().is_empty();
-        let mut before = None;
-        let misleads = name.chars().any(|character| {
-            let joins = before.replace(character).is_some_and(can_be_joined);
-            misleads(character) && !(joins && is_joiner(character))
-        });
-        if sound && !misleads { Ok(Self(name)) } else { Err(BadDeviceName) }
+        if sound && is_visible(&name) { Ok(Self(name)) } else { Err(BadDeviceName) }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Control characters, line separators, marks of direction, and what displays as nothing: `Default_Ignorable_Code_Point`
-/// of Unicode 16, the blank braille pattern, and the annotation characters.
-fn misleads(character: char) -> bool {
-    let unseen = matches!(
-        character,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
-    );
-    unseen || character.is_control()
-}
-
-/// Characters that change how the one before them is displayed: emoji are composed with them, and Persian is written
-/// with them.
-fn is_joiner(character: char) -> bool {
-    matches!(character, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}')
-}
-
-/// Whether a joiner after this character may be visible. After a Latin letter it never is.
-fn can_be_joined(character: char) -> bool {
-    !misleads(character) && character >= '\u{600}' || character == '\u{fe0f}'
 }
 
 impl TryFrom<String> for DeviceName {

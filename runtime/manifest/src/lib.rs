@@ -1,11 +1,18 @@
 //! `cell.toml` as it is written: one form for the tools that build cells and the hosts that run them.
 //!
 //! * Invariant: a member that is not described here is refused, so that a misspelt one is not ignored.
+//! * Holds: the form, and [`CellToml::for_package`]: what only a package must keep, whose cell comes from elsewhere.
 //! * Not here: whether its words are valid, such as the names of interfaces and scopes (`runtime/user`).
+
+mod package;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub use package::{
+    CONTACT_CHARS_MAX, NotForPackage, PUBLISHER_CHARS_MAX, PURPOSE_CHARS_MAX, TITLE_CHARS_MAX, WHY_CHARS_MAX,
+};
 
 /// A cell's manifest, as it is written.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +27,16 @@ pub struct CellToml {
     /// Its purpose, in a sentence.
     #[serde(default)]
     pub description: String,
+    /// What an owner reads as its name, such as `Modes by month`; packages only.
+    pub title: Option<String>,
+    /// What it is for, in words that an owner understands; packages only.
+    pub purpose: Option<String>,
+    /// Who says that they made it; packages only. What proves it is the signature.
+    pub publisher: Option<PublisherToml>,
+    /// The stage of the host behind which it runs, such as `MODE_INFERENCE`; stages in packages only.
+    pub after: Option<String>,
+    /// The stage of the host in whose place it runs; stages in packages only.
+    pub replaces: Option<String>,
     /// The interfaces that it imports, such as `timeseries-read`.
     #[serde(default)]
     pub interfaces: Vec<String>,
@@ -59,6 +76,18 @@ pub enum World {
     Endpoint,
     /// It is a step of the analysis.
     Stage,
+    /// It gives a study numbers from one person's data, and nothing else.
+    Contribution,
+}
+
+/// Who says that they made a package: `[publisher]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublisherToml {
+    /// A name, such as that of an institute.
+    pub name: String,
+    /// Where an owner can ask, such as an address of e-mail.
+    pub contact: Option<String>,
 }
 
 /// A path that leads to an endpoint: `[[paths]]`.
@@ -87,6 +116,8 @@ pub struct StreamsToml {
     pub area: String,
     /// Keys or patterns, such as `background/location` or `background/*`.
     pub keys: Vec<String>,
+    /// Why they are needed, in a sentence for the owner; packages only.
+    pub why: Option<String>,
 }
 
 /// Documents by name; a trailing `*` stands for any ending.

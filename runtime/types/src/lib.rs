@@ -11,6 +11,7 @@ mod query;
 mod shares;
 mod stream;
 mod times;
+mod visible;
 
 pub use cells_contract::{BadHex, EntryId, LocationRows};
 pub use error::chain;
@@ -19,3 +20,4 @@ pub use query::{BadQuery, Order, Query, TimeField};
 pub use shares::Shares;
 pub use stream::{Area, BadStreamKey, Stream, StreamKey};
 pub use times::EntryTimes;
+pub use visible::is_visible;

@@ -16,15 +16,17 @@ use super::{root, sources};
 
 const FOLDERS: [&str; 3] = ["cells", "handshake", "runtime"];
 /// The folders in which public constants that end with `_MAX` must have a row.
-const WATCHED: [&str; 5] = [
+const WATCHED: [&str; 7] = [
     "cells/contract/src/",
     "handshake/src/",
     "runtime/host/src/",
+    "runtime/manifest/src/",
+    "runtime/package/src/",
     "runtime/sandbox/src/",
     "runtime/user/src/",
 ];
 /// Public limits without a row, and the reason.
-const WITHOUT_A_ROW: [(&str, &str); 30] = [
+const WITHOUT_A_ROW: [(&str, &str); 31] = [
     ("KEY_PART_BYTES_MAX", "the form of a key"),
     ("EXTENSIONS_MAX", "the form of a hello"),
     ("PROTOCOLS_MAX", "the form of a hello"),
@@ -50,6 +52,7 @@ const WITHOUT_A_ROW: [(&str, &str); 30] = [
     ("INBOX_ITEM_BYTES_MAX", "follows from the largest body"),
     ("CELL_NAME_BYTES_MAX", "the form of a path"),
     ("DEVICE_NAME_BYTES_MAX", "the form of a name"),
+    ("SCHEMA_NAME_BYTES_MAX", "the form of a name"),
     ("STUDY_CHARS_MAX", "the form of a token"),
     ("TRAP_FRAMES_MAX", "how a trap is told"),
     ("SMALL_BYTES_MAX", "which bodies are read at once"),

@@ -105,6 +105,8 @@ impl Manifest {
         let world = match wire.world {
             Kind::Endpoint => World::Endpoint,
             Kind::Stage => World::Stage,
+            // The sandbox has no world for it yet.
+            Kind::Contribution => return Err(unknown("the world", "contribution")),
         };
         let path = |path: &PathToml| {
             let scope = Scope::parse(&path.scope).ok_or_else(|| unknown("the scope", &path.scope))?;
