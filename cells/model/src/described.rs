@@ -10,6 +10,7 @@
 //! * Not here: programs. Only the feature `schemas` compiles this.
 
 mod fields;
+mod marks;
 mod text;
 mod types;
 
@@ -101,6 +102,7 @@ impl Described {
         root.insert("description".to_owned(), self.description.into());
         self.narrow(root);
         without_what_nobody_refers_to(root);
+        marks::mark(self.key, root);
         schema
     }
 

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 /// Keywords in the order in which they stand; others come behind them.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "$schema",
     "title",
     "description",
+    "x-cellar",
     "$ref",
     "type",
     "const",

@@ -12,8 +12,8 @@ use super::{
 /// The draft whose rules are implemented here.
 pub(super) const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Keywords that do not restrict a value.
-const ANNOTATIONS: [&str; 7] =
-    ["$schema", "$defs", "$comment", "title", "description", "examples", "default"];
+const ANNOTATIONS: [&str; 8] =
+    ["$schema", "$defs", "$comment", "title", "description", "examples", "default", "x-cellar"];
 /// Keywords that are implemented here.
 const FOLLOWED: [&str; 12] = [
     "type",
