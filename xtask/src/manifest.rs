@@ -3,18 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use runtime_manifest::{CellToml, World};
+use runtime_manifest::CellToml;
 
 use crate::trouble::Trouble;
-
-/// The function that a component of that world exports.
-pub(crate) fn export(world: World) -> &'static str {
-    match world {
-        World::Endpoint => "handle",
-        World::Stage => "run",
-        World::Contribution => "contribute",
-    }
-}
 
 /// Reads the manifest in a cell's folder; the name must be the folder's, and every schema must exist.
 pub(crate) fn read(folder: &Path) -> Result<CellToml, Trouble> {
@@ -41,6 +32,8 @@ pub(crate) fn schemas(manifest: &CellToml) -> impl Iterator<Item = &Path> {
 
 #[cfg(test)]
 mod tests {
+    use runtime_manifest::World;
+
     use super::*;
 
     fn read_text(text: &str) -> Result<CellToml, Trouble> {

@@ -10,11 +10,10 @@ use std::time::UNIX_EPOCH;
 use runtime_manifest::CellToml;
 
 use crate::command::{build_programs, output, run};
-use crate::manifest;
 use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
-const ENCODER: &str = "xtask-component";
+const ENCODER: &str = "cellar-cell-encoder";
 const COMPILER: &str = "cellar-cell-compiler";
 /// Limits of one compilation: processor time, s, and address space, bytes.
 const LIMITS: [&str; 2] = ["300", "8589934592"];
@@ -55,7 +54,7 @@ impl Encoder {
     /// Creates `component` from `module`, unless it already is the result for this module; its imports and its export
     /// must be those of the manifest. Returns its SHA-256.
     pub(crate) fn encode(&self, module: &Path, component: &Path, cell: &CellToml) -> Result<String, Trouble> {
-        let export = manifest::export(cell.world);
+        let export = cell.world.export();
         let made_of = format!("{} {} {export} {:?}", size_and_time(module)?, self.0.build, cell.interfaces);
         let stamp = component.with_extension("made");
         let known = fs::read_to_string(&stamp).unwrap_or_default();

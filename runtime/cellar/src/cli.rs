@@ -8,7 +8,7 @@ use runtime_program::Failure;
 use runtime_program::exit::{finish, usage};
 
 use crate::companion::become_program;
-use crate::verbs::{Options, device, export, gateway, pair, phone, pipeline, serve, show, types, user};
+use crate::verbs::{Options, cell, device, export, gateway, pair, phone, pipeline, serve, show, types, user};
 
 const PROGRAM: &str = "cellar";
 
@@ -63,6 +63,9 @@ enum Verb {
     /// Run, look at and reset a person's pipeline
     #[command(subcommand)]
     Pipeline(pipeline::Verb),
+    /// Make, sign and look at cells that come as packages
+    #[command(subcommand)]
+    Cell(cell::Verb),
     /// List the data types that are known, each with the cell that brought it
     #[command(after_help = "Example:\n  cellar types --json")]
     Types,
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Verb::Device(verb) => device::run(verb, options),
         Verb::Phone(verb) => phone::run(verb, options),
         Verb::Pipeline(verb) => pipeline::run(verb, options),
+        Verb::Cell(verb) => cell::run(verb, options),
         Verb::Types => types::run(options),
         Verb::Bench(Arguments { arguments }) => Err(become_program("cellar-bench", &arguments, options.json)),
     };

@@ -17,12 +17,12 @@ pub(crate) fn become_program(name: &str, arguments: &[OsString], json: bool) -> 
     not_started(&program, &error)
 }
 
-fn beside_this(name: &str) -> std::io::Result<PathBuf> {
+pub(crate) fn beside_this(name: &str) -> std::io::Result<PathBuf> {
     // If this binary was started through a link, the programs are beside the target of the link.
     Ok(std::env::current_exe()?.canonicalize()?.with_file_name(name))
 }
 
-fn not_started(program: &Path, error: &std::io::Error) -> Failure {
+pub(crate) fn not_started(program: &Path, error: &std::io::Error) -> Failure {
     let what = format!("cannot start {}: {error}", program.display());
     Failure::new(
         what,

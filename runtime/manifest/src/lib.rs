@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 pub use package::{
     CONTACT_CHARS_MAX, NotForPackage, PUBLISHER_CHARS_MAX, PURPOSE_CHARS_MAX, TITLE_CHARS_MAX, WHY_CHARS_MAX,
+    is_package_name,
 };
 
 /// A cell's manifest, as it is written.
@@ -78,6 +79,26 @@ pub enum World {
     Stage,
     /// It gives a study numbers from one person's data, and nothing else.
     Contribution,
+}
+
+impl World {
+    /// Its name in manifests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Endpoint => "endpoint",
+            Self::Stage => "stage",
+            Self::Contribution => "contribution",
+        }
+    }
+
+    /// The function that a component of this world exports.
+    pub const fn export(self) -> &'static str {
+        match self {
+            Self::Endpoint => "handle",
+            Self::Stage => "run",
+            Self::Contribution => "contribute",
+        }
+    }
 }
 
 /// Who says that they made a package: `[publisher]`.

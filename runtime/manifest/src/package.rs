@@ -118,7 +118,7 @@ impl CellToml {
     /// # Errors
     /// [`NotForPackage`]: the first thing that is wrong.
     pub fn for_package(&self) -> Result<(), NotForPackage> {
-        if !is_name(&self.name) {
+        if !is_package_name(&self.name) {
             return Err(NotForPackage::Name);
         }
         if self.version == 0 {
@@ -224,7 +224,8 @@ fn text(member: &'static str, text: &str, chars_max: usize) -> Result<(), NotFor
     if sound { Ok(()) } else { Err(NotForPackage::Text { member, chars_max }) }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a package's cell may be called that: 3 to 40 of a-z, 0-9 and '-', of which the first is a letter.
+pub fn is_package_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     NAME_BYTES.contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_lowercase())

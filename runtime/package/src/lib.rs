@@ -25,7 +25,7 @@ mod walk;
 pub use error::{BadKeyFile, BadPackage, BadSignature, PackError, SignError, SucceedError};
 pub use id::{BadId, CellId, Digest, PublicKey, PublisherId};
 pub use key::PublisherKey;
-pub use pack::pack;
+pub use pack::{pack, schemas_of};
 pub use parse::{Package, Schema};
 pub use signature::{Signature, Succession, Verified};
 

@@ -1,10 +1,23 @@
 //! Makes a package of a component, a manifest and schemas.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::parse::{MANIFEST, SCHEMA};
+use runtime_manifest::CellToml;
+
+use crate::parse::{MANIFEST, SCHEMA, file_name, told};
 use crate::walk::{append, walk};
-use crate::{PACKAGE_BYTES_MAX, PackError, Package};
+use crate::{BadPackage, PACKAGE_BYTES_MAX, PackError, Package};
+
+/// Paths of the schemas that a manifest names, from the cell's folder, each once. [`pack`] takes them by the last part of
+/// their path, which is the first of each pair.
+///
+/// # Errors
+/// [`BadPackage::Manifest`].
+pub fn schemas_of(manifest: &str) -> Result<Vec<(String, String)>, BadPackage> {
+    let manifest = CellToml::parse(manifest).map_err(|error| BadPackage::Manifest { why: told(&error) })?;
+    let paths: BTreeSet<String> = manifest.types.into_values().map(|one| one.schema).collect();
+    Ok(paths.into_iter().map(|path| (file_name(&path).to_owned(), path)).collect())
+}
 
 /// Adds manifest and schemas to a component. `schemas` have the names of their files, without folders; their order does
 /// not matter. The result is not signed: [`crate::PublisherKey::sign`] does that.

@@ -128,7 +128,7 @@ impl<'b> Package<'b> {
 }
 
 /// A parser's message, on one line, without what it quotes of the text.
-fn told(error: &toml::de::Error) -> String {
+pub(crate) fn told(error: &toml::de::Error) -> String {
     error.message().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(200).collect()
 }
 
@@ -207,9 +207,14 @@ fn is_file_name(name: &str) -> bool {
         && name.bytes().all(plain)
 }
 
+/// The last part of a path.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// Every schema that the manifest names is there, and no other. A manifest may name them by a path in the cell's folder.
 fn check_schemas(manifest: &CellToml, schemas: &[Schema<'_>]) -> Result<(), BadPackage> {
-    let file = |path: &str| path.rsplit('/').next().unwrap_or(path).chars().take(64).collect::<String>();
+    let file = |path: &str| file_name(path).chars().take(64).collect::<String>();
     let named: BTreeSet<String> = manifest.types.values().map(|one| file(&one.schema)).collect();
     let there: BTreeSet<&str> = schemas.iter().map(|schema| schema.name).collect();
     if let Some(name) = named.iter().find(|name| !there.contains(name.as_str())) {

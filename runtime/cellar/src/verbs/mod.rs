@@ -1,5 +1,6 @@
 //! The verbs of `cellar`, one file for each.
 
+pub mod cell;
 pub mod device;
 pub mod export;
 pub mod gateway;

@@ -1,5 +1,6 @@
 //! The binary as people and scripts start it. One program for all of it: each program links the engine, which takes long.
 
+mod cells;
 mod clock;
 mod conformance;
 mod disk;

@@ -1,6 +1,7 @@
-//! Makes a component of a cell's module and holds it against the cell's manifest; `cargo xtask cells` starts it.
+//! Makes a component of a cell's module and holds it against the cell's manifest; `cargo xtask cells` and `cellar cell
+//! build` start it.
 //!
-//! `xtask-component MODULE COMPONENT EXPORT [INTERFACE...]` reads the file `MODULE`, writes the file `COMPONENT` unless
+//! `cellar-cell-encoder MODULE COMPONENT EXPORT [INTERFACE...]` reads the file `MODULE`, writes the file `COMPONENT` unless
 //! that would not change it, and prints the component's SHA-256 in hex.
 
 mod component;
@@ -14,7 +15,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (Some(module), Some(to), Some(export)) = (arguments.next(), arguments.next(), arguments.next())
     else {
-        eprintln!("usage: xtask-component MODULE COMPONENT EXPORT [INTERFACE...]");
+        eprintln!("usage: cellar-cell-encoder MODULE COMPONENT EXPORT [INTERFACE...]");
         return ExitCode::FAILURE;
     };
     match make(&module, &to, &Expected { export, interfaces: arguments.collect() }) {

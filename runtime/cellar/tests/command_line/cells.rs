@@ -1,0 +1,189 @@
+//! Cells as packages: made, built, signed, looked at.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::binary::{CELLAR, cellar, json, program, refused, text, within};
+
+/// The smallest component: it imports and exports nothing.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A cell's folder with a component that was built already.
+fn folder(home: &Path, name: &str) -> String {
+    json(&["cell", "new", name, "--within", home.to_str().expect("UTF-8")]);
+    let folder = home.join(name);
+    fs::create_dir(folder.join("build")).expect("made");
+    fs::write(folder.join("build/component.wasm"), COMPONENT).expect("written");
+    folder.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn a_package_is_packed_signed_verified_and_shown() {
+    let home = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| within(home.path(), name);
+    let (package, key, next) = (at("silences.wasm"), at("publisher.key"), at("publisher-2.key"));
+    let drawn = json(&["cell", "keygen", "--output", &key]);
+    assert_eq!(fs::metadata(&key).expect("there").permissions().mode() & 0o777, 0o600);
+    let packed = json(&["cell", "pack", &folder(home.path(), "silences"), "--output", &package]);
+    assert_eq!(packed["signed"]["state"], "unsigned");
+
+    let unsigned = refused(&["cell", "verify", &package]);
+    assert!(unsigned.contains("the package is not signed; ask its publisher"), "{unsigned}");
+    let signed = json(&["cell", "sign", &package, "--key", &key]);
+    assert_eq!(signed["signed"]["publisher"], drawn["publisher"]);
+    assert_eq!(signed["digest"], packed["digest"], "a signature is no part of what is signed");
+    assert_eq!(json(&["cell", "verify", &package]), signed);
+
+    // Another key of the same publisher signs another version of the same cell.
+    let succeeded = json(&["cell", "succeed", "--key", &key, "--new", &next]);
+    assert_eq!((&succeeded["publisher"], &succeeded["successions"]), (&drawn["publisher"], &Value::from(1)));
+    assert_ne!(succeeded["public_key"], drawn["public_key"]);
+    let again = json(&["cell", "sign", &package, "--key", &next]);
+    assert_eq!(again["signed"]["cell"], signed["signed"]["cell"]);
+    assert_eq!(again["signed"]["successions"], 1);
+
+    let shown = text(&cellar(&["cell", "inspect", &package]).stdout);
+    let publisher = drawn["publisher"].as_str().expect("an id");
+    for part in [
+        "Times without a position\nFinds times",
+        &format!("signed by publisher {publisher} with key 2"),
+        "silences version 1",
+        "says that it is by: Your institute (you@institute.example)",
+        "behind ACCURACY_FILTERING",
+        "reads background/filtered_location: Their times show",
+        "writes study.silences/silence",
+        "imports nothing",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let key = fs::read_to_string(&key).expect("text");
+    let secret = key.lines().find(|line| line.contains("pkcs8")).and_then(|line| line.split('"').nth(3));
+    assert!(!shown.contains(secret.expect("a key")) && !drawn.to_string().contains(secret.expect("a key")));
+}
+
+#[test]
+fn a_package_that_was_changed_is_refused_and_told_with_what_to_do() {
+    let home = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| within(home.path(), name);
+    let (package, key) = (at("silences.wasm"), at("publisher.key"));
+    json(&["cell", "keygen", "--output", &key]);
+    json(&["cell", "pack", &folder(home.path(), "silences"), "--output", &package]);
+    json(&["cell", "sign", &package, "--key", &key]);
+    let signed = fs::read(&package).expect("there");
+    let mut changed = signed.clone();
+    let purpose = b"Nothing leaves";
+    let place =
+        changed.windows(purpose.len()).position(|window| window == purpose).expect("it is in the manifest");
+    changed[place] = b'S';
+    fs::write(&package, &changed).expect("written");
+    let why = refused(&["cell", "verify", &package]);
+    assert!(why.contains("it was changed, get it again; install nothing of it"), "{why}");
+    assert!(text(&cellar(&["cell", "inspect", &package]).stdout).contains("NOT TO BE TRUSTED"));
+    fs::write(&package, [&signed[..], b"\0\x01\0"].concat()).expect("written");
+    let why = refused(&["cell", "inspect", &package]);
+    assert!(why.contains("nothing is behind them; get it again"), "{why}");
+}
+
+#[test]
+fn attack_118_a_key_that_others_can_read_signs_nothing_and_none_is_written_over() {
+    let home = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| within(home.path(), name);
+    let (package, key) = (at("silences.wasm"), at("publisher.key"));
+    json(&["cell", "keygen", "--output", &key]);
+    json(&["cell", "pack", &folder(home.path(), "silences"), "--output", &package]);
+    let before = (fs::read(&package).expect("there"), fs::read(&key).expect("there"));
+    for mode in [0o640, 0o604, 0o660] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).expect("set");
+        for verb in [
+            &["cell", "sign", &package, "--key", &key][..],
+            &["cell", "succeed", "--key", &key, "--new", &at("n")],
+        ] {
+            let why = refused(verb);
+            assert!(why.contains("can be read by others; if nobody has read it"), "{why}");
+        }
+    }
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("set");
+    for verb in
+        [&["cell", "keygen", "--output", &key][..], &["cell", "succeed", "--key", &key, "--new", &key]]
+    {
+        let why = refused(verb);
+        assert!(why.contains("is there already; name a new file"), "{why}");
+    }
+    // Nor is anything but a package replaced by one.
+    let why = refused(&["cell", "pack", &within(home.path(), "silences"), "--output", &key]);
+    assert!(why.contains("is there and is no package"), "{why}");
+    assert_eq!((fs::read(&package).expect("there"), fs::read(&key).expect("there")), before);
+    assert!(!Path::new(&at("n")).exists());
+}
+
+/// Whether cells can be built here; says so where they cannot.
+fn can_build() -> bool {
+    let rustc = ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"];
+    let printed = Command::new("rustc").args(rustc).output();
+    let libraries = printed.map(|printed| text(&printed.stdout).trim().to_owned()).unwrap_or_default();
+    let encoder = Path::new(CELLAR).with_file_name("cellar-cell-encoder").is_file();
+    let can = encoder && Path::new(&libraries).read_dir().is_ok_and(|mut files| files.next().is_some());
+    if !can {
+        println!("SKIPPED: no target wasm32-unknown-unknown, or no cellar-cell-encoder beside cellar");
+    }
+    can
+}
+
+#[test]
+fn a_new_cell_is_tested_built_and_signed_outside_of_the_repository_with_cargo_alone() {
+    if !can_build() {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| within(home.path(), name);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let sdk = within(&root, "cells/sdk");
+    let key = at("publisher.key");
+    json(&["cell", "keygen", "--output", &key]);
+    for (name, world, imports) in [("gaps", "stage", 2), ("how-many", "endpoint", 1)] {
+        let there = home.path().to_str().expect("UTF-8");
+        json(&["cell", "new", name, "--lang", "rust", "--world", world, "--sdk", &sdk, "--within", there]);
+        let folder = at(name);
+        // The versions that this workspace has, so that no network is needed.
+        fs::copy(root.join("Cargo.lock"), home.path().join(name).join("Cargo.lock")).expect("copied");
+        let outside = |mut command: Command| {
+            let command = command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", at("target"));
+            let ended = command.env_remove("RUSTFLAGS").current_dir(&folder).output().expect("it starts");
+            assert!(ended.status.success(), "{command:?}: {}", text(&ended.stderr));
+            text(&ended.stdout)
+        };
+        let mut tests = program("cargo");
+        tests.args(["test", "--quiet", "--test", "*"]);
+        assert!(outside(tests).contains("test result: ok"));
+        let mut build = program(CELLAR);
+        build.args(["cell", "build", ".", "--json"]);
+        let built: Value = serde_json::from_str(&outside(build)).expect("JSON");
+        let imported = built["imports"].as_array().expect("imports");
+        let interfaces =
+            imported.iter().filter(|name| !name.as_str().is_some_and(|name| name.contains("/types@")));
+        assert_eq!((built["name"].as_str(), interfaces.count()), (Some(name), imports), "{built}");
+        let package = format!("{folder}/build/{name}.wasm");
+        let signed = json(&["cell", "sign", &package, "--key", &key]);
+        assert_eq!((&signed["digest"], &signed["signed"]["state"]), (&built["digest"], &Value::from("by")));
+        println!("{name}: {} bytes", built["bytes"]);
+
+        // Code and manifest that disagree are told as such.
+        let manifest = home.path().join(name).join("cell.toml");
+        let written = fs::read_to_string(&manifest)
+            .expect("text")
+            .replace("[\"timeseries-read\"", "[\"log\", \"timeseries-read\"");
+        fs::write(&manifest, written).expect("written");
+        let mut build = program(CELLAR);
+        build.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", at("target"));
+        let ended = build.args(["cell", "build", &folder]).output().expect("it starts");
+        let why = text(&ended.stderr);
+        assert!(
+            !ended.status.success() && why.contains("its manifest lists log, which it does not use"),
+            "{why}"
+        );
+    }
+}
