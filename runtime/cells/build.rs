@@ -46,14 +46,19 @@ fn table() -> Result<String, Box<dyn Error>> {
         "/// The cells that are part of this binary, by name.\n\
          pub static BUILT_IN: &[::runtime_user::catalogue::BuiltIn] = &[\n",
     );
+    let mut packages = Vec::new();
     for line in index.lines() {
         let mut words = line.split_whitespace();
-        let (Some(name), Some(digest)) = (words.next(), words.next()) else {
+        let (Some(name), Some(digest), Some(kind)) = (words.next(), words.next(), words.next()) else {
             return Err(format!("{} has the line {line:?}", home.join("index").display()).into());
         };
-        add(&mut text, &home, name, digest)?;
+        match kind {
+            "package" => packages.push(name),
+            _ => add(&mut text, &home, name, digest)?,
+        }
     }
     text.push_str("];\n\n");
+    add_packages(&mut text, &home, &packages)?;
     // Bytes of a file have no alignment of their own.
     text.push_str("#[repr(C, align(16))]\nstruct Aligned<T: ?Sized>(T);\n");
     Ok(text)
@@ -93,6 +98,28 @@ fn add(text: &mut String, home: &Path, name: &str, digest: &str) -> Result<(), B
     writeln!(text, "            &CODE.0")?;
     writeln!(text, "        }},")?;
     writeln!(text, "    }},")?;
+    Ok(())
+}
+
+/// The cells that people install, for tests: they are no part of a host.
+fn add_packages(text: &mut String, home: &Path, names: &[&str]) -> Result<(), Box<dyn Error>> {
+    if env::var_os("CARGO_FEATURE_PACKAGES").is_none() {
+        return Ok(());
+    }
+    text.push_str("/// The cells that people install, by name.\npub static PACKAGES: &[Packed] = &[\n");
+    for name in names {
+        let (folder, component) = (home.join(name), home.join(format!("{name}.wasm")));
+        println!("cargo::rerun-if-changed={}", component.display());
+        let manifest = read(&folder.join("cell.toml"))?;
+        writeln!(text, "    Packed {{ name: {name:?}, manifest: {manifest:?}, schemas: &[")?;
+        for schema in schemas(&folder)? {
+            let file =
+                schema.file_name().and_then(|name| name.to_str()).ok_or("a schema's name is not UTF-8")?;
+            writeln!(text, "        ({file:?}, {:?}),", read(&schema)?)?;
+        }
+        writeln!(text, "    ], component: include_bytes!({component:?}) }},")?;
+    }
+    text.push_str("];\n\n");
     Ok(())
 }
 

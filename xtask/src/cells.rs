@@ -1,7 +1,7 @@
 //! Builds every cell: `target/cells/<name>.wasm`, `<name>.cwasm`, `<name>/cell.toml` and its schemas.
 //!
-//! `target/cells/index` has one line for each cell, `<name> <sha256 of the component> <product|test>`; the host's build
-//! script embeds the listed cells. `target/cells/contract` has the files on which cells and runtime must agree, as they
+//! `target/cells/index` has one line for each cell, `<name> <sha256 of the component> <product|test|package>`; the
+//! host's build script embeds those that are no packages. `target/cells/contract` has the files on which cells and runtime must agree, as they
 //! were when the cells were built: the build script refuses cells with another contract. Unchanged files are not
 //! written again, so nothing is rebuilt for them.
 
@@ -94,12 +94,21 @@ pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> Result<(), Troubl
 
 fn write_index(workspace: &Workspace, digests: &[String]) -> Result<(), Trouble> {
     let line = |(cell, digest): (&CellPackage, &String)| {
-        let kind = if cell.manifest.test { "test" } else { "product" };
+        let kind = match (is_package(cell), cell.manifest.test) {
+            (true, _) => "package",
+            (false, true) => "test",
+            (false, false) => "product",
+        };
         format!("{} {digest} {kind}\n", cell.manifest.name)
     };
-    let embedded = workspace.cells.iter().zip(digests).filter(|(cell, _)| cell.manifest.name != TEMPLATE);
-    let index: String = embedded.map(line).collect();
+    let listed = workspace.cells.iter().zip(digests).filter(|(cell, _)| cell.manifest.name != TEMPLATE);
+    let index: String = listed.map(line).collect();
     write_if_changed(&workspace.cells_folder().join("index"), index.as_bytes())
+}
+
+/// Whether a cell is one that people install, and no part of the binary: the examples, and what tests install.
+fn is_package(cell: &CellPackage) -> bool {
+    cell.manifest.for_package().is_ok()
 }
 
 /// The files on which cells and runtime must agree: the interfaces, and the formats of the bytes that cross them.

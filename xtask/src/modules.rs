@@ -64,7 +64,7 @@ fn write_workspace(workspace: &Workspace, home: &Path) -> Result<(), Trouble> {
     for cell in &workspace.cells {
         let folder = packages.join(&cell.manifest.name);
         fs::create_dir_all(&folder).map_err(Trouble::file("make", &folder))?;
-        write_if_changed(&folder.join("Cargo.toml"), manifest(cell).as_bytes())?;
+        write_if_changed(&folder.join("Cargo.toml"), manifest(workspace, cell).as_bytes())?;
         write_if_changed(&folder.join("lib.rs"), source(cell).as_bytes())?;
         known.insert(folder);
     }
@@ -117,13 +117,13 @@ fn link(to: &Path, at: &Path) -> Result<(), Trouble> {
     symlink(to, at).map_err(Trouble::file("make the link", at))
 }
 
-fn manifest(cell: &CellPackage) -> String {
+fn manifest(workspace: &Workspace, cell: &CellPackage) -> String {
     let (name, package) = (package_name(cell), &cell.package);
-    let folder = &cell.manifest.name;
+    let folder = cell.folder.strip_prefix(&workspace.root).unwrap_or(&cell.folder).display();
     format!(
         "[package]\nname = \"{name}\"\nedition = \"2024\"\npublish = false\n\n\
          [lib]\npath = \"lib.rs\"\ncrate-type = [\"cdylib\"]\n\n\
-         [dependencies]\n{package} = {{ path = \"../../cells/{folder}\" }}\n"
+         [dependencies]\n{package} = {{ path = \"../../{folder}\" }}\n"
     )
 }
 

@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use runtime_program::Failure;
+use runtime_program::{Failure, beside_this};
 
 /// Replaces this process with the program `name` and these arguments; returns only where that is not possible.
 pub(crate) fn become_program(name: &str, arguments: &[OsString], json: bool) -> Failure {
@@ -15,11 +15,6 @@ pub(crate) fn become_program(name: &str, arguments: &[OsString], json: bool) -> 
     };
     let error = Command::new(&program).args(json.then_some("--json")).args(arguments).exec();
     not_started(&program, &error)
-}
-
-pub(crate) fn beside_this(name: &str) -> std::io::Result<PathBuf> {
-    // If this binary was started through a link, the programs are beside the target of the link.
-    Ok(std::env::current_exe()?.canonicalize()?.with_file_name(name))
 }
 
 pub(crate) fn not_started(program: &Path, error: &std::io::Error) -> Failure {

@@ -73,7 +73,7 @@ mod tests {
             let half = 0.499 * metres(place) / METRES_PER_DEGREE;
             for (north, east) in [(half, 0.0), (-half, 0.0), (0.0, half), (0.0, -half)] {
                 let latitude = shown.0 + north;
-                let longitude = shown.1 + east / libm::cos(latitude * PI / 180.0).max(1e-9).min(1.0);
+                let longitude = shown.1 + east / libm::cos(latitude * PI / 180.0).clamp(1e-9, 1.0);
                 // Beyond the pole's cell, longitudes turn quickly; its row is one cell.
                 if latitude.abs() < 89.0 {
                     prop_assert_eq!(centre_of(place, latitude, longitude), shown);

@@ -106,6 +106,16 @@ impl Time {
         }
     }
 
+    /// The window of a run over whole grains, s, both closed: of windows that follow one another, each grain is in
+    /// exactly one. `None`: none is in this one.
+    pub fn window(self, start: f64, end: f64) -> Option<(f64, f64)> {
+        if self == Self::Exact {
+            return Some((start, end));
+        }
+        let (start, end) = (self.floor(start), self.floor(end).next_down());
+        (start <= end).then_some((start, end))
+    }
+
     /// The last moment before the first start of a grain that is behind `moment`, s: with a grain, the end of the grain
     /// that holds the moment.
     pub fn end_of(self, moment: f64) -> f64 {

@@ -52,6 +52,12 @@ impl Reach {
     /// What of a stream is shown; `None`: nothing, since the consent does not name it, or since it is to be shown
     /// coarsely and no schema says where its places and times are.
     pub fn of(&self, area: Area, key: &str) -> Option<StreamReach> {
+        self.of_unchecked(area, key).and_then(StreamReach::checked)
+    }
+
+    /// The same, whether or not there is a schema: to be followed by [`StreamReach::checked`] or
+    /// [`StreamReach::of_its_own`].
+    pub fn of_unchecked(&self, area: Area, key: &str) -> Option<StreamReach> {
         if area != Area::Timeseries {
             return None;
         }
@@ -59,8 +65,7 @@ impl Reach {
         let mut reach = StreamReach::everything(&self.ids, self.shapes.get(key).cloned());
         reach.tighten(grants.next()?);
         grants.for_each(|grant| reach.tighten(grant));
-        let known = reach.shape.is_some() || !reach.is_coarse();
-        known.then_some(reach)
+        Some(reach)
     }
 
     /// Ids as they are shown under coarse times.
@@ -74,6 +79,12 @@ impl StreamReach {
         let (from, until) = (f64::NEG_INFINITY, f64::INFINITY);
         let (place, time) = (Place::Exact, Time::Exact);
         Self { from, until, place, time, without: Vec::new(), shape, ids: ids.clone() }
+    }
+
+    /// The same, unless it is to be shown coarsely and no schema says where its places and times are.
+    pub fn checked(self) -> Option<Self> {
+        let known = self.shape.is_some() || !self.is_coarse();
+        known.then_some(self)
     }
 
     /// The same stream, as the cell shows it to itself: one of its own making, whose ids it must know.
@@ -133,16 +144,6 @@ impl StreamReach {
     /// time lies within. So bounds that are finer than the grain tell no more than bounds on the grain.
     pub fn stored_bounds(&self, start: f64, end: f64) -> (f64, f64) {
         (self.time.ceil(start), self.time.end_of(end))
-    }
-
-    /// The window of a run over whole grains, both closed: of windows that follow one another, each grain is in exactly
-    /// one. `None`: none is.
-    pub fn window(&self, start: f64, end: f64) -> Option<(f64, f64)> {
-        if self.time == Time::Exact {
-            return Some((start, end));
-        }
-        let (start, end) = (self.time.floor(start), self.time.floor(end).next_down());
-        (start <= end).then_some((start, end))
     }
 
     /// An id as it is shown.

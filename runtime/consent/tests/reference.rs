@@ -307,7 +307,7 @@ proptest! {
         moments.sort_by(f64::total_cmp);
         let all = Bounds { from: -1e9, until: 1e11, place: Place::Exact, time };
         let stream = reach(&[narrowing(LOCATION, all)]).of(Area::Timeseries, LOCATION).expect("granted");
-        let holding = moments.windows(2).filter_map(|pair| stream.window(pair[0], pair[1])).filter(|(start, end)| {
+        let holding = moments.windows(2).filter_map(|pair| time.window(pair[0], pair[1])).filter(|(start, end)| {
             let (low, high) = stream.stored_bounds(*start, *end);
             low <= at && at <= high
         });

@@ -320,6 +320,9 @@ pub enum ConfigError {
     },
 }
 
+/// The program that compiles cells which people install.
+const COMPILER: &str = "cellar-cell-compiler";
+
 impl Config {
     /// Reads a file; none: the defaults.
     ///
@@ -444,6 +447,8 @@ impl Config {
             pipeline: pipeline.transpose()?,
             rhythm: self.pipeline.rhythm(),
             built_s: runtime_cells::built_s(),
+            // Without it, cells that were compiled before still run.
+            compiler: runtime_program::beside_this(COMPILER).ok().filter(|program| program.is_file()),
             ..defaults
         })
     }

@@ -19,4 +19,14 @@ pub mod typed;
 pub mod when;
 
 pub use failure::Failure;
+
+/// The program of that name which is installed beside this one.
+///
+/// # Errors
+/// The operating system does not say where this program is.
+pub fn beside_this(name: &str) -> std::io::Result<std::path::PathBuf> {
+    // If this one was started through a link, the others are beside the target of the link.
+    Ok(std::env::current_exe()?.canonicalize()?.with_file_name(name))
+}
+
 pub use input::{EXPANDED_BYTES_MAX, EXPANSION_MAX, Input, read_text};

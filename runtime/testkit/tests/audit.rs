@@ -185,7 +185,9 @@ fn the_lines_of_an_audit_are_a_chain_that_ends_at_the_last_one() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..5 {
-                    world.call(user, path, "timestamp", query.to_string().as_bytes(), SINCE).expect("an answer");
+                    world
+                        .call(user, path, "timestamp", query.to_string().as_bytes(), SINCE)
+                        .expect("an answer");
                 }
             });
         }

@@ -18,6 +18,8 @@ mod runs;
 mod runtime;
 mod settings;
 
+pub use cells::installed::change::{CellShown, InstallError, InstalledCells};
+pub use cells::installed::shelf::BadCell;
 pub use cells::types::{BadType, KnownType, Types};
 pub use cells::{catalogue, grant, manifest, paths};
 pub use clock::{Clocks, HostClock, SystemClock};
@@ -47,6 +49,8 @@ pub use runs::status::{PipelineStatus, RewindStatus, StageStatus};
 pub use runs::timetable::{Pending, Timetable};
 pub use runs::told::ANSWERS_UNTOLD_MAX;
 pub use runtime::Runtime;
+pub use runtime_consent as consent;
+pub use runtime_package::PACKAGE_BYTES_MAX;
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::{DiskTrouble, EngineKind};
 pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId, chain};

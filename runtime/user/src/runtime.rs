@@ -13,7 +13,8 @@ use runtime_store::Store;
 use runtime_types::UserId;
 
 use crate::cells::catalogue::{BuiltIn, Catalogue};
-use crate::cells::installed::Stages;
+use crate::cells::installed::shelf::Shelf;
+use crate::cells::installed::{PREFIX, Stages};
 use crate::cells::paths::EndpointPath;
 use crate::clock::Clocks;
 use crate::data::Diaries;
@@ -38,6 +39,7 @@ pub struct Runtime {
     catalogue: Catalogue,
     plan: Plan,
     host_stages: Arc<Stages>,
+    shelf: Shelf,
     clocks: Arc<Clocks>,
     open_people: Arc<OpenPeople>,
     owners: Arc<Owners>,
@@ -84,11 +86,16 @@ impl Runtime {
         let timetable = Timetable::open(settings.rhythm, Arc::clone(&people), Arc::clone(&clocks));
         clocks.check();
         Ok(Arc::new(Self {
-            settings,
             people,
+            shelf: Shelf::new(
+                &settings.data,
+                open_people.host_key().derive("cellar/native code/1"),
+                settings.compiler.clone(),
+            ),
             host_stages: Arc::new(Stages::of_host(&plan, &catalogue)),
             catalogue,
             plan,
+            settings,
             clocks,
             open_people,
             owners: Arc::new(owners),
@@ -125,6 +132,11 @@ impl Runtime {
     /// The stages of people who have installed no cell.
     pub(crate) fn host_stages(&self) -> &Arc<Stages> {
         &self.host_stages
+    }
+
+    /// The packages on this host.
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// The sandbox that runs the cells.
@@ -211,6 +223,9 @@ impl Runtime {
     /// Calls the endpoint cell that the call's target names. If its path brings data, a success is noted for the
     /// pipeline before the answer is sent.
     pub async fn call(self: &Arc<Self>, user: UserId, call: Call) -> Result<Answer, CallError> {
+        if call.target.cell.starts_with(PREFIX) {
+            return self.call_installed(user, call).await;
+        }
         let cell = self.catalogue.endpoint(&call.target).cloned();
         let cell = cell.ok_or_else(|| CallError::NoSuchCell(call.target.cell.to_string()))?;
         let EndpointPath { brings_data, waits_while_locked, .. } = *call.target.path;
@@ -222,6 +237,17 @@ impl Runtime {
             self.timetable.note_arrival(user, &self.turns).await;
         }
         Ok(answer)
+    }
+
+    /// Calls an endpoint that the person has installed.
+    async fn call_installed(self: &Arc<Self>, user: UserId, call: Call) -> Result<Answer, CallError> {
+        let person = self.person_for_call(user).await?;
+        // The first call after a start may load code from the disk.
+        let (runtime, asked) = (Arc::clone(self), Arc::clone(&person));
+        let stages = self.in_turn(user, move || runtime.stages_of(&asked)).await?;
+        let cell = stages.endpoints().get(&*call.target.cell).cloned();
+        let cell = cell.ok_or_else(|| CallError::NoSuchCell(call.target.path.template().to_owned()))?;
+        endpoint::call(self, person, cell, call).await
     }
 
     /// As [`Self::person`], without blocking the calling thread.

@@ -49,6 +49,8 @@ pub struct Settings {
     pub clock: Arc<dyn HostClock>,
     /// When the program was built, s since 1970: a clock that shows an earlier time is wrong. 0: not known.
     pub built_s: f64,
+    /// The program that compiles cells which people install; `None`: none can be installed that was not compiled before.
+    pub compiler: Option<PathBuf>,
     /// Whether cells for tests are reachable.
     pub test_cells: bool,
     /// Opens stores in place of files in people's folders, for tests that make stores fail.
@@ -93,6 +95,7 @@ impl Settings {
             rhythm: Rhythm::default(),
             clock: Arc::new(SystemClock),
             built_s: 0.0,
+            compiler: None,
             test_cells: false,
             #[cfg(feature = "testing")]
             stores: None,

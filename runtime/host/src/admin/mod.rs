@@ -12,6 +12,7 @@
 
 mod ask;
 mod audit;
+mod cells;
 mod command;
 mod devices;
 mod diary;
@@ -33,6 +34,7 @@ mod zone;
 
 pub use ask::{Ask, Context};
 pub use audit::*;
+pub use cells::*;
 pub use command::Command;
 pub use devices::*;
 pub use diary::*;

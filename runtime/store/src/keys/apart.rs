@@ -37,6 +37,12 @@ impl Unattended {
         LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*secret.0).expect("the key has 32 bytes"))
     }
 
+    /// A key for another purpose of the host's, which tells nothing of the host's key.
+    pub fn derive(&self, what: &str) -> Zeroizing<[u8; 32]> {
+        let derived = self.secret().derive(b"", &[LABEL, b"key for ", what.as_bytes()]);
+        Zeroizing::new(*derived.0)
+    }
+
     /// Seals a secret of at most 65,535 bytes; `what` says what it is, and no other opens it.
     ///
     /// # Errors

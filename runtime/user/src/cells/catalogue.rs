@@ -8,6 +8,8 @@ use runtime_pipeline::StageSpec;
 use runtime_sandbox::{CellCode, LoadError, PrepareError, Prepared, Sandbox, World};
 
 use crate::cells::grant::Grant;
+use crate::cells::installed::shelf::Shelved;
+use crate::cells::installed::terms::Terms;
 use crate::cells::manifest::{BadManifest, Manifest};
 use crate::cells::paths::{Paths, Target};
 use crate::cells::types::{BadType, Types};
@@ -94,6 +96,8 @@ pub struct Cell {
     pub prepared: Prepared,
     /// The whole manifest, granted.
     pub(crate) grant: Arc<Grant>,
+    /// What it runs under, if a person has installed it.
+    pub(crate) terms: Option<Arc<Terms>>,
     /// How often a call on the connection's own thread had to be repeated on the pool.
     inline_misses: AtomicU32,
 }
@@ -102,9 +106,22 @@ pub struct Cell {
 const INLINE_MISSES_MAX: u32 = 8;
 
 impl Cell {
+    /// A cell that one person has installed.
+    pub(crate) fn installed(shelved: &Shelved, grant: Grant, terms: Terms) -> Self {
+        Self {
+            manifest: Arc::clone(&shelved.manifest),
+            prepared: shelved.prepared.clone(),
+            grant: Arc::new(grant),
+            terms: Some(Arc::new(terms)),
+            inline_misses: AtomicU32::new(0),
+        }
+    }
+
     /// Whether a call may be tried on the connection's own thread.
     pub(crate) fn tries_inline(&self) -> bool {
-        !self.manifest.may_write() && self.inline_misses.load(Ordering::Relaxed) < INLINE_MISSES_MAX
+        self.terms.is_none()
+            && !self.manifest.may_write()
+            && self.inline_misses.load(Ordering::Relaxed) < INLINE_MISSES_MAX
     }
 
     pub(crate) fn missed_inline(&self) {
@@ -164,6 +181,7 @@ impl Catalogue {
             manifest: Arc::clone(&manifest),
             prepared,
             grant,
+            terms: None,
             inline_misses: AtomicU32::new(0),
         });
         self.paths

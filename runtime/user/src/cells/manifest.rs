@@ -97,9 +97,26 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads and checks a manifest.
+    /// Reads and checks the manifest of a built-in cell.
     pub fn parse(text: &str) -> Result<Self, BadManifest> {
-        let wire = CellToml::parse(text)?;
+        let manifest = Self::of_toml(CellToml::parse(text)?)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Checks the manifest of a package, which has been found to be one of a package. An endpoint of a package has no
+    /// paths of its own: it is reached by its name.
+    pub fn of_package(toml: &CellToml) -> Result<Self, BadManifest> {
+        let mut manifest = Self::of_toml(toml.clone())?;
+        manifest.pipeline_stage = match (manifest.world, &toml.replaces) {
+            (World::Stage, Some(replaced)) => Some(replaced.clone()),
+            (World::Stage, None) => Some(format!("{}{}", super::installed::PREFIX, toml.name)),
+            _ => None,
+        };
+        Ok(manifest)
+    }
+
+    fn of_toml(wire: CellToml) -> Result<Self, BadManifest> {
         let unknown =
             |what, word: &str| BadManifest::Unknown { cell: wire.name.clone(), what, word: word.to_owned() };
         let world = match wire.world {
@@ -135,7 +152,7 @@ impl Manifest {
         let (reads, writes, needs) =
             (patterns(&wire.reads)?, patterns(&wire.writes)?, patterns(&wire.needs)?);
         let limits = limits_of(world, &wire.limits);
-        let manifest = Self {
+        Ok(Self {
             name: wire.name,
             version: wire.version,
             description: wire.description,
@@ -151,9 +168,7 @@ impl Manifest {
             documents_write: wire.documents.write,
             limits,
             types: wire.types.into_iter().map(|(key, entry)| (key, entry.schema)).collect(),
-        };
-        manifest.check()?;
-        Ok(manifest)
+        })
     }
 
     fn check(&self) -> Result<(), BadManifest> {

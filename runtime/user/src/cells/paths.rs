@@ -3,11 +3,12 @@
 //! * Invariants: a path leads to one cell; no path begins like one of the host's own.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use handshake::device::{HOSTS_OWN, Scope};
+use handshake::device::{HOSTS_OWN, Scope, is_cell_name};
 use runtime_manifest::PathToml;
 
+use super::installed::PREFIX;
 use super::manifest::Manifest;
 
 /// How many segments a path has at most, including the segment after it.
@@ -66,6 +67,30 @@ impl EndpointPath {
     }
 }
 
+/// The first segment of the paths that lead to cells which people have installed.
+pub(crate) const INSTALLED: &str = "x";
+
+/// The path of an installed cell in general: who has installed it is found out when it is called.
+static INSTALLED_PATH: LazyLock<Arc<EndpointPath>> = LazyLock::new(|| {
+    Arc::new(EndpointPath {
+        path: INSTALLED.to_owned(),
+        scope: Scope::DatastreamsRead,
+        has_rest: true,
+        brings_data: false,
+        waits_while_locked: false,
+        template: format!("/{INSTALLED}/<cell>"),
+    })
+});
+
+fn installed(name: &str, rest: &[&str]) -> Option<Target> {
+    let sound = is_cell_name(name) && rest.iter().all(|segment| is_segment(segment));
+    sound.then(|| Target {
+        cell: format!("{PREFIX}{name}").into(),
+        path: Arc::clone(&INSTALLED_PATH),
+        rest: rest.join("/"),
+    })
+}
+
 /// 1 to 32 of a-z, 0-9, `_` and `-`: characters that a URL does not escape.
 fn is_segment(segment: &str) -> bool {
     let plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
@@ -111,6 +136,9 @@ impl Paths {
         };
         if segments.len() > SEGMENTS_MAX {
             return None;
+        }
+        if let [INSTALLED, name, rest @ ..] = segments {
+            return installed(name, rest);
         }
         of(segments, "").or_else(|| {
             let (rest, before) = segments.split_last()?;

@@ -3,8 +3,9 @@
 pub(crate) mod streaming;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
+use runtime_consent::Shape;
 use runtime_types::StreamKey;
 use serde_json::Value;
 
@@ -49,6 +50,7 @@ struct Brought {
     schema: Value,
     validator: jsonschema::Validator,
     streaming: Option<StreamingValidator>,
+    shape: Option<Arc<Shape>>,
 }
 
 /// The types of the model that no cell brings, which every runtime knows.
@@ -57,10 +59,19 @@ static MODEL: LazyLock<HashMap<&str, StreamingValidator>> = LazyLock::new(|| {
     cells_model::keys::SCHEMAS.iter().filter_map(|(key, schema)| Some((*key, streaming(schema)?))).collect()
 });
 
-/// Every data type that is known to this runtime.
+/// What the members of each of those types tell, for coarse grants.
+static MODEL_SHAPES: LazyLock<Vec<(String, Arc<Shape>)>> = LazyLock::new(|| {
+    let shape = |schema: &str| Shape::of(&serde_json::from_str(schema).ok()?).ok();
+    let shapes = cells_model::keys::SCHEMAS.iter();
+    shapes.filter_map(|(key, schema)| Some(((*key).to_owned(), Arc::new(shape(schema)?)))).collect()
+});
+
+/// Every data type that is known to this runtime, or to one cell of it.
 #[derive(Default)]
 pub struct Types {
     brought: BTreeMap<StreamKey, Brought>,
+    /// What is known besides.
+    under: Option<Arc<Types>>,
 }
 
 /// One known type, in a form for people.
@@ -75,6 +86,16 @@ pub struct KnownType {
 }
 
 impl Types {
+    /// These types, to which those of one package can be added. They are not known to other packages.
+    pub(crate) fn over(under: Arc<Self>) -> Self {
+        Self { brought: BTreeMap::new(), under: Some(under) }
+    }
+
+    fn brought(&self, key: &StreamKey) -> Option<&Brought> {
+        let under = || self.under.as_ref().and_then(|under| under.brought(key));
+        self.brought.get(key).or_else(under)
+    }
+
     /// Adds the schema that a cell brings for a stream.
     pub fn bring(&mut self, cell: &str, key: &str, schema: &str) -> Result<(), BadType> {
         let key =
@@ -82,19 +103,21 @@ impl Types {
         let bad = |why: String| BadType::Schema { cell: cell.to_owned(), key: key.to_string(), why };
         let schema: Value = serde_json::from_str(schema).map_err(|error| bad(error.to_string()))?;
         let validator = jsonschema::validator_for(&schema).map_err(|error| bad(error.to_string()))?;
-        if let Some(earlier) = self.brought.get(&key) {
+        if let Some(earlier) = self.brought(&key) {
             let other = earlier.cell.clone();
             return Err(BadType::Twice { cell: cell.to_owned(), key: key.to_string(), other });
         }
         let streaming = StreamingValidator::of(&schema);
-        self.brought.insert(key, Brought { cell: cell.to_owned(), schema, validator, streaming });
+        // A schema whose marks cannot be used is one without marks: the stream is denied to coarse grants.
+        let shape = Shape::of(&schema).ok().map(Arc::new);
+        self.brought.insert(key, Brought { cell: cell.to_owned(), schema, validator, streaming, shape });
         Ok(())
     }
 
     /// Refuses data that does not match its stream's type. The message names fields, never values. Data of a stream
     /// without a type passes and is kept unchanged.
     pub fn check(&self, key: &StreamKey, data: &str) -> Result<(), String> {
-        let Some(brought) = self.brought.get(key) else {
+        let Some(brought) = self.brought(key) else {
             return cells_model::keys::check(key.as_str(), data);
         };
         let value: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
@@ -109,15 +132,28 @@ impl Types {
 
     /// The type of a stream, if a text can be checked against it while it is parsed.
     pub(crate) fn streaming(&self, key: &StreamKey) -> Option<&StreamingValidator> {
-        match self.brought.get(key) {
+        match self.brought(key) {
             Some(brought) => brought.streaming.as_ref(),
             None => MODEL.get(key.as_str()),
         }
     }
 
+    /// What the members of each stream's data tell, for coarse grants.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = (String, Arc<Shape>)> + '_ {
+        let all = self.under.iter().flat_map(|under| &under.brought).chain(&self.brought);
+        let brought = all.filter_map(|(key, one)| Some((key.to_string(), Arc::clone(one.shape.as_ref()?))));
+        // What a cell brings is closer than what the model says.
+        MODEL_SHAPES.iter().cloned().chain(brought)
+    }
+
+    /// The cell that described a stream.
+    pub(crate) fn brought_by(&self, key: &StreamKey) -> Option<&str> {
+        self.brought(key).map(|brought| brought.cell.as_str())
+    }
+
     /// The schema of a stream that a cell described.
     pub fn schema(&self, key: &StreamKey) -> Option<&Value> {
-        self.brought.get(key).map(|brought| &brought.schema)
+        self.brought(key).map(|brought| &brought.schema)
     }
 
     /// Every known type with the cell that brought it, by key.

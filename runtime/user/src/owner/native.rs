@@ -23,6 +23,8 @@ use tokio::sync::watch;
 use super::access::{Access, Owner};
 use super::slots::Holder;
 use super::{LockState, Locks, OwnerError, Owners};
+use crate::cells::paths::INSTALLED;
+use crate::people::person::Person;
 use crate::runtime::Runtime;
 
 /// A device that proved its key on an open connection.
@@ -155,6 +157,7 @@ impl Runtime {
         let owners = self.owners();
         owners.leases.renew(user);
         let state = self.locks().state(user).map_err(|_| Code::Starting)?;
+        let mut open_person = None;
         let (store, slot, head) = match state {
             LockState::Absent => (StoreState::Absent, None, None),
             LockState::Locked => {
@@ -162,7 +165,9 @@ impl Runtime {
             }
             LockState::Unlocked { .. } => {
                 let person = self.person(user).map_err(|error| failed(user, &OwnerError::Call(error)))?;
-                (StoreState::Unlocked, None, Some(head_of(&person.store.head())))
+                let head = head_of(&person.store.head());
+                open_person = Some(person);
+                (StoreState::Unlocked, None, Some(head))
             }
         };
         let open_now = matches!(state, LockState::Unlocked { .. });
@@ -172,7 +177,7 @@ impl Runtime {
         self.devices().refresh_label(user, admission.device, now_ms);
         let mut session = [0; 16];
         SystemRandom::new().fill(&mut session).map_err(|_| Code::Starting)?;
-        let cells = self.offers();
+        let cells = self.offers(open_person.as_deref());
         let offer = Offer {
             session: SessionId(session),
             cells: &cells,
@@ -234,7 +239,18 @@ impl Runtime {
         self.open_people().if_open(user).map(|person| head_of(&person.store.head()))
     }
 
-    fn offers(&self) -> Vec<CellOffer> {
+    /// The cells that answer a person's devices; those that the person has installed only while the store is open.
+    fn offers(&self, open: Option<&Person>) -> Vec<CellOffer> {
+        let stages = open.and_then(|person| self.stages_of(person).ok());
+        let installed = stages.iter().flat_map(|stages| stages.endpoints()).map(|(name, cell)| {
+            let path = format!("{INSTALLED}/{}", cell.manifest.name);
+            CellOffer {
+                name: name.clone(),
+                version: format!("{}.0.0", cell.manifest.version),
+                digest: Digest32(cell.prepared.digest().0),
+                answers: vec![(path, Scope::DatastreamsRead)],
+            }
+        });
         let offer = |cell: &Arc<crate::cells::catalogue::Cell>| CellOffer {
             name: cell.manifest.name.clone(),
             version: format!("{}.0.0", cell.manifest.version),
@@ -242,7 +258,7 @@ impl Runtime {
             answers: cell.manifest.paths.iter().map(|path| (path.path.clone(), path.scope)).collect(),
         };
         let endpoints = self.catalogue().cells().map(|(_, cell)| cell);
-        endpoints.filter(|cell| !cell.manifest.paths.is_empty()).map(offer).collect()
+        endpoints.filter(|cell| !cell.manifest.paths.is_empty()).map(offer).chain(installed).collect()
     }
 
     /// Accepts the data key that the device unwrapped. Reads the disk.

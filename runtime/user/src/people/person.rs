@@ -10,6 +10,7 @@ use runtime_store::{Batch, CommitError, Committed, DiskTrouble, Store};
 use runtime_types::UserId;
 use tokio::sync::watch;
 
+use crate::cells::installed::Stages;
 use crate::runs::audit::{AuditLine, RunOutcome};
 use crate::runs::chain;
 
@@ -117,6 +118,8 @@ pub struct Person {
     pub(crate) documents: Mutex<()>,
     /// Held while lines are added to the chain of the audit.
     chain: Mutex<()>,
+    /// The cells that the person has installed, as they were last read; `None`: they are read anew.
+    pub(crate) installed: Mutex<Option<Arc<Stages>>>,
     touched: Mutex<Instant>,
     /// See [`crate::Settings::ahead_bytes_max`].
     ahead_bytes_max: usize,
@@ -191,6 +194,7 @@ impl Person {
             pipeline: Mutex::default(),
             documents: Mutex::default(),
             chain: Mutex::default(),
+            installed: Mutex::default(),
             touched: Mutex::new(Instant::now()),
             ahead_bytes_max,
             finishes: AtomicBool::new(false),

@@ -60,8 +60,7 @@ pub(crate) fn add<'a>(
     let key = StreamKey::parse("audit/run").expect("a plain key");
     let stored = store.snapshot_ahead().document(END)?;
     // An end that does not read is reported by whoever follows the chain; the audit goes on with another one.
-    let mut end: End =
-        stored.and_then(|content| serde_json::from_slice(&content).ok()).unwrap_or_default();
+    let mut end: End = stored.and_then(|content| serde_json::from_slice(&content).ok()).unwrap_or_default();
     let ids = store.allocate(lines.len());
     for (line, id) in lines.zip(ids) {
         let metadata = format!(r#"{{"key":"audit/run","platform":"server","write_ts":{}}}"#, line.ts);

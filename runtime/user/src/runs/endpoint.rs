@@ -169,12 +169,30 @@ fn run(
     let writes_back = !cell.manifest.documents_write.is_empty();
     let snapshot = if writes_back { person.store.snapshot_ahead() } else { person.store.snapshot() };
     let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
+        .at(call.now)
         .answering(call.body.clone(), answering)
         .witnessed(witness)
         .brought_by(call.device.clone());
     let effects = host.effects();
     let request = Request { rest: call.target.rest.clone(), now: call.now, body_bytes: call.body.len() };
-    let (answer, usage) = run_instance(runtime, person, cell, limits, host, request);
+    let Some(terms) = &cell.terms else {
+        let (answer, usage) = run_instance(runtime, person, cell, limits, host, request);
+        return Done { answer, effects: taken(effects), usage };
+    };
+    let (answer, usage) = match terms.begin(call.now) {
+        None => (Err(RunError::Cancelled { cell: cell.prepared.digest() }), Usage::default()),
+        // Never kept for another request: what it has in memory may be more than the next consent shows.
+        Some(run) => match cell.prepared.endpoint_with(Box::new(host), limits, Some(run.cancel.clone())) {
+            Err(error) => (Err(error), Usage::default()),
+            Ok(mut instance) => {
+                let answer = instance.handle(request);
+                // What was computed under terms that have ended meanwhile does not leave.
+                let holds = terms.hold(call.now);
+                let stopped = || RunError::Cancelled { cell: cell.prepared.digest() };
+                (answer.and_then(|answer| holds.then_some(answer).ok_or_else(stopped)), instance.usage())
+            }
+        },
+    };
     Done { answer, effects: taken(effects), usage }
 }
 

@@ -188,7 +188,11 @@ fn put_marks(
 /// Removes everything that stages wrote, with their marks and memories, and shows again the entries that they have
 /// hidden. The stage that accepts entries from the usercache keeps its state: it never reads twice. Returns how many
 /// entries were removed.
-fn recompute_all(stages: &Stages, snapshot: &Snapshot, batch: &mut Batch) -> Result<u64, CallError> {
+pub(crate) fn recompute_all(
+    stages: &Stages,
+    snapshot: &Snapshot,
+    batch: &mut Batch,
+) -> Result<u64, CallError> {
     let mut written = Vec::new();
     for spec in stages.plan().stages() {
         let manifest = &stages.required_cell(spec)?.manifest;
@@ -229,18 +233,27 @@ fn begin_anew(stages: &Stages, person: &Person, wanted: &Rewind) -> Result<u64, 
 
 /// Removes everything that a stage of an installed cell has made, its mark and its memory.
 pub(crate) fn remove_made(person: &Person, guest: &Guest) -> Result<u64, CallError> {
+    remove_made_by(person, &guest.stage, &guest.cell.manifest.writes)
+}
+
+/// As [`remove_made`], for a stage of that name that wrote these streams.
+pub(crate) fn remove_made_by(
+    person: &Person,
+    stage: &str,
+    writes: &[StreamPattern],
+) -> Result<u64, CallError> {
     let snapshot = person.store.snapshot_ahead();
     let mut batch = Batch::new();
-    batch.delete_document(&state_name(&guest.stage));
-    batch.delete_document(&memory_name(&guest.stage));
-    let made = made_streams(&snapshot, &guest.cell.manifest.writes);
+    batch.delete_document(&state_name(stage));
+    batch.delete_document(&memory_name(stage));
+    let made = made_streams(&snapshot, writes);
     let removed = each(&snapshot, made, |batch, row| batch.delete(row.id), &mut batch)?;
     person.commit_ahead(batch).map_err(CallError::Commit)?;
     Ok(removed)
 }
 
 /// The streams that stages fill and the patterns cover.
-pub(crate) fn made_streams(snapshot: &Snapshot, written: &[StreamPattern]) -> Vec<StreamKey> {
+fn made_streams(snapshot: &Snapshot, written: &[StreamPattern]) -> Vec<StreamKey> {
     let streams = snapshot.streams().into_iter().map(|(stream, _)| stream);
     let made = streams.filter(|Stream { area, key }| {
         *area == Area::Timeseries

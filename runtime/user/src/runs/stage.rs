@@ -10,7 +10,7 @@ use runtime_types::Area;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::catalogue::Cell;
-use crate::cells::installed::Stages;
+use crate::cells::installed::{Stages, makers};
 use crate::data::waiting;
 use crate::error::CallError;
 use crate::people::person::Person;
@@ -196,6 +196,7 @@ pub(crate) fn run_pipeline(
     let mut report = PipelineReport::default();
     waiting::put_back(person)?;
     let stages = &runtime.stages_of(person)?;
+    makers::settle(stages, person)?;
     for (index, spec) in stages.plan().stages().iter().enumerate() {
         report.rewinds.extend(rewind::take_back(stages, person, now)?);
         if !report.succeeded() {
@@ -268,12 +269,26 @@ pub(crate) struct Ran {
     pub usage: Usage,
 }
 
+impl Ran {
+    /// A run that did not take place, since what it is allowed has ended.
+    fn stopped(cell: &Cell) -> Self {
+        let outcome = Err(RunError::Cancelled { cell: cell.prepared.digest() });
+        Self { outcome, effects: Effects::default(), usage: Usage::default() }
+    }
+}
+
 /// Runs a stage's cell once.
 pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: Run) -> Ran {
+    let termed = cell.terms.as_ref().map(|terms| terms.begin(run.now));
+    let cancel = match &termed {
+        Some(None) => return Ran::stopped(cell),
+        Some(Some(termed)) => Some(termed.cancel.clone()),
+        None => None,
+    };
     let grant = Arc::clone(&cell.grant);
-    let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot.clone(), grant);
+    let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot.clone(), grant).at(run.now);
     let shared = host.effects();
-    let instance = cell.prepared.stage(Box::new(host), cell.manifest.limits, None);
+    let instance = cell.prepared.stage(Box::new(host), cell.manifest.limits, cancel);
     let (outcome, usage) = match instance.map(|instance| instance.run(run)) {
         Ok(end) => (end.outcome, end.usage),
         Err(error) => (Err(error), Usage::default()),
@@ -301,7 +316,8 @@ pub(crate) fn rehearsal(
     let snapshot = person.store.snapshot();
     let Window { start, end } = StageState::default().window(now);
     let run = Run { now, start, end, seed: seed_of(person, stage, now), state: Vec::new() };
-    let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant));
+    let host =
+        RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant)).at(now);
     Ok(Rehearsal { cell, host: Box::new(host), run })
 }
 
@@ -338,8 +354,13 @@ impl Stage<'_> {
         if memory.is_empty() && !cell.manifest.has_work(snapshot.stream_names()) {
             return self.pass_over(&before);
         }
-        self.report.runs += 1;
         let Window { start, end } = before.window(now);
+        // Under a coarse consent, whole grains only.
+        let Some((first, end)) = cell.grant.window(start.unwrap_or(f64::NEG_INFINITY), end) else {
+            return self.pass_over(&before);
+        };
+        let start = first.is_finite().then_some(first);
+        self.report.runs += 1;
         let seed = seed_of(person, name, now);
         let run = Run { now, start, end, seed, state: memory.to_vec() };
         let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
@@ -371,6 +392,12 @@ impl Stage<'_> {
         }
         if outcome.state != memory {
             batch.put_document(&memory_name(name), outcome.state);
+        }
+        let storing = cell.terms.as_ref().map(|terms| terms.storing(now));
+        if let Some(None) = storing {
+            let stopped = RunError::Cancelled { cell: cell.prepared.digest() };
+            person.note(note.ended(RunOutcome::Stopped, stopped.to_string()));
+            return self.fail(&before, stopped.to_string());
         }
         person.commit_run_ahead(batch, note).map_err(CallError::Commit)?;
         Ok(outcome.more)

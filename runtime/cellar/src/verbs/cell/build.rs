@@ -10,7 +10,7 @@ use runtime_program::{Failure, read_text};
 
 use super::files::write_package;
 use super::packed;
-use crate::companion::beside_this;
+use runtime_program::beside_this;
 
 /// The target that guests are built for.
 const TARGET: &str = "wasm32-unknown-unknown";

@@ -3,6 +3,7 @@
 mod build;
 mod files;
 mod inspect;
+mod installed;
 mod new;
 
 use std::path::{Path, PathBuf};
@@ -78,6 +79,9 @@ pub enum Verb {
         /// The package
         file: PathBuf,
     },
+    /// What an owner does with packages
+    #[command(flatten)]
+    Installed(installed::Verb),
     /// Show what a package says of itself, and who signed it
     #[command(after_help = "Example:\n  cellar cell inspect package.wasm --json")]
     Inspect {
@@ -92,6 +96,7 @@ pub enum Verb {
 /// [`Failure`] with the remedy.
 pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
     match verb {
+        Verb::Installed(verb) => installed::run(verb, options),
         Verb::New(args) => show(options, &new::make(&args)?, |made| {
             format!("{} has {}", made.folder.display(), made.files.join(", "))
         }),

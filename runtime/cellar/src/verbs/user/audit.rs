@@ -5,15 +5,20 @@ use runtime_user::{AuditLine, AuditRead, ChainReport, RunOutcome};
 use crate::verbs::moment;
 use runtime_host::admin::AuditShown;
 
-/// One line for each run, followed by what the run read.
+/// The runs, and what following their chain has found.
 pub(super) fn tell(shown: &AuditShown) -> String {
-    let runs = match shown.runs.as_slice() {
-        [] => "nothing was read".to_owned(),
-        runs => runs.iter().flat_map(run_lines).collect::<Vec<_>>().join("\n"),
-    };
+    let runs = runs_told(&shown.runs);
     match &shown.chain {
         Some(chain) => format!("{runs}\n{}", chain_line(chain)),
         None => runs,
+    }
+}
+
+/// One line for each run, followed by what the run read.
+pub(crate) fn runs_told(runs: &[AuditLine]) -> String {
+    match runs {
+        [] => "nothing was read".to_owned(),
+        runs => runs.iter().flat_map(run_lines).collect::<Vec<_>>().join("\n"),
     }
 }
 

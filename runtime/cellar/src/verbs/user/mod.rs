@@ -5,6 +5,7 @@ pub(crate) mod errors;
 mod recovery;
 mod tell;
 
+pub(crate) use audit::runs_told;
 use std::path::PathBuf;
 
 use runtime_user::{KeyMode, Selection};

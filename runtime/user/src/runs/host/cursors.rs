@@ -1,9 +1,11 @@
 //! The cursors that a run has open.
 
 use cells_model::page::{self, PageWriter};
+use runtime_consent::StreamReach;
 use runtime_store::{Cursor, LocationCursor, OwnedRow, ReadError, Snapshot};
 use runtime_types::{Area, EntryId, StreamKey};
 
+use super::shown::{ShownCursor, ShownIds};
 use crate::runs::audit::ReadNumber;
 
 /// A cursor of a run.
@@ -22,6 +24,11 @@ pub(super) enum Open {
     },
     Ids(ByIds),
     Locations(LocationCursor),
+    /// The same, as a cell from elsewhere is shown them; `None`: nothing is.
+    Shown(Option<ShownCursor>),
+    ShownIds(ShownIds),
+    /// Columns of which only the places have to be shown otherwise.
+    ShownLocations(LocationCursor, StreamReach),
 }
 
 /// The state of a cursor over entries with given ids.

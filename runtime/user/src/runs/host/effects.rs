@@ -18,6 +18,8 @@ use crate::runs::pieces::Pieces;
 pub(crate) struct Effects {
     /// Its writes.
     pub batch: Batch,
+    /// Ids of entries that it made, if it is a cell from elsewhere: it may change these and stored ones of its streams.
+    pub(super) made: HashSet<EntryId>,
     /// Ids that it drew for entries whose content follows later.
     pub drawn: BTreeMap<EntryId, StreamKey>,
     /// Its reads, for the owner's audit.

@@ -5,10 +5,15 @@
 //!   document and row is checked against the grant here, and nowhere else.
 //! * Not here: budgets and page sizes (the sandbox), what a commit does (the store).
 
+mod consented;
 mod cursors;
 mod effects;
 mod quarantine;
 mod rows;
+mod shown;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -26,6 +31,7 @@ use crate::runs::audit::ReadNumber;
 use crate::runs::exchange::Body;
 use crate::runs::told::Witness;
 
+pub(crate) use consented::shown_now;
 pub(crate) use effects::{Effects, SharedEffects, lock};
 
 use cursors::{ByIds, Open, OpenCursor};
@@ -48,6 +54,8 @@ pub(crate) struct RunHost {
     /// The device that sent the request.
     device: Option<Stamp>,
     waiting: Waiting,
+    /// The moment of the run, s: under a coarse time, a cell from elsewhere is shown what was whole by then.
+    now: f64,
 }
 
 impl RunHost {
@@ -64,7 +72,13 @@ impl RunHost {
             witness: None,
             device: None,
             waiting: Waiting::default(),
+            now: f64::NEG_INFINITY,
         }
+    }
+
+    /// Sets the moment of the run, s. Without it, a cell from elsewhere is shown nothing under a coarse time.
+    pub(crate) fn at(self, now: f64) -> Self {
+        Self { now, ..self }
     }
 
     /// Sets the body of a request and a way to answer it in pieces.
@@ -148,6 +162,9 @@ fn invalid(why: impl std::fmt::Display) -> Failure {
 
 impl CellHost for RunHost {
     fn find(&mut self, query: Query) -> Result<u32, Failure> {
+        if self.grant.is_consented() {
+            return self.shown(query, "find");
+        }
         let (query, read) = self.narrow(query, "find")?;
         let cursor = reading(&self.effects, || self.snapshot.find(&query))?;
         Ok(self.keep(read, Open::Entries { cursor, waiting: query.area == Area::Usercache }))
@@ -155,13 +172,19 @@ impl CellHost for RunHost {
 
     fn find_ids(&mut self, keys: Vec<StreamKey>, ids: &[u8]) -> Result<u32, Failure> {
         let ids = unpack(ids)?.into_iter();
+        if self.grant.is_consented() {
+            return self.shown_ids(keys, ids);
+        }
         let (Query { keys, .. }, read) =
             self.narrow(Query { keys, ..Query::everything(Area::Timeseries) }, "find-ids")?;
         Ok(self.keep(read, Open::Ids(ByIds { keys, ids, kept: None })))
     }
 
     fn next_page(&mut self, cursor: u32, bytes_max: u32) -> Result<Vec<u8>, Failure> {
-        let mut writer = PageWriter::new(self.user.0, bytes_max as usize);
+        let mut writer = PageWriter::new(self.grant.shown_user(self.user).0, bytes_max as usize);
+        if self.grant.is_consented() {
+            return self.next_shown(cursor, writer);
+        }
         let open = self.cursors.get_mut(cursor as usize).and_then(Option::as_mut);
         let (read, cursor, waiting) = match open {
             Some(OpenCursor { read, rows: Open::Entries { cursor, waiting } }) => (*read, cursor, *waiting),
@@ -200,17 +223,26 @@ impl CellHost for RunHost {
     }
 
     fn count(&mut self, query: Query) -> Result<u64, Failure> {
+        if self.grant.is_consented() {
+            return self.count_shown(query);
+        }
         let (query, _) = self.narrow(query, "count")?;
         reading(&self.effects, || self.snapshot.count(&query))
     }
 
     fn find_locations(&mut self, query: Query) -> Result<u32, Failure> {
+        if self.grant.is_consented() {
+            return self.shown_locations(query);
+        }
         let (query, read) = self.narrow(query, "find-locations")?;
         let cursor = reading(&self.effects, || self.snapshot.find_locations(&query))?;
         Ok(self.keep(read, Open::Locations(cursor)))
     }
 
     fn next_rows(&mut self, cursor: u32, rows_max: u32) -> Result<LocationRows, Failure> {
+        if self.grant.is_consented() {
+            return self.next_shown_rows(cursor, rows_max as usize);
+        }
         let open = self.cursors.get_mut(cursor as usize).and_then(Option::as_mut);
         let Some(OpenCursor { read, rows: Open::Locations(cursor) }) = open else {
             return Err(invalid("no such cursor of locations"));
@@ -232,6 +264,9 @@ impl CellHost for RunHost {
         self.each_row(rows, Area::Timeseries, |host, effects, _, entry| {
             let id = host.store.allocate(1)[0];
             ids.extend_from_slice(&id.0);
+            if host.grant.is_consented() {
+                effects.made.insert(id);
+            }
             if entry.entry().data == NOTHING_YET {
                 effects.drawn.insert(id, entry.entry().key.clone());
             } else {
@@ -245,12 +280,15 @@ impl CellHost for RunHost {
     fn replace(&mut self, rows: &[u8]) -> Result<(), Failure> {
         let snapshot = self.snapshot.clone();
         let mut given = Vec::new();
-        let done = self.each_row(rows, Area::Timeseries, |_, effects, id, entry| {
+        let done = self.each_row(rows, Area::Timeseries, |host, effects, id, entry| {
             if let Some(key) = effects.drawn.remove(&id) {
                 given.push((id, key));
                 same_stream(&given[given.len() - 1].1, &entry)?;
                 effects.batch.insert(Area::Timeseries, entry.with_id(id));
                 return Ok(());
+            }
+            if host.grant.is_consented() && !effects.made.contains(&id) {
+                return host.replace_stored(effects, id, entry);
             }
             // The cell may not change an entry of another stream, whatever key the row gives it.
             let stored = snapshot.find_id(Area::Timeseries, id);
@@ -290,6 +328,7 @@ impl CellHost for RunHost {
     }
 
     fn take_in(&mut self, rows: &[u8]) -> Result<(), Failure> {
+        self.grant.check_take_in()?;
         self.each_row(rows, Area::Timeseries, |host, effects, id, entry| {
             let Some(stamp) = host.brought(effects, id)? else {
                 effects.batch.take_in(id, entry);

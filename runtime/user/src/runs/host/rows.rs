@@ -4,7 +4,7 @@
 use cells_model::rows;
 use cells_model::scan::BadJson;
 use runtime_sandbox::Failure;
-use runtime_store::{CheckedEntry, NewEntry};
+use runtime_store::{CheckedEntry, NewEntry, ReadError};
 use runtime_types::{Area, BadStreamKey, EntryId, StreamKey};
 
 use super::effects::{Effects, lock, reading};
@@ -87,6 +87,9 @@ impl RunHost {
     /// Checks the streams of entries that are to be changed; entries of this run are known by their ids.
     pub(super) fn check_changes(&mut self, ids: &[u8]) -> Result<Vec<EntryId>, Failure> {
         let ids = unpack(ids)?;
+        if self.grant.is_consented() {
+            return self.own_of(ids);
+        }
         for id in &ids {
             let stored = reading(&self.effects, || self.snapshot.find_id(Area::Timeseries, *id))?;
             if let Some(row) = stored {
@@ -94,6 +97,66 @@ impl RunHost {
             }
         }
         Ok(ids)
+    }
+
+    /// Of ids that a cell from elsewhere gave, those of entries that it may change, as the store has them. It does not
+    /// learn which of the others exist: ids can be guessed, and tell when something was made.
+    fn own_of(&self, ids: Vec<EntryId>) -> Result<Vec<EntryId>, Failure> {
+        let streams = self.own_streams();
+        let mut own = Vec::with_capacity(ids.len());
+        for id in ids {
+            if lock(&self.effects).made.contains(&id) {
+                own.push(id);
+                continue;
+            }
+            let found = reading(&self.effects, || self.own_entry(&streams, id))?;
+            own.extend(found.map(|(id, _)| id));
+        }
+        Ok(own)
+    }
+
+    /// The stored streams that a cell from elsewhere may write: those whose ids it is shown as they are, and the others.
+    fn own_streams(&self) -> [Vec<StreamKey>; 2] {
+        let area = Area::Timeseries;
+        let names =
+            self.snapshot.stream_names().filter(|stream| stream.area == area).map(|stream| &stream.key);
+        let keys = names.filter(|key| self.grant.check_write(area, key).is_ok()).cloned();
+        let (hidden, plain) = keys.partition(|key| self.grant.hides_ids_of(area, key));
+        [plain, hidden]
+    }
+
+    /// The store's id and the stream of an entry of those streams.
+    fn own_entry(
+        &self,
+        [plain, hidden]: &[Vec<StreamKey>; 2],
+        given: EntryId,
+    ) -> Result<Option<(EntryId, StreamKey)>, ReadError> {
+        for (keys, id) in [(plain, given), (hidden, self.grant.stored_id(given))] {
+            // No streams would mean every stream.
+            if keys.is_empty() {
+                continue;
+            }
+            if let Some(row) = self.snapshot.find_id_of(Area::Timeseries, keys, id)? {
+                return Ok(Some((id, row.key)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Replaces an entry that a cell from elsewhere may change, and that this run has not made. One that it may not
+    /// change is passed over, like one that does not exist.
+    pub(super) fn replace_stored(
+        &self,
+        effects: &mut Effects,
+        given: EntryId,
+        entry: CheckedEntry<'_>,
+    ) -> Result<(), Failure> {
+        let found = self.own_entry(&self.own_streams(), given);
+        if let Some((id, key)) = found.map_err(|error| effects.unavailable(error))? {
+            same_stream(&key, &entry)?;
+            effects.batch.replace(id, entry);
+        }
+        Ok(())
     }
 }
 

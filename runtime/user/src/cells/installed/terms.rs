@@ -1,0 +1,77 @@
+//! What an installed cell runs under: one consent of one person, until it ends.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use runtime_consent::Consent;
+use runtime_sandbox::Cancel;
+
+/// One consent while it is in force. Every change of the consent makes another one, and ends this.
+pub(crate) struct Terms {
+    /// What the person granted.
+    pub consent: Arc<Consent>,
+    ended: AtomicBool,
+    /// Held for reading from the last look at `ended` until a run's results are stored.
+    storing: RwLock<()>,
+    runs: Mutex<BTreeMap<u64, Cancel>>,
+    next: AtomicU64,
+}
+
+/// A run under terms, which [`Terms::end`] stops.
+pub(crate) struct TermedRun {
+    terms: Arc<Terms>,
+    number: u64,
+    /// To be given to the sandbox.
+    pub cancel: Cancel,
+}
+
+impl Drop for TermedRun {
+    fn drop(&mut self) {
+        self.terms.runs().remove(&self.number);
+    }
+}
+
+impl Terms {
+    pub fn new(consent: Arc<Consent>) -> Self {
+        Self {
+            consent,
+            ended: AtomicBool::new(false),
+            storing: RwLock::default(),
+            runs: Mutex::default(),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, BTreeMap<u64, Cancel>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether they are in force at `now`, s.
+    pub fn hold(&self, now: f64) -> bool {
+        !self.ended.load(Ordering::SeqCst) && !self.consent.has_ended(now)
+    }
+
+    /// Notes a run that is about to begin; `None` if the terms are not in force any more.
+    pub fn begin(self: &Arc<Self>, now: f64) -> Option<TermedRun> {
+        let (cancel, number) = (Cancel::new(), self.next.fetch_add(1, Ordering::Relaxed));
+        // Noted before the look: an end in between stops this run, too.
+        self.runs().insert(number, cancel.clone());
+        let run = TermedRun { terms: Arc::clone(self), number, cancel };
+        self.hold(now).then_some(run)
+    }
+
+    /// Permission to store what a run has made; the terms do not end while it is held. `None` if they have ended.
+    pub fn storing(&self, now: f64) -> Option<RwLockReadGuard<'_, ()>> {
+        let guard = self.storing.read().unwrap_or_else(PoisonError::into_inner);
+        self.hold(now).then_some(guard)
+    }
+
+    /// Ends them for good and stops every run. When it returns, nothing of a run is stored any more.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.runs().values().for_each(Cancel::cancel);
+        // Whoever is storing at this moment has looked before.
+        drop(self.storing.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
