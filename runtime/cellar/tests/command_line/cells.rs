@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::binary::{CELLAR, cellar, json, program, refused, text, within};
+use crate::support::binary::{CELLAR, cellar, json, program, refused, serve_at, text, within, write_day};
 
 /// The smallest component: it imports and exports nothing.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -186,4 +186,99 @@ fn a_new_cell_is_tested_built_and_signed_outside_of_the_repository_with_cargo_al
             "{why}"
         );
     }
+}
+
+/// Whether cells can be compiled here; says so where they cannot.
+fn can_compile() -> bool {
+    let can = Path::new(CELLAR).with_file_name("cellar-cell-compiler").is_file();
+    if !can {
+        println!("SKIPPED: no cellar-cell-compiler beside cellar");
+    }
+    can
+}
+
+#[test]
+fn an_owner_looks_at_a_package_narrows_it_runs_it_and_ends_it() {
+    if !can_build() || !can_compile() {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| within(home.path(), name);
+    let [data, day, key] = ["data", "day.json", "publisher.key"].map(at);
+    // A researcher, outside of the repository.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let there = home.path().to_str().expect("UTF-8");
+    let sdk = within(&root, "cells/sdk");
+    json(&["cell", "new", "gaps", "--lang", "rust", "--world", "stage", "--sdk", &sdk, "--within", there]);
+    fs::copy(root.join("Cargo.lock"), home.path().join("gaps/Cargo.lock")).expect("copied");
+    let mut build = program(CELLAR);
+    build.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", at("target")).env_remove("RUSTFLAGS");
+    let built = build.args(["cell", "build", &at("gaps")]).output().expect("it starts");
+    assert!(built.status.success(), "{}", text(&built.stderr));
+    let package = at("gaps/build/gaps.wasm");
+    json(&["cell", "keygen", "--output", &key]);
+    // Nobody installs what nobody has signed.
+    write_day(Path::new(&day));
+    let host = serve_at(&data, "127.0.0.1:0", &["--legacy"]);
+    let connect = host.ready["connect"].as_str().expect("a first person").to_owned();
+    let person = ["--data", data.as_str(), "owner"];
+    let of = |verb: &str| -> Vec<String> {
+        ["cell", verb].iter().chain(&person).map(|word| (*word).to_owned()).collect()
+    };
+    let say = |verb: &str, more: &[&str]| -> Value {
+        let words = of(verb);
+        json(&words.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let install = of("install");
+    let unsigned: Vec<&str> = install.iter().map(String::as_str).chain([package.as_str(), "--yes"]).collect();
+    let why = refused(&unsigned);
+    assert!(why.contains("signature") && why.contains("ask its publisher"), "{why}");
+    json(&["cell", "sign", &package, "--key", &key]);
+
+    // The owner looks at it, which changes nothing; says yes; and it runs with the analysis.
+    let looked = say("install", &[&package]);
+    assert_eq!((looked["state"].as_str(), looked["name"].as_str()), (Some("offered"), Some("gaps")));
+    let words = looked["words"].to_string();
+    assert!(
+        words.contains("background/filtered_location") && words.contains("Nothing leaves your store"),
+        "{words}"
+    );
+    assert_eq!(say("list", &[]), Value::Array(Vec::new()));
+    let installed = say("install", &[&package, "--yes", "--expires", "2099-01-01"]);
+    assert_eq!(installed["state"], "active");
+    json(&["phone", "put", "--connect", &connect, "--input", &day]);
+    let run = json(&["pipeline", "run", "--data", &data, "owner"]);
+    assert_eq!(
+        (&run["guests"][0]["stage"], &run["guests"][0]["failure"]),
+        (&Value::from("x-gaps"), &Value::Null),
+        "{run}"
+    );
+    let made = || -> u64 {
+        let shown = json(&["user", "show", "--data", &data, "owner"]);
+        let streams = shown["streams"].as_array().expect("streams").clone();
+        let own = streams.iter().find(|stream| stream["key"] == "study.gaps/silence");
+        own.map_or(0, |stream| stream["entries"].as_u64().expect("a count"))
+    };
+    assert!(made() > 0, "{run}");
+    let logs = say("logs", &["gaps"]);
+    assert!(logs["runs"].as_array().is_some_and(|runs| !runs.is_empty()), "{logs}");
+    let followed = json(&["user", "audit", "--data", &data, "owner", "--verify"]);
+    assert_eq!(
+        (followed["chain"]["before"].as_u64(), &followed["chain"]["broken"]),
+        (Some(0), &Value::Null),
+        "{followed}"
+    );
+
+    // What is forgotten is gone from its results; a revoked cell makes none.
+    json(&["user", "forget", "--data", &data, "owner", "--from", "1970-01-02", "--to", "2090-01-01"]);
+    json(&["pipeline", "run", "--data", &data, "owner"]);
+    assert_eq!(made(), 0);
+    assert_eq!(say("pause", &["gaps"])["state"], "paused");
+    assert_eq!(say("resume", &["gaps"])["state"], "active");
+    assert_eq!(say("revoke", &["gaps"])["state"], "ended");
+    let run = json(&["pipeline", "run", "--data", &data, "owner"]);
+    assert_eq!(run["guests"], Value::Null, "{run}");
+    assert_eq!(say("remove", &["gaps", "--with-output"])["cell"], "gaps");
+    assert_eq!(say("list", &[]), Value::Array(Vec::new()));
+    host.stop();
 }

@@ -230,11 +230,12 @@ fn of_data() -> Vec<String> {
             &[json!({ "id": USER, "put_back": 1, "still_unreadable": 2, "shown_again": 3 })],
         ),
         check::<ShowAudit>(
-            json!({ "command": "audit", "person": "Ada", "since": "2024-03-05", "cell": "diary" }),
+            json!({ "command": "audit", "person": "Ada", "since": "2024-03-05", "cell": "diary", "verify": true }),
             &[json!({ "id": USER, "runs": [{
                 "ts": 1.0, "cell": "diary", "digest": "01", "device": "token-00", "outcome": "done", "reads": [
                     { "what": "find", "area": "timeseries", "names": ["a/b"], "from": 0.0, "times": 2, "entries": 7 },
-                ], "reads_untold": 2, "entries_read": 7, "bytes_read": 1, "bytes_written": 0, "elapsed_us": 5 }] })],
+                ], "reads_untold": 2, "entries_read": 7, "bytes_read": 1, "bytes_written": 0, "elapsed_us": 5 }],
+                "chain": { "lines": 3, "before": 1, "broken": "line 2 is missing" } })],
         ),
         check::<ExportPerson>(
             json!({ "command": "export", "person": "Ada", "output": "/a.json" }),
@@ -258,9 +259,50 @@ fn of_data() -> Vec<String> {
     ]
 }
 
+fn of_cells() -> Vec<String> {
+    let wants =
+        json!({ "purpose": "x", "streams": [{ "area": "timeseries", "key": "a/b" }], "leaves": "none" });
+    let consent = json!({ "version": 1, "cell": "c", "name": "modes", "publisher": "p", "digest": "ab".repeat(32),
+        "cell-version": 2, "chain": 0, "purpose": "x",
+        "streams": [{ "area": "timeseries", "key": "a/b", "place": "1km", "time": "exact" }],
+        "leaves": "none", "epoch": 1, "state": "active", "granted": 1.5, "asked": wants });
+    let shown = json!({ "id": "c", "name": "modes", "title": "Modes", "publisher": "p", "version": 2,
+        "digest": "ab".repeat(32), "bytes": 9, "world": "stage", "state": "active", "words": ["It reads."],
+        "consent": consent });
+    let mut absent = shown.clone();
+    absent["trouble"] = "the package is not on this host".into();
+    let all = json!({ "only": [], "on": null, "from": null, "to": null, "place": null, "time": null, "without": [],
+        "expires": null, "purpose": null });
+    let some = json!({ "only": ["a/b"], "on": "a/b", "from": "2026-01-01", "to": "1709636400", "place": "10km",
+        "time": "day", "without": ["c"], "expires": "2027-01-01", "purpose": "mine" });
+    vec![
+        check::<InstallCell>(
+            json!({ "command": "cell-install", "person": "Ada", "package": "/a.wasm", "narrower": some, "agreed": true }),
+            &[shown.clone(), absent],
+        ),
+        check::<UpdateCell>(
+            json!({ "command": "cell-update", "person": "Ada", "package": "/a.wasm" }),
+            &[shown.clone()],
+        ),
+        check::<ListCells>(json!({ "command": "cell-list", "person": "Ada" }), &[json!([shown.clone()])]),
+        check::<ShowCell>(
+            json!({ "command": "cell-show", "person": "Ada", "cell": "modes" }),
+            &[json!({ "cell": shown.clone(), "runs": [] })],
+        ),
+        check::<ChangeCell>(
+            json!({ "command": "cell-change", "person": "Ada", "cell": "modes", "change": { "narrow": all } }),
+            &[shown],
+        ),
+        check::<RemoveCell>(
+            json!({ "command": "cell-remove", "person": "Ada", "cell": "modes", "with_output": true }),
+            &[json!({ "cell": "modes", "entries": 3 })],
+        ),
+    ]
+}
+
 #[test]
 fn every_command_and_its_answer_survive_the_socket() {
-    let checked: Vec<String> = [of_people(), of_owners(), of_data()].concat();
+    let checked: Vec<String> = [of_people(), of_owners(), of_data(), of_cells()].concat();
     assert_eq!(checked.iter().collect::<BTreeSet<_>>().len(), checked.len(), "checked twice: {checked:?}");
     let names = BTreeSet::from_iter(Command::NAMES.iter().map(|name| (*name).to_owned()));
     assert_eq!(BTreeSet::from_iter(checked), names, "a command of the table is not checked");
