@@ -93,3 +93,30 @@ fn rust_lld() -> Result<PathBuf, Trouble> {
     let runs = succeeds(Command::new(&shipped).args(["-flavor", "wasm", "--version"]));
     if runs { Ok(shipped) } else { Ok(PathBuf::from("rust-lld")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn table(path: &str) -> toml::Table {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+        let text = fs::read_to_string(&path).expect("it is there").replace("{{sdk}}", "version = \"0\"");
+        text.parse().expect("TOML")
+    }
+
+    #[test]
+    fn a_cell_outside_of_the_repository_is_built_as_ours_are() {
+        const TEMPLATES: &str = "runtime/cellar/src/verbs/cell/templates/rust";
+        let config = table(&format!("{TEMPLATES}/config.toml.txt"));
+        let flags = config["target"][TARGET]["rustflags"].as_array().expect("flags");
+        let flags: Vec<&str> = flags.iter().filter_map(toml::Value::as_str).collect();
+        assert_eq!(flags.join(" "), FLAGS.1);
+        let ours = table("Cargo.toml")["profile"]["cell"].as_table().expect("a profile").clone();
+        let theirs = table(&format!("{TEMPLATES}/Cargo.toml.txt"))["profile"]["release"].clone();
+        for (name, value) in theirs.as_table().expect("a profile") {
+            assert_eq!(Some(value), ours.get(name), "{name}");
+        }
+    }
+}
