@@ -94,11 +94,12 @@ impl Showing<'_> {
         match mark {
             Mark::Plain => as_it_is(),
             Mark::Length => match self.place.metres() {
-                Some(metres) => Some(json!((value.as_f64()? / metres).round() * metres)),
+                // A zero without a sign: it would tell on which side of it the length was.
+                Some(metres) => Some(json!((value.as_f64()? / metres).round() * metres + 0.0)),
                 None => as_it_is(),
             },
             Mark::Duration => match self.time.seconds() {
-                Some(grain) => Some(json!((value.as_f64()? / grain).floor() * grain)),
+                Some(grain) => Some(json!((value.as_f64()? / grain).floor() * grain + 0.0)),
                 None => as_it_is(),
             },
             Mark::Time if self.time == Time::Exact => as_it_is(),

@@ -92,7 +92,7 @@ impl Time {
     pub fn floor(self, moment: f64) -> f64 {
         match self.seconds() {
             // The remainder is exact, and so is the difference: both are multiples of the moment's last place.
-            Some(grain) if moment.is_finite() => moment - moment.rem_euclid(grain),
+            Some(grain) if moment.is_finite() => moment - moment.rem_euclid(grain) + 0.0,
             _ => moment,
         }
     }
@@ -177,6 +177,7 @@ mod tests {
             let (floor, ceil, end) = (time.floor(moment), time.ceil(moment), time.end_of(moment));
             prop_assert!(floor <= moment && moment <= ceil && moment <= end);
             prop_assert_eq!(time.floor(floor), floor);
+            prop_assert!(floor != 0.0 || time == Time::Exact || floor.is_sign_positive());
             prop_assert_eq!(time.floor(end), floor);
             prop_assert_eq!(time.ceil(ceil), ceil);
             if let Some(grain) = time.seconds() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cells_contract::EntryId;
-use runtime_types::Area;
+use runtime_types::{Area, EntryTimes, TimeField};
 
 use crate::consent::{Consent, StreamGrant};
 use crate::data::{Showing, stripped};
@@ -121,18 +121,32 @@ impl StreamReach {
     pub fn positions(&self, now: f64) -> Option<(f64, f64)> {
         let (mut from, mut until) = (self.from, self.until);
         if self.time != Time::Exact {
-            // A clock that is no number shows nothing.
-            let passed = if now.is_nan() { f64::NEG_INFINITY } else { self.time.floor(now) };
             from = self.time.ceil(from);
             let end = if until.is_finite() { self.time.floor(until.next_up()) } else { until };
-            until = end.min(passed).next_down();
+            until = end.min(self.passed(now)).next_down();
         }
         (from <= until).then_some((from, until))
     }
 
-    /// Whether an entry at that position is shown at `now`, s.
-    pub fn shows(&self, position: f64, now: f64) -> bool {
-        self.positions(now).is_some_and(|(from, until)| from <= position && position <= until)
+    /// Whether an entry with these times is shown at `now`, s. Under a coarse time all of them lie in grains that have
+    /// passed: of a trip that has just ended, its appearing would tell when.
+    pub fn shows(&self, times: &EntryTimes, now: f64) -> bool {
+        let position = times.get(TimeField::Position);
+        // As in the store: an entry without any time is at 0.
+        let position = if position.is_nan() { 0.0 } else { position };
+        let inside = self.positions(now).is_some_and(|(from, until)| from <= position && position <= until);
+        let passed = self.passed(now);
+        inside && times.own.iter().all(|time| time.is_nan() || *time < passed)
+    }
+
+    /// The moment before which all times of an entry lie that is shown at `now`, s: infinity if times are exact.
+    pub fn passed(&self, now: f64) -> f64 {
+        match self.time {
+            Time::Exact => f64::INFINITY,
+            // A clock that is no number shows nothing.
+            _ if now.is_nan() => f64::NEG_INFINITY,
+            time => time.floor(now),
+        }
     }
 
     /// A time of an entry as it is shown, s.

@@ -114,7 +114,9 @@ mod by_hand {
             time => {
                 let start = floor(time, position);
                 let end = start + if time == Time::Hour { 3_600.0 } else { 86_400.0 };
-                bounds.from <= start && end.next_down() <= bounds.until && end <= now
+                let passed = |moment: &f64| floor(time, *moment) + (end - start) <= now;
+                let all = entry.times.iter().chain([&entry.write_ts]).all(passed);
+                bounds.from <= start && end.next_down() <= bounds.until && all
             }
         }
     }
@@ -289,7 +291,7 @@ proptest! {
             let times = EntryTimes::read(&metadata, &data);
             let (low, high) = stream.stored_bounds(start, end);
             let time = times.get(field);
-            if low <= time && time <= high && stream.shows(times.get(TimeField::Position), now) {
+            if low <= time && time <= high && stream.shows(&times, now) {
                 found.push((stream.moment(time), stream.id(entry.id)));
                 check_shown(entry, of(entry.key), &stream.metadata(&metadata), &stream.data(&data))?;
             }
@@ -409,4 +411,16 @@ fn geometries_are_rebuilt_from_their_places_alone() {
     ] {
         assert_eq!(shown(other), Value::Null);
     }
+}
+
+#[test]
+fn what_is_rounded_to_nothing_has_no_sign() {
+    let bounds = Bounds { from: 0.0, until: 1e11, place: Place::Kilometre, time: Time::Hour };
+    let stream = reach(&[narrowing(TRIP, bounds)]).of(Area::Timeseries, TRIP).expect("granted");
+    let shown = |number: &str| {
+        let data = format!(r#"{{"distance":{number},"start_ts":{number},"duration":{number}}}"#);
+        stream.data(&data).into_owned()
+    };
+    assert_eq!(shown("-0.0"), shown("0.25"));
+    assert!(shown("-0.25").contains(r#""distance":0.0,"#), "{}", shown("-0.25"));
 }

@@ -120,6 +120,9 @@ fn attack_118_a_key_that_others_can_read_signs_nothing_and_none_is_written_over(
     assert!(!Path::new(&at("n")).exists());
 }
 
+/// Where cells of these tests are built: kept from run to run, since the first build takes a minute.
+const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/cells");
+
 /// Whether cells can be built here; says so where they cannot.
 fn can_build() -> bool {
     let rustc = ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"];
@@ -151,7 +154,7 @@ fn a_new_cell_is_tested_built_and_signed_outside_of_the_repository_with_cargo_al
         // The versions that this workspace has, so that no network is needed.
         fs::copy(root.join("Cargo.lock"), home.path().join(name).join("Cargo.lock")).expect("copied");
         let outside = |mut command: Command| {
-            let command = command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", at("target"));
+            let command = command.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", TARGET);
             let ended = command.env_remove("RUSTFLAGS").current_dir(&folder).output().expect("it starts");
             assert!(ended.status.success(), "{command:?}: {}", text(&ended.stderr));
             text(&ended.stdout)
@@ -178,7 +181,7 @@ fn a_new_cell_is_tested_built_and_signed_outside_of_the_repository_with_cargo_al
             .replace("[\"timeseries-read\"", "[\"log\", \"timeseries-read\"");
         fs::write(&manifest, written).expect("written");
         let mut build = program(CELLAR);
-        build.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", at("target"));
+        build.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", TARGET);
         let ended = build.args(["cell", "build", &folder]).output().expect("it starts");
         let why = text(&ended.stderr);
         assert!(
@@ -212,7 +215,7 @@ fn an_owner_looks_at_a_package_narrows_it_runs_it_and_ends_it() {
     json(&["cell", "new", "gaps", "--lang", "rust", "--world", "stage", "--sdk", &sdk, "--within", there]);
     fs::copy(root.join("Cargo.lock"), home.path().join("gaps/Cargo.lock")).expect("copied");
     let mut build = program(CELLAR);
-    build.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", at("target")).env_remove("RUSTFLAGS");
+    build.env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", TARGET).env_remove("RUSTFLAGS");
     let built = build.args(["cell", "build", &at("gaps")]).output().expect("it starts");
     assert!(built.status.success(), "{}", text(&built.stderr));
     let package = at("gaps/build/gaps.wasm");

@@ -275,6 +275,7 @@ fn refused(error: &InstallError, person: &str) -> Failure {
         InstallError::NameTaken { name } | InstallError::StageTaken { by: name, .. } => {
             format!("`cellar cell remove {person} {name}`")
         }
+        InstallError::CoarseStage { .. } => "leave out --place and --time, or do not install it".to_owned(),
         InstallError::Older { .. } => {
             "remove what is installed first, if the older version is right".to_owned()
         }

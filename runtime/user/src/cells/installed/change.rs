@@ -6,7 +6,8 @@
 use std::sync::{Arc, PoisonError};
 
 use runtime_consent::{
-    Asking, BadConsent, Consent, Leaves, Narrowing, State, StreamName, Wants, Widens, document_of,
+    Asking, BadConsent, Consent, Leaves, Narrowing, State, StreamGrant, StreamName, Wants, Widens,
+    document_of,
 };
 use runtime_pipeline::Event;
 use runtime_sandbox::World;
@@ -55,6 +56,14 @@ pub enum InstallError {
         stage: String,
         /// Who has it.
         by: String,
+    },
+    /// In the place of a stage of the host, what it makes is the diary, which would be coarse.
+    #[error(
+        "{name} takes the place of a stage: its places and times cannot be made coarse, since the diary would have them"
+    )]
+    CoarseStage {
+        /// The cell.
+        name: String,
     },
     /// The package is older than what is installed.
     #[error("version {offered} is older than version {installed}, which is installed")]
@@ -195,8 +204,15 @@ impl InstalledCells<'_> {
         narrowings: &[Narrowing],
         now: f64,
     ) -> Result<CellShown, InstallError> {
+        let person = self.runtime.person(user)?;
+        let stages = self.runtime.stages_of(&person)?;
+        let replaces = stages.taken_over().values().any(|taken| taken.manifest.name == cell);
         self.change(user, cell, now, |consent| {
-            narrowings.iter().try_for_each(|narrowing| consent.narrow(narrowing)).map_err(InstallError::from)
+            narrowings.iter().try_for_each(|narrowing| consent.narrow(narrowing))?;
+            match replaces && consent.streams.iter().any(StreamGrant::is_coarse) {
+                true => Err(InstallError::CoarseStage { name: consent.name.clone() }),
+                false => Ok(()),
+            }
         })
     }
 
@@ -286,6 +302,7 @@ impl InstalledCells<'_> {
         for narrowing in narrowings {
             consent.narrow(narrowing)?;
         }
+        check_coarse(&shelved, &consent)?;
         Ok((shelved, consent))
     }
 
@@ -380,6 +397,15 @@ impl InstalledCells<'_> {
     ) -> CellShown {
         let grant = grant(person, shelved, &Arc::new(consent.clone()));
         shown(&person.store.snapshot(), (consent, Some(&grant)), Some(shelved), (state, None), now)
+    }
+}
+
+/// A stage in the place of one of the host's makes the diary itself, which must not be coarse.
+fn check_coarse(shelved: &Shelved, consent: &Consent) -> Result<(), InstallError> {
+    let coarse = consent.streams.iter().any(StreamGrant::is_coarse);
+    match shelved.toml.replaces.is_some() && coarse {
+        true => Err(InstallError::CoarseStage { name: consent.name.clone() }),
+        false => Ok(()),
     }
 }
 

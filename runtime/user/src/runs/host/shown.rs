@@ -78,7 +78,7 @@ impl ShownCursor {
 
 /// How many entries of a query are shown.
 pub(super) fn count(snapshot: &Snapshot, view: &View, query: &Query) -> Result<u64, ReadError> {
-    if let Some(queries) = view.counted(query) {
+    if let Some(queries) = view.counted(snapshot, query)? {
         return queries.iter().map(|query| snapshot.count(query)).sum();
     }
     let Some(stored) = view.stored(query) else { return Ok(0) };
@@ -95,16 +95,16 @@ fn stored(
     cursor: &mut Cursor,
     visit: &mut dyn FnMut(&Shown) -> ControlFlow<()>,
 ) -> Result<(), Stopped> {
-    let mut passed_over = 0;
+    let (mut passed_over, mut is_over) = (0, false);
     cursor.visit(&mut |row| match view.place(row).and_then(|place| view.show(row, place)) {
         Some(shown) => visit(&shown),
-        None if passed_over == PASSED_OVER_MAX => ControlFlow::Break(()),
         None => {
+            is_over = passed_over == PASSED_OVER_MAX;
             passed_over += 1;
-            ControlFlow::Continue(())
+            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     })?;
-    if passed_over == PASSED_OVER_MAX { Err(Stopped::Refused(too_many())) } else { Ok(()) }
+    if is_over { Err(Stopped::Refused(too_many())) } else { Ok(()) }
 }
 
 /// A result in the order of shown times and ids.

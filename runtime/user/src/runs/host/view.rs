@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cells_model::page;
 use cells_model::text::{number, value_of};
 use runtime_consent::{StreamReach, Time};
-use runtime_store::{LocationRows, OwnedRow, Row};
+use runtime_store::{LocationRows, OwnedRow, ReadError, Row, Snapshot};
 use runtime_types::{EntryId, EntryTimes, Query, StreamKey, TimeField, UserId};
 
 use crate::cells::grant::Grant;
@@ -24,7 +24,10 @@ struct Granted {
     reach: StreamReach,
     /// The positions that are shown, both closed.
     positions: [f64; 2],
+    now: f64,
 }
+
+const EVERYTHING: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
 
 /// An entry as it is shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +91,7 @@ impl View {
         let granted = query.keys.iter().filter_map(|key| {
             let reach = grant.stream(query.area, key)?;
             let (from, until) = reach.positions(now)?;
-            Some((key.clone(), Granted { reach, positions: [from, until] }))
+            Some((key.clone(), Granted { reach, positions: [from, until], now }))
         });
         let streams: HashMap<_, _> = granted.collect();
         let account = Account::new(user, grant.shown_user(user));
@@ -131,17 +134,23 @@ impl View {
     }
 
     /// Queries for the store whose counts together are the count of the view; `None`: entries have to be looked at.
-    pub fn counted(&self, query: &Query) -> Option<Vec<Query>> {
-        let everything = [f64::NEG_INFINITY, f64::INFINITY];
-        let mut each = self.streams.iter();
-        let indexed = each.all(|(_, granted)| self.is_of_position() || granted.positions == everything);
-        indexed.then(|| {
-            let each = self.streams.iter();
-            each.map(|(key, granted)| (key, self.stored_bounds(granted)))
-                .filter(|(_, [start, end])| start <= end)
-                .map(|(key, [start, end])| Query { keys: vec![key.clone()], start, end, ..query.clone() })
-                .collect()
-        })
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn counted(&self, snapshot: &Snapshot, query: &Query) -> Result<Option<Vec<Query>>, ReadError> {
+        let mut queries = Vec::new();
+        for (key, granted) in &self.streams {
+            let keys = vec![key.clone()];
+            let indexed = self.is_of_position() || granted.positions == EVERYTHING;
+            if !indexed || granted.has_unpassed(snapshot, query, &keys)? {
+                return Ok(None);
+            }
+            let [start, end] = self.stored_bounds(granted);
+            if start <= end {
+                queries.push(Query { keys, start, end, ..query.clone() });
+            }
+        }
+        Ok(Some(queries))
     }
 
     /// The query for the store's columns, and how to show their places, if columns can be shown so: one stream, or
@@ -149,13 +158,12 @@ impl View {
     pub fn columns(&self, query: &Query) -> Option<(Query, StreamReach)> {
         let mut each = self.streams.values();
         let first = each.next()?;
-        let everything = [f64::NEG_INFINITY, f64::INFINITY];
         let same = |other: &Granted| {
             other.positions == first.positions
                 && other.reach.place() == first.reach.place()
                 && other.reach.has_columns()
         };
-        let indexed = self.is_of_position() || first.positions == everything;
+        let indexed = self.is_of_position() || first.positions == EVERYTHING;
         let plain = indexed && first.reach.has_columns() && each.all(same);
         plain.then(|| self.stored(query)).flatten().map(|query| (query, first.reach.clone()))
     }
@@ -211,14 +219,29 @@ impl View {
 
 impl Granted {
     fn shows(&self, metadata: &str, data: &str) -> bool {
-        let [from, until] = self.positions;
-        if from == f64::NEG_INFINITY && until == f64::INFINITY {
-            return true;
+        let all = self.reach.time() == Time::Exact && self.positions == EVERYTHING;
+        all || self.reach.shows(&EntryTimes::read(metadata, data), self.now)
+    }
+
+    /// Whether a stream has entries with a time in a grain that has not passed, so that an index of one time does not
+    /// tell which are shown.
+    fn has_unpassed(
+        &self,
+        snapshot: &Snapshot,
+        query: &Query,
+        keys: &[StreamKey],
+    ) -> Result<bool, ReadError> {
+        let start = self.reach.passed(self.now);
+        if start == f64::INFINITY {
+            return Ok(false);
         }
-        let position = EntryTimes::read(metadata, data).get(TimeField::Position);
-        // As in the store: an entry without any time is at 0.
-        let position = if position.is_nan() { 0.0 } else { position };
-        from <= position && position <= until
+        for field in TimeField::OWN {
+            let unpassed = Query { keys: keys.to_vec(), field, start, end: f64::INFINITY, ..query.clone() };
+            if snapshot.count(&unpassed)? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

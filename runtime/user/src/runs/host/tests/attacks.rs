@@ -1,7 +1,7 @@
 //! What a cell from elsewhere tries with the grant that it has.
 
 use cells_model::rows::{Row, Rows};
-use runtime_consent::{Narrowing, Place, Time};
+use runtime_consent::{Narrowing, Place, Pseudonyms, Time};
 use runtime_sandbox::CellHost;
 use runtime_types::Order;
 
@@ -17,6 +17,11 @@ fn denied<T: std::fmt::Debug>(answer: Result<T, Failure>) {
 /// A day of locations, one an hour, half past.
 fn day() -> Vec<Entry> {
     (0..24).map(|hour| location(hour + 1, MIDNIGHT + (f64::from(hour) + 0.5) * HOUR, HOME)).collect()
+}
+
+/// Ids of two trips, as they are shown.
+fn shown_ids() -> [EntryId; 2] {
+    [80, 81].map(|id| Pseudonyms::new(&SECRET).shown(EntryId([id; 12])))
 }
 
 fn row<'r>(id: EntryId, name: &'r str, data: &'r str) -> Row<'r> {
@@ -354,6 +359,19 @@ fn attack_129_who_asks_again_and_again_sees_a_grain_only_once_it_has_passed() {
         assert_eq!(read(&find(&mut host, &everything(&[])).expect("granted")).len() as u64, whole);
         let asked = query(&[LOCATION], TimeField::WriteTs, f64::NEG_INFINITY, f64::INFINITY);
         assert_eq!(host.count(asked).expect("granted"), whole);
+    }
+    // A trip whose end, or whose writing, is in a grain that has not passed would tell by its appearing when it was.
+    let (start, end) = (MIDNIGHT + 9.9 * HOUR, MIDNIGHT + 10.2 * HOUR);
+    let trip = Entry { key: TRIP, times: vec![start, end], places: vec![HOME, HOME], ..day()[0].clone() };
+    lab.put(&[
+        Entry { id: EntryId([80; 12]), write_ts: start, ..trip.clone() },
+        Entry { id: EntryId([81; 12]), write_ts: MIDNIGHT + 11.5 * HOUR, ..trip },
+    ]);
+    for (now, want) in [(10.5, 0), (11.0, 1), (11.6, 1), (12.0, 2)] {
+        let mut host = lab.host(std::slice::from_ref(&hour), MIDNIGHT + now * HOUR);
+        assert_eq!(host.count(everything(&[TRIP])).expect("granted"), want, "at {now}");
+        assert_eq!(read(&find(&mut host, &everything(&[TRIP])).expect("granted")).len() as u64, want);
+        assert_eq!(read(&find_ids(&mut host, &[TRIP], &shown_ids()).expect("granted")).len() as u64, want);
     }
     // Without a clock, or with one that is none, nothing is shown.
     for now in [f64::NEG_INFINITY, f64::NAN] {

@@ -44,8 +44,10 @@ fn is_inside(entry: &Entry, bounds: Bounds, now: f64) -> bool {
         return from <= position && position <= until;
     }
     let start = floor(bounds.time, position);
-    let end = start + if bounds.time == Time::Hour { HOUR } else { 24.0 * HOUR };
-    from <= start && end.next_down() <= until && end <= now
+    let length = if bounds.time == Time::Hour { HOUR } else { 24.0 * HOUR };
+    let passed = |moment: &f64| floor(bounds.time, *moment) + length <= now;
+    let all = entry.times.iter().chain([&entry.write_ts]).all(passed);
+    from <= start && (start + length).next_down() <= until && all
 }
 
 fn cell(place: Place, [latitude, longitude]: [f64; 2]) -> [f64; 2] {
