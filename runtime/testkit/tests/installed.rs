@@ -198,6 +198,11 @@ fn an_endpoint_is_reached_at_its_name_by_its_owner_alone_until_it_is_revoked() {
     let lines = world.runtime.person(user).expect("open").audit(None, Some(READER)).expect("an audit");
     assert_eq!(lines.len(), 2);
     assert!(lines.iter().any(|line| line.reads[0].denied) && lines[0].said[0].contains("asked for count"));
+    let under = lines[0].under.as_ref().expect("an installed cell runs under a consent");
+    assert_eq!(
+        (under.epoch, under.purpose.as_str()),
+        (1, "Shows in tests what an installed cell can reach.")
+    );
 
     let cells = world.runtime.installed_cells();
     assert_eq!(cells.set_paused(user, READER, true, NOW).expect("paused").state, "paused");

@@ -39,7 +39,7 @@ pub use people::KeyMode;
 pub use people::open::OpenPeople;
 pub use people::person::Person;
 pub use people::turns::{NotRun, Turns};
-pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, CONSOLE, RunOutcome};
+pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, CONSOLE, RunOutcome, Under};
 pub use runs::chain::{ChainReport, Link};
 pub use runs::exchange::{Answer, Body, Broken, Call};
 pub use runs::pieces::{Receiver as PieceReceiver, Taken};

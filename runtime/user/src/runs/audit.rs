@@ -37,6 +37,9 @@ pub struct AuditLine {
     pub cell: String,
     /// The digest of its code, 64 hex digits; empty if it is no cell.
     pub digest: String,
+    /// The consent under which it ran, if it is an installed cell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<Under>,
     /// The device whose request the run answered, if known, or [`CONSOLE`]; stages have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
@@ -70,6 +73,17 @@ pub struct AuditLine {
     /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
+}
+
+/// The consent under which an installed cell ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Under {
+    /// The cell's id: the publisher's first key and the name.
+    pub cell: String,
+    /// Which state of the consent: it rises with every change.
+    pub epoch: u64,
+    /// For what the owner lets it read.
+    pub purpose: String,
 }
 
 /// The `device` of what was read at the host's console.
@@ -291,7 +305,12 @@ impl AuditLine {
     /// The line of a run of a cell that has read nothing yet.
     pub(crate) fn of_cell(ts: f64, cell: &Cell) -> Self {
         let digest = cell.prepared.digest().to_string();
-        Self { digest, ..Self::of(ts, cell.manifest.name.clone()) }
+        let under = cell.terms.as_ref().map(|terms| Under {
+            cell: terms.consent.cell.clone(),
+            epoch: terms.consent.epoch,
+            purpose: terms.consent.purpose.clone(),
+        });
+        Self { digest, under, ..Self::of(ts, cell.manifest.name.clone()) }
     }
 
     /// The line of whatever has that name and has read nothing yet.
@@ -300,6 +319,7 @@ impl AuditLine {
             ts,
             cell: cell.into(),
             digest: String::new(),
+            under: None,
             device: None,
             outcome: RunOutcome::Done,
             reason: None,

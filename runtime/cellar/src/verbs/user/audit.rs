@@ -42,6 +42,7 @@ fn run_lines(run: &AuditLine) -> Vec<String> {
         head.push_str(&format!("  {}{code}{device}: {}", run.cell, run.outcome.as_str()));
     }
     let mut lines = vec![head];
+    lines.extend(run.under.as_ref().map(|under| format!("    for: {}", under.purpose)));
     if run.outcome != RunOutcome::Done {
         lines.extend(run.reason.iter().map(|reason| format!("    because {reason}")));
     }
@@ -80,6 +81,7 @@ mod tests {
     fn a_run_tells_who_read_what_over_which_span_and_how_many() {
         let shown: AuditShown = serde_json::from_value(serde_json::json!({ "id": "x", "runs": [{
             "ts": 0.0, "cell": "diary", "digest": "0123456789", "device": "token-00", "outcome": "trapped",
+            "under": { "cell": "c", "epoch": 2, "purpose": "a study" },
             "reason": "cell 0123 trapped", "reads_untold": 2, "entries_read": 7, "bytes_read": 1, "bytes_written": 0,
             "elapsed_us": 5, "said": ["I have read"], "reads": [
                 { "what": "find", "area": "timeseries", "names": ["background/location"], "from": 0.0, "times": 2,
@@ -91,6 +93,7 @@ mod tests {
         assert_eq!(
             tell(&shown),
             "1970-01-01 00:00:00 UTC  diary (01234567) for token-00: trapped\n    \
+             for: a study\n    \
              because cell 0123 trapped\n    \
              find in timeseries: background/location, 1970-01-01 00:00:00 UTC to any time, 7 entries, 2 times\n    \
              denied: document: profile\n    \

@@ -282,7 +282,7 @@ fn of_cells() -> Vec<String> {
         ),
         check::<UpdateCell>(
             json!({ "command": "cell-update", "person": "Ada", "package": "/a.wasm" }),
-            &[shown.clone()],
+            std::slice::from_ref(&shown),
         ),
         check::<ListCells>(json!({ "command": "cell-list", "person": "Ada" }), &[json!([shown.clone()])]),
         check::<ShowCell>(

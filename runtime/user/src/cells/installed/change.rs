@@ -244,14 +244,10 @@ impl InstalledCells<'_> {
     /// removed.
     pub fn remove(self, user: UserId, cell: &str, with_output: bool) -> Result<u64, InstallError> {
         let person = self.runtime.person(user)?;
-        let _no_stage = with_output.then(|| {
-            self.end(&person, cell).map(|()| person.pipeline.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        let _no_stage = _no_stage.transpose()?;
-        let stages = self.runtime.stages_of(&person)?;
-        let one = find(&stages, cell)?;
-        let consent = Arc::clone(&one.consent);
         self.end(&person, cell)?;
+        // Whatever was running under the consent has been stopped.
+        let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let consent = Arc::clone(&find(&*self.runtime.stages_of(&person)?, cell)?.consent);
         let stage = format!("{PREFIX}{}", consent.name);
         let removed = match with_output {
             true => remove_output(&person, &stage, &consent.name)?,
@@ -287,7 +283,7 @@ impl InstalledCells<'_> {
         for one in stages.granted() {
             if one.consent.cell == consent.cell {
                 self.check_succession(&shelved, one)?;
-                consent.epoch = one.consent.epoch;
+                consent.epoch = one.consent.epoch + 1;
             } else if one.consent.name == consent.name {
                 return Err(InstallError::NameTaken { name: consent.name });
             }
@@ -298,7 +294,6 @@ impl InstalledCells<'_> {
         {
             return Err(InstallError::StageTaken { stage: stage.clone(), by: other.manifest.name.clone() });
         }
-        consent.epoch += 1;
         for narrowing in narrowings {
             consent.narrow(narrowing)?;
         }
