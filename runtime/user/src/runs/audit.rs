@@ -69,8 +69,7 @@ pub struct AuditLine {
     /// end. A query returns the last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-    /// Its place in the chain ([`crate::runs::chain`]); lines of earlier versions, and lines that wait for the disk, have
-    /// none.
+    /// Its place in the chain of all lines; lines of earlier versions, and lines that wait for the disk, have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
 }
