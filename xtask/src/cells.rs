@@ -112,7 +112,7 @@ fn is_package(cell: &CellPackage) -> bool {
 }
 
 /// The files on which cells and runtime must agree: the interfaces, and the formats of the bytes that cross them.
-const CONTRACT: [&str; 3] = ["wit/cell.wit", "cells/model/src/page.rs", "cells/model/src/rows.rs"];
+const CONTRACT: [&str; 3] = ["wit/0.2/cell.wit", "cells/model/src/page.rs", "cells/model/src/rows.rs"];
 
 /// A line with the names of the files, then the files.
 fn write_contract(workspace: &Workspace) -> Result<(), Trouble> {

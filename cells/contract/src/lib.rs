@@ -1,4 +1,4 @@
-//! The parts of `wit/cell.wit` that both sides of a sandbox need in Rust: ids, columns of locations, the form of a
+//! The parts of `wit/` that both sides of a sandbox need in Rust: ids, columns of locations, the form of a
 //! stream's key, and the limits that a cell can reach.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, angles degrees, lengths metres, sizes bytes.

@@ -1,4 +1,4 @@
-//! The two macros that make a function a component.
+//! The macros that make a function a component.
 
 /// Makes the package a component of the world `endpoint` that answers with `$handle`, a function `fn(&mut R, &Request)
 /// -> Result<Response, E>` that is generic over the traits it uses; `E` is `String` or [`RunError`](crate::RunError).
@@ -23,9 +23,9 @@ macro_rules! export_endpoint {
         const _: () = {
             use $crate::guest::bindings::endpoint;
             struct Cell;
-            impl endpoint::Guest for Cell {
-                fn handle(request: endpoint::Request) -> Result<endpoint::Response, String> {
-                    $crate::guest::answer(request, |runtime, request| $handle(runtime, request))
+            impl endpoint::exports::cellar::cell::endpoint::Guest for Cell {
+                fn handle() -> Result<Vec<u8>, $crate::guest::Failure> {
+                    $crate::guest::answer(|runtime, request| $handle(runtime, request))
                 }
             }
     endpoint::export!(Cell with_types_in endpoint);
@@ -57,12 +57,46 @@ macro_rules! export_stage {
         const _: () = {
             use $crate::guest::bindings::stage;
             struct Cell;
-            impl stage::Guest for Cell {
-                fn run(run: stage::Run) -> Result<stage::Outcome, String> {
-                    $crate::guest::work(run, |runtime, run| $run(runtime, run))
+            impl stage::exports::cellar::cell::stage::Guest for Cell {
+                fn run() -> Result<(), $crate::guest::Failure> {
+                    $crate::guest::work(|runtime, run| $run(runtime, run))
                 }
             }
     stage::export!(Cell with_types_in stage);
+        };
+    };
+}
+
+/// Makes the package a component that gives numbers to a study with `$contribute`, a function `fn(&mut R, &Run) ->
+/// Result<Vec<f64>, E>` that is generic over the traits it uses, of which a contribution has [`ReadEntries`](crate::ReadEntries),
+/// [`Terms`](crate::Terms) and [`Log`](crate::Log); `E` is `String` or [`RunError`](crate::RunError). The run's state is
+/// empty. At most 4,096 numbers, none of them NaN. Outside of WebAssembly the macro expands to nothing.
+///
+/// ```
+/// use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField};
+///
+/// /// How many trips the window has.
+/// pub fn contribute<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Vec<f64>, RunError> {
+///     let trips = runtime.count(&run.window(&["analysis/confirmed_trip"], TimeField::StartTs))?;
+///     Ok(vec![trips as f64])
+/// }
+///
+/// cells_sdk::export_contribution!(contribute);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! export_contribution {
+    ($contribute:path) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            use $crate::guest::bindings::contribution;
+            struct Cell;
+            impl contribution::exports::cellar::cell::contribution::Guest for Cell {
+                fn contribute() -> Result<Vec<f64>, $crate::guest::Failure> {
+                    $crate::guest::give(|runtime, run| $contribute(runtime, run))
+                }
+            }
+    contribution::export!(Cell with_types_in contribution);
         };
     };
 }

@@ -1,4 +1,4 @@
-//! The interfaces of `wit/cell.wit` as traits; that file documents limits and errors.
+//! The interfaces of `wit/0.2/cell.wit` as traits; that file documents limits and errors.
 
 use cells_model::rows::Rows;
 use cells_model::{EntryId, LocationRows};

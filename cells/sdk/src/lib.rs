@@ -14,6 +14,8 @@
 //! | where the next window begins | [`WINDOW_GAP_S`], [`mark_past`] |
 //! | entries on their way out, dated, with ids that are drawn first | [`Output`] |
 //! | a word to the owner about what did not count | [`warn_count`] |
+//! | more than the memory of a stage holds | [`State`] |
+//! | what the owner agreed to; the head of a request | [`Terms`], [`RequestHead`] |
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z, as the double that a phone sent.
 //! * Not here: what entries mean (`cells/model`).
@@ -24,6 +26,7 @@ mod export;
 pub mod guest;
 mod interfaces;
 mod reading;
+mod terms;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod writing;
@@ -36,4 +39,5 @@ pub use interfaces::{
     ReadEntries, Request, Response, Run, TimeField, Usercache, WINDOW_GAP_S, WriteEntries, mark_past,
 };
 pub use reading::{Pages, data_of, find_entry, for_each_by_id, for_each_entry, read_body, walk_entries};
+pub use terms::{Granted, RequestHead, State, Terms};
 pub use writing::{Output, warn_count};

@@ -7,7 +7,7 @@ use wit_parser::WorldItem;
 
 /// What a cell's manifest says of its component.
 pub(crate) struct Expected {
-    /// The one function of its world.
+    /// The one function of its world: `handle`, `run` or `contribute`.
     pub(crate) export: String,
     /// By their short names.
     pub(crate) interfaces: BTreeSet<String>,
@@ -18,8 +18,8 @@ pub(crate) struct Expected {
 pub(crate) enum ComponentError {
     /// The module is not one that a component can be made of.
     #[error(
-        "cannot make a component: {0}; export the cell's function with cells_sdk::export_endpoint! or \
-         export_stage!, once"
+        "cannot make a component: {0}; export the cell's function with cells_sdk::export_endpoint!, export_stage! \
+         or export_contribution!, once"
     )]
     Encode(String),
     /// The component and the manifest disagree.
@@ -28,6 +28,22 @@ pub(crate) enum ComponentError {
 }
 
 const CONTRACT: &str = "cellar:cell/";
+/// Interfaces of the contract that no manifest lists: types, arguments and results.
+const UNLISTED: [&str; 5] = ["types", "context", "stage-run", "request", "response"];
+
+/// The interface of the contract, since 0.2, that has the one function of a world.
+fn interface_of(function: &str) -> &'static str {
+    match function {
+        "handle" => "endpoint",
+        "contribute" => "contribution",
+        _ => "stage",
+    }
+}
+
+/// The name without package and version of an interface of the contract; `None`: from elsewhere.
+fn short(full: &str) -> Option<&str> {
+    full.strip_prefix(CONTRACT).map(|name| name.split('@').next().unwrap_or(name))
+}
 
 /// Encodes a module as a component; what the module does not call is not among its imports.
 pub(crate) fn encode(module: &[u8]) -> Result<Vec<u8>, ComponentError> {
@@ -49,17 +65,20 @@ pub(crate) fn check(expected: &Expected, component: &[u8]) -> Result<(), Compone
     if let Some(name) = expected.interfaces.difference(&surface.interfaces).next() {
         return Err(bad(format!("its manifest lists {name}, which it does not use")));
     }
-    let export = &expected.export;
-    if surface.exports != [export.as_str()] {
-        return Err(bad(format!("it exports {:?}; a cell of its world exports {export}", surface.exports)));
+    // Version 0.1 exports the function itself.
+    let (export, interface) = (expected.export.as_str(), interface_of(&expected.export));
+    match &surface.exports[..] {
+        [only] if only == export || short(only) == Some(interface) => Ok(()),
+        exports => {
+            Err(bad(format!("it exports {exports:?}; a cell of its world exports {CONTRACT}{interface}")))
+        }
     }
-    Ok(())
 }
 
 /// What a component shows to its surroundings.
 #[derive(Debug, Default, PartialEq)]
 struct Surface {
-    /// Of the contract, by their short names; `types` has no functions and needs no grant.
+    /// Of the contract, by their short names, without those that no manifest lists.
     interfaces: BTreeSet<String>,
     /// Imports from elsewhere, by their full names.
     foreign: Vec<String>,
@@ -80,9 +99,9 @@ impl Surface {
                 continue;
             }
             let full = resolve.name_world_key(import);
-            match full.strip_prefix(CONTRACT).map(|name| name.split('@').next().unwrap_or(name)) {
+            match short(&full) {
                 None => surface.foreign.push(full),
-                Some("types") => {}
+                Some(name) if UNLISTED.contains(&name) => {}
                 Some(name) => drop(surface.interfaces.insert(name.to_owned())),
             }
         }
@@ -95,14 +114,17 @@ impl Surface {
 mod tests {
     use super::*;
 
-    /// A component that imports those instances, and whose exports have those names.
+    /// A component that imports those instances, and exports instances or functions of those names.
     fn component(imports: &[&str], exports: &[&str]) -> Vec<u8> {
         let imports =
             imports.iter().map(|name| format!(r#"(import "{name}" (instance (export "act" (func))))"#));
-        let exports = exports.iter().map(|name| format!(r#"(export "{name}" (func $f))"#));
+        let exports = exports.iter().map(|name| match short(name) {
+            Some(_) => format!(r#"(export "{name}" (instance $e))"#),
+            None => format!(r#"(export "{name}" (func $f))"#),
+        });
         let text = format!(
             r#"(component {} (core module $m (func (export "f"))) (core instance $i (instantiate $m))
-               (func $f (canon lift (core func $i "f"))) {})"#,
+               (func $f (canon lift (core func $i "f"))) (instance $e (export "f" (func $f))) {})"#,
             imports.collect::<String>(),
             exports.collect::<String>(),
         );
@@ -122,6 +144,10 @@ mod tests {
     fn a_component_imports_exactly_what_its_manifest_lists() {
         let logging = component(&["cellar:cell/types@0.1.0", "cellar:cell/log@0.1.0"], &["handle"]);
         assert!(check(&endpoint(&["log"]), &logging).is_ok());
+        let imports = ["context", "request", "response", "types", "log"];
+        let imports = imports.map(|name| format!("cellar:cell/{name}@0.2.0"));
+        let newer = component(&imports.each_ref().map(String::as_str), &["cellar:cell/endpoint@0.2.0"]);
+        assert!(check(&endpoint(&["log"]), &newer).is_ok());
         let more = refused(&endpoint(&[]), &logging);
         assert!(more.starts_with("it imports log, which its manifest does not list"), "{more}");
         let less = refused(&endpoint(&["documents", "log"]), &logging);
@@ -140,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_component_exports_the_one_function_of_its_world() {
-        for exports in [&["run"][..], &["handle", "run"], &[]] {
+        for exports in [&["run"][..], &["handle", "run"], &[], &["cellar:cell/stage@0.2.0"]] {
             assert!(refused(&endpoint(&[]), &component(&[], exports)).contains("exports"), "{exports:?}");
         }
     }

@@ -1,15 +1,16 @@
 //! The imports and exports of a component, read from its outermost sections before anything is compiled, and again
 //! from the engine's own view of the compiled code.
 //!
-//! * Invariants: an admitted component imports interfaces of `cellar:cell` 0.1 and nothing else, and exports exactly
-//!   one of `handle` and `run`.
+//! * Invariants: an admitted component imports interfaces of one version of `cellar:cell` that its kind may have, and
+//!   nothing else; it exports exactly one of the functions and interfaces that make a cell of that version.
 
 use wasmparser::{ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use crate::{COMPONENT_BYTES_MAX, Interface, Interfaces, Refusal, World};
+use crate::version::Named;
+use crate::{COMPONENT_BYTES_MAX, Interface, Interfaces, Refusal, Version, World};
 
 /// The properties of an admitted component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Admitted {
     pub world: World,
     /// Its imports, to be compared with a grant.
     pub imports: Interfaces,
+    /// The version of the contract that it was built for.
+    pub version: Version,
 }
 
 /// Reads imports and exports without compiling; refuses the first import that is not in the contract, by name. The
@@ -49,7 +52,12 @@ pub fn admit(wasm: &[u8]) -> Result<Admitted, Refusal> {
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
                     let export = export.map_err(invalid)?;
-                    asked.export(export.name.name, export.kind == ComponentExternalKind::Func);
+                    let kind = match export.kind {
+                        ComponentExternalKind::Func => Exported::Function,
+                        ComponentExternalKind::Instance => Exported::Instance,
+                        _ => Exported::Else,
+                    };
+                    asked.export(export.name.name, kind)?;
                 }
             }
             _ => {}
@@ -68,7 +76,12 @@ pub(crate) fn admit_compiled(engine: &Engine, component: &Component) -> Result<A
         asked.import(name, is_type, is_instance)?;
     }
     for (name, export) in kind.exports(engine) {
-        asked.export(name, matches!(export.ty, ComponentItem::ComponentFunc(_)));
+        let kind = match export.ty {
+            ComponentItem::ComponentFunc(_) => Exported::Function,
+            ComponentItem::ComponentInstance(_) => Exported::Instance,
+            _ => Exported::Else,
+        };
+        asked.export(name, kind)?;
     }
     asked.admitted()
 }
@@ -77,11 +90,51 @@ fn invalid(error: wasmparser::BinaryReaderError) -> Refusal {
     Refusal::Invalid { why: error.to_string() }
 }
 
+/// What stands behind the name of an export.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exported {
+    Function,
+    Instance,
+    Else,
+}
+
+/// An interface of the contract.
+#[derive(Clone, Copy)]
+enum Ours {
+    Granted(Interface),
+    /// Gives no access by itself, so no grant is needed: arguments and results of a world, and types.
+    Of(&'static [World]),
+}
+
+impl Ours {
+    /// `None`: that version has no interface of that name.
+    fn find(name: &str, version: Version) -> Option<Self> {
+        const EVERY: &[World] = &[World::Endpoint, World::Stage, World::Contribution];
+        match (version, name) {
+            (_, "types") | (Version::V0_2, "context") => Some(Self::Of(EVERY)),
+            (Version::V0_2, "stage-run") => Some(Self::Of(&[World::Stage])),
+            (Version::V0_2, "request" | "response") => Some(Self::Of(&[World::Endpoint])),
+            (Version::V0_1, "state") => None,
+            _ => name.parse().ok().map(Self::Granted),
+        }
+    }
+
+    fn is_for(self, world: World) -> bool {
+        match self {
+            Self::Granted(interface) => world.offers(interface),
+            Self::Of(worlds) => worlds.contains(&world),
+        }
+    }
+}
+
+/// At most this many bytes of a component's own names are in a message.
+const NAME_BYTES_MAX: usize = 200;
+
 #[derive(Default)]
 struct Asked {
-    imports: Interfaces,
+    imports: Vec<(String, Version, Ours)>,
     exports: Vec<String>,
-    worlds: Vec<World>,
+    cells: Vec<(World, Version)>,
 }
 
 impl Asked {
@@ -90,43 +143,74 @@ impl Asked {
         if is_type {
             return Ok(());
         }
-        match contract_interface(name).filter(|_| is_instance) {
-            Some(Some(interface)) => self.imports = self.imports.with(interface),
-            Some(None) => {}
-            None => return Err(Refusal::ForeignImport { name: name.chars().take(200).collect() }),
-        }
+        let foreign = || Refusal::ForeignImport { name: cut(name) };
+        let named = Named::read(name).filter(|_| is_instance).ok_or_else(foreign)?;
+        let version = here(name, named.version)?;
+        let ours = Ours::find(named.interface, version).ok_or_else(foreign)?;
+        self.imports.push((name.to_owned(), version, ours));
         Ok(())
     }
 
     /// Other exports are harmless, because they are never called. The tools of some languages add their own.
-    fn export(&mut self, name: &str, is_function: bool) {
+    fn export(&mut self, name: &str, kind: Exported) -> Result<(), Refusal> {
         if self.exports.len() < 8 {
             self.exports.push(format!("`{}`", name.chars().take(60).collect::<String>()));
         }
-        match name {
-            "handle" if is_function => self.worlds.push(World::Endpoint),
-            "run" if is_function => self.worlds.push(World::Stage),
+        match (name, kind) {
+            ("handle", Exported::Function) => self.cells.push((World::Endpoint, Version::V0_1)),
+            ("run", Exported::Function) => self.cells.push((World::Stage, Version::V0_1)),
+            (_, Exported::Instance) => {
+                let Some(named) = Named::read(name) else { return Ok(()) };
+                let world = match named.interface {
+                    "endpoint" => World::Endpoint,
+                    "stage" => World::Stage,
+                    "contribution" => World::Contribution,
+                    _ => return Ok(()),
+                };
+                // Version 0.1 has no such export: it is not called.
+                match here(name, named.version)? {
+                    Version::V0_1 => {}
+                    version => self.cells.push((world, version)),
+                }
+            }
             _ => {}
         }
+        Ok(())
     }
 
     fn admitted(self) -> Result<Admitted, Refusal> {
-        match self.worlds[..] {
-            [world] => Ok(Admitted { world, imports: self.imports }),
-            _ if self.exports.is_empty() => Err(Refusal::NoWorld { found: "nothing".to_owned() }),
-            _ => Err(Refusal::NoWorld { found: self.exports.join(", ") }),
+        let (world, version) = match self.cells[..] {
+            [cell] => cell,
+            _ if self.exports.is_empty() => return Err(Refusal::NoWorld { found: "nothing".to_owned() }),
+            _ => return Err(Refusal::NoWorld { found: self.exports.join(", ") }),
+        };
+        let mut imports = Interfaces::NONE;
+        for (name, of, ours) in self.imports {
+            if of != version {
+                return Err(Refusal::MixedVersions { name: cut(&name), version });
+            }
+            // A cell of 0.1 may name what its kind cannot use: the runtime refuses the calls.
+            if version != Version::V0_1 && !ours.is_for(world) {
+                return Err(Refusal::NotInWorld { name: cut(&name), world });
+            }
+            if let Ours::Granted(interface) = ours {
+                imports = imports.with(interface);
+            }
         }
+        Ok(Admitted { world, imports, version })
     }
 }
 
-/// `Some(None)`: the contract's `types`, which give no access. `None`: not in the contract.
-fn contract_interface(name: &str) -> Option<Option<Interface>> {
-    let (interface, version) = name.strip_prefix("cellar:cell/")?.split_once('@')?;
-    let patch = version.strip_prefix("0.1.")?;
-    if patch.is_empty() || !patch.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    if interface == "types" { Some(None) } else { interface.parse().ok().map(Some) }
+fn here(name: &str, version: Result<Version, &str>) -> Result<Version, Refusal> {
+    version.map_err(|needed| Refusal::OtherVersion {
+        name: cut(name),
+        needed: cut(needed),
+        here: Version::all(),
+    })
+}
+
+fn cut(name: &str) -> String {
+    name[..name.floor_char_boundary(NAME_BYTES_MAX)].to_owned()
 }
 
 #[cfg(test)]
@@ -134,20 +218,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_contracts_own_names_are_ours() {
-        assert_eq!(contract_interface("cellar:cell/log@0.1.0"), Some(Some(Interface::Log)));
-        assert_eq!(contract_interface("cellar:cell/types@0.1.12"), Some(None));
-        for foreign in [
-            "wasi:cli/environment@0.2.0",
-            "cellar:cell/clock@0.1.0",
-            "cellar:cell/log",
-            "cellar:cell/log@0.2.0",
-            "cellar:cell/log@0.1.",
-            "cellar:cell/log@0.1.0-x",
-            "cellar:cellx/log@0.1.0",
-        ] {
-            assert_eq!(contract_interface(foreign), None, "{foreign}");
+    fn each_version_has_its_own_interfaces() {
+        let has = |name, version| Ours::find(name, version).is_some();
+        for both in Interface::ALL.map(Interface::name).into_iter().filter(|name| *name != "state") {
+            assert!(has(both, Version::V0_1) && has(both, Version::V0_2), "{both}");
         }
+        for new in ["state", "context", "stage-run", "request", "response"] {
+            assert!(!has(new, Version::V0_1) && has(new, Version::V0_2), "{new}");
+        }
+        assert!(!has("clock", Version::V0_2));
     }
 
     #[test]

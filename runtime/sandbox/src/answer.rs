@@ -1,8 +1,8 @@
 //! Checks the values that a cell returned, before they are used.
 
 use crate::{
-    ANSWER_BYTES_MAX, CONTENT_TYPE_BYTES_MAX, CodeDigest, Outcome, Response, RunError, STAGE_STATE_BYTES_MAX,
-    text,
+    ANSWER_BYTES_MAX, CONTENT_TYPE_BYTES_MAX, CONTRIBUTION_NUMBERS_MAX, CodeDigest, Outcome, Response,
+    RunError, STAGE_STATE_BYTES_MAX, text,
 };
 
 /// The statuses that a cell may return.
@@ -43,6 +43,17 @@ pub(crate) fn check_outcome(cell: CodeDigest, outcome: Outcome) -> Result<Outcom
     }
     Ok(outcome)
 }
+
+pub(crate) fn check_contribution(cell: CodeDigest, numbers: Vec<f64>) -> Result<Vec<f64>, RunError> {
+    check_size(cell, size_of_val(&*numbers), CONTRIBUTION_BYTES)?;
+    if numbers.iter().any(|number| number.is_nan()) {
+        return Err(RunError::BadAnswer { cell, what: "a contribution that is not a number".to_owned() });
+    }
+    Ok(numbers)
+}
+
+/// The size of the largest contribution, bytes.
+pub(crate) const CONTRIBUTION_BYTES: usize = size_of::<f64>() * CONTRIBUTION_NUMBERS_MAX;
 
 pub(crate) fn refused(cell: CodeDigest, words: &str) -> RunError {
     RunError::Refused { cell, text: text::one_line(words) }

@@ -1,7 +1,7 @@
 //! Native code on disk, by digest and engine: compiled once, then loaded by every process.
 //!
 //! * Layout: `<folder>/<engine hash>/<digest>.cwasm`, and beside it `.mac`: HMAC-SHA-256 over engine hash, digest and
-//!   the code, under a key that the host keeps elsewhere. The folder has mode 0700.
+//!   the hash of the code, under a key that the host keeps elsewhere. The folder has mode 0700.
 //! * Invariants: code whose MAC does not match is never loaded; it is compiled again. Files are added by rename.
 //! * Not here: the components themselves, which the host keeps where they were installed.
 
@@ -63,7 +63,7 @@ pub enum CacheError {
         /// The cell.
         cell: CodeDigest,
         /// The cause.
-        source: LoadError,
+        source: Box<LoadError>,
     },
 }
 
@@ -107,15 +107,10 @@ impl NativeCache {
         if let Some(code) = self.load(sandbox, digest)? {
             return Ok(code);
         }
-        self.compile(compiler, digest, component)?;
-        match self.authentic(digest)? {
-            Some(native) => CellCode::from_authenticated(sandbox, &native, digest)
-                .map_err(|source| CacheError::Load { cell: digest, source }),
-            None => Err(CacheError::Io {
-                path: self.file(digest, "cwasm"),
-                source: io::Error::other("vanished after it was compiled"),
-            }),
-        }
+        // What the compiler has given is loaded, not what a file says that anybody could have changed meanwhile.
+        let native = self.compile(compiler, digest, component)?;
+        CellCode::from_authenticated(sandbox, &native, digest)
+            .map_err(|source| CacheError::Load { cell: digest, source: Box::new(source) })
     }
 
     /// The code on disk under a digest, if its MAC matches and it was made for this engine. Other content counts as
@@ -128,7 +123,7 @@ impl NativeCache {
                 tracing::warn!(cell = %digest.short(), why, "native code is of another engine; it is compiled again");
                 Ok(None)
             }
-            Err(source) => Err(CacheError::Load { cell: digest, source }),
+            Err(source) => Err(CacheError::Load { cell: digest, source: Box::new(source) }),
         }
     }
 
@@ -157,39 +152,34 @@ impl NativeCache {
         Ok(())
     }
 
+    /// Returns the native code, which is also on disk then. Between the component's bytes and the MAC there is no file.
     fn compile(
         &self,
         compiler: &Compiler,
         digest: CodeDigest,
         component: impl FnOnce() -> io::Result<Vec<u8>>,
-    ) -> Result<(), CacheError> {
-        let wasm_file = self.file(digest, "wasm");
+    ) -> Result<Vec<u8>, CacheError> {
         let at = |path: &Path| {
             let path = path.to_owned();
             move |source| CacheError::Io { path, source }
         };
         let failed = |source| CacheError::Compile { cell: digest, source };
-        let wasm = component().map_err(at(&wasm_file))?;
+        let wasm = component().map_err(at(&self.file(digest, "wasm")))?;
         let found = CodeDigest::of(&wasm);
         if found != digest {
             return Err(CacheError::OtherDigest { found, wanted: digest });
         }
         // The child would refuse it as well, but here the refusal keeps its type.
         admission::admit(&wasm).map_err(CompileError::Refused).map_err(failed)?;
-        fs::write(&wasm_file, &wasm).map_err(at(&wasm_file))?;
-        let fresh = self.file(digest, "fresh");
-        let compiled = compiler.compile(&wasm_file, &fresh).map_err(failed);
-        fs::remove_file(&wasm_file).map_err(at(&wasm_file))?;
-        compiled?;
-        let native = fs::read(&fresh).map_err(at(&fresh))?;
+        let native = compiler.compile(&wasm).map_err(failed)?;
         let mac = hmac::sign(&self.key, &self.authenticated(digest, &native));
-        let fresh_mac = self.file(digest, "fresh-mac");
-        fs::write(&fresh_mac, mac.as_ref()).map_err(at(&fresh_mac))?;
-        for (from, to) in [(&fresh, "cwasm"), (&fresh_mac, "mac")] {
-            fs::rename(from, self.file(digest, to)).map_err(at(from))?;
+        for (bytes, fresh, name) in [(&*native, "fresh", "cwasm"), (mac.as_ref(), "fresh-mac", "mac")] {
+            let fresh = self.file(digest, fresh);
+            fs::write(&fresh, bytes).map_err(at(&fresh))?;
+            fs::rename(&fresh, self.file(digest, name)).map_err(at(&fresh))?;
         }
         tracing::info!(cell = %digest.short(), native_bytes = native.len(), "cell compiled");
-        Ok(())
+        Ok(native)
     }
 
     fn file(&self, digest: CodeDigest, extension: &str) -> PathBuf {
@@ -198,7 +188,8 @@ impl NativeCache {
 
     /// Includes engine and digest, so that code cannot be passed off as another cell's or another engine's.
     fn authenticated(&self, digest: CodeDigest, native: &[u8]) -> Vec<u8> {
-        [b"cellar native code 1\n", self.engine_hash.as_bytes(), &digest.0, native].concat()
+        let native = CodeDigest::of(native);
+        [b"cellar native code 2\n", self.engine_hash.as_bytes(), &digest.0, &native.0].concat()
     }
 
     fn begin(&self, digest: CodeDigest) -> Alone<'_> {

@@ -1,4 +1,4 @@
-//! The types of `wit/cell.wit` in Rust, and [`CellHost`]: everything that one run may reach.
+//! The types of both versions of `wit/` in Rust, and [`CellHost`]: everything that one run may reach.
 //!
 //! * Units: times are seconds since 1970-01-01T00:00:00Z; sizes are bytes.
 //! * Pages and rows are opaque here: docs/formats/page.md describes their content, `runtime/user` encodes and parses
@@ -81,12 +81,69 @@ pub struct Outcome {
     pub more: bool,
 }
 
+/// What a request says besides its path and body. A cell of version 0.1 sees none of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestHead {
+    /// Such as `POST`.
+    pub method: String,
+    /// The query of the address, without the question mark, as it was sent.
+    pub query: String,
+    /// Names in lower case, and values. The sandbox passes on those of [`HEADERS`] alone.
+    pub headers: Vec<(String, String)>,
+    /// What the caller was allowed, in the words of the manifest.
+    pub scope: String,
+}
+
+impl Default for RequestHead {
+    /// A request of which nothing is known: every path of a cell is called by `POST`.
+    fn default() -> Self {
+        Self { method: "POST".to_owned(), query: String::new(), headers: Vec::new(), scope: String::new() }
+    }
+}
+
+/// The headers of a request that a cell may read.
+pub const HEADERS: [&str; 4] = ["accept", "accept-language", "content-type", "if-none-match"];
+
+/// What the owner has agreed to, for a cell that wants to know.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Terms {
+    /// In the words of the grant.
+    pub purpose: String,
+    /// What may be read; empty: the host does not say.
+    pub reads: Vec<Granted>,
+}
+
+/// One line of a grant, as the owner has narrowed it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Granted {
+    /// The area.
+    pub area: Area,
+    /// A key, or a pattern in which a whole part is `*`.
+    pub streams: String,
+    /// The time from which on entries are visible, s.
+    pub since: Option<f64>,
+    /// The time up to which entries are visible, s.
+    pub until: Option<f64>,
+    /// Places are rounded to this many metres; 0: as they are.
+    pub place_precision_m: f64,
+    /// Times are rounded to this many seconds; 0: as they are.
+    pub time_precision_s: f64,
+    /// Members of `data` that are left out.
+    pub left_out: Vec<String>,
+}
+
+/// Keys of a cell's private state with their values, by the bytes of the keys.
+pub type StateRows = Vec<(String, Vec<u8>)>;
+
 /// Everything that one run may reach. Before each call, the sandbox counts budgets, clamps page sizes and bounds open
 /// cursors; the implementation checks the grant and accesses the store.
 ///
 /// A method is called from the thread that runs the cell and counts towards the run's wall clock, except
 /// [`Self::begin`] and [`Self::write`], which may wait for a slow caller. Nothing can interrupt a method, so each
 /// must end by itself.
+///
+/// Both versions of the contract call the same methods. Those with a body are of version 0.2; a host that does not
+/// implement them refuses what they stand for, or says nothing.
 pub trait CellHost: Any + Send {
     /// Opens a cursor over the entries that match. The implementation chooses the handle.
     fn find(&mut self, query: Query) -> Result<u32, Failure>;
@@ -136,6 +193,44 @@ pub trait CellHost: Any + Send {
     fn begin(&mut self, status: u16, content_type: &str) -> Result<(), Failure>;
     /// Sends a piece; may wait while the caller is slow, and must give up on one that never reads.
     fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure>;
+
+    /// The rest of the request's head.
+    fn request_head(&mut self) -> RequestHead {
+        RequestHead::default()
+    }
+
+    /// What the owner has agreed to.
+    fn terms(&mut self) -> Terms {
+        Terms::default()
+    }
+
+    /// The value of a key of the cell's private state; at most [`crate::STATE_KEY_BYTES_MAX`].
+    fn state_get(&mut self, _key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Err(no_state())
+    }
+    /// Buffers a value, at most [`crate::STATE_VALUE_BYTES_MAX`].
+    fn state_put(&mut self, _key: &str, _value: &[u8]) -> Result<(), Failure> {
+        Err(no_state())
+    }
+    /// Buffers the removal of a key; nothing happens if it has no value.
+    fn state_delete(&mut self, _key: &str) -> Result<(), Failure> {
+        Err(no_state())
+    }
+    /// Keys behind `after` that begin with `prefix`, by their bytes, with their values: at most `keys_max` (1 to
+    /// [`crate::STATE_SCAN_KEYS_MAX`]), and no further one once they have [`crate::STATE_SCAN_BYTES_MAX`] together. It
+    /// sees the run's own writes.
+    fn state_scan(
+        &mut self,
+        _prefix: &str,
+        _after: Option<&str>,
+        _keys_max: u32,
+    ) -> Result<StateRows, Failure> {
+        Err(no_state())
+    }
+}
+
+fn no_state() -> Failure {
+    Failure::Denied("the interface state: this host keeps none".to_owned())
 }
 
 /// A host that holds nothing and refuses everything: for an admission run or a measurement.

@@ -16,13 +16,19 @@ use crate::{CellCode, CodeDigest, Interfaces, PrepareError, Prepared, StartError
 
 /// The largest linear memory of any run, bytes: the size of a slot.
 pub const SLOT_MEMORY_BYTES_MAX: usize = 256 << 20;
-/// How many tables a component may have, and how many elements each.
-const TABLES_MAX: u32 = 4;
-const TABLE_ELEMENTS_MAX: usize = 20_000;
-/// How many linear memories a component may have.
-const MEMORIES_MAX: u32 = 1;
-/// How many core instances a component may have.
-const CORE_INSTANCES_MAX: u32 = 8;
+/// How many linear memories and tables an ordinary component has at most, and how many elements each table: one that
+/// has more needs a slot for composed components.
+pub(crate) const MEMORIES_MAX: u32 = 1;
+pub(crate) const TABLES_MAX: u32 = 4;
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 20_000;
+/// The same for composed components, such as an interpreter with its libraries: beyond it, a component does not load.
+const COMPOSED_MEMORIES_MAX: u32 = 3;
+const COMPOSED_TABLES_MAX: u32 = 8;
+const COMPOSED_TABLE_ELEMENTS_MAX: usize = 64_000;
+/// How many core instances a component may have. They take nothing of a pool but its count.
+const CORE_INSTANCES_MAX: u32 = 64;
+/// One in so many slots may be of a composed component.
+const SLOTS_PER_COMPOSED: u32 = 8;
 /// How much of a slot is wiped by writing over it instead of returning it to the system. A guest that stays below it
 /// costs no system call, no page fault and no lock shared by all threads: at most 5 µs of wiping, half the time of a
 /// fresh instance, and threads do not block each other. Above it both costs are paid, so a larger value makes large
@@ -60,6 +66,8 @@ pub struct Sandbox {
     engine: Engine,
     pub(crate) ticker: Ticker,
     pub(crate) slots: Slots,
+    /// Those of the slots that composed components may have.
+    pub(crate) composed: Slots,
     codes: Mutex<HashMap<CodeDigest, Weak<Code>>>,
 }
 
@@ -69,7 +77,8 @@ impl Sandbox {
     pub fn start(settings: SandboxSettings) -> Result<Arc<Self>, StartError> {
         let (engine, slots) = pooled_engine(settings.slots.clamp(1, 4_096))?;
         let ticker = Ticker::start(engine.weak()).map_err(StartError::Ticker)?;
-        Ok(Arc::new(Self { engine, ticker, slots: Slots::new(slots), codes: Mutex::default() }))
+        let (slots, composed) = (Slots::new(slots), Slots::new(composed_of(slots)));
+        Ok(Arc::new(Self { engine, ticker, slots, composed, codes: Mutex::default() }))
     }
 
     /// How many instances may exist at one moment.
@@ -80,6 +89,11 @@ impl Sandbox {
     /// How many more instances could be created now. Code that keeps instances warm drops some when this runs low.
     pub fn slots_free(&self) -> u32 {
         self.slots.free()
+    }
+
+    /// How many of the slots may be of composed components: those with several memories, many or large tables.
+    pub fn composed(&self) -> u32 {
+        self.composed.total()
     }
 
     /// Links a component for a grant. Cheap: the links of a component are created once, when it is loaded.
@@ -123,7 +137,7 @@ impl std::fmt::Debug for Sandbox {
 
 /// What native code depends on: the engine's version, and a number that rises when a setting that shapes code changes.
 /// The engine itself refuses code of another version or other settings.
-pub(crate) const ENGINE: &str = "wasmtime 48.0.8, settings 1";
+pub(crate) const ENGINE: &str = "wasmtime 48.0.8, settings 2";
 
 /// The only configuration. The compiler uses it as it is; a sandbox adds its pool, which does not affect native code.
 pub(crate) fn engine_config() -> Config {
@@ -141,7 +155,9 @@ pub(crate) fn engine_config() -> Config {
         .wasm_simd(true)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // The engine joins the memories of a composed component in one adapter, and panics where it may not. A memory
+        // takes a place of the pool, which counts them.
+        .wasm_multi_memory(true)
         .wasm_tail_call(false)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(TRAP_FRAMES_MAX));
     #[cfg(feature = "compiler")]
@@ -193,17 +209,25 @@ fn pooled_engine(wanted: u32) -> Result<(Engine, u32), StartError> {
     }
 }
 
+fn composed_of(slots: u32) -> u32 {
+    slots.div_ceil(SLOTS_PER_COMPOSED)
+}
+
+/// One pool for both classes: what a composed component may have beyond an ordinary one is there as often as composed
+/// ones may run, so that [`Slots`] decides alone whether an instance can be had.
 fn pool(slots: u32) -> InstanceAllocationStrategy {
+    let composed = composed_of(slots);
+    let total = |each: u32, of_composed: u32| slots * each + composed * (of_composed - each);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots * CORE_INSTANCES_MAX)
         .max_core_instances_per_component(CORE_INSTANCES_MAX)
-        .total_memories(slots * MEMORIES_MAX)
-        .max_memories_per_component(MEMORIES_MAX)
+        .total_memories(total(MEMORIES_MAX, COMPOSED_MEMORIES_MAX))
+        .max_memories_per_component(COMPOSED_MEMORIES_MAX)
         .max_memory_size(SLOT_MEMORY_BYTES_MAX)
-        .total_tables(slots * TABLES_MAX)
-        .max_tables_per_component(TABLES_MAX)
-        .table_elements(TABLE_ELEMENTS_MAX)
+        .total_tables(total(TABLES_MAX, COMPOSED_TABLES_MAX))
+        .max_tables_per_component(COMPOSED_TABLES_MAX)
+        .table_elements(COMPOSED_TABLE_ELEMENTS_MAX)
         .linear_memory_keep_resident(RESIDENT_BYTES)
         .table_keep_resident(64 << 10)
         .max_unused_warm_slots(64)

@@ -1,6 +1,6 @@
 //! Errors of a run, an admission and a start. Every error of a cell names the cell's digest.
 
-use crate::{CodeDigest, Interface, World};
+use crate::{CodeDigest, Interface, Version, World};
 
 /// Why a run ended without an answer. None of its effects may be committed, and its instance is gone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -168,8 +168,40 @@ pub enum Refusal {
         /// The import's name.
         name: String,
     },
+    /// It was built for a version of the contract that this host does not have.
+    #[error(
+        "names `{name}` and needs version {needed} of the contract, of which this host has {here}: update the host, or build the cell for one of these"
+    )]
+    OtherVersion {
+        /// The import or export.
+        name: String,
+        /// The version that it needs, such as `0.3.0`.
+        needed: String,
+        /// The versions that this host has.
+        here: String,
+    },
+    /// It imports an interface of another version than that of its export.
+    #[error(
+        "imports `{name}`, but its export is of version {version} of the contract; build all of the cell for one version"
+    )]
+    MixedVersions {
+        /// The import.
+        name: String,
+        /// The version of its export.
+        version: Version,
+    },
+    /// It imports an interface that a cell of its kind cannot have.
+    #[error("imports `{name}`, which a cell of the world `{world}` cannot have")]
+    NotInWorld {
+        /// The import.
+        name: String,
+        /// Its kind.
+        world: World,
+    },
     /// Its exports are not those of exactly one world of the contract.
-    #[error("exports {found}; a cell exports either `handle` or `run`")]
+    #[error(
+        "exports {found}; a cell exports exactly one of `cellar:cell/stage`, `/endpoint`, `/contribution`, or of `handle`, `run` (version 0.1)"
+    )]
     NoWorld {
         /// The exports that it has.
         found: String,

@@ -1,4 +1,7 @@
-//! The contract's imports as the guest calls them: converts types, counts budgets, and calls the host.
+//! The contract's imports as the guest calls them: converts types, counts budgets, and calls the host. Here those of
+//! version 0.1, a thin form over the same host; `v0_2` has the others.
+
+mod v0_2;
 
 use runtime_types::EntryId;
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -10,11 +13,22 @@ use crate::contract::{Area, Order, Query, StreamKey, TimeField};
 use crate::state::{Answer, Columns, Pages, RunState};
 use crate::{
     BODY_PIECE_BYTES_MAX, DOCUMENT_BYTES_MAX, Failure, ID_BYTES, Interface, Interfaces, LogLevel, PAGE_BYTES,
-    QUERY_IDS_MAX, QUERY_KEYS_MAX, ROWS_MAX, answer,
+    QUERY_IDS_MAX, QUERY_KEYS_MAX, ROWS_MAX, Version, answer,
 };
 
 /// Links only what a component imports.
-pub(crate) fn link(linker: &mut Linker<RunState>, imports: Interfaces) -> wasmtime::Result<()> {
+pub(crate) fn link(
+    linker: &mut Linker<RunState>,
+    version: Version,
+    imports: Interfaces,
+) -> wasmtime::Result<()> {
+    match version {
+        Version::V0_1 => link_v0_1(linker, imports),
+        Version::V0_2 => v0_2::link(linker, imports),
+    }
+}
+
+fn link_v0_1(linker: &mut Linker<RunState>, imports: Interfaces) -> wasmtime::Result<()> {
     type Own = HasSelf<RunState>;
     types::add_to_linker::<_, Own>(linker, |state| state)?;
     for interface in imports.iter() {
@@ -25,6 +39,8 @@ pub(crate) fn link(linker: &mut Linker<RunState>, imports: Interfaces) -> wasmti
             Interface::Documents => documents::add_to_linker::<_, Own>(linker, |state| state)?,
             Interface::Log => log::add_to_linker::<_, Own>(linker, |state| state)?,
             Interface::Exchange => exchange::add_to_linker::<_, Own>(linker, |state| state)?,
+            // Not of this version, so not among the imports of an admitted component.
+            Interface::State => {}
         }
     }
     Ok(())
@@ -65,6 +81,46 @@ fn check_ids(ids: &[u8]) -> Result<(), Failure> {
         return Err(Failure::Invalid(format!("{count} ids in a query: the limit is {QUERY_IDS_MAX}")));
     }
     Ok(())
+}
+
+/// The size of what was read, bytes.
+fn size(content: &Option<Vec<u8>>) -> u64 {
+    content.as_ref().map_or(0, Vec::len) as u64
+}
+
+fn put_document(state: &mut RunState, name: &str, content: &[u8]) -> Result<(), Failure> {
+    let size = content.len();
+    if size > DOCUMENT_BYTES_MAX {
+        return Err(Failure::Invalid(format!(
+            "a document of {size} bytes is over the limit of {DOCUMENT_BYTES_MAX}"
+        )));
+    }
+    state.write(name.len() + size, |host| host.document_put(name, content))
+}
+
+/// Begins an answer in pieces.
+fn begin(state: &mut RunState, status: u16, content_type: &str) -> Result<(), Failure> {
+    let refused = match state.answer {
+        Answer::Open => answer::check_head(status, content_type).err(),
+        Answer::Begun => Some("the answer has begun already".to_owned()),
+        Answer::AfterCommit => {
+            Some("the run has written to the store: its answer waits for the commit".to_owned())
+        }
+    };
+    if let Some(why) = refused {
+        return Err(Failure::Invalid(why));
+    }
+    state.send(0, |host| host.begin(status, content_type))?;
+    state.answer = Answer::Begun;
+    Ok(())
+}
+
+/// Sends a piece of an answer.
+fn send(state: &mut RunState, bytes: Vec<u8>) -> Result<(), Failure> {
+    if state.answer != Answer::Begun {
+        return Err(Failure::Invalid("a piece of an answer that has not begun".to_owned()));
+    }
+    state.send(bytes.len(), |host| host.write(bytes))
 }
 
 /// Parses a query; refuses an invalid bound or key with its place.
@@ -200,18 +256,11 @@ impl usercache::Host for RunState {
 
 impl documents::Host for RunState {
     fn get(&mut self, name: String) -> Answered<Option<Vec<u8>>> {
-        let bytes = |content: &Option<Vec<u8>>| content.as_ref().map_or(0, Vec::len) as u64;
-        Ok(self.read(|host| host.document_get(&name), bytes)?)
+        Ok(self.read(|host| host.document_get(&name), size)?)
     }
 
     fn put(&mut self, name: String, content: Vec<u8>) -> Answered<()> {
-        if content.len() > DOCUMENT_BYTES_MAX {
-            let size = content.len();
-            return Err(types::Failure::Invalid(format!(
-                "a document of {size} bytes is over the limit of {DOCUMENT_BYTES_MAX}"
-            )));
-        }
-        Ok(self.write(name.len() + content.len(), |host| host.document_put(&name, &content))?)
+        Ok(put_document(self, &name, &content)?)
     }
 }
 
@@ -232,25 +281,10 @@ impl exchange::Host for RunState {
     }
 
     fn begin(&mut self, status: u16, content_type: String) -> Answered<()> {
-        let refused = match self.answer {
-            Answer::Open => answer::check_head(status, &content_type).err(),
-            Answer::Begun => Some("the answer has begun already".to_owned()),
-            Answer::AfterCommit => {
-                Some("the run has written to the store: its answer waits for the commit".to_owned())
-            }
-        };
-        if let Some(why) = refused {
-            return Err(types::Failure::Invalid(why));
-        }
-        self.send(0, |host| host.begin(status, &content_type))?;
-        self.answer = Answer::Begun;
-        Ok(())
+        Ok(begin(self, status, &content_type)?)
     }
 
     fn write(&mut self, bytes: Vec<u8>) -> Answered<()> {
-        if self.answer != Answer::Begun {
-            return Err(types::Failure::Invalid("a piece of an answer that has not begun".to_owned()));
-        }
-        Ok(self.send(bytes.len(), |host| host.write(bytes))?)
+        Ok(send(self, bytes)?)
     }
 }

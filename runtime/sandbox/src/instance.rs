@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Engine, Store, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
-use crate::bindings::{endpoint, stage};
+use crate::answer::CONTRIBUTION_BYTES;
 use crate::engine::TRAP_FRAMES_MAX;
-use crate::native::Linked;
+use crate::guest::{ContributionGuest, EndpointGuest, StageGuest};
+use crate::native::Class;
 use crate::state::{Answer, Cancel, RunState, Stop};
 use crate::{
     ANSWER_BYTES_MAX, CellCode, CellHost, CodeDigest, Limits, NoHost, Outcome, Request, Response, Run,
@@ -51,11 +52,11 @@ impl Prepared {
         limits: Limits,
         cancel: Option<Cancel>,
     ) -> Result<EndpointInstance, RunError> {
-        let Linked::Endpoint(pre) = self.code.linked() else { return Err(self.wrong_world(World::Endpoint)) };
-        let mut store = self.store(host, limits, cancel)?;
-        match pre.instantiate(&mut store.store) {
-            Ok(guest) => Ok(EndpointInstance { cell: self.digest(), life: Life::Alive(store, guest) }),
-            Err(error) => Err(store.explain(&error)),
+        let mut store = self.store(World::Endpoint, host, limits, cancel)?;
+        match self.code.linked().endpoint(&mut store.store) {
+            Some(Ok(guest)) => Ok(EndpointInstance { cell: self.digest(), life: Life::Alive(store, guest) }),
+            Some(Err(error)) => Err(store.explain(&error)),
+            None => Err(self.wrong_world(World::Endpoint)),
         }
     }
 
@@ -66,11 +67,26 @@ impl Prepared {
         limits: Limits,
         cancel: Option<Cancel>,
     ) -> Result<StageInstance, RunError> {
-        let Linked::Stage(pre) = self.code.linked() else { return Err(self.wrong_world(World::Stage)) };
-        let mut store = self.store(host, limits, cancel)?;
-        match pre.instantiate(&mut store.store) {
-            Ok(guest) => Ok(StageInstance { store, guest }),
-            Err(error) => Err(store.explain(&error)),
+        let mut store = self.store(World::Stage, host, limits, cancel)?;
+        match self.code.linked().stage(&mut store.store) {
+            Some(Ok(guest)) => Ok(StageInstance { store, guest }),
+            Some(Err(error)) => Err(store.explain(&error)),
+            None => Err(self.wrong_world(World::Stage)),
+        }
+    }
+
+    /// A fresh instance that computes one contribution to a study. Waits for a slot, at most the run's wall clock.
+    pub fn contribution(
+        &self,
+        host: Box<dyn CellHost>,
+        limits: Limits,
+        cancel: Option<Cancel>,
+    ) -> Result<ContributionInstance, RunError> {
+        let mut store = self.store(World::Contribution, host, limits, cancel)?;
+        match self.code.linked().contribution(&mut store.store) {
+            Some(Ok(guest)) => Ok(ContributionInstance { store, guest }),
+            Some(Err(error)) => Err(store.explain(&error)),
+            None => Err(self.wrong_world(World::Contribution)),
         }
     }
 
@@ -80,16 +96,17 @@ impl Prepared {
 
     fn store(
         &self,
+        wanted: World,
         host: Box<dyn CellHost>,
         limits: Limits,
         cancel: Option<Cancel>,
     ) -> Result<CellStore, RunError> {
-        let cell = self.digest();
-        let patience = Duration::from_millis(u64::from(limits.wall_ms));
-        if !self.sandbox.slots.take(patience) {
-            return Err(RunError::NoSlot { cell, waited_ms: limits.wall_ms, slots: self.sandbox.slots() });
+        if self.world() != wanted {
+            return Err(self.wrong_world(wanted));
         }
-        let slot = Slot(Arc::clone(&self.sandbox));
+        let cell = self.digest();
+        let slot = Slot::take(&self.sandbox, self.code.class(), limits.wall_ms)
+            .map_err(|slots| RunError::NoSlot { cell, waited_ms: limits.wall_ms, slots })?;
         let mut store = Store::new(self.sandbox.engine(), RunState::new(host, limits, cancel));
         store.limiter(|state| &mut state.memory);
         store.set_max_component_handles(HANDLES_MAX);
@@ -116,19 +133,45 @@ struct CellStore {
     slot: Slot,
 }
 
-/// One slot of a sandbox, given back when dropped.
-struct Slot(Arc<Sandbox>);
+/// One slot of a sandbox, given back when dropped. A composed component holds one of the slots for its
+/// kind as well.
+struct Slot {
+    sandbox: Arc<Sandbox>,
+    class: Class,
+}
+
+impl Slot {
+    /// The error: how many slots there are of the kind that is used up.
+    fn take(sandbox: &Arc<Sandbox>, class: Class, wall_ms: u32) -> Result<Self, u32> {
+        let patience = Duration::from_millis(u64::from(wall_ms));
+        let (slots, composed) = (&sandbox.slots, &sandbox.composed);
+        // In this order, so that composed components that wait for one another hold nothing that other cells need.
+        if class == Class::Composed && !composed.take(patience) {
+            return Err(composed.total());
+        }
+        if !slots.take(patience) {
+            if class == Class::Composed {
+                composed.give();
+            }
+            return Err(slots.total());
+        }
+        Ok(Self { sandbox: Arc::clone(sandbox), class })
+    }
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.slots.give();
+        self.sandbox.slots.give();
+        if self.class == Class::Composed {
+            self.sandbox.composed.give();
+        }
     }
 }
 
 impl CellStore {
     /// Starts the clock.
     fn arm(&mut self) {
-        self.slot.0.ticker.check();
+        self.slot.sandbox.ticker.check();
         let call_bytes = self.store.data().limits.call_bytes;
         self.store.set_hostcall_fuel(usize::try_from(call_bytes).unwrap_or(usize::MAX));
         self.store.set_epoch_deadline(1);
@@ -181,7 +224,7 @@ pub struct EndpointInstance {
 }
 
 enum Life {
-    Alive(CellStore, endpoint::Endpoint),
+    Alive(CellStore, EndpointGuest),
     Ended(Box<dyn CellHost>, Usage),
 }
 
@@ -201,14 +244,10 @@ impl EndpointInstance {
         let Life::Alive(store, guest) = &mut self.life else {
             return Err(RunError::Ended { cell: self.cell });
         };
-        let request =
-            endpoint::Request { rest: request.rest, now: request.now, body_bytes: request.body_bytes };
-        let called = guest.call_handle(&mut store.store, &request);
-        let answer = match called {
+        let answer = match guest.handle(&mut store.store, request) {
             Ok(Ok(response)) => {
-                let endpoint::Response { status, content_type, body } = response;
                 let begun = store.store.data().answer == Answer::Begun;
-                answer::check_response(self.cell, begun, Response { status, content_type, body })
+                answer::check_response(self.cell, begun, response)
             }
             Ok(Err(words)) => Err(answer::refused(self.cell, &words)),
             Err(error) => Err(store.explain(&error)),
@@ -273,7 +312,7 @@ impl std::fmt::Debug for EndpointInstance {
 /// An instance that does one run; created by [`Prepared::stage`].
 pub struct StageInstance {
     store: CellStore,
-    guest: stage::Stage,
+    guest: StageGuest,
 }
 
 /// How a run of a stage ended.
@@ -290,12 +329,8 @@ impl StageInstance {
     /// Does the run, on the calling thread, and ends the instance.
     pub fn run(mut self, run: Run) -> StageEnd {
         let cell = self.store.cell;
-        let wire =
-            stage::Run { now: run.now, start: run.start, end: run.end, seed: run.seed, state: run.state };
-        let outcome = match self.guest.call_run(&mut self.store.store, &wire) {
-            Ok(Ok(stage::Outcome { processed_through, state, more })) => {
-                answer::check_outcome(cell, Outcome { processed_through, state, more })
-            }
+        let outcome = match self.guest.run(&mut self.store.store, run) {
+            Ok(Ok(outcome)) => answer::check_outcome(cell, outcome),
             Ok(Err(words)) => Err(answer::refused(cell, &words)),
             Err(error) => Err(match self.store.explain(&error) {
                 RunError::AnswerTooLarge { cell, .. } => {
@@ -316,18 +351,45 @@ impl std::fmt::Debug for StageInstance {
     }
 }
 
-/// Links a component once, for all people.
-pub(crate) fn link(
-    engine: &Engine,
-    component: &wasmtime::component::Component,
-    world: World,
-    imports: crate::Interfaces,
-) -> wasmtime::Result<Linked> {
-    let mut linker = wasmtime::component::Linker::new(engine);
-    crate::imports::link(&mut linker, imports)?;
-    let pre = linker.instantiate_pre(component)?;
-    Ok(match world {
-        World::Endpoint => Linked::Endpoint(endpoint::EndpointPre::new(pre)?),
-        World::Stage => Linked::Stage(stage::StagePre::new(pre)?),
-    })
+/// An instance that computes one contribution to a study; created by [`Prepared::contribution`].
+pub struct ContributionInstance {
+    store: CellStore,
+    guest: ContributionGuest,
+}
+
+/// How a contribution ended.
+pub struct ContributionEnd {
+    /// At most [`crate::CONTRIBUTION_NUMBERS_MAX`] numbers, none of them NaN; not clamped to any bounds yet. Or why this
+    /// person does not take part.
+    pub numbers: Result<Vec<f64>, RunError>,
+    /// The host that was given to the run.
+    pub host: Box<dyn CellHost>,
+    /// The usage of the run.
+    pub usage: Usage,
+}
+
+impl ContributionInstance {
+    /// Computes it, on the calling thread, and ends the instance. `run.state` is not used.
+    pub fn contribute(mut self, run: Run) -> ContributionEnd {
+        let cell = self.store.cell;
+        let numbers = match self.guest.contribute(&mut self.store.store, run) {
+            Ok(Ok(numbers)) => answer::check_contribution(cell, numbers),
+            Ok(Err(words)) => Err(answer::refused(cell, &words)),
+            Err(error) => Err(match self.store.explain(&error) {
+                RunError::AnswerTooLarge { cell, .. } => {
+                    RunError::AnswerTooLarge { cell, limit_bytes: CONTRIBUTION_BYTES as u64 }
+                }
+                other => other,
+            }),
+        };
+        let state = self.store.store.data_mut();
+        let usage = state.usage();
+        ContributionEnd { numbers, host: state.take_host(), usage }
+    }
+}
+
+impl std::fmt::Debug for ContributionInstance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ContributionInstance").field("cell", &self.store.cell).finish_non_exhaustive()
+    }
 }

@@ -18,17 +18,20 @@ pub enum Interface {
     Log,
     /// `cellar:cell/exchange`; endpoints only.
     Exchange,
+    /// `cellar:cell/state`; since version 0.2.
+    State,
 }
 
 impl Interface {
     /// Every interface, in the contract's order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TimeseriesRead,
         Self::TimeseriesWrite,
         Self::Usercache,
         Self::Documents,
         Self::Log,
         Self::Exchange,
+        Self::State,
     ];
 
     /// Its name in the contract and in manifests, such as `timeseries-read`.
@@ -40,6 +43,7 @@ impl Interface {
             Self::Documents => "documents",
             Self::Log => "log",
             Self::Exchange => "exchange",
+            Self::State => "state",
         }
     }
 }
@@ -118,6 +122,8 @@ pub enum World {
     Endpoint,
     /// Does one stage of the analysis: exports `run`.
     Stage,
+    /// Gives numbers to a study: exports `contribute`. Since version 0.2.
+    Contribution,
 }
 
 impl World {
@@ -126,6 +132,16 @@ impl World {
         match self {
             Self::Endpoint => "endpoint",
             Self::Stage => "stage",
+            Self::Contribution => "contribution",
+        }
+    }
+
+    /// Whether a cell of this kind may import the interface. A grant decides about the interfaces that it may.
+    pub const fn offers(self, interface: Interface) -> bool {
+        match self {
+            Self::Endpoint => true,
+            Self::Stage => !matches!(interface, Interface::Exchange),
+            Self::Contribution => matches!(interface, Interface::TimeseriesRead | Interface::Log),
         }
     }
 }
@@ -144,7 +160,7 @@ mod tests {
     fn a_set_holds_what_was_put_in_and_nothing_else() {
         let set: Interfaces = [Interface::Log, Interface::Exchange].into_iter().collect();
         assert!(set.contains(Interface::Log) && !set.contains(Interface::Documents));
-        assert_eq!(Interfaces::all().without(set).iter().count(), 4);
+        assert_eq!(Interfaces::all().without(set).iter().count(), 5);
         assert_eq!(format!("{set:?}"), "{Log, Exchange}");
     }
 

@@ -14,11 +14,14 @@ mod admission;
 mod answer;
 mod bindings;
 mod cache;
+mod call;
 mod compiler;
 mod contract;
 mod digest;
+mod draft;
 mod engine;
 mod error;
+mod guest;
 mod imports;
 mod instance;
 mod interface;
@@ -31,20 +34,23 @@ mod slots;
 mod state;
 mod text;
 mod ticker;
+mod version;
 
 pub use admission::{Admitted, admit};
 pub use cache::{CacheError, NativeCache};
 #[cfg(feature = "compiler")]
 pub use compiler::compiler_main;
-pub use compiler::{CompileError, CompileLimits, Compiler};
+pub use compiler::{CompileError, CompileLimits, Compiler, NATIVE_BYTES_MAX};
 pub use contract::{
-    Area, CellHost, Failure, LocationRows, LogLevel, NoHost, Order, Outcome, Query, Request, Response, Run,
-    StreamKey, TimeField,
+    Area, CellHost, Failure, Granted, HEADERS, LocationRows, LogLevel, NoHost, Order, Outcome, Query,
+    Request, RequestHead, Response, Run, StateRows, StreamKey, Terms, TimeField,
 };
 pub use digest::{BadDigest, CodeDigest};
 pub use engine::{SLOT_MEMORY_BYTES_MAX, Sandbox, SandboxSettings};
 pub use error::{LoadError, PrepareError, Refusal, RunError, StartError};
-pub use instance::{EndpointInstance, Prepared, StageEnd, StageInstance};
+pub use instance::{
+    ContributionEnd, ContributionInstance, EndpointInstance, Prepared, StageEnd, StageInstance,
+};
 pub use interface::{BadInterface, Interface, Interfaces, World};
 pub use limits::*;
 #[cfg(feature = "compiler")]
@@ -52,3 +58,4 @@ pub use native::compile_native;
 pub use native::{CellCode, engine_hash};
 pub use pool::{Crowded, Overloaded, PoolSettings, Seat, WorkerPool};
 pub use state::Cancel;
+pub use version::Version;

@@ -3,12 +3,13 @@
 //! * Units: milliseconds and bytes. A grant lowers a limit, never raises it: [`Limits::lowered_by`].
 
 pub use cells_contract::limits::{
-    BODY_PIECE_BYTES_MAX, CURSORS_MAX, DOCUMENT_BYTES_MAX, LOG_LINE_BYTES_MAX, PAGE_BYTES, QUERY_IDS_MAX,
-    QUERY_KEYS_MAX, ROWS_MAX,
+    BODY_PIECE_BYTES_MAX, COLUMN_ROWS_MAX, CONTRIBUTION_NUMBERS_MAX, CURSORS_MAX, DOCUMENT_BYTES_MAX,
+    LOG_LINE_BYTES_MAX, PAGE_BYTES, PAGE_FORMAT, QUERY_IDS_MAX, QUERY_KEYS_MAX, ROWS_MAX,
+    STATE_KEY_BYTES_MAX, STATE_SCAN_BYTES_MAX, STATE_SCAN_KEYS_MAX, STATE_VALUE_BYTES_MAX,
 };
 
 /// The largest component that is admitted, bytes.
-pub const COMPONENT_BYTES_MAX: u64 = 8 << 20;
+pub const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 /// The largest body that `handle` may return at once, bytes; a larger answer is sent in pieces.
 pub const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// The largest state that a stage may keep, bytes.
@@ -65,6 +66,11 @@ impl Limits {
             output_bytes: 0,
             call_bytes: 16 << 20,
         }
+    }
+
+    /// The limits of a contribution, unless the grant has lower ones: those of a stage that writes nothing.
+    pub const fn contribution() -> Self {
+        Self { written_bytes: 0, ..Self::stage() }
     }
 
     /// The smaller of both, limit by limit.

@@ -9,11 +9,12 @@ use ring::digest;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Precompiled};
 
-use crate::admission::admit_compiled;
-use crate::bindings::{endpoint, stage};
-use crate::engine::ENGINE;
-use crate::state::RunState;
-use crate::{CodeDigest, Interfaces, LoadError, Refusal, Sandbox, World, instance};
+use crate::admission::{Admitted, admit_compiled};
+use crate::engine::{ENGINE, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use crate::guest::Linked;
+use crate::{
+    CacheError, CodeDigest, Compiler, Interfaces, LoadError, NativeCache, Refusal, Sandbox, Version, World,
+};
 #[cfg(feature = "compiler")]
 use crate::{admission::admit, engine::engine_config};
 
@@ -23,14 +24,32 @@ pub struct CellCode(Arc<Code>);
 
 pub(crate) struct Code {
     pub(crate) digest: CodeDigest,
-    world: World,
-    imports: Interfaces,
+    admitted: Admitted,
+    class: Class,
     linked: Linked,
 }
 
-pub(crate) enum Linked {
-    Endpoint(endpoint::EndpointPre<RunState>),
-    Stage(stage::StagePre<RunState>),
+/// How much of the pool an instance takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// One memory and few tables: what compilers of languages make.
+    Ordinary,
+    /// Several memories, many or large tables: modules with memories of their own, composed into one component, such as
+    /// an interpreter with its libraries.
+    Composed,
+}
+
+impl Class {
+    fn of(component: &Component) -> Self {
+        let needs = component.resources_required();
+        let is_ordinary = needs.is_some_and(|needs| {
+            let elements = needs.max_initial_table_size.unwrap_or(0);
+            needs.num_memories <= MEMORIES_MAX
+                && needs.num_tables <= TABLES_MAX
+                && elements <= TABLE_ELEMENTS_MAX as u64
+        });
+        if is_ordinary { Self::Ordinary } else { Self::Composed }
+    }
 }
 
 impl CellCode {
@@ -68,6 +87,21 @@ impl CellCode {
         Self::link(sandbox, component, digest)
     }
 
+    /// A component that came at run time: already loaded, or from `cache`, or compiled now by a child of `compiler`.
+    /// Calls for one component wait for each other, so it is compiled once; each call may take as long as the limits of
+    /// the compiler allow, so call it where waiting is no harm. What is loaded is what was hashed and checked here.
+    ///
+    /// # Errors
+    /// [`CacheError::Compile`] has the refusal of a component that is not admitted, before anything is compiled.
+    pub fn load(
+        sandbox: &Sandbox,
+        cache: &NativeCache,
+        compiler: &Compiler,
+        wasm: &[u8],
+    ) -> Result<Self, CacheError> {
+        cache.load_or_compile(sandbox, compiler, CodeDigest::of(wasm), || Ok(wasm.to_vec()))
+    }
+
     /// Code that is already loaded in this process.
     pub fn loaded(sandbox: &Sandbox, digest: CodeDigest) -> Option<Self> {
         sandbox.loaded(digest).map(Self)
@@ -90,10 +124,10 @@ impl CellCode {
             }
         })?;
         let admitted = admit_compiled(sandbox.engine(), &component).map_err(refused)?;
-        let linked = instance::link(sandbox.engine(), &component, admitted.world, admitted.imports).map_err(
-            |error| refused(Refusal::Invalid { why: format!("does not fit the contract: {error:#}") }),
-        )?;
-        let code = Code { digest, world: admitted.world, imports: admitted.imports, linked };
+        let linked = Linked::link(sandbox.engine(), &component, &admitted).map_err(|error| {
+            refused(Refusal::Invalid { why: format!("does not fit the contract: {error:#}") })
+        })?;
+        let code = Code { digest, admitted, class: Class::of(&component), linked };
         Ok(Self(sandbox.keep(Arc::new(code))))
     }
 
@@ -104,19 +138,25 @@ impl CellCode {
 
     /// Its kind.
     pub fn world(&self) -> World {
-        self.0.world
+        self.0.admitted.world
     }
 
     /// Its imports.
     pub fn imports(&self) -> Interfaces {
-        self.0.imports
+        self.0.admitted.imports
+    }
+
+    /// The version of the contract that it was built for.
+    pub fn version(&self) -> Version {
+        self.0.admitted.version
+    }
+
+    pub(crate) fn class(&self) -> Class {
+        self.0.class
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        match &self.0.linked {
-            Linked::Endpoint(pre) => pre.engine(),
-            Linked::Stage(pre) => pre.engine(),
-        }
+        self.0.linked.engine()
     }
 
     pub(crate) fn linked(&self) -> &Linked {
@@ -126,11 +166,11 @@ impl CellCode {
 
 impl std::fmt::Debug for CellCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Code { digest, world, imports, .. } = &*self.0;
+        let Code { digest, admitted, class, .. } = &*self.0;
         f.debug_struct("CellCode")
             .field("digest", digest)
-            .field("world", world)
-            .field("imports", imports)
+            .field("admitted", admitted)
+            .field("class", class)
             .finish()
     }
 }

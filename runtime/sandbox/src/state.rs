@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::call::{Arguments, Results};
+use crate::draft::Drafts;
 use crate::memory::Memory;
-use crate::{CURSORS_MAX, CellHost, Failure, LOG_LINES_MAX, Limits, LogLevel, NoHost, Usage, text};
+use crate::{
+    CURSORS_MAX, CellHost, Failure, LOG_LINES_MAX, Limits, LocationRows, LogLevel, NoHost, Usage, text,
+};
 
 /// Marks the contract's `cursor` for the binding generator; the number behind a handle is an entry of [`Cursors`].
 pub struct Pages;
@@ -46,6 +50,9 @@ pub(crate) struct RunState {
     pub(crate) answer: Answer,
     pub(crate) limits: Limits,
     pub(crate) cursors: Cursors,
+    pub(crate) drafts: Drafts,
+    pub(crate) arguments: Arguments,
+    pub(crate) results: Results,
     cancel: Option<Cancel>,
     clock: Clock,
     spent: Spent,
@@ -86,6 +93,9 @@ impl RunState {
             answer: Answer::Open,
             limits,
             cursors: Cursors::default(),
+            drafts: Drafts::default(),
+            arguments: Arguments::default(),
+            results: Results::default(),
             cancel,
             clock: Clock { started: Instant::now(), waited: Duration::ZERO },
             spent: Spent::default(),
@@ -94,7 +104,9 @@ impl RunState {
 
     /// Resets everything except memory.
     pub(crate) fn begin_call(&mut self, limits: Limits) {
-        self.drop_cursors();
+        self.drop_handles();
+        self.arguments = Arguments::default();
+        self.results = Results::default();
         self.memory.begin_call(limits.memory_bytes);
         self.limits = limits;
         self.stopped = None;
@@ -105,7 +117,9 @@ impl RunState {
 
     /// Takes the host out; handles that the guest still has are invalid afterwards.
     pub(crate) fn take_host(&mut self) -> Box<dyn CellHost> {
-        self.drop_cursors();
+        self.drop_handles();
+        self.arguments = Arguments::default();
+        self.results = Results::default();
         std::mem::replace(&mut self.host, Box::new(NoHost))
     }
 
@@ -226,16 +240,17 @@ impl RunState {
         }
     }
 
-    fn drop_cursors(&mut self) {
-        for (_, handle) in self.cursors.open.drain(..) {
-            self.host.drop_cursor(handle);
+    fn drop_handles(&mut self) {
+        self.drafts.clear();
+        for cursor in self.cursors.open.drain(..) {
+            self.host.drop_cursor(cursor.handle);
         }
     }
 }
 
 impl Drop for RunState {
     fn drop(&mut self) {
-        self.drop_cursors();
+        self.drop_handles();
     }
 }
 
@@ -243,32 +258,51 @@ fn over(what: &str, limit: u64) -> Failure {
     Failure::OverBudget(format!("{what}: the limit is {limit}"))
 }
 
-/// Open cursors: the guest's number and the host's handle. One instance never uses a number twice, so a number that a
-/// guest kept from an earlier call is not found.
+/// Open cursors. One instance never uses a number twice, so a number that a guest kept from an earlier call is not
+/// found.
 #[derive(Default)]
 pub(crate) struct Cursors {
-    open: Vec<(u32, u32)>,
+    open: Vec<OpenCursor>,
     next: u32,
+}
+
+/// The guest's number, the host's handle, and the rows at which a cursor over columns stands.
+struct OpenCursor {
+    number: u32,
+    handle: u32,
+    rows: LocationRows,
 }
 
 impl Cursors {
     fn add(&mut self, handle: u32) -> u32 {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
-        self.open.push((number, handle));
+        self.open.push(OpenCursor { number, handle, rows: LocationRows::default() });
         number
     }
 
     fn remove(&mut self, number: u32) -> Option<u32> {
-        let at = self.open.iter().position(|(open, _)| *open == number)?;
-        Some(self.open.swap_remove(at).1)
+        let at = self.open.iter().position(|open| open.number == number)?;
+        Some(self.open.swap_remove(at).handle)
     }
 
     /// The host's handle of a cursor.
     pub(crate) fn handle(&self, number: u32) -> Result<u32, Failure> {
-        let found = self.open.iter().find(|(open, _)| *open == number);
+        let found = self.open.iter().find(|open| open.number == number);
         found
-            .map(|(_, handle)| *handle)
+            .map(|open| open.handle)
             .ok_or_else(|| Failure::Invalid("a cursor of an earlier call".to_owned()))
+    }
+
+    /// Keeps the rows at which a cursor stands.
+    pub(crate) fn stand_at(&mut self, number: u32, rows: LocationRows) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.number == number) {
+            open.rows = rows;
+        }
+    }
+
+    /// The rows at which a cursor stands; none for one of an earlier call.
+    pub(crate) fn rows(&self, number: u32) -> Option<&LocationRows> {
+        self.open.iter().find(|open| open.number == number).map(|open| &open.rows)
     }
 }

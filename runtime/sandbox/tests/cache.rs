@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Barrier, atomic::AtomicUsize, atomic::Ordering};
 
+use common::v0_2::slow_to_compile;
 use common::*;
 use runtime_sandbox::*;
 
@@ -108,8 +109,9 @@ fn authentic_code_that_the_engine_refuses_is_compiled_again() {
     let folder = tempfile::tempdir().unwrap();
     let (wasm, digest) = cell(8);
     let cache = NativeCache::open(folder.path(), &KEY).unwrap();
-    let native = b"the code of a host with other settings";
-    let authenticated = [b"cellar native code 1\n", engine_hash().as_bytes(), &digest.0, native].concat();
+    let native = &b"the code of a host with other settings"[..];
+    let hash = CodeDigest::of(native);
+    let authenticated = [b"cellar native code 2\n", engine_hash().as_bytes(), &digest.0, &hash.0].concat();
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &KEY);
     fs::write(native_file(folder.path(), digest, "cwasm"), native).unwrap();
     fs::write(native_file(folder.path(), digest, "mac"), ring::hmac::sign(&key, &authenticated)).unwrap();
@@ -168,45 +170,30 @@ fn calls_for_one_cell_wait_for_one_compilation() {
     assert_eq!(compiled.load(Ordering::Relaxed), 1);
 }
 
-/// A valid component that takes seconds to compile: many functions of many operations each.
-fn slow_to_compile() -> Vec<u8> {
-    let operation = "(local.set 0 (i32.mul (i32.add (local.get 0) (i32.const 17)) (i32.rotl (local.get 0) (i32.const 5))))";
-    let function =
-        format!("(func (export \"f\") (param i32) (result i32) {} (local.get 0))", operation.repeat(2_000));
-    let functions: String = (0..150).map(|n| function.replace("\"f\"", &format!("\"f{n}\""))).collect();
-    endpoint_with("", &functions, "")
-}
-
 #[test]
 fn a_component_that_takes_too_long_to_compile_ends_the_child_and_not_the_host() {
-    let folder = tempfile::tempdir().unwrap();
-    let (wasm_file, native) = (folder.path().join("in.wasm"), folder.path().join("out.cwasm"));
-    fs::write(&wasm_file, slow_to_compile()).unwrap();
+    let slow = slow_to_compile();
     let limits = CompileLimits { cpu_s: 1, ..CompileLimits::default() };
-    let error = compiler().with_limits(limits).compile(&wasm_file, &native).unwrap_err();
+    let error = compiler().with_limits(limits).compile(&slow).unwrap_err();
     assert!(matches!(error, CompileError::CpuLimit { cpu_s: 1 }), "{error:?}");
     assert_eq!(error.to_string(), "compiling took more than 1 s of processor time");
-    assert!(!native.exists());
 
     let limits = CompileLimits { wall_s: 0, ..CompileLimits::default() };
-    let error = compiler().with_limits(limits).compile(&wasm_file, &native).unwrap_err();
+    let error = compiler().with_limits(limits).compile(&slow).unwrap_err();
     assert!(matches!(error, CompileError::WallLimit { wall_s: 0 }), "{error:?}");
 
     let limits = CompileLimits { address_bytes: 64 << 20, ..CompileLimits::default() };
-    let error = compiler().with_limits(limits).compile(&wasm_file, &native).unwrap_err();
-    assert!(matches!(error, CompileError::Crashed { address_bytes: 67_108_864, .. }), "{error:?}");
-    fs::write(&wasm_file, endpoint("(drop (i32.const 10))")).unwrap();
-    compiler().with_limits(limits).compile(&wasm_file, &native).unwrap();
+    let error = compiler().with_limits(limits).compile(&slow).unwrap_err();
+    assert!(matches!(error, CompileError::MemoryLimit { address_bytes: 67_108_864 }), "{error:?}");
+    compiler().with_limits(limits).compile(&endpoint("(drop (i32.const 10))")).unwrap();
 }
 
 #[test]
 fn hostile_bytes_are_refused_by_the_child_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let (wasm_file, native) = (folder.path().join("in.wasm"), folder.path().join("out.cwasm"));
     let good = endpoint("(drop (i32.const 8))");
     for length in (0..good.len()).step_by(97) {
-        fs::write(&wasm_file, &good[..length]).unwrap();
-        let error = compiler().compile(&wasm_file, &native).unwrap_err();
+        let error = compiler().compile(&good[..length]).unwrap_err();
         assert!(matches!(error, CompileError::Refused(_)), "cut at {length}: {error:?}");
     }
     let cache = NativeCache::open(&folder.path().join("cache"), &KEY).unwrap();
@@ -217,6 +204,23 @@ fn hostile_bytes_are_refused_by_the_child_with_the_reason() {
         panic!("{error:?}")
     };
     assert_eq!(refusal, Refusal::ForeignImport { name: "wasi:io/poll@0.2.0".to_owned() });
+}
+
+#[test]
+fn a_compiler_that_crashes_is_quoted() {
+    let quoted = |script: &str| {
+        let shell = Compiler::new("/bin/sh", ["-c", script, "sh"]);
+        shell.compile(b"component").unwrap_err()
+    };
+    let error = quoted("echo first >&2; echo the last line >&2; exit 9");
+    let words = "the compiler ended with exit status: 9, saying \"the last line\"";
+    assert_eq!(error.to_string(), words);
+    assert_eq!(quoted("echo why >&2; exit 4").to_string(), "the compiler failed on it: why");
+    let error = quoted("echo memory allocation of 7 bytes failed >&2; kill -ABRT $$");
+    assert!(matches!(error, CompileError::MemoryLimit { .. }), "{error:?}");
+    // More than is taken: the rest is not waited for.
+    let error = quoted("yes xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    assert!(matches!(error, CompileError::NativeTooLarge { limit_bytes: NATIVE_BYTES_MAX }), "{error:?}");
 }
 
 #[test]
@@ -233,6 +237,6 @@ fn a_byte_of_a_component_may_be_wrong_and_nothing_panics() {
 
 #[test]
 fn a_compiler_that_cannot_be_started_is_named() {
-    let error = Compiler::new("/nowhere/compiler", ["compile-cell"]).compile(Path::new("a"), Path::new("b"));
+    let error = Compiler::new("/nowhere/compiler", ["compile-cell"]).compile(b"component");
     assert_eq!(error.unwrap_err().to_string(), "cannot run the compiler /nowhere/compiler");
 }

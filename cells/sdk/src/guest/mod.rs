@@ -4,7 +4,11 @@ pub mod bindings;
 mod convert;
 mod runtime;
 
+pub use bindings::endpoint::cellar::cell::types::Failure;
 pub use runtime::{EntryCursor, LocationCursor, Runtime};
+
+use bindings::endpoint::cellar::cell::{context, request, response};
+use bindings::stage::cellar::cell::stage_run;
 
 use crate::{Outcome, Request, Response, Run};
 
@@ -16,23 +20,49 @@ static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 /// Answers one request; for [`export_endpoint`](crate::export_endpoint).
 #[doc(hidden)]
 pub fn answer<E: Into<String>>(
-    request: bindings::endpoint::Request,
     handle: impl FnOnce(&mut Runtime, &Request) -> Result<Response, E>,
-) -> Result<bindings::endpoint::Response, String> {
-    let bindings::endpoint::Request { rest, now, body_bytes } = request;
-    let Response { status, content_type, body } =
-        handle(&mut Runtime, &Request { rest, now, body_bytes }).map_err(E::into)?;
-    Ok(bindings::endpoint::Response { status, content_type, body })
+) -> Result<Vec<u8>, Failure> {
+    let request = Request { rest: request::rest(), now: context::now(), body_bytes: request::body_bytes() };
+    let Response { status, content_type, body } = handle(&mut Runtime, &request).map_err(failure)?;
+    response::set_status(status);
+    response::set_content_type(&content_type);
+    Ok(body)
 }
 
 /// Performs one run; for [`export_stage`](crate::export_stage).
 #[doc(hidden)]
 pub fn work<E: Into<String>>(
-    run: bindings::stage::Run,
     stage: impl FnOnce(&mut Runtime, &Run) -> Result<Outcome, E>,
-) -> Result<bindings::stage::Outcome, String> {
-    let bindings::stage::Run { now, start, end, seed, state } = run;
-    let Outcome { processed_through, state, more } =
-        stage(&mut Runtime, &Run { now, start, end, seed, state }).map_err(E::into)?;
-    Ok(bindings::stage::Outcome { processed_through, state, more })
+) -> Result<(), Failure> {
+    let run = run(stage_run::memory());
+    let Outcome { processed_through, state, more } = stage(&mut Runtime, &run).map_err(failure)?;
+    if let Some(mark) = processed_through {
+        stage_run::set_processed_through(mark);
+    }
+    stage_run::set_memory(&state);
+    stage_run::set_more(more);
+    Ok(())
+}
+
+/// Computes numbers for a study; for [`export_contribution`](crate::export_contribution).
+#[doc(hidden)]
+pub fn give<E: Into<String>>(
+    contribute: impl FnOnce(&mut Runtime, &Run) -> Result<Vec<f64>, E>,
+) -> Result<Vec<f64>, Failure> {
+    contribute(&mut Runtime, &run(Vec::new())).map_err(failure)
+}
+
+fn run(state: Vec<u8>) -> Run {
+    Run {
+        now: context::now(),
+        start: context::window_start(),
+        end: context::window_end(),
+        seed: context::seed(),
+        state,
+    }
+}
+
+/// The runtime shows the owner the text.
+fn failure<E: Into<String>>(error: E) -> Failure {
+    Failure { code: String::new(), text: error.into() }
 }

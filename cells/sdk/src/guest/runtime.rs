@@ -3,12 +3,13 @@
 use cells_model::{EntryId, rows::Rows};
 
 use super::bindings::endpoint::cellar::cell::{
-    documents, exchange, log, timeseries_read, timeseries_write, usercache,
+    context, documents, exchange, log, request, response, state, timeseries_read, timeseries_write, usercache,
 };
 use super::convert;
+use crate::limits::PAGE_FORMAT;
 use crate::{
-    Documents, EntrySource, Exchange, Failure, Level, LocationRows, LocationSource, Log, Query, ReadEntries,
-    Usercache, WriteEntries,
+    Documents, EntrySource, Exchange, Failure, Granted, Level, LocationRows, LocationSource, Log, Query,
+    ReadEntries, RequestHead, State, Terms, Usercache, WriteEntries,
 };
 
 /// The runtime that this component runs in. It holds nothing: a cell that does not call an interface does not import
@@ -26,13 +27,16 @@ pub struct LocationCursor(timeseries_read::LocationCursor);
 
 impl EntrySource for EntryCursor {
     fn next_page(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure> {
-        Ok(self.0.next_page(bytes_max)?)
+        Ok(self.0.next_page(PAGE_FORMAT, bytes_max)?)
     }
 }
 
 impl LocationSource for LocationCursor {
     fn next_rows(&mut self, rows_max: u32) -> Result<LocationRows, Failure> {
-        convert::location_rows(self.0.next_rows(rows_max)?)
+        match self.0.advance(rows_max)? {
+            0 => Ok(LocationRows::default()),
+            _ => convert::columns(&self.0),
+        }
     }
 }
 
@@ -41,7 +45,7 @@ impl ReadEntries for Runtime {
     type Locations = LocationCursor;
 
     fn find(&mut self, query: &Query) -> Result<EntryCursor, Failure> {
-        Ok(EntryCursor(timeseries_read::find(&query.into())?))
+        Ok(EntryCursor(timeseries_read::find(&convert::query(query))?))
     }
 
     fn find_ids(&mut self, keys: &[&str], ids: &[EntryId]) -> Result<EntryCursor, Failure> {
@@ -50,11 +54,11 @@ impl ReadEntries for Runtime {
     }
 
     fn count(&mut self, query: &Query) -> Result<u64, Failure> {
-        Ok(timeseries_read::count(&query.into())?)
+        Ok(timeseries_read::count(&convert::query(query))?)
     }
 
     fn find_locations(&mut self, query: &Query) -> Result<LocationCursor, Failure> {
-        Ok(LocationCursor(timeseries_read::find_locations(&query.into())?))
+        Ok(LocationCursor(timeseries_read::find_locations(&convert::query(query))?))
     }
 }
 
@@ -102,7 +106,11 @@ impl Documents for Runtime {
 
 impl Log for Runtime {
     fn log(&mut self, level: Level, text: &str) {
-        log::write(level.into(), text);
+        match level {
+            Level::Debug => log::debug(text),
+            Level::Info => log::info(text),
+            Level::Warn => log::warn(text),
+        }
     }
 }
 
@@ -112,10 +120,63 @@ impl Exchange for Runtime {
     }
 
     fn begin(&mut self, status: u16, content_type: &str) -> Result<(), Failure> {
-        Ok(exchange::begin(status, content_type)?)
+        response::set_status(status);
+        response::set_content_type(content_type);
+        Ok(exchange::begin()?)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         Ok(exchange::write(bytes)?)
+    }
+}
+
+impl State for Runtime {
+    fn value(&mut self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(state::get(key)?)
+    }
+
+    fn put_value(&mut self, key: &str, value: &[u8]) -> Result<(), Failure> {
+        Ok(state::put(key, value)?)
+    }
+
+    fn delete_value(&mut self, key: &str) -> Result<(), Failure> {
+        Ok(state::delete(key)?)
+    }
+
+    fn scan(
+        &mut self,
+        prefix: &str,
+        after: Option<&str>,
+        keys_max: u32,
+    ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+        Ok(state::scan(prefix, after, keys_max)?)
+    }
+}
+
+impl Terms for Runtime {
+    fn purpose(&mut self) -> String {
+        context::purpose()
+    }
+
+    fn grant(&mut self) -> Vec<Granted> {
+        context::grant().into_iter().map(convert::granted).collect()
+    }
+}
+
+impl RequestHead for Runtime {
+    fn method(&mut self) -> String {
+        request::method()
+    }
+
+    fn query(&mut self) -> String {
+        request::query()
+    }
+
+    fn header(&mut self, name: &str) -> Option<String> {
+        request::header(name)
+    }
+
+    fn scope(&mut self) -> String {
+        request::scope()
     }
 }

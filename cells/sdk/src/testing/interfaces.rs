@@ -5,8 +5,14 @@ use cells_model::rows::{Row, Rows};
 
 use super::commit::Write;
 use super::{Begun, EntryCursor, LocationCursor, Memory, Stored};
-use crate::limits::{BODY_PIECE_BYTES_MAX, DOCUMENT_BYTES_MAX};
-use crate::{Area, Documents, Exchange, Failure, Level, Log, Query, ReadEntries, Usercache, WriteEntries};
+use crate::limits::{
+    BODY_PIECE_BYTES_MAX, DOCUMENT_BYTES_MAX, STATE_KEY_BYTES_MAX, STATE_SCAN_BYTES_MAX, STATE_SCAN_KEYS_MAX,
+    STATE_VALUE_BYTES_MAX,
+};
+use crate::{
+    Area, Documents, Exchange, Failure, Granted, Level, Log, Query, ReadEntries, RequestHead, State, Terms,
+    Usercache, WriteEntries,
+};
 
 fn stored(area: Area, id: EntryId, row: Row<'_>) -> Result<Stored, String> {
     Stored::new(area, id, row.key, [row.metadata, row.data, row.extra])
@@ -120,7 +126,7 @@ impl Exchange for Memory {
     }
 
     fn begin(&mut self, status: u16, content_type: &str) -> Result<(), Failure> {
-        if !self.writes.is_empty() || !self.document_writes.is_empty() {
+        if !self.writes.is_empty() || !self.document_writes.is_empty() || !self.state_writes.is_empty() {
             return Err(Failure::Invalid(
                 "a run that has written cannot send its answer in pieces".to_owned(),
             ));
@@ -136,5 +142,91 @@ impl Exchange for Memory {
         let begun = self.begun.as_mut().ok_or(Failure::Invalid("write before begin".to_owned()))?;
         begun.pieces.push(bytes.to_vec());
         Ok(())
+    }
+}
+
+/// Refuses a key that no state can have.
+fn check_key(key: &str) -> Result<(), Failure> {
+    let size = key.len();
+    if (1..=STATE_KEY_BYTES_MAX).contains(&size) {
+        return Ok(());
+    }
+    Err(Failure::Invalid(format!("a key of {size} bytes: it has 1 to {STATE_KEY_BYTES_MAX}")))
+}
+
+impl State for Memory {
+    fn value(&mut self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        check_key(key)?;
+        Ok(self.state_writes.get(key).cloned().unwrap_or_else(|| self.state.get(key).cloned()))
+    }
+
+    fn put_value(&mut self, key: &str, value: &[u8]) -> Result<(), Failure> {
+        check_key(key)?;
+        if value.len() > STATE_VALUE_BYTES_MAX {
+            let size = value.len();
+            return Err(Failure::Invalid(format!("value of {size} bytes, at most {STATE_VALUE_BYTES_MAX}")));
+        }
+        self.state_writes.insert(key.to_owned(), Some(value.to_vec()));
+        Ok(())
+    }
+
+    fn delete_value(&mut self, key: &str) -> Result<(), Failure> {
+        check_key(key)?;
+        self.state_writes.insert(key.to_owned(), None);
+        Ok(())
+    }
+
+    fn scan(
+        &mut self,
+        prefix: &str,
+        after: Option<&str>,
+        keys_max: u32,
+    ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+        let mut now: std::collections::BTreeMap<&String, Option<&Vec<u8>>> =
+            self.state.iter().map(|(key, value)| (key, Some(value))).collect();
+        now.extend(self.state_writes.iter().map(|(key, value)| (key, value.as_ref())));
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for (key, value) in now {
+            let Some(value) = value else { continue };
+            let is_meant = key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after);
+            if !is_meant {
+                continue;
+            }
+            if found.len() == keys_max.clamp(1, STATE_SCAN_KEYS_MAX) as usize || bytes >= STATE_SCAN_BYTES_MAX
+            {
+                break;
+            }
+            bytes += key.len() + value.len();
+            found.push((key.clone(), value.clone()));
+        }
+        Ok(found)
+    }
+}
+
+impl Terms for Memory {
+    fn purpose(&mut self) -> String {
+        self.terms.0.clone()
+    }
+
+    fn grant(&mut self) -> Vec<Granted> {
+        self.terms.1.clone()
+    }
+}
+
+impl RequestHead for Memory {
+    fn method(&mut self) -> String {
+        self.head.method.clone()
+    }
+
+    fn query(&mut self) -> String {
+        self.head.query.clone()
+    }
+
+    fn header(&mut self, name: &str) -> Option<String> {
+        self.head.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    fn scope(&mut self) -> String {
+        self.head.scope.clone()
     }
 }

@@ -27,7 +27,9 @@ pub use cursor::{EntryCursor, LocationCursor};
 pub use entry::Stored;
 
 use crate::limits::{CURSORS_MAX, QUERY_IDS_MAX};
-use crate::{Area, Failure, Level, Order, Outcome, Query, Request, Response, Run, TimeField, WINDOW_GAP_S};
+use crate::{
+    Area, Failure, Granted, Level, Order, Outcome, Query, Request, Response, Run, TimeField, WINDOW_GAP_S,
+};
 
 const KEYS_MAX: usize = 64;
 
@@ -45,6 +47,30 @@ pub struct Memory {
     body: Vec<u8>,
     body_read: usize,
     begun: Option<Begun>,
+    state: BTreeMap<String, Vec<u8>>,
+    /// `None`: the key is removed.
+    state_writes: BTreeMap<String, Option<Vec<u8>>>,
+    pub(super) terms: (String, Vec<Granted>),
+    pub(super) head: Head,
+}
+
+/// The head of a request besides its path; see [`Memory::with_head`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Such as `POST`.
+    pub method: String,
+    /// The query of the address, without the question mark.
+    pub query: String,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// Such as `datastreams:read`.
+    pub scope: String,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { method: "POST".to_owned(), query: String::new(), headers: Vec::new(), scope: String::new() }
+    }
 }
 
 /// An answer in pieces.
@@ -79,7 +105,44 @@ impl Memory {
             body: Vec::new(),
             body_read: 0,
             begun: None,
+            state: BTreeMap::new(),
+            state_writes: BTreeMap::new(),
+            terms: Default::default(),
+            head: Head::default(),
         }
+    }
+
+    /// The same with a purpose and the lines of a grant, for [`crate::Terms`]. They are told to the cell; every key may
+    /// be read all the same.
+    #[must_use]
+    pub fn with_terms(mut self, purpose: &str, grant: Vec<Granted>) -> Self {
+        self.terms = (purpose.to_owned(), grant);
+        self
+    }
+
+    /// The same with the head of a request, for [`crate::RequestHead`].
+    #[must_use]
+    pub fn with_head(mut self, head: Head) -> Self {
+        self.head = head;
+        self
+    }
+
+    /// The same with a value of the private state.
+    #[must_use]
+    pub fn with_value(mut self, key: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.state.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Computes a contribution at `now` over the closed window. `Err`: the cell's error.
+    pub fn contribute<E: Into<String>>(
+        &mut self,
+        contribute: impl FnOnce(&mut Self, &Run) -> Result<Vec<f64>, E>,
+        now: f64,
+        window: (Option<f64>, f64),
+    ) -> Result<Vec<f64>, String> {
+        let run = Run { now, start: window.0, end: window.1, seed: 0, state: Vec::new() };
+        contribute(self, &run).map_err(E::into)
     }
 
     /// The same with the entries of a dump, a JSON array of `{"_id":{"$oid":…},"metadata":{…},"data":{…},…}`, whose ids
@@ -135,12 +198,19 @@ impl Memory {
     /// Applies the buffered writes.
     pub fn commit(&mut self) -> Committed {
         self.documents.append(&mut self.document_writes);
+        for (key, value) in std::mem::take(&mut self.state_writes) {
+            match value {
+                Some(value) => drop(self.state.insert(key, value)),
+                None => drop(self.state.remove(&key)),
+            }
+        }
         commit::apply(&mut self.entries, std::mem::take(&mut self.writes))
     }
 
     /// Drops the buffered writes.
     pub fn roll_back(&mut self) {
         self.document_writes.clear();
+        self.state_writes.clear();
         self.writes.clear();
     }
 
@@ -208,6 +278,11 @@ impl Memory {
     /// A committed document.
     pub fn committed_document(&self, name: &str) -> Option<&[u8]> {
         self.documents.get(name).map(Vec::as_slice)
+    }
+
+    /// The committed private state.
+    pub fn committed_state(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.state
     }
 
     /// The lines that the cell wrote.

@@ -2,8 +2,8 @@ use cells_model::page::Page;
 
 use super::*;
 use crate::{
-    Documents, EntrySource, Exchange, LocationSource, ReadEntries, RunError, TimeField, Usercache,
-    WriteEntries,
+    Documents, EntrySource, Exchange, LocationSource, ReadEntries, RunError, State, Terms, TimeField,
+    Usercache, WriteEntries,
 };
 
 fn put_row(write_ts: f64, data: &str) -> Rows {
@@ -170,4 +170,36 @@ fn a_stage_runs_again_while_it_asks_for_more() {
     assert_eq!(outcome, Ok(Outcome { processed_through: Some(95.0), state: b"xx".to_vec(), more: false }));
     assert_eq!(starts, [None, Some(100.0)]);
     assert_eq!(memory.of_key("a/b").len(), 2);
+}
+
+#[test]
+fn a_private_state_is_read_with_the_runs_own_writes_and_committed_with_it() {
+    let mut memory = Memory::new().with_value("a/1", "one").with_value("a/2", "two").with_value("b", "three");
+    memory.put_value("a/3", b"four").unwrap();
+    memory.delete_value("a/1").unwrap();
+    assert_eq!((memory.value("a/1"), memory.value("a/3")), (Ok(None), Ok(Some(b"four".to_vec()))));
+    let keys = |rows: Vec<(String, Vec<u8>)>| rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    assert_eq!(keys(memory.scan("a/", None, 9).unwrap()), ["a/2", "a/3"]);
+    assert_eq!(keys(memory.scan("a/", Some("a/2"), 9).unwrap()), ["a/3"]);
+    assert_eq!(keys(memory.scan("", None, 0).unwrap()), ["a/2"]);
+    assert!(memory.put_value("", b"x").is_err());
+    memory.roll_back();
+    assert_eq!(memory.committed_state().len(), 3);
+    memory.delete_value("b").unwrap();
+    memory.commit();
+    assert_eq!(memory.committed_state().keys().collect::<Vec<_>>(), ["a/1", "a/2"]);
+}
+
+#[test]
+fn a_contribution_sees_its_window_and_what_was_agreed_to() {
+    let mut memory = Memory::new().with_terms("a study", Vec::new());
+    let numbers = memory.contribute(
+        |runtime: &mut Memory, run: &Run| {
+            assert_eq!((runtime.purpose().as_str(), runtime.grant().len()), ("a study", 0));
+            Ok::<_, String>(vec![run.start.unwrap_or_default(), run.end])
+        },
+        9.0,
+        (Some(1.0), 5.0),
+    );
+    assert_eq!(numbers, Ok(vec![1.0, 5.0]));
 }

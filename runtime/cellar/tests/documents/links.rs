@@ -86,7 +86,7 @@ mod tests {
             "[a](limits.md#nothing), [b](#limits), `runtime/host/src/port`, `runtime/none`, `runtime/*`";
         assert_eq!(missing(&root, "docs/limits.md", text), ["limits.md#nothing", "runtime/none"]);
         assert_eq!(
-            missing(&root, "wit/cell.wit", "as docs/formats/none.md says](no.md)"),
+            missing(&root, "wit/0.2/cell.wit", "as docs/formats/none.md says](no.md)"),
             ["docs/formats/none.md"]
         );
     }

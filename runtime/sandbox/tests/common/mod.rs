@@ -2,7 +2,9 @@
 
 #![allow(dead_code)]
 
-use std::collections::HashMap;
+pub mod v0_2;
+
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -16,13 +18,22 @@ pub fn sandbox() -> &'static Arc<Sandbox> {
     SANDBOX.get_or_init(|| Sandbox::start(SandboxSettings { slots: 64 }).unwrap())
 }
 
-/// A core module as a component of `world`.
+/// A core module as a component of `world` of version 0.1.
 pub fn component(world: &str, core: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    component_of("0.1", world, core)
+}
+
+/// A core module as a component of `world`.
+pub fn component_of(version: &str, world: &str, core: &str) -> Vec<u8> {
+    component_of_module(version, world, wat::parse_str(core).unwrap())
+}
+
+/// The same of a module's bytes.
+pub fn component_of_module(version: &str, world: &str, mut module: Vec<u8>) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit").join(version);
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_path(folder).unwrap();
     let world = resolve.select_world(&[package], Some(world)).unwrap();
-    let mut module = wat::parse_str(core).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
 }
@@ -110,6 +121,9 @@ pub struct Recorder {
     pub body: Arc<Mutex<Vec<u8>>>,
     pub on_log: Option<OnLog>,
     pub next: u32,
+    pub head: RequestHead,
+    pub terms: Terms,
+    pub state: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
 impl Recorder {
@@ -210,9 +224,32 @@ impl CellHost for Recorder {
         self.note(Did::Write(bytes));
         Ok(())
     }
+    fn request_head(&mut self) -> RequestHead {
+        self.head.clone()
+    }
+    fn terms(&mut self) -> Terms {
+        self.terms.clone()
+    }
+    fn state_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.state.lock().unwrap().get(key).cloned())
+    }
+    fn state_put(&mut self, key: &str, value: &[u8]) -> Result<(), Failure> {
+        self.state.lock().unwrap().insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+    fn state_delete(&mut self, key: &str) -> Result<(), Failure> {
+        self.state.lock().unwrap().remove(key);
+        Ok(())
+    }
+    fn state_scan(&mut self, prefix: &str, after: Option<&str>, keys_max: u32) -> Result<StateRows, Failure> {
+        let state = self.state.lock().unwrap();
+        let rows = state.iter().filter(|(key, _)| key.starts_with(prefix));
+        let rows = rows.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after));
+        Ok(rows.take(keys_max as usize).map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
 }
 
-/// Import declarations of the contract, as the encoder names them.
+/// Import declarations of the contract 0.1, as the encoder names them.
 pub const LOG: &str = r#"(import "cellar:cell/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
 pub const EXCHANGE: &str = r#"
   (import "cellar:cell/exchange@0.1.0" "read" (func $read (param i32 i32)))

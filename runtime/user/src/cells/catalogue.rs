@@ -67,7 +67,7 @@ pub enum CatalogueError {
         name: String,
         /// The cause.
         #[source]
-        source: LoadError,
+        source: Box<LoadError>,
     },
     /// The cell imports more than its manifest lists.
     #[error("{name} asks for more than its manifest lists")]
@@ -172,7 +172,7 @@ impl Catalogue {
         let name = one.name.to_owned();
         let digest = one.digest.parse().map_err(|_| CatalogueError::Digest { name: name.clone() })?;
         let code = CellCode::from_embedded(sandbox, one.native, digest)
-            .map_err(|source| CatalogueError::Load { name: name.clone(), source })?;
+            .map_err(|source| CatalogueError::Load { name: name.clone(), source: Box::new(source) })?;
         let prepared = sandbox
             .prepare(&code, manifest.interfaces)
             .map_err(|source| CatalogueError::Prepare { name: name.clone(), source })?;

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use runtime_consent::{Consent, Reach, StreamReach, Time};
-use runtime_sandbox::Failure;
+use runtime_consent::{Consent, Reach, StreamGrant, StreamReach, Time};
+use runtime_sandbox::{Failure, Granted, Terms};
 use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
 
 use crate::cells::manifest::{Manifest, StreamPattern, names_cover};
@@ -54,6 +54,21 @@ impl Grant {
     /// The manifest that was granted.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What a cell from elsewhere is told of its grant.
+    pub(crate) fn terms(&self) -> Terms {
+        let Some(consent) = self.consent() else { return Terms::default() };
+        let line = |grant: &StreamGrant| Granted {
+            area: grant.area,
+            streams: grant.key.clone(),
+            since: grant.from,
+            until: grant.until,
+            place_precision_m: grant.place.metres().unwrap_or(0.0),
+            time_precision_s: grant.time.seconds().unwrap_or(0.0),
+            left_out: grant.without.clone(),
+        };
+        Terms { purpose: consent.purpose.clone(), reads: consent.streams.iter().map(line).collect() }
     }
 
     /// What the owner said, if this is a cell from elsewhere.

@@ -122,8 +122,7 @@ impl Manifest {
         let world = match wire.world {
             Kind::Endpoint => World::Endpoint,
             Kind::Stage => World::Stage,
-            // The sandbox has no world for it yet.
-            Kind::Contribution => return Err(unknown("the world", "contribution")),
+            Kind::Contribution => World::Contribution,
         };
         let path = |path: &PathToml| {
             let scope = Scope::parse(&path.scope).ok_or_else(|| unknown("the scope", &path.scope))?;
@@ -198,7 +197,9 @@ impl Manifest {
 
     /// Whether a run may write: then it waits for the disk and runs on the pool.
     pub fn may_write(&self) -> bool {
-        [Interface::TimeseriesWrite, Interface::Usercache].iter().any(|one| self.interfaces.contains(*one))
+        [Interface::TimeseriesWrite, Interface::Usercache, Interface::State]
+            .iter()
+            .any(|one| self.interfaces.contains(*one))
             || !self.documents_write.is_empty()
     }
 }
@@ -222,6 +223,7 @@ fn limits_of(world: World, wire: &LimitsToml) -> Limits {
     let most = match world {
         World::Endpoint => Limits::endpoint(),
         World::Stage => Limits::stage(),
+        World::Contribution => Limits::contribution(),
     };
     most.lowered_by(Limits {
         wall_ms: wire.wall_ms.unwrap_or(most.wall_ms),

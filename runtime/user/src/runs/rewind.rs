@@ -19,6 +19,7 @@ use crate::cells::manifest::StreamPattern;
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::audit::{AuditLine, RunOutcome};
+use crate::runs::host::private;
 use crate::runs::late::is_made;
 use crate::runs::pipelines::Pipelines;
 use crate::runs::stage::{
@@ -206,6 +207,9 @@ pub(crate) fn recompute_all(
     for guest in stages.guests() {
         batch.delete_document(&state_name(&guest.stage));
         batch.delete_document(&memory_name(&guest.stage));
+        for name in guest.id().iter().flat_map(|cell| private::names_of(snapshot, cell)) {
+            batch.delete_document(&name);
+        }
         written.extend(guest.cell.manifest.writes.iter().cloned());
     }
     let area = Area::Timeseries;
@@ -233,19 +237,22 @@ fn begin_anew(stages: &Stages, person: &Person, wanted: &Rewind) -> Result<u64, 
 
 /// Removes everything that a stage of an installed cell has made, its mark and its memory.
 pub(crate) fn remove_made(person: &Person, guest: &Guest) -> Result<u64, CallError> {
-    remove_made_by(person, &guest.stage, &guest.cell.manifest.writes)
+    remove_made_by(person, (&guest.stage, guest.id()), &guest.cell.manifest.writes)
 }
 
-/// As [`remove_made`], for a stage of that name that wrote these streams.
+/// As [`remove_made`], for a stage of that name, of the cell with that id, that wrote these streams.
 pub(crate) fn remove_made_by(
     person: &Person,
-    stage: &str,
+    (stage, cell): (&str, Option<&str>),
     writes: &[StreamPattern],
 ) -> Result<u64, CallError> {
     let snapshot = person.store.snapshot_ahead();
     let mut batch = Batch::new();
     batch.delete_document(&state_name(stage));
     batch.delete_document(&memory_name(stage));
+    for name in cell.iter().flat_map(|cell| private::names_of(&snapshot, cell)) {
+        batch.delete_document(&name);
+    }
     let made = made_streams(&snapshot, writes);
     let removed = each(&snapshot, made, |batch, row| batch.delete(row.id), &mut batch)?;
     person.commit_ahead(batch).map_err(CallError::Commit)?;

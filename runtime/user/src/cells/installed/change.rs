@@ -250,7 +250,7 @@ impl InstalledCells<'_> {
         let consent = Arc::clone(&find(&*self.runtime.stages_of(&person)?, cell)?.consent);
         let stage = format!("{PREFIX}{}", consent.name);
         let removed = match with_output {
-            true => remove_output(&person, &stage, &consent.name)?,
+            true => remove_output(&person, (&stage, &consent.cell), &consent.name)?,
             false => 0,
         };
         let snapshot = person.store.snapshot_ahead();
@@ -478,9 +478,9 @@ fn shown(
 }
 
 /// Removes everything that the cell of that name has made. Its package need not be there.
-fn remove_output(person: &Person, stage: &str, name: &str) -> Result<u64, CallError> {
+fn remove_output(person: &Person, (stage, cell): (&str, &str), name: &str) -> Result<u64, CallError> {
     let writes = vec![StreamPattern { area: Area::Timeseries, key: format!("study.{name}/*") }];
-    rewind::remove_made_by(person, stage, &writes)
+    rewind::remove_made_by(person, (stage, Some(cell)), &writes)
 }
 
 /// The stage of a guest, for tests and reports.

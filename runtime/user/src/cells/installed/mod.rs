@@ -44,6 +44,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
+    /// The cell's id.
+    pub fn id(&self) -> Option<&str> {
+        self.cell.terms.as_ref().map(|terms| terms.consent.cell.as_str())
+    }
+
     /// Whether it reads a stream of the timeseries.
     pub fn reads(&self, key: &StreamKey) -> bool {
         self.cell.manifest.reads.iter().any(|pattern| pattern.covers(Area::Timeseries, key))

@@ -8,6 +8,7 @@
 mod consented;
 mod cursors;
 mod effects;
+pub(crate) mod private;
 mod quarantine;
 mod rows;
 mod shown;
@@ -15,12 +16,12 @@ mod shown;
 mod tests;
 mod view;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use cells_model::page::{self, PageWriter};
-use runtime_sandbox::{CellHost, Failure, LogLevel};
+use runtime_sandbox::{CellHost, Failure, LogLevel, StateRows, Terms};
 use runtime_store::{LocationRows, Snapshot, Store};
 use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
 
@@ -47,6 +48,8 @@ pub(crate) struct RunHost {
     grant: Arc<Grant>,
     effects: SharedEffects,
     cursors: Vec<Option<OpenCursor>>,
+    /// The keys of the private state, once one was asked for.
+    state_keys: Option<BTreeSet<String>>,
     body: Body,
     answering: Answering,
     /// Writes audit lines before an answer in pieces leaves.
@@ -67,6 +70,7 @@ impl RunHost {
             grant,
             effects: SharedEffects::default(),
             cursors: Vec::new(),
+            state_keys: None,
             body: Body::default(),
             answering: Answering::Never,
             witness: None,
@@ -417,6 +421,26 @@ impl CellHost for RunHost {
         let pieces = self.answering.begin(status, content_type)?;
         lock(&self.effects).pieces = Some(pieces);
         Ok(())
+    }
+
+    fn terms(&mut self) -> Terms {
+        self.grant.terms()
+    }
+
+    fn state_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        self.get_state(key)
+    }
+
+    fn state_put(&mut self, key: &str, value: &[u8]) -> Result<(), Failure> {
+        self.put_state(key, value)
+    }
+
+    fn state_delete(&mut self, key: &str) -> Result<(), Failure> {
+        self.delete_state(key)
+    }
+
+    fn state_scan(&mut self, prefix: &str, after: Option<&str>, keys_max: u32) -> Result<StateRows, Failure> {
+        self.scan_state(prefix, after, keys_max)
     }
 
     fn write(&mut self, bytes: Vec<u8>) -> Result<(), Failure> {

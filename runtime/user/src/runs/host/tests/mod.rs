@@ -2,13 +2,14 @@
 
 mod attacks;
 mod lives;
+mod private;
 mod reference;
 
 use std::sync::Arc;
 
 use cells_model::page::Page;
 use runtime_consent::{Asking, Consent, Leaves, Narrowing, StreamName, Wants};
-use runtime_sandbox::{CellHost, Failure};
+use runtime_sandbox::{CellHost, Failure, StateRows};
 use runtime_store::{Batch, LocationRows, NewEntry, Options, Store, Unattended};
 use runtime_types::{Area, EntryId, Query, StreamKey, TimeField, UserId};
 use tempfile::TempDir;
