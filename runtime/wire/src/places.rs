@@ -30,8 +30,7 @@ pub struct Places(Mutex<Books>);
 #[derive(Debug)]
 struct Books {
     limits: PlaceLimits,
-    /// `None`: a gateway that has not told yet from where its caller comes.
-    strangers: Fair<Option<Source>>,
+    strangers: Fair<Source>,
     people: Fair<UserId>,
     open: HashMap<u64, (Holder, Arc<Notify>)>,
     next: u64,
@@ -39,15 +38,18 @@ struct Books {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holder {
-    Stranger(Option<Source>),
+    /// A gateway's, which has not told yet from where its caller comes: it has no place until then. Gateways are known,
+    /// and the port bounds all sockets. If it had one, all callers of a gateway that are just arriving would count as
+    /// one source, and keep each other out.
+    Gateway,
+    Stranger(Source),
     Person(UserId),
 }
 
 impl Books {
     fn enter(&mut self, holder: Holder, connection: u64) -> Result<(), NoPlace> {
         let lost = match holder {
-            // Gateways are known, and their callers are counted by their own sources.
-            Holder::Stranger(None) => self.strangers.enter(None, usize::MAX, connection)?,
+            Holder::Gateway => None,
             Holder::Stranger(source) => {
                 self.strangers.enter(source, self.limits.each_source_max, connection)?
             }
@@ -61,6 +63,7 @@ impl Books {
 
     fn leave(&mut self, holder: Holder, connection: u64) {
         match holder {
+            Holder::Gateway => {}
             Holder::Stranger(source) => self.strangers.leave(&source, connection),
             Holder::Person(user) => self.people.leave(&user, connection),
         }
@@ -92,7 +95,8 @@ impl Places {
     /// [`NoPlace`]: the connection is to be closed.
     pub fn enter(self: &Arc<Self>, source: Option<Source>) -> Result<Place, NoPlace> {
         let mut books = self.lock();
-        let (connection, end, holder) = (books.next, Arc::new(Notify::new()), Holder::Stranger(source));
+        let holder = source.map_or(Holder::Gateway, Holder::Stranger);
+        let (connection, end) = (books.next, Arc::new(Notify::new()));
         books.next += 1;
         books.enter(holder, connection)?;
         books.open.insert(connection, (holder, Arc::clone(&end)));
@@ -106,7 +110,7 @@ impl Place {
     /// # Errors
     /// [`NoPlace`]: the connection is to be closed.
     pub fn comes_from(&self, source: Source) -> Result<(), NoPlace> {
-        self.becomes(Holder::Stranger(Some(source)))
+        self.becomes(Holder::Stranger(source))
     }
 
     /// The caller has proved to be a device or a token of this person. The first person counts.
@@ -123,7 +127,7 @@ impl Place {
         let Some((before, end)) = books.open.remove(&self.connection) else { return Ok(()) };
         let moved = match before {
             Holder::Person(_) => Ok(before),
-            Holder::Stranger(_) => books.enter(holder, self.connection).map(|()| holder),
+            Holder::Gateway | Holder::Stranger(_) => books.enter(holder, self.connection).map(|()| holder),
         };
         if let Ok(now) = moved
             && now != before
@@ -168,7 +172,8 @@ mod tests {
 
     fn counts(places: &Places) -> (usize, usize) {
         let books = places.lock();
-        assert_eq!(books.open.len(), books.strangers.taken() + books.people.taken());
+        let gateways = books.open.values().filter(|(holder, _)| *holder == Holder::Gateway).count();
+        assert_eq!(books.open.len(), gateways + books.strangers.taken() + books.people.taken());
         (books.strangers.taken(), books.people.taken())
     }
 
@@ -214,5 +219,21 @@ mod tests {
         let greedy: Vec<_> = (0..100).filter_map(|_| through(1).ok()).collect();
         assert_eq!(greedy.len(), 64);
         assert!(through(2).is_ok());
+    }
+
+    #[test]
+    fn attack_82_callers_that_arrive_through_a_gateway_at_the_same_moment_do_not_keep_each_other_out() {
+        let places = places(8);
+        // Each from a network of its own: all places are taken.
+        let told = |network| {
+            let place = places.enter(None)?;
+            place.comes_from(Source::V4([10, 1, network])).map(|()| place)
+        };
+        let stuck: Vec<_> = (0..8).map(|network| told(network).expect("a place")).collect();
+        // Many whose gateway has not told yet from where they come, and a phone among them.
+        let arriving: Vec<_> = (0..50).map(|_| places.enter(None).expect("no place is needed yet")).collect();
+        let phone = told(200).expect("the oldest of the others loses its place");
+        phone.admit(UserId([1; 16])).expect("a place for people");
+        drop((stuck, arriving));
     }
 }
