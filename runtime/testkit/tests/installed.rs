@@ -317,6 +317,19 @@ fn attack_141_a_package_that_is_older_of_another_publisher_or_asks_for_more_repl
     assert_eq!(kept(), installed);
     assert_eq!(cells.update(user, &package(STAGE, &key, version(6)), NOW).expect("updated").version, 6);
     assert_eq!(install(&world, user, &asks_more).consent.streams.len(), 2);
+    // Nor does a version take a stage's place without another yes, which says so.
+    let replacing = |manifest: &str| {
+        let manifest = manifest.replace("version = 1", "version = 7");
+        manifest.replace("after = \"MODE_INFERENCE\"", "replaces = \"MODE_INFERENCE\"")
+    };
+    let takes_over = package(STAGE, &key, replacing);
+    let refused = cells.update(user, &takes_over, NOW).expect_err("it takes a place");
+    assert!(
+        matches!(&refused, InstallError::AsksMore { more } if more.contains("the stage MODE_INFERENCE")),
+        "{refused}"
+    );
+    let offered = cells.look(user, &takes_over, &[], NOW).expect("looked at");
+    assert!(offered.words.iter().any(|words| words.contains("the place of the stage MODE_INFERENCE")));
     // A key that was replaced signs nothing more, once its successor has been seen.
     let successor = key.succeed(publisher(), &SystemRandom::new()).expect("succeeded");
     assert_eq!(install(&world, user, &package(STAGE, &successor, version(7))).version, 7);

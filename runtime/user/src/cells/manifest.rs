@@ -189,6 +189,11 @@ impl Manifest {
         }
     }
 
+    /// The stage of the host's list in whose place a package's stage runs.
+    pub(crate) fn takes_over(&self) -> Option<&str> {
+        self.pipeline_stage.as_deref().filter(|stage| !stage.starts_with(super::installed::PREFIX))
+    }
+
     /// Whether a stage without a memory has work, given all streams that exist.
     pub(crate) fn has_work<'s>(&self, mut streams: impl Iterator<Item = &'s Stream>) -> bool {
         let is_needed = |stream: &Stream| self.needs.iter().any(|need| need.covers(stream.area, &stream.key));

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::cells::grant::Grant;
 use crate::cells::installed::shelf::{BadCell, Shelved};
 use crate::cells::installed::{Granted, Guest, PREFIX, Stages, grant, makers};
-use crate::cells::manifest::StreamPattern;
+use crate::cells::manifest::{Manifest, StreamPattern};
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::host::shown_now;
@@ -163,9 +163,7 @@ impl InstalledCells<'_> {
     /// Replaces an installed cell by a newer version that asks for no more. What the owner left out stays left out.
     pub fn update(self, user: UserId, package: &[u8], now: f64) -> Result<CellShown, InstallError> {
         let person = self.runtime.person(user)?;
-        let shelved =
-            self.runtime.shelf().check(self.runtime.sandbox(), self.runtime.catalogue(), package)?;
-        self.runtime.fits(&shelved)?;
+        let shelved = self.checked(package)?;
         let stages = self.runtime.stages_of(&person)?;
         let id = shelved.verified.cell.to_string();
         let before = stages.granted().iter().find(|one| one.consent.cell == id);
@@ -173,8 +171,13 @@ impl InstalledCells<'_> {
         self.check_succession(&shelved, before)?;
         let asking = asking(&shelved);
         let more = more_of(&before.consent, &asking.wants);
-        let consent =
-            before.consent.updated(asking).ok_or_else(|| InstallError::AsksMore { more: more.clone() })?;
+        // Whose package is gone is not known to have had a stage's place.
+        let had = before.cell.as_ref().ok().and_then(|cell| cell.manifest.takes_over());
+        let has = shelved.manifest.takes_over();
+        if let Some(stage) = has.filter(|_| has != had) {
+            return Err(InstallError::AsksMore { more: format!("the place of the stage {stage}") });
+        }
+        let consent = before.consent.updated(asking).ok_or(InstallError::AsksMore { more })?;
         self.runtime.shelf().keep(package)?;
         self.put(&person, &consent)?;
         Ok(self.shown_new(&person, &shelved, &consent, state_of(&consent, now), now))
@@ -204,15 +207,9 @@ impl InstalledCells<'_> {
         narrowings: &[Narrowing],
         now: f64,
     ) -> Result<CellShown, InstallError> {
-        let person = self.runtime.person(user)?;
-        let stages = self.runtime.stages_of(&person)?;
-        let replaces = stages.taken_over().values().any(|taken| taken.manifest.name == cell);
-        self.change(user, cell, now, |consent| {
+        self.change(user, cell, now, |consent, manifest| {
             narrowings.iter().try_for_each(|narrowing| consent.narrow(narrowing))?;
-            match replaces && consent.streams.iter().any(StreamGrant::is_coarse) {
-                true => Err(InstallError::CoarseStage { name: consent.name.clone() }),
-                false => Ok(()),
-            }
+            check_coarse(manifest, consent)
         })
     }
 
@@ -224,7 +221,7 @@ impl InstalledCells<'_> {
         paused: bool,
         now: f64,
     ) -> Result<CellShown, InstallError> {
-        self.change(user, cell, now, |consent| {
+        self.change(user, cell, now, |consent, _| {
             consent.set_state(if paused { State::Paused } else { State::Active });
             Ok(())
         })
@@ -233,7 +230,7 @@ impl InstalledCells<'_> {
     /// Ends what a cell is allowed, for good: only installing it again allows it anything. What is running is stopped,
     /// and nothing of it is kept. What it made before stays.
     pub fn revoke(self, user: UserId, cell: &str, now: f64) -> Result<CellShown, InstallError> {
-        self.change(user, cell, now, |consent| {
+        self.change(user, cell, now, |consent, _| {
             let expires = consent.expires.map_or(now, |expires| expires.min(now));
             consent.narrow(&Narrowing { expires: Some(expires), ..Narrowing::default() })?;
             Ok(())
@@ -267,6 +264,14 @@ impl InstalledCells<'_> {
         Ok(removed)
     }
 
+    /// A package that this host can run.
+    fn checked(self, package: &[u8]) -> Result<Arc<Shelved>, BadCell> {
+        let shelved =
+            self.runtime.shelf().check(self.runtime.sandbox(), self.runtime.catalogue(), package)?;
+        self.runtime.fits(&shelved)?;
+        Ok(shelved)
+    }
+
     /// Checks a package and makes the consent that installing it now would give.
     fn offer(
         self,
@@ -275,9 +280,7 @@ impl InstalledCells<'_> {
         narrowings: &[Narrowing],
         now: f64,
     ) -> Result<(Arc<Shelved>, Consent), InstallError> {
-        let shelved =
-            self.runtime.shelf().check(self.runtime.sandbox(), self.runtime.catalogue(), package)?;
-        self.runtime.fits(&shelved)?;
+        let shelved = self.checked(package)?;
         let stages = self.runtime.stages_of(person)?;
         let mut consent = Consent::asked(asking(&shelved), now)?;
         for one in stages.granted() {
@@ -288,16 +291,17 @@ impl InstalledCells<'_> {
                 return Err(InstallError::NameTaken { name: consent.name });
             }
         }
-        if let Some(stage) = &shelved.toml.replaces
+        if let Some(stage) = shelved.manifest.takes_over()
             && let Some(other) = stages.taken_over().get(stage)
             && other.manifest.name != shelved.manifest.name
         {
-            return Err(InstallError::StageTaken { stage: stage.clone(), by: other.manifest.name.clone() });
+            let (stage, by) = (stage.to_owned(), other.manifest.name.clone());
+            return Err(InstallError::StageTaken { stage, by });
         }
         for narrowing in narrowings {
             consent.narrow(narrowing)?;
         }
-        check_coarse(&shelved, &consent)?;
+        check_coarse(Some(&shelved.manifest), &consent)?;
         Ok((shelved, consent))
     }
 
@@ -333,12 +337,13 @@ impl InstalledCells<'_> {
         user: UserId,
         cell: &str,
         now: f64,
-        change: impl FnOnce(&mut Consent) -> Result<(), InstallError>,
+        change: impl FnOnce(&mut Consent, Option<&Manifest>) -> Result<(), InstallError>,
     ) -> Result<CellShown, InstallError> {
         let person = self.runtime.person(user)?;
         let stages = self.runtime.stages_of(&person)?;
-        let mut consent = Consent::clone(&find(&stages, cell)?.consent);
-        change(&mut consent)?;
+        let one = find(&stages, cell)?;
+        let mut consent = Consent::clone(&one.consent);
+        change(&mut consent, one.cell.as_ref().ok().map(|cell| &*cell.manifest))?;
         self.put(&person, &consent)?;
         self.show(user, cell, now)
     }
@@ -396,9 +401,9 @@ impl InstalledCells<'_> {
 }
 
 /// A stage in the place of one of the host's makes the diary itself, which must not be coarse.
-fn check_coarse(shelved: &Shelved, consent: &Consent) -> Result<(), InstallError> {
+fn check_coarse(manifest: Option<&Manifest>, consent: &Consent) -> Result<(), InstallError> {
     let coarse = consent.streams.iter().any(StreamGrant::is_coarse);
-    match shelved.toml.replaces.is_some() && coarse {
+    match manifest.is_some_and(|manifest| manifest.takes_over().is_some()) && coarse {
         true => Err(InstallError::CoarseStage { name: consent.name.clone() }),
         false => Ok(()),
     }
@@ -461,6 +466,10 @@ fn shown(
     (state, trouble): (&str, Option<String>),
     now: f64,
 ) -> CellShown {
+    let mut words = consent.words(|named| shown_now(grant?, snapshot, named, now).ok());
+    if let Some(stage) = shelved.and_then(|shelved| shelved.manifest.takes_over()) {
+        words.push(format!("It takes the place of the stage {stage}: it makes that part of your diary."));
+    }
     CellShown {
         id: consent.cell.clone(),
         name: consent.name.clone(),
@@ -472,7 +481,7 @@ fn shown(
         world: shelved.map_or("", |shelved| shelved.manifest.world.name()).to_owned(),
         state: state.to_owned(),
         trouble,
-        words: consent.words(|named| shown_now(grant?, snapshot, named, now).ok()),
+        words,
         consent: consent.clone(),
     }
 }

@@ -133,19 +133,18 @@ impl Stages {
 
     fn add(&mut self, cell: &Arc<Cell>) {
         let name = format!("{PREFIX}{}", cell.manifest.name);
-        match (cell.manifest.world, cell.manifest.pipeline_stage.as_deref()) {
+        match (cell.manifest.world, cell.manifest.takes_over()) {
             (World::Stage, Some(stage)) if self.taken_over.contains_key(stage) => {
                 tracing::warn!(stage, "two installed cells want the place of one stage: the first has it");
             }
             (World::Stage, Some(stage)) => {
-                if let Some(plan) = self.plan.with_cell(stage, &name) {
-                    self.plan = plan;
-                    self.cells.insert(name, Arc::clone(cell));
-                    self.taken_over.insert(stage.to_owned(), Arc::clone(cell));
-                } else {
-                    self.guests.push(Guest { stage: name, cell: Arc::clone(cell) });
-                }
+                // The list has the stage: `fits` was asked before the cell was made.
+                let Some(plan) = self.plan.with_cell(stage, &name) else { return };
+                self.plan = plan;
+                self.cells.insert(name, Arc::clone(cell));
+                self.taken_over.insert(stage.to_owned(), Arc::clone(cell));
             }
+            (World::Stage, None) => self.guests.push(Guest { stage: name, cell: Arc::clone(cell) }),
             _ => drop(self.endpoints.insert(name, Arc::clone(cell))),
         }
     }
