@@ -4,6 +4,7 @@
 //! * Not here: HTTP and TLS, which `runtime/host` tests with its own phone.
 
 mod canonical;
+mod disks;
 mod random;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use runtime_user::{Answer, Area, Body, Call, CallError, PipelineReport, Runtime,
 use serde_json::{Value, json};
 
 pub use canonical::canonical;
+pub use disks::Disks;
 pub use random::{Random, seeds};
 
 /// The folder of recorded cases, if it exists: the folder that `CELLAR_SHARED` names, or `shared` beside the

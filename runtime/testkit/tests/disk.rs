@@ -1,15 +1,12 @@
 //! Disks that refuse for a while, with everything above the store: puts are refused with a reason and with when to come
 //! again, reads go on, and once the disk is well the same process takes what comes next. Nobody restarts anything.
 
-use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex};
 
 use runtime_simulator::{Person, Phone, batches, simulate_day};
-use runtime_store::testing::{Parts, SimDisk};
-use runtime_store::{Options, Store};
-use runtime_testkit::{World, put_body};
-use runtime_user::{ANSWERS_UNTOLD_MAX, Area, RunOutcome, TestStores, UserId};
+use runtime_store::testing::SimDisk;
+use runtime_testkit::{Disks, World, put_body};
+use runtime_user::{ANSWERS_UNTOLD_MAX, Area, RunOutcome, UserId};
 
 /// 2024-03-04, a Monday.
 const FIRST_DAY: u32 = 19_786;
@@ -20,30 +17,6 @@ const KINDS: [(ErrorKind, &str); 3] = [
     (ErrorKind::ReadOnlyFilesystem, "disk-read-only"),
     (ErrorKind::Other, "disk-failing"),
 ];
-
-/// Everybody's disk, by person.
-#[derive(Clone, Default)]
-struct Disks(Arc<Mutex<HashMap<UserId, SimDisk>>>);
-
-impl Disks {
-    fn of(&self, user: UserId) -> SimDisk {
-        self.0.lock().expect("no test panicked here").entry(user).or_default().clone()
-    }
-
-    /// A world whose people's stores lie on these disks.
-    fn world(&self) -> World {
-        let disks = self.clone();
-        World::with(move |settings| {
-            settings.stores = Some(TestStores(Arc::new(move |user| {
-                let disk = disks.of(user);
-                let is_new = disk.content("data.redb").is_empty();
-                let parts = Parts { user, ..Parts::redb(&disk) };
-                let open = if is_new { Store::create_on } else { Store::open_on };
-                open(parts, &Options::default())
-            })));
-        })
-    }
-}
 
 fn day(number: u32) -> Vec<String> {
     simulate_day(&Person::invent(11, Phone::Android).plan(FIRST_DAY + number), 11).entries

@@ -1,17 +1,13 @@
 //! Whatever leaves a person's store is told in the audit, on disk, before it leaves: power goes right after an answer, or
 //! in the middle of it, and the audit has it.
 
-use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use runtime_store::testing::{Parts, SimDisk};
-use runtime_store::{Options, Store};
-use runtime_testkit::World;
+use runtime_store::testing::SimDisk;
+use runtime_testkit::{Disks, World};
 use runtime_user::{
-    ANSWERS_UNTOLD_MAX, Answer, AuditLine, AuditRead, Body, CONSOLE, Call, CallError, RunOutcome, TestStores,
-    UserId,
+    ANSWERS_UNTOLD_MAX, Answer, AuditLine, AuditRead, Body, CONSOLE, Call, CallError, RunOutcome, UserId,
 };
 use serde_json::json;
 
@@ -20,29 +16,6 @@ const FIRST_DAY: u32 = 19_786;
 const NOW: f64 = (FIRST_DAY + 3) as f64 * 86_400.0 + 43_200.0;
 const READER: &str = "datastreams-get";
 const STREAM: &str = "background/location";
-
-/// Everybody's disk, by person.
-#[derive(Clone, Default)]
-struct Disks(Arc<Mutex<HashMap<UserId, SimDisk>>>);
-
-impl Disks {
-    fn of(&self, user: UserId) -> SimDisk {
-        self.0.lock().expect("no test panicked here").entry(user).or_default().clone()
-    }
-
-    fn world(&self) -> World {
-        let disks = self.clone();
-        World::with(move |settings| {
-            settings.stores = Some(TestStores(Arc::new(move |user| {
-                let disk = disks.of(user);
-                let is_new = disk.content("data.redb").is_empty();
-                let parts = Parts { user, ..Parts::redb(&disk) };
-                let open = if is_new { Store::create_on } else { Store::open_on };
-                open(parts, &Options::default())
-            })));
-        })
-    }
-}
 
 /// More than an answer has that comes as a whole.
 const READINGS: usize = 8_000;

@@ -3,6 +3,7 @@
 //! The folder gets another name first, by which nobody is served; then its keys are destroyed, then the rest. A process
 //! that ends on the way goes on at its next start, or when the same is asked again.
 
+use data_encoding::HEXLOWER;
 use std::fs;
 use std::path::Path;
 
@@ -37,10 +38,6 @@ pub struct Receipt {
     pub bytes: u64,
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl Receipt {
     /// What there is to destroy in a person's folder.
     fn of(folder: &Path, user: UserId) -> Result<Self, CallError> {
@@ -57,13 +54,13 @@ impl Receipt {
         let digest = |bytes: Vec<u8>| {
             let mut digest = Context::new(&SHA256);
             digest.update(&bytes);
-            hex(digest.finish().as_ref())
+            HEXLOWER.encode(digest.finish().as_ref())
         };
         Ok(Self {
             user: user.to_string(),
             slots: count + store.as_ref().map_or(0, |store| store.slots),
             slots_sha256: slots.map(digest),
-            keyring_sha256: store.as_ref().map(|store| hex(&store.destroyed_sha256)),
+            keyring_sha256: store.as_ref().map(|store| HEXLOWER.encode(&store.destroyed_sha256)),
             bytes: store.map_or(0, |store| store.bytes),
         })
     }

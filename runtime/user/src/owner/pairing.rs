@@ -498,7 +498,7 @@ impl Owners {
         slots.write(owner.folder())?;
         let survey = Store::survey(&folder).map_err(OwnerError::Store)?;
         self.change_access(user, |access| {
-            access.untouched = Some(super::erase::hex(&survey.destroyed_sha256));
+            access.untouched = Some(data_encoding::HEXLOWER.encode(&survey.destroyed_sha256));
             access.devices.enrol(new, now_ms).map_err(OwnerError::Change)
         })?;
         self.leases.keep(user, held).map_err(OwnerError::Call)?;
@@ -557,7 +557,8 @@ impl Owners {
         let locked = matches!(self.leases.check_unlocked(user), Err(crate::CallError::Locked));
         let waits = self.waiting_uploads(user).is_ok_and(|(count, _)| count == 0);
         let survey = Store::survey(&self.people.store_folder(user));
-        let same = survey.is_ok_and(|survey| super::erase::hex(&survey.destroyed_sha256) == untouched);
+        let same =
+            survey.is_ok_and(|survey| data_encoding::HEXLOWER.encode(&survey.destroyed_sha256) == untouched);
         locked && waits && self.uploads_aside(user) == 0 && same
     }
 }

@@ -324,7 +324,7 @@ fn host_key(path: &Path, people: &People) -> Result<Unattended, StartError> {
 }
 
 fn hex_id(key: &Unattended) -> String {
-    key.id().iter().map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&key.id())
 }
 
 fn is_of_id(path: &Path, key: &Unattended) -> bool {
