@@ -75,3 +75,46 @@ impl Terms {
         drop(self.storing.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use runtime_consent::{Asking, StreamName, Wants};
+
+    use super::*;
+
+    fn terms() -> Arc<Terms> {
+        let wants = Wants { streams: vec![StreamName::of("background/location")], ..Wants::default() };
+        let (cell, publisher, digest) = ("c".to_owned(), "p".to_owned(), "00".repeat(32));
+        let asking = Asking { cell, publisher, digest, wants, ..Asking::default() };
+        Arc::new(Terms::new(Arc::new(Consent::asked(asking, 0.0).expect("sound"))))
+    }
+
+    #[test]
+    fn attack_140_no_run_begins_and_nothing_is_stored_once_a_consent_has_ended() {
+        let terms = terms();
+        let run = terms.begin(1.0).expect("in force");
+        assert!(terms.storing(1.0).is_some());
+        terms.end();
+        assert!(terms.begin(1.0).is_none() && terms.storing(1.0).is_none() && !terms.hold(1.0));
+        drop(run);
+        assert!(terms.runs().is_empty(), "a run that has ended is forgotten");
+    }
+
+    #[test]
+    fn an_end_waits_for_whoever_is_storing_and_for_nobody_else() {
+        let terms = terms();
+        let _run = terms.begin(1.0).expect("in force");
+        let storing = terms.storing(1.0).expect("in force");
+        std::thread::scope(|scope| {
+            let ending = scope.spawn(|| terms.end());
+            // From the moment at which it has ended, whatever comes later is refused, and what began before goes on.
+            while terms.hold(1.0) {
+                std::thread::yield_now();
+            }
+            assert!(!ending.is_finished());
+            drop(storing);
+            ending.join().expect("no panic");
+        });
+        assert!(terms.storing(1.0).is_none());
+    }
+}
