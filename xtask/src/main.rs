@@ -31,7 +31,7 @@ const MORE: &str = "\
 Between an edit and a test, cargo's own commands are quicker:
   cargo nextest run -p cells-trip-segmentation       one cell's tests, natively
   cargo xtask cells                                  then tests of the host run the cells as they are now:
-  cargo nextest run -p runtime-testkit --test days   one file of tests
+  cargo nextest run -p runtime-testkit days          one file of tests
   cargo clippy --workspace --all-targets             what `test` asks of clippy
 
 Environment:

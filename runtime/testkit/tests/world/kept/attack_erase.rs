@@ -6,7 +6,7 @@ use handshake::keys::Agree;
 use runtime_host::admin::ErasePerson;
 use runtime_user::{KeyMode, Receipt, Runtime, UserId};
 
-use crate::support::{Change, ask, content, copy, end, fill, folder, leftovers, open, pair, wrap_key};
+use super::support::{Change, ask, content, copy, end, fill, folder, leftovers, open, pair, wrap_key};
 
 struct Scene {
     ada: UserId,

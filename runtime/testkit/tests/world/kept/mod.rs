@@ -1,5 +1,5 @@
 //! Changes of keys, devices and people that stop at any operation on a file, that come together, and files that are
-//! damaged. One program for all of it: each program links the engine, which takes long.
+//! damaged.
 
 #![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
 

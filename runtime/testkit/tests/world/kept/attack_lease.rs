@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use runtime_store::{Options, Store};
 use runtime_user::{HostClock, LockState};
 
-use crate::support::{end, fill, folder, key_for, open_with, pair};
+use super::support::{end, fill, folder, key_for, open_with, pair};
 
 /// A clock that a test moves.
 #[derive(Debug, Default)]

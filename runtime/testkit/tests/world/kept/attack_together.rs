@@ -4,8 +4,8 @@ use std::sync::Barrier;
 
 use runtime_user::{KeyMode, Runtime};
 
-use crate::attack_changes::{exported, import};
-use crate::support::{content, end, fill, folder, host_opens, leftovers, mode, open, pair};
+use super::attack_changes::{exported, import};
+use super::support::{content, end, fill, folder, host_opens, leftovers, mode, open, pair};
 
 const ROUNDS: usize = 6;
 

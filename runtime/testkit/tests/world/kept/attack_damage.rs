@@ -7,7 +7,7 @@ use handshake::keys::Agree;
 use runtime_host::admin::{ListPeople, PersonStatus, StoreState};
 use runtime_user::{KeyMode, Runtime, UserId};
 
-use crate::support::{Phone, ask, content, copy, end, fill, folder, open, pair, wrap_key};
+use super::support::{Phone, ask, content, copy, end, fill, folder, open, pair, wrap_key};
 
 /// Two people whose files are damaged, and two like them who must not notice.
 struct Scene {

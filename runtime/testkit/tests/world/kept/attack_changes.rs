@@ -6,8 +6,8 @@ use handshake::keys::{Agree, WrapKey};
 use runtime_host::admin::{ExportPerson, ImportPerson};
 use runtime_user::{KeyMode, RECOVERY_DELAY_MS, Runtime, UserId};
 
-use crate::support::{Change, Phone, ask, content, end, fill, folder, host_opens, key_for, leftovers, mode};
-use crate::support::{open, pair, wrap_key};
+use super::support::{Change, Phone, ask, content, end, fill, folder, host_opens, key_for, leftovers, mode};
+use super::support::{open, pair, wrap_key};
 
 fn owner(runtime: &Runtime) -> UserId {
     runtime.people().add_owner("Ada", 1.0).unwrap()

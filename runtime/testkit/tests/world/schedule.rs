@@ -146,7 +146,7 @@ fn with_stage_after(world_plan: &str, name: &str, stage: &str) -> String {
     format!("{}\n{stage}\n{}", &world_plan[..end], &world_plan[end..])
 }
 
-const PLAN: &str = include_str!("../../../deploy/pipeline.toml");
+const PLAN: &str = include_str!("../../../../deploy/pipeline.toml");
 
 fn misdeed(deed: &str, write_ts: f64) -> String {
     json!([{ "metadata": { "key": "test/misdeed", "write_ts": write_ts }, "data": { "deed": deed } }])

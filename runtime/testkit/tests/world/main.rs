@@ -1,0 +1,20 @@
+//! One person's runtime as a whole, tested over simulated days. One program for all of it: each program links the
+//! engine, which takes long and a tenth of a gigabyte.
+
+mod accounting;
+mod audit;
+mod clock;
+mod days;
+mod devices;
+mod differences;
+mod disk;
+mod hostile;
+mod installed;
+mod kept;
+mod kill;
+mod marks;
+mod rewind;
+mod schedule;
+mod together;
+mod unseen;
+mod uploads;
