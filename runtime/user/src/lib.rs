@@ -42,6 +42,8 @@ pub use people::turns::{NotRun, Turns};
 pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, CONSOLE, RunOutcome, Under};
 pub use runs::chain::{ChainReport, Link};
 pub use runs::exchange::{Answer, Body, Broken, Call};
+pub use runs::host::private::told_document;
+pub use runs::origin::Origin;
 pub use runs::pieces::{Receiver as PieceReceiver, Taken};
 pub use runs::pipelines::{NativeStage, Pipelines};
 pub use runs::stage::{PipelineReport, Spent, StageReport};

@@ -6,7 +6,7 @@
 //! phone had sent, and the key of these digests, so that a resend is recognised wherever the entries are imported
 //! (docs/decisions/0009).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use runtime_store::{Row, Snapshot};
-use runtime_user::{Area, AuditRead, Query, Runtime, UserId, is_private_document};
+use runtime_user::{Area, AuditRead, Query, Runtime, UserId, is_private_document, told_document};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -100,7 +100,9 @@ fn reads(snapshot: &Snapshot) -> Vec<AuditRead> {
         entries: entries(area),
         ..AuditRead::new("export", Vec::new())
     };
-    let documents = AuditRead::new("document", snapshot.documents());
+    let documents = snapshot.documents();
+    let told: BTreeSet<_> = documents.iter().map(|name| told_document(name).into_owned()).collect();
+    let documents = AuditRead::new("document", told.into_iter().collect());
     AREAS.map(of_area).into_iter().chain([documents]).collect()
 }
 

@@ -16,6 +16,7 @@ const NOW: f64 = (FIRST_DAY + 4) as f64 * 86_400.0;
 const STAGE: &str = "mode-share";
 const MONTH: &str = "study.mode-share/month";
 const READER: &str = "reader";
+const KEEPER: &str = "keeper";
 
 /// A world whose host compiles cells.
 fn world() -> World {
@@ -174,6 +175,289 @@ fn what_is_forgotten_is_in_no_result_no_state_and_no_answer_of_an_installed_cell
         let content = snapshot.document(&name).expect("read").expect("there");
         let content = String::from_utf8_lossy(&content);
         assert!(gone.iter().all(|distance| !content.contains(distance.as_str())), "{name}");
+    }
+}
+
+/// A label of a trip, as a phone sends it.
+fn label(ts: f64, label: &str) -> Value {
+    json!({
+        "metadata": { "key": "manual/mode_confirm", "platform": "android", "type": "message", "write_ts": ts,
+            "time_zone": "Europe/Berlin" },
+        "data": { "start_ts": ts - 600.0, "end_ts": ts - 60.0, "label": label },
+    })
+}
+
+/// Labels the first day with the one and the third with the other.
+fn put_labels(world: &World, user: UserId, [one, other]: [&str; 2]) {
+    let noon = |day: u32| f64::from(FIRST_DAY + day) * 86_400.0 + 43_200.0;
+    let labels = [label(noon(0), one).to_string(), label(noon(2), other).to_string()];
+    world.put(user, &labels, NOW - 100.0);
+}
+
+/// Everything that an export of the person has, and everything that lies on the disk as it is.
+fn everywhere(world: &World, user: UserId) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("export.json");
+    let export = runtime_host::admin::ExportPerson { person: user.dashed(), output: output.clone() };
+    super::kept::support::ask(&world.runtime, export).expect("exported");
+    let export: Value = serde_json::from_slice(&std::fs::read(&output).expect("read")).expect("JSON");
+    let parts = export.as_object().expect("an export is an object").iter();
+    let mut found: Vec<_> =
+        parts.map(|(part, content)| (format!("export {part}"), content.to_string())).collect();
+    let person = world.runtime.person(user).expect("open");
+    let snapshot = person.store.snapshot();
+    for name in snapshot.documents() {
+        let content = snapshot.document(&name).expect("read").expect("there");
+        found.push((name, String::from_utf8_lossy(&content).into_owned()));
+    }
+    for path in walk(&world.runtime.settings().data) {
+        let content = std::fs::read(&path).expect("read");
+        found.push((path.display().to_string(), String::from_utf8_lossy(&content).into_owned()));
+    }
+    found
+}
+
+#[test]
+fn what_is_forgotten_is_nowhere_whatever_an_installed_stage_did_with_it() {
+    let world = world();
+    let user = world.person("Ada");
+    let key = publisher();
+    let all = |manifest: &str| manifest.replace("study.mode-share/*", "study.keeper/*\", \"manual/*");
+    install(&world, user, &package(KEEPER, &key, unchanged));
+    install(&world, user, &package(READER, &key, all));
+    let [kept, gone] = ["label-that-stays", "label-that-goes"];
+    put_labels(&world, user, [kept, gone]);
+    run(&world, user, NOW);
+    let places = |marker: &str| -> Vec<String> {
+        let found = everywhere(&world, user).into_iter();
+        found.filter(|(_, content)| content.contains(marker)).map(|(name, _)| name).collect()
+    };
+    let answer = || {
+        let request = json!({ "find": "entries", "keys": ["manual/mode_confirm", "study.keeper/label"] });
+        ask(&world, user, &request).expect("an answer").to_string()
+    };
+    // In its results, its memory, its private state and its words, all of which an export has.
+    let before = places(gone);
+    assert!(before.len() >= 3 && before.iter().any(|name| name == "export timeseries"), "{before:?}");
+    assert!(
+        !before.iter().any(|name| name.starts_with('/')),
+        "nothing lies on the disk in clear: {before:?}"
+    );
+    assert!(answer().contains(gone));
+    let said = |marker: &str| {
+        let lines = world.runtime.person(user).expect("open").audit(None, Some(KEEPER)).expect("an audit");
+        lines.iter().any(|line| line.said.iter().any(|words| words.contains(marker)))
+    };
+    assert!(said(gone) && said(kept));
+    let day = f64::from(FIRST_DAY + 2) * 86_400.0;
+    let manual = ["manual/*".to_owned()];
+    world.runtime.diaries().forget(user, day..=day + 86_400.0, &manual).expect("forgotten");
+    // At once, and after the next run.
+    for run_first in [false, true] {
+        if run_first {
+            run(&world, user, NOW + 10.0);
+            assert!(!places(kept).is_empty() && answer().contains(kept) && said(kept));
+        }
+        assert_eq!(places(gone), Vec::<String>::new());
+        assert!(!answer().contains(gone) && !said(gone));
+        // What happened is still told, and the chain is whole.
+        let person = world.runtime.person(user).expect("open");
+        let lines = person.audit(None, Some(KEEPER)).expect("an audit");
+        assert!(lines.iter().any(|line| line.words.is_some() && line.said.is_empty()), "{lines:?}");
+        assert_eq!(person.verify_audit().expect("followed").broken, None);
+    }
+}
+
+#[test]
+fn of_each_entry_that_a_stage_made_its_owner_learns_which_code_made_it_from_what_under_which_consent() {
+    let world = world();
+    let user = world.person("Ada");
+    put_day(&world, user, 0);
+    let installed = install(&world, user, &package(STAGE, &publisher(), unchanged));
+    run(&world, user, NOW);
+    let mut ids = Vec::new();
+    let person = world.runtime.person(user).expect("open");
+    let read = person.each_entry(&[Area::Timeseries], |_, text| {
+        let entry: Value = serde_json::from_str(text).expect("JSON");
+        let id = entry["_id"]["$oid"].as_str().expect("an id").parse().expect("an id");
+        ids.push((entry["metadata"]["key"].as_str().expect("a key").to_owned(), id));
+        Ok(())
+    });
+    read.expect("entries are read");
+    let mut made = 0;
+    for (key, id) in ids {
+        let origin = world.runtime.pipelines().origin_of(user, id).expect("read").expect("there");
+        assert_eq!(origin.key, key);
+        if !origin.made {
+            assert!(key.split('/').next().is_some_and(|family| family != "analysis"), "{key}");
+            assert!(origin.runs.is_empty(), "{key}");
+            continue;
+        }
+        made += 1;
+        assert!(!origin.runs.is_empty(), "{key}: {origin:?}");
+        for run in &origin.runs {
+            assert!((run.ts..run.ts + 1.0).contains(&origin.write_ts), "{key}: {origin:?}");
+            assert!(run.digest.len() == 64 && !run.reads.is_empty(), "{key}: {run:?}");
+        }
+        if key == MONTH {
+            let [run] = &origin.runs[..] else { panic!("{origin:?}") };
+            let under = run.under.as_ref().expect("a consent");
+            assert_eq!((run.cell.as_str(), &under.cell, under.epoch), (STAGE, &installed.consent.cell, 1));
+            assert_eq!(run.reads[0].names, ["analysis/inferred_section"]);
+        }
+    }
+    assert!(made > 20, "{made}");
+    assert_eq!(
+        world.runtime.pipelines().origin_of(user, runtime_user::EntryId([7; 12])).expect("read"),
+        None
+    );
+}
+
+#[test]
+fn attack_135_neither_memory_nor_state_nor_log_carries_anything_from_one_grant_to_the_next() {
+    let world = world();
+    let user = world.person("Ada");
+    install(&world, user, &package(KEEPER, &publisher(), unchanged));
+    let [early, late] = ["early", "late"];
+    put_labels(&world, user, [early, late]);
+    run(&world, user, NOW);
+    let known = |world: &World| -> Vec<Value> {
+        stream(world, user, "study.keeper/label").iter().map(|known| known["labels"].clone()).collect()
+    };
+    assert_eq!(known(&world), [json!([early, late])]);
+    let from = [Narrowing { from: Some(f64::from(FIRST_DAY + 1) * 86_400.0), ..Narrowing::default() }];
+    world.runtime.installed_cells().narrow(user, KEEPER, &from, NOW).expect("narrowed");
+    run(&world, user, NOW + 10.0);
+    assert_eq!(known(&world), [json!([late])], "what it knew under the wider grant is gone");
+    // Under another consent after a revocation it knows nothing, either.
+    world.runtime.installed_cells().revoke(user, KEEPER, NOW).expect("revoked");
+    let nothing = [Narrowing { from: Some(NOW + 1e6), ..Narrowing::default() }];
+    let package = package(KEEPER, &publisher(), unchanged);
+    world.runtime.installed_cells().remove(user, KEEPER, false).expect("removed");
+    world.runtime.installed_cells().install(user, &package, &nothing, NOW).expect("installed");
+    world.put(user, &[label(NOW, "later").to_string()], NOW + 15.0);
+    run(&world, user, NOW + 30.0);
+    let person = world.runtime.person(user).expect("open");
+    let snapshot = person.store.snapshot();
+    for name in snapshot.documents().into_iter().filter(|name| name.contains("keeper")) {
+        let content = snapshot.document(&name).expect("read").expect("there");
+        let content = String::from_utf8_lossy(&content).into_owned();
+        assert!(!content.contains(early) && !content.contains("later"), "{name}: {content}");
+    }
+}
+
+#[test]
+fn attack_136_a_kept_instance_answers_under_no_grant_that_was_narrowed_or_revoked() {
+    let world = world();
+    let user = world.person("Ada");
+    put_day(&world, user, 0);
+    put_day(&world, user, 2);
+    run(&world, user, NOW);
+    let package = package(READER, &publisher(), unchanged);
+    install(&world, user, &package);
+    let request = json!({ "find": "count", "keys": ["background/location"] });
+    let count = || ask(&world, user, &request).expect("an answer")["count"].as_u64();
+    let all = count().expect("a count");
+    assert_eq!(count(), Some(all), "by the instance that was kept");
+    let from = f64::from(FIRST_DAY + 1) * 86_400.0;
+    let narrowing = [Narrowing { from: Some(from), ..Narrowing::default() }];
+    world.runtime.installed_cells().narrow(user, READER, &narrowing, NOW).expect("narrowed");
+    let late = stream(&world, user, "background/location")
+        .iter()
+        .filter(|one| one["ts"].as_f64() >= Some(from))
+        .count();
+    assert_eq!(count(), Some(late as u64));
+    assert!((late as u64) < all);
+    world.runtime.installed_cells().revoke(user, READER, NOW).expect("revoked");
+    assert_eq!(ask(&world, user, &request).expect_err("revoked").status(), 404);
+    // Another consent for the same code begins with a new instance.
+    let nothing = [Narrowing { only: Some(Vec::new()), ..Narrowing::default() }];
+    world.runtime.installed_cells().install(user, &package, &nothing, NOW).expect("installed");
+    let denied = ask(&world, user, &request).expect("an answer");
+    assert!(denied["failure"].as_str().is_some_and(|why| why.contains("background/location")), "{denied}");
+}
+
+#[test]
+fn attack_140_stages_and_calls_of_eight_people_end_within_a_second_of_their_revocation() {
+    const PEOPLE: usize = 8;
+    let world = World::with(|settings| {
+        settings.compiler = Some(env!("CARGO_BIN_EXE_testkit-cell-compiler").into());
+        (settings.endpoint_threads, settings.stage_threads) = (PEOPLE, PEOPLE);
+    });
+    let key = publisher();
+    let (keeper, reader) = (package(KEEPER, &key, unchanged), package(READER, &key, unchanged));
+    let people: Vec<UserId> = (0..PEOPLE).map(|number| world.person(&format!("P{number}"))).collect();
+    for user in &people {
+        install(&world, *user, &keeper);
+        install(&world, *user, &reader);
+        put_labels(&world, *user, ["stays", "spin"]);
+    }
+    let sandbox = world.runtime.sandbox();
+    let wait_for = |instances: usize| {
+        let begun = Instant::now();
+        while ((sandbox.slots() - sandbox.slots_free()) as usize) < instances {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{instances} never ran at once");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let mut running = Vec::new();
+    for user in people.clone() {
+        let runtime = std::sync::Arc::clone(&world.runtime);
+        let run = move || {
+            let report = runtime.pipelines().run(user, NOW).expect("it ran");
+            (
+                Instant::now(),
+                report.guests.first().and_then(|guest| guest.failure.clone()).unwrap_or_default(),
+            )
+        };
+        running.push(world.spawn(async move { tokio::task::spawn_blocking(run).await.expect("no panic") }));
+    }
+    wait_for(PEOPLE);
+    let spin = json!({ "find": "spin", "keys": ["background/location"] }).to_string();
+    for user in people.clone() {
+        let (runtime, spin) = (std::sync::Arc::clone(&world.runtime), spin.clone());
+        running.push(world.spawn(async move {
+            // One that reaches its deadline before its consent has ended begins again.
+            loop {
+                let target = runtime.catalogue().target("x/reader").expect("a path");
+                let body = runtime_user::Body::from_chunks(vec![bytes::Bytes::from(spin.clone())]);
+                let call = runtime_user::Call { target, now: NOW, body, device: None };
+                match runtime.call(user, call).await.map(drop) {
+                    Err(error) if error.code() == "cell-deadline" => {}
+                    Err(error) => return (Instant::now(), error.code().to_owned()),
+                    Ok(()) => panic!("a call that never ends has ended"),
+                }
+            }
+        }));
+    }
+    wait_for(PEOPLE + PEOPLE / 2);
+    // Each in the order in which they were begun.
+    let mut revoked = Vec::new();
+    for name in [KEEPER, READER] {
+        for user in &people {
+            revoked.push(Instant::now());
+            world.runtime.installed_cells().revoke(*user, name, NOW).expect("revoked");
+        }
+    }
+    let mut after_ms: Vec<u128> = Vec::new();
+    for (one, revoked) in running.into_iter().zip(revoked) {
+        let (at, why) = world.block_on(one).expect("no panic");
+        assert!(
+            ["cancel", "stopped", "ended", "no-such-cell"].iter().any(|word| why.contains(word)),
+            "{why}"
+        );
+        after_ms.push(at.saturating_duration_since(revoked).as_millis());
+    }
+    after_ms.sort_unstable();
+    let (p50, p99) = (after_ms[after_ms.len() / 2], after_ms[after_ms.len() - 1]);
+    println!("16 runs ended after their revocation: p50 {p50} ms, p99 {p99} ms");
+    assert!(p99 <= 1_000, "{after_ms:?} ms");
+    for user in people {
+        assert_eq!(
+            stream(&world, user, "study.keeper/label"),
+            Vec::<Value>::new(),
+            "something was committed"
+        );
     }
 }
 

@@ -15,7 +15,7 @@ use crate::data::Diaries;
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::late::{concerned, is_made};
-use crate::runs::rewind;
+use crate::runs::{rewind, words};
 
 /// The areas that hold entries from phones.
 const AREAS: [Area; 3] = [Area::Timeseries, Area::Usercache, Area::Errors];
@@ -26,8 +26,8 @@ const ENTRIES_PER_COMMIT: u64 = 10_000;
 impl Diaries<'_> {
     /// Removes the entries that phones sent whose position (the moment they are about) lies in the span, s: accepted
     /// entries, waiting entries and entries that were set aside. `keys` are patterns such as `background/*`; empty:
-    /// every stream that phones fill. The entries that stages made from them are removed before the next run. No block
-    /// of the store keeps either kind.
+    /// every stream that phones fill. What stages made from them is removed too, and whatever installed cells have said,
+    /// which may tell of them; the next run recomputes the diary. No block of the store keeps any of it.
     ///
     /// If a phone sends one of them again, byte for byte, the answer says that it is stored, but it is not stored
     /// again: the digests stay. An entry that arrives for the first time is new, whatever moment it is about.
@@ -48,11 +48,13 @@ impl Diaries<'_> {
                 }
             }
         }
-        if removed > 0 {
-            rewind::scrub(&person)?;
-        }
-        if rewind::read(&person.store.snapshot_ahead())?.is_some() {
+        if removed > 0 || rewind::read(&person.store.snapshot_ahead())?.is_some() {
             self.runtime.timetable().note(user, Event::RewindWanted);
+        }
+        // Now, and not with the next run: until then somebody could read what was made of them.
+        rewind::take_back(&stages, &person, self.runtime.clocks().wall_s())?;
+        if removed + words::forget(&person)? > 0 {
+            rewind::scrub(&person)?;
         }
         Ok(removed)
     }

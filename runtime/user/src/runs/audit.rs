@@ -6,11 +6,11 @@
 //! * Units: moments and spans are seconds since 1970-01-01T00:00:00Z.
 
 use std::collections::{HashSet, VecDeque};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use runtime_sandbox::{RunError, Usage};
 use runtime_store::Snapshot;
-use runtime_types::{Area, Order, Query, TimeField};
+use runtime_types::{Order, Query, TimeField};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::cells::catalogue::Cell;
@@ -18,8 +18,9 @@ use crate::cells::manifest::area_name;
 use crate::data::stamp::Stamp;
 use crate::error::CallError;
 use crate::people::person::Person;
-use crate::runs::chain::Link;
+use crate::runs::chain::{self, Link};
 use crate::runs::host::Effects;
+use crate::runs::words;
 
 /// At most this many different reads of one run are listed; further ones are only counted.
 const READS_TOLD_MAX: usize = 32;
@@ -65,6 +66,10 @@ pub struct AuditLine {
     /// Its messages to the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<String>,
+    /// The SHA-256 of the entry with `said` and `reason`, 64 hex digits, for an installed cell that said anything: its
+    /// words are stored apart and go when the owner forgets. If both are empty here, they are gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
     /// What the lines of one run have in common, if it has several: one from before its answer began, and one from its
     /// end. A query returns the last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -329,6 +334,7 @@ impl AuditLine {
             bytes_written: 0,
             elapsed_us: 0,
             said: Vec::new(),
+            words: None,
             run: None,
             link: None,
         }
@@ -381,16 +387,27 @@ impl Person {
     pub fn audit(&self, since: Option<f64>, cell: Option<&str>) -> Result<Vec<AuditLine>, CallError> {
         // Lines wait for the next commit.
         self.sync().map_err(CallError::Commit)?;
-        lines(&self.store.snapshot(), since, cell)
+        lines(&self.store.snapshot(), since.unwrap_or(f64::NEG_INFINITY)..=f64::INFINITY, cell)
+    }
+
+    /// The runs of a span, s: the newest [`AUDIT_LINES_MAX`] of them.
+    pub(crate) fn audit_within(&self, span: RangeInclusive<f64>) -> Result<Vec<AuditLine>, CallError> {
+        self.sync().map_err(CallError::Commit)?;
+        lines(&self.store.snapshot(), span, None)
     }
 }
 
-fn lines(snapshot: &Snapshot, since: Option<f64>, cell: Option<&str>) -> Result<Vec<AuditLine>, CallError> {
+fn lines(
+    snapshot: &Snapshot,
+    span: RangeInclusive<f64>,
+    cell: Option<&str>,
+) -> Result<Vec<AuditLine>, CallError> {
     let query = Query {
         field: TimeField::WriteTs,
-        start: since.unwrap_or(f64::NEG_INFINITY),
+        start: *span.start(),
+        end: *span.end(),
         order: Order::Descending,
-        ..Query::everything(Area::Audit)
+        ..chain::lines()
     };
     let (mut found, mut runs) = (VecDeque::new(), HashSet::new());
     let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
@@ -406,7 +423,10 @@ fn lines(snapshot: &Snapshot, since: Option<f64>, cell: Option<&str>) -> Result<
         if found.len() < AUDIT_LINES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     visited.map_err(CallError::Read)?;
-    Ok(found.into())
+    let mut found = Vec::from(found);
+    let since = found.iter().map(|line| line.ts).fold(f64::INFINITY, f64::min);
+    words::put_back(&mut found, snapshot, since).map_err(CallError::Read)?;
+    Ok(found)
 }
 
 fn time_name(field: TimeField) -> &'static str {
@@ -450,7 +470,7 @@ fn in_words(words: &str) -> AuditRead {
 
 #[cfg(test)]
 mod tests {
-    use runtime_types::StreamKey;
+    use runtime_types::{Area, StreamKey};
 
     use super::*;
 

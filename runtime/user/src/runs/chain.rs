@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::audit::AuditLine;
+use crate::runs::words::{self, are_apart};
 
 /// The document with the end of the chain.
 const END: &str = "audit/chain";
@@ -44,6 +45,16 @@ impl Default for End {
     }
 }
 
+/// The stream of lines.
+fn key() -> StreamKey {
+    StreamKey::parse("audit/run").expect("a plain key")
+}
+
+/// All lines.
+pub(crate) fn lines() -> Query {
+    Query { keys: vec![key()], ..Query::everything(Area::Audit) }
+}
+
 fn hash_of(text: &str) -> String {
     data_encoding::HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref())
 }
@@ -57,19 +68,23 @@ pub(crate) fn add<'a>(
     if lines.len() == 0 {
         return Ok(());
     }
-    let key = StreamKey::parse("audit/run").expect("a plain key");
     let stored = store.snapshot_ahead().document(END)?;
     // An end that does not read is reported by whoever follows the chain; the audit goes on with another one.
     let mut end: End = stored.and_then(|content| serde_json::from_slice(&content).ok()).unwrap_or_default();
-    let ids = store.allocate(lines.len());
-    for (line, id) in lines.zip(ids) {
+    for line in lines {
         let metadata = format!(r#"{{"key":"audit/run","platform":"server","write_ts":{}}}"#, line.ts);
         let link = Link { number: end.lines, before: std::mem::take(&mut end.hash) };
-        let line = AuditLine { link: Some(link), ..line.clone() };
+        let mut line = AuditLine { link: Some(link), ..line.clone() };
+        let apart = are_apart(&line).then(|| words::take(&mut line, end.lines)).flatten();
         let data = serde_json::to_string(&line).expect("a line has only texts and numbers");
         end = End { lines: end.lines + 1, hash: hash_of(&data) };
-        let entry = NewEntry { id: Some(id), key: key.clone(), metadata: &metadata, data: &data, extra: "" };
+        let mut ids = store.allocate(1 + usize::from(apart.is_some())).into_iter();
+        let mut next = || ids.next().expect("as many as were asked for");
+        let entry = NewEntry { id: Some(next()), key: key(), metadata: &metadata, data: &data, extra: "" };
         batch.insert(Area::Audit, entry);
+        if let Some(apart) = apart {
+            words::put(batch, next(), line.ts, &apart);
+        }
     }
     batch.put_document(END, serde_json::to_vec(&end).expect("an end has a text and a number"));
     Ok(())
@@ -102,14 +117,19 @@ impl Person {
     pub fn verify_audit(&self) -> Result<ChainReport, CallError> {
         self.sync().map_err(CallError::Commit)?;
         let snapshot = self.store.snapshot();
-        let (mut found, mut before, mut unread) = (Vec::new(), 0, 0);
-        let mut cursor = snapshot.find(&Query::everything(Area::Audit)).map_err(CallError::Read)?;
+        let (mut found, mut before, mut unread, mut changed) = (Vec::new(), 0, 0, None);
+        let mut cursor = snapshot.find(&lines()).map_err(CallError::Read)?;
+        let apart = words::digests(&snapshot).map_err(CallError::Read)?;
         let visited = cursor.visit(&mut |row| {
-            match serde_json::from_str::<AuditLine>(row.data).map(|line| line.link) {
-                Ok(Some(Link { number, before })) => {
+            match serde_json::from_str::<AuditLine>(row.data).map(|line| (line.link, line.words)) {
+                Ok((Some(Link { number, before }), words)) => {
+                    // Words may be gone, and are then no others.
+                    if apart.get(&number).is_some_and(|digest| Some(digest) != words.as_ref()) {
+                        changed.get_or_insert(number);
+                    }
                     found.push(Found { number, before, hash: hash_of(row.data) });
                 }
-                Ok(None) => before += 1,
+                Ok((None, _)) => before += 1,
                 Err(_) => unread += 1,
             }
             ControlFlow::Continue(())
@@ -121,6 +141,7 @@ impl Person {
             Some(format!("{unread} lines do not read"))
         } else {
             follow(&found, end.as_deref())
+                .or_else(|| changed.map(|line| format!("what line {line} said was changed")))
         };
         Ok(ChainReport { lines: found.len() as u64, before, broken })
     }

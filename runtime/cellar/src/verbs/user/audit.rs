@@ -3,14 +3,26 @@
 use runtime_user::{AuditLine, AuditRead, ChainReport, RunOutcome};
 
 use crate::verbs::moment;
-use runtime_host::admin::AuditShown;
+use runtime_host::admin::{AuditShown, EntryShown};
 
 /// The runs, and what following their chain has found.
 pub(super) fn tell(shown: &AuditShown) -> String {
-    let runs = runs_told(&shown.runs);
+    let runs = match &shown.entry {
+        None => runs_told(&shown.runs),
+        Some(entry) => origin_told(entry, &shown.runs),
+    };
     match &shown.chain {
         Some(chain) => format!("{runs}\n{}", chain_line(chain)),
         None => runs,
+    }
+}
+
+fn origin_told(entry: &EntryShown, runs: &[AuditLine]) -> String {
+    let head = format!("{} of {}", entry.key, moment(entry.write_ts));
+    match (entry.made, runs) {
+        (false, _) => format!("{head}: a phone sent it, or it was imported"),
+        (true, []) => format!("{head}: a stage made it in a run that is not in this audit"),
+        (true, runs) => format!("{head}, made by\n{}", runs_told(runs)),
     }
 }
 
@@ -51,6 +63,9 @@ fn run_lines(run: &AuditLine) -> Vec<String> {
         lines.push(format!("    and {} further reads", run.reads_untold));
     }
     lines.extend(run.said.iter().map(|text| format!("    said: {text}")));
+    if run.words.is_some() && run.said.is_empty() && run.reason.is_none() {
+        lines.push("    what it said was removed, since its owner has had entries forgotten".to_owned());
+    }
     lines
 }
 
@@ -100,6 +115,10 @@ mod tests {
              and 2 further reads\n    \
              said: I have read"
         );
+        let mut removed = shown.runs[0].clone();
+        (removed.words, removed.reason) = (Some("00".repeat(32)), None);
+        removed.said.clear();
+        assert!(run_lines(&removed).last().is_some_and(|line| line.contains("what it said was removed")));
         assert_eq!(tell(&AuditShown { runs: Vec::new(), ..shown }), "nothing was read");
     }
 }

@@ -165,6 +165,9 @@ pub enum Verb {
         /// Only runs of this cell
         #[arg(long, value_name = "NAME")]
         cell: Option<String>,
+        /// Only the runs that made this entry: by which code, under which consent, from what
+        #[arg(long, value_name = "ID", conflicts_with_all = ["since", "cell"])]
+        entry: Option<String>,
         /// Follow the chain of all lines: whether one is missing or was changed
         #[arg(long)]
         verify: bool,
@@ -261,8 +264,8 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
                 false => carry_out(options, ListErrors { person, selection, list }, errors::tell),
             }
         }
-        Verb::Audit { who, since, cell, verify } => {
-            carry_out(options, ShowAudit { person: who.name(), since, cell, verify }, audit::tell)
+        Verb::Audit { who, since, cell, entry, verify } => {
+            carry_out(options, ShowAudit { person: who.name(), since, cell, entry, verify }, audit::tell)
         }
         Verb::Erase { who, yes: _ } => carry_out(options, ErasePerson { person: who.name() }, tell::erased),
     }

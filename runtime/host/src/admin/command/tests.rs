@@ -230,11 +230,13 @@ fn of_data() -> Vec<String> {
             &[json!({ "id": USER, "put_back": 1, "still_unreadable": 2, "shown_again": 3 })],
         ),
         check::<ShowAudit>(
-            json!({ "command": "audit", "person": "Ada", "since": "2024-03-05", "cell": "diary", "verify": true }),
+            json!({ "command": "audit", "person": "Ada", "since": "2024-03-05", "cell": "diary", "entry": "65e5a1",
+                "verify": true }),
             &[json!({ "id": USER, "runs": [{
                 "ts": 1.0, "cell": "diary", "digest": "01", "device": "token-00", "outcome": "done", "reads": [
                     { "what": "find", "area": "timeseries", "names": ["a/b"], "from": 0.0, "times": 2, "entries": 7 },
                 ], "reads_untold": 2, "entries_read": 7, "bytes_read": 1, "bytes_written": 0, "elapsed_us": 5 }],
+                "entry": { "key": "analysis/cleaned_trip", "write_ts": 1.0, "made": true },
                 "chain": { "lines": 3, "before": 1, "broken": "line 2 is missing" } })],
         ),
         check::<ExportPerson>(

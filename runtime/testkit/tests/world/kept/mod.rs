@@ -8,4 +8,4 @@ mod attack_damage;
 mod attack_erase;
 mod attack_lease;
 mod attack_together;
-mod support;
+pub(crate) mod support;

@@ -174,6 +174,11 @@ impl Stages {
         &self.granted
     }
 
+    /// The cells of all stages, those of the list and those that installed cells add.
+    pub fn cells(&self) -> impl Iterator<Item = &Arc<Cell>> {
+        self.cells.values().chain(self.guests.iter().map(|guest| &guest.cell))
+    }
+
     /// The cell of a stage of the list.
     pub fn cell(&self, spec: &StageSpec) -> Option<&Arc<Cell>> {
         self.cells.get(&spec.cell)

@@ -1,6 +1,7 @@
 //! The private state of an installed cell: documents of the sealed store under the cell's id, which no other cell and no
 //! device reads. They are committed with the run, and removed with what the cell has made.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use runtime_sandbox::{Failure, STATE_SCAN_BYTES_MAX, StateRows};
@@ -12,15 +13,28 @@ use super::effects::{lock, reading};
 /// How many keys a cell may have: their names are in memory while the store is open.
 pub const STATE_KEYS_MAX: usize = 16_384;
 
+/// The folder of all private states.
+const FOLDER: &str = "state/";
+
 /// The documents of an installed cell's private state begin so.
 pub(crate) fn documents_of(cell: &str) -> String {
-    format!("state/{cell}/")
+    format!("{FOLDER}{cell}/")
 }
 
 /// The names of the documents of a cell's private state.
 pub(crate) fn names_of(snapshot: &Snapshot, cell: &str) -> Vec<String> {
     let folder = documents_of(cell);
     snapshot.documents().into_iter().filter(|name| name.starts_with(&folder)).collect()
+}
+
+/// The name of a document as the audit tells it: a key of a private state may say what its cell has read, so all keys of
+/// one state are told as `state/CELL/*`.
+pub fn told_document(name: &str) -> Cow<'_, str> {
+    let cell = name.strip_prefix(FOLDER).and_then(|rest| rest.split_once('/'));
+    match cell {
+        Some((cell, _)) => Cow::Owned(documents_of(cell) + "*"),
+        None => Cow::Borrowed(name),
+    }
 }
 
 impl RunHost {
