@@ -76,12 +76,13 @@ enum Verb {
 
 /// The arguments of a separate program, which reads them itself.
 #[derive(Debug, clap::Args)]
-struct Arguments {
+pub struct Arguments {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    arguments: Vec<OsString>,
+    pub(crate) arguments: Vec<OsString>,
 }
 
-/// The definition of all verbs. `demo` and `bench` accept any arguments, which their programs read.
+/// The definition of all verbs. `demo`, `bench`, `cell test` and `cell watch` accept any arguments,
+/// which their programs read.
 pub fn command() -> clap::Command {
     Cli::command()
 }

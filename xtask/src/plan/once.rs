@@ -135,9 +135,14 @@ fn the_program_that_serves_people_has_no_compiler_no_simulator_and_no_native_sta
         .output();
     let tree = String::from_utf8(tree.expect("cargo starts").stdout).expect("names are text");
     assert!(tree.contains("runtime-host"), "{tree}");
-    for unwanted in
-        ["runtime-simulator", "runtime-native", "runtime-bench", "runtime-demo", "cells-trip-segmentation"]
-    {
+    for unwanted in [
+        "runtime-simulator",
+        "runtime-native",
+        "runtime-bench",
+        "runtime-demo",
+        "runtime-trial",
+        "cells-trip-segmentation",
+    ] {
         assert!(!tree.contains(unwanted), "{unwanted}");
     }
 }

@@ -121,10 +121,10 @@ fn attack_118_a_key_that_others_can_read_signs_nothing_and_none_is_written_over(
 }
 
 /// Where cells of these tests are built: kept from run to run, since the first build takes a minute.
-const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/cells");
+pub const TARGET: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/cells");
 
 /// Whether cells can be built here; says so where they cannot.
-fn can_build() -> bool {
+pub fn can_build() -> bool {
     let rustc = ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"];
     let printed = Command::new("rustc").args(rustc).output();
     let libraries = printed.map(|printed| text(&printed.stdout).trim().to_owned()).unwrap_or_default();
@@ -194,7 +194,7 @@ fn a_new_cell_is_tested_built_and_signed_outside_of_the_repository_with_cargo_al
 }
 
 /// Whether cells can be compiled here; says so where they cannot.
-fn can_compile() -> bool {
+pub fn can_compile() -> bool {
     let can = Path::new(CELLAR).with_file_name("cellar-cell-compiler").is_file();
     if !can {
         println!("SKIPPED: no cellar-cell-compiler beside cellar");

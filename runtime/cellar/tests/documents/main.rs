@@ -33,7 +33,15 @@ fn root() -> PathBuf {
 fn command() -> clap::Command {
     let demo = runtime_demo::Command::command().name("demo");
     let bench = runtime_bench::Command::command().name("bench");
-    runtime_cellar::cli::command().mut_subcommand("demo", |_| demo).mut_subcommand("bench", |_| bench)
+    let trial = runtime_trial::Command::command();
+    let cell = |mut cell: clap::Command| {
+        for verb in trial.get_subcommands() {
+            cell = cell.mut_subcommand(verb.get_name(), |_| verb.clone());
+        }
+        cell
+    };
+    let command = runtime_cellar::cli::command();
+    command.mut_subcommand("demo", |_| demo).mut_subcommand("bench", |_| bench).mut_subcommand("cell", cell)
 }
 
 /// What the parser of the command line says to `arguments`.

@@ -140,6 +140,27 @@ fn a_stage_runs_after_the_hosts_own_and_its_results_follow_late_entries_a_reset_
 }
 
 #[test]
+fn people_who_install_the_same_package_at_the_same_moment_all_have_it() {
+    let world = world();
+    let package = package(READER, &publisher(), unchanged);
+    let people: Vec<_> = (0..8).map(|number| world.person(&format!("Person {number}"))).collect();
+    // Compiled before, so that all of them keep the package at once.
+    world.runtime.installed_cells().look(people[0], &package, &[], NOW).expect("looked at");
+    let start = std::sync::Barrier::new(people.len());
+    std::thread::scope(|scope| {
+        for user in &people {
+            scope.spawn(|| {
+                start.wait();
+                install(&world, *user, &package);
+            });
+        }
+    });
+    for user in people {
+        assert_eq!(world.runtime.installed_cells().list(user, NOW).expect("listed").len(), 1);
+    }
+}
+
+#[test]
 fn what_is_forgotten_is_in_no_result_no_state_and_no_answer_of_an_installed_cell() {
     let world = world();
     let user = world.person("Ada");

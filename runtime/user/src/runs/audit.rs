@@ -63,6 +63,9 @@ pub struct AuditLine {
     pub bytes_written: u64,
     /// The run's duration, µs.
     pub elapsed_us: u64,
+    /// The memory that it had at its end, bytes; 0 if it is no cell, or in a line of an earlier version.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub memory_bytes: u64,
     /// Its messages to the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<String>,
@@ -77,6 +80,10 @@ pub struct AuditLine {
     /// Its place in the chain of all lines; lines of earlier versions, and lines that wait for the disk, have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
+}
+
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// The consent under which an installed cell ran.
@@ -300,6 +307,7 @@ impl AuditLine {
             bytes_read: usage.read_bytes,
             bytes_written: usage.written_bytes,
             elapsed_us: usage.elapsed_us,
+            memory_bytes: usage.memory_bytes,
             said: effects.log.drain(..).map(|(_, text)| text).collect(),
             run: effects.run.take(),
             ..Self::of_cell(ts, cell)
@@ -333,6 +341,7 @@ impl AuditLine {
             bytes_read: 0,
             bytes_written: 0,
             elapsed_us: 0,
+            memory_bytes: 0,
             said: Vec::new(),
             words: None,
             run: None,

@@ -6,6 +6,7 @@ mod inspect;
 mod installed;
 mod new;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
@@ -14,6 +15,8 @@ use runtime_program::{Failure, read_text};
 use serde::Serialize;
 
 use super::{Options, show};
+use crate::cli::Arguments;
+use crate::companion::become_program;
 use inspect::{Inspected, Signed};
 
 /// The commands about packages.
@@ -32,6 +35,15 @@ pub enum Verb {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Try a cell with invented people: late data, reset, rewind, forget, cut back-logs, narrow grants
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example:\n  cellar cell test silences\n  cellar cell test silences --users 5 --update"
+    )]
+    Test(Arguments),
+    /// Build and try a cell with few people whenever one of its files changes, until Ctrl-C
+    #[command(disable_help_flag = true, after_help = "Example:\n  cellar cell watch silences")]
+    Watch(Arguments),
     /// Draw the key with which a publisher signs
     #[command(after_help = "Example:\n  cellar cell keygen --output publisher.key")]
     Keygen {
@@ -104,6 +116,8 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             let (output, package) = build::build(&folder, output)?;
             show_package(options, &output, &package)
         }
+        Verb::Test(Arguments { arguments }) => Err(trial("test", arguments, options)),
+        Verb::Watch(Arguments { arguments }) => Err(trial("watch", arguments, options)),
         Verb::Keygen { output } => {
             let key = draw()?;
             files::write_key(&output, &key)?;
@@ -144,6 +158,12 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             show(options, &Inspected::of(&package), Inspected::tell)
         }
     }
+}
+
+/// Becomes the program that tries cells, which links the simulator.
+fn trial(verb: &str, mut arguments: Vec<OsString>, options: &Options) -> Failure {
+    arguments.insert(0, verb.into());
+    become_program("cellar-cell-test", &arguments, options.json)
 }
 
 fn draw() -> Result<PublisherKey, Failure> {

@@ -149,6 +149,8 @@ pub(crate) struct Shelf {
     cache: OnceLock<NativeCache>,
     /// Held while the cache is opened.
     opening: Mutex<()>,
+    /// Held while a package is written: two people may install the same one at the same moment.
+    keeping: Mutex<()>,
     ready: Mutex<HashMap<CodeDigest, Weak<Shelved>>>,
 }
 
@@ -161,6 +163,7 @@ impl Shelf {
             compiler,
             cache: OnceLock::new(),
             opening: Mutex::default(),
+            keeping: Mutex::default(),
             ready: Mutex::default(),
         }
     }
@@ -215,6 +218,7 @@ impl Shelf {
 
     /// Keeps a package that was checked. Durable when it returns.
     pub fn keep(&self, bytes: &[u8]) -> Result<(), BadCell> {
+        let _one_at_a_time = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         files::create_folder(&self.folder).map_err(disk(&self.folder))?;
         let path = self.file(CodeDigest::of(bytes));
         if files::is_absent(&path) {
