@@ -40,6 +40,10 @@ pub(crate) fn answer(value: &Value, names: &HashMap<String, u64>, phone_times: &
             if let Some(id) = id_of(value) {
                 return name_of(id, names).unwrap_or_else(|| Value::from(0));
             }
+            // The account is shown under another id in each store.
+            if members.len() == 1 && members.contains_key("$uuid") {
+                return "USER".into();
+            }
             let kept = members.iter().filter(|(name, value)| is_kept(name, value));
             let kept = kept.map(|(name, value)| (name.clone(), answer(value, names, phone_times)));
             without_server_times(kept.collect())
@@ -51,7 +55,13 @@ pub(crate) fn answer(value: &Value, names: &HashMap<String, u64>, phone_times: &
             }
             Value::Array(items)
         }
-        Value::String(text) => name_of(text, names).unwrap_or_else(|| value.clone()),
+        Value::String(text) => match name_of(text, names) {
+            Some(name) => name,
+            // An entry as a text.
+            None if text.starts_with(['{', '[']) => serde_json::from_str::<Value>(text)
+                .map_or_else(|_| value.clone(), |inner| answer(&inner, names, phone_times)),
+            None => value.clone(),
+        },
         other => other.clone(),
     }
 }
@@ -144,5 +154,11 @@ mod tests {
         assert_eq!(of(vec![entry(0, 1.0), entry(1, 2.0)]), of(vec![entry(1, 3.0), entry(0, 4.0)]));
         assert_ne!(of(vec![entry(0, 5.0)]), of(vec![entry(0, 1.0)]));
         assert_ne!(of(vec![entry(0, 1.0)]), of(vec![entry(1, 1.0)]));
+        // Also where an answer has entries as texts.
+        let text = |id: usize, user: &str| {
+            of(vec![json!({ "text": json!({ "_id": { "$oid": IDS[id] }, "user_id": { "$uuid": user } }).to_string() })])
+        };
+        assert_eq!(text(0, "a"), text(0, "b"));
+        assert_ne!(text(0, "a"), text(1, "a"));
     }
 }
