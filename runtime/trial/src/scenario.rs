@@ -11,6 +11,8 @@ use crate::people::{Case, write_ts};
 const EARLIER_S: f64 = 3_600.0;
 /// How long after the last entry of a batch a run follows, s: more than the 5 s before now where a window ends.
 const SOON_S: f64 = 60.0;
+/// How long after midnight a run between two days is, s: before anybody sets out.
+const AT_NIGHT_S: f64 = 10_800.0;
 /// As many entries as a phone puts at once.
 const BATCH_ENTRIES_MAX: usize = 10_000;
 
@@ -186,6 +188,26 @@ impl Scenario {
         }
     }
 
+    /// The steps, and others in their place where the host's own stages give another result by the first: with runs in
+    /// the middle of a day they see the end of a trip before all that was written about it.
+    pub fn ways(self, case: &Case) -> Vec<Vec<Step>> {
+        let by_day = || {
+            let puts = days(case, |_| true).into_iter();
+            let with_run = puts.flat_map(|put| {
+                let run = match put {
+                    Step::Put { day, .. } => Step::Run(case.days[day].to + AT_NIGHT_S),
+                    _ => Step::Run(case.end()),
+                };
+                [put, run]
+            });
+            with_run.chain([Step::Run(case.end())]).collect()
+        };
+        match self {
+            Self::Cut => vec![self.steps(case), by_day()],
+            _ => vec![self.steps(case)],
+        }
+    }
+
     /// The steps whose outcome it must have. `None`: those of the plain scenario.
     pub fn reference(self, case: &Case) -> Option<Vec<Step>> {
         let middle = middle(case);
@@ -254,5 +276,7 @@ mod tests {
         let case = Case::invent(2, 2);
         assert!(runs(&Scenario::Cut.steps(&case)) > case.days.len() + 1);
         assert_eq!(runs(&Scenario::Plain.steps(&case)), 1);
+        let [by_batch, by_day] = &Scenario::Cut.ways(&case)[..] else { panic!("two ways") };
+        assert!(runs(by_batch) > runs(by_day) && runs(by_day) == case.days.len() + 1);
     }
 }

@@ -188,9 +188,7 @@ fn person(stand: &Stand, options: &Options, seed: u64, stop: &AtomicBool) -> Res
         if stop.load(Ordering::Relaxed) {
             return Err(TrialError::Stopped);
         }
-        let played = stand.play(&case, *scenario)?;
-        all.add(&played.cost);
-        ended.push((*scenario, compared(stand, &case, *scenario, &plain, &played)?));
+        ended.push((*scenario, by_any_way(stand, &case, *scenario, &plain, &mut all)?));
     }
     Ok(Verdict { seed, ended, plain: plain.cost, all })
 }
@@ -204,8 +202,26 @@ fn judge(stand: &Stand, case: &Case, scenario: Scenario) -> Result<Ended, TrialE
     if !plain.troubles.is_empty() || !scenario.fits(case) {
         return Ok(Ended::NotCompared);
     }
-    let played = stand.play(case, scenario)?;
-    compared(stand, case, scenario, &plain, &played)
+    by_any_way(stand, case, scenario, &plain, &mut Cost::default())
+}
+
+/// Plays a scenario by its first way that can be compared.
+fn by_any_way(
+    stand: &Stand,
+    case: &Case,
+    scenario: Scenario,
+    plain: &Played,
+    cost: &mut Cost,
+) -> Result<Ended, TrialError> {
+    for steps in scenario.ways(case) {
+        let played = stand.play_steps(case, &steps, Manner::of(scenario))?;
+        cost.add(&played.cost);
+        match compared(stand, case, scenario, plain, &played)? {
+            Ended::NotCompared => {}
+            ended => return Ok(ended),
+        }
+    }
+    Ok(Ended::NotCompared)
 }
 
 /// What went wrong in a play by itself.
