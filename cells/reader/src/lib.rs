@@ -4,16 +4,21 @@
 //! `time` (`write_ts`, `ts`, `start_ts`, `end_ts`, `enter_ts`, `exit_ts` or `position`), `start`, `end` (s), `descending`,
 //! and for `ids` the `ids` as hexadecimal digits. The answer is JSON: `{"entries":[…]}`, `{"count":n}`,
 //! `{"locations":{…}}` or `{"failure":"…"}`.
+//!
+//! A request without a body is answered with its head: `{"method":…,"rest":…,"query":…,"headers":{…},"scope":…}`, where
+//! `headers` has those that the contract names and one that it does not.
 
 use cells_sdk::model::EntryId;
 use cells_sdk::{
-    Exchange, Level, LocationSource, Log, Pages, Query, ReadEntries, Request, Response, RunError, TimeField,
-    read_body,
+    Exchange, Level, LocationSource, Log, Pages, Query, ReadEntries, Request, RequestHead, Response,
+    RunError, TimeField, read_body,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 const REQUEST_BYTES_MAX: usize = 1 << 20;
+/// The headers that it asks for: the last one is none that a cell may read.
+const HEADERS: [&str; 5] = ["accept", "accept-language", "content-type", "if-none-match", "user-agent"];
 
 #[derive(Deserialize)]
 struct Wanted {
@@ -30,19 +35,29 @@ struct Wanted {
 }
 
 /// Answers what the body asks.
-pub fn handle<R: ReadEntries + Exchange + Log>(
+pub fn handle<R: ReadEntries + Exchange + Log + RequestHead>(
     runtime: &mut R,
     request: &Request,
 ) -> Result<Response, String> {
     let body = read_body(runtime, REQUEST_BYTES_MAX).map_err(|failure| failure.to_string())?;
-    let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-    runtime.log(Level::Info, &format!("asked for {} at {:?}", wanted.find, request.rest));
-    let answer = match read(runtime, &wanted) {
-        Ok(answer) => answer,
-        Err(error) => json!({ "failure": error.to_string() }),
+    let answer = match body.is_empty() {
+        true => head(runtime, request),
+        false => {
+            let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+            runtime.log(Level::Info, &format!("asked for {} at {:?}", wanted.find, request.rest));
+            let failure = |error: RunError| json!({ "failure": error.to_string() });
+            read(runtime, &wanted).unwrap_or_else(failure)
+        }
     };
     let body = answer.to_string().into_bytes();
     Ok(Response { status: 200, content_type: "application/json".to_owned(), body })
+}
+
+fn head<R: RequestHead>(runtime: &mut R, request: &Request) -> Value {
+    let headers = HEADERS.iter().filter_map(|name| Some(((*name).to_owned(), runtime.header(name)?.into())));
+    let headers: serde_json::Map<String, Value> = headers.collect();
+    json!({ "method": runtime.method(), "rest": request.rest, "query": runtime.query(), "headers": headers,
+            "scope": runtime.scope() })
 }
 
 fn read<R: ReadEntries>(runtime: &mut R, wanted: &Wanted) -> Result<Value, RunError> {

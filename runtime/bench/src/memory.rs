@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use runtime_user::{Answer, Body, Call, Runtime, Settings, UserId};
+use runtime_user::{Answer, Body, Call, Head, Runtime, Settings, UserId};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::rounds::{Comparison, quantile};
@@ -72,7 +72,7 @@ async fn put(runtime: &Arc<Runtime>, user: UserId, samples: &[Sample]) -> Result
     let body = runtime_simulator::put_body("", &texts).into_bytes();
     let body = Body::from_chunks(vec![body.into()]);
     let target = runtime.catalogue().target("usercache/put")?;
-    let call = Call { target, now: 2e9, body, device: None };
+    let call = Call { target, now: 2e9, head: Head::default(), body, device: None };
     match runtime.call(user, call).await? {
         Answer::Whole { status: 200, .. } => Ok(()),
         _ => Err(BenchError::Network("a put was not stored".to_owned())),

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use handshake::encoding::KeyKind;
 use runtime_store::Batch;
 use runtime_types::StreamKey;
-use runtime_user::{Answer, Body, Call, Person, Runtime, UserId};
+use runtime_user::{Answer, Body, Call, Head, Person, Runtime, UserId};
 
 use super::rounds::{Comparison, compare, time};
 use super::sample::{self, Sample};
@@ -111,7 +111,7 @@ fn calls<'a>(
     Ok(move || {
         let body = bodies.next().expect("a round for each body").clone().into_bytes();
         let body = Body::from_chunks(vec![body.into()]);
-        let call = Call { target: target.clone(), now: 2e9, body, device: None };
+        let call = Call { target: target.clone(), now: 2e9, head: Head::default(), body, device: None };
         let (took, answer) = time(|| tokio.block_on(runtime.call(user, call)));
         let stored = matches!(answer, Ok(Answer::Whole { status: 200, .. }));
         assert!(stored, "the put was not stored");

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use runtime_store::LocationRows;
 use runtime_types::{Area, Query, StreamKey};
-use runtime_user::{Answer, Body, Call, Person, Runtime, Settings, UserId};
+use runtime_user::{Answer, Body, Call, Head, Person, Runtime, Settings, UserId};
 
 use super::rounds::{compare, time};
 use super::{Figures, sample};
@@ -124,6 +124,7 @@ fn cell_ms(tokio: &tokio::runtime::Runtime, runtime: &Arc<Runtime>, user: UserId
             let call = Call {
                 target: target.clone(),
                 now: 2e9,
+                head: Head::default(),
                 body: Body::from_chunks(vec![body.into()]),
                 device: None,
             };

@@ -1,5 +1,6 @@
 //! The configuration file. `deploy/cellar.toml` explains every setting and holds every default.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,9 @@ use std::sync::Arc;
 
 use runtime_program::logs::LogFormat;
 use runtime_program::typed;
-use runtime_user::{EngineKind, Rhythm, Runtime, SessionTerms, Settings};
+use runtime_user::{
+    EngineKind, PACKAGE_BYTES_MAX, Policy, PublisherId, Rhythm, Runtime, SessionTerms, Settings,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::http::{App, BodyLimits, Patience, Rate, ServerLimits};
@@ -40,6 +43,8 @@ pub struct Config {
     pub people: People,
     /// Cells.
     pub cells: Cells,
+    /// What people may install.
+    pub packages: Packages,
     /// The pipeline.
     pub pipeline: Pipeline,
     /// The log.
@@ -186,6 +191,41 @@ pub struct Cells {
     pub warm_instances: bool,
 }
 
+/// What people may install.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Packages {
+    /// Whose cells: `any`, or a list of publishers' ids.
+    pub publishers: Publishers,
+    /// The largest package, bytes.
+    pub bytes_max: usize,
+    /// How many cells a person may have.
+    pub per_person_max: usize,
+    /// Whether people may bring packages of their own.
+    pub own: bool,
+    /// The folder of packages that may be installed where people may not bring their own; none: there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+}
+
+/// Whose cells may be installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Publishers {
+    /// Those of anybody.
+    Any(Any),
+    /// Those of these publishers.
+    Only(BTreeSet<PublisherId>),
+}
+
+/// The word for everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Any {
+    /// `any`
+    Any,
+}
+
 /// The pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -227,6 +267,7 @@ impl Default for Config {
             limits: Limits::default(),
             people: People::default(),
             cells: Cells::default(),
+            packages: Packages::default(),
             pipeline: Pipeline::default(),
             log: Log::default(),
         }
@@ -251,6 +292,29 @@ impl Default for Cells {
     fn default() -> Self {
         let Settings { slots, warm_instances, .. } = Settings::at(PathBuf::new());
         Self { endpoint_threads: 0, stage_threads: 0, slots, warm_instances }
+    }
+}
+
+impl Default for Packages {
+    fn default() -> Self {
+        let Policy { package_bytes_max, per_person_max, own, .. } = Policy::default();
+        let publishers = Publishers::Any(Any::Any);
+        Self { publishers, bytes_max: package_bytes_max, per_person_max, own, folder: None }
+    }
+}
+
+impl Packages {
+    fn policy(&self) -> Policy {
+        Policy {
+            publishers: match &self.publishers {
+                Publishers::Any(Any::Any) => None,
+                Publishers::Only(known) => Some(known.clone()),
+            },
+            package_bytes_max: self.bytes_max,
+            per_person_max: self.per_person_max,
+            own: self.own,
+            folder: self.folder.clone(),
+        }
     }
 }
 
@@ -406,6 +470,19 @@ impl Config {
                 self.pipeline.every_ms.to_string(),
                 "it must be at least 60000 and not less than pipeline.quiet_ms",
             ),
+            (
+                self.packages.bytes_max > PACKAGE_BYTES_MAX,
+                "packages.bytes_max",
+                self.packages.bytes_max.to_string(),
+                "no package has more than 33554432",
+            ),
+            (
+                // It would change nothing, and whoever wrote it expects that it does.
+                self.packages.own && self.packages.folder.is_some(),
+                "packages.folder",
+                "set".to_owned(),
+                "it counts only with `own = false`",
+            ),
             (self.people.open_max == 0, "people.open_max", "0".to_owned(), "it must be at least 1"),
             (
                 self.people.engine == Engine::Sled && !cfg!(feature = "sled"),
@@ -446,6 +523,7 @@ impl Config {
             accuracy_filtering: self.pipeline.accuracy_filtering,
             pipeline: pipeline.transpose()?,
             rhythm: self.pipeline.rhythm(),
+            policy: self.packages.policy(),
             built_s: runtime_cells::built_s(),
             // Without it, cells that were compiled before still run.
             compiler: runtime_program::beside_this(COMPILER).ok().filter(|program| program.is_file()),
@@ -537,6 +615,7 @@ mod tests {
                 secret: Some(PathBuf::new()),
                 ..Gateway::default()
             },
+            packages: Packages { folder: Some(PathBuf::new()), ..Packages::default() },
             pipeline: Pipeline { stages: Some(PathBuf::new()), ..Pipeline::default() },
             ..Config::default()
         };
@@ -566,6 +645,22 @@ mod tests {
     }
 
     #[test]
+    fn publishers_are_any_or_a_list_of_ids_and_nothing_else() {
+        let of =
+            |text: &str| toml::from_str::<Config>(text).map(|config| config.packages.policy().publishers);
+        assert_eq!(of("packages.publishers = 'any'").expect("a setting"), None);
+        assert_eq!(of("packages.publishers = []").expect("a setting"), Some(BTreeSet::new()));
+        let id: PublisherId = "a".repeat(26).parse().expect("an id");
+        let text = format!("packages.publishers = ['{id}']");
+        assert_eq!(of(&text).expect("a setting"), Some(BTreeSet::from([id])));
+        for text in
+            ["packages.publishers = 'all'", "packages.publishers = ['anna']", "packages.publishers = true"]
+        {
+            assert!(of(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn values_that_make_no_sense_are_refused() {
         for text in [
             "limits.head_bytes_max = 100",
@@ -576,6 +671,8 @@ mod tests {
             "tls.key = 'x'",
             "gateway.register = '10.0.0.1:8444'",
             "people.open_max = 0",
+            "packages.bytes_max = 33554433",
+            "packages.folder = '/srv/cells'",
             "pipeline.wait_max_ms = 1000",
             "pipeline.every_ms = 1000",
         ] {

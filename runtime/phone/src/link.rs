@@ -11,6 +11,7 @@ use handshake::session::HEAD_FIELD;
 use handshake::transcript::EXPORTER_LABEL;
 use http_body_util::Full;
 use hyper::client::conn::{http1, http2};
+use hyper::http::request::Builder;
 use hyper::{Method, Request, header};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
@@ -132,10 +133,36 @@ impl Requests {
         body: Bytes,
         limit_ms: u64,
     ) -> Result<Reply, PhoneError> {
-        let bad_path = |_| PhoneError::Name(path.to_owned());
         let request = Request::builder()
             .method(Method::POST)
             .header(header::CONTENT_TYPE, "application/json; charset=UTF-8");
+        self.send(authority, path, (request, body), limit_ms).await
+    }
+
+    /// Asks with `GET` and these headers, and reads the whole answer.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub async fn get(
+        &mut self,
+        authority: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        limit_ms: u64,
+    ) -> Result<Reply, PhoneError> {
+        let request = Request::builder().method(Method::GET);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(authority, path, (request, Bytes::new()), limit_ms).await
+    }
+
+    async fn send(
+        &mut self,
+        authority: &str,
+        path: &str,
+        (request, body): (Builder, Bytes),
+        limit_ms: u64,
+    ) -> Result<Reply, PhoneError> {
+        let bad_path = |_| PhoneError::Name(path.to_owned());
         let limit_ms = sending_ms(limit_ms, body.len());
         let exchange = async {
             Ok::<_, PhoneError>(match self {

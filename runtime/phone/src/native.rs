@@ -152,8 +152,24 @@ impl Native {
     /// # Errors
     /// [`PhoneError`] where no answer came, or the store stands before what this phone has seen.
     pub async fn post_raw(&mut self, path: &str, body: Bytes) -> Result<Reply, PhoneError> {
-        let before = self.file.state.head;
         let reply = self.requests.post(&self.server_name, path, body, ANSWER_MS).await?;
+        self.noted(reply)
+    }
+
+    /// Asks a cell that its owner has installed with `GET`, at the path that was granted for `path`, such as
+    /// `/x/reader/days?from=1`.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Result<Reply, PhoneError> {
+        let granted = self.granted(path)?;
+        let reply = self.requests.get(&self.server_name, &granted, headers, ANSWER_MS).await?;
+        self.noted(reply)
+    }
+
+    /// Keeps where an answer says that the store stands.
+    fn noted(&mut self, reply: Reply) -> Result<Reply, PhoneError> {
+        let before = self.file.state.head;
         if let Some(told) = &reply.head {
             let head = read_head_field(told).map_err(|_| PhoneError::Distrust(Distrust::Malformed))?;
             self.file.state.take_head(before, head).map_err(PhoneError::Distrust)?;
@@ -168,7 +184,9 @@ impl Native {
     pub fn granted(&self, path: &str) -> Result<String, PhoneError> {
         let asked = path.trim_start_matches('/');
         let is_it = |answered: &String| {
-            asked.strip_prefix(answered.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            asked
+                .strip_prefix(answered.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
         };
         let granted = self.grant.cells.iter().find(|cell| cell.answers.iter().any(is_it));
         match granted {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use runtime_user::catalogue::BuiltIn;
-use runtime_user::{Answer, Area, Body, Call, CallError, PipelineReport, Runtime, Settings, Stamp, UserId};
+use runtime_user::{
+    Answer, Area, Body, Call, CallError, Head, PipelineReport, Runtime, Settings, Stamp, UserId,
+};
 use serde_json::{Value, json};
 
 pub use canonical::canonical;
@@ -166,7 +168,7 @@ impl World {
         let answered = self.block_on(async {
             let body = Body::from_chunks(vec![Bytes::copy_from_slice(body.as_bytes())]);
             let target = self.runtime.catalogue().target("usercache/put").expect("a cell has it");
-            let call = Call { target, now, body, device: Some(device.clone()) };
+            let call = Call { target, now, head: Head::default(), body, device: Some(device.clone()) };
             self.runtime.call(user, call).await
         });
         let taken = matches!(answered, Ok(Answer::Whole { status: 200, .. }));
@@ -223,7 +225,8 @@ pub async fn call(
 ) -> Result<Answered, CallError> {
     let body = Body::from_chunks(vec![Bytes::copy_from_slice(body)]);
     let path = if rest.is_empty() { path.to_owned() } else { format!("{path}/{rest}") };
-    let call = Call { target: runtime.catalogue().target(&path)?, now, body, device: None };
+    let target = runtime.catalogue().target(&path)?;
+    let call = Call { target, now, head: Head::default(), body, device: None };
     match runtime.call(user, call).await? {
         Answer::Whole { status, body, .. } => Ok(Answered { status, body }),
         Answer::Pieces { status, mut pieces, .. } => {

@@ -156,7 +156,9 @@ mod tests {
         assert_ne!(of(vec![entry(0, 1.0)]), of(vec![entry(1, 1.0)]));
         // Also where an answer has entries as texts.
         let text = |id: usize, user: &str| {
-            of(vec![json!({ "text": json!({ "_id": { "$oid": IDS[id] }, "user_id": { "$uuid": user } }).to_string() })])
+            of(vec![
+                json!({ "text": json!({ "_id": { "$oid": IDS[id] }, "user_id": { "$uuid": user } }).to_string() }),
+            ])
         };
         assert_eq!(text(0, "a"), text(0, "b"));
         assert_ne!(text(0, "a"), text(1, "a"));

@@ -32,7 +32,9 @@ pub struct Command {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Try a cell with invented people: late data, reset, rewind, forget, cut back-logs, narrow grants
-    #[command(after_help = "Examples:\n  cellar cell test silences\n  cellar cell test silences --users 5 --only cut --only late\n  cellar cell test silences --replay silences/tests/failures/cut.json")]
+    #[command(
+        after_help = "Examples:\n  cellar cell test silences\n  cellar cell test silences --users 5 --only cut --only late\n  cellar cell test silences --replay silences/tests/failures/cut.json"
+    )]
     Test(TestArgs),
     /// Build and try a cell with few people whenever one of its files changes, until Ctrl-C
     #[command(after_help = "Example:\n  cellar cell watch silences")]
@@ -136,7 +138,11 @@ pub(crate) fn scenarios(subject: &Subject, only: &[Scenario], skip: &[Scenario])
 }
 
 fn show(report: &Report, json: bool) -> Result<(), Failure> {
-    if json { console::json(report)? } else { console::line(report.tell())? }
+    if json {
+        console::json(report)?
+    } else {
+        console::line(report.tell())?
+    }
     match report.passed {
         true => Ok(()),
         false => Err(Failure::new("the cell did not pass", "correct what stands above, then test it again")),

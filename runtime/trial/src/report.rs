@@ -303,7 +303,8 @@ impl Report {
 
     fn who(&self) -> String {
         let last = self.seed.saturating_add(self.people.saturating_sub(1));
-        let days = if self.days == 0 { "as written down".to_owned() } else { format!("{} days each", self.days) };
+        let days =
+            if self.days == 0 { "as written down".to_owned() } else { format!("{} days each", self.days) };
         match self.people {
             1 => format!("1 invented person, seed {}, {days}", self.seed),
             people => format!("{people} invented people, seeds {} to {last}, {days}", self.seed),
@@ -338,7 +339,8 @@ impl Report {
             ms(self.longest_us)
         )?;
         for LimitTold { limit, used, of } in &self.limits {
-            let percent = used.saturating_mul(100).checked_div(*of).unwrap_or(if *used == 0 { 0 } else { 100 });
+            let percent =
+                used.saturating_mul(100).checked_div(*of).unwrap_or(if *used == 0 { 0 } else { 100 });
             let near = if percent >= NEAR_PERCENT { ": NEAR THE LIMIT" } else { "" };
             writeln!(text, "  {limit:13} {used:>11} of {of:>11} ({percent} %){near}")?;
         }

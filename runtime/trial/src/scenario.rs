@@ -17,7 +17,9 @@ const AT_NIGHT_S: f64 = 10_800.0;
 const BATCH_ENTRIES_MAX: usize = 10_000;
 
 /// A scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scenario {
     /// Everything is uploaded, and the analysis runs once.
@@ -119,7 +121,9 @@ impl Scenario {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Plain => "the plain run failed",
-            Self::Twice => "the same run over the same entries gave another result: it depends on the ids of entries",
+            Self::Twice => {
+                "the same run over the same entries gave another result: it depends on the ids of entries"
+            }
             Self::Moment => "a run a second later gave another result: it depends on `now` or on `seed`",
             Self::Idle => "runs with nothing new changed the result: it depends on how often the cell runs",
             Self::Late => "a day that came late gave another result than one that came in time",
@@ -224,7 +228,9 @@ fn middle(case: &Case) -> usize {
 /// Each of these days at once, in order.
 fn days(case: &Case, which: impl Fn(usize) -> bool) -> Vec<Step> {
     let mut steps = Vec::new();
-    for (day, entries) in case.days.iter().map(|day| day.entries.len()).enumerate().filter(|(day, _)| which(*day)) {
+    for (day, entries) in
+        case.days.iter().map(|day| day.entries.len()).enumerate().filter(|(day, _)| which(*day))
+    {
         let pieces = (0..entries).step_by(BATCH_ENTRIES_MAX);
         steps.extend(pieces.map(|from| Step::Put { day, from, to: (from + BATCH_ENTRIES_MAX).min(entries) }));
     }
@@ -258,10 +264,13 @@ mod tests {
         for scenario in Scenario::ALL {
             let steps = scenario.steps(&case);
             assert!(matches!(steps.last(), Some(Step::Run(at)) if *at >= case.end()), "{scenario:?}");
-            let put: usize = steps.iter().map(|step| match step {
-                Step::Put { from, to, .. } => to - from,
-                _ => 0,
-            }).sum();
+            let put: usize = steps
+                .iter()
+                .map(|step| match step {
+                    Step::Put { from, to, .. } => to - from,
+                    _ => 0,
+                })
+                .sum();
             let times = if scenario == Scenario::Repeated { 3 } else { 1 };
             assert_eq!(put, case.entries() * times, "{scenario:?}");
         }

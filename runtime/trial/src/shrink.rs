@@ -15,7 +15,8 @@ pub fn shrink(case: &Case, mut plays: u32, mut fails: impl FnMut(&Case) -> bool)
         // A person without days has no last moment.
         !days.is_empty() && fails(&with(days.to_vec()))
     });
-    let all = days.iter().enumerate().flat_map(|(day, of)| (0..of.entries.len()).map(move |entry| (day, entry)));
+    let all =
+        days.iter().enumerate().flat_map(|(day, of)| (0..of.entries.len()).map(move |entry| (day, entry)));
     let rebuilt = |kept: &[(usize, usize)]| {
         let entries = |day: usize| {
             let of_day = kept.iter().filter(|(of, _)| *of == day);
@@ -82,9 +83,8 @@ mod tests {
     fn days_go_before_entries_and_their_midnights_stay() {
         let case = Case::invent(5, 3);
         let wanted = case.days[1].entries[3].get().to_owned();
-        let small = shrink(&case, PLAYS_MAX, |case| {
-            case.days.iter().any(|day| day.texts().contains(&wanted))
-        });
+        let small =
+            shrink(&case, PLAYS_MAX, |case| case.days.iter().any(|day| day.texts().contains(&wanted)));
         assert_eq!((small.days.len(), small.entries()), (1, 1));
         assert_eq!(small.days[0].from, case.days[1].from);
     }

@@ -306,9 +306,11 @@ impl Stand {
         }
         let mut outputs = store.outputs;
         if self.subject.is_endpoint() {
-            let times = case.days.iter().flat_map(|day| &day.entries).filter_map(|entry| write_ts(entry.get()));
+            let times =
+                case.days.iter().flat_map(|day| &day.entries).filter_map(|entry| write_ts(entry.get()));
             let times: BTreeSet<u64> = times.map(f64::to_bits).collect();
-            outputs = answers.iter().map(|(asked, first, _)| first.told(asked, &store.names, &times)).collect();
+            outputs =
+                answers.iter().map(|(asked, first, _)| first.told(asked, &store.names, &times)).collect();
             troubles.extend(
                 answers.iter().filter_map(|(asked, first, again)| unsteady(asked, first, again.as_ref()?)),
             );

@@ -74,7 +74,10 @@ impl Subject {
         let (toml, digest) = (parsed.manifest().clone(), parsed.digest().to_string());
         if toml.world == World::Contribution {
             let what = format!("{} is a contribution to a study", toml.name);
-            return Err(Failure::new(what, "stages and endpoints are tried here; test its function with cargo"));
+            return Err(Failure::new(
+                what,
+                "stages and endpoints are tried here; test its function with cargo",
+            ));
         }
         let manifest = Manifest::of_package(&toml).map_err(|error| bad(&error))?;
         let requests = match toml.world {
@@ -212,7 +215,9 @@ mod tests {
         let read = requests(Some(folder.path())).expect("read");
         let told: Vec<_> = read
             .iter()
-            .map(|one| (one.name.as_str(), one.rest.as_str(), String::from_utf8_lossy(&one.body).into_owned()))
+            .map(|one| {
+                (one.name.as_str(), one.rest.as_str(), String::from_utf8_lossy(&one.body).into_owned())
+            })
             .collect();
         assert_eq!(told, [("a", "", r#"{"find": "count"}"#.to_owned()), ("b", "day", "plain".to_owned())]);
         fs::write(home.join("c.json"), r#"{"bodi": 1}"#).expect("written");

@@ -80,7 +80,8 @@ pub fn run(stand: &Stand, options: &Options, stop: &AtomicBool) -> Result<Report
     }
     let mut failed: BTreeMap<Scenario, (Finding, Vec<u64>)> = BTreeMap::new();
     // The plain one, too, where it was not asked for and failed.
-    let played = |scenario: &Scenario| verdicts.iter().flat_map(|one| &one.ended).any(|(of, _)| of == scenario);
+    let played =
+        |scenario: &Scenario| verdicts.iter().flat_map(|one| &one.ended).any(|(of, _)| of == scenario);
     for scenario in Scenario::ALL.into_iter().filter(|one| options.scenarios.contains(one) || played(one)) {
         let mut told = ScenarioTold::new(scenario);
         let ended = verdicts.iter().flat_map(|verdict| verdict.ended.iter().map(|one| (verdict.seed, one)));

@@ -116,7 +116,8 @@ mod tests {
         fs::write(at("src/lib.rs"), "one").expect("written");
         let before = seen(folder.path());
         assert_eq!(before.len(), 2);
-        for written in ["target/debug/x", "build/x.wasm", "tests/failures/cut.json", ".hidden", "Cargo.lock"] {
+        for written in ["target/debug/x", "build/x.wasm", "tests/failures/cut.json", ".hidden", "Cargo.lock"]
+        {
             fs::write(at(written), "new").expect("written");
         }
         assert_eq!(seen(folder.path()), before);

@@ -239,7 +239,10 @@ fn the_program_tells_in_words_or_json_and_its_status_is_that_of_the_cell() {
     assert!(out.contains("twice        1 people  ok") && out.contains("passed: 1 invented person"), "{out}");
     let (code, out, err) = status("traps", &["--only", "nothing", "--json"]);
     let report: Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!((code, &report["passed"], &report["scenarios"][0]["failed"]), (Some(1), &json!(false), &json!(1)));
+    assert_eq!(
+        (code, &report["passed"], &report["scenarios"][0]["failed"]),
+        (Some(1), &json!(false), &json!(1))
+    );
     assert!(err.contains("the cell did not pass"), "{err}");
     // A folder for tests is not there, so nothing was written beside the package.
     assert_eq!(report["failures"][0]["file"], Value::Null);

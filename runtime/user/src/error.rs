@@ -13,6 +13,14 @@ pub enum CallError {
     /// The path leads to no cell.
     #[error("no cell answers {0}")]
     NoSuchCell(String),
+    /// The person has installed the cell, and it does not answer now.
+    #[error("{cell} does not answer: {why}")]
+    NotServed {
+        /// The cell's name.
+        cell: String,
+        /// Why not.
+        why: NotServed,
+    },
     /// No person on this host has that id.
     #[error("nobody of that id lives here")]
     Nobody,
@@ -82,11 +90,39 @@ pub enum CallError {
     Lost,
 }
 
+/// Why an installed cell does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotServed {
+    /// The owner has paused it.
+    #[error("its owner has paused it, and can resume it")]
+    Paused,
+    /// It was revoked, or what its owner agreed to has expired.
+    #[error("its owner has revoked it, or agreed to it until a moment that has passed")]
+    Ended,
+    /// Its package cannot run on this host, or the host's policy does not let it.
+    #[error("it cannot run on this host now: `cellar cell show` tells its owner why")]
+    CannotRun,
+}
+
+impl NotServed {
+    /// A short code for the caller.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Paused => "cell-paused",
+            Self::Ended => "cell-ended",
+            Self::CannotRun => "cell-cannot-run",
+        }
+    }
+}
+
 impl CallError {
     /// The HTTP status for this error.
     pub fn status(&self) -> u16 {
         match self {
             Self::NoSuchCell(_) => 404,
+            Self::NotServed { why: NotServed::Paused | NotServed::CannotRun, .. } => 409,
+            Self::NotServed { why: NotServed::Ended, .. } => 410,
             Self::Nobody | Self::Suspended => 403,
             Self::Locked => 423,
             Self::Overloaded(_) | Self::Lost | Self::Cell(RunError::NoSlot { .. }) => 503,
@@ -108,6 +144,7 @@ impl CallError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoSuchCell(_) => "no-such-cell",
+            Self::NotServed { why, .. } => why.code(),
             Self::Nobody => "nobody",
             Self::Suspended => "suspended",
             Self::Locked => "store-locked",

@@ -19,6 +19,7 @@ mod runtime;
 mod settings;
 
 pub use cells::installed::change::{CellShown, InstallError, InstalledCells};
+pub use cells::installed::policy::{KEPT_FILES_MAX, NotAdmitted, Policy};
 pub use cells::installed::shelf::BadCell;
 pub use cells::types::{BadType, KnownType, Types};
 pub use cells::{catalogue, grant, manifest, paths};
@@ -29,7 +30,7 @@ pub use data::profile::PROFILE;
 pub use data::stamp::Stamp;
 pub use data::waiting::{WaitReason, Waiting};
 pub use data::{Diaries, arrivals, errors, stream};
-pub use error::{CallError, ImportError, PipelineError, StartError};
+pub use error::{CallError, ImportError, NotServed, PipelineError, StartError};
 pub use owner::{
     Admission, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation, LockState, Locks,
     OwnerError, Owners, Pairing, PairingStatus, RECOVERY_DELAY_MS, ROSTERS_KEPT, Receipt, Recovery,
@@ -42,6 +43,7 @@ pub use people::turns::{NotRun, Turns};
 pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, CONSOLE, RunOutcome, Under};
 pub use runs::chain::{ChainReport, Link};
 pub use runs::exchange::{Answer, Body, Broken, Call};
+pub use runs::head::{BadHead, HEADER_BYTES_MAX, Head, Method, QUERY_BYTES_MAX};
 pub use runs::host::private::told_document;
 pub use runs::origin::Origin;
 pub use runs::pieces::{Receiver as PieceReceiver, Taken};
@@ -52,7 +54,7 @@ pub use runs::timetable::{Pending, Timetable};
 pub use runs::told::ANSWERS_UNTOLD_MAX;
 pub use runtime::Runtime;
 pub use runtime_consent as consent;
-pub use runtime_package::PACKAGE_BYTES_MAX;
+pub use runtime_package::{PACKAGE_BYTES_MAX, PublisherId};
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::{DiskTrouble, EngineKind};
 pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId, chain};

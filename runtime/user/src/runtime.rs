@@ -13,8 +13,9 @@ use runtime_store::Store;
 use runtime_types::UserId;
 
 use crate::cells::catalogue::{BuiltIn, Catalogue};
+use crate::cells::installed::Stages;
+use crate::cells::installed::policy::Rules;
 use crate::cells::installed::shelf::Shelf;
-use crate::cells::installed::{PREFIX, Stages};
 use crate::cells::paths::EndpointPath;
 use crate::clock::Clocks;
 use crate::data::Diaries;
@@ -40,6 +41,7 @@ pub struct Runtime {
     plan: Plan,
     host_stages: Arc<Stages>,
     shelf: Shelf,
+    rules: Rules,
     clocks: Arc<Clocks>,
     open_people: Arc<OpenPeople>,
     owners: Arc<Owners>,
@@ -92,6 +94,7 @@ impl Runtime {
                 open_people.host_key().derive("cellar/native code/1"),
                 settings.compiler.clone(),
             ),
+            rules: Rules::new(settings.policy.clone()),
             host_stages: Arc::new(Stages::of_host(&plan, &catalogue)),
             catalogue,
             plan,
@@ -137,6 +140,11 @@ impl Runtime {
     /// The packages on this host.
     pub(crate) fn shelf(&self) -> &Shelf {
         &self.shelf
+    }
+
+    /// What the operator lets people install.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The sandbox that runs the cells.
@@ -223,7 +231,7 @@ impl Runtime {
     /// Calls the endpoint cell that the call's target names. If its path brings data, a success is noted for the
     /// pipeline before the answer is sent.
     pub async fn call(self: &Arc<Self>, user: UserId, call: Call) -> Result<Answer, CallError> {
-        if call.target.cell.starts_with(PREFIX) {
+        if call.target.is_installed() {
             return self.call_installed(user, call).await;
         }
         let cell = self.catalogue.endpoint(&call.target).cloned();
@@ -245,8 +253,12 @@ impl Runtime {
         // The first call after a start may load code from the disk.
         let (runtime, asked) = (Arc::clone(self), Arc::clone(&person));
         let stages = self.in_turn(user, move || runtime.stages_of(&asked)).await?;
-        let cell = stages.endpoints().get(&*call.target.cell).cloned();
-        let cell = cell.ok_or_else(|| CallError::NoSuchCell(call.target.path.template().to_owned()))?;
+        let name = &*call.target.cell;
+        let Some(cell) = stages.endpoints().get(name).cloned() else {
+            let why = stages.why_not(name, self.clocks().wall_s());
+            let template = || call.target.path.template().to_owned();
+            return Err(why.unwrap_or_else(|| CallError::NoSuchCell(template())));
+        };
         endpoint::call(self, person, cell, call).await
     }
 

@@ -11,6 +11,7 @@ use runtime_store::{OpenError, Store};
 #[cfg(feature = "testing")]
 use runtime_types::UserId;
 
+use crate::cells::installed::policy::Policy;
 use crate::clock::{HostClock, SystemClock};
 
 /// The size of a runtime, and the place of its data.
@@ -51,6 +52,8 @@ pub struct Settings {
     pub built_s: f64,
     /// The program that compiles cells which people install; `None`: none can be installed that was not compiled before.
     pub compiler: Option<PathBuf>,
+    /// What people may install.
+    pub policy: Policy,
     /// Whether cells for tests are reachable.
     pub test_cells: bool,
     /// Opens stores in place of files in people's folders, for tests that make stores fail.
@@ -96,6 +99,7 @@ impl Settings {
             clock: Arc::new(SystemClock),
             built_s: 0.0,
             compiler: None,
+            policy: Policy::default(),
             test_cells: false,
             #[cfg(feature = "testing")]
             stores: None,

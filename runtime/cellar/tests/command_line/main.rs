@@ -11,6 +11,6 @@ mod options;
 mod pairing;
 mod private;
 mod support;
-mod trial;
 mod surroundings;
+mod trial;
 mod verbs;

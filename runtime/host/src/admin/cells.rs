@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use runtime_program::when::When;
 use runtime_program::{Failure, typed};
 use runtime_user::consent::{Narrowing, Place, Time};
-use runtime_user::{AuditLine, BadCell, CellShown, InstallError, PACKAGE_BYTES_MAX, UserId};
+use runtime_user::{AuditLine, BadCell, CellShown, InstallError, NotAdmitted, PACKAGE_BYTES_MAX, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
@@ -263,7 +263,10 @@ fn refused(error: &InstallError, person: &str) -> Failure {
     let person = typed::quoted(typed::trimmed(person));
     let remedy = match error {
         InstallError::NoSuchCell(_) => format!("`cellar cell list {person}` shows those that are installed"),
-        InstallError::Cell(BadCell::NoCompiler | BadCell::Disk { .. }) => {
+        InstallError::Cell(BadCell::NotAdmitted(NotAdmitted::TooMany { .. })) => {
+            format!("`cellar cell remove {person} CELL`; `cellar cell list {person}` shows them")
+        }
+        InstallError::Cell(BadCell::NoCompiler | BadCell::Disk { .. } | BadCell::NotAdmitted(_)) => {
             "ask the operator of this host".to_owned()
         }
         InstallError::Cell(_) | InstallError::OldKey | InstallError::Consent(_) => {

@@ -9,6 +9,7 @@ pub mod backend;
 pub mod body;
 pub mod budget;
 pub mod guesses;
+pub(crate) mod head;
 pub mod pace;
 pub mod refusal;
 pub(crate) mod reply;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
+use runtime_user::BadHead;
 use serde_json::json;
 
 use super::pace::Rate;
@@ -137,6 +138,15 @@ impl Refusal {
             "broken-body",
             "the body ended before its length, or is wrongly chunked: nothing was stored",
         )
+    }
+
+    /// The head of a request for a cell is too long.
+    pub fn bad_head(bad: &BadHead) -> Self {
+        let (status, code) = match bad {
+            BadHead::LongQuery { .. } => (414, "query-too-long"),
+            _ => (431, "header-too-long"),
+        };
+        Self::new(status, code, bad.to_string())
     }
 
     /// The host is at its limit for now.

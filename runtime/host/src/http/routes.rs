@@ -115,9 +115,12 @@ impl Route {
             OWN.iter().find(|(path, ..)| *path == text).map(|(_, own, _)| Self::Own(*own))
         };
         let route = paths.find(segments).map(Self::Cell).or_else(own).ok_or_else(Refusal::unknown_route)?;
-        let (right, allow) = match route {
+        let (right, allow) = match &route {
             Self::Own(Own::Home | Own::Health) => {
                 (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD")
+            }
+            Self::Cell(target) if target.is_installed() => {
+                (matches!(*method, Method::GET | Method::POST), "GET, POST")
             }
             _ => (*method == Method::POST, "POST"),
         };
@@ -274,6 +277,21 @@ mod tests {
         ] {
             assert_eq!(status(Method::POST, path), 404, "{path}");
         }
+    }
+
+    #[test]
+    fn a_cell_that_people_install_is_called_by_get_as_well() {
+        for (method, wanted) in [
+            (Method::GET, 200),
+            (Method::POST, 200),
+            (Method::HEAD, 405),
+            (Method::PUT, 405),
+            (Method::DELETE, 405),
+        ] {
+            assert_eq!(status(method.clone(), "/x/reader"), wanted, "{method}");
+            assert_eq!(status(method.clone(), "/x/reader/a/b"), wanted, "{method}");
+        }
+        assert_eq!(status(Method::GET, "/x"), 404);
     }
 
     #[test]

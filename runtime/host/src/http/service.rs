@@ -9,7 +9,7 @@ use handshake::limit::Source;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use runtime_user::{Answer, Body, Call, NotRun, PROFILE, Runtime, Stamp, UserId};
+use runtime_user::{Answer, Body, Call, Head, NotRun, PROFILE, Runtime, Stamp, UserId};
 use runtime_wire::places::Place;
 use serde_json::{Map, Value, json};
 
@@ -17,6 +17,7 @@ use super::backend::Backend;
 use super::body::{self, Arrived, BodyLimits};
 use super::budget::{Budget, Held, Holder};
 use super::guesses::Guesses;
+use super::head;
 use super::refusal::{Refusal, parts, response};
 use super::reply::{Record, Reply};
 use super::routes::{Own, Route};
@@ -161,10 +162,10 @@ async fn handle<B: Backend>(
     record: &mut Record,
 ) -> Result<Answered, Refusal> {
     let pause = Duration::from_millis(app.limits.pause_ms);
-    let (head, body) = request.into_parts();
-    let sender_waits = head.headers.contains_key(header::EXPECT);
-    let named = caller.authority.as_deref().is_none_or(|name| names_host(&head.uri, &head.headers, name));
-    let route = match Route::find_behind_api(app.backend.paths(), &head.method, head.uri.path()) {
+    let (parts, body) = request.into_parts();
+    let sender_waits = parts.headers.contains_key(header::EXPECT);
+    let named = caller.authority.as_deref().is_none_or(|name| names_host(&parts.uri, &parts.headers, name));
+    let route = match Route::find_behind_api(app.backend.paths(), &parts.method, parts.uri.path()) {
         _ if !named => Err(Refusal::wrong_authority()),
         found => found,
     };
@@ -188,8 +189,10 @@ async fn handle<B: Backend>(
         }
         Ok(Sender { user, device: Stamp::of_token(token) })
     };
-    let bearer = match bearer(authenticate, &head.headers) {
-        Ok(bearer) => bearer,
+    let known =
+        bearer(authenticate, &parts.headers).and_then(|bearer| Ok((bearer, head::of(&route, &parts)?)));
+    let (bearer, head) = match known {
+        Ok(known) => known,
         Err(refusal) => return Err(unread(body, sender_waits, pause, record, refusal).await),
     };
     record.user = bearer.as_ref().map(|bearer| bearer.user);
@@ -201,14 +204,15 @@ async fn handle<B: Backend>(
         let another = bearer.as_ref().is_some_and(|bearer| bearer.user != sender.user);
         if another { Err(Refusal::two_users()) } else { Ok(sender) }
     };
-    let check = Some(route.check());
+    // A request without a body says nothing in it: its sender is the one that the header names.
+    let check = (parts.method != Method::GET).then(|| route.check());
     let holder = bearer.as_ref().map_or(Holder::Stranger(caller.source), |known| Holder::Person(known.user));
     let held = app.budget.hold(holder);
     let mut arrived = body::collect(body, limits, held, check, sender_waits, authenticate).await?;
     record.bytes_in = arrived.bytes;
     let sender = bearer.clone().or(arrived.sender.take()).ok_or_else(Refusal::no_user)?;
     record.user = Some(sender.user);
-    dispatch(app, route, sender, arrived).await
+    dispatch(app, route, sender, (head, arrived)).await
 }
 
 /// A refusal that needs nothing of the body. A sender that waits to be asked for the body is not asked: a read would
@@ -269,13 +273,13 @@ pub(crate) async fn dispatch<B: Backend>(
     app: &App<B>,
     route: Route,
     Sender { user, device }: Sender,
-    mut arrived: Arrived,
+    (head, mut arrived): (Head, Arrived),
 ) -> Result<Answered, Refusal> {
     let backend = app.backend.clone();
     let own = match route {
         Route::Cell(target) => {
             let body = Body::from_chunks(std::mem::take(&mut arrived.pieces));
-            let call = Call { target, now: now(), body, device };
+            let call = Call { target, now: now(), head, body, device };
             let answer = backend.call(user, call).await?;
             return Ok(Answered::Cell { answer, held: arrived.held });
         }

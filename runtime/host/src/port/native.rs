@@ -32,6 +32,7 @@ use super::upc::{self, SmallBody};
 use crate::http::Refusal;
 use crate::http::body::{self as http_body, BodyLimits};
 use crate::http::budget::Holder;
+use crate::http::head;
 use crate::http::pace::{self, Pace};
 use crate::http::reply::{Record, Reply, Taking};
 use crate::http::routes::{Route, Template};
@@ -370,12 +371,13 @@ impl Connection {
         // The connection identifies the caller, so the body is not searched for a name. The cell that reads it judges
         // its JSON.
         let sender = Sender { user, device: Some(Stamp::of_device(self.admission.device)) };
-        let (body, known) = (request.into_body(), |_: &str| Ok(sender.clone()));
+        let (parts, body) = request.into_parts();
+        let (head, known) = (head::of(&route, &parts)?, |_: &str| Ok(sender.clone()));
         let held = app.budget.hold(Holder::Person(user));
         let arrived = http_body::collect(body, limits, held, None, sender_waits, known).await?;
         record.bytes_in = arrived.bytes;
         self.runtime().locks().renew(user);
-        Ok(dispatch(app, route, sender, arrived).await?)
+        Ok(dispatch(app, route, sender, (head, arrived)).await?)
     }
 
     async fn upc(self: &Arc<Self>, endpoint: Endpoint, body: &SmallBody) -> Result<SmallBody, Code> {

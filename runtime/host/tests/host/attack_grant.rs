@@ -57,7 +57,11 @@ fn revoke_path(device: DeviceId) -> String {
 }
 
 /// Stops the host, changes what it has kept of a device, and starts it again; the phone learns the new port.
-async fn restarted_with(cloud: Cloud, file: &mut PhoneFile, change: impl FnOnce(&mut Value)) -> Cloud {
+pub(crate) async fn restarted_with(
+    cloud: Cloud,
+    file: &mut PhoneFile,
+    change: impl FnOnce(&mut Value),
+) -> Cloud {
     let path = cloud.folder_of(file.state.user).join("access.json");
     let folder = cloud.stop().await;
     let mut access: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

@@ -17,6 +17,7 @@ mod attack_unseen;
 mod endpoint;
 mod gateway;
 mod http;
+mod installed;
 mod log;
 mod modes;
 mod owner;

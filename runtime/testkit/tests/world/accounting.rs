@@ -199,7 +199,13 @@ fn upload(world: &World, user: UserId, device: &Stamp, entries: &[Vec<u8>], now:
     let answered = world.block_on(async {
         let body = Body::from_chunks(vec![Bytes::from(body)]);
         let target = world.runtime.catalogue().target("usercache/put").expect("a cell has it");
-        world.runtime.call(user, Call { target, now, body, device: Some(device.clone()) }).await
+        world
+            .runtime
+            .call(
+                user,
+                Call { target, now, head: runtime_user::Head::default(), body, device: Some(device.clone()) },
+            )
+            .await
     });
     let Ok(Answer::Whole { status, body, .. }) = answered else { panic!("{answered:?}") };
     let answer: Value = serde_json::from_slice(&body).expect("JSON");

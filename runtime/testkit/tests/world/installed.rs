@@ -12,35 +12,35 @@ use serde_json::{Value, json};
 
 /// 2024-03-04, a Monday.
 const FIRST_DAY: u32 = 19_786;
-const NOW: f64 = (FIRST_DAY + 4) as f64 * 86_400.0;
-const STAGE: &str = "mode-share";
-const MONTH: &str = "study.mode-share/month";
-const READER: &str = "reader";
+pub(crate) const NOW: f64 = (FIRST_DAY + 4) as f64 * 86_400.0;
+pub(crate) const STAGE: &str = "mode-share";
+pub(crate) const MONTH: &str = "study.mode-share/month";
+pub(crate) const READER: &str = "reader";
 const KEEPER: &str = "keeper";
 
 /// A world whose host compiles cells.
-fn world() -> World {
+pub(crate) fn world() -> World {
     World::with(|settings| {
         settings.compiler = Some(env!("CARGO_BIN_EXE_testkit-cell-compiler").into());
     })
 }
 
-fn publisher() -> PublisherKey {
+pub(crate) fn publisher() -> PublisherKey {
     PublisherKey::generate(&SystemRandom::new()).expect("random bytes")
 }
 
 /// The package of a cell that this repository has, with its manifest changed.
-fn package(name: &str, key: &PublisherKey, change: impl FnOnce(&str) -> String) -> Vec<u8> {
+pub(crate) fn package(name: &str, key: &PublisherKey, change: impl FnOnce(&str) -> String) -> Vec<u8> {
     let cell = runtime_cells::PACKAGES.iter().find(|cell| cell.name == name).expect("it is built");
     let package = pack(cell.component, &change(cell.manifest), cell.schemas).expect("a package");
     key.sign(&package, &SystemRandom::new()).expect("signed")
 }
 
-fn unchanged(manifest: &str) -> String {
+pub(crate) fn unchanged(manifest: &str) -> String {
     manifest.to_owned()
 }
 
-fn put_day(world: &World, user: UserId, day: u32) {
+pub(crate) fn put_day(world: &World, user: UserId, day: u32) {
     let entries =
         simulate_day(&Person::invent(5, Phone::Android).plan(FIRST_DAY + day), u64::from(day)).entries;
     world.put(user, &entries, f64::from(FIRST_DAY + day + 1) * 86_400.0);
@@ -51,7 +51,7 @@ fn install(world: &World, user: UserId, package: &[u8]) -> CellShown {
 }
 
 /// The data of every entry of a stream.
-fn stream(world: &World, user: UserId, key: &str) -> Vec<Value> {
+pub(crate) fn stream(world: &World, user: UserId, key: &str) -> Vec<Value> {
     let mut found = Vec::new();
     let person = world.runtime.person(user).expect("open");
     let read = person.each_entry(&[Area::Timeseries], |_, text| {
@@ -87,7 +87,7 @@ fn expected(world: &World, user: UserId) -> Vec<Value> {
     }
 }
 
-fn run(world: &World, user: UserId, now: f64) {
+pub(crate) fn run(world: &World, user: UserId, now: f64) {
     let report = world.runtime.pipelines().run(user, now).expect("it ran");
     assert!(report.succeeded(), "{report:?}");
     for guest in &report.guests {
@@ -95,7 +95,7 @@ fn run(world: &World, user: UserId, now: f64) {
     }
 }
 
-fn ask(world: &World, user: UserId, request: &Value) -> Result<Value, CallError> {
+pub(crate) fn ask(world: &World, user: UserId, request: &Value) -> Result<Value, CallError> {
     let answered = world.call(user, "x", READER, request.to_string().as_bytes(), NOW)?;
     Ok(answered.json())
 }
@@ -511,14 +511,14 @@ fn an_endpoint_is_reached_at_its_name_by_its_owner_alone_until_it_is_revoked() {
 
     let cells = world.runtime.installed_cells();
     assert_eq!(cells.set_paused(user, READER, true, NOW).expect("paused").state, "paused");
-    assert_eq!(ask(&world, user, &request).expect_err("paused").status(), 404);
+    assert_eq!(ask(&world, user, &request).expect_err("paused").code(), "cell-paused");
     assert_eq!(cells.set_paused(user, READER, false, NOW).expect("resumed").state, "active");
     assert!(ask(&world, user, &request).is_ok());
     assert_eq!(cells.revoke(user, READER, NOW).expect("revoked").state, "ended");
-    assert_eq!(ask(&world, user, &request).expect_err("revoked").status(), 404);
+    assert_eq!(ask(&world, user, &request).expect_err("revoked").code(), "cell-ended");
     // Nor after a restart.
     let world = world.restart(|_| {});
-    assert_eq!(ask(&world, user, &request).expect_err("revoked").status(), 404);
+    assert_eq!(ask(&world, user, &request).expect_err("revoked").status(), 410);
     assert_eq!(world.runtime.installed_cells().list(user, NOW).expect("listed")[0].state, "ended");
 }
 
@@ -535,7 +535,8 @@ fn attack_140_a_revoked_cell_ends_within_a_second_while_it_answers_and_nothing_o
         calls.push(world.spawn(async move {
             let target = runtime.catalogue().target("x/reader").expect("a path");
             let body = runtime_user::Body::from_chunks(vec![bytes::Bytes::from(spin)]);
-            let call = runtime_user::Call { target, now: NOW, body, device: None };
+            let head = runtime_user::Head::default();
+            let call = runtime_user::Call { target, now: NOW, head, body, device: None };
             let ended = runtime.call(user, call).await.map(drop);
             (Instant::now(), ended)
         }));
@@ -552,7 +553,7 @@ fn attack_140_a_revoked_cell_ends_within_a_second_while_it_answers_and_nothing_o
         let (at, ended) = world.block_on(call).expect("no panic");
         // Stopped on the way, or not begun: nobody's fault but the revocation's.
         let why = ended.expect_err("a call went on");
-        assert!(matches!(why.code(), "cell-cancelled" | "no-such-cell"), "{why}");
+        assert!(matches!(why.code(), "cell-cancelled" | "cell-ended"), "{why}");
         let after = at.saturating_duration_since(revoked);
         assert!(after < Duration::from_secs(1), "{after:?}");
     }

@@ -13,6 +13,7 @@ mod installed;
 mod kept;
 mod kill;
 mod marks;
+mod policy;
 mod rewind;
 mod schedule;
 mod together;

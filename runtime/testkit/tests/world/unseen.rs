@@ -90,7 +90,7 @@ fn first_piece(world: &World, user: UserId) -> (Bytes, runtime_user::PieceReceiv
             let target =
                 world.runtime.catalogue().target("datastreams/find_entries/timestamp").expect("a cell");
             let body = Body::from_chunks(vec![Bytes::from(query(NOW))]);
-            let call = Call { target, now: NOW, body, device: None };
+            let call = Call { target, now: NOW, head: runtime_user::Head::default(), body, device: None };
             if let Answer::Pieces { mut pieces, .. } =
                 world.runtime.call(user, call).await.expect("an answer")
             {

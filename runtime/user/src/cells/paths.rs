@@ -108,6 +108,13 @@ pub struct Target {
     pub rest: String,
 }
 
+impl Target {
+    /// Whether it is a cell that the person has installed, if they have it.
+    pub fn is_installed(&self) -> bool {
+        self.cell.starts_with(PREFIX)
+    }
+}
+
 /// Every path that leads to a cell.
 #[derive(Debug, Default)]
 pub struct Paths {

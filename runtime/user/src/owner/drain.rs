@@ -16,6 +16,7 @@ use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::endpoint;
 use crate::runs::exchange::{Answer, Call};
+use crate::runs::head::Head;
 use crate::runtime::Runtime;
 
 /// The document with the private half of the inbox key. No cell is granted names with this prefix.
@@ -141,7 +142,12 @@ impl Runtime {
         let target = self.catalogue().target(&path).map_err(OwnerError::Call)?;
         let cell = self.catalogue().endpoint(&target).cloned();
         let cell = cell.ok_or(OwnerError::Call(CallError::NoSuchCell(path)))?;
-        match endpoint::call_here(self, person, &cell, &Call { target, now, body, device }) {
+        match endpoint::call_here(
+            self,
+            person,
+            &cell,
+            &Call { target, now, head: Head::default(), body, device },
+        ) {
             Ok(answer) if answer.status < 400 => Ok(Fate::Accepted),
             // A failure that a busy machine may have caused is retried; a failure that the upload causes would occur
             // again.

@@ -220,12 +220,13 @@ mod tests {
     use super::*;
     use crate::cells::manifest::Manifest;
     use crate::cells::paths::Paths;
+    use crate::runs::head::Head;
 
     const ADA: UserId = UserId([1; 16]);
 
     fn call(body: &'static str) -> Call {
         let body = Body::from_chunks(vec![bytes::Bytes::from_static(body.as_bytes())]);
-        Call { target: target(), now: 12.5, body, device: None }
+        Call { target: target(), now: 12.5, head: Head::default(), body, device: None }
     }
 
     fn target() -> Target {

@@ -170,6 +170,7 @@ fn run(
     let snapshot = if writes_back { person.store.snapshot_ahead() } else { person.store.snapshot() };
     let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot, Arc::clone(&cell.grant))
         .at(call.now)
+        .asked(call.head.shown(call.target.path.scope))
         .answering(call.body.clone(), answering)
         .witnessed(witness)
         .brought_by(call.device.clone());

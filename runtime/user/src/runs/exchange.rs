@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::cells::paths::Target;
+use crate::runs::head::Head;
 use crate::runs::pieces::{Receiver, Taken};
 
 use crate::data::stamp::Stamp;
@@ -56,6 +57,8 @@ pub struct Call {
     pub target: Target,
     /// When it arrived, s.
     pub now: f64,
+    /// What it says besides its path and its body.
+    pub head: Head,
     /// The whole body.
     pub body: Body,
     /// The device that sent it, as far as its connection has proved; the entries in it get this stamp.

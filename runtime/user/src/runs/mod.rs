@@ -6,6 +6,7 @@ pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
+pub(crate) mod head;
 pub(crate) mod host;
 pub(crate) mod late;
 pub(crate) mod origin;

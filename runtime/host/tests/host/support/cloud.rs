@@ -40,13 +40,15 @@ pub struct Wish {
     pub folder: Option<Arc<tempfile::TempDir>>,
     /// `None`: those that are part of this binary.
     pub cells: Option<Vec<BuiltIn>>,
+    /// The program that compiles cells.
+    pub compiler: Option<PathBuf>,
 }
 
 impl Default for Wish {
     fn default() -> Self {
         let mut config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
         config.pipeline.automatic = false;
-        Self { config, legacy: false, gateways: Vec::new(), folder: None, cells: None }
+        Self { config, legacy: false, gateways: Vec::new(), folder: None, cells: None, compiler: None }
     }
 }
 
@@ -58,7 +60,8 @@ pub async fn start_with(wish: Wish) -> Cloud {
     let folder = wish.folder.unwrap_or_else(|| Arc::new(tempfile::tempdir().expect("a folder")));
     let mut config = wish.config;
     config.gateway.trusted = wish.gateways;
-    let settings = config.runtime(folder.path()).expect("sound settings");
+    let mut settings = config.runtime(folder.path()).expect("sound settings");
+    settings.compiler = wish.compiler.or(settings.compiler);
     let cells = wish.cells.unwrap_or_else(|| runtime_cells::BUILT_IN.to_vec());
     let opened = tokio::task::spawn_blocking(move || Runtime::open(settings, &cells)).await;
     let runtime = opened.expect("no panic").expect("a runtime");

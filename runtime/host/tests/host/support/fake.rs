@@ -232,16 +232,12 @@ impl Host {
     }
 
     pub async fn raw(&self) -> TlsStream<TcpStream> {
-        let socket = TcpStream::connect(self.address).await.expect("connects");
-        let connector = TlsConnector::from(pinned_client(self.pin).expect("TLS"));
-        connector.connect("localhost".try_into().expect("a name"), socket).await.expect("a handshake")
+        raw(self.address, self.pin).await
     }
 
-    /// Sends these bytes and reads until the host closes the connection.
+    /// As [`exchange`].
     pub async fn exchange(&self, bytes: &[u8]) -> String {
-        let mut socket = self.raw().await;
-        socket.write_all(bytes).await.expect("written");
-        rest(&mut socket).await
+        exchange(self.address, self.pin, bytes).await
     }
 
     /// Tells the host to stop, without waiting for it.
@@ -256,6 +252,19 @@ impl Host {
             .expect("in time")
             .expect("no panic");
     }
+}
+
+async fn raw(address: SocketAddr, pin: Pin) -> TlsStream<TcpStream> {
+    let socket = TcpStream::connect(address).await.expect("connects");
+    let connector = TlsConnector::from(pinned_client(pin).expect("TLS"));
+    connector.connect("localhost".try_into().expect("a name"), socket).await.expect("a handshake")
+}
+
+/// Sends these bytes and reads until the host closes the connection.
+pub async fn exchange(address: SocketAddr, pin: Pin, bytes: &[u8]) -> String {
+    let mut socket = raw(address, pin).await;
+    socket.write_all(bytes).await.expect("written");
+    rest(&mut socket).await
 }
 
 /// Everything until the end of the connection; fails a test that would hang.

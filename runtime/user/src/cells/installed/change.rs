@@ -9,13 +9,15 @@ use runtime_consent::{
     Asking, BadConsent, Consent, Leaves, Narrowing, State, StreamGrant, StreamName, Wants, Widens,
     document_of,
 };
+use runtime_package::Package;
 use runtime_pipeline::Event;
-use runtime_sandbox::World;
+use runtime_sandbox::{CodeDigest, World};
 use runtime_store::{Batch, Snapshot};
 use runtime_types::{Area, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::cells::grant::Grant;
+use crate::cells::installed::policy::{Offered, takes_place};
 use crate::cells::installed::shelf::{BadCell, Shelved};
 use crate::cells::installed::{Granted, Guest, PREFIX, Stages, grant, makers};
 use crate::cells::manifest::{Manifest, StreamPattern};
@@ -106,7 +108,8 @@ pub struct CellShown {
     pub bytes: u64,
     /// `endpoint` or `stage`; empty where the package is not on this host.
     pub world: String,
-    /// `active`, `paused`, `ended`, `absent`: it cannot run here; or `offered`: it is not installed.
+    /// `active`, `paused`, `ended`, `absent`: it cannot run here, `refused`: the host's operator does not let it run; or
+    /// `offered`: it is not installed.
     pub state: String,
     /// Why it cannot run here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -264,8 +267,12 @@ impl InstalledCells<'_> {
         Ok(removed)
     }
 
-    /// A package that this host can run.
+    /// A package that this host can run, and whose installation its operator allows.
     fn checked(self, package: &[u8]) -> Result<Arc<Shelved>, BadCell> {
+        let publisher = Package::parse(package)?.verify()?.publisher;
+        let digest = CodeDigest::of(package);
+        // Before anything of it is compiled.
+        self.runtime.rules().admit(Offered { publisher: &publisher, bytes: package.len(), digest })?;
         let shelved =
             self.runtime.shelf().check(self.runtime.sandbox(), self.runtime.catalogue(), package)?;
         self.runtime.fits(&shelved)?;
@@ -283,6 +290,9 @@ impl InstalledCells<'_> {
         let shelved = self.checked(package)?;
         let stages = self.runtime.stages_of(person)?;
         let mut consent = Consent::asked(asking(&shelved), now)?;
+        let others = stages.granted().iter().map(|one| &one.consent);
+        let others = others.filter(|other| other.cell != consent.cell && takes_place(other, now)).count();
+        self.runtime.rules().admit_one_more(others).map_err(BadCell::NotAdmitted)?;
         for one in stages.granted() {
             if one.consent.cell == consent.cell {
                 self.check_succession(&shelved, one)?;
@@ -381,7 +391,10 @@ impl InstalledCells<'_> {
         });
         let (state, trouble) = match &one.cell {
             Ok(_) => (state_of(&one.consent, now), None),
-            Err(error) => ("absent", Some(crate::chain(&**error))),
+            Err(error) => {
+                let refused = matches!(**error, BadCell::NotAdmitted(_));
+                (if refused { "refused" } else { "absent" }, Some(crate::chain(&**error)))
+            }
         };
         let grant = one.cell.as_ref().ok().map(|cell| &*cell.grant);
         shown(snapshot, (&one.consent, grant), shelved.as_deref(), (state, trouble), now)

@@ -1,7 +1,7 @@
 //! The cells that a person has installed, beside those of the host: the stages that they add or take over, and the paths
 //! that lead to them.
 //!
-//! * [`shelf`]: packages on this host. [`terms`]: what a cell runs under until it ends. [`makers`]: whose results are in
+//! * [`policy`]: what the host's operator lets people install. [`shelf`]: packages on this host. [`terms`]: what a cell runs under until it ends. [`makers`]: whose results are in
 //!   the store. [`change`]: installing, narrowing, pausing, revoking.
 //! * Invariants: an installed cell is one person's. Nothing here is shared between people but code and types, which the
 //!   digest of a package determines.
@@ -9,6 +9,7 @@
 
 pub(crate) mod change;
 pub(crate) mod makers;
+pub(crate) mod policy;
 pub(crate) mod shelf;
 pub(crate) mod terms;
 
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use ring::hmac;
-use runtime_consent::Consent;
+use runtime_consent::{Consent, State};
 use runtime_pipeline::{Plan, StageSpec};
 use runtime_sandbox::{CodeDigest, World};
 use runtime_store::Snapshot;
@@ -24,7 +25,7 @@ use runtime_types::{Area, StreamKey};
 
 use crate::cells::catalogue::{Catalogue, Cell};
 use crate::cells::grant::Grant;
-use crate::error::CallError;
+use crate::error::{CallError, NotServed};
 use crate::people::person::Person;
 use crate::runtime::Runtime;
 
@@ -164,6 +165,23 @@ impl Stages {
         &self.endpoints
     }
 
+    /// Why an installed cell is not among [`Self::endpoints`] at `now`, s, by [`PREFIX`] and name; `None` if the person
+    /// has no such endpoint.
+    pub fn why_not(&self, name: &str, now: f64) -> Option<CallError> {
+        let name = name.strip_prefix(PREFIX)?;
+        let one = self.granted.iter().find(|one| one.consent.name == name)?;
+        let is_endpoint = |cell: &Arc<Cell>| cell.manifest.world == World::Endpoint;
+        if !one.cell.as_ref().map_or(true, is_endpoint) {
+            return None;
+        }
+        let why = match one.consent.state {
+            _ if one.consent.expires.is_some_and(|expires| now >= expires) => NotServed::Ended,
+            State::Paused => NotServed::Paused,
+            State::Active => NotServed::CannotRun,
+        };
+        Some(CallError::NotServed { cell: name.to_owned(), why })
+    }
+
     /// The stages of the list that installed cells have taken over, by their names.
     pub fn taken_over(&self) -> &BTreeMap<String, Arc<Cell>> {
         &self.taken_over
@@ -207,7 +225,12 @@ impl Runtime {
         let stages = match consents.is_empty() {
             true => Arc::clone(self.host_stages()),
             false => {
-                let granted = consents.into_iter().map(|consent| self.granted(person, consent)).collect();
+                let surplus = self.rules().surplus(&consents, now);
+                let granted = consents.into_iter().map(|consent| {
+                    let is_surplus = surplus.contains(&consent.cell);
+                    self.granted(person, consent, is_surplus)
+                });
+                let granted = granted.collect();
                 Arc::new(Stages::with(self.host_stages(), granted, now))
             }
         };
@@ -215,9 +238,12 @@ impl Runtime {
         Ok(stages)
     }
 
-    fn granted(&self, person: &Person, consent: Consent) -> Granted {
+    fn granted(&self, person: &Person, consent: Consent, is_surplus: bool) -> Granted {
         let consent = Arc::new(consent);
-        let cell = self.cell_of(person, &consent);
+        let cell = match is_surplus {
+            true => Err(BadCell::NotAdmitted(self.rules().too_many())),
+            false => self.cell_of(person, &consent),
+        };
         if let Err(error) = &cell {
             let why = crate::chain(error);
             tracing::warn!(user = %person.user.short(), cell = %consent.cell, error = %why, "an installed cell cannot run");
@@ -229,6 +255,8 @@ impl Runtime {
         let absent = || BadCell::Absent { digest: consent.digest.chars().take(12).collect() };
         let digest: CodeDigest = consent.digest.parse().map_err(|_| absent())?;
         let shelved = self.shelf().get(self.sandbox(), self.catalogue(), digest)?;
+        // The policy may have become stricter since it was installed.
+        self.rules().admit(shelved.offered())?;
         self.fits(&shelved)?;
         Ok(Cell::installed(&shelved, grant(person, &shelved, consent), Terms::new(Arc::clone(consent))))
     }

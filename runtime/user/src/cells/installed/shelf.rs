@@ -20,6 +20,7 @@ use runtime_sandbox::{
 use zeroize::Zeroizing;
 
 use crate::cells::catalogue::Catalogue;
+use crate::cells::installed::policy::{NotAdmitted, Offered};
 use crate::cells::manifest::{BadManifest, Manifest};
 use crate::cells::types::{BadType, Types};
 use crate::files;
@@ -112,6 +113,9 @@ pub enum BadCell {
         /// The digest's first digits.
         digest: String,
     },
+    /// The host's policy does not let it be installed or run.
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
     /// A file cannot be used.
     #[error("cannot use {}", path.display())]
     Disk {
@@ -139,6 +143,14 @@ pub(crate) struct Shelved {
     pub prepared: Prepared,
     /// The size of the file, bytes.
     pub bytes: u64,
+}
+
+impl Shelved {
+    /// What the host's policy looks at.
+    pub fn offered(&self) -> Offered<'_> {
+        let bytes = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        Offered { publisher: &self.verified.publisher, bytes, digest: self.digest }
+    }
 }
 
 /// The packages on this host.

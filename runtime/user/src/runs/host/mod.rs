@@ -21,7 +21,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use cells_model::page::{self, PageWriter};
-use runtime_sandbox::{CellHost, Failure, LogLevel, StateRows, Terms};
+use runtime_sandbox::{CellHost, Failure, LogLevel, RequestHead, StateRows, Terms};
 use runtime_store::{LocationRows, Snapshot, Store};
 use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
 
@@ -50,6 +50,7 @@ pub(crate) struct RunHost {
     cursors: Vec<Option<OpenCursor>>,
     /// The keys of the private state, once one was asked for.
     state_keys: Option<BTreeSet<String>>,
+    head: RequestHead,
     body: Body,
     answering: Answering,
     /// Writes audit lines before an answer in pieces leaves.
@@ -71,6 +72,7 @@ impl RunHost {
             effects: SharedEffects::default(),
             cursors: Vec::new(),
             state_keys: None,
+            head: RequestHead::default(),
             body: Body::default(),
             answering: Answering::Never,
             witness: None,
@@ -83,6 +85,11 @@ impl RunHost {
     /// Sets the moment of the run, s. Without it, a cell from elsewhere is shown nothing under a coarse time.
     pub(crate) fn at(self, now: f64) -> Self {
         Self { now, ..self }
+    }
+
+    /// Sets the head of a request.
+    pub(crate) fn asked(self, head: RequestHead) -> Self {
+        Self { head, ..self }
     }
 
     /// Sets the body of a request and a way to answer it in pieces.
@@ -404,6 +411,10 @@ impl CellHost for RunHost {
 
     fn log(&mut self, level: LogLevel, text: &str) {
         lock(&self.effects).log.push((level, text.to_owned()));
+    }
+
+    fn request_head(&mut self) -> RequestHead {
+        self.head.clone()
     }
 
     fn read_body(&mut self, bytes_max: u32) -> Result<Vec<u8>, Failure> {
