@@ -1,13 +1,12 @@
 //! The command line. Exit status: 0 done, 1 failed with one line on stderr, 2 bad arguments.
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use runtime_program::Failure;
 use runtime_program::exit::{finish, usage};
 
-use crate::companion::become_program;
+use crate::companion::{Arguments, become_program};
 use crate::verbs::{Options, cell, device, export, gateway, pair, phone, pipeline, serve, show, types, user};
 
 const PROGRAM: &str = "cellar";
@@ -74,15 +73,7 @@ enum Verb {
     Bench(Arguments),
 }
 
-/// The arguments of a separate program, which reads them itself.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub(crate) arguments: Vec<OsString>,
-}
-
-/// The definition of all verbs. `demo`, `bench`, `cell test` and `cell watch` accept any arguments,
-/// which their programs read.
+/// The definition of all verbs. `demo`, `bench` and four verbs of `cell` accept any arguments, which their programs read.
 pub fn command() -> clap::Command {
     Cli::command()
 }

@@ -7,6 +7,13 @@ use std::process::Command;
 
 use runtime_program::{Failure, beside_this};
 
+/// The arguments of a separate program, which reads them itself.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub(crate) arguments: Vec<OsString>,
+}
+
 /// Replaces this process with the program `name` and these arguments; returns only where that is not possible.
 pub(crate) fn become_program(name: &str, arguments: &[OsString], json: bool) -> Failure {
     let program = match beside_this(name) {

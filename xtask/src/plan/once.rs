@@ -141,6 +141,8 @@ fn the_program_that_serves_people_has_no_compiler_no_simulator_and_no_native_sta
         "runtime-bench",
         "runtime-demo",
         "runtime-trial",
+        "runtime-registry",
+        "reqwest",
         "cells-trip-segmentation",
     ] {
         assert!(!tree.contains(unwanted), "{unwanted}");

@@ -33,9 +33,9 @@ fn root() -> PathBuf {
 fn command() -> clap::Command {
     let demo = runtime_demo::Command::command().name("demo");
     let bench = runtime_bench::Command::command().name("bench");
-    let trial = runtime_trial::Command::command();
+    let programs = [runtime_trial::Command::command(), runtime_registry::Command::command()];
     let cell = |mut cell: clap::Command| {
-        for verb in trial.get_subcommands() {
+        for verb in programs.iter().flat_map(clap::Command::get_subcommands) {
             cell = cell.mut_subcommand(verb.get_name(), |_| verb.clone());
         }
         cell

@@ -6,7 +6,6 @@ mod inspect;
 mod installed;
 mod new;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
@@ -15,9 +14,13 @@ use runtime_program::{Failure, read_text};
 use serde::Serialize;
 
 use super::{Options, show};
-use crate::cli::Arguments;
-use crate::companion::become_program;
+use crate::companion::{Arguments, become_program};
 use inspect::{Inspected, Signed};
+
+/// The program that reaches registries.
+const REGISTRY: &str = "cellar-cell-registry";
+/// The program that tries cells with invented people.
+const TRIAL: &str = "cellar-cell-test";
 
 /// The commands about packages.
 #[derive(Debug, clap::Subcommand)]
@@ -91,6 +94,18 @@ pub enum Verb {
         /// The package
         file: PathBuf,
     },
+    /// Put a signed package into a registry or a folder
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example:\n  cellar cell push modes.wasm registry.example.org/cells/modes:1 --username anna --password-file secret"
+    )]
+    Push(Arguments),
+    /// Get a package from a registry or a folder, and check who signed it
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example:\n  cellar cell pull registry.example.org/cells/modes:1 --output modes.wasm"
+    )]
+    Pull(Arguments),
     /// What an owner does with packages
     #[command(flatten)]
     Installed(installed::Verb),
@@ -109,6 +124,8 @@ pub enum Verb {
 pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
     match verb {
         Verb::Installed(verb) => installed::run(verb, options),
+        Verb::Push(args) => Err(carry(REGISTRY, "push", args, options)),
+        Verb::Pull(args) => Err(carry(REGISTRY, "pull", args, options)),
         Verb::New(args) => show(options, &new::make(&args)?, |made| {
             format!("{} has {}", made.folder.display(), made.files.join(", "))
         }),
@@ -116,8 +133,8 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             let (output, package) = build::build(&folder, output)?;
             show_package(options, &output, &package)
         }
-        Verb::Test(Arguments { arguments }) => Err(trial("test", arguments, options)),
-        Verb::Watch(Arguments { arguments }) => Err(trial("watch", arguments, options)),
+        Verb::Test(args) => Err(carry(TRIAL, "test", args, options)),
+        Verb::Watch(args) => Err(carry(TRIAL, "watch", args, options)),
         Verb::Keygen { output } => {
             let key = draw()?;
             files::write_key(&output, &key)?;
@@ -160,10 +177,10 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// Becomes the program that tries cells, which links the simulator.
-fn trial(verb: &str, mut arguments: Vec<OsString>, options: &Options) -> Failure {
-    arguments.insert(0, verb.into());
-    become_program("cellar-cell-test", &arguments, options.json)
+/// Becomes the program that carries out this verb of `cell`; returns only where that is not possible.
+fn carry(program: &str, verb: &str, Arguments { arguments }: Arguments, options: &Options) -> Failure {
+    let words: Vec<_> = std::iter::once(verb.into()).chain(arguments).collect();
+    become_program(program, &words, options.json)
 }
 
 fn draw() -> Result<PublisherKey, Failure> {
