@@ -28,7 +28,7 @@ use crate::people::turns::{NotRun, Turns};
 use crate::people::{KeyMode, People, PeopleError, STORE_FOLDER};
 use crate::runs::endpoint;
 use crate::runs::exchange::{Answer, Call};
-use crate::runs::pieces::Room;
+use crate::runs::pieces::{Room, Taken};
 use crate::runs::pipelines::Pipelines;
 use crate::runs::timetable::Timetable;
 use crate::settings::Settings;
@@ -165,6 +165,12 @@ impl Runtime {
     /// People's turns at work that may wait for the disk.
     pub fn turns(&self) -> &Turns {
         &self.turns
+    }
+
+    /// The memory for a whole answer to a person's caller, from the share for all answers that wait for their callers;
+    /// a small answer needs none. `None`: too much waits already.
+    pub fn room_for_answer(&self, user: UserId, bytes: usize) -> Option<Option<Taken>> {
+        self.room.take_whole(user, bytes)
     }
 
     /// Does a person's work in its turn, on a thread that may wait for the disk.

@@ -32,6 +32,13 @@ macro_rules! commands {
             /// The names of all commands on the wire.
             pub const NAMES: &[&str] = &[$($name),+];
 
+            /// Its name on the wire.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$ask(_) => $name,)+
+                }
+            }
+
             /// Carries out the command and returns the answer as JSON. Blocks on the disk.
             ///
             /// # Errors

@@ -10,7 +10,7 @@ use cells_model::EntryId;
 use runtime_diary::{ExportError, Format, Source, Visit, Written};
 use runtime_store::{ReadError, Snapshot};
 use runtime_types::TimeField;
-use runtime_user::{Area, AuditRead, Query, Runtime, StreamKey, UserId};
+use runtime_user::{Area, AuditRead, Query, Runtime, Stamp, StreamKey, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
@@ -22,6 +22,8 @@ use runtime_program::when::When;
 
 /// The largest diary in an answer, bytes; a larger one is written to a file.
 const TEXT_BYTES_MAX: usize = 256 << 20;
+/// The largest diary in an answer to a device, bytes: about half a year of an active person.
+pub const DEVICE_TEXT_BYTES_MAX: usize = 8 << 20;
 
 /// Writes a person's diary for other programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,8 +63,39 @@ impl Ask for ExportDiary {
     fn answer(self, context: &Context<'_>) -> Result<DiaryExported, Failure> {
         let user = context.find(&self.person)?;
         let span = zone::span(context.runtime, user, self.from.as_ref(), self.to.as_ref())?;
-        export(context.runtime, user, self.format, span, self.output)
+        let file = "name a file with --output";
+        let reader = Reader { device: None, text_bytes_max: TEXT_BYTES_MAX, remedy: file };
+        export(context.runtime, user, self.format, span, self.output, reader)
     }
+}
+
+impl ExportDiary {
+    /// The diary as an answer to one of the person's devices, which its audit names. No file is written.
+    pub(crate) fn answer_to(
+        self,
+        context: &Context<'_>,
+        user: UserId,
+        device: &Stamp,
+    ) -> Result<DiaryExported, Failure> {
+        let span = zone::span(context.runtime, user, self.from.as_ref(), self.to.as_ref())?;
+        let reader = Reader {
+            device: Some(device),
+            text_bytes_max: DEVICE_TEXT_BYTES_MAX,
+            remedy: "ask for a shorter span",
+        };
+        export(context.runtime, user, self.format, span, None, reader)
+    }
+}
+
+/// Who is shown a diary.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    /// The device; none: the console.
+    device: Option<&'a Stamp>,
+    /// The largest diary that is part of an answer, bytes.
+    text_bytes_max: usize,
+    /// What to do where it is larger.
+    remedy: &'static str,
 }
 
 /// Writes the trips that begin from `from` to `to`, s, both included, into a new file that only its owner may read, or
@@ -73,6 +106,7 @@ fn export(
     format: Format,
     [from, to]: [f64; 2],
     output: Option<PathBuf>,
+    reader: Reader<'_>,
 ) -> Result<DiaryExported, Failure> {
     let person = runtime.person(user);
     let person = person.map_err(|error| {
@@ -90,15 +124,15 @@ fn export(
         ..AuditRead::new("diary", streams)
     };
     // Told first: whatever the diary has, its owner sees that it left.
-    let told = person.console_begins(&command, vec![read], now()).map_err(logged)?;
+    let told = person.command_begins(&command, reader.device, vec![read], now()).map_err(logged)?;
     let mut source = Stored { snapshot: person.store.snapshot(), entries: 0 };
     let (written, text) = match &output {
         Some(output) => (into_file(&mut source, format, [from, to], output)?, None),
         None => {
-            let mut text = Capped(Vec::new());
+            let mut text = Capped { text: Vec::new(), bytes_max: reader.text_bytes_max };
             let written = runtime_diary::write(&mut source, format, from, to, &mut text);
-            let written = written.map_err(|error| Failure::of(&error, "name a file with --output"))?;
-            let text = String::from_utf8(text.0);
+            let written = written.map_err(|error| Failure::of(&error, reader.remedy))?;
+            let text = String::from_utf8(text.text);
             (written, Some(text.map_err(|error| Failure::of(&error, "report this"))?))
         }
     };
@@ -187,14 +221,17 @@ impl Source for Stored {
 }
 
 /// A text that is limited to the size of an answer.
-struct Capped(Vec<u8>);
+struct Capped {
+    text: Vec<u8>,
+    bytes_max: usize,
+}
 
 impl Write for Capped {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > TEXT_BYTES_MAX {
-            return Err(io::Error::other(format!("more than {TEXT_BYTES_MAX} bytes")));
+        if self.text.len() + bytes.len() > self.bytes_max {
+            return Err(io::Error::other(format!("the diary has more than {} bytes", self.bytes_max)));
         }
-        self.0.extend_from_slice(bytes);
+        self.text.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

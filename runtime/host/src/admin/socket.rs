@@ -136,9 +136,23 @@ async fn answer(socket: UnixStream, runtime: Arc<Runtime>, phone_address: PhoneA
 /// # Errors
 /// Where no host answers: the folder is held by another program, or by a host that is starting or stopping.
 pub fn ask<A: Ask>(data: &Path, ask: &A) -> io::Result<Result<A::Answer, Failure>> {
-    let command: Command = ask.clone().into();
+    exchange(data, &ask.clone().into())
+}
+
+/// As [`ask`], for a command whose type is known only when it is given.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_any(data: &Path, command: &Command) -> io::Result<Result<serde_json::Value, Failure>> {
+    exchange(data, command)
+}
+
+fn exchange<T: serde::de::DeserializeOwned>(
+    data: &Path,
+    command: &Command,
+) -> io::Result<Result<T, Failure>> {
     let mut socket = BlockingStream::connect(&Reachable::new(data)?.path)?;
-    let mut line = serde_json::to_string(&command)?;
+    let mut line = serde_json::to_string(command)?;
     line.push('\n');
     socket.write_all(line.as_bytes())?;
     let mut reply = String::new();

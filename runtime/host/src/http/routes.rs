@@ -37,10 +37,12 @@ pub enum Own {
     PipelineRange,
     /// `/pipeline/get_complete_ts`
     PipelineComplete,
+    /// `/owner/ask`: a command of the person over a paired device's connection; nowhere else.
+    OwnerAsk,
 }
 
 /// Path, meaning, and the scope that a paired device needs.
-const OWN: [(&str, Own, Option<Scope>); 7] = [
+const OWN: [(&str, Own, Option<Scope>); 8] = [
     ("/", Own::Home, None),
     ("/health", Own::Health, None),
     ("/profile/create", Own::ProfileCreate, Some(Scope::Profile)),
@@ -48,6 +50,8 @@ const OWN: [(&str, Own, Option<Scope>); 7] = [
     ("/profile/update", Own::ProfileUpdate, Some(Scope::Profile)),
     ("/pipeline/get_range_ts", Own::PipelineRange, Some(Scope::PipelineRead)),
     ("/pipeline/get_complete_ts", Own::PipelineComplete, Some(Scope::PipelineRead)),
+    // Each command has a scope of its own.
+    ("/owner/ask", Own::OwnerAsk, None),
 ];
 
 impl Own {
@@ -97,15 +101,19 @@ impl Route {
 
     /// Like [`Self::find`], but one leading `api` is ignored too, where a route follows it. The base URLs of phones
     /// that cannot pair end in `/api/`, which a proxy in front of the reference removes. Nothing else of a path is
-    /// changed: `.`, `..` and escapes have no meaning.
+    /// changed: `.`, `..` and escapes have no meaning. The commands of an owner are no route here: a token is no device.
     ///
     /// # Errors
     /// As for [`Self::find`].
     pub fn find_behind_api(paths: &Paths, method: &Method, path: &str) -> Result<Self, Refusal> {
         let segments = segments(path);
-        match &segments[..] {
+        let found = match &segments[..] {
             ["api", route @ ..] if !route.is_empty() => Self::of_segments(paths, method, route),
             all => Self::of_segments(paths, method, all),
+        };
+        match found {
+            Ok(Self::Own(Own::OwnerAsk)) => Err(Refusal::unknown_route()),
+            found => found,
         }
     }
 
@@ -239,6 +247,8 @@ mod tests {
             "/api/usercache%2fput",
             "/api;x/usercache/put",
             "/api/.upc/v1/session",
+            "/api/owner/ask",
+            "/owner/ask",
             "/api/c/usercache-put/12345678/usercache/put",
             "/api/datastreams/find_entries/../timestamp",
             "/api/a/b/c/d/e/f",

@@ -9,7 +9,7 @@ use handshake::limit::Source;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use runtime_user::{Answer, Body, Call, Head, NotRun, PROFILE, Runtime, Stamp, UserId};
+use runtime_user::{Answer, Body, Call, Head, NotRun, PROFILE, Runtime, Stamp, Taken, UserId};
 use runtime_wire::places::Place;
 use serde_json::{Map, Value, json};
 
@@ -79,6 +79,11 @@ pub(crate) enum Answered {
         status: StatusCode,
         body: Bytes,
     },
+    /// JSON whose memory is counted.
+    Counted {
+        body: Bytes,
+        taken: Option<Taken>,
+    },
     Cell {
         answer: Answer,
         held: Held,
@@ -113,6 +118,11 @@ pub(crate) fn respond(outcome: Result<Answered, Refusal>, record: Record) -> Res
             whole(builder, text, record)
         }
         Ok(Answered::Small { status, body }) => whole(response(status, "application/json"), body, record),
+        Ok(Answered::Counted { body, taken }) => finish(
+            response(StatusCode::OK, "application/json"),
+            |record| Reply::whole(body, taken, record),
+            record,
+        ),
         Ok(Answered::Cell { answer, held }) => cell_answer(answer, held, record),
         Err(refusal) => {
             let (builder, body) = parts(&refusal);
@@ -288,7 +298,7 @@ pub(crate) async fn dispatch<B: Backend>(
     // What the other routes show is told in the audit first.
     let tell = move |backend: &B, route, documents| backend.tell(user, route, documents, device.as_ref());
     let json = match own {
-        Own::Home | Own::Health => return Err(Refusal::unknown_route()),
+        Own::Home | Own::Health | Own::OwnerAsk => return Err(Refusal::unknown_route()),
         Own::ProfileCreate => json!({ "uuid": user.dashed() }),
         Own::ProfileGet => {
             let shown = blocking(app, user, move || {

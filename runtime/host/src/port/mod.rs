@@ -16,6 +16,7 @@
 mod configs;
 mod front;
 mod native;
+mod owner;
 mod page;
 mod pairing;
 mod upc;

@@ -27,6 +27,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use runtime_user::{Admission, Runtime, SessionTerms, Stamp};
 use serde::de::DeserializeOwned;
 
+use super::owner;
 use super::pairing::json;
 use super::upc::{self, SmallBody};
 use crate::http::Refusal;
@@ -35,7 +36,7 @@ use crate::http::budget::Holder;
 use crate::http::head;
 use crate::http::pace::{self, Pace};
 use crate::http::reply::{Record, Reply, Taking};
-use crate::http::routes::{Route, Template};
+use crate::http::routes::{Own, Route, Template};
 use crate::http::server::{Encrypted, Stopped};
 use crate::http::service::{
     Answered, App, SMALL_BYTES_MAX, Sender, blocking_code, check_encoding, dispatch, epoch_ms, method_name,
@@ -232,6 +233,15 @@ impl From<Refusal> for Unanswered {
     }
 }
 
+impl From<owner::Unasked> for Unanswered {
+    fn from(why: owner::Unasked) -> Self {
+        match why {
+            owner::Unasked::Code(code) => Self::Code(code),
+            owner::Unasked::Refusal(refusal) => Self::Refusal(refusal),
+        }
+    }
+}
+
 impl Connection {
     fn runtime(&self) -> &Arc<Runtime> {
         &self.native.app.backend
@@ -376,6 +386,10 @@ impl Connection {
         let held = app.budget.hold(Holder::Person(user));
         let arrived = http_body::collect(body, limits, held, None, sender_waits, known).await?;
         record.bytes_in = arrived.bytes;
+        if route == Route::Own(Own::OwnerAsk) {
+            // A page that stays open asks again and again, so this keeps no store open: a session does.
+            return Ok(owner::answer(self.runtime(), &self.admission, &arrived.pieces.concat()).await?);
+        }
         self.runtime().locks().renew(user);
         Ok(dispatch(app, route, sender, (head, arrived)).await?)
     }

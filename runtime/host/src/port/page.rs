@@ -20,8 +20,9 @@ pub(super) const METHOD: &[u8] = b"GET ";
 const TEXT: &str = "\
 This is a Cellar host: a private server for people's own data.
 
-It has no web page yet. Phones are paired with it, and the command line does the rest:
+Phones are paired with it, and the command line does the rest:
 
+    `cellar open PERSON`  shows that person's page in a browser
     `cellar pair PERSON`  shows a code for the app of a phone
     `cellar user list`    shows who has a runtime here
     `cellar --help`       lists everything else

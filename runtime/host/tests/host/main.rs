@@ -9,6 +9,7 @@ mod attack_grant;
 mod attack_import;
 mod attack_legacy;
 mod attack_neighbour;
+mod attack_owner;
 mod attack_pair;
 mod attack_routing;
 mod attack_store;

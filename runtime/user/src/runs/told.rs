@@ -183,15 +183,29 @@ impl Person {
         reads: Vec<AuditRead>,
         now: f64,
     ) -> Result<AuditLine, CallError> {
+        self.command_begins(command, None, reads, now)
+    }
+
+    /// As [`Self::console_begins`], for a command that a device gave; none: the console.
+    ///
+    /// # Errors
+    /// As [`Self::console_begins`].
+    pub fn command_begins(
+        &self,
+        command: &str,
+        device: Option<&Stamp>,
+        reads: Vec<AuditRead>,
+        now: f64,
+    ) -> Result<AuditLine, CallError> {
         let run = self.store.allocate(1)[0].to_string();
         let entries_read = reads.iter().map(|read| read.entries).sum();
-        let device = Some(CONSOLE.to_owned());
+        let device = Some(device.map_or(CONSOLE, Stamp::as_str).to_owned());
         let line = AuditLine { device, reads, entries_read, run: Some(run), ..AuditLine::of(now, command) };
         self.tell_now(AuditLine { outcome: RunOutcome::Begun, ..line.clone() })?;
         Ok(line)
     }
 
-    /// Tells how many entries a command of the console has shown.
+    /// Tells how many entries a command of the console or of a device has shown.
     pub fn console_ends(&self, line: AuditLine, entries_read: u64) {
         self.note(AuditLine { entries_read, ..line });
     }

@@ -315,3 +315,61 @@ fn each_command_has_a_name_of_its_own() {
     let names: BTreeSet<&str> = Command::NAMES.iter().copied().collect();
     assert_eq!(names.len(), Command::NAMES.len());
 }
+
+/// What the page reads and programs are written by.
+const OPENAPI: &str = include_str!("../../../../../docs/openapi.json");
+
+/// A command of the page with its answer, as the file shows them.
+fn check_shown(name: &str, command: Value, answer: &Value) {
+    let answers = std::slice::from_ref(answer);
+    let checked = match name {
+        "status" => check::<PersonStatus>(command, answers),
+        "pipeline-status" => check::<ShowPipeline>(command, answers),
+        "show" => check::<ShowPerson>(command, answers),
+        "audit" => check::<ShowAudit>(command, answers),
+        "cell-list" => check::<ListCells>(command, answers),
+        "cell-show" => check::<ShowCell>(command, answers),
+        "export-diary" => check::<ExportDiary>(command, answers),
+        "device-list" => check::<ListDevices>(command, answers),
+        "lock" => check::<LockPerson>(command, answers),
+        "cell-change" => check::<ChangeCell>(command, answers),
+        "device-rename" => check::<RenameDevice>(command, answers),
+        "device-revoke" => check::<RevokeDevice>(command, answers),
+        "cell-remove" => check::<RemoveCell>(command, answers),
+        "forget" => check::<ForgetSpan>(command, answers),
+        "keys" => check::<SetKeys>(command, answers),
+        name => panic!("{name} has no type here"),
+    };
+    assert_eq!(checked, name);
+}
+
+#[test]
+fn the_openapi_file_has_every_command_of_the_page_with_its_members_its_scope_and_its_answer() {
+    let file: Value = serde_json::from_str(OPENAPI).expect("JSON");
+    let post = &file["paths"]["/owner/ask"]["post"];
+    let requests = &post["requestBody"]["content"]["application/json"]["examples"];
+    let answers = &post["responses"]["200"]["content"]["application/json"]["examples"];
+    let devices = DEVICE_COMMANDS.map(|(name, _)| name);
+    let names = || devices.iter().chain(&CONSOLE_COMMANDS).copied();
+    let shown: BTreeSet<&str> = requests.as_object().expect("examples").keys().map(String::as_str).collect();
+    assert_eq!(shown, names().collect());
+    for name in names() {
+        let schema = &file["components"]["schemas"][name];
+        let mut command = requests[name]["value"].clone();
+        let read = Command::of_person(command.to_string().as_bytes(), "Ada").expect("a command");
+        assert_eq!(schema["x-scope"], json!(read.scope().map(|scope| scope.to_string())), "{name}");
+        let members: BTreeSet<&String> = command.as_object().expect("an object").keys().collect();
+        let known: BTreeSet<&String> = schema["properties"].as_object().expect("properties").keys().collect();
+        assert_eq!(members, known, "{name}");
+        let required: Vec<&str> =
+            schema["required"].as_array().expect("names").iter().filter_map(Value::as_str).collect();
+        for member in members {
+            let mut less = command.clone();
+            less.as_object_mut().expect("an object").remove(member);
+            let reads = Command::of_person(less.to_string().as_bytes(), "Ada").is_ok();
+            assert_eq!(reads, !required.contains(&member.as_str()), "{name} without {member}");
+        }
+        command["person"] = "Ada".into();
+        check_shown(name, command, &answers[name]["value"]["Ok"]);
+    }
+}

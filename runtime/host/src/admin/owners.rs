@@ -1,0 +1,117 @@
+//! Commands that a person gives about their own data, as the owner's page does: in the form of the control socket,
+//! without the member `person`. `docs/api.md` describes them.
+//!
+//! * A device reads what its scopes let it read in any case, and with `admin` it takes away: it closes the store, or lets
+//!   a cell do less. What cannot be undone, and what gives anybody more, needs the console (docs/decisions/0015).
+//! * Invariants: no such command names a file of the host, or another person.
+
+use handshake::device::Scope;
+use serde_json::Value;
+
+use super::command::Command;
+use super::diary::ExportDiary;
+
+/// The commands that a device may give, each with the scope that it needs.
+pub const DEVICE_COMMANDS: [(&str, Scope); 10] = [
+    ("status", Scope::PipelineRead),
+    ("pipeline-status", Scope::PipelineRead),
+    ("show", Scope::DatastreamsRead),
+    ("audit", Scope::DatastreamsRead),
+    ("cell-list", Scope::DatastreamsRead),
+    ("cell-show", Scope::DatastreamsRead),
+    ("export-diary", Scope::DatastreamsRead),
+    ("device-list", Scope::Admin),
+    ("lock", Scope::Admin),
+    // Less, a pause, its end, or none: what is resumed has its owner's consent already.
+    ("cell-change", Scope::Admin),
+];
+
+/// What the page may also do at the console.
+pub const CONSOLE_COMMANDS: [&str; 5] = ["device-rename", "device-revoke", "cell-remove", "forget", "keys"];
+
+/// Why a text is no such command. The message repeats nothing of the text but names of members.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadCommand {
+    /// It is no JSON object.
+    #[error("a command is a JSON object with the member `command`")]
+    Form,
+    /// It names a person.
+    #[error("the connection says who the person is: leave out `person`")]
+    Person,
+    /// No command has this name and form.
+    #[error("no command that this host knows in this form; docs/api.md lists them")]
+    Unknown(#[source] serde_json::Error),
+}
+
+impl Command {
+    /// Reads a command about that person, by name or id.
+    ///
+    /// # Errors
+    /// [`BadCommand`].
+    pub fn of_person(text: &[u8], person: &str) -> Result<Self, BadCommand> {
+        let Ok(Value::Object(mut members)) = serde_json::from_slice(text) else {
+            return Err(BadCommand::Form);
+        };
+        if members.contains_key("person") {
+            return Err(BadCommand::Person);
+        }
+        members.insert("person".to_owned(), person.into());
+        serde_json::from_value(Value::Object(members)).map_err(BadCommand::Unknown)
+    }
+
+    /// The scope that a device needs to give it; `None`: only the console gives it.
+    pub fn scope(&self) -> Option<Scope> {
+        let names_file = matches!(self, Self::ExportDiary(ExportDiary { output: Some(_), .. }));
+        let known = DEVICE_COMMANDS.iter().find(|(name, _)| *name == self.name() && !names_file);
+        known.map(|(_, scope)| *scope)
+    }
+
+    /// Whether the page may give it at the console.
+    pub fn is_for_page(&self) -> bool {
+        self.scope().is_some() || CONSOLE_COMMANDS.contains(&self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked(body: Value) -> Result<(Option<Scope>, bool), BadCommand> {
+        let command = Command::of_person(body.to_string().as_bytes(), "Ada")?;
+        Ok((command.scope(), command.is_for_page()))
+    }
+
+    #[test]
+    fn every_command_of_the_page_is_one_of_the_hosts() {
+        let devices = DEVICE_COMMANDS.map(|(name, _)| name);
+        for name in devices.iter().chain(&CONSOLE_COMMANDS) {
+            assert!(Command::NAMES.contains(name), "{name}");
+        }
+        assert!(CONSOLE_COMMANDS.iter().all(|name| !devices.contains(name)));
+    }
+
+    #[test]
+    fn what_names_a_file_or_a_person_or_gives_more_is_not_for_a_device() {
+        let diary = |output: Value| json!({ "command": "export-diary", "format": "gpx", "from": null, "to": null, "output": output });
+        let read = Some(Scope::DatastreamsRead);
+        assert!(matches!(asked(diary(Value::Null)), Ok((scope, true)) if scope == read));
+        assert!(matches!(asked(diary(json!("/tmp/x"))), Ok((None, false))));
+        let of_console = json!({ "command": "device-revoke", "device": "x" });
+        assert!(matches!(asked(of_console), Ok((None, true))));
+        for body in [
+            json!({ "command": "export", "output": "/tmp/x" }),
+            json!({ "command": "cell-install", "package": "/tmp/x", "agreed": true }),
+            json!({ "command": "erase" }),
+            json!({ "command": "roster-unsigned" }),
+        ] {
+            let asked = asked(body.clone());
+            assert!(matches!(asked, Ok((None, false)) | Err(BadCommand::Unknown(_))), "{body}: {asked:?}");
+        }
+        assert!(matches!(asked(json!({ "command": "status", "person": "Bob" })), Err(BadCommand::Person)));
+        assert!(matches!(asked(json!({ "command": "list" })), Err(BadCommand::Unknown(_))));
+        assert!(matches!(asked(json!(["status"])), Err(BadCommand::Form)));
+    }
+}
