@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::cells;
 use crate::command::{cargo, run, run_tests, succeeds};
+use crate::dashboard;
 use crate::package;
 use crate::progress;
 use crate::step::{skipped, step};
@@ -28,6 +29,7 @@ pub(crate) fn run_all(long: bool) -> Result<(), Trouble> {
     let workspace = Workspace::read()?;
     cells::build(&workspace)?;
     package::check(&workspace)?;
+    dashboard::build(&workspace)?;
     lints()?;
     built(
         "docs",

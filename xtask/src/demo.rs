@@ -5,6 +5,7 @@ use std::process::Command;
 
 use crate::cells;
 use crate::command::{build_programs, cargo, run};
+use crate::dashboard;
 use crate::progress;
 use crate::step::step;
 use crate::trouble::Trouble;
@@ -60,5 +61,6 @@ fn build_host(workspace: &Workspace, profile: Profile, companion: &str) -> Resul
 pub(crate) fn run_demo(rest: &[String]) -> Result<(), Trouble> {
     let workspace = Workspace::read()?;
     cells::build(&workspace)?;
+    dashboard::build(&workspace)?;
     run_verb(&workspace, Profile::Dev, "demo", rest)
 }

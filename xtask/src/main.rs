@@ -7,6 +7,7 @@ mod bench;
 mod cells;
 mod check;
 mod command;
+mod dashboard;
 mod demo;
 mod fuzz;
 mod manifest;
@@ -63,6 +64,8 @@ enum Verb {
     },
     /// Builds every cell to target/cells: the component, its manifest and native code
     Cells,
+    /// Builds the owner's page with node and npm, where they are installed
+    Dashboard,
     /// Packs what a cell needs and builds a cell outside of the workspace from these packages alone
     Packages,
     /// Builds the fuzz targets with coverage and runs them
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Verb::Demo { rest } => demo::run_demo(&rest),
         Verb::Test { long } => check::run_all(long),
         Verb::Cells => workspace::Workspace::read().and_then(|workspace| cells::build(&workspace)),
+        Verb::Dashboard => workspace::Workspace::read().and_then(|workspace| dashboard::build(&workspace)),
         Verb::Packages => workspace::Workspace::read().and_then(|workspace| package::check(&workspace)),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Verb::Bench { rest } => bench::run(&rest),

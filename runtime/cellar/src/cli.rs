@@ -7,7 +7,9 @@ use runtime_program::Failure;
 use runtime_program::exit::{finish, usage};
 
 use crate::companion::{Arguments, become_program};
-use crate::verbs::{Options, cell, device, export, gateway, pair, phone, pipeline, serve, show, types, user};
+use crate::verbs::{
+    Options, cell, device, export, gateway, open, pair, phone, pipeline, serve, show, types, user,
+};
 
 const PROGRAM: &str = "cellar";
 
@@ -36,7 +38,7 @@ enum Verb {
     /// Show a day of an invented person, from phone to diary
     #[command(
         disable_help_flag = true,
-        after_help = "Example:\n  cellar demo\n  cellar demo --keep /tmp/demo"
+        after_help = "Example:\n  cellar demo\n  cellar demo --open\n  cellar demo --keep /tmp/demo"
     )]
     Demo(Arguments),
     /// Run the pipeline over dumps and write the result
@@ -56,6 +58,9 @@ enum Verb {
     /// List, approve, rename and revoke a person's devices
     #[command(subcommand)]
     Device(device::Verb),
+    /// Show a person's own page in a browser on this machine: diary, who read what, cells, phones
+    #[command(after_help = open::EXAMPLE)]
+    Open(open::Args),
     /// Act as a phone
     #[command(subcommand)]
     Phone(phone::Verb),
@@ -96,6 +101,7 @@ pub fn main() -> ExitCode {
         Verb::Export(args) => export::run(args, options),
         Verb::Pair(args) => pair::run(&args, options),
         Verb::Device(verb) => device::run(verb, options),
+        Verb::Open(args) => open::run(args, options),
         Verb::Phone(verb) => phone::run(verb, options),
         Verb::Pipeline(verb) => pipeline::run(verb, options),
         Verb::Cell(verb) => cell::run(verb, options),

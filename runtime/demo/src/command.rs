@@ -13,7 +13,7 @@ use crate::{Args, DemoError, run};
     name = "cellar-demo",
     bin_name = "cellar demo",
     version,
-    after_help = "Example:\n  cellar demo\n  cellar demo --keep /tmp/demo"
+    after_help = "Example:\n  cellar demo\n  cellar demo --open\n  cellar demo --keep /tmp/demo"
 )]
 pub struct Command {
     /// Print JSON instead of text

@@ -5,6 +5,7 @@
 
 mod command;
 mod diary;
+mod page;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,9 @@ pub struct Args {
     /// Keep the data in this folder, which must be empty or absent; otherwise the data is removed at the end
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Show the diary in a browser on this machine too: prints a link, and ends with Ctrl-C
+    #[arg(long)]
+    open: bool,
     /// The number of the invented person; the same number gives the same day
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -75,6 +79,9 @@ pub enum DemoError {
     /// The pipeline did not run.
     #[error("the pipeline did not run")]
     Call(#[from] runtime_user::CallError),
+    /// The page cannot be served.
+    #[error("the page cannot be served")]
+    Page(#[from] page::PageError),
     /// The result cannot be printed.
     #[error(transparent)]
     Output(#[from] Failure),
@@ -124,18 +131,20 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), DemoError> {
     // A Monday, so that the person goes to work.
     let day = simulate_day(&Person::invent(args.seed, kind).plan(19_786), args.seed);
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mut shown = tokio.block_on(live(folder, &day, args.keep.is_some()))?;
-    shown.data = args.keep.clone();
-    if as_json {
-        console::json(&shown)?
-    } else {
-        console::text(tell(&shown, &day))?
-    }
-    Ok(())
+    let print = |shown: &Shown| {
+        if as_json { console::json(shown) } else { console::text(tell(shown, &day)) }
+    };
+    tokio.block_on(live(folder, &day, args, print))
 }
 
-/// Starts a host, lets the phone put the day, runs the pipeline, lets the phone read the diary, stops the host.
-async fn live(folder: &Path, day: &SimulatedDay, keep: bool) -> Result<Shown, DemoError> {
+/// Starts a host, lets the phone put the day, runs the pipeline, lets the phone read the diary, shows the page if that
+/// is wanted, stops the host.
+async fn live(
+    folder: &Path,
+    day: &SimulatedDay,
+    args: &Args,
+    print: impl FnOnce(&Shown) -> Result<(), Failure>,
+) -> Result<(), DemoError> {
     let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
     let runtime = open_runtime(&config, folder)?;
     let host = Host::bind(&config, &runtime, None).await?;
@@ -146,7 +155,7 @@ async fn live(folder: &Path, day: &SimulatedDay, keep: bool) -> Result<Shown, De
     let last = day.truth.last().map_or(0.0, |trip| trip.end_ts);
     let user = runtime.people().add_owner("Demo", last)?;
     let pairing = Instant::now();
-    let (file, digits) = pair_phone(&runtime, user, address).await?;
+    let (file, digits) = pair_phone(&runtime, user, address, args.open).await?;
     let pair_ms = pairing.elapsed().as_secs_f64() * 1e3;
     let device = file.state.device.to_string();
     let mut phone = Phone::paired(Native::open(file).await?);
@@ -158,22 +167,11 @@ async fn live(folder: &Path, day: &SimulatedDay, keep: bool) -> Result<Shown, De
     let reading = Instant::now();
     let trips = phone.find_entries(diary_query()).await?;
     let read_ms = reading.elapsed().as_secs_f64() * 1e3;
-    drop(phone);
-    // If the server has ended by itself, there is nothing to stop.
-    let _ = stop.send(());
-    let _ = serving.await;
-    tokio::task::block_in_place(|| {
-        // The phone's keys are lost with this process, and the kept data is meant to be looked at.
-        let opened = if keep { runtime.locks().set_mode(user, KeyMode::Unattended) } else { Ok(()) };
-        runtime.shutdown();
-        opened
-    })?;
-
     let diary = Diary::read(&trips);
     if diary.is_empty() {
         return Err(DemoError::Nothing("the diary has no trips".to_owned()));
     }
-    Ok(Shown {
+    let shown = Shown {
         person: user.short(),
         address: address.to_string(),
         digits,
@@ -186,8 +184,21 @@ async fn live(folder: &Path, day: &SimulatedDay, keep: bool) -> Result<Shown, De
         diary,
         trips_that_there_were: day.truth.len(),
         read_ms,
-        data: None,
-    })
+        data: args.keep.clone(),
+    };
+    print(&shown)?;
+    let page = if args.open { page::show(phone).await } else { Ok(()) };
+    // If the server has ended by itself, there is nothing to stop.
+    let _ = stop.send(());
+    let _ = serving.await;
+    tokio::task::block_in_place(|| {
+        // The phone's keys are lost with this process, and the kept data is meant to be looked at.
+        let kept = args.keep.is_some();
+        let opened = if kept { runtime.locks().set_mode(user, KeyMode::Unattended) } else { Ok(()) };
+        runtime.shutdown();
+        opened
+    })?;
+    Ok(page?)
 }
 
 /// Pairs the phone as people do: one device scans what the other shows, both show six digits, the owner approves.
@@ -195,13 +206,14 @@ async fn pair_phone(
     runtime: &Arc<Runtime>,
     user: UserId,
     address: SocketAddr,
+    admin: bool,
 ) -> Result<(PhoneFile, String), DemoError> {
     let wish = WindowWish {
         host: address.ip().to_string(),
         port: address.port(),
         lifetime_ms: None,
         typed: true,
-        admin: false,
+        admin,
         recovery: None,
     };
     let invitation = runtime.pairing().open(user, wish, runtime.clocks().lasting_ms())?;
@@ -278,11 +290,11 @@ fn tell(shown: &Shown, day: &SimulatedDay) -> String {
     }
     match &shown.data {
         Some(folder) => text.push_str(&format!(
-            "\nThe data stays in {0}. Look around: `cellar serve --data {0}`, `cellar export Demo --data {0} --format gpx`\n",
+            "\nThe data stays in {0}. See it in a browser: `cellar open Demo --data {0}`.\nLook around: `cellar serve --data {0}`, `cellar export Demo --data {0} --format gpx`\n",
             folder.display()
         )),
         None => text.push_str(
-            "\nNext: `cellar demo --keep DIR` keeps the data, `cellar serve --data DIR` runs a host, docs/owner.md tells the rest.\n",
+            "\nNext: `cellar demo --open` shows it in a browser, `cellar demo --keep DIR` keeps the data, `cellar serve --data DIR` runs a host, docs/owner.md tells the rest.\n",
         ),
     }
     text

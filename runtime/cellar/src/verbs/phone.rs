@@ -467,7 +467,7 @@ pub(super) fn unlock(state: &Path) -> Result<(), Failure> {
     native.file.store(state).map_err(|error| Failure::of(&error, "name a file that you may write"))
 }
 
-fn failed(error: &PhoneError) -> Failure {
+pub(super) fn failed(error: &PhoneError) -> Failure {
     let remedy = match error {
         PhoneError::Reach { .. } => "check that the host runs (`cellar serve`) and listens at that address",
         PhoneError::Tls { .. } => {

@@ -8,6 +8,7 @@ mod export;
 mod kept;
 mod memory;
 mod options;
+mod page;
 mod pairing;
 mod private;
 mod support;

@@ -1,0 +1,100 @@
+//! `cellar open`: a person's page in a browser on this machine.
+//!
+//! The page is served on the loopback alone. As a paired device, each of its calls goes over that device's pinned
+//! connection; at the console, through the control socket or to the data folder itself.
+
+mod console;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use runtime_dashboard::{Carrier, Door, Listening, Paired, PairedError, Server, is_built, show_in_browser};
+use runtime_host::admin::DEVICE_COMMANDS;
+use runtime_program::signals::Signals;
+use runtime_program::{Failure, console as output};
+use serde::Serialize;
+
+use super::phone::failed;
+use super::{Options, show};
+use console::Console;
+
+/// The example that `--help` shows.
+pub const EXAMPLE: &str = "Example:\n  cellar open --state phone.json\n  cellar open Ada --browser";
+
+/// Whose page it is, and how it reaches the data.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// At the console of the host: the person, by name or id
+    #[arg(value_name = "PERSON", required_unless_present = "state", conflicts_with = "state")]
+    person: Option<String>,
+    /// As a paired device, from wherever it is: the file that `cellar phone pair` wrote
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// The port on this machine; 0: any that is free
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Start the browser, too
+    #[arg(long)]
+    browser: bool,
+}
+
+/// What is printed once the page can be opened.
+#[derive(Serialize)]
+struct Opened {
+    link: String,
+    page: bool,
+}
+
+/// Carries out the verb.
+///
+/// # Errors
+/// [`Failure`] with the remedy.
+pub fn run(args: Args, options: &Options) -> Result<(), Failure> {
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let tokio = tokio.map_err(|error| Failure::of(&error, "close other programs, and try again"))?;
+    let (port, browser) = (args.port, args.browser);
+    match (args.state, args.person) {
+        (Some(state), _) => tokio.block_on(async {
+            let paired = Paired::open(state, &DEVICE_COMMANDS).await.map_err(|error| match &error {
+                PairedError::Phone(phone) => failed(phone),
+                error => Failure::of(error, "name what `cellar phone pair` wrote"),
+            })?;
+            serve(paired, port, browser, options).await
+        }),
+        (None, person) => {
+            let console = Console::open(options, person.unwrap_or_default())?;
+            let ends = console.clone();
+            let served = tokio.block_on(serve(console, port, browser, options));
+            ends.close();
+            served
+        }
+    }
+}
+
+/// Serves until the process is told to stop.
+async fn serve(carrier: impl Carrier, port: u16, browser: bool, options: &Options) -> Result<(), Failure> {
+    let signals = Signals::handle().map_err(|error| Failure::of(&error, "try again"))?;
+    let listening = Listening::at(port).await;
+    let listening = listening.map_err(|error| Failure::of(&error, "name another --port"))?;
+    let door = Arc::new(Door::new(listening.port()));
+    let link = door.link().map_err(|error| Failure::of(&error, "try again"))?;
+    let opened = Opened { link: link.reveal().to_owned(), page: is_built() };
+    show(options, &opened, |opened| {
+        format!("Open this link in a browser on this machine. It works once:\n  {}", opened.link)
+    })?;
+    if !opened.page {
+        output::note("cellar: this program was built without its page; the link says how to get it");
+    }
+    output::note("Ctrl-C ends it.");
+    let folder =
+        tempfile::tempdir().map_err(|error| Failure::of(&error, "make room for a temporary file"))?;
+    if browser && let Err(error) = show_in_browser(&link, folder.path()) {
+        output::note(format!("cellar: no browser was started ({error}): open the link yourself"));
+    }
+    let server = Arc::new(Server::new(door, carrier));
+    tokio::select! {
+        () = server.serve(listening) => {}
+        () = signals.until_stop(|| {}) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! A person's page: the binary serves it, and a browser looks at all of it where node and Chromium are there.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::support::binary::{
+    CELLAR, Serving, json as verb, pair, parse, program, refused, serve_at, text, until, within, write_day,
+};
+
+/// What a browser would run if the page took a name for a piece of a page.
+const SCRIPT: &str = "<img src=x onerror=globalThis.struck=1>";
+/// The same as an attribute and as an address.
+const MORE: &str = "\"><script>globalThis.struck=1</script>";
+
+/// `cellar open`, and the link that it printed.
+struct Opened {
+    child: Child,
+    link: String,
+    _output: BufReader<ChildStdout>,
+}
+
+fn open(args: &[&str]) -> Opened {
+    open_with(&mut program(CELLAR), args)
+}
+
+fn open_with(command: &mut Command, args: &[&str]) -> Opened {
+    let mut child = command
+        .args([&["open", "--json"], args].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut output = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("a line");
+    let opened = parse(&line);
+    let link = opened["link"].as_str().expect("a link").to_owned();
+    Opened { child, link, _output: output }
+}
+
+impl Opened {
+    fn stop(self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
+        let ended = self.child.wait_with_output().expect("it ends");
+        assert!(ended.status.success(), "{}", text(&ended.stderr));
+    }
+}
+
+/// A person whose only device may administer, with a day in the diary; and names that attack who reads them.
+struct Home {
+    folder: tempfile::TempDir,
+    host: Serving,
+    data: String,
+    state: String,
+}
+
+fn home() -> Home {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [data, state, day] = ["data", "phone", "day.json"].map(|name| within(folder.path(), name));
+    write_day(Path::new(&day));
+    let host = serve_at(&data, "127.0.0.1:0", &[]);
+    verb(&["pair", "--data", &data, "owner", "--cancel"]);
+    let shown = verb(&["pair", "--data", &data, "owner", "--admin", "--no-phrase", "--detach"]);
+    pair(&data, "owner", &state, &["--scan", shown["qr"].as_str().expect("a code")]);
+    verb(&["phone", "put", "--state", &state, "--input", &day]);
+    verb(&["pipeline", "run", "--data", &data, "owner"]);
+    Home { folder, host, data, state }
+}
+
+impl Home {
+    /// Labels a trip with a script, and names the device like one.
+    fn attacked(&self) {
+        let trips = verb(&["phone", "sync", "--state", &self.state]);
+        let trip = &trips["trips"][0]["data"];
+        let label = |key: &str| {
+            json!({
+                "metadata": {
+                    "key": key, "type": "message", "platform": "android", "read_ts": 0,
+                    "write_ts": trip["end_ts"].as_f64().expect("a time") + 60.0, "time_zone": "UTC",
+                },
+                "data": { "start_ts": trip["start_ts"], "end_ts": trip["end_ts"], "label": MORE },
+            })
+        };
+        let file = within(self.folder.path(), "labels.json");
+        let labels = json!([label("manual/mode_confirm"), label("manual/purpose_confirm")]);
+        fs::write(&file, labels.to_string()).expect("written");
+        verb(&["phone", "put", "--state", &self.state, "--input", &file]);
+        verb(&["pipeline", "run", "--data", &self.data, "owner"]);
+        verb(&["device", "rename", "--data", &self.data, "owner", "phone", SCRIPT]);
+    }
+
+    /// Installs a cell; its title is a script if `attacks`. Says so where none can be compiled.
+    fn install_cell(&self, attacks: bool) -> bool {
+        if !Path::new(CELLAR).with_file_name("cellar-cell-compiler").is_file() {
+            println!("SKIPPED: the part about an installed cell; no cellar-cell-compiler beside cellar");
+            return false;
+        }
+        let cells = target().join("cells");
+        let folder = self.folder.path().join("mode-share");
+        fs::create_dir_all(folder.join("schemas")).expect("made");
+        let from = cells.join("mode-share");
+        for entry in fs::read_dir(from.join("schemas")).into_iter().flatten() {
+            let entry = entry.expect("read");
+            fs::copy(entry.path(), folder.join("schemas").join(entry.file_name())).expect("copied");
+        }
+        let manifest = fs::read_to_string(from.join("cell.toml")).expect("read");
+        let titled = |line: &str| match line.starts_with("title = ") {
+            true if attacks => format!("title = {:?}", SCRIPT),
+            _ => line.to_owned(),
+        };
+        let manifest: Vec<String> = manifest.lines().map(titled).collect();
+        fs::write(folder.join("cell.toml"), manifest.join("\n")).expect("written");
+        let [package, key] = ["modes.wasm", "publisher.key"].map(|name| within(self.folder.path(), name));
+        let component = cells.join("mode-share.wasm");
+        let (folder, component) = (folder.to_str().expect("UTF-8"), component.to_str().expect("UTF-8"));
+        verb(&["cell", "pack", folder, "--component", component, "--output", &package]);
+        verb(&["cell", "keygen", "--output", &key]);
+        verb(&["cell", "sign", &package, "--key", &key]);
+        verb(&[
+            "cell",
+            "install",
+            "--data",
+            &self.data,
+            "owner",
+            &package,
+            "--yes",
+            "--expires",
+            "2099-01-01",
+        ]);
+        verb(&["pipeline", "run", "--data", &self.data, "owner"]);
+        true
+    }
+}
+
+/// Cargo's target folder.
+fn target() -> PathBuf {
+    Path::new(CELLAR).ancestors().nth(2).expect("target/<profile>/cellar").to_owned()
+}
+
+/// Node with what the browser's part needs, and Chromium; says so where they are not there.
+fn browser() -> Option<(PathBuf, String)> {
+    let script = target().join("page-build/browser/look.mjs");
+    if !script.is_file() || !target().join("page-build/node_modules/playwright-core").is_dir() {
+        println!("SKIPPED: the page was not built; `cargo xtask dashboard` builds it where node is");
+        return None;
+    }
+    let named = std::env::var("CELLAR_CHROMIUM").ok();
+    let usual = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].map(str::to_owned);
+    let chromium = named.into_iter().chain(usual).find(|path| Path::new(path).is_file());
+    if chromium.is_none() {
+        println!("SKIPPED: no Chromium at /usr/bin/chromium; CELLAR_CHROMIUM names another place");
+    }
+    Some((script, chromium?))
+}
+
+/// A browser that looks at everything.
+fn look(script: &Path, asked: &Value) -> Command {
+    let mut command = Command::new("node");
+    command.arg(script).arg(asked.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn looked(script: &Path, asked: &Value) -> Value {
+    let output = look(script, asked).output().expect("node starts");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    parse(text(&output.stdout).lines().last().expect("a line"))
+}
+
+fn assert_sound(found: &Value) {
+    for kind in ["elsewhere", "complaints", "violations", "wide", "attacked"] {
+        assert_eq!(found[kind], json!([]), "{kind}");
+    }
+    assert_eq!(found["marks"], 0, "no script ran");
+}
+
+#[test]
+fn the_page_opens_as_a_device_and_at_the_console_and_its_link_is_a_secret_of_one_use() {
+    let home = home();
+    let opened = open(&["--state", &home.state]);
+    let (place, code) = opened.link.split_once("/#enter=").expect("a code behind the #");
+    assert!(place.starts_with("http://localhost:") && code.len() >= 22, "{place}");
+    opened.stop();
+    // While a host runs, and as the only process over the folder.
+    open(&["owner", "--data", &home.data]).stop();
+    assert!(refused(&["open", "nobody", "--data", &home.data]).contains("nobody"));
+    let nothing = within(home.folder.path(), "nothing");
+    assert!(refused(&["open", "--state", &nothing]).contains("cellar phone pair"));
+    let log = home.host.stop();
+    assert!(!log.contains(code), "the code is in no log");
+    verb(&["user", "status", "--data", &home.data, "owner"]);
+    let opened = open(&["owner", "--data", &home.data]);
+    let busy = refused(&["user", "status", "--data", &home.data, "owner"]);
+    assert!(busy.contains("another process"), "{busy}");
+    opened.stop();
+}
+
+#[test]
+fn attack_193_the_code_is_in_no_argument_of_a_program_when_the_browser_is_started() {
+    let home = home();
+    let bin = home.folder.path().join("bin");
+    fs::create_dir(&bin).expect("made");
+    let kept = within(home.folder.path(), "started");
+    let opener = bin.join("xdg-open");
+    let script = format!(
+        "#!/bin/sh\n{{ echo \"$@\"; ls -l \"$1\"; cat \"$1\"; }} > '{kept}.half' && mv '{kept}.half' '{kept}'\n"
+    );
+    fs::write(&opener, script).expect("written");
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).expect("its own");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let opened = open_with(program(CELLAR).env("PATH", path), &["--state", &home.state, "--browser"]);
+    until("the browser is started", || Path::new(&kept).exists());
+    let started = fs::read_to_string(&kept).expect("read");
+    let (arguments, rest) = started.split_once('\n').expect("a line of arguments");
+    let code = opened.link.split_once("/#enter=").expect("a code").1;
+    assert!(arguments.ends_with(".html") && !arguments.contains(code), "{arguments}");
+    assert!(rest.starts_with("-rw-------") && rest.contains(&opened.link), "{rest}");
+    opened.stop();
+    assert!(!Path::new(arguments).exists(), "the file goes with the page");
+    home.host.stop();
+}
+
+#[test]
+fn every_screen_is_usable_by_keyboard_at_both_widths_in_both_themes_and_asks_nobody_else() {
+    let Some((script, chromium)) = browser() else { return };
+    let home = home();
+    let has_cell = home.install_cell(false);
+    let opened = open(&["--state", &home.state]);
+    let pictures = target().join("page-pictures");
+    let asked = json!({
+        "link": opened.link, "chromium": chromium, "pictures": pictures, "label": "bus", "lock": true,
+    });
+    let found = looked(&script, &asked);
+    assert_sound(&found);
+    assert_eq!(
+        (&found["byKeyboard"], &found["labelled"], &found["locked"]),
+        (&json!("Diary"), &json!(true), &json!(true))
+    );
+    let bytes = found["first"]["bytes"].as_u64().expect("a number");
+    assert!(bytes <= 120 * 1024, "{bytes} bytes before the first view");
+    assert!(!found["address"].as_str().expect("an address").contains("enter"), "the code leaves the address");
+    let says = |screen: &str, words: &str| {
+        let shown = found["texts"][screen].as_str().expect("a text");
+        assert!(shown.contains(words), "{screen} does not say {words:?}:\n{shown}");
+    };
+    says("home", "What was read since you last looked");
+    says("diary", "5 trips");
+    says("reads", "export-diary geojson");
+    says("phones", "cellar device revoke");
+    if has_cell {
+        says("cells", "Share of modes by month");
+    }
+    // What was said of the mode is an entry like a phone's, and the analysis takes it in.
+    verb(&["pipeline", "run", "--data", &home.data, "owner"]);
+    let diary = text(
+        &program(CELLAR)
+            .args(["export", "owner", "--data", &home.data, "--format", "csv"])
+            .output()
+            .expect("it starts")
+            .stdout,
+    );
+    assert!(diary.contains(",bus,"), "{diary}");
+    opened.stop();
+    home.host.stop();
+}
+
+#[test]
+fn attack_187_a_script_as_the_name_of_a_device_or_a_cell_or_as_a_label_is_shown_and_not_run() {
+    let Some((script, chromium)) = browser() else { return };
+    let home = home();
+    home.attacked();
+    let has_cell = home.install_cell(true);
+    let opened = open(&["--state", &home.state]);
+    let found = looked(&script, &json!({ "link": opened.link, "chromium": chromium }));
+    assert_sound(&found);
+    let shown = |screen: &str, words: &str| {
+        let all = found["texts"][screen].as_str().expect("a text");
+        assert!(all.contains(words), "{screen}:\n{all}");
+    };
+    shown("phones", SCRIPT);
+    shown("home", SCRIPT);
+    shown("diary", MORE);
+    if has_cell {
+        shown("cells", SCRIPT);
+    }
+    opened.stop();
+    home.host.stop();
+}
+
+#[test]
+fn attack_189_a_device_that_is_revoked_loses_its_page_within_seconds_and_the_page_says_why() {
+    let Some((script, chromium)) = browser() else { return };
+    let home = home();
+    let opened = open(&["--state", &home.state]);
+    let until = "This device was removed from your devices and is shut out";
+    let mut looking = look(&script, &json!({ "link": opened.link, "chromium": chromium, "until": until }))
+        .spawn()
+        .expect("node starts");
+    let mut output = BufReader::new(looking.stdout.take().expect("piped"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("a line");
+    assert_eq!(line, "ready\n");
+    verb(&["device", "revoke", "--data", &home.data, "owner", "phone"]);
+    line.clear();
+    output.read_line(&mut line).expect("a line");
+    let ended = looking.wait_with_output().expect("it ends");
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    assert_eq!(parse(&line)["said"], true);
+    opened.stop();
+    home.host.stop();
+}

@@ -1,0 +1,73 @@
+// Calls of the page. Each needs the token that the page was given once; the browser adds its cookie.
+
+import type { About } from './types';
+
+const TOKEN = 'cellar-token';
+
+export class ApiError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly remedy = '',
+  ) {
+    super(message);
+  }
+}
+
+async function post(path: string, body: string): Promise<unknown> {
+  let answer: Response;
+  try {
+    answer = await fetch(`/api/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-cellar-token': sessionStorage.getItem(TOKEN) ?? '' },
+      body,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      redirect: 'error',
+    });
+  } catch {
+    throw new ApiError('gone', '');
+  }
+  const read: unknown = await answer.json().catch(() => null);
+  if (answer.ok) return read;
+  const error = member(read, 'error');
+  // The runtime itself answers with a code alone.
+  if (typeof error === 'string') throw new ApiError(error, error);
+  throw new ApiError(String(member(error, 'code') ?? answer.status), String(member(error, 'message') ?? ''));
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+/** Hands in the code of the link, if there is one, and removes it from the address. */
+export async function enter(): Promise<void> {
+  const code = /^#enter=([\w-]+)$/.exec(location.hash)?.[1];
+  if (code === undefined) return;
+  history.replaceState(null, '', '#/home');
+  const entered = await post('enter', JSON.stringify({ code }));
+  sessionStorage.setItem(TOKEN, String(member(entered, 'token') ?? ''));
+}
+
+export function about(): Promise<About> {
+  return post('about', '{}') as Promise<About>;
+}
+
+export async function open(): Promise<void> {
+  await post('open', '{}');
+}
+
+/** Gives a command of docs/api.md. */
+export async function ask<T>(command: string, members: Record<string, unknown> = {}): Promise<T> {
+  const answer = await post('ask', JSON.stringify({ command, ...members }));
+  const failure = member(answer, 'Err');
+  if (failure !== undefined) {
+    throw new ApiError('failed', String(member(failure, 'what') ?? ''), String(member(failure, 'remedy') ?? ''));
+  }
+  return member(answer, 'Ok') as T;
+}
+
+/** Puts entries, as a phone does. */
+export async function put(entries: unknown[]): Promise<void> {
+  await post('put', JSON.stringify({ phone_to_server: entries }));
+}

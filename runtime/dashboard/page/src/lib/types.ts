@@ -1,0 +1,125 @@
+// The answers that the page reads: docs/api.md describes them. Moments are seconds since 1970, or end in `_ms`.
+
+export interface About {
+  way: 'device' | 'console';
+  device: string | null;
+  scopes: string[];
+  commands: string[];
+  puts: boolean;
+  opens: boolean;
+}
+
+export interface Arrival {
+  key: string;
+  last_ts: number;
+  last_days: number;
+  total: number;
+}
+
+export interface Status {
+  id: string;
+  store: 'absent' | 'locked' | 'unlocked' | 'damaged';
+  until_ms: number | null;
+  keys: 'lease' | 'phone-unlocked' | 'unattended' | null;
+  recovery_phrase: boolean;
+  waiting_uploads: number;
+  waiting_bytes: number;
+  clock_doubt: string | null;
+  set_aside: number | null;
+  arrivals: { streams: Arrival[]; missing: { what: string; meaning: string }[] } | null;
+}
+
+export interface Person {
+  id: string;
+  name: string;
+  tokens: number;
+  bytes_on_disk?: number;
+  streams?: { area: string; key: string; entries: number }[];
+}
+
+export interface Device {
+  id: string;
+  name: string;
+  platform: string;
+  status: string;
+  scopes: string[];
+  enrolled_ms: number;
+  last_seen_ms: number;
+}
+
+export interface Read {
+  what: string;
+  area?: string;
+  names: string[];
+  time?: string;
+  from?: number;
+  to?: number;
+  times: number;
+  entries: number;
+  denied?: boolean;
+}
+
+export interface Run {
+  ts: number;
+  cell: string;
+  digest: string;
+  under?: { cell: string; epoch: number; purpose: string };
+  device?: string;
+  outcome: string;
+  reason?: string;
+  reads: Read[];
+  reads_untold: number;
+  entries_read: number;
+  bytes_written: number;
+  said?: string[];
+}
+
+export interface Chain {
+  lines: number;
+  before: number;
+  broken?: string;
+}
+
+export interface Audit {
+  id: string;
+  runs: Run[];
+  chain?: Chain;
+}
+
+export interface Cell {
+  id: string;
+  name: string;
+  title: string;
+  publisher: string;
+  version: number;
+  digest: string;
+  bytes: number;
+  world: string;
+  state: 'active' | 'paused' | 'ended' | 'absent' | 'offered';
+  trouble?: string;
+  words: string[];
+}
+
+export interface Pipeline {
+  pending: unknown;
+  stages: { stage: string; cell: string; off: boolean; state: { last_ts_run: number | null } }[];
+}
+
+export type Position = [number, number];
+
+export interface Feature {
+  type: 'Feature';
+  id: string;
+  geometry:
+    | { type: 'Point'; coordinates: Position }
+    | { type: 'LineString'; coordinates: Position[] }
+    | { type: 'MultiLineString'; coordinates: Position[][] }
+    | null;
+  properties: Record<string, unknown> & { feature_type: string; trip?: string };
+}
+
+export interface DiaryExported {
+  text?: string;
+  trips: number;
+  unread: number;
+}
