@@ -183,7 +183,8 @@ fn assert_sound(found: &Value) {
 fn the_page_opens_as_a_device_and_at_the_console_and_its_link_is_a_secret_of_one_use() {
     let home = home();
     let opened = open(&["--state", &home.state]);
-    let (place, code) = opened.link.split_once("/#enter=").expect("a code behind the #");
+    let link = opened.link.clone();
+    let (place, code) = link.split_once("/#enter=").expect("a code behind the #");
     assert!(place.starts_with("http://localhost:") && code.len() >= 22, "{place}");
     opened.stop();
     // While a host runs, and as the only process over the folder.
@@ -250,21 +251,19 @@ fn every_screen_is_usable_by_keyboard_at_both_widths_in_both_themes_and_asks_nob
     };
     says("home", "What was read since you last looked");
     says("diary", "5 trips");
+    says("figures", "5 trips");
     says("reads", "export-diary geojson");
     says("phones", "cellar device revoke");
     if has_cell {
         says("cells", "Share of modes by month");
     }
-    // What was said of the mode is an entry like a phone's, and the analysis takes it in.
-    verb(&["pipeline", "run", "--data", &home.data, "owner"]);
-    let diary = text(
-        &program(CELLAR)
-            .args(["export", "owner", "--data", &home.data, "--format", "csv"])
-            .output()
-            .expect("it starts")
-            .stdout,
-    );
-    assert!(diary.contains(",bus,"), "{diary}");
+    // What was said of the mode is an entry like a phone's, and the analysis takes it in once it has settled.
+    let export =
+        || program(CELLAR).args(["export", "owner", "--data", &home.data, "--format", "csv"]).output();
+    until("the label is in the diary", || {
+        verb(&["pipeline", "run", "--data", &home.data, "owner"]);
+        text(&export().expect("it starts").stdout).contains(",bus,")
+    });
     opened.stop();
     home.host.stop();
 }

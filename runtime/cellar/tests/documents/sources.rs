@@ -58,7 +58,7 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if !path.is_dir() {
             into.push(path);
-        } else if !name.starts_with('.') && !matches!(name.as_str(), "target" | "tests") {
+        } else if !name.starts_with('.') && !matches!(name.as_str(), "target" | "tests" | "node_modules") {
             collect(&path, into);
         }
     }

@@ -7,11 +7,15 @@ export type Key = keyof typeof en;
 
 const OTHERS: Record<string, () => Promise<{ default: Messages }>> = {
   de: () => import('../../messages/de.json'),
+  es: () => import('../../messages/es.json'),
+  fr: () => import('../../messages/fr.json'),
 };
 
 export const LANGUAGES = [
   ['en', 'English'],
   ['de', 'Deutsch'],
+  ['es', 'Español'],
+  ['fr', 'Français'],
 ] as const;
 
 let messages = $state.raw<Messages>(en);
