@@ -30,6 +30,7 @@ pub(crate) fn run_all(long: bool) -> Result<(), Trouble> {
     cells::build(&workspace)?;
     package::check(&workspace)?;
     dashboard::build(&workspace)?;
+    dashboard::look_for_browser();
     lints()?;
     built(
         "docs",

@@ -72,6 +72,18 @@ pub(crate) fn build(workspace: &Workspace) -> Result<(), Trouble> {
     })
 }
 
+/// Says so where the tests that need a browser will be left out.
+pub(crate) fn look_for_browser() {
+    let named = std::env::var("CELLAR_CHROMIUM").ok();
+    let usual = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].map(str::to_owned);
+    if !named.into_iter().chain(usual).any(|path| Path::new(&path).is_file()) {
+        skipped(
+            "browser",
+            "since there is no Chromium at /usr/bin/chromium (CELLAR_CHROMIUM names another place)",
+        );
+    }
+}
+
 /// The files at and below a path.
 fn list(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), Trouble> {
     if path.is_dir() {

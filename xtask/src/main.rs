@@ -38,6 +38,8 @@ Between an edit and a test, cargo's own commands are quicker:
 Environment:
   CARGO_TARGET_DIR        where everything is built (target)
   CELLAR_CELLS            finished cells that the host embeds (target/cells)
+  CELLAR_DASHBOARD        the finished page that programs embed (target/dashboard)
+  CELLAR_CHROMIUM         the browser for tests of the page (/usr/bin/chromium)
   CELLAR_GUEST_TOOLCHAIN  a toolchain for cells where rustup cannot add their target: xtask/README.md";
 
 /// Builds and checks Cellar: every command does its own set-up, and a second run builds only what changed.
