@@ -9,7 +9,7 @@ use runtime_program::{Failure, beside_this};
 
 /// The arguments of a separate program, which reads them itself.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub(crate) arguments: Vec<OsString>,
 }

@@ -12,8 +12,8 @@ use runtime_program::beside_this;
 use runtime_types::{Area, StreamKey, UserId};
 use runtime_user::consent::{Narrowing, Place, Time};
 use runtime_user::{
-    Answer, AuditLine, Body, Call, CallError, DumpError, ImportError, InstallError, Person, PipelineReport,
-    RunOutcome, Runtime, Settings, StartError,
+    Answer, AuditLine, Body, Call, CallError, DumpError, Head, ImportError, InstallError, Person,
+    PipelineReport, RunOutcome, Runtime, Settings, StartError,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -271,7 +271,8 @@ impl Stand {
 
     fn call(&self, user: UserId, path: &str, body: Vec<u8>, now: f64) -> Result<(u16, Vec<u8>), TrialError> {
         let target = self.runtime.catalogue().target(path)?;
-        let call = Call { target, now, body: Body::from_chunks(vec![Bytes::from(body)]), device: None };
+        let body = Body::from_chunks(vec![Bytes::from(body)]);
+        let call = Call { target, now, head: Head::default(), body, device: None };
         self.tokio.block_on(async {
             match self.runtime.call(user, call).await? {
                 Answer::Whole { status, body, .. } => Ok((status, body)),

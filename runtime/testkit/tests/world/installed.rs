@@ -442,7 +442,8 @@ fn attack_140_stages_and_calls_of_eight_people_end_within_a_second_of_their_revo
             loop {
                 let target = runtime.catalogue().target("x/reader").expect("a path");
                 let body = runtime_user::Body::from_chunks(vec![bytes::Bytes::from(spin.clone())]);
-                let call = runtime_user::Call { target, now: NOW, body, device: None };
+                let head = runtime_user::Head::default();
+                let call = runtime_user::Call { target, now: NOW, head, body, device: None };
                 match runtime.call(user, call).await.map(drop) {
                     Err(error) if error.code() == "cell-deadline" => {}
                     Err(error) => return (Instant::now(), error.code().to_owned()),
