@@ -237,8 +237,8 @@ function list(keys) {
 }
 
 /**
- * The entries that a call writes: sent in pieces, and dated so that they keep their order. Members of `data` are written
- * in the order of their names. Nothing is kept if the call fails.
+ * The entries that a call writes: sent in pieces, and dated so that they keep their order. Members of `data` are
+ * written in the order of their names. Nothing is kept if the call fails.
  */
 export class Output {
   #host;

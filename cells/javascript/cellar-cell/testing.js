@@ -5,8 +5,8 @@
 //     memory.run(run, 1.7e9 + 3600);
 //     assert.deepEqual(memory.ofKey('study.my-cell/gap'), []);
 //
-// Reads come from the snapshot of the last commit. Pages and rows are packed and unpacked as the runtime does. Not here:
-// grants (every key may be read and written), schemas and budgets.
+// Reads come from the snapshot of the last commit. Pages and rows are packed and unpacked as the runtime does. Not
+// here: grants (every key may be read and written), schemas and budgets.
 
 import { Cell, Host } from './cell.js';
 import { Failure } from './entries.js';

@@ -155,8 +155,8 @@ class _Cursor(_Open):
             room -= len(entry.metadata_text) + len(entry.data_text) + 200
             if page and room < 0:
                 break
-            timed = Entry(entry.id, entry.key, entry.invalid, entry.write_ts, time, entry.metadata_text, entry.data_text)
-            page.append(timed)
+            texts = entry.metadata_text, entry.data_text
+            page.append(Entry(entry.id, entry.key, entry.invalid, entry.write_ts, time, *texts))
             del self._found[0]
         return write_page(page, _USER) if page else b""
 

@@ -37,7 +37,8 @@ class Reading(unittest.TestCase):
 
     def test_locations_are_columns_of_numbers(self):
         memory = Memory()
-        memory.add("a/b", {"ts": 2.0, "latitude": 47.5, "filter": "distance"}, metadata={"device": "d", "platform": "ios"})
+        device = {"device": "d", "platform": "ios"}
+        memory.add("a/b", {"ts": 2.0, "latitude": 47.5, "filter": "distance"}, metadata=device)
         memory.add("a/b", {"ts": 1.0, "longitude": 8.5}, write_ts=7.0)
         pieces = []
         memory.run(lambda cell: pieces.extend(cell.locations("a/b", time="data-ts", rows_max=1)), NOW)
@@ -131,7 +132,11 @@ class Wiring(unittest.TestCase):
 class Requests(unittest.TestCase):
     def test_an_answer_is_json_unless_it_says_otherwise(self):
         memory = Memory()
-        answer = memory.call(lambda cell: {"body": cell.request.body().decode(), "rest": cell.request.rest}, body=b"x", rest="r")
+
+        def echo(cell):
+            return {"body": cell.request.body().decode(), "rest": cell.request.rest}
+
+        answer = memory.call(echo, body=b"x", rest="r")
         self.assertEqual((answer.status, answer.content_type), (200, "application/json"))
         self.assertEqual(answer.body, b'{"body":"x","rest":"r"}')
         answer = memory.call(lambda cell: Response("no", status=404))

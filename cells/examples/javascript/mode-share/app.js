@@ -1,7 +1,7 @@
 // How far somebody went by each mode, month by month: one `study.mode-share/month` for each month.
 //
-// Sections are results of other stages, which are dated with the moment of the run that made them. So this stage asks for
-// them by when they *ended*, and remembers itself how far it has come.
+// Sections are results of other stages, which are dated with the moment of the run that made them. So this stage asks
+// for them by when they *ended*, and remembers itself how far it has come.
 
 import { double } from './cellar-cell/index.js';
 

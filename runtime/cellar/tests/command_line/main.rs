@@ -6,6 +6,7 @@ mod conformance;
 mod disk;
 mod export;
 mod kept;
+mod languages;
 mod memory;
 mod options;
 mod page;

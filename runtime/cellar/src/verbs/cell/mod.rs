@@ -34,6 +34,9 @@ pub enum Verb {
         /// The cell's folder, such as `cellar cell new` makes
         #[arg(value_name = "DIR")]
         folder: PathBuf,
+        /// What runs a cell in JavaScript; by default what its package.json says
+        #[arg(long, value_name = "ENGINE", value_enum)]
+        engine: Option<build::Engine>,
         /// The package; by default build/NAME.wasm in the folder
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -129,8 +132,8 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
         Verb::New(args) => show(options, &new::make(&args)?, |made| {
             format!("{} has {}", made.folder.display(), made.files.join(", "))
         }),
-        Verb::Build { folder, output } => {
-            let (output, package) = build::build(&folder, output)?;
+        Verb::Build { folder, engine, output } => {
+            let (output, package) = build::build(&folder, engine, output)?;
             show_package(options, &output, &package)
         }
         Verb::Test(args) => Err(carry(TRIAL, "test", args, options)),
