@@ -117,6 +117,13 @@ fn judged(world: &World, package: Option<&[u8]>) -> Verdict {
         let last = real.iter().map(|trip| trip.1).fold(0.0, f64::max);
         let found: Vec<_> = trips(world, user).into_iter().filter(|trip| trip.0 < last).collect();
         verdict.judge(&real, &found);
+        if package.is_some() {
+            let made = world.entries(user, &["segmentation/raw_trip"]);
+            assert!(
+                made.iter().all(|trip| trip["data"]["source"] == "DwellStays"),
+                "the host's own ran, too"
+            );
+        }
         let diary = world.entries(user, &["analysis/confirmed_trip"]).len();
         assert!(
             diary >= real.len() / 2,
@@ -137,9 +144,10 @@ fn trips_between_stays_are_found_in_the_place_of_the_hosts_own() {
     let mut stays = judged(&world, Some(&package()));
     println!("{CELL}: {stays}; median {:.0} s off", stays.median_off_s());
     assert!(stays.real >= 40, "{stays}");
-    assert!(stays.found * 100 >= stays.real * 80, "{stays}");
-    assert!(stays.missed * 100 <= stays.real * 10 && stays.merged * 100 <= stays.real * 10, "{stays}");
-    assert!(stays.split * 100 <= stays.real * 20 && stays.invented * 100 <= stays.real * 20, "{stays}");
+    assert!(stays.found * 100 >= stays.real * 95, "{stays}");
+    for wrong in [stays.missed, stays.split, stays.merged, stays.invented] {
+        assert!(wrong * 100 <= stays.real * 3, "{stays}");
+    }
     assert!(stays.median_off_s() < 300.0, "{stays}");
 }
 

@@ -234,7 +234,7 @@ mod tests {
             (0..20).map(|half| (9_000.0 + f64::from(half) * 30.0, 5_400.0 - 300.0 * f64::from(half))),
         );
         points.push((20_000.0, 5_000.0));
-        assert_eq!(times(&points), [(0.0, 570.0), (9_030.0, 9_570.0)]);
+        assert_eq!(times(&points), [(0.0, 570.0), (9_000.0, 9_570.0)]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ macro_rules! embedded {
 
 /// The contract that a cell is built for.
 pub(in super::super) const CONTRACT: (&str, &str) =
-    ("wit/cell.wit", include_str!("../../../../../../wit/0.2/cell.wit"));
+    ("contract/cell.wit", include_str!("../../../../../../wit/0.2/cell.wit"));
 
 pub(in super::super) const PYTHON_MODULE: Embedded = embedded!(
     "python",

@@ -24,11 +24,14 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The program, and the package that it comes with.
-    fn tool(self) -> (&'static str, &'static str) {
+    /// The program, and the packages that it comes with.
+    fn tool(self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Self::Qjs => ("componentize-qjs", "componentize-qjs"),
-            Self::Starling => ("componentize-js", "@bytecodealliance/componentize-js"),
+            Self::Qjs => ("componentize-qjs", &["componentize-qjs"]),
+            // The second is used by the first, which does not say so.
+            Self::Starling => {
+                ("componentize-js", &["@bytecodealliance/componentize-js", "@bytecodealliance/preview2-shim"])
+            }
         }
     }
 }
@@ -46,12 +49,13 @@ pub(super) fn build(
         Some(engine) => engine,
         None => engine_of(folder)?,
     };
-    let (tool, package) = engine.tool();
+    let (tool, packages) = engine.tool();
     let program = tools::find(folder, "node_modules/.bin", tool).ok_or_else(|| {
-        let version = tools::version(package);
+        let pinned = packages.iter().map(|package| format!("{package}@{}", tools::version(package)));
+        let pinned = pinned.collect::<Vec<_>>().join(" ");
         Failure::new(
             format!("{tool} is neither in {}/node_modules nor on the path", folder.display()),
-            format!("run `npm install --prefix {} --save-dev {package}@{version}`", folder.display()),
+            format!("run `npm install --prefix {} --save-dev {pinned}`", folder.display()),
         )
     })?;
     let (wit, version) = world::write(folder, results, manifest)?;

@@ -27,8 +27,6 @@ pub(super) fn build(
     let entry = entry(manifest.world, &imports);
     let source = staged::stage(folder, results, PYTHON_MODULE, (&format!("{ENTRY}.py"), &entry))?;
     let (wit, _) = world::write(folder, results, manifest)?;
-    // Only what is in the folder: packages of this machine do not belong into a cell.
-    command.env_remove("VIRTUAL_ENV").env_remove("PYTHONPATH");
     command.arg("--wit-path").arg(absolute(&wit)?).args(["--world", world::WORLD, "--quiet"]);
     command.args(["componentize", "--stub-wasi", "--python-path", ".", "--output"]);
     command.arg(absolute(component)?).arg(ENTRY).current_dir(&source);
