@@ -128,6 +128,9 @@ pub enum BadSignature {
     /// Something was changed after signing, or somebody else signed.
     #[error("the signature is not one of the publisher's key over this file; it was changed, get it again")]
     Signature,
+    /// Not of the form of a signature.
+    #[error("the signature is not of the form of version 1; get the file again")]
+    Form,
 }
 
 /// Why a package cannot be made.

@@ -13,8 +13,8 @@ use crate::parse::SIGNATURE;
 use crate::signature::{KEY_BYTES, SIGNATURE_BYTES, check_chain};
 use crate::walk::append;
 use crate::{
-    BadKeyFile, Package, PublicKey, PublisherId, SUCCESSIONS_MAX, SignError, Signature, SucceedError,
-    Succession,
+    BadKeyFile, DocumentDomain, Package, PublicKey, PublisherId, SUCCESSIONS_MAX, SignError, Signature,
+    SucceedError, Succession,
 };
 
 const VERSION: u32 = 1;
@@ -127,6 +127,21 @@ impl PublisherKey {
         // It may now be too large.
         Package::parse(&bytes)?;
         Ok(bytes)
+    }
+
+    /// Signs a text that is no package. Returns the signature with all keys, for [`crate::verify_document`].
+    ///
+    /// # Errors
+    /// [`SignError::NoRandomness`].
+    pub fn sign_document(
+        &self,
+        domain: DocumentDomain,
+        document: &[u8],
+        random: &dyn SecureRandom,
+    ) -> Result<Vec<u8>, SignError> {
+        let head = Signature::head(self.root.as_bytes(), &self.successions);
+        let signature = self.key.sign(&domain.message(document, &head), random);
+        Ok([head, signature.map_err(|_| SignError::NoRandomness)?].concat())
     }
 
     /// Hands over to a key that was drawn for it: what it signs from now on is this publisher's.

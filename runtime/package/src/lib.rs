@@ -6,7 +6,8 @@
 //! └──────────── the digest covers this ───────────┘
 //! ```
 //!
-//! * Holds: [`pack`]; [`Package`], what is in a file; [`PublisherKey`], which signs; [`Verified`], who signed.
+//! * Holds: [`pack`]; [`Package`], what is in a file; [`PublisherKey`], which signs; [`Verified`], who signed;
+//!   [`verify_document`], the same for texts that are no package.
 //!   docs/formats/package.md has the bytes.
 //! * Units: sizes are bytes.
 //! * Invariants: a [`Package`] keeps the limits below, its manifest is for a package
@@ -14,6 +15,7 @@
 //!   at the code in it. Whose it is stands in [`Verified`] alone.
 //! * Not here: whether the code may run (`runtime/sandbox`), what an owner allows, key files on disk (`runtime/cellar`).
 
+mod document;
 mod error;
 mod id;
 mod key;
@@ -22,6 +24,7 @@ mod parse;
 mod signature;
 mod walk;
 
+pub use document::{DocumentDomain, SignedBy, verify_document};
 pub use error::{BadKeyFile, BadPackage, BadSignature, PackError, SignError, SucceedError};
 pub use id::{BadId, CellId, Digest, PublicKey, PublisherId};
 pub use key::PublisherKey;

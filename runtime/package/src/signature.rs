@@ -103,14 +103,11 @@ impl Signature {
         [PACKAGE_DOMAIN, &digest.0, head].concat()
     }
 
-    /// Checks all keys and signatures.
+    /// Checks all keys and signatures of a package.
     pub(crate) fn verify(&self, digest: Digest, name: &str) -> Result<Verified, BadSignature> {
-        let keys = check_chain(&self.root, &self.successions)?;
-        let (first, newest) = keys.first().zip(keys.last()).ok_or(BadSignature::Signature)?;
         let message = Self::message(digest, &Self::head(&self.root, &self.successions));
-        if !is_signed(newest, &message, &self.signature) {
-            return Err(BadSignature::Signature);
-        }
+        let keys = self.verify_message(&message)?;
+        let (first, newest) = keys.first().zip(keys.last()).ok_or(BadSignature::Signature)?;
         Ok(Verified {
             publisher: PublisherId::of(first),
             chain_len: self.successions.len(),
@@ -119,6 +116,15 @@ impl Signature {
             digest,
             keys: keys.clone(),
         })
+    }
+
+    /// Checks all keys, and that the last one has signed the message. All keys, the first one first: at least one.
+    pub(crate) fn verify_message(&self, message: &[u8]) -> Result<Vec<PublicKey>, BadSignature> {
+        let keys = check_chain(&self.root, &self.successions)?;
+        match keys.last() {
+            Some(newest) if is_signed(newest, message, &self.signature) => Ok(keys),
+            _ => Err(BadSignature::Signature),
+        }
     }
 }
 
