@@ -8,7 +8,7 @@ use runtime_program::exit::{finish, usage};
 
 use crate::companion::{Arguments, become_program};
 use crate::verbs::{
-    Options, cell, device, export, gateway, open, pair, phone, pipeline, serve, show, types, user,
+    Options, cell, device, export, gateway, open, pair, phone, pipeline, serve, show, study, types, user,
 };
 
 const PROGRAM: &str = "cellar";
@@ -70,6 +70,9 @@ enum Verb {
     /// Make, sign and look at cells that come as packages
     #[command(subcommand)]
     Cell(cell::Verb),
+    /// Noisy totals over many people: check, sign, publish and join studies, and ask for their results
+    #[command(subcommand)]
+    Study(study::Verb),
     /// List the data types that are known, each with the cell that brought it
     #[command(after_help = "Example:\n  cellar types --json")]
     Types,
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Verb::Phone(verb) => phone::run(verb, options),
         Verb::Pipeline(verb) => pipeline::run(verb, options),
         Verb::Cell(verb) => cell::run(verb, options),
+        Verb::Study(verb) => study::run(verb, options),
         Verb::Types => types::run(options),
         Verb::Bench(Arguments { arguments }) => Err(become_program("cellar-bench", &arguments, options.json)),
     };

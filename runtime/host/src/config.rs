@@ -386,6 +386,8 @@ pub enum ConfigError {
 
 /// The program that compiles cells which people install.
 const COMPILER: &str = "cellar-cell-compiler";
+/// The program that draws noise for studies, beside this one.
+const STUDIES: &str = "cellar-studies";
 
 impl Config {
     /// Reads a file; none: the defaults.
@@ -527,6 +529,7 @@ impl Config {
             built_s: runtime_cells::built_s(),
             // Without it, cells that were compiled before still run.
             compiler: runtime_program::beside_this(COMPILER).ok().filter(|program| program.is_file()),
+            studies: runtime_program::beside_this(STUDIES).ok().filter(|program| program.is_file()),
             ..defaults
         })
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use runtime_store::testing::{Parts, SimDisk};
 use runtime_store::{Options, Store};
-use runtime_user::{TestStores, UserId};
+use runtime_user::{Settings, TestStores, UserId};
 
 use crate::World;
 
@@ -27,8 +27,17 @@ impl Disks {
     /// # Panics
     /// Where the operating system refuses: a failure of the test.
     pub fn world(&self) -> World {
+        self.world_with(|_| {})
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Panics
+    /// Where the operating system refuses: a failure of the test.
+    pub fn world_with(&self, change: impl FnOnce(&mut Settings)) -> World {
         let disks = self.clone();
         World::with(move |settings| {
+            change(settings);
             settings.stores = Some(TestStores(Arc::new(move |user| {
                 let disk = disks.of(user);
                 let is_new = disk.content("data.redb").is_empty();

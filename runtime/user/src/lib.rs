@@ -17,6 +17,7 @@ pub mod people;
 mod runs;
 mod runtime;
 mod settings;
+mod studies;
 
 pub use cells::installed::change::{CellShown, InstallError, InstalledCells};
 pub use cells::installed::policy::{KEPT_FILES_MAX, NotAdmitted, Policy};
@@ -57,7 +58,12 @@ pub use runtime_consent as consent;
 pub use runtime_package::{PACKAGE_BYTES_MAX, PublisherId};
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::{DiskTrouble, EngineKind};
+pub use runtime_study as study;
 pub use runtime_types::{Area, EntryId, Order, Query, StreamKey, TimeField, UserId, chain};
 pub use settings::Settings;
 #[cfg(feature = "testing")]
 pub use settings::{OpenTestStore, TestStores};
+pub use studies::{
+    BUDGET_MICRO, BudgetError, BudgetShown, ChargeShown, CollectError, EpochShown, GateTrouble, Studies,
+    StudyError, StudyOffer, StudyShown,
+};

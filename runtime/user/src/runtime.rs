@@ -32,6 +32,7 @@ use crate::runs::pieces::{Room, Taken};
 use crate::runs::pipelines::Pipelines;
 use crate::runs::timetable::Timetable;
 use crate::settings::Settings;
+use crate::studies::Running;
 
 /// Many people's runtimes in one process.
 pub struct Runtime {
@@ -55,6 +56,8 @@ pub struct Runtime {
     /// Memory for answers that wait for their callers.
     pub(crate) room: Room,
     turns: Turns,
+    /// Contributions to studies that are in memory at this moment.
+    running: Arc<Running>,
 }
 
 impl Runtime {
@@ -109,6 +112,7 @@ impl Runtime {
             stages,
             room: Room::default(),
             turns: Turns::default(),
+            running: Arc::default(),
         }))
     }
 
@@ -145,6 +149,11 @@ impl Runtime {
     /// What the operator lets people install.
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Contributions to studies that are in memory at this moment.
+    pub(crate) fn running(&self) -> &Arc<Running> {
+        &self.running
     }
 
     /// The sandbox that runs the cells.

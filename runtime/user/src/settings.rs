@@ -54,6 +54,8 @@ pub struct Settings {
     pub compiler: Option<PathBuf>,
     /// What people may install.
     pub policy: Policy,
+    /// The program that draws noise for studies; `None`: no study is answered.
+    pub studies: Option<PathBuf>,
     /// Whether cells for tests are reachable.
     pub test_cells: bool,
     /// Opens stores in place of files in people's folders, for tests that make stores fail.
@@ -100,6 +102,7 @@ impl Settings {
             built_s: 0.0,
             compiler: None,
             policy: Policy::default(),
+            studies: None,
             test_cells: false,
             #[cfg(feature = "testing")]
             stores: None,

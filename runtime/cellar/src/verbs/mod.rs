@@ -9,6 +9,7 @@ pub mod pair;
 pub mod phone;
 pub mod pipeline;
 pub mod serve;
+pub mod study;
 pub mod types;
 pub mod user;
 

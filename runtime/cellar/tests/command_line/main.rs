@@ -12,6 +12,7 @@ mod options;
 mod page;
 mod pairing;
 mod private;
+mod studies;
 mod support;
 mod surroundings;
 mod trial;

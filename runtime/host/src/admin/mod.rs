@@ -30,6 +30,7 @@ mod remedy;
 mod removal;
 mod rosters;
 mod socket;
+mod studies;
 mod tokens;
 mod zone;
 
@@ -52,4 +53,5 @@ pub use pipeline::*;
 pub use removal::*;
 pub use rosters::*;
 pub use socket::{ControlSocket, ask, ask_any};
+pub use studies::*;
 pub use tokens::*;

@@ -18,6 +18,7 @@ mod policy;
 mod rewind;
 mod schedule;
 mod segmentation;
+mod studies;
 mod together;
 mod unseen;
 mod uploads;

@@ -16,7 +16,7 @@ const KEY_FILE_BYTES_MAX: u64 = 16 << 10;
 const MAGIC: &[u8] = b"\0asm";
 
 /// Reads a package or a component, and no more of it than a package may have.
-pub(super) fn read_package(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(in crate::verbs) fn read_package(path: &Path) -> Result<Vec<u8>, Failure> {
     let unread = |error: io::Error| {
         Failure::new(format!("cannot read {}: {error}", path.display()), "name the file of a package")
     };
@@ -46,7 +46,7 @@ pub(super) fn write_package(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Reads a key, which nobody else may be able to read.
-pub(super) fn read_key(path: &Path) -> Result<PublisherKey, Failure> {
+pub(in crate::verbs) fn read_key(path: &Path) -> Result<PublisherKey, Failure> {
     let unread = |error: io::Error| {
         Failure::new(
             format!("cannot read {}: {error}", path.display()),

@@ -1,7 +1,7 @@
 //! `cellar cell`: cells that come as packages, from the first line of their code to who signed them.
 
 mod build;
-mod files;
+pub(super) mod files;
 mod inspect;
 mod installed;
 mod new;

@@ -302,9 +302,42 @@ fn of_cells() -> Vec<String> {
     ]
 }
 
+fn of_studies() -> Vec<String> {
+    let epoch = json!({ "index": 0, "from_s": 0, "until_s": 86400, "state": "open" });
+    let study = json!({ "id": "ab".repeat(32), "name": "modes", "title": "Modes", "publisher": "p",
+        "digest": "cd".repeat(32), "words": ["It reads."], "epsilon_micro": 500_000, "epochs": [epoch] });
+    let mut counted = study.clone();
+    counted["people"] = 3.into();
+    let charge = json!({ "study": "ab".repeat(32), "epoch": 0, "micro": 500_000, "spent": true });
+    let budget = json!({ "limit_micro": 4_000_000, "left_micro": 3_500_000, "charges": [charge] });
+    let offer = json!({ "study": study, "joined": true, "budget": budget });
+    let answer = json!({ "study": "ab".repeat(32), "name": "modes", "epoch": 0, "from-s": 0, "until-s": 86400,
+        "smallest-group": 20, "epsilon-micro": 500_000, "scale": 600.5, "error-bar": 1798, "confidence-percent": 95,
+        "totals": [{ "name": "walking", "total": -3 }] });
+    vec![
+        check::<PublishStudy>(
+            json!({ "command": "study-publish", "study": "/s.toml", "package": "/a.wasm" }),
+            std::slice::from_ref(&study),
+        ),
+        check::<JoinStudy>(
+            json!({ "command": "study-join", "person": "Ada", "study": "/s.toml", "agreed": true }),
+            std::slice::from_ref(&offer),
+        ),
+        check::<LeaveStudy>(
+            json!({ "command": "study-leave", "person": "Ada", "study": "modes" }),
+            std::slice::from_ref(&offer),
+        ),
+        check::<ShowStudies>(
+            json!({ "command": "study-status", "study": "modes", "person": "Ada" }),
+            &[json!({ "studies": [counted], "budget": budget }), json!({ "studies": [] })],
+        ),
+        check::<StudyResult>(json!({ "command": "study-result", "study": "modes", "epoch": 0 }), &[answer]),
+    ]
+}
+
 #[test]
 fn every_command_and_its_answer_survive_the_socket() {
-    let checked: Vec<String> = [of_people(), of_owners(), of_data(), of_cells()].concat();
+    let checked: Vec<String> = [of_people(), of_owners(), of_data(), of_cells(), of_studies()].concat();
     assert_eq!(checked.iter().collect::<BTreeSet<_>>().len(), checked.len(), "checked twice: {checked:?}");
     let names = BTreeSet::from_iter(Command::NAMES.iter().map(|name| (*name).to_owned()));
     assert_eq!(BTreeSet::from_iter(checked), names, "a command of the table is not checked");

@@ -264,6 +264,9 @@ impl Runtime {
     /// Whether a package's stage has a place in this host's list.
     pub(crate) fn fits(&self, shelved: &Shelved) -> Result<(), BadCell> {
         let name = || shelved.manifest.name.clone();
+        if shelved.manifest.world == World::Contribution {
+            return Err(BadCell::Contribution { name: name() });
+        }
         let no_such_stage = |stage: &str| BadCell::NoSuchStage { name: name(), stage: stage.to_owned() };
         if let Some(stage) = &shelved.toml.after {
             self.plan().stage(stage).ok_or_else(|| no_such_stage(stage))?;
@@ -302,7 +305,7 @@ fn consents(snapshot: &Snapshot) -> Result<Vec<Consent>, CallError> {
 }
 
 /// What the cell gets instead of the person's id and of the ids of entries, different for each publisher and cell.
-fn grant(person: &Person, shelved: &Shelved, consent: &Arc<Consent>) -> Grant {
+pub(crate) fn grant(person: &Person, shelved: &Shelved, consent: &Arc<Consent>) -> Grant {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &zeroize::Zeroizing::new(person.store.origins_key())[..]);
     let derived = |label: &str, of: &str| -> [u8; 32] {
         let tag = hmac::sign(&key, [label.as_bytes(), of.as_bytes()].concat().as_slice());

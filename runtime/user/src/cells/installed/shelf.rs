@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use runtime_manifest::{CellToml, World as Kind};
+use runtime_manifest::CellToml;
 use runtime_package::{BadPackage, BadSignature, Package, Verified};
 use runtime_sandbox::{
     CacheError, CodeDigest, Compiler, NativeCache, PrepareError, Prepared, Sandbox, World,
@@ -197,9 +197,6 @@ impl Shelf {
         let name = toml.name.clone();
         if catalogue.cells().any(|(known, _)| known == name) {
             return Err(BadCell::Reserved { name });
-        }
-        if toml.world == Kind::Contribution {
-            return Err(BadCell::Contribution { name });
         }
         let manifest = Arc::new(Manifest::of_package(&toml)?);
         if manifest.world == World::Endpoint && manifest.may_write() {

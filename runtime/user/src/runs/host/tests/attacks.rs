@@ -150,7 +150,7 @@ fn attack_122_fine_bounds_and_counts_tell_no_more_than_the_grain() {
 fn attack_124_no_document_and_no_other_area_is_read_or_written() {
     let lab = Lab::new();
     let mut batch = Batch::new();
-    for name in ["profile", "grant/p/modes", "pipeline/state"] {
+    for name in ["profile", "grant/p/modes", "pipeline/state", "budget", "study/s"] {
         batch.put_document(name, b"secret".to_vec());
     }
     let entry = || NewEntry {
@@ -164,7 +164,7 @@ fn attack_124_no_document_and_no_other_area_is_read_or_written() {
     batch.put_usercache(entry(), key(LOCATION));
     lab.store.commit(batch).expect("stored");
     let mut host = lab.host(&[], f64::INFINITY);
-    for name in ["profile", "grant/p/modes", "pipeline/state", "none"] {
+    for name in ["profile", "grant/p/modes", "pipeline/state", "budget", "study/s", "none"] {
         denied(host.document_get(name));
         denied(host.document_put(name, b"mine"));
     }
