@@ -11,7 +11,7 @@ use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
 /// The targets that `fuzz/Cargo.toml` lists.
-pub(crate) const TARGETS: [&str; 14] = [
+pub(crate) const TARGETS: [&str; 15] = [
     "json_entry",
     "json_members",
     "json_request",
@@ -26,6 +26,7 @@ pub(crate) const TARGETS: [&str; 14] = [
     "device_table",
     "roster",
     "package",
+    "study",
 ];
 
 /// Counters at every edge, and the instrumentation with which libFuzzer sees comparisons.

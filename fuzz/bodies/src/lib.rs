@@ -11,7 +11,7 @@ mod tests;
 
 pub use entries::{put_and_take_in, request_for_entries};
 pub use strangers::{
-    client_hello, device_table, package, public_key, qr_text, roster, sealed, typed_code, upc_bodies,
+    client_hello, device_table, package, public_key, qr_text, roster, sealed, study, typed_code, upc_bodies,
 };
 
 use cells_model::page::Page;
@@ -24,7 +24,7 @@ pub use runtime_store::block::fuzz_decode as block_decode;
 pub type Body = fn(&[u8]);
 
 /// A target by its name and its body.
-pub const TARGETS: [(&str, Body); 14] = [
+pub const TARGETS: [(&str, Body); 15] = [
     ("json_entry", put_and_take_in),
     ("json_members", json_members),
     ("json_request", request_for_entries),
@@ -39,6 +39,7 @@ pub const TARGETS: [(&str, Body); 14] = [
     ("device_table", device_table),
     ("roster", roster),
     ("package", package),
+    ("study", study),
 ];
 
 /// The scanner of members ends on any text, and what it takes for members are slices of the text in their order.

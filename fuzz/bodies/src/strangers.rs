@@ -20,6 +20,7 @@ use handshake::session::{
 };
 use handshake::transcript::ALPN_PAIR;
 use runtime_package::Package;
+use runtime_study::{Bounded, SignedStudy, Study};
 use runtime_types::UserId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -224,5 +225,26 @@ pub fn package(bytes: &[u8]) {
         assert_eq!(verified.digest, package.digest());
         assert_eq!(verified.keys.len(), verified.chain_len + 1);
         assert_eq!(verified.keys.last(), Some(&verified.newest_key));
+    }
+}
+
+/// A study that parses keeps its limits, says in words what it asks for, and bounds whatever a cell gives. A signed one
+/// is signed over every byte before its last line.
+pub fn study(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(study) = Study::parse(text)
+    {
+        assert!(!study.words().is_empty() && !study.epochs().is_empty());
+        assert_eq!(study.epochs().last().map(|epoch| epoch.until_s), Some(study.until_s));
+        for given in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.5] {
+            let bounded = Bounded::of(&study, &vec![given; study.numbers().len()]).expect("the right length");
+            assert!(bounded.numbers().iter().map(|number| number.abs()).sum::<i64>() <= study.l1);
+        }
+    }
+    if let Ok(signed) = SignedStudy::parse(bytes) {
+        assert_eq!(signed.text().as_bytes(), bytes);
+        let (document, _) =
+            signed.text().trim_end().rsplit_once('\n').expect("a line is behind the document");
+        assert_eq!(Study::parse(document).as_ref(), Ok(signed.study()));
     }
 }
