@@ -1,4 +1,4 @@
-//! The arguments of `cellar cell test` and `cellar cell watch`.
+//! The arguments of `cellar cell test`, `cellar cell watch` and `cellar cell invent`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use runtime_program::{Failure, console, exit};
 
+use crate::people::{Case, Phone, write_new_json};
 use crate::report::Report;
 use crate::scenario::Scenario;
 use crate::stand::{Stand, TrialError};
@@ -36,6 +37,9 @@ enum Verb {
         after_help = "Examples:\n  cellar cell test silences\n  cellar cell test silences --users 5 --only cut --only late\n  cellar cell test silences --replay silences/tests/failures/cut.json"
     )]
     Test(TestArgs),
+    /// Write what an invented person's phone sends on some days, for `cellar user import`
+    #[command(after_help = "Example:\n  cellar cell invent --seed 7 --days 2 --output anna.json")]
+    Invent(InventArgs),
     /// Build and try a cell with few people whenever one of its files changes, until Ctrl-C
     #[command(after_help = "Example:\n  cellar cell watch silences")]
     Watch(WatchArgs),
@@ -85,12 +89,26 @@ struct WatchArgs {
     seed: u64,
 }
 
+#[derive(Debug, clap::Args)]
+struct InventArgs {
+    /// The number of the person; the same number gives the same person
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// How many days, from Monday, 2024-03-04 on
+    #[arg(long, default_value_t = DAYS, value_parser = clap::value_parser!(u32).range(1..=366))]
+    days: u32,
+    /// A new file
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+}
+
 /// Reads the arguments of the process and carries them out.
 pub fn main() -> ExitCode {
     exit::main("cellar cell", |Command { json, verb }| {
         let stop = stop_on_interrupt().map_err(|error| Failure::of(&error, "report this"))?;
         match verb {
             Verb::Test(args) => test(&args, json, &stop),
+            Verb::Invent(args) => invent(&args, json),
             Verb::Watch(WatchArgs { folder, users, seed }) => {
                 let options = Options { users, seed, days: DAYS, scenarios: Vec::new(), update: false };
                 watch::run(&folder, &options, json, &stop)
@@ -126,6 +144,36 @@ fn test(args: &TestArgs, json: bool, stop: &AtomicBool) -> Result<(), Failure> {
         }
     };
     show(&report, json)
+}
+
+/// What was invented.
+#[derive(Debug, serde::Serialize)]
+struct Invented {
+    output: PathBuf,
+    seed: u64,
+    phone: Phone,
+    days: u32,
+    entries: usize,
+}
+
+fn invent(InventArgs { seed, days, output }: &InventArgs, json: bool) -> Result<(), Failure> {
+    let case = Case::invent(*seed, *days);
+    let entries: Vec<_> = case.days.iter().flat_map(|day| &day.entries).collect();
+    write_new_json(output, &entries)?;
+    let invented = Invented {
+        output: output.clone(),
+        seed: *seed,
+        phone: case.phone,
+        days: *days,
+        entries: case.entries(),
+    };
+    match json {
+        true => console::json(&invented),
+        false => {
+            let Invented { entries, days, .. } = invented;
+            console::line(format!("{entries} entries of {days} days are in {}", output.display()))
+        }
+    }
 }
 
 /// The scenarios for that cell.

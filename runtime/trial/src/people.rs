@@ -1,6 +1,7 @@
 //! Invented people: what their phones put on some days, and the form in which such days are written down.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use runtime_program::{Failure, read_text};
@@ -142,6 +143,15 @@ impl FailureFile {
     pub fn case(&self) -> Case {
         Case { seed: self.seed, phone: self.phone, days: self.days.clone() }
     }
+}
+
+/// Writes a value as JSON into a file that is not there yet.
+pub(crate) fn write_new_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::of(&error, "report this"))?;
+    let file = fs::File::create_new(path).map_err(|error| Failure::of_file(path, &error))?;
+    let mut file = std::io::BufWriter::new(file);
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.flush());
+    written.map_err(|error| Failure::of_file(path, &error))
 }
 
 /// Writes a value as JSON with line breaks, and the file's folder where that is missing.

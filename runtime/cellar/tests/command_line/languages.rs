@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::binary::{CELLAR, json, program, text, within};
 
 /// The path on which tools are looked for: first those that `.ci/tools` has installed.
-fn path() -> OsString {
+pub fn tools() -> OsString {
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools");
     let usual = std::env::var_os("PATH").unwrap_or_default();
     let near = [tools.join("python/bin"), tools.join("node_modules/.bin")];
@@ -20,7 +20,7 @@ fn path() -> OsString {
 
 fn build(folder: &str, more: &[&str]) -> Output {
     let mut build = program(CELLAR);
-    build.env("PATH", path()).args(["cell", "build", folder, "--json"]).args(more);
+    build.env("PATH", tools()).args(["cell", "build", folder, "--json"]).args(more);
     build.output().expect("it starts")
 }
 

@@ -12,6 +12,7 @@ mod options;
 mod page;
 mod pairing;
 mod private;
+mod researcher;
 mod studies;
 mod support;
 mod surroundings;

@@ -47,6 +47,12 @@ pub enum Verb {
         after_help = "Example:\n  cellar cell test silences\n  cellar cell test silences --users 5 --update"
     )]
     Test(Arguments),
+    /// Write what an invented person's phone sends on some days, for `cellar user import`
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example:\n  cellar cell invent --seed 7 --days 2 --output anna.json"
+    )]
+    Invent(Arguments),
     /// Build and try a cell with few people whenever one of its files changes, until Ctrl-C
     #[command(disable_help_flag = true, after_help = "Example:\n  cellar cell watch silences")]
     Watch(Arguments),
@@ -137,6 +143,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             show_package(options, &output, &package)
         }
         Verb::Test(args) => Err(carry(TRIAL, "test", args, options)),
+        Verb::Invent(args) => Err(carry(TRIAL, "invent", args, options)),
         Verb::Watch(args) => Err(carry(TRIAL, "watch", args, options)),
         Verb::Keygen { output } => {
             let key = draw()?;
