@@ -3,10 +3,10 @@
 //! * Invariants: nothing listens on a port, nothing outside the temporary folder is touched, a test sets the time.
 //! * Not here: HTTP and TLS, which `runtime/host` tests with its own phone.
 
-mod canonical;
 mod disks;
 mod random;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +17,6 @@ use runtime_user::{
 };
 use serde_json::{Value, json};
 
-pub use canonical::canonical;
 pub use disks::Disks;
 pub use random::{Random, seeds};
 
@@ -212,6 +211,14 @@ impl World {
         assert!(report.succeeded(), "{report:?}");
         report
     }
+}
+
+/// One text for each entry, sorted: equal for runs that did the same, whatever ids and clocks were.
+pub fn canonical(entries: &[Value]) -> Vec<String> {
+    let values = runtime_trial::canonical::canonical(entries, &HashMap::new());
+    let mut texts: Vec<_> = values.iter().map(Value::to_string).collect();
+    texts.sort();
+    texts
 }
 
 /// Calls a cell and collects its answer.

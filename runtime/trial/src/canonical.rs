@@ -15,9 +15,9 @@ const RESAMPLED: &str = "analysis/recreated_location";
 /// Digits of an id in a text.
 const ID_DIGITS: usize = 24;
 
-/// One value for each entry that stages made, in the order of the entries; `known` has the digests of other entries
-/// that they may refer to, by their ids.
-pub(crate) fn canonical(made: &[Value], known: &HashMap<String, u64>) -> Vec<Value> {
+/// One value for each entry, in their order. `known` has the digests of further entries that they may refer to, by their
+/// ids. Equal for runs that did the same; what a phone wrote keeps its time.
+pub fn canonical(made: &[Value], known: &HashMap<String, u64>) -> Vec<Value> {
     let mut names = known.clone();
     let mut values = Vec::new();
     for _ in 0..ROUNDS {
@@ -143,6 +143,17 @@ mod tests {
         assert_eq!(one, canonical(&[place(2, 9.0, 0), place(0, 8.0, 3)], &none));
         assert_ne!(one, canonical(&[place(0, 1.0, 0), place(1, 2.0, 3)], &none));
         assert!(one[0].to_string().contains("entry ") && !one[0].to_string().contains(IDS[1]));
+    }
+
+    #[test]
+    fn whose_entry_it_is_makes_no_difference_and_when_a_phone_wrote_it_does() {
+        let entry = |user: &str, write_ts: f64| {
+            let metadata = json!({ "key": "a/b", "platform": "ios", "write_ts": write_ts });
+            json!({ "user_id": { "$uuid": user }, "metadata": metadata, "data": { "user_id": { "$uuid": user } } })
+        };
+        let of = |user: &str, write_ts: f64| canonical(&[entry(user, write_ts)], &HashMap::new());
+        assert_eq!(of("a", 1.0), of("b", 1.0));
+        assert_ne!(of("a", 1.0), of("a", 2.0));
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::watch;
 
 /// How many days an invented person has, unless another number is given.
 const DAYS: u32 = 3;
+/// The largest seed of a first person: those of the others follow it, and every program that reads JSON knows them.
+const SEED_MAX: u64 = 1 << 52;
 
 /// Try a cell with invented people in the real runtime
 #[derive(Debug, Parser)]
@@ -54,7 +56,7 @@ struct TestArgs {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     users: u64,
     /// The number of the first; the same number gives the same person
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(..=SEED_MAX))]
     seed: u64,
     /// How many days each has
     #[arg(long, default_value_t = DAYS, value_parser = clap::value_parser!(u32).range(1..=366))]
@@ -85,7 +87,7 @@ struct WatchArgs {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     users: u64,
     /// The number of the first
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u64).range(..=SEED_MAX))]
     seed: u64,
 }
 
