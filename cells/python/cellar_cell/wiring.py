@@ -79,7 +79,19 @@ def _sleep(seconds):
 _time = _clock("time")
 
 
-class _DateTime(datetime.datetime):
+class _AsUsual(type):
+    """What the usual class has made is of the wired class, too: `datetime.date()` and so on make the usual ones."""
+
+    def __instancecheck__(cls, value):
+        return isinstance(value, cls.__bases__[0]) if "_wired" in vars(cls) else type.__instancecheck__(cls, value)
+
+    def __subclasscheck__(cls, other):
+        return issubclass(other, cls.__bases__[0]) if "_wired" in vars(cls) else type.__subclasscheck__(cls, other)
+
+
+class _DateTime(datetime.datetime, metaclass=_AsUsual):
+    _wired = True
+
     @classmethod
     def now(cls, tz=None):
         return cls.fromtimestamp(_time(), tz)
@@ -93,7 +105,9 @@ class _DateTime(datetime.datetime):
         return cls.now()
 
 
-class _Date(datetime.date):
+class _Date(datetime.date, metaclass=_AsUsual):
+    _wired = True
+
     @classmethod
     def today(cls):
         return cls.fromtimestamp(_time())

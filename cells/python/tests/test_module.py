@@ -117,6 +117,20 @@ class Wiring(unittest.TestCase):
         self.assertEqual(first.log_lines, [("info", "one 2"), ("info", "rest")])
         self.assertNotEqual(time.time(), NOW)
 
+    def test_what_the_usual_classes_make_is_of_the_wired_ones(self):
+        now = datetime.datetime.now()
+        self.assertIsInstance(now, datetime.date)
+        self.assertIsInstance(now.date(), datetime.date)
+        self.assertIsInstance(now + datetime.timedelta(1), datetime.datetime)
+        self.assertNotIsInstance(now.date(), datetime.datetime)
+        self.assertTrue(issubclass(datetime.datetime, datetime.date))
+
+        class Own(datetime.date):
+            pass
+
+        self.assertNotIsInstance(now, Own)
+        self.assertIsInstance(Own.today(), Own)
+
     def test_a_stage_goes_on_from_its_mark_while_it_asks_for_more(self):
         memory, windows = Memory(), []
 
