@@ -142,6 +142,8 @@ fn the_program_that_serves_people_has_no_compiler_no_simulator_and_no_native_sta
         "runtime-demo",
         "runtime-trial",
         "runtime-registry",
+        "runtime-studies",
+        "opendp",
         "reqwest",
         "cells-trip-segmentation",
     ] {
