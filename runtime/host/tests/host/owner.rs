@@ -339,3 +339,18 @@ async fn attack_100_a_device_that_is_named_like_the_id_of_another_does_not_keep_
     };
     assert!(revoked(&lost) && !revoked(&kept));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_101_uploads_without_content_leave_no_file_while_the_store_is_locked() {
+    let cloud = start().await;
+    let user = cloud.add("Ada");
+    let mut phone = cloud.connect(cloud.pair(user).await).await;
+    cloud.lock(user).await;
+    let waiting = || cloud.runtime.owners().waiting_uploads(user).unwrap().0;
+    for _ in 0..20 {
+        let put = phone.post("/usercache/put", r#"{"phone_to_server":[]}"#.into()).await.unwrap();
+        assert_eq!((put.status, waiting()), (200, 0));
+    }
+    let put = phone.post("/usercache/put", put_body(1_700_000_000.0, "kept")).await.unwrap();
+    assert_eq!((put.status, waiting()), (200, 1));
+}
