@@ -9,6 +9,7 @@ mod check;
 mod command;
 mod dashboard;
 mod demo;
+mod faults;
 mod fuzz;
 mod manifest;
 mod modules;
@@ -79,6 +80,11 @@ enum Verb {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Takes protections out of the code, one after the other, and expects the tests of attacks 80 to 104 to fail
+    Faults {
+        /// Numbers of attacks in docs/threat-model.md; none: all that have a fault
+        attacks: Vec<u8>,
+    },
     /// Builds in release and runs `cellar bench`
     Bench {
         /// `wiping` compares two builds; all else is passed on to `cellar bench`, such as `put`; empty: every benchmark
@@ -103,6 +109,7 @@ fn main() -> ExitCode {
         Verb::Dashboard => workspace::Workspace::read().and_then(|workspace| dashboard::build(&workspace)),
         Verb::Packages => workspace::Workspace::read().and_then(|workspace| package::check(&workspace)),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
+        Verb::Faults { attacks } => faults::run(&attacks),
         Verb::Bench { rest } => bench::run(&rest),
         Verb::Schemas => schemas::write(),
         Verb::Rows { tests } => pages::differences::print(tests),

@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 use crate::trouble::Trouble;
 
 /// The root folder of the repository.
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Every Rust source below one of `folders` of the repository, sorted by name: path from the root, and text.
-fn sources(folders: &[&str]) -> Result<Vec<(PathBuf, String)>, Trouble> {
+pub(crate) fn sources(folders: &[&str]) -> Result<Vec<(PathBuf, String)>, Trouble> {
     let root = root();
     let mut paths = Vec::new();
     for folder in folders {

@@ -24,6 +24,12 @@ pub(crate) enum Trouble {
     /// A page that the tests do not agree with; the details are above.
     #[error("{page} and the tests do not agree in {faults} places")]
     Page { page: &'static str, faults: usize },
+    /// Files that differ from the last commit.
+    #[error("the checkout has changes: {first}")]
+    Changed { first: String },
+    /// Tests that do not notice what was taken away; the table is above.
+    #[error("{tests} of {of} tests did not fail although a protection was missing")]
+    Unnoticed { tests: usize, of: usize },
     /// No compiler for the guests' target.
     #[error("the target wasm32-unknown-unknown is missing and could not be added")]
     NoWasmTarget,
@@ -59,6 +65,12 @@ impl Trouble {
             }
             Self::Page { .. } => "write the test, and above it `// Row: \"the beginning of the row\"`; \
                  a comment that names no row quotes what the row says now"
+                .to_owned(),
+            Self::Changed { .. } => {
+                "commit them first; what an interrupted `cargo xtask faults` has left goes with `git checkout`".to_owned()
+            }
+            Self::Unnoticed { .. } => "make each test fail without what it is for; \
+                 target/faults/ has what the tests printed"
                 .to_owned(),
             Self::NoWasmTarget => {
                 "run `rustup target add wasm32-unknown-unknown` where rustup can reach its server; \
