@@ -34,11 +34,16 @@ struct Verdict<'f> {
     outcome: Outcome,
 }
 
-/// `cargo xtask faults [NUMBER…]`: plants every fault, or those of these attacks.
-pub(crate) fn run(attacks: &[u8]) -> Result<(), Trouble> {
+/// `cargo xtask faults [NUMBER…] [--build NUMBER]`: plants every fault, or those of these attacks and builds.
+pub(crate) fn run(attacks: &[u8], builds: &[u8]) -> Result<(), Trouble> {
     let workspace = Workspace::read()?;
     let mut faults = list::read()?;
-    faults.retain(|fault| attacks.is_empty() || attacks.contains(&fault.attack));
+    let is_asked = |attack: &u8| attacks.is_empty() || attacks.contains(attack);
+    faults.retain(|fault| fault.attacks().iter().any(is_asked));
+    faults.retain(|fault| builds.is_empty() || builds.contains(&fault.build));
+    if faults.is_empty() {
+        return Err(Trouble::Faults { why: "no fault is of these attacks and builds".to_owned() });
+    }
     check_clean(&workspace.root)?;
     let (homes, home) = (Homes::find()?, workspace.target.join("faults"));
     fs::create_dir_all(&home).map_err(Trouble::file("make", &home))?;

@@ -84,6 +84,9 @@ enum Verb {
     Faults {
         /// Numbers of attacks in docs/threat-model.md; none: all that have a fault
         attacks: Vec<u8>,
+        /// Only faults that are built together under one of these numbers in xtask/faults.toml
+        #[arg(long, value_name = "NUMBER")]
+        build: Vec<u8>,
     },
     /// Builds in release and runs `cellar bench`
     Bench {
@@ -109,7 +112,7 @@ fn main() -> ExitCode {
         Verb::Dashboard => workspace::Workspace::read().and_then(|workspace| dashboard::build(&workspace)),
         Verb::Packages => workspace::Workspace::read().and_then(|workspace| package::check(&workspace)),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
-        Verb::Faults { attacks } => faults::run(&attacks),
+        Verb::Faults { attacks, build } => faults::run(&attacks, &build),
         Verb::Bench { rest } => bench::run(&rest),
         Verb::Schemas => schemas::write(),
         Verb::Rows { tests } => pages::differences::print(tests),

@@ -27,6 +27,9 @@ pub(crate) enum Trouble {
     /// Files that differ from the last commit.
     #[error("the checkout has changes: {first}")]
     Changed { first: String },
+    /// The list of faults does not fit the code, or what was asked for.
+    #[error("xtask/faults.toml: {why}")]
+    Faults { why: String },
     /// Tests that do not notice what was taken away; the table is above.
     #[error("{tests} of {of} tests did not fail although a protection was missing")]
     Unnoticed { tests: usize, of: usize },
@@ -69,6 +72,7 @@ impl Trouble {
             Self::Changed { .. } => {
                 "commit them first; what an interrupted `cargo xtask faults` has left goes with `git checkout`".to_owned()
             }
+            Self::Faults { .. } => "correct the list; `cargo nextest run -p xtask faults` checks it".to_owned(),
             Self::Unnoticed { .. } => "make each test fail without what it is for; \
                  target/faults/ has what the tests printed"
                 .to_owned(),

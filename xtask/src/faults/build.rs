@@ -39,20 +39,41 @@ pub(super) fn build<'h>(
     let homes: BTreeSet<&Home> = homes.collect();
     let mut command = cargo();
     // Of the whole workspace: with a choice of packages, their dependencies would have other features.
-    command.args(["test", "--no-run", "--quiet", "--workspace", "--message-format=json-render-diagnostics"]);
+    command.args(["test", "--no-run", "--quiet", "--workspace", "--message-format=json"]);
     if homes.iter().any(|home| home.target.is_none()) {
         command.arg("--lib");
     }
     let targets: BTreeSet<&String> = homes.iter().filter_map(|home| home.target.as_ref()).collect();
     command.args(targets.into_iter().flat_map(|target| ["--test", target]));
-    // What a fault leaves unused is no news.
     command.stdout(Stdio::piped()).current_dir(root);
     let mut child = command.spawn().map_err(|source| not_started(&command, source))?;
     let printed = BufReader::new(child.stdout.take().expect("standard output is piped"));
-    let built = printed.lines().map_while(Result::ok).filter_map(|line| program(&line, root)).collect();
+    let mut built = BTreeMap::new();
+    for line in printed.lines().map_while(Result::ok) {
+        // What a fault leaves unused is no news.
+        if let Some(error) = error(&line) {
+            eprintln!("{error}");
+        }
+        built.extend(program(&line, root));
+    }
     let status = child.wait().map_err(|source| not_started(&command, source))?;
     judge(&command, status, "see what cargo says above")?;
     Ok(built)
+}
+
+/// What the compiler says, if it is an error.
+pub(super) fn error(line: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Line {
+        message: Message,
+    }
+    #[derive(Deserialize)]
+    struct Message {
+        level: String,
+        rendered: String,
+    }
+    let Line { message } = serde_json::from_str(line).ok()?;
+    (message.level == "error").then_some(message.rendered)
 }
 
 /// The home of a test program and the program, from a line of cargo's; `None`: the line is about something else.

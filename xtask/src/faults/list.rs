@@ -1,6 +1,6 @@
 //! The list of faults, and where the tests are that have to notice them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ const FOLDERS: [&str; 2] = ["handshake", "runtime"];
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fault {
-    /// The number of the attack in `docs/threat-model.md`.
+    /// The number of the attack in `docs/threat-model.md`; some of the tests may be of others.
     pub attack: u8,
     /// Faults with the same number are built together; none of them concerns a test of another.
     pub build: u8,
@@ -47,10 +47,21 @@ pub(super) fn read() -> Result<Vec<Fault>, Trouble> {
     let path = root().join(FILE);
     let text = fs::read_to_string(&path).map_err(Trouble::file("read", &path))?;
     let list = toml::from_str(&text);
-    list.map(|List { fault }| fault).map_err(|error| Trouble::Manifest { path, why: error.to_string() })
+    list.map(|List { fault }| fault)
+        .map_err(|error: toml::de::Error| Trouble::Faults { why: error.to_string() })
+}
+
+/// The numbers of the attacks that a test is of.
+pub(super) fn numbers_of(test: &str) -> BTreeSet<u8> {
+    test.split('_').skip(1).map_while(|part| part.parse().ok()).collect()
 }
 
 impl Fault {
+    /// The attacks whose tests have to notice it.
+    pub(super) fn attacks(&self) -> BTreeSet<u8> {
+        self.tests.iter().flat_map(|test| numbers_of(test)).collect()
+    }
+
     /// The source with the fault in it.
     ///
     /// # Errors

@@ -36,9 +36,12 @@ impl Planted {
                 sources.insert(path.clone(), (text.clone(), text));
             }
             let (_, changed) = sources.get_mut(&path).expect("inserted just now");
-            *changed = fault.planted_in(changed).map_err(|places| Trouble::Manifest {
-                path,
-                why: format!("the text of a fault of attack {} occurs {places} times", fault.attack),
+            *changed = fault.planted_in(changed).map_err(|places| Trouble::Faults {
+                why: format!(
+                    "the text of a fault of attack {} is {places} times in {}",
+                    fault.attack,
+                    fault.file.display()
+                ),
             })?;
         }
         let mut command = Command::new("sh");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::build;
-use super::list::{Fault, Home, Homes, read};
+use super::list::{Fault, Home, Homes, numbers_of, read};
 use super::plant::Planted;
 use super::trial::{self, Outcome};
 use crate::pages::root;
@@ -20,20 +20,16 @@ fn faults() -> Vec<Fault> {
     read().expect("the list reads")
 }
 
-fn numbers_of(test: &str) -> BTreeSet<u8> {
-    test.split('_').skip(1).map_while(|part| part.parse().ok()).collect()
-}
-
 #[test]
 fn every_attack_has_a_fault_and_every_fault_tests_of_its_attack_that_exist() {
     let (faults, homes) = (faults(), Homes::find().expect("the sources"));
     let attacks: BTreeSet<u8> = faults.iter().map(|fault| fault.attack).collect();
     assert_eq!(attacks, ATTACKS.collect());
-    for Fault { attack, takes, tests, .. } in &faults {
-        assert!(!tests.is_empty(), "{attack}: {takes}: names no test");
+    for fault in &faults {
+        let Fault { attack, takes, tests, .. } = fault;
+        assert!(fault.attacks().contains(attack), "{attack}: {takes}: names no test of its attack");
         for test in tests {
             assert!(homes.get(test).is_some(), "{attack}: there is no test {test}");
-            assert!(numbers_of(test).contains(attack), "{attack}: {test} is of another attack");
         }
     }
 }
@@ -124,6 +120,15 @@ fn a_test_is_found_where_cargo_builds_it() {
     assert_eq!(program("test", true), of("runtime/host", Some("host")));
     assert_eq!(program("lib", true), of("runtime/host", None));
     assert_eq!((program("lib", false), program("bin", true)), (None, None));
+}
+
+#[test]
+fn of_what_the_compiler_says_errors_are_shown() {
+    let line = |level: &str| {
+        format!(r#"{{"reason":"compiler-message","message":{{"level":"{level}","rendered":"words"}}}}"#)
+    };
+    assert_eq!(build::error(&line("error")).as_deref(), Some("words"));
+    assert_eq!((build::error(&line("warning")), build::error("no json")), (None, None));
 }
 
 #[test]
