@@ -169,6 +169,15 @@ mod tests {
         }
     }
 
+    /// Lets work go on that is held up, also where a test fails: the program would wait for it.
+    struct Release(Arc<AtomicBool>);
+
+    impl Drop for Release {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// Waits until something is so; a test that would hang fails.
     async fn until(mut so: impl FnMut() -> bool) {
         let waited = tokio::time::timeout(Duration::from_secs(20), async {
@@ -183,6 +192,7 @@ mod tests {
     async fn attack_83_requests_that_wait_hold_four_threads_of_a_person_even_if_their_caller_is_gone() {
         let turns = Turns::default();
         let (go, under_way) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let _release = Release(Arc::clone(&go));
         let begin = |turns: &Turns| {
             let (turns, go, under_way) = (turns.clone(), Arc::clone(&go), Arc::clone(&under_way));
             tokio::spawn(async move {
