@@ -74,7 +74,7 @@ impl Trouble {
             }
             Self::Faults { .. } => "correct the list; `cargo nextest run -p xtask faults` checks it".to_owned(),
             Self::Unnoticed { .. } => "make each test fail without what it is for; \
-                 target/faults/ has what the tests printed"
+                 faults/ in cargo's target folder has what the tests printed"
                 .to_owned(),
             Self::NoWasmTarget => {
                 "run `rustup target add wasm32-unknown-unknown` where rustup can reach its server; \

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::build;
 use super::list::{Fault, Home, Homes, numbers_of, read};
@@ -149,9 +149,12 @@ fn only_a_test_that_ran_and_did_not_pass_has_noticed_a_fault() {
 #[test]
 fn a_test_that_never_ends_is_ended() {
     let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    fs::write(folder.join("endless"), "echo 'running 1 test'\nexec sleep 60\n").expect("written");
     let begun = Instant::now();
-    let absent =
-        trial::run(Path::new("true"), folder.path(), folder.path(), "attack_80", true).expect("it starts");
-    assert_eq!(absent, Outcome::Absent);
-    assert!(begun.elapsed().as_secs() < 45);
+    let limit = Duration::from_millis(200);
+    let run = |hangs| trial::run_within(limit, Path::new("sh"), folder, folder, "endless", hangs);
+    assert!(matches!(run(true), Ok(Outcome::Hung { .. })));
+    assert!(matches!(run(false), Ok(Outcome::Endless { .. })));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }

@@ -63,6 +63,18 @@ pub(super) fn run(
     test: &str,
     hangs: bool,
 ) -> Result<Outcome, Trouble> {
+    run_within(if hangs { WATCHED } else { LIMIT }, program, package, home, test, hangs)
+}
+
+/// As [`run`], for at most that long.
+pub(super) fn run_within(
+    limit: Duration,
+    program: &Path,
+    package: &Path,
+    home: &Path,
+    test: &str,
+    hangs: bool,
+) -> Result<Outcome, Trouble> {
     let log = home.join(format!("{test}.log"));
     let file = File::create(&log).map_err(Trouble::file("make", &log))?;
     let errors = file.try_clone().map_err(Trouble::file("open", &log))?;
@@ -72,7 +84,6 @@ pub(super) fn run(
     command.args([test, "--nocapture"]).stdin(Stdio::null()).stdout(file).stderr(errors);
     let begun = Instant::now();
     let mut child = command.spawn().map_err(|source| not_started(&command, source))?;
-    let limit = if hangs { WATCHED } else { LIMIT };
     let status = loop {
         if let Some(status) = child.try_wait().map_err(|source| not_started(&command, source))? {
             break Some(status);
