@@ -47,6 +47,8 @@ fn build_host(workspace: &Workspace, profile: Profile, companion: &str) -> Resul
             Profile::Release => progress::build("host", "correct what cargo says above", |options| {
                 let mut command = cargo();
                 command.args(["build", "--release", "--workspace", "--bin", "cellar", "--bin", companion]);
+                // What builds and compiles cells from elsewhere, which one of the benchmarks measures.
+                command.args(["--bin", "cellar-cell-compiler", "--bin", "cellar-cell-encoder"]);
                 command.args(options);
                 command
             })?,

@@ -3,6 +3,7 @@
 //! Every figure is a ratio taken in one run, with both sides in turns. The middle half of the rounds' ratios is printed
 //! beside it as the noise of the machine. A build without optimisation shows nothing: use a release build.
 
+mod cells;
 mod command;
 mod disk;
 mod endpoint;
@@ -35,7 +36,7 @@ pub use rounds::Comparison;
 /// The choice of benchmarks.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours; all of them if none is named
+    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells; all of them if none is named
     name: Option<String>,
 }
 
@@ -45,7 +46,7 @@ pub struct Args {
 pub enum BenchError {
     /// No benchmark of that name.
     #[error(
-        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory or neighbours"
+        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours or cells"
     )]
     Unknown(String),
     /// The result cannot be printed.
@@ -80,7 +81,7 @@ pub type Figures = Result<Vec<Comparison>, BenchError>;
 /// One benchmark: its name, its question, and the function that answers it.
 type Benchmark = (&'static str, &'static str, fn() -> Figures);
 
-const BENCHMARKS: [Benchmark; 12] = [
+const BENCHMARKS: [Benchmark; 13] = [
     ("instance", "What does a fresh instance cost, and do two threads make twice as many?", instance::run),
     ("endpoint", "What does a cell add to a request?", endpoint::run),
     ("handshake", "What does it cost the host to let a paired phone in?", handshake::run),
@@ -93,6 +94,7 @@ const BENCHMARKS: [Benchmark; 12] = [
     ("wake", "How long does an idle person's first reply take?", wake::run),
     ("memory", "What do a put and a run cost this build, in processor time?", memory::run),
     ("neighbours", "How much slower are others while one attacks?", neighbours::run),
+    ("cells", "What does a cell from elsewhere cost, in each language?", cells::run),
 ];
 
 /// Runs the named benchmark, or all of them; prints each table when it is ready, or everything as JSON.

@@ -1,0 +1,298 @@
+//! What does a cell from elsewhere cost, in each language?
+//!
+//! * Work: the example `mode-share` in Rust, Python and JavaScript, built by `cellar cell build`, signed, installed by
+//!   people, and run with their analysis; and an endpoint that reads under an exact and under a coarse grant.
+//! * Compared with: the same stage in Rust; the same reads under an exact grant.
+//! * Reports: a fresh run over nothing new (an instance, the run, its end); from the package to the first result; native
+//!   code on the disk; memory of one instance; what each of 1,000 people with the same cell adds to the process.
+//! * Estimate: Rust 50 us; an interpreter in JavaScript under 1 ms, in Python 2 to 5 ms; code once for everybody.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ring::rand::SystemRandom;
+use runtime_package::{PublisherKey, pack};
+use runtime_program::beside_this;
+use runtime_user::consent::{Narrowing, Place, Time};
+use runtime_user::{Answer, Body, Call, CallError, Head, Runtime, Settings, UserId};
+
+use super::rounds::{Comparison, compare, time};
+use super::sample;
+use super::{BenchError, Figures};
+use runtime_cells::{BUILT_IN, PACKAGES};
+
+const STAGE: &str = "mode-share";
+const READER: &str = "reader";
+/// After everything that is simulated, s.
+const NOW: f64 = 2e9;
+const ROUNDS: usize = 21;
+const RUNS: usize = 20;
+const PEOPLE: usize = 1_000;
+const READS: usize = 10;
+
+/// One language, its engine, and how long a fresh run may take, us.
+struct Language {
+    name: &'static str,
+    folder: Option<(&'static str, Option<&'static str>)>,
+    fresh_us_max: f64,
+    /// Whether many people are measured with it: that takes minutes.
+    is_heaviest: bool,
+}
+
+const LANGUAGES: [Language; 4] = [
+    Language { name: "Rust", folder: None, fresh_us_max: 50.0, is_heaviest: false },
+    Language {
+        name: "JavaScript, qjs",
+        folder: Some(("javascript", Some("qjs"))),
+        fresh_us_max: 1_000.0,
+        is_heaviest: false,
+    },
+    Language {
+        name: "JavaScript, starling",
+        folder: Some(("javascript", Some("starling"))),
+        fresh_us_max: 1_000.0,
+        is_heaviest: false,
+    },
+    Language { name: "Python", folder: Some(("python", None)), fresh_us_max: 5_000.0, is_heaviest: true },
+];
+
+pub(super) fn run() -> Figures {
+    let key = PublisherKey::generate(&SystemRandom::new())
+        .map_err(|_| BenchError::Network("there is no randomness for a publisher's key".to_owned()))?;
+    let mut figures = Vec::new();
+    let rust = Installed::begin(packed(STAGE, &key)?)?;
+    for language in &LANGUAGES {
+        let package = match language.folder {
+            None => packed(STAGE, &key)?,
+            Some((folder, engine)) => match built(folder, engine)? {
+                Some(package) => signed(&package, &key)?,
+                None => continue,
+            },
+        };
+        figures.extend(of_language(language, package, &rust)?);
+    }
+    figures.push(coarse(&key)?);
+    Ok(figures)
+}
+
+fn signed(package: &[u8], key: &PublisherKey) -> Result<Vec<u8>, BenchError> {
+    let signed = key.sign(package, &SystemRandom::new());
+    signed.map_err(|error| BenchError::Network(format!("a package cannot be signed: {error}")))
+}
+
+/// A cell of this repository that is built with it, as a signed package.
+fn packed(name: &str, key: &PublisherKey) -> Result<Vec<u8>, BenchError> {
+    let missing = || BenchError::Network(format!("this binary was built without the cell {name}"));
+    let cell = PACKAGES.iter().find(|cell| cell.name == name).ok_or_else(missing)?;
+    let package = pack(cell.component, cell.manifest, cell.schemas);
+    signed(&package.map_err(|error| BenchError::Network(error.to_string()))?, key)
+}
+
+/// Builds the example in a language; `None`, aloud, where its tool is not here.
+fn built(language: &str, engine: Option<&str>) -> Result<Option<Vec<u8>>, BenchError> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = tempfile::tempdir()?;
+    let package = output.path().join("package.wasm");
+    let mut build = Command::new(beside_this("cellar")?);
+    build.env("CELLAR_CONFIG", "/dev/null").env("PATH", path(&root)?).args(["cell", "build"]);
+    build.arg(root.join("cells/examples").join(language).join(STAGE)).arg("--output").arg(&package);
+    build.args(engine.iter().flat_map(|engine| ["--engine", engine]));
+    let ended = build.output()?;
+    if ended.status.success() {
+        return Ok(Some(fs::read(package)?));
+    }
+    let words = String::from_utf8_lossy(&ended.stderr);
+    let engine = engine.unwrap_or_default();
+    runtime_program::console::note(format!("SKIPPED: {language} {engine}: {}", words.trim()));
+    Ok(None)
+}
+
+/// The path on which tools are looked for: first those that `.ci/tools` has installed.
+fn path(root: &Path) -> Result<std::ffi::OsString, BenchError> {
+    let tools = root.join("target/tools");
+    let near = [tools.join("python/bin"), tools.join("node_modules/.bin")];
+    let usual = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(near.into_iter().chain(std::env::split_paths(&usual)))
+        .map_err(|_| BenchError::Network("a folder on the path of tools has a colon in its name".to_owned()))
+}
+
+/// A runtime in which one person has a cell.
+struct Installed {
+    runtime: Arc<Runtime>,
+    folder: tempfile::TempDir,
+    user: UserId,
+    package: Vec<u8>,
+    /// From the package to the first results, ms.
+    first_ms: f64,
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        self.runtime.shutdown();
+    }
+}
+
+impl Installed {
+    fn begin(package: Vec<u8>) -> Result<Self, BenchError> {
+        let folder = tempfile::tempdir()?;
+        let runtime = runtime_at(folder.path())?;
+        let user = somebody(&runtime, "somebody")?;
+        let started = Instant::now();
+        install(&runtime, user, &package, &[])?;
+        analyse(&runtime, user)?;
+        let first_ms = started.elapsed().as_secs_f64() * 1e3;
+        Ok(Self { runtime, folder, user, package, first_ms })
+    }
+
+    /// A fresh run over nothing new, us.
+    fn fresh_us(&self) -> f64 {
+        let stage = format!("x-{STAGE}");
+        let once = || {
+            let ran = self.runtime.pipelines().rehearse(self.user, &stage, NOW, None);
+            ran.expect("the store reads").expect("the cell runs").as_secs_f64() * 1e6
+        };
+        (0..RUNS).map(|_| once()).sum::<f64>() / RUNS as f64
+    }
+
+    /// The memory of the last run's instance at its end, bytes.
+    fn memory_bytes(&self) -> Result<f64, BenchError> {
+        let lines = self.runtime.person(self.user)?.audit(None, Some(STAGE))?;
+        Ok(lines.last().map_or(0, |line| line.memory_bytes) as f64)
+    }
+
+    /// Native code of packages on the disk, bytes.
+    fn code_bytes(&self) -> f64 {
+        fn native(folder: &Path) -> u64 {
+            let items = fs::read_dir(folder).into_iter().flatten().flatten();
+            let size = |path: PathBuf| match path.is_dir() {
+                true => native(&path),
+                false if path.extension().is_some_and(|end| end == "cwasm") => {
+                    fs::metadata(&path).map_or(0, |about| about.len())
+                }
+                false => 0,
+            };
+            items.map(|item| size(item.path())).sum()
+        }
+        native(&self.folder.path().join("packages")) as f64
+    }
+}
+
+/// A runtime that compiles cells.
+fn runtime_at(folder: &Path) -> Result<Arc<Runtime>, BenchError> {
+    let compiler = Some(beside_this("cellar-cell-compiler")?);
+    Ok(Runtime::open(Settings { compiler, ..Settings::at(folder) }, BUILT_IN)?)
+}
+
+/// A person with a day of readings.
+fn somebody(runtime: &Runtime, name: &str) -> Result<UserId, BenchError> {
+    let (user, _) = runtime.people().add(name, 0.0)?;
+    let person = runtime.person(user)?;
+    sample::fill(&person.store, &sample::days(1)).map_err(CallError::Commit)?;
+    Ok(user)
+}
+
+fn install(runtime: &Runtime, user: UserId, package: &[u8], terms: &[Narrowing]) -> Result<(), BenchError> {
+    let installed = runtime.installed_cells().install(user, package, terms, NOW);
+    installed.map(drop).map_err(|error| BenchError::Network(format!("a cell cannot be installed: {error}")))
+}
+
+fn analyse(runtime: &Runtime, user: UserId) -> Result<(), BenchError> {
+    let report = runtime.pipelines().run(user, NOW)?;
+    match report.guests.iter().find_map(|guest| guest.failure.clone()) {
+        Some(why) => Err(BenchError::Network(format!("the cell failed: {why}"))),
+        None => Ok(()),
+    }
+}
+
+fn of_language(language: &Language, package: Vec<u8>, rust: &Installed) -> Figures {
+    let Language { name, fresh_us_max, .. } = language;
+    let cell = Installed::begin(package)?;
+    let fresh = compare(ROUNDS, "us", || cell.fresh_us(), || rust.fresh_us());
+    let target = format!("≤ {fresh_us_max} us");
+    let met = fresh.ours <= *fresh_us_max;
+    let fresh = fresh.named(&format!("{name}: a fresh run"), "in Rust").held_against(&target, met);
+    let figure = |what: &str, value: f64, unit: &'static str| {
+        Comparison::figure(&format!("{name}: {what}"), value, unit, "", true)
+    };
+    let mut figures = vec![
+        fresh,
+        figure("from the package to the first run", cell.first_ms, "ms"),
+        figure("package", cell.package.len() as f64 / 1e6, "MB"),
+        figure("native code, once for everybody", cell.code_bytes() / 1e6, "MB"),
+        figure("memory of one instance", cell.memory_bytes()? / 1e6, "MB"),
+    ];
+    if language.is_heaviest {
+        let (each, without) = (each_of_many(Some(&cell.package))?, each_of_many(None)?);
+        let met = each - without < cell.code_bytes() / 10.0;
+        let what = format!("{name}: each of {PEOPLE} people with it, after a run");
+        let compared = Comparison::of_rounds("kB", vec![each / 1e3], vec![without / 1e3]);
+        figures.push(compared.named(&what, "people without a cell").held_against("code counted once", met));
+    }
+    Ok(figures)
+}
+
+/// What each of many people adds to the memory of the process after a run, bytes; with the same cell, if there is one.
+fn each_of_many(package: Option<&[u8]>) -> Result<f64, BenchError> {
+    let folder = tempfile::tempdir()?;
+    let runtime = runtime_at(folder.path())?;
+    let another = |number: usize| -> Result<(), BenchError> {
+        let user = somebody(&runtime, &format!("person {number}"))?;
+        package.map_or(Ok(()), |package| install(&runtime, user, package, &[]))?;
+        analyse(&runtime, user)
+    };
+    // With the first, everything is loaded that all share.
+    another(0)?;
+    let before = resident_bytes()?;
+    (1..=PEOPLE).try_for_each(another)?;
+    let each = (resident_bytes()? - before).max(0.0) / PEOPLE as f64;
+    runtime.shutdown();
+    Ok(each)
+}
+
+fn resident_bytes() -> Result<f64, BenchError> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|text| text.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    kib.map(|kib| kib * 1024.0)
+        .ok_or_else(|| BenchError::Network("the system does not tell resident memory".to_owned()))
+}
+
+/// The same reads of a day's locations, under a coarse and under an exact grant.
+fn coarse(key: &PublisherKey) -> Result<Comparison, BenchError> {
+    let folder = tempfile::tempdir()?;
+    let runtime = runtime_at(folder.path())?;
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let package = packed(READER, key)?;
+    let terms = Narrowing { place: Some(Place::Kilometre), time: Some(Time::Hour), ..Narrowing::default() };
+    let mut people = Vec::new();
+    for (name, terms) in [("coarse", vec![terms]), ("exact", Vec::new())] {
+        let user = somebody(&runtime, name)?;
+        install(&runtime, user, &package, &terms)?;
+        people.push(user);
+    }
+    let read_ms = |user: UserId| {
+        let (took, ()) = time(|| {
+            for _ in 0..READS {
+                tokio.block_on(read(&runtime, user)).expect("the reader answers");
+            }
+        });
+        took.as_secs_f64() * 1e3 / READS as f64
+    };
+    let compared = compare(ROUNDS, "ms", || read_ms(people[0]), || read_ms(people[1]));
+    runtime.shutdown();
+    Ok(compared.named("a day's locations at 1 km and by the hour", "as they are").held_against("", true))
+}
+
+async fn read(runtime: &Arc<Runtime>, user: UserId) -> Result<(), BenchError> {
+    let target = runtime.catalogue().target(&format!("x/{READER}"))?;
+    let request = r#"{"find":"locations","keys":["background/filtered_location"]}"#;
+    let body = Body::from_chunks(vec![bytes::Bytes::from_static(request.as_bytes())]);
+    let call = Call { target, now: NOW, head: Head::default(), body, device: None };
+    match runtime.call(user, call).await? {
+        Answer::Whole { status: 200, .. } => Ok(()),
+        _ => Err(BenchError::Network("the reader refused".to_owned())),
+    }
+}
