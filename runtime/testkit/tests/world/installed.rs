@@ -561,6 +561,36 @@ fn attack_140_a_revoked_cell_ends_within_a_second_while_it_answers_and_nothing_o
 }
 
 #[test]
+fn two_publishers_describe_a_stream_of_one_name_and_each_holds_for_their_own_people() {
+    let world = world();
+    let [ada, boris] = ["Ada", "Boris"].map(|name| {
+        let user = world.person(name);
+        put_day(&world, user, 0);
+        user
+    });
+    install(&world, ada, &package(STAGE, &publisher(), unchanged));
+    // The same code and the same stream, under a schema that its entries do not keep.
+    let cell = runtime_cells::PACKAGES.iter().find(|cell| cell.name == STAGE).expect("it is built");
+    let (name, schema) = cell.schemas[0];
+    let stricter = schema.replace(r#""required": ["month","#, r#""required": ["nobody", "month","#);
+    assert_ne!(schema, stricter);
+    let other = pack(cell.component, cell.manifest, &[(name, &stricter)]).expect("a package");
+    let other = publisher().sign(&other, &SystemRandom::new()).expect("signed");
+    install(&world, boris, &other);
+    let tried = |world: &World, now: f64| {
+        run(world, ada, now);
+        assert_eq!(stream(world, ada, MONTH), expected(world, ada));
+        let report = world.runtime.pipelines().run(boris, now).expect("it ran");
+        let why = report.guests[0].failure.clone().unwrap_or_default();
+        assert!(why.contains("nobody") && stream(world, boris, MONTH).is_empty(), "{why}");
+    };
+    tried(&world, NOW);
+    // Neither keeps the runtime from opening.
+    let world = world.restart(|_| {});
+    tried(&world, NOW + 1e5);
+}
+
+#[test]
 fn results_that_were_made_under_a_wider_grant_are_removed_with_it() {
     let world = world();
     let user = world.person("Ada");
