@@ -1,7 +1,7 @@
 // Opens the page as its owner does, and looks at every screen. Called by tests with one JSON argument:
-//   { link, chromium, pictures?, label?, lock?, until? }
-// `pictures`: the folder for pictures of the screens; `label`: the mode that the first trip is given; `lock`: lock and
-// open again; `until`: only say `ready` and wait for this text. Prints one JSON line of what it found; the tests judge.
+//   { link, chromium, pictures?, label?, cell?, lock?, until? }
+// `pictures`: the folder for pictures of the screens; `label`: the mode that the first trip is given; `cell`: pause,
+// resume and revoke the first cell; `lock`: lock and open again; `until`: only say `ready` and wait for this text. Prints one JSON line of what it found; the tests judge.
 
 import { createRequire } from 'node:module';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -145,6 +145,17 @@ if (asked.label) {
   await select.selectOption(asked.label);
   await page.getByText('Sent. The diary has it').first().waitFor();
   found.labelled = true;
+}
+if (asked.cell) {
+  await to('cells');
+  for (const [button, said] of [['Pause', 'Paused.'], ['Resume', 'Resumed.']]) {
+    await page.getByRole('button', { name: button, exact: true }).first().click();
+    await page.getByText(said).first().waitFor();
+  }
+  await page.getByRole('button', { name: 'Revoke', exact: true }).first().click();
+  await page.locator('dialog[open]').getByRole('button', { name: 'Revoke', exact: true }).click();
+  await page.getByText('Revoked.').first().waitFor();
+  found.revoked = true;
 }
 if (asked.lock) {
   await to('home');

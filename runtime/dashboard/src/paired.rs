@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use handshake::device::Scope;
 use handshake::error::Code;
+use handshake::session::PhoneState;
 use runtime_phone::{BadPhoneFile, Native, PhoneError, PhoneFile};
 
 use crate::carrier::{About, Carried, Carrier, NotCarried, Way};
@@ -15,6 +16,8 @@ pub struct Paired {
     path: PathBuf,
     about: About,
     native: Option<Native>,
+    /// What the file says.
+    kept: PhoneState,
 }
 
 /// Why a device cannot be used.
@@ -48,7 +51,7 @@ impl Paired {
             puts: state.scopes.has(Scope::UsercachePut),
             opens: true,
         };
-        Ok(Self { path, about, native: Some(native) })
+        Ok(Self { path, about, kept: native.file.state.clone(), native: Some(native) })
     }
 
     async fn post(&mut self, path: &str, body: Bytes) -> Result<Carried, NotCarried> {
@@ -67,7 +70,11 @@ impl Paired {
             none => none.insert(Native::session(PhoneFile::load(&self.path)?).await?),
         };
         let reply = native.post(path, body).await;
-        native.file.store(&self.path)?;
+        // The page asks again and again, and mostly nothing has changed.
+        if native.file.state != self.kept {
+            native.file.store(&self.path)?;
+            self.kept = native.file.state.clone();
+        }
         let reply = reply?;
         Ok(Carried { status: reply.status, body: reply.body })
     }
@@ -76,6 +83,7 @@ impl Paired {
         self.native = None;
         let native = Native::open(PhoneFile::load(&self.path)?).await?;
         native.file.store(&self.path)?;
+        self.kept = native.file.state.clone();
         self.native = Some(native);
         Ok(())
     }

@@ -234,7 +234,7 @@ fn every_screen_is_usable_by_keyboard_at_both_widths_in_both_themes_and_asks_nob
     let opened = open(&["--state", &home.state]);
     let pictures = target().join("page-pictures");
     let asked = json!({
-        "link": opened.link, "chromium": chromium, "pictures": pictures, "label": "bus", "lock": true,
+        "link": opened.link, "chromium": chromium, "pictures": pictures, "label": "bus", "cell": has_cell, "lock": true,
     });
     let found = looked(&script, &asked);
     assert_sound(&found);
@@ -256,6 +256,9 @@ fn every_screen_is_usable_by_keyboard_at_both_widths_in_both_themes_and_asks_nob
     says("phones", "cellar device revoke");
     if has_cell {
         says("cells", "Share of modes by month");
+        assert_eq!(found["revoked"], true);
+        let cells = verb(&["cell", "list", "--data", &home.data, "owner"]);
+        assert_eq!(cells[0]["state"], "ended", "{cells}");
     }
     // What was said of the mode is an entry like a phone's, and the analysis takes it in once it has settled.
     let export =
