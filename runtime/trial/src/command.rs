@@ -112,7 +112,8 @@ pub fn main() -> ExitCode {
             Verb::Test(args) => test(&args, json, &stop),
             Verb::Invent(args) => invent(&args, json),
             Verb::Watch(WatchArgs { folder, users, seed }) => {
-                let options = Options { users, seed, days: DAYS, scenarios: Vec::new(), update: false };
+                let options =
+                    Options { users, seed, days: DAYS, scenarios: Vec::new(), update: false, shrinks: false };
                 watch::run(&folder, &options, json, &stop)
             }
         }
@@ -141,7 +142,7 @@ fn test(args: &TestArgs, json: bool, stop: &AtomicBool) -> Result<(), Failure> {
         Some(path) => trial::replay(&stand, path)?,
         None => {
             let TestArgs { users, seed, days, update, .. } = *args;
-            let options = Options { users, seed, days, scenarios, update };
+            let options = Options { users, seed, days, scenarios, update, shrinks: true };
             trial::run(&stand, &options, stop).map_err(|error| failure(&error))?
         }
     };

@@ -324,6 +324,10 @@ impl Report {
     }
 
     fn tell_cost(&self, text: &mut String) -> std::fmt::Result {
+        // Where a failure was played again, only its verdict is told.
+        if self.runs == 0 {
+            return Ok(());
+        }
         for ReadTold { streams, by, times, entries } in &self.reads {
             writeln!(text, "read {streams} by {by}: {entries} entries in {times} reads")?;
         }
@@ -354,6 +358,7 @@ impl Report {
         let GoldensTold { people, written, differ } = &self.goldens;
         match (people, written, differ.is_empty()) {
             (_, 1.., _) => writeln!(text, "goldens: {written} written")?,
+            (0, 0, true) if self.runs == 0 => {}
             (0, 0, true) => writeln!(text, "goldens: none; --update writes them to tests/goldens")?,
             (people, 0, true) => writeln!(text, "goldens: the same for {people} people")?,
             (_, 0, false) => {}

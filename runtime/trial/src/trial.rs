@@ -32,6 +32,8 @@ pub struct Options {
     pub scenarios: Vec<Scenario>,
     /// Whether goldens are written instead of compared.
     pub update: bool,
+    /// Whether failures are made small and written down, which takes a while.
+    pub shrinks: bool,
 }
 
 /// What failed for one person.
@@ -99,7 +101,7 @@ pub fn run(stand: &Stand, options: &Options, stop: &AtomicBool) -> Result<Report
         report.scenarios.push(told);
     }
     for (number, (finding, seeds)) in failed.into_values().enumerate() {
-        let case = (number < SHRUNK_MAX).then(|| Case::invent(seeds[0], options.days));
+        let case = (options.shrinks && number < SHRUNK_MAX).then(|| Case::invent(seeds[0], options.days));
         report.failures.push(told(stand, finding, seeds, case, stop)?);
     }
     goldens::compare(stand, options, &mut report)?;
@@ -115,8 +117,14 @@ pub fn replay(stand: &Stand, path: &Path) -> Result<Report, Failure> {
     let begun = Instant::now();
     let file = FailureFile::read(path)?;
     let case = file.case();
-    let options =
-        Options { users: 1, seed: file.seed, days: 0, scenarios: vec![file.scenario], update: false };
+    let options = Options {
+        users: 1,
+        seed: file.seed,
+        days: 0,
+        scenarios: vec![file.scenario],
+        update: false,
+        shrinks: false,
+    };
     let mut report = Report::of(stand.subject(), &options);
     let ended = judge(stand, &case, file.scenario);
     let ended = ended.map_err(|error| Failure::of(&error, "look at what failed"))?;

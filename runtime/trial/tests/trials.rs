@@ -47,7 +47,8 @@ impl Tried {
     }
 
     fn run_as(&self, users: u64, scenarios: &[Scenario], update: bool) -> Report {
-        let options = Options { users, seed: 7, days: 2, scenarios: scenarios.to_vec(), update };
+        let options =
+            Options { users, seed: 7, days: 2, scenarios: scenarios.to_vec(), update, shrinks: true };
         let report = trial::run(&self.stand, &options, &AtomicBool::new(false)).expect("it was tried");
         println!("{}", report.tell());
         report
