@@ -16,6 +16,9 @@ use crate::subject::Subject;
 use crate::trial::{self, Options};
 use crate::watch;
 
+/// What is typed to start this program: before its verbs stand those of `cellar`.
+const CALLED: &str = concat!("cellar", " cell");
+
 /// How many days an invented person has, unless another number is given.
 const DAYS: u32 = 3;
 /// The largest seed of a first person: those of the others follow it, and every program that reads JSON knows them.
@@ -23,7 +26,7 @@ const SEED_MAX: u64 = 1 << 52;
 
 /// Try a cell with invented people in the real runtime
 #[derive(Debug, Parser)]
-#[command(name = "cellar-cell-test", bin_name = "cellar cell", version)]
+#[command(name = "cellar-cell-test", bin_name = CALLED, version)]
 pub struct Command {
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -39,8 +42,8 @@ enum Verb {
         after_help = "Examples:\n  cellar cell test silences\n  cellar cell test silences --users 5 --only cut --only late\n  cellar cell test silences --replay silences/tests/failures/cut.json"
     )]
     Test(TestArgs),
-    /// Write what an invented person's phone sends on some days, for `cellar user import`
-    #[command(after_help = "Example:\n  cellar cell invent --seed 7 --days 2 --output anna.json")]
+    /// Invent a person with some days that wait for the analysis, as a file for `cellar user import`
+    #[command(after_help = "Example:\n  cellar cell invent anna --seed 7 --days 2 --output anna.json")]
     Invent(InventArgs),
     /// Build and try a cell with few people whenever one of its files changes, until Ctrl-C
     #[command(after_help = "Example:\n  cellar cell watch silences")]
@@ -93,6 +96,8 @@ struct WatchArgs {
 
 #[derive(Debug, clap::Args)]
 struct InventArgs {
+    /// The person's name
+    name: String,
     /// The number of the person; the same number gives the same person
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -106,7 +111,7 @@ struct InventArgs {
 
 /// Reads the arguments of the process and carries them out.
 pub fn main() -> ExitCode {
-    exit::main("cellar cell", |Command { json, verb }| {
+    exit::main(CALLED, |Command { json, verb }| {
         let stop = stop_on_interrupt().map_err(|error| Failure::of(&error, "report this"))?;
         match verb {
             Verb::Test(args) => test(&args, json, &stop),
@@ -159,10 +164,9 @@ struct Invented {
     entries: usize,
 }
 
-fn invent(InventArgs { seed, days, output }: &InventArgs, json: bool) -> Result<(), Failure> {
+fn invent(InventArgs { name, seed, days, output }: &InventArgs, json: bool) -> Result<(), Failure> {
     let case = Case::invent(*seed, *days);
-    let entries: Vec<_> = case.days.iter().flat_map(|day| &day.entries).collect();
-    write_new_json(output, &entries)?;
+    write_new_json(output, &case.export(name))?;
     let invented = Invented {
         output: output.clone(),
         seed: *seed,
@@ -174,7 +178,7 @@ fn invent(InventArgs { seed, days, output }: &InventArgs, json: bool) -> Result<
         true => console::json(&invented),
         false => {
             let Invented { entries, days, .. } = invented;
-            console::line(format!("{entries} entries of {days} days are in {}", output.display()))
+            console::line(format!("{name} with {entries} entries of {days} days is in {}", output.display()))
         }
     }
 }
@@ -219,7 +223,7 @@ mod tests {
     fn the_arguments_are_sound_and_nobody_is_invented_without_days() {
         Command::command().debug_assert();
         for bad in ["--users=0", "--days=0", "--only=nonsense"] {
-            assert!(Command::try_parse_from(["cellar cell", "test", "x", bad]).is_err(), "{bad}");
+            assert!(Command::try_parse_from([CALLED, "test", "x", bad]).is_err(), "{bad}");
         }
     }
 }

@@ -8,6 +8,7 @@ use runtime_program::{Failure, read_text};
 use runtime_simulator::{Person, simulate_day};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 /// The first day of every invented person, counted from 1970-01-01: 2024-03-04, a Monday.
 const FIRST_DAY: u32 = 19_786;
@@ -63,6 +64,27 @@ impl Case {
             Day { from, to: from + DAY_S, entries: entries.collect() }
         };
         Self { seed, phone, days: (0..days).map(day).collect() }
+    }
+
+    /// The person as an export, whose entries wait for the analysis as they do when a phone has put them.
+    pub fn export(&self, name: &str) -> impl Serialize + use<> {
+        let entries = self.days.iter().flat_map(|day| &day.entries).zip(0_u64..);
+        let usercache: Vec<Value> = entries
+            .map(|(entry, number)| {
+                let mut entry: Value = serde_json::from_str(entry.get()).expect("the simulator writes JSON");
+                // The moment and a number, as ids are everywhere in the store.
+                let moment = write_ts(&entry.to_string()).unwrap_or_default() as u32;
+                entry["_id"] = json!({ "$oid": format!("{moment:08x}{number:016x}") });
+                entry
+            })
+            .collect();
+        let created_ts = self.days.first().map_or(0.0, |day| day.from);
+        let id = format!("{:032x}", 0x6365_6c6c_6172_4000_8000_0000_0000_0000_u128 + u128::from(self.seed));
+        json!({
+            "format": "cellar-export-1",
+            "user": { "id": id, "name": name, "created_ts": created_ts },
+            "usercache": usercache,
+        })
     }
 
     /// How many entries there are.

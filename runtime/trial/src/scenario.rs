@@ -129,7 +129,7 @@ impl Scenario {
             Self::Late => "a day that came late gave another result than one that came in time",
             Self::Repeated => "entries that a phone sent again changed the result",
             Self::Reset => "after `cellar pipeline reset` the result is another",
-            Self::Rewind => "after `cellar pipeline rewind` the result is another",
+            Self::Rewind => "after the analysis went back to an earlier day the result is another",
             Self::Cut => "the result depends on how the back-log is cut into runs",
             Self::Forget => "the result is not that of a person who never had the forgotten day",
             Self::Coarse => "it does not bear places to 1 km and times to an hour",

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use runtime_simulator::{Person, Phone};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -108,8 +109,10 @@ fn lines_behind(start: &str) -> Vec<String> {
     typed.map(|line| line.split("  #").next().unwrap_or_default().trim().to_owned()).collect()
 }
 
-/// When the day begins that the page has forgotten, by the clock of the invented person, s: 2024-03-05 in Berlin.
-const FORGOTTEN: f64 = 1_709_593_200.0;
+/// When the day begins that the page has forgotten, by the clock of the person that it invents, s: 2024-03-05.
+fn forgotten() -> f64 {
+    Person::invent(7, Phone::Ios).plan(19_787).midnight_ts as f64
+}
 
 /// How many entries of a cell's streams an export has, and how many of them end before the day that was forgotten.
 fn results(export: &str, cell: &str) -> (usize, usize) {
@@ -124,7 +127,7 @@ fn results(export: &str, cell: &str) -> (usize, usize) {
         ["end_ts", "ts"]
             .iter()
             .find_map(|name| entry["data"][*name].as_f64())
-            .is_some_and(|ts| ts < FORGOTTEN)
+            .is_some_and(|ts| ts < forgotten())
     });
     (own.len(), kept.count())
 }

@@ -47,10 +47,10 @@ pub enum Verb {
         after_help = "Example:\n  cellar cell test silences\n  cellar cell test silences --users 5 --update"
     )]
     Test(Arguments),
-    /// Write what an invented person's phone sends on some days, for `cellar user import`
+    /// Invent a person with some days that wait for the analysis, as a file for `cellar user import`
     #[command(
         disable_help_flag = true,
-        after_help = "Example:\n  cellar cell invent --seed 7 --days 2 --output anna.json"
+        after_help = "Example:\n  cellar cell invent anna --seed 7 --days 2 --output anna.json"
     )]
     Invent(Arguments),
     /// Build and try a cell with few people whenever one of its files changes, until Ctrl-C
