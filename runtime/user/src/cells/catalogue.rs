@@ -107,12 +107,12 @@ const INLINE_MISSES_MAX: u32 = 8;
 
 impl Cell {
     /// A cell that one person has installed.
-    pub(crate) fn installed(shelved: &Shelved, grant: Grant, terms: Terms) -> Self {
+    pub(crate) fn installed(shelved: &Shelved, grant: Grant, terms: Arc<Terms>) -> Self {
         Self {
             manifest: Arc::clone(&shelved.manifest),
             prepared: shelved.prepared.clone(),
             grant: Arc::new(grant),
-            terms: Some(Arc::new(terms)),
+            terms: Some(terms),
             inline_misses: AtomicU32::new(0),
         }
     }

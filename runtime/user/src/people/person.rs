@@ -11,6 +11,7 @@ use runtime_types::UserId;
 use tokio::sync::watch;
 
 use crate::cells::installed::Stages;
+use crate::cells::installed::terms::AllTerms;
 use crate::runs::audit::{AuditLine, RunOutcome};
 use crate::runs::chain;
 
@@ -120,6 +121,8 @@ pub struct Person {
     chain: Mutex<()>,
     /// The cells that the person has installed, as they were last read; `None`: they are read anew.
     pub(crate) installed: Mutex<Option<Arc<Stages>>>,
+    /// What these cells run under.
+    pub(crate) terms: AllTerms,
     touched: Mutex<Instant>,
     /// See [`crate::Settings::ahead_bytes_max`].
     ahead_bytes_max: usize,
@@ -195,6 +198,7 @@ impl Person {
             documents: Mutex::default(),
             chain: Mutex::default(),
             installed: Mutex::default(),
+            terms: AllTerms::default(),
             touched: Mutex::new(Instant::now()),
             ahead_bytes_max,
             finishes: AtomicBool::new(false),

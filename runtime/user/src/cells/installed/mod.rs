@@ -258,7 +258,7 @@ impl Runtime {
         // The policy may have become stricter since it was installed.
         self.rules().admit(shelved.offered())?;
         self.fits(&shelved)?;
-        Ok(Cell::installed(&shelved, grant(person, &shelved, consent), Terms::new(Arc::clone(consent))))
+        Ok(Cell::installed(&shelved, grant(person, &shelved, consent), person.terms.of(consent)))
     }
 
     /// Whether a package's stage has a place in this host's list.

@@ -18,6 +18,29 @@ pub(crate) struct Terms {
     next: AtomicU64,
 }
 
+/// The terms that are in force for one person, by the ids of their cells. They outlive each reading of the consents: a
+/// change of one cell's consent must not hide the runs of another from whoever ends that one.
+#[derive(Default)]
+pub(crate) struct AllTerms(Mutex<BTreeMap<String, Arc<Terms>>>);
+
+impl AllTerms {
+    /// The terms of a consent as it is stored: those that its runs are under already, if there are any.
+    pub fn of(&self, consent: &Arc<Consent>) -> Arc<Terms> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(terms) = known.get(&consent.cell)
+            && !terms.ended.load(Ordering::SeqCst)
+            && *terms.consent == **consent
+        {
+            return Arc::clone(terms);
+        }
+        let terms = Arc::new(Terms::new(Arc::clone(consent)));
+        if let Some(before) = known.insert(consent.cell.clone(), Arc::clone(&terms)) {
+            before.end();
+        }
+        terms
+    }
+}
+
 /// A run under terms, which [`Terms::end`] stops.
 pub(crate) struct TermedRun {
     terms: Arc<Terms>,
@@ -98,6 +121,19 @@ mod tests {
         assert!(terms.begin(1.0).is_none() && terms.storing(1.0).is_none() && !terms.hold(1.0));
         drop(run);
         assert!(terms.runs().is_empty(), "a run that has ended is forgotten");
+    }
+
+    #[test]
+    fn the_runs_of_a_consent_are_found_by_whoever_ends_it_however_often_it_was_read_since() {
+        let all = AllTerms::default();
+        let consent = Arc::clone(&terms().consent);
+        let run = all.of(&consent).begin(1.0).expect("in force");
+        all.of(&Arc::new(Consent::clone(&consent))).end();
+        assert!(!run.terms.hold(1.0) && run.terms.begin(1.0).is_none());
+        // Another state of it is under terms of its own, and ends what was before.
+        let first = all.of(&consent);
+        let next = all.of(&Arc::new(Consent { epoch: consent.epoch + 1, ..Consent::clone(&consent) }));
+        assert!(!first.hold(1.0) && next.hold(1.0));
     }
 
     #[test]
