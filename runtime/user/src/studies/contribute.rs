@@ -71,9 +71,8 @@ pub(crate) fn contribute(
     let id = signed.id().to_string();
     let joined = Joined::read(&person.store.snapshot_ahead(), &id)?.ok_or(NotGiven::NoPart)?;
     let consent = Arc::new(consent(signed, shelved, epoch, joined.since)?);
-    let terms = Terms::new(Arc::clone(&consent));
-    let cell = Cell::installed(shelved, grant(&person, shelved, &consent), terms);
-    let terms = cell.terms.clone().expect("an installed cell has terms");
+    let terms = Arc::new(Terms::new(Arc::clone(&consent)));
+    let cell = Cell::installed(shelved, grant(&person, shelved, &consent), Arc::clone(&terms));
     let contributing = runtime.running().begin(user, &id, terms);
     // Whoever leaves removes the document first and then ends what runs: one of the two is seen here.
     if Joined::read(&person.store.snapshot_ahead(), &id)?.is_none() {
