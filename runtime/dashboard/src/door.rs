@@ -86,7 +86,7 @@ impl Door {
     /// A new link; whoever entered before is outside from now on.
     ///
     /// # Errors
-    /// [`NoRandomness`].
+    /// Where the operating system gives no random bytes.
     pub fn link(&self) -> Result<Link, NoRandomness> {
         let code = secret()?;
         let link = format!("http://localhost:{}/#enter={}", self.port, *code);
