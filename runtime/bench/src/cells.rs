@@ -17,7 +17,7 @@ use ring::rand::SystemRandom;
 use runtime_package::{PublisherKey, pack};
 use runtime_program::beside_this;
 use runtime_user::consent::{Narrowing, Place, Time};
-use runtime_user::{Answer, Body, Call, CallError, Head, Runtime, Settings, UserId};
+use runtime_user::{Answer, Body, Call, Head, Runtime, Settings, UserId};
 
 use super::rounds::{Comparison, compare, time};
 use super::sample;
@@ -123,10 +123,13 @@ fn path(root: &Path) -> Result<std::ffi::OsString, BenchError> {
 struct Installed {
     runtime: Arc<Runtime>,
     folder: tempfile::TempDir,
-    user: UserId,
+    /// A person with the cell and without readings.
+    idle: UserId,
     package: Vec<u8>,
     /// From the package to the first results, ms.
     first_ms: f64,
+    /// The memory of an instance at the end of that run, bytes.
+    memory_bytes: u64,
 }
 
 impl Drop for Installed {
@@ -140,27 +143,26 @@ impl Installed {
         let folder = tempfile::tempdir()?;
         let runtime = runtime_at(folder.path())?;
         let user = somebody(&runtime, "somebody")?;
+        let (idle, _) = runtime.people().add("nothing new", 0.0)?;
         let started = Instant::now();
         install(&runtime, user, &package, &[])?;
-        analyse(&runtime, user)?;
+        let memory_bytes = analyse(&runtime, user)?.unwrap_or_default();
         let first_ms = started.elapsed().as_secs_f64() * 1e3;
-        Ok(Self { runtime, folder, user, package, first_ms })
+        if memory_bytes == 0 {
+            return Err(BenchError::Network("the cell did not run with the analysis".to_owned()));
+        }
+        install(&runtime, idle, &package, &[])?;
+        Ok(Self { runtime, folder, idle, package, first_ms, memory_bytes })
     }
 
     /// A fresh run over nothing new, us.
     fn fresh_us(&self) -> f64 {
         let stage = format!("x-{STAGE}");
         let once = || {
-            let ran = self.runtime.pipelines().rehearse(self.user, &stage, NOW, None);
+            let ran = self.runtime.pipelines().rehearse(self.idle, &stage, NOW, None);
             ran.expect("the store reads").expect("the cell runs").as_secs_f64() * 1e6
         };
         (0..RUNS).map(|_| once()).sum::<f64>() / RUNS as f64
-    }
-
-    /// The memory of the last run's instance at its end, bytes.
-    fn memory_bytes(&self) -> Result<f64, BenchError> {
-        let lines = self.runtime.person(self.user)?.audit(None, Some(STAGE))?;
-        Ok(lines.last().map_or(0, |line| line.memory_bytes) as f64)
     }
 
     /// Native code of packages on the disk, bytes.
@@ -187,10 +189,10 @@ fn runtime_at(folder: &Path) -> Result<Arc<Runtime>, BenchError> {
 }
 
 /// A person with a day of readings.
-fn somebody(runtime: &Runtime, name: &str) -> Result<UserId, BenchError> {
+fn somebody(runtime: &Arc<Runtime>, name: &str) -> Result<UserId, BenchError> {
     let (user, _) = runtime.people().add(name, 0.0)?;
-    let person = runtime.person(user)?;
-    sample::fill(&person.store, &sample::days(1)).map_err(CallError::Commit)?;
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio.block_on(super::memory::put(runtime, user, &sample::days(1)))?;
     Ok(user)
 }
 
@@ -199,11 +201,12 @@ fn install(runtime: &Runtime, user: UserId, package: &[u8], terms: &[Narrowing])
     installed.map(drop).map_err(|error| BenchError::Network(format!("a cell cannot be installed: {error}")))
 }
 
-fn analyse(runtime: &Runtime, user: UserId) -> Result<(), BenchError> {
+/// Runs the analysis; answers how much memory an installed cell used in it, bytes, if there is one.
+fn analyse(runtime: &Runtime, user: UserId) -> Result<Option<u64>, BenchError> {
     let report = runtime.pipelines().run(user, NOW)?;
     match report.guests.iter().find_map(|guest| guest.failure.clone()) {
         Some(why) => Err(BenchError::Network(format!("the cell failed: {why}"))),
-        None => Ok(()),
+        None => Ok(report.guests.first().map(|guest| guest.memory_bytes_max)),
     }
 }
 
@@ -222,7 +225,7 @@ fn of_language(language: &Language, package: Vec<u8>, rust: &Installed) -> Figur
         figure("from the package to the first run", cell.first_ms, "ms"),
         figure("package", cell.package.len() as f64 / 1e6, "MB"),
         figure("native code, once for everybody", cell.code_bytes() / 1e6, "MB"),
-        figure("memory of one instance", cell.memory_bytes()? / 1e6, "MB"),
+        figure("memory of one instance", cell.memory_bytes as f64 / 1e6, "MB"),
     ];
     if language.is_heaviest {
         let (each, without) = (each_of_many(Some(&cell.package))?, each_of_many(None)?);
@@ -241,7 +244,7 @@ fn each_of_many(package: Option<&[u8]>) -> Result<f64, BenchError> {
     let another = |number: usize| -> Result<(), BenchError> {
         let user = somebody(&runtime, &format!("person {number}"))?;
         package.map_or(Ok(()), |package| install(&runtime, user, package, &[]))?;
-        analyse(&runtime, user)
+        analyse(&runtime, user).map(drop)
     };
     // With the first, everything is loaded that all share.
     another(0)?;
@@ -271,6 +274,7 @@ fn coarse(key: &PublisherKey) -> Result<Comparison, BenchError> {
     for (name, terms) in [("coarse", vec![terms]), ("exact", Vec::new())] {
         let user = somebody(&runtime, name)?;
         install(&runtime, user, &package, &terms)?;
+        analyse(&runtime, user)?;
         people.push(user);
     }
     let read_ms = |user: UserId| {

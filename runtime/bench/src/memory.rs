@@ -67,7 +67,8 @@ fn processor_ms<T>(work: impl FnOnce() -> T) -> (f64, T) {
     (now() - before, result)
 }
 
-async fn put(runtime: &Arc<Runtime>, user: UserId, samples: &[Sample]) -> Result<(), BenchError> {
+/// Puts readings as a phone does.
+pub(super) async fn put(runtime: &Arc<Runtime>, user: UserId, samples: &[Sample]) -> Result<(), BenchError> {
     let texts: Vec<_> = samples.iter().map(Sample::text).collect();
     let body = runtime_simulator::put_body("", &texts).into_bytes();
     let body = Body::from_chunks(vec![body.into()]);
