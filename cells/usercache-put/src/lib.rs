@@ -1,5 +1,6 @@
-//! Accepts the uploads of a phone: `{"phone_to_server":[entry,…]}`, or `{"the_entry":entry}`; other members are
-//! ignored.
+//! Accepts the uploads of a phone: `{"phone_to_server":[entry,…]}`, or `{"the_entry":entry}`. With
+//! `deployment_config_version`, and perhaps `app_version`, the phone asks for the configuration of its study too; other
+//! members are ignored.
 //!
 //! A phone deletes its copy when it reads 200, and sends a refused batch again for ever. So a body is refused only if
 //! its entries cannot be separated, or if a valid entry is without its identity (`metadata.type`, `metadata.key`,
@@ -12,6 +13,7 @@
 //! * Entries keep their bytes, except for a clock in milliseconds and dots in the names of `stats/*` data.
 //! * Not here: what entries mean (`usercache-to-timeseries`), and when two are the same (the store).
 
+mod app_config;
 mod fast_path;
 mod profile;
 pub mod properties;
@@ -23,8 +25,9 @@ use cells_model::sent::{BadEntry, Parsed, parse};
 use cells_model::{EntryId, text};
 use cells_sdk::{Documents, Exchange, Failure, Request, Response, Usercache};
 
+pub use app_config::{APP_CONFIG, newer};
 pub use fast_path::parse_usual;
-pub use splitter::{BadBody, ENTRY_BYTES_MAX, Form, Piece, Splitter};
+pub use splitter::{BadBody, ENTRY_BYTES_MAX, Form, Piece, Said, Splitter};
 
 use profile::Seen;
 
@@ -62,7 +65,9 @@ pub fn handle<R: Usercache + Documents + Exchange>(
     match batch.take_body() {
         Ok(Form::Many) => {
             let (stored, set_aside) = (batch.stored, batch.set_aside);
-            Ok(Response::json(200, format!(r#"{{"stored":{stored},"set_aside":{set_aside}}}"#)))
+            let config = batch.newer_config();
+            let config = config.map_or_else(String::new, |text| format!(r#","deployment_config":{text}"#));
+            Ok(Response::json(200, format!(r#"{{"stored":{stored},"set_aside":{set_aside}{config}}}"#)))
         }
         Ok(Form::One) => Ok(Response::json(200, r#"{"putone":true}"#)),
         Err(Refused::Runtime(Failure::Denied(what))) => Err(format!("denied: {what}")),
@@ -93,6 +98,7 @@ struct Batch<'r, R> {
     stored: u64,
     set_aside: u64,
     seen: Seen,
+    said: Said,
 }
 
 impl<'r, R: Usercache + Documents + Exchange> Batch<'r, R> {
@@ -105,6 +111,7 @@ impl<'r, R: Usercache + Documents + Exchange> Batch<'r, R> {
             stored: 0,
             set_aside: 0,
             seen: Seen::default(),
+            said: Said::default(),
         }
     }
 
@@ -132,10 +139,18 @@ impl<'r, R: Usercache + Documents + Exchange> Batch<'r, R> {
                 self.take_entry(entry.map_err(|bad| Refused::Entry { index, bad })?)?;
             }
         }
+        self.said = splitter.said().clone();
         let form = splitter.finish()?;
         self.flush()?;
         self.seen.write_down(self.runtime)?;
         Ok(form)
+    }
+
+    /// The configuration that the phone lacks. A batch is worth more than it: a store that cannot be read has none.
+    fn newer_config(&mut self) -> Option<String> {
+        self.said.config_version?;
+        let config = self.runtime.document(APP_CONFIG).ok().flatten()?;
+        newer(config, &self.said)
     }
 
     fn take_entry(&mut self, entry: Parsed<'_>) -> Result<(), Refused> {

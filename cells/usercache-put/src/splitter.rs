@@ -9,6 +9,9 @@ use cells_model::structure::Structure;
 /// The longest entry that is accepted, bytes: a phone's readings have 500, its longest surveys some 100,000.
 pub const ENTRY_BYTES_MAX: usize = 2 << 20;
 
+/// The longest text of a member that says what the phone has, bytes.
+const SAID_BYTES_MAX: usize = 64;
+
 /// Longer names than this cannot be one that is looked for, even if each character is an escape.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -79,6 +82,31 @@ pub struct Piece<'s> {
     pub depth: usize,
 }
 
+/// What a body says about the phone that sends it, beside its entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    /// `deployment_config_version`: the version of the study's configuration that the phone has.
+    pub config_version: Option<u64>,
+    /// `app_version`, such as `2.1.3`.
+    pub app_version: Option<String>,
+}
+
+/// A member of [`Said`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Saying {
+    ConfigVersion,
+    AppVersion,
+}
+
+impl Said {
+    fn take(&mut self, saying: Saying, text: &[u8]) {
+        match saying {
+            Saying::ConfigVersion => self.config_version = serde_json::from_slice(text).ok(),
+            Saying::AppVersion => self.app_version = serde_json::from_slice(text).ok(),
+        }
+    }
+}
+
 /// What the next byte means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
@@ -118,6 +146,9 @@ pub struct Splitter {
     held: Vec<u8>,
     given: bool,
     entries: u64,
+    /// The member that the walk is in, and its text so far.
+    saying: Option<(Saying, Vec<u8>)>,
+    said: Said,
 }
 
 impl Default for Splitter {
@@ -140,6 +171,8 @@ impl Splitter {
             held: Vec::new(),
             given: false,
             entries: 0,
+            saying: None,
+            said: Said::default(),
         }
     }
 
@@ -198,6 +231,11 @@ impl Splitter {
             At::End => self.found.ok_or(BadBody::NoEntries),
             _ => Err(self.bad("it ends too early")),
         }
+    }
+
+    /// What the body has said about the phone so far.
+    pub fn said(&self) -> &Said {
+        &self.said
     }
 
     fn bad(&self, why: &'static str) -> BadBody {
@@ -261,7 +299,15 @@ impl Splitter {
             }
             Some(Form::Many) => Err(BadBody::NotAList),
             Some(Form::One) => self.begin_entry(byte),
-            None => self.begin(At::Skipped, byte),
+            None => {
+                let saying = match &self.name[..] {
+                    b"deployment_config_version" => Some(Saying::ConfigVersion),
+                    b"app_version" => Some(Saying::AppVersion),
+                    _ => None,
+                };
+                self.saying = saying.map(|saying| (saying, Vec::new()));
+                self.begin(At::Skipped, byte)
+            }
         }
     }
 
@@ -330,6 +376,9 @@ impl Splitter {
         }
         self.keep(&piece[..at])?;
         if ended {
+            if let Some((saying, text)) = self.saying.take() {
+                self.said.take(saying, &text);
+            }
             self.at = if self.at == At::Entry { At::AfterEntry } else { At::AfterMember };
         }
         Ok(at)
@@ -337,6 +386,11 @@ impl Splitter {
 
     fn keep(&mut self, bytes: &[u8]) -> Result<(), BadBody> {
         if self.at != At::Entry {
+            if let Some((_, text)) = &mut self.saying {
+                // A text that is cut here does not read, and says nothing.
+                let room = SAID_BYTES_MAX.saturating_sub(text.len());
+                text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
             return Ok(());
         }
         if self.held.len() + bytes.len() > ENTRY_BYTES_MAX {

@@ -51,6 +51,39 @@ fn one_entry_alone_is_stored_and_an_empty_batch_is_fine() {
     assert_eq!(memory.entries(Area::Usercache).len(), 1);
 }
 
+// Row: "A put of a phone whose configuration"
+#[test]
+fn a_phone_with_an_older_configuration_gets_the_newer_one_and_no_other_does() {
+    let config =
+        r#"{ "version":7, "min_app_version":"2.1", "server":{"connectUrl":"https://ada.example/"} }"#;
+    let answer = |members: &str, config: &str| {
+        let mut memory = Memory::new().with_document(APP_CONFIG, config);
+        let (status, answer) = put(&mut memory, format!(r#"{{{members}"phone_to_server":[]}}"#));
+        assert_eq!((status, &answer["stored"]), (200, &json!(0)));
+        answer.get("deployment_config").map(|config| config["version"].clone())
+    };
+    for (members, wanted) in [
+        (r#""deployment_config_version":6,"app_version":"2.1.0","#, true),
+        (r#""deployment_config_version":6,"app_version":"2.10","#, true),
+        (r#""deployment_config_version": 6 ,"#, true),
+        (r#""app_version":"a.b","deployment_config_version":1,"#, true),
+        (r#""deployment_config_version":7,"#, false),
+        (r#""deployment_config_version":8,"#, false),
+        (r#""deployment_config_version":6,"app_version":"2.0.9","#, false),
+        (r#""deployment_config_version":0,"#, false),
+        (r#""deployment_config_version":null,"#, false),
+        (r#""deployment_config_version":"6","#, false),
+        (r#""deployment_config_version":{"a":6},"#, false),
+        ("", false),
+    ] {
+        assert_eq!(answer(members, config), wanted.then(|| json!(7)), "{members}");
+    }
+    let asks = r#""deployment_config_version":6,"#;
+    for config in ["", "[]", "{}", r#"{"version":"7"}"#, "{\"version\":7"] {
+        assert_eq!(answer(asks, config), None, "{config}");
+    }
+}
+
 // Row: "A `write_ts` or `data.ts` from 1e11 on"
 // Row: "In keys that contain `stats`"
 #[test]

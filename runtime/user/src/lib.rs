@@ -25,6 +25,7 @@ pub use cells::installed::shelf::BadCell;
 pub use cells::types::{BadType, KnownType, Types};
 pub use cells::{catalogue, grant, manifest, paths};
 pub use clock::{Clocks, HostClock, SystemClock};
+pub use data::app_config::{APP_CONFIG, APP_CONFIG_BYTES_MAX, AppConfig, BadAppConfig};
 pub use data::dump::{Aside, BATCH_BYTES_MAX, DumpError, IMPORT_ENTRIES_MAX, Imported, why_unsound};
 pub use data::errors::{ErrorsReport, Fate, Group, Retried, Selection};
 pub use data::profile::PROFILE;

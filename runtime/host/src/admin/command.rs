@@ -58,6 +58,7 @@ commands! {
     "show" => ShowPerson,
     "suspend" => SuspendPerson,
     "token" => MakeToken,
+    "app-config" => SetAppConfig,
     "status" => PersonStatus,
     "lock" => LockPerson,
     "keys" => SetKeys,

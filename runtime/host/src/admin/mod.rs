@@ -10,6 +10,7 @@
 //! * Invariants: a store is opened by one process; an answer contains no secret, except a connection string, a token or
 //!   a pairing code that was asked for.
 
+mod app_config;
 mod ask;
 mod audit;
 mod cells;
@@ -34,6 +35,7 @@ mod studies;
 mod tokens;
 mod zone;
 
+pub use app_config::*;
 pub use ask::{Ask, Context};
 pub use audit::*;
 pub use cells::*;

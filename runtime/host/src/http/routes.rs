@@ -39,10 +39,12 @@ pub enum Own {
     PipelineComplete,
     /// `/owner/ask`: a command of the person over a paired device's connection; nowhere else.
     OwnerAsk,
+    /// `GET /redirect/<route>`: sends a browser to the e-mission app.
+    Redirect,
 }
 
 /// Path, meaning, and the scope that a paired device needs.
-const OWN: [(&str, Own, Option<Scope>); 8] = [
+const OWN: [(&str, Own, Option<Scope>); 9] = [
     ("/", Own::Home, None),
     ("/health", Own::Health, None),
     ("/profile/create", Own::ProfileCreate, Some(Scope::Profile)),
@@ -52,7 +54,10 @@ const OWN: [(&str, Own, Option<Scope>); 8] = [
     ("/pipeline/get_complete_ts", Own::PipelineComplete, Some(Scope::PipelineRead)),
     // Each command has a scope of its own.
     ("/owner/ask", Own::OwnerAsk, None),
+    ("/redirect/<route>", Own::Redirect, None),
 ];
+/// The longest name of a page of the app, and the longest query for it, bytes.
+pub const REDIRECT_BYTES_MAX: usize = 2 << 10;
 
 impl Own {
     fn entry(self) -> &'static (&'static str, Self, Option<Scope>) {
@@ -119,12 +124,16 @@ impl Route {
 
     fn of_segments(paths: &Paths, method: &Method, segments: &[&str]) -> Result<Self, Refusal> {
         let own = || {
-            let text = format!("/{}", segments.join("/"));
+            let text = match segments {
+                ["redirect", name] if is_page(name) => "/redirect/<route>".to_owned(),
+                ["redirect", ..] => return None,
+                all => format!("/{}", all.join("/")),
+            };
             OWN.iter().find(|(path, ..)| *path == text).map(|(_, own, _)| Self::Own(*own))
         };
         let route = paths.find(segments).map(Self::Cell).or_else(own).ok_or_else(Refusal::unknown_route)?;
         let (right, allow) = match &route {
-            Self::Own(Own::Home | Own::Health) => {
+            Self::Own(Own::Home | Own::Health | Own::Redirect) => {
                 (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD")
             }
             Self::Cell(target) if target.is_installed() => {
@@ -155,6 +164,20 @@ impl Route {
     }
 }
 
+/// Whether it is the name of a page of the app: nothing that would end the host of the address that it becomes.
+fn is_page(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (1..=REDIRECT_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+/// Where `/redirect/<route>` sends a browser: `join` to this host's own set-up page, everything else to the app, by the
+/// address form that the app registers. `None` if the query is too long.
+pub fn redirected(path: &str, query: Option<&str>) -> Option<String> {
+    let query = query.unwrap_or_default();
+    let page = segments(path).pop().filter(|_| query.len() <= REDIRECT_BYTES_MAX)?;
+    Some(if page == "join" { format!("/#/setup?{query}") } else { format!("emission://{page}?{query}") })
+}
+
 /// The segments between the slashes of a path: at most `/api` plus as many as the longest route has, plus one too many.
 fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|segment| !segment.is_empty()).take(SEGMENTS_MAX + 2).collect()
@@ -183,6 +206,8 @@ mod tests {
             include_str!("../../../../cells/usercache-put/cell.toml"),
             include_str!("../../../../cells/usercache-get/cell.toml"),
             include_str!("../../../../cells/datastreams-get/cell.toml"),
+            include_str!("../../../../cells/custom-labels/cell.toml"),
+            include_str!("../../../../cells/result-metrics/cell.toml"),
         ] {
             paths.add(&Manifest::parse(manifest).expect("a manifest")).expect("paths of their own");
         }
@@ -199,6 +224,20 @@ mod tests {
         let route = Route::find(&paths(), &Method::POST, "//usercache//put").expect("known");
         assert_eq!(route.template().as_str(), "/usercache/put");
         assert_eq!(route.check(), Check::Structure);
+    }
+
+    #[test]
+    fn the_apps_labels_and_dashboard_are_paths_of_cells() {
+        for (path, cell, rest) in [
+            ("/api//customlabel/get", "custom-labels", "get"),
+            ("/api//customlabel/update", "custom-labels", "update"),
+            ("/api//result/metrics/yyyy_mm_dd", "result-metrics", "yyyy_mm_dd"),
+        ] {
+            let Ok(Route::Cell(target)) = Route::find_behind_api(&paths(), &Method::POST, path) else {
+                panic!("{path}");
+            };
+            assert_eq!((&*target.cell, target.rest.as_str()), (cell, rest));
+        }
     }
 
     fn behind_api(path: &str) -> u16 {
@@ -267,23 +306,43 @@ mod tests {
         assert_eq!((&*target.cell, target.rest.as_str()), ("datastreams-get", "timestamp"));
     }
 
-    // Row: "Answers the app's dashboard, custom labels"
+    // Row: "`GET /redirect/<route>`"
+    #[test]
+    fn a_redirect_leads_to_the_app_and_to_no_other_host() {
+        for (path, query, wanted) in [
+            ("/redirect/join", Some("study=a&token=b"), "/#/setup?study=a&token=b"),
+            ("/redirect/join", None, "/#/setup?"),
+            ("/api//redirect/change_client", Some("x=1%262"), "emission://change_client?x=1%262"),
+        ] {
+            assert_eq!(redirected(path, query).as_deref(), Some(wanted));
+            let found = Route::find_behind_api(&paths(), &Method::GET, path).expect("a route");
+            assert_eq!(found.template().as_str(), "/redirect/<route>");
+        }
+        assert_eq!(redirected("/redirect/join", Some(&"q".repeat(REDIRECT_BYTES_MAX + 1))), None);
+        for path in [
+            "/redirect",
+            "/redirect/",
+            "/redirect/a/b",
+            "/redirect/evil.example",
+            "/redirect/a%2f",
+            "/redirect/..",
+        ] {
+            assert_eq!(status(Method::GET, path), 404, "{path}");
+        }
+        assert_eq!(status(Method::POST, "/redirect/join"), 405);
+    }
+
+    // Row: "Answers the app's old timeline, heatmaps"
     #[test]
     fn routes_of_the_reference_that_are_left_out_are_unknown() {
         for path in [
-            "/result/metrics/timestamp",
-            "/result/metrics/yyyy_mm_dd",
-            "/customlabel/get",
-            "/customlabel/insert",
-            "/customlabel/update",
-            "/customlabel/delete",
             "/timeline/getTrips/2016-07-27",
             "/result/heatmap/pop.route/timestamp",
             "/incidents",
             "/join.group",
             "/habiticaRegister",
             "/habiticaProxy",
-            "/redirect/join",
+            "/result/heatmap/incidents/local_date",
         ] {
             assert_eq!(status(Method::POST, path), 404, "{path}");
         }

@@ -20,7 +20,7 @@ use super::guesses::Guesses;
 use super::head;
 use super::refusal::{Refusal, parts, response};
 use super::reply::{Record, Reply};
-use super::routes::{Own, Route};
+use super::routes::{self, Own, Route};
 use super::watch::Phase;
 
 /// The largest body of a route that the host itself answers, bytes.
@@ -74,6 +74,8 @@ pub struct Sender {
 pub(crate) enum Answered {
     Json(Value),
     Html(&'static str),
+    /// To another address.
+    Redirect(String),
     /// Of the paths below `/.upc/`.
     Small {
         status: StatusCode,
@@ -116,6 +118,10 @@ pub(crate) fn respond(outcome: Result<Answered, Refusal>, record: Record) -> Res
                 ),
             );
             whole(builder, text, record)
+        }
+        Ok(Answered::Redirect(to)) => {
+            let builder = response(StatusCode::SEE_OTHER, "application/json").header(header::LOCATION, to);
+            whole(builder, r#"{"redirect":"success"}"#, record)
         }
         Ok(Answered::Small { status, body }) => whole(response(status, "application/json"), body, record),
         Ok(Answered::Counted { body, taken }) => finish(
@@ -187,6 +193,11 @@ async fn handle<B: Backend>(
     match route {
         Route::Own(Own::Home) => return Ok(Answered::Html(include_str!("home.html"))),
         Route::Own(Own::Health) => return Ok(Answered::Json(json!({ "healthy": true }))),
+        Route::Own(Own::Redirect) => {
+            return routes::redirected(parts.uri.path(), parts.uri.query())
+                .map(Answered::Redirect)
+                .ok_or_else(|| Refusal::new(414, "query-too-long", "the query of this address is too long"));
+        }
         _ => {}
     }
     let authenticate = |token: &str| -> Result<Sender, Refusal> {
@@ -298,7 +309,7 @@ pub(crate) async fn dispatch<B: Backend>(
     // What the other routes show is told in the audit first.
     let tell = move |backend: &B, route, documents| backend.tell(user, route, documents, device.as_ref());
     let json = match own {
-        Own::Home | Own::Health | Own::OwnerAsk => return Err(Refusal::unknown_route()),
+        Own::Home | Own::Health | Own::Redirect | Own::OwnerAsk => return Err(Refusal::unknown_route()),
         Own::ProfileCreate => json!({ "uuid": user.dashed() }),
         Own::ProfileGet => {
             let shown = blocking(app, user, move || {

@@ -3,100 +3,13 @@
 use crate::support::cloud;
 use crate::support::sockets as wire;
 
+use crate::support::caller::{HERE, as_of, caller, caller_of, legacy, value_of};
 use cloud::{Cloud, Wish, everything, put_body, start_with};
-use handshake::encoding::server_name;
 use handshake::hello::Alert;
 use handshake::token::{AppForm, Token};
-use runtime_user::UserId;
-use runtime_wire::tls::Identity;
-use serde_json::{Map, Value};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
-use wire::{encrypted, plain_hello, rest, told};
-
-const HERE: [u8; 4] = [127, 0, 0, 1];
-/// The name of the front for everybody.
-const FRONT: &str = "localhost";
-
-/// Somebody who shows tokens over one connection.
-struct Caller {
-    stream: TlsStream<TcpStream>,
-    host: String,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: Value,
-}
-
-impl Answer {
-    fn code(&self) -> (u16, &str) {
-        (self.status, self.body["error"]["code"].as_str().unwrap_or("none"))
-    }
-}
-
-async fn legacy() -> Cloud {
-    start_with(Wish { legacy: true, ..Wish::default() }).await
-}
-
-/// Somebody at the front for everybody, from that network.
-async fn caller(cloud: &Cloud, source: [u8; 4]) -> Caller {
-    let pin = Identity::load_or_make(cloud.folder.path(), &[]).unwrap().pin();
-    let stream = encrypted(source, cloud.address, pin, FRONT).await;
-    Caller { stream, host: FRONT.to_owned() }
-}
-
-/// Somebody at a person's own name.
-async fn caller_of(cloud: &Cloud, user: UserId) -> Caller {
-    let host = server_name(&cloud.runtime.owners().web_label(user).unwrap().to_string(), "127.0.0.1");
-    let folder = cloud.folder_of(user).join("web");
-    let pin = Identity::load_or_make(&folder, std::slice::from_ref(&host)).unwrap().pin();
-    Caller { stream: encrypted(HERE, cloud.address, pin, &host).await, host }
-}
-
-impl Caller {
-    async fn post(&mut self, path: &str, headers: &str, body: &[u8]) -> Answer {
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n{headers}\r\n",
-            self.host,
-            body.len()
-        );
-        self.stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
-        self.answer().await
-    }
-
-    async fn answer(&mut self) -> Answer {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.stream.read_u8().await.expect("an answer"));
-        }
-        let head = String::from_utf8(head).unwrap().to_lowercase();
-        let length = value_of(&head, "content-length").expect("whole answers").parse().unwrap();
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).await.unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, body: serde_json::from_slice(&body).unwrap_or_default(), head }
-    }
-
-    /// Puts one entry in the name of whoever has the token.
-    async fn put(&mut self, token: &str) -> Answer {
-        self.post("/usercache/put", "", as_of(token, &put_body(1_700_000_000.0, "put")).as_bytes()).await
-    }
-}
-
-fn value_of<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-    lines.find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
-/// The body with that `user`.
-fn as_of(token: &str, body: &[u8]) -> String {
-    let mut body: Map<String, Value> = serde_json::from_slice(body).unwrap();
-    body.insert("user".to_owned(), token.into());
-    Value::Object(body).to_string()
-}
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use wire::{plain_hello, rest, told};
 
 /// How many entries somebody has, as the host itself sees it.
 async fn entries(cloud: &Cloud, token: &Token) -> usize {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
 
 mod accounting;
+mod app;
 mod attack_connect;
 mod attack_copies;
 mod attack_grant;

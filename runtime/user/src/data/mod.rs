@@ -1,5 +1,6 @@
 //! One person's data as its owner sees it: what arrives, what waits, what is left out; import, export and deletion.
 
+pub(crate) mod app_config;
 pub mod arrivals;
 pub(crate) mod dump;
 pub mod errors;

@@ -1,5 +1,6 @@
 //! `cellar user`: who has a runtime here.
 
+mod app_config;
 mod audit;
 pub(crate) mod errors;
 mod recovery;
@@ -13,7 +14,7 @@ use runtime_user::{KeyMode, Selection};
 use super::{Options, Who, carry_out};
 use runtime_host::admin::{
     AddPerson, ErasePerson, ExportPerson, ForgetSpan, ImportPerson, ListErrors, ListPeople, LockPerson,
-    MakeToken, PersonStatus, RetryErrors, SetKeys, ShowAudit, ShowPerson, SuspendPerson,
+    MakeToken, PersonStatus, RetryErrors, SetAppConfig, SetKeys, ShowAudit, ShowPerson, SuspendPerson,
 };
 use runtime_program::Failure;
 use runtime_program::when::When;
@@ -47,6 +48,21 @@ pub enum Verb {
         /// The subgroup that the tokens name
         #[arg(long, value_name = "NAME", default_value = "default", requires = "study")]
         subgroup: String,
+    },
+    /// Give a person's e-mission app a newer configuration of its study at its next sync, such as another address
+    #[command(
+        after_help = "Example:\n  cellar user app-config Ada study.json\n  cellar user app-config Ada --remove"
+    )]
+    AppConfig {
+        #[command(flatten)]
+        /// The person.
+        who: Who,
+        /// A JSON file as the app takes it; its `version` must be above the one that the phone has
+        #[arg(value_name = "FILE", required_unless_present = "remove")]
+        file: Option<PathBuf>,
+        /// Let phones keep what they have
+        #[arg(long, conflicts_with = "file")]
+        remove: bool,
     },
     /// Show whether a person's data is open, who can open it, and what is waiting for it
     #[command(after_help = "Example:\n  cellar user status Ada")]
@@ -232,6 +248,10 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
         Verb::Token { who, revoke_others, study, subgroup } => {
             let study = study.map(|study| (study, subgroup));
             carry_out(options, MakeToken { person: who.name(), revoke_others, study }, tell::token)
+        }
+        Verb::AppConfig { who, file, remove: _ } => {
+            let config = file.map(|file| app_config::read(&file)).transpose()?;
+            carry_out(options, SetAppConfig { person: who.name(), config }, app_config::tell)
         }
         Verb::Status(who) => carry_out(options, PersonStatus { person: who.name() }, tell::status),
         Verb::Lock(who) => carry_out(options, LockPerson { person: who.name() }, tell::status),

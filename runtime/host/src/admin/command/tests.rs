@@ -53,6 +53,10 @@ fn of_people() -> Vec<String> {
                 json!({ "id": USER, "connect": "cellar://x", "waits": true, "own": null }),
             ],
         ),
+        check::<SetAppConfig>(
+            json!({ "command": "app-config", "person": "Ada", "config": { "version": 3 } }),
+            &[json!({ "id": USER, "version": 3 }), json!({ "id": USER, "version": null })],
+        ),
         check::<ErasePerson>(
             json!({ "command": "erase", "person": "Ada" }),
             &[json!({ "id": USER, "erased": true, "receipt": {
