@@ -10,7 +10,7 @@ use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use tokio::time::timeout;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::artifact::{
     Artifact, BadArtifact, CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE, check, digest_of, layer_of,
@@ -160,6 +160,32 @@ pub(crate) async fn pull(reference: &Reference, access: &Access) -> Result<Vec<u
     .await
 }
 
+/// How a registry is logged in to, as the client wants it: in texts that wipe nothing of themselves. This one is wiped
+/// when it is dropped; the client's own copies of it are wiped by the allocator of the program.
+struct Secret(RegistryAuth);
+
+impl Secret {
+    fn of(login: Option<&Login>) -> Self {
+        Self(match login {
+            Some(login) => RegistryAuth::Basic(login.username.clone(), login.password.to_string()),
+            None => RegistryAuth::Anonymous,
+        })
+    }
+
+    fn wipe(&mut self) {
+        match &mut self.0 {
+            RegistryAuth::Basic(_, secret) | RegistryAuth::Bearer(secret) => secret.zeroize(),
+            RegistryAuth::Anonymous => {}
+        }
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
 /// Does something with a client that can only go through a gate, within the bounds.
 async fn within<T>(
     reference: &Reference,
@@ -169,11 +195,8 @@ async fn within<T>(
     let bounds = access.bounds;
     let gate = Gate::open(allowed(reference, access)?, bounds).await.map_err(RemoteError::System)?;
     let client = client(&gate, access)?;
-    let auth = match &access.login {
-        Some(login) => RegistryAuth::Basic(login.username.clone(), login.password.to_string()),
-        None => RegistryAuth::Anonymous,
-    };
-    let done = timeout(Duration::from_millis(bounds.total_ms), work(&client, &auth)).await;
+    let auth = Secret::of(access.login.as_ref());
+    let done = timeout(Duration::from_millis(bounds.total_ms), work(&client, &auth.0)).await;
     match (gate.stopped(), done) {
         // What the client says of it is less exact.
         (Some(Stopped::Elsewhere(place)), _) => Err(RemoteError::Elsewhere { place }),
@@ -259,4 +282,19 @@ fn said(error: &OciDistributionError) -> RemoteError {
 
 fn shortened(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(SAID_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_wiped_when_a_registry_was_asked() {
+        let login = Login { username: "anna".to_owned(), password: Zeroizing::new("secret word".to_owned()) };
+        let mut secret = Secret::of(Some(&login));
+        assert!(secret.0 == RegistryAuth::Basic("anna".to_owned(), "secret word".to_owned()));
+        secret.wipe();
+        assert!(secret.0 == RegistryAuth::Basic("anna".to_owned(), String::new()));
+        assert!(Secret::of(None).0 == RegistryAuth::Anonymous);
+    }
 }
