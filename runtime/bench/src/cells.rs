@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ring::rand::SystemRandom;
 use runtime_package::{PublisherKey, pack};
@@ -24,6 +24,8 @@ use super::sample;
 use super::{BenchError, Figures};
 use runtime_cells::{BUILT_IN, PACKAGES};
 
+/// The program that compiles cells.
+const COMPILER: &str = "cellar-cell-compiler";
 const STAGE: &str = "mode-share";
 const READER: &str = "reader";
 /// After everything that is simulated, s.
@@ -31,6 +33,14 @@ const NOW: f64 = 2e9;
 const ROUNDS: usize = 21;
 const RUNS: usize = 20;
 const PEOPLE: usize = 1_000;
+/// How long many people may take, and how much resident memory and how many bytes of disk they may add: several times of
+/// what is expected, and less than a machine for benchmarks has.
+const MANY: Many = Many {
+    people: PEOPLE,
+    took_max: Duration::from_secs(1_800),
+    bytes_max: 4 << 30,
+    disk_bytes_max: 8 << 30,
+};
 const READS: usize = 10;
 
 /// One language, its engine, and how long a fresh run may take, us.
@@ -184,7 +194,7 @@ impl Installed {
 
 /// A runtime that compiles cells.
 fn runtime_at(folder: &Path) -> Result<Arc<Runtime>, BenchError> {
-    let compiler = Some(beside_this("cellar-cell-compiler")?);
+    let compiler = Some(beside_this(COMPILER)?);
     Ok(Runtime::open(Settings { compiler, ..Settings::at(folder) }, BUILT_IN)?)
 }
 
@@ -228,7 +238,9 @@ fn of_language(language: &Language, package: Vec<u8>, rust: &Installed) -> Figur
         figure("memory of one instance", cell.memory_bytes as f64 / 1e6, "MB"),
     ];
     if language.is_heaviest {
-        let (each, without) = (each_of_many(Some(&cell.package))?, each_of_many(None)?);
+        let compiler = beside_this(COMPILER)?;
+        let each = |package| MANY.each(&compiler, package);
+        let (each, without) = (each(Some(&cell.package[..]))?, each(None)?);
         let met = each - without < cell.code_bytes() / 10.0;
         let what = format!("{name}: each of {PEOPLE} people with it, after a run");
         let compared = Comparison::of_rounds("kB", vec![each / 1e3], vec![without / 1e3]);
@@ -237,22 +249,73 @@ fn of_language(language: &Language, package: Vec<u8>, rust: &Installed) -> Figur
     Ok(figures)
 }
 
-/// What each of many people adds to the memory of the process after a run, bytes; with the same cell, if there is one.
-fn each_of_many(package: Option<&[u8]>) -> Result<f64, BenchError> {
-    let folder = tempfile::tempdir()?;
-    let runtime = runtime_at(folder.path())?;
-    let another = |number: usize| -> Result<(), BenchError> {
-        let user = somebody(&runtime, &format!("person {number}"))?;
-        package.map_or(Ok(()), |package| install(&runtime, user, package, &[]))?;
-        analyse(&runtime, user).map(drop)
+/// Many people of one runtime, and what they may cost before the measurement is given up.
+#[derive(Debug, Clone, Copy)]
+struct Many {
+    people: usize,
+    took_max: Duration,
+    bytes_max: u64,
+    disk_bytes_max: u64,
+}
+
+impl Many {
+    /// What each of them adds to the memory of the process after a run, bytes; with the same cell, if there is one. Every
+    /// store stays open.
+    fn each(&self, compiler: &Path, package: Option<&[u8]>) -> Result<f64, BenchError> {
+        let folder = tempfile::tempdir()?;
+        let compiler = Some(compiler.to_owned());
+        let settings = Settings { compiler, open_people_max: self.people + 1, ..Settings::at(folder.path()) };
+        let runtime = Runtime::open(settings, BUILT_IN)?;
+        let measured = self.measured(&runtime, folder.path(), package);
+        runtime.shutdown();
+        measured
+    }
+
+    fn measured(
+        &self,
+        runtime: &Arc<Runtime>,
+        folder: &Path,
+        package: Option<&[u8]>,
+    ) -> Result<f64, BenchError> {
+        let another = |number: usize| -> Result<(), BenchError> {
+            let user = somebody(runtime, &format!("person {number}"))?;
+            package.map_or(Ok(()), |package| install(runtime, user, package, &[]))?;
+            analyse(runtime, user).map(drop)
+        };
+        // With the first, everything is loaded that all share.
+        another(0)?;
+        let (before, started) = (resident_bytes()?, Instant::now());
+        // What the first has on the disk, all others have, too.
+        let disk_bytes = bytes_below(folder).saturating_mul(self.people as u64);
+        within("bytes of disk", disk_bytes, self.disk_bytes_max, 0)?;
+        for number in 1..=self.people {
+            another(number)?;
+            let grown = (resident_bytes()? - before).max(0.0) as u64;
+            within("bytes of memory", grown, self.bytes_max, number)?;
+            within("seconds", started.elapsed().as_secs(), self.took_max.as_secs(), number)?;
+        }
+        Ok((resident_bytes()? - before).max(0.0) / self.people as f64)
+    }
+}
+
+/// Gives up a measurement that costs too much.
+fn within(what: &str, used: u64, limit: u64, people: usize) -> Result<(), BenchError> {
+    match used <= limit {
+        true => Ok(()),
+        false => Err(BenchError::Network(format!(
+            "{people} people were measured, and {used} {what} are over the limit of {limit}"
+        ))),
+    }
+}
+
+/// The size of everything in a folder, bytes.
+fn bytes_below(folder: &Path) -> u64 {
+    let items = fs::read_dir(folder).into_iter().flatten().flatten();
+    let size = |item: fs::DirEntry| match item.file_type() {
+        Ok(kind) if kind.is_dir() => bytes_below(&item.path()),
+        _ => item.metadata().map_or(0, |about| about.len()),
     };
-    // With the first, everything is loaded that all share.
-    another(0)?;
-    let before = resident_bytes()?;
-    (1..=PEOPLE).try_for_each(another)?;
-    let each = (resident_bytes()? - before).max(0.0) / PEOPLE as f64;
-    runtime.shutdown();
-    Ok(each)
+    items.map(size).sum()
 }
 
 fn resident_bytes() -> Result<f64, BenchError> {
@@ -298,5 +361,40 @@ async fn read(runtime: &Arc<Runtime>, user: UserId) -> Result<(), BenchError> {
     match runtime.call(user, call).await? {
         Answer::Whole { status: 200, .. } => Ok(()),
         _ => Err(BenchError::Network("the reader refused".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FEW: Many =
+        Many { people: 3, took_max: Duration::from_secs(300), bytes_max: 1 << 30, disk_bytes_max: 1 << 30 };
+
+    /// The program that compiles cells, which is where the other programs are; says so where it was not built.
+    fn compiler() -> Option<PathBuf> {
+        let tests = std::env::current_exe().expect("this program");
+        let path = tests.parent().and_then(Path::parent).expect("a folder of programs").join(COMPILER);
+        let there = path.is_file().then_some(path);
+        if there.is_none() {
+            println!("SKIPPED: {COMPILER} was not built");
+        }
+        there
+    }
+
+    #[test]
+    fn many_people_with_the_same_cell_are_measured_and_given_up_where_they_cost_too_much() {
+        let Some(compiler) = compiler() else { return };
+        let key = PublisherKey::generate(&SystemRandom::new()).expect("random bytes");
+        let package = packed(STAGE, &key).expect("it is built");
+        let each = |package| FEW.each(&compiler, package).expect("measured");
+        let (each, without) = (each(Some(&package[..])), each(None));
+        println!("each with a cell {each:.0} bytes, without {without:.0} bytes");
+        assert!(each < FEW.bytes_max as f64 && without < FEW.bytes_max as f64);
+        let refused = |many: Many| many.each(&compiler, Some(&package)).expect_err("given up").to_string();
+        let slow = refused(Many { took_max: Duration::ZERO, people: 1_000, disk_bytes_max: u64::MAX, ..FEW });
+        assert!(slow.contains("seconds are over the limit of 0"), "{slow}");
+        let large = refused(Many { disk_bytes_max: 1, ..FEW });
+        assert!(large.contains("0 people were measured") && large.contains("bytes of disk"), "{large}");
     }
 }
