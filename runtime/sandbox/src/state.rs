@@ -23,9 +23,12 @@ pub(crate) enum Stop {
     Cancelled,
 }
 
-/// Lets another thread stop a run; noticed within two ticks of 10 ms.
+/// Lets another thread, or the time, stop a run; noticed within two ticks of 10 ms.
 #[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    asked: Arc<AtomicBool>,
+    due: Option<Instant>,
+}
 
 impl Cancel {
     /// A run that is not stopped yet.
@@ -33,13 +36,18 @@ impl Cancel {
         Self::default()
     }
 
+    /// A run that is stopped at that moment, unless it is stopped or has ended before.
+    pub fn due(at: Instant) -> Self {
+        Self { due: Some(at), ..Self::default() }
+    }
+
     /// Stops every run that holds this value, for good.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
     }
 
     fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed) || self.due.is_some_and(|due| Instant::now() >= due)
     }
 }
 

@@ -66,5 +66,5 @@ pub use settings::Settings;
 pub use settings::{OpenTestStore, TestStores};
 pub use studies::{
     BUDGET_MICRO, BudgetError, BudgetShown, ChargeShown, CollectError, EpochShown, GateTrouble, Studies,
-    StudyError, StudyOffer, StudyShown,
+    StudyError, StudyOffer, StudyShown, TrialAsk, TrialGiven, TriedCell,
 };

@@ -56,6 +56,9 @@ pub struct Settings {
     pub policy: Policy,
     /// The program that draws noise for studies; `None`: no study is answered.
     pub studies: Option<PathBuf>,
+    /// Whether one person's contribution to a study may be looked at: where every person is invented. No configuration
+    /// of a host sets it.
+    pub shows_contributions: bool,
     /// Whether cells for tests are reachable.
     pub test_cells: bool,
     /// Opens stores in place of files in people's folders, for tests that make stores fail.
@@ -103,6 +106,7 @@ impl Settings {
             compiler: None,
             policy: Policy::default(),
             studies: None,
+            shows_contributions: false,
             test_cells: false,
             #[cfg(feature = "testing")]
             stores: None,

@@ -15,7 +15,7 @@ use runtime_testkit::{Disks, World};
 use runtime_user::study::{Answer, mark_file, sign};
 use runtime_user::{
     Area, BUDGET_MICRO, BadCell, BudgetError, CollectError, InstallError, RunOutcome, Settings, StreamKey,
-    StudyError, UserId,
+    StudyError, TrialAsk, UserId,
 };
 use serde_json::json;
 
@@ -128,6 +128,25 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         }
     }
     found
+}
+
+#[test]
+fn attack_137_a_host_shows_nobody_the_numbers_of_one_person() {
+    let host = world();
+    let invented = World::with(|settings| {
+        programs(settings);
+        settings.shows_contributions = true;
+    });
+    let package = package(CELL, &key());
+    let window = (FROM, (FROM + WEEK).next_down());
+    let ask = TrialAsk { purpose: "To look", streams: None, window, now: NOW };
+    let cell = invented.runtime.studies().tried_cell(&package).expect("everybody here is invented");
+    let given = |world: &World| world.runtime.studies().try_out(drivers(world, 1..=1)[0], &cell, &ask);
+    let seen = given(&invented).expect("tried").numbers.expect("numbers");
+    assert_eq!(seen, [0.0, 0.0, 0.0, 0.0, 500.0, 0.0, 0.0]);
+    // Neither by a cell of its own nor by one that another runtime has made ready.
+    assert!(matches!(host.runtime.studies().tried_cell(&package), Err(StudyError::NotShown)));
+    assert!(matches!(given(&host), Err(StudyError::NotShown)));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::cells::catalogue::Cell;
+use crate::cells::installed::terms::Moment;
 use crate::data::errors::count_put;
 use crate::error::CallError;
 use crate::people::person::{Kept, Noted, Person};
@@ -41,10 +42,11 @@ pub(crate) async fn call(
     cell: Arc<Cell>,
     call: Call,
 ) -> Result<Answer, CallError> {
+    let at = Moment::read(call.now);
     if cell.tries_inline() && call.body.len() <= INLINE_BODY_BYTES_MAX {
         let limits =
             Limits { wall_ms: INLINE_WALL_MS.min(cell.manifest.limits.wall_ms), ..cell.manifest.limits };
-        let done = run(runtime, &person, &cell, &call, limits, (Answering::Never, None));
+        let done = run(runtime, &person, &cell, (&call, at), limits, (Answering::Never, None));
         let too_long = matches!(done.answer, Err(RunError::Deadline { .. } | RunError::NoSlot { .. }));
         if !too_long && !done.effects.begun {
             let Ended { answer, line, notes_due } = finish(&person, &cell, &call, done);
@@ -59,7 +61,7 @@ pub(crate) async fn call(
         }
         cell.missed_inline();
     }
-    on_the_pool(runtime, person, cell, call).await
+    on_the_pool(runtime, person, cell, call, at).await
 }
 
 /// Runs a call to its end on the calling thread, which may wait for the disk. The cell cannot answer in pieces.
@@ -71,7 +73,8 @@ pub(crate) fn call_here(
 ) -> Result<Response, CallError> {
     let _one_writer = (!cell.manifest.documents_write.is_empty())
         .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
-    let done = run(runtime, person, cell, call, cell.manifest.limits, (Answering::Never, None));
+    let asked = (call, Moment::read(call.now));
+    let done = run(runtime, person, cell, asked, cell.manifest.limits, (Answering::Never, None));
     let Ended { answer, notes_due, .. } = finish(person, cell, call, done);
     if notes_due {
         person.keep_notes();
@@ -96,6 +99,7 @@ async fn on_the_pool(
     person: Arc<Person>,
     cell: Arc<Cell>,
     call: Call,
+    at: Moment,
 ) -> Result<Answer, CallError> {
     let called = Arc::clone(&cell);
     let (head, mut begun) = oneshot::channel::<Begun>();
@@ -114,7 +118,7 @@ async fn on_the_pool(
         let _one_writer = (!cell.manifest.documents_write.is_empty())
             .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
         let teller = witness.clone();
-        let mut done = run(&shared, &person, &cell, &call, limits, (answering, Some(witness)));
+        let mut done = run(&shared, &person, &cell, (&call, at), limits, (answering, Some(witness)));
         let pieces = done.effects.pieces.take();
         // What was read after the last piece may be in the piece that is still to come.
         let untold = done.effects.reads.widened() != done.effects.told;
@@ -161,7 +165,7 @@ fn run(
     runtime: &Runtime,
     person: &Person,
     cell: &Cell,
-    call: &Call,
+    (call, at): (&Call, Moment),
     limits: Limits,
     (answering, witness): (Answering, Option<Witness>),
 ) -> Done {
@@ -180,7 +184,7 @@ fn run(
         let (answer, usage) = run_instance(runtime, person, cell, limits, host, request);
         return Done { answer, effects: taken(effects), usage };
     };
-    let (answer, usage) = match terms.begin(call.now) {
+    let (answer, usage) = match terms.begin(at) {
         None => (Err(RunError::Cancelled { cell: cell.prepared.digest() }), Usage::default()),
         // Never kept for another request: what it has in memory may be more than the next consent shows.
         Some(run) => match cell.prepared.endpoint_with(Box::new(host), limits, Some(run.cancel.clone())) {
@@ -188,7 +192,7 @@ fn run(
             Ok(mut instance) => {
                 let answer = instance.handle(request);
                 // What was computed under terms that have ended meanwhile does not leave.
-                let holds = terms.hold(call.now);
+                let holds = run.holds();
                 let stopped = || RunError::Cancelled { cell: cell.prepared.digest() };
                 (answer.and_then(|answer| holds.then_some(answer).ok_or_else(stopped)), instance.usage())
             }

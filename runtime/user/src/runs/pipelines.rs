@@ -7,6 +7,7 @@ use runtime_pipeline::Left;
 use runtime_sandbox::{CellHost, Outcome, Run};
 use runtime_types::UserId;
 
+use crate::cells::installed::terms::Moment;
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::stage::{self, PipelineReport, Rehearsal, Spent};
@@ -29,7 +30,12 @@ impl<'r> Pipelines<'r> {
 
     /// Runs all stages of a person once, on the calling thread.
     pub fn run(self, user: UserId, now: f64) -> Result<PipelineReport, CallError> {
-        let Self { runtime } = self;
+        self.run_asked(user, Moment::read(now))
+    }
+
+    /// [`Self::run`], for a run that was asked for at that moment and may have waited since.
+    fn run_asked(self, user: UserId, at: Moment) -> Result<PipelineReport, CallError> {
+        let (Self { runtime }, now) = (self, at.now);
         if runtime.open_people().if_open(user).is_none() {
             runtime.open_people().make_room(user);
         }
@@ -42,7 +48,7 @@ impl<'r> Pipelines<'r> {
             Ok(person) => {
                 let _one_at_a_time = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
                 runtime.timetable().began(user);
-                let ended = self.run_stages(&person, now);
+                let ended = self.run_stages(&person, at);
                 runtime.timetable().ended(user, now, &ended);
                 ended
             }
@@ -50,13 +56,13 @@ impl<'r> Pipelines<'r> {
         ended.map(|(report, _)| report)
     }
 
-    fn run_stages(self, person: &Person, now: f64) -> Result<(PipelineReport, Left), CallError> {
-        let report = stage::run_pipeline(self.runtime, person, now);
+    fn run_stages(self, person: &Person, at: Moment) -> Result<(PipelineReport, Left), CallError> {
+        let report = stage::run_pipeline(self.runtime, person, at);
         // However the run ended, the results of the stages before are kept.
         let (kept, keeping) = Spent::on(|| person.settle());
         let report = PipelineReport { keeping, clock_doubt: self.runtime.clocks().doubt(), ..report? };
         kept.map_err(CallError::Commit)?;
-        let left = timetable::left(&person.store.snapshot(), now)?;
+        let left = timetable::left(&person.store.snapshot(), at.now)?;
         Ok((report, left))
     }
 
@@ -95,8 +101,8 @@ impl Runtime {
         now: f64,
     ) -> Result<PipelineReport, CallError> {
         let (end, ended) = tokio::sync::oneshot::channel();
-        let shared = Arc::clone(self);
-        let job = move || drop(end.send(shared.pipelines().run(user, now)));
+        let (shared, at) = (Arc::clone(self), Moment::read(now));
+        let job = move || drop(end.send(shared.pipelines().run_asked(user, at)));
         self.stages.submit(user, job).map_err(CallError::Overloaded)?;
         ended.await.unwrap_or(Err(CallError::Lost))
     }

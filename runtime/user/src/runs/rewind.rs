@@ -14,6 +14,7 @@ use runtime_store::{Batch, NewEntry, Snapshot};
 use runtime_types::{Area, Query, Stream, StreamKey, UserId};
 
 use crate::cells::catalogue::Cell;
+use crate::cells::installed::terms::Moment;
 use crate::cells::installed::{Guest, Stages};
 use crate::cells::manifest::StreamPattern;
 use crate::error::CallError;
@@ -121,7 +122,7 @@ fn run_once(
     report.runs += 1;
     let seed = stage::seed_of(person, NAME, now);
     let run = Run { now, start: Some(from), end: now - SETTLING_S, seed, state: Vec::new() };
-    let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
+    let Ran { outcome, mut effects, usage, .. } = run_cell(person, cell, &snapshot, run, Moment::read(now));
     report.entries_read += effects.entries_read;
     let note = AuditLine::new(now, cell, &mut effects, usage);
     let done = stage::judge(outcome, &effects, report.runs, RUNS_MAX).and_then(|outcome| {

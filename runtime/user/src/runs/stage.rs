@@ -10,6 +10,7 @@ use runtime_types::Area;
 use serde::{Deserialize, Serialize};
 
 use crate::cells::catalogue::Cell;
+use crate::cells::installed::terms::{Moment, TermedRun};
 use crate::cells::installed::{Stages, makers};
 use crate::data::waiting;
 use crate::error::CallError;
@@ -191,8 +192,9 @@ pub(crate) fn read_state(snapshot: &Snapshot, stage: &str) -> Result<StageState,
 pub(crate) fn run_pipeline(
     runtime: &Runtime,
     person: &Person,
-    now: f64,
+    at: Moment,
 ) -> Result<PipelineReport, CallError> {
+    let now = at.now;
     let mut report = PipelineReport::default();
     waiting::put_back(person)?;
     let stages = &runtime.stages_of(person)?;
@@ -203,7 +205,7 @@ pub(crate) fn run_pipeline(
             return Ok(report);
         }
         let stage = if spec.enabled {
-            run_stage(stages, person, index, now)?
+            run_stage(stages, person, index, at)?
         } else {
             StageReport { off: true, ..StageReport::new(&spec.name, &spec.cell) }
         };
@@ -212,7 +214,7 @@ pub(crate) fn run_pipeline(
             return Ok(report);
         }
     }
-    run_guests(stages, person, now, &mut report)?;
+    run_guests(stages, person, at, &mut report)?;
     Ok(report)
 }
 
@@ -221,30 +223,30 @@ pub(crate) fn run_pipeline(
 fn run_guests(
     stages: &Stages,
     person: &Person,
-    now: f64,
+    at: Moment,
     report: &mut PipelineReport,
 ) -> Result<(), CallError> {
     if stages.guests().is_empty() {
         return Ok(());
     }
-    report.rewinds.extend(rewind::take_back(stages, person, now)?);
+    report.rewinds.extend(rewind::take_back(stages, person, at.now)?);
     let after_all = stages.plan().stages().len();
     for guest in stages.guests() {
         let work = Work { stages, before: after_all, name: &guest.stage, late: None, cell: &guest.cell };
-        report.guests.push(run_work(work, person, now)?);
+        report.guests.push(run_work(work, person, at)?);
     }
     Ok(())
 }
 
-fn run_stage(stages: &Stages, person: &Person, index: usize, now: f64) -> Result<StageReport, CallError> {
+fn run_stage(stages: &Stages, person: &Person, index: usize, at: Moment) -> Result<StageReport, CallError> {
     let spec = &stages.plan().stages()[index];
     let cell = stages.required_cell(spec)?;
-    run_work(Work { stages, before: index + 1, name: &spec.name, late: spec.late, cell }, person, now)
+    run_work(Work { stages, before: index + 1, name: &spec.name, late: spec.late, cell }, person, at)
 }
 
-fn run_work(work: Work<'_>, person: &Person, now: f64) -> Result<StageReport, CallError> {
+fn run_work(work: Work<'_>, person: &Person, at: Moment) -> Result<StageReport, CallError> {
     let report = StageReport::new(work.name, &work.cell.manifest.name);
-    let mut stage = Stage { work, person, now, report };
+    let mut stage = Stage { work, person, at, report };
     let (done, spent) = Spent::on(|| {
         while stage.run_once()? {}
         Ok(())
@@ -267,24 +269,26 @@ pub(crate) struct Ran {
     pub outcome: Result<Outcome, RunError>,
     pub effects: Effects,
     pub usage: Usage,
+    /// The terms that it ran under, which decide whether its writes are stored; `None` for a built-in cell.
+    pub under: Option<TermedRun>,
 }
 
 impl Ran {
     /// A run that did not take place, since what it is allowed has ended.
     fn stopped(cell: &Cell) -> Self {
         let outcome = Err(RunError::Cancelled { cell: cell.prepared.digest() });
-        Self { outcome, effects: Effects::default(), usage: Usage::default() }
+        Self { outcome, effects: Effects::default(), usage: Usage::default(), under: None }
     }
 }
 
-/// Runs a stage's cell once.
-pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: Run) -> Ran {
-    let termed = cell.terms.as_ref().map(|terms| terms.begin(run.now));
-    let cancel = match &termed {
+/// Runs a stage's cell once. `at`: when that was asked for.
+pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: Run, at: Moment) -> Ran {
+    let under = match cell.terms.as_ref().map(|terms| terms.begin(at)) {
         Some(None) => return Ran::stopped(cell),
-        Some(Some(termed)) => Some(termed.cancel.clone()),
+        Some(termed) => termed,
         None => None,
     };
+    let cancel = under.as_ref().map(|under| under.cancel.clone());
     let grant = Arc::clone(&cell.grant);
     let host = RunHost::new(person.user, Arc::clone(&person.store), snapshot.clone(), grant).at(run.now);
     let shared = host.effects();
@@ -294,7 +298,7 @@ pub(crate) fn run_cell(person: &Person, cell: &Cell, snapshot: &Snapshot, run: R
         Err(error) => (Err(error), Usage::default()),
     };
     let effects = std::mem::take(&mut *lock(&shared));
-    Ran { outcome, effects, usage }
+    Ran { outcome, effects, usage, under }
 }
 
 /// A run whose results are not kept.
@@ -342,14 +346,15 @@ struct Work<'a> {
 struct Stage<'a> {
     work: Work<'a>,
     person: &'a Person,
-    now: f64,
+    at: Moment,
     report: StageReport,
 }
 
 impl Stage<'_> {
     /// One run and its commit, which may wait for the disk; returns whether the stage asks for another.
     fn run_once(&mut self) -> Result<bool, CallError> {
-        let Self { person, now, work: Work { name, cell, .. }, .. } = *self;
+        let Self { person, at, work: Work { name, cell, .. }, .. } = *self;
+        let now = at.now;
         // A simultaneous put that changed the same document would be overwritten.
         let _one_writer = (!cell.manifest.documents_write.is_empty())
             .then(|| person.documents.lock().unwrap_or_else(PoisonError::into_inner));
@@ -369,7 +374,7 @@ impl Stage<'_> {
         self.report.runs += 1;
         let seed = seed_of(person, name, now);
         let run = Run { now, start, end, seed, state: memory.to_vec() };
-        let Ran { outcome, mut effects, usage } = run_cell(person, cell, &snapshot, run);
+        let Ran { outcome, mut effects, usage, under } = run_cell(person, cell, &snapshot, run, at);
         self.report.entries_read += effects.entries_read;
         self.report.count(&usage);
         let note = AuditLine::new(now, cell, &mut effects, usage);
@@ -399,7 +404,7 @@ impl Stage<'_> {
         if outcome.state != memory {
             batch.put_document(&memory_name(name), outcome.state);
         }
-        let storing = cell.terms.as_ref().map(|terms| terms.storing(now));
+        let storing = under.as_ref().map(TermedRun::storing);
         if let Some(None) = storing {
             let stopped = RunError::Cancelled { cell: cell.prepared.digest() };
             person.note(note.ended(RunOutcome::Stopped, stopped.to_string()));
@@ -419,7 +424,7 @@ impl Stage<'_> {
         batch: &mut Batch,
     ) -> Result<StageState, CallError> {
         late::judge(self.work.stages, snapshot, self.work.before, batch)?;
-        let state = before.done(self.now, outcome.processed_through);
+        let state = before.done(self.at.now, outcome.processed_through);
         // Only if the mark was moved: if the clock was set back, entries dated after it have been read already. Only if
         // the stage list says what happens with entries that were not read. In the middle of a backlog, memory and mark
         // belong together.
@@ -437,7 +442,7 @@ impl Stage<'_> {
     /// Stores what a run that finds nothing to do would have stored.
     fn pass_over(&mut self, before: &StageState) -> Result<bool, CallError> {
         let mut batch = Batch::new();
-        let state = before.done(self.now, None);
+        let state = before.done(self.at.now, None);
         self.report.last_processed_ts = state.last_processed_ts;
         put_state(&mut batch, self.work.name, &state);
         self.person.commit_ahead(batch).map_err(CallError::Commit)?;
@@ -447,7 +452,7 @@ impl Stage<'_> {
     /// Records the reason for the owner; nothing else of the run is kept.
     fn fail(&mut self, before: &StageState, reason: String) -> Result<bool, CallError> {
         let mut batch = Batch::new();
-        let state = before.failed(self.now, reason.clone());
+        let state = before.failed(self.at.now, reason.clone());
         put_state(&mut batch, self.work.name, &state);
         self.person.commit_ahead(batch).map_err(CallError::Commit)?;
         self.report.last_processed_ts = before.last_processed_ts;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use runtime_consent::{Asking, BadConsent, Consent, Narrowing, StreamName, Wants, Widens};
+use runtime_consent::{Asking, Consent, Narrowing, StreamName, Wants};
 use runtime_sandbox::{Run, RunError, Usage};
 use runtime_study::{Bounded, Epoch, SignedStudy};
 use runtime_types::UserId;
@@ -11,7 +11,7 @@ use runtime_types::UserId;
 use crate::cells::catalogue::Cell;
 use crate::cells::installed::grant;
 use crate::cells::installed::shelf::Shelved;
-use crate::cells::installed::terms::Terms;
+use crate::cells::installed::terms::{Moment, Terms};
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::audit::{AuditLine, RunOutcome};
@@ -39,13 +39,7 @@ pub(crate) enum NotGiven {
     /// They have not joined, or left.
     #[error("the person takes no part")]
     NoPart,
-    /// The document of the consent cannot be made.
-    #[error("the study cannot be consented to")]
-    Consent(#[from] BadConsent),
-    /// Its window cannot.
-    #[error("the study cannot be consented to")]
-    Window(#[from] Widens),
-    /// The budget or the store.
+    /// The consent, the budget or the store.
     #[error(transparent)]
     Study(#[from] StudyError),
     /// The cell gave nothing; the person's audit says why.
@@ -70,7 +64,10 @@ pub(crate) fn contribute(
     let person = runtime.person(user)?;
     let id = signed.id().to_string();
     let joined = Joined::read(&person.store.snapshot_ahead(), &id)?.ok_or(NotGiven::NoPart)?;
-    let consent = Arc::new(consent(signed, shelved, epoch, joined.since)?);
+    let study = signed.study();
+    let streams = study.streams.iter().map(StreamName::of).collect();
+    let asks = Asks { purpose: &study.purpose, streams, window: window(epoch) };
+    let consent = Arc::new(consent(shelved, asks, joined.since)?);
     let terms = Arc::new(Terms::new(Arc::clone(&consent)));
     let cell = Cell::installed(shelved, grant(&person, shelved, &consent), Arc::clone(&terms));
     let contributing = runtime.running().begin(user, &id, terms);
@@ -78,7 +75,6 @@ pub(crate) fn contribute(
     if Joined::read(&person.store.snapshot_ahead(), &id)?.is_none() {
         return Err(NotGiven::NoPart);
     }
-    let study = signed.study();
     let reservation =
         budget::change(&person, |budget| budget.reserve(&id, epoch.index, study.epsilon_micro))?;
     match run(&person, &cell, signed, epoch, now) {
@@ -98,10 +94,19 @@ pub(crate) fn give_back(person: &Person, reservation: u64) {
     }
 }
 
+/// What a cell is to read for one contribution.
+pub(super) struct Asks<'a> {
+    /// For what.
+    pub purpose: &'a str,
+    /// Which streams.
+    pub streams: Vec<StreamName>,
+    /// Of which time: closed bounds, s.
+    pub window: (f64, f64),
+}
+
 /// What the person has agreed to, for one epoch.
-fn consent(signed: &SignedStudy, shelved: &Shelved, epoch: &Epoch, since: f64) -> Result<Consent, NotGiven> {
-    let study = signed.study();
-    let streams = study.streams.iter().map(StreamName::of).collect();
+pub(super) fn consent(shelved: &Shelved, asks: Asks<'_>, since: f64) -> Result<Consent, StudyError> {
+    let Asks { purpose, streams, window: (from, until) } = asks;
     let asking = Asking {
         cell: shelved.verified.cell.to_string(),
         name: shelved.manifest.name.clone(),
@@ -109,10 +114,9 @@ fn consent(signed: &SignedStudy, shelved: &Shelved, epoch: &Epoch, since: f64) -
         digest: shelved.digest.to_string(),
         cell_version: shelved.manifest.version,
         chain: u32::try_from(shelved.verified.chain_len).unwrap_or(u32::MAX),
-        wants: Wants { purpose: study.purpose.clone(), streams, ..Wants::default() },
+        wants: Wants { purpose: purpose.to_owned(), streams, ..Wants::default() },
     };
     let mut consent = Consent::asked(asking, since)?;
-    let (from, until) = window(epoch);
     consent.narrow(&Narrowing { from: Some(from), until: Some(until), ..Narrowing::default() })?;
     Ok(consent)
 }
@@ -129,7 +133,7 @@ fn run(
     epoch: &Epoch,
     now: f64,
 ) -> Result<Bounded, NotGiven> {
-    let (numbers, mut effects, usage) = run_cell(person, cell, epoch, now);
+    let (numbers, mut effects, usage) = run_cell(person, cell, window(epoch), now);
     let mut line = AuditLine::new(now, cell, &mut effects, usage);
     let given = match numbers {
         _ if effects.failed_read.is_some() => {
@@ -162,20 +166,20 @@ fn run(
     given.ok_or(NotGiven::Cell(outcome))
 }
 
-fn run_cell(
+/// Runs the cell once over a closed window, s.
+pub(super) fn run_cell(
     person: &Person,
     cell: &Cell,
-    epoch: &Epoch,
+    (start, end): (f64, f64),
     now: f64,
 ) -> (Result<Vec<f64>, RunError>, Effects, Usage) {
     let stopped = || Err(RunError::Cancelled { cell: cell.prepared.digest() });
-    let Some(termed) = cell.terms.as_ref().and_then(|terms| terms.begin(now)) else {
+    let Some(termed) = cell.terms.as_ref().and_then(|terms| terms.begin(Moment::read(now))) else {
         return (stopped(), Effects::default(), Usage::default());
     };
     let (snapshot, store) = (person.store.snapshot(), Arc::clone(&person.store));
     let host = RunHost::new(person.user, store, snapshot, Arc::clone(&cell.grant)).at(now);
     let shared = host.effects();
-    let (start, end) = window(epoch);
     let seed = seed_of(person, &cell.manifest.name, start);
     let run = Run { now, start: Some(start), end, seed, state: Vec::new() };
     let instance =

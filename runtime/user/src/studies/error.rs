@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use runtime_consent::{BadConsent, Widens};
 use runtime_study::BadStudy;
 
 use crate::cells::installed::shelf::BadCell;
@@ -77,6 +78,15 @@ pub enum StudyError {
         /// The first digits of its id.
         study: String,
     },
+    /// The document of the consent cannot be made.
+    #[error("the study cannot be consented to")]
+    Consent(#[from] BadConsent),
+    /// Its window cannot.
+    #[error("the study cannot be consented to")]
+    Window(#[from] Widens),
+    /// This runtime has people of its own.
+    #[error("one person's numbers are shown to nobody: they are looked at in `cellar cell test` alone")]
+    NotShown,
     /// The budget.
     #[error(transparent)]
     Budget(#[from] BudgetError),

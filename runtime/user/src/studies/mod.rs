@@ -2,10 +2,11 @@
 //!
 //! * [`budget`]: what a person may still spend, in their sealed store. [`joined`]: that they said yes. [`published`]: the
 //!   studies of this host. [`contribute`]: one person's numbers, in memory alone. [`collect`]: one epoch of a study over
-//!   everybody who joined. [`gate`]: the program that draws the noise.
+//!   everybody who joined. [`gate`]: the program that draws the noise. [`trial`]: a contribution of somebody invented.
 //! * Layout: `studies/<id>/` in the data folder has `study.toml`, the signed study, and for each epoch that was answered
 //!   `epoch-<number>.mark` and `epoch-<number>.json`. In a person's store, `study/<id>` and `budget` are documents.
-//! * Invariants: a contribution is in memory for one call, never in a file, a log, an error or an answer; ε is reserved
+//! * Invariants: a contribution is in memory for one call, never in a file, a log, an error or an answer, unless every
+//!   person is invented; ε is reserved
 //!   before a cell runs, and given back only while the epoch has no mark; nobody contributes to an epoch twice.
 //! * Not here: the form of a study and its bounds (`runtime/study`), the noise (`runtime/studies`).
 
@@ -17,6 +18,7 @@ mod gate;
 mod joined;
 mod published;
 mod running;
+mod trial;
 
 use runtime_store::Batch;
 use runtime_study::{Answer, SignedStudy};
@@ -37,6 +39,7 @@ pub use error::StudyError;
 pub use gate::GateTrouble;
 pub use published::{EpochShown, StudyShown};
 pub(crate) use running::Running;
+pub use trial::{TrialAsk, TrialGiven, TriedCell};
 
 /// A study as it is offered to a person, or as they have joined it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

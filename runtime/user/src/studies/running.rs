@@ -72,6 +72,7 @@ mod tests {
     use runtime_consent::{Asking, Consent, StreamName, Wants};
 
     use super::*;
+    use crate::cells::installed::terms::Moment;
 
     #[test]
     fn attack_160_whoever_leaves_ends_what_runs_and_is_in_no_sum() {
@@ -82,11 +83,11 @@ mod tests {
         let running = Arc::new(Running::default());
         let (one, other) = (UserId([1; 16]), UserId([2; 16]));
         let [leaving, staying] = [one, other].map(|user| running.begin(user, "s", terms()));
-        let run = leaving.terms.begin(1.0).expect("in force");
+        let run = leaving.terms.begin(Moment::read(1.0)).expect("in force");
         running.end(one, "another study");
         assert!(leaving.terms.storing(1.0).is_some());
         running.end(one, "s");
-        assert!(leaving.terms.storing(1.0).is_none() && leaving.terms.begin(1.0).is_none());
+        assert!(leaving.terms.storing(1.0).is_none() && leaving.terms.begin(Moment::read(1.0)).is_none());
         assert!(staying.terms.storing(1.0).is_some());
         drop((run, leaving));
         running.end(one, "s");

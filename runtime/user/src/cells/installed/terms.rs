@@ -3,9 +3,37 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 use runtime_consent::Consent;
 use runtime_sandbox::Cancel;
+
+/// A moment of the host's clock, and when it was read. However long a run has waited or worked since, the time of a
+/// consent goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// What the clock showed, s.
+    pub now: f64,
+    read: Instant,
+}
+
+impl Moment {
+    /// The clock has just shown `now`, s.
+    pub fn read(now: f64) -> Self {
+        Self { now, read: Instant::now() }
+    }
+
+    /// What the clock shows by now, s.
+    fn by_now(self) -> f64 {
+        self.now + self.read.elapsed().as_secs_f64()
+    }
+
+    /// When the clock shows `at`, s; `None` where that is too far away to be counted.
+    fn instant_of(self, at: f64) -> Option<Instant> {
+        let left = Duration::try_from_secs_f64((at - self.now).max(0.0)).ok()?;
+        self.read.checked_add(left)
+    }
+}
 
 /// One consent while it is in force. Every change of the consent makes another one, and ends this.
 pub(crate) struct Terms {
@@ -41,10 +69,11 @@ impl AllTerms {
     }
 }
 
-/// A run under terms, which [`Terms::end`] stops.
+/// A run under terms, which [`Terms::end`] and the expiry of the consent stop.
 pub(crate) struct TermedRun {
     terms: Arc<Terms>,
     number: u64,
+    at: Moment,
     /// To be given to the sandbox.
     pub cancel: Cancel,
 }
@@ -52,6 +81,18 @@ pub(crate) struct TermedRun {
 impl Drop for TermedRun {
     fn drop(&mut self) {
         self.terms.runs().remove(&self.number);
+    }
+}
+
+impl TermedRun {
+    /// Whether its terms are still in force, by the time that has gone by since.
+    pub fn holds(&self) -> bool {
+        self.terms.hold(self.at.by_now())
+    }
+
+    /// [`Terms::storing`], by the time that has gone by since.
+    pub fn storing(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        self.terms.storing(self.at.by_now())
     }
 }
 
@@ -75,13 +116,15 @@ impl Terms {
         !self.ended.load(Ordering::SeqCst) && !self.consent.has_ended(now)
     }
 
-    /// Notes a run that is about to begin; `None` if the terms are not in force any more.
-    pub fn begin(self: &Arc<Self>, now: f64) -> Option<TermedRun> {
-        let (cancel, number) = (Cancel::new(), self.next.fetch_add(1, Ordering::Relaxed));
+    /// Notes a run that is about to begin; `None` if the terms are not in force any more. `at`: when it was asked for.
+    pub fn begin(self: &Arc<Self>, at: Moment) -> Option<TermedRun> {
+        let due = self.consent.expires.and_then(|expires| at.instant_of(expires));
+        let (cancel, number) =
+            (due.map_or_else(Cancel::new, Cancel::due), self.next.fetch_add(1, Ordering::Relaxed));
         // Noted before the look: an end in between stops this run, too.
         self.runs().insert(number, cancel.clone());
-        let run = TermedRun { terms: Arc::clone(self), number, cancel };
-        self.hold(now).then_some(run)
+        let run = TermedRun { terms: Arc::clone(self), number, at, cancel };
+        run.holds().then_some(run)
     }
 
     /// Permission to store what a run has made; the terms do not end while it is held. `None` if they have ended.
@@ -115,21 +158,47 @@ mod tests {
     #[test]
     fn attack_140_no_run_begins_and_nothing_is_stored_once_a_consent_has_ended() {
         let terms = terms();
-        let run = terms.begin(1.0).expect("in force");
+        let run = terms.begin(Moment::read(1.0)).expect("in force");
         assert!(terms.storing(1.0).is_some());
         terms.end();
-        assert!(terms.begin(1.0).is_none() && terms.storing(1.0).is_none() && !terms.hold(1.0));
+        assert!(terms.begin(Moment::read(1.0)).is_none() && terms.storing(1.0).is_none() && !terms.hold(1.0));
         drop(run);
         assert!(terms.runs().is_empty(), "a run that has ended is forgotten");
+    }
+
+    #[test]
+    fn attack_138_a_consent_that_expires_while_a_run_works_or_waits_lets_nothing_of_it_be_stored() {
+        let consent = Consent { expires: Some(100.0), ..Consent::clone(&terms().consent) };
+        let terms = Arc::new(Terms::new(Arc::new(consent)));
+        // Asked for in time, and begun too late.
+        let before = Instant::now().checked_sub(Duration::from_secs(2)).expect("the machine runs for longer");
+        let early = Moment { now: 99.0, read: before };
+        assert!(early.by_now() >= 101.0 && terms.begin(early).is_none());
+        let run = terms.begin(Moment::read(99.98)).expect("in force");
+        assert!(run.holds() && run.storing().is_some());
+        while run.at.by_now() < 100.0 {
+            std::thread::yield_now();
+        }
+        assert!(!run.holds() && run.storing().is_none());
+    }
+
+    #[test]
+    fn a_consent_without_an_end_that_can_be_counted_goes_on() {
+        let at = Moment::read(1.0);
+        assert!(
+            at.instant_of(1e300).is_none()
+                && at.instant_of(f64::NAN).is_some_and(|due| due <= Instant::now())
+        );
+        assert!(at.instant_of(0.5).is_some_and(|due| due <= Instant::now()));
     }
 
     #[test]
     fn the_runs_of_a_consent_are_found_by_whoever_ends_it_however_often_it_was_read_since() {
         let all = AllTerms::default();
         let consent = Arc::clone(&terms().consent);
-        let run = all.of(&consent).begin(1.0).expect("in force");
+        let run = all.of(&consent).begin(Moment::read(1.0)).expect("in force");
         all.of(&Arc::new(Consent::clone(&consent))).end();
-        assert!(!run.terms.hold(1.0) && run.terms.begin(1.0).is_none());
+        assert!(!run.terms.hold(1.0) && run.terms.begin(Moment::read(1.0)).is_none());
         // Another state of it is under terms of its own, and ends what was before.
         let first = all.of(&consent);
         let next = all.of(&Arc::new(Consent { epoch: consent.epoch + 1, ..Consent::clone(&consent) }));
@@ -139,7 +208,7 @@ mod tests {
     #[test]
     fn an_end_waits_for_whoever_is_storing_and_for_nobody_else() {
         let terms = terms();
-        let _run = terms.begin(1.0).expect("in force");
+        let _run = terms.begin(Moment::read(1.0)).expect("in force");
         let storing = terms.storing(1.0).expect("in force");
         std::thread::scope(|scope| {
             let ending = scope.spawn(|| terms.end());
