@@ -39,7 +39,7 @@ pub struct Command {
 enum Verb {
     /// Try a cell with invented people: late data, reset, rewind, forget, cut back-logs, narrow grants
     #[command(
-        after_help = "Examples:\n  cellar cell test silences\n  cellar cell test silences --users 5 --only cut --only late\n  cellar cell test silences --replay silences/tests/failures/cut.json"
+        after_help = "Examples:\n  cellar cell test silences\n  cellar cell test silences --users 5 --only cut --only late\n  cellar cell test phone-hours --study study.toml\n  cellar cell test silences --replay silences/tests/failures/cut.json"
     )]
     Test(TestArgs),
     /// Invent a person with some days that wait for the analysis, as a file for `cellar user import`
@@ -73,6 +73,12 @@ struct TestArgs {
     /// The folder with requests, goldens and failures; by default `tests` in the cell's folder
     #[arg(long, value_name = "DIR")]
     tests: Option<PathBuf>,
+    /// For a contribution: the study, signed or not; by default study.toml in the cell's folder, if it is there
+    #[arg(long, value_name = "FILE")]
+    study: Option<PathBuf>,
+    /// For a contribution: numbers outside of the bounds of the study are told, and are no failure
+    #[arg(long)]
+    may_clamp: bool,
     /// Only this scenario
     #[arg(long, value_name = "SCENARIO")]
     only: Vec<Scenario>,
@@ -140,7 +146,8 @@ fn stop_on_interrupt() -> std::io::Result<Arc<AtomicBool>> {
 }
 
 fn test(args: &TestArgs, json: bool, stop: &AtomicBool) -> Result<(), Failure> {
-    let subject = Arc::new(Subject::find(&args.cell, args.tests.as_deref())?);
+    let subject = Subject::find(&args.cell, args.tests.as_deref())?;
+    let subject = Arc::new(subject.with_study(args.study.as_deref(), args.may_clamp)?);
     let scenarios = scenarios(&subject, &args.only, &args.skip);
     let stand = Stand::start(subject, None).map_err(|error| failure(&error))?;
     let report = match &args.replay {
@@ -187,7 +194,7 @@ fn invent(InventArgs { name, seed, days, output }: &InventArgs, json: bool) -> R
 pub(crate) fn scenarios(subject: &Subject, only: &[Scenario], skip: &[Scenario]) -> Vec<Scenario> {
     let fits = |scenario: &Scenario| {
         let wanted = only.is_empty() || only.contains(scenario);
-        wanted && !skip.contains(scenario) && (!subject.is_endpoint() || scenario.is_for_endpoints())
+        wanted && !skip.contains(scenario) && scenario.is_for(subject.toml.world)
     };
     Scenario::ALL.into_iter().filter(fits).collect()
 }
@@ -207,7 +214,9 @@ fn show(report: &Report, json: bool) -> Result<(), Failure> {
 /// Why a trial did not take place.
 pub(crate) fn failure(error: &TrialError) -> Failure {
     let remedy = match error {
-        TrialError::Install(_) => "correct the manifest or the code; docs/researcher.md explains both",
+        TrialError::Install(_) | TrialError::Contribution(_) => {
+            "correct the manifest or the code; docs/researcher.md explains both"
+        }
         TrialError::Stopped => "start it again",
         _ => "look at what failed, or report it with `cellar --version`",
     };

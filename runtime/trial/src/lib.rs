@@ -2,7 +2,7 @@
 //!
 //! * Contents: [`subject`] (the package, and what its folder has for tests), [`people`] (who is invented), [`canonical`]
 //!   (when two results are the same), [`scenario`]
-//!   (what happens to each), [`stand`] (the runtime that they are played in), [`trial`] (all of them, and the verdicts),
+//!   (what happens to each), `numbers` (what a study bounds), [`stand`] (the runtime that they are played in), [`trial`] (all of them, and the verdicts),
 //!   [`shrink`] (a failure made small), [`report`] (what is told).
 //! * Invariants: a cell reaches nothing but what its manifest asks for, as on a host; everything is in a temporary folder,
 //!   which is removed at the end; nothing listens on a port; the same seed gives the same people.
@@ -13,6 +13,7 @@ pub mod canonical;
 mod command;
 mod difference;
 mod goldens;
+mod numbers;
 pub mod people;
 pub mod report;
 pub mod scenario;

@@ -15,6 +15,8 @@ use crate::trial::Options;
 
 /// How many different words of a cell are told.
 const SAID_MAX: usize = 20;
+/// How many numbers of contributions are told in words.
+const NUMBERS_TOLD_MAX: usize = 20;
 /// From which share of a limit on a cell is near it, percent.
 const NEAR_PERCENT: u64 = 80;
 
@@ -28,6 +30,10 @@ pub struct Cost {
     memory_bytes: u64,
     read_bytes: u64,
     written_bytes: u64,
+    contributions: u64,
+    clamped: u64,
+    /// The least and the most of each number of a contribution.
+    numbers: Vec<(f64, f64)>,
 }
 
 impl Cost {
@@ -58,6 +64,22 @@ impl Cost {
         *self.written.entry(key.unwrap_or_default().to_owned()).or_default() += 1;
     }
 
+    /// Counts a contribution; `is_clamped`: whether a host would bring it into the bounds of the study.
+    pub(crate) fn count_numbers(&mut self, numbers: &[f64], is_clamped: bool) {
+        self.contributions += 1;
+        self.clamped += u64::from(is_clamped);
+        self.widen(numbers.iter().map(|number| (*number, *number)));
+    }
+
+    fn widen(&mut self, numbers: impl Iterator<Item = (f64, f64)>) {
+        for (at, (least, most)) in numbers.enumerate() {
+            match self.numbers.get_mut(at) {
+                Some(known) => *known = (known.0.min(least), known.1.max(most)),
+                None => self.numbers.push((least, most)),
+            }
+        }
+    }
+
     fn say(&mut self, words: &str, times: u64) {
         if self.said.len() < SAID_MAX || self.said.contains_key(words) {
             *self.said.entry(words.to_owned()).or_default() += times;
@@ -78,6 +100,9 @@ impl Cost {
         self.memory_bytes = self.memory_bytes.max(other.memory_bytes);
         self.read_bytes = self.read_bytes.max(other.read_bytes);
         self.written_bytes = self.written_bytes.max(other.written_bytes);
+        self.contributions += other.contributions;
+        self.clamped += other.clamped;
+        self.widen(other.numbers.iter().copied());
     }
 }
 
@@ -88,7 +113,7 @@ pub struct Report {
     pub cell: String,
     /// Its version.
     pub version: u32,
-    /// `stage` or `endpoint`.
+    /// `stage`, `endpoint` or `contribution`.
     pub world: &'static str,
     /// SHA-256 of the package.
     pub digest: String,
@@ -104,6 +129,12 @@ pub struct Report {
     pub reads: Vec<ReadTold>,
     /// What the plain runs left in each stream, entries.
     pub written: BTreeMap<String, u64>,
+    /// How many contributions plain runs gave.
+    pub contributions: u64,
+    /// How many of them a host would bring into the bounds of the study.
+    pub clamped: u64,
+    /// What the numbers of these contributions were.
+    pub numbers: Vec<NumberTold>,
     /// How many runs there were, in all scenarios.
     pub runs: usize,
     /// Their duration, µs: half of them took no longer.
@@ -160,6 +191,19 @@ pub struct ReadTold {
     pub times: u64,
     /// How many entries they returned.
     pub entries: u64,
+}
+
+/// A number of a contribution.
+#[derive(Debug, Serialize)]
+pub struct NumberTold {
+    /// Its name in the study, or which one it is.
+    pub name: String,
+    /// The least that anybody gave in an epoch.
+    pub least: f64,
+    /// The most.
+    pub most: f64,
+    /// The bounds of the study.
+    pub bounds: Option<(i64, i64)>,
 }
 
 /// A limit of the manifest.
@@ -228,6 +272,9 @@ impl Report {
             scenarios: Vec::new(),
             reads: Vec::new(),
             written: BTreeMap::new(),
+            contributions: 0,
+            clamped: 0,
+            numbers: Vec::new(),
             runs: 0,
             median_us: 0,
             longest_us: 0,
@@ -253,6 +300,14 @@ impl Report {
         self.reads = self.plain.reads.iter().map(told).collect();
         self.written.clone_from(&self.plain.written);
         self.said.clone_from(&self.plain.said);
+        (self.contributions, self.clamped) = (self.plain.contributions, self.plain.clamped);
+        let study = subject.bounds.study.as_ref();
+        let number = |(at, (least, most)): (usize, &(f64, f64))| {
+            let bound = study.and_then(|study| study.numbers().get(at));
+            let (name, bounds) = (subject.bounds.name(at), bound.map(|bound| (bound.lo, bound.hi)));
+            NumberTold { name, least: *least, most: *most, bounds }
+        };
+        self.numbers = self.plain.numbers.iter().enumerate().map(number).collect();
         self.all.elapsed_us.sort_unstable();
         let elapsed = &self.all.elapsed_us;
         self.runs = elapsed.len();
@@ -334,6 +389,7 @@ impl Report {
         for (stream, entries) in &self.written {
             writeln!(text, "wrote {stream}: {entries} entries")?;
         }
+        self.tell_numbers(text)?;
         let ms = |us: u64| us as f64 / 1e3;
         writeln!(
             text,
@@ -352,6 +408,32 @@ impl Report {
             writeln!(text, "said {times} times: {words}")?;
         }
         Ok(())
+    }
+
+    fn tell_numbers(&self, text: &mut String) -> std::fmt::Result {
+        if self.contributions == 0 {
+            return Ok(());
+        }
+        let Self { contributions, clamped, numbers, .. } = self;
+        writeln!(text, "gave {} numbers in each of {contributions} contributions", numbers.len())?;
+        for NumberTold { name, least, most, bounds } in numbers.iter().take(NUMBERS_TOLD_MAX) {
+            write!(text, "  {name:20} {least:.3} to {most:.3}")?;
+            match bounds {
+                Some((lo, hi)) => writeln!(text, " within {lo} to {hi}")?,
+                None => writeln!(text, ", no bounds known: `--study` names them")?,
+            }
+        }
+        match numbers.len().saturating_sub(NUMBERS_TOLD_MAX) {
+            0 => {}
+            more => writeln!(text, "  and {more} more, which --json has")?,
+        }
+        match clamped {
+            0 => Ok(()),
+            _ => writeln!(
+                text,
+                "a host would clamp {clamped} of these contributions: totals are too small then"
+            ),
+        }
     }
 
     fn tell_goldens(&self, text: &mut String) -> std::fmt::Result {

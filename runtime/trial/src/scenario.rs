@@ -3,6 +3,7 @@
 //! A scenario is a list of steps. Its outcome must be that of another list, mostly the plain one: everything is uploaded
 //! and the analysis runs once.
 
+use runtime_manifest::World;
 use serde::{Deserialize, Serialize};
 
 use crate::people::{Case, write_ts};
@@ -25,7 +26,7 @@ pub enum Scenario {
     /// Everything is uploaded, and the analysis runs once.
     Plain,
     /// The same once more: same uploads, same moments, same seed, only the ids of entries are others. An endpoint is
-    /// asked each request again a second later.
+    /// asked each request again a second later, and so is a contribution to a study.
     Twice,
     /// The same a second later, so that the seed is another, too.
     Moment,
@@ -137,10 +138,16 @@ impl Scenario {
         }
     }
 
-    /// Whether the outcome of an endpoint can differ by it: its answers depend on what is stored, not on the order of
-    /// runs.
-    pub fn is_for_endpoints(self) -> bool {
-        !matches!(self, Self::Moment | Self::Idle | Self::Repeated | Self::Rewind | Self::Cut)
+    /// Whether the outcome of a cell of that world can differ by it. What an endpoint answers and a contribution gives
+    /// depends on what is stored, not on the order of runs; and whoever joins a study grants what it says.
+    pub fn is_for(self, world: World) -> bool {
+        let is_of_runs =
+            matches!(self, Self::Moment | Self::Idle | Self::Repeated | Self::Rewind | Self::Cut);
+        match world {
+            World::Stage => true,
+            World::Endpoint => !is_of_runs,
+            World::Contribution => !is_of_runs && self.grant() == Grant::Whole,
+        }
     }
 
     /// Whether this person has enough days for it.

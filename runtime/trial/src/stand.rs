@@ -13,7 +13,7 @@ use runtime_types::{Area, StreamKey, UserId};
 use runtime_user::consent::{Narrowing, Place, Time};
 use runtime_user::{
     Answer, AuditLine, Body, Call, CallError, DumpError, Head, ImportError, InstallError, Person,
-    PipelineReport, RunOutcome, Runtime, Settings, StartError,
+    PipelineReport, RunOutcome, Runtime, Settings, StartError, StudyError, TrialAsk, TrialGiven, TriedCell,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -51,6 +51,9 @@ pub enum TrialError {
     /// The package is refused.
     #[error("the package cannot be installed")]
     Install(#[from] InstallError),
+    /// The contribution cannot be asked.
+    #[error("the contribution cannot be asked")]
+    Contribution(#[from] StudyError),
     /// The runtime refused a call.
     #[error("the runtime refused")]
     Call(#[from] CallError),
@@ -78,10 +81,14 @@ pub enum TrialError {
 pub enum Kind {
     /// A run failed.
     Failed,
-    /// A request that was asked again had another answer.
+    /// A request that was asked again had another answer, or an epoch other numbers.
     Unsteady,
+    /// A contribution has not as many numbers as it must have.
+    WrongLength,
     /// It asks for entries by a time by which it cannot get them.
     WrongTime,
+    /// A number of a contribution is not within what the study says.
+    OutOfBounds,
     /// The outcome is not that of the reference.
     Differs,
 }
@@ -129,6 +136,8 @@ pub struct Stand {
     runtime: Arc<Runtime>,
     tokio: tokio::runtime::Runtime,
     subject: Arc<Subject>,
+    /// The cell, if it is a contribution, which nobody installs.
+    contribution: Option<TriedCell>,
     /// Removed at the end.
     _folder: tempfile::TempDir,
 }
@@ -150,9 +159,14 @@ impl Stand {
         let mut settings = Settings::at(folder.path());
         settings.compiler = Some(compiler.map_or_else(|| beside_this(COMPILER), Ok)?);
         settings.slots = SLOTS;
+        settings.shows_contributions = subject.is_contribution();
         let runtime = Runtime::open(settings, runtime_cells::BUILT_IN)?;
         let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok(Self { runtime, tokio, subject, _folder: folder })
+        let contribution = match subject.is_contribution() {
+            true => Some(runtime.studies().tried_cell(&subject.package)?),
+            false => None,
+        };
+        Ok(Self { runtime, tokio, subject, contribution, _folder: folder })
     }
 
     /// What is tried.
@@ -193,11 +207,15 @@ impl Stand {
         manner: Manner,
     ) -> Result<Played, TrialError> {
         let grant = manner.grant;
-        let cells = self.runtime.installed_cells();
-        match cells.install(user, &self.subject.package, &narrowed(grant), AGREED) {
-            // It takes the place of a stage, which nobody can make coarse.
-            Err(InstallError::CoarseStage { .. }) if grant == Grant::Coarse => return Ok(Played::default()),
-            installed => drop(installed?),
+        if self.contribution.is_none() {
+            let cells = self.runtime.installed_cells();
+            match cells.install(user, &self.subject.package, &narrowed(grant), AGREED) {
+                // It takes the place of a stage, which nobody can make coarse.
+                Err(InstallError::CoarseStage { .. }) if grant == Grant::Coarse => {
+                    return Ok(Played::default());
+                }
+                installed => drop(installed?),
+            }
         }
         for step in steps {
             self.take(user, case, step)?;
@@ -206,15 +224,18 @@ impl Stand {
             Step::Run(at) => at + ASKED_AFTER_S,
             _ => last,
         });
+        // Behind several runs, what a run could have read is not what there is at the end.
+        let runs = steps.iter().filter(|step| matches!(step, Step::Run(_))).count();
+        let checks_times = runs == 1 && grant == Grant::Whole;
+        if let Some(cell) = &self.contribution {
+            return self.give(user, case, cell, (asked_at, manner.asks_again, checks_times));
+        }
         let mut answers = Vec::new();
         for asked in &self.subject.requests {
             let first = self.ask(user, asked, asked_at)?;
             let again = manner.asks_again.then(|| self.ask(user, asked, asked_at + 1.0)).transpose()?;
             answers.push((asked, first, again));
         }
-        // Behind several runs, what a run could have read is not what there is at the end.
-        let runs = steps.iter().filter(|step| matches!(step, Step::Run(_))).count();
-        let checks_times = runs == 1 && grant == Grant::Whole;
         self.look(user, case, (grant, checks_times), answers)
     }
 
@@ -269,6 +290,51 @@ impl Stand {
         }
     }
 
+    /// The numbers of each epoch. Each is asked twice: at the same moment, or a second later.
+    fn give(
+        &self,
+        user: UserId,
+        case: &Case,
+        cell: &TriedCell,
+        (asked_at, asks_later, checks_times): (f64, bool, bool),
+    ) -> Result<Played, TrialError> {
+        let Subject { bounds, toml, .. } = &*self.subject;
+        let store = Stored::read(&*self.runtime.person(user)?, &self.subject)?;
+        let study = bounds.study.as_ref();
+        let purpose = study.map(|study| study.purpose.as_str()).or(toml.purpose.as_deref());
+        let streams = study.map(|study| &study.streams[..]);
+        let mut played = Played { inputs: store.inputs, ..Played::default() };
+        for window in bounds.epochs(&case.days) {
+            let give = |now: f64| {
+                let ask = TrialAsk { purpose: purpose.unwrap_or_default(), streams, window, now };
+                self.runtime.studies().try_out(user, cell, &ask)
+            };
+            let now = asked_at.max(window.1 + ASKED_AFTER_S);
+            let first = give(now)?;
+            let again = give(if asks_later { now + 1.0 } else { now })?;
+            for TrialGiven { line, .. } in [&first, &again] {
+                played.cost.count_line(line);
+                played.troubles.extend(failed(line, Grant::Whole));
+                if checks_times {
+                    let wrong = wrong(&line.reads, &store.streams, true).into_iter();
+                    played.troubles.extend(wrong.map(|words| Trouble { kind: Kind::WrongTime, words }));
+                }
+            }
+            let Some(numbers) = &first.numbers else { continue };
+            if again.numbers.as_ref().is_some_and(|again| again != numbers) {
+                let when = if asks_later { "a second later" } else { "at the same moment" };
+                let words = format!("it was asked for the same epoch again {when}, and gave other numbers");
+                played.troubles.push(Trouble { kind: Kind::Unsteady, words });
+            }
+            played.troubles.extend(bounds.judge(numbers));
+            played.cost.count_numbers(numbers, bounds.are_clamped(numbers));
+            played.outputs.push(bounds.told(window.0, numbers));
+        }
+        played.troubles.sort_by_key(|trouble| trouble.kind);
+        played.troubles.dedup();
+        Ok(played)
+    }
+
     fn call(&self, user: UserId, path: &str, body: Vec<u8>, now: f64) -> Result<(u16, Vec<u8>), TrialError> {
         let target = self.runtime.catalogue().target(path)?;
         let body = Body::from_chunks(vec![Bytes::from(body)]);
@@ -302,7 +368,7 @@ impl Stand {
         let store = Stored::read(&person, &self.subject)?;
         let mut troubles: Vec<_> = lines.iter().filter_map(|line| failed(line, grant)).collect();
         if checks_times {
-            let wrong = lines.iter().flat_map(|line| wrong(&line.reads, &store.streams));
+            let wrong = lines.iter().flat_map(|line| wrong(&line.reads, &store.streams, false));
             troubles.extend(wrong.map(|words| Trouble { kind: Kind::WrongTime, words }));
         }
         let mut outputs = store.outputs;
@@ -424,7 +490,9 @@ impl Stored {
             key.is_ok_and(|key| patterns.iter().any(|pattern| pattern.covers(Area::Timeseries, &key)))
         };
         let is_own = |key: &str| covers(&subject.manifest.writes, key);
-        let is_read = |key: &str| covers(&subject.manifest.reads, key) && !is_own(key);
+        let study = subject.bounds.study.as_ref();
+        let is_named = |key: &str| study.is_none_or(|study| study.streams.iter().any(|named| named == key));
+        let is_read = |key: &str| covers(&subject.manifest.reads, key) && is_named(key) && !is_own(key);
         // In the place of a stage, what it reads may depend on what it writes.
         let compares_made = subject.toml.replaces.is_none();
         let (mut made, mut keys, mut names) = (Vec::new(), Vec::new(), HashMap::new());

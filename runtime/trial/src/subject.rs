@@ -4,11 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::numbers::Bounds;
 use ring::rand::SystemRandom;
 use runtime_manifest::{CellToml, World};
 use runtime_package::{BadSignature, PACKAGE_BYTES_MAX, Package, PublisherKey};
 use runtime_program::{Failure, beside_this, read_text};
+use runtime_user::consent::is_within;
 use runtime_user::manifest::Manifest;
+use runtime_user::study::Study;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -16,6 +19,8 @@ use serde_json::value::RawValue;
 const CELLAR: &str = "cellar";
 /// The folder for tests, in a cell's folder.
 const TESTS: &str = "tests";
+/// The study that a contribution is for, in a cell's folder.
+const STUDY: &str = "study.toml";
 
 /// A package that is tried.
 pub struct Subject {
@@ -33,6 +38,8 @@ pub struct Subject {
     pub tests: Option<PathBuf>,
     /// The requests that an endpoint is asked.
     pub requests: Vec<Asked>,
+    /// What the numbers of a contribution are held against.
+    pub(crate) bounds: Bounds,
 }
 
 /// One request to an endpoint.
@@ -72,19 +79,49 @@ impl Subject {
         let package = signed(package).map_err(|error| bad(&*error))?;
         let parsed = Package::parse(&package).map_err(|error| bad(&error))?;
         let (toml, digest) = (parsed.manifest().clone(), parsed.digest().to_string());
-        if toml.world == World::Contribution {
-            let what = format!("{} is a contribution to a study", toml.name);
-            return Err(Failure::new(
-                what,
-                "stages and endpoints are tried here; test its function with cargo",
-            ));
-        }
         let manifest = Manifest::of_package(&toml).map_err(|error| bad(&error))?;
         let requests = match toml.world {
             World::Endpoint => requests(tests.as_deref())?,
             _ => Vec::new(),
         };
-        Ok(Self { package, toml, manifest, digest, named: named.to_owned(), tests, requests })
+        let (named, bounds) = (named.to_owned(), Bounds::default());
+        Ok(Self { package, toml, manifest, digest, named, tests, requests, bounds })
+    }
+
+    /// The same with the study that a contribution is for: the file that is named, or the one in the cell's folder. Its
+    /// cell and digest may be those of another version: it is a draft until it is signed.
+    ///
+    /// # Errors
+    /// [`Failure`]: it is no study, it reads what the cell does not, or the cell is no contribution.
+    pub fn with_study(mut self, study: Option<&Path>, may_clamp: bool) -> Result<Self, Failure> {
+        if !self.is_contribution() {
+            let told = study.is_some() || may_clamp;
+            let (what, remedy) =
+                ("only a contribution is for a study", "leave out `--study` and `--may-clamp`");
+            return if told { Err(Failure::new(what, remedy)) } else { Ok(self) };
+        }
+        let beside = Some(self.named.join(STUDY)).filter(|path| path.is_file());
+        let Some(path) = study.map(Path::to_owned).or(beside) else {
+            let remedy = "name the study with `--study`, or leave out `--may-clamp`";
+            return if may_clamp { Err(Failure::new("nothing has bounds", remedy)) } else { Ok(self) };
+        };
+        let bad = |error: &dyn std::fmt::Display| {
+            Failure::new(format!("{}: {error}", path.display()), "docs/formats/study.md explains studies")
+        };
+        let text = read_text(&path).map_err(|error| bad(&error))?;
+        // The line of a signature is a comment.
+        let study = Study::parse(&text).map_err(|error| bad(&error))?;
+        let is_read = |key: &&String| self.manifest.reads.iter().any(|pattern| is_within(key, &pattern.key));
+        if let Some(key) = study.streams.iter().find(|key| !is_read(key)) {
+            return Err(bad(&format!("it names {key:?}, which the cell does not read")));
+        }
+        self.bounds = Bounds::of(Some(study), may_clamp);
+        Ok(self)
+    }
+
+    /// Whether it gives numbers to a study.
+    pub fn is_contribution(&self) -> bool {
+        self.toml.world == World::Contribution
     }
 
     /// Whether it answers requests.

@@ -52,7 +52,11 @@ impl StreamTimes {
     }
 
     /// What to ask by, in words.
-    fn advice(&self) -> String {
+    fn advice(&self, is_contribution: bool) -> String {
+        // The window of an epoch is one of positions, and nothing is kept from one to the next.
+        if is_contribution {
+            return "ask by position (`TimeField::Position` in Rust)".to_owned();
+        }
         let counted = TIMES.iter().zip(self.having);
         let all = counted.clone().find(|(_, count)| *count == self.entries);
         let most = counted.filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count);
@@ -68,29 +72,42 @@ impl StreamTimes {
 }
 
 /// What is wrong with the reads of one run, a sentence for each.
-pub(crate) fn wrong(reads: &[AuditRead], streams: &BTreeMap<String, StreamTimes>) -> Vec<String> {
+pub(crate) fn wrong(
+    reads: &[AuditRead],
+    streams: &BTreeMap<String, StreamTimes>,
+    is_contribution: bool,
+) -> Vec<String> {
     let mut told = Vec::new();
     let asked = reads.iter().filter(|read| !read.denied);
     for (read, time) in asked.filter_map(|read| Some((read, read.time.as_deref()?))) {
         for (name, stream) in read.names.iter().filter_map(|name| Some((name, streams.get(name)?))) {
-            told.extend(of_stream(name, stream, read, time));
+            told.extend(of_stream(name, stream, read, time, is_contribution));
         }
     }
     told.dedup();
     told
 }
 
-fn of_stream(name: &str, stream: &StreamTimes, read: &AuditRead, time: &str) -> Option<String> {
+fn of_stream(
+    name: &str,
+    stream: &StreamTimes,
+    read: &AuditRead,
+    time: &str,
+    is_contribution: bool,
+) -> Option<String> {
+    let window = match is_contribution {
+        true => "an epoch has mostly ended by then",
+        false => "a window ends 5 s before the moment of its run",
+    };
     if time == "write_ts" {
         let to = read.to?;
         let beyond = stream.made_at.iter().filter(|at| **at > to).count();
         return (beyond > 0).then(|| {
             format!(
                 "it asked for {name} by write_ts, and {beyond} of its {} entries were written after the end of that \
-                 window: a stage's entries are dated with the moment of the run that made them, and a window ends 5 s \
-                 before the moment of its run; {}",
+                 window: a stage's entries are dated with the moment of the run that made them, and {window}; {}",
                 stream.entries,
-                stream.advice()
+                stream.advice(is_contribution)
             )
         });
     }
@@ -99,7 +116,7 @@ fn of_stream(name: &str, stream: &StreamTimes, read: &AuditRead, time: &str) -> 
         format!(
             "it asked for {name} by data.{time}, which none of its {} entries has; {}",
             stream.entries,
-            stream.advice()
+            stream.advice(is_contribution)
         )
     })
 }
@@ -119,10 +136,12 @@ mod tests {
         let mut fixes = StreamTimes::default();
         fixes.add(None, r#"{"ts": 1}"#);
         let streams = BTreeMap::from([("a/section".to_owned(), sections), ("b/fix".to_owned(), fixes)]);
-        let told = wrong(&[read("a/section", "write_ts", Some(95.0))], &streams);
+        let told = wrong(&[read("a/section", "write_ts", Some(95.0))], &streams, false);
         assert!(told[0].contains("1 of its 1 entries were written after"), "{told:?}");
         assert!(told[0].contains("ask by data.end_ts") && told[0].contains("TimeField::EndTs"), "{told:?}");
-        let told = wrong(&[read("a/section", "ts", None)], &streams);
+        let given = wrong(&[read("a/section", "write_ts", Some(95.0))], &streams, true);
+        assert!(given[0].contains("an epoch") && given[0].contains("TimeField::Position"), "{given:?}");
+        let told = wrong(&[read("a/section", "ts", None)], &streams, false);
         assert!(told[0].contains("by data.ts, which none of its 1 entries has"), "{told:?}");
         for right in [
             read("a/section", "end_ts", None),
@@ -132,7 +151,7 @@ mod tests {
             read("b/fix", "write_ts", Some(0.5)),
             AuditRead { denied: true, ..read("a/section", "ts", None) },
         ] {
-            assert!(wrong(std::slice::from_ref(&right), &streams).is_empty(), "{right:?}");
+            assert!(wrong(std::slice::from_ref(&right), &streams, false).is_empty(), "{right:?}");
         }
     }
 }

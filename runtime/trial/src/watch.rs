@@ -55,7 +55,7 @@ pub(crate) fn run(folder: &Path, options: &Options, json: bool, stop: &AtomicBoo
 
 /// One trial; `None`: it was stopped.
 fn once(folder: &Path, options: &Options, stop: &AtomicBool) -> Result<Option<Report>, Failure> {
-    let subject = Arc::new(Subject::find(folder, None)?);
+    let subject = Arc::new(Subject::find(folder, None)?.with_study(None, false)?);
     let options = Options { scenarios: scenarios(&subject, &[], &[]), ..options.clone() };
     let stand = Stand::start(subject, None).map_err(|error| failure(&error))?;
     match trial::run(&stand, &options, stop) {

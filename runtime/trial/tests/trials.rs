@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use runtime_manifest::World;
 use runtime_package::pack;
 use runtime_trial::people::FailureFile;
 use runtime_trial::report::Report;
@@ -179,7 +180,7 @@ fn endpoints_are_asked_the_requests_of_their_folder() {
     let request = json!({ "body": { "find": "entries", "keys": ["analysis/inferred_section"] } });
     std::fs::write(requests.join("sections.json"), request.to_string()).expect("written");
     let tried = Tried::of(&compiler, &package("reader", str::to_owned), with_request);
-    let scenarios: Vec<_> = Scenario::ALL.into_iter().filter(|one| one.is_for_endpoints()).collect();
+    let scenarios: Vec<_> = Scenario::ALL.into_iter().filter(|one| one.is_for(World::Endpoint)).collect();
     let report = tried.run_as(2, &scenarios, true);
     assert!(report.passed, "{}", report.tell());
     assert!(report.scenarios.iter().all(|told| told.not_compared == 0), "{}", report.tell());

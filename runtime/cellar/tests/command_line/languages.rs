@@ -54,7 +54,7 @@ fn a_new_cell_in_python_or_javascript_is_tested_and_built_with_what_its_folder_h
     let home = tempfile::tempdir().expect("a folder");
     let there = home.path().to_str().expect("UTF-8");
     for (lang, tests, built) in [("python", PYTHON, "endpoint"), ("javascript", JAVASCRIPT, "stage")] {
-        for (world, imports) in [("stage", 2), ("endpoint", 1)] {
+        for (world, imports) in [("stage", 2), ("endpoint", 1), ("contribution", 1)] {
             let name = format!("{lang}-{world}");
             json(&["cell", "new", &name, "--lang", lang, "--world", world, "--within", there]);
             let folder = within(home.path(), &name);

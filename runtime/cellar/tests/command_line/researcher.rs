@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use runtime_package::Package;
 use runtime_simulator::{Person, Phone};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -95,6 +96,21 @@ impl Desk {
         text(&ended.stdout)
     }
 
+    /// Writes the cell and the digest of a package, which stand in these words, into the draft of its study.
+    fn fill_in(&self, cell: &str, words: &str) {
+        let package = self.home.path().join(cell).join(format!("build/{cell}.wasm"));
+        let package = fs::read(package).expect("built");
+        let digest =
+            data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, &package).as_ref());
+        let id = Package::parse(&package).expect("a package").verify().expect("signed").cell.to_string();
+        assert!(words.contains(&digest) && words.contains(&id), "{words}");
+        let path = self.home.path().join(cell).join("study.toml");
+        let draft = fs::read_to_string(&path).expect("a draft");
+        let filled = draft.replace(&"a".repeat(26), &id).replace(&"0".repeat(64), &digest);
+        assert_ne!(draft, filled);
+        fs::write(&path, filled).expect("written");
+    }
+
     fn export(&self, name: &str) -> String {
         fs::read_to_string(self.home.path().join(name)).expect("an export")
     }
@@ -177,6 +193,34 @@ fn the_page_for_researchers_is_followed_line_by_line_in_rust() {
         assert!(!line.contains("cell verify") || said.contains("signed by publisher"), "{said}");
     }
     follow_to_the_end(&mut desk, "silences");
+}
+
+#[test]
+fn the_page_for_researchers_is_followed_from_a_question_to_a_signed_study() {
+    if !can_build() || !can_compile() {
+        return;
+    }
+    let mut desk = Desk::new();
+    let lines = lines_behind("From a question to a study that can be signed, line by line:");
+    assert!(lines.len() == 8 && lines[0] == "cellar cell new phone-hours --world contribution", "{lines:?}");
+    for line in &lines {
+        if line.starts_with("cellar study check") {
+            // The draft names no cell: the refusal says what to fill in.
+            let refused = desk.shell(line).output().expect("bash");
+            let words = text(&refused.stderr);
+            assert!(
+                !refused.status.success() && words.contains("the package is not the one of the study"),
+                "{words}"
+            );
+            desk.fill_in("phone-hours", &words);
+        }
+        let said = desk.type_in(line);
+        if line.starts_with("cellar cell test") {
+            assert!(said.contains("gave 2 numbers in each of") && said.contains("passed: 3"), "{said}");
+            assert!(said.contains("within 0 to 168"), "{said}");
+        }
+        assert!(!line.starts_with("cellar study") || said.contains("hours (0 to 168)"), "{said}");
+    }
 }
 
 #[test]

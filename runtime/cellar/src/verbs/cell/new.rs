@@ -17,7 +17,7 @@ pub struct Args {
     /// The language that it is written in
     #[arg(long, value_name = "LANGUAGE", value_enum, default_value_t = Language::Rust)]
     lang: Language,
-    /// What it is: a stage computes from new data, an endpoint answers requests
+    /// What it is: a stage computes from new data, an endpoint answers requests, a contribution gives numbers to a study
     #[arg(long, value_name = "WORLD", value_enum, default_value_t = Kind::Stage)]
     world: Kind,
     /// The folder in which its folder is made
@@ -47,6 +47,8 @@ pub enum Kind {
     Stage,
     /// It answers requests.
     Endpoint,
+    /// It gives numbers to a study.
+    Contribution,
 }
 
 /// What was made.
@@ -68,12 +70,15 @@ macro_rules! template {
 const SCHEMA: Template = template!("schemas/silence.json", "silence.json.txt");
 const STAGE_MANIFEST: Template = template!("cell.toml", "stage.toml.txt");
 const ENDPOINT_MANIFEST: Template = template!("cell.toml", "endpoint.toml.txt");
+const CONTRIBUTION_MANIFEST: Template = template!("cell.toml", "contribution.toml.txt");
+const STUDY: Template = template!("study.toml", "study.toml.txt");
 
 /// The files of a language.
 struct Templates {
     common: &'static [Template],
     stage: [Template; 2],
     endpoint: [Template; 2],
+    contribution: [Template; 2],
     /// The module of the language and the contract, which go into the folder as they are.
     module: Option<Embedded>,
 }
@@ -93,6 +98,10 @@ const RUST: Templates = Templates {
         template!("src/lib.rs", "rust/endpoint.rs.txt"),
         template!("tests/requests.rs", "rust/endpoint_tests.rs.txt"),
     ],
+    contribution: [
+        template!("src/lib.rs", "rust/contribution.rs.txt"),
+        template!("tests/numbers.rs", "rust/contribution_tests.rs.txt"),
+    ],
     module: None,
 };
 const PYTHON: Templates = Templates {
@@ -109,6 +118,10 @@ const PYTHON: Templates = Templates {
         template!("app.py", "python/endpoint.py.txt"),
         template!("tests/test_requests.py", "python/endpoint_tests.py.txt"),
     ],
+    contribution: [
+        template!("app.py", "python/contribution.py.txt"),
+        template!("tests/test_numbers.py", "python/contribution_tests.py.txt"),
+    ],
     module: Some(PYTHON_MODULE),
 };
 const JAVASCRIPT: Templates = Templates {
@@ -124,6 +137,10 @@ const JAVASCRIPT: Templates = Templates {
     endpoint: [
         template!("app.js", "javascript/endpoint.js.txt"),
         template!("tests/requests.test.js", "javascript/endpoint_tests.js.txt"),
+    ],
+    contribution: [
+        template!("app.js", "javascript/contribution.js.txt"),
+        template!("tests/numbers.test.js", "javascript/contribution_tests.js.txt"),
     ],
     module: Some(JAVASCRIPT_MODULE),
 };
@@ -158,6 +175,9 @@ pub(super) fn make(args: &Args) -> Result<Made, Failure> {
     let (world, manifest, own) = match world {
         Kind::Stage => (World::Stage, &[STAGE_MANIFEST, SCHEMA][..], &templates.stage),
         Kind::Endpoint => (World::Endpoint, &[ENDPOINT_MANIFEST][..], &templates.endpoint),
+        Kind::Contribution => {
+            (World::Contribution, &[CONTRIBUTION_MANIFEST, STUDY][..], &templates.contribution)
+        }
     };
     let words = Words { name, world: world.name(), sdk: dependency(sdk.as_deref())? };
     let failed = |error: &std::io::Error| Failure::of_file(&folder, error);
@@ -219,6 +239,7 @@ impl Words<'_> {
 #[cfg(test)]
 mod tests {
     use runtime_manifest::CellToml;
+    use runtime_user::study::Study;
 
     use super::*;
 
@@ -226,10 +247,14 @@ mod tests {
         Args { name: name.to_owned(), lang: Language::Rust, world, within: within.to_owned(), sdk: None }
     }
 
-    /// Makes one in every language, of both kinds.
+    /// Makes one in every language, of each kind.
     fn each(mut look: impl FnMut(Language, World, &Made, &Path)) {
         for lang in [Language::Rust, Language::Python, Language::JavaScript] {
-            for (world, kind) in [(Kind::Stage, World::Stage), (Kind::Endpoint, World::Endpoint)] {
+            for (world, kind) in [
+                (Kind::Stage, World::Stage),
+                (Kind::Endpoint, World::Endpoint),
+                (Kind::Contribution, World::Contribution),
+            ] {
                 let home = tempfile::tempdir().expect("a folder");
                 let made = make(&Args { lang, ..args("my-cell7", world, home.path()) }).expect("made");
                 assert_eq!(fs::read_dir(home.path()).expect("a folder").count(), 1, "nothing else is left");
@@ -245,6 +270,12 @@ mod tests {
             let manifest = CellToml::parse(&text("cell.toml")).expect("it reads");
             assert_eq!((manifest.for_package(), manifest.world), (Ok(()), kind));
             assert!(manifest.types.values().all(|one| made.folder.join(&one.schema).is_file()));
+            if kind == World::Contribution {
+                let study = Study::parse(&text("study.toml")).expect("a draft of a study");
+                assert_eq!((study.name.as_str(), study.numbers().len()), ("my-cell7", 2));
+                let read = manifest.reads.iter().flat_map(|reads| &reads.keys);
+                assert!(study.streams.iter().eq(read), "{study:?}");
+            }
             for path in &made.files {
                 // A file of a module may have braces of its own.
                 let left = ["name", "ident", "world", "sdk", "componentize"];
