@@ -1,7 +1,7 @@
 //! Planted faults: a protection is taken out of the code, and the tests that hold it have to fail.
 //!
-//! * A test that passes with and without what it is for shows nothing. Here each attack from 80 on loses its protection
-//!   for the length of one build, and each test that is named beside it is run against that build.
+//! * A test that passes with and without what it is for shows nothing. Here each attack from 80 on, and each error that
+//!   once went through somebody's data unnoticed, loses what holds it for the length of one build, and each test that is named beside it is run against that build.
 //! * Faults that do not touch each other share a build. The files are as they were before the first test is run.
 //! * Each test has a process of its own, and what it printed stays below `faults/` in cargo's target folder.
 //! * Not here: what each fault is (`xtask/faults.toml`), and whether the tests pass without one (`cargo xtask test`).
@@ -34,15 +34,19 @@ struct Verdict<'f> {
     outcome: Outcome,
 }
 
-/// `cargo xtask faults [NUMBER…] [--build NUMBER]`: plants every fault, or those of these attacks and builds.
-pub(crate) fn run(attacks: &[u8], builds: &[u8]) -> Result<(), Trouble> {
+/// `cargo xtask faults [NUMBER…] [--build NUMBER] [--data-errors]`: plants every fault, or those of these attacks and
+/// builds, or those of data errors.
+pub(crate) fn run(attacks: &[u8], builds: &[u8], data_errors: bool) -> Result<(), Trouble> {
     let workspace = Workspace::read()?;
     let mut faults = list::read()?;
     let is_asked = |attack: &u8| attacks.is_empty() || attacks.contains(attack);
-    faults.retain(|fault| fault.attacks().iter().any(is_asked));
+    faults.retain(|fault| match fault.data_error {
+        Some(_) => data_errors || attacks.is_empty(),
+        None => !data_errors && fault.attacks().iter().any(is_asked),
+    });
     faults.retain(|fault| builds.is_empty() || builds.contains(&fault.build));
     if faults.is_empty() {
-        return Err(Trouble::Faults { why: "no fault is of these attacks and builds".to_owned() });
+        return Err(Trouble::Faults { why: "no fault is of what was asked for".to_owned() });
     }
     check_clean(&workspace.root)?;
     let (homes, home) = (Homes::find()?, workspace.target.join("faults"));
@@ -113,7 +117,7 @@ fn print(verdicts: &[Verdict<'_>]) {
     let mut before = "";
     for Verdict { fault, test, outcome } in verdicts {
         if fault.takes != before {
-            println!("\n{:>3}  {}", fault.attack, fault.takes);
+            println!("\n{}  {}", fault.subject(), fault.takes);
             before = &fault.takes;
         }
         println!("     {outcome}\n       {}", short(test));

@@ -80,13 +80,17 @@ enum Verb {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
-    /// Takes protections out of the code, one after the other, and expects the tests of attacks 80 to 104 to fail
+    /// Takes protections out of the code, one after the other, and expects their tests to fail: those of attacks 80 to
+    /// 104, and those of errors in people's data that nobody was told of
     Faults {
         /// Numbers of attacks in docs/threat-model.md; none: all that have a fault
         attacks: Vec<u8>,
         /// Only faults that are built together under one of these numbers in xtask/faults.toml
         #[arg(long, value_name = "NUMBER")]
         build: Vec<u8>,
+        /// Only the faults of errors in people's data
+        #[arg(long, conflicts_with = "attacks")]
+        data_errors: bool,
     },
     /// Builds in release and runs `cellar bench`
     Bench {
@@ -112,7 +116,7 @@ fn main() -> ExitCode {
         Verb::Dashboard => workspace::Workspace::read().and_then(|workspace| dashboard::build(&workspace)),
         Verb::Packages => workspace::Workspace::read().and_then(|workspace| package::check(&workspace)),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
-        Verb::Faults { attacks, build } => faults::run(&attacks, &build),
+        Verb::Faults { attacks, build, data_errors } => faults::run(&attacks, &build, data_errors),
         Verb::Bench { rest } => bench::run(&rest),
         Verb::Schemas => schemas::write(),
         Verb::Rows { tests } => pages::differences::print(tests),

@@ -11,15 +11,19 @@ use crate::trouble::Trouble;
 
 /// The file with the list.
 const FILE: &str = "xtask/faults.toml";
+/// What the names of tests of attacks begin with.
+pub(super) const ATTACK: &str = "attack_";
 /// The folders with tests.
 const FOLDERS: [&str; 2] = ["handshake", "runtime"];
 
 /// One change of the code that takes a protection away.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Fault {
     /// The number of the attack in `docs/threat-model.md`; some of the tests may be of others.
-    pub attack: u8,
+    pub attack: Option<u8>,
+    /// In the place of an attack: what was once wrong with somebody's data, and nobody was told.
+    pub data_error: Option<String>,
     /// Faults with the same number are built together; none of them concerns a test of another.
     pub build: u8,
     /// What the code does without the protection, in a sentence.
@@ -53,13 +57,22 @@ pub(super) fn read() -> Result<Vec<Fault>, Trouble> {
 
 /// The numbers of the attacks that a test is of.
 pub(super) fn numbers_of(test: &str) -> BTreeSet<u8> {
-    test.split('_').skip(1).map_while(|part| part.parse().ok()).collect()
+    let numbers = test.strip_prefix(ATTACK).unwrap_or_default();
+    numbers.split('_').map_while(|part| part.parse().ok()).collect()
 }
 
 impl Fault {
     /// The attacks whose tests have to notice it.
     pub(super) fn attacks(&self) -> BTreeSet<u8> {
         self.tests.iter().flat_map(|test| numbers_of(test)).collect()
+    }
+
+    /// What it is about, in a few words.
+    pub(super) fn subject(&self) -> String {
+        match (self.attack, &self.data_error) {
+            (Some(attack), _) => format!("{attack:>3}"),
+            (None, data_error) => data_error.clone().unwrap_or_default(),
+        }
     }
 
     /// The source with the fault in it.
@@ -95,25 +108,26 @@ impl Home {
     }
 }
 
-/// The homes of all tests of attacks, by their names.
-pub(super) struct Homes(BTreeMap<String, Home>);
+/// The homes of tests by their names.
+pub(super) struct Homes(BTreeMap<String, BTreeSet<Home>>);
 
 impl Homes {
     /// Looks through the sources.
     pub(super) fn find() -> Result<Self, Trouble> {
-        let mut homes = BTreeMap::new();
+        let mut homes: BTreeMap<String, BTreeSet<Home>> = BTreeMap::new();
         for (path, text) in sources(&FOLDERS)? {
             let Some(home) = Home::of_source(&path) else { continue };
-            let functions = text.split("fn ").skip(1).filter_map(|rest| rest.split_once('('));
-            let tests = functions.map(|(name, _)| name).filter(|name| name.starts_with("attack_"));
-            homes.extend(tests.map(|test| (test.to_owned(), home.clone())));
+            for test in tests_in(&text) {
+                homes.entry(test.to_owned()).or_default().insert(home.clone());
+            }
         }
         Ok(Self(homes))
     }
 
-    /// The home of a test, if there is such a test.
+    /// The home of a test, if there is one such test.
     pub(super) fn get(&self, test: &str) -> Option<&Home> {
-        self.0.get(test)
+        let mut homes = self.0.get(test)?.iter();
+        homes.next().filter(|_| homes.next().is_none())
     }
 
     /// The home of a test that the list names; a test makes sure that each exists.
@@ -121,9 +135,22 @@ impl Homes {
         self.get(test).expect("the list names tests that exist")
     }
 
-    /// The names of all tests of attacks.
+    /// The names of all tests.
     #[cfg(test)]
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
+}
+
+/// The names of the tests in a source: what has the attribute of a test, and every function that is called an attack.
+fn tests_in(source: &str) -> impl Iterator<Item = &str> {
+    let mut before = "";
+    source.split("fn ").filter_map(move |part| {
+        let is_marked = before.trim_end_matches("async ").trim_end().ends_with("test]");
+        before = part;
+        let (name, _) = part.split_once('(')?;
+        let is_name =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        (is_name && (is_marked || name.starts_with(ATTACK))).then_some(name)
+    })
 }

@@ -38,8 +38,8 @@ impl Planted {
             let (_, changed) = sources.get_mut(&path).expect("inserted just now");
             *changed = fault.planted_in(changed).map_err(|places| Trouble::Faults {
                 why: format!(
-                    "the text of a fault of attack {} is {places} times in {}",
-                    fault.attack,
+                    "the text of a fault of {} is {places} times in {}",
+                    fault.subject().trim(),
                     fault.file.display()
                 ),
             })?;
