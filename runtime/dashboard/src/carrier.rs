@@ -1,5 +1,7 @@
 //! What carries the page's calls to the owner's runtime.
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -56,7 +58,10 @@ impl NotCarried {
     }
 }
 
-/// Carries calls, one at a time.
+/// A call that waits for the runtime, beside others.
+pub type Waiting = Pin<Box<dyn Future<Output = Result<Carried, NotCarried>> + Send>>;
+
+/// Carries calls, one at a time; but those that wait for a change go on beside others.
 pub trait Carrier: Send + 'static {
     /// What the page may know of the connection.
     fn about(&self) -> About;
@@ -66,6 +71,12 @@ pub trait Carrier: Send + 'static {
 
     /// Puts entries, as a phone does: `{"phone_to_server": [...]}`.
     fn put(&mut self, batch: Bytes) -> impl Future<Output = Result<Carried, NotCarried>> + Send;
+
+    /// Begins to give the command `watch`, whose answer comes when something changes.
+    fn watch(&mut self, command: Bytes) -> impl Future<Output = Result<Waiting, NotCarried>> + Send {
+        drop(command);
+        async { Err(NotCarried::not_here("changes are not told here: ask again and again")) }
+    }
 
     /// Opens a store that is locked.
     fn open(&mut self) -> impl Future<Output = Result<(), NotCarried>> + Send;

@@ -22,7 +22,7 @@ mod paired;
 mod server;
 
 pub use assets::is_built;
-pub use carrier::{About, Carried, Carrier, NotCarried, Way};
+pub use carrier::{About, Carried, Carrier, NotCarried, Waiting, Way};
 pub use door::{Door, Link};
 pub use launch::show_in_browser;
 pub use listen::{Listening, NoPort};

@@ -8,7 +8,7 @@ use handshake::error::Code;
 use handshake::session::PhoneState;
 use runtime_phone::{BadPhoneFile, Native, PhoneError, PhoneFile};
 
-use crate::carrier::{About, Carried, Carrier, NotCarried, Way};
+use crate::carrier::{About, Carried, Carrier, NotCarried, Waiting, Way};
 
 /// The connection of a paired device, made again when a call needs it.
 pub struct Paired {
@@ -64,19 +64,38 @@ impl Paired {
     }
 
     async fn try_post(&mut self, path: &str, body: Bytes) -> Result<Carried, PairedError> {
-        let native = match &mut self.native {
-            Some(native) => native,
-            // A session alone: a store that its owner has locked stays locked.
-            none => none.insert(Native::session(PhoneFile::load(&self.path)?).await?),
-        };
+        let native = self.connected().await?;
         let reply = native.post(path, body).await;
-        // The page asks again and again, and mostly nothing has changed.
-        if native.file.state != self.kept {
+        self.keep()?;
+        let reply = reply?;
+        Ok(Carried { status: reply.status, body: reply.body })
+    }
+
+    /// The connection; a new one where there is none, or the runtime has ended it.
+    async fn connected(&mut self) -> Result<&mut Native, PairedError> {
+        Ok(match self.native.take().filter(|native| !native.is_closed()) {
+            Some(native) => self.native.insert(native),
+            // A session alone: a store that its owner has locked stays locked.
+            None => self.native.insert(Native::session(PhoneFile::load(&self.path)?).await?),
+        })
+    }
+
+    /// Writes the device's file where something has changed: the page asks often, and mostly nothing has.
+    fn keep(&mut self) -> Result<(), PairedError> {
+        if let Some(native) = self.native.as_ref().filter(|native| native.file.state != self.kept) {
             native.file.store(&self.path)?;
             self.kept = native.file.state.clone();
         }
-        let reply = reply?;
-        Ok(Carried { status: reply.status, body: reply.body })
+        Ok(())
+    }
+
+    async fn try_watch(&mut self, command: Bytes) -> Result<Waiting, PairedError> {
+        let answer = self.connected().await?.post_beside("/owner/ask", command)?;
+        self.keep()?;
+        Ok(Box::pin(async move {
+            let reply = answer.await.map_err(|error| not_carried(&error.into()))?;
+            Ok(Carried { status: reply.status, body: reply.body })
+        }))
     }
 
     async fn try_open(&mut self) -> Result<(), PairedError> {
@@ -100,6 +119,10 @@ impl Carrier for Paired {
 
     async fn put(&mut self, batch: Bytes) -> Result<Carried, NotCarried> {
         self.post("/usercache/put", batch).await
+    }
+
+    async fn watch(&mut self, command: Bytes) -> Result<Waiting, NotCarried> {
+        self.try_watch(command).await.map_err(|error| not_carried(&error))
     }
 
     async fn open(&mut self) -> Result<(), NotCarried> {

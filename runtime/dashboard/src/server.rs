@@ -124,6 +124,14 @@ impl<C: Carrier> Server<C> {
                 .map_err(|_| NotCarried::not_here("the connection cannot be described")),
             "/api/ask" => carrier.ask(body).await,
             "/api/put" => carrier.put(body).await,
+            "/api/watch" => match carrier.watch(body).await {
+                Ok(waiting) => {
+                    // Other calls go on while this one waits.
+                    drop(carrier);
+                    waiting.await
+                }
+                Err(error) => Err(error),
+            },
             "/api/open" => {
                 carrier.open().await.map(|()| Carried { status: 200, body: Bytes::from_static(b"{}") })
             }

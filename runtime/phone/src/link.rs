@@ -122,6 +122,22 @@ impl Requests {
         Ok(Self::Two(sender))
     }
 
+    /// The same connection for a call beside others; `None` for HTTP/1.1, which has one call at a time.
+    pub fn beside(&self) -> Option<Self> {
+        match self {
+            Self::One(_) => None,
+            Self::Two(sender) => Some(Self::Two(sender.clone())),
+        }
+    }
+
+    /// Whether the connection has ended, so that no call can be sent.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::One(sender) => sender.is_closed(),
+            Self::Two(sender) => sender.is_closed(),
+        }
+    }
+
     /// Posts a body and reads the whole answer.
     ///
     /// # Errors

@@ -156,6 +156,27 @@ impl Native {
         self.noted(reply)
     }
 
+    /// Posts to a path of the API beside other calls, which go on meanwhile. Where the answer says that the store stands
+    /// is not kept.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub fn post_beside(
+        &self,
+        path: &str,
+        body: Bytes,
+    ) -> Result<impl Future<Output = Result<Reply, PhoneError>> + Send + 'static + use<>, PhoneError> {
+        let granted = self.granted(path)?;
+        let mut requests = self.requests.beside().ok_or_else(|| PhoneError::NotGranted(path.to_owned()))?;
+        let server_name = self.server_name.clone();
+        Ok(async move { requests.post(&server_name, &granted, body, ANSWER_MS).await })
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
+
     /// Asks a cell that its owner has installed with `GET`, at the path that was granted for `path`, such as
     /// `/x/reader/days?from=1`.
     ///

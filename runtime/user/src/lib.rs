@@ -21,6 +21,9 @@ mod studies;
 
 pub use cells::installed::change::{CellShown, InstallError, InstalledCells};
 pub use cells::installed::policy::{KEPT_FILES_MAX, NotAdmitted, Policy};
+pub use cells::installed::preview::{
+    EntryPreview, PREVIEW_DATA_BYTES_MAX, PREVIEW_ENTRIES_MAX, StreamPreview,
+};
 pub use cells::installed::shelf::BadCell;
 pub use cells::types::{BadType, KnownType, Types};
 pub use cells::{catalogue, grant, manifest, paths};
@@ -36,7 +39,8 @@ pub use error::{CallError, ImportError, NotServed, PipelineError, StartError};
 pub use owner::{
     Admission, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation, LockState, Locks,
     OwnerError, Owners, Pairing, PairingStatus, RECOVERY_DELAY_MS, ROSTERS_KEPT, Receipt, Recovery,
-    SessionTerms, Unsigned, WindowWish, is_private_document,
+    SessionTerms, TooManyWatches, Unsigned, WATCH_MS_MAX, WATCHES_MAX, Watch, WindowWish,
+    is_private_document,
 };
 pub use people::KeyMode;
 pub use people::open::OpenPeople;

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use runtime_program::when::When;
 use runtime_program::{Failure, typed};
 use runtime_user::consent::{Narrowing, Place, Time};
-use runtime_user::{AuditLine, BadCell, CellShown, InstallError, NotAdmitted, PACKAGE_BYTES_MAX, UserId};
+use runtime_user::{
+    AuditLine, BadCell, CellShown, InstallError, NotAdmitted, PACKAGE_BYTES_MAX, Stamp, StreamPreview, UserId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
+use super::reading::{Reading, told};
 use super::remedy::logged;
 use super::zone;
 use crate::http::service::now;
@@ -169,6 +172,64 @@ impl Ask for ShowCell {
     }
 }
 
+/// Asks what an installed cell would be shown if it ran now. It does not run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewCell {
+    /// The person, by name or id.
+    pub person: String,
+    /// The cell: its name or id.
+    pub cell: String,
+    /// How many of the newest entries of each stream are part of the answer, at most
+    /// [`runtime_user::PREVIEW_ENTRIES_MAX`].
+    pub each: usize,
+}
+
+/// The answer to [`PreviewCell`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellPreviewed {
+    /// The cell's id.
+    pub cell: String,
+    /// The streams of which it would be shown anything; none: it is paused or has ended.
+    pub streams: Vec<StreamPreview>,
+}
+
+impl Ask for PreviewCell {
+    type Answer = CellPreviewed;
+
+    fn answer(self, context: &Context<'_>) -> Result<CellPreviewed, Failure> {
+        let user = context.find(&self.person)?;
+        self.answer_to(context, user, None)
+    }
+}
+
+impl PreviewCell {
+    /// The preview as an answer to one of the person's devices, which its audit names; none: the console.
+    pub(crate) fn answer_to(
+        self,
+        context: &Context<'_>,
+        user: UserId,
+        device: Option<&Stamp>,
+    ) -> Result<CellPreviewed, Failure> {
+        let (cells, named) = (context.runtime.installed_cells(), typed::trimmed(&self.cell));
+        let shown = cells.show(user, named, now()).map_err(|error| refused(&error, &self.person))?;
+        let reading = Reading {
+            command: "cell-preview",
+            device,
+            what: "cell-preview",
+            streams: shown.consent.streams.iter().map(|grant| grant.key.clone()).collect(),
+            time: "position",
+            span: [f64::NEG_INFINITY, f64::INFINITY],
+        };
+        told(context.runtime, user, reading, |_| {
+            let streams = cells.preview(user, &shown.id, self.each, now());
+            let streams = streams.map_err(|error| refused(&error, &self.person))?;
+            let entries = streams.iter().map(|stream| stream.newest.len() as u64).sum();
+            Ok((CellPreviewed { cell: shown.id.clone(), streams }, entries))
+        })
+    }
+}
+
 /// What is done with an installed cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -262,6 +323,7 @@ fn read_package(path: &Path) -> Result<Vec<u8>, Failure> {
 fn refused(error: &InstallError, person: &str) -> Failure {
     let person = typed::quoted(typed::trimmed(person));
     let remedy = match error {
+        InstallError::CannotRun(_) => format!("`cellar cell show {person} CELL` says why"),
         InstallError::NoSuchCell(_) => format!("`cellar cell list {person}` shows those that are installed"),
         InstallError::Cell(BadCell::NotAdmitted(NotAdmitted::TooMany { .. })) => {
             format!("`cellar cell remove {person} CELL`; `cellar cell list {person}` shows them")

@@ -12,14 +12,20 @@ use super::command::Command;
 use super::diary::ExportDiary;
 
 /// The commands that a device may give, each with the scope that it needs.
-pub const DEVICE_COMMANDS: [(&str, Scope); 10] = [
+pub const DEVICE_COMMANDS: [(&str, Scope); 16] = [
     ("status", Scope::PipelineRead),
+    ("watch", Scope::PipelineRead),
     ("pipeline-status", Scope::PipelineRead),
     ("show", Scope::DatastreamsRead),
     ("audit", Scope::DatastreamsRead),
     ("cell-list", Scope::DatastreamsRead),
     ("cell-show", Scope::DatastreamsRead),
+    ("cell-preview", Scope::DatastreamsRead),
+    ("study-status", Scope::DatastreamsRead),
     ("export-diary", Scope::DatastreamsRead),
+    ("days", Scope::DatastreamsRead),
+    ("heat-map", Scope::DatastreamsRead),
+    ("forget-preview", Scope::DatastreamsRead),
     ("device-list", Scope::Admin),
     ("lock", Scope::Admin),
     // Less, a pause, its end, or none: what is resumed has its owner's consent already.
@@ -27,7 +33,17 @@ pub const DEVICE_COMMANDS: [(&str, Scope); 10] = [
 ];
 
 /// What the page may also do at the console.
-pub const CONSOLE_COMMANDS: [&str; 5] = ["device-rename", "device-revoke", "cell-remove", "forget", "keys"];
+pub const CONSOLE_COMMANDS: [&str; 9] = [
+    "pair-open",
+    "pair-status",
+    "pair-answer",
+    "device-rename",
+    "device-revoke",
+    "cell-remove",
+    "forget",
+    "keys",
+    "erase",
+];
 
 /// Why a text is no such command. The message repeats nothing of the text but names of members.
 #[derive(Debug, thiserror::Error)]
@@ -101,10 +117,11 @@ mod tests {
         assert!(matches!(asked(diary(json!("/tmp/x"))), Ok((None, false))));
         let of_console = json!({ "command": "device-revoke", "device": "x" });
         assert!(matches!(asked(of_console), Ok((None, true))));
+        assert!(matches!(asked(json!({ "command": "erase" })), Ok((None, true))));
         for body in [
             json!({ "command": "export", "output": "/tmp/x" }),
             json!({ "command": "cell-install", "package": "/tmp/x", "agreed": true }),
-            json!({ "command": "erase" }),
+            json!({ "command": "recover-begin" }),
             json!({ "command": "roster-unsigned" }),
         ] {
             let asked = asked(body.clone());

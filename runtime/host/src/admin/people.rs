@@ -2,7 +2,7 @@
 
 use runtime_program::{Failure, typed};
 use runtime_user::people::{Damage, PersonRecord};
-use runtime_user::{Area, Runtime, UserId};
+use runtime_user::{Area, Runtime, StreamKey, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
@@ -141,6 +141,12 @@ pub struct StreamCount {
     pub entries: u64,
 }
 
+impl StreamCount {
+    pub(super) fn of(area: Area, key: &StreamKey, entries: u64) -> Self {
+        Self { area: area_name(area).to_owned(), key: key.as_str().to_owned(), entries }
+    }
+}
+
 impl Ask for ShowPerson {
     type Answer = PersonShown;
 
@@ -152,11 +158,8 @@ impl Ask for ShowPerson {
             return Ok(PersonShown { person, streams: None, bytes_on_disk: None });
         }
         let reached = context.runtime.person(context.find(&self.person)?).map_err(logged)?;
-        let streams = reached.store.snapshot().streams().into_iter().map(|(stream, entries)| StreamCount {
-            area: area_name(stream.area).to_owned(),
-            key: stream.key.as_str().to_owned(),
-            entries,
-        });
+        let streams = reached.store.snapshot().streams().into_iter();
+        let streams = streams.map(|(stream, entries)| StreamCount::of(stream.area, &stream.key, entries));
         let streams = Some(streams.collect());
         Ok(PersonShown {
             person,

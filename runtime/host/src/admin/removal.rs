@@ -6,6 +6,8 @@ use runtime_user::Receipt;
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
+use super::people::StreamCount;
+use super::remedy::logged;
 use super::zone;
 
 /// Removes what a person's phones sent about a span of time.
@@ -48,6 +50,49 @@ impl Ask for ForgetSpan {
             )
         })?;
         Ok(Forgotten { id: user.dashed(), from, to, removed })
+    }
+}
+
+/// Asks what [`ForgetSpan`] would remove; nothing is removed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewForget {
+    /// The person, by name or id.
+    pub person: String,
+    /// From this moment on.
+    pub from: When,
+    /// Up to this moment, which is included.
+    pub to: When,
+    /// The streams to remove from; empty: all that phones fill.
+    pub keys: Vec<String>,
+}
+
+/// The answer to [`PreviewForget`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WouldForget {
+    /// The person's id.
+    pub id: String,
+    /// The first moment, s since 1970.
+    pub from: f64,
+    /// The last moment, s since 1970.
+    pub to: f64,
+    /// How many entries would be removed. What was computed from them would go, too, and be computed anew without them.
+    pub entries: u64,
+    /// The same by stream.
+    pub streams: Vec<StreamCount>,
+}
+
+impl Ask for PreviewForget {
+    type Answer = WouldForget;
+
+    fn answer(self, context: &Context<'_>) -> Result<WouldForget, Failure> {
+        let user = context.find(&self.person)?;
+        let [from, to] = zone::span(context.runtime, user, Some(&self.from), Some(&self.to))?;
+        let found = context.runtime.diaries().would_forget(user, from..=to, &self.keys).map_err(logged)?;
+        let streams = found.into_iter().map(|(area, key, entries)| StreamCount::of(area, &key, entries));
+        let streams: Vec<_> = streams.collect();
+        let entries = streams.iter().map(|stream| stream.entries).sum();
+        Ok(WouldForget { id: user.dashed(), from, to, entries, streams })
     }
 }
 

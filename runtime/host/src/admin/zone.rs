@@ -44,7 +44,7 @@ pub(super) fn span(
 
 /// The zone that the person's phone was in when its clock showed that time; before its first location, the zone of the
 /// first.
-fn zone_at(runtime: &Runtime, user: UserId, clock_s: f64) -> Result<TimeZone, Failure> {
+pub(super) fn zone_at(runtime: &Runtime, user: UserId, clock_s: f64) -> Result<TimeZone, Failure> {
     let person = runtime.person(user);
     let person = person.map_err(|error| {
         Failure::of(&error, "name the offset, such as 2024-03-05T00:00+01:00, or look into the host's log")

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use handshake::error::Code;
 use runtime_program::Failure;
 use runtime_user::{Admission, Runtime, Stamp, UserId};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::admin::{Command, Context, PersonStatus, PhoneAddress};
 use crate::http::Refusal;
@@ -52,6 +54,11 @@ pub(super) async fn answer(
             runtime.lock_by(admission).await?;
             PersonStatus { person: lock.person }.into()
         }
+        // It waits without a thread, and without a turn of the person's work.
+        Command::WatchPerson(watch) => {
+            let outcome = watch.answer_later(runtime, user).await;
+            return Ok(Answered::Counted { body: Bytes::from(said(&outcome)?), taken: None });
+        }
         command => command,
     };
     let this = Arc::clone(runtime);
@@ -69,10 +76,20 @@ fn outcome(runtime: &Runtime, user: UserId, device: &Stamp, command: Command) ->
     let address = PhoneAddress::untold();
     let context = Context { runtime, phone_address: &address };
     let outcome = match command {
-        Command::ExportDiary(ask) => ask.answer_to(&context, user, device).and_then(|shown| {
-            serde_json::to_value(shown).map_err(|error| Failure::of(&error, "report this"))
-        }),
+        Command::ExportDiary(ask) => ask.answer_to(&context, user, device).and_then(value),
+        Command::ShowDays(ask) => ask.answer_to(&context, user, Some(device)).and_then(value),
+        Command::ShowHeat(ask) => ask.answer_to(&context, user, Some(device)).and_then(value),
+        Command::PreviewCell(ask) => ask.answer_to(&context, user, Some(device)).and_then(value),
         command => command.answer(&context),
     };
-    serde_json::to_string(&outcome).map_err(|_| Refusal::new(500, "no-answer", "the answer is no JSON"))
+    said(&outcome)
+}
+
+fn value(shown: impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(shown).map_err(|error| Failure::of(&error, "report this"))
+}
+
+/// The text of an outcome.
+fn said(outcome: &impl Serialize) -> Result<String, Refusal> {
+    serde_json::to_string(outcome).map_err(|_| Refusal::new(500, "no-answer", "the answer is no JSON"))
 }

@@ -25,3 +25,4 @@ mod modes;
 mod owner;
 mod page;
 mod support;
+mod watch;

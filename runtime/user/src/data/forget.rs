@@ -58,6 +58,32 @@ impl Diaries<'_> {
         }
         Ok(removed)
     }
+
+    /// What [`Self::forget`] would remove now, by area and stream. Nothing is changed.
+    pub fn would_forget(
+        self,
+        user: UserId,
+        span: RangeInclusive<f64>,
+        keys: &[String],
+    ) -> Result<Vec<(Area, StreamKey, u64)>, CallError> {
+        let snapshot = self.runtime.person(user)?.store.snapshot();
+        let mut found = Vec::new();
+        for area in AREAS {
+            for key in raw_streams(&snapshot, area, keys) {
+                let query = of_span(area, vec![key.clone()], &span);
+                let entries = snapshot.count(&query).map_err(CallError::Read)?;
+                if entries > 0 {
+                    found.push((area, key, entries));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Every entry of these streams in the span.
+fn of_span(area: Area, keys: Vec<StreamKey>, span: &RangeInclusive<f64>) -> Query {
+    Query { keys, start: *span.start(), end: *span.end(), ..Query::everything(area) }
 }
 
 /// Does one commit; returns how many entries it removed.
@@ -74,8 +100,7 @@ fn forget_some(
         return Ok(0);
     }
     let counts: Vec<_> = streams.iter().map(|key| area == Area::Timeseries && counts(stages, key)).collect();
-    let query =
-        Query { keys: streams.clone(), start: *span.start(), end: *span.end(), ..Query::everything(area) };
+    let query = of_span(area, streams.clone(), span);
     let (mut batch, mut wanted) = (Batch::new(), Rewind::default());
     let mut cursor = snapshot.find(&query).map_err(CallError::Read)?;
     let visited = cursor.visit(&mut |row: &Row<'_>| {

@@ -190,6 +190,7 @@ pub struct Owners {
     pub(super) leases: Arc<Leases>,
     pub(super) open_people: Arc<OpenPeople>,
     pub(super) rosters: super::roster::Rosters,
+    pub(super) watches: super::watch::Watches,
     entries: RwLock<HashMap<UserId, Arc<Owner>>>,
     routes: RwLock<Routes>,
     /// Changes when a name is added or withdrawn.
@@ -216,6 +217,7 @@ impl Owners {
             leases,
             open_people,
             rosters: super::roster::Rosters::default(),
+            watches: super::watch::Watches::default(),
             entries: RwLock::default(),
             routes: RwLock::default(),
             renamed: watch::Sender::new(0),
@@ -482,6 +484,11 @@ impl Owners {
             self.register(label, Route { user, kind: Kind::Web })?;
         }
         Ok(label)
+    }
+
+    /// How often access to a person may have changed, and a pairing made progress, since this process knows them.
+    pub(super) fn changes(&self, user: UserId) -> u64 {
+        self.get(user).map_or(0, |owner| *owner.changed.borrow())
     }
 
     /// Makes every open connection of a person check its access again, for example after a suspension.

@@ -32,6 +32,7 @@ mod recovery;
 mod resume;
 mod roster;
 mod slots;
+mod watch;
 
 use std::io;
 use std::path::PathBuf;
@@ -56,6 +57,7 @@ pub use native::{Admission, Devices, Granted, SessionTerms};
 pub use pairing::{ClaimSummary, Invitation, Pairing, PairingStatus, WindowWish};
 pub use recovery::{RECOVERY_DELAY_MS, Recovery};
 pub use roster::{ROSTERS_KEPT, Unsigned};
+pub use watch::{TooManyWatches, WATCH_MS_MAX, WATCHES_MAX, Watch};
 
 /// Why an operation of an owner failed.
 #[derive(Debug, thiserror::Error)]

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use crate::verbs::{Options, Who, carry_out, moment, user};
 use runtime_host::admin::{
-    CellAndRuns, CellChange, ChangeCell, InstallCell, ListCells, Narrower, RemoveCell, ShowCell, UpdateCell,
+    CellAndRuns, CellChange, CellPreviewed, ChangeCell, InstallCell, ListCells, Narrower, PreviewCell,
+    RemoveCell, ShowCell, UpdateCell,
 };
 use runtime_program::Failure;
 use runtime_program::typed::quoted;
 use runtime_program::when::When;
-use runtime_user::CellShown;
 use runtime_user::consent::{Place, Time};
+use runtime_user::{CellShown, EntryPreview};
 
 /// What an owner does with cells from elsewhere.
 #[derive(Debug, clap::Subcommand)]
@@ -52,6 +53,16 @@ pub enum Verb {
     /// Show the runs of an installed cell: what each read, how it ended, what it said
     #[command(after_help = "Example:\n  cellar cell logs Ada modes")]
     Logs(Which),
+    /// Show what an installed cell would be shown if it ran now, as coarse and as incomplete as it would be
+    #[command(after_help = "Example:\n  cellar cell preview Ada modes --each 2")]
+    Preview {
+        #[command(flatten)]
+        /// The cell.
+        which: Which,
+        /// How many of the newest entries of each stream
+        #[arg(long, value_name = "COUNT", default_value_t = 1)]
+        each: usize,
+    },
     /// Grant an installed cell less
     #[command(after_help = "Example:\n  cellar cell narrow Ada modes --place 10km --without accuracy")]
     Narrow {
@@ -162,6 +173,10 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
         Verb::Logs(which) => {
             carry_out(options, show_of(which), |shown: &CellAndRuns| user::runs_told(&shown.runs))
         }
+        Verb::Preview { which, each } => {
+            let ask = PreviewCell { person: which.who.name(), cell: which.cell, each };
+            carry_out(options, ask, tell_preview)
+        }
         Verb::Narrow { which, less } => change(which, CellChange::Narrow(less.into()), options),
         Verb::Pause(which) => change(which, CellChange::Pause, options),
         Verb::Resume(which) => change(which, CellChange::Resume, options),
@@ -207,6 +222,16 @@ fn told(cell: &CellShown) -> String {
 
 fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
+}
+
+fn tell_preview(preview: &CellPreviewed) -> String {
+    let mut lines = Vec::new();
+    for stream in &preview.streams {
+        lines.push(format!("{}: {} entries", stream.key, stream.entries));
+        let data = |entry: &EntryPreview| format!("  {}{}", entry.data, if entry.cut { " …" } else { "" });
+        lines.extend(stream.newest.iter().map(data));
+    }
+    if lines.is_empty() { "it would be shown nothing".to_owned() } else { lines.join("\n") }
 }
 
 fn tell_list(cells: &[CellShown], person: &str) -> String {

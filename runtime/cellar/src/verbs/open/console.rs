@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use runtime_dashboard::{About, Carried, Carrier, NotCarried, Way};
+use runtime_dashboard::{About, Carried, Carrier, NotCarried, Waiting, Way};
 use runtime_host::admin::{
     CONSOLE_COMMANDS, Claim, Command, Context, DEVICE_COMMANDS, PersonStatus, PhoneAddress, ask_any, claim,
 };
@@ -78,20 +78,8 @@ impl Console {
     }
 }
 
-impl Carrier for Console {
-    fn about(&self) -> About {
-        let devices = DEVICE_COMMANDS.iter().map(|(name, _)| *name);
-        About {
-            way: Way::Console,
-            device: None,
-            scopes: Vec::new(),
-            commands: devices.chain(CONSOLE_COMMANDS).map(str::to_owned).collect(),
-            puts: false,
-            opens: false,
-        }
-    }
-
-    async fn ask(&mut self, command: Bytes) -> Result<Carried, NotCarried> {
+impl Console {
+    async fn carry(self, command: Bytes) -> Result<Carried, NotCarried> {
         let refused = |status, message: String| {
             let body = json!({ "error": { "code": "bad-command", "message": message } });
             Ok(Carried { status, body: body.to_string().into() })
@@ -101,12 +89,36 @@ impl Carrier for Console {
             Ok(command) => return refused(403, format!("`{}` is no command of the page", command.name())),
             Err(error) => return refused(400, error.to_string()),
         };
-        let console = self.clone();
         let failed = |message: &str| NotCarried { code: "failed", message: message.to_owned() };
-        let outcome = tokio::task::spawn_blocking(move || console.give(command)).await;
+        let outcome = tokio::task::spawn_blocking(move || self.give(command)).await;
         let outcome = outcome.map_err(|_| failed("the command stopped half way"))?;
         let body = serde_json::to_vec(&outcome).map_err(|_| failed("the answer is no JSON"))?;
         Ok(Carried { status: 200, body: body.into() })
+    }
+}
+
+impl Carrier for Console {
+    fn about(&self) -> About {
+        let devices = DEVICE_COMMANDS.iter().map(|(name, _)| *name);
+        // No phone reaches a folder that no host serves.
+        let has_host = self.own.is_none();
+        let console = CONSOLE_COMMANDS.into_iter().filter(|name| has_host || !name.starts_with("pair-"));
+        About {
+            way: Way::Console,
+            device: None,
+            scopes: Vec::new(),
+            commands: devices.chain(console).map(str::to_owned).collect(),
+            puts: false,
+            opens: false,
+        }
+    }
+
+    async fn ask(&mut self, command: Bytes) -> Result<Carried, NotCarried> {
+        self.clone().carry(command).await
+    }
+
+    async fn watch(&mut self, command: Bytes) -> Result<Waiting, NotCarried> {
+        Ok(Box::pin(self.clone().carry(command)))
     }
 
     async fn put(&mut self, _batch: Bytes) -> Result<Carried, NotCarried> {

@@ -14,7 +14,8 @@ use runtime_user::{KeyMode, Selection};
 use super::{Options, Who, carry_out};
 use runtime_host::admin::{
     AddPerson, ErasePerson, ExportPerson, ForgetSpan, ImportPerson, ListErrors, ListPeople, LockPerson,
-    MakeToken, PersonStatus, RetryErrors, SetAppConfig, SetKeys, ShowAudit, ShowPerson, SuspendPerson,
+    MakeToken, PersonStatus, PreviewForget, RetryErrors, SetAppConfig, SetKeys, ShowAudit, ShowDays,
+    ShowHeat, ShowPerson, SuspendPerson, WatchPerson,
 };
 use runtime_program::Failure;
 use runtime_program::when::When;
@@ -67,6 +68,48 @@ pub enum Verb {
     /// Show whether a person's data is open, who can open it, and what is waiting for it
     #[command(after_help = "Example:\n  cellar user status Ada")]
     Status(Who),
+    /// Wait until something about a person changes
+    #[command(after_help = "Example:\n  cellar user watch Ada --seconds 5")]
+    Watch {
+        #[command(flatten)]
+        /// The person.
+        who: Who,
+        /// The mark of an earlier answer; without it, the answer comes at once
+        #[arg(long, value_name = "MARK")]
+        since: Option<String>,
+        /// How long to wait at most, seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(..=25))]
+        seconds: u64,
+    },
+    /// Show on which days of a span a person's phones reported, and of which time nothing is known
+    #[command(after_help = "Example:\n  cellar user days Ada --from 2024-03-01 --to 2024-03-31")]
+    Days {
+        #[command(flatten)]
+        /// The person.
+        who: Who,
+        /// The first day or moment
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        from: When,
+        /// The last day or moment
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        to: When,
+    },
+    /// Count how often a person's phones were where, on a grid
+    #[command(after_help = "Example:\n  cellar user heat Ada --from 2024-03-01 --to 2024-03-31 --side 32")]
+    Heat {
+        #[command(flatten)]
+        /// The person.
+        who: Who,
+        /// The first day or moment
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        from: Option<When>,
+        /// The last day or moment
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        to: Option<When>,
+        /// The most cells of the grid in one direction
+        #[arg(long, value_name = "COUNT", default_value_t = 32)]
+        side: u32,
+    },
     /// Close a person's data and wipe its key from memory
     #[command(after_help = "Example:\n  cellar user lock Ada")]
     Lock(Who),
@@ -147,6 +190,9 @@ pub enum Verb {
         /// Only these streams, such as `background/location` or `manual/*`; none: all that phones fill
         #[arg(long, value_name = "KEY", num_args = 1..)]
         keys: Vec<String>,
+        /// Only count what would be removed
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Show which readings the diary does not show, and why; or have them judged again
     #[command(
@@ -254,6 +300,17 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             carry_out(options, SetAppConfig { person: who.name(), config }, app_config::tell)
         }
         Verb::Status(who) => carry_out(options, PersonStatus { person: who.name() }, tell::status),
+        Verb::Watch { who, since, seconds } => {
+            let ask = WatchPerson { person: who.name(), since, wait_ms: seconds * 1_000 };
+            carry_out(options, ask, tell::changes)
+        }
+        Verb::Days { who, from, to } => {
+            carry_out(options, ShowDays { person: who.name(), from, to }, tell::days)
+        }
+        Verb::Heat { who, from, to, side } => {
+            let ask = ShowHeat { person: who.name(), from, to, inside: None, side };
+            carry_out(options, ask, tell::heat)
+        }
         Verb::Lock(who) => carry_out(options, LockPerson { person: who.name() }, tell::status),
         Verb::Unlock { who, state } => {
             carry_out(options, recovery::unlocking(who.name(), &state)?, tell::status)
@@ -274,7 +331,10 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
         Verb::Import { file, into } => {
             carry_out(options, ImportPerson { into, input: absolute(file.path())? }, tell::imported)
         }
-        Verb::Forget { who, from, to, keys } => {
+        Verb::Forget { who, from, to, keys, dry_run: true } => {
+            carry_out(options, PreviewForget { person: who.name(), from, to, keys }, tell::would_forget)
+        }
+        Verb::Forget { who, from, to, keys, dry_run: false } => {
             carry_out(options, ForgetSpan { person: who.name(), from, to, keys }, tell::forgotten)
         }
         Verb::Errors { who, list, retry, reason, stream } => {

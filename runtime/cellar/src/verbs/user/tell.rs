@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use runtime_host::admin::{Added, Erased, Exported, Forgotten, Imported, PersonLine, PersonShown};
-use runtime_host::admin::{StatusShown, StoreState, Suspended, TokenMade};
+use runtime_host::admin::{
+    Added, Changes, DaysShown, Erased, Exported, Forgotten, HeatShown, Imported, PersonLine, PersonShown,
+    StatusShown, StoreState, Suspended, TokenMade, Untracked, WouldForget,
+};
 use runtime_program::typed::quoted;
 use runtime_user::KeyMode;
 use runtime_user::people::Damage;
@@ -152,6 +154,48 @@ pub(super) fn imported(imported: &Imported) -> String {
 pub(super) fn forgotten(forgotten: &Forgotten) -> String {
     let Forgotten { from, to, removed, .. } = forgotten;
     format!("{removed} entries removed, from {} to {}", moment(*from), moment(*to))
+}
+
+pub(super) fn would_forget(found: &WouldForget) -> String {
+    let WouldForget { from, to, entries, streams, .. } = found;
+    let head = format!("{entries} entries would be removed, from {} to {}", moment(*from), moment(*to));
+    let lines =
+        streams.iter().map(|stream| format!("  {:10} {:30} {}", stream.area, stream.key, stream.entries));
+    std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+pub(super) fn changes(changes: &Changes) -> String {
+    let said = if changes.changed { "something changed" } else { "nothing changed" };
+    format!("{said}; the mark is {}", changes.mark)
+}
+
+pub(super) fn days(shown: &DaysShown) -> String {
+    let mut lines = vec![format!("{} days with data, in the zone {}", shown.days.len(), shown.zone)];
+    lines.extend(shown.days.iter().map(|day| format!("  {}  {} locations", day.date, day.locations)));
+    let gap =
+        |gap: &Untracked| format!("  nothing known from {} to {}", moment(gap.start_ts), moment(gap.end_ts));
+    lines.extend(shown.untracked.iter().map(gap));
+    lines.join("\n")
+}
+
+/// The grid as letters: the more often, the darker.
+pub(super) fn heat(heat: &HeatShown) -> String {
+    const SHADES: [char; 5] = ['.', ':', '+', '*', '#'];
+    let most = heat.cells.iter().map(|(_, _, count)| *count).max().unwrap_or(1).max(1) as f64;
+    let mut rows = vec![vec![' '; heat.columns as usize]; heat.rows as usize];
+    for (column, row, count) in &heat.cells {
+        let shade = (*count as f64).ln_1p() / most.ln_1p() * (SHADES.len() - 1) as f64;
+        let cell = rows.get_mut(*row as usize).and_then(|row| row.get_mut(*column as usize));
+        if let Some(cell) = cell {
+            *cell = SHADES[(shade.round() as usize).min(SHADES.len() - 1)];
+        }
+    }
+    let head = format!(
+        "{} locations, on a grid of {}° from {}° east, {}° north",
+        heat.locations, heat.step, heat.west, heat.south
+    );
+    let lines = rows.into_iter().rev().map(|row| row.into_iter().collect::<String>().trim_end().to_owned());
+    std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn erased(erased: &Erased) -> String {

@@ -66,6 +66,11 @@ fn of_people() -> Vec<String> {
             json!({ "command": "forget", "person": "Ada", "from": "2024-03-05", "to": "1709636400", "keys": ["a/b"] }),
             &[json!({ "id": USER, "from": 0.0, "to": 1.7e308, "removed": 3 })],
         ),
+        check::<PreviewForget>(
+            json!({ "command": "forget-preview", "person": "Ada", "from": "2024-03-05", "to": "2024-03-06", "keys": [] }),
+            &[json!({ "id": USER, "from": 0.5, "to": 1.5, "entries": 3,
+                "streams": [{ "area": "usercache", "key": "a/b", "entries": 3 }] })],
+        ),
     ]
 }
 
@@ -113,6 +118,10 @@ fn of_owners() -> Vec<String> {
     let key = serde_json::to_value(handshake::secret::Secret::new([7; 32])).expect("JSON");
     vec![
         check::<PersonStatus>(of_person("status"), &[status.clone(), locked.clone()]),
+        check::<WatchPerson>(
+            json!({ "command": "watch", "person": "Ada", "since": "1.2.u.3", "wait_ms": 25_000 }),
+            &[json!({ "id": USER, "mark": "1.2.u.4", "changed": true })],
+        ),
         check::<LockPerson>(of_person("lock"), std::slice::from_ref(&locked)),
         check::<SetKeys>(
             json!({ "command": "keys", "person": "Ada", "mode": "lease" }),
@@ -255,6 +264,19 @@ fn of_data() -> Vec<String> {
                 json!({ "id": USER, "output": "/a.gpx", "trips": 1, "unread": 2 }),
             ],
         ),
+        check::<ShowDays>(
+            json!({ "command": "days", "person": "Ada", "from": "2024-03-05", "to": "2024-03-06" }),
+            &[json!({ "id": USER, "zone": "UTC", "days": [{ "date": "2024-03-05", "locations": 3 }],
+                "untracked": [{ "start_ts": 1.5, "end_ts": 2.5 }] })],
+        ),
+        check::<ShowHeat>(
+            json!({ "command": "heat-map", "person": "Ada", "from": null, "to": "2024-03-05",
+                "inside": { "west": 8.0, "south": 47.0, "east": 9.0, "north": 48.0 }, "side": 64 }),
+            &[
+                json!({ "id": USER, "locations": 3, "west": 8.5, "south": 47.25, "step": 0.25, "columns": 2, "rows": 1,
+                "cells": [[0, 0, 1], [1, 0, 2]] }),
+            ],
+        ),
         check::<ImportPerson>(
             json!({ "command": "import", "into": null, "input": "/a.json" }),
             &[
@@ -294,6 +316,11 @@ fn of_cells() -> Vec<String> {
         check::<ShowCell>(
             json!({ "command": "cell-show", "person": "Ada", "cell": "modes" }),
             &[json!({ "cell": shown.clone(), "runs": [] })],
+        ),
+        check::<PreviewCell>(
+            json!({ "command": "cell-preview", "person": "Ada", "cell": "modes", "each": 2 }),
+            &[json!({ "cell": "c", "streams": [{ "key": "a/b", "entries": 7, "newest": [
+                { "id": "00", "metadata": "{}", "data": "{\"latitude\":47.0", "cut": true }] }] })],
         ),
         check::<ChangeCell>(
             json!({ "command": "cell-change", "person": "Ada", "cell": "modes", "change": { "narrow": all } }),
@@ -368,6 +395,16 @@ fn check_shown(name: &str, command: Value, answer: &Value) {
         "cell-show" => check::<ShowCell>(command, answers),
         "export-diary" => check::<ExportDiary>(command, answers),
         "device-list" => check::<ListDevices>(command, answers),
+        "watch" => check::<WatchPerson>(command, answers),
+        "days" => check::<ShowDays>(command, answers),
+        "heat-map" => check::<ShowHeat>(command, answers),
+        "forget-preview" => check::<PreviewForget>(command, answers),
+        "cell-preview" => check::<PreviewCell>(command, answers),
+        "study-status" => check::<ShowStudies>(command, answers),
+        "pair-open" => check::<OpenPairing>(command, answers),
+        "pair-status" => check::<ShowPairing>(command, answers),
+        "pair-answer" => check::<AnswerPairing>(command, answers),
+        "erase" => check::<ErasePerson>(command, answers),
         "lock" => check::<LockPerson>(command, answers),
         "cell-change" => check::<ChangeCell>(command, answers),
         "device-rename" => check::<RenameDevice>(command, answers),

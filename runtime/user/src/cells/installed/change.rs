@@ -43,6 +43,9 @@ pub enum InstallError {
     /// The person has no such cell.
     #[error("no installed cell is called {0}")]
     NoSuchCell(String),
+    /// The cell is installed and cannot run here.
+    #[error("{0} cannot run on this host now, so it would be shown nothing")]
+    CannotRun(String),
     /// Another publisher's cell of this person has the name.
     #[error(
         "{name} of another publisher is installed: remove it first, since both would write the same streams"
@@ -123,7 +126,7 @@ pub struct CellShown {
 /// Installed cells of a runtime's people.
 #[derive(Clone, Copy)]
 pub struct InstalledCells<'r> {
-    runtime: &'r Runtime,
+    pub(super) runtime: &'r Runtime,
 }
 
 impl Runtime {
@@ -426,7 +429,7 @@ fn forget_known(person: &Person) {
     *person.installed.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
-fn find<'s>(stages: &'s Stages, cell: &str) -> Result<&'s Granted, InstallError> {
+pub(super) fn find<'s>(stages: &'s Stages, cell: &str) -> Result<&'s Granted, InstallError> {
     let mut granted = stages.granted().iter();
     let found = granted.find(|one| one.consent.cell == cell || one.consent.name == cell);
     found.ok_or_else(|| InstallError::NoSuchCell(cell.chars().take(60).collect()))

@@ -2,7 +2,7 @@
 //! that lead to them.
 //!
 //! * [`policy`]: what the host's operator lets people install. [`shelf`]: packages on this host. [`terms`]: what a cell runs under until it ends. [`makers`]: whose results are in
-//!   the store. [`change`]: installing, narrowing, pausing, revoking.
+//!   the store. [`preview`]: what a cell would be shown. [`change`]: installing, narrowing, pausing, revoking.
 //! * Invariants: an installed cell is one person's. Nothing here is shared between people but code and types, which the
 //!   digest of a package determines.
 //! * Not here: what a grant allows (`runtime/consent`), the check of each call (`cells/grant`).
@@ -10,6 +10,7 @@
 pub(crate) mod change;
 pub(crate) mod makers;
 pub(crate) mod policy;
+pub(crate) mod preview;
 pub(crate) mod shelf;
 pub(crate) mod terms;
 

@@ -7,7 +7,7 @@ use cells_model::page::PageWriter;
 use runtime_consent::StreamGrant;
 use runtime_sandbox::Failure;
 use runtime_store::{LocationRows, ReadError, Snapshot};
-use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
+use runtime_types::{Area, EntryId, Order, Query, StreamKey, UserId};
 
 use super::cursors::{Open, OpenCursor};
 use super::effects::{SharedEffects, lock, reading};
@@ -167,4 +167,37 @@ pub(crate) fn shown_now(
     // Whose the store is does not change how many there are.
     let view = View::of(grant, &query, now, UserId([0; 16]));
     view.map_or(Ok(0), |view| shown::count(snapshot, &view, &query))
+}
+
+/// What is done with an entry as a cell is shown it: its id, its metadata, its data.
+pub(crate) type VisitShown<'v> = &'v mut dyn FnMut(EntryId, &str, &str) -> ControlFlow<()>;
+/// Visits entries until it is told to stop.
+pub(crate) type Newest = Box<dyn FnMut(VisitShown<'_>) -> Result<(), ReadError>>;
+
+/// How many entries of a stream a grant shows at `now`, s, and the way to visit them, the newest first; `None`: it shows
+/// nothing of the stream.
+pub(crate) fn preview(
+    grant: &Grant,
+    snapshot: &Snapshot,
+    key: &StreamKey,
+    user: UserId,
+    now: f64,
+) -> Result<Option<(u64, Newest)>, ReadError> {
+    let keys = vec![key.clone()];
+    let everything = Query::everything(Area::Timeseries);
+    let asked = Query { keys, order: Order::Descending, with_invalid: false, ..everything };
+    let Ok(query) = grant.narrow(asked, Vec::new) else { return Ok(None) };
+    let view = |now| View::of(grant, &query, now, user);
+    let Some(counted) = view(now) else { return Ok(None) };
+    let entries = shown::count(snapshot, &counted, &query)?;
+    let Some(mut cursor) = ShownCursor::open(snapshot, view(now), &query)? else { return Ok(None) };
+    let newest: Newest = Box::new(move |visit| {
+        let visited = cursor.visit(&mut |entry| visit(entry.id, &entry.metadata, &entry.data));
+        match visited {
+            Err(Stopped::Read(error)) => Err(error),
+            // Too many entries outside the grant stand before the next one: these are what there is to show.
+            Ok(()) | Err(Stopped::Refused(_)) => Ok(()),
+        }
+    });
+    Ok(Some((entries, newest)))
 }

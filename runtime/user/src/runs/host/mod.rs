@@ -32,7 +32,7 @@ use crate::runs::audit::ReadNumber;
 use crate::runs::exchange::Body;
 use crate::runs::told::Witness;
 
-pub(crate) use consented::shown_now;
+pub(crate) use consented::{preview, shown_now};
 pub(crate) use effects::{Effects, SharedEffects, lock};
 
 use cursors::{ByIds, Open, OpenCursor};
