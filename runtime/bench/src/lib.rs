@@ -11,9 +11,11 @@ mod handshake;
 mod instance;
 mod limits;
 mod memory;
+mod memory_of;
 mod native;
 mod neighbours;
 mod network;
+mod page;
 mod people;
 mod pipeline;
 mod put;
@@ -36,7 +38,7 @@ pub use rounds::Comparison;
 /// The choice of benchmarks.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells; all of them if none is named
+    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page; all of them if none is named
     name: Option<String>,
 }
 
@@ -46,7 +48,7 @@ pub struct Args {
 pub enum BenchError {
     /// No benchmark of that name.
     #[error(
-        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours or cells"
+        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells or page"
     )]
     Unknown(String),
     /// The result cannot be printed.
@@ -81,7 +83,7 @@ pub type Figures = Result<Vec<Comparison>, BenchError>;
 /// One benchmark: its name, its question, and the function that answers it.
 type Benchmark = (&'static str, &'static str, fn() -> Figures);
 
-const BENCHMARKS: [Benchmark; 13] = [
+const BENCHMARKS: [Benchmark; 14] = [
     ("instance", "What does a fresh instance cost, and do two threads make twice as many?", instance::run),
     ("endpoint", "What does a cell add to a request?", endpoint::run),
     ("handshake", "What does it cost the host to let a paired phone in?", handshake::run),
@@ -95,6 +97,7 @@ const BENCHMARKS: [Benchmark; 13] = [
     ("memory", "What do a put and a run cost this build, in processor time?", memory::run),
     ("neighbours", "How much slower are others while one attacks?", neighbours::run),
     ("cells", "What does a cell from elsewhere cost, in each language?", cells::run),
+    ("page", "How long does an owner wait for their page, with ten years of data?", page::run),
 ];
 
 /// Runs the named benchmark, or all of them; prints each table when it is ready, or everything as JSON.

@@ -9,6 +9,7 @@ use runtime_types::StreamKey;
 use runtime_user::{CallError, PipelineReport, Runtime, Settings, UserId};
 
 use super::NOW;
+use crate::memory_of::peak_resident_mb;
 use crate::rounds::{Comparison, quantile};
 use crate::sample::{self, Sample};
 use crate::{BenchError, Figures};
@@ -165,12 +166,4 @@ fn all_stages_done(report: PipelineReport) -> Result<PipelineReport, BenchError>
         Some(failed) => Err(BenchError::Network(format!("{}: {:?}", failed.stage, failed.failure))),
         None => Ok(report),
     }
-}
-
-/// The largest memory use that this process ever had, MB; NaN where the system does not report it.
-fn peak_resident_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<f64>().ok());
-    kilobytes.map_or(f64::NAN, |kilobytes| kilobytes * 1_024.0 / 1e6)
 }
