@@ -1,84 +1,27 @@
 // Opens the page as its owner does, and looks at every screen. Called by tests with one JSON argument:
-//   { link, chromium, pictures?, label?, cell?, lock?, until? }
+//   { link, chromium, pictures?, label?, cell?, lock?, until?, other? }
 // `pictures`: the folder for pictures of the screens; `label`: the mode that the first trip is given; `cell`: pause,
-// resume and revoke the first cell; `lock`: lock and open again; `until`: only say `ready` and wait for this text. Prints one JSON line of what it found; the tests judge.
+// resume and revoke the first cell; `lock`: lock and open again; `until`: only say `ready` and wait for this text;
+// `other`: do not wait, but revoke the first device from the page of this second link, and say how long it took. Prints one JSON line of what it found; the tests judge.
 
-import { createRequire } from 'node:module';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { launch, nothingYet, SIZES, start } from './start.mjs';
 
 const SCREENS = ['home', 'diary', 'figures', 'reads', 'cells', 'phones', 'data', 'settings'];
-const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
 /** What a reader sees who enlarges a small window to twice its size. */
 const ENLARGED = { width: 320, height: 512 };
-const WAIT_MS = 30_000;
 
 const asked = JSON.parse(process.argv[2]);
-const origin = new URL(asked.link).origin;
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-const browser = await chromium.launch({
-  executablePath: asked.chromium,
-  args: [
-    '--no-sandbox',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--disable-gpu',
-  ],
-});
-const context = await browser.newContext({ viewport: SIZES.desktop, colorScheme: 'light', locale: 'en-GB', timezoneId: 'UTC' });
-const page = await context.newPage();
-page.setDefaultTimeout(WAIT_MS);
-
-const found = { requests: 0, elsewhere: [], complaints: [], violations: [], wide: [], attacked: [], texts: {}, first: {} };
+const found = nothingYet();
+const browser = await launch(asked.chromium);
+const { context, page, settled, to, audit } = await start(browser, asked.link, found);
 let firstBytes = 0;
-context.on('request', (request) => {
-  found.requests += 1;
-  if (new URL(request.url()).origin !== origin) found.elsewhere.push(request.url());
-});
-page.on('console', (message) => {
-  // A refused call is logged by the browser itself; what the page makes of it is looked at.
-  if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
-    found.complaints.push(message.text());
-  }
-});
-page.on('pageerror', (error) => found.complaints.push(String(error)));
-page.on('dialog', (dialog) => {
-  found.attacked.push(`dialog: ${dialog.message()}`);
-  void dialog.dismiss();
-});
 const session = await context.newCDPSession(page);
 await session.send('Network.enable');
 session.on('Network.loadingFinished', ({ encodedDataLength }) => {
   firstBytes += encodedDataLength;
 });
-
-async function settled() {
-  await page.waitForFunction(() => {
-    const main = document.querySelector('main');
-    return main !== null && main.querySelector('section, article, table') !== null && !/Loading …/.test(main.textContent ?? '');
-  });
-}
-
-async function to(screen) {
-  await page.evaluate((hash) => {
-    location.hash = hash;
-  }, `#/${screen}`);
-  await page.waitForFunction((name) => document.querySelector('nav [aria-current=page]')?.getAttribute('href') === `#/${name}`, screen);
-  await settled();
-}
-
-async function audit(name) {
-  await page.evaluate(axe);
-  const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  for (const { id, nodes } of result.violations) {
-    found.violations.push(`${name}: ${id}: ${nodes.map((node) => node.target.join(' ')).slice(0, 3).join('; ')}`);
-  }
-}
 
 const begun = Date.now();
 await page.goto(asked.link);
@@ -87,9 +30,22 @@ found.first = { bytes: firstBytes, ms: Date.now() - begun };
 found.address = page.url();
 
 if (asked.until) {
-  // Whoever started this does something now, and the page has to say what became of it.
-  console.log('ready');
-  await page.getByText(asked.until).first().waitFor();
+  // Whoever started this does something now, or another page does, and this page has to say what became of it.
+  const said = page.getByText(asked.until).first().waitFor();
+  if (asked.other) {
+    const other = await start(browser, asked.other, found);
+    await other.page.goto(asked.other);
+    await other.settled();
+    await other.to('phones');
+    await other.page.getByRole('button', { name: 'Revoke', exact: true }).first().click();
+    const sure = other.page.locator('dialog[open]').getByRole('button', { name: 'Revoke', exact: true });
+    const pressed = Date.now();
+    await Promise.all([sure.click(), said]);
+    found.ms = Date.now() - pressed;
+  } else {
+    console.log('ready');
+    await said;
+  }
   found.said = true;
   await browser.close();
   console.log(JSON.stringify(found));

@@ -145,7 +145,12 @@ fn target() -> PathBuf {
 
 /// Node with what the browser's part needs, and Chromium; says so where they are not there.
 fn browser() -> Option<(PathBuf, String)> {
-    let script = target().join("page-build/browser/look.mjs");
+    browser_with("look.mjs")
+}
+
+/// The same, with another script.
+fn browser_with(script: &str) -> Option<(PathBuf, String)> {
+    let script = target().join("page-build/browser").join(script);
     if !script.is_file() || !target().join("page-build/node_modules/playwright-core").is_dir() {
         println!("SKIPPED: the page was not built; `cargo xtask dashboard` builds it where node is");
         return None;
@@ -172,10 +177,14 @@ fn looked(script: &Path, asked: &Value) -> Value {
     parse(text(&output.stdout).lines().last().expect("a line"))
 }
 
-fn assert_sound(found: &Value) {
+fn assert_sound_but_marks(found: &Value) {
     for kind in ["elsewhere", "complaints", "violations", "wide", "attacked"] {
         assert_eq!(found[kind], json!([]), "{kind}");
     }
+}
+
+fn assert_sound(found: &Value) {
+    assert_sound_but_marks(found);
     assert_eq!(found["marks"], 0, "no script ran");
 }
 
@@ -314,5 +323,143 @@ fn attack_189_a_device_that_is_revoked_loses_its_page_within_seconds_and_the_pag
     assert!(ended.status.success(), "{}", text(&ended.stderr));
     assert_eq!(parse(&line)["said"], true);
     opened.stop();
+    home.host.stop();
+}
+
+#[test]
+fn attack_218_a_device_that_is_revoked_from_another_page_is_shut_out_within_a_second_and_its_page_says_why() {
+    let Some((script, chromium)) = browser() else { return };
+    let home = home();
+    let (opened, console) = (open(&["--state", &home.state]), open(&["owner", "--data", &home.data]));
+    let until = "This device was removed from your devices and is shut out";
+    let asked = json!({ "link": opened.link, "chromium": chromium, "until": until, "other": console.link });
+    let found = looked(&script, &asked);
+    assert_eq!(found["said"], true, "{found}");
+    let ms = found["ms"].as_u64().expect("a time");
+    println!("from the press of the button to the words on the other page: {ms} ms");
+    assert!(ms < 1_000, "{ms} ms");
+    console.stop();
+    opened.stop();
+    home.host.stop();
+}
+
+/// A browser at the console's page that talks with its test.
+struct Talking {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Talking {
+    fn begin(script: &Path, asked: &Value) -> Self {
+        let mut child = look(script, asked).stdin(Stdio::piped()).spawn().expect("node starts");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, output }
+    }
+
+    /// The next line; what node complains of, if there is none.
+    fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("text");
+        if line.is_empty() {
+            let mut why = String::new();
+            let mut errors = self.child.stderr.take().expect("piped");
+            std::io::Read::read_to_string(&mut errors, &mut why).expect("text");
+            panic!("the browser's part ended: {why}");
+        }
+        parse(&line)
+    }
+
+    fn end(mut self) -> Value {
+        let found = self.next();
+        let ended = self.child.wait_with_output().expect("it ends");
+        assert!(ended.status.success(), "{}", text(&ended.stderr));
+        assert_sound_but_marks(&found);
+        found
+    }
+}
+
+#[test]
+fn a_phone_pairs_by_the_code_on_the_screen_and_the_owner_looks_forgets_and_erases_on_the_page() {
+    let Some((script, chromium)) = browser_with("console.mjs") else { return };
+    let home = home();
+    let console = open(&["owner", "--data", &home.data]);
+    let (from, to) = ("2024-03-04T08:00", "2024-03-04T12:00");
+    let asked = json!({
+        "link": console.link, "chromium": chromium, "pair": true, "erase": "owner",
+        "heat": { "from": "2024-03-01", "to": "2024-03-31" }, "forget": { "from": from, "to": to },
+    });
+    let days =
+        verb(&["user", "days", "--data", &home.data, "owner", "--from", "2024-03-01", "--to", "2024-03-31"]);
+    let locations: u64 =
+        days["days"].as_array().expect("days").iter().filter_map(|day| day["locations"].as_u64()).sum();
+    let heat =
+        verb(&["user", "heat", "--data", &home.data, "owner", "--from", "2024-03-01", "--to", "2024-03-31"]);
+    assert!(locations > 0 && heat["locations"] == locations, "{days} {heat}");
+    let would =
+        verb(&["user", "forget", "--data", &home.data, "owner", "--from", from, "--to", to, "--dry-run"]);
+    let mut page = Talking::begin(&script, &asked);
+    let qr = page.next()["qr"].as_str().expect("the code is read from the screen").to_owned();
+    let second = within(home.folder.path(), "second");
+    let mut phone = program(CELLAR)
+        .args(["phone", "pair", "--json", "--state", &second, "--name", "second", "--scan", &qr])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    BufReader::new(phone.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    assert_eq!(page.next()["digits"], parse(&line)["digits"], "the phone and the page show the same");
+    std::io::Write::write_all(page.child.stdin.as_mut().expect("piped"), b"the same\n").expect("written");
+    let ended = phone.wait_with_output().expect("it ends");
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    let found = page.end();
+    assert_eq!(found["same"], true, "the picture and the text are one code");
+    assert!(found["paired"].as_str().expect("a text").contains("second"), "{found}");
+    let says = |part: &str, words: &str| {
+        assert!(found[part].as_str().expect("a text").contains(words), "{part}: {found}");
+    };
+    says("heat", &format!("{locations} locations"));
+    assert_eq!(found["calendar"], days["days"].as_array().expect("days").len());
+    says("compared", "CO₂");
+    says("would", &format!("{} entries would be deleted", would["entries"]));
+    says("forgotten", &format!("{} entries were deleted", would["entries"]));
+    assert_eq!(found["offered"], 0, "the wrong name offers nothing");
+    assert_eq!(found["receipt"]["erased"], true);
+    assert!(refused(&["user", "status", "--data", &home.data, "owner"]).contains("owner"));
+    console.stop();
+    home.host.stop();
+}
+
+#[test]
+fn a_preview_shows_what_a_cell_would_be_shown_and_nothing_once_it_is_paused() {
+    let home = home();
+    if !home.install_cell(false) {
+        return;
+    }
+    let cell = |verb_of: &str, more: &[&str]| {
+        verb(&[&["cell", verb_of, "--data", &home.data, "owner", "mode-share"], more].concat())
+    };
+    let exact = cell("preview", &["--each", "3"]);
+    let streams = exact["streams"].as_array().expect("streams");
+    assert_eq!(streams.len(), 1, "{exact}");
+    assert_eq!(streams[0]["key"], "analysis/inferred_section");
+    let sections = verb(&["user", "show", "--data", &home.data, "owner"])["streams"]
+        .as_array()
+        .expect("streams")
+        .iter()
+        .find(|stream| stream["key"] == "analysis/inferred_section")
+        .expect("sections")["entries"]
+        .clone();
+    assert_eq!(streams[0]["entries"], sections);
+    assert_eq!(streams[0]["newest"].as_array().expect("entries").len(), 3);
+    let data = |shown: &Value| shown["streams"][0]["newest"][0]["data"].as_str().expect("a text").to_owned();
+    assert!(data(&exact).contains("\"distance\""), "{exact}");
+    cell("narrow", &["--without", "distance"]);
+    let narrowed = cell("preview", &["--each", "1"]);
+    assert!(!data(&narrowed).contains("\"distance\""), "as the cell would see it: {narrowed}");
+    let audit = verb(&["user", "audit", "--data", &home.data, "owner", "--cell", "cell-preview"]);
+    assert_eq!(audit["runs"].as_array().expect("lines").len(), 2, "each preview is told: {audit}");
+    cell("pause", &[]);
+    assert_eq!(cell("preview", &[])["streams"], json!([]));
     home.host.stop();
 }

@@ -59,7 +59,19 @@ export async function open(): Promise<void> {
 
 /** Gives a command of docs/api.md. */
 export async function ask<T>(command: string, members: Record<string, unknown> = {}): Promise<T> {
-  const answer = await post('ask', JSON.stringify({ command, ...members }));
+  return outcome(await post('ask', JSON.stringify({ command, ...members })));
+}
+
+/** How long the runtime waits for a change before it answers, ms. */
+const WATCH_MS = 25_000;
+
+/** Waits until something has changed since that mark; without a mark, says at once what the mark is. */
+export async function watch(since: string | null): Promise<string> {
+  const answer = await post('watch', JSON.stringify({ command: 'watch', since, wait_ms: WATCH_MS }));
+  return outcome<{ mark: string }>(answer).mark;
+}
+
+function outcome<T>(answer: unknown): T {
   const failure = member(answer, 'Err');
   if (failure !== undefined) {
     throw new ApiError('failed', String(member(failure, 'what') ?? ''), String(member(failure, 'remedy') ?? ''));

@@ -1,8 +1,7 @@
 // A day's diary, from the GeoJSON of the runtime: docs/formats/diary.md describes it.
 
 import { ask } from './api';
-import { fields } from './csv';
-import type { DiaryExported, Feature, Position } from './types';
+import type { DaysShown, DiaryExported, Feature, Position } from './types';
 
 /** Visits that are this close are visits to one place, m. */
 const SAME_PLACE_M = 150;
@@ -130,19 +129,11 @@ export function dayOf(date: string): Promise<Day> {
   return between(date, date);
 }
 
-/** The dates of a month, `2024-03`, on which trips begin. */
-export async function daysWithTrips(month: string): Promise<Set<string>> {
+/** The dates of a month, `2024-03`, with data, and the time of which nothing is known. */
+export function daysOf(month: string): Promise<DaysShown> {
   const [year, number] = month.split('-').map(Number) as [number, number];
   const last = new Date(Date.UTC(year, number, 0)).getUTCDate();
-  const exported = await ask<DiaryExported>('export-diary', {
-    format: 'csv',
-    from: `${month}-01`,
-    to: `${month}-${String(last).padStart(2, '0')}`,
-    output: null,
-  });
-  const [head, ...rows] = fields(exported.text ?? '');
-  const column = head?.indexOf('start_local_time') ?? -1;
-  return new Set(rows.map((row) => row[column]?.slice(0, 10) ?? '').filter((date) => date.startsWith(month)));
+  return ask<DaysShown>('days', { from: `${month}-01`, to: `${month}-${String(last).padStart(2, '0')}` });
 }
 
 /** The date of the last trip before that moment, s. */

@@ -123,3 +123,52 @@ export interface DiaryExported {
   trips: number;
   unread: number;
 }
+
+export interface PairingOpened {
+  window: string;
+  qr: string;
+  code: string | null;
+  address: string;
+  until_ms: number;
+}
+
+export interface PairingStatus {
+  window: string;
+  state: 'open' | 'claimed' | 'enrolling' | 'done' | 'burnt';
+  claim: { name: string; platform: string; digits: string } | null;
+}
+
+export interface DaysShown {
+  zone: string;
+  days: { date: string; locations: number }[];
+  untracked: { start_ts: number; end_ts: number }[];
+}
+
+export interface Heat {
+  locations: number;
+  west: number;
+  south: number;
+  step: number;
+  columns: number;
+  rows: number;
+  cells: [number, number, number][];
+}
+
+export interface WouldForget {
+  entries: number;
+  streams: { area: string; key: string; entries: number }[];
+}
+
+export interface Erased {
+  id: string;
+  receipt: { user: string; slots: number; slots_sha256: string | null; keyring_sha256: string | null; bytes: number };
+}
+
+export interface CellPreview {
+  streams: { key: string; entries: number; newest: { id: string; data: string; cut: boolean }[] }[];
+}
+
+export interface Studies {
+  studies: { id: string; name: string; title: string }[];
+  budget?: { limit_micro: number; left_micro: number; charges: { study: string; epoch: number; micro: number; spent: boolean }[] };
+}

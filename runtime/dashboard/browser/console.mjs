@@ -1,0 +1,94 @@
+// Does at the console's page what its owner does there. Called by tests with one JSON argument:
+//   { link, chromium, pair?, forget?: { from, to }, heat?: { from, to }, erase? }
+// `pair`: shows the code, prints `{"qr"}` as it is read from the picture of the screen, then `{"digits"}` of the phone that
+// came, and lets it in once a line comes in; `erase`: whose everything is deleted at the end. Prints one JSON line of
+// what it found; the tests judge.
+
+import { createInterface } from 'node:readline';
+import { readFileSync } from 'node:fs';
+import jsQR from 'jsqr';
+import { PNG } from 'pngjs';
+import { launch, nothingYet, start } from './start.mjs';
+
+const asked = JSON.parse(process.argv[2]);
+const found = nothingYet();
+const browser = await launch(asked.chromium);
+const { page, settled, to, audit, confirm } = await start(browser, asked.link, found);
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const say = (what) => console.log(JSON.stringify(what));
+
+await page.goto(asked.link);
+await settled();
+
+if (asked.pair) {
+  await to('phones');
+  await page.getByRole('button', { name: 'Show the code' }).click();
+  await page.getByRole('img', { name: /^The code for the app/ }).waitFor();
+  const picture = PNG.sync.read(await page.screenshot({ fullPage: true }));
+  const read = jsQR(new Uint8ClampedArray(picture.data), picture.width, picture.height);
+  await page.getByText('The code as text').click();
+  const text = await page.locator('details[open] code').first().textContent();
+  found.same = read?.data === text;
+  found.left = await page.getByRole('timer').textContent();
+  await audit('a code');
+  say({ qr: read?.data ?? null });
+  const digits = page.getByLabel('Six digits', { exact: true });
+  await digits.waitFor();
+  await audit('digits');
+  say({ digits: await digits.textContent() });
+  await lines.next();
+  await page.getByRole('button', { name: 'They are the same: let it in' }).click();
+  await page.getByText('is paired.').waitFor();
+  found.paired = await page.locator('main').innerText();
+  const card = page.getByRole('article').last();
+  await card.getByLabel('New name').fill('from the page');
+  await card.getByRole('button', { name: 'Rename' }).click();
+  await page.getByText('Renamed.').waitFor();
+}
+if (asked.heat) {
+  await to('diary');
+  const section = page.getByRole('region', { name: 'Where you have been' });
+  await section.getByLabel('From').fill(asked.heat.from);
+  await section.getByLabel('To').fill(asked.heat.to);
+  await section.getByRole('button', { name: 'Count' }).click();
+  await section.getByText(/locations in/).waitFor();
+  found.heat = await section.innerText();
+  found.calendar = await page.locator('td a.has').count();
+  await audit('a heat map');
+  await section.getByRole('button', { name: 'Closer to the most visited cell' }).click();
+  await section.getByRole('button', { name: 'Show all of it' }).waitFor();
+  await to('figures');
+  await page.getByRole('button', { name: 'Compare', exact: true }).click();
+  await page.getByRole('columnheader', { name: 'Change' }).waitFor();
+  found.compared = await page.getByRole('region', { name: 'Compare two spans' }).innerText();
+  await audit('two spans');
+}
+if (asked.forget) {
+  await to('data');
+  const section = page.getByRole('region', { name: 'Forget some hours' });
+  await section.getByLabel('From').fill(asked.forget.from);
+  await section.getByLabel('To').fill(asked.forget.to);
+  await section.getByRole('button', { name: 'Look what would go' }).click();
+  await section.getByText(/entries would be deleted/).waitFor();
+  found.would = await section.innerText();
+  await audit('what would go');
+  await confirm('Forget', section);
+  await page.getByText(/entries were deleted/).waitFor();
+  found.forgotten = await page.getByText(/entries were deleted/).first().innerText();
+}
+if (asked.erase) {
+  await to('data');
+  const section = page.getByRole('region', { name: 'Delete everything' });
+  const typed = section.getByLabel(/^To delete everything/);
+  await typed.fill(`not ${asked.erase}`);
+  found.offered = await section.getByRole('button', { name: 'Delete everything' }).count();
+  await typed.fill(asked.erase);
+  const download = page.waitForEvent('download');
+  await confirm('Delete everything', section);
+  await page.getByRole('heading', { name: 'Everything is deleted' }).waitFor();
+  found.receipt = JSON.parse(readFileSync(await (await download).path(), 'utf8'));
+  await audit('a receipt');
+}
+await browser.close();
+say(found);
+process.exit(0);

@@ -1,0 +1,93 @@
+// A browser with the page of a link in it, and what it is watched for: requests to other servers, complaints, dialogs,
+// violations of accessibility.
+
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
+const WAIT_MS = 30_000;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Starts that Chromium. */
+export function launch(executablePath) {
+  return chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--disable-gpu',
+    ],
+  });
+}
+
+/** A new page in a context of its own; nothing is opened in it yet. `found` collects what is wrong. */
+export async function start(browser, link, found) {
+  const origin = new URL(link).origin;
+  const context = await browser.newContext({
+    viewport: SIZES.desktop,
+    colorScheme: 'light',
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  context.on('request', (request) => {
+    found.requests += 1;
+    if (new URL(request.url()).origin !== origin) found.elsewhere.push(request.url());
+  });
+  page.on('console', (message) => {
+    // A refused call is logged by the browser itself; what the page makes of it is looked at.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+      found.complaints.push(message.text());
+    }
+  });
+  page.on('pageerror', (error) => found.complaints.push(String(error)));
+  page.on('dialog', (dialog) => {
+    found.attacked.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+
+  async function settled() {
+    await page.waitForFunction(() => {
+      const main = document.querySelector('main');
+      return main !== null && main.querySelector('section, article, table') !== null && !/Loading …/.test(main.textContent ?? '');
+    });
+  }
+
+  async function to(screen) {
+    await page.evaluate((hash) => {
+      location.hash = hash;
+    }, `#/${screen}`);
+    await page.waitForFunction(
+      (name) => document.querySelector('nav [aria-current=page]')?.getAttribute('href') === `#/${name}`,
+      screen,
+    );
+    await settled();
+  }
+
+  async function audit(name) {
+    await page.evaluate(axe);
+    const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+    for (const { id, nodes } of result.violations) {
+      found.violations.push(`${name}: ${id}: ${nodes.map((node) => node.target.join(' ')).slice(0, 3).join('; ')}`);
+    }
+  }
+
+  /** Presses the button of that name, and the same in the dialog that asks. */
+  async function confirm(name, within = page) {
+    await within.getByRole('button', { name, exact: true }).first().click();
+    await page.locator('dialog[open]').getByRole('button', { name, exact: true }).click();
+  }
+
+  return { context, page, settled, to, audit, confirm };
+}
+
+/** What is found on the way. */
+export function nothingYet() {
+  return { requests: 0, elsewhere: [], complaints: [], violations: [], wide: [], attacked: [], texts: {}, first: {} };
+}
