@@ -20,6 +20,8 @@ use super::zone;
 
 /// The most cells of an answer's grid in one direction.
 pub const HEAT_SIDE_MAX: u32 = 128;
+/// The fewest: however large a cell is, one lies on either side of 0° east and 0° north, and they never become one.
+pub const HEAT_SIDE_MIN: u32 = 2;
 /// How many visited cells of the fine grid are in memory at most.
 const FINE_CELLS_MAX: usize = 131_072;
 /// The finest cell, degrees: about 28 m to the north.
@@ -39,7 +41,7 @@ pub struct ShowHeat {
     pub to: Option<When>,
     /// Only places inside; none: everywhere.
     pub inside: Option<Bounds>,
-    /// The most cells in one direction, from 1 to [`HEAT_SIDE_MAX`].
+    /// The most cells in one direction, from [`HEAT_SIDE_MIN`] to [`HEAT_SIDE_MAX`].
     pub side: u32,
 }
 
@@ -95,10 +97,7 @@ impl ShowHeat {
         user: UserId,
         device: Option<&Stamp>,
     ) -> Result<HeatShown, Failure> {
-        if !(1..=HEAT_SIDE_MAX).contains(&self.side) {
-            let what = format!("a grid has 1 to {HEAT_SIDE_MAX} cells in one direction, not {}", self.side);
-            return Err(Failure::new(what, "give another `side`"));
-        }
+        check(self.side)?;
         let span = zone::span(context.runtime, user, self.from.as_ref(), self.to.as_ref())?;
         let reading = Reading {
             command: "heat-map",
@@ -115,6 +114,15 @@ impl ShowHeat {
             Ok((grid.shown(user, locations, self.side), locations))
         })
     }
+}
+
+/// Whether an answer's grid may have so many cells in one direction.
+fn check(side: u32) -> Result<(), Failure> {
+    if (HEAT_SIDE_MIN..=HEAT_SIDE_MAX).contains(&side) {
+        return Ok(());
+    }
+    let what = format!("a grid has {HEAT_SIDE_MIN} to {HEAT_SIDE_MAX} cells in one direction, not {side}");
+    Err(Failure::new(what, "give another `side`"))
 }
 
 impl Bounds {
@@ -225,7 +233,7 @@ mod tests {
     #[test]
     fn every_location_is_counted_in_the_cell_that_holds_it() {
         let places = [(47.37, 8.54), (47.37, 8.54), (47.38, 8.55), (-33.9, -70.6), (0.0, 0.0)];
-        for side in [1, 2, 7, HEAT_SIDE_MAX] {
+        for side in [HEAT_SIDE_MIN, 3, 7, HEAT_SIDE_MAX] {
             let heat = shown(&places, side);
             assert!(heat.columns <= side && heat.rows <= side, "{heat:?}");
             assert_eq!(heat.cells.iter().map(|(_, _, count)| count).sum::<u64>(), 5);
@@ -235,6 +243,17 @@ mod tests {
                 let found = heat.cells.iter().any(|(east, north, _)| (*east, *north) == (column, row));
                 assert!(found, "side {side}: {latitude}, {longitude} in {heat:?}");
             }
+        }
+    }
+
+    #[test]
+    fn attack_220_the_smallest_grid_over_the_whole_earth_ends_and_a_smaller_one_is_refused() {
+        let corners = [(90.0, 180.0), (-90.0, -180.0), (90.0, -180.0), (-90.0, 180.0), (0.0, 0.0)];
+        let heat = shown(&corners, HEAT_SIDE_MIN);
+        assert!(heat.columns <= HEAT_SIDE_MIN && heat.rows <= HEAT_SIDE_MIN, "{heat:?}");
+        for side in [0, 1, HEAT_SIDE_MAX + 1, u32::MAX] {
+            let refused = check(side).expect_err("refused");
+            assert!(refused.what.contains("2 to 128"), "{refused:?}");
         }
     }
 
