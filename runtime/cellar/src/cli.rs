@@ -8,7 +8,8 @@ use runtime_program::exit::{finish, usage};
 
 use crate::companion::{Arguments, become_program};
 use crate::verbs::{
-    Options, cell, device, export, gateway, open, pair, phone, pipeline, serve, show, study, types, user,
+    Options, cell, device, export, gateway, host, open, pair, phone, pipeline, serve, show, study, types,
+    user,
 };
 
 const PROGRAM: &str = "cellar";
@@ -73,6 +74,9 @@ enum Verb {
     /// Noisy totals over many people: check, sign, publish and join studies, and ask for their results
     #[command(subcommand)]
     Study(study::Verb),
+    /// Show how many people are here, how the machine is, and the version; nothing about any person
+    #[command(after_help = "Example:\n  cellar host")]
+    Host,
     /// List the data types that are known, each with the cell that brought it
     #[command(after_help = "Example:\n  cellar types --json")]
     Types,
@@ -109,6 +113,7 @@ pub fn main() -> ExitCode {
         Verb::Pipeline(verb) => pipeline::run(verb, options),
         Verb::Cell(verb) => cell::run(verb, options),
         Verb::Study(verb) => study::run(verb, options),
+        Verb::Host => host::run(options),
         Verb::Types => types::run(options),
         Verb::Bench(Arguments { arguments }) => Err(become_program("cellar-bench", &arguments, options.json)),
     };

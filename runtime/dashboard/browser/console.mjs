@@ -1,6 +1,6 @@
 // Does at the console's page what its owner does there. Called by tests with one JSON argument:
-//   { link, chromium, pair?, forget?: { from, to }, heat?: { from, to }, erase? }
-// `pair`: shows the code, prints `{"qr"}` as it is read from the picture of the screen, then `{"digits"}` of the phone that
+//   { link, chromium, operator?, pair?, forget?: { from, to }, heat?: { from, to }, erase? }
+// `operator`: the link is of the operator's page, which is looked at; `pair`: shows the code, prints `{"qr"}` as it is read from the picture of the screen, then `{"digits"}` of the phone that
 // came, and lets it in once a line comes in; `erase`: whose everything is deleted at the end. Prints one JSON line of
 // what it found; the tests judge.
 
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { readFileSync } from 'node:fs';
 import jsQR from 'jsqr';
 import { PNG } from 'pngjs';
-import { launch, nothingYet, start } from './start.mjs';
+import { launch, nothingYet, SIZES, start } from './start.mjs';
 
 const asked = JSON.parse(process.argv[2]);
 const found = nothingYet();
@@ -20,6 +20,23 @@ const say = (what) => console.log(JSON.stringify(what));
 await page.goto(asked.link);
 await settled();
 
+if (asked.operator) {
+  // The operator's page has one screen.
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await audit(`operator, ${size}, ${colorScheme}`);
+    }
+  }
+  found.operator = await page.locator('body').innerText();
+  for (const screen of ['diary', 'reads', 'data']) {
+    await page.evaluate((hash) => {
+      location.hash = hash;
+    }, `#/${screen}`);
+    found[screen] = await page.locator('main').innerText();
+  }
+}
 if (asked.pair) {
   await to('phones');
   await page.getByRole('button', { name: 'Show the code' }).click();

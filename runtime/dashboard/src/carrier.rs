@@ -13,6 +13,8 @@ pub enum Way {
     Device,
     /// The console of the host, which may do everything.
     Console,
+    /// The console of the host, for its operator: nothing about any person.
+    Operator,
 }
 
 /// What the page knows of its connection.

@@ -4,6 +4,7 @@ pub mod cell;
 pub mod device;
 pub mod export;
 pub mod gateway;
+pub mod host;
 pub mod open;
 pub mod pair;
 pub mod phone;

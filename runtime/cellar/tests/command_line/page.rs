@@ -463,3 +463,29 @@ fn a_preview_shows_what_a_cell_would_be_shown_and_nothing_once_it_is_paused() {
     assert_eq!(cell("preview", &[])["streams"], json!([]));
     home.host.stop();
 }
+
+#[test]
+fn the_operators_page_says_how_the_host_is_and_nothing_about_a_person() {
+    let Some((script, chromium)) = browser_with("console.mjs") else { return };
+    let home = home();
+    let opened = open(&["--operator", "--data", &home.data]);
+    let asked = json!({ "link": opened.link, "chromium": chromium, "operator": true });
+    let found = Talking::begin(&script, &asked).end();
+    let host = verb(&["host", "--data", &home.data]);
+    assert_eq!((&host["people"], &host["damaged"]), (&json!(1), &json!(0)), "{host}");
+    let id = verb(&["user", "show", "--data", &home.data, "owner"])["id"].as_str().expect("an id").to_owned();
+    let said = found["operator"].as_str().expect("a text");
+    assert!(said.contains(host["version"].as_str().expect("a version")), "{said}");
+    for screen in ["operator", "diary", "reads", "data"] {
+        let said = found[screen].as_str().expect("a text");
+        assert!(
+            said.contains("People") && !said.contains("owner") && !said.contains(&id),
+            "{screen}: {said}"
+        );
+    }
+    let mut told = host.to_string();
+    told.push_str(said);
+    assert!(!told.contains("phone") && !told.contains("latitude"), "{told}");
+    opened.stop();
+    home.host.stop();
+}

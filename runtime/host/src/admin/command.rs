@@ -55,6 +55,7 @@ macro_rules! commands {
 commands! {
     "add" => AddPerson,
     "list" => ListPeople,
+    "host-status" => ShowHost,
     "show" => ShowPerson,
     "suspend" => SuspendPerson,
     "token" => MakeToken,

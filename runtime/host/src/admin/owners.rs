@@ -45,6 +45,9 @@ pub const CONSOLE_COMMANDS: [&str; 9] = [
     "erase",
 ];
 
+/// What the operator's page may do: it says nothing about any person.
+pub const OPERATOR_COMMANDS: [&str; 1] = ["host-status"];
+
 /// Why a text is no such command. The message repeats nothing of the text but names of members.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,6 +58,9 @@ pub enum BadCommand {
     /// It names a person.
     #[error("the connection says who the person is: leave out `person`")]
     Person,
+    /// The operator's page does not give it.
+    #[error("no command of the operator's page: it shows nothing about any person")]
+    NotOperators,
     /// No command has this name and form.
     #[error("no command that this host knows in this form; docs/api.md lists them")]
     Unknown(#[source] serde_json::Error),
@@ -74,6 +80,15 @@ impl Command {
         }
         members.insert("person".to_owned(), person.into());
         serde_json::from_value(Value::Object(members)).map_err(BadCommand::Unknown)
+    }
+
+    /// Reads a command of the operator's page, which is about nobody.
+    ///
+    /// # Errors
+    /// [`BadCommand`]; [`BadCommand::NotOperators`] for every other command of the host.
+    pub fn of_operator(text: &[u8]) -> Result<Self, BadCommand> {
+        let command: Self = serde_json::from_slice(text).map_err(BadCommand::Unknown)?;
+        if OPERATOR_COMMANDS.contains(&command.name()) { Ok(command) } else { Err(BadCommand::NotOperators) }
     }
 
     /// The scope that a device needs to give it; `None`: only the console gives it.
@@ -107,6 +122,27 @@ mod tests {
             assert!(Command::NAMES.contains(name), "{name}");
         }
         assert!(CONSOLE_COMMANDS.iter().all(|name| !devices.contains(name)));
+    }
+
+    #[test]
+    fn attack_219_the_operators_page_gives_no_command_about_a_person() {
+        let of_operator = |body: Value| Command::of_operator(body.to_string().as_bytes());
+        assert!(of_operator(json!({ "command": "host-status" })).is_ok());
+        for body in [
+            json!({ "command": "list" }),
+            json!({ "command": "show", "person": "Ada" }),
+            json!({ "command": "audit", "person": "Ada", "since": null, "cell": null }),
+            json!({ "command": "erase", "person": "Ada" }),
+            json!({ "command": "add", "name": "Eve", "unattended": true }),
+            json!({ "command": "export-diary", "person": "Ada", "format": "csv", "from": null, "to": null, "output": null }),
+        ] {
+            assert!(matches!(of_operator(body.clone()), Err(BadCommand::NotOperators)), "{body}");
+        }
+        for body in [json!({ "command": "host-status", "person": "Ada" }), json!("host-status"), json!({})] {
+            assert!(matches!(of_operator(body.clone()), Err(BadCommand::Unknown(_))), "{body}");
+        }
+        assert!(OPERATOR_COMMANDS.iter().all(|name| !CONSOLE_COMMANDS.contains(name)));
+        assert!(matches!(asked(json!({ "command": "host-status" })), Ok((None, false)) | Err(_)));
     }
 
     #[test]

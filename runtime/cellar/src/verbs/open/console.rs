@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use runtime_dashboard::{About, Carried, Carrier, NotCarried, Waiting, Way};
 use runtime_host::admin::{
-    CONSOLE_COMMANDS, Claim, Command, Context, DEVICE_COMMANDS, PersonStatus, PhoneAddress, ask_any, claim,
+    CONSOLE_COMMANDS, Claim, Command, Context, DEVICE_COMMANDS, OPERATOR_COMMANDS, PersonStatus,
+    PhoneAddress, ask_any, claim,
 };
 use runtime_program::Failure;
 use runtime_user::Runtime;
@@ -15,10 +16,11 @@ use serde_json::json;
 
 use crate::verbs::{Options, identity, open_runtime};
 
-/// The console, for one person.
+/// The console, for one person, or for the operator.
 #[derive(Clone)]
 pub(super) struct Console {
-    person: String,
+    /// Whose page it is; none: the operator's.
+    person: Option<String>,
     data: PathBuf,
     /// No host runs: this process has the folder.
     own: Option<Arc<Own>>,
@@ -31,8 +33,8 @@ struct Own {
 }
 
 impl Console {
-    /// The console of the data folder that the options name, if that person is there.
-    pub(super) fn open(options: &Options, person: String) -> Result<Self, Failure> {
+    /// The console of the data folder that the options name, if that person is there; none: the operator's.
+    pub(super) fn open(options: &Options, person: Option<String>) -> Result<Self, Failure> {
         let data = options.data()?;
         if !data.join("people").is_dir() {
             let what = format!("{} is no data folder of a host", data.display());
@@ -52,8 +54,8 @@ impl Console {
         };
         let console = Self { person, data, own };
         // Somebody who is not there is said here, and not in the browser.
-        let asked = console.give(PersonStatus { person: console.person.clone() }.into());
-        if let Err(failure) = asked {
+        let asked = console.person.clone().map(|person| console.give(PersonStatus { person }.into()));
+        if let Some(Err(failure)) = asked {
             console.close();
             return Err(failure);
         }
@@ -84,8 +86,12 @@ impl Console {
             let body = json!({ "error": { "code": "bad-command", "message": message } });
             Ok(Carried { status, body: body.to_string().into() })
         };
-        let command = match Command::of_person(&command, &self.person) {
-            Ok(command) if command.is_for_page() => command,
+        let read = match &self.person {
+            Some(person) => Command::of_person(&command, person),
+            None => Command::of_operator(&command),
+        };
+        let command = match read {
+            Ok(command) if self.person.is_none() || command.is_for_page() => command,
             Ok(command) => return refused(403, format!("`{}` is no command of the page", command.name())),
             Err(error) => return refused(400, error.to_string()),
         };
@@ -99,18 +105,22 @@ impl Console {
 
 impl Carrier for Console {
     fn about(&self) -> About {
+        let about = |way, commands| About {
+            way,
+            device: None,
+            scopes: Vec::new(),
+            commands,
+            puts: false,
+            opens: false,
+        };
+        if self.person.is_none() {
+            return about(Way::Operator, OPERATOR_COMMANDS.map(str::to_owned).to_vec());
+        }
         let devices = DEVICE_COMMANDS.iter().map(|(name, _)| *name);
         // No phone reaches a folder that no host serves.
         let has_host = self.own.is_none();
         let console = CONSOLE_COMMANDS.into_iter().filter(|name| has_host || !name.starts_with("pair-"));
-        About {
-            way: Way::Console,
-            device: None,
-            scopes: Vec::new(),
-            commands: devices.chain(console).map(str::to_owned).collect(),
-            puts: false,
-            opens: false,
-        }
+        about(Way::Console, devices.chain(console).map(str::to_owned).collect())
     }
 
     async fn ask(&mut self, command: Bytes) -> Result<Carried, NotCarried> {

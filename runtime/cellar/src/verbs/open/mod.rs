@@ -19,17 +19,21 @@ use super::{Options, show};
 use console::Console;
 
 /// The example that `--help` shows.
-pub const EXAMPLE: &str = "Example:\n  cellar open --state phone.json\n  cellar open Ada --browser";
+pub const EXAMPLE: &str =
+    "Example:\n  cellar open --state phone.json\n  cellar open Ada --browser\n  cellar open --operator";
 
 /// Whose page it is, and how it reaches the data.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// At the console of the host: the person, by name or id
-    #[arg(value_name = "PERSON", required_unless_present = "state", conflicts_with = "state")]
+    #[arg(value_name = "PERSON", required_unless_present_any = ["state", "operator"], conflicts_with_all = ["state", "operator"])]
     person: Option<String>,
     /// As a paired device, from wherever it is: the file that `cellar phone pair` wrote
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// At the console of the host: how the host is, with nothing about any person
+    #[arg(long, conflicts_with = "state")]
+    operator: bool,
     /// The port on this machine; 0: any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -62,7 +66,7 @@ pub fn run(args: Args, options: &Options) -> Result<(), Failure> {
             serve(paired, port, browser, options).await
         }),
         (None, person) => {
-            let console = Console::open(options, person.unwrap_or_default())?;
+            let console = Console::open(options, person)?;
             let ends = console.clone();
             let served = tokio.block_on(serve(console, port, browser, options));
             ends.close();

@@ -1,7 +1,7 @@
 // The answers that the page reads: docs/api.md describes them. Moments are seconds since 1970, or end in `_ms`.
 
 export interface About {
-  way: 'device' | 'console';
+  way: 'device' | 'console' | 'operator';
   device: string | null;
   scopes: string[];
   commands: string[];
@@ -171,4 +171,18 @@ export interface CellPreview {
 export interface Studies {
   studies: { id: string; name: string; title: string }[];
   budget?: { limit_micro: number; left_micro: number; charges: { study: string; epoch: number; micro: number; spent: boolean }[] };
+}
+
+export interface Host {
+  version: string;
+  since_ts: number;
+  people: number;
+  suspended: number;
+  damaged: number;
+  stores_open: number;
+  clock_doubt: string | null;
+  memory_bytes: number | null;
+  load: [number, number, number] | null;
+  processors: number;
+  disk_free_bytes: number | null;
 }

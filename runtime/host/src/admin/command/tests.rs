@@ -41,6 +41,14 @@ fn of_people() -> Vec<String> {
             ],
         ),
         check::<ListPeople>(json!({ "command": "list" }), &[json!([line.clone()])]),
+        check::<ShowHost>(
+            json!({ "command": "host-status" }),
+            &[
+                json!({ "version": "0.1.0", "since_ts": 1.5, "people": 3, "suspended": 1, "damaged": 0, "stores_open": 2,
+                "clock_doubt": null, "memory_bytes": 4096, "load": [0.5, 0.25, 0.125], "processors": 2,
+                "disk_free_bytes": 1024 }),
+            ],
+        ),
         check::<ShowPerson>(json!({ "command": "show", "person": "Ada" }), &[line, shown]),
         check::<SuspendPerson>(
             json!({ "command": "suspend", "person": "Ada", "suspended": true }),
