@@ -37,10 +37,10 @@ pub use data::waiting::{WaitReason, Waiting};
 pub use data::{Diaries, arrivals, errors, stream};
 pub use error::{CallError, ImportError, NotServed, PipelineError, StartError};
 pub use owner::{
-    Admission, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation, LockState, Locks,
-    OwnerError, Owners, Pairing, PairingStatus, RECOVERY_DELAY_MS, ROSTERS_KEPT, Receipt, Recovery,
-    SessionTerms, TooManyWatches, Unsigned, WATCH_MS_MAX, WATCHES_MAX, Watch, WindowWish,
-    is_private_document,
+    Admission, BrowserClaim, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation,
+    LockState, Locks, OwnerError, Owners, PASSKEYS_MAX, Pairing, PairingStatus, Passkey, PasskeyError,
+    Passkeys, RECOVERY_DELAY_MS, ROSTERS_KEPT, Receipt, Recovery, SessionTerms, TooManyWatches, Unsigned,
+    WATCH_MS_MAX, WATCHES_MAX, Watch, WindowWish, is_private_document,
 };
 pub use people::KeyMode;
 pub use people::open::OpenPeople;
@@ -61,6 +61,7 @@ pub use runs::told::ANSWERS_UNTOLD_MAX;
 pub use runtime::Runtime;
 pub use runtime_consent as consent;
 pub use runtime_package::{PACKAGE_BYTES_MAX, PublisherId};
+pub use runtime_passkey as passkey;
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};
 pub use runtime_store::{DiskTrouble, EngineKind};
 pub use runtime_study as study;

@@ -21,7 +21,7 @@ use crate::clock::Clocks;
 use crate::data::Diaries;
 use crate::error::{CallError, ImportError, StartError};
 use crate::files;
-use crate::owner::{Devices, Leases, Locks, Owners, Pairing, Receipt};
+use crate::owner::{Devices, Leases, Locks, Owners, Pairing, Passkeys, Receipt};
 use crate::people::open::OpenPeople;
 use crate::people::person::Person;
 use crate::people::turns::{NotRun, Turns};
@@ -211,6 +211,11 @@ impl Runtime {
     /// Pairing phones.
     pub fn pairing(&self) -> Pairing<'_> {
         Pairing::of(&self.owners)
+    }
+
+    /// The passkeys with which people sign in at a browser.
+    pub fn passkeys(&self) -> Passkeys<'_> {
+        Passkeys::of(&self.owners)
     }
 
     /// Paired devices.

@@ -37,6 +37,12 @@ impl Stamp {
         Some(Self(format!("token-{digits}")))
     }
 
+    /// The stamp of a passkey, from its id.
+    pub fn of_passkey(id: &[u8]) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, id);
+        Self(format!("passkey-{}", data_encoding::HEXLOWER.encode(&digest.as_ref()[..TOKEN_BYTES])))
+    }
+
     /// Parses a stamp.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';

@@ -10,6 +10,7 @@ use runtime_store::{Batch, Store};
 use runtime_types::{Area, Stream, UserId};
 
 use super::inbox::{Inbox, InboxError, Upload};
+use super::passkeys::PASSKEYS;
 use super::{OwnerError, Owners};
 use crate::cells::catalogue::Cell;
 use crate::error::CallError;
@@ -22,10 +23,10 @@ use crate::runtime::Runtime;
 /// The document with the private half of the inbox key. No cell is granted names with this prefix.
 pub(super) const INBOX_KEY: &str = "runtime/inbox-key";
 
-/// Whether a document holds a private key. Such a document is of its store alone: it leaves in no export and is taken from
-/// none, and whoever pairs the first phone gets a new key.
+/// Whether a document holds a private key, or says who may sign in. Such a document is of its store alone: it leaves in no
+/// export and is taken from none, and whoever pairs the first phone gets a new key.
 pub fn is_private_document(name: &str) -> bool {
-    name == INBOX_KEY
+    name == INBOX_KEY || name == PASSKEYS
 }
 
 impl Runtime {

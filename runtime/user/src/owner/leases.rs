@@ -59,6 +59,15 @@ impl Leases {
         self.keys.until_ms(user, now_ms).map(|until_ms| until_ms - now_ms)
     }
 
+    /// A number of the time since the store was last opened by its owner, 0 where the host opens it by itself; `None`:
+    /// it is locked.
+    pub fn opening(&self, user: UserId) -> Option<u64> {
+        match self.mode(user).ok()? {
+            KeyMode::Unattended => Some(0),
+            _ => self.keys.opening(user, self.clocks.elapsed_ms()),
+        }
+    }
+
     /// A copy of the key, for opening the store.
     pub fn key(&self, user: UserId) -> Option<Held> {
         self.keys.get(user, self.clocks.elapsed_ms())
@@ -73,7 +82,8 @@ impl Leases {
     /// Keeps a key for as long as the given mode says, which is about to become the person's.
     pub fn keep_as(&self, user: UserId, key: Held, mode: KeyMode) {
         if let Some(kept_ms) = self.kept_ms(mode) {
-            self.keys.hold(user, key, self.clocks.elapsed_ms() + kept_ms);
+            let now_ms = self.clocks.elapsed_ms();
+            self.keys.hold(user, key, now_ms, now_ms + kept_ms);
         }
     }
 

@@ -17,6 +17,7 @@
 //!   key (`runtime/store`).
 
 mod access;
+mod browser;
 mod drain;
 mod erase;
 mod held;
@@ -28,6 +29,7 @@ mod leases;
 mod locks;
 mod native;
 mod pairing;
+mod passkeys;
 mod recovery;
 mod resume;
 mod roster;
@@ -47,6 +49,7 @@ use crate::people::PeopleError;
 
 pub use access::DeviceSummary;
 pub use access::Owners;
+pub use browser::BrowserClaim;
 pub use drain::is_private_document;
 pub use erase::Receipt;
 use held::HeldKeys;
@@ -55,6 +58,7 @@ pub(crate) use leases::Leases;
 pub use locks::{LockState, Locks};
 pub use native::{Admission, Devices, Granted, SessionTerms};
 pub use pairing::{ClaimSummary, Invitation, Pairing, PairingStatus, WindowWish};
+pub use passkeys::{PASSKEYS_MAX, Passkey, PasskeyError, Passkeys};
 pub use recovery::{RECOVERY_DELAY_MS, Recovery};
 pub use roster::{ROSTERS_KEPT, Unsigned};
 pub use watch::{TooManyWatches, WATCH_MS_MAX, WATCHES_MAX, Watch};

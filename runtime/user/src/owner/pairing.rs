@@ -99,7 +99,7 @@ pub(crate) struct Terms {
 /// Pairing phones: each person has at most one window open.
 #[derive(Clone, Copy)]
 pub struct Pairing<'o> {
-    owners: &'o Arc<Owners>,
+    pub(super) owners: &'o Arc<Owners>,
 }
 
 impl<'o> Pairing<'o> {
@@ -383,7 +383,7 @@ impl Owners {
         state.terms = None;
     }
 
-    fn of_window<T>(
+    pub(super) fn of_window<T>(
         &self,
         user: UserId,
         event: impl FnOnce(&mut Window) -> Step<Result<T, Code>>,
