@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 
 use crate::config::{Config, ConfigError};
 use crate::http::{App, Budget, Server};
-use crate::port::{PortFront, PortParts};
+use crate::port::{PageFiles, PortFront, PortParts};
 
 /// Why no runtime was opened.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,13 @@ impl Host {
     /// The address that it listens at; where the configuration has port 0, the port is the real one.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Serves these files of the owner's page at people's own names.
+    #[must_use]
+    pub fn with_page(self, files: PageFiles) -> Self {
+        self.front.bring_page(files);
+        self
     }
 
     /// The front that greets callers; its certificate can be replaced while the host serves.

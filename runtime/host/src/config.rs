@@ -11,6 +11,7 @@ use runtime_program::typed;
 use runtime_user::{
     EngineKind, PACKAGE_BYTES_MAX, Policy, PublisherId, Rhythm, Runtime, SessionTerms, Settings,
 };
+use runtime_wire::tls::{Identity, IdentityError};
 use serde::{Deserialize, Serialize};
 
 use crate::http::{App, BodyLimits, Patience, Rate, ServerLimits};
@@ -33,6 +34,8 @@ pub struct Config {
     pub public_address: Option<String>,
     /// The certificate of the front for phones that cannot pair.
     pub tls: Tls,
+    /// The certificate of people's own names, for browsers.
+    pub web: Web,
     /// The front for phones that cannot pair.
     pub legacy: Legacy,
     /// A gateway in front of this host.
@@ -63,6 +66,32 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// Names for the certificate that is created, besides `localhost`.
     pub names: Vec<String>,
+}
+
+/// The certificate that browsers see at people's own names: one for all of them, such as `*.cellar.example`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Web {
+    /// A chain in PEM form; none: each name has a certificate of the host's own making, which no browser knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// Its private key in PEM form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+}
+
+impl Web {
+    /// The certificate and its key, as they are on the disk now; `None`: none is configured.
+    ///
+    /// # Errors
+    /// [`IdentityError`] where they cannot be read, or do not belong together.
+    pub fn identity(&self) -> Result<Option<Identity>, IdentityError> {
+        let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else { return Ok(None) };
+        let identity = Identity::load(certificate, key)?;
+        // Each person's configuration is made later: what cannot be one is refused here.
+        identity.server_config()?;
+        Ok(Some(identity))
+    }
 }
 
 /// The front for phones that cannot pair: it ends TLS for all people and identifies them by their tokens, so the
@@ -262,6 +291,7 @@ impl Default for Config {
             data: None,
             public_address: None,
             tls: Tls::default(),
+            web: Web::default(),
             legacy: Legacy::default(),
             gateway: Gateway::default(),
             limits: Limits::default(),
@@ -454,6 +484,12 @@ impl Config {
                 "certificate and key come together",
             ),
             (
+                self.web.certificate.is_some() != self.web.key.is_some(),
+                "web",
+                "half a pair".to_owned(),
+                "certificate and key come together",
+            ),
+            (
                 self.gateway.register.is_some() != self.gateway.secret.is_some(),
                 "gateway",
                 "half of it".to_owned(),
@@ -613,6 +649,7 @@ mod tests {
             data: Some(PathBuf::new()),
             public_address: Some(String::new()),
             tls: Tls { certificate: Some(PathBuf::new()), key: Some(PathBuf::new()), names: Vec::new() },
+            web: Web { certificate: Some(PathBuf::new()), key: Some(PathBuf::new()) },
             gateway: Gateway {
                 register: Some(([10, 0, 0, 1], 8444).into()),
                 secret: Some(PathBuf::new()),
@@ -672,6 +709,7 @@ mod tests {
             "limits.bytes_per_s_min = 0",
             "limits.bytes_window_ms = 1000",
             "tls.key = 'x'",
+            "web.certificate = 'x'",
             "gateway.register = '10.0.0.1:8444'",
             "people.open_max = 0",
             "packages.bytes_max = 33554433",

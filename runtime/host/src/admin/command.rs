@@ -72,6 +72,7 @@ commands! {
     "pair-check" => CheckPairing,
     "pair-status" => ShowPairing,
     "pair-answer" => AnswerPairing,
+    "web-address" => ShowWebAddress,
     "device-list" => ListDevices,
     "device-rename" => RenameDevice,
     "device-revoke" => RevokeDevice,

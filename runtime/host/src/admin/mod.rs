@@ -38,6 +38,7 @@ mod socket;
 mod studies;
 mod tokens;
 mod watch;
+mod web;
 mod zone;
 
 pub use app_config::*;
@@ -66,3 +67,4 @@ pub use socket::{ControlSocket, ask, ask_any};
 pub use studies::*;
 pub use tokens::*;
 pub use watch::*;
+pub use web::*;

@@ -11,6 +11,7 @@ pub mod budget;
 pub mod guesses;
 pub(crate) mod head;
 pub mod pace;
+pub mod page;
 pub mod refusal;
 pub(crate) mod reply;
 pub mod routes;

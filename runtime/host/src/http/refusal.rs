@@ -174,7 +174,7 @@ pub(super) fn response(status: StatusCode, content_type: &str) -> hyper::http::r
 }
 
 /// The refusal's headers and its JSON body.
-pub(super) fn parts(refusal: &Refusal) -> (hyper::http::response::Builder, Bytes) {
+pub(crate) fn parts(refusal: &Refusal) -> (hyper::http::response::Builder, Bytes) {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut builder = response(status, "application/json");
     if let Some(seconds) = refusal.retry_after_s {

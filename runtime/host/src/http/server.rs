@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::backend::Backend;
 use super::guesses::Guesses;
+use super::page::{OfPerson, Page};
 use super::service::{App, Caller, Callers, answer};
 use super::watch::{Ended, Patience, Phase, Watched};
 use runtime_wire::accept;
@@ -90,6 +91,11 @@ pub trait Front: Clone + Send + Sync + 'static {
     /// The source of connections from this address; `None`: it is a gateway, and its callers have sources of their own.
     fn source(&self, peer: SocketAddr) -> Option<Source> {
         Some(Source::from(peer.ip()))
+    }
+
+    /// The page at people's own names; `None`: there is none.
+    fn page(&self) -> Option<Arc<dyn Page>> {
+        None
     }
 }
 
@@ -167,12 +173,14 @@ impl<F: Front> Server<F> {
                 }
             };
             let (front, app, stopped) = (front.clone(), Arc::clone(&app), stopped.clone());
-            let (guesses, lost) = (Arc::clone(&guesses), Arc::clone(&place));
+            let (guesses, lost, page) = (Arc::clone(&guesses), Arc::clone(&place), front.page());
             let serving = async move {
                 match greet(socket, peer, front, &place, limits, stopped.clone()).await {
                     Some(Greeted::Requests(encrypted, callers, source)) => {
+                        let name = encrypted.get_ref().1.server_name();
+                        let page = OfPerson::new(page, callers, source, name, &place);
                         let caller = Caller::of(&encrypted, callers, source, guesses, place);
-                        requests(*encrypted, caller, app, limits, stopped).await;
+                        requests(*encrypted, (caller, page), app, limits, stopped).await;
                     }
                     Some(Greeted::Own(serve)) => serve(stopped).await,
                     None => {}
@@ -234,7 +242,7 @@ impl Caller {
 
 async fn requests<B: Backend>(
     encrypted: Encrypted,
-    caller: Caller,
+    (caller, page): (Caller, Option<OfPerson>),
     app: Arc<App<B>>,
     limits: ServerLimits,
     mut stopped: Stopped,
@@ -244,7 +252,13 @@ async fn requests<B: Backend>(
     let (of_request, caller) = (Arc::clone(&phase), Arc::new(caller));
     let service = service_fn(move |request| {
         let (app, caller, phase) = (Arc::clone(&app), Arc::clone(&caller), Arc::clone(&of_request));
-        async move { Ok::<_, std::convert::Infallible>(answer(app, request, caller, phase).await) }
+        let page = page.clone().filter(|of| of.page.takes(request.uri().path()));
+        async move {
+            Ok::<_, std::convert::Infallible>(match page {
+                Some(page) => page.answer(request, phase).await,
+                None => answer(app, request, caller, phase).await,
+            })
+        }
     });
     let mut connection = http1::Builder::new()
         .header_read_timeout(None)

@@ -48,12 +48,14 @@ pub struct Configs {
     /// The part after the label in the names of this host.
     host: String,
     kept: Mutex<HashMap<(UserId, Purpose), Kept>>,
+    /// The operator's certificate for the names of all people.
+    web: Mutex<Option<Arc<Identity>>>,
 }
 
 impl Configs {
     /// An empty set.
     pub fn new(runtime: Arc<Runtime>, host: String) -> Self {
-        Self { runtime, host, kept: Mutex::default() }
+        Self { runtime, host, kept: Mutex::default(), web: Mutex::default() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(UserId, Purpose), Kept>> {
@@ -89,8 +91,19 @@ impl Configs {
         self.lock().retain(|(owner, _), _| *owner != user);
     }
 
+    /// Replaces the certificate for the names of all people; configurations are made anew for the connections that come.
+    pub(super) fn show_web(&self, identity: Option<Identity>) {
+        *self.web.lock().unwrap_or_else(PoisonError::into_inner) = identity.map(Arc::new);
+        self.lock().retain(|(_, purpose), _| *purpose != Purpose::Web);
+    }
+
     fn make(&self, user: UserId, purpose: Purpose) -> Result<Arc<ServerConfig>, ConfigError> {
         if purpose == Purpose::Web {
+            let shown = self.web.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // One certificate, and a key for tickets of each person's own.
+            if let Some(identity) = shown {
+                return Ok(identity.server_config()?);
+            }
             let folder = self.runtime.people().folder(user).join("web");
             let name = server_name(&self.runtime.owners().web_label(user)?.to_string(), &self.host);
             return Ok(Identity::load_or_make(&folder, &[name])?.server_config()?);

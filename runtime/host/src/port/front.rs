@@ -20,13 +20,15 @@ use tokio_rustls::TlsAcceptor;
 
 use super::configs::{Configs, Purpose};
 use super::native::{self, NativeApp};
+use super::web::{PageFiles, Web};
 use super::{page, pairing};
+use crate::http::page::Page;
 use crate::http::server::{Encrypted, Front, Greeted, ServerLimits};
 use crate::http::service::{Callers, blocking_code, epoch_ms};
 use runtime_wire::peek::{Rewound, Unread, peek};
 use runtime_wire::places::Place;
 use runtime_wire::proxy;
-use runtime_wire::tls::peer_key;
+use runtime_wire::tls::{Identity, peer_key};
 
 /// The front of the port, for all people.
 #[derive(Clone)]
@@ -40,6 +42,7 @@ struct Shared {
     /// Gateways whose statement of a caller's address is trusted.
     gateways: Vec<IpAddr>,
     native: Arc<NativeApp>,
+    web: Arc<Web>,
     limits: ServerLimits,
     strangers: Mutex<Limits>,
     started: Instant,
@@ -67,6 +70,7 @@ impl PortFront {
         let PortParts { runtime, host, legacy, gateways, native, limits } = parts;
         Self(Arc::new(Shared {
             configs: Arc::new(Configs::new(Arc::clone(&runtime), host)),
+            web: Arc::new(Web::new(Arc::clone(&runtime))),
             runtime,
             legacy: legacy.map(|config| Mutex::new(TlsAcceptor::from(config))),
             gateways,
@@ -75,6 +79,17 @@ impl PortFront {
             strangers: Mutex::default(),
             started: Instant::now(),
         }))
+    }
+
+    /// Brings the files of the owner's page.
+    pub fn bring_page(&self, files: PageFiles) {
+        self.0.web.bring(files);
+    }
+
+    /// Shows this certificate at the names of all people from now on; `None`: one of each person's own, which no browser
+    /// knows. Existing connections are kept.
+    pub fn show_web(&self, identity: Option<Identity>) {
+        self.0.configs.show_web(identity);
     }
 
     /// Replaces the certificate for phones that cannot pair, where that front is open. Existing connections are kept.
@@ -109,6 +124,10 @@ enum ConnectionRefused {
 impl Front for PortFront {
     fn source(&self, peer: SocketAddr) -> Option<Source> {
         (!self.0.is_gateway(peer)).then(|| Source::from(peer.ip()))
+    }
+
+    fn page(&self) -> Option<Arc<dyn Page>> {
+        Some(Arc::clone(&self.0.web) as Arc<dyn Page>)
     }
 
     async fn greet(&self, socket: TcpStream, peer: SocketAddr, place: &Place) -> Option<Greeted> {

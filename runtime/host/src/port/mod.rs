@@ -3,7 +3,7 @@
 //! ```text
 //! hello ── label of a device ──▶ TLS 1.3, bare keys both ways ──▶ `native`, HTTP/2
 //!       ── label of a window ──▶ TLS 1.3, any valid key ────────▶ `pairing`, three requests
-//!       ── label of a person ──▶ that person's certificate ─────▶ `http`, that person's tokens
+//!       ── label of a person ──▶ certificate for that name ─────▶ `web`, that person's page; `http`, their tokens
 //!       ── any other name ─────▶ the host's certificate ────────▶ `http`, tokens; off unless switched on
 //!       ── unknown label ──────▶ alert 112
 //! HTTP without TLS, from this machine ──▶ `page`, a few words; from elsewhere, nothing
@@ -20,6 +20,8 @@ mod owner;
 mod page;
 mod pairing;
 mod upc;
+pub mod web;
 
 pub use front::{PortFront, PortParts};
 pub use native::NativeApp;
+pub use web::PageFiles;

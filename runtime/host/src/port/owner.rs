@@ -72,7 +72,12 @@ pub(super) async fn answer(
 }
 
 /// Carries out a command on a thread that may wait; the text is the control socket's.
-fn outcome(runtime: &Runtime, user: UserId, device: &Stamp, command: Command) -> Result<String, Refusal> {
+pub(super) fn outcome(
+    runtime: &Runtime,
+    user: UserId,
+    device: &Stamp,
+    command: Command,
+) -> Result<String, Refusal> {
     let address = PhoneAddress::untold();
     let context = Context { runtime, phone_address: &address };
     let outcome = match command {

@@ -130,6 +130,10 @@ fn of_owners() -> Vec<String> {
             json!({ "command": "watch", "person": "Ada", "since": "1.2.u.3", "wait_ms": 25_000 }),
             &[json!({ "id": USER, "mark": "1.2.u.4", "changed": true })],
         ),
+        check::<ShowWebAddress>(
+            of_person("web-address"),
+            &[json!({ "id": "9d", "address": "https://abc.cellar.example:8443/" })],
+        ),
         check::<LockPerson>(of_person("lock"), std::slice::from_ref(&locked)),
         check::<SetKeys>(
             json!({ "command": "keys", "person": "Ada", "mode": "lease" }),

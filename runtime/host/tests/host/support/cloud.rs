@@ -15,6 +15,7 @@ use handshake::token::Token;
 use runtime_host::Host;
 use runtime_host::config::Config;
 use runtime_host::http::service::epoch_ms;
+use runtime_host::port::PortFront;
 use runtime_phone::{Code, Connect, Native, PhoneError, PhoneFile, PhoneKeys, pair};
 use runtime_user::catalogue::BuiltIn;
 use runtime_user::{Invitation, KeyMode, PairingStatus, Runtime, UserId, WindowWish};
@@ -27,6 +28,7 @@ pub struct Cloud {
     pub runtime: Arc<Runtime>,
     pub address: SocketAddr,
     pub folder: Arc<tempfile::TempDir>,
+    pub front: PortFront,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<tokio::task::JoinHandle<()>>,
 }
@@ -68,10 +70,10 @@ pub async fn start_with(wish: Wish) -> Cloud {
     let identity = Identity::load_or_make(folder.path(), &[]).expect("a certificate");
     let legacy = wish.legacy.then(|| identity.server_config().expect("sound"));
     let host = Host::bind(&config, &runtime, legacy).await.expect("a port");
-    let address = host.address();
+    let (address, front) = (host.address(), host.front());
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(host.serve(async { drop(stopped.await) }));
-    Cloud { runtime, address, folder, stop: Some(stop), serving: Some(serving) }
+    Cloud { runtime, address, folder, front, stop: Some(stop), serving: Some(serving) }
 }
 
 impl Cloud {

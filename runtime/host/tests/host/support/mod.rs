@@ -1,5 +1,6 @@
 //! What several files of tests need.
 
+pub mod browser;
 pub mod caller;
 pub mod cloud;
 pub mod fake;

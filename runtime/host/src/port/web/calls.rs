@@ -1,0 +1,527 @@
+//! The calls of the page, each a POST with JSON.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+use handshake::encoding::TypedCode;
+use handshake::error::Code;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request};
+use runtime_user::passkey::{Assertion, CHALLENGE_BYTES, CredentialId, Registration, Site};
+use runtime_user::{Answer, Body, Call, Head, LockState, Method as CellMethod, NotRun, Stamp, UserId};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::answer::{counted, json, with_cookie};
+use super::first::{Stand, nobody};
+use super::sessions::{Digest, Found, New, digest_of};
+use super::{Web, commands, door, entry, keys};
+use crate::admin::Command;
+use crate::http::page::{Shown, Visit};
+use crate::http::routes::Route;
+use crate::http::service::{SMALL_BYTES_MAX, epoch_ms, now};
+use crate::http::{Backend, Refusal};
+use crate::port::owner;
+use crate::port::pairing::next_connection;
+
+/// The paths of the calls.
+pub const PATHS: [&str; 17] = [
+    "/api/sign-in/begin",
+    "/api/sign-in",
+    "/api/first",
+    "/api/first/wait",
+    "/api/first/add",
+    "/api/about",
+    "/api/ask",
+    "/api/put",
+    "/api/step-up",
+    "/api/passkeys",
+    "/api/passkeys/begin",
+    "/api/passkeys/add",
+    "/api/passkeys/remove",
+    "/api/sessions",
+    "/api/sessions/end",
+    "/api/sign-out",
+    "/api/open",
+];
+
+/// Time for a whole body.
+const BODY_WAIT: Duration = Duration::from_secs(30);
+/// The cookie of a session.
+const COOKIE: &str = "__Host-cellar";
+/// The token of the page.
+const TOKEN_FIELD: HeaderName = HeaderName::from_static("x-cellar-token");
+/// A fresh assertion, as JSON in base64url.
+const ASSERTION_FIELD: HeaderName = HeaderName::from_static("x-cellar-assertion");
+/// Where a phone puts entries.
+const PUT: &str = "/usercache/put";
+/// The beginning of the keys of what owners say themselves.
+const SAID: &str = "manual/";
+/// Characters of what a browser calls itself that are kept.
+const BROWSER_CHARS_MAX: usize = 120;
+
+type Answered = Result<Shown, Refusal>;
+
+/// One call.
+struct Asked<'w> {
+    web: &'w Arc<Web>,
+    visit: &'w Visit,
+    headers: HeaderMap,
+    path: String,
+    /// `https://` and the host, as the browser names it.
+    origin: String,
+    body: Bytes,
+}
+
+/// Answers a call of the page.
+pub(super) async fn answer(web: &Arc<Web>, visit: &Visit, request: Request<Incoming>) -> Answered {
+    let (Parts { headers, uri, .. }, body) = request.into_parts();
+    let origin = door::check_origin(&headers)?;
+    let path = uri.path().to_owned();
+    let asked = Asked { web, visit, headers, path, origin, body: Bytes::new() };
+    let without_session = ["/api/sign-in", "/api/first"].iter().any(|begin| asked.path.starts_with(begin));
+    if without_session {
+        let of = if asked.path == "/api/first" { &web.codes } else { &web.visits };
+        web.count(of, visit.source)?;
+        return Asked { body: read(body).await?, ..asked }.entering().await;
+    }
+    let found = asked.session()?;
+    if visit.place.admit(visit.user).is_err() {
+        tracing::debug!(user = %visit.user.short(), "a browser keeps a stranger's place");
+    }
+    Asked { body: read(body).await?, ..asked }.inside(&found).await
+}
+
+async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+    let bytes_max = usize::try_from(SMALL_BYTES_MAX).unwrap_or(usize::MAX);
+    let whole = timeout(BODY_WAIT, Limited::new(body, bytes_max).collect()).await;
+    let refused =
+        || Refusal::new(413, "bad-body", format!("a call has at most {bytes_max} bytes, within 30 s"));
+    Ok(whole.map_err(|_| refused())?.map_err(|_| refused())?.to_bytes())
+}
+
+/// The body of a call that adds a passkey.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Add {
+    registration: Registration,
+    name: String,
+}
+
+impl Asked<'_> {
+    fn user(&self) -> UserId {
+        self.visit.user
+    }
+
+    fn site(&self) -> Site<'_> {
+        Site { name: &self.visit.name, origin: &self.origin }
+    }
+
+    fn parsed<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        serde_json::from_slice(&self.body).map_err(|_| {
+            Refusal::new(400, "bad-body", "the body is not what this call takes: see docs/api.md")
+        })
+    }
+
+    fn entry_cookies(&self) -> impl Iterator<Item = &str> {
+        door::cookies(&self.headers, entry::COOKIE)
+    }
+
+    fn opening(&self) -> Option<u64> {
+        let runtime = &self.web.runtime;
+        let stands = runtime.people().is_suspended(self.user()) == Some(false);
+        runtime.passkeys().opening(self.user()).filter(|_| stands)
+    }
+
+    /// The session of this call.
+    fn session(&self) -> Result<Found, Refusal> {
+        let token = self.headers.get(TOKEN_FIELD).and_then(|token| token.to_str().ok()).unwrap_or_default();
+        let cookies = door::cookies(&self.headers, COOKIE);
+        self.web.sessions.find(self.user(), cookies, token, self.opening(), self.web.now_ms())
+    }
+
+    /// Does work of the person that may wait for the disk.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Web, UserId) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (web, user) = (Arc::clone(self.web), self.user());
+        ran(self.web.runtime.turns().run(user, move || work(&web, user)).await)
+    }
+
+    /// The same for somebody who has not signed in.
+    async fn strangers_work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Web, UserId) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (web, user) = (Arc::clone(self.web), self.user());
+        ran(self.web.runtime.turns().run_for_strangers(user, move || work(&web, user)).await)
+    }
+
+    async fn entering(self) -> Answered {
+        match self.path.as_str() {
+            "/api/sign-in/begin" => self.sign_in_begins(),
+            "/api/sign-in" => self.sign_in().await,
+            "/api/first" => self.first_code().await,
+            "/api/first/wait" => self.first_waits().await,
+            "/api/first/add" => self.first_adds().await,
+            _ => Err(Refusal::unknown_route()),
+        }
+    }
+
+    async fn inside(self, found: &Found) -> Answered {
+        match self.path.as_str() {
+            "/api/about" => self.about(),
+            "/api/ask" => self.ask(found).await,
+            "/api/put" => self.put(found).await,
+            "/api/step-up" => self.step_up_begins(found),
+            "/api/passkeys" => self.passkeys(found).await,
+            "/api/passkeys/begin" => self.passkey_begins(found).await,
+            "/api/passkeys/add" => self.passkey_is_added(found).await,
+            "/api/passkeys/remove" => self.passkey_is_removed(found).await,
+            "/api/sessions" => json(&self.web.sessions.list(self.user(), found)),
+            "/api/sessions/end" => self.session_ends(),
+            "/api/sign-out" => {
+                self.web.sessions.end_own(self.user(), found);
+                with_cookie(json(&json!({}))?, &door::set_cookie(COOKIE, "", Some(0)))
+            }
+            "/api/open" => Err(keys::locked()),
+            _ => Err(Refusal::unknown_route()),
+        }
+    }
+
+    // Without a session.
+
+    fn sign_in_begins(&self) -> Answered {
+        let state = self.web.runtime.locks().state(self.user());
+        // Whoever knows the name learns whether a passkey is of use now, and nothing else.
+        if !matches!(state, Ok(LockState::Unlocked { .. })) {
+            return Err(keys::locked());
+        }
+        let (cookie, challenge) = self.web.entries.begin(self.user(), self.web.now_ms())?;
+        let get = keys::Get::new(&self.visit.name, &challenge);
+        with_cookie(json(&get)?, &door::set_cookie(entry::COOKIE, &cookie, Some(entry::ENTRY_MS_MAX / 1_000)))
+    }
+
+    async fn sign_in(&self) -> Answered {
+        let assertion: Assertion = self.parsed()?;
+        let refused =
+            || Refusal::new(403, "bad-passkey", "the assertion is for no challenge of this browser");
+        let challenge = assertion.challenge().ok_or_else(refused)?;
+        let now_ms = self.web.now_ms();
+        if !self.web.entries.knows(self.user(), self.entry_cookies(), &challenge, now_ms)? {
+            return Err(refused());
+        }
+        // Read before the passkey is: a lock in between leaves a session that has ended.
+        let opening = self.opening().ok_or_else(keys::locked)?;
+        let (name, origin, id) = (self.visit.name.clone(), self.origin.clone(), assertion.id.clone());
+        let judge = move |web: &Web, user: UserId| {
+            let site = Site { name: &name, origin: &origin };
+            keys::assert(&web.runtime, user, site, &challenge, &assertion)
+        };
+        self.strangers_work(judge).await?;
+        if !self.web.entries.use_up(challenge, now_ms) {
+            return Err(refused());
+        }
+        self.begin_session(id, opening)
+    }
+
+    /// Begins a session, with an id that nobody knew before.
+    fn begin_session(&self, passkey: CredentialId, opening: u64) -> Answered {
+        let agent =
+            self.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let browser =
+            agent.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(BROWSER_CHARS_MAX).collect();
+        let new = New { passkey, opening, browser, shown_ms: epoch_ms() };
+        let begun = self.web.sessions.begin(self.user(), new, self.web.now_ms())?;
+        tracing::info!(user = %self.user().short(), "a browser has signed in");
+        let shown = json(&json!({ "token": *begun.token }))?;
+        let shown = with_cookie(shown, &door::set_cookie(COOKIE, &begun.cookie, None))?;
+        with_cookie(shown, &door::set_cookie(entry::COOKIE, "", Some(0)))
+    }
+
+    async fn first_code(&self) -> Answered {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Asks {
+            code: String,
+        }
+        let Asks { code } = self.parsed()?;
+        let code = TypedCode::parse(&code).map_err(|_| {
+            Refusal::new(400, "bad-code", "this is no code: one character is wrong, or missing")
+        })?;
+        if self.opening().is_none() {
+            return Err(keys::locked());
+        }
+        let connection = next_connection();
+        let claims = move |web: &Web, user: UserId| {
+            let (pairing, now_ms) = (web.runtime.pairing(), web.now_ms());
+            let claimed = pairing.browser_claims(user, connection, code, now_ms);
+            if claimed.is_err() {
+                pairing.connection_lost(user, connection, web.now_ms());
+            }
+            claimed.map_err(of_window)
+        };
+        let claim = self.strangers_work(claims).await?;
+        let cookie = super::sessions::secret()?;
+        self.web.firsts.claimed(self.user(), &cookie, connection, self.web.now_ms());
+        let shown = json(&json!({ "digits": claim.digits, "approve_by_s": claim.approve_by_s }))?;
+        with_cookie(shown, &door::set_cookie(entry::COOKIE, &cookie, Some(entry::ENTRY_MS_MAX / 1_000)))
+    }
+
+    async fn first_waits(&self) -> Answered {
+        let now_ms = self.web.now_ms();
+        let challenge = match self.web.firsts.stand(self.user(), self.entry_cookies(), now_ms)? {
+            Stand::Approved(challenge) => challenge,
+            Stand::Waits(connection) => {
+                let is_approved = move |web: &Web, user: UserId| {
+                    Ok(web.runtime.pairing().browser_is_approved(user, connection, web.now_ms()))
+                };
+                match self.strangers_work(is_approved).await? {
+                    Ok(true) => self.web.firsts.approved(self.user(), connection, now_ms)?,
+                    Ok(false) => return json(&json!({ "approved": false })),
+                    Err(code) => {
+                        self.web.firsts.end(self.user(), connection);
+                        return Err(of_window(code));
+                    }
+                }
+            }
+        };
+        let name = self.visit.name.clone();
+        let create = self
+            .strangers_work(move |web, user| keys::Create::new(&web.runtime, user, &name, &challenge))
+            .await?;
+        json(&json!({ "approved": true, "create": create }))
+    }
+
+    async fn first_adds(&self) -> Answered {
+        let Add { registration, name } = self.parsed()?;
+        let stand = self.web.firsts.stand(self.user(), self.entry_cookies(), self.web.now_ms())?;
+        let Stand::Approved(challenge) = stand else { return Err(nobody()) };
+        let opening = self.opening().ok_or_else(keys::locked)?;
+        // Used up first: a second passkey needs the first one, or another code.
+        registration.check(self.site(), &challenge).map_err(keys::bad_passkey)?;
+        if !self.web.firsts.use_up(self.user(), &challenge) {
+            return Err(nobody());
+        }
+        let id = self.added(challenge, registration, name).await?;
+        self.begin_session(id, opening)
+    }
+
+    async fn added(
+        &self,
+        challenge: [u8; CHALLENGE_BYTES],
+        registration: Registration,
+        name: String,
+    ) -> Result<CredentialId, Refusal> {
+        let (host, origin) = (self.visit.name.clone(), self.origin.clone());
+        let add = move |web: &Web, user: UserId| {
+            let site = Site { name: &host, origin: &origin };
+            keys::add(&web.runtime, user, site, &challenge, (&registration, name))
+        };
+        let id = self.work(add).await?;
+        tracing::info!(user = %self.user().short(), "a passkey was added");
+        Ok(id)
+    }
+
+    // With a session.
+
+    fn about(&self) -> Answered {
+        json(&json!({
+            "way": "passkey", "device": null, "scopes": [], "commands": commands::names(),
+            "step_up": commands::of_step_up(), "puts": true, "opens": false,
+        }))
+    }
+
+    /// What an assertion of this call is bound to: its path and its body.
+    fn call(&self) -> Digest {
+        digest_of(&[self.path.as_bytes(), &self.body])
+    }
+
+    fn step_up_begins(&self, found: &Found) -> Answered {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Asks {
+            path: String,
+            body: String,
+        }
+        let Asks { path, body } = self.parsed()?;
+        let call = digest_of(&[path.as_bytes(), body.as_bytes()]);
+        let challenge = self.web.sessions.challenge(self.user(), found, call, self.web.now_ms())?;
+        json(&keys::Get::new(&self.visit.name, &challenge))
+    }
+
+    /// Whether this very call comes with a fresh assertion, which is used up by it.
+    async fn check_step_up(&self, found: &Found) -> Result<(), Refusal> {
+        let missing =
+            || Refusal::new(403, "step-up", "this needs a fresh signature of a passkey for this very call");
+        let field = self.headers.get(ASSERTION_FIELD).ok_or_else(missing)?;
+        let bytes = BASE64URL_NOPAD.decode(field.as_bytes()).map_err(|_| missing())?;
+        let assertion: Assertion = serde_json::from_slice(&bytes).map_err(|_| missing())?;
+        let challenge = assertion.challenge().ok_or_else(missing)?;
+        let now_ms = self.web.now_ms();
+        if !self.web.sessions.use_up(self.user(), found, &challenge, self.call(), now_ms)? {
+            return Err(missing());
+        }
+        let (name, origin) = (self.visit.name.clone(), self.origin.clone());
+        self.work(move |web, user| {
+            let site = Site { name: &name, origin: &origin };
+            keys::assert(&web.runtime, user, site, &challenge, &assertion)
+        })
+        .await
+    }
+
+    async fn ask(&self, found: &Found) -> Answered {
+        let command = Command::of_person(&self.body, &self.user().dashed())
+            .map_err(|error| Refusal::new(400, "bad-command", error.to_string()))?;
+        if !command.is_for_page() {
+            return Err(Refusal::new(403, "not-here", "only the command line gives this command"));
+        }
+        if commands::needs_step_up(command.name()) {
+            self.check_step_up(found).await?;
+        }
+        if !commands::is_idle(&command) {
+            self.web.sessions.used(self.user(), found, self.web.now_ms())?;
+        }
+        let stamp = Stamp::of_passkey(found.passkey.as_bytes());
+        let text = self.work(move |web, user| owner::outcome(&web.runtime, user, &stamp, command)).await?;
+        let taken = self.web.runtime.room_for_answer(self.user(), text.len());
+        let taken =
+            taken.ok_or_else(|| crowded("too much waits for this person's callers: try again later"))?;
+        Ok(counted(Bytes::from(text), taken))
+    }
+
+    /// Puts what its owner says about their diary, as a phone puts it, and no reading.
+    async fn put(&self, found: &Found) -> Answered {
+        let batch: Value = self.parsed()?;
+        let entries = batch["phone_to_server"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_said =
+            |entry: &Value| entry["metadata"]["key"].as_str().is_some_and(|key| key.starts_with(SAID));
+        if entries.is_empty() || !entries.iter().all(is_said) {
+            let message = "a browser puts what its owner says: entries whose keys begin with `manual/`, and no readings";
+            return Err(Refusal::new(400, "bad-body", message));
+        }
+        self.web.sessions.used(self.user(), found, self.web.now_ms())?;
+        let runtime = &self.web.runtime;
+        let Route::Cell(target) = Route::find(runtime.catalogue().paths(), &Method::POST, PUT)? else {
+            return Err(Refusal::unknown_route());
+        };
+        let head = Head::new(CellMethod::Post, "", |_| None).map_err(|bad| Refusal::bad_head(&bad))?;
+        // As it was read: a member that stands twice is judged and stored as one.
+        let body = Body::from_chunks(vec![Bytes::from(json!({ "phone_to_server": entries }).to_string())]);
+        let device = Some(Stamp::of_passkey(found.passkey.as_bytes()));
+        match Backend::call(runtime, self.user(), Call { target, now: now(), head, body, device }).await? {
+            Answer::Whole { status: 200, body, taken, .. } => Ok(counted(body.into(), taken)),
+            _ => Err(Refusal::new(400, "not-taken", "the entries were not taken")),
+        }
+    }
+
+    async fn passkeys(&self, found: &Found) -> Answered {
+        let all =
+            self.work(|web, user| web.runtime.passkeys().list(user).map_err(|error| keys::refusal(&error)));
+        let all: Vec<_> = all
+            .await?
+            .into_iter()
+            .map(|passkey| {
+                json!({
+                    "id": passkey.credential.id, "name": passkey.name, "added_ms": passkey.added_ms,
+                    "used_ms": passkey.used_ms, "current": passkey.credential.id == found.passkey,
+                })
+            })
+            .collect();
+        json(&all)
+    }
+
+    async fn passkey_begins(&self, found: &Found) -> Answered {
+        self.check_step_up(found).await?;
+        let call = adding();
+        let challenge = self.web.sessions.challenge(self.user(), found, call, self.web.now_ms())?;
+        let name = self.visit.name.clone();
+        json(&self.work(move |web, user| keys::Create::new(&web.runtime, user, &name, &challenge)).await?)
+    }
+
+    async fn passkey_is_added(&self, found: &Found) -> Answered {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Asks {
+            challenge: String,
+            registration: Registration,
+            name: String,
+        }
+        let Asks { challenge, registration, name } = self.parsed()?;
+        let refused = || Refusal::new(403, "bad-passkey", "the passkey is for no challenge of this session");
+        let challenge =
+            BASE64URL_NOPAD.decode(challenge.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        let challenge: [u8; CHALLENGE_BYTES] = challenge.ok_or_else(refused)?;
+        if !self.web.sessions.use_up(self.user(), found, &challenge, adding(), self.web.now_ms())? {
+            return Err(refused());
+        }
+        let id = self.added(challenge, registration, name).await?;
+        json(&json!({ "id": id }))
+    }
+
+    async fn passkey_is_removed(&self, found: &Found) -> Answered {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Asks {
+            id: CredentialId,
+        }
+        let Asks { id } = self.parsed()?;
+        self.check_step_up(found).await?;
+        let removed = id.clone();
+        let remove = move |web: &Web, user: UserId| {
+            web.runtime.passkeys().remove(user, &removed).map_err(|error| keys::refusal(&error))
+        };
+        self.work(remove).await?;
+        self.web.sessions.end_of(self.user(), &id);
+        tracing::info!(user = %self.user().short(), "a passkey was removed, and its sessions have ended");
+        json(&json!({}))
+    }
+
+    fn session_ends(&self) -> Answered {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Asks {
+            id: String,
+        }
+        let Asks { id } = self.parsed()?;
+        if self.web.sessions.end(self.user(), &id) {
+            json(&json!({}))
+        } else {
+            Err(Refusal::new(404, "no-session", "this session has ended already"))
+        }
+    }
+}
+
+/// What the challenge for another passkey is bound to.
+fn adding() -> Digest {
+    digest_of(&[b"adding a passkey"])
+}
+
+fn crowded(message: &'static str) -> Refusal {
+    Refusal::new(503, "unavailable", message).retry_after(5)
+}
+
+fn ran<T>(done: Result<Result<T, Refusal>, NotRun>) -> Result<T, Refusal> {
+    done.unwrap_or_else(|_| Err(crowded("too much of this person's work waits: try again later")))
+}
+
+/// What the browser is told about the window.
+fn of_window(code: Code) -> Refusal {
+    match code {
+        Code::ProofWrong => Refusal::new(403, "wrong-code", "this is not the code that is shown now"),
+        Code::WindowClaimed => {
+            Refusal::new(409, "code-claimed", "somebody else has used this code: cancel it, and make another")
+        }
+        Code::NotApproved => Refusal::new(403, "not-approved", "it was not approved, or not in time"),
+        Code::WindowGone => nobody(),
+        _ => crowded("the host cannot do this now: try again later"),
+    }
+}
