@@ -15,6 +15,7 @@
 mod assets;
 mod carrier;
 mod door;
+mod files;
 mod headers;
 mod launch;
 mod listen;
@@ -24,6 +25,7 @@ mod server;
 pub use assets::is_built;
 pub use carrier::{About, Carried, Carrier, NotCarried, Waiting, Way};
 pub use door::{Door, Link};
+pub use files::page_file;
 pub use launch::show_in_browser;
 pub use listen::{Listening, NoPort};
 pub use paired::{Paired, PairedError};

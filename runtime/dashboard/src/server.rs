@@ -18,9 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::assets::{self, Asset};
 use crate::carrier::{Carried, Carrier, NotCarried};
 use crate::door::{Door, Refused};
+use crate::files;
 use crate::headers;
 use crate::listen::Listening;
 
@@ -175,46 +175,11 @@ async fn read(body: Incoming) -> Result<Bytes, ()> {
 }
 
 fn file(path: &str, asked: &HeaderMap) -> Answer {
-    let Some(asset) = assets::find(path) else {
-        return said(StatusCode::NOT_FOUND, "unknown-route", "no such file");
-    };
-    let packed = asset.packed.filter(|_| takes_gzip(asked));
-    let tag = tag_of(asset, packed.is_some());
-    let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag.as_str());
-    let mut answer = Response::new(Full::new(match (known, packed) {
-        (true, _) => Bytes::new(),
-        (false, packed) => Bytes::from_static(packed.unwrap_or(asset.plain)),
-    }));
-    if known {
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-    }
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.media_type()));
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    let keep = if asset.is_immutable() { "public, max-age=31536000, immutable" } else { "no-cache" };
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
-    }
-    if packed.is_some() {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    answer
-}
-
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    let all = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|text| text.split(',')).any(|coding| {
-        let mut parts = coding.trim().split(';').map(str::trim);
-        parts.next() == Some("gzip") && parts.next() != Some("q=0")
-    })
-}
-
-/// A tag of the content, and of its coding.
-fn tag_of(asset: &Asset, packed: bool) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, asset.plain);
-    let digits = data_encoding::BASE64URL_NOPAD.encode(&digest.as_ref()[..12]);
-    format!("\"{digits}{}\"", if packed { "-gzip" } else { "" })
+    let found = files::answer(path, asked);
+    found.map_or_else(
+        || said(StatusCode::NOT_FOUND, "unknown-route", "no such file"),
+        |file| file.map(Full::new),
+    )
 }
 
 fn json_answer(status: StatusCode, body: Bytes) -> Answer {

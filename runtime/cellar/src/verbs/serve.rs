@@ -19,13 +19,14 @@ use runtime_host::admin::{
 };
 use runtime_host::config::Config;
 use runtime_host::http::service::now;
-use runtime_host::port::PortFront;
+use runtime_host::port::{PageFiles, PortFront};
 use runtime_program::Failure;
 use runtime_program::console;
 use runtime_program::logs::LogFormat;
 use runtime_program::logs::{self, Log};
 use runtime_program::resources::{self, Files};
 use runtime_program::signals::Signals;
+use runtime_wire::tls::Identity;
 
 /// The example that `--help` shows.
 pub const EXAMPLE: &str = "Example:\n  cellar serve --listen 0.0.0.0:8443\n  cellar serve --data ~/cellar --check\n\n\
@@ -115,6 +116,7 @@ async fn serve(
     let identity = identity(config, data, &runtime)?;
     let tls = config.legacy.enabled.then(|| identity.server_config()).transpose();
     let tls = tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;
+    let web = web_identity(config)?;
     let registration = registration(config)?;
     let host = Host::bind(config, &runtime, tls).await.map_err(|error| {
         Failure::new(
@@ -122,7 +124,9 @@ async fn serve(
             "choose another address with --listen, or end what has this one",
         )
     })?;
+    let host = host.with_page(PageFiles { find: runtime_dashboard::page_file });
     let (address, front) = (host.address(), host.front());
+    front.show_web(web);
     let phone_address = PhoneAddress {
         address: config.public_address.clone().unwrap_or_else(|| reachable(address).to_string()),
         pin: identity.pin(),
@@ -192,6 +196,13 @@ async fn serve(
 fn names(runtime: &Arc<Runtime>) -> Names<impl Fn() -> Vec<String> + use<>> {
     let known = Arc::clone(runtime);
     Names { all: move || known.owners().names(), changed: runtime.owners().names_changed() }
+}
+
+/// The certificate of people's own names, if there is one.
+fn web_identity(config: &Config) -> Result<Option<Identity>, Failure> {
+    config.web.identity().map_err(|error| {
+        Failure::of(&error, "check that web.key belongs to web.certificate, and that this user may read both")
+    })
 }
 
 /// The gateway in front of this host, if there is one, and the secret that they share.
@@ -333,8 +344,8 @@ fn page_line(address: SocketAddr) -> String {
     }
 }
 
-/// Applies settings that can change while a host runs: the log's filter, and the certificate of the front for phones
-/// that cannot pair.
+/// Applies settings that can change while a host runs: the log's filter, and the certificates of people's names and of
+/// the front for phones that cannot pair.
 struct Reloader {
     args: Args,
     options: Options,
@@ -371,15 +382,18 @@ impl Reloader {
         let tls = self.started.legacy.enabled.then(|| identity.server_config()).transpose();
         let tls =
             tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;
+        let web = web_identity(&config)?;
         let filtered = self.log.set_filter(&config.log.filter);
         filtered.map_err(|error| Failure::of(&error, "change log.filter"))?;
         if let Some(tls) = tls {
             self.front.show_legacy(tls);
         }
+        self.front.show_web(web);
         self.phone_address.send_modify(|phone_address| phone_address.pin = identity.pin());
         // The requested values are compared, not those that the system allowed.
         let restart = |config: &Config| Config {
             tls: self.started.tls.clone(),
+            web: self.started.web.clone(),
             log: self.started.log.clone(),
             limits: runtime_host::config::Limits {
                 connections_max: self.started.limits.connections_max,

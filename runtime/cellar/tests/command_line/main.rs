@@ -11,6 +11,7 @@ mod memory;
 mod options;
 mod page;
 mod pairing;
+mod passkey;
 mod private;
 mod researcher;
 mod studies;

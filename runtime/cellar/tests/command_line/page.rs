@@ -14,7 +14,7 @@ use crate::support::binary::{
 };
 
 /// What a browser would run if the page took a name for a piece of a page.
-const SCRIPT: &str = "<img src=x onerror=globalThis.struck=1>";
+pub(crate) const SCRIPT: &str = "<img src=x onerror=globalThis.struck=1>";
 /// The same as an attribute and as an address.
 const MORE: &str = "\"><script>globalThis.struck=1</script>";
 
@@ -144,7 +144,7 @@ fn target() -> PathBuf {
 }
 
 /// Node with what the browser's part needs, and Chromium; says so where they are not there.
-fn browser() -> Option<(PathBuf, String)> {
+pub(crate) fn browser() -> Option<(PathBuf, String)> {
     browser_with("look.mjs")
 }
 

@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use runtime_dashboard::{Carrier, Door, Listening, Paired, PairedError, Server, is_built, show_in_browser};
-use runtime_host::admin::DEVICE_COMMANDS;
+use runtime_host::admin::{DEVICE_COMMANDS, ShowWebAddress};
 use runtime_program::signals::Signals;
 use runtime_program::{Failure, console as output};
 use serde::Serialize;
 
 use super::phone::failed;
-use super::{Options, show};
+use super::{Options, carry_out, show};
 use console::Console;
 
 /// The example that `--help` shows.
@@ -34,6 +34,9 @@ pub struct Args {
     /// At the console of the host: how the host is, with nothing about any person
     #[arg(long, conflicts_with = "state")]
     operator: bool,
+    /// Only print where a browser with a passkey finds the page on the host's own port
+    #[arg(long, requires = "person", conflicts_with_all = ["port", "browser", "operator"])]
+    address: bool,
     /// The port on this machine; 0: any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -54,6 +57,10 @@ struct Opened {
 /// # Errors
 /// [`Failure`] with the remedy.
 pub fn run(args: Args, options: &Options) -> Result<(), Failure> {
+    if args.address {
+        let person = args.person.unwrap_or_default();
+        return carry_out(options, ShowWebAddress { person }, |told| told.address.clone());
+    }
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let tokio = tokio.map_err(|error| Failure::of(&error, "close other programs, and try again"))?;
     let (port, browser) = (args.port, args.browser);

@@ -1,5 +1,6 @@
 // Calls of the page. Each needs the token that the page was given once; the browser adds its cookie.
 
+import { signature } from './passkeys';
 import type { About } from './types';
 
 const TOKEN = 'cellar-token';
@@ -14,19 +15,26 @@ export class ApiError extends Error {
   }
 }
 
-async function post(path: string, body: string): Promise<unknown> {
+/** Whether the page is at the person's own name, where a passkey lets a browser in. */
+export const atOwnName = location.protocol === 'https:';
+
+export async function post(path: string, body: string, more: Record<string, string> = {}): Promise<unknown> {
   let answer: Response;
   try {
     answer = await fetch(`/api/${path}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-cellar-token': sessionStorage.getItem(TOKEN) ?? '' },
+      headers: {
+        'content-type': 'application/json',
+        'x-cellar-token': sessionStorage.getItem(TOKEN) ?? '',
+        ...more,
+      },
       body,
       credentials: 'same-origin',
       cache: 'no-store',
       redirect: 'error',
     });
   } catch {
-    throw new ApiError('gone', '');
+    throw new ApiError(atOwnName ? 'unreachable' : 'gone', '');
   }
   const read: unknown = await answer.json().catch(() => null);
   if (answer.ok) return read;
@@ -46,7 +54,12 @@ export async function enter(): Promise<void> {
   if (code === undefined) return;
   history.replaceState(null, '', '#/home');
   const entered = await post('enter', JSON.stringify({ code }));
-  sessionStorage.setItem(TOKEN, String(member(entered, 'token') ?? ''));
+  keepToken(entered);
+}
+
+/** Keeps the token of an answer that lets this page in. */
+export function keepToken(answer: unknown): void {
+  sessionStorage.setItem(TOKEN, String(member(answer, 'token') ?? ''));
 }
 
 export function about(): Promise<About> {
@@ -57,9 +70,19 @@ export async function open(): Promise<void> {
   await post('open', '{}');
 }
 
+/** Posts, and once more with a fresh signature of a passkey for this very call if it needs one. */
+export async function postSigned(path: string, body: string): Promise<unknown> {
+  try {
+    return await post(path, body);
+  } catch (error) {
+    if (!(error instanceof ApiError && error.code === 'step-up')) throw error;
+    return await post(path, body, { 'x-cellar-assertion': await signature(path, body) });
+  }
+}
+
 /** Gives a command of docs/api.md. */
 export async function ask<T>(command: string, members: Record<string, unknown> = {}): Promise<T> {
-  return outcome(await post('ask', JSON.stringify({ command, ...members })));
+  return outcome(await postSigned('ask', JSON.stringify({ command, ...members })));
 }
 
 /** How long the runtime waits for a change before it answers, ms. */

@@ -1,7 +1,7 @@
 // The answers that the page reads: docs/api.md describes them. Moments are seconds since 1970, or end in `_ms`.
 
 export interface About {
-  way: 'device' | 'console' | 'operator';
+  way: 'device' | 'console' | 'operator' | 'passkey';
   device: string | null;
   scopes: string[];
   commands: string[];
