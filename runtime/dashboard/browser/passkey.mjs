@@ -5,6 +5,8 @@
 // `name`: of the first passkey. Prints `digits NNNNNN` once the code was taken, waits until its owner approves, and prints
 // one JSON line of what it found; the tests judge.
 
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
 const WAIT_MS = 30_000;
@@ -24,7 +26,8 @@ const browser = await chromium.launch({
   ],
 });
 const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC' });
-const found = { elsewhere: [], complaints: [], attacked: [] };
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const found = { elsewhere: [], complaints: [], attacked: [], violations: [] };
 context.on('request', (request) => {
   if (new URL(request.url()).origin !== origin) found.elsewhere.push(request.url());
 });
@@ -61,6 +64,17 @@ async function authenticator(page) {
   return { session, authenticatorId };
 }
 
+async function audit(page, name) {
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.evaluate(axe);
+    const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+    for (const { id, nodes } of result.violations) {
+      found.violations.push(`${name}, ${colorScheme}: ${id}: ${nodes[0].target.join(' ')}`);
+    }
+  }
+}
+
 async function to(page, screen) {
   await page.evaluate((hash) => {
     location.hash = hash;
@@ -73,6 +87,8 @@ const signInTitle = { name: 'Sign in', exact: true };
 // The first passkey.
 const page = await open();
 const first = await authenticator(page);
+await page.getByRole('heading', signInTitle).waitFor();
+await audit(page, 'sign-in');
 await page.getByLabel('Code').fill(asked.code);
 await page.getByLabel('Name of the passkey').fill(asked.name);
 await page.getByRole('button', { name: 'Use the code' }).click();
@@ -106,6 +122,7 @@ await first.session.send('WebAuthn.setUserVerified', { authenticatorId: first.au
 // Passkeys and sessions, with the name of the passkey as text.
 await to(page, 'settings');
 await page.getByText(asked.name).first().waitFor();
+await audit(page, 'settings');
 found.settings = await page.evaluate(() => document.querySelector('main')?.innerText ?? '');
 await page.getByRole('button', { name: 'Sign out' }).click();
 await page.getByRole('heading', signInTitle).waitFor();
