@@ -11,7 +11,7 @@ use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
 /// The targets that `fuzz/Cargo.toml` lists.
-pub(crate) const TARGETS: [&str; 15] = [
+pub(crate) const TARGETS: [&str; 28] = [
     "json_entry",
     "json_members",
     "json_request",
@@ -27,6 +27,19 @@ pub(crate) const TARGETS: [&str; 15] = [
     "roster",
     "package",
     "study",
+    "import_gpx",
+    "import_kml",
+    "import_tcx",
+    "import_fit",
+    "import_csv",
+    "import_geojson",
+    "import_google_records",
+    "import_google_semantic",
+    "import_google_timeline",
+    "import_owntracks_rec",
+    "import_owntracks",
+    "import_traccar",
+    "import_emission",
 ];
 
 /// Counters at every edge, and the instrumentation with which libFuzzer sees comparisons.

@@ -5,6 +5,7 @@
 //! * Not here: how bytes are found (a fuzzer with coverage in `fuzz/`, a generator with shape in the tests).
 
 mod entries;
+pub mod imports;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ pub use runtime_store::block::fuzz_decode as block_decode;
 pub type Body = fn(&[u8]);
 
 /// A target by its name and its body.
-pub const TARGETS: [(&str, Body); 15] = [
+pub const TARGETS: [(&str, Body); 28] = [
     ("json_entry", put_and_take_in),
     ("json_members", json_members),
     ("json_request", request_for_entries),
@@ -40,6 +41,19 @@ pub const TARGETS: [(&str, Body); 15] = [
     ("roster", roster),
     ("package", package),
     ("study", study),
+    ("import_gpx", imports::gpx),
+    ("import_kml", imports::kml),
+    ("import_tcx", imports::tcx),
+    ("import_fit", imports::fit),
+    ("import_csv", imports::csv),
+    ("import_geojson", imports::geojson),
+    ("import_google_records", imports::google_records),
+    ("import_google_semantic", imports::google_semantic),
+    ("import_google_timeline", imports::google_timeline),
+    ("import_owntracks_rec", imports::owntracks_rec),
+    ("import_owntracks", imports::owntracks),
+    ("import_traccar", imports::traccar),
+    ("import_emission", imports::emission),
 ];
 
 /// The scanner of members ends on any text, and what it takes for members are slices of the text in their order.

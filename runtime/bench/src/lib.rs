@@ -8,6 +8,7 @@ mod command;
 mod disk;
 mod endpoint;
 mod handshake;
+mod import;
 mod instance;
 mod limits;
 mod memory;
@@ -38,7 +39,7 @@ pub use rounds::Comparison;
 /// The choice of benchmarks.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page; all of them if none is named
+    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page, import; all of them if none is named
     name: Option<String>,
 }
 
@@ -48,7 +49,7 @@ pub struct Args {
 pub enum BenchError {
     /// No benchmark of that name.
     #[error(
-        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells or page"
+        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page or import"
     )]
     Unknown(String),
     /// The result cannot be printed.
@@ -83,7 +84,7 @@ pub type Figures = Result<Vec<Comparison>, BenchError>;
 /// One benchmark: its name, its question, and the function that answers it.
 type Benchmark = (&'static str, &'static str, fn() -> Figures);
 
-const BENCHMARKS: [Benchmark; 14] = [
+const BENCHMARKS: [Benchmark; 15] = [
     ("instance", "What does a fresh instance cost, and do two threads make twice as many?", instance::run),
     ("endpoint", "What does a cell add to a request?", endpoint::run),
     ("handshake", "What does it cost the host to let a paired phone in?", handshake::run),
@@ -98,6 +99,7 @@ const BENCHMARKS: [Benchmark; 14] = [
     ("neighbours", "How much slower are others while one attacks?", neighbours::run),
     ("cells", "What does a cell from elsewhere cost, in each language?", cells::run),
     ("page", "How long does an owner wait for their page, with ten years of data?", page::run),
+    ("import", "How fast and in how much memory is a large history imported?", import::run),
 ];
 
 /// Runs the named benchmark, or all of them; prints each table when it is ready, or everything as JSON.

@@ -8,8 +8,8 @@ use runtime_program::exit::{finish, usage};
 
 use crate::companion::{Arguments, become_program};
 use crate::verbs::{
-    Options, cell, device, export, gateway, host, open, pair, phone, pipeline, serve, show, study, types,
-    user,
+    Options, cell, device, export, gateway, host, import, open, pair, phone, pipeline, serve, show, study,
+    types, user,
 };
 
 const PROGRAM: &str = "cellar";
@@ -50,9 +50,12 @@ enum Verb {
     /// Add, list, suspend, export, import and erase people
     #[command(subcommand)]
     User(user::Verb),
-    /// Write a person's diary as GeoJSON, GPX or CSV
+    /// Write a person's diary as GeoJSON, GPX, KML or CSV
     #[command(after_help = export::EXAMPLE)]
     Export(export::Args),
+    /// Read a person's history from files of other programs: Google, GPX, GeoJSON, KML, FIT, TCX, CSV, OwnTracks, Traccar
+    #[command(after_help = import::EXAMPLE)]
+    Import(import::Args),
     /// Show a code with which a phone becomes one of a person's devices
     #[command(after_help = pair::EXAMPLE)]
     Pair(pair::Args),
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(args) => run_replay(&args, options),
         Verb::User(verb) => user::run(verb, options),
         Verb::Export(args) => export::run(args, options),
+        Verb::Import(args) => import::run(args, options),
         Verb::Pair(args) => pair::run(&args, options),
         Verb::Device(verb) => device::run(verb, options),
         Verb::Open(args) => open::run(args, options),

@@ -27,9 +27,9 @@ pub struct Tracks<W: Write> {
 }
 
 /// Points that are drawn as one line, and the mode of travel, if it is known.
-struct Segment {
-    mode: Option<&'static str>,
-    points: Vec<Fix>,
+pub struct Segment {
+    pub mode: Option<&'static str>,
+    pub points: Vec<Fix>,
 }
 
 impl<W: Write> Tracks<W> {
@@ -115,11 +115,7 @@ impl<W: Write> Tracks<W> {
 
     fn text(&mut self, name: &str, text: &str) -> io::Result<()> {
         self.open(name)?;
-        let spaced = text.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter });
-        let text: String = spaced
-            .filter(|letter| !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}'))
-            .collect();
-        self.xml.write_event(Event::Text(BytesText::new(&text)))?;
+        self.xml.write_event(Event::Text(BytesText::new(&printable(text))))?;
         self.close(name)
     }
 
@@ -131,13 +127,20 @@ impl<W: Write> Tracks<W> {
     }
 }
 
-fn told(section: &Section) -> String {
+/// The text without what XML cannot represent.
+pub fn printable(text: &str) -> String {
+    let spaced = text.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter });
+    spaced.filter(|letter| !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}')).collect()
+}
+
+/// The mode and the length of a section, for people.
+pub fn told(section: &Section) -> String {
     let metres = section.entry.number("distance").unwrap_or(0.0);
     format!("{} {:.2} km", section.mode.name(), metres / 1e3)
 }
 
 /// The lines of a trip; see the head of this module.
-fn segments(trip: &Trip) -> Vec<Segment> {
+pub fn segments(trip: &Trip) -> Vec<Segment> {
     let pieces_of = |section: &Section| -> Vec<Segment> {
         let mode = Some(section.mode.name());
         pieces(&section.points).into_iter().map(|points| Segment { mode, points }).collect()

@@ -1,4 +1,4 @@
-//! A person's diary in the forms that other programs read: GeoJSON, GPX, CSV.
+//! A person's diary in the forms that other programs read: GeoJSON, GPX, KML, CSV.
 //!
 //! [`write()`] reads the confirmed trips of a span from a [`Source`], joins each with its places, stops, sections and
 //! points, and writes it before it reads the next.
@@ -13,6 +13,7 @@
 mod entry;
 mod geojson;
 mod gpx;
+mod kml;
 mod labels;
 mod line;
 mod source;
@@ -28,6 +29,7 @@ pub use source::{Source, Visit};
 pub use trip::{Fix, Mode, Modes, STREAMS, Section, Trip};
 
 use gpx::Tracks;
+use kml::Folders;
 use table::Table;
 
 /// The format of the output.
@@ -40,6 +42,8 @@ pub enum Format {
     Timeline,
     /// GPX 1.1: a track for each trip, a segment for each section.
     Gpx,
+    /// KML 2.2: a folder for each trip, a track for each section.
+    Kml,
     /// A line for each trip, with a heading.
     Csv,
 }
@@ -101,6 +105,7 @@ enum Sheet<W: Write> {
         begun: bool,
     },
     Gpx(Tracks<W>),
+    Kml(Folders<W>),
     Csv(Box<Table<W>>),
 }
 
@@ -116,6 +121,7 @@ impl<W: Write> Sheet<W> {
                 Self::Json { out, flat: false, begun: false }
             }
             Format::Gpx => Self::Gpx(Tracks::begin(out)?),
+            Format::Kml => Self::Kml(Folders::begin(out)?),
             Format::Csv => Self::Csv(Box::new(Table::begin(out)?)),
         })
     }
@@ -132,6 +138,7 @@ impl<W: Write> Sheet<W> {
                 Ok(())
             }
             Self::Gpx(tracks) => tracks.trip(trip),
+            Self::Kml(folders) => folders.trip(trip),
             Self::Csv(table) => table.trip(trip),
         }
     }
@@ -143,6 +150,7 @@ impl<W: Write> Sheet<W> {
                 out.flush()
             }
             Self::Gpx(tracks) => tracks.end(),
+            Self::Kml(folders) => folders.end(),
             Self::Csv(table) => table.end(),
         }
     }

@@ -2,7 +2,7 @@
 
     readers.py FOLDER
 
-The folder has diaries by number: 0.geojson, 0.timeline, 0.gpx, 0.csv, 1.geojson, …
+The folder has diaries by number: 0.geojson, 0.timeline, 0.gpx, 0.kml, 0.csv, 1.geojson, …
 """
 import csv
 import json
@@ -92,6 +92,23 @@ def read_gpx(text):
                     yield f"from {a} to {b}"
 
 
+def read_kml(text):
+    import xml.etree.ElementTree as tree
+
+    kml, gx = "{http://www.opengis.net/kml/2.2}", "{http://www.google.com/kml/ext/2.2}"
+    root = tree.fromstring(text)
+    if root.tag != kml + "kml" or [child.tag for child in root] != [kml + "Document"]:
+        yield "no KML document"
+    for track in root.iter(gx + "Track"):
+        whens = [when.text for when in track.iter(kml + "when")]
+        places = [list(map(float, place.text.split())) for place in track.iter(gx + "coord")]
+        if len(whens) != len(places) or whens != sorted(whens):
+            yield f"{len(whens)} times and {len(places)} places, or times out of order"
+        for longitude, latitude, *_ in places:
+            if not (abs(longitude) <= 180 and abs(latitude) <= 90):
+                yield f"position {longitude} {latitude}"
+
+
 def read_csv(path):
     table = pandas.read_csv(path, keep_default_na=False, na_values=[""])
     for name in ["start_time", "end_time"]:
@@ -116,7 +133,7 @@ def read_csv(path):
 
 def main(folder):
     for path in sorted(pathlib.Path(folder).iterdir()):
-        read = {".geojson": read_geojson, ".timeline": read_timeline, ".gpx": read_gpx}.get(path.suffix)
+        read = {".geojson": read_geojson, ".timeline": read_timeline, ".gpx": read_gpx, ".kml": read_kml}.get(path.suffix)
         try:
             problems = list(read(path.read_text(encoding="utf-8")) if read else read_csv(path))
         except Exception as error:

@@ -14,10 +14,11 @@ use support::InMemory;
 
 /// How many random diaries are read.
 const DIARIES: usize = 60;
-const FORMATS: [(Format, &str); 4] = [
+const FORMATS: [(Format, &str); 5] = [
     (Format::Geojson, "geojson"),
     (Format::Timeline, "timeline"),
     (Format::Gpx, "gpx"),
+    (Format::Kml, "kml"),
     (Format::Csv, "csv"),
 ];
 

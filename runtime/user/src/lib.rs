@@ -34,7 +34,7 @@ pub use data::errors::{ErrorsReport, Fate, Group, Retried, Selection};
 pub use data::profile::PROFILE;
 pub use data::stamp::Stamp;
 pub use data::waiting::{WaitReason, Waiting};
-pub use data::{Diaries, arrivals, errors, stream};
+pub use data::{Diaries, arrivals, errors, intake};
 pub use error::{CallError, ImportError, NotServed, PipelineError, StartError};
 pub use owner::{
     Admission, BrowserClaim, ClaimSummary, DeviceSummary, Devices, Granted, InboxError, Invitation,
@@ -60,6 +60,7 @@ pub use runs::timetable::{Pending, Timetable};
 pub use runs::told::ANSWERS_UNTOLD_MAX;
 pub use runtime::Runtime;
 pub use runtime_consent as consent;
+pub use runtime_import::json::stream;
 pub use runtime_package::{PACKAGE_BYTES_MAX, PublisherId};
 pub use runtime_passkey as passkey;
 pub use runtime_pipeline::{Rewind, Rhythm, StageState};

@@ -19,6 +19,7 @@ use crate::cells::installed::shelf::Shelf;
 use crate::cells::paths::EndpointPath;
 use crate::clock::Clocks;
 use crate::data::Diaries;
+use crate::data::intake::Intakes;
 use crate::error::{CallError, ImportError, StartError};
 use crate::files;
 use crate::owner::{Devices, Leases, Locks, Owners, Pairing, Passkeys, Receipt};
@@ -58,6 +59,7 @@ pub struct Runtime {
     turns: Turns,
     /// Contributions to studies that are in memory at this moment.
     running: Arc<Running>,
+    intakes: Intakes,
 }
 
 impl Runtime {
@@ -113,6 +115,7 @@ impl Runtime {
             room: Room::default(),
             turns: Turns::default(),
             running: Arc::default(),
+            intakes: Intakes::default(),
         }))
     }
 
@@ -236,6 +239,10 @@ impl Runtime {
     /// Changes to people's data that the pipeline has to follow, and what their diaries leave out.
     pub fn diaries(&self) -> Diaries<'_> {
         Diaries::of(self)
+    }
+
+    pub(crate) fn intakes(&self) -> &Intakes {
+        &self.intakes
     }
 
     pub(crate) fn keeps_warm(&self) -> bool {

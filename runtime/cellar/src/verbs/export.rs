@@ -41,6 +41,8 @@ pub enum Form {
     Timeline,
     /// One track for each trip (GPX 1.1)
     Gpx,
+    /// One folder for each trip, one track for each section (KML 2.2)
+    Kml,
     /// One line for each trip
     Csv,
 }
@@ -51,6 +53,7 @@ impl From<Form> for Format {
             Form::Geojson => Self::Geojson,
             Form::Timeline => Self::Timeline,
             Form::Gpx => Self::Gpx,
+            Form::Kml => Self::Kml,
             Form::Csv => Self::Csv,
         }
     }

@@ -5,6 +5,7 @@ pub mod device;
 pub mod export;
 pub mod gateway;
 pub mod host;
+pub mod import;
 pub mod open;
 pub mod pair;
 pub mod phone;
@@ -25,4 +26,4 @@ pub use who::Who;
 
 pub(crate) use moment::{moment, moment_of_ms, moment_or_dash};
 pub(crate) use options::data_of;
-pub(crate) use place::{administer, carry_out, clock_line, identity, open_runtime, show};
+pub(crate) use place::{Session, administer, carry_out, clock_line, identity, open_runtime, show};

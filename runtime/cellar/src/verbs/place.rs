@@ -56,27 +56,74 @@ pub(crate) fn open_runtime(config: &Config, data: &Path) -> Result<Arc<Runtime>,
 
 /// Carries out a command here, or asks the host that holds the folder to do it.
 pub(crate) fn administer<A: Ask>(options: &Options, command: A) -> Result<A::Answer, Failure> {
-    let data = options.data()?;
-    if !command.makes_folder() && !data.join("people").is_dir() {
-        let what = format!("{} is no data folder of a host", data.display());
-        return Err(Failure::new(what, "`cellar user add` or `cellar serve` makes one"));
-    }
-    let _lock = match reach(&data, &command)? {
-        Reached::Folder(_) if A::NEEDS_HOST => {
-            let what = format!("no host is running over {}", data.display());
-            return Err(Failure::new(what, "start one: cellar serve"));
+    let (session, answer) = Session::begin(options, command)?;
+    session.end();
+    answer
+}
+
+/// The folder for several commands, one after the other: this process has it, or a host.
+pub(crate) enum Session {
+    /// The folder is locked for this process.
+    Here { _lock: File, runtime: Arc<Runtime>, phone_address: Box<PhoneAddress> },
+    /// A host holds that folder.
+    Host(std::path::PathBuf),
+}
+
+impl Session {
+    /// Carries out the first command, and stays ready for further ones. The inner result is that of the command.
+    ///
+    /// # Errors
+    /// [`Failure`] where nobody can carry out a command.
+    pub(crate) fn begin<A: Ask>(
+        options: &Options,
+        command: A,
+    ) -> Result<(Self, Result<A::Answer, Failure>), Failure> {
+        let data = options.data()?;
+        if !command.makes_folder() && !data.join("people").is_dir() {
+            let what = format!("{} is no data folder of a host", data.display());
+            return Err(Failure::new(what, "`cellar user add` or `cellar serve` makes one"));
         }
-        Reached::Folder(lock) => lock,
-        Reached::Host(answer) => return answer,
-    };
-    let config = options.config()?;
-    let runtime = open_runtime(&config, &data)?;
-    let identity = identity(&config, &data, &runtime)?;
-    let address = config.public_address.clone().unwrap_or_else(|| config.listen.to_string());
-    let phone_address = PhoneAddress { address, pin: identity.pin() };
-    let done = command.answer(&Context { runtime: &runtime, phone_address: &phone_address });
-    runtime.shutdown();
-    done
+        let lock = match reach(&data, &command)? {
+            Reached::Folder(_) if A::NEEDS_HOST => {
+                let what = format!("no host is running over {}", data.display());
+                return Err(Failure::new(what, "start one: cellar serve"));
+            }
+            Reached::Folder(lock) => lock,
+            Reached::Host(answer) => return Ok((Self::Host(data), answer)),
+        };
+        let config = options.config()?;
+        let runtime = open_runtime(&config, &data)?;
+        let identity = identity(&config, &data, &runtime)?;
+        let address = config.public_address.clone().unwrap_or_else(|| config.listen.to_string());
+        let phone_address = Box::new(PhoneAddress { address, pin: identity.pin() });
+        let session = Self::Here { _lock: lock, runtime, phone_address };
+        let answer = session.ask(command);
+        Ok((session, answer))
+    }
+
+    /// Carries out a further command.
+    ///
+    /// # Errors
+    /// [`Failure`] with the remedy.
+    pub(crate) fn ask<A: Ask>(&self, command: A) -> Result<A::Answer, Failure> {
+        match self {
+            Self::Here { runtime, phone_address, .. } => command.answer(&Context { runtime, phone_address }),
+            Self::Host(data) => match ask(data, &command) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let what = format!("the host over {} does not answer any more", data.display());
+                    Err(Failure::new(format!("{what}: {error}"), "start it, and run the same command again"))
+                }
+            },
+        }
+    }
+
+    /// Closes what this process has opened.
+    pub(crate) fn end(self) {
+        if let Self::Here { runtime, .. } = self {
+            runtime.shutdown();
+        }
+    }
 }
 
 /// Carries out a command and prints its answer, as text made by `tell` or as JSON.

@@ -5,6 +5,7 @@ mod clock;
 mod conformance;
 mod disk;
 mod export;
+mod import;
 mod kept;
 mod languages;
 mod memory;

@@ -101,6 +101,9 @@ commands! {
     "heat-map" => ShowHeat,
     "import" => ImportPerson,
     "forget-preview" => PreviewForget,
+    "import-begin" => BeginImport,
+    "import-step" => StepImport,
+    "import-end" => EndImport,
     "forget" => ForgetSpan,
     "erase" => ErasePerson,
 }

@@ -42,6 +42,15 @@ pub(super) fn span(
     Ok([from, to])
 }
 
+/// The name of the zone that the person's phone was in at a moment, s; UTC where it reported none.
+///
+/// # Errors
+/// [`Failure`] where the store cannot be read.
+pub(super) fn name_of(runtime: &Runtime, user: UserId, ts: f64) -> Result<String, Failure> {
+    let zone = zone_at(runtime, user, ts)?;
+    Ok(zone.iana_name().unwrap_or("UTC").to_owned())
+}
+
 /// The zone that the person's phone was in when its clock showed that time; before its first location, the zone of the
 /// first.
 pub(super) fn zone_at(runtime: &Runtime, user: UserId, clock_s: f64) -> Result<TimeZone, Failure> {

@@ -9,6 +9,7 @@ mod devices;
 mod differences;
 mod disk;
 mod hostile;
+mod imports;
 mod installed;
 mod kept;
 mod kill;

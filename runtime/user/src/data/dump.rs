@@ -21,10 +21,10 @@ use runtime_types::{Area, EntryId, Query, StreamKey, UserId};
 
 use crate::cells::types::Types;
 use crate::data::Diaries;
-use crate::data::stream::{BadStream, Bracket, JsonStream};
 use crate::error::CallError;
 use crate::people::person::Person;
 use crate::runs::{check, late};
+use runtime_import::json::stream::{BadStream, Bracket, JsonStream};
 
 /// Why a dump was refused; none of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -242,13 +242,13 @@ pub fn why_unsound(
 }
 
 /// One entry of a dump.
-enum Item {
+pub(crate) enum Item {
     Sound(DumpEntry),
     Aside(Aside),
 }
 
 impl Item {
-    fn read(bytes: &[u8], types: &Types) -> Result<Self, &'static str> {
+    pub(crate) fn read(bytes: &[u8], types: &Types) -> Result<Self, &'static str> {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Ok(Self::Aside(Aside::new(&String::from_utf8_lossy(bytes), SetAside::NotUtf8)));
         };
@@ -273,7 +273,31 @@ impl Item {
         }
     }
 
-    fn add(&self, store: &runtime_store::Store, now: f64, batch: &mut Batch) {
+    /// Sets that id if the entry has none.
+    pub(crate) fn or_id(self, id: EntryId) -> Self {
+        match self {
+            Self::Sound(entry) => Self::Sound(entry.or_id(id)),
+            Self::Aside(aside) => Self::Aside(Aside { id: aside.id.or(Some(id)), ..aside }),
+        }
+    }
+
+    /// Where it is stored, and under which id; none: all zeros.
+    pub(crate) fn place(&self) -> (Area, EntryId) {
+        match self {
+            Self::Sound(entry) => (Area::Timeseries, entry.id()),
+            Self::Aside(aside) => (Area::Errors, aside.id.unwrap_or(EntryId::NONE)),
+        }
+    }
+
+    /// When it was written, s; `None` where that cannot be read.
+    pub(crate) fn write_ts(&self) -> Option<f64> {
+        match self {
+            Self::Sound(entry) => value_of(&entry.metadata, "write_ts").and_then(text::number),
+            Self::Aside(_) => None,
+        }
+    }
+
+    pub(crate) fn add(&self, store: &runtime_store::Store, now: f64, batch: &mut Batch) {
         match self {
             Self::Sound(entry) => entry.add(store, batch),
             Self::Aside(entry) => entry.add(now, batch),

@@ -5,9 +5,9 @@ pub mod arrivals;
 pub(crate) mod dump;
 pub mod errors;
 pub(crate) mod forget;
+pub mod intake;
 pub(crate) mod profile;
 pub(crate) mod stamp;
-pub mod stream;
 pub(crate) mod waiting;
 
 use crate::runtime::Runtime;

@@ -82,6 +82,19 @@ fn of_people() -> Vec<String> {
     ]
 }
 
+/// How far an import has come.
+fn progress(whole: bool) -> Value {
+    let mut progress = json!({
+        "records": 6, "resumed": 1, "points": 2, "others": 1, "duplicates": 1, "set_aside": 1, "refused": 1,
+        "bytes": [10, 20], "formats": ["a.gpx: gpx"], "columns": ["latitude from lat"], "ended": whole,
+        "faults": [{ "file": "a.gpx", "at": 5, "why": "it has no time", "text": "x" }],
+    });
+    if whole {
+        progress["span"] = json!([1.0, 2.0]);
+    }
+    progress
+}
+
 /// A roster of somebody without devices.
 fn roster() -> handshake::roster::Roster {
     handshake::roster::Roster {
@@ -289,6 +302,13 @@ fn of_data() -> Vec<String> {
                 "cells": [[0, 0, 1], [1, 0, 2]] }),
             ],
         ),
+        check::<BeginImport>(
+            json!({ "command": "import-begin", "person": "Ada", "files": ["/a.gpx"], "format": "gpx", "zone": null, "dry_run": true }),
+            &[json!({ "id": USER, "zone": "UTC", "progress": progress(false) })],
+        check::<StepImport>(
+            json!({ "command": "import-step", "person": "Ada" }),
+            &[json!({ "id": USER, "progress": progress(true) })],
+        check::<EndImport>(json!({ "command": "import-end", "person": "Ada" }), &[json!({ "id": USER })]),
         check::<ImportPerson>(
             json!({ "command": "import", "into": null, "input": "/a.json" }),
             &[

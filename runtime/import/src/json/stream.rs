@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead};
 
-use cells_model::structure::{BadStructure, Structure};
+use cells_json::structure::{BadStructure, Structure};
 
 /// The longest item or member, bytes: as long as the longest entry of a store, with room for what surrounds it.
 pub const ITEM_BYTES_MAX: usize = 17 << 20;
@@ -45,6 +45,11 @@ impl<R: BufRead> JsonStream<R> {
     /// Reads from a source, from its start.
     pub fn new(source: R) -> Self {
         Self { source, at: 0 }
+    }
+
+    /// How far the stream was taken, bytes.
+    pub fn at(&self) -> u64 {
+        self.at
     }
 
     fn wrong<T>(&self, why: &'static str) -> Result<T, BadStream> {
@@ -258,7 +263,7 @@ mod tests {
     use super::*;
     use std::io::BufReader;
 
-    use cells_model::list;
+    use cells_json::list;
     use proptest::prelude::*;
 
     fn items(bytes: &[u8], piece: usize) -> Result<Vec<Vec<u8>>, BadStream> {

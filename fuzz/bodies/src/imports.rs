@@ -1,0 +1,97 @@
+//! Files that people import: any bytes, read as each of the formats.
+
+use std::ops::ControlFlow;
+
+use runtime_import::{Entries, Format, Item, Reading, detect, read};
+
+/// Whatever the bytes are, reading them ends, every fix is on the globe, and every reading becomes entries with one id
+/// each.
+fn body(format: Format, bytes: &[u8]) {
+    let _ = detect(bytes);
+    let zone = cells_model::time::Zone::find("Europe/Zurich").expect("a zone");
+    let mut entries = Entries::new(zone);
+    let done = read(format, &mut { bytes }, &mut |item| {
+        if let Item::Reading { reading, raw } = item {
+            if let Reading::Fix(fix) = &reading {
+                assert!(fix.latitude.abs() <= 90.0 && fix.longitude.abs() <= 180.0);
+            }
+            assert!(raw.is_empty() || cells_model::text::is_json(raw), "what is kept is JSON: {raw}");
+            let mut ids = Vec::new();
+            let written = entries.each(format, &reading, raw, |texts| {
+                assert!(cells_model::text::is_json(texts.metadata) && cells_model::text::is_json(texts.data));
+                ids.push(texts.id);
+            });
+            written.expect("a moment that was checked has a local time");
+            assert!(!ids.is_empty() && ids.first() != ids.get(1));
+        }
+        ControlFlow::Continue(())
+    });
+    if let Err(error) = done {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// See [`body`].
+pub fn gpx(bytes: &[u8]) {
+    body(Format::Gpx, bytes);
+}
+
+/// See [`body`].
+pub fn kml(bytes: &[u8]) {
+    body(Format::Kml, bytes);
+}
+
+/// See [`body`].
+pub fn tcx(bytes: &[u8]) {
+    body(Format::Tcx, bytes);
+}
+
+/// See [`body`].
+pub fn fit(bytes: &[u8]) {
+    body(Format::Fit, bytes);
+}
+
+/// See [`body`].
+pub fn csv(bytes: &[u8]) {
+    body(Format::Csv, bytes);
+}
+
+/// See [`body`].
+pub fn geojson(bytes: &[u8]) {
+    body(Format::Geojson, bytes);
+}
+
+/// See [`body`].
+pub fn google_records(bytes: &[u8]) {
+    body(Format::GoogleRecords, bytes);
+}
+
+/// See [`body`].
+pub fn google_semantic(bytes: &[u8]) {
+    body(Format::GoogleSemantic, bytes);
+}
+
+/// See [`body`].
+pub fn google_timeline(bytes: &[u8]) {
+    body(Format::GoogleTimeline, bytes);
+}
+
+/// See [`body`].
+pub fn owntracks_rec(bytes: &[u8]) {
+    body(Format::OwntracksRec, bytes);
+}
+
+/// See [`body`].
+pub fn owntracks(bytes: &[u8]) {
+    body(Format::Owntracks, bytes);
+}
+
+/// See [`body`].
+pub fn traccar(bytes: &[u8]) {
+    body(Format::Traccar, bytes);
+}
+
+/// See [`body`].
+pub fn emission(bytes: &[u8]) {
+    body(Format::Emission, bytes);
+}

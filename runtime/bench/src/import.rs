@@ -1,0 +1,188 @@
+//! How fast and in how much memory is a large history imported?
+//!
+//! * Work: 2 GB of Google's `Records.json` and 1 GB of GPX are read (16 MB and 8 MB in a build for development); then
+//!   the same with entries made of each point; then a file of some 100,000 points is imported into a store. The large
+//!   ones are a block of memory that is read again and again, so that no disk is measured and none is filled.
+//! * Compared with: nothing here; the first three figures say where the time of the fourth goes.
+//! * Memory: the peak of the process above what it had before.
+//! * Estimate: a record of 250 bytes is scanned twice, once for its end and once for its members, at about 1 GB/s; its
+//!   two entries are 1.4 kB of text, sealed and written.
+
+use std::fs;
+use std::io::{BufReader, Read, Write as _};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use cells_model::time::Zone;
+use runtime_cells::BUILT_IN;
+use runtime_import::{Bounds, Entries, Format, Item, read};
+use runtime_user::intake::Wish;
+use runtime_user::{Runtime, Settings};
+
+use super::rounds::Comparison;
+use super::{BenchError, Figures};
+
+/// How large the files are that are only read, bytes.
+const RECORDS_BYTES: usize = if cfg!(debug_assertions) { 16 << 20 } else { 2_000_000_000 };
+const GPX_BYTES: usize = RECORDS_BYTES / 2;
+/// How many points are stored.
+const STORED: usize = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
+/// Points of a block that is repeated.
+const BLOCK: usize = 20_000;
+const BEGIN_S: usize = 1_400_000_000;
+const NOW: f64 = 1_900_000_000.0;
+const POINTS_A_SECOND_MIN: f64 = 500_000.0;
+const MEMORY_MB_MAX: f64 = 150.0;
+
+pub(super) fn run() -> Figures {
+    let before_mb = peak_mb(true)?;
+    let mut figures = Vec::new();
+    let files = [
+        ("Records.json", Format::GoogleRecords, "{\"locations\":[", records(BLOCK), RECORDS_BYTES, "null]}"),
+        ("GPX", Format::Gpx, "<gpx><trk><trkseg>", track(BLOCK), GPX_BYTES, "</trkseg></trk></gpx>"),
+    ];
+    for (name, format, begin, block, bytes, end) in &files {
+        for makes in [false, true] {
+            let rate = points_a_second(*format, begin, block, *bytes, end, makes)?;
+            let what = if makes { "read, and entries made" } else { "read" };
+            let target = if makes { "" } else { "at least 500,000" };
+            let met = makes || rate >= POINTS_A_SECOND_MIN;
+            figures.push(Comparison::figure(&format!("{name}: {what}"), rate, "points/s", target, met));
+        }
+    }
+    figures.push(Comparison::figure("stored, durable", stored()?, "points/s", "", true));
+    let more_mb = peak_mb(false)? - before_mb;
+    let met = more_mb <= MEMORY_MB_MAX;
+    figures.push(Comparison::figure("memory at the peak", more_mb, "MB", "at most 150", met));
+    Ok(figures)
+}
+
+fn records(points: usize) -> String {
+    let point = |at: usize| {
+        format!(
+            r#"{{"latitudeE7":{},"longitudeE7":{},"accuracy":{},"altitude":420,"source":"WIFI","deviceTag":-1234567,"timestamp":"2014-05-13T{:02}:{:02}:{:02}.{:03}Z"}},{}"#,
+            474_000_000 + at * 37,
+            82_500_000 + at * 41,
+            at % 60,
+            at / 3_600 % 24,
+            at / 60 % 60,
+            at % 60,
+            at % 1_000,
+            "\n"
+        )
+    };
+    (0..points).map(point).collect()
+}
+
+fn track(points: usize) -> String {
+    let point = |at: usize| {
+        format!(
+            "<trkpt lat=\"{:.7}\" lon=\"{:.7}\"><ele>420.5</ele><time>2014-05-13T{:02}:{:02}:{:02}Z</time></trkpt>\n",
+            47.4 + at as f64 / 1e6,
+            8.25 + at as f64 / 1e6,
+            at / 3_600 % 24,
+            at / 60 % 60,
+            at % 60
+        )
+    };
+    (0..points).map(point).collect()
+}
+
+/// A text that stands in a file as often as it is read.
+struct Again<'t> {
+    text: &'t [u8],
+    at: usize,
+    left: usize,
+}
+
+impl Read for Again<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.at == self.text.len() {
+            self.at = 0;
+            self.left = self.left.saturating_sub(1);
+        }
+        if self.left == 0 {
+            return Ok(0);
+        }
+        let part = buffer.len().min(self.text.len() - self.at);
+        buffer[..part].copy_from_slice(&self.text[self.at..self.at + part]);
+        self.at += part;
+        Ok(part)
+    }
+}
+
+fn points_a_second(
+    format: Format,
+    begin: &str,
+    block: &str,
+    bytes: usize,
+    end: &str,
+    makes: bool,
+) -> Result<f64, BenchError> {
+    let again = Again { text: block.as_bytes(), at: 0, left: bytes.div_ceil(block.len()) };
+    let source = begin.as_bytes().chain(again).chain(end.as_bytes());
+    let zone = Zone::find("Europe/Zurich").map_err(|error| BenchError::Network(error.to_string()))?;
+    let (mut entries, mut points, mut texts) = (Entries::new(zone), 0_u64, 0);
+    let started = Instant::now();
+    let done = read(format, &mut BufReader::with_capacity(1 << 18, source), &mut |item| {
+        if let Item::Reading { reading, raw } = item {
+            points += 1;
+            if makes {
+                let made = entries.each(format, &reading, raw, |entry| texts += entry.data.len());
+                debug_assert!(made.is_ok());
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    done.map_err(|error| BenchError::Network(error.to_string()))?;
+    std::hint::black_box(texts);
+    Ok(points as f64 / started.elapsed().as_secs_f64())
+}
+
+/// How many points a second reach the disk.
+fn stored() -> Result<f64, BenchError> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("points.csv");
+    let mut file = std::io::BufWriter::new(fs::File::create(&path)?);
+    writeln!(file, "lat,lon,accuracy,time")?;
+    for at in 0..STORED {
+        writeln!(
+            file,
+            "{:.7},{:.7},{},{}",
+            47.0 + at as f64 / 1e6,
+            8.0 + at as f64 / 1e6,
+            at % 60,
+            BEGIN_S + at * 7
+        )?;
+    }
+    file.flush()?;
+    let runtime = Runtime::open(Settings::at(folder.path()), BUILT_IN)?;
+    let (user, _) = runtime.people().add("import", 0.0)?;
+    let failed = |error: runtime_user::intake::IntakeError| BenchError::Network(error.to_string());
+    let wish = Wish {
+        files: vec![path],
+        format: None,
+        zone: "Europe/Zurich".to_owned(),
+        dry_run: false,
+        bounds: Bounds { expansion_max: 100, expanded_bytes_max: 1 << 33 },
+    };
+    let started = Instant::now();
+    let mut progress = runtime.diaries().begin_intake(user, wish).map_err(failed)?;
+    while !progress.ended {
+        progress = runtime.diaries().step_intake(user, Duration::from_secs(1), NOW).map_err(failed)?;
+    }
+    let rate = progress.points as f64 / started.elapsed().as_secs_f64();
+    runtime.shutdown();
+    Ok(rate)
+}
+
+/// The most memory that the process had, MB; since now, where it is begun anew.
+fn peak_mb(anew: bool) -> Result<f64, BenchError> {
+    if anew {
+        fs::write("/proc/self/clear_refs", "5")?;
+    }
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    Ok(kib.unwrap_or(f64::NAN) / 1e3)
+}

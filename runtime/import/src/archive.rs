@@ -1,0 +1,197 @@
+//! Files as people have them: plain, packed with gzip, or several in a zip.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use zip::ZipArchive;
+
+use crate::format::{LOOKED_AT_BYTES, detect};
+use crate::{Format, ReadError, Takes, read};
+
+/// How many files a zip may have.
+pub const MEMBERS_MAX: usize = 20_000;
+/// A packed file may expand to this in any case, bytes.
+const EXPANDED_BYTES_FREE: u64 = 1 << 20;
+
+/// How far a file may expand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many times the size of the packed file.
+    pub expansion_max: u64,
+    /// In any case, all parts together, bytes.
+    pub expanded_bytes_max: u64,
+}
+
+/// A file that can be read, part by part.
+pub struct Opened {
+    kind: Kind,
+    file_bytes: u64,
+    bounds: Bounds,
+    named: Option<Format>,
+}
+
+enum Kind {
+    Plain(File),
+    Gzip(File),
+    Zip(Box<ZipArchive<BufReader<File>>>),
+}
+
+/// One part of a file: all of it, or a file within a zip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its number, from 0.
+    pub index: usize,
+    /// Its format.
+    pub format: Format,
+}
+
+/// Opens a file. `named`: the format, where it is not to be found out.
+///
+/// # Errors
+/// The error of the operating system; `InvalidData` where a zip is damaged or has too many files.
+pub fn open(path: &Path, bounds: Bounds, named: Option<Format>) -> io::Result<Opened> {
+    let mut file = File::open(path)?;
+    let file_bytes = file.metadata()?.len();
+    let mut head = Vec::new();
+    Read::by_ref(&mut file).take(4).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    let kind = match head.as_slice() {
+        [0x1f, 0x8b, ..] => Kind::Gzip(file),
+        [b'P', b'K', 3 | 5, ..] => Kind::Zip(Box::new(archive(file)?)),
+        _ => Kind::Plain(file),
+    };
+    Ok(Opened { kind, file_bytes, bounds, named })
+}
+
+fn archive(file: File) -> io::Result<ZipArchive<BufReader<File>>> {
+    let bad = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let archive =
+        ZipArchive::new(BufReader::new(file)).map_err(|error| bad(format!("the zip is damaged: {error}")))?;
+    match archive.len() {
+        0..=MEMBERS_MAX => Ok(archive),
+        members => Err(bad(format!("the zip has {members} files, more than {MEMBERS_MAX}: unpack it"))),
+    }
+}
+
+impl Opened {
+    /// How many parts it may have. Parts of no known format are passed over.
+    pub fn parts(&self) -> usize {
+        match &self.kind {
+            Kind::Zip(archive) => archive.len(),
+            _ => 1,
+        }
+    }
+
+    /// The size of all parts as far as it is known before they are read, bytes; for gzip, that of the packed file.
+    pub fn bytes(&mut self) -> u64 {
+        match &mut self.kind {
+            Kind::Zip(archive) => {
+                let sizes =
+                    (0..archive.len()).map(|index| archive.by_index(index).map_or(0, |member| member.size()));
+                sizes.fold(0, u64::saturating_add).min(self.bounds.expanded_bytes_max)
+            }
+            _ => self.file_bytes,
+        }
+    }
+
+    /// Reads one part. `begin` is told its format before the first item, and `progress` how many bytes were read: of the
+    /// part, or of the packed file. Gives `None` for a part of a zip that is of no known format.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::Unknown`] where the whole file has no known format.
+    pub fn read(
+        &mut self,
+        index: usize,
+        begin: &mut dyn FnMut(&Part),
+        progress: &mut dyn FnMut(u64),
+        take: Takes<'_>,
+    ) -> Result<Option<Part>, ReadError> {
+        let allowed = self.file_bytes.saturating_mul(self.bounds.expansion_max);
+        let bounded =
+            allowed.clamp(EXPANDED_BYTES_FREE, self.bounds.expanded_bytes_max.max(EXPANDED_BYTES_FREE));
+        let named = self.named;
+        match &mut self.kind {
+            Kind::Plain(file) => {
+                file.seek(SeekFrom::Start(0))?;
+                let counted = Counted::new(&*file, self.bounds.expanded_bytes_max, progress);
+                part(index, named, counted, begin, take).map(Some)
+            }
+            Kind::Gzip(file) => {
+                file.seek(SeekFrom::Start(0))?;
+                let packed = BufReader::with_capacity(BUFFER_BYTES, Counted::new(&*file, u64::MAX, progress));
+                let mut none = |_| {};
+                let plain = Counted::new(MultiGzDecoder::new(packed), bounded, &mut none);
+                part(index, named, plain, begin, take).map(Some)
+            }
+            Kind::Zip(archive) => {
+                let member = archive.by_index(index).map_err(|error| damaged(&error))?;
+                if member.is_dir() {
+                    return Ok(None);
+                }
+                let plain = Counted::new(member, bounded, progress);
+                match part(index, named, plain, begin, take) {
+                    Err(ReadError::Unknown) => Ok(None),
+                    done => done.map(Some),
+                }
+            }
+        }
+    }
+}
+
+fn damaged(error: &zip::result::ZipError) -> ReadError {
+    ReadError::Read(io::Error::new(io::ErrorKind::InvalidData, format!("the zip is damaged: {error}")))
+}
+
+/// The buffer of a source, bytes.
+const BUFFER_BYTES: usize = 256 << 10;
+
+fn part(
+    index: usize,
+    named: Option<Format>,
+    source: impl Read,
+    begin: &mut dyn FnMut(&Part),
+    take: Takes<'_>,
+) -> Result<Part, ReadError> {
+    let mut source = source;
+    let mut head = Vec::new();
+    Read::by_ref(&mut source).take(LOOKED_AT_BYTES as u64).read_to_end(&mut head)?;
+    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
+        let why = "the file is UTF-16: write it as UTF-8";
+        return Err(ReadError::Read(io::Error::new(io::ErrorKind::InvalidData, why)));
+    }
+    let format = named.or_else(|| detect(&head)).ok_or(ReadError::Unknown)?;
+    let found = Part { index, format };
+    begin(&found);
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, head.as_slice().chain(source));
+    read(format, &mut source as &mut dyn BufRead, take)?;
+    Ok(found)
+}
+
+/// A source that tells how far it was read, and ends with an error beyond a bound.
+struct Counted<'p, R> {
+    source: R,
+    read: u64,
+    bytes_max: u64,
+    progress: &'p mut dyn FnMut(u64),
+}
+
+impl<'p, R: Read> Counted<'p, R> {
+    fn new(source: R, bytes_max: u64, progress: &'p mut dyn FnMut(u64)) -> Self {
+        Self { source, read: 0, bytes_max, progress }
+    }
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.read += read as u64;
+        (self.progress)(self.read);
+        if self.read > self.bytes_max {
+            let why = format!("it expands to more than {} bytes, too many for its size", self.bytes_max);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        Ok(read)
+    }
+}

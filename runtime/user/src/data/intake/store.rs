@@ -1,0 +1,227 @@
+//! Stores the chunks of an intake, each as one commit with the position behind it.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+use cells_model::EntryId;
+use ring::digest::{SHA256, digest};
+use runtime_store::{Batch, NewEntry, Snapshot};
+use runtime_types::{Area, StreamKey, UserId};
+
+use super::reader::{Chunk, Entry, Piece};
+use super::{COMPARED_MAX, Intake, IntakeError, POSITION, Position, Progress};
+use crate::data::Diaries;
+use crate::data::dump::Item;
+use crate::error::CallError;
+use crate::people::person::Person;
+use crate::runs::late;
+
+/// The position that the last commit of an intake left, if that intake has not ended.
+pub(super) fn position(person: &Person) -> Result<Option<Position>, CallError> {
+    let document = person.store.snapshot().document(POSITION).map_err(CallError::Read)?;
+    // A document that does not read is of no use: what is known already is found by its ids.
+    Ok(document.and_then(|document| serde_json::from_slice(&document).ok()))
+}
+
+impl Diaries<'_> {
+    pub(super) fn store_chunk(
+        self,
+        user: UserId,
+        intake: &mut Intake,
+        chunk: Chunk,
+        now: f64,
+    ) -> Result<(), IntakeError> {
+        let person = self.runtime.person(user)?;
+        // A stage that ran meanwhile would go past entries that it has not seen.
+        let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = person.store.snapshot_ahead();
+        let mut making = Making {
+            person: &person,
+            snapshot: &snapshot,
+            progress: &mut intake.progress,
+            compared: intake.dry_run.then_some(&mut intake.compared),
+            fresh: HashSet::new(),
+            batch: Batch::new(),
+        };
+        for piece in &chunk.pieces {
+            match piece {
+                Piece::Reading { is_point, ts, first, second } => {
+                    making.reading(*is_point, *ts, &chunk.texts, first, second.as_ref())?;
+                }
+                Piece::Dump(range) => {
+                    let types = self.runtime.catalogue().types();
+                    making.entry(&chunk.dumps[range.clone()], types, now)?;
+                }
+            }
+        }
+        let mut batch = making.batch;
+        let progress = &mut intake.progress;
+        progress.records += chunk.records;
+        progress.refused += chunk.refused;
+        progress.bytes[0] = chunk.bytes;
+        progress.formats.extend(chunk.formats);
+        progress.columns.extend(chunk.columns);
+        let room = super::FAULTS_MAX.saturating_sub(intake.faults);
+        intake.faults += chunk.faults.len().min(room);
+        progress.faults.extend(chunk.faults.into_iter().take(room));
+        progress.ended = chunk.ended;
+        if intake.dry_run {
+            if chunk.ended {
+                progress.count_alike(std::mem::take(&mut intake.compared));
+            }
+            return Ok(());
+        }
+        match chunk.ended {
+            true => batch.delete_document(POSITION),
+            false => batch.put_document(POSITION, progress.position(&intake.of)),
+        }
+        let stages = self.runtime.stages_of(&person)?;
+        late::judge(&stages, &snapshot, 0, &mut batch)?;
+        person.commit(batch).map_err(CallError::Commit)?;
+        self.runtime.timetable().data_arrived(user);
+        if chunk.ended {
+            // So many entries need settled blocks; otherwise the next run would have to do that work.
+            person.settle_all().map_err(CallError::Commit)?;
+        }
+        Ok(())
+    }
+}
+
+/// A batch that is being made of a chunk.
+struct Making<'m> {
+    person: &'m Person,
+    snapshot: &'m Snapshot,
+    progress: &'m mut Progress,
+    /// In a dry run: what is compared at its end.
+    compared: Option<&'m mut Vec<u64>>,
+    /// The entries of this batch.
+    fresh: HashSet<EntryId>,
+    batch: Batch,
+}
+
+impl Making<'_> {
+    /// Whether an entry is not here yet. In a dry run, those within the files are compared at the end.
+    fn is_new(&mut self, area: Area, id: EntryId) -> Result<bool, CallError> {
+        let known = self.snapshot.has_id(area, id).map_err(CallError::Read)?;
+        match &mut self.compared {
+            _ if known => Ok(false),
+            Some(compared) => {
+                if compared.len() < COMPARED_MAX {
+                    compared.push(short(id));
+                }
+                Ok(true)
+            }
+            None => Ok(self.fresh.insert(id)),
+        }
+    }
+
+    fn reading(
+        &mut self,
+        is_point: bool,
+        ts: f64,
+        texts: &str,
+        first: &Entry,
+        second: Option<&Entry>,
+    ) -> Result<(), CallError> {
+        self.progress.saw(ts);
+        if !self.is_new(Area::Timeseries, first.id)? {
+            self.progress.duplicates += 1;
+            return Ok(());
+        }
+        match is_point {
+            true => self.progress.points += 1,
+            false => self.progress.others += 1,
+        }
+        if self.compared.is_some() {
+            return Ok(());
+        }
+        for entry in [Some(first), second].into_iter().flatten() {
+            let key = StreamKey::parse(entry.key).expect("the keys of imports name streams");
+            let [metadata, data, extra] =
+                [&entry.metadata, &entry.data, &entry.extra].map(|range| &texts[range.clone()]);
+            self.batch.insert(Area::Timeseries, NewEntry { id: Some(entry.id), key, metadata, data, extra });
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, bytes: &[u8], types: &crate::cells::types::Types, now: f64) -> Result<(), CallError> {
+        let item = match Item::read(bytes, types) {
+            Ok(item) => item,
+            Err(why) => {
+                self.progress.refused += 1;
+                let text = String::from_utf8_lossy(&bytes[..bytes.len().min(super::FAULT_TEXT_BYTES)]);
+                let (file, text) = ("dump".to_owned(), text.into_owned());
+                self.progress.faults.push(super::Fault { file, at: 0, why: format!("it {why}"), text });
+                return Ok(());
+            }
+        };
+        if let Some(ts) = item.write_ts() {
+            self.progress.saw(ts);
+        }
+        let item = item.or_id(id_of(bytes));
+        let (area, id) = item.place();
+        if !self.is_new(area, id)? {
+            self.progress.duplicates += 1;
+            return Ok(());
+        }
+        match area {
+            Area::Errors => self.progress.set_aside += 1,
+            _ => self.progress.others += 1,
+        }
+        if self.compared.is_none() {
+            item.add(&self.person.store, now, &mut self.batch);
+        }
+        Ok(())
+    }
+}
+
+/// An id for an entry that has none: the same for the same bytes.
+fn id_of(bytes: &[u8]) -> EntryId {
+    let mut id = EntryId::NONE;
+    id.0.copy_from_slice(&digest(&SHA256, bytes).as_ref()[..12]);
+    // Ids begin with a time: one in the past keeps those that the store draws in their order.
+    id.0[0] &= 0x3f;
+    id
+}
+
+/// What tells entries apart within a run.
+fn short(id: EntryId) -> u64 {
+    let [low, high] = [&id.0[..8], &id.0[4..]].map(|part| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(part);
+        u64::from_le_bytes(bytes)
+    });
+    low.rotate_left(32) ^ high
+}
+
+impl Progress {
+    fn saw(&mut self, ts: f64) {
+        let [from, to] = self.span.unwrap_or([ts, ts]);
+        self.span = Some([from.min(ts), to.max(ts)]);
+    }
+
+    /// Moves what occurs again within the files from the new records to the duplicates.
+    fn count_alike(&mut self, mut compared: Vec<u64>) {
+        let all = compared.len() as u64;
+        compared.sort_unstable();
+        compared.dedup();
+        let again = all - compared.len() as u64;
+        self.duplicates += again;
+        let of_points = again.min(self.points);
+        self.points -= of_points;
+        self.others -= again - of_points;
+    }
+
+    fn position(&self, of: &str) -> Vec<u8> {
+        let position = Position {
+            of: of.to_owned(),
+            records: self.records,
+            points: self.points,
+            others: self.others,
+            duplicates: self.duplicates,
+            set_aside: self.set_aside,
+            refused: self.refused,
+        };
+        serde_json::to_vec(&position).expect("numbers and digits are JSON")
+    }
+}
