@@ -30,7 +30,7 @@ use crate::http::{Backend, Refusal};
 use crate::port::owner;
 
 /// The paths of the calls.
-pub const PATHS: [&str; 17] = [
+pub const PATHS: [&str; 18] = [
     "/api/sign-in/begin",
     "/api/sign-in",
     "/api/first",
@@ -38,6 +38,7 @@ pub const PATHS: [&str; 17] = [
     "/api/first/add",
     "/api/about",
     "/api/ask",
+    "/api/watch",
     "/api/put",
     "/api/step-up",
     "/api/passkeys",
@@ -50,6 +51,9 @@ pub const PATHS: [&str; 17] = [
     "/api/open",
 ];
 
+/// How long a browser waits for a change at most, ms: then its session is looked at again, so that one that was ended
+/// elsewhere is told so within a second.
+const WATCH_MS_MAX: u64 = 800;
 /// Time for a whole body.
 const BODY_WAIT: Duration = Duration::from_secs(30);
 /// The cookie of a session.
@@ -167,6 +171,7 @@ impl Asked<'_> {
         match self.path.as_str() {
             "/api/about" => self.about(),
             "/api/ask" => self.ask(found).await,
+            "/api/watch" => self.watch().await,
             "/api/put" => self.put(found).await,
             "/api/step-up" => self.step_up_begins(found),
             "/api/passkeys" => self.passkeys(found).await,
@@ -232,8 +237,9 @@ impl Asked<'_> {
     async fn ask(&self, found: &Found) -> Answered {
         let command = Command::of_person(&self.body, &self.user().dashed())
             .map_err(|error| Refusal::new(400, "bad-command", error.to_string()))?;
-        if !command.is_for_page() {
-            return Err(Refusal::new(403, "not-here", "only the command line gives this command"));
+        // It waits; so it has a path of its own, which holds no turn of the person's work.
+        if !command.is_for_page() || matches!(command, Command::WatchPerson(_)) {
+            return Err(Refusal::new(403, "not-here", "this command is not given here"));
         }
         if commands::needs_step_up(command.name()) {
             self.check_step_up(found).await?;
@@ -247,6 +253,19 @@ impl Asked<'_> {
         let taken =
             taken.ok_or_else(|| crowded("too much waits for this person's callers: try again later"))?;
         Ok(counted(Bytes::from(text), taken))
+    }
+
+    /// Waits until something changes, and answers only if the session still lasts then. It shows no owner.
+    async fn watch(&self) -> Answered {
+        let command = Command::of_person(&self.body, &self.user().dashed())
+            .map_err(|error| Refusal::new(400, "bad-command", error.to_string()))?;
+        let Command::WatchPerson(mut watch) = command else {
+            return Err(Refusal::new(400, "bad-command", "this path takes the command `watch`"));
+        };
+        watch.wait_ms = watch.wait_ms.min(WATCH_MS_MAX);
+        let outcome = watch.answer_later(&self.web.runtime, self.user()).await;
+        self.session()?;
+        json(&outcome)
     }
 
     /// Puts what its owner says about their diary, as a phone puts it, and no reading.
