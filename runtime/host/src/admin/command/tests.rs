@@ -305,9 +305,11 @@ fn of_data() -> Vec<String> {
         check::<BeginImport>(
             json!({ "command": "import-begin", "person": "Ada", "files": ["/a.gpx"], "format": "gpx", "zone": null, "dry_run": true }),
             &[json!({ "id": USER, "zone": "UTC", "progress": progress(false) })],
+        ),
         check::<StepImport>(
             json!({ "command": "import-step", "person": "Ada" }),
             &[json!({ "id": USER, "progress": progress(true) })],
+        ),
         check::<EndImport>(json!({ "command": "import-end", "person": "Ada" }), &[json!({ "id": USER })]),
         check::<ImportPerson>(
             json!({ "command": "import", "into": null, "input": "/a.json" }),
