@@ -197,6 +197,106 @@ fn endpoints_are_asked_the_requests_of_their_folder() {
     assert!(failure.what.contains("asked again a second later"), "{failure:?}");
 }
 
+/// A study of kilometres by mode, week by week; `l1`: the most that all of them count together.
+fn study_of_distances(home: &Path, numbers: usize, km_max: i64, l1: i64) -> PathBuf {
+    let modes = ["walking", "bicycling", "bus", "train", "car", "air", "other"].iter().take(numbers);
+    let bounds = modes
+        .map(|mode| format!("[[numbers]]\nname = \"{mode}\"\nlo = 0\nhi = {km_max}\n"))
+        .collect::<String>();
+    let text = format!(
+        "version = 1\nname = \"distance\"\ntitle = \"Distance\"\npurpose = \"Counts kilometres.\"\n\
+         ethics = \"A committee, 1\"\ncell = \"{}\"\ndigest = \"{}\"\nstreams = [\"analysis/inferred_section\"]\n\
+         from = 2030-01-07\nuntil = 2030-01-21\nepoch = \"week\"\nepsilon = 0.5\nl1 = {l1}\nsmallest-group = 5\n\
+         answered = \"one-host\"\n{bounds}",
+        "a".repeat(26),
+        "0".repeat(64)
+    );
+    let path = home.join("study.toml");
+    std::fs::write(&path, text).expect("written");
+    path
+}
+
+/// The cell `distance-by-mode`, for a study.
+fn of_distances(compiler: &Path, study: Option<&Path>, may_clamp: bool) -> Tried {
+    let folder = folder();
+    let package = package("distance-by-mode", str::to_owned);
+    let subject = Subject::of(Path::new("cell"), &package, Some(folder.path().to_owned())).expect("a cell");
+    let subject = subject.with_study(study, may_clamp).expect("a study");
+    let stand = Stand::start(Arc::new(subject), Some(compiler.to_owned())).expect("a runtime starts");
+    Tried { stand, folder }
+}
+
+fn of_studies() -> Vec<Scenario> {
+    Scenario::ALL.into_iter().filter(|one| one.is_for(World::Contribution)).collect()
+}
+
+#[test]
+fn a_contribution_is_asked_for_each_epoch_and_its_numbers_are_told_beside_their_bounds() {
+    let Some(compiler) = compiler() else { return };
+    let home = folder();
+    let study = study_of_distances(home.path(), 7, 1_000, 1_000);
+    for (tried, bounds) in [
+        (of_distances(&compiler, None, false), None),
+        (of_distances(&compiler, Some(&study), false), Some((0, 1_000))),
+    ] {
+        let report = tried.run(2, &of_studies());
+        assert!(report.passed, "{}", report.tell());
+        let scenarios = report.scenarios.iter().map(|told| told.scenario.name());
+        assert!(scenarios.eq(["plain", "twice", "late", "reset", "forget"]), "{}", report.tell());
+        assert!(report.scenarios.iter().all(|told| (told.people, told.not_compared) == (2, 0)));
+        // Each person has an epoch with data, and one without.
+        assert_eq!((report.contributions, report.clamped, report.numbers.len()), (4, 0, 7));
+        assert!(report.numbers.iter().all(|number| number.least == 0.0 && number.bounds == bounds));
+        assert!(report.numbers.iter().any(|number| number.most > 1.0), "{}", report.tell());
+        let read = report.reads.iter().find(|told| told.streams == "analysis/inferred_section");
+        assert!(read.is_some_and(|read| read.entries > 0 && read.by == "position"), "{}", report.tell());
+        assert!(report.limits.iter().any(|limit| limit.limit == "memory-bytes" && limit.used > 0));
+    }
+}
+
+#[test]
+fn a_contribution_outside_of_its_bounds_or_of_another_length_is_found_and_made_small() {
+    let Some(compiler) = compiler() else { return };
+    let home = folder();
+    for (numbers, km_max, l1, words) in [
+        (7, 1, 1, "outside of 0 to 1; a host clamps that"),
+        (7, 1_000, 1, "together, more than the 1 of `l1`"),
+        (6, 1_000, 1_000, "the cell gave 7 numbers; the study has 6"),
+    ] {
+        let study = study_of_distances(home.path(), numbers, km_max, l1);
+        let tried = of_distances(&compiler, Some(&study), false);
+        let report = tried.run(1, &of_studies());
+        let [failure] = &report.failures[..] else { panic!("{}", report.tell()) };
+        assert_eq!((failure.scenario, report.passed), (Scenario::Plain, false));
+        assert!(failure.what.contains(words) && failure.days == 1, "{failure:?}");
+        let path = failure.file.as_ref().expect("it was written");
+        let again = trial::replay(&tried.stand, path).expect("it was played");
+        assert!(!again.passed && again.failures[0].what == failure.what, "{}", again.tell());
+        // Clamping may be meant, another length never is.
+        let report = of_distances(&compiler, Some(&study), true).run(1, &[Scenario::Plain]);
+        assert_eq!((report.passed, report.clamped > 0), (numbers == 7, numbers == 7), "{}", report.tell());
+    }
+}
+
+#[test]
+fn only_a_contribution_has_a_study_and_it_reads_what_the_study_names() {
+    let home = folder();
+    let study = study_of_distances(home.path(), 7, 10, 10);
+    let subject =
+        |name: &str| Subject::of(Path::new("cell"), &package(name, str::to_owned), None).expect("a cell");
+    let refused =
+        |subject: Subject, study| subject.with_study(study, study.is_none()).err().expect("refused").what;
+    assert!(refused(subject("mode-share"), Some(&study)).contains("only a contribution"));
+    assert!(refused(subject("mode-share"), None).contains("only a contribution"));
+    assert!(refused(subject("distance-by-mode"), None).contains("nothing has bounds"));
+    let other = refused(subject("heatmap"), Some(&study));
+    assert!(other.contains("\"analysis/inferred_section\", which the cell does not read"), "{other}");
+    std::fs::write(&study, "version = 2").expect("written");
+    assert!(
+        refused(subject("distance-by-mode"), Some(&study)).contains("study.toml: the study does not read")
+    );
+}
+
 #[test]
 fn goldens_are_written_compared_and_told_where_they_differ() {
     let Some(compiler) = compiler() else { return };
