@@ -49,10 +49,10 @@ fn what_cannot_be_imported_is_said_with_what_to_do() {
     fs::write(&file, "?").expect("written");
     for (more, word) in [
         (&["--format", "shapefile"][..], "use one of"),
-        (&["--zone", "Mars/Olympus"], "--zone"),
-        (&["--refused", &file], "does not exist yet"),
+        (&["--zone", "Mars/Olympus"][..], "--zone"),
+        (&["--refused", &file][..], "does not exist yet"),
     ] {
-        let output = cellar(&[&["import", "--data", &data, "Ada", &file], more].concat());
+        let output = cellar(&[&["import", "--data", &data, "Ada", &file][..], more].concat());
         let told = text(&output.stderr);
         assert!(output.status.code() == Some(1) && told.contains(word), "{more:?}: {told}");
     }
