@@ -10,6 +10,8 @@ pub enum Sampling {
     Time,
     /// `distance`: fixes at regular distances (iOS).
     Distance,
+    /// Any other word, such as `app`: as the app of another tracker chose them.
+    App,
 }
 
 /// Locations, row by row the same entry. A number that is absent is NaN.
@@ -32,11 +34,12 @@ impl Locations {
         &self.0
     }
 
-    /// What `data.filter` of that row says; `None` where it is absent or says something else.
+    /// What `data.filter` of that row says; `None` where it is absent.
     pub fn sampling(&self, row: usize) -> Option<Sampling> {
         match self.0.filter[row] {
             1 => Some(Sampling::Time),
             2 => Some(Sampling::Distance),
+            3 => Some(Sampling::App),
             _ => None,
         }
     }

@@ -189,7 +189,7 @@ impl<'a> Chain<'a> {
         let far_m = match way.method {
             _ if self.is_taken_up(way) => TAKEN_UP_M,
             Sampling::Distance => 1200.0,
-            Sampling::Time => 2500.0,
+            Sampling::Time | Sampling::App => 2500.0,
         };
         let jump = distance(position(place.location), position(start.loc));
         // Written with the negations of the reference, on which the result for NaN depends.

@@ -2,7 +2,9 @@
 //!
 //! Reads filtered locations, transitions and motion activity of the run's window; writes `segmentation/raw_trip`,
 //! `segmentation/raw_place` and `segmentation/raw_untracked`, linked to a chain that every run continues. The results
-//! equal the reference entry by entry; odd rules are the reference's and are marked so.
+//! equal the reference entry by entry; odd rules are the reference's and are marked so. Trackers from the shops choose
+//! their points in other ways, which the reference does not know; their trips have a method of their own
+//! ([`app_method`]).
 //!
 //! A person may have several devices. Entries name the device that sent them; each device's trips are found in its own
 //! points, and those of the device that was carried count ([`follow`]). Where entries name at most one device, all of
@@ -16,10 +18,11 @@
 //! Read in this order, in which each file uses only earlier ones:
 //!
 //! 1. Readings: `order.rs`, `points.rs`, `reconsider.rs`, `signals.rs`.
-//! 2. Trips of one device: `time_method.rs`, `distance_method.rs`, `method.rs`.
+//! 2. Trips of one device: `time_method.rs`, `distance_method.rs`, `app_method.rs`, `method.rs`.
 //! 3. The chain that they are linked to: `fix.rs`, `chain.rs`, `store.rs`.
 //! 4. Several devices: `spread.rs`, `tracks.rs`, `memory.rs`, `follow.rs`, `several.rs`.
 
+pub mod app_method;
 mod chain;
 pub mod distance_method;
 mod fix;

@@ -4,7 +4,7 @@ use cells_locations::Sampling;
 
 use crate::points::{Points, Segments};
 use crate::signals::Signals;
-use crate::{distance_method, time_method};
+use crate::{app_method, distance_method, time_method};
 
 /// The trips of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,18 +24,19 @@ impl Segmentation {
 
 /// Finds the trips of a run that reads up to `run_end`, s; the points are not empty.
 ///
-/// All points go to the only method that any of them names. If both are named, each method gets the rows from the first
-/// to the last that name it.
+/// All points go to the only method that any of them names. If both of the reference's are named, each gets the rows
+/// from the first to the last that name it. Points that an app chose in another way have their own method where no
+/// point names one of the reference's.
 pub fn segment(points: &Points, signals: &Signals, run_end: f64) -> Segmentation {
     let method = first_named(points).unwrap_or(UNNAMED_IS_TIME);
     let other = match method {
-        Sampling::Time => Sampling::Distance,
-        Sampling::Distance => Sampling::Time,
+        Sampling::Time => Some(Sampling::Distance),
+        Sampling::Distance => Some(Sampling::Time),
+        Sampling::App => None,
     };
-    let segments = if points.sampling.contains(&Some(other)) {
-        segment_mixed(points, signals, run_end, [method, other])
-    } else {
-        segment_by(method, points, 0..points.len(), signals)
+    let segments = match other.filter(|other| points.sampling.contains(&Some(*other))) {
+        Some(other) => segment_mixed(points, signals, run_end, [method, other]),
+        None => segment_by(method, points, 0..points.len(), signals),
     };
     Segmentation { segments, method }
 }
@@ -44,9 +45,10 @@ pub fn segment(points: &Points, signals: &Signals, run_end: f64) -> Segmentation
 /// The method for points in time ends trips both at stays and at silences, so it suits either sampling.
 const UNNAMED_IS_TIME: Sampling = Sampling::Time;
 
-/// The first sampling that a point names.
+/// The first of the reference's samplings that a point names; else the app's, if any point names that.
 pub fn first_named(points: &Points) -> Option<Sampling> {
-    points.sampling.iter().copied().find_map(std::convert::identity)
+    let named = || points.sampling.iter().copied().flatten();
+    named().find(|sampling| *sampling != Sampling::App).or_else(|| named().next())
 }
 
 /// The reference's rule for an owner who changed phones within the window: the ranges are cut by rows, but the signals
@@ -80,6 +82,7 @@ fn segment_by(
     let mut segments = match method {
         Sampling::Time => time_method::segment(track, signals),
         Sampling::Distance => distance_method::segment(track, signals),
+        Sampling::App => return app_method::segment(points, first..first + track.ts.len()),
     };
     for (start, end) in &mut segments.trips {
         (*start, *end) = (*start + first, *end + first);
@@ -87,10 +90,11 @@ fn segment_by(
     segments
 }
 
-/// The reference's name for the source of a method's results.
+/// The name of the source of a method's results: the reference's, where the method is.
 pub fn source(method: Sampling) -> &'static str {
     match method {
         Sampling::Time => "DwellSegmentationTimeFilter",
         Sampling::Distance => "DwellSegmentationDistFilter",
+        Sampling::App => "DwellSegmentationAnyCadence",
     }
 }

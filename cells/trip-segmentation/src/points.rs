@@ -7,7 +7,7 @@ use cells_sdk::model::plausible::is_nowhere;
 
 use crate::order::{InOrder, in_order};
 
-/// Points in rising order of `ts`, equal times allowed; every number is finite. Made by [`Points::sort_out`].
+/// Points in rising order of `ts`, equal times allowed; every time and place is finite. Made by [`Points::sort_out`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Points {
     /// Their entries.
@@ -18,6 +18,8 @@ pub struct Points {
     pub write_ts: Vec<f64>,
     /// Where.
     pub positions: Vec<Position>,
+    /// Radius that likely holds the true place, m; not a number where it is unknown.
+    pub accuracy_m: Vec<f64>,
     /// What `data.filter` says.
     pub sampling: Vec<Option<cells_locations::Sampling>>,
 }
@@ -61,6 +63,7 @@ impl Points {
             points.ts.push(rows.ts[row]);
             points.write_ts.push(rows.write_ts[row]);
             points.positions.push(Position { latitude: rows.latitude[row], longitude: rows.longitude[row] });
+            points.accuracy_m.push(rows.accuracy[row]);
             points.sampling.push(locations.sampling(row));
         }
         sorted

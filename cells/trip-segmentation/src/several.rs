@@ -185,6 +185,7 @@ fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation,
     points.ts.push(run_end.max(points.ts[points.len() - 1]));
     points.write_ts.push(run_end);
     points.sampling.push(points.sampling[points.len() - 2]);
+    points.accuracy_m.push(f64::NAN);
     points.positions.push(*position);
     let mut found = segment(&points, signals, run_end);
     let last = points.len() - 2;

@@ -14,6 +14,7 @@ fn points(way: &[(f64, f64)]) -> Points {
         points.ts.push(*ts);
         points.write_ts.push(*ts + 1.0);
         points.positions.push(Position { latitude: 47.0 + north_m / DEGREE_M, longitude: 8.5 });
+        points.accuracy_m.push(10.0);
         points.sampling.push(Some(Sampling::Time));
     }
     points

@@ -1,0 +1,181 @@
+use cells_geometry::Position;
+use cells_locations::Sampling;
+use cells_sdk::model::EntryId;
+use proptest::prelude::*;
+
+use super::*;
+
+const DEGREE_M: f64 = 111_194.926_644_558_74;
+
+/// Points by their time in s, metres north of home, and accuracy in m.
+fn points(way: &[(f64, f64, f64)]) -> Points {
+    let mut points = Points::default();
+    for (ts, north_m, accuracy_m) in way {
+        points.ids.push(EntryId([7; 12]));
+        points.ts.push(*ts);
+        points.write_ts.push(*ts + 0.25);
+        points.positions.push(Position { latitude: 47.0 + north_m / DEGREE_M, longitude: 8.5 });
+        points.accuracy_m.push(*accuracy_m);
+        points.sampling.push(Some(Sampling::App));
+    }
+    points
+}
+
+fn trips(way: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let way: Vec<(f64, f64, f64)> = way.iter().map(|(ts, north_m)| (*ts, *north_m, 8.0)).collect();
+    times(&points(&way))
+}
+
+fn times(points: &Points) -> Vec<(f64, f64)> {
+    let found = segment(points, 0..points.len());
+    found.trips.iter().map(|(start, end)| (points.ts[*start], points.ts[*end])).collect()
+}
+
+/// A point every so many s from a time to another, which moves evenly between two distances.
+fn leg(every_s: f64, from: (f64, f64), to: (f64, f64)) -> Vec<(f64, f64)> {
+    let count = ((to.0 - from.0) / every_s) as u32;
+    let share = |number: u32| f64::from(number) * every_s / (to.0 - from.0);
+    (0..count)
+        .map(|number| (from.0 + f64::from(number) * every_s, from.1 + (to.1 - from.1) * share(number)))
+        .collect()
+}
+
+/// An hour at home, a ride of ten minutes over 6 km, and an hour there.
+fn ride(every_s: f64) -> Vec<(f64, f64)> {
+    [
+        leg(every_s, (0.0, 0.0), (3_600.0, 0.0)),
+        leg(every_s, (3_600.0, 0.0), (4_200.0, 6_000.0)),
+        leg(every_s, (4_200.0, 6_000.0), (7_800.0, 6_000.0)),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_ride_is_one_trip_at_every_cadence() {
+    for every_s in [1.0, 10.0, 30.0, 60.0, 120.0, 150.0] {
+        let found = trips(&ride(every_s));
+        let [(start, end)] = found[..] else { panic!("{every_s} s: {found:?}") };
+        // At 10 m/s the circle of a place is crossed in 20 s.
+        let within_s = every_s + 20.0;
+        assert!(
+            (start - 3_600.0).abs() <= within_s && (end - 4_200.0).abs() <= within_s,
+            "{every_s} s: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_silence_with_time_to_rest_is_a_stay_and_one_without_is_not() {
+    let out = leg(60.0, (0.0, 0.0), (600.0, 5_000.0));
+    let back = |from_s: f64| leg(60.0, (from_s, 4_400.0), (from_s + 600.0, 0.0));
+    let home = |from_s: f64| leg(300.0, (from_s, 0.0), (from_s + 1_800.0, 0.0));
+    let rested = [out.clone(), back(5_000.0), home(5_600.0)].concat();
+    assert_eq!(trips(&rested), [(0.0, 540.0), (5_000.0, 5_600.0)]);
+    // Fifteen minutes for the next 9 km are a tunnel or a phone without a network.
+    let onwards = [
+        out,
+        leg(60.0, (1_440.0, 13_500.0), (1_980.0, 18_000.0)),
+        leg(60.0, (1_980.0, 18_000.0), (3_000.0, 18_000.0)),
+    ];
+    assert_eq!(trips(&onwards.concat()).len(), 1);
+}
+
+#[test]
+fn one_report_on_the_way_between_two_silences_is_a_trip_without_a_length() {
+    let changes = [(0.0, 0.0), (4_000.0, 700.0), (12_000.0, 0.0), (13_000.0, 10.0), (14_000.0, 0.0)];
+    assert_eq!(trips(&changes), [(4_000.0, 4_000.0), (12_000.0, 12_000.0)]);
+}
+
+#[test]
+fn a_bad_fix_a_walk_around_the_house_and_a_wait_at_a_stop_are_neither_trips_nor_places() {
+    let mut at_home = leg(30.0, (0.0, 0.0), (3_600.0, 0.0));
+    at_home[40].1 = 1_200.0;
+    at_home[60..70].iter_mut().for_each(|point| point.1 = 150.0);
+    assert_eq!(trips(&at_home), []);
+    let waits = [
+        leg(30.0, (0.0, 0.0), (1_800.0, 0.0)),
+        leg(30.0, (1_800.0, 0.0), (2_100.0, 400.0)),
+        leg(30.0, (2_100.0, 400.0), (2_300.0, 400.0)),
+        leg(30.0, (2_300.0, 400.0), (2_900.0, 5_000.0)),
+        leg(30.0, (2_900.0, 5_000.0), (4_000.0, 5_000.0)),
+    ];
+    assert_eq!(trips(&waits.concat()).len(), 1);
+}
+
+#[test]
+fn the_circle_of_a_place_grows_with_the_accuracy_of_points() {
+    let wander = |accuracy_m: f64| -> Vec<(f64, f64, f64)> {
+        (0..40).map(|at| (f64::from(at) * 500.0, if at % 4 < 2 { 0.0 } else { 210.0 }, accuracy_m)).collect()
+    };
+    assert_eq!(times(&points(&wander(150.0))), []);
+    assert!(!times(&points(&wander(10.0))).is_empty(), "places 210 m apart are two");
+    assert_eq!(times(&points(&wander(f64::NAN))), times(&points(&wander(10.0))), "unknown counts as good");
+}
+
+#[test]
+fn a_long_stay_need_not_be_read_again() {
+    let home =
+        points(&leg(60.0, (0.0, 0.0), (100_000.0, 0.0)).iter().map(|p| (p.0, p.1, 8.0)).collect::<Vec<_>>());
+    let found = segment(&home, 0..home.len());
+    assert_eq!(found.trips, []);
+    assert!(found.done_through.is_some_and(|through| through > 100_000.0 - SETTLED_S - 120.0));
+}
+
+#[test]
+fn a_track_without_points_or_with_one_has_no_trips() {
+    assert_eq!(segment(&points(&[]), 0..0), Segments::default());
+    assert_eq!(segment(&points(&[(0.0, 0.0, 5.0)]), 0..1), Segments::default());
+}
+
+/// Trips of runs that each see the points up to a cut, and begin where the mark of the run before says.
+fn in_runs(way: &[(f64, f64, f64)], cuts: &[usize]) -> Vec<(f64, f64)> {
+    let (mut found, mut start_ts) = (Vec::new(), f64::NEG_INFINITY);
+    for cut in cuts.iter().copied().chain([way.len()]) {
+        let window: Vec<_> = way[..cut].iter().copied().filter(|point| point.0 + 0.25 >= start_ts).collect();
+        let window = points(&window);
+        found.extend(times(&window));
+        if let Some(mark) = segment(&window, 0..window.len()).done_through {
+            start_ts = mark + cells_sdk::WINDOW_GAP_S;
+        }
+    }
+    found
+}
+
+/// Days of stays and moves with any spacing and any noise.
+fn any_way() -> impl Strategy<Value = Vec<(f64, f64, f64)>> {
+    let leg = (1_u32..40, prop_oneof![1.0..90.0_f64, 200.0..2_000.0], -15.0..15.0_f64, any::<bool>());
+    let noise = prop::collection::vec((-60.0..60.0_f64, 5.0..150.0_f64), 400);
+    (prop::collection::vec(leg, 1..12), noise).prop_map(|(legs, noise)| {
+        let (mut ts, mut north_m) = (0.0, 0.0);
+        let mut way = Vec::new();
+        for (count, every_s, speed_m_s, stays) in legs {
+            for _ in 0..count {
+                ts += every_s;
+                north_m += if stays { 0.0 } else { speed_m_s * every_s };
+                let (error_m, accuracy_m) = noise[way.len() % noise.len()];
+                way.push((ts, north_m + error_m, accuracy_m));
+            }
+        }
+        way
+    })
+}
+
+proptest! {
+    #[test]
+    fn trips_do_not_depend_on_where_points_are_cut_into_runs(
+        way in any_way(),
+        shares in prop::collection::vec(0.0..1.0_f64, 0..6),
+    ) {
+        let whole = times(&points(&way));
+        let mut cuts: Vec<usize> = shares.iter().map(|share| (share * way.len() as f64) as usize).collect();
+        cuts.sort_unstable();
+        prop_assert_eq!(in_runs(&way, &cuts), whole);
+    }
+
+    #[test]
+    fn trips_follow_one_another(way in any_way()) {
+        let found = times(&points(&way));
+        prop_assert!(found.iter().all(|(start, end)| start <= end), "{:?}", found);
+        prop_assert!(found.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{:?}", found);
+    }
+}
