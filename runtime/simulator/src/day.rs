@@ -59,23 +59,28 @@ pub struct TruthSection {
 pub fn simulate_day(plan: &DayPlan, seed: u64) -> SimulatedDay {
     let mut random = Random::new(seed, plan.midnight_ts as u64);
     let (trips, ends) = set_out(plan, &mut random);
-    let midnight_s = plan.midnight_ts as f64;
-    let truth = trips.iter().zip(ends).map(|(trip, (from, to))| truth(plan, trip, from, to)).collect();
-    let last_arrival_s = trips.last().map_or(0.0, Trip::end_s);
-    let watch = Watch {
-        trips: &trips,
-        faults: &plan.faults,
-        projection: plan.town.projection(),
-        midnight_ms: (midnight_s * 1000.0) as i64,
-        day_end_s: (last_arrival_s + 1_000.0).max(86_400.0),
-    };
+    let truth = trips.iter().zip(ends).map(|(trip, (from, to))| truth_of(plan, trip, from, to)).collect();
+    let watch = watch_of(plan, &trips);
     let records = plan.phone.watch(&watch, &mut random);
     let texts = records.iter().map(|record| entry::text(record, plan.phone, &plan.town.time_zone));
     SimulatedDay { entries: texts.collect(), truth }
 }
 
+/// What a phone needs to watch these trips.
+pub(crate) fn watch_of<'a>(plan: &'a DayPlan, trips: &'a [Trip]) -> Watch<'a> {
+    let midnight_s = plan.midnight_ts as f64;
+    let last_arrival_s = trips.last().map_or(0.0, Trip::end_s);
+    Watch {
+        trips,
+        faults: &plan.faults,
+        projection: plan.town.projection(),
+        midnight_ms: (midnight_s * 1000.0) as i64,
+        day_end_s: (last_arrival_s + 1_000.0).max(86_400.0),
+    }
+}
+
 /// The trips, and the places of the plan between which each goes.
-fn set_out(plan: &DayPlan, random: &mut Random) -> (Vec<Trip>, Vec<(usize, usize)>) {
+pub(crate) fn set_out(plan: &DayPlan, random: &mut Random) -> (Vec<Trip>, Vec<(usize, usize)>) {
     let (mut trips, mut ends): (Vec<Trip>, _) = (Vec::new(), Vec::new());
     let mut here = plan.start;
     for leg in &plan.legs {
@@ -96,7 +101,7 @@ fn set_out(plan: &DayPlan, random: &mut Random) -> (Vec<Trip>, Vec<(usize, usize
     (trips, ends)
 }
 
-fn truth(plan: &DayPlan, trip: &Trip, from: usize, to: usize) -> TruthTrip {
+pub(crate) fn truth_of(plan: &DayPlan, trip: &Trip, from: usize, to: usize) -> TruthTrip {
     let midnight_s = plan.midnight_ts as f64;
     let section = |section: &Section| TruthSection {
         mode: section.mode,

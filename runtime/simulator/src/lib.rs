@@ -11,6 +11,7 @@
 //! * Not here: a clock, files, a network; the timeseries' form of entries (the usercache stage creates it).
 
 mod batches;
+mod cadence;
 mod day;
 mod entry;
 mod geometry;
@@ -23,6 +24,7 @@ mod route;
 mod town;
 
 pub use batches::{batches, put_body};
+pub use cadence::{Cadence, Report, ReportedDay, report_day};
 pub use day::{SimulatedDay, TruthSection, TruthTrip, simulate_day};
 pub use geometry::Spot;
 pub use motion::Mode;

@@ -1,0 +1,40 @@
+//! A small sample of the comparison. The whole one, `cellar bench cadence`, has ten times as many days.
+
+use runtime_cadence::{App, Line, Sample, compare, table};
+use runtime_simulator::Phone;
+
+/// Two people for ten days have about 60 trips: one trip more or less must not decide. So where the reference is right
+/// about nearly all of them, ours may be wrong about two; otherwise it may miss or split half as many and one.
+const SPARE: usize = 1;
+const SPARE_WHERE_ALL_IS_WELL: usize = 2;
+
+fn sample() -> Sample {
+    Sample { seeds: vec![11, 12], days: 10 }
+}
+
+#[test]
+fn at_every_cadence_of_another_app_ours_misses_and_splits_at_most_half_as_many_trips() {
+    let lines: Vec<Line> = App::all().into_iter().map(|app| compare(app, &sample())).collect();
+    let shown = table(&lines).join("\n");
+    println!("seeds {:?}\n{shown}", sample().seeds);
+    for line in &lines {
+        let (ours, reference) = (line.ours.missed_or_split(), line.reference.missed_or_split());
+        let allowed = (reference / 2 + SPARE).max(SPARE_WHERE_ALL_IS_WELL);
+        let own = line.app.starts_with("e-mission");
+        assert!(
+            own || ours <= allowed,
+            "seeds {:?}, {}: {ours}, {reference}\n{shown}",
+            sample().seeds,
+            line.app
+        );
+        assert!(line.ours.truth > 30, "{shown}");
+    }
+}
+
+#[test]
+fn at_the_cadences_of_e_mission_both_are_equal() {
+    for phone in [Phone::Android, Phone::Ios] {
+        let line = compare(App::Emission(phone), &sample());
+        assert_eq!(line.ours, line.reference, "seeds {:?}", sample().seeds);
+    }
+}
