@@ -3,6 +3,7 @@
 //! Every figure is a ratio taken in one run, with both sides in turns. The middle half of the rounds' ratios is printed
 //! beside it as the noise of the machine. A build without optimisation shows nothing: use a release build.
 
+mod cadence;
 mod cells;
 mod command;
 mod disk;
@@ -39,7 +40,7 @@ pub use rounds::Comparison;
 /// The choice of benchmarks.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page, import; all of them if none is named
+    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page, import, cadence; all of them if none is named
     name: Option<String>,
 }
 
@@ -49,7 +50,7 @@ pub struct Args {
 pub enum BenchError {
     /// No benchmark of that name.
     #[error(
-        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page or import"
+        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page, import or cadence"
     )]
     Unknown(String),
     /// The result cannot be printed.
@@ -84,7 +85,7 @@ pub type Figures = Result<Vec<Comparison>, BenchError>;
 /// One benchmark: its name, its question, and the function that answers it.
 type Benchmark = (&'static str, &'static str, fn() -> Figures);
 
-const BENCHMARKS: [Benchmark; 15] = [
+const BENCHMARKS: [Benchmark; 16] = [
     ("instance", "What does a fresh instance cost, and do two threads make twice as many?", instance::run),
     ("endpoint", "What does a cell add to a request?", endpoint::run),
     ("handshake", "What does it cost the host to let a paired phone in?", handshake::run),
@@ -100,6 +101,11 @@ const BENCHMARKS: [Benchmark; 15] = [
     ("cells", "What does a cell from elsewhere cost, in each language?", cells::run),
     ("page", "How long does an owner wait for their page, with ten years of data?", page::run),
     ("import", "How fast and in how much memory is a large history imported?", import::run),
+    (
+        "cadence",
+        "Are trips as good at the cadence of another app as at e-mission's? (seeds 1 to 10, 20 days each)",
+        cadence::run,
+    ),
 ];
 
 /// Runs the named benchmark, or all of them; prints each table when it is ready, or everything as JSON.
