@@ -10,8 +10,7 @@
 //! | [`Cadence::GpsLogger`] | every 60 s, day and night | the default interval of GPSLogger |
 //!
 //! How long an app takes to notice a stop or a start is not documented: those figures are estimates, and drawn anew for
-//! every trip. Intervals are kept to the second, as no phone does: where points are exactly 30 s apart, the reference
-//! never sees a stay, so its figures there are worse than on a phone. Faults stay on: the plan's poor, coarse and wrong fixes and its spans without power, tunnels, and trips
+//! every trip. A fix takes up to a second, so no interval is kept exactly. Faults stay on: the plan's poor, coarse and wrong fixes and its spans without power, tunnels, and trips
 //! of which some minutes are lost.
 
 mod rule;
@@ -35,8 +34,10 @@ const STEP_S: f64 = 1.0;
 const REST_STEP_S: f64 = 10.0;
 /// For so long after an arrival time passes in short steps, s.
 const SETTLE_S: f64 = 600.0;
-/// How much later than its fix a report is written at the most, s.
-const LAG_S_MAX: f64 = 0.5;
+/// How long a fix takes at the most, s; under one, so that reports of each second stay in order.
+const FIX_S_MAX: f64 = 0.9;
+/// How much later than its fix a report is written, s.
+const LAG_S: f64 = 0.25;
 
 /// How an app chooses the moments at which it reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -161,11 +162,12 @@ impl<'a> Day<'a> {
                 self.rule.coarsen(&mut fix, random);
                 if watcher.reports(at_s, fix.spot) {
                     let (latitude_e7, longitude_e7) = watch.projection.degrees_e7(fix.spot);
-                    let at_ms = watch.midnight_ms + (at_s * 1000.0).round() as i64;
+                    let at_ms =
+                        watch.midnight_ms + ((at_s + random.within(0.0, FIX_S_MAX)) * 1000.0).round() as i64;
                     let ts = at_ms as f64 / 1000.0;
                     reports.push(Report {
                         ts,
-                        write_ts: ts + random.within(0.0, LAG_S_MAX),
+                        write_ts: ts + LAG_S,
                         latitude: latitude_e7 as f64 / 1e7,
                         longitude: longitude_e7 as f64 / 1e7,
                         accuracy_m: fix.accuracy_m,
