@@ -20,6 +20,9 @@ pub enum GateError {
         /// How many it has.
         epochs: usize,
     },
+    /// Two aggregators answer it.
+    #[error("two aggregators answer this study, not its host")]
+    Aggregators,
     /// Too few people.
     #[error("fewer than {least} people have contributed, so nothing is answered")]
     TooFew {

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use runtime_study::{
-    Answer, Ask, CONFIDENCE_PERCENT, SignedStudy, Study, Total, answer_file, error_bar, mark_file,
+    Answer, Answered, Ask, CONFIDENCE_PERCENT, SignedStudy, Study, Total, answer_file, error_bar, mark_file,
 };
 
 use crate::{GateError, noise};
@@ -18,6 +18,9 @@ use crate::{GateError, noise};
 pub fn answer(ask: &Ask) -> Result<Answer, GateError> {
     let signed = SignedStudy::parse(ask.study.as_bytes())?;
     let study = signed.study();
+    if study.answered != Answered::OneHost {
+        return Err(GateError::Aggregators);
+    }
     let no_such_epoch = || GateError::NoSuchEpoch { epoch: ask.epoch, epochs: study.epochs().len() };
     let epoch = study.epoch_at(ask.epoch).ok_or_else(no_such_epoch)?;
     check_sums(study, ask)?;

@@ -8,13 +8,15 @@ use runtime_package::CellId;
 use runtime_types::{StreamKey, is_visible};
 use serde::{Deserialize, Serialize};
 
+use crate::aggregators::{AggregatorToml, aggregators};
 use crate::{
-    BOUND_MAX, BadStudy, EPSILON_MICRO_MAX, EPSILON_MICRO_MIN, ETHICS_CHARS_MAX, Epoch, EpochLength,
-    NUMBERS_MAX, SMALLEST_GROUP_MAX, SMALLEST_GROUP_MIN, STUDY_BYTES_MAX, STUDY_STREAMS_MAX,
+    Aggregator, BOUND_MAX, BadStudy, EPSILON_MICRO_MAX, EPSILON_MICRO_MIN, ETHICS_CHARS_MAX, Epoch,
+    EpochLength, NUMBERS_MAX, PROOF_BITS_MAX, SMALLEST_GROUP_MAX, SMALLEST_GROUP_MIN, STUDY_BYTES_MAX,
+    STUDY_STREAMS_MAX, error_bar, error_bar_of_two,
 };
 
-/// The version of the form.
-const VERSION: u32 = 1;
+/// The versions of the form: 1 has no aggregators, 2 has two.
+const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
 /// Longest name of a number, bytes.
 const NUMBER_NAME_BYTES_MAX: usize = 40;
 /// 1970-01-01 and 2200-01-01, s.
@@ -27,6 +29,8 @@ const MICRO: f64 = 1e6;
 pub enum Answered {
     /// The host of the people who have joined, which they all trust. It is the one way of version 1.
     OneHost,
+    /// Two aggregators, each of which sees shares that tell nothing without the other's. It is the one way of version 2.
+    TwoAggregators,
 }
 
 /// A number of each contribution.
@@ -73,6 +77,7 @@ pub struct Study {
     pub smallest_group: u64,
     /// Who adds the contributions.
     pub answered: Answered,
+    aggregators: Option<[Aggregator; 2]>,
     numbers: Vec<Number>,
     epochs: Vec<Epoch>,
 }
@@ -98,6 +103,7 @@ struct StudyToml {
     l1: i64,
     smallest_group: u64,
     answered: Answered,
+    aggregators: Option<Vec<AggregatorToml>>,
     numbers: Vec<NumbersToml>,
 }
 
@@ -122,7 +128,7 @@ impl Study {
         }
         let toml: StudyToml =
             toml::from_str(text).map_err(|error| BadStudy::Form { why: form(&error, text) })?;
-        if toml.version != VERSION {
+        if !VERSIONS.contains(&toml.version) {
             return Err(BadStudy::Version { found: toml.version });
         }
         toml.check_texts()?;
@@ -140,6 +146,10 @@ impl Study {
         let most = reach.min(BOUND_MAX);
         if !(1..=most).contains(&toml.l1) {
             return Err(BadStudy::L1 { most });
+        }
+        let aggregators = aggregators(toml.version, toml.answered, toml.aggregators.as_deref())?;
+        if aggregators.is_some() {
+            check_provable(&numbers, toml.l1)?;
         }
         let (from_s, until_s) = (moment("from", &toml.from)?, moment("until", &toml.until)?);
         Ok(Self {
@@ -159,6 +169,7 @@ impl Study {
             l1: toml.l1,
             smallest_group: toml.smallest_group,
             answered: toml.answered,
+            aggregators,
             numbers,
         })
     }
@@ -178,10 +189,29 @@ impl Study {
         self.epochs.get(usize::try_from(index).ok()?)
     }
 
+    /// The two aggregators, of a study that has them: the leader, and the helper.
+    pub fn aggregators(&self) -> Option<&[Aggregator; 2]> {
+        self.aggregators.as_ref()
+    }
+
     /// The scale of the noise of each total: the L1 bound divided by ε. The gate may draw from a scale that is larger by
-    /// what its proof needs for rounding.
+    /// what its proof needs for rounding. With two aggregators it is that of the noise which each of them adds, and twice
+    /// as large: they know who contributes, so what one person's numbers may change is measured from any numbers to any
+    /// others.
     pub fn scale(&self) -> f64 {
-        self.l1 as f64 / (self.epsilon_micro as f64 / MICRO)
+        let one = self.l1 as f64 / (self.epsilon_micro as f64 / MICRO);
+        match self.answered {
+            Answered::OneHost => one,
+            Answered::TwoAggregators => 2.0 * one,
+        }
+    }
+
+    /// How far a total may be from the sum, in at least [`crate::CONFIDENCE_PERCENT`] of a hundred cases.
+    pub fn error_bar(&self) -> u64 {
+        match self.answered {
+            Answered::OneHost => error_bar(self.scale()),
+            Answered::TwoAggregators => error_bar_of_two(self.scale()),
+        }
     }
 }
 
@@ -255,6 +285,16 @@ fn numbers(named: &[NumbersToml]) -> Result<Vec<Number>, BadStudy> {
         }
     }
     if numbers.is_empty() { Err(BadStudy::Numbers) } else { Ok(numbers) }
+}
+
+/// A proof covers numbers from 0 to the L1 bound, and the L1 bound itself.
+fn check_provable(numbers: &[Number], l1: i64) -> Result<(), BadStudy> {
+    if let Some(index) = numbers.iter().position(|number| number.lo != 0) {
+        return Err(BadStudy::Negative { index: index + 1 });
+    }
+    let bits = l1.ilog2() as usize + 1;
+    let needed = bits * (numbers.len() + 1);
+    if needed > PROOF_BITS_MAX { Err(BadStudy::Proof { bits: needed }) } else { Ok(()) }
 }
 
 fn is_number_name(name: &str) -> bool {

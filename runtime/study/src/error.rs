@@ -3,8 +3,8 @@
 use runtime_package::BadSignature;
 
 use crate::{
-    BOUND_MAX, EPOCHS_MAX, EPSILON_MICRO_MAX, EPSILON_MICRO_MIN, NUMBERS_MAX, SMALLEST_GROUP_MAX,
-    SMALLEST_GROUP_MIN, STUDY_BYTES_MAX, STUDY_STREAMS_MAX,
+    ADDRESS_BYTES_MAX, BOUND_MAX, EPOCHS_MAX, EPSILON_MICRO_MAX, EPSILON_MICRO_MIN, NUMBERS_MAX,
+    PROOF_BITS_MAX, SMALLEST_GROUP_MAX, SMALLEST_GROUP_MIN, STUDY_BYTES_MAX, STUDY_STREAMS_MAX,
 };
 
 /// Why a text is no study, or no signed one.
@@ -27,7 +27,7 @@ pub enum BadStudy {
         why: String,
     },
     /// Another version of the form.
-    #[error("a study of version {found}; this program reads version 1")]
+    #[error("a study of version {found}; this program reads versions 1 and 2")]
     Version {
         /// The version.
         found: u32,
@@ -99,6 +99,33 @@ pub enum BadStudy {
     L1 {
         /// The most.
         most: i64,
+    },
+    /// Version 1 has no aggregators, version 2 has two.
+    #[error(
+        "version 1 is answered by `one-host` and has no aggregators; version 2 by `two-aggregators` and has two in `aggregators`"
+    )]
+    Aggregators,
+    /// An aggregator that is none.
+    #[error(
+        "aggregator {index}: its address is host:port, at most {ADDRESS_BYTES_MAX} bytes, its key is 64 lower-case hex digits, and the other aggregator has neither"
+    )]
+    Aggregator {
+        /// From 1, as the document lists them.
+        index: usize,
+    },
+    /// A number that may be below 0, which the proofs for aggregators do not cover.
+    #[error("number {index}: with two aggregators `lo` is 0; give what is below 0 as a number of its own")]
+    Negative {
+        /// From 1, each of `times` counted.
+        index: usize,
+    },
+    /// The proof of a contribution would be too large.
+    #[error(
+        "a proof over {bits} bits is over the limit of {PROOF_BITS_MAX}: have fewer numbers, or a smaller `l1`"
+    )]
+    Proof {
+        /// How many bits: those of `l1`, times the numbers and one more.
+        bits: usize,
     },
     /// Nobody has signed it.
     #[error("the study is not signed; `cellar study sign` does that")]

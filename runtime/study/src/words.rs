@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{COLLECT_S, CONFIDENCE_PERCENT, Study, error_bar};
+use crate::{COLLECT_S, CONFIDENCE_PERCENT, Study};
 
 /// How many numbers are named one by one.
 const NAMED_MAX: usize = 12;
@@ -28,19 +28,30 @@ impl Study {
                 "Numbers beyond their bounds are cut, and all of them together count for at most {}.",
                 self.l1
             ),
-            format!(
-                "Totals over at least {} people leave this host, with noise: each is within {} of the sum in {} of 100 \
-                 cases. Your numbers leave it in no other way, and are kept nowhere.",
-                self.smallest_group,
-                error_bar(self.scale()),
-                CONFIDENCE_PERCENT
-            ),
+            self.leaving_in_words(),
             format!("Each total costs {cost} of your privacy budget: {most} in all."),
             format!(
                 "It ends at {until}; the last total may be taken until {} days later. You may leave at any time.",
                 COLLECT_S / 86_400
             ),
         ]
+    }
+
+    fn leaving_in_words(&self) -> String {
+        let (least, bar, percent) = (self.smallest_group, self.error_bar(), CONFIDENCE_PERCENT);
+        match self.aggregators() {
+            None => format!(
+                "Totals over at least {least} people leave this host, with noise: each is within {bar} of the sum in \
+                 {percent} of 100 cases. Your numbers leave it in no other way, and are kept nowhere."
+            ),
+            Some([leader, helper]) => format!(
+                "Your numbers leave this host in two shares, one to {} and one to {}. Neither share tells anything alone: \
+                 only if both worked together could they learn your numbers. Each adds noise. Totals over at least {least} \
+                 people leave them: each is within {bar} of the sum in {percent} of 100 cases. What was sent cannot be \
+                 taken back.",
+                leader.address, helper.address
+            ),
+        }
     }
 
     fn numbers_in_words(&self) -> String {

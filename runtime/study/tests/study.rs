@@ -4,11 +4,33 @@ use data_encoding::HEXLOWER;
 use proptest::prelude::*;
 use ring::rand::SystemRandom;
 use runtime_package::{BadSignature, PublisherKey};
-use runtime_study::{BadStudy, Bounded, EpochLength, SignedStudy, Study, in_epsilon, sign};
+use runtime_study::{Answered, BadStudy, Bounded, EpochLength, SignedStudy, Study, in_epsilon, sign};
 
 const TEXT: &str = include_str!("../vectors/study-1.toml");
 /// The private key of the vector, of nobody.
 const PKCS8: &str = include_str!("../vectors/study-1.key");
+
+const TEXT_2: &str = include_str!("../vectors/study-2.toml");
+/// The private key of the second vector, of nobody.
+const PKCS8_2: &str = include_str!("../vectors/study-2.key");
+
+/// What a document with two aggregators has in the place of `answered`.
+const TWO: &str = r#"answered = "two-aggregators"
+
+[[aggregators]]
+address = "leader.example.org:8450"
+key = "0b5a3f2c9d7e81460b5a3f2c9d7e81460b5a3f2c9d7e81460b5a3f2c9d7e8146"
+
+[[aggregators]]
+address = "[2001:db8::7]:8450"
+key = "f1c4d2a7b6e30958f1c4d2a7b6e30958f1c4d2a7b6e30958f1c4d2a7b6e30958"
+"#;
+
+/// The same study with two aggregators.
+fn two() -> String {
+    let text = SOUND.replacen("version = 1", "version = 2", 1).replace("lo = -10", "lo = 0");
+    text.replacen("answered = \"one-host\"\n", TWO, 1)
+}
 
 /// A document that is right, without a signature.
 const SOUND: &str = r#"version = 1
@@ -78,7 +100,7 @@ fn a_study_says_what_it_reads_computes_costs_and_when_it_ends() {
 
 #[test]
 fn each_value_out_of_range_is_refused_by_name() {
-    assert_eq!(refused("version = 1", "version = 2"), BadStudy::Version { found: 2 });
+    assert_eq!(refused("version = 1", "version = 3"), BadStudy::Version { found: 3 });
     assert_eq!(refused("\"modes\"", "\"Modes\""), BadStudy::Name);
     assert!(matches!(refused("Distance by mode", "a\\u202Eb"), BadStudy::Text { member: "title", .. }));
     assert!(matches!(refused("A committee, 2026-113", " "), BadStudy::Text { member: "ethics", .. }));
@@ -140,17 +162,70 @@ fn attack_152_a_study_that_was_changed_or_that_another_signed_is_not_the_study_t
 }
 
 #[test]
+fn a_study_with_two_aggregators_names_both_and_what_their_noise_costs() {
+    let study = Study::parse(&two()).expect("sound");
+    assert_eq!(study.answered, Answered::TwoAggregators);
+    let [leader, helper] = study.aggregators().expect("two");
+    assert_eq!((leader.address.as_str(), &helper.key[..4]), ("leader.example.org:8450", "f1c4"));
+    assert!((study.scale() - 8_000.0).abs() < 1e-9, "twice that of one host");
+    let words = study.words();
+    let leaving = words.iter().find(|words| words.contains("two shares")).expect("it says what leaves");
+    assert!(
+        leaving.contains("leader.example.org:8450") && leaving.contains("[2001:db8::7]:8450"),
+        "{leaving}"
+    );
+    assert!(leaving.contains(&format!("within {} of the sum", study.error_bar())), "{leaving}");
+    assert!(study.error_bar() > 2 * Study::parse(SOUND).expect("sound").error_bar());
+    assert!(Study::parse(SOUND).expect("sound").aggregators().is_none());
+}
+
+#[test]
+fn aggregators_that_do_not_fit_are_refused_by_name() {
+    let refused = |from: &str, to: &str| {
+        assert!(two().contains(from), "{from}");
+        Study::parse(&two().replacen(from, to, 1)).expect_err("refused")
+    };
+    assert_eq!(refused("version = 2", "version = 1"), BadStudy::Aggregators);
+    assert_eq!(refused("two-aggregators", "one-host"), BadStudy::Aggregators);
+    assert_eq!(refused(TWO, "answered = \"two-aggregators\"\n"), BadStudy::Aggregators);
+    for address in
+        ["leader.example.org", ":8450", "leader.example.org:0", "leader.example.org:+1", "a b:1", "ä:1"]
+    {
+        assert_eq!(
+            refused("leader.example.org:8450", address),
+            BadStudy::Aggregator { index: 1 },
+            "{address}"
+        );
+    }
+    assert_eq!(refused("leader.example.org", &"a".repeat(260)), BadStudy::Aggregator { index: 1 });
+    assert_eq!(refused("f1c4", "F1C4"), BadStudy::Aggregator { index: 2 });
+    assert_eq!(refused("[2001:db8::7]:8450", "leader.example.org:8450"), BadStudy::Aggregator { index: 2 });
+    let same = &two()[two().find("0b5a").expect("a key")..][..64].to_owned();
+    let other = "f1c4d2a7b6e30958f1c4d2a7b6e30958f1c4d2a7b6e30958f1c4d2a7b6e30958";
+    assert_eq!(refused(other, same), BadStudy::Aggregator { index: 2 }, "one who has both shares");
+    assert_eq!(refused("lo = 0\nhi = 2_000", "lo = -1\nhi = 2_000"), BadStudy::Negative { index: 2 });
+    assert_eq!(refused("times = 2", "times = 4_000"), BadStudy::Proof { bits: 10 * 4_002 });
+}
+
+#[test]
 fn the_committed_study_is_what_its_key_signs() {
-    let pkcs8 = HEXLOWER.decode(PKCS8.trim().as_bytes()).expect("hex");
+    for (text, pkcs8) in [(TEXT, PKCS8), (TEXT_2, PKCS8_2)] {
+        committed(text, pkcs8);
+    }
+    assert!(SignedStudy::parse(TEXT_2.as_bytes()).expect("signed").study().aggregators().is_some());
+}
+
+fn committed(vector: &str, pkcs8: &str) {
+    let pkcs8 = HEXLOWER.decode(pkcs8.trim().as_bytes()).expect("hex");
     let key = PublisherKey::from_pkcs8(&pkcs8, &SystemRandom::new()).expect("a key");
-    let study = SignedStudy::parse(TEXT.as_bytes()).expect("a signed study");
+    let study = SignedStudy::parse(vector.as_bytes()).expect("a signed study");
     assert_eq!(study.signed().publisher, key.publisher());
-    let again = sign(TEXT.as_bytes(), &key, &SystemRandom::new()).expect("random bytes").expect("a study");
-    assert_eq!(again, TEXT);
+    let again = sign(vector.as_bytes(), &key, &SystemRandom::new()).expect("random bytes").expect("a study");
+    assert_eq!(again, vector);
     let page = include_str!("../../../docs/formats/study.md");
     assert!(page.contains(&study.id().to_string()), "the page names the id of the vector: {}", study.id());
     // The page explains each member that the vector has.
-    for member in TEXT.lines().filter_map(|line| line.split_once(" = ")).map(|(member, _)| member) {
+    for member in vector.lines().filter_map(|line| line.split_once(" = ")).map(|(member, _)| member) {
         assert!(page.contains(&format!("| `{member}` |")), "{member}");
     }
 }
@@ -161,7 +236,8 @@ fn the_committed_study_is_what_its_key_signs() {
 fn prints_a_new_vector() {
     let pair = ring::signature::Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("randomness");
     let key = PublisherKey::from_pkcs8(pair.as_ref(), &SystemRandom::new()).expect("a key");
-    let text = sign(SOUND.as_bytes(), &key, &SystemRandom::new()).expect("random bytes").expect("a study");
+    let document = if std::env::var_os("CELLAR_TWO").is_some() { two() } else { SOUND.to_owned() };
+    let text = sign(document.as_bytes(), &key, &SystemRandom::new()).expect("random bytes").expect("a study");
     println!("{}\n{text}", HEXLOWER.encode(pair.as_ref()));
 }
 

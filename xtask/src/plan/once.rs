@@ -143,7 +143,9 @@ fn the_program_that_serves_people_has_no_compiler_no_simulator_and_no_native_sta
         "runtime-trial",
         "runtime-registry",
         "runtime-studies",
+        "runtime-aggregator",
         "opendp",
+        "prio",
         "reqwest",
         "cells-trip-segmentation",
     ] {
