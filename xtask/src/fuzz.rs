@@ -11,7 +11,7 @@ use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
 /// The targets that `fuzz/Cargo.toml` lists.
-pub(crate) const TARGETS: [&str; 28] = [
+pub(crate) const TARGETS: [&str; 29] = [
     "json_entry",
     "json_members",
     "json_request",
@@ -40,6 +40,7 @@ pub(crate) const TARGETS: [&str; 28] = [
     "import_owntracks",
     "import_traccar",
     "import_emission",
+    "receivers",
 ];
 
 /// Counters at every edge, and the instrumentation with which libFuzzer sees comparisons.

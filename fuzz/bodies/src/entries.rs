@@ -1,6 +1,6 @@
 //! What a phone may send, through the cells that it reaches.
 
-use cells_sdk::testing::Memory;
+use cells_sdk::testing::{Head, Memory};
 use cells_sdk::{Area, Outcome, Response};
 
 const NOW: f64 = 1_600_000_000.0;
@@ -30,6 +30,40 @@ pub fn put_and_take_in(bytes: &[u8]) {
     let late = f64::MAX;
     memory
         .run_stage(cells_usercache_to_timeseries::run, late, Outcome::default())
+        .expect("whatever was accepted can be taken in");
+    assert!(memory.entries(Area::Usercache).is_empty(), "an entry waits for ever");
+}
+
+/// Sends bytes as a tracker would, and takes in what was accepted. Whatever the bytes, the answer is success or the
+/// refusal of an encrypted record; a refused request leaves nothing; sent again, it makes the same entries.
+///
+/// The first byte chooses the app, and whether the rest is a body or a query.
+pub fn receivers(bytes: &[u8]) {
+    let Some((form, rest)) = bytes.split_first() else { return };
+    let app = cells_receivers::App::ALL[usize::from(form % 4)].name();
+    let text = String::from_utf8_lossy(rest);
+    let (query, body) = if form & 4 == 0 { ("zone=", rest) } else { (&*text, &b""[..]) };
+    let sent = || {
+        let head = Head { query: query.to_owned(), ..Head::default() };
+        let mut memory = Memory::new().with_head(head);
+        let answer = memory.call(cells_receivers::handle, app, NOW, body).expect("any request has an answer");
+        assert!(matches!(answer.status, 200 | 422), "{answer:?}");
+        (memory, answer.status)
+    };
+    let ((mut memory, status), (again, _)) = (sent(), sent());
+    let kept = |memory: &Memory| {
+        let areas = [Area::Usercache, Area::Errors].into_iter();
+        let entries = areas.flat_map(|area| memory.entries(area));
+        entries.map(|entry| (entry.metadata.clone(), entry.data.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&memory), kept(&again), "the same request makes the same entries");
+    assert!(status == 200 || kept(&memory).is_empty(), "a refused request leaves nothing");
+    for (metadata, data) in kept(&memory) {
+        let sound = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok();
+        assert!(sound(&metadata) && sound(&data), "{metadata} {data}");
+    }
+    memory
+        .run_stage(cells_usercache_to_timeseries::run, f64::MAX, Outcome::default())
         .expect("whatever was accepted can be taken in");
     assert!(memory.entries(Area::Usercache).is_empty(), "an entry waits for ever");
 }

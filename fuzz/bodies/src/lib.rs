@@ -10,7 +10,7 @@ mod strangers;
 #[cfg(test)]
 mod tests;
 
-pub use entries::{put_and_take_in, request_for_entries};
+pub use entries::{put_and_take_in, receivers, request_for_entries};
 pub use strangers::{
     client_hello, device_table, package, public_key, qr_text, roster, sealed, study, typed_code, upc_bodies,
 };
@@ -25,7 +25,7 @@ pub use runtime_store::block::fuzz_decode as block_decode;
 pub type Body = fn(&[u8]);
 
 /// A target by its name and its body.
-pub const TARGETS: [(&str, Body); 28] = [
+pub const TARGETS: [(&str, Body); 29] = [
     ("json_entry", put_and_take_in),
     ("json_members", json_members),
     ("json_request", request_for_entries),
@@ -54,6 +54,7 @@ pub const TARGETS: [(&str, Body); 28] = [
     ("import_owntracks", imports::owntracks),
     ("import_traccar", imports::traccar),
     ("import_emission", imports::emission),
+    ("receivers", receivers),
 ];
 
 /// The scanner of members ends on any text, and what it takes for members are slices of the text in their order.

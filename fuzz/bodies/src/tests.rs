@@ -126,6 +126,21 @@ proptest! {
     }
 
     #[test]
+    fn any_request_of_a_tracker_is_answered(
+        form in 0_u8..8, value in value(),
+        kind in prop::sample::select(&["location", "transition", "waypoint", "encrypted", "other"]),
+        tst in prop_oneof![(1.2e9..1.7e9).prop_map(|ts: f64| ts.to_string()), Just("\"x\"".to_owned())],
+    ) {
+        let place = format!(r#""_type":"{kind}","tst":{tst},"lat":46.5,"lon":6.6,"batt":{value},"vel":{value}"#);
+        let feature = format!(
+            r#"{{"geometry":{{"coordinates":[6.6,46.5]}},"properties":{{"timestamp":{tst},"motion":{value},"speed":{value}}}}}"#
+        );
+        receivers(&framed(form, &format!("{{{place}}}")));
+        receivers(&framed(form, &format!(r#"{{"locations":[{feature},{value}],"location":{feature}}}"#)));
+        receivers(&framed(form, &format!("zone=UTC&lat=46.5&lon=6.6&timestamp={tst}&speed={value}&batt={value}")));
+    }
+
+    #[test]
     fn members_are_found_in_any_object(text in object(value())) {
         json_members(text.as_bytes());
     }

@@ -13,8 +13,8 @@ pub const PATHS_MAX: usize = 64;
 pub const CELL_NAME_BYTES_MAX: usize = 64;
 /// First segments of paths that the host itself answers. No grant names them and no cell's manifest may claim them. A
 /// proxy may or may not remove `/api`.
-pub const HOSTS_OWN: [&str; 9] =
-    [".upc", "api", "c", "health", "owner", "pipeline", "profile", "redirect", "x"];
+pub const HOSTS_OWN: [&str; 10] =
+    [".upc", "api", "c", "health", "owner", "pipeline", "profile", "r", "redirect", "x"];
 const DIGEST_DIGITS: usize = 8;
 /// Ends of paths are rounded up to this, so that most sessions do not write to disk.
 const UNTIL_STEP_MS: u64 = HOUR_MS;

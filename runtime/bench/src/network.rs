@@ -48,7 +48,7 @@ impl Network {
     pub fn serve<B: Backend>(&self, backend: B) -> Result<SocketAddr, BenchError> {
         let config = Config::default();
         let budget = Budget::new(config.limits.bodies_bytes_max, config.limits.anonymous_bytes_max);
-        let app = Arc::new(App { backend, limits: config.bodies(), budget });
+        let app = Arc::new(App { backend, limits: config.bodies(), budget, receivers: Default::default() });
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = self.tokio.block_on(Server::bind(
             any_port,

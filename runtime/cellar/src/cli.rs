@@ -8,8 +8,8 @@ use runtime_program::exit::{finish, usage};
 
 use crate::companion::{Arguments, become_program};
 use crate::verbs::{
-    Options, cell, device, export, gateway, host, import, open, pair, phone, pipeline, serve, show, study,
-    types, user,
+    Options, cell, device, export, gateway, host, import, open, pair, phone, pipeline, receiver, serve, show,
+    study, types, user,
 };
 
 const PROGRAM: &str = "cellar";
@@ -68,6 +68,9 @@ enum Verb {
     /// Act as a phone
     #[command(subcommand)]
     Phone(phone::Verb),
+    /// Add, list and revoke trackers from the shops: OwnTracks, Overland, Traccar Client, GPSLogger
+    #[command(subcommand)]
+    Receiver(receiver::Verb),
     /// Run, look at and reset a person's pipeline
     #[command(subcommand)]
     Pipeline(pipeline::Verb),
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Verb::Device(verb) => device::run(verb, options),
         Verb::Open(args) => open::run(args, options),
         Verb::Phone(verb) => phone::run(verb, options),
+        Verb::Receiver(verb) => receiver::run(verb, options),
         Verb::Pipeline(verb) => pipeline::run(verb, options),
         Verb::Cell(verb) => cell::run(verb, options),
         Verb::Study(verb) => study::run(verb, options),

@@ -12,6 +12,7 @@ use runtime_user::{Runtime, StartError};
 use rustls::ServerConfig;
 
 use crate::config::{Config, ConfigError};
+use crate::http::receivers::ReceiverRates;
 use crate::http::{App, Budget, Server};
 use crate::port::{PageFiles, PortFront, PortParts};
 
@@ -56,7 +57,8 @@ impl Host {
         legacy: Option<Arc<ServerConfig>>,
     ) -> io::Result<Self> {
         let budget = Budget::new(config.limits.bodies_bytes_max, config.limits.anonymous_bytes_max);
-        let app = Arc::new(App { backend: Arc::clone(runtime), limits: config.bodies(), budget });
+        let (limits, receivers) = (config.bodies(), ReceiverRates::default());
+        let app = Arc::new(App { backend: Arc::clone(runtime), limits, budget, receivers });
         let front = PortFront::new(PortParts {
             runtime: Arc::clone(runtime),
             host: config.public_host(),

@@ -127,6 +127,10 @@ pub struct PathToml {
     /// Whether a call may be kept sealed while the person's store is locked, and executed when it is unlocked.
     #[serde(default)]
     pub waits_while_locked: bool,
+    /// Whether the path is closed to devices and tokens: the host calls it for the unguessable path of a receiver, by
+    /// `GET` and `POST`.
+    #[serde(default)]
+    pub by_receiver: bool,
 }
 
 /// Streams of one area.

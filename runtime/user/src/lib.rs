@@ -46,6 +46,7 @@ pub use people::KeyMode;
 pub use people::open::OpenPeople;
 pub use people::person::Person;
 pub use people::turns::{NotRun, Turns};
+pub use people::{RECEIVERS_MAX, Receiver, Receiving};
 pub use runs::audit::{AUDIT_LINES_MAX, AuditLine, AuditRead, CONSOLE, RunOutcome, Under};
 pub use runs::chain::{ChainReport, Link};
 pub use runs::exchange::{Answer, Body, Broken, Call};

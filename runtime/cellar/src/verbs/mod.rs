@@ -10,6 +10,7 @@ pub mod open;
 pub mod pair;
 pub mod phone;
 pub mod pipeline;
+pub mod receiver;
 pub mod serve;
 pub mod study;
 pub mod types;

@@ -7,6 +7,7 @@ use runtime_user::people::PeopleError;
 use runtime_user::{CallError, OwnerError};
 
 pub(super) const SEE_LIST: &str = "`cellar user list` shows who is here";
+const SEE_RECEIVERS: &str = "`cellar receiver list PERSON` shows them";
 pub(super) const SEE_LOG: &str = "look into the host's log, and try again";
 pub(super) const SET_ADDRESS: &str = "set public_address to a name or an IPv4 address, and its port";
 
@@ -18,6 +19,8 @@ pub(super) fn of_people(error: &PeopleError) -> &'static str {
     match error {
         PeopleError::Damaged(_) => MEND,
         PeopleError::Disk { .. } | PeopleError::Record { .. } => SEE_LOG,
+        PeopleError::BadName => "give another name",
+        PeopleError::TooManyReceivers { .. } | PeopleError::NoReceiver(_) => SEE_RECEIVERS,
         _ => SEE_LIST,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use runtime_user::paths::Paths;
-use runtime_user::{Answer, Call, CallError, DiskTrouble, NotRun, Runtime, Stamp, UserId};
+use runtime_user::{Answer, Call, CallError, DiskTrouble, NotRun, Receiving, Runtime, Stamp, UserId};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
@@ -17,6 +17,16 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn paths(&self) -> &Paths;
     /// The person whose token it is.
     fn authenticate(&self, token: &str) -> Option<UserId>;
+    /// What the path of a receiver leads to. Only looks up, as [`Self::authenticate`] does.
+    fn receiver(&self, segment: &str) -> Option<Receiving> {
+        let _ = segment;
+        None
+    }
+    /// Notes the day of a receiver's contact; whether that is on disk.
+    fn note_receiver(&self, receiving: &Receiving, now_ms: u64) -> bool {
+        let _ = (receiving, now_ms);
+        true
+    }
     /// The answer of an endpoint cell.
     fn call(&self, user: UserId, call: Call) -> impl Future<Output = Result<Answer, Refusal>> + Send;
     /// Runs what may wait for the disk, on a thread where it delays no socket. Bounds how much of one person's work is
@@ -52,6 +62,19 @@ impl Backend for Arc<Runtime> {
 
     fn authenticate(&self, token: &str) -> Option<UserId> {
         self.owners().authenticate(token)
+    }
+
+    fn receiver(&self, segment: &str) -> Option<Receiving> {
+        self.owners().receiver(segment)
+    }
+
+    fn note_receiver(&self, receiving: &Receiving, now_ms: u64) -> bool {
+        let noted = self.people().note_receiver(receiving, now_ms);
+        if let Err(error) = &noted {
+            let why = runtime_user::chain(error);
+            tracing::warn!(user = %receiving.user.short(), error = %why, "a person's record is not written");
+        }
+        noted.is_ok()
     }
 
     async fn call(&self, user: UserId, call: Call) -> Result<Answer, Refusal> {

@@ -5,7 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use handshake::limit::{Limits, Source, TokenPrefix};
-use runtime_user::UserId;
 
 use super::refusal::Refusal;
 
@@ -26,16 +25,17 @@ impl Guesses {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The person whose token it is, according to `find`, if its source may present one now.
+    /// The person whose token it is, or what a receiver's path leads to, according to `find`, if its source may present
+    /// one now.
     ///
     /// # Errors
     /// 429 while the source may not; 403 where the token belongs to no person, which counts as a guess.
-    pub(super) fn look_up(
+    pub(super) fn look_up<T>(
         &self,
         source: Source,
         token: &str,
-        find: impl FnOnce(&str) -> Option<UserId>,
-    ) -> Result<UserId, Refusal> {
+        find: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, Refusal> {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let prefix = TokenPrefix::of(token);
         self.lock().may_show_token(source, prefix, now_ms).map_err(Refusal::too_many_tokens)?;

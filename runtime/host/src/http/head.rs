@@ -21,7 +21,7 @@ pub(crate) fn of(route: &Route, parts: &Parts) -> Result<Head, Refusal> {
 }
 
 /// The lines of a header, joined as a list; `None` without one, or if one of them is not visible ASCII.
-fn value(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn value(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines: Result<Vec<_>, _> = headers.get_all(name).iter().map(|line| line.to_str()).collect();
     lines.ok().filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
 }

@@ -12,6 +12,7 @@ pub mod guesses;
 pub(crate) mod head;
 pub mod pace;
 pub mod page;
+pub mod receivers;
 pub mod refusal;
 pub(crate) mod reply;
 pub mod routes;

@@ -75,6 +75,24 @@ impl Refusal {
         Self::new(429, "too-many-tokens", message).retry_after(seconds)
     }
 
+    /// A path of a receiver that leads nowhere, or no longer.
+    pub fn unknown_receiver() -> Self {
+        let message = "nothing receives at this address: nothing was stored; `cellar receiver add` makes another address";
+        Self::new(404, "unknown-receiver", message)
+    }
+
+    /// As for a token, in the words for a receiver.
+    pub(super) fn of_receiver(self) -> Self {
+        if self.status == 403 { Self::unknown_receiver() } else { self }
+    }
+
+    /// Too many requests came of one receiver; `wait_ms` until the next one is accepted.
+    pub fn receiver_too_often(wait_ms: u64) -> Self {
+        let message = "too many requests of this device: nothing was stored, send it again later";
+        let seconds = u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+        Self::new(429, "receiver-too-often", message).retry_after(seconds)
+    }
+
     /// The request names another host than the connection.
     pub fn wrong_authority() -> Self {
         let message = "the request names another host than the connection: open one for that host";

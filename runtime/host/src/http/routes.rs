@@ -131,7 +131,9 @@ impl Route {
             };
             OWN.iter().find(|(path, ..)| *path == text).map(|(_, own, _)| Self::Own(*own))
         };
-        let route = paths.find(segments).map(Self::Cell).or_else(own).ok_or_else(Refusal::unknown_route)?;
+        // What only receivers reach has a path of its own for each of them.
+        let open = paths.find(segments).filter(|target| !target.path.by_receiver);
+        let route = open.map(Self::Cell).or_else(own).ok_or_else(Refusal::unknown_route)?;
         let (right, allow) = match &route {
             Self::Own(Own::Home | Own::Health | Own::Redirect) => {
                 (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD")
@@ -208,6 +210,7 @@ mod tests {
             include_str!("../../../../cells/datastreams-get/cell.toml"),
             include_str!("../../../../cells/custom-labels/cell.toml"),
             include_str!("../../../../cells/result-metrics/cell.toml"),
+            include_str!("../../../../cells/receivers/cell.toml"),
         ] {
             paths.add(&Manifest::parse(manifest).expect("a manifest")).expect("paths of their own");
         }
@@ -367,6 +370,8 @@ mod tests {
     fn other_paths_are_unknown_and_other_methods_are_refused() {
         for path in [
             "/usercache",
+            "/receive/owntracks",
+            "/receive",
             "/usercache/put/x",
             "/datastreams/find_entries",
             "/datastreams/find_entries/a/b",

@@ -18,6 +18,7 @@ use super::body::{self, Arrived, BodyLimits};
 use super::budget::{Budget, Held, Holder};
 use super::guesses::Guesses;
 use super::head;
+use super::receivers::{self, ReceiverRates};
 use super::refusal::{Refusal, parts, response};
 use super::reply::{Record, Reply};
 use super::routes::{self, Own, Route};
@@ -37,6 +38,8 @@ pub struct App<B> {
     pub limits: BodyLimits,
     /// Memory for bodies, of the whole host.
     pub budget: Budget,
+    /// How much each receiver may still send.
+    pub receivers: ReceiverRates,
 }
 
 /// Which callers' requests a connection may carry.
@@ -181,6 +184,9 @@ async fn handle<B: Backend>(
     let (parts, body) = request.into_parts();
     let sender_waits = parts.headers.contains_key(header::EXPECT);
     let named = caller.authority.as_deref().is_none_or(|name| names_host(&parts.uri, &parts.headers, name));
+    if let Some(secret) = receivers::secret_in(parts.uri.path()).filter(|_| named) {
+        return receivers::handle(app, (&parts, body), caller, record, secret).await;
+    }
     let route = match Route::find_behind_api(app.backend.paths(), &parts.method, parts.uri.path()) {
         _ if !named => Err(Refusal::wrong_authority()),
         found => found,
@@ -238,7 +244,7 @@ async fn handle<B: Backend>(
 
 /// A refusal that needs nothing of the body. A sender that waits to be asked for the body is not asked: a read would
 /// ask.
-async fn unread(
+pub(super) async fn unread(
     body: Incoming,
     sender_waits: bool,
     pause: Duration,

@@ -25,6 +25,7 @@ mod log;
 mod modes;
 mod owner;
 mod page;
+mod receivers;
 mod support;
 mod watch;
 mod web;

@@ -32,6 +32,8 @@ pub struct EndpointPath {
     pub brings_data: bool,
     /// Whether a call may be kept sealed while the person's store is locked.
     pub waits_while_locked: bool,
+    /// Whether only the host itself calls it, for the path of a receiver.
+    pub by_receiver: bool,
     /// See [`Self::template`].
     template: String,
 }
@@ -39,7 +41,7 @@ pub struct EndpointPath {
 impl EndpointPath {
     /// Built from the manifest's entry; `None` for a path that no request could name, or that belongs to the host.
     pub(super) fn new(written: &PathToml, scope: Scope) -> Option<Self> {
-        let PathToml { path, rest, brings_data, waits_while_locked, .. } = written;
+        let PathToml { path, rest, brings_data, waits_while_locked, by_receiver, .. } = written;
         let segments: Vec<_> = path.split('/').collect();
         let count = segments.len() + usize::from(rest.is_some());
         let fits = count <= SEGMENTS_MAX && path.len() <= PATH_BYTES_MAX;
@@ -57,6 +59,7 @@ impl EndpointPath {
             has_rest: rest.is_some(),
             brings_data: *brings_data,
             waits_while_locked: *waits_while_locked,
+            by_receiver: *by_receiver,
             template,
         })
     }
@@ -78,6 +81,7 @@ static INSTALLED_PATH: LazyLock<Arc<EndpointPath>> = LazyLock::new(|| {
         has_rest: true,
         brings_data: false,
         waits_while_locked: false,
+        by_receiver: false,
         template: format!("/{INSTALLED}/<cell>"),
     })
 });
@@ -200,6 +204,7 @@ mod tests {
                 rest: None,
                 brings_data: false,
                 waits_while_locked: false,
+                by_receiver: false,
             };
             EndpointPath::new(&written, Scope::Profile).is_some()
         };

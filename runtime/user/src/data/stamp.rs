@@ -11,7 +11,7 @@ use std::fmt;
 use cells_model::device::DEVICE;
 use cells_model::text::{self, Object, value_of};
 use handshake::encoding::DeviceId;
-use handshake::token::hash_of_shown;
+use handshake::token::{TokenHash, hash_of_shown};
 use runtime_types::EntryId;
 
 /// How many bytes of a token's digest are in its stamp: one person has few tokens.
@@ -32,9 +32,12 @@ impl Stamp {
     /// The stamp of a token, given as text; `None` if the text is not a token. The token cannot be derived from it.
     pub fn of_token(token: &str) -> Option<Self> {
         let hash = hash_of_shown(token)?;
-        let digits: String =
-            hash.as_bytes()[..TOKEN_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(Self(format!("token-{digits}")))
+        Some(Self(format!("token-{}", digits(&hash))))
+    }
+
+    /// The stamp of a receiver, by the digest of its path: the path cannot be derived from it.
+    pub fn of_receiver(hash: &TokenHash) -> Self {
+        Self(format!("receiver-{}", digits(hash)))
     }
 
     /// The stamp of a passkey, from its id.
@@ -69,6 +72,11 @@ impl Stamp {
         }
         text::with_members(metadata, &self.member())
     }
+}
+
+/// The first digits of a digest.
+fn digits(hash: &TokenHash) -> String {
+    hash.as_bytes()[..TOKEN_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for Stamp {

@@ -139,7 +139,7 @@ impl Runtime {
 
     /// Calls the cell with an upload that it has judged before.
     fn accept_upload(&self, person: &Person, upload: Upload) -> Result<Fate, OwnerError> {
-        let Upload { path, now, body, device } = upload;
+        let Upload { path, now, body, query, device } = upload;
         let target = self.catalogue().target(&path).map_err(OwnerError::Call)?;
         let cell = self.catalogue().endpoint(&target).cloned();
         let cell = cell.ok_or(OwnerError::Call(CallError::NoSuchCell(path)))?;
@@ -147,7 +147,7 @@ impl Runtime {
             self,
             person,
             &cell,
-            &Call { target, now, head: Head::default(), body, device },
+            &Call { target, now, head: Head::of_query(query), body, device },
         ) {
             Ok(answer) if answer.status < 400 => Ok(Fate::Accepted),
             // A failure that a busy machine may have caused is retried; a failure that the upload causes would occur

@@ -8,7 +8,8 @@
 //! A file is the sealed form, by `handshake::keys::inbox`, of: 0 (1) · length of the stamp (1) · stamp of the device
 //! that sent it · length of the path (1) · path · length of the segment after it (1) · that segment · moment of
 //! arrival, s (8, little-endian double) · body. Without a stamp it begins with the path's length; a path is never
-//! empty. It is bound to the person and to its number.
+//! empty. An upload with a query begins with 0 (1) · 0 (1), since no stamp is empty, · length of the query (2,
+//! little-endian) · query, and goes on as above. It is bound to the person and to its number.
 
 use std::fs;
 use std::io;
@@ -34,6 +35,8 @@ pub(crate) const INBOX_UPLOADS_MAX: usize = 16_384;
 const SUFFIX: &str = ".sealed";
 /// Takes the place of the path's length if a stamp precedes the path.
 const STAMPED: u8 = 0;
+/// Takes the place of the stamp's length if a query precedes the rest.
+const NO_STAMP: u8 = 0;
 /// The file extension of an upload that could not be accepted.
 const ASIDE: &str = "aside";
 
@@ -79,6 +82,8 @@ pub(crate) struct Upload {
     pub now: f64,
     /// The whole body.
     pub body: Body,
+    /// The query of its address; empty for most.
+    pub query: String,
     /// The device that sent it.
     pub device: Option<Stamp>,
 }
@@ -136,6 +141,13 @@ impl Inbox {
         }
         let number = waiting.last().map_or(0, |(last, _)| last + 1);
         let mut plain = Zeroizing::new(Vec::with_capacity(call.body.len() as usize + 64));
+        let query = call.head.query();
+        if !query.is_empty() {
+            let bytes = u16::try_from(query.len()).map_err(|_| InboxError::Seal)?;
+            plain.extend([STAMPED, NO_STAMP]);
+            plain.extend(bytes.to_le_bytes());
+            plain.extend_from_slice(query.as_bytes());
+        }
         let stamp = call.device.as_ref().map(Stamp::as_str);
         if stamp.is_some() {
             plain.push(STAMPED);
@@ -194,6 +206,14 @@ impl Inbox {
 }
 
 fn read(plain: &[u8]) -> Option<Upload> {
+    let (query, plain) = match plain {
+        [STAMPED, NO_STAMP, plain @ ..] => {
+            let (bytes, plain) = plain.split_first_chunk::<2>()?;
+            let (query, plain) = plain.split_at_checked(usize::from(u16::from_le_bytes(*bytes)))?;
+            (std::str::from_utf8(query).ok()?.to_owned(), plain)
+        }
+        plain => (String::new(), plain),
+    };
     let (device, plain) = match plain.split_first()? {
         (&STAMPED, plain) => {
             let (stamp, plain) = text(plain)?;
@@ -206,7 +226,7 @@ fn read(plain: &[u8]) -> Option<Upload> {
     let (now, body) = plain.split_first_chunk::<8>()?;
     let body = Body::from_chunks(vec![bytes::Bytes::copy_from_slice(body)]);
     let path = if rest.is_empty() { path } else { format!("{path}/{rest}") };
-    Some(Upload { path, now: f64::from_le_bytes(*now), body, device })
+    Some(Upload { path, now: f64::from_le_bytes(*now), body, query, device })
 }
 
 fn text(plain: &[u8]) -> Option<(String, &[u8])> {
@@ -289,6 +309,22 @@ mod tests {
         let opened = [0, 1].map(|number| inbox.open(&key, number).expect("opens"));
         assert_eq!(opened.each_ref().map(|call| call.device.clone()), [stamp, None]);
         assert_eq!(opened.each_ref().map(body_of), [b"a body".to_vec(), b"a body".to_vec()]);
+    }
+
+    #[test]
+    fn an_upload_keeps_its_query_with_and_without_a_stamp() {
+        let (folder, key) = (tempfile::tempdir().expect("a folder"), key());
+        let inbox = Inbox::of(folder.path(), ADA);
+        let stamps = [Stamp::parse("receiver-00ff"), None];
+        for device in &stamps {
+            let head = Head::of_query("zone=UTC&lat=1".to_owned());
+            inbox.put(&key.public(), &Call { device: device.clone(), head, ..call("") }).expect("kept");
+        }
+        for (number, stamp) in stamps.into_iter().enumerate() {
+            let opened = inbox.open(&key, number as u64).expect("opens");
+            assert_eq!((opened.query.as_str(), opened.device, opened.now), ("zone=UTC&lat=1", stamp, 12.5));
+            assert_eq!(opened.body.len(), 0);
+        }
     }
 
     #[test]

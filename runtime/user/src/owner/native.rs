@@ -23,7 +23,8 @@ use tokio::sync::watch;
 use super::access::{Access, Owner};
 use super::slots::Holder;
 use super::{LockState, Locks, OwnerError, Owners};
-use crate::cells::paths::INSTALLED;
+use crate::cells::catalogue::Cell;
+use crate::cells::paths::{EndpointPath, INSTALLED};
 use crate::people::person::Person;
 use crate::runtime::Runtime;
 
@@ -239,7 +240,7 @@ impl Runtime {
         self.open_people().if_open(user).map(|person| head_of(&person.store.head()))
     }
 
-    /// The cells that answer a person's devices; those that the person has installed only while the store is open.
+    /// The cells that answer a person's paired devices; those that the person has installed only while the store is open.
     fn offers(&self, open: Option<&Person>) -> Vec<CellOffer> {
         let stages = open.and_then(|person| self.stages_of(person).ok());
         let installed = stages.iter().flat_map(|stages| stages.endpoints()).map(|(name, cell)| {
@@ -251,14 +252,14 @@ impl Runtime {
                 answers: vec![(path, Scope::DatastreamsRead)],
             }
         });
-        let offer = |cell: &Arc<crate::cells::catalogue::Cell>| CellOffer {
+        let offer = |cell: &Arc<Cell>| CellOffer {
             name: cell.manifest.name.clone(),
             version: format!("{}.0.0", cell.manifest.version),
             digest: Digest32(cell.prepared.digest().0),
-            answers: cell.manifest.paths.iter().map(|path| (path.path.clone(), path.scope)).collect(),
+            answers: answers(cell).map(|path| (path.path.clone(), path.scope)).collect(),
         };
         let endpoints = self.catalogue().cells().map(|(_, cell)| cell);
-        endpoints.filter(|cell| !cell.manifest.paths.is_empty()).map(offer).chain(installed).collect()
+        endpoints.filter(|cell| answers(cell).next().is_some()).map(offer).chain(installed).collect()
     }
 
     /// Accepts the data key that the device unwrapped. Reads the disk.
@@ -290,6 +291,11 @@ impl Runtime {
             Err(error) => Err(failed(user, &error)),
         }
     }
+}
+
+/// The paths by which a cell answers paired devices.
+fn answers(cell: &Cell) -> impl Iterator<Item = &Arc<EndpointPath>> {
+    cell.manifest.paths.iter().filter(|path| !path.by_receiver)
 }
 
 impl Owners {

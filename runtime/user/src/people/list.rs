@@ -16,6 +16,7 @@ use handshake::token::{AppForm, Token, TokenHash, hash_of_shown};
 use runtime_store::remove_tree;
 use runtime_types::UserId;
 
+use super::receivers::Receiving;
 use super::record::{RECORD_FILE, STORE_FOLDER, holds_data, read_record, write_record};
 use super::{Damage, KeyMode, PeopleError, PersonRecord, Standing};
 use crate::files;
@@ -26,11 +27,12 @@ const ADDING: &str = ".adding";
 const ERASING: &str = ".erasing";
 
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     people: BTreeMap<UserId, Standing>,
     /// People who are here and not served, some of them with a record that reads.
     damaged: BTreeMap<UserId, Damage>,
     tokens: HashMap<TokenHash, UserId>,
+    pub(super) receivers: HashMap<TokenHash, Receiving>,
 }
 
 impl Known {
@@ -38,6 +40,7 @@ impl Known {
         self.people.remove(&user);
         self.damaged.remove(&user);
         self.tokens.retain(|_, owner| *owner != user);
+        self.receivers.retain(|_, receiving| receiving.user != user);
     }
 }
 
@@ -78,7 +81,7 @@ impl People {
         }
     }
 
-    fn known(&self) -> RwLockReadGuard<'_, Known> {
+    pub(super) fn known(&self) -> RwLockReadGuard<'_, Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,10 +95,12 @@ impl People {
         // A new person has no tokens yet, and searching the tokens of all people would make adding people quadratic.
         if known.people.insert(user, standing).is_some() {
             known.tokens.retain(|_, owner| *owner != user);
+            known.receivers.retain(|_, receiving| receiving.user != user);
         }
         for hash in record.tokens.iter().filter_map(|text| text.parse::<TokenHash>().ok()) {
             known.tokens.insert(hash, user);
         }
+        known.receivers.extend(record.receivers.iter().filter_map(|receiver| receiver.receiving(user)));
     }
 
     /// Serves a person no longer, until the next start finds the files whole.
@@ -200,7 +205,11 @@ impl People {
     }
 
     /// Changes a person's record. Durable when it returns.
-    fn change(&self, user: UserId, change: impl FnOnce(&mut PersonRecord)) -> Result<(), PeopleError> {
+    pub(super) fn change(
+        &self,
+        user: UserId,
+        change: impl FnOnce(&mut PersonRecord),
+    ) -> Result<(), PeopleError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.standing(user).ok_or_else(|| PeopleError::Nobody(user.dashed()))?;
         let folder = self.folder(user);
@@ -379,7 +388,8 @@ impl Staged<'_> {
             return Err(PeopleError::BadName);
         }
         let (id, name) = (self.user.to_string(), name.to_owned());
-        let record = PersonRecord { id, name, created_ts, suspended: false, tokens, keys };
+        let record =
+            PersonRecord { id, name, created_ts, suspended: false, tokens, receivers: Vec::new(), keys };
         write_record(&self.folder, &record)?;
         let folder = self.people.folder(self.user);
         if let Err(source) = files::rename_folder(&self.folder, &folder) {

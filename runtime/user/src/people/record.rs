@@ -4,10 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use handshake::roster::TOKENS_MAX;
 use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 
 use super::Damage;
+use super::receivers::{RECEIVERS_MAX, Receiver};
 use crate::files;
 
 /// The record of a person, in the person's folder.
@@ -63,6 +65,19 @@ pub enum PeopleError {
     /// The operating system gave no random bytes.
     #[error("no random bytes from the operating system")]
     NoRandomness,
+    /// No further receiver.
+    #[error(
+        "{receivers} receivers and {tokens} tokens are in use, over the limit of {RECEIVERS_MAX} receivers, and {TOKENS_MAX} of both: revoke one"
+    )]
+    TooManyReceivers {
+        /// How many receivers are in use.
+        receivers: usize,
+        /// How many tokens.
+        tokens: usize,
+    },
+    /// Nothing has that id or name.
+    #[error("there is no receiver {0}")]
+    NoReceiver(String),
 }
 
 /// A person's record, in its form on disk.
@@ -79,6 +94,9 @@ pub struct PersonRecord {
     pub suspended: bool,
     /// Digests of their tokens, 64 hex digits each.
     pub tokens: Vec<String>,
+    /// Their devices that report with an app from the shops, revoked ones included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receivers: Vec<Receiver>,
     /// Who can open the store.
     #[serde(default)]
     pub keys: KeyMode,

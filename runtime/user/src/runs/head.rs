@@ -96,6 +96,16 @@ impl Head {
         Ok(Self { method, query: query.to_owned(), headers })
     }
 
+    /// The query of a request that was kept, and nothing else.
+    pub(crate) fn of_query(query: String) -> Self {
+        Self { query, ..Self::default() }
+    }
+
+    /// The query.
+    pub(crate) fn query(&self) -> &str {
+        &self.query
+    }
+
     /// As the sandbox passes it on, with the scope under which the caller reached the path.
     pub(crate) fn shown(&self, scope: Scope) -> RequestHead {
         let headers = self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));

@@ -209,6 +209,25 @@ fn of_owners() -> Vec<String> {
             json!({ "command": "device-revoke", "person": "Ada", "device": "00" }),
             &[json!({ "device": "00", "revoked": true })],
         ),
+        check::<AddReceiver>(
+            json!({ "command": "receiver-add", "person": "Ada", "app": "owntracks", "name": "phone",
+                "time_zone": "Europe/Berlin", "base": null }),
+            &[
+                json!({ "id": USER, "receiver": "receiver-00", "app": "gpslogger", "name": "phone",
+                    "address": "https://x/r/a", "link": "https://x/r/a?lat=%LAT" }),
+                json!({ "id": USER, "receiver": "receiver-00", "app": "overland", "name": "phone",
+                    "address": "https://x/r/a", "link": "overland://setup?url=a", "waits": true }),
+            ],
+        ),
+        check::<ListReceivers>(
+            of_person("receiver-list"),
+            &[json!([{ "receiver": "receiver-00", "app": "traccar", "name": "phone", "time_zone": null,
+                "status": "waiting", "added_ms": 1, "last_seen_ms": null }])],
+        ),
+        check::<RevokeReceiver>(
+            json!({ "command": "receiver-revoke", "person": "Ada", "receiver": "phone" }),
+            &[json!({ "receiver": "receiver-00", "revoked": true })],
+        ),
         check::<RelabelDevice>(
             json!({ "command": "device-relabel", "person": "Ada", "device": "00" }),
             &[json!({ "device": "00", "announced": true })],

@@ -211,7 +211,8 @@ pub async fn start(backend: impl Backend, limits: Limits) -> Host {
         Server::bind(any, tokio_rustls::TlsAcceptor::from(tls), limits.server).await.expect("a port");
     let address = server.address().expect("bound");
     let budget = Budget::new(limits.budget, limits.budget);
-    let app = Arc::new(App { backend, limits: limits.body, budget: budget.clone() });
+    let app =
+        Arc::new(App { backend, limits: limits.body, budget: budget.clone(), receivers: Default::default() });
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(server.serve(app, async { drop(stopped.await) }));
     Host { address, pin: identity.pin(), budget, stop: Some(stop), serving }

@@ -12,5 +12,6 @@ pub mod middle;
 pub mod pairing;
 pub mod phone;
 pub mod sockets;
+pub mod trackers;
 pub mod wire;
 pub mod witness;

@@ -14,8 +14,8 @@ use super::super::slots::Holder;
 use super::super::{OwnerError, Owners};
 use super::disk;
 use crate::clock;
-use crate::people::KeyMode;
 use crate::people::person::Person;
+use crate::people::{KeyMode, Receiver};
 
 impl Owners {
     /// What the tables say now, as the roster after the newest one. The store is open: the inbox key is the one whose
@@ -72,11 +72,12 @@ impl Owners {
         Ok(members.collect())
     }
 
-    /// Digests of the person's tokens, in rising order.
+    /// Digests of the person's tokens and of the paths of their receivers, in rising order.
     fn tokens_of(&self, user: UserId) -> Result<Vec<Digest32>, OwnerError> {
         let record = self.people.show(&user.to_string()).map_err(OwnerError::People)?;
         let digests = record.tokens.iter().filter_map(|text| text.parse::<TokenHash>().ok());
-        let mut digests: Vec<_> = digests.map(|hash| Digest32(*hash.as_bytes())).collect();
+        let receivers = record.receivers.iter().filter_map(Receiver::hash);
+        let mut digests: Vec<_> = digests.chain(receivers).map(|hash| Digest32(*hash.as_bytes())).collect();
         digests.sort_unstable();
         digests.dedup();
         Ok(digests)

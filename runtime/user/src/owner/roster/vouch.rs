@@ -5,11 +5,12 @@ use handshake::encoding::Digest32;
 use handshake::error::Code;
 use handshake::keys::InboxPub;
 use handshake::roster::Member;
-use handshake::token::hash_of_shown;
+use handshake::token::{TokenHash, hash_of_shown};
 use runtime_types::UserId;
 
 use super::super::native::{Admission, Devices};
 use super::super::{OwnerError, Owners};
+use crate::people::Receiving;
 
 impl Devices<'_> {
     /// Called before every request of a connection, after [`Self::still_admitted`].
@@ -46,17 +47,36 @@ impl Owners {
     /// call for a person.
     pub fn authenticate(&self, token: &str) -> Option<UserId> {
         let user = self.people.authenticate(token)?;
-        let digest = Digest32(*hash_of_shown(token)?.as_bytes());
-        match self.roster(user) {
-            Ok(None) => Some(user),
-            Ok(Some(roster)) if roster.roster().tokens.contains(&digest) => Some(user),
-            Ok(Some(_)) => {
-                tracing::warn!(user = %user.short(), "a token that no device has signed for is refused");
-                None
+        self.admits(user, hash_of_shown(token)?, "a token").then_some(user)
+    }
+
+    /// What a receiver's path leads to, if a roster names the path's digest or there is none. May read the disk at the
+    /// first call for a person.
+    pub fn receiver(&self, segment: &str) -> Option<Receiving> {
+        let receiving = self.people.receiving(segment)?;
+        self.admits(receiving.user, receiving.hash, "a receiver").then_some(receiving)
+    }
+
+    /// Whether the newest roster names a digest of a token or of a receiver's path; it names everything while there is
+    /// none.
+    ///
+    /// # Errors
+    /// Where the rosters cannot be read.
+    pub fn is_signed_for(&self, user: UserId, hash: TokenHash) -> Result<bool, OwnerError> {
+        let digest = Digest32(*hash.as_bytes());
+        Ok(self.roster(user)?.is_none_or(|roster| roster.roster().tokens.contains(&digest)))
+    }
+
+    fn admits(&self, user: UserId, hash: TokenHash, what: &'static str) -> bool {
+        match self.is_signed_for(user, hash) {
+            Ok(true) => true,
+            Ok(false) => {
+                tracing::warn!(user = %user.short(), "{what} that no device has signed for is refused");
+                false
             }
             Err(error) => {
                 unread(user, &error);
-                None
+                false
             }
         }
     }
