@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn each_app_gets_a_link_of_its_own_form_that_leads_to_the_address() {
-        let link = |app| super::link(app, ADDRESS, "my phone");
+        let link = |app| link(app, ADDRESS, "my phone");
         let owntracks = link(TrackerApp::OwnTracks);
         let inline = owntracks.strip_prefix("owntracks:///config?inline=").expect("its form");
         let inline =
