@@ -26,7 +26,7 @@ pub fn day(rests: bool) -> Vec<Fix> {
         while *ts < end {
             if rests || *ts + 30.0 >= end {
                 // A receiver at rest is a metre or two off.
-                let off = if (*ts as u64 / 30) % 2 == 0 { 0.000_01 } else { 0.0 };
+                let off = if (*ts as u64 / 30).is_multiple_of(2) { 0.000_01 } else { 0.0 };
                 fixes.push(Fix { ts: *ts, latitude: latitude + off, longitude: 6.6, speed_m_s: 0.0 });
             }
             *ts += 30.0;
