@@ -177,13 +177,13 @@ mod tests {
             let (upper, lower) = rows[row / 2].get(column).copied().unwrap_or_default();
             if row % 2 == 0 { upper } else { lower }
         };
-        // What is drawn is light on a dark terminal.
+        // What is drawn is a dark module.
         let mut image =
             rqrr::PreparedImage::prepare_from_greyscale(
                 width,
                 height,
                 |x, y| {
-                    if is_drawn(x, y) { 255 } else { 0 }
+                    if is_drawn(x, y) { 0 } else { 255 }
                 },
             );
         let grids = image.detect_grids();
