@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `background/location` | every reading, with the record as it was sent in `raw` |
 //! | `background/filtered_location` | a copy without `raw`, where the accuracy is under [`ACCURACY_M_MAX`] or not told: trips are made of these |
-//! | `filter` | how the app chooses its points: `time` for GPSLogger, which keeps an interval; `distance` for the others, which are silent while a phone rests |
+//! | `filter` | always `app`: trips are then found at the cadence of any app, and not by the reference's methods for its own phones |
 //! | `background/motion_activity` | what the app says; [`CONFIDENCE`] where it tells no confidence |
 //! | `background/battery` | what the app says |
 //! | `statemachine/transition` | a stop where the app says that a movement has ended; a stop and a start around a silence of more than [`SILENCE_S`] within one request. A silence between requests needs none: trips end there by themselves |
@@ -69,7 +69,7 @@ pub fn entries(records: &[Record<'_>], source: Source<'_>, rows: &mut Rows) {
 
 fn of_reading(record: &Record<'_>, reading: &Reading, source: Source<'_>, rows: &mut Rows) {
     let write_ts = written_at(reading.ts, &record.raw);
-    let place = place(reading, source);
+    let place = place(reading);
     let mut whole = place.clone();
     whole.push_str(",\"raw\":");
     whole.push_str(&record.as_json());
@@ -100,7 +100,7 @@ fn of_reading(record: &Record<'_>, reading: &Reading, source: Source<'_>, rows: 
 }
 
 /// The members of a location.
-fn place(reading: &Reading, source: Source<'_>) -> String {
+fn place(reading: &Reading) -> String {
     let mut members = String::with_capacity(256);
     number(&mut members, "ts", reading.ts);
     number(&mut members, "latitude", reading.latitude);
@@ -115,11 +115,7 @@ fn place(reading: &Reading, source: Source<'_>) -> String {
             number(&mut members, name, value);
         }
     }
-    let filter = match source.app {
-        App::GpsLogger => "time",
-        App::OwnTracks | App::Overland | App::Traccar => "distance",
-    };
-    members.push_str(&format!(",\"filter\":\"{filter}\""));
+    members.push_str(",\"filter\":\"app\"");
     members
 }
 

@@ -52,7 +52,7 @@ fn a_location_of_owntracks_becomes_the_entries_of_a_phone_in_the_units_of_the_di
     assert_eq!(answer, (200, "[]".to_owned()));
     let [location] = &of(&memory, "background/location")[..] else { panic!("one location") };
     assert!(near(&location["sensed_speed"], 10.0), "36 km/h are {} m/s", location["sensed_speed"]);
-    assert_eq!((&location["raw"], &location["filter"]), (&sent, &json!("distance")));
+    assert_eq!((&location["raw"], &location["filter"]), (&sent, &json!("app")));
     assert_eq!(location["heading"], 270.0);
     let [filtered] = &of(&memory, "background/filtered_location")[..] else { panic!("one copy") };
     assert_eq!((&filtered["raw"], &filtered["ts"]), (&Value::Null, &json!(TS)));
@@ -230,7 +230,7 @@ fn gpslogger_sends_the_printed_template_in_metres_a_second() {
     let query = "zone=UTC&lat=46.5&lon=6.6&timestamp=1700000000&speed=10&bearing=5&altitude=1&accuracy=3&batt=50.0&charging=false&prov=gps";
     assert_eq!(send(&mut memory, App::GpsLogger, query, ""), (200, "{}".to_owned()));
     let location = &of(&memory, "background/location")[0];
-    assert_eq!((&location["sensed_speed"], &location["filter"]), (&json!(10.0), &json!("time")));
+    assert_eq!((&location["sensed_speed"], &location["filter"]), (&json!(10.0), &json!("app")));
     assert!(all_taken_in(&mut memory));
 }
 
