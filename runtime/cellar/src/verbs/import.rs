@@ -225,7 +225,7 @@ fn tell(shown: &ImportProgress, dry_run: bool, aside: &SetAside) -> String {
     for (count, what) in [
         (progress.others, "other records"),
         (progress.duplicates, "duplicates"),
-        (progress.set_aside, "set aside: cellar user errors says why"),
+        (progress.set_aside, "set aside (see `cellar user errors`)"),
         (progress.refused, "refused"),
     ] {
         if count > 0 {

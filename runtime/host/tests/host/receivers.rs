@@ -1,4 +1,4 @@
-//! Trackers from the shops over the real port: a day of each app is kept, of those that tell of motion it becomes a diary, and every answer is the one that the
+//! Trackers from the shops over the real port: a day of each app becomes a diary, and every answer is the one that the
 //! app needs, so that none sends for ever or deletes what was not kept. Attacks 241 to 251 of the list.
 
 use std::sync::Arc;
@@ -119,8 +119,8 @@ fn location(ts: f64) -> String {
     trackers::owntracks(&[Fix { ts, latitude: 46.5, longitude: 6.6, speed_m_s: 0.0 }]).remove(0).2
 }
 
-/// Sends a day, runs the analysis, and looks at what is kept; with an app that tells of motion, at the trips, too.
-async fn is_kept(app: &str, rests: bool, tells_motion: bool, sent: fn(&[Fix]) -> Vec<Sent>, answer: &str) {
+/// Sends a day, runs the analysis, and looks at what is kept and at the diary.
+async fn is_a_diary(app: &str, rests: bool, sent: fn(&[Fix]) -> Vec<Sent>, answer: &str) {
     let cloud = host().await;
     let (ada, _) = cloud.runtime.people().add("Ada", 0.0).unwrap();
     let (receiver, path) = add(&cloud, ada, app);
@@ -145,37 +145,34 @@ async fn is_kept(app: &str, rests: bool, tells_motion: bool, sent: fn(&[Fix]) ->
     let listed = cloud.runtime.people().receivers(ada).unwrap();
     assert!(listed[0].last_seen_ms.is_some());
     let trips = of_key(&entries, "analysis/confirmed_trip");
-    if !tells_motion {
-        return;
-    }
     assert!(!trips.is_empty(), "{app}: no trip among {} entries", entries.len());
     let far = trips[0]["data"]["distance"].as_f64().unwrap();
     assert!((11_000.0..13_000.0).contains(&far), "{app}: {far} m");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_day_of_owntracks_is_kept_whole_in_the_units_of_the_diary() {
-    is_kept("owntracks", false, false, trackers::owntracks, "[]").await;
+async fn a_day_of_owntracks_becomes_a_diary() {
+    is_a_diary("owntracks", false, trackers::owntracks, "[]").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_of_overland_becomes_a_diary() {
-    is_kept("overland", false, true, trackers::overland, OK).await;
+    is_a_diary("overland", false, trackers::overland, OK).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_of_traccar_client_9_becomes_a_diary() {
-    is_kept("traccar", false, true, trackers::traccar_9, "{}").await;
+    is_a_diary("traccar", false, trackers::traccar_9, "{}").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_day_of_traccar_client_8_is_kept_whole_in_the_units_of_the_diary() {
-    is_kept("traccar", false, false, trackers::traccar_8, "{}").await;
+async fn a_day_of_traccar_client_8_becomes_a_diary() {
+    is_a_diary("traccar", false, trackers::traccar_8, "{}").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_day_of_gpslogger_is_kept_whole_in_the_units_of_the_diary() {
-    is_kept("gpslogger", true, false, trackers::gpslogger, "{}").await;
+async fn a_day_of_gpslogger_becomes_a_diary() {
+    is_a_diary("gpslogger", true, trackers::gpslogger, "{}").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
