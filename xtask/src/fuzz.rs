@@ -11,7 +11,7 @@ use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
 /// The targets that `fuzz/Cargo.toml` lists.
-pub(crate) const TARGETS: [&str; 29] = [
+pub(crate) const TARGETS: [&str; 30] = [
     "json_entry",
     "json_members",
     "json_request",
@@ -41,6 +41,7 @@ pub(crate) const TARGETS: [&str; 29] = [
     "import_traccar",
     "import_emission",
     "receivers",
+    "aggregator",
 ];
 
 /// Counters at every edge, and the instrumentation with which libFuzzer sees comparisons.

@@ -12,7 +12,8 @@ mod tests;
 
 pub use entries::{put_and_take_in, receivers, request_for_entries};
 pub use strangers::{
-    client_hello, device_table, package, public_key, qr_text, roster, sealed, study, typed_code, upc_bodies,
+    aggregator, client_hello, device_table, package, public_key, qr_text, roster, sealed, study, typed_code,
+    upc_bodies,
 };
 
 use cells_model::page::Page;
@@ -25,7 +26,7 @@ pub use runtime_store::block::fuzz_decode as block_decode;
 pub type Body = fn(&[u8]);
 
 /// A target by its name and its body.
-pub const TARGETS: [(&str, Body); 29] = [
+pub const TARGETS: [(&str, Body); 30] = [
     ("json_entry", put_and_take_in),
     ("json_members", json_members),
     ("json_request", request_for_entries),
@@ -55,6 +56,7 @@ pub const TARGETS: [(&str, Body); 29] = [
     ("import_traccar", imports::traccar),
     ("import_emission", imports::emission),
     ("receivers", receivers),
+    ("aggregator", aggregator),
 ];
 
 /// The scanner of members ends on any text, and what it takes for members are slices of the text in their order.

@@ -19,6 +19,7 @@ use handshake::session::{
     SignRequest, UnlockReply, UnlockRequest,
 };
 use handshake::transcript::ALPN_PAIR;
+use runtime_aggregator::message::{Message, Reply, Request, length};
 use runtime_package::Package;
 use runtime_study::{Bounded, SignedStudy, Study};
 use runtime_types::UserId;
@@ -225,6 +226,21 @@ pub fn package(bytes: &[u8]) {
         assert_eq!(verified.digest, package.digest());
         assert_eq!(verified.keys.len(), verified.chain_len + 1);
         assert_eq!(verified.keys.last(), Some(&verified.newest_key));
+    }
+}
+
+/// What an aggregator is sent either does not read, or is written again as the very same bytes.
+pub fn aggregator(bytes: &[u8]) {
+    if let Ok(request) = Request::decode(bytes) {
+        assert!(request.encode() == bytes, "a request has one form");
+    }
+    if let Ok(reply) = Reply::decode(bytes) {
+        assert!(reply.encode() == bytes, "a reply has one form");
+    }
+    if let Some(head) = bytes.first_chunk()
+        && let Ok(length) = length(*head)
+    {
+        assert!((1..=runtime_aggregator::MESSAGE_BYTES_MAX).contains(&length));
     }
 }
 

@@ -83,6 +83,12 @@ enum Verb {
     /// Show how many people are here, how the machine is, and the version; nothing about any person
     #[command(after_help = "Example:\n  cellar host")]
     Host,
+    /// Add shares of contributions to studies over many hosts, as one of two aggregators
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example:\n  cellar aggregator init /var/lib/cellar-aggregator\n  cellar aggregator serve /var/lib/cellar-aggregator --listen 0.0.0.0:8450"
+    )]
+    Aggregator(Arguments),
     /// List the data types that are known, each with the cell that brought it
     #[command(after_help = "Example:\n  cellar types --json")]
     Types,
@@ -91,7 +97,7 @@ enum Verb {
     Bench(Arguments),
 }
 
-/// The definition of all verbs. `demo`, `bench` and four verbs of `cell` accept any arguments, which their programs read.
+/// The definition of all verbs. `demo`, `bench`, `aggregator` and four verbs of `cell` accept any arguments, which their programs read.
 pub fn command() -> clap::Command {
     Cli::command()
 }
@@ -122,6 +128,9 @@ pub fn main() -> ExitCode {
         Verb::Cell(verb) => cell::run(verb, options),
         Verb::Study(verb) => study::run(verb, options),
         Verb::Host => host::run(options),
+        Verb::Aggregator(Arguments { arguments }) => {
+            Err(become_program(study::AGGREGATOR, &arguments, options.json))
+        }
         Verb::Types => types::run(options),
         Verb::Bench(Arguments { arguments }) => Err(become_program("cellar-bench", &arguments, options.json)),
     };

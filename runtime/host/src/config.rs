@@ -418,6 +418,8 @@ pub enum ConfigError {
 const COMPILER: &str = "cellar-cell-compiler";
 /// The program that draws noise for studies, beside this one.
 const STUDIES: &str = "cellar-studies";
+/// The program that sends shares to aggregators, beside this one.
+const AGGREGATOR: &str = "cellar-aggregator";
 
 impl Config {
     /// Reads a file; none: the defaults.
@@ -566,6 +568,7 @@ impl Config {
             // Without it, cells that were compiled before still run.
             compiler: runtime_program::beside_this(COMPILER).ok().filter(|program| program.is_file()),
             studies: runtime_program::beside_this(STUDIES).ok().filter(|program| program.is_file()),
+            aggregator: runtime_program::beside_this(AGGREGATOR).ok().filter(|program| program.is_file()),
             ..defaults
         })
     }

@@ -72,6 +72,6 @@ pub use settings::Settings;
 #[cfg(feature = "testing")]
 pub use settings::{OpenTestStore, TestStores};
 pub use studies::{
-    BUDGET_MICRO, BudgetError, BudgetShown, ChargeShown, CollectError, EpochShown, GateTrouble, Studies,
-    StudyError, StudyOffer, StudyShown, TrialAsk, TrialGiven, TriedCell,
+    BUDGET_MICRO, BudgetError, BudgetShown, ChargeShown, CollectError, EpochShown, GateTrouble, SendTrouble,
+    Studies, StudyError, StudyOffer, StudySent, StudyShown, TrialAsk, TrialGiven, TriedCell,
 };

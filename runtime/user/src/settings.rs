@@ -59,6 +59,8 @@ pub struct Settings {
     /// Whether one person's contribution to a study may be looked at: where every person is invented. No configuration
     /// of a host sets it.
     pub shows_contributions: bool,
+    /// The program that sends shares to aggregators; `None`: nothing is given to studies that have them.
+    pub aggregator: Option<PathBuf>,
     /// Whether cells for tests are reachable.
     pub test_cells: bool,
     /// Opens stores in place of files in people's folders, for tests that make stores fail.
@@ -107,6 +109,7 @@ impl Settings {
             policy: Policy::default(),
             studies: None,
             shows_contributions: false,
+            aggregator: None,
             test_cells: false,
             #[cfg(feature = "testing")]
             stores: None,

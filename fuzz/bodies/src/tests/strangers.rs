@@ -56,6 +56,8 @@ static SOUND: LazyLock<Vec<(Body, Vec<u8>)>> = LazyLock::new(|| {
     all.push((sealed, inbox.seal(b"person 2, item 1", b"readings", &random).expect("a short item")));
     all.push((package, include_bytes!("../../../seeds/package/signed").to_vec()));
     all.push((study, include_bytes!("../../../seeds/study/signed").to_vec()));
+    all.push((aggregator, include_bytes!("../../../seeds/aggregator/hold").to_vec()));
+    all.push((aggregator, include_bytes!("../../../seeds/aggregator/prepared").to_vec()));
     let mut table = DeviceTable::new(UserId([1; 16]));
     for (number, kind) in [(1, KeyKind::P256), (2, KeyKind::Ed25519)] {
         let key = SigningKey::generate(kind, &random).expect("randomness");

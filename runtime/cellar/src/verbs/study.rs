@@ -1,18 +1,25 @@
 //! `cellar study`: noisy totals over many people.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::companion::become_program;
 use crate::verbs::cell::files::{read_key, read_package};
 use crate::verbs::{Options, Who, carry_out, moment, show};
 use data_encoding::HEXLOWER;
 use ring::rand::SystemRandom;
-use runtime_host::admin::{JoinStudy, LeaveStudy, PublishStudy, ShowStudies, StudiesShown, StudyResult};
+use runtime_host::admin::{
+    JoinStudy, LeaveStudy, PublishStudy, SendStudy, ShowStudies, StudiesShown, StudyResult,
+};
 use runtime_package::Package;
 use runtime_program::Failure;
 use runtime_program::typed::quoted;
 use runtime_user::study::{Answer, STUDY_BYTES_MAX, SignedStudy, Study, in_epsilon, sign};
-use runtime_user::{StudyOffer, StudyShown};
+use runtime_user::{StudyOffer, StudySent, StudyShown};
 use serde::Serialize;
+
+/// The program that speaks with aggregators, and is one.
+pub(crate) const AGGREGATOR: &str = "cellar-aggregator";
 
 /// What is done with studies.
 #[derive(Debug, clap::Subcommand)]
@@ -78,8 +85,23 @@ pub enum Verb {
         person: Option<String>,
     },
     /// Ask for the totals of an epoch, over everybody who has joined and whose store is open
-    #[command(after_help = "Example:\n  cellar study result distance --epoch 0")]
+    #[command(
+        after_help = "Examples:\n  cellar study result distance --epoch 0\n  cellar study result study.toml --key publisher.key --epoch 0"
+    )]
     Result {
+        /// The study: its name or id; with --key its signed file
+        #[arg(value_name = "STUDY")]
+        study: String,
+        /// Which epoch, from 0; by default the one that ended last
+        #[arg(long, value_name = "NUMBER")]
+        epoch: Option<u32>,
+        /// Ask the study's two aggregators, as the researcher whose key this is
+        #[arg(long, value_name = "FILE", requires = "epoch")]
+        key: Option<PathBuf>,
+    },
+    /// Send what the people of this host give to an epoch to the study's two aggregators
+    #[command(after_help = "Example:\n  cellar study send distance --epoch 0")]
+    Send {
         /// The study: its name or id
         #[arg(value_name = "STUDY")]
         study: String,
@@ -133,7 +155,20 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             })
         }
         Verb::Status { study, person } => carry_out(options, ShowStudies { study, person }, status_told),
-        Verb::Result { study, epoch } => carry_out(options, StudyResult { study, epoch }, answer_told),
+        Verb::Result { study, epoch: Some(epoch), key: Some(key) } => {
+            let epoch = epoch.to_string();
+            let arguments: [&OsStr; 6] = [
+                "result".as_ref(),
+                study.as_ref(),
+                "--key".as_ref(),
+                key.as_ref(),
+                "--epoch".as_ref(),
+                epoch.as_ref(),
+            ];
+            Err(become_program(AGGREGATOR, &arguments.map(ToOwned::to_owned), options.json))
+        }
+        Verb::Result { study, epoch, .. } => carry_out(options, StudyResult { study, epoch }, answer_told),
+        Verb::Send { study, epoch } => carry_out(options, SendStudy { study, epoch }, sent_told),
     }
 }
 
@@ -255,6 +290,15 @@ fn status_told(shown: &StudiesShown) -> String {
         lines.push("no studies: `cellar study publish FILE --package FILE` makes one known".to_owned());
     }
     lines.extend(shown.budget.as_ref().map(|budget| budget_told(budget.left_micro, budget.limit_micro)));
+    lines.join("\n")
+}
+
+fn sent_told(sent: &StudySent) -> String {
+    let mut lines = vec![format!(
+        "epoch {}: {} counted, {} refused, {} may be sent again",
+        sent.epoch, sent.counted, sent.refused, sent.open
+    )];
+    lines.extend(sent.why.clone());
     lines.join("\n")
 }
 

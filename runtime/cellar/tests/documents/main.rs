@@ -33,6 +33,7 @@ fn root() -> PathBuf {
 fn command() -> clap::Command {
     let demo = runtime_demo::Command::command().name("demo");
     let bench = runtime_bench::Command::command().name("bench");
+    let aggregator = runtime_aggregator::Command::command();
     let programs = [runtime_trial::Command::command(), runtime_registry::Command::command()];
     let cell = |mut cell: clap::Command| {
         for verb in programs.iter().flat_map(clap::Command::get_subcommands) {
@@ -41,7 +42,8 @@ fn command() -> clap::Command {
         cell
     };
     let command = runtime_cellar::cli::command();
-    command.mut_subcommand("demo", |_| demo).mut_subcommand("bench", |_| bench).mut_subcommand("cell", cell)
+    let command = command.mut_subcommand("demo", |_| demo).mut_subcommand("bench", |_| bench);
+    command.mut_subcommand("aggregator", |_| aggregator).mut_subcommand("cell", cell)
 }
 
 /// What the parser of the command line says to `arguments`.

@@ -98,6 +98,7 @@ commands! {
     "study-leave" => LeaveStudy,
     "study-status" => ShowStudies,
     "study-result" => StudyResult,
+    "study-send" => SendStudy,
     "export" => ExportPerson,
     "export-diary" => ExportDiary,
     "days" => ShowDays,

@@ -6,7 +6,7 @@ use runtime_program::{Failure, typed};
 use runtime_user::study::{Answer, STUDY_BYTES_MAX};
 use runtime_user::{
     BadCell, BudgetError, BudgetShown, CallError, CollectError, PACKAGE_BYTES_MAX, StudyError, StudyOffer,
-    StudyShown,
+    StudySent, StudyShown,
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +138,25 @@ impl Ask for StudyResult {
     }
 }
 
+/// Sends the contributions to one epoch to the study's two aggregators.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendStudy {
+    /// The study: its name or id.
+    pub study: String,
+    /// Which epoch, from 0; none: the one that ended last.
+    pub epoch: Option<u32>,
+}
+
+impl Ask for SendStudy {
+    type Answer = StudySent;
+
+    fn answer(self, context: &Context<'_>) -> Result<StudySent, Failure> {
+        let sent = context.runtime.studies().send(typed::trimmed(&self.study), self.epoch, now());
+        sent.map_err(|error| not_answered(&error))
+    }
+}
+
 /// Reads a file, and no more of it than it may have.
 fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Failure> {
     use std::io::Read as _;
@@ -175,6 +194,10 @@ fn not_answered(error: &CollectError) -> Failure {
             "wait until more have joined; those whose stores are locked do not count"
         }
         CollectError::TooSoon { .. } => "ask again then",
+        CollectError::Aggregators => {
+            "`cellar study send STUDY` sends what this host's people give; the researcher asks for the totals"
+        }
+        CollectError::NoAggregators => "`cellar study result STUDY` answers it",
         CollectError::Busy => "ask again in a moment",
         CollectError::NoSuchEpoch { .. } | CollectError::TooLate { .. } | CollectError::Lost { .. } => {
             "name another epoch"

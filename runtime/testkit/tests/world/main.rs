@@ -2,6 +2,7 @@
 //! engine, which takes long and a tenth of a gigabyte.
 
 mod accounting;
+mod aggregated;
 mod audit;
 mod clock;
 mod days;

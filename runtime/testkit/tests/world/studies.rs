@@ -23,12 +23,12 @@ use serde_json::json;
 const FROM: f64 = 1_767_225_600.0;
 const WEEK: f64 = 7.0 * 86_400.0;
 /// A day after the first epoch.
-const NOW: f64 = FROM + 8.0 * 86_400.0;
-const EPSILON: u64 = 2_000_000;
-const CELL: &str = "distance-by-mode";
-const CAR: i64 = 5;
+pub(crate) const NOW: f64 = FROM + 8.0 * 86_400.0;
+pub(crate) const EPSILON: u64 = 2_000_000;
+pub(crate) const CELL: &str = "distance-by-mode";
+pub(crate) const CAR: i64 = 5;
 
-fn programs(settings: &mut Settings) {
+pub(crate) fn programs(settings: &mut Settings) {
     settings.compiler = Some(env!("CARGO_BIN_EXE_testkit-cell-compiler").into());
     settings.studies = Some(env!("CARGO_BIN_EXE_testkit-studies").into());
 }
@@ -37,19 +37,19 @@ fn world() -> World {
     World::with(programs)
 }
 
-fn key() -> PublisherKey {
+pub(crate) fn key() -> PublisherKey {
     PublisherKey::generate(&SystemRandom::new()).expect("random bytes")
 }
 
 /// The signed package of a cell that this repository has.
-fn package(name: &str, key: &PublisherKey) -> Vec<u8> {
+pub(crate) fn package(name: &str, key: &PublisherKey) -> Vec<u8> {
     let cell = runtime_cells::PACKAGES.iter().find(|cell| cell.name == name).expect("it is built");
     let package = pack(cell.component, cell.manifest, cell.schemas).expect("a package");
     key.sign(&package, &SystemRandom::new()).expect("signed")
 }
 
 /// A study of kilometres by mode, of that package, with its text changed.
-fn study(package: &[u8], key: &PublisherKey, change: impl FnOnce(&str) -> String) -> Vec<u8> {
+pub(crate) fn study(package: &[u8], key: &PublisherKey, change: impl FnOnce(&str) -> String) -> Vec<u8> {
     let digest = HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, package).as_ref());
     let cell = Package::parse(package).expect("a package").verify().expect("signed").cell;
     let modes = ["walking", "bicycling", "bus", "train", "car", "air", "other"];
@@ -74,7 +74,7 @@ fn unchanged(text: &str) -> String {
 }
 
 /// The entries of sections: the moment at which each began, its mode and its length, km.
-fn sections(store: &Store, sections: &[(f64, i64, f64)]) -> Result<(), CommitError> {
+pub(crate) fn sections(store: &Store, sections: &[(f64, i64, f64)]) -> Result<(), CommitError> {
     let mut batch = Batch::new();
     for (start, mode, kilometres) in sections {
         let metadata = json!({ "key": "analysis/inferred_section", "write_ts": start + 600.0 }).to_string();
@@ -89,7 +89,7 @@ fn sections(store: &Store, sections: &[(f64, i64, f64)]) -> Result<(), CommitErr
 }
 
 /// Somebody with these sections.
-fn with_sections(world: &World, number: u8, told: &[(f64, i64, f64)]) -> UserId {
+pub(crate) fn with_sections(world: &World, number: u8, told: &[(f64, i64, f64)]) -> UserId {
     let user = UserId([number; 16]);
     let added =
         world.runtime.import_person(user, &format!("person {number}"), 0.0, |store| sections(store, told));
@@ -103,22 +103,22 @@ fn drivers(world: &World, numbers: std::ops::RangeInclusive<u8>) -> Vec<UserId> 
     numbers.map(|number| with_sections(world, number, &told)).collect()
 }
 
-fn join(world: &World, users: &[UserId], study: &[u8]) {
+pub(crate) fn join(world: &World, users: &[UserId], study: &[u8]) {
     for user in users {
         assert!(world.runtime.studies().join(*user, study, true, NOW).expect("joined").joined);
     }
 }
 
-fn left(world: &World, user: UserId) -> u64 {
+pub(crate) fn left(world: &World, user: UserId) -> u64 {
     world.runtime.studies().budget(user).expect("a budget").left_micro
 }
 
-fn total(answer: &Answer, name: &str) -> i64 {
+pub(crate) fn total(answer: &Answer, name: &str) -> i64 {
     answer.totals.iter().find(|total| total.name == name).expect("a total").total
 }
 
 /// Everybody's files, and what is in them.
-fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for item in fs::read_dir(folder).expect("a folder") {
         let path = item.expect("an item").path();

@@ -55,6 +55,9 @@ pub enum BudgetError {
 pub(crate) enum ChargeState {
     /// It counts as spent until it is given back.
     Reserved,
+    /// Shares were sent, or may have been, to aggregators that have not said that they counted them. They may be sent
+    /// again; nothing is given back.
+    Sent,
     /// The total has left, or may have.
     Spent,
 }
@@ -128,11 +131,11 @@ impl Budget {
     }
 
     /// Reserves what an epoch costs; returns the number of the reservation. One that a crash has left behind for the
-    /// same epoch is used again.
+    /// same epoch is used again, and so is one whose shares are not known to be counted.
     pub fn reserve(&mut self, study: &str, epoch: u32, micro: u64) -> Result<u64, BudgetError> {
         let same = |charge: &&Charge| charge.study == study && charge.epoch == epoch;
         match self.charges.iter().find(same) {
-            Some(charge) if charge.state == ChargeState::Reserved && charge.micro == micro => {
+            Some(charge) if charge.state != ChargeState::Spent && charge.micro == micro => {
                 return Ok(charge.number);
             }
             Some(_) => return Err(BudgetError::AlreadyGiven { epoch }),
@@ -147,6 +150,16 @@ impl Budget {
         let state = ChargeState::Reserved;
         self.charges.push(Charge { number, study: study.to_owned(), epoch, micro, state });
         Ok(number)
+    }
+
+    /// What is reserved under the number cannot be given back any more: shares are about to be sent.
+    pub fn sending(&mut self, number: u64) -> Result<(), BudgetError> {
+        let charge = self.charges.iter_mut().find(|charge| charge.number == number);
+        let charge = charge.ok_or(BudgetError::NoSuchReservation { number })?;
+        if charge.state == ChargeState::Reserved {
+            charge.state = ChargeState::Sent;
+        }
+        Ok(())
     }
 
     /// What is reserved under the number is spent. Whatever is spent already stays so.

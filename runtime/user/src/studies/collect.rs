@@ -1,7 +1,7 @@
 //! One epoch of a study over everybody who has joined: contributions, the group, the gate, and what it costs.
 
 use runtime_sandbox::CodeDigest;
-use runtime_study::{Answer, Ask, Epoch};
+use runtime_study::{Answer, Answered, Ask, Epoch};
 
 use crate::cells::installed::shelf::Shelved;
 use crate::runtime::Runtime;
@@ -10,6 +10,7 @@ use crate::studies::budget;
 use crate::studies::contribute::{Held, NotGiven, contribute, give_back};
 use crate::studies::gate::{self, GateTrouble};
 use crate::studies::published::Published;
+use crate::studies::send::SendTrouble;
 
 /// Why an epoch has no answer. What was reserved for it is given back, unless the epoch is marked as answered.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,12 @@ pub enum CollectError {
         /// The epoch.
         epoch: u32,
     },
+    /// Two aggregators answer it.
+    #[error("two aggregators answer this study, not this host")]
+    Aggregators,
+    /// It has no aggregators to send anything to.
+    #[error("this host answers the study itself: there are no aggregators to send anything to")]
+    NoAggregators,
     /// Somebody else is asking.
     #[error("the study is being collected at this moment")]
     Busy,
@@ -53,6 +60,9 @@ pub enum CollectError {
         /// The smallest group of the study.
         least: u64,
     },
+    /// The program that sends shares.
+    #[error("nothing was sent to the aggregators")]
+    Send(#[from] SendTrouble),
     /// The gate.
     #[error("no noise was drawn, so nothing is answered")]
     Gate(#[from] GateTrouble),
@@ -65,6 +75,9 @@ pub(crate) fn collect(
     epoch: Option<u32>,
     now: f64,
 ) -> Result<Answer, CollectError> {
+    if published.signed.study().answered != Answered::OneHost {
+        return Err(CollectError::Aggregators);
+    }
     let epoch = chosen(published, epoch, now)?;
     let _busy = runtime.running().idle(&published.id()).ok_or(CollectError::Busy)?;
     if let Some(answer) = published.answer(epoch.index) {
@@ -97,7 +110,7 @@ pub(crate) fn collect(
     answered.map(|(answer, _)| answer)
 }
 
-fn chosen(published: &Published, epoch: Option<u32>, now: f64) -> Result<Epoch, CollectError> {
+pub(crate) fn chosen(published: &Published, epoch: Option<u32>, now: f64) -> Result<Epoch, CollectError> {
     let epochs = published.signed.study().epochs();
     let found = match epoch {
         Some(epoch) => published.signed.study().epoch_at(epoch),

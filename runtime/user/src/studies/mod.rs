@@ -3,6 +3,7 @@
 //! * [`budget`]: what a person may still spend, in their sealed store. [`joined`]: that they said yes. [`published`]: the
 //!   studies of this host. [`contribute`]: one person's numbers, in memory alone. [`collect`]: one epoch of a study over
 //!   everybody who joined. [`gate`]: the program that draws the noise. [`trial`]: a contribution of somebody invented.
+//!   [`send`]: one epoch to two aggregators.
 //! * Layout: `studies/<id>/` in the data folder has `study.toml`, the signed study, and for each epoch that was answered
 //!   `epoch-<number>.mark` and `epoch-<number>.json`. In a person's store, `study/<id>` and `budget` are documents.
 //! * Invariants: a contribution is in memory for one call, never in a file, a log, an error or an answer, unless every
@@ -12,12 +13,14 @@
 
 pub(crate) mod budget;
 mod collect;
+mod companion;
 mod contribute;
 mod error;
 mod gate;
 mod joined;
 mod published;
 mod running;
+mod send;
 mod trial;
 
 use runtime_store::Batch;
@@ -39,6 +42,7 @@ pub use error::StudyError;
 pub use gate::GateTrouble;
 pub use published::{EpochShown, StudyShown};
 pub(crate) use running::Running;
+pub use send::{SendTrouble, StudySent};
 pub use trial::{TrialAsk, TrialGiven, TriedCell};
 
 /// A study as it is offered to a person, or as they have joined it.
@@ -72,7 +76,7 @@ pub struct ChargeShown {
     pub epoch: u32,
     /// Millionths of ε.
     pub micro: u64,
-    /// Whether the total has left the host. Otherwise it may be given back.
+    /// Whether the total has left the host, or shares have. Otherwise it may be given back.
     pub spent: bool,
 }
 
@@ -222,6 +226,16 @@ impl Studies<'_> {
         collect::collect(self.runtime, &published, epoch, now)
     }
 
+    /// Sends the contributions to one epoch, by default the one that ended last, to the study's two aggregators: of
+    /// everybody who has joined, whose store is open, and whose contribution is not counted yet.
+    ///
+    /// # Errors
+    /// [`CollectError`]. Nothing was sent.
+    pub fn send(self, study: &str, epoch: Option<u32>, now: f64) -> Result<StudySent, CollectError> {
+        let published = Published::find(&self.runtime.settings().data, study)?;
+        send::send(self.runtime, &published, epoch, now)
+    }
+
     fn offer(self, person: &Person, published: &Published, now: f64) -> Result<StudyOffer, StudyError> {
         let joined = Joined::read(&person.store.snapshot_ahead(), &published.id())?.is_some();
         Ok(StudyOffer { study: published.shown(now, None), joined, budget: self.budget_of(person)? })
@@ -233,7 +247,7 @@ impl Studies<'_> {
             study: charge.study.clone(),
             epoch: charge.epoch,
             micro: charge.micro,
-            spent: charge.state == ChargeState::Spent,
+            spent: charge.state != ChargeState::Reserved,
         });
         let (limit_micro, left_micro) = (budget.limit_micro(), budget.left_micro());
         Ok(BudgetShown { limit_micro, left_micro, charges: charges.collect() })

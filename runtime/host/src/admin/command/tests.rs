@@ -416,6 +416,12 @@ fn of_studies() -> Vec<String> {
             &[json!({ "studies": [counted], "budget": budget }), json!({ "studies": [] })],
         ),
         check::<StudyResult>(json!({ "command": "study-result", "study": "modes", "epoch": 0 }), &[answer]),
+        check::<SendStudy>(
+            json!({ "command": "study-send", "study": "modes", "epoch": 0 }),
+            &[
+                json!({ "study": "ab".repeat(32), "epoch": 0, "counted": 3, "refused": 0, "open": 1, "why": "broken" }),
+            ],
+        ),
     ]
 }
 
