@@ -53,7 +53,7 @@ pub const PATHS: [&str; 18] = [
 
 /// How long a browser waits for a change at most, ms: then its session is looked at again, so that one that was ended
 /// elsewhere is told so within a second.
-const WATCH_MS_MAX: u64 = 800;
+const SESSION_LOOK_MS_MAX: u64 = 800;
 /// Time for a whole body.
 const BODY_WAIT: Duration = Duration::from_secs(30);
 /// The cookie of a session.
@@ -262,7 +262,7 @@ impl Asked<'_> {
         let Command::WatchPerson(mut watch) = command else {
             return Err(Refusal::new(400, "bad-command", "this path takes the command `watch`"));
         };
-        watch.wait_ms = watch.wait_ms.min(WATCH_MS_MAX);
+        watch.wait_ms = watch.wait_ms.min(SESSION_LOOK_MS_MAX);
         let outcome = watch.answer_later(&self.web.runtime, self.user()).await;
         self.session()?;
         json(&outcome)
