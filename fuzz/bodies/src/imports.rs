@@ -31,67 +31,67 @@ fn body(format: Format, bytes: &[u8]) {
     }
 }
 
-/// See [`body`].
+/// Files of GPX: any bytes are read to their end, or refused.
 pub fn gpx(bytes: &[u8]) {
     body(Format::Gpx, bytes);
 }
 
-/// See [`body`].
+/// Files of KML: any bytes are read to their end, or refused.
 pub fn kml(bytes: &[u8]) {
     body(Format::Kml, bytes);
 }
 
-/// See [`body`].
+/// Files of TCX: any bytes are read to their end, or refused.
 pub fn tcx(bytes: &[u8]) {
     body(Format::Tcx, bytes);
 }
 
-/// See [`body`].
+/// Files of FIT: any bytes are read to their end, or refused.
 pub fn fit(bytes: &[u8]) {
     body(Format::Fit, bytes);
 }
 
-/// See [`body`].
+/// Files of CSV: any bytes are read to their end, or refused.
 pub fn csv(bytes: &[u8]) {
     body(Format::Csv, bytes);
 }
 
-/// See [`body`].
+/// Files of GeoJSON: any bytes are read to their end, or refused.
 pub fn geojson(bytes: &[u8]) {
     body(Format::Geojson, bytes);
 }
 
-/// See [`body`].
+/// Files of Google's `Records.json`: any bytes are read to their end, or refused.
 pub fn google_records(bytes: &[u8]) {
     body(Format::GoogleRecords, bytes);
 }
 
-/// See [`body`].
+/// Files of Google's monthly history: any bytes are read to their end, or refused.
 pub fn google_semantic(bytes: &[u8]) {
     body(Format::GoogleSemantic, bytes);
 }
 
-/// See [`body`].
+/// Files of Google's `Timeline.json`: any bytes are read to their end, or refused.
 pub fn google_timeline(bytes: &[u8]) {
     body(Format::GoogleTimeline, bytes);
 }
 
-/// See [`body`].
+/// Files of OwnTracks' `.rec`: any bytes are read to their end, or refused.
 pub fn owntracks_rec(bytes: &[u8]) {
     body(Format::OwntracksRec, bytes);
 }
 
-/// See [`body`].
+/// Files of OwnTracks' JSON: any bytes are read to their end, or refused.
 pub fn owntracks(bytes: &[u8]) {
     body(Format::Owntracks, bytes);
 }
 
-/// See [`body`].
+/// Files of Traccar's exports: any bytes are read to their end, or refused.
 pub fn traccar(bytes: &[u8]) {
     body(Format::Traccar, bytes);
 }
 
-/// See [`body`].
+/// Files of e-mission dumps: any bytes are read to their end, or refused.
 pub fn emission(bytes: &[u8]) {
     body(Format::Emission, bytes);
 }

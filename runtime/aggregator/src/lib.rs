@@ -2,7 +2,7 @@
 //! contribution; together they check that it is within its bounds, and each adds noise to its own sum of shares.
 //!
 //! * Holds: [`scheme`], shares, proofs and noise, by the library prio; [`message`], what is said; [`link`], TLS with
-//!   pinned keys; [`ledger`], what an aggregator keeps; [`leader`] and [`helper`], the two sides of a count;
+//!   pinned keys; [`ledger`], what an aggregator keeps; `leader` and `helper`, the two sides of a count;
 //!   [`server`], an aggregator that listens; [`send`], a host's side; [`collect`], the researcher's side.
 //! * Invariants: a share of one person is in memory alone, and looked at once. A report is counted by both or by
 //!   neither, and once, whatever process ends when ([`ledger`] says how). A share of totals leaves once its noise is on
