@@ -1,7 +1,7 @@
 //! Keeps what trackers from the shops report: OwnTracks, Overland, Traccar Client and GPSLogger.
 //!
 //! The segment behind the path names the app ([`App`]). Each app has a module that reads its records; what the entries
-//! of the diary need beyond that is made in one place for all of them ([`derive`]). They are one cell and not four,
+//! of the diary need beyond that is made in one place for all of them ([`mod@derive`]). They are one cell and not four,
 //! because they have one grant, write the same streams, and share everything but their parsers.
 //!
 //! An app deletes its copy when it reads the answer that it takes for success, and sends a refused request again for

@@ -2,7 +2,7 @@
 //!
 //! Simulated people move; each app reports the same movement in its own cadence
 //! ([`runtime_simulator::report_day`]); the reference's segmentation and ours find trips in the same points; a judge
-//! compares them with the truth ([`judge`]). The stage's own code runs, one run a night, each with the window that the
+//! compares them with the truth ([`mod@judge`]). The stage's own code runs, one run a night, each with the window that the
 //! mark of the run before leaves.
 //!
 //! * The reference has two methods, and its server has none for other apps. It gets the better one for each cadence,

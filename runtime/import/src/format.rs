@@ -99,7 +99,7 @@ impl FromStr for Format {
     }
 }
 
-/// The format that the first bytes of a file have, at most [`LOOKED_AT_BYTES`] of which matter.
+/// The format that the first bytes of a file have, at most `LOOKED_AT_BYTES` of which matter.
 pub fn detect(head: &[u8]) -> Option<Format> {
     let head = &head[..head.len().min(LOOKED_AT_BYTES)];
     if head.get(8..12) == Some(b".FIT") {
