@@ -1,5 +1,6 @@
 //! Members of the apps' JSON objects, read leniently: a number may be a text.
 
+use cells_model::background::MotionType;
 use cells_model::sent::MILLISECONDS_FROM;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -46,6 +47,21 @@ pub fn moment_in(text: &str) -> Option<f64> {
 
 fn seconds(number: f64) -> f64 {
     if number.abs() >= MILLISECONDS_FROM { number / 1_000.0 } else { number }
+}
+
+/// The motion that an iPhone's words say, without a confidence; `in_vehicle`: the app's word for a ride.
+pub fn motion(said: &[Value], in_vehicle: &str) -> Option<(MotionType, Option<f64>)> {
+    let has = |name: &str| said.iter().any(|word| word.as_str() == Some(name));
+    let kind = match (has(in_vehicle), has("stationary")) {
+        (true, true) => MotionType::StoppedWhileInVehicle,
+        (true, false) => MotionType::InVehicle,
+        _ if has("cycling") => MotionType::Bicycling,
+        _ if has("running") => MotionType::Running,
+        _ if has("walking") => MotionType::Walking,
+        (false, true) => MotionType::Still,
+        _ => return None,
+    };
+    Some((kind, None))
 }
 
 /// The needed parts of a reading: moment, latitude, longitude.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::fields::{Fix, known, moment, number};
+use crate::fields::{Fix, known, moment, motion, number};
 use crate::reading::{Battery, BatteryState, NoReading, Reading, Record};
 
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ fn read(feature: &Value) -> Result<Reading, NoReading> {
         altitude_m: of("altitude").and_then(number),
         speed_m_s: of("speed").and_then(known),
         heading_deg: of("course").and_then(known),
-        motion: of("motion").and_then(Value::as_array).and_then(|said| motion(said)),
+        motion: of("motion").and_then(Value::as_array).and_then(|said| motion(said, "driving")),
         battery: level.map(|level_pct| Battery { level_pct, state: state(of("battery_state")) }),
         stopped: false,
     })
@@ -72,20 +72,6 @@ fn state(said: Option<&Value>) -> BatteryState {
         Some("full") => BatteryState::Full,
         _ => BatteryState::Unknown,
     }
-}
-
-fn motion(said: &[Value]) -> Option<(MotionType, Option<f64>)> {
-    let has = |name: &str| said.iter().any(|word| word.as_str() == Some(name));
-    let kind = match (has("driving"), has("stationary")) {
-        (true, true) => MotionType::StoppedWhileInVehicle,
-        (true, false) => MotionType::InVehicle,
-        _ if has("cycling") => MotionType::Bicycling,
-        _ if has("running") => MotionType::Running,
-        _ if has("walking") => MotionType::Walking,
-        (false, true) => MotionType::Still,
-        _ => return None,
-    };
-    Some((kind, None))
 }
 
 /// A movement has ended where the phone rests after it moved.

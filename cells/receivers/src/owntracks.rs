@@ -3,11 +3,10 @@
 //! Speeds are km/h. The app keeps its copy until it reads 2xx, and sends nothing else meanwhile: so a message that tells
 //! of no position succeeds, too, and is kept among what was set aside.
 
-use cells_model::background::MotionType;
 use serde_json::{Map, Value};
 
 use crate::Refused;
-use crate::fields::{Fix, known, moment, number};
+use crate::fields::{Fix, known, moment, motion, number};
 use crate::reading::{Battery, BatteryState, NoReading, Reading, Record};
 
 /// A kilometre an hour, m/s.
@@ -59,7 +58,8 @@ fn location(message: &Map<String, Value>) -> Result<Reading, NoReading> {
         altitude_m: of("alt").and_then(number),
         speed_m_s: of("vel").and_then(known).map(|speed| speed * KM_H),
         heading_deg: of("cog").and_then(known),
-        motion: of("motionactivities").and_then(Value::as_array).and_then(|said| motion(said)),
+        // What an iPhone says; Android says nothing.
+        motion: of("motionactivities").and_then(Value::as_array).and_then(|said| motion(said, "automotive")),
         battery: of("batt").and_then(known).map(|level_pct| Battery { level_pct, state: state(of("bs")) }),
         stopped: false,
     })
@@ -72,19 +72,4 @@ fn state(said: Option<&Value>) -> BatteryState {
         Some(3) => BatteryState::Full,
         _ => BatteryState::Unknown,
     }
-}
-
-/// What an iPhone says; Android says nothing.
-fn motion(said: &[Value]) -> Option<(MotionType, Option<f64>)> {
-    let has = |name: &str| said.iter().any(|word| word.as_str() == Some(name));
-    let kind = match (has("automotive"), has("stationary")) {
-        (true, true) => MotionType::StoppedWhileInVehicle,
-        (true, false) => MotionType::InVehicle,
-        _ if has("cycling") => MotionType::Bicycling,
-        _ if has("running") => MotionType::Running,
-        _ if has("walking") => MotionType::Walking,
-        (false, true) => MotionType::Still,
-        _ => return None,
-    };
-    Some((kind, None))
 }

@@ -13,7 +13,7 @@ use ring::rand::SystemRandom;
 use runtime_package::PublisherKey;
 use runtime_program::logs::{self, LogFormat};
 use runtime_program::{Failure, console, exit};
-use runtime_study::{Answer, SEND_ASK_BYTES_MAX, STUDY_BYTES_MAX, SendAsk, SignedStudy, in_epsilon};
+use runtime_study::{Answer, SEND_ASK_BYTES_MAX, STUDY_BYTES_MAX, SendAsk, SignedStudy, totals_told};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -219,17 +219,8 @@ fn result(file: &Path, key: &Path, epoch: u32, json: bool) -> Result<(), Failure
 }
 
 fn answer_told(answer: &Answer) -> String {
-    let mut lines = vec![
-        format!("{}, epoch {}", answer.name, answer.epoch),
-        format!(
-            "At least {} people contributed, each at the cost of {}. Each total is within {} of the sum in {} of 100 cases.",
-            answer.smallest_group,
-            in_epsilon(answer.epsilon_micro),
-            answer.error_bar,
-            answer.confidence_percent
-        ),
-    ];
-    lines.extend(answer.totals.iter().map(|total| format!("{:24} {}", total.name, total.total)));
+    let mut lines = vec![format!("{}, epoch {}", answer.name, answer.epoch)];
+    lines.extend(totals_told(answer));
     lines.join("\n")
 }
 

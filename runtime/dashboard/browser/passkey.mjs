@@ -7,24 +7,12 @@
 
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
-import { chromium } from 'playwright-core';
+import { launch } from './start.mjs';
 
 const WAIT_MS = 30_000;
 const asked = JSON.parse(process.argv[2]);
 const origin = new URL(asked.address).origin;
-const browser = await chromium.launch({
-  executablePath: asked.chromium,
-  args: [
-    '--no-sandbox',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--disable-gpu',
-    `--ignore-certificate-errors-spki-list=${asked.spki}`,
-  ],
-});
+const browser = await launch(asked.chromium, `--ignore-certificate-errors-spki-list=${asked.spki}`);
 const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC' });
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const found = { elsewhere: [], complaints: [], attacked: [], violations: [] };

@@ -9,8 +9,8 @@ export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 128
 const WAIT_MS = 30_000;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Starts that Chromium. */
-export function launch(executablePath) {
+/** Starts that Chromium, with further arguments. */
+export function launch(executablePath, ...more) {
   return chromium.launch({
     executablePath,
     args: [
@@ -21,6 +21,7 @@ export function launch(executablePath) {
       '--disable-component-update',
       '--disable-sync',
       '--disable-gpu',
+      ...more,
     ],
   });
 }

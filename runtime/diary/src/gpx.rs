@@ -8,12 +8,12 @@
 
 use std::io::{self, Write};
 
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::events::BytesStart;
 
 use crate::labels::{LABELS, label, modes};
 use crate::line::pieces;
 use crate::time::utc_to_the_millisecond;
+use crate::xml::Elements;
 use crate::{Fix, Section, Trip};
 
 /// The namespace of the project's own elements. The name does not have to be an address.
@@ -23,7 +23,7 @@ const EASTERN_EDGE_DEG: f64 = 179.999_999_9;
 
 /// A file that is being written.
 pub struct Tracks<W: Write> {
-    xml: Writer<W>,
+    xml: Elements<W>,
 }
 
 /// Points that are drawn as one line, and the mode of travel, if it is known.
@@ -34,24 +34,21 @@ pub struct Segment {
 
 impl<W: Write> Tracks<W> {
     pub fn begin(out: W) -> io::Result<Self> {
-        let mut xml = Writer::new_with_indent(out, b' ', 1);
-        xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         let root = BytesStart::new("gpx").with_attributes([
             ("version", "1.1"),
             ("creator", "Cellar"),
             ("xmlns", "http://www.topografix.com/GPX/1/1"),
             ("xmlns:cellar", NAMESPACE),
         ]);
-        xml.write_event(Event::Start(root))?;
-        Ok(Self { xml })
+        Ok(Self { xml: Elements::begin(out, root)? })
     }
 
     /// The elements are in the order that the schema requires.
     pub fn trip(&mut self, trip: &Trip) -> io::Result<()> {
-        self.open("trk")?;
+        self.xml.open("trk")?;
         let [start, end] =
             ["start_fmt_time", "end_fmt_time"].map(|name| trip.entry.text(name).unwrap_or("?"));
-        self.text("name", &format!("{start} to {end}"))?;
+        self.xml.text("name", &format!("{start} to {end}"))?;
         let labels: Vec<(&str, String)> =
             LABELS.into_iter().filter_map(|name| Some((name, label(&trip.entry, name)?))).collect();
         let told: Vec<String> = trip.sections.iter().map(told).collect();
@@ -59,35 +56,35 @@ impl<W: Write> Tracks<W> {
         let desc: Vec<String> =
             Some(told.join(", ")).filter(|told| !told.is_empty()).into_iter().chain(said).collect();
         if !desc.is_empty() {
-            self.text("desc", &desc.join("; "))?;
+            self.xml.text("desc", &desc.join("; "))?;
         }
-        self.text("src", &format!("confirmed_trip {}", trip.entry.id))?;
+        self.xml.text("src", &format!("confirmed_trip {}", trip.entry.id))?;
         let main_mode = modes(trip).into_iter().next().map(|(mode, _)| mode);
         let confirmed = labels.iter().find(|(name, _)| *name == "mode_confirm").map(|(_, label)| label);
         if let Some(kind) = confirmed.or(main_mode.as_ref()) {
-            self.text("type", kind)?;
+            self.xml.text("type", kind)?;
         }
         if main_mode.is_some() || !labels.is_empty() {
-            self.open("extensions")?;
+            self.xml.open("extensions")?;
             if let Some(mode) = &main_mode {
-                self.text("cellar:main_mode", mode)?;
+                self.xml.text("cellar:main_mode", mode)?;
             }
-            labels.iter().try_for_each(|(name, label)| self.text(&format!("cellar:{name}"), label))?;
-            self.close("extensions")?;
+            labels.iter().try_for_each(|(name, label)| self.xml.text(&format!("cellar:{name}"), label))?;
+            self.xml.close("extensions")?;
         }
         segments(trip).iter().try_for_each(|segment| self.segment(segment))?;
-        self.close("trk")
+        self.xml.close("trk")
     }
 
     fn segment(&mut self, segment: &Segment) -> io::Result<()> {
-        self.open("trkseg")?;
+        self.xml.open("trkseg")?;
         segment.points.iter().try_for_each(|point| self.point(point))?;
         if let Some(mode) = segment.mode {
-            self.open("extensions")?;
-            self.text("cellar:mode", mode)?;
-            self.close("extensions")?;
+            self.xml.open("extensions")?;
+            self.xml.text("cellar:mode", mode)?;
+            self.xml.close("extensions")?;
         }
-        self.close("trkseg")
+        self.xml.close("trkseg")
     }
 
     fn point(&mut self, point: &Fix) -> io::Result<()> {
@@ -95,42 +92,19 @@ impl<W: Write> Tracks<W> {
         let longitude = longitude.min(EASTERN_EDGE_DEG).to_string();
         let start = BytesStart::new("trkpt")
             .with_attributes([("lat", latitude.to_string().as_str()), ("lon", longitude.as_str())]);
-        self.xml.write_event(Event::Start(start))?;
+        self.xml.start(start)?;
         if let Some(altitude) = point.altitude {
-            self.text("ele", &altitude.to_string())?;
+            self.xml.text("ele", &altitude.to_string())?;
         }
         if let Some(time) = utc_to_the_millisecond(point.ts) {
-            self.text("time", &time)?;
+            self.xml.text("time", &time)?;
         }
-        self.close("trkpt")
+        self.xml.close("trkpt")
     }
 
-    fn open(&mut self, name: &str) -> io::Result<()> {
-        self.xml.write_event(Event::Start(BytesStart::new(name)))
+    pub fn end(self) -> io::Result<()> {
+        self.xml.end("gpx")
     }
-
-    fn close(&mut self, name: &str) -> io::Result<()> {
-        self.xml.write_event(Event::End(BytesEnd::new(name)))
-    }
-
-    fn text(&mut self, name: &str, text: &str) -> io::Result<()> {
-        self.open(name)?;
-        self.xml.write_event(Event::Text(BytesText::new(&printable(text))))?;
-        self.close(name)
-    }
-
-    pub fn end(mut self) -> io::Result<()> {
-        self.close("gpx")?;
-        let mut out = self.xml.into_inner();
-        out.write_all(b"\n")?;
-        out.flush()
-    }
-}
-
-/// The text without what XML cannot represent.
-pub fn printable(text: &str) -> String {
-    let spaced = text.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter });
-    spaced.filter(|letter| !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}')).collect()
 }
 
 /// The mode and the length of a section, for people.

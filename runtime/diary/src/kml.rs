@@ -5,44 +5,41 @@
 
 use std::io::{self, Write};
 
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::events::BytesStart;
 
-use crate::gpx::{Segment, printable, segments, told};
+use crate::gpx::{Segment, segments, told};
 use crate::time::utc_to_the_millisecond;
+use crate::xml::Elements;
 use crate::{Fix, Trip};
 
 /// A file that is being written.
 pub struct Folders<W: Write> {
-    xml: Writer<W>,
+    xml: Elements<W>,
 }
 
 impl<W: Write> Folders<W> {
     pub fn begin(out: W) -> io::Result<Self> {
-        let mut xml = Writer::new_with_indent(out, b' ', 1);
-        xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         let root = BytesStart::new("kml").with_attributes([
             ("xmlns", "http://www.opengis.net/kml/2.2"),
             ("xmlns:gx", "http://www.google.com/kml/ext/2.2"),
         ]);
-        xml.write_event(Event::Start(root))?;
-        let mut folders = Self { xml };
-        folders.open("Document")?;
-        Ok(folders)
+        let mut xml = Elements::begin(out, root)?;
+        xml.open("Document")?;
+        Ok(Self { xml })
     }
 
     /// The elements are in the order that the schema requires.
     pub fn trip(&mut self, trip: &Trip) -> io::Result<()> {
-        self.open("Folder")?;
+        self.xml.open("Folder")?;
         let [start, end] =
             ["start_fmt_time", "end_fmt_time"].map(|name| trip.entry.text(name).unwrap_or("?"));
-        self.text("name", &format!("{start} to {end}"))?;
+        self.xml.text("name", &format!("{start} to {end}"))?;
         let told: Vec<String> = trip.sections.iter().map(told).collect();
         if !told.is_empty() {
-            self.text("description", &told.join(", "))?;
+            self.xml.text("description", &told.join(", "))?;
         }
         segments(trip).iter().try_for_each(|segment| self.segment(segment))?;
-        self.close("Folder")
+        self.xml.close("Folder")
     }
 
     fn segment(&mut self, segment: &Segment) -> io::Result<()> {
@@ -50,35 +47,18 @@ impl<W: Write> Folders<W> {
         let timed =
             segment.points.iter().filter_map(|point| Some((utc_to_the_millisecond(point.ts)?, point)));
         let timed: Vec<(String, &Fix)> = timed.collect();
-        self.open("Placemark")?;
-        self.text("name", segment.mode.unwrap_or("unknown"))?;
-        self.open("gx:Track")?;
-        timed.iter().try_for_each(|(time, _)| self.text("when", time))?;
-        timed.iter().try_for_each(|(_, point)| self.text("gx:coord", &coordinates(point)))?;
-        self.close("gx:Track")?;
-        self.close("Placemark")
-    }
-
-    fn open(&mut self, name: &str) -> io::Result<()> {
-        self.xml.write_event(Event::Start(BytesStart::new(name)))
-    }
-
-    fn close(&mut self, name: &str) -> io::Result<()> {
-        self.xml.write_event(Event::End(BytesEnd::new(name)))
-    }
-
-    fn text(&mut self, name: &str, text: &str) -> io::Result<()> {
-        self.open(name)?;
-        self.xml.write_event(Event::Text(BytesText::new(&printable(text))))?;
-        self.close(name)
+        self.xml.open("Placemark")?;
+        self.xml.text("name", segment.mode.unwrap_or("unknown"))?;
+        self.xml.open("gx:Track")?;
+        timed.iter().try_for_each(|(time, _)| self.xml.text("when", time))?;
+        timed.iter().try_for_each(|(_, point)| self.xml.text("gx:coord", &coordinates(point)))?;
+        self.xml.close("gx:Track")?;
+        self.xml.close("Placemark")
     }
 
     pub fn end(mut self) -> io::Result<()> {
-        self.close("Document")?;
-        self.close("kml")?;
-        let mut out = self.xml.into_inner();
-        out.write_all(b"\n")?;
-        out.flush()
+        self.xml.close("Document")?;
+        self.xml.end("kml")
     }
 }
 

@@ -20,6 +20,7 @@ mod source;
 mod table;
 mod time;
 mod trip;
+mod xml;
 
 use std::io::{self, Write};
 

@@ -32,7 +32,7 @@ pub use error::BadStudy;
 pub use gate::{Answer, Ask, Reply, Total, answer_file, mark_file};
 pub use send::{Report, ReportId, SEND_ASK_BYTES_MAX, SEND_REPORTS_MAX, SendAsk, Sent, Verdict};
 pub use signed::{SignedStudy, sign};
-pub use words::in_epsilon;
+pub use words::{in_epsilon, totals_told};
 
 /// Largest signed document, bytes.
 pub const STUDY_BYTES_MAX: usize = 64 << 10;

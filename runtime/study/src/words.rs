@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{COLLECT_S, CONFIDENCE_PERCENT, Study};
+use crate::{Answer, COLLECT_S, CONFIDENCE_PERCENT, Study};
 
 /// How many numbers are named one by one.
 const NAMED_MAX: usize = 12;
@@ -65,6 +65,19 @@ impl Study {
             more => format!("{count}: {}, and {more} more", named.join(", ")),
         }
     }
+}
+
+/// What an answer tells, below its head: over how many, at which cost, how near to the truth, and a line for each total.
+pub fn totals_told(answer: &Answer) -> Vec<String> {
+    let over = format!(
+        "At least {} people contributed, each at the cost of {}. Each total is within {} of the sum in {} of 100 cases.",
+        answer.smallest_group,
+        in_epsilon(answer.epsilon_micro),
+        answer.error_bar,
+        answer.confidence_percent
+    );
+    let totals = answer.totals.iter().map(|total| format!("{:24} {}", total.name, total.total));
+    std::iter::once(over).chain(totals).collect()
 }
 
 /// Millionths of ε in words, such as `ε 0.25`.

@@ -14,7 +14,7 @@ use runtime_host::admin::{
 use runtime_package::Package;
 use runtime_program::Failure;
 use runtime_program::typed::quoted;
-use runtime_user::study::{Answer, STUDY_BYTES_MAX, SignedStudy, Study, in_epsilon, sign};
+use runtime_user::study::{Answer, STUDY_BYTES_MAX, SignedStudy, Study, in_epsilon, sign, totals_told};
 use runtime_user::{StudyOffer, StudySent, StudyShown};
 use serde::Serialize;
 
@@ -304,16 +304,7 @@ fn sent_told(sent: &StudySent) -> String {
 
 fn answer_told(answer: &Answer) -> String {
     let (from, until) = (moment(answer.from_s as f64), moment(answer.until_s as f64));
-    let mut lines = vec![
-        format!("{}, epoch {}: {from} to {until}", answer.name, answer.epoch),
-        format!(
-            "At least {} people contributed, each at the cost of {}. Each total is within {} of the sum in {} of 100 cases.",
-            answer.smallest_group,
-            in_epsilon(answer.epsilon_micro),
-            answer.error_bar,
-            answer.confidence_percent
-        ),
-    ];
-    lines.extend(answer.totals.iter().map(|total| format!("{:24} {}", total.name, total.total)));
+    let mut lines = vec![format!("{}, epoch {}: {from} to {until}", answer.name, answer.epoch)];
+    lines.extend(totals_told(answer));
     lines.join("\n")
 }
