@@ -1,7 +1,8 @@
 //! Planted faults: a protection is taken out of the code, and the tests that hold it have to fail.
 //!
 //! * A test that passes with and without what it is for shows nothing. Here each attack from 80 on, and each error that
-//!   once went through somebody's data unnoticed, loses what holds it for the length of one build, and each test that is named beside it is run against that build.
+//!   once went through somebody's data unnoticed, loses what holds it for the length of one build, and each test that is
+//!   named beside it is run against that build.
 //! * Faults that do not touch each other share a build. The files are as they were before the first test is run.
 //! * Each test has a process of its own, and what it printed stays below `faults/` in cargo's target folder.
 //! * Not here: what each fault is (`xtask/faults.toml`), and whether the tests pass without one (`cargo xtask test`).

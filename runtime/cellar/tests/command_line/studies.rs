@@ -1,16 +1,17 @@
 //! Studies, as researchers, operators and owners give the commands.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use crate::support::binary::{CELLAR, cellar, json, refused, text, within};
+use crate::support::binary::{CELLAR, cellar, json, parse, program, refused, text, within};
 
-/// Whether the programs that compile cells and draw noise are here; says so where they are not.
-fn can_answer() -> bool {
-    let mut programs = ["cellar-cell-compiler", "cellar-studies"].into_iter();
-    match programs.find(|name| !Path::new(CELLAR).with_file_name(name).is_file()) {
+/// Whether the programs that a study needs beside `cellar` are here; says so where one is not.
+fn are_here(programs: &[&str]) -> bool {
+    match programs.iter().find(|name| !Path::new(CELLAR).with_file_name(name).is_file()) {
         None => true,
         Some(name) => {
             println!("SKIPPED: no {name} beside cellar");
@@ -53,7 +54,7 @@ fn study_of(cell: &str, digest: &str) -> String {
 
 #[test]
 fn a_study_is_checked_signed_published_joined_left_and_answered() {
-    if !can_answer() {
+    if !are_here(&["cellar-cell-compiler", "cellar-studies"]) {
         return;
     }
     let home = tempfile::tempdir().expect("a folder");
@@ -100,4 +101,97 @@ fn a_study_is_checked_signed_published_joined_left_and_answered() {
     assert_eq!(status["studies"][0]["epochs"][1]["state"], "answered");
     let told = text(&cellar(&["study", "result", "--data", &data, "distance"]).stdout);
     assert!(told.contains("At least 5 people contributed, each at the cost of ε 0.5."), "{told}");
+}
+
+/// An aggregator that runs, as its operator starts it.
+struct Aggregator {
+    child: Child,
+    folder: String,
+    address: String,
+    key: String,
+}
+
+impl Aggregator {
+    fn start(folder: String) -> Self {
+        let made = json(&["aggregator", "init", &folder]);
+        let mut child = program(CELLAR)
+            .args(["--json", "aggregator", "serve", &folder, "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let of = |value: &Value, name: &str| value[name].as_str().expect("a text").to_owned();
+        Self { child, folder, address: of(&parse(&line), "listen"), key: of(&made, "key") }
+    }
+
+    /// How many reports it has counted, as its operator is told.
+    fn counted(&self) -> Value {
+        json(&["aggregator", "status", &self.folder])[0]["people"].clone()
+    }
+}
+
+impl Drop for Aggregator {
+    fn drop(&mut self) {
+        // One that has ended already needs no end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_study_of_two_aggregators_is_sent_by_two_hosts_and_answered_to_its_researcher_alone() {
+    if !are_here(&["cellar-cell-compiler", "cellar-aggregator"]) {
+        return;
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| within(home.path(), name);
+    let [key, other_key, study] = ["publisher.key", "other.key", "study.toml"].map(at);
+    json(&["cell", "keygen", "--output", &key]);
+    json(&["cell", "keygen", "--output", &other_key]);
+    let (package, cell, digest) = package(home.path(), &key);
+
+    // The two parties, and the researcher, who names both.
+    let parties = [at("leader"), at("helper")].map(Aggregator::start);
+    let named = parties
+        .iter()
+        .map(|party| format!("[[aggregators]]\naddress = \"{}\"\nkey = \"{}\"\n", party.address, party.key))
+        .collect::<String>();
+    let form = study_of(&cell, &digest).replace("version = 1", "version = 2");
+    let form = form.replace("answered = \"one-host\"\n", &format!("answered = \"two-aggregators\"\n{named}"));
+    fs::write(&study, form).expect("written");
+    json(&["study", "sign", &study, "--key", &key]);
+    for party in &parties {
+        json(&["aggregator", "admit", &party.folder, &study]);
+    }
+
+    // Neither host has as many people as the smallest group.
+    let hosts = [("north", ["ada", "boris", "clara"]), ("south", ["david", "eva", "fay"])];
+    for (host, names) in &hosts {
+        let data = at(host);
+        json(&["user", "add", "--data", &data, names[0], "--unattended"]);
+        json(&["study", "publish", "--data", &data, &study, "--package", &package]);
+        for name in &names[1..] {
+            json(&["user", "add", "--data", &data, name, "--unattended"]);
+        }
+        for name in names {
+            assert_eq!(json(&["study", "join", "--data", &data, name, &study, "--yes"])["joined"], true);
+        }
+        let elsewhere = refused(&["study", "result", "--data", &data, "distance", "--epoch", "1"]);
+        assert!(elsewhere.contains("aggregators"), "{elsewhere}");
+        let sent = json(&["study", "send", "--data", &data, "distance", "--epoch", "1"]);
+        assert_eq!((&sent["counted"], &sent["refused"], &sent["open"]), (&3.into(), &0.into(), &0.into()));
+        let again = json(&["study", "send", "--data", &data, "distance", "--epoch", "1"]);
+        assert_eq!(again["counted"], 3, "{again}");
+        let status = json(&["study", "status", "--data", &data, "--person", names[0]]);
+        assert_eq!(status["budget"]["left_micro"], 3_500_000);
+    }
+    assert_eq!(parties.each_ref().map(Aggregator::counted), [6, 6].map(Value::from));
+
+    let of_other = refused(&["study", "result", &study, "--key", &other_key, "--epoch", "1"]);
+    assert!(of_other.contains("use the key with which the study was signed"), "{of_other}");
+    let answer = json(&["study", "result", &study, "--key", &key, "--epoch", "1"]);
+    assert_eq!((&answer["epoch"], answer["totals"].as_array().map(Vec::len)), (&1.into(), Some(7)));
+    assert_eq!(json(&["study", "result", &study, "--key", &key, "--epoch", "1"]), answer);
 }
