@@ -102,6 +102,15 @@ if (asked.label) {
   await page.getByText('Sent. The diary has it').first().waitFor();
   found.labelled = true;
 }
+if (asked.place) {
+  await to('diary');
+  await page.getByRole('button', { name: /^Name place/ }).first().click();
+  await page.getByLabel(/^Name of place/).fill(asked.place);
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: /^Rename place/ }).first().waitFor();
+  await audit('a named place');
+  found.named = await page.evaluate(() => document.querySelector('main')?.innerText ?? '');
+}
 if (asked.cell) {
   await to('cells');
   for (const [button, said] of [['Pause', 'Paused.'], ['Resume', 'Resumed.']]) {

@@ -243,7 +243,8 @@ fn every_screen_is_usable_by_keyboard_at_both_widths_in_both_themes_and_asks_nob
     let opened = open(&["--state", &home.state]);
     let pictures = target().join("page-pictures");
     let asked = json!({
-        "link": opened.link, "chromium": chromium, "pictures": pictures, "label": "bus", "cell": has_cell, "lock": true,
+        "link": opened.link, "chromium": chromium, "pictures": pictures, "label": "bus", "place": "Library", "cell": has_cell,
+        "lock": true,
     });
     let found = looked(&script, &asked);
     assert_sound(&found);
@@ -276,6 +277,11 @@ fn every_screen_is_usable_by_keyboard_at_both_widths_in_both_themes_and_asks_nob
         verb(&["pipeline", "run", "--data", &home.data, "owner"]);
         text(&export().expect("it starts").stdout).contains(",bus,")
     });
+    assert!(found["named"].as_str().is_some_and(|shown| shown.contains("Library")), "{found}");
+    until("the place has its name", || {
+        verb(&["pipeline", "run", "--data", &home.data, "owner"]);
+        verb(&["user", "places", "--data", &home.data, "owner"])["places"][0]["name"] == "Library"
+    });
     opened.stop();
     home.host.stop();
 }
@@ -287,8 +293,9 @@ fn attack_187_a_script_as_the_name_of_a_device_or_a_cell_or_as_a_label_is_shown_
     home.attacked();
     let has_cell = home.install_cell(true);
     let opened = open(&["--state", &home.state]);
-    let found = looked(&script, &json!({ "link": opened.link, "chromium": chromium }));
+    let found = looked(&script, &json!({ "link": opened.link, "chromium": chromium, "place": SCRIPT }));
     assert_sound(&found);
+    assert!(found["named"].as_str().is_some_and(|shown| shown.contains(SCRIPT)), "{found}");
     let shown = |screen: &str, words: &str| {
         let all = found["texts"][screen].as_str().expect("a text");
         assert!(all.contains(words), "{screen}:\n{all}");

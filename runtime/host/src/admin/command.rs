@@ -103,6 +103,7 @@ commands! {
     "export-diary" => ExportDiary,
     "days" => ShowDays,
     "heat-map" => ShowHeat,
+    "places" => ShowPlaces,
     "import" => ImportPerson,
     "forget-preview" => PreviewForget,
     "import-begin" => BeginImport,

@@ -12,7 +12,7 @@ use super::command::Command;
 use super::diary::ExportDiary;
 
 /// The commands that a device may give, each with the scope that it needs.
-pub const DEVICE_COMMANDS: [(&str, Scope); 16] = [
+pub const DEVICE_COMMANDS: [(&str, Scope); 17] = [
     ("status", Scope::PipelineRead),
     ("watch", Scope::PipelineRead),
     ("pipeline-status", Scope::PipelineRead),
@@ -25,6 +25,7 @@ pub const DEVICE_COMMANDS: [(&str, Scope); 16] = [
     ("export-diary", Scope::DatastreamsRead),
     ("days", Scope::DatastreamsRead),
     ("heat-map", Scope::DatastreamsRead),
+    ("places", Scope::DatastreamsRead),
     ("forget-preview", Scope::DatastreamsRead),
     ("device-list", Scope::Admin),
     ("lock", Scope::Admin),

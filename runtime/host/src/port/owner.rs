@@ -83,6 +83,7 @@ pub(super) fn outcome(
     let outcome = match command {
         Command::ExportDiary(ask) => ask.answer_to(&context, user, device).and_then(value),
         Command::ShowDays(ask) => ask.answer_to(&context, user, Some(device)).and_then(value),
+        Command::ShowPlaces(ask) => ask.answer_to(&context, user, Some(device)).and_then(value),
         Command::ShowHeat(ask) => ask.answer_to(&context, user, Some(device)).and_then(value),
         Command::PreviewCell(ask) => ask.answer_to(&context, user, Some(device)).and_then(value),
         command => command.answer(&context),

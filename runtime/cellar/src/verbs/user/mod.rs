@@ -15,7 +15,7 @@ use super::{Options, Who, carry_out};
 use runtime_host::admin::{
     AddPerson, ErasePerson, ExportPerson, ForgetSpan, ImportPerson, ListErrors, ListPeople, LockPerson,
     MakeToken, PersonStatus, PreviewForget, RetryErrors, SetAppConfig, SetKeys, ShowAudit, ShowDays,
-    ShowHeat, ShowPerson, SuspendPerson, WatchPerson,
+    ShowHeat, ShowPerson, ShowPlaces, SuspendPerson, WatchPerson,
 };
 use runtime_program::Failure;
 use runtime_program::when::When;
@@ -94,6 +94,9 @@ pub enum Verb {
         #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
         to: When,
     },
+    /// Show the names that a person gave to places
+    #[command(after_help = "Example:\n  cellar user places Ada")]
+    Places(Who),
     /// Count how often a person's phones were where, on a grid
     #[command(after_help = "Example:\n  cellar user heat Ada --from 2024-03-01 --to 2024-03-31 --side 32")]
     Heat {
@@ -307,6 +310,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
         Verb::Days { who, from, to } => {
             carry_out(options, ShowDays { person: who.name(), from, to }, tell::days)
         }
+        Verb::Places(who) => carry_out(options, ShowPlaces { person: who.name() }, tell::places),
         Verb::Heat { who, from, to, side } => {
             let ask = ShowHeat { person: who.name(), from, to, inside: None, side };
             carry_out(options, ask, tell::heat)

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use runtime_host::admin::{
-    Added, Changes, DaysShown, Erased, Exported, Forgotten, HeatShown, Imported, PersonLine, PersonShown,
-    StatusShown, StoreState, Suspended, TokenMade, Untracked, WouldForget,
+    Added, Changes, DaysShown, Erased, Exported, Forgotten, HeatShown, Imported, NamedPlace, PersonLine,
+    PersonShown, PlacesShown, StatusShown, StoreState, Suspended, TokenMade, Untracked, WouldForget,
 };
 use runtime_program::typed::quoted;
 use runtime_user::KeyMode;
@@ -176,6 +176,17 @@ pub(super) fn days(shown: &DaysShown) -> String {
         |gap: &Untracked| format!("  nothing known from {} to {}", moment(gap.start_ts), moment(gap.end_ts));
     lines.extend(shown.untracked.iter().map(gap));
     lines.join("\n")
+}
+
+pub(super) fn places(shown: &PlacesShown) -> String {
+    let line = |place: &NamedPlace| match place.name.as_str() {
+        "" => format!("no name any more: {}, {}", place.latitude, place.longitude),
+        name => format!("{name}: {}, {}", place.latitude, place.longitude),
+    };
+    match shown.places.is_empty() {
+        true => "no place has a name".to_owned(),
+        false => shown.places.iter().map(line).collect::<Vec<_>>().join("\n"),
+    }
 }
 
 /// The grid as letters: the more often, the darker.

@@ -1,7 +1,7 @@
 // A day's diary, from the GeoJSON of the runtime: docs/formats/diary.md describes it.
 
 import { ask } from './api';
-import type { DaysShown, DiaryExported, Feature, Position } from './types';
+import type { DaysShown, DiaryExported, Feature, PlacesShown, Position } from './types';
 
 /** Visits that are this close are visits to one place, m. */
 const SAME_PLACE_M = 150;
@@ -11,6 +11,12 @@ export interface Section {
   distance_m: number;
   duration_s: number;
   lines: Position[][];
+}
+
+/** The span of a visit to a place, s. */
+export interface Stay {
+  start_ts: number;
+  end_ts: number;
 }
 
 export interface Trip {
@@ -24,6 +30,9 @@ export interface Trip {
   duration_s: number;
   from: number;
   to: number;
+  /** The stay before the trip, and the one after it. */
+  before: Stay | undefined;
+  after: Stay | undefined;
   sections: Section[];
   labels: Record<string, string>;
 }
@@ -62,6 +71,16 @@ function linesOf(feature: Feature): Position[][] {
   }
 }
 
+/** The time with which a stay is called whose other end is not known, s. */
+const STAY_S = 60;
+
+function stayOf(place: Feature | undefined): Stay | undefined {
+  const enter = number(place?.properties['enter_ts']);
+  const exit = number(place?.properties['exit_ts']);
+  if (enter === 0 && exit === 0) return undefined;
+  return { start_ts: enter || exit - STAY_S, end_ts: exit || enter + STAY_S };
+}
+
 /** The labels that the owner gave, by key, such as `mode_confirm`. */
 function labelsOf(value: unknown): Record<string, string> {
   const labels: Record<string, string> = {};
@@ -88,8 +107,9 @@ export function read(collection: { features: Feature[] }, unread = 0): Day {
     .map((feature): Trip => {
       const own = feature.properties;
       const mine = parts.get(feature.id) ?? [];
+      const visit = (kind: string) => mine.find((part) => part.properties.feature_type === kind);
       const at = (kind: string, other: string) => {
-        const point = mine.find((part) => part.properties.feature_type === kind)?.geometry;
+        const point = visit(kind)?.geometry;
         const end = own[other] as { coordinates?: Position } | undefined;
         return point?.type === 'Point' ? point.coordinates : end?.coordinates;
       };
@@ -104,6 +124,8 @@ export function read(collection: { features: Feature[] }, unread = 0): Day {
         duration_s: number(own['duration']),
         from: place(at('start_place', 'start_loc')),
         to: place(at('end_place', 'end_loc')),
+        before: stayOf(visit('start_place')),
+        after: stayOf(visit('end_place')),
         sections: mine
           .filter((part) => part.properties.feature_type === 'section')
           .map((part) => ({
@@ -160,8 +182,26 @@ export function letter(place: number): string {
   return String.fromCharCode(65 + (place % 26)) + (round > 0 ? String(round) : '');
 }
 
-/** A label of a trip as the entry that a phone makes. */
-export function labelEntry(trip: Trip, key: 'mode_confirm' | 'purpose_confirm', label: string, now_ms: number): unknown {
+/** A name that the owner gave to a place. */
+export interface PlaceName {
+  name: string;
+  at: Position;
+}
+
+/** The names that the owner gave, the last one last. */
+export async function placeNames(): Promise<PlaceName[]> {
+  const { places } = await ask<PlacesShown>('places');
+  return places.map(({ name, longitude, latitude }) => ({ name, at: [longitude, latitude] }));
+}
+
+/** What the owner calls a place: what was said last of a place that is as near as this. */
+export function nameOf(place: Position | undefined, names: PlaceName[]): string {
+  if (!place) return '';
+  return names.findLast(({ at }) => metres(at, place) < SAME_PLACE_M)?.name ?? '';
+}
+
+/** What the owner says of a span of time, as the entry that a phone makes. */
+function manualEntry(key: string, zone: string, now_ms: number, data: unknown): unknown {
   return {
     metadata: {
       key: `manual/${key}`,
@@ -170,8 +210,18 @@ export function labelEntry(trip: Trip, key: 'mode_confirm' | 'purpose_confirm', 
       platform: 'android',
       read_ts: 0,
       write_ts: now_ms / 1000,
-      time_zone: trip.zone || 'UTC',
+      time_zone: zone || 'UTC',
     },
-    data: { start_ts: trip.start_ts, end_ts: trip.end_ts, label },
+    data,
   };
+}
+
+/** A label of a trip. */
+export function labelEntry(trip: Trip, key: 'mode_confirm' | 'purpose_confirm', label: string, now_ms: number): unknown {
+  return manualEntry(key, trip.zone, now_ms, { start_ts: trip.start_ts, end_ts: trip.end_ts, label });
+}
+
+/** The name of a place, as a form about a stay there; an empty one takes back the name. */
+export function nameEntry(stay: Stay, zone: string, label: string, now_ms: number): unknown {
+  return manualEntry('place_user_input', zone, now_ms, { ...stay, label, name: 'place-name' });
 }

@@ -144,6 +144,10 @@ export interface DaysShown {
   untracked: { start_ts: number; end_ts: number }[];
 }
 
+export interface PlacesShown {
+  places: { name: string; longitude: number; latitude: number }[];
+}
+
 export interface Heat {
   locations: number;
   west: number;

@@ -321,6 +321,10 @@ fn of_data() -> Vec<String> {
                 "cells": [[0, 0, 1], [1, 0, 2]] }),
             ],
         ),
+        check::<ShowPlaces>(
+            json!({ "command": "places", "person": "Ada" }),
+            &[json!({ "id": USER, "places": [{ "name": "Work", "longitude": 8.5, "latitude": 47.25 }] })],
+        ),
         check::<BeginImport>(
             json!({ "command": "import-begin", "person": "Ada", "files": ["/a.gpx"], "format": "gpx", "zone": null, "dry_run": true }),
             &[json!({ "id": USER, "zone": "UTC", "progress": progress(false) })],
@@ -457,6 +461,7 @@ fn check_shown(name: &str, command: Value, answer: &Value) {
         "watch" => check::<WatchPerson>(command, answers),
         "days" => check::<ShowDays>(command, answers),
         "heat-map" => check::<ShowHeat>(command, answers),
+        "places" => check::<ShowPlaces>(command, answers),
         "forget-preview" => check::<PreviewForget>(command, answers),
         "cell-preview" => check::<PreviewCell>(command, answers),
         "study-status" => check::<ShowStudies>(command, answers),
