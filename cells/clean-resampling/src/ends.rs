@@ -57,6 +57,17 @@ impl Track {
         first.zip(last).expect("a track has at least one point")
     }
 
+    /// Makes the track begin at the place when the raw section did, if that is before its first point. Returns whether
+    /// it is: the departure is then known, and no speed is needed.
+    pub fn depart_from(&mut self, place: &Anchor, start_ts: f64) -> bool {
+        let departs = start_ts < self.ends().0.ts;
+        if departs {
+            self.samples.insert(0, Sample { ts: start_ts, ..place.point });
+            self.labels = None;
+        }
+        departs
+    }
+
     /// Makes the track begin at the place. Returns whether the phone's mode cannot be right, since the speed from the
     /// place is out of line with the rest. `start_ts`: when the raw section began.
     pub fn begin_at(&mut self, place: &Anchor, mode: MotionType, start_ts: f64) -> bool {
@@ -150,6 +161,15 @@ mod tests {
     fn a_trip_begins_at_its_place_as_early_as_its_own_speed_requires() {
         assert_eq!(begin(&place(-100.0, Some(100.0), 800.0), MotionType::InVehicle), 950.0);
         assert_eq!(begin(&place(-100.0, None, 0.0), MotionType::InVehicle), 950.0);
+    }
+
+    #[test]
+    fn a_departure_that_is_known_needs_no_speed() {
+        let mut only = track(&[at(1000.0, 700.0)]);
+        assert!(only.depart_from(&place(0.0, Some(100.0), 900.0), 650.0));
+        assert_eq!((only.samples[0].ts, only.samples[0].position), (650.0, at(650.0, 0.0).position));
+        assert!(!only.depart_from(&place(0.0, Some(100.0), 900.0), 650.0), "it begins there already");
+        assert_eq!((only.samples.len(), only.labels), (2, None));
     }
 
     #[test]

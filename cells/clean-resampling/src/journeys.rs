@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cells_locations::ANY_CADENCE;
 use cells_sdk::model::EntryId;
 use cells_sdk::{RunError, WINDOW_GAP_S};
 
@@ -86,6 +87,7 @@ fn clean_section(inputs: &Inputs, raw: usize, journey: &Journey) -> Result<Optio
         start_place: anchor(known.start_stop, trip.start_place),
         end_place: anchor(known.end_stop, trip.end_place),
         deleted: deleted.of(section.id),
+        departs: trip.source == ANY_CADENCE && known.start_stop.is_none(),
     };
     section::clean(raw, known, around)
 }

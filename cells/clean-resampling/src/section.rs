@@ -92,6 +92,9 @@ pub struct Around<'a> {
     pub end_place: Option<Anchor>,
     /// The points of it that smoothing has deleted, in order.
     pub deleted: &'a [EntryId],
+    /// Whether its trip may have begun before its first point, and this is its first section: it then begins at its
+    /// place.
+    pub departs: bool,
 }
 
 /// Cleans a section; `None` where it would have more than [`POINTS_MAX`] points.
@@ -111,6 +114,7 @@ pub fn clean(raw: usize, section: &Section, around: Around<'_>) -> Result<Option
     let bogus =
         |place: &Anchor, row: usize| is_bogus(points.samples[row].loc, is_deleted(&row), place.location);
     if let Some(place) = around.start_place.filter(|place| !bogus(place, rows.start))
+        && !(around.departs && track.depart_from(&place, section.start_ts))
         && track.begin_at(&place, section.sensed_mode, section.start_ts)
     {
         point_mode = MotionType::Unknown;

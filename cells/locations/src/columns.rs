@@ -14,6 +14,9 @@ pub enum Sampling {
     App,
 }
 
+/// The source of trips in points whose sampling is [`Sampling::App`]. Such a trip may begin and end between two points.
+pub const ANY_CADENCE: &str = "DwellSegmentationAnyCadence";
+
 /// Locations, row by row the same entry. A number that is absent is NaN.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Locations(LocationRows);

@@ -12,7 +12,7 @@ mod point_text;
 mod repeats;
 mod single;
 
-pub use columns::{Locations, Sampling, read};
+pub use columns::{ANY_CADENCE, Locations, Sampling, read};
 pub use duplicates::without_exact_duplicates;
 pub use point_text::{BadPoint, PointText};
 pub use repeats::Repeats;

@@ -169,7 +169,12 @@ fn ends_of_trip<R: ReadEntries>(
 ) -> Result<(Moment, Moment), RunError> {
     let (first, last) = (rows.start, rows.end - 1);
     let knows = |moment: &Moment, row: usize| moment.is_at(points.ts()[row], points.positions()[row]);
-    let known = [knows(&trip.start, first), knows(&trip.end, last)];
+    // An app that was silent at the departure: trip segmentation knows more than the points.
+    let (departs, arrives) = (trip.start.ts < points.ts()[first], trip.end.ts > points.ts()[last]);
+    let known = [
+        knows(&trip.start, first) || (trip.between_points && departs),
+        knows(&trip.end, last) || (trip.between_points && arrives),
+    ];
     if known == [true, true] {
         return Ok((trip.start.clone(), trip.end.clone()));
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use cells_geometry::Position;
-use cells_locations::{Locations, read, without_exact_duplicates};
+use cells_locations::{ANY_CADENCE, Locations, read, without_exact_duplicates};
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::device::device_name;
 use cells_sdk::model::page::Entry;
@@ -32,6 +32,8 @@ pub struct Trip {
     pub start_place: EntryId,
     /// How it was found.
     pub method: Method,
+    /// Whether it may begin before its first point and end behind its last.
+    pub between_points: bool,
     /// The device that was carried, where the person has several: readings of other devices do not belong to the trip.
     pub device: Option<String>,
 }
@@ -100,6 +102,7 @@ fn trip(id: EntryId, data: TripData) -> Trip {
         },
         start_place: data.start_place,
         method: Method::of_trip(&data.source),
+        between_points: data.source == ANY_CADENCE,
         device: data.device,
     }
 }

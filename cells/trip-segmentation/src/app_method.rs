@@ -9,7 +9,8 @@
 //!   way before it.
 //!
 //! What lies between two places is a trip. The circle grows with the accuracy of points. One point outside, between two
-//! inside, is a bad fix and not a trip; neither is a walk within [`EXCURSION_M`] of a place.
+//! inside, is a bad fix and not a trip; neither is a walk within [`EXCURSION_M`] of a place. Where an app was silent when
+//! somebody left or arrived, [`crate::between`] says when that was.
 //!
 //! Everything is decided by points up to the one that shows it, and after each arrival the search begins anew with the
 //! first point at the place. So the trips do not depend on where a back-log is cut into runs. A last trip without any
@@ -20,7 +21,8 @@ use std::ops::Range;
 use cells_geometry::{Position, between, distance};
 use cells_sdk::mark_past;
 
-use crate::points::{Points, Segments};
+use crate::between::{SEEN_S, SILENCE_S, WALK_M_S, arrival, departure};
+use crate::points::{Points, Segments, Unseen};
 
 /// How long somebody stays at least, s: a longer wait than most at a stop or a light. The reference waits five minutes
 /// where points are half a minute apart, and nine where they are a minute apart.
@@ -30,17 +32,11 @@ pub const AROUND_M: f64 = 100.0;
 /// The circle of a point is at least its accuracy times this wide, and at most so many m.
 const ACCURACY_FACTOR: f64 = 1.5;
 const AROUND_M_MAX: f64 = 250.0;
-/// How long the rest within a silence must be, s: the reference's.
-pub const SILENCE_S: f64 = 600.0;
-/// Nobody is assumed to be slower on the way, m/s: a slow walk, for which a halt or a detour is allowed.
-const WALK_M_S: f64 = 1.0;
 /// Nobody is assumed to walk further than this during a silence, m, but to ride at this speed, m/s.
 const WALK_M_MAX: f64 = 1_500.0;
 const RIDE_M_S: f64 = 5.0;
 /// A point outside that is followed by one inside within this time is a bad fix, s.
 const BAD_FIX_S: f64 = 300.0;
-/// A trip begins with the last point at its place unless that is older than this, s; then with the first outside.
-const LEFT_S: f64 = 180.0;
 /// What remains this near to a place is no trip, m.
 pub const EXCURSION_M: f64 = 200.0;
 /// A place that is not left for this long is looked at no more but for its last points, s.
@@ -56,7 +52,10 @@ pub fn segment(points: &Points, rows: Range<usize>) -> Segments {
     }
     let mut start = rows.start;
     while let Some(step) = Search::new(points, start).run(rows.end) {
-        segments.trips.extend(step.trip);
+        if let Some(((start, end), unseen)) = step.trip {
+            segments.trips.push((start, end));
+            segments.unseen.extend((unseen != Unseen::default()).then_some((start, unseen)));
+        }
         segments.done_through = done_before(points, step.resume).or(segments.done_through);
         start = step.resume;
     }
@@ -71,8 +70,8 @@ fn done_before(points: &Points, row: usize) -> Option<f64> {
 
 /// What a search found out.
 struct Step {
-    /// First and last row.
-    trip: Option<(usize, usize)>,
+    /// First and last row, and what they do not show.
+    trip: Option<((usize, usize), Unseen)>,
     /// Where the next search begins: at a place.
     resume: usize,
 }
@@ -205,8 +204,15 @@ impl<'a> Search<'a> {
         let end = self.arriving.as_ref().map_or(left, |arriving| arriving.first);
         let away_m = |row: usize| distance(place.middle, points.positions[row]);
         let went = (left..=end).any(|row| away_m(row) > EXCURSION_M.max(Cluster::radius_m(points, row)));
-        let start = if points.ts[left] - points.ts[place.last] > LEFT_S { left } else { place.last };
-        Step { trip: went.then_some((start, end)), resume: end }
+        // Behind the last point at the place, unless that is too old to say when it was left.
+        let start = if points.ts[left] - points.ts[place.last] > SEEN_S { left } else { place.last };
+        // Whether the last row is at the place, or on the way to a place without a point, is known by a second one.
+        let seen = self.arriving.as_ref().is_some_and(|arriving| arriving.last > arriving.first);
+        let unseen = Unseen {
+            departure: departure(points, place.middle, place.last, left..end + 1),
+            arrival_ts: if seen { arrival(points, start..end + 1) } else { None },
+        };
+        Step { trip: went.then_some(((start, end), unseen)), resume: end }
     }
 }
 

@@ -8,6 +8,7 @@ use cells_locations::Sampling;
 use cells_sdk::model::time::LocalDt;
 use cells_sdk::model::{EntryId, Point};
 
+use crate::between::UNSEEN_M;
 use crate::fix::{Fix, position};
 use crate::signals::Moment;
 
@@ -189,7 +190,8 @@ impl<'a> Chain<'a> {
         let far_m = match way.method {
             _ if self.is_taken_up(way) => TAKEN_UP_M,
             Sampling::Distance => 1200.0,
-            Sampling::Time | Sampling::App => 2500.0,
+            Sampling::Time => 2500.0,
+            Sampling::App => UNSEEN_M,
         };
         let jump = distance(position(place.location), position(start.loc));
         // Written with the negations of the reference, on which the result for NaN depends.

@@ -82,11 +82,11 @@ mod tests {
         let stopped = Signals { stops: at(821.0), ..Signals::default() };
         assert_eq!(
             found(&DAY, &Signals::default()),
-            Segments { trips: vec![(0, 2)], done_through: Some(760.0) }
+            Segments { trips: vec![(0, 2)], done_through: Some(760.0), ..Segments::default() }
         );
         assert_eq!(
             found(&DAY, &stopped),
-            Segments { trips: vec![(0, 2), (4, 5)], done_through: Some(820.0) }
+            Segments { trips: vec![(0, 2), (4, 5)], done_through: Some(820.0), ..Segments::default() }
         );
     }
 

@@ -2,7 +2,7 @@
 
 use cells_geometry::Position;
 use cells_locations::{Found, PointText, at_time};
-use cells_sdk::model::time::LocalDt;
+use cells_sdk::model::time::{LocalDt, SERVER_ZONE, local};
 use cells_sdk::model::{EntryId, Point};
 use cells_sdk::{ReadEntries, RunError};
 
@@ -29,6 +29,13 @@ impl Fix {
         let found = found.iter().find(|entry| entry.id == id);
         let gone = || RunError::entry(id, "is in the columns of points and not among the entries");
         Self::parse(found.ok_or_else(gone)?)
+    }
+
+    /// The same place at another moment, in the same zone.
+    pub fn at(self, ts: f64) -> Result<Self, RunError> {
+        let zone = &self.local_dt.timezone;
+        let (local_dt, fmt_time) = local(ts, zone).or_else(|_| local(ts, SERVER_ZONE))?;
+        Ok(Self { ts, local_dt, fmt_time, loc: self.loc })
     }
 
     /// The point at which an earlier run ended a trip, found only by its time, as in the reference: marked invalid or

@@ -18,11 +18,13 @@
 //! Read in this order, in which each file uses only earlier ones:
 //!
 //! 1. Readings: `order.rs`, `points.rs`, `reconsider.rs`, `signals.rs`.
-//! 2. Trips of one device: `time_method.rs`, `distance_method.rs`, `app_method.rs`, `method.rs`.
+//! 2. Trips of one device: `time_method.rs`, `distance_method.rs`, `between.rs`, `app_method.rs`,
+//!    `method.rs`.
 //! 3. The chain that they are linked to: `fix.rs`, `chain.rs`, `store.rs`.
 //! 4. Several devices: `spread.rs`, `tracks.rs`, `memory.rs`, `follow.rs`, `several.rs`.
 
 pub mod app_method;
+pub mod between;
 mod chain;
 pub mod distance_method;
 mod fix;
@@ -49,7 +51,7 @@ use memory::Memory;
 use method::{first_named, segment};
 use points::{Points, SortedOut};
 use reconsider::reconsidered;
-use several::{Carried, Found, Sent, carried, devices};
+use several::{Carried, End, Found, Sent, carried, devices, ends};
 use signals::Signals;
 use store::{LastTrip, OpenEntry};
 
@@ -102,13 +104,9 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
 /// The trips of a person who has one device, or whose entries do not name their device.
 fn of_one<'a>(points: &Points, signals: &'a Signals, run_end: f64) -> (Vec<Found<'a>>, Option<f64>) {
     let found = segment(points, signals, run_end);
-    let moment = |row: usize| (points.ids[row], points.ts[row]);
-    let trips = found.segments.trips.iter().map(|(start, end)| Found {
-        start: moment(*start),
-        end: moment(*end),
-        method: found.method,
-        signals,
-        device: None,
+    let trips = found.segments.trips.iter().map(|trip| {
+        let [start, end] = ends(points, &found.segments, *trip, f64::NEG_INFINITY);
+        Found { start, end, method: found.method, signals, device: None }
     });
     (trips.collect(), found.segments.done_through)
 }
@@ -123,8 +121,8 @@ fn write_trips<R: ReadEntries + WriteEntries>(
 ) -> Result<(), RunError> {
     let mut chain: Option<Chain<'_>> = None;
     for trip in trips {
-        let start_fix = Fix::read(runtime, trip.start.0, trip.start.1)?;
-        let end_fix = Fix::read(runtime, trip.end.0, trip.end.1)?;
+        let start_fix = fix(runtime, trip.start)?;
+        let end_fix = fix(runtime, trip.end)?;
         let chain = chain.get_or_insert_with(|| {
             let place = open.as_ref().map(OpenEntry::place);
             Chain::begin(place, device, &start_fix, trip.method)
@@ -147,6 +145,12 @@ fn write_trips<R: ReadEntries + WriteEntries>(
         Some(chain) => store::write(runtime, &chain, open, run),
         None => Ok(()),
     }
+}
+
+/// The moment and the place of a trip's end.
+fn fix<R: ReadEntries>(runtime: &mut R, end: End) -> Result<Fix, RunError> {
+    let fix = Fix::read(runtime, end.id, end.made_ts)?;
+    if end.ts == end.made_ts { Ok(fix) } else { fix.at(end.ts) }
 }
 
 /// Logs for the owner which devices there were, and what was left out; no places.

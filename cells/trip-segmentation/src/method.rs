@@ -1,6 +1,6 @@
 //! Which method finds the trips, depending on how the phones choose their fixes.
 
-use cells_locations::Sampling;
+use cells_locations::{ANY_CADENCE, Sampling};
 
 use crate::points::{Points, Segments};
 use crate::signals::Signals;
@@ -68,7 +68,7 @@ fn segment_mixed(points: &Points, signals: &Signals, run_end: f64, methods: [Sam
     parts.sort_by(|a, b| a.0.total_cmp(&b.0));
     let [(first, a), (second, b)] = parts;
     let kept = if first == second { Vec::new() } else { a.trips };
-    Segments { trips: [kept, b.trips].concat(), done_through }
+    Segments { trips: [kept, b.trips].concat(), done_through, ..Segments::default() }
 }
 
 fn segment_by(
@@ -95,6 +95,6 @@ pub fn source(method: Sampling) -> &'static str {
     match method {
         Sampling::Time => "DwellSegmentationTimeFilter",
         Sampling::Distance => "DwellSegmentationDistFilter",
-        Sampling::App => "DwellSegmentationAnyCadence",
+        Sampling::App => ANY_CADENCE,
     }
 }

@@ -1,5 +1,7 @@
 //! The points of one run, in the order of their times.
 
+use std::collections::BTreeMap;
+
 use cells_geometry::Position;
 use cells_locations::Locations;
 use cells_sdk::model::EntryId;
@@ -119,11 +121,40 @@ pub struct Track<'a> {
     pub positions: &'a [Position],
 }
 
+/// The ends of a trip that lie between two points.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Unseen {
+    /// Where its first row came later.
+    pub departure: Option<Departure>,
+    /// When the place was reached, where its last row came later, s; after the row before it.
+    pub arrival_ts: Option<f64>,
+}
+
+/// When somebody left a place, before the first point of a trip.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Departure {
+    /// The last row at the place.
+    pub from: usize,
+    /// s; after that row.
+    pub ts: f64,
+}
+
 /// The trips that a method found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Segments {
     /// First and last row of each trip, in rising order.
     pub trips: Vec<(usize, usize)>,
+    /// The ends of trips that no row shows, by the trip's first row; empty for the reference's methods.
+    pub unseen: BTreeMap<usize, Unseen>,
     /// `write_ts` of the last point that need not be read again, s; `None` where no trip was closed.
     pub done_through: Option<f64>,
+}
+
+impl Segments {
+    /// When a trip of these rows began and ended, s.
+    pub fn times(&self, points: &Points, (start, end): (usize, usize)) -> (f64, f64) {
+        let unseen = self.unseen.get(&start).copied().unwrap_or_default();
+        let start_ts = unseen.departure.map_or(points.ts[start], |departure| departure.ts);
+        (start_ts, unseen.arrival_ts.unwrap_or(points.ts[end]))
+    }
 }

@@ -11,7 +11,7 @@ use crate::fix::position;
 use crate::follow::{Before, Chosen, Device, Followed, follow};
 use crate::memory::Memory;
 use crate::method::{Segmentation, segment};
-use crate::points::{Points, SortedOut, has_place};
+use crate::points::{Points, Segments, SortedOut, has_place};
 use crate::signals::Signals;
 use crate::store::{LastTrip, OpenEntry};
 use crate::tracks::{Point, split};
@@ -102,13 +102,37 @@ fn of_tracks(name: &str, own: &Locations, memory: &mut Memory) -> Vec<Sent> {
     numbers.iter().map(|track| sent(*track)).collect()
 }
 
+/// An end of a trip: the place of a point, and when somebody was there.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// The point's entry.
+    pub id: EntryId,
+    /// When the point was made, s.
+    pub made_ts: f64,
+    /// When the trip began or ended there, s.
+    pub ts: f64,
+}
+
+/// The two ends of a trip of these rows. `arrived_ts`: when the person came to the place before it, perhaps with another
+/// device, s; a departure before that counts for nothing.
+pub fn ends(points: &Points, found: &Segments, trip: (usize, usize), arrived_ts: f64) -> [End; 2] {
+    let (start, end) = trip;
+    let departure = found.unseen.get(&start).and_then(|unseen| unseen.departure);
+    let from = match departure.filter(|departure| departure.ts >= arrived_ts) {
+        Some(departure) => (departure.from, departure.ts),
+        None => (start, points.ts[start]),
+    };
+    let (_, end_ts) = found.times(points, trip);
+    [from, (end, end_ts)].map(|(row, ts)| End { id: points.ids[row], made_ts: points.ts[row], ts })
+}
+
 /// A trip of a run, and how it was found.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
-    /// Its first point.
-    pub start: (EntryId, f64),
-    /// Its last point.
-    pub end: (EntryId, f64),
+    /// Where it begins.
+    pub start: End,
+    /// Where it ends.
+    pub end: End,
     /// The method that found it.
     pub method: Sampling,
     /// Its device's signals besides the locations.
@@ -157,16 +181,13 @@ pub fn carried<'a>(
         .collect();
     let Followed { trips, done_through } = follow(&devices, before(sent, open, last));
     let of_others = trips.iter().flat_map(|trip| of_others(sent, trip)).collect();
+    let mut arrived_ts = open.and_then(|open| open.place().enter_ts).unwrap_or(f64::NEG_INFINITY);
     let trips = trips.iter().map(|trip| {
-        let (points, own) = (&sent[trip.device].sorted.points, &sent[trip.device]);
-        let end_of = |row: usize| (points.ids[row], points.ts[row]);
-        Found {
-            start: end_of(trip.start),
-            end: end_of(trip.end),
-            method: found[trip.device].0.method,
-            signals: signals_of(own),
-            device: own.name.as_deref(),
-        }
+        let (own, found) = (&sent[trip.device], &found[trip.device].0);
+        let [start, end] = ends(&own.sorted.points, &found.segments, (trip.start, trip.end), arrived_ts);
+        arrived_ts = end.ts;
+        let (method, device) = (found.method, own.name.as_deref());
+        Found { start, end, method, signals: signals_of(own), device }
     });
     Carried { trips: trips.collect(), done_through, of_others }
 }

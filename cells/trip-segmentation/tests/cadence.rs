@@ -48,9 +48,9 @@ fn made(memory: &Memory, key: &str, field: TimeField) -> Vec<Value> {
     entries.iter().map(|entry| entry.data()).collect()
 }
 
-/// The times of trips after [`DAY`], s.
+/// The times of trips after [`DAY`], whole s.
 fn trips(memory: &Memory) -> Vec<(f64, f64)> {
-    let after = |value: &Value| value.as_f64().expect("a number") - DAY;
+    let after = |value: &Value| (value.as_f64().expect("a number") - DAY).round();
     let trips = made(memory, TRIP, TimeField::StartTs);
     trips.iter().map(|trip| (after(&trip["start_ts"]), after(&trip["end_ts"]))).collect()
 }
@@ -92,6 +92,30 @@ fn runs_after_each_upload_make_the_trips_of_one_run() {
         assert_eq!(trips(&memory), trips(&whole), "batches of {batch}");
         assert_eq!(memory.of_key(PLACE).len(), whole.of_key(PLACE).len(), "batches of {batch}");
     }
+}
+
+// Row: "A trip whose first point came late"
+#[test]
+fn a_trip_whose_first_point_came_late_begins_at_the_place_that_was_left() {
+    let walk = [(0.0, 0.0), (4_000.0, 800.0), (12_000.0, 0.0), (13_000.0, 10.0), (20_000.0, 0.0)];
+    let mut memory = with_points(Memory::new(), &walk, APP);
+    memory.run_stage(run, NOW, Outcome::default()).expect("the stage works");
+    assert_eq!(trips(&memory), [(3_600.0, 4_000.0), (11_600.0, 12_000.0)]);
+    let (made_trips, places) =
+        (made(&memory, TRIP, TimeField::StartTs), made(&memory, PLACE, TimeField::EnterTs));
+    let first = &made_trips[0];
+    assert_eq!(first["start_loc"]["coordinates"], serde_json::json!([8.5, 47.0]));
+    assert!(
+        first["start_fmt_time"].as_str().is_some_and(|time| time.starts_with("2023-11-15T00:13:")),
+        "{}",
+        first["start_fmt_time"]
+    );
+    assert_eq!(first["start_local_dt"]["hour"], 0);
+    assert_eq!(
+        (&places[0]["exit_ts"], &places[1]["exit_ts"]),
+        (&first["start_ts"], &made_trips[1]["start_ts"])
+    );
+    assert!(memory.of_key(UNTRACKED).is_empty());
 }
 
 #[test]

@@ -31,7 +31,9 @@ fn figures(app: App, line: &Line) -> Vec<Comparison> {
     let judged = count("missed or split", Score::missed_or_split);
     let (target, met) = match app {
         App::Emission(_) => ("equal".to_owned(), line.ours == line.reference),
-        App::Tracker(_) => (format!("≤ {SHARE_MAX}×"), judged.ours <= judged.other * SHARE_MAX),
+        App::Tracker(_) | App::Recording => {
+            (format!("≤ {SHARE_MAX}×"), judged.ours <= judged.other * SHARE_MAX)
+        }
     };
     vec![
         count("found", |score| score.found),

@@ -10,13 +10,14 @@
 //! * Times agree within [`TOLERANCE_S`] and the usual time between two reports: where an app reports every five
 //!   minutes, no segmentation can know more.
 
+pub mod faults;
 pub mod judge;
 mod replay;
 
 use cells_locations::Sampling;
 use cells_trip_segmentation::points::Points;
 use cells_trip_segmentation::signals::Signals;
-use runtime_simulator::{Cadence, Person, Phone, report_day, simulate_day};
+use runtime_simulator::{Cadence, Person, Phone, Report, TruthTrip, report_day, simulate_day};
 use serde::Serialize;
 
 use judge::{Interval, Score, judge};
@@ -35,6 +36,8 @@ pub enum App {
     Emission(Phone),
     /// A tracker from the shops.
     Tracker(Cadence),
+    /// A recording every half a minute that somebody starts at the departure and stops at the arrival, as files of tracks are.
+    Recording,
 }
 
 impl App {
@@ -44,12 +47,18 @@ impl App {
         own.into_iter().chain(Cadence::ALL.map(Self::Tracker)).collect()
     }
 
+    /// Those whose points come in files, too.
+    pub fn in_files() -> Vec<Self> {
+        Cadence::ALL.map(Self::Tracker).into_iter().chain([Self::Recording]).collect()
+    }
+
     /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Emission(Phone::Android) => "e-mission, Android",
             Self::Emission(Phone::Ios) => "e-mission, iOS",
             Self::Tracker(cadence) => cadence.name(),
+            Self::Recording => "recorded by hand, 30 s",
         }
     }
 
@@ -58,6 +67,7 @@ impl App {
         match self {
             Self::Emission(_) => TOLERANCE_S + 30.0,
             Self::Tracker(cadence) => TOLERANCE_S + cadence.spacing_s(),
+            Self::Recording => TOLERANCE_S + Cadence::OwnTracksInterval.spacing_s(),
         }
     }
 }
@@ -84,6 +94,8 @@ pub struct Line {
     pub reference_method: &'static str,
     /// The reference's.
     pub reference: Score,
+    /// The reference's for points that do not say how they were chosen: `time`.
+    pub unnamed: Score,
     /// Ours.
     pub ours: Score,
 }
@@ -105,7 +117,7 @@ pub fn compare(app: App, sample: &Sample) -> Line {
     let named = match app {
         App::Emission(Phone::Android) => 0,
         App::Emission(Phone::Ios) => 1,
-        App::Tracker(_) => better,
+        App::Tracker(_) | App::Recording => better,
     };
     let days = f64::from(sample.days) * sample.seeds.len() as f64;
     Line {
@@ -114,6 +126,7 @@ pub fn compare(app: App, sample: &Sample) -> Line {
         points_a_day: points as f64 / days,
         reference_method: methods[named].0,
         reference: of_reference[named],
+        unnamed: of_reference[0],
         ours,
     }
 }
@@ -156,8 +169,11 @@ pub fn table(lines: &[Line]) -> Vec<String> {
 
 /// The points of one person and the true trips.
 struct Life {
+    person: Person,
     kept: Kept,
     signals: Signals,
+    trips: Vec<TruthTrip>,
+    /// The times of the trips.
     truth: Vec<Interval>,
     /// The end of each day, s since 1970.
     nights: Vec<f64>,
@@ -171,14 +187,14 @@ impl Life {
         let (phone, sampling) = match app {
             App::Emission(Phone::Android) => (Phone::Android, Some(Sampling::Time)),
             App::Emission(Phone::Ios) => (Phone::Ios, Some(Sampling::Distance)),
-            App::Tracker(_) => (Phone::Android, None),
+            App::Tracker(_) | App::Recording => (Phone::Android, None),
         };
         let person = Person::invent(seed, phone);
         let (mut kept, mut signals) = (Kept::default(), Signals::default());
-        let (mut truth, mut nights) = (Vec::new(), Vec::new());
+        let (mut trips, mut nights) = (Vec::new(), Vec::new());
         for day in FIRST_DAY..=FIRST_DAY + days {
             let plan = person.plan(day);
-            let trips = match app {
+            let of_day = match app {
                 App::Emission(_) => {
                     let simulated = simulate_day(&plan, seed);
                     entries_of(&simulated.entries, &mut kept, &mut signals);
@@ -186,17 +202,26 @@ impl Life {
                 }
                 App::Tracker(cadence) => {
                     let reported = report_day(&plan, seed, cadence);
-                    points_of(&reported.reports, &mut kept);
+                    points_of(reported.reports.iter(), &mut kept);
                     signals_of(cadence, &reported.reports, &mut signals);
+                    reported.truth
+                }
+                App::Recording => {
+                    let reported = report_day(&plan, seed, Cadence::OwnTracksInterval);
+                    let is_on = |report: &&Report| {
+                        reported.truth.iter().any(|trip| (trip.start_ts..=trip.end_ts).contains(&report.ts))
+                    };
+                    points_of(reported.reports.iter().filter(is_on), &mut kept);
                     reported.truth
                 }
             };
             if day < FIRST_DAY + days {
-                truth.extend(trips.iter().map(|trip| Interval::new(trip.start_ts, trip.end_ts)));
+                trips.extend(of_day);
             }
             nights.push(plan.midnight_ts as f64 + 86_400.0);
         }
-        Self { kept, signals, truth, nights, sampling }
+        let truth = trips.iter().map(|trip| Interval::new(trip.start_ts, trip.end_ts)).collect();
+        Self { person, kept, signals, trips, truth, nights, sampling }
     }
 
     /// What points say where the reference finds the trips.
@@ -209,11 +234,15 @@ impl Life {
         self.sampling.unwrap_or(Sampling::App)
     }
 
-    fn score(&self, sampling: Sampling, within_s: f64) -> Score {
+    /// The trips that the stage finds in the days that are judged.
+    fn found(&self, sampling: Sampling) -> Vec<Interval> {
         let points: Points = self.kept.named(sampling);
         let found = in_nightly_runs(&points, &self.signals, &self.nights);
         let judged_s = self.nights[self.nights.len() - 2];
-        let found: Vec<Interval> = found.into_iter().filter(|trip| trip.start_ts < judged_s).collect();
-        judge(&self.truth, &found, within_s)
+        found.into_iter().filter(|trip| trip.start_ts < judged_s).collect()
+    }
+
+    fn score(&self, sampling: Sampling, within_s: f64) -> Score {
+        judge(&self.truth, &self.found(sampling), within_s)
     }
 }

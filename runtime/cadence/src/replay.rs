@@ -39,6 +39,11 @@ impl Kept {
         self.accuracy_m.push(accuracy_m);
     }
 
+    /// Latitude and longitude of a point.
+    pub(crate) fn place(&self, row: usize) -> (f64, f64) {
+        (self.positions[row].latitude, self.positions[row].longitude)
+    }
+
     /// As points that say so of themselves.
     pub(crate) fn named(&self, sampling: Sampling) -> Points {
         Points {
@@ -53,7 +58,7 @@ impl Kept {
 }
 
 /// Adds what an app reported.
-pub(crate) fn points_of(reports: &[Report], kept: &mut Kept) {
+pub(crate) fn points_of<'a>(reports: impl Iterator<Item = &'a Report>, kept: &mut Kept) {
     for report in reports {
         kept.push(report.ts, report.write_ts, (report.latitude, report.longitude), report.accuracy_m);
     }
@@ -108,7 +113,10 @@ pub(crate) fn in_nightly_runs(points: &Points, signals: &Signals, nights: &[f64]
         }
         let window = rows(points, first..behind);
         let segments = segment(&window, &signals.written_within(start, *night), *night).segments;
-        let interval = |trip: &(usize, usize)| Interval::new(window.ts[trip.0], window.ts[trip.1]);
+        let interval = |trip: &(usize, usize)| {
+            let (start_ts, end_ts) = segments.times(&window, *trip);
+            Interval::new(start_ts, end_ts)
+        };
         found.extend(segments.trips.iter().map(interval));
         if let Some(mark) = segments.done_through {
             start = mark + WINDOW_GAP_S;

@@ -31,6 +31,18 @@ fn at_every_cadence_of_another_app_ours_misses_and_splits_at_most_half_as_many_t
     }
 }
 
+/// Files name no method, so that the reference would take them for the points of an Android phone.
+#[test]
+fn histories_in_files_have_no_fewer_of_their_trips_at_any_cadence_than_as_points_of_a_phone() {
+    for app in App::in_files() {
+        let line = compare(app, &sample());
+        let (ours, unnamed) = (line.ours.wrong(), line.unnamed.wrong());
+        println!("seeds {:?}, {}: {ours} wrong by ours, {unnamed} by time", sample().seeds, line.app);
+        assert!(ours <= unnamed.max(SPARE_WHERE_ALL_IS_WELL), "seeds {:?}, {}", sample().seeds, line.app);
+        assert!(line.ours.invented <= line.unnamed.invented.max(SPARE_WHERE_ALL_IS_WELL), "{}", line.app);
+    }
+}
+
 #[test]
 fn at_the_cadences_of_e_mission_both_are_equal() {
     for phone in [Phone::Android, Phone::Ios] {

@@ -128,7 +128,8 @@ fn optional(data: &mut String, name: &str, number: Option<f64>) {
     }
 }
 
-/// Which filter chose the fix is not said: trips are then found by the method that suits points at any distance.
+/// The filter is always `app`: no file says how its fixes were chosen, so trips are found at any cadence, and not by the
+/// reference's methods for the phones of its own app.
 fn write_fix(data: &mut String, fix: &Fix) {
     optional(data, "latitude", Some(fix.latitude));
     optional(data, "longitude", Some(fix.longitude));
@@ -141,6 +142,7 @@ fn write_fix(data: &mut String, fix: &Fix) {
     optional(data, "accuracy", fix.accuracy);
     optional(data, "sensed_speed", fix.speed);
     optional(data, "heading", fix.heading);
+    data.push_str(r#""filter":"app","#);
 }
 
 /// The streams of a reading.

@@ -21,14 +21,15 @@ fn points(way: &[(f64, f64, f64)]) -> Points {
     points
 }
 
+/// To the second.
 fn trips(way: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let way: Vec<(f64, f64, f64)> = way.iter().map(|(ts, north_m)| (*ts, *north_m, 8.0)).collect();
-    times(&points(&way))
+    times(&points(&way)).iter().map(|(start, end)| (start.round(), end.round())).collect()
 }
 
 fn times(points: &Points) -> Vec<(f64, f64)> {
     let found = segment(points, 0..points.len());
-    found.trips.iter().map(|(start, end)| (points.ts[*start], points.ts[*end])).collect()
+    found.trips.iter().map(|trip| found.times(points, *trip)).collect()
 }
 
 /// A point every so many s from a time to another, which moves evenly between two distances.
@@ -70,7 +71,8 @@ fn a_silence_with_time_to_rest_is_a_stay_and_one_without_is_not() {
     let back = |from_s: f64| leg(60.0, (from_s, 4_400.0), (from_s + 600.0, 0.0));
     let home = |from_s: f64| leg(300.0, (from_s, 0.0), (from_s + 1_800.0, 0.0));
     let rested = [out.clone(), back(5_000.0), home(5_600.0)].concat();
-    assert_eq!(trips(&rested), [(0.0, 540.0), (5_000.0, 5_600.0)]);
+    // The first report on the way back is 100 m from the last one before the rest.
+    assert_eq!(trips(&rested), [(0.0, 540.0), (4_986.0, 5_600.0)]);
     // Fifteen minutes for the next 9 km are a tunnel or a phone without a network.
     let onwards = [
         out,
@@ -80,10 +82,52 @@ fn a_silence_with_time_to_rest_is_a_stay_and_one_without_is_not() {
     assert_eq!(trips(&onwards.concat()).len(), 1);
 }
 
+/// Two reports at home, none for an hour, a ride at 5 m/s from 500 m on, and an hour there.
+fn ride_from_500_m(first_ts: f64) -> Vec<(f64, f64)> {
+    let home = vec![(0.0, 0.0), (60.0, 0.0)];
+    let rides = leg(60.0, (first_ts, 500.0), (first_ts + 600.0, 3_500.0));
+    [home, rides, leg(60.0, (first_ts + 600.0, 3_500.0), (first_ts + 4_200.0, 3_500.0))].concat()
+}
+
 #[test]
-fn one_report_on_the_way_between_two_silences_is_a_trip_without_a_length() {
+fn who_left_before_the_first_report_left_at_the_pace_of_the_way_behind_it() {
+    assert_eq!(trips(&ride_from_500_m(4_000.0)), [(3_900.0, 4_600.0)]);
+    // Not before the last report at the place, and the minute that shows a stay.
+    let mut slow = ride_from_500_m(300.0);
+    slow.iter_mut().skip(2).for_each(|point| point.0 = 300.0 + (point.0 - 300.0) * 4.0);
+    assert_eq!(trips(&slow)[0].0, 120.0);
+}
+
+#[test]
+fn who_went_far_in_a_silence_with_time_to_rest_begins_with_the_first_report() {
+    let far = |first_ts: f64| -> Vec<(f64, f64)> {
+        let ride = ride_from_500_m(first_ts).into_iter().enumerate();
+        ride.map(|(row, (ts, north_m))| (ts, north_m + if row > 1 { 2_500.0 } else { 0.0 })).collect()
+    };
+    assert_eq!(trips(&far(4_000.0))[0].0, 4_000.0);
+    assert_eq!(trips(&far(640.0))[0].0, 120.0, "there was no time to rest");
+}
+
+#[test]
+fn who_arrived_in_a_silence_arrived_at_the_pace_of_the_way_before_it() {
+    let way = [
+        leg(60.0, (0.0, 0.0), (1_200.0, 0.0)),
+        leg(60.0, (1_200.0, 0.0), (1_800.0, 3_000.0)),
+        leg(60.0, (2_700.0, 3_600.0), (5_400.0, 3_600.0)),
+    ];
+    let found = trips(&way.concat());
+    // The last report on the way is at 1,740 s and 2,700 m.
+    assert_eq!(found.len(), 1);
+    assert!((found[0].1 - 1_920.0).abs() < 1.0, "{found:?}");
+    // One report after a silence may be on the way, and somebody may rest behind it.
+    let once = [&way.concat()[..31], &[(12_000.0, 3_000.0), (12_100.0, 3_000.0)]].concat();
+    assert_eq!(trips(&once).last().map(|trip| trip.1), Some(2_700.0));
+}
+
+#[test]
+fn one_report_between_two_silences_is_a_trip() {
     let changes = [(0.0, 0.0), (4_000.0, 700.0), (12_000.0, 0.0), (13_000.0, 10.0), (14_000.0, 0.0)];
-    assert_eq!(trips(&changes), [(4_000.0, 4_000.0), (12_000.0, 12_000.0)]);
+    assert_eq!(trips(&changes), [(3_650.0, 4_000.0), (11_650.0, 12_000.0)]);
 }
 
 #[test]

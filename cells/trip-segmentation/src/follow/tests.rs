@@ -42,6 +42,7 @@ fn followed(devices: &[(Points, Vec<(usize, usize)>)], before: Before) -> Follow
         .map(|(points, trips)| Segments {
             trips: trips.clone(),
             done_through: trips.last().map(|(_, end)| points.write_ts[(end + 4).min(points.len() - 1)]),
+            ..Segments::default()
         })
         .collect();
     let devices: Vec<Device<'_>> = devices
@@ -98,6 +99,7 @@ fn if_the_followed_device_falls_silent_during_a_trip_the_other_device_gives_the_
             .map(|(points, trips)| Segments {
                 trips: trips.clone(),
                 done_through: points.write_ts.last().copied(),
+                ..Segments::default()
             })
             .collect();
         for ((points, _), found) in devices.iter().zip(&found) {

@@ -97,7 +97,10 @@ fn a_trip_under_way_is_closed_only_if_the_phone_saw_it_stop() {
     let day = Day::default().then(20, 29.0, 300.0);
     assert_eq!(day.segment(&Signals::default()), Segments::default());
     let signals = Signals { stops: at(day.ts[19] + 0.5), ..Signals::default() };
-    assert_eq!(day.segment(&signals), Segments { trips: vec![(0, 13)], done_through: Some(day.ts[19]) });
+    assert_eq!(
+        day.segment(&signals),
+        Segments { trips: vec![(0, 13)], done_through: Some(day.ts[19]), ..Segments::default() }
+    );
 }
 
 // Row: "Time filter: points written 1,000 s"

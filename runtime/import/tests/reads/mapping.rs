@@ -56,6 +56,14 @@ fn a_fix_that_is_too_vague_for_trips_is_kept_and_not_filtered_in() {
 }
 
 #[test]
+fn trips_of_imported_fixes_are_found_at_any_cadence() {
+    for (_, key, text) in texts(Format::Gpx, &Reading::Fix(fix(1e9, 47.0, 8.0)), "") {
+        let entry: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(entry["data"]["filter"], "app", "{key}");
+    }
+}
+
+#[test]
 fn the_record_that_says_more_is_kept_once() {
     let found = texts(Format::Traccar, &Reading::Fix(fix(1e9, 47.0, 8.0)), r#"{"more":1}"#);
     assert!(
