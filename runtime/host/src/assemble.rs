@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use runtime_acme::Certificates;
 use runtime_user::{Runtime, StartError};
 use rustls::ServerConfig;
 
@@ -84,6 +85,13 @@ impl Host {
         self
     }
 
+    /// Takes certificates for people's own names from there.
+    #[must_use]
+    pub fn with_certificates(self, certificates: Arc<Certificates>) -> Self {
+        self.front.certify(certificates);
+        self
+    }
+
     /// The front that greets callers; its certificate can be replaced while the host serves.
     pub fn front(&self) -> PortFront {
         self.front.clone()
@@ -91,6 +99,11 @@ impl Host {
 
     /// Serves until `stop` resolves, then lets the requests that are under way end within the grace period.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let front = self.front.clone();
+        let keeping = tokio::spawn(async move { front.keep_certificates().await });
         self.server.serve(self.app, stop).await;
+        keeping.abort();
+        // An order that was under way is dropped before the folder is released.
+        let _ = keeping.await;
     }
 }

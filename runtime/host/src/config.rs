@@ -14,6 +14,7 @@ use runtime_user::{
 use runtime_wire::tls::{Identity, IdentityError};
 use serde::{Deserialize, Serialize};
 
+use crate::acme::Acme;
 use crate::http::{App, BodyLimits, Patience, Rate, ServerLimits};
 use crate::port::NativeApp;
 
@@ -78,6 +79,9 @@ pub struct Web {
     /// Its private key in PEM form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
+    /// The server that gives each name a certificate of its own; none: no server is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acme: Option<Acme>,
 }
 
 impl Web {
@@ -492,6 +496,12 @@ impl Config {
                 "certificate and key come together",
             ),
             (
+                self.web.certificate.is_some() && self.web.acme.is_some(),
+                "web",
+                "two certificates".to_owned(),
+                "one for all names, or acme for each of them, but not both",
+            ),
+            (
                 self.gateway.register.is_some() != self.gateway.secret.is_some(),
                 "gateway",
                 "half of it".to_owned(),
@@ -531,8 +541,11 @@ impl Config {
                 "this binary was built without it: build with `--features sled`",
             ),
         ];
-        match rules.into_iter().find(|(broken, ..)| *broken) {
-            Some((_, setting, value, why)) => Err(ConfigError::Value { setting, value, why }),
+        let broken = rules.into_iter().find(|(broken, ..)| *broken);
+        let broken = broken.map(|(_, setting, value, why)| (setting, value, why));
+        let fault = || self.web.acme.as_ref().and_then(|acme| acme.fault(&self.public_host()));
+        match broken.or_else(fault) {
+            Some((setting, value, why)) => Err(ConfigError::Value { setting, value, why }),
             None => Ok(()),
         }
     }
@@ -652,7 +665,11 @@ mod tests {
             data: Some(PathBuf::new()),
             public_address: Some(String::new()),
             tls: Tls { certificate: Some(PathBuf::new()), key: Some(PathBuf::new()), names: Vec::new() },
-            web: Web { certificate: Some(PathBuf::new()), key: Some(PathBuf::new()) },
+            web: Web {
+                certificate: Some(PathBuf::new()),
+                key: Some(PathBuf::new()),
+                acme: Some(sample["web"]["acme"].clone().try_into().expect("settings of a server")),
+            },
             gateway: Gateway {
                 register: Some(([10, 0, 0, 1], 8444).into()),
                 secret: Some(PathBuf::new()),
@@ -675,6 +692,30 @@ mod tests {
         };
         let full = toml::Table::try_from(&full).expect("TOML");
         assert_eq!(names(&sample), names(&full));
+    }
+
+    #[test]
+    fn a_server_of_certificates_is_asked_only_if_it_is_set_and_beside_no_file() {
+        let read = |web: &str| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("cellar.toml");
+            let text = format!("public_address = 'cellar.example.org:443'\n[web]\n{web}");
+            fs::write(&path, text).expect("written");
+            Config::read(Some(&path)).map_err(|error| runtime_user::chain(&error))
+        };
+        let server = "[web.acme]\ndirectory = 'https://acme.example/directory'\nterms_agreed = ";
+        assert!(read("").expect("sound").web.acme.is_none());
+        assert!(read(&format!("{server}true")).expect("sound").web.acme.is_some());
+        let files = "certificate = 'a'\nkey = 'b'\n";
+        for (web, why) in [
+            (format!("{files}{server}true"), "but not both"),
+            (format!("{server}false"), "web.acme.terms_agreed"),
+            ("[web.acme]\nterms_agreed = true".to_owned(), "directory"),
+            (format!("{server}true\nwhat = 1"), "what"),
+        ] {
+            let told = read(&web).expect_err("refused");
+            assert!(told.contains(why), "{told}");
+        }
     }
 
     #[test]

@@ -16,9 +16,10 @@ use super::{root, sources};
 
 const FOLDERS: [&str; 3] = ["cells", "handshake", "runtime"];
 /// The folders in which public constants that end with `_MAX` must have a row.
-const WATCHED: [&str; 7] = [
+const WATCHED: [&str; 8] = [
     "cells/contract/src/",
     "handshake/src/",
+    "runtime/acme/src/",
     "runtime/host/src/",
     "runtime/manifest/src/",
     "runtime/package/src/",

@@ -31,5 +31,16 @@ fn tell(host: &HostShown) -> String {
         format!("load {:.2} {:.2} {:.2} on {} processors", load[0], load[1], load[2], host.processors)
     }));
     lines.extend(host.clock_doubt.clone());
+    lines.extend(host.certificates.as_ref().map(|certificates| {
+        let ends = certificates
+            .first_ends_ts
+            .map_or(String::new(), |ends| format!("; the first ends {}", moment(ends)));
+        format!("certificates for {} of {} names{ends}", certificates.certified, certificates.names)
+    }));
+    lines.extend(host.certificates.as_ref().and_then(|certificates| {
+        let reason = certificates.failure.as_ref()?;
+        let next = certificates.next_try_ts.map_or("soon".to_owned(), moment);
+        Some(format!("{} without success: {reason}; next try {next}", certificates.failing))
+    }));
     lines.join("\n")
 }

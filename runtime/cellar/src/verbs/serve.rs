@@ -1,5 +1,7 @@
 //! `cellar serve`: a host that runs until it is stopped.
 
+mod reload;
+
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,14 +14,17 @@ use tokio::sync::{Notify, watch};
 
 use super::ready::ReadyFile;
 use super::{Options, data_of, identity, open_runtime};
+use reload::{Reloader, ShownFiles};
+use runtime_acme::Certificates;
 use runtime_gateway::{GatewaySecret, Names, keep_registered};
 use runtime_host::Host;
+use runtime_host::acme::forget_status;
 use runtime_host::admin::{
     Ask, Claim, Context, ControlSocket, OpenPairing, PairingOpened, PhoneAddress, claim,
 };
 use runtime_host::config::Config;
 use runtime_host::http::service::now;
-use runtime_host::port::{PageFiles, PortFront};
+use runtime_host::port::PageFiles;
 use runtime_program::Failure;
 use runtime_program::console;
 use runtime_program::logs::LogFormat;
@@ -113,10 +118,12 @@ async fn serve(
     let opening = (config.clone(), data.to_owned());
     let opened = tokio::task::spawn_blocking(move || open_runtime(&opening.0, &opening.1)).await;
     let runtime = opened.map_err(|error| Failure::of(&error, "report this"))??;
+    let shown = ShownFiles::of(config);
     let identity = identity(config, data, &runtime)?;
     let tls = config.legacy.enabled.then(|| identity.server_config()).transpose();
     let tls = tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;
     let web = web_identity(config)?;
+    let certificates = certificates(config, &runtime, data)?;
     let registration = registration(config)?;
     let host = Host::bind(config, &runtime, tls).await.map_err(|error| {
         Failure::new(
@@ -124,7 +131,10 @@ async fn serve(
             "choose another address with --listen, or end what has this one",
         )
     })?;
-    let host = host.with_page(PageFiles { find: runtime_dashboard::page_file });
+    let mut host = host.with_page(PageFiles { find: runtime_dashboard::page_file });
+    if let Some(certificates) = certificates {
+        host = host.with_certificates(certificates);
+    }
     let (address, front) = (host.address(), host.front());
     front.show_web(web);
     let phone_address = PhoneAddress {
@@ -170,7 +180,7 @@ async fn serve(
         front,
         phone_address,
     };
-    let reloading = tokio::spawn(reloader.keep(Arc::clone(&asked)));
+    let reloading = tokio::spawn(reloader.keep(shown, Arc::clone(&asked)));
     tracing::info!(%address, people = runtime.people().count(), "host started");
     host.serve(signals.until_stop(|| asked.notify_one())).await;
     for task in [listening, reloading] {
@@ -202,6 +212,25 @@ fn names(runtime: &Arc<Runtime>) -> Names<impl Fn() -> Vec<String> + use<>> {
 fn web_identity(config: &Config) -> Result<Option<Identity>, Failure> {
     config.web.identity().map_err(|error| {
         Failure::of(&error, "check that web.key belongs to web.certificate, and that this user may read both")
+    })
+}
+
+/// The server that gives people's own names certificates, if there is one.
+fn certificates(
+    config: &Config,
+    runtime: &Arc<Runtime>,
+    data: &Path,
+) -> Result<Option<Arc<Certificates>>, Failure> {
+    let Some(acme) = &config.web.acme else {
+        forget_status(data);
+        return Ok(None);
+    };
+    let certificates = acme.certificates(runtime, data);
+    certificates.map(Some).map_err(|error| {
+        Failure::of(
+            &error,
+            "check web.acme.directory and web.acme.roots; without roots, install ca-certificates",
+        )
     })
 }
 
@@ -341,74 +370,6 @@ fn page_line(address: SocketAddr) -> String {
         format!("for a browser on this machine: http://{here}/\n")
     } else {
         String::new()
-    }
-}
-
-/// Applies settings that can change while a host runs: the log's filter, and the certificates of people's names and of
-/// the front for phones that cannot pair.
-struct Reloader {
-    args: Args,
-    options: Options,
-    data: PathBuf,
-    /// The settings with which everything else was started.
-    started: Config,
-    runtime: Arc<Runtime>,
-    log: Arc<Log>,
-    front: PortFront,
-    phone_address: watch::Sender<PhoneAddress>,
-}
-
-impl Reloader {
-    /// Reloads each time it is asked to.
-    async fn keep(self, asked: Arc<Notify>) {
-        let this = Arc::new(self);
-        loop {
-            asked.notified().await;
-            let reloader = Arc::clone(&this);
-            match tokio::task::spawn_blocking(move || reloader.reload()).await {
-                Ok(Ok(())) => tracing::info!("settings reloaded"),
-                Ok(Err(failure)) => {
-                    tracing::error!(error = %failure, "settings not reloaded: the host goes on with those before");
-                }
-                Err(error) => tracing::error!(%error, "settings not reloaded"),
-            }
-        }
-    }
-
-    /// Applies all of it, or nothing if any part cannot be read.
-    fn reload(&self) -> Result<(), Failure> {
-        let config = self.args.config(&self.options)?;
-        let identity = identity(&config, &self.data, &self.runtime)?;
-        let tls = self.started.legacy.enabled.then(|| identity.server_config()).transpose();
-        let tls =
-            tls.map_err(|error| Failure::of(&error, "check that tls.key belongs to tls.certificate"))?;
-        let web = web_identity(&config)?;
-        let filtered = self.log.set_filter(&config.log.filter);
-        filtered.map_err(|error| Failure::of(&error, "change log.filter"))?;
-        if let Some(tls) = tls {
-            self.front.show_legacy(tls);
-        }
-        self.front.show_web(web);
-        self.phone_address.send_modify(|phone_address| phone_address.pin = identity.pin());
-        // The requested values are compared, not those that the system allowed.
-        let restart = |config: &Config| Config {
-            tls: self.started.tls.clone(),
-            web: self.started.web.clone(),
-            log: self.started.log.clone(),
-            limits: runtime_host::config::Limits {
-                connections_max: self.started.limits.connections_max,
-                ..config.limits.clone()
-            },
-            people: runtime_host::config::People {
-                open_max: self.started.people.open_max,
-                ..config.people.clone()
-            },
-            ..config.clone()
-        };
-        if restart(&config) != self.started {
-            tracing::warn!("other settings have changed: they hold from the next start on");
-        }
-        Ok(())
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::OnceLock;
 
+use runtime_acme::Status;
 use runtime_program::Failure;
 use runtime_user::Runtime;
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
+use crate::acme;
 use crate::http::service::now;
 
 /// Asks how the host is.
@@ -40,6 +42,8 @@ pub struct HostShown {
     pub processors: usize,
     /// What is free on the disk of the data folder, bytes; none where the system does not tell.
     pub disk_free_bytes: Option<u64>,
+    /// How the certificates of people's names are; none where no server is asked for them.
+    pub certificates: Option<Status>,
 }
 
 impl Ask for ShowHost {
@@ -62,6 +66,7 @@ impl Ask for ShowHost {
             load: load(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             disk_free_bytes: disk_free_bytes(runtime),
+            certificates: acme::status(&runtime.settings().data),
         })
     }
 }

@@ -12,6 +12,7 @@ use handshake::pairing::Channel;
 use handshake::route::{Decision, check_established};
 use handshake::secret::Secret;
 use handshake::transcript::EXPORTER_LABEL;
+use runtime_acme::Certificates;
 use runtime_user::{Runtime, UserId};
 use rustls::{ProtocolVersion, ServerConfig};
 use tokio::io::AsyncWriteExt;
@@ -20,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::configs::{Configs, Purpose};
 use super::native::{self, NativeApp};
+use super::proof;
 use super::web::{PageFiles, Web};
 use super::{page, pairing};
 use crate::http::page::Page;
@@ -92,6 +94,25 @@ impl PortFront {
         self.0.configs.show_web(identity);
     }
 
+    /// Takes certificates for people's own names from a server, where the operator has none for all of them.
+    pub fn certify(&self, certificates: Arc<Certificates>) {
+        self.0.configs.certify(certificates);
+    }
+
+    /// Orders and renews these certificates for as long as it is polled; ends at once if there are none to order.
+    pub async fn keep_certificates(&self) {
+        let configs = Arc::clone(&self.0.configs);
+        let Some(certificates) = configs.certificates().cloned() else { return };
+        let (known, to) = (Arc::clone(&configs), Arc::clone(&certificates));
+        let taken_on = tokio::task::spawn_blocking(move || {
+            known.certified().into_iter().for_each(|subject| to.take_on(subject));
+        });
+        if let Err(error) = taken_on.await {
+            tracing::error!(%error, "certificates of people's names could not be looked at");
+        }
+        certificates.keep(|user| configs.renewed(user)).await;
+    }
+
     /// Replaces the certificate for phones that cannot pair, where that front is open. Existing connections are kept.
     pub fn show_legacy(&self, config: Arc<ServerConfig>) {
         if let Some(legacy) = &self.0.legacy {
@@ -102,7 +123,7 @@ impl PortFront {
 
 /// Why a connection was not served. It contains no personal data.
 #[derive(Debug, thiserror::Error)]
-enum ConnectionRefused {
+pub(super) enum ConnectionRefused {
     #[error(transparent)]
     Unread(#[from] Unread),
     #[error("alert {0:?}")]
@@ -115,6 +136,8 @@ enum ConnectionRefused {
     Tls(#[from] io::Error),
     #[error("not what was routed: {0}")]
     Routed(#[from] handshake::route::Refusal),
+    #[error("another protocol than that of a proof")]
+    Protocol,
     #[error("no key of ours")]
     Key,
     #[error("the person's configuration cannot be made")]
@@ -202,6 +225,10 @@ impl Shared {
                 return Err(unread.into());
             }
         };
+        if let Some((user, config)) = proof::asked(self.configs.certificates(), &hello) {
+            let _place = self.place(user, source)?;
+            return proof::give(Rewound::new(seen, socket), config).await;
+        }
         let decision = self.runtime.owners().decide(&hello, self.legacy.is_some());
         if let Decision::Alert(alert) = decision {
             turn_away(&mut socket, alert).await;
@@ -227,6 +254,7 @@ impl Shared {
             }
             Decision::Web { user, .. } => {
                 let _place = self.place(user, source)?;
+                self.certified(user).await;
                 let encrypted = encrypt(socket, decision, &self.acceptor(user, Purpose::Web).await?).await?;
                 Ok(Greeted::Requests(Box::new(encrypted), Callers::Of(user), source))
             }
@@ -267,6 +295,20 @@ impl Shared {
             }
             Err(_) => Err(ConnectionRefused::Config),
         }
+    }
+
+    /// The person's name has a certificate of the server, if it is to have one and that does not take long.
+    async fn certified(&self, user: UserId) {
+        let Some(certificates) = self.configs.certificates() else { return };
+        if !certificates.knows(user) && certificates.has_place() {
+            let (configs, to) = (Arc::clone(&self.configs), Arc::clone(certificates));
+            let taken_on =
+                tokio::task::spawn_blocking(move || configs.subject(user).map(|one| to.take_on(one)));
+            if !matches!(taken_on.await, Ok(Ok(()))) {
+                tracing::error!(user = %user.short(), "no certificate can be ordered for the person's name");
+            }
+        }
+        certificates.first(user).await;
     }
 
     fn pair(&self, encrypted: Encrypted, user: UserId) -> Result<Greeted, ConnectionRefused> {

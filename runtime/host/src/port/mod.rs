@@ -5,6 +5,7 @@
 //!       ── label of a window ──▶ TLS 1.3, any valid key ────────▶ `pairing`, three requests
 //!       ── label of a person ──▶ certificate for that name ─────▶ `web`, that person's page; `http`, their tokens
 //!       ── any other name ─────▶ the host's certificate ────────▶ `http`, tokens; off unless switched on
+//!       ── `acme-tls/1` at a name whose certificate is being ordered ──▶ `proof`
 //!       ── unknown label ──────▶ alert 112
 //! HTTP without TLS, from this machine ──▶ `page`, a few words; from elsewhere, nothing
 //! ```
@@ -19,6 +20,7 @@ mod native;
 mod owner;
 mod page;
 mod pairing;
+mod proof;
 mod upc;
 pub mod web;
 

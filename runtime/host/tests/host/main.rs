@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
 
 mod accounting;
+mod acme;
 mod app;
+mod attack_acme;
 mod attack_connect;
 mod attack_copies;
 mod attack_grant;

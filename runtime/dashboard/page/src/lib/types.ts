@@ -189,4 +189,12 @@ export interface Host {
   load: [number, number, number] | null;
   processors: number;
   disk_free_bytes: number | null;
+  certificates: {
+    names: number;
+    certified: number;
+    first_ends_ts: number | null;
+    failing: number;
+    failure: string | null;
+    next_try_ts: number | null;
+  } | null;
 }

@@ -46,7 +46,11 @@ fn of_people() -> Vec<String> {
             &[
                 json!({ "version": "0.1.0", "since_ts": 1.5, "people": 3, "suspended": 1, "damaged": 0, "stores_open": 2,
                 "clock_doubt": null, "memory_bytes": 4096, "load": [0.5, 0.25, 0.125], "processors": 2,
-                "disk_free_bytes": 1024 }),
+                "disk_free_bytes": 1024, "certificates": null }),
+                json!({ "version": "0.1.0", "since_ts": 1.5, "people": 3, "suspended": 1, "damaged": 0, "stores_open": 2,
+                "clock_doubt": null, "memory_bytes": null, "load": null, "processors": 2, "disk_free_bytes": null,
+                "certificates": { "names": 3, "certified": 2, "first_ends_ts": 2.5, "failing": 1, "failure": "odd",
+                    "next_try_ts": 3.5 } }),
             ],
         ),
         check::<ShowPerson>(json!({ "command": "show", "person": "Ada" }), &[line, shown]),

@@ -1,7 +1,9 @@
 //! What several files of tests need.
 
+pub mod acme;
 pub mod browser;
 pub mod caller;
+pub mod certified;
 pub mod cloud;
 pub mod fake;
 pub mod folder;
