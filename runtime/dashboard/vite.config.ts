@@ -41,5 +41,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
+    // The library of the map is one part, which is loaded when a map is first shown.
+    chunkSizeWarningLimit: 1200,
   },
 });

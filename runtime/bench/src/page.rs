@@ -330,7 +330,8 @@ impl Carrier for Within {
 /// What a browser measures.
 fn seen(runtime: &Arc<Runtime>, user: UserId, script: &Path, chromium: &Path) -> Figures {
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let (mut bytes, mut first, mut day) = (Vec::new(), Vec::new(), Vec::new());
+    let names = ["bytes", "first_ms", "day_ms", "map_bytes", "map_ms"];
+    let mut seen = names.map(|_| Vec::new());
     for _ in 0..3 {
         let broken = |error: &dyn std::fmt::Display| BenchError::Network(error.to_string());
         let listening = tokio.block_on(Listening::at(0)).map_err(|error| broken(&error))?;
@@ -344,16 +345,17 @@ fn seen(runtime: &Arc<Runtime>, user: UserId, script: &Path, chromium: &Path) ->
         serving.abort();
         let found: Value = serde_json::from_slice(&looked.stdout)
             .map_err(|_| BenchError::Network("the browser's part failed".to_owned()))?;
-        let number = |name: &str| found[name].as_f64().unwrap_or(f64::NAN);
-        bytes.push(number("bytes"));
-        first.push(number("first_ms"));
-        day.push(number("day_ms"));
+        for (all, name) in seen.iter_mut().zip(names) {
+            all.push(found[name].as_f64().unwrap_or(f64::NAN));
+        }
     }
-    let [bytes, first, day] = [bytes, first, day].map(|mut all| quantile(&mut all, 0.5));
+    let [bytes, first, day, map_bytes, map] = seen.map(|mut all| quantile(&mut all, 0.5));
     Ok(vec![
         Comparison::figure("bytes to the first view", bytes, "B", "≤ 122880 B", bytes <= FIRST_BYTES_MAX),
         Comparison::figure("first view, in Chromium", first, "ms", "≤ 1000 ms", first <= FIRST_MS_MAX),
-        Comparison::figure("from Home to a day's map, in Chromium", day, "ms", "", true),
+        Comparison::figure("from Home to a day's tracks, in Chromium", day, "ms", "", true),
+        Comparison::figure("from Home to the map under them", map, "ms", "", true),
+        Comparison::figure("bytes of that, after the first view", map_bytes, "B", "", true),
     ])
 }
 

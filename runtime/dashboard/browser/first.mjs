@@ -1,11 +1,12 @@
 // Opens the page as its owner does and measures what they wait for. Called with one JSON argument: { link, chromium }.
-// Prints one JSON line: the bytes and the milliseconds to the first view, and the milliseconds to a day's map.
+// Prints one JSON line: the bytes and the milliseconds to the first view, the milliseconds to a day's tracks, and the bytes
+// and the milliseconds to the map under them, where the browser has one.
 
 import { launch, nothingYet, start } from './start.mjs';
 
 const asked = JSON.parse(process.argv[2]);
 const browser = await launch(asked.chromium);
-const { context, page, settled } = await start(browser, asked.link, nothingYet());
+const { context, page, settled, mapped } = await start(browser, asked.link, nothingYet());
 let bytes = 0;
 const session = await context.newCDPSession(page);
 await session.send('Network.enable');
@@ -22,5 +23,7 @@ await page.evaluate(() => {
 });
 await page.locator('figure svg path.track').first().waitFor();
 const day_ms = performance.now() - pressed;
+await mapped();
+const map = { bytes: bytes - first.bytes, ms: performance.now() - pressed };
 await browser.close();
-console.log(JSON.stringify({ bytes: first.bytes, first_ms: first.ms, day_ms }));
+console.log(JSON.stringify({ bytes: first.bytes, first_ms: first.ms, day_ms, map_bytes: map.bytes, map_ms: map.ms }));

@@ -15,7 +15,7 @@ const ENLARGED = { width: 320, height: 512 };
 const asked = JSON.parse(process.argv[2]);
 const found = nothingYet();
 const browser = await launch(asked.chromium);
-const { context, page, settled, to, audit } = await start(browser, asked.link, found);
+const { context, page, settled, to, mapped, audit } = await start(browser, asked.link, found);
 let firstBytes = 0;
 const session = await context.newCDPSession(page);
 await session.send('Network.enable');
@@ -74,6 +74,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
   await page.setViewportSize(viewport);
   for (const screen of SCREENS) {
     await to(screen);
+    if (screen === 'diary') await mapped();
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await audit(`${screen}, ${size}, ${colorScheme}`);

@@ -15,9 +15,13 @@ const origin = new URL(asked.address).origin;
 const browser = await launch(asked.chromium, `--ignore-certificate-errors-spki-list=${asked.spki}`);
 const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC' });
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const found = { elsewhere: [], complaints: [], attacked: [], violations: [] };
+const found = { elsewhere: [], complaints: [], attacked: [], violations: [], parts: [] };
 context.on('request', (request) => {
   if (new URL(request.url()).origin !== origin) found.elsewhere.push(request.url());
+});
+
+context.on('response', (response) => {
+  if (new URL(response.url()).pathname === '/map.pmtiles') found.parts.push(response.status());
 });
 
 async function open() {
@@ -88,6 +92,8 @@ found.home = true;
 
 await to(page, 'diary');
 await page.getByText(/\d+ trips/).first().waitFor();
+await page.locator('figure .map.visible canvas').waitFor();
+found.map = await page.locator('figure .from').textContent();
 found.diary = await page.evaluate(() => document.querySelector('main')?.innerText ?? '');
 
 // What takes away asks for the passkey once more.

@@ -21,6 +21,7 @@ export function launch(executablePath, ...more) {
       '--disable-component-update',
       '--disable-sync',
       '--disable-gpu',
+      '--enable-unsafe-swiftshader',
       ...more,
     ],
   });
@@ -71,6 +72,12 @@ export async function start(browser, link, found) {
     await settled();
   }
 
+  /** Waits until the map of the day has come, in browsers that have one. */
+  async function mapped() {
+    const hasMap = await page.evaluate(() => document.createElement('canvas').getContext('webgl2') !== null);
+    if (hasMap) await page.locator('figure .map.visible canvas').waitFor();
+  }
+
   async function audit(name) {
     await page.evaluate(axe);
     const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
@@ -85,7 +92,7 @@ export async function start(browser, link, found) {
     await page.locator('dialog[open]').getByRole('button', { name, exact: true }).click();
   }
 
-  return { context, page, settled, to, audit, confirm };
+  return { context, page, settled, to, mapped, audit, confirm };
 }
 
 /** What is found on the way. */

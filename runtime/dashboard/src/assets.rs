@@ -39,6 +39,11 @@ impl Asset {
         self.name.starts_with("assets/")
     }
 
+    /// Whether it is the page itself.
+    pub(crate) fn is_page(&self) -> bool {
+        self.name == INDEX
+    }
+
     /// The media type.
     pub(crate) fn media_type(&self) -> &'static str {
         match self.name.rsplit_once('.').map(|(_, extension)| extension) {

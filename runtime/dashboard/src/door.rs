@@ -117,6 +117,17 @@ impl Door {
         if is_ours && is_same { Ok(()) } else { Err(Refused::Origin) }
     }
 
+    /// Whether a request without a body was made by the page of this server, as the browser says: it names an origin with
+    /// those of other pages alone.
+    pub(crate) fn check_site(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let is_same = headers.get_all("sec-fetch-site").iter().all(|site| site == "same-origin");
+        match is_same {
+            false => Err(Refused::Origin),
+            true if headers.contains_key(header::ORIGIN) => self.check_origin(headers),
+            true => Ok(()),
+        }
+    }
+
     /// Takes a code in, once.
     pub(crate) fn enter(&self, code: &str) -> Result<Entered, Refused> {
         let (cookie, token) = (secret().map_err(|_| Refused::Code)?, secret().map_err(|_| Refused::Code)?);
@@ -138,6 +149,12 @@ impl Door {
         let has_token = same(token, shown);
         let has_cookie = cookies(headers).any(|shown| same(cookie, shown));
         if has_token && has_cookie { Ok(()) } else { Err(Refused::Outside) }
+    }
+
+    /// Whether the browser of a request has entered: enough for what is no secret, such as the policy of the page.
+    pub(crate) fn knows_browser(&self, headers: &HeaderMap) -> bool {
+        let state = self.state();
+        state.inside.as_ref().is_some_and(|(cookie, _)| cookies(headers).any(|shown| same(cookie, shown)))
     }
 }
 

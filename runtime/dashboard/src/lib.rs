@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! browser ── GET /, /assets/… ─────────▶ the page: nothing of anybody's
+//!         ── GET /map.pmtiles, a range ▶ `door`, then a part of the file that was given with `--map`
 //!         ── POST /api/enter, code ────▶ `door`: a code counts once; a cookie, and a token that the page keeps
 //!         ── POST /api/ask, command ───▶ `door`, then a [`Carrier`] ── pinned connection ──▶ the owner's runtime
 //! ```
 //!
 //! * Invariants: nothing of a person leaves before the door has seen Host, Origin, cookie and token of the request; only
-//!   sockets on the loopback listen; the page asks no other server for anything, and its policy forbids it to.
+//!   sockets on the loopback listen; the page asks no other server for anything, and its policy forbids it to, but for one
+//!   tile server that the owner has allowed.
 //! * Not here: what a command may do (`runtime/host`, `port`), and what the page shows (the folder `page`).
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]

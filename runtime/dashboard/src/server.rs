@@ -1,7 +1,7 @@
 //! The server: at most [`CONNECTIONS_MAX`] connections of browsers on this machine, HTTP/1.1.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Held, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,13 +12,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde::Deserialize;
+use runtime_map::{Allow, MAP_PATH, MapFile, TileServer};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::carrier::{Carried, Carrier, NotCarried};
+use crate::carrier::{About, Carried, Carrier, NotCarried};
 use crate::door::{Door, Refused};
 use crate::files;
 use crate::headers;
@@ -37,6 +38,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server<C> {
     door: Arc<Door>,
     carrier: Mutex<C>,
+    map: Option<MapFile>,
+    /// The tile server that the owner has allowed.
+    tiles: Held<Option<TileServer>>,
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -44,7 +48,22 @@ type Answer = Response<Full<Bytes>>;
 impl<C: Carrier> Server<C> {
     /// A server whose callers pass that door.
     pub fn new(door: Arc<Door>, carrier: C) -> Self {
-        Self { door, carrier: Mutex::new(carrier) }
+        Self { door, carrier: Mutex::new(carrier), map: None, tiles: Held::default() }
+    }
+
+    /// The same with a street map.
+    #[must_use]
+    pub fn with_map(self, map: Option<MapFile>) -> Self {
+        Self { map, ..self }
+    }
+
+    /// The tile server that the page may ask, for a browser that has entered.
+    fn tiles(&self, headers: &HeaderMap) -> Option<TileServer> {
+        self.allowed().filter(|_| self.door.knows_browser(headers))
+    }
+
+    fn allowed(&self) -> Option<TileServer> {
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Serves for as long as it is awaited.
@@ -96,13 +115,42 @@ impl<C: Carrier> Server<C> {
         let mut answer = match self.door.check_host(request.headers()) {
             Err(refused) => refusal(refused),
             Ok(()) => match *request.method() {
-                Method::GET | Method::HEAD => file(request.uri().path(), request.headers()),
+                Method::GET if request.uri().path() == MAP_PATH => {
+                    self.map_part(request.headers()).await.unwrap_or_else(refusal)
+                }
+                Method::GET | Method::HEAD => self.file(request.uri().path(), request.headers()),
                 Method::POST => self.call(request).await.unwrap_or_else(refusal),
                 _ => said(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", "this server answers GET and POST"),
             },
         };
         headers::add(answer.headers_mut());
         answer
+    }
+
+    fn file(&self, path: &str, asked: &HeaderMap) -> Answer {
+        let found = files::answer(path, asked, self.tiles(asked).as_ref());
+        found.map_or_else(no_file, |file| file.map(Full::new))
+    }
+
+    /// A part of the map, for the page alone: it may say where its owner lives.
+    async fn map_part(&self, headers: &HeaderMap) -> Result<Answer, Refused> {
+        self.door.check_site(headers)?;
+        self.door.check_inside(headers)?;
+        Ok(match &self.map {
+            Some(map) => map.answer(headers).await.map(Full::new),
+            None => no_file(),
+        })
+    }
+
+    /// Lets the page ask a tile server from its next load on, or none any more.
+    fn allow(&self, body: &[u8]) -> Answer {
+        match serde_json::from_slice(body) {
+            Ok(Allow { origin }) => {
+                *self.tiles.lock().unwrap_or_else(PoisonError::into_inner) = origin;
+                json_answer(StatusCode::OK, Bytes::from_static(b"{}"))
+            }
+            Err(error) => said(StatusCode::BAD_REQUEST, "bad-body", &error.to_string()),
+        }
     }
 
     /// Answers a call of the page.
@@ -117,9 +165,12 @@ impl<C: Carrier> Server<C> {
         let Ok(body) = read(body).await else {
             return Ok(said(StatusCode::BAD_REQUEST, "bad-body", "the body is too large or too slow"));
         };
+        if path == "/api/tile-server" {
+            return Ok(self.allow(&body));
+        }
         let mut carrier = self.carrier.lock().await;
         let carried = match path {
-            "/api/about" => serde_json::to_vec(&carrier.about())
+            "/api/about" => serde_json::to_vec(&self.told(&carrier.about()))
                 .map(|about| Carried { status: 200, body: about.into() })
                 .map_err(|_| NotCarried::not_here("the connection cannot be described")),
             "/api/ask" => carrier.ask(body).await,
@@ -145,6 +196,10 @@ impl<C: Carrier> Server<C> {
         })
     }
 
+    fn told<'a>(&self, about: &'a About) -> Told<'a> {
+        Told { about, map_file: self.map.is_some(), tile_server: self.allowed() }
+    }
+
     async fn enter(&self, body: Incoming) -> Result<Answer, Refused> {
         #[derive(Deserialize)]
         struct Enter {
@@ -158,6 +213,15 @@ impl<C: Carrier> Server<C> {
         answer.headers_mut().insert(header::SET_COOKIE, cookie);
         Ok(answer)
     }
+}
+
+/// What the page is told of its connection and of its map.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    about: &'a About,
+    map_file: bool,
+    tile_server: Option<TileServer>,
 }
 
 /// Ends tasks when it is dropped.
@@ -174,12 +238,8 @@ async fn read(body: Incoming) -> Result<Bytes, ()> {
     Ok(whole.map_err(drop)?.map_err(drop)?.to_bytes())
 }
 
-fn file(path: &str, asked: &HeaderMap) -> Answer {
-    let found = files::answer(path, asked);
-    found.map_or_else(
-        || said(StatusCode::NOT_FOUND, "unknown-route", "no such file"),
-        |file| file.map(Full::new),
-    )
+fn no_file() -> Answer {
+    said(StatusCode::NOT_FOUND, "unknown-route", "no such file")
 }
 
 fn json_answer(status: StatusCode, body: Bytes) -> Answer {

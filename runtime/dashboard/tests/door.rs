@@ -7,6 +7,7 @@ use bytes::Bytes;
 use runtime_dashboard::{
     API_BODY_BYTES_MAX, About, CONNECTIONS_MAX, Carried, Carrier, Door, Listening, NotCarried, Server, Way,
 };
+use runtime_map::{MAP_PATH, MAP_RANGE_BYTES_MAX, MapFile};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -65,6 +66,11 @@ impl Said {
 }
 
 async fn serve() -> Page {
+    serve_with(None).await
+}
+
+/// A server whose page has a map, if there is one.
+async fn serve_with(map: Option<MapFile>) -> Page {
     let listening = Listening::at(0).await.expect("a port");
     let port = listening.port();
     let door = Arc::new(Door::new(port));
@@ -73,7 +79,7 @@ async fn serve() -> Page {
     assert_eq!(place, format!("http://localhost:{port}"));
     let code = code.to_owned();
     let notes = Notes::default();
-    tokio::spawn(Arc::new(Server::new(Arc::clone(&door), notes.clone())).serve(listening));
+    tokio::spawn(Arc::new(Server::new(Arc::clone(&door), notes.clone()).with_map(map)).serve(listening));
     Page { port, code, notes, door }
 }
 
@@ -324,4 +330,125 @@ async fn attack_186_large_bodies_and_many_slow_callers_cost_a_bounded_part_and_t
     let said = timeout(PATIENCE, page.call("/api/ask", &cookie, &token, "{}")).await.expect("an answer");
     assert_eq!(said.status, 200);
     assert_eq!(page.notes.count(), 1);
+}
+
+/// The smallest map: the header of a PMTiles file, a root directory without tiles, and no metadata.
+fn map() -> MapFile {
+    let mut bytes = vec![0; 128];
+    bytes[..8].copy_from_slice(b"PMTiles\x03");
+    (bytes[8], bytes[16], bytes[24], bytes[40], bytes[56]) = (127, 1, 128, 128, 128);
+    bytes[97..102].copy_from_slice(&[1, 1, 1, 0, 14]);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), bytes).expect("written");
+    // It stays open, and has no name any more.
+    MapFile::open(file.path()).expect("a map")
+}
+
+#[tokio::test]
+async fn attack_172_no_other_page_and_no_other_user_of_the_machine_reads_the_map_and_no_path_leads_around_it()
+{
+    let page = serve_with(Some(map())).await;
+    let (cookie, token) = page.enter().await;
+    let (host, own) = (page.host(), page.origin());
+    let right = [("host", &*host), ("cookie", &*cookie), ("x-cellar-token", &*token), ("range", "bytes=0-6")];
+    let with = |more: &[(&'static str, &'static str)]| [&right[..], more].concat();
+    let said = page.send("GET", MAP_PATH, &right, "").await;
+    assert_eq!((said.status, &*said.body), (206, "PMTiles"));
+    assert_eq!(said.field("cache-control"), Some("no-store"));
+    assert!(said.field("content-security-policy").is_some());
+    let said = page.send("GET", MAP_PATH, &with(&[("sec-fetch-site", "same-origin")]), "").await;
+    assert_eq!(said.status, 206);
+    // Without the cookie, without the token, by another page.
+    for (left_out, status) in [("cookie", 401), ("x-cellar-token", 401), ("host", 421)] {
+        let fields: Vec<_> = right.iter().copied().filter(|(name, _)| *name != left_out).collect();
+        assert_eq!(page.send("GET", MAP_PATH, &fields, "").await.status, status, "{left_out}");
+    }
+    for fields in [
+        with(&[("sec-fetch-site", "cross-site")]),
+        with(&[("sec-fetch-site", "same-site")]),
+        with(&[("origin", "null")]),
+        with(&[("origin", "https://evil.example")]),
+    ] {
+        let said = page.send("GET", MAP_PATH, &fields, "").await;
+        assert_eq!((said.status, said.field("access-control-allow-origin")), (403, None), "{fields:?}");
+    }
+    let fields = [&right[..], &[("origin", &*own)]].concat();
+    assert_eq!(page.send("GET", MAP_PATH, &fields, "").await.status, 206);
+    for path in [
+        "/map.pmtiles/",
+        "/map.pmtiles/../../etc/passwd",
+        "/./map.pmtiles",
+        "//map.pmtiles",
+        "/map.pmtiles%00",
+        "/MAP.PMTILES",
+        "/%6dap.pmtiles",
+        "/map.pmtiles.gz",
+        "/assets/../map.pmtiles",
+        "/../map.pmtiles",
+    ] {
+        let said = page.send("GET", path, &right, "").await;
+        assert!(matches!(said.status, 400 | 404), "{path}: {} {}", said.status, said.body);
+    }
+    let without = serve().await;
+    let (cookie, token) = without.enter().await;
+    let host = without.host();
+    let right = [("host", &*host), ("cookie", &*cookie), ("x-cellar-token", &*token), ("range", "bytes=0-6")];
+    assert_eq!(without.send("GET", MAP_PATH, &right, "").await.status, 404, "there is no map");
+}
+
+#[tokio::test]
+async fn attack_170_a_range_that_is_malformed_doubled_too_large_or_outside_gets_nothing_of_the_map() {
+    let page = serve_with(Some(map())).await;
+    let (host, (cookie, token)) = (page.host(), page.enter().await);
+    let right = [("host", &*host), ("cookie", &*cookie), ("x-cellar-token", &*token)];
+    let large = format!("bytes=0-{MAP_RANGE_BYTES_MAX}");
+    for range in ["bytes=0-1,0-1", "bytes=-1", "bytes=0-", "bytes=1-0", "bytes=128-200", "bytes=a-b", &large]
+    {
+        let said = page.send("GET", MAP_PATH, &[&right[..], &[("range", range)]].concat(), "").await;
+        assert!(said.status == 416 && said.body.contains("bad-range"), "{range}: {}", said.body);
+        assert_eq!(said.field("content-range"), Some("bytes */128"), "{range}");
+    }
+    let twice = [&right[..], &[("range", "bytes=0-1"), ("range", "bytes=2-3")]].concat();
+    assert_eq!(page.send("GET", MAP_PATH, &twice, "").await.status, 416);
+    assert_eq!(page.send("GET", MAP_PATH, &right, "").await.status, 416, "not the whole file");
+}
+
+#[tokio::test]
+async fn attack_173_a_tile_server_is_one_origin_in_the_policy_and_says_nothing_else_there() {
+    let page = serve().await;
+    let (host, (cookie, token)) = (page.host(), page.enter().await);
+    let allow = |body: &'static str| page.call("/api/tile-server", &cookie, &token, body);
+    let policy = async |cookie: &str| {
+        let said = page.send("GET", "/", &[("host", &host), ("cookie", cookie)], "").await;
+        assert_eq!(said.status, 200);
+        (said.field("content-security-policy").expect("a policy").to_owned(), said)
+    };
+    let (usual, _) = policy(&cookie).await;
+    for body in [
+        r#"{"origin":"https://tiles.example; script-src *"}"#,
+        r#"{"origin":"https://tiles.example 'unsafe-inline'"}"#,
+        r#"{"origin":"https://tiles.example\r\nset-cookie: a=b"}"#,
+        r#"{"origin":"*"}"#,
+        r#"{"origin":"http://tiles.example"}"#,
+        r#"{"origin":["https://tiles.example"]}"#,
+        r#"{"origin":null,"more":1}"#,
+        "no JSON",
+    ] {
+        let said = allow(body).await;
+        assert!(said.status == 400 && said.body.contains("bad-body"), "{body}: {}", said.body);
+    }
+    assert_eq!(policy(&cookie).await.0, usual);
+    assert_eq!(page.call("/api/tile-server", &cookie, "", "{\"origin\":null}").await.status, 401);
+    assert_eq!(allow(r#"{"origin":"https://tiles.example"}"#).await.status, 200);
+    let (allowed, said) = policy(&cookie).await;
+    assert_eq!(
+        allowed,
+        usual.replace("connect-src 'self'", "connect-src 'self' https://tiles.example"),
+        "that origin, for calls alone"
+    );
+    assert_eq!((said.field("cache-control"), said.field("etag")), (Some("no-store"), None));
+    assert!(page.call("/api/about", &cookie, &token, "{}").await.body.contains("https://tiles.example"));
+    assert_eq!(policy("").await.0, usual, "a browser that has not entered is told nothing of it");
+    assert_eq!(allow(r#"{"origin":null}"#).await.status, 200);
+    assert_eq!(policy(&cookie).await.0, usual);
 }

@@ -35,7 +35,7 @@ pub struct Config {
     pub public_address: Option<String>,
     /// The certificate of the front for phones that cannot pair.
     pub tls: Tls,
-    /// The certificate of people's own names, for browsers.
+    /// People's own names, for browsers.
     pub web: Web,
     /// The front for phones that cannot pair.
     pub legacy: Legacy,
@@ -69,7 +69,7 @@ pub struct Tls {
     pub names: Vec<String>,
 }
 
-/// The certificate that browsers see at people's own names: one for all of them, such as `*.cellar.example`.
+/// What browsers see at people's own names: a certificate for all of them, such as `*.cellar.example`, and a street map.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Web {
@@ -82,6 +82,9 @@ pub struct Web {
     /// The server that gives each name a certificate of its own; none: no server is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acme: Option<Acme>,
+    /// A street map for people's pages, a PMTiles file; none: they show outlines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<PathBuf>,
 }
 
 impl Web {
@@ -669,6 +672,7 @@ mod tests {
                 certificate: Some(PathBuf::new()),
                 key: Some(PathBuf::new()),
                 acme: Some(sample["web"]["acme"].clone().try_into().expect("settings of a server")),
+                map: Some(PathBuf::new()),
             },
             gateway: Gateway {
                 register: Some(([10, 0, 0, 1], 8444).into()),

@@ -22,6 +22,7 @@ const WATCHED: [&str; 8] = [
     "runtime/acme/src/",
     "runtime/host/src/",
     "runtime/manifest/src/",
+    "runtime/map/src/",
     "runtime/package/src/",
     "runtime/sandbox/src/",
     "runtime/user/src/",

@@ -27,4 +27,6 @@ pub use who::Who;
 
 pub(crate) use moment::{moment, moment_of_ms, moment_or_dash};
 pub(crate) use options::data_of;
-pub(crate) use place::{Session, administer, carry_out, clock_line, identity, open_runtime, show};
+pub(crate) use place::{
+    Session, administer, carry_out, clock_line, identity, open_runtime, show, street_map,
+};

@@ -13,6 +13,7 @@ use super::options::Options;
 use runtime_host::OpenError;
 use runtime_host::admin::{Ask, Claim, Context, PhoneAddress, ask, claim};
 use runtime_host::config::Config;
+use runtime_map::MapFile;
 use runtime_program::{Failure, console};
 use runtime_wire::tls::{Identity, IdentityError};
 
@@ -34,6 +35,12 @@ pub(crate) fn identity(config: &Config, data: &Path, runtime: &Runtime) -> Resul
         };
         Failure::of(&error, remedy)
     })
+}
+
+/// Opens a street map for the page; `None`: there is none.
+pub(crate) fn street_map(path: Option<&Path>) -> Result<Option<MapFile>, Failure> {
+    let remedy = "name a PMTiles file of version 3, such as one that `pmtiles extract` wrote, which this user may read";
+    path.map(MapFile::open).transpose().map_err(|error| Failure::of(&error, remedy))
 }
 
 /// Opens all people's runtimes over a data folder that belongs to this process.

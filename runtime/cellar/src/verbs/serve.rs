@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use super::ready::ReadyFile;
-use super::{Options, data_of, identity, open_runtime};
+use super::{Options, data_of, identity, open_runtime, street_map};
 use reload::{Reloader, ShownFiles};
 use runtime_acme::Certificates;
 use runtime_gateway::{GatewaySecret, Names, keep_registered};
@@ -115,6 +115,7 @@ async fn serve(
     // Signals are handled before anything is announced: a stop request may come as soon as the host is ready.
     let signals = Signals::handle().map_err(|error| Failure::of(&error, "report this"))?;
     let ready_file = args.ready_file.as_deref().map(ReadyFile::prepare).transpose()?;
+    let map = street_map(config.web.map.as_deref())?;
     let opening = (config.clone(), data.to_owned());
     let opened = tokio::task::spawn_blocking(move || open_runtime(&opening.0, &opening.1)).await;
     let runtime = opened.map_err(|error| Failure::of(&error, "report this"))??;
@@ -131,7 +132,7 @@ async fn serve(
             "choose another address with --listen, or end what has this one",
         )
     })?;
-    let mut host = host.with_page(PageFiles { find: runtime_dashboard::page_file });
+    let mut host = host.with_page(PageFiles { find: runtime_dashboard::page_file, map: map.map(Arc::new) });
     if let Some(certificates) = certificates {
         host = host.with_certificates(certificates);
     }

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod kept;
 mod languages;
+mod map;
 mod memory;
 mod options;
 mod page;

@@ -19,13 +19,13 @@ pub(crate) const SCRIPT: &str = "<img src=x onerror=globalThis.struck=1>";
 const MORE: &str = "\"><script>globalThis.struck=1</script>";
 
 /// `cellar open`, and the link that it printed.
-struct Opened {
+pub(super) struct Opened {
     child: Child,
-    link: String,
+    pub(super) link: String,
     _output: BufReader<ChildStdout>,
 }
 
-fn open(args: &[&str]) -> Opened {
+pub(super) fn open(args: &[&str]) -> Opened {
     open_with(&mut program(CELLAR), args)
 }
 
@@ -45,7 +45,7 @@ fn open_with(command: &mut Command, args: &[&str]) -> Opened {
 }
 
 impl Opened {
-    fn stop(self) {
+    pub(super) fn stop(self) {
         kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
         let ended = self.child.wait_with_output().expect("it ends");
         assert!(ended.status.success(), "{}", text(&ended.stderr));
@@ -53,14 +53,14 @@ impl Opened {
 }
 
 /// A person whose only device may administer, with a day in the diary; and names that attack who reads them.
-struct Home {
-    folder: tempfile::TempDir,
-    host: Serving,
-    data: String,
-    state: String,
+pub(super) struct Home {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) host: Serving,
+    pub(super) data: String,
+    pub(super) state: String,
 }
 
-fn home() -> Home {
+pub(super) fn home() -> Home {
     let folder = tempfile::tempdir().expect("a folder");
     let [data, state, day] = ["data", "phone", "day.json"].map(|name| within(folder.path(), name));
     write_day(Path::new(&day));
@@ -139,7 +139,7 @@ impl Home {
 }
 
 /// Cargo's target folder.
-fn target() -> PathBuf {
+pub(super) fn target() -> PathBuf {
     Path::new(CELLAR).ancestors().nth(2).expect("target/<profile>/cellar").to_owned()
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn browser() -> Option<(PathBuf, String)> {
 }
 
 /// The same, with another script.
-fn browser_with(script: &str) -> Option<(PathBuf, String)> {
+pub(super) fn browser_with(script: &str) -> Option<(PathBuf, String)> {
     let script = target().join("page-build/browser").join(script);
     if !script.is_file() || !target().join("page-build/node_modules/playwright-core").is_dir() {
         println!("SKIPPED: the page was not built; `cargo xtask dashboard` builds it where node is");
@@ -171,7 +171,7 @@ fn look(script: &Path, asked: &Value) -> Command {
     command
 }
 
-fn looked(script: &Path, asked: &Value) -> Value {
+pub(super) fn looked(script: &Path, asked: &Value) -> Value {
     let output = look(script, asked).output().expect("node starts");
     assert!(output.status.success(), "{}", text(&output.stderr));
     parse(text(&output.stdout).lines().last().expect("a line"))
@@ -183,7 +183,7 @@ fn assert_sound_but_marks(found: &Value) {
     }
 }
 
-fn assert_sound(found: &Value) {
+pub(super) fn assert_sound(found: &Value) {
     assert_sound_but_marks(found);
     assert_eq!(found["marks"], 0, "no script ran");
 }

@@ -11,6 +11,7 @@ use runtime_wire::tls::Identity;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
+use super::map::{Tiles, map_of};
 use super::page::{SCRIPT, browser};
 use crate::support::binary::{json as verb, pair, parse, refused, serve_at, text, until, within, write_day};
 
@@ -18,14 +19,17 @@ use crate::support::binary::{json as verb, pair, parse, refused, serve_at, text,
 fn attack_200_a_browser_makes_a_passkey_signs_in_and_out_and_steps_up_and_no_name_runs_as_a_script() {
     let Some((look, chromium)) = browser() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let [data, state, day, config, web] =
-        ["data", "phone", "day.json", "cellar.toml", "web"].map(|name| within(folder.path(), name));
+    let [data, state, day, map, config, web] =
+        ["data", "phone", "day.json", "town.pmtiles", "cellar.toml", "web"]
+            .map(|name| within(folder.path(), name));
     write_day(Path::new(&day));
+    fs::write(&map, map_of(Path::new(&day), Tiles::Vector)).expect("written");
     let identity =
         Identity::load_or_make(Path::new(&web), &["*.localhost".to_owned()]).expect("a certificate");
     let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
     let settings = format!(
-        "public_address = 'localhost:{port}'\n[web]\ncertificate = '{web}/host.crt'\nkey = '{web}/host.tls.key'\n"
+        "public_address = 'localhost:{port}'\n[web]\ncertificate = '{web}/host.crt'\nkey = '{web}/host.tls.key'\n\
+         map = '{map}'\n"
     );
     fs::write(&config, settings).expect("written");
     let host = serve_at(&data, &format!("127.0.0.1:{port}"), &["--config", &config]);
@@ -67,6 +71,10 @@ fn attack_200_a_browser_makes_a_passkey_signs_in_and_out_and_steps_up_and_no_nam
     assert_eq!(found["marks"], 0, "no script ran");
     assert!(found["signatures"].as_u64() >= Some(1), "{found}");
     assert!(found["diary"].as_str().expect("a text").contains("5 trips"), "{found}");
+    // The operator's street map, in parts.
+    assert_eq!(found["map"], "Map: © the test");
+    let parts = found["parts"].as_array().expect("answers");
+    assert!(parts.len() >= 2 && parts.iter().all(|status| status == 206), "{found}");
     assert!(found["settings"].as_str().expect("a text").contains(SCRIPT), "{found}");
     let devices = verb(&["device", "list", "--data", &data, "owner"]);
     assert_eq!(devices[0]["name"], "renamed in the browser");

@@ -26,4 +26,4 @@ pub mod web;
 
 pub use front::{PortFront, PortParts};
 pub use native::NativeApp;
-pub use web::PageFiles;
+pub use web::{FindFile, PageFiles};

@@ -1,4 +1,4 @@
-//! Attacks on the page at a person's own name, 74 and 194 to 209 of the list: what the attacker gets.
+//! Attacks on the page at a person's own name, 74, 170, 172, 174 and 194 to 209 of the list: what the attacker gets.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use runtime_host::admin::{Ask, Context, ExportPerson, ImportPerson, PhoneAddress
 use runtime_host::http::service::epoch_ms;
 use runtime_host::port::PageFiles;
 use runtime_host::port::web::{CODES_PER_MINUTE_MAX, VISITS_PER_MINUTE_MAX};
+use runtime_map::{MAP_PATH, MapFile, TileServer};
 use runtime_passkey::Site;
 use runtime_passkey::testing::Authenticator;
 use runtime_user::UserId;
@@ -123,7 +124,7 @@ async fn attack_195_a_cookie_without_the_pages_token_or_one_that_a_sibling_has_s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_196_no_answer_at_a_persons_name_may_be_framed_kept_or_read_by_another_page() {
     let (cloud, user) = home().await;
-    cloud.front.bring_page(PageFiles { find: one_file });
+    cloud.front.bring_page(PageFiles { find: one_file, map: None });
     let mut browser = Browser::with_passkey(&cloud, user).await;
     let answers = [
         browser.get("/").await,
@@ -150,10 +151,17 @@ async fn attack_196_no_answer_at_a_persons_name_may_be_framed_kept_or_read_by_an
 }
 
 /// A page of one file.
-fn one_file(path: &str, _: &hyper::HeaderMap) -> Option<hyper::Response<bytes::Bytes>> {
+fn one_file(
+    path: &str,
+    _: &hyper::HeaderMap,
+    tiles: Option<&TileServer>,
+) -> Option<hyper::Response<bytes::Bytes>> {
     let page = || {
         let mut page = hyper::Response::new(bytes::Bytes::from_static(b"<!doctype html>"));
         page.headers_mut().insert("x-content-type-options", "nosniff".parse().unwrap());
+        if let Some(tiles) = tiles {
+            page.headers_mut().insert("x-tiles", tiles.origin().parse().unwrap());
+        }
         page
     };
     (path == "/" || path == "/assets/one.js").then(page)
@@ -237,7 +245,7 @@ async fn attack_198_a_cookie_that_was_there_before_the_sign_in_becomes_no_sessio
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_199_no_path_at_a_persons_name_leads_to_another_file_or_another_server() {
     let (cloud, user) = home().await;
-    cloud.front.bring_page(PageFiles { find: one_file });
+    cloud.front.bring_page(PageFiles { find: one_file, map: None });
     let mut browser = Browser::open(&cloud, user).await;
     assert_eq!(browser.get("/").await.status, 200);
     assert_eq!(browser.get("/assets/one.js").await.status, 200);
@@ -539,4 +547,94 @@ async fn attack_205_a_passkey_leaves_in_no_export_and_comes_with_no_import_and_n
         }
     }
     assert!(seen > 3, "{seen} files");
+}
+
+/// A map: the header of a PMTiles file and a root directory without tiles.
+fn map() -> Arc<MapFile> {
+    let mut bytes = vec![0; 128];
+    bytes[..8].copy_from_slice(b"PMTiles\x03");
+    (bytes[8], bytes[16], bytes[24], bytes[40], bytes[56]) = (127, 1, 128, 128, 128);
+    bytes[97..102].copy_from_slice(&[1, 1, 1, 0, 14]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    Arc::new(MapFile::open(file.path()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_170_172_the_operators_map_is_read_in_bounded_parts_by_a_session_alone() {
+    let (cloud, user) = home().await;
+    cloud.front.bring_page(PageFiles { find: one_file, map: Some(map()) });
+    let mut browser = Browser::with_passkey(&cloud, user).await;
+    let (name, token, cookies) = (browser.name.clone(), browser.token.clone(), browser.cookie_header());
+    let host = format!("host: {name}\r\n");
+    let token = format!("x-cellar-token: {token}\r\n");
+    let range = "range: bytes=0-6\r\n";
+    let answer = browser.send("GET", MAP_PATH, &format!("{host}{cookies}{token}{range}"), b"").await;
+    assert_eq!((answer.status, &answer.bytes[..]), (206, &b"PMTiles"[..]));
+    assert!(answer.head.contains("cache-control: no-store") && answer.head.contains("x-frame-options"));
+    for (headers, status) in [
+        (format!("{host}{cookies}{range}"), 401),
+        (format!("{host}{token}{range}"), 401),
+        (format!("{host}{range}"), 401),
+        (format!("{host}{cookies}{token}{range}sec-fetch-site: cross-site\r\n"), 403),
+        (format!("{host}{cookies}{token}{range}sec-fetch-site: same-site\r\n"), 403),
+        (format!("{host}{cookies}{token}{range}origin: https://evil.example\r\n"), 403),
+        (format!("host: evil.example\r\n{cookies}{token}{range}"), 421),
+        (format!("{host}{cookies}{token}"), 416),
+        (format!("{host}{cookies}{token}range: bytes=0-1,0-1\r\n"), 416),
+        (format!("{host}{cookies}{token}range: bytes=0-9999999\r\n"), 416),
+        (format!("{host}{cookies}{token}range: bytes=128-129\r\n"), 416),
+    ] {
+        let answer = browser.send("GET", MAP_PATH, &headers, b"").await;
+        assert_eq!(answer.status, status, "{headers}");
+        assert!(!answer.head.contains("access-control-allow"), "{}", answer.head);
+    }
+    let right = format!("{host}{cookies}{token}{range}");
+    for path in ["/map.pmtiles/..", "/map.pmtiles%00", "//map.pmtiles", "/assets/../map.pmtiles"] {
+        let answer = browser.send("GET", path, &right, b"").await;
+        assert!(answer.status >= 400, "{path}");
+    }
+    assert_eq!(browser.send("POST", MAP_PATH, &right, b"").await.status, 405);
+    // Another person's session counts at their own name alone.
+    let other = cloud.add("Bob");
+    cloud.pair(other).await;
+    let mut stranger = Browser::open(&cloud, other).await;
+    let headers = format!("host: {}\r\n{cookies}{token}{range}", stranger.name);
+    assert_eq!(stranger.send("GET", MAP_PATH, &headers, b"").await.code(), (401, "outside"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_174_a_tile_server_is_allowed_with_a_passkey_for_one_session_and_named_to_no_other_browser() {
+    let (cloud, user) = home().await;
+    cloud.front.bring_page(PageFiles { find: one_file, map: None });
+    let mut browser = Browser::with_passkey(&cloud, user).await;
+    let path = "/api/tile-server";
+    let allow = json!({ "origin": "https://tiles.example" });
+    assert_eq!(browser.post(path, &allow).await.code(), (403, "step-up"));
+    let header = browser.stepped(path, &json!({ "origin": "https://other.example" })).await;
+    assert_eq!(browser.post_with(path, &allow, &header).await.code(), (403, "step-up"), "another server");
+    for bad in ["https://tiles.example; script-src *", "*", "http://tiles.example"] {
+        let bad = json!({ "origin": bad });
+        assert_eq!(browser.post(path, &bad).await.code(), (400, "bad-body"));
+    }
+    assert!(!browser.get("/").await.head.contains("x-tiles"));
+    let header = browser.stepped(path, &allow).await;
+    browser.post_with(path, &allow, &header).await.ok();
+    assert_eq!(
+        browser.post("/api/about", &json!({})).await.ok()["tile_server"],
+        json!("https://tiles.example")
+    );
+    assert!(browser.get("/").await.head.contains("x-tiles: https://tiles.example"));
+    assert!(!browser.get("/assets/one.js").await.head.contains("x-tiles"), "the page alone has a policy");
+    let mut other = Browser::open(&cloud, user).await;
+    assert!(!other.get("/").await.head.contains("x-tiles"), "a browser without the session");
+    // It goes without a signature, and with the session.
+    browser.post(path, &json!({ "origin": null })).await.ok();
+    assert!(!browser.get("/").await.head.contains("x-tiles"));
+    let header = browser.stepped(path, &allow).await;
+    browser.post_with(path, &allow, &header).await.ok();
+    let before = browser.cookies.clone();
+    browser.post("/api/sign-out", &json!({})).await.ok();
+    browser.cookies = before;
+    assert!(!browser.get("/").await.head.contains("x-tiles"), "the session has ended");
 }

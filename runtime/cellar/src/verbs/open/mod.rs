@@ -10,17 +10,17 @@ use std::sync::Arc;
 
 use runtime_dashboard::{Carrier, Door, Listening, Paired, PairedError, Server, is_built, show_in_browser};
 use runtime_host::admin::{DEVICE_COMMANDS, ShowWebAddress};
+use runtime_map::MapFile;
 use runtime_program::signals::Signals;
 use runtime_program::{Failure, console as output};
 use serde::Serialize;
 
 use super::phone::failed;
-use super::{Options, carry_out, show};
+use super::{Options, carry_out, show, street_map};
 use console::Console;
 
 /// The example that `--help` shows.
-pub const EXAMPLE: &str =
-    "Example:\n  cellar open --state phone.json\n  cellar open Ada --browser\n  cellar open --operator";
+pub const EXAMPLE: &str = "Example:\n  cellar open --state phone.json\n  cellar open Ada --browser --map town.pmtiles\n  cellar open --operator";
 
 /// Whose page it is, and how it reaches the data.
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,9 @@ pub struct Args {
     /// Only print where a browser with a passkey finds the page on the host's own port
     #[arg(long, requires = "person", conflicts_with_all = ["port", "browser", "operator"])]
     address: bool,
+    /// A street map for the page: a PMTiles file. Without it, at the console, that of the configuration, if there is one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["operator", "address"])]
+    map: Option<PathBuf>,
     /// The port on this machine; 0: any that is free
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -63,27 +66,39 @@ pub fn run(args: Args, options: &Options) -> Result<(), Failure> {
     }
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let tokio = tokio.map_err(|error| Failure::of(&error, "close other programs, and try again"))?;
-    let (port, browser) = (args.port, args.browser);
+    let served = Served { port: args.port, browser: args.browser, map: None };
     match (args.state, args.person) {
         (Some(state), _) => tokio.block_on(async {
+            let served = Served { map: street_map(args.map.as_deref())?, ..served };
             let paired = Paired::open(state, &DEVICE_COMMANDS).await.map_err(|error| match &error {
                 PairedError::Phone(phone) => failed(phone),
                 error => Failure::of(error, "name what `cellar phone pair` wrote"),
             })?;
-            serve(paired, port, browser, options).await
+            serve(paired, served, options).await
         }),
         (None, person) => {
+            // The operator's page has no map.
+            let map = if person.is_some() { args.map.or(options.config()?.web.map) } else { None };
+            let served = Served { map: street_map(map.as_deref())?, ..served };
             let console = Console::open(options, person)?;
             let ends = console.clone();
-            let served = tokio.block_on(serve(console, port, browser, options));
+            let served = tokio.block_on(serve(console, served, options));
             ends.close();
             served
         }
     }
 }
 
+/// How the page is served.
+struct Served {
+    port: u16,
+    browser: bool,
+    map: Option<MapFile>,
+}
+
 /// Serves until the process is told to stop.
-async fn serve(carrier: impl Carrier, port: u16, browser: bool, options: &Options) -> Result<(), Failure> {
+async fn serve(carrier: impl Carrier, served: Served, options: &Options) -> Result<(), Failure> {
+    let Served { port, browser, map } = served;
     let signals = Signals::handle().map_err(|error| Failure::of(&error, "try again"))?;
     let listening = Listening::at(port).await;
     let listening = listening.map_err(|error| Failure::of(&error, "name another --port"))?;
@@ -102,7 +117,7 @@ async fn serve(carrier: impl Carrier, port: u16, browser: bool, options: &Option
     if browser && let Err(error) = show_in_browser(&link, folder.path()) {
         output::note(format!("cellar: no browser was started ({error}): open the link yourself"));
     }
-    let server = Arc::new(Server::new(door, carrier));
+    let server = Arc::new(Server::new(door, carrier).with_map(map));
     tokio::select! {
         () = server.serve(listening) => {}
         () = signals.until_stop(|| {}) => {}

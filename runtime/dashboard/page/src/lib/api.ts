@@ -36,12 +36,39 @@ export async function post(path: string, body: string, more: Record<string, stri
   } catch {
     throw new ApiError(atOwnName ? 'unreachable' : 'gone', '');
   }
+  if (answer.ok) return answer.json().catch(() => null);
+  throw await refusal(answer);
+}
+
+/** What the answer to a call says that was refused. */
+async function refusal(answer: Response): Promise<ApiError> {
   const read: unknown = await answer.json().catch(() => null);
-  if (answer.ok) return read;
   const error = member(read, 'error');
   // The runtime itself answers with a code alone.
-  if (typeof error === 'string') throw new ApiError(error, error);
-  throw new ApiError(String(member(error, 'code') ?? answer.status), String(member(error, 'message') ?? ''));
+  if (typeof error === 'string') return new ApiError(error, error);
+  return new ApiError(String(member(error, 'code') ?? answer.status), String(member(error, 'message') ?? ''));
+}
+
+/** A part of the runtime's street map, and the tag of the file that it is of. */
+export async function getPart(
+  offset: number,
+  length: number,
+  signal?: AbortSignal,
+): Promise<{ bytes: ArrayBuffer; tag: string | undefined }> {
+  const answer = await fetch('/map.pmtiles', {
+    headers: { range: `bytes=${offset}-${offset + length - 1}`, 'x-cellar-token': sessionStorage.getItem(TOKEN) ?? '' },
+    credentials: 'same-origin',
+    cache: 'no-store',
+    redirect: 'error',
+    signal: signal ?? null,
+  });
+  if (answer.status !== 206) throw await refusal(answer);
+  return { bytes: await answer.arrayBuffer(), tag: answer.headers.get('etag') ?? undefined };
+}
+
+/** Lets this page ask a tile server from its next load on; null: nobody else any more. */
+export async function allowTiles(origin: string | null): Promise<void> {
+  await postSigned('tile-server', JSON.stringify({ origin }));
 }
 
 function member(value: unknown, name: string): unknown {

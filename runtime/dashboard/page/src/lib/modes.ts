@@ -13,6 +13,9 @@ const ROAD: Look = { group: 'road', dash: '' };
 const RAIL: Look = { group: 'rail', dash: '12 3 3 3' };
 const OTHER: Look = { group: 'other', dash: '4 4' };
 
+/** Each way to draw a mode, once. */
+export const LOOKS_ALL = [WALK, BIKE, ROAD, RAIL, OTHER];
+
 const LOOKS: Record<string, Look> = {
   WALKING: WALK,
   ON_FOOT: WALK,

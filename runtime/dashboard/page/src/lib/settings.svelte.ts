@@ -8,11 +8,15 @@ interface Settings {
   language: string;
   theme: 'auto' | 'light' | 'dark';
   units: 'km' | 'mi';
+  /** What lies under the tracks; undefined: the street map file, if there is one, and outlines otherwise. */
+  map?: 'outlines' | 'file' | 'server';
+  /** The address of a tile server's tiles. */
+  tiles: string;
   /** When the reader last saw who read what, s. */
   looked_ts: number;
 }
 
-const DEFAULTS: Settings = { language: 'en', theme: 'auto', units: 'km', looked_ts: 0 };
+const DEFAULTS: Settings = { language: 'en', theme: 'auto', units: 'km', tiles: '', looked_ts: 0 };
 
 function load(): Settings {
   try {

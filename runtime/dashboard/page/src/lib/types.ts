@@ -7,6 +7,10 @@ export interface About {
   commands: string[];
   puts: boolean;
   opens: boolean;
+  /** Whether there is a street map file. */
+  map_file: boolean;
+  /** The origin of the tile server that this page may ask. */
+  tile_server: string | null;
 }
 
 export interface Arrival {

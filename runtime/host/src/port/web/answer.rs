@@ -34,6 +34,11 @@ pub(super) fn file(mut response: Response<Bytes>) -> Shown {
     Shown { response, taken: None }
 }
 
+/// A part of the map, with the headers that it came with, whose memory may be counted.
+pub(super) fn part(response: Response<Bytes>, taken: Option<Taken>) -> Shown {
+    Shown { taken, ..file(response) }
+}
+
 /// JSON whose memory may be counted.
 pub(super) fn counted(body: Bytes, taken: Option<Taken>) -> Shown {
     let mut response = Response::new(body);

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::header::HeaderName;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request};
+use runtime_map::Allow;
 use runtime_user::passkey::{Assertion, CHALLENGE_BYTES, CredentialId, Registration, Site};
 use runtime_user::{Answer, Body, Call, Head, Method as CellMethod, NotRun, Stamp, UserId};
 use serde::Deserialize;
@@ -19,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::answer::{counted, json, with_cookie};
+use super::answer::{counted, json, part, with_cookie};
 use super::sessions::{Digest, Found, digest_of};
 use super::{Web, commands, door, entry, keys};
 use crate::admin::Command;
@@ -30,7 +31,7 @@ use crate::http::{Backend, Refusal};
 use crate::port::owner;
 
 /// The paths of the calls.
-pub const PATHS: [&str; 18] = [
+pub const PATHS: [&str; 19] = [
     "/api/sign-in/begin",
     "/api/sign-in",
     "/api/first",
@@ -40,6 +41,7 @@ pub const PATHS: [&str; 18] = [
     "/api/ask",
     "/api/watch",
     "/api/put",
+    "/api/tile-server",
     "/api/step-up",
     "/api/passkeys",
     "/api/passkeys/begin",
@@ -57,7 +59,7 @@ const SESSION_LOOK_MS_MAX: u64 = 800;
 /// Time for a whole body.
 const BODY_WAIT: Duration = Duration::from_secs(30);
 /// The cookie of a session.
-const COOKIE: &str = "__Host-cellar";
+pub(super) const COOKIE: &str = "__Host-cellar";
 /// The token of the page.
 const TOKEN_FIELD: HeaderName = HeaderName::from_static("x-cellar-token");
 /// A fresh assertion, as JSON in base64url.
@@ -101,6 +103,23 @@ pub(super) async fn answer(web: &Arc<Web>, visit: &Visit, request: Request<Incom
     Asked { body: read(body).await?, ..asked }.inside(&found).await
 }
 
+/// Answers with a part of the operator's map.
+pub(super) async fn map_part(web: &Web, visit: &Visit, headers: &HeaderMap) -> Answered {
+    door::check_site(headers)?;
+    session(web, visit, headers)?;
+    let map = web.map().ok_or_else(Refusal::unknown_route)?;
+    let answer = map.answer(headers).await;
+    let taken = web.runtime.room_for_answer(visit.user, answer.body().len());
+    Ok(part(answer, taken.ok_or_else(too_much)?))
+}
+
+/// The session of a request.
+fn session(web: &Web, visit: &Visit, headers: &HeaderMap) -> Result<Found, Refusal> {
+    let token = headers.get(TOKEN_FIELD).and_then(|token| token.to_str().ok()).unwrap_or_default();
+    let cookies = door::cookies(headers, COOKIE);
+    web.sessions.find(visit.user, cookies, token, web.opening(visit.user), web.now_ms())
+}
+
 async fn read(body: Incoming) -> Result<Bytes, Refusal> {
     let bytes_max = usize::try_from(SMALL_BYTES_MAX).unwrap_or(usize::MAX);
     let whole = timeout(BODY_WAIT, Limited::new(body, bytes_max).collect()).await;
@@ -137,16 +156,12 @@ impl Asked<'_> {
     }
 
     fn opening(&self) -> Option<u64> {
-        let runtime = &self.web.runtime;
-        let stands = runtime.people().is_suspended(self.user()) == Some(false);
-        runtime.passkeys().opening(self.user()).filter(|_| stands)
+        self.web.opening(self.user())
     }
 
     /// The session of this call.
     fn session(&self) -> Result<Found, Refusal> {
-        let token = self.headers.get(TOKEN_FIELD).and_then(|token| token.to_str().ok()).unwrap_or_default();
-        let cookies = door::cookies(&self.headers, COOKIE);
-        self.web.sessions.find(self.user(), cookies, token, self.opening(), self.web.now_ms())
+        session(self.web, self.visit, &self.headers)
     }
 
     /// Does work of the person that may wait for the disk.
@@ -169,7 +184,8 @@ impl Asked<'_> {
 
     async fn inside(self, found: &Found) -> Answered {
         match self.path.as_str() {
-            "/api/about" => self.about(),
+            "/api/about" => self.about(found),
+            "/api/tile-server" => self.tile_server(found).await,
             "/api/ask" => self.ask(found).await,
             "/api/watch" => self.watch().await,
             "/api/put" => self.put(found).await,
@@ -189,11 +205,23 @@ impl Asked<'_> {
         }
     }
 
-    fn about(&self) -> Answered {
+    fn about(&self, found: &Found) -> Answered {
         json(&json!({
             "way": "passkey", "device": null, "scopes": [], "commands": commands::names(),
             "step_up": commands::of_step_up(), "puts": true, "opens": false,
+            "map_file": self.web.map().is_some(), "tile_server": self.web.sessions.tiles(self.user(), found)?,
         }))
+    }
+
+    /// Lets the page of this session ask a tile server from its next load on, or none any more. Whoever is asked learns where
+    /// the owner looks, so it needs the passkey.
+    async fn tile_server(&self, found: &Found) -> Answered {
+        let Allow { origin } = self.parsed()?;
+        if origin.is_some() {
+            self.check_step_up(found).await?;
+        }
+        self.web.sessions.allow_tiles(self.user(), found, origin)?;
+        json(&json!({}))
     }
 
     /// What an assertion of this call is bound to: its path and its body.
@@ -250,8 +278,7 @@ impl Asked<'_> {
         let stamp = Stamp::of_passkey(found.passkey.as_bytes());
         let text = self.work(move |web, user| owner::outcome(&web.runtime, user, &stamp, command)).await?;
         let taken = self.web.runtime.room_for_answer(self.user(), text.len());
-        let taken =
-            taken.ok_or_else(|| crowded("too much waits for this person's callers: try again later"))?;
+        let taken = taken.ok_or_else(too_much)?;
         Ok(counted(Bytes::from(text), taken))
     }
 
@@ -373,6 +400,10 @@ impl Asked<'_> {
 /// What the challenge for another passkey is bound to.
 fn adding() -> Digest {
     digest_of(&[b"adding a passkey"])
+}
+
+fn too_much() -> Refusal {
+    crowded("too much waits for this person's callers: try again later")
 }
 
 fn crowded(message: &'static str) -> Refusal {

@@ -32,6 +32,16 @@ pub(super) fn check_origin(headers: &HeaderMap) -> Result<String, Refusal> {
     }
 }
 
+/// A request without a body of this page: it names an origin with those of other pages alone.
+pub(super) fn check_site(headers: &HeaderMap) -> Result<(), Refusal> {
+    let same_site = headers.get_all(FETCH_SITE).iter().all(|site| site == "same-origin");
+    if same_site && !headers.contains_key(header::ORIGIN) {
+        Ok(())
+    } else {
+        Err(Refusal::new(403, "wrong-origin", "only the page of this host name may call"))
+    }
+}
+
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut all = headers.get_all(name).iter();
     let first = all.next()?;

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! browser ── GET /, /assets/… ───────────────▶ files: nothing of anybody's
+//!         ── GET /map.pmtiles, a range ──────▶ `sessions`, then a part of the operator's map
 //!         ── POST /api/first… ───────────────▶ `first`: code of a pairing window, digits, a first passkey
 //!         ── POST /api/sign-in… ─────────────▶ `entry`: an assertion by a passkey; a cookie, and a token for the page
 //!         ── POST /api/ask, /api/step-up … ──▶ `sessions`, `calls`: cookie and token; an assertion for what takes away
@@ -32,7 +33,8 @@ use bytes::Bytes;
 use handshake::limit::{Buckets, Rate, Source};
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Method, Request, Response};
-use runtime_user::Runtime;
+use runtime_map::{MAP_PATH, MapFile, TileServer};
+use runtime_user::{Runtime, UserId};
 
 use crate::http::Refusal;
 use crate::http::page::{Page, Showing, Shown, Visit};
@@ -51,11 +53,17 @@ pub const CODES_PER_MINUTE_MAX: u32 = 10;
 /// Sources whose calls are counted.
 const SOURCES_MAX: usize = 8192;
 
+/// The answer to a request for a file with these headers, security headers included; `None`: there is no such file. The
+/// page may ask the tile server, if there is one.
+pub type FindFile = fn(&str, &HeaderMap, Option<&TileServer>) -> Option<Response<Bytes>>;
+
 /// The files of the page, which the program brings that serves them.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct PageFiles {
-    /// The answer to a request for a file with these headers, security headers included; `None`: there is no such file.
-    pub find: fn(&str, &HeaderMap) -> Option<Response<Bytes>>,
+    /// Finds one.
+    pub find: FindFile,
+    /// The street map of the operator, if there is one.
+    pub map: Option<Arc<MapFile>>,
 }
 
 /// The page of all people.
@@ -90,6 +98,29 @@ impl Web {
         let _ = self.files.set(files);
     }
 
+    fn map(&self) -> Option<&Arc<MapFile>> {
+        self.files.get()?.map.as_ref()
+    }
+
+    /// Which opening of the person's store it is; `None`: it is locked, or the person is suspended.
+    fn opening(&self, user: UserId) -> Option<u64> {
+        let stands = self.runtime.people().is_suspended(user) == Some(false);
+        self.runtime.passkeys().opening(user).filter(|_| stands)
+    }
+
+    /// The tile server that the owner has allowed in this browser, where a request for the page comes from it.
+    fn tiles(&self, user: UserId, headers: &HeaderMap) -> Option<TileServer> {
+        let cookies = door::cookies(headers, calls::COOKIE);
+        self.sessions.tiles_of_browser(user, cookies, self.opening(user), self.now_ms())
+    }
+
+    fn file(&self, visit: &Visit, path: &str, headers: &HeaderMap) -> Shown {
+        let is_page = path == "/" || path == "/index.html";
+        let tiles = is_page.then(|| self.tiles(visit.user, headers)).flatten();
+        let found = self.files.get().and_then(|files| (files.find)(path, headers, tiles.as_ref()));
+        found.map_or_else(|| answer::refused(&Refusal::unknown_route()), answer::file)
+    }
+
     fn now_ms(&self) -> u64 {
         self.runtime.clocks().lasting_ms()
     }
@@ -114,10 +145,12 @@ impl Web {
                 calls::answer(self, visit, request).await.unwrap_or_else(|refusal| answer::refused(&refusal))
             }
             (_, true) => answer::refused(&Refusal::wrong_method("POST")),
+            (&Method::GET, false) if request.uri().path() == MAP_PATH => {
+                let shown = calls::map_part(self, visit, request.headers()).await;
+                shown.unwrap_or_else(|refusal| answer::refused(&refusal))
+            }
             (&Method::GET | &Method::HEAD, false) => {
-                let found =
-                    self.files.get().and_then(|files| (files.find)(request.uri().path(), request.headers()));
-                found.map_or_else(|| answer::refused(&Refusal::unknown_route()), answer::file)
+                self.file(visit, request.uri().path(), request.headers())
             }
             (_, false) => answer::refused(&Refusal::wrong_method("GET")),
         }
@@ -128,7 +161,8 @@ impl Page for Web {
     fn takes(&self, path: &str) -> bool {
         let is_file =
             || path == "/" || path == "/index.html" || path == "/icon.svg" || path.starts_with("/assets/");
-        PATHS.contains(&path) || (self.files.get().is_some() && is_file())
+        let is_map = || path == MAP_PATH && self.map().is_some();
+        PATHS.contains(&path) || (self.files.get().is_some() && is_file()) || is_map()
     }
 
     fn answer(self: Arc<Self>, visit: Visit, request: Request<Incoming>) -> Showing {

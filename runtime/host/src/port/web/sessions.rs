@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
+use runtime_map::TileServer;
 use runtime_user::UserId;
 use runtime_user::passkey::{CHALLENGE_BYTES, CredentialId};
 use zeroize::Zeroizing;
@@ -79,6 +80,8 @@ struct Session {
     used_ms: u64,
     shown: Shown,
     step_ups: Vec<StepUp>,
+    /// The tile server that its owner has allowed.
+    tiles: Option<TileServer>,
 }
 
 /// A session as its owner sees it.
@@ -148,6 +151,7 @@ impl Sessions {
             used_ms: now_ms,
             shown,
             step_ups: Vec::new(),
+            tiles: None,
         };
         let mut all = self.lock();
         let of_person = all.entry(user).or_default();
@@ -196,6 +200,36 @@ impl Sessions {
     /// Its owner has done something: the time without use begins anew.
     pub(super) fn used(&self, user: UserId, found: &Found, now_ms: u64) -> Result<(), Refusal> {
         self.with(user, found, |session| session.used_ms = now_ms)
+    }
+
+    /// Lets the page of this session ask that tile server; `None`: none any more.
+    pub(super) fn allow_tiles(
+        &self,
+        user: UserId,
+        found: &Found,
+        tiles: Option<TileServer>,
+    ) -> Result<(), Refusal> {
+        self.with(user, found, |session| session.tiles = tiles)
+    }
+
+    /// The tile server of this session.
+    pub(super) fn tiles(&self, user: UserId, found: &Found) -> Result<Option<TileServer>, Refusal> {
+        self.with(user, found, |session| session.tiles.clone())
+    }
+
+    /// The tile server of the session with one of these cookies. A browser that loads the page has no token to show; what it
+    /// learns here is the policy that it was given before.
+    pub(super) fn tiles_of_browser<'c>(
+        &self,
+        user: UserId,
+        cookies: impl Iterator<Item = &'c str>,
+        opening: Option<u64>,
+        now_ms: u64,
+    ) -> Option<TileServer> {
+        let ids: Vec<Digest> = cookies.map(|cookie| digest_of(&[cookie.as_bytes()])).collect();
+        let all = self.lock();
+        let mut lasting = all.get(&user)?.iter().filter(|session| session.lasts(opening, now_ms));
+        lasting.find(|session| ids.contains(&session.id))?.tiles.clone()
     }
 
     /// A challenge whose assertion counts for this call of this session.
