@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use cells_model::time::Zone;
 use runtime_cells::BUILT_IN;
 use runtime_import::{Bounds, Entries, Format, Item, read};
-use runtime_user::intake::Wish;
+use runtime_user::intake::{Given, Wish};
 use runtime_user::{Runtime, Settings};
 
 use super::rounds::Comparison;
@@ -160,7 +160,7 @@ fn stored() -> Result<f64, BenchError> {
     let (user, _) = runtime.people().add("import", 0.0)?;
     let failed = |error: runtime_user::intake::IntakeError| BenchError::Network(error.to_string());
     let wish = Wish {
-        files: vec![path],
+        files: vec![Given::Path(path)],
         format: None,
         zone: "Europe/Zurich".to_owned(),
         dry_run: false,

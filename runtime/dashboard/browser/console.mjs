@@ -6,14 +6,12 @@
 
 import { createInterface } from 'node:readline';
 import { readFileSync } from 'node:fs';
-import jsQR from 'jsqr';
-import { PNG } from 'pngjs';
-import { launch, nothingYet, SIZES, start } from './start.mjs';
+import { launch, nothingYet, readCode, start } from './start.mjs';
 
 const asked = JSON.parse(process.argv[2]);
 const found = nothingYet();
 const browser = await launch(asked.chromium);
-const { page, settled, to, audit, confirm } = await start(browser, asked.link, found);
+const { page, settled, to, audit, everyWay, confirm } = await start(browser, asked.link, found);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (what) => console.log(JSON.stringify(what));
 
@@ -22,13 +20,7 @@ await settled();
 
 if (asked.operator) {
   // The operator's page has one screen.
-  for (const [size, viewport] of Object.entries(SIZES)) {
-    await page.setViewportSize(viewport);
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await audit(`operator, ${size}, ${colorScheme}`);
-    }
-  }
+  await everyWay('operator');
   found.operator = await page.locator('body').innerText();
   for (const screen of ['diary', 'reads', 'data']) {
     await page.evaluate((hash) => {
@@ -41,14 +33,13 @@ if (asked.pair) {
   await to('phones');
   await page.getByRole('button', { name: 'Show the code' }).click();
   await page.getByRole('img', { name: /^The code for the app/ }).waitFor();
-  const picture = PNG.sync.read(await page.screenshot({ fullPage: true }));
-  const read = jsQR(new Uint8ClampedArray(picture.data), picture.width, picture.height);
+  const qr = await readCode(page);
   await page.getByText('The code as text').click();
   const text = await page.locator('details[open] code').first().textContent();
-  found.same = read?.data === text;
+  found.same = qr === text;
   found.left = await page.getByRole('timer').textContent();
   await audit('a code');
-  say({ qr: read?.data ?? null });
+  say({ qr });
   const digits = page.getByLabel('Six digits', { exact: true });
   await digits.waitFor();
   await audit('digits');

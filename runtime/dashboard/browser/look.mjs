@@ -6,16 +6,12 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { launch, nothingYet, SIZES, start } from './start.mjs';
-
-const SCREENS = ['home', 'diary', 'figures', 'reads', 'cells', 'phones', 'data', 'settings'];
-/** What a reader sees who enlarges a small window to twice its size. */
-const ENLARGED = { width: 320, height: 512 };
+import { launch, nothingYet, start } from './start.mjs';
 
 const asked = JSON.parse(process.argv[2]);
 const found = nothingYet();
 const browser = await launch(asked.chromium);
-const { context, page, settled, to, mapped, audit } = await start(browser, asked.link, found);
+const { context, page, settled, to, audit, everyWay, everyScreen } = await start(browser, asked.link, found);
 let firstBytes = 0;
 const session = await context.newCDPSession(page);
 await session.send('Network.enable');
@@ -70,31 +66,14 @@ await page.keyboard.press('ArrowRight');
 await page.waitForFunction((url) => location.href === url, before);
 await settled();
 
-for (const [size, viewport] of Object.entries(SIZES)) {
-  await page.setViewportSize(viewport);
-  for (const screen of SCREENS) {
-    await to(screen);
-    if (screen === 'diary') await mapped();
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await audit(`${screen}, ${size}, ${colorScheme}`);
-      const pictures = asked.pictures;
-      if (pictures && ((size === 'desktop') === (colorScheme === 'light'))) {
-        mkdirSync(pictures, { recursive: true });
-        await page.screenshot({ path: join(pictures, `${screen}-${size}.png`), fullPage: size === 'phone' });
-      }
-    }
-    found.texts[screen] = await page.evaluate(() => document.querySelector('main')?.innerText ?? '');
+await everyScreen('', async (screen, size, colorScheme) => {
+  const pictures = asked.pictures;
+  if (pictures && (size === 'desktop') === (colorScheme === 'light')) {
+    mkdirSync(pictures, { recursive: true });
+    await page.screenshot({ path: join(pictures, `${screen}-${size}.png`), fullPage: size === 'phone' });
   }
-}
-await page.emulateMedia({ colorScheme: 'light' });
-await page.setViewportSize(ENLARGED);
-for (const screen of SCREENS) {
-  await to(screen);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  if (wide > 0) found.wide.push(`${screen}: ${wide} px`);
-}
-await page.setViewportSize(SIZES.desktop);
+  found.texts[screen] = await page.evaluate(() => document.querySelector('main')?.innerText ?? '');
+});
 
 if (asked.label) {
   await to('diary');
@@ -128,7 +107,7 @@ if (asked.lock) {
   await page.getByRole('button', { name: 'Lock now' }).first().click();
   await page.locator('dialog[open]').getByRole('button', { name: 'Lock now' }).click();
   await page.getByRole('heading', { name: 'Your data is locked' }).waitFor();
-  await audit('locked');
+  await everyWay('locked');
   await page.getByRole('button', { name: 'Open with this device' }).click();
   await page.getByRole('heading', { name: 'Your data is locked' }).waitFor({ state: 'detached' });
   found.locked = true;

@@ -7,7 +7,7 @@
 
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
-import { launch } from './start.mjs';
+import { authenticator, launch } from './start.mjs';
 
 const WAIT_MS = 30_000;
 const asked = JSON.parse(process.argv[2]);
@@ -41,21 +41,6 @@ async function open() {
   return page;
 }
 
-async function authenticator(page) {
-  const session = await context.newCDPSession(page);
-  await session.send('WebAuthn.enable');
-  const options = {
-    protocol: 'ctap2',
-    transport: 'internal',
-    hasResidentKey: true,
-    hasUserVerification: true,
-    isUserVerified: true,
-    automaticPresenceSimulation: true,
-  };
-  const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', { options });
-  return { session, authenticatorId };
-}
-
 async function audit(page, name) {
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
@@ -78,7 +63,7 @@ const signInTitle = { name: 'Sign in', exact: true };
 
 // The first passkey.
 const page = await open();
-const first = await authenticator(page);
+const first = await authenticator(context, page);
 await page.getByRole('heading', signInTitle).waitFor();
 await audit(page, 'sign-in');
 await page.getByLabel('Code').fill(asked.code);
@@ -126,7 +111,7 @@ found.again = true;
 
 // Another page, with the same passkey: its session ends the first one.
 const other = await open();
-const second = await authenticator(other);
+const second = await authenticator(context, other);
 const [copied] = (await first.session.send('WebAuthn.getCredentials', { authenticatorId: first.authenticatorId })).credentials;
 await second.session.send('WebAuthn.addCredential', {
   authenticatorId: second.authenticatorId,

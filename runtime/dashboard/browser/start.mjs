@@ -3,9 +3,14 @@
 
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
+import jsQR from 'jsqr';
 import { chromium } from 'playwright-core';
+import { PNG } from 'pngjs';
 
 export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
+export const SCREENS = ['home', 'diary', 'figures', 'reads', 'cells', 'phones', 'data', 'settings'];
+/** What a reader sees who enlarges a small window to twice its size. */
+const ENLARGED = { width: 320, height: 512 };
 const WAIT_MS = 30_000;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -25,6 +30,28 @@ export function launch(executablePath, ...more) {
       ...more,
     ],
   });
+}
+
+/** The browser's virtual authenticator, which has verified its owner. */
+export async function authenticator(context, page) {
+  const session = await context.newCDPSession(page);
+  await session.send('WebAuthn.enable');
+  const options = {
+    protocol: 'ctap2',
+    transport: 'internal',
+    hasResidentKey: true,
+    hasUserVerification: true,
+    isUserVerified: true,
+    automaticPresenceSimulation: true,
+  };
+  const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', { options });
+  return { session, authenticatorId };
+}
+
+/** What the code in a picture of the whole page says. */
+export async function readCode(page) {
+  const picture = PNG.sync.read(await page.screenshot({ fullPage: true }));
+  return jsQR(new Uint8ClampedArray(picture.data), picture.width, picture.height)?.data ?? null;
 }
 
 /** A new page in a context of its own; nothing is opened in it yet. `found` collects what is wrong. */
@@ -86,13 +113,55 @@ export async function start(browser, link, found) {
     }
   }
 
+  /** Every screen at each width in both themes, and none wider than an enlarged window; `each` looks at each, too. */
+  async function everyScreen(name, each = async () => undefined) {
+    for (const [size, viewport] of Object.entries(SIZES)) {
+      await page.setViewportSize(viewport);
+      for (const screen of SCREENS) {
+        await to(screen);
+        if (screen === 'diary') await mapped();
+        for (const colorScheme of ['light', 'dark']) {
+          await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+          await audit(`${name}${screen}, ${size}, ${colorScheme}`);
+          await each(screen, size, colorScheme);
+        }
+      }
+    }
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize(ENLARGED);
+    for (const screen of SCREENS) {
+      await to(screen);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      if (wide > 0) found.wide.push(`${name}${screen}: ${wide} px`);
+    }
+    await page.setViewportSize(SIZES.desktop);
+  }
+
+  /** What is shown now, at each width in both themes. */
+  async function everyWay(name) {
+    for (const [size, viewport] of Object.entries(SIZES)) {
+      await page.setViewportSize(viewport);
+      await auditThemes(`${name}, ${size}`);
+    }
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize(SIZES.desktop);
+  }
+
+  /** The same in both themes. */
+  async function auditThemes(name) {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await audit(`${name}, ${colorScheme}`);
+    }
+  }
+
   /** Presses the button of that name, and the same in the dialog that asks. */
   async function confirm(name, within = page) {
     await within.getByRole('button', { name, exact: true }).first().click();
     await page.locator('dialog[open]').getByRole('button', { name, exact: true }).click();
   }
 
-  return { context, page, settled, to, mapped, audit, confirm };
+  return { context, page, settled, to, mapped, audit, auditThemes, everyWay, everyScreen, confirm };
 }
 
 /** What is found on the way. */

@@ -70,6 +70,7 @@ impl Host {
         });
         let server = Server::bind(config.listen, front.clone(), config.server()).await?;
         let address = server.address()?;
+        front.tell_address(config.phones_reach(address));
         Ok(Self { front, server, app, address })
     }
 

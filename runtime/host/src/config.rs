@@ -595,6 +595,11 @@ impl Config {
         told.map_or_else(|| self.listen.ip().to_string(), |(host, _)| host.to_owned())
     }
 
+    /// The address that phones are given by a host that listens there, `HOST:PORT`.
+    pub fn phones_reach(&self, address: SocketAddr) -> String {
+        self.public_address.clone().unwrap_or_else(|| reachable(address).to_string())
+    }
+
     /// The part that answers paired devices.
     pub fn native(&self, app: Arc<App<Arc<Runtime>>>) -> NativeApp {
         let terms =
@@ -638,6 +643,18 @@ impl Config {
         let Limits { bytes_per_s_min, bytes_window_ms, .. } = self.limits;
         Rate { bytes_per_s_min, window_ms: bytes_window_ms }
     }
+}
+
+/// Where a phone on this machine reaches a host that listens on all addresses.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let loopback: std::net::IpAddr = match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        address.set_ip(loopback);
+    }
+    address
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Files as people have them: plain, packed with gzip, or several in a zip.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -24,6 +24,13 @@ pub struct Bounds {
     pub expanded_bytes_max: u64,
 }
 
+/// Where the bytes of a file come from.
+pub trait Source: Read + Seek + Send {}
+
+impl<S: Read + Seek + Send> Source for S {}
+
+type Bytes = Box<dyn Source>;
+
 /// A file that can be read, part by part.
 pub struct Opened {
     kind: Kind,
@@ -33,9 +40,9 @@ pub struct Opened {
 }
 
 enum Kind {
-    Plain(File),
-    Gzip(File),
-    Zip(Box<ZipArchive<BufReader<File>>>),
+    Plain(Bytes),
+    Gzip(Bytes),
+    Zip(Box<ZipArchive<BufReader<Bytes>>>),
 }
 
 /// One part of a file: all of it, or a file within a zip.
@@ -52,8 +59,21 @@ pub struct Part {
 /// # Errors
 /// The error of the operating system; `InvalidData` where a zip is damaged or has too many files.
 pub fn open(path: &Path, bounds: Bounds, named: Option<Format>) -> io::Result<Opened> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let file_bytes = file.metadata()?.len();
+    open_source(Box::new(file), file_bytes, bounds, named)
+}
+
+/// Opens what has so many bytes, as [`open`] does a file.
+///
+/// # Errors
+/// As of [`open`].
+pub fn open_source(
+    mut file: Box<dyn Source>,
+    file_bytes: u64,
+    bounds: Bounds,
+    named: Option<Format>,
+) -> io::Result<Opened> {
     let mut head = Vec::new();
     Read::by_ref(&mut file).take(4).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(0))?;
@@ -65,7 +85,7 @@ pub fn open(path: &Path, bounds: Bounds, named: Option<Format>) -> io::Result<Op
     Ok(Opened { kind, file_bytes, bounds, named })
 }
 
-fn archive(file: File) -> io::Result<ZipArchive<BufReader<File>>> {
+fn archive(file: Bytes) -> io::Result<ZipArchive<BufReader<Bytes>>> {
     let bad = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let archive =
         ZipArchive::new(BufReader::new(file)).map_err(|error| bad(format!("the zip is damaged: {error}")))?;
@@ -115,12 +135,13 @@ impl Opened {
         match &mut self.kind {
             Kind::Plain(file) => {
                 file.seek(SeekFrom::Start(0))?;
-                let counted = Counted::new(&*file, self.bounds.expanded_bytes_max, progress);
+                let counted = Counted::new(&mut *file, self.bounds.expanded_bytes_max, progress);
                 part(index, named, counted, begin, take).map(Some)
             }
             Kind::Gzip(file) => {
                 file.seek(SeekFrom::Start(0))?;
-                let packed = BufReader::with_capacity(BUFFER_BYTES, Counted::new(&*file, u64::MAX, progress));
+                let packed =
+                    BufReader::with_capacity(BUFFER_BYTES, Counted::new(&mut *file, u64::MAX, progress));
                 let mut none = |_| {};
                 let plain = Counted::new(MultiGzDecoder::new(packed), bounded, &mut none);
                 part(index, named, plain, begin, take).map(Some)

@@ -31,6 +31,9 @@ pub use clock::{Clocks, HostClock, SystemClock};
 pub use data::app_config::{APP_CONFIG, APP_CONFIG_BYTES_MAX, AppConfig, BadAppConfig};
 pub use data::dump::{Aside, BATCH_BYTES_MAX, DumpError, IMPORT_ENTRIES_MAX, Imported, why_unsound};
 pub use data::errors::{ErrorsReport, Fate, Group, Retried, Selection};
+pub use data::parcels::{
+    Handed, PARCEL_BYTES_MAX, PARCEL_NAME_BYTES_MAX, PARCEL_PART_BYTES, PARCELS_MAX, ParcelError, Parcels,
+};
 pub use data::profile::PROFILE;
 pub use data::stamp::Stamp;
 pub use data::waiting::{WaitReason, Waiting};

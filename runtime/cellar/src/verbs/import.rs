@@ -56,6 +56,7 @@ pub fn run(args: Args, options: &Options) -> Result<(), Failure> {
     let files = files.into_iter().map(whole).collect::<Result<Vec<_>, _>>()?;
     let mut aside = SetAside::begin(refused)?;
     let stop = Stop::watch()?;
+    let files = files.into_iter().map(Into::into).collect();
     let begin = BeginImport { person: person.clone(), files, format, zone, dry_run };
     let (session, begun) = Session::begin(options, begin)?;
     let done = begun.and_then(|begun| steps(&session, &person, &begun, &stop, &mut aside));

@@ -138,10 +138,7 @@ async fn serve(
     }
     let (address, front) = (host.address(), host.front());
     front.show_web(web);
-    let phone_address = PhoneAddress {
-        address: config.public_address.clone().unwrap_or_else(|| reachable(address).to_string()),
-        pin: identity.pin(),
-    };
+    let phone_address = PhoneAddress { address: config.phones_reach(address), pin: identity.pin() };
     let control_socket = ControlSocket::open(data).map_err(|error| {
         Failure::new(
             format!("cannot open {}: {error}", data.join("control.sock").display()),
@@ -244,18 +241,6 @@ fn registration(config: &Config) -> Result<Option<(SocketAddr, GatewaySecret)>, 
     let secret =
         secret.map_err(|error| Failure::of(&error, "`cellar gateway` makes the file: copy it from there"))?;
     Ok(Some((gateway, secret)))
-}
-
-/// Where a phone on this machine reaches a host that listens on all addresses.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        let loopback: std::net::IpAddr = match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        };
-        address.set_ip(loopback);
-    }
-    address
 }
 
 /// What the first person's phone needs, shown once.
@@ -366,7 +351,7 @@ fn announce(
 
 /// The line about the page that a browser on this machine can open, where the port can be reached on the loopback.
 fn page_line(address: SocketAddr) -> String {
-    let here = reachable(address);
+    let here = runtime_host::config::reachable(address);
     if here.ip().is_loopback() {
         format!("for a browser on this machine: http://{here}/\n")
     } else {
@@ -382,6 +367,7 @@ async fn keep_house(runtime: Arc<Runtime>) {
         let runtime = Arc::clone(&runtime);
         let kept = tokio::task::spawn_blocking(move || {
             runtime.locks().lock_expired();
+            runtime.diaries().end_locked_intakes();
             runtime.owners().tick();
             runtime.clocks().keep();
             runtime.drain_again();

@@ -21,3 +21,4 @@ mod support;
 mod surroundings;
 mod trial;
 mod verbs;
+mod whole;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::page::{Home, assert_sound, browser_with, home, looked, open, target};
+use super::page::{Home, assert_sound, home, open};
 use crate::support::binary::{parse, refused, within};
+use crate::support::browser;
 
 /// The zoom of the only tiles of the street map: some ten kilometres each.
 const ZOOM: u32 = 11;
@@ -192,11 +193,11 @@ pub(super) fn map_of(day: &Path, tiles: Tiles) -> Vec<u8> {
 }
 
 fn look(home: &Home, kind: &str, more: &[&str]) -> Option<Value> {
-    let (script, chromium) = browser_with("map.mjs")?;
+    let (script, chromium) = browser::with("map.mjs")?;
     let opened = open(&[&["--state", &home.state], more].concat());
-    let pictures: PathBuf = target().join("page-pictures");
+    let pictures: PathBuf = browser::target().join("page-pictures");
     let asked = json!({ "link": opened.link, "chromium": chromium, "kind": kind, "pictures": pictures });
-    let found = looked(&script, &asked);
+    let found = browser::looked(&script, &asked);
     opened.stop();
     Some(found)
 }

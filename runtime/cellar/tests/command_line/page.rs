@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use crate::support::binary::{
     CELLAR, Serving, json as verb, pair, parse, program, refused, serve_at, text, until, within, write_day,
 };
+use crate::support::browser::{self, Talking, assert_sound_but_marks, look, looked, target};
+use crate::support::packages;
 
 /// What a browser would run if the page took a name for a piece of a page.
 pub(crate) const SCRIPT: &str = "<img src=x onerror=globalThis.struck=1>";
@@ -97,31 +99,11 @@ impl Home {
 
     /// Installs a cell; its title is a script if `attacks`. Says so where none can be compiled.
     fn install_cell(&self, attacks: bool) -> bool {
-        if !Path::new(CELLAR).with_file_name("cellar-cell-compiler").is_file() {
-            println!("SKIPPED: the part about an installed cell; no cellar-cell-compiler beside cellar");
+        if !packages::can_compile() {
             return false;
         }
-        let cells = target().join("cells");
-        let folder = self.folder.path().join("mode-share");
-        fs::create_dir_all(folder.join("schemas")).expect("made");
-        let from = cells.join("mode-share");
-        for entry in fs::read_dir(from.join("schemas")).into_iter().flatten() {
-            let entry = entry.expect("read");
-            fs::copy(entry.path(), folder.join("schemas").join(entry.file_name())).expect("copied");
-        }
-        let manifest = fs::read_to_string(from.join("cell.toml")).expect("read");
-        let titled = |line: &str| match line.starts_with("title = ") {
-            true if attacks => format!("title = {:?}", SCRIPT),
-            _ => line.to_owned(),
-        };
-        let manifest: Vec<String> = manifest.lines().map(titled).collect();
-        fs::write(folder.join("cell.toml"), manifest.join("\n")).expect("written");
-        let [package, key] = ["modes.wasm", "publisher.key"].map(|name| within(self.folder.path(), name));
-        let component = cells.join("mode-share.wasm");
-        let (folder, component) = (folder.to_str().expect("UTF-8"), component.to_str().expect("UTF-8"));
-        verb(&["cell", "pack", folder, "--component", component, "--output", &package]);
-        verb(&["cell", "keygen", "--output", &key]);
-        verb(&["cell", "sign", &package, "--key", &key]);
+        let title = if attacks { SCRIPT } else { "Share of modes by month" };
+        let package = packages::mode_share(self.folder.path(), "modes.wasm", &[("title", title)], "");
         verb(&[
             "cell",
             "install",
@@ -135,51 +117,6 @@ impl Home {
         ]);
         verb(&["pipeline", "run", "--data", &self.data, "owner"]);
         true
-    }
-}
-
-/// Cargo's target folder.
-pub(super) fn target() -> PathBuf {
-    Path::new(CELLAR).ancestors().nth(2).expect("target/<profile>/cellar").to_owned()
-}
-
-/// Node with what the browser's part needs, and Chromium; says so where they are not there.
-pub(crate) fn browser() -> Option<(PathBuf, String)> {
-    browser_with("look.mjs")
-}
-
-/// The same, with another script.
-pub(super) fn browser_with(script: &str) -> Option<(PathBuf, String)> {
-    let script = target().join("page-build/browser").join(script);
-    if !script.is_file() || !target().join("page-build/node_modules/playwright-core").is_dir() {
-        println!("SKIPPED: the page was not built; `cargo xtask dashboard` builds it where node is");
-        return None;
-    }
-    let named = std::env::var("CELLAR_CHROMIUM").ok();
-    let usual = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].map(str::to_owned);
-    let chromium = named.into_iter().chain(usual).find(|path| Path::new(path).is_file());
-    if chromium.is_none() {
-        println!("SKIPPED: no Chromium at /usr/bin/chromium; CELLAR_CHROMIUM names another place");
-    }
-    Some((script, chromium?))
-}
-
-/// A browser that looks at everything.
-fn look(script: &Path, asked: &Value) -> Command {
-    let mut command = Command::new("node");
-    command.arg(script).arg(asked.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-pub(super) fn looked(script: &Path, asked: &Value) -> Value {
-    let output = look(script, asked).output().expect("node starts");
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    parse(text(&output.stdout).lines().last().expect("a line"))
-}
-
-fn assert_sound_but_marks(found: &Value) {
-    for kind in ["elsewhere", "complaints", "violations", "wide", "attacked"] {
-        assert_eq!(found[kind], json!([]), "{kind}");
     }
 }
 
@@ -237,7 +174,7 @@ fn attack_193_the_code_is_in_no_argument_of_a_program_when_the_browser_is_starte
 
 #[test]
 fn every_screen_is_usable_by_keyboard_at_both_widths_in_both_themes_and_asks_nobody_else() {
-    let Some((script, chromium)) = browser() else { return };
+    let Some((script, chromium)) = browser::with("look.mjs") else { return };
     let home = home();
     let has_cell = home.install_cell(false);
     let opened = open(&["--state", &home.state]);
@@ -288,7 +225,7 @@ fn every_screen_is_usable_by_keyboard_at_both_widths_in_both_themes_and_asks_nob
 
 #[test]
 fn attack_187_a_script_as_the_name_of_a_device_or_a_cell_or_as_a_label_is_shown_and_not_run() {
-    let Some((script, chromium)) = browser() else { return };
+    let Some((script, chromium)) = browser::with("look.mjs") else { return };
     let home = home();
     home.attacked();
     let has_cell = home.install_cell(true);
@@ -312,7 +249,7 @@ fn attack_187_a_script_as_the_name_of_a_device_or_a_cell_or_as_a_label_is_shown_
 
 #[test]
 fn attack_189_a_device_that_is_revoked_loses_its_page_within_seconds_and_the_page_says_why() {
-    let Some((script, chromium)) = browser() else { return };
+    let Some((script, chromium)) = browser::with("look.mjs") else { return };
     let home = home();
     let opened = open(&["--state", &home.state]);
     let until = "This device was removed from your devices and is shut out";
@@ -335,7 +272,7 @@ fn attack_189_a_device_that_is_revoked_loses_its_page_within_seconds_and_the_pag
 
 #[test]
 fn attack_218_a_device_that_is_revoked_from_another_page_is_shut_out_within_a_second_and_its_page_says_why() {
-    let Some((script, chromium)) = browser() else { return };
+    let Some((script, chromium)) = browser::with("look.mjs") else { return };
     let home = home();
     let (opened, console) = (open(&["--state", &home.state]), open(&["owner", "--data", &home.data]));
     let until = "This device was removed from your devices and is shut out";
@@ -350,44 +287,9 @@ fn attack_218_a_device_that_is_revoked_from_another_page_is_shut_out_within_a_se
     home.host.stop();
 }
 
-/// A browser at the console's page that talks with its test.
-struct Talking {
-    child: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Talking {
-    fn begin(script: &Path, asked: &Value) -> Self {
-        let mut child = look(script, asked).stdin(Stdio::piped()).spawn().expect("node starts");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        Self { child, output }
-    }
-
-    /// The next line; what node complains of, if there is none.
-    fn next(&mut self) -> Value {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("text");
-        if line.is_empty() {
-            let mut why = String::new();
-            let mut errors = self.child.stderr.take().expect("piped");
-            std::io::Read::read_to_string(&mut errors, &mut why).expect("text");
-            panic!("the browser's part ended: {why}");
-        }
-        parse(&line)
-    }
-
-    fn end(mut self) -> Value {
-        let found = self.next();
-        let ended = self.child.wait_with_output().expect("it ends");
-        assert!(ended.status.success(), "{}", text(&ended.stderr));
-        assert_sound_but_marks(&found);
-        found
-    }
-}
-
 #[test]
 fn a_phone_pairs_by_the_code_on_the_screen_and_the_owner_looks_forgets_and_erases_on_the_page() {
-    let Some((script, chromium)) = browser_with("console.mjs") else { return };
+    let Some((script, chromium)) = browser::with("console.mjs") else { return };
     let home = home();
     let console = open(&["owner", "--data", &home.data]);
     let (from, to) = ("2024-03-04T08:00", "2024-03-04T12:00");
@@ -416,7 +318,7 @@ fn a_phone_pairs_by_the_code_on_the_screen_and_the_owner_looks_forgets_and_erase
     let mut line = String::new();
     BufReader::new(phone.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     assert_eq!(page.next()["digits"], parse(&line)["digits"], "the phone and the page show the same");
-    std::io::Write::write_all(page.child.stdin.as_mut().expect("piped"), b"the same\n").expect("written");
+    page.go_on();
     let ended = phone.wait_with_output().expect("it ends");
     assert!(ended.status.success(), "{}", text(&ended.stderr));
     let found = page.end();
@@ -473,7 +375,7 @@ fn a_preview_shows_what_a_cell_would_be_shown_and_nothing_once_it_is_paused() {
 
 #[test]
 fn the_operators_page_says_how_the_host_is_and_nothing_about_a_person() {
-    let Some((script, chromium)) = browser_with("console.mjs") else { return };
+    let Some((script, chromium)) = browser::with("console.mjs") else { return };
     let home = home();
     let opened = open(&["--operator", "--data", &home.data]);
     let asked = json!({ "link": opened.link, "chromium": chromium, "operator": true });

@@ -12,12 +12,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::map::{Tiles, map_of};
-use super::page::{SCRIPT, browser};
+use super::page::SCRIPT;
 use crate::support::binary::{json as verb, pair, parse, refused, serve_at, text, until, within, write_day};
+use crate::support::browser;
 
 #[test]
 fn attack_200_a_browser_makes_a_passkey_signs_in_and_out_and_steps_up_and_no_name_runs_as_a_script() {
-    let Some((look, chromium)) = browser() else { return };
+    let Some((script, chromium)) = browser::with("passkey.mjs") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let [data, state, day, map, config, web] =
         ["data", "phone", "day.json", "town.pmtiles", "cellar.toml", "web"]
@@ -45,7 +46,7 @@ fn attack_200_a_browser_makes_a_passkey_signs_in_and_out_and_steps_up_and_no_nam
         "address": address, "chromium": chromium, "spki": BASE64.encode(&pin), "code": window["code"], "name": SCRIPT,
     });
     let mut looking = Command::new("node")
-        .arg(look.with_file_name("passkey.mjs"))
+        .arg(script)
         .arg(asked.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

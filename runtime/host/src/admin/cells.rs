@@ -1,6 +1,6 @@
 //! Cells that a person has installed.
 
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
 
 use runtime_program::when::When;
 use runtime_program::{Failure, typed};
@@ -11,6 +11,7 @@ use runtime_user::{
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
+use super::parcels::{Given, handed};
 use super::reading::{Reading, told};
 use super::remedy::logged;
 use super::zone;
@@ -77,8 +78,8 @@ impl Narrower {
 pub struct InstallCell {
     /// The person, by name or id.
     pub person: String,
-    /// The package: an absolute path.
-    pub package: PathBuf,
+    /// The package.
+    pub package: Given,
     /// What the owner grants less.
     #[serde(default)]
     pub narrower: Narrower,
@@ -91,7 +92,7 @@ impl Ask for InstallCell {
 
     fn answer(self, context: &Context<'_>) -> Result<CellShown, Failure> {
         let user = context.find(&self.person)?;
-        let package = read_package(&self.package)?;
+        let package = read_package(context, user, &self.package)?;
         let (cells, narrowings) = (context.runtime.installed_cells(), self.narrower.read(context, user)?);
         let shown = match self.agreed {
             true => cells.install(user, &package, &narrowings, now()),
@@ -101,14 +102,16 @@ impl Ask for InstallCell {
     }
 }
 
-/// Replaces an installed cell by a newer version that asks for no more.
+/// Shows what a newer version that asks for no more would be allowed, or replaces an installed cell by it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateCell {
     /// The person, by name or id.
     pub person: String,
-    /// The package: an absolute path.
-    pub package: PathBuf,
+    /// The package.
+    pub package: Given,
+    /// False: it is only looked at.
+    pub agreed: bool,
 }
 
 impl Ask for UpdateCell {
@@ -116,8 +119,12 @@ impl Ask for UpdateCell {
 
     fn answer(self, context: &Context<'_>) -> Result<CellShown, Failure> {
         let user = context.find(&self.person)?;
-        let package = read_package(&self.package)?;
-        let updated = context.runtime.installed_cells().update(user, &package, now());
+        let package = read_package(context, user, &self.package)?;
+        let cells = context.runtime.installed_cells();
+        let updated = match self.agreed {
+            true => cells.update(user, &package, now()),
+            false => cells.look_update(user, &package, now()),
+        };
         updated.map_err(|error| refused(&error, &self.person))
     }
 }
@@ -306,17 +313,25 @@ impl Ask for RemoveCell {
 }
 
 /// Reads a package; a file that is larger than any package is not read to its end.
-fn read_package(path: &Path) -> Result<Vec<u8>, Failure> {
-    use std::io::Read as _;
-    let of_file = |error: std::io::Error| {
-        Failure::new(
-            format!("cannot read {}: {error}", path.display()),
-            "name a package that the host may read",
-        )
-    };
-    let file = std::fs::File::open(path).map_err(of_file)?;
+fn read_package(context: &Context<'_>, user: UserId, given: &Given) -> Result<Vec<u8>, Failure> {
+    match given {
+        Given::Path(path) => {
+            let read = std::fs::File::open(path).and_then(package_of);
+            read.map_err(|error| {
+                let what = format!("cannot read {}: {error}", path.display());
+                Failure::new(what, "name a package that the host may read")
+            })
+        }
+        Given::Parcel(of) => {
+            let read = package_of(handed(context, user, of)?.open());
+            read.map_err(|error| Failure::of(&error, "hand the package in again"))
+        }
+    }
+}
+
+fn package_of(file: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(PACKAGE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(of_file)?;
+    file.take(PACKAGE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

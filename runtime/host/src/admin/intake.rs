@@ -1,15 +1,15 @@
 //! Imports of files in other programs' formats, in steps: whoever asks shows how far it has come, and may end it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use runtime_import::{Bounds, Format};
 use runtime_program::input::{EXPANDED_BYTES_MAX, EXPANSION_MAX};
 use runtime_program::{Failure, typed};
-use runtime_user::intake::{IntakeError, Progress, Wish};
+use runtime_user::intake::{self, IntakeError, Progress, Wish};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Ask, Context};
+use super::parcels::{Given, handed};
 use super::remedy::logged;
 use super::zone;
 use crate::http::service::now;
@@ -26,8 +26,8 @@ pub const IMPORT_FILES_MAX: usize = 10_000;
 pub struct BeginImport {
     /// The person.
     pub person: String,
-    /// The files: absolute paths.
-    pub files: Vec<PathBuf>,
+    /// The files.
+    pub files: Vec<Given>,
     /// Their format; none: found out from each.
     pub format: Option<String>,
     /// The zone of the local times; none: that of the person's last location, or else UTC.
@@ -92,7 +92,12 @@ impl Ask for BeginImport {
             None => zone::name_of(context.runtime, user, now())?,
         };
         let bounds = Bounds { expansion_max: EXPANSION_MAX, expanded_bytes_max: EXPANDED_BYTES_MAX };
-        let wish = Wish { files: self.files, format, zone: zone.clone(), dry_run: self.dry_run, bounds };
+        let files = self.files.into_iter().map(|given| match given {
+            Given::Path(path) => Ok(intake::Given::Path(path)),
+            Given::Parcel(of) => handed(context, user, &of).map(intake::Given::Parcel),
+        });
+        let files = files.collect::<Result<_, _>>()?;
+        let wish = Wish { files, format, zone: zone.clone(), dry_run: self.dry_run, bounds };
         let progress = context.runtime.diaries().begin_intake(user, wish).map_err(failure)?;
         Ok(ImportProgress { id: user.dashed(), zone: Some(zone), progress })
     }

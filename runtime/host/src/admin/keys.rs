@@ -1,6 +1,7 @@
 //! Who can open a person's store, whether it is open, and opening it with the recovery phrase.
 
 use data_encoding::BASE64URL_NOPAD;
+use handshake::encoding::WrapPub;
 use handshake::secret::Secret;
 use runtime_program::Failure;
 use runtime_user::arrivals::Arrivals;
@@ -107,6 +108,7 @@ impl Ask for LockPerson {
 
     fn answer(self, context: &Context<'_>) -> Result<StatusShown, Failure> {
         let user = context.find(&self.person)?;
+        context.runtime.diaries().end_intake(user);
         context.runtime.locks().lock(user).map_err(of_owner(&self.person))?;
         status(context, &self.person, user)
     }
@@ -165,6 +167,35 @@ impl Ask for BeginRecovery {
         let slot = recovery.from_ms.is_none().then(|| BASE64URL_NOPAD.encode(recovery.slot.as_bytes()));
         let from_ms = recovery.from_ms.map(|from_ms| runtime.clocks().shown_ms(from_ms));
         Ok(RecoveryBegun { id: user.to_string(), slot, from_ms })
+    }
+}
+
+/// Asks whether the recovery phrase with this public half opens the person's store. The words stay with who asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckPhrase {
+    /// The person, by name or id.
+    pub person: String,
+    /// The public half of the phrase.
+    pub phrase: WrapPub,
+}
+
+/// The answer to [`CheckPhrase`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhraseChecked {
+    /// The person's id.
+    pub id: String,
+    /// Whether it opens the store.
+    pub opens: bool,
+}
+
+impl Ask for CheckPhrase {
+    type Answer = PhraseChecked;
+
+    fn answer(self, context: &Context<'_>) -> Result<PhraseChecked, Failure> {
+        let user = context.find(&self.person)?;
+        let opens = context.runtime.owners().phrase_opens(user, &self.phrase);
+        Ok(PhraseChecked { id: user.dashed(), opens: opens.map_err(of_owner(&self.person))? })
     }
 }
 

@@ -8,8 +8,11 @@
 use handshake::device::Scope;
 use serde_json::Value;
 
+use super::cells::{InstallCell, UpdateCell};
 use super::command::Command;
 use super::diary::ExportDiary;
+use super::intake::BeginImport;
+use super::parcels::Given;
 
 /// The commands that a device may give, each with the scope that it needs.
 pub const DEVICE_COMMANDS: [(&str, Scope); 17] = [
@@ -34,17 +37,35 @@ pub const DEVICE_COMMANDS: [(&str, Scope); 17] = [
 ];
 
 /// What the page may also do at the console.
-pub const CONSOLE_COMMANDS: [&str; 9] = [
+pub const CONSOLE_COMMANDS: [&str; 18] = [
     "pair-open",
     "pair-status",
     "pair-answer",
     "device-rename",
     "device-revoke",
+    "cell-install",
+    "cell-update",
     "cell-remove",
+    "parcel-begin",
+    "parcel-add",
+    "parcel-end",
+    "import-begin",
+    "import-step",
+    "import-end",
+    "phrase-check",
     "forget",
     "keys",
     "erase",
 ];
+
+/// Those of [`CONSOLE_COMMANDS`] that are parts of what another one of them decides: a file that is handed in is nothing
+/// before a command takes it, and an import that was begun goes on.
+const PARTS: [&str; 5] = ["parcel-begin", "parcel-add", "parcel-end", "import-step", "import-end"];
+
+/// Whether a command of that name decides something, in one of its forms at least: [`Command::decides`].
+pub fn decides(name: &str) -> bool {
+    CONSOLE_COMMANDS.contains(&name) && !PARTS.contains(&name)
+}
 
 /// What the operator's page may do: it says nothing about any person.
 pub const OPERATOR_COMMANDS: [&str; 1] = ["host-status"];
@@ -94,14 +115,37 @@ impl Command {
 
     /// The scope that a device needs to give it; `None`: only the console gives it.
     pub fn scope(&self) -> Option<Scope> {
-        let names_file = matches!(self, Self::ExportDiary(ExportDiary { output: Some(_), .. }));
-        let known = DEVICE_COMMANDS.iter().find(|(name, _)| *name == self.name() && !names_file);
+        let known = DEVICE_COMMANDS.iter().find(|(name, _)| *name == self.name() && !self.names_file());
         known.map(|(_, scope)| *scope)
     }
 
     /// Whether the page may give it at the console.
     pub fn is_for_page(&self) -> bool {
-        self.scope().is_some() || CONSOLE_COMMANDS.contains(&self.name())
+        !self.names_file() && (self.scope().is_some() || CONSOLE_COMMANDS.contains(&self.name()))
+    }
+
+    /// Whether it takes something away, or gives anybody more: neither a look at what would be, nor a part of what another
+    /// command decides.
+    pub fn decides(&self) -> bool {
+        let only_looks = matches!(
+            self,
+            Self::BeginImport(BeginImport { dry_run: true, .. })
+                | Self::InstallCell(InstallCell { agreed: false, .. })
+                | Self::UpdateCell(UpdateCell { agreed: false, .. })
+        );
+        decides(self.name()) && !only_looks
+    }
+
+    /// Whether it names a file of the host.
+    fn names_file(&self) -> bool {
+        match self {
+            Self::ExportDiary(ExportDiary { output, .. }) => output.is_some(),
+            Self::BeginImport(BeginImport { files, .. }) => files.iter().any(Given::is_path),
+            Self::InstallCell(InstallCell { package, .. }) | Self::UpdateCell(UpdateCell { package, .. }) => {
+                package.is_path()
+            }
+            _ => false,
+        }
     }
 }
 
@@ -123,6 +167,29 @@ mod tests {
             assert!(Command::NAMES.contains(name), "{name}");
         }
         assert!(CONSOLE_COMMANDS.iter().all(|name| !devices.contains(name)));
+        assert!(PARTS.iter().all(|name| CONSOLE_COMMANDS.contains(name)));
+    }
+
+    #[test]
+    fn a_look_and_a_part_decide_nothing_and_a_file_of_the_host_is_not_for_the_page() {
+        let read = |body: Value| {
+            let command = Command::of_person(body.to_string().as_bytes(), "Ada").expect("a command");
+            (command.is_for_page(), command.decides())
+        };
+        let import = |files: Value, dry_run: bool| json!({ "command": "import-begin", "files": files, "format": null, "zone": null, "dry_run": dry_run });
+        let handed = json!([{ "parcel": "x" }]);
+        assert_eq!(read(import(handed.clone(), true)), (true, false));
+        assert_eq!(read(import(handed, false)), (true, true));
+        assert!(!read(import(json!([{ "parcel": "x" }, "/etc/passwd"]), true)).0);
+        for name in ["cell-install", "cell-update"] {
+            let cell = |package: Value, agreed: bool| json!({ "command": name, "package": package, "agreed": agreed });
+            assert_eq!(read(cell(json!({ "parcel": "x" }), false)), (true, false));
+            assert_eq!(read(cell(json!({ "parcel": "x" }), true)), (true, true));
+            assert!(!read(cell(json!("/a.wasm"), true)).0);
+        }
+        assert_eq!(read(json!({ "command": "parcel-begin", "name": "a", "bytes": 1 })), (true, false));
+        assert_eq!(read(json!({ "command": "erase" })), (true, true));
+        assert_eq!(read(json!({ "command": "status" })), (true, false));
     }
 
     #[test]

@@ -20,6 +20,11 @@ impl PhoneAddress {
         Self { address: String::new(), pin: "0".repeat(64).parse().expect("64 hex digits") }
     }
 
+    /// For the page, which pairs phones: those learn the host's key in the pairing itself, and not from its certificate.
+    pub fn of_pairing(address: String) -> Self {
+        Self { address, ..Self::untold() }
+    }
+
     /// The connection string with this token. It is a secret.
     pub fn connection(&self, token: &str) -> String {
         format!("cellar://{}/?token={token}&pin={}", self.address, self.pin)

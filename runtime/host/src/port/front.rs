@@ -83,6 +83,11 @@ impl PortFront {
         }))
     }
 
+    /// Says where phones reach the host, for those that are paired on a page.
+    pub fn tell_address(&self, address: String) {
+        self.0.web.tell_address(address);
+    }
+
     /// Brings the files of the owner's page.
     pub fn bring_page(&self, files: PageFiles) {
         self.0.web.bring(files);

@@ -62,7 +62,7 @@ pub(super) async fn answer(
         command => command,
     };
     let this = Arc::clone(runtime);
-    let work = move || outcome(&this, user, &device, command);
+    let work = move || outcome(&this, user, &device, command, &PhoneAddress::untold());
     let crowded = |message| Refusal::new(503, "unavailable", message).retry_after(5);
     let text = runtime.turns().run(user, work).await;
     let text = text.map_err(|_| crowded("too much of this person's work waits: try again later"))??;
@@ -71,15 +71,16 @@ pub(super) async fn answer(
     Ok(Answered::Counted { body: Bytes::from(text), taken })
 }
 
-/// Carries out a command on a thread that may wait; the text is the control socket's.
+/// Carries out a command on a thread that may wait; the text is the control socket's. `phone_address`: what a pairing
+/// tells phones.
 pub(super) fn outcome(
     runtime: &Runtime,
     user: UserId,
     device: &Stamp,
     command: Command,
+    phone_address: &PhoneAddress,
 ) -> Result<String, Refusal> {
-    let address = PhoneAddress::untold();
-    let context = Context { runtime, phone_address: &address };
+    let context = Context { runtime, phone_address };
     let outcome = match command {
         Command::ExportDiary(ask) => ask.answer_to(&context, user, device).and_then(value),
         Command::ShowDays(ask) => ask.answer_to(&context, user, Some(device)).and_then(value),

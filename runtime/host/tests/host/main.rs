@@ -14,6 +14,7 @@ mod attack_legacy;
 mod attack_neighbour;
 mod attack_owner;
 mod attack_pair;
+mod attack_parcels;
 mod attack_routing;
 mod attack_store;
 mod attack_tables;

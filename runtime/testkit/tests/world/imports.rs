@@ -7,7 +7,7 @@ use runtime_import::Bounds;
 use runtime_simulator::{Person, Phone, simulate_day};
 use runtime_testkit::{Disks, World};
 use runtime_user::UserId;
-use runtime_user::intake::{IntakeError, Progress, RECORDS_PER_CHUNK, Wish};
+use runtime_user::intake::{Given, IntakeError, Progress, RECORDS_PER_CHUNK, Wish};
 use serde_json::Value;
 
 /// 2024-03-04, a Monday.
@@ -18,7 +18,7 @@ const LOCATIONS: [&str; 2] = ["background/location", "background/filtered_locati
 
 fn wish(file: &Path, dry_run: bool) -> Wish {
     Wish {
-        files: vec![file.to_owned()],
+        files: vec![Given::Path(file.to_owned())],
         format: None,
         zone: "Europe/Zurich".to_owned(),
         dry_run,

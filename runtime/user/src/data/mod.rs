@@ -6,6 +6,7 @@ pub(crate) mod dump;
 pub mod errors;
 pub(crate) mod forget;
 pub mod intake;
+pub(crate) mod parcels;
 pub(crate) mod profile;
 pub(crate) mod stamp;
 pub(crate) mod waiting;

@@ -191,6 +191,7 @@ pub struct Owners {
     pub(super) open_people: Arc<OpenPeople>,
     pub(super) rosters: super::roster::Rosters,
     pub(super) watches: super::watch::Watches,
+    parcels: crate::data::parcels::Kept,
     entries: RwLock<HashMap<UserId, Arc<Owner>>>,
     routes: RwLock<Routes>,
     /// Changes when a name is added or withdrawn.
@@ -218,6 +219,7 @@ impl Owners {
             open_people,
             rosters: super::roster::Rosters::default(),
             watches: super::watch::Watches::default(),
+            parcels: crate::data::parcels::Kept::default(),
             entries: RwLock::default(),
             routes: RwLock::default(),
             renamed: watch::Sender::new(0),
@@ -385,10 +387,16 @@ impl Owners {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
+    /// Files that people's pages hand in.
+    pub(crate) fn parcels(&self) -> &crate::data::parcels::Kept {
+        &self.parcels
+    }
+
     /// Forgets a person: the names lead nowhere, the key is wiped, and waiting tasks are woken.
     pub(crate) fn forget(&self, user: UserId) {
         self.rename(|routes| routes.withdraw_all(user), |()| true);
         self.leases.wipe(user);
+        self.parcels.remove(user);
         self.rosters.forget(user);
         let owner = self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&user);
         if let Some(owner) = owner {

@@ -133,6 +133,7 @@ impl<'o> Locks<'o> {
             return Err(OwnerError::Unattended);
         }
         leases.wipe(user);
+        self.owners.parcels().remove(user);
         let begun = std::time::Instant::now();
         while !open_people.close(user) {
             if begun.elapsed() > CLOSING_MAX {
@@ -152,8 +153,10 @@ impl<'o> Locks<'o> {
         let mut due = open_people.take_unclosed();
         due.retain(|user| leases.check_unlocked(*user).is_err());
         due.extend(leases.expired());
+        self.owners.parcels().tidy(|user| leases.opening(user));
         for user in due {
             leases.wipe(user);
+            self.owners.parcels().remove(user);
             let closed = open_people.close_after_runs(user);
             tracing::info!(user = %user.short(), closed, "store locked at the end of its lease");
         }

@@ -335,6 +335,7 @@ impl Runtime {
     pub async fn lock_by(&self, admission: &Admission) -> Result<(), Code> {
         admission.require(Scope::Admin)?;
         let (owners, user) = (Arc::clone(self.owners()), admission.user);
+        self.diaries().end_intake(user);
         let lock = move || match Locks::of(&owners).lock(user) {
             Ok(()) | Err(OwnerError::Busy) => Ok(()),
             Err(OwnerError::Unattended) => Err(Code::ScopeMissing),

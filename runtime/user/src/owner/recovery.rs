@@ -4,6 +4,7 @@
 //! * Units: moments are ms of [`Clocks::lasting_ms`](crate::Clocks::lasting_ms): a phrase waits for a day in which the
 //!   host runs, whatever its wall clock is set to. Up to an hour before a restart is not counted.
 
+use handshake::encoding::WrapPub;
 use handshake::keys::Slot;
 use runtime_store::Store;
 use runtime_types::UserId;
@@ -31,13 +32,7 @@ impl Owners {
     /// # Errors
     /// [`OwnerError::NoPhrase`] if there is no slot for one.
     pub fn begin_recovery(&self, user: UserId, now_ms: u64) -> Result<Recovery, OwnerError> {
-        let generation = Store::key_generation(&self.people.store_folder(user)).map_err(OwnerError::Store)?;
-        let slots = self.slots(user)?;
-        let slot = generation.and_then(|generation| slots.find(Holder::Recovery, generation));
-        let slot = slot.cloned().ok_or_else(|| match (slots.newest_generation(), generation) {
-            (Some(slots), Some(store)) if slots < store => OwnerError::OldSlots { slots, store },
-            _ => OwnerError::NoPhrase,
-        })?;
+        let (slot, _) = self.phrases_slot(user)?;
         // A revocation at the console does not make the phrase's way shorter.
         if !self.has_signed_devices(user)? {
             return Ok(Recovery { slot, from_ms: None });
@@ -52,6 +47,27 @@ impl Owners {
         };
         let from_ms = asked_ms + RECOVERY_DELAY_MS;
         Ok(Recovery { slot, from_ms: (now_ms < from_ms).then_some(from_ms) })
+    }
+
+    /// The slot that a phrase opens, and the public half of that phrase.
+    fn phrases_slot(&self, user: UserId) -> Result<(Slot, WrapPub), OwnerError> {
+        let generation = Store::key_generation(&self.people.store_folder(user)).map_err(OwnerError::Store)?;
+        let slots = self.slots(user)?;
+        let found = generation.and_then(|generation| slots.find_with_key(Holder::Recovery, generation));
+        let (slot, to) = found.ok_or_else(|| match (slots.newest_generation(), generation) {
+            (Some(slots), Some(store)) if slots < store => OwnerError::OldSlots { slots, store },
+            _ => OwnerError::NoPhrase,
+        })?;
+        Ok((*slot, *to))
+    }
+
+    /// Whether the phrase with this public half opens the store. Nothing is opened, so nobody has to wait; and nothing is
+    /// learnt that could be tried: a public half is guessed as badly as its phrase.
+    ///
+    /// # Errors
+    /// [`OwnerError::NoPhrase`] if there is no slot for one.
+    pub fn phrase_opens(&self, user: UserId, phrase: &WrapPub) -> Result<bool, OwnerError> {
+        Ok(self.phrases_slot(user)?.1 == *phrase)
     }
 }
 

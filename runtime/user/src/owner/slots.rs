@@ -91,8 +91,13 @@ impl Slots {
 
     /// The holder's slot for that generation of the data key.
     pub fn find(&self, holder: Holder, generation: u32) -> Option<&Slot> {
+        self.find_with_key(holder, generation).map(|(slot, _)| slot)
+    }
+
+    /// The same, with the key that it is wrapped for.
+    pub fn find_with_key(&self, holder: Holder, generation: u32) -> Option<(&Slot, &WrapPub)> {
         let fits = |kept: &&Kept| kept.holder == holder && kept.slot.generation() == generation;
-        self.slots.iter().find(fits).map(|kept| &kept.slot)
+        self.slots.iter().find(fits).map(|kept| (&kept.slot, &kept.to))
     }
 
     /// Whether a device with that wrap key has a slot for that generation of the data key.

@@ -150,7 +150,7 @@ impl From<Less> for Narrower {
 pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
     match verb {
         Verb::Install { who, package, less, yes } => {
-            let (person, package) = (who.name(), absolute(package)?);
+            let (person, package) = (who.name(), absolute(package)?.into());
             let ask = InstallCell { person: person.clone(), package, narrower: less.into(), agreed: yes };
             carry_out(options, ask, |cell| match yes {
                 true => format!("{}\n\nIt is installed, and runs with the next analysis.", told(cell)),
@@ -162,7 +162,7 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             })
         }
         Verb::Update { who, package } => {
-            let ask = UpdateCell { person: who.name(), package: absolute(package)? };
+            let ask = UpdateCell { person: who.name(), package: absolute(package)?.into(), agreed: true };
             carry_out(options, ask, told)
         }
         Verb::List(who) => {

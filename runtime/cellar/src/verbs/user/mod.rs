@@ -139,6 +139,9 @@ pub enum Verb {
     /// Open a person's data with the 24 words of the recovery phrase, read from standard input
     #[command(after_help = "Example:\n  cellar user recover Ada")]
     Recover(Who),
+    /// Say whether the 24 words of a recovery phrase, read from standard input, open a person's data; nothing is opened
+    #[command(after_help = "Example:\n  cellar user check-phrase Ada")]
+    CheckPhrase(Who),
     /// Sign with the recovery phrase for what no phone can sign for: the first phone after all others were lost
     #[command(after_help = "Example:\n  cellar user approve Ada")]
     Approve(Who),
@@ -323,6 +326,9 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
             carry_out(options, SetKeys { person: who.name(), mode: mode.into() }, tell::status)
         }
         Verb::Recover(who) => carry_out(options, recovery::recovering(who.name(), options)?, tell::status),
+        Verb::CheckPhrase(who) => {
+            carry_out(options, recovery::checking(who.name())?, |checked| tell::phrase(checked.opens))
+        }
         Verb::Approve(who) => recovery::approving(&who.name(), options),
         Verb::List => carry_out(options, ListPeople {}, |people| tell::list(people)),
         Verb::Show(who) => carry_out(options, ShowPerson { person: who.name() }, tell::shown),

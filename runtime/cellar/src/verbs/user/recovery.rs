@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use data_encoding::BASE64URL_NOPAD;
-use handshake::keys::{PHRASE_WORDS, Phrase, Slot};
+use handshake::keys::{Agree as _, PHRASE_WORDS, Phrase, Slot};
 use handshake::roster::Signed;
 use ring::rand::SystemRandom;
 use runtime_user::UserId;
 
 use crate::verbs::{Options, administer, carry_out, moment_of_ms, phone};
 use runtime_host::admin::{
-    BeginRecovery, EndRecovery, PersonStatus, RecoveryBegun, ShowUnsigned, SignByPhrase,
+    BeginRecovery, CheckPhrase, EndRecovery, PersonStatus, RecoveryBegun, ShowUnsigned, SignByPhrase,
 };
 use runtime_program::{Failure, console, typed};
 
@@ -37,6 +37,12 @@ pub(super) fn recovering(person: String, options: &Options) -> Result<EndRecover
     let key = key
         .map_err(|error| Failure::of(&error, "the phrase belongs to another store, or to an older backup"))?;
     Ok(EndRecovery { person, generation: slot.generation(), key })
+}
+
+/// Computes the public half of a phrase in this process, and asks whether it is the one of the person's store.
+pub(super) fn checking(person: String) -> Result<CheckPhrase, Failure> {
+    let phrase = read_phrase()?.wrap_key().public();
+    Ok(CheckPhrase { person, phrase })
 }
 
 fn read_phrase() -> Result<Phrase, Failure> {

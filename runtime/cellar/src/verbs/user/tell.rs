@@ -219,3 +219,13 @@ pub(super) fn erased(erased: &Erased) -> String {
         receipt.keyring_sha256.as_deref().unwrap_or("-")
     )
 }
+
+/// Whether a recovery phrase opens the data.
+pub(super) fn phrase(opens: bool) -> String {
+    let told = if opens {
+        "These words open the data. Keep them as you did."
+    } else {
+        "These are the words of another store, or of another time: they do not open the data."
+    };
+    told.to_owned()
+}

@@ -122,6 +122,26 @@ export interface Feature {
   properties: Record<string, unknown> & { feature_type: string; trip?: string };
 }
 
+export interface ImportProgress {
+  records: number;
+  points: number;
+  others: number;
+  duplicates: number;
+  set_aside: number;
+  refused: number;
+  bytes: [number, number];
+  span?: [number, number];
+  formats: string[];
+  columns: string[];
+  faults: { file: string; at: number; why: string }[];
+  ended: boolean;
+}
+
+export interface ImportShown {
+  zone?: string;
+  progress: ImportProgress;
+}
+
 export interface DiaryExported {
   text?: string;
   trips: number;

@@ -6,6 +6,8 @@ use serde_json::json;
 
 use super::*;
 
+/// A point of P-256, in base64url.
+const POINT: &str = "BGsX0fLhLEJH-Lzm5WOkQPJ3A32BLeszoPShOUXYmMKWT-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU";
 const USER: &str = "9db1675c-ff54-0eee-b1f8-581151615136";
 
 /// Checks one command with its answers, and returns its name.
@@ -155,6 +157,10 @@ fn of_owners() -> Vec<String> {
         check::<SetKeys>(
             json!({ "command": "keys", "person": "Ada", "mode": "lease" }),
             std::slice::from_ref(&locked),
+        ),
+        check::<CheckPhrase>(
+            json!({ "command": "phrase-check", "person": "Ada", "phrase": POINT }),
+            &[json!({ "id": USER, "opens": true })],
         ),
         check::<BeginRecovery>(
             of_person("recover-begin"),
@@ -329,8 +335,21 @@ fn of_data() -> Vec<String> {
             json!({ "command": "places", "person": "Ada" }),
             &[json!({ "id": USER, "places": [{ "name": "Work", "longitude": 8.5, "latitude": 47.25 }] })],
         ),
+        ),
+        check::<BeginParcel>(
+            json!({ "command": "parcel-begin", "person": "Ada", "name": "a.gpx", "bytes": 9 }),
+            &[json!({ "id": USER, "parcel": "x", "part_bytes": 32_768 })],
+        ),
+        check::<AddParcel>(
+            json!({ "command": "parcel-add", "person": "Ada", "parcel": "x", "at": 0, "part": "PGdweC8+" }),
+            &[json!({ "id": USER, "received": 6 })],
+        ),
+        check::<EndParcel>(
+            json!({ "command": "parcel-end", "person": "Ada", "parcel": "x" }),
+            &[json!({ "id": USER })],
+        ),
         check::<BeginImport>(
-            json!({ "command": "import-begin", "person": "Ada", "files": ["/a.gpx"], "format": "gpx", "zone": null, "dry_run": true }),
+            json!({ "command": "import-begin", "person": "Ada", "files": ["/a.gpx", { "parcel": "x" }], "format": "gpx", "zone": null, "dry_run": true }),
             &[json!({ "id": USER, "zone": "UTC", "progress": progress(false) })],
         ),
         check::<StepImport>(
@@ -370,7 +389,7 @@ fn of_cells() -> Vec<String> {
             &[shown.clone(), absent],
         ),
         check::<UpdateCell>(
-            json!({ "command": "cell-update", "person": "Ada", "package": "/a.wasm" }),
+            json!({ "command": "cell-update", "person": "Ada", "package": { "parcel": "x" }, "agreed": true }),
             std::slice::from_ref(&shown),
         ),
         check::<ListCells>(json!({ "command": "cell-list", "person": "Ada" }), &[json!([shown.clone()])]),
@@ -478,6 +497,15 @@ fn check_shown(name: &str, command: Value, answer: &Value) {
         "device-rename" => check::<RenameDevice>(command, answers),
         "device-revoke" => check::<RevokeDevice>(command, answers),
         "cell-remove" => check::<RemoveCell>(command, answers),
+        "cell-install" => check::<InstallCell>(command, answers),
+        "cell-update" => check::<UpdateCell>(command, answers),
+        "parcel-begin" => check::<BeginParcel>(command, answers),
+        "parcel-add" => check::<AddParcel>(command, answers),
+        "parcel-end" => check::<EndParcel>(command, answers),
+        "import-begin" => check::<BeginImport>(command, answers),
+        "import-step" => check::<StepImport>(command, answers),
+        "import-end" => check::<EndImport>(command, answers),
+        "phrase-check" => check::<CheckPhrase>(command, answers),
         "forget" => check::<ForgetSpan>(command, answers),
         "keys" => check::<SetKeys>(command, answers),
         name => panic!("{name} has no type here"),

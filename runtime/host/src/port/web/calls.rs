@@ -269,14 +269,16 @@ impl Asked<'_> {
         if !command.is_for_page() || matches!(command, Command::WatchPerson(_)) {
             return Err(Refusal::new(403, "not-here", "this command is not given here"));
         }
-        if commands::needs_step_up(command.name()) {
+        if commands::needs_step_up(&command) {
             self.check_step_up(found).await?;
         }
         if !commands::is_idle(&command) {
             self.web.sessions.used(self.user(), found, self.web.now_ms())?;
         }
         let stamp = Stamp::of_passkey(found.passkey.as_bytes());
-        let text = self.work(move |web, user| owner::outcome(&web.runtime, user, &stamp, command)).await?;
+        let text = self
+            .work(move |web, user| owner::outcome(&web.runtime, user, &stamp, command, web.address()))
+            .await?;
         let taken = self.web.runtime.room_for_answer(self.user(), text.len());
         let taken = taken.ok_or_else(too_much)?;
         Ok(counted(Bytes::from(text), taken))

@@ -36,6 +36,7 @@ use hyper::{HeaderMap, Method, Request, Response};
 use runtime_map::{MAP_PATH, MapFile, TileServer};
 use runtime_user::{Runtime, UserId};
 
+use crate::admin::PhoneAddress;
 use crate::http::Refusal;
 use crate::http::page::{Page, Showing, Shown, Visit};
 use entry::Entries;
@@ -70,6 +71,8 @@ pub struct PageFiles {
 pub(crate) struct Web {
     runtime: Arc<Runtime>,
     files: OnceLock<PageFiles>,
+    /// Where phones reach the host.
+    address: OnceLock<PhoneAddress>,
     sessions: Sessions,
     entries: Entries,
     firsts: Firsts,
@@ -85,6 +88,7 @@ impl Web {
         Self {
             runtime,
             files: OnceLock::new(),
+            address: OnceLock::new(),
             sessions: Sessions::default(),
             entries: Entries::default(),
             firsts: Firsts::default(),
@@ -119,6 +123,17 @@ impl Web {
         let tiles = is_page.then(|| self.tiles(visit.user, headers)).flatten();
         let found = self.files.get().and_then(|files| (files.find)(path, headers, tiles.as_ref()));
         found.map_or_else(|| answer::refused(&Refusal::unknown_route()), answer::file)
+    }
+
+    }
+
+    /// Says where phones reach the host; a second time it changes nothing.
+    pub(crate) fn tell_address(&self, address: String) {
+        let _ = self.address.set(PhoneAddress::of_pairing(address));
+    }
+
+    fn address(&self) -> &PhoneAddress {
+        self.address.get_or_init(PhoneAddress::untold)
     }
 
     fn now_ms(&self) -> u64 {

@@ -166,11 +166,26 @@ impl InstalledCells<'_> {
         Ok(self.shown_new(&person, &shelved, &consent, state_of(&consent, now), now))
     }
 
+    /// What a newer version of an installed cell would be allowed if it replaced it now, as [`Self::update`] does.
+    pub fn look_update(self, user: UserId, package: &[u8], now: f64) -> Result<CellShown, InstallError> {
+        let person = self.runtime.person(user)?;
+        let (shelved, consent) = self.updated(&person, package)?;
+        Ok(self.shown_new(&person, &shelved, &consent, "offered", now))
+    }
+
     /// Replaces an installed cell by a newer version that asks for no more. What the owner left out stays left out.
     pub fn update(self, user: UserId, package: &[u8], now: f64) -> Result<CellShown, InstallError> {
         let person = self.runtime.person(user)?;
+        let (shelved, consent) = self.updated(&person, package)?;
+        self.runtime.shelf().keep(package)?;
+        self.put(&person, &consent)?;
+        Ok(self.shown_new(&person, &shelved, &consent, state_of(&consent, now), now))
+    }
+
+    /// A package that may replace an installed cell, with what is granted to it then.
+    fn updated(self, person: &Person, package: &[u8]) -> Result<(Arc<Shelved>, Consent), InstallError> {
         let shelved = self.checked(package)?;
-        let stages = self.runtime.stages_of(&person)?;
+        let stages = self.runtime.stages_of(person)?;
         let id = shelved.verified.cell.to_string();
         let before = stages.granted().iter().find(|one| one.consent.cell == id);
         let before = before.ok_or_else(|| InstallError::NoSuchCell(shelved.manifest.name.clone()))?;
@@ -184,9 +199,7 @@ impl InstalledCells<'_> {
             return Err(InstallError::AsksMore { more: format!("the place of the stage {stage}") });
         }
         let consent = before.consent.updated(asking).ok_or(InstallError::AsksMore { more })?;
-        self.runtime.shelf().keep(package)?;
-        self.put(&person, &consent)?;
-        Ok(self.shown_new(&person, &shelved, &consent, state_of(&consent, now), now))
+        Ok((shelved, consent))
     }
 
     /// The cells that a person has installed, by name.

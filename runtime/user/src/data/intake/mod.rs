@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cells_model::time::{BadTime, Zone};
@@ -25,6 +25,7 @@ use runtime_types::UserId;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Diaries;
+use crate::data::parcels::Handed;
 use crate::error::CallError;
 use reader::Chunk;
 pub use reader::{CHUNK_BYTES_MAX, RECORDS_PER_CHUNK};
@@ -40,11 +41,20 @@ const POSITION: &str = "runtime/import";
 /// An intake that nobody has asked for so long is given up; it continues when it is begun again.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 
+/// A file that an intake reads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Given {
+    /// One of the host's disk.
+    Path(PathBuf),
+    /// One that the person's page has handed in.
+    Parcel(Arc<Handed>),
+}
+
 /// What an intake reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wish {
     /// The files, in this order.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Given>,
     /// Their format; none: found out for each.
     pub format: Option<Format>,
     /// The zone of the local times, by its name.
@@ -240,6 +250,13 @@ impl Diaries<'_> {
             self.runtime.intakes().with(|intakes| intakes.insert(user, intake));
         }
         Ok(progress)
+    }
+
+    /// Ends the intakes of those whose store is not open any more: what is ready of them is in memory. Call it every few
+    /// seconds.
+    pub fn end_locked_intakes(self) {
+        let is_open = |user: UserId| self.runtime.passkeys().opening(user).is_some();
+        self.runtime.intakes().with(|intakes| intakes.retain(|user, _| is_open(*user)));
     }
 
     /// Ends an intake. What was stored stays, and the intake continues when it is begun again.

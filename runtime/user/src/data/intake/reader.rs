@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use cells_model::EntryId;
@@ -14,7 +15,8 @@ use runtime_import::{Entries, Format, Item, Opened, ReadError, Reading, Refused,
 
 use runtime_types::chain;
 
-use super::{FAULTS_MAX, Fault, IntakeError, Wish};
+use super::{FAULTS_MAX, Fault, Given, IntakeError, Wish};
+use crate::data::parcels::Handed;
 
 /// How many records one chunk has: this bounds the work that a crash repeats.
 pub const RECORDS_PER_CHUNK: usize = 5_000;
@@ -66,20 +68,43 @@ pub(super) struct Files {
 pub(super) fn open(wish: &Wish) -> Result<(Files, String), IntakeError> {
     let mut digest = Context::new(&SHA256);
     let (mut files, mut bytes) = (Vec::new(), 0_u64);
-    for path in &wish.files {
+    for given in &wish.files {
+        let (path, found) = match given {
+            Given::Path(path) => (path.clone(), on_disk(path, wish)),
+            Given::Parcel(handed) => (PathBuf::from(handed.name()), handed_in(handed, wish)),
+        };
         let of_file = |source| IntakeError::Open { path: path.clone(), source };
-        let mut opened = runtime_import::open(path, wish.bounds, wish.format).map_err(of_file)?;
-        let mut file = File::open(path).map_err(of_file)?;
-        digest.update(&file.metadata().map_err(of_file)?.len().to_le_bytes());
-        let mut begin = Vec::new();
-        file.by_ref().take(TELLING_BYTES).read_to_end(&mut begin).map_err(of_file)?;
+        let (mut opened, size, begin) = found.map_err(of_file)?;
+        digest.update(&size.to_le_bytes());
         digest.update(&begin);
         bytes = bytes.saturating_add(opened.bytes());
-        files.push((path.clone(), opened));
+        files.push((path, opened));
     }
     digest.update(wish.format.map_or("", Format::name).as_bytes());
     let of = digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok((Files { files, bytes }, of))
+}
+
+/// A file with its size and its beginning.
+type Found = io::Result<(Opened, u64, Vec<u8>)>;
+
+fn on_disk(path: &Path, wish: &Wish) -> Found {
+    let opened = runtime_import::open(path, wish.bounds, wish.format)?;
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    Ok((opened, size, beginning(file)?))
+}
+
+fn handed_in(handed: &Arc<Handed>, wish: &Wish) -> Found {
+    let size = handed.bytes();
+    let opened = runtime_import::open_source(Box::new(handed.open()), size, wish.bounds, wish.format)?;
+    Ok((opened, size, beginning(handed.open())?))
+}
+
+fn beginning(file: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut begin = Vec::new();
+    file.take(TELLING_BYTES).read_to_end(&mut begin)?;
+    Ok(begin)
 }
 
 impl Files {

@@ -1,0 +1,19 @@
+// Opens the link that the demonstration has printed, as whoever tries it does. Called by a test with one JSON argument:
+// { link, chromium }. Prints one JSON line: what the diary shows, and how many tracks its map has.
+
+import { launch, nothingYet, start } from './start.mjs';
+
+const asked = JSON.parse(process.argv[2]);
+const found = nothingYet();
+const browser = await launch(asked.chromium);
+const { page, settled, auditThemes } = await start(browser, asked.link, found);
+await page.goto(asked.link);
+await settled();
+await page.getByRole('link', { name: 'Diary', exact: true }).click();
+await page.locator('figure svg path.track').first().waitFor();
+await page.getByText(/\b\d+ trips\b/).first().waitFor();
+await auditThemes('the demonstration');
+found.texts.diary = await page.locator('main').innerText();
+found.tracks = await page.locator('figure svg path.track').count();
+await browser.close();
+console.log(JSON.stringify(found));
