@@ -106,6 +106,14 @@ enum Verb {
         #[arg(long)]
         tests: bool,
     },
+    /// Writes the table of docs/reference-routes.md again: a row for each route of the reference, with the tests that name
+    /// it; the answers in it are kept
+    Routes {
+        /// The folder with the documentation of the reference's routes; without it, only what is in the table and what is
+        /// served
+        #[arg(long, value_name = "DIR")]
+        research: Option<std::path::PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -120,6 +128,7 @@ fn main() -> ExitCode {
         Verb::Bench { rest } => bench::run(&rest),
         Verb::Schemas => schemas::write(),
         Verb::Rows { tests } => pages::differences::print(tests),
+        Verb::Routes { research } => pages::routes::write(research.as_deref()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

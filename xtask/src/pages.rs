@@ -7,6 +7,7 @@ pub(crate) mod differences;
 mod example;
 #[cfg(test)]
 mod limits;
+pub(crate) mod routes;
 #[cfg(test)]
 mod settings;
 

@@ -66,6 +66,9 @@ impl Trouble {
             Self::Manifest { .. } => {
                 "correct the manifest; cells/sdk/README.md says what it may hold".to_owned()
             }
+            Self::Page { page: crate::pages::routes::PAGE, .. } => "say in the row what is answered and why, write the \
+                 test, and above it `// Route: \"/its/path\"`"
+                .to_owned(),
             Self::Page { .. } => "write the test, and above it `// Row: \"the beginning of the row\"`; \
                  a comment that names no row quotes what the row says now"
                 .to_owned(),

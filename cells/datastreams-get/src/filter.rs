@@ -1,33 +1,22 @@
 //! Conditions on entries beyond their key and time.
 
+use cells_local_dates::LocalDates;
 use cells_model::page::Entry;
 use cells_model::text;
 use cells_sdk::TimeField;
 use serde_json::{Map, Value};
 
-/// Bounds on the parts of a local time, each independent of the others: June to August of three years, not one span of
-/// days.
+/// Bounds on the parts of one of an entry's local times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DateFilter {
     field: TimeField,
-    /// Name, from, to. Where from is above to, the part wraps around: from November to February.
-    parts: Vec<(String, i64, i64)>,
+    dates: LocalDates,
 }
 
 impl DateFilter {
-    /// Parts that are not whole numbers, such as the zone, are not bounded. `None`: the two name different parts.
+    /// `None`: the two name different parts.
     pub fn between(field: TimeField, from: &Map<String, Value>, to: &Map<String, Value>) -> Option<Self> {
-        if from.len() != to.len() {
-            return None;
-        }
-        let mut parts = Vec::new();
-        for (name, from) in from {
-            let to = to.get(name)?;
-            if let (Some(from), Some(to)) = (from.as_i64(), to.as_i64()) {
-                parts.push((name.clone(), from, to));
-            }
-        }
-        Some(Self { field, parts })
+        Some(Self { field, dates: LocalDates::between(from, to)? })
     }
 
     /// The time that belongs to the bounded local time.
@@ -46,13 +35,7 @@ impl DateFilter {
             TimeField::ExitTs => (data, "exit_local_dt"),
             TimeField::WriteTs | TimeField::Position => (metadata, "write_local_dt"),
         };
-        let Some(local) = text::member(object, name) else { return false };
-        self.parts.iter().all(|(part, from, to)| {
-            let value = text::value_of(local.value, part).and_then(|value| value.parse::<i64>().ok());
-            value.is_some_and(|value| {
-                if from <= to { (*from..=*to).contains(&value) } else { value >= *from || value <= *to }
-            })
-        })
+        self.dates.has(object, name)
     }
 }
 

@@ -42,6 +42,7 @@ fn a_batch_is_stored_with_its_bytes() {
     assert!(memory.entries(Area::Errors).is_empty());
 }
 
+// Route: "/usercache/putone"
 #[test]
 fn one_entry_alone_is_stored_and_an_empty_batch_is_fine() {
     let mut memory = Memory::new();

@@ -1,9 +1,11 @@
 // Does at the console's page what its owner does there. Called by tests with one JSON argument:
-//   { link, chromium, operator?, pair?, forget?: { from, to }, heat?: { from, to }, erase? }
+//   { link, chromium, operator?, pair?, track?, forget?: { from, to }, heat?: { from, to }, erase? }
 // `operator`: the link is of the operator's page, which is looked at; `pair`: shows the code, prints `{"qr"}` as it is read from the picture of the screen, then `{"digits"}` of the phone that
-// came, and lets it in once a line comes in; `erase`: whose everything is deleted at the end. Prints one JSON line of
+// came, and lets it in once a line comes in; `track`: the name of a tracker that is added, reports by the setting that is
+// read from the picture of the screen, and is revoked; `erase`: whose everything is deleted at the end. Prints one JSON line of
 // what it found; the tests judge.
 
+import { request } from 'node:https';
 import { createInterface } from 'node:readline';
 import { readFileSync } from 'node:fs';
 import { launch, nothingYet, readCode, start } from './start.mjs';
@@ -14,6 +16,25 @@ const browser = await launch(asked.chromium);
 const { page, settled, to, audit, everyWay, confirm } = await start(browser, asked.link, found);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (what) => console.log(JSON.stringify(what));
+
+/** Reports a point as Overland does; the certificate is the host's own. */
+function report(url) {
+  const point = {
+    type: 'Feature',
+    geometry: { type: 'Point', coordinates: [6.6, 46.5] },
+    properties: { timestamp: '2024-03-05T08:00:00Z', speed: 0, horizontal_accuracy: 8, motion: ['stationary'] },
+  };
+  return new Promise((done, failed) => {
+    const options = { method: 'POST', rejectUnauthorized: false, headers: { 'content-type': 'application/json' } };
+    const sent = request(url, options, (answer) => {
+      const pieces = [];
+      answer.on('data', (piece) => pieces.push(piece));
+      answer.on('end', () => done({ status: answer.statusCode, body: Buffer.concat(pieces).toString() }));
+    });
+    sent.on('error', failed);
+    sent.end(JSON.stringify({ locations: [point] }));
+  });
+}
 
 await page.goto(asked.link);
 await settled();
@@ -52,6 +73,38 @@ if (asked.pair) {
   await card.getByLabel('New name').fill('from the page');
   await card.getByRole('button', { name: 'Rename' }).click();
   await page.getByText('Renamed.').waitFor();
+}
+if (asked.track) {
+  await to('phones');
+  const section = page.getByRole('region', { name: 'Trackers from the shops' });
+  const code = section.getByRole('img', { name: /^The code for the app/ });
+  async function add(app) {
+    await section.getByLabel('App', { exact: true }).selectOption(app);
+    await section.getByLabel('Name of the device').fill(asked.track);
+    await section.getByRole('button', { name: 'Add a tracker' }).click();
+    await code.waitFor();
+    await section.getByText('Waiting for the first point …').first().waitFor();
+    const picture = PNG.sync.read(await code.screenshot());
+    await section.getByText('The link as text').click();
+    const text = await section.locator('details[open] code').first().textContent();
+    const read = jsQR(new Uint8ClampedArray(picture.data), picture.width, picture.height);
+    return { text, scanned: read?.data ?? null };
+  }
+  await audit('trackers');
+  found.gpslogger = await add('gpslogger');
+  const download = page.waitForEvent('download');
+  await section.getByRole('button', { name: 'Save the settings as a file' }).click();
+  found.settings = readFileSync(await (await download).path(), 'utf8');
+  await section.getByRole('button', { name: 'Done' }).click();
+  found.overland = await add('overland');
+  await audit('a tracker');
+  const url = new URL(found.overland.scanned).searchParams.get('url');
+  found.answer = await report(url);
+  await section.getByText(/^First point at/).waitFor();
+  found.tracked = await section.innerText();
+  await confirm('Revoke', section);
+  await section.getByText('Revoked.').waitFor();
+  found.refused = await report(url);
 }
 if (asked.heat) {
   await to('diary');
@@ -97,6 +150,7 @@ if (asked.erase) {
   found.receipt = JSON.parse(readFileSync(await (await download).path(), 'utf8'));
   await audit('a receipt');
 }
+found.marks = await page.evaluate(() => globalThis.struck ?? 0);
 await browser.close();
 say(found);
 process.exit(0);

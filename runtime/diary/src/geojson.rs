@@ -2,7 +2,8 @@
 //!
 //! In both, a line over the 180th meridian is cut there into a `MultiLineString` (RFC 7946, 3.1.9). In the flat form
 //! every geometry is valid: one without length is a point, or `null` where the place is not known. The reference's form
-//! keeps lines that stay at one place.
+//! keeps lines that stay at one place. A line of the flat form has altitudes where each of its points has one: the
+//! positions of a geometry have one form.
 
 use serde_json::{Map, Value, json};
 
@@ -62,8 +63,8 @@ impl Shape {
     fn line(points: &[Fix]) -> Self {
         let pieces = pieces(points);
         match pieces.as_slice() {
-            [] | [_] => Self::of_one(pieces.concat()),
-            _ => Self::of_pieces(pieces),
+            [] | [_] => Self::of_one(pieces.concat(), false),
+            _ => Self::of_pieces(pieces, false),
         }
     }
 
@@ -78,24 +79,33 @@ impl Shape {
                 let mut pieces = pieces(points);
                 // A line that only touches the meridian has no part on the other side.
                 pieces.retain(|piece| !is_one_place(piece));
-                if pieces.len() == 1 { Self::of_one(pieces.concat()) } else { Self::of_pieces(pieces) }
+                let high = points.iter().all(|point| point.altitude.is_some());
+                match pieces.len() {
+                    1 => Self::of_one(pieces.concat(), high),
+                    _ => Self::of_pieces(pieces, high),
+                }
             }
         }
     }
 
-    fn of_one(points: Vec<Fix>) -> Self {
-        Self { geometry: json!({ "type": "LineString", "coordinates": coordinates(&points) }), points }
+    /// `high`: with altitudes.
+    fn of_one(points: Vec<Fix>, high: bool) -> Self {
+        Self { geometry: json!({ "type": "LineString", "coordinates": coordinates(&points, high) }), points }
     }
 
-    fn of_pieces(pieces: Vec<Vec<Fix>>) -> Self {
-        let lines: Vec<_> = pieces.iter().map(|piece| coordinates(piece)).collect();
+    fn of_pieces(pieces: Vec<Vec<Fix>>, high: bool) -> Self {
+        let lines: Vec<_> = pieces.iter().map(|piece| coordinates(piece, high)).collect();
         let geometry = json!({ "type": "MultiLineString", "coordinates": lines });
         Self { geometry, points: pieces.concat() }
     }
 }
 
-fn coordinates(points: &[Fix]) -> Vec<[f64; 2]> {
-    points.iter().map(|point| point.coordinates).collect()
+fn coordinates(points: &[Fix], high: bool) -> Vec<Vec<f64>> {
+    let position = |point: &Fix| {
+        let altitude = point.altitude.filter(|_| high);
+        point.coordinates.into_iter().chain(altitude).collect()
+    };
+    points.iter().map(position).collect()
 }
 
 fn point(coordinates: Option<[f64; 2]>) -> Value {

@@ -1,7 +1,8 @@
 //! Trips as KML 2.2: a folder for each trip, a track with a time for each place for each section.
 //!
 //! The tracks are those of Google's extension (`gx:Track`), which maps and earth viewers animate. A section over the
-//! 180th meridian has two. Text has no control characters, which XML cannot represent.
+//! 180th meridian has two. A track has altitudes where each of its points has one: some readers refuse a line that has
+//! them in part. Text has no control characters, which XML cannot represent.
 
 use std::io::{self, Write};
 
@@ -51,7 +52,8 @@ impl<W: Write> Folders<W> {
         self.xml.text("name", segment.mode.unwrap_or("unknown"))?;
         self.xml.open("gx:Track")?;
         timed.iter().try_for_each(|(time, _)| self.xml.text("when", time))?;
-        timed.iter().try_for_each(|(_, point)| self.xml.text("gx:coord", &coordinates(point)))?;
+        let high = timed.iter().all(|(_, point)| point.altitude.is_some());
+        timed.iter().try_for_each(|(_, point)| self.xml.text("gx:coord", &coordinates(point, high)))?;
         self.xml.close("gx:Track")?;
         self.xml.close("Placemark")
     }
@@ -62,10 +64,10 @@ impl<W: Write> Folders<W> {
     }
 }
 
-/// Longitude, latitude and, where it is known, altitude.
-fn coordinates(point: &Fix) -> String {
+/// Longitude, latitude and, in a track that has it everywhere, altitude.
+fn coordinates(point: &Fix, high: bool) -> String {
     let [longitude, latitude] = point.coordinates;
-    match point.altitude {
+    match point.altitude.filter(|_| high) {
         Some(altitude) => format!("{longitude} {latitude} {altitude}"),
         None => format!("{longitude} {latitude}"),
     }

@@ -1,38 +1,77 @@
-//! Exports that come back: what is written as GPX and as KML is read again with the same places and times.
+//! Exports that come back: what is written in each form is read again with the same places and times, as far as the form
+//! can carry them.
 
 #[path = "support/days.rs"]
 mod days;
 mod support;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use cells_sdk::testing::Memory;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use runtime_diary::{Format, write};
-use runtime_import::{Format as Of, Item, Reading, read};
+use runtime_import::{Format as Of, Item, Reading, detect, read};
 use support::InMemory;
+
+/// Every form, and as what it is read.
+const FORMS: [(Format, Of); 5] = [
+    (Format::Geojson, Of::Geojson),
+    (Format::Timeline, Of::Geojson),
+    (Format::Gpx, Of::Gpx),
+    (Format::Kml, Of::Kml),
+    (Format::Csv, Of::Csv),
+];
 
 /// A place at a moment: ms, and ten millionths of a degree.
 type Place = (i64, i64, i64);
 
-fn places(memory: &Memory, format: Format, of: Of) -> Vec<Place> {
+/// What a diary's file gives when it is read again.
+#[derive(Debug, Default)]
+struct Again {
+    places: BTreeSet<Place>,
+    /// The same with altitudes, mm.
+    high: BTreeSet<(Place, i64)>,
+    refused: Vec<&'static str>,
+}
+
+impl Again {
+    fn of(memory: &Memory, format: Format) -> Self {
+        let (_, of) = FORMS.into_iter().find(|(form, _)| *form == format).expect("one of them");
+        let mut found = Self::default();
+        let done = read(of, &mut written(memory, format).as_slice(), &mut |item| {
+            match item {
+                Item::Reading { reading: Reading::Fix(fix), .. } => {
+                    let whole = |number: f64, parts: f64| (number * parts).round() as i64;
+                    // GPX has no longitude of 180, and its eastern edge is a hundredth of a second before it.
+                    let longitude = whole(fix.longitude, 1e7).clamp(-1_799_999_999, 1_799_999_999);
+                    // Files have milliseconds, cut and not rounded.
+                    let ms = (fix.ts * 1e3 + 1e-3).floor() as i64;
+                    let place = (ms, whole(fix.latitude, 1e7), longitude);
+                    found.places.insert(place);
+                    found.high.extend(fix.altitude.map(|metres| (place, whole(metres, 1e3))));
+                }
+                Item::Refused(refused) => found.refused.push(refused.why),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        });
+        done.expect("what was written reads");
+        found
+    }
+
+    /// Reasons besides the one that a diary itself may cause: that it has a place at 0° north, 0° east.
+    fn unexpected(&self) -> Vec<&'static str> {
+        self.refused.iter().copied().filter(|why| !why.starts_with("its place is 0")).collect()
+    }
+}
+
+fn written(memory: &Memory, format: Format) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut InMemory(memory), format, f64::NEG_INFINITY, f64::INFINITY, &mut out).expect("written");
-    let mut places = Vec::new();
-    let done = read(of, &mut out.as_slice(), &mut |item| {
-        if let Item::Reading { reading: Reading::Fix(fix), .. } = item {
-            let whole = |number: f64, parts: f64| (number * parts).round() as i64;
-            // GPX has no longitude of 180, and its eastern edge is a hundredth of a second before it.
-            let longitude = whole(fix.longitude, 1e7).clamp(-1_799_999_999, 1_799_999_999);
-            // Files have milliseconds, cut and not rounded.
-            places.push(((fix.ts * 1e3 + 1e-3).floor() as i64, whole(fix.latitude, 1e7), longitude));
-        }
-        ControlFlow::Continue(())
-    });
-    done.expect("what was written reads");
-    places.sort_unstable();
-    places.dedup();
-    places
+    out
 }
 
 proptest! {
@@ -41,6 +80,45 @@ proptest! {
     #[test]
     fn gpx_and_kml_give_back_the_same_places_and_times(trips in days::trips()) {
         let memory = days::memory(&trips);
-        prop_assert_eq!(places(&memory, Format::Gpx, Of::Gpx), places(&memory, Format::Kml, Of::Kml));
+        let (gpx, kml) = (Again::of(&memory, Format::Gpx), Again::of(&memory, Format::Kml));
+        prop_assert_eq!(gpx.places, kml.places);
+        // Only whole tracks have altitudes.
+        prop_assert!(kml.high.is_subset(&gpx.high), "{:?}", kml.high.difference(&gpx.high));
+    }
+
+    #[test]
+    fn geojson_gives_back_what_tracks_have_and_its_places_and_stops(trips in days::trips()) {
+        let memory = days::memory(&trips);
+        let gpx = Again::of(&memory, Format::Gpx);
+        for format in [Format::Geojson, Format::Timeline] {
+            let found = Again::of(&memory, format);
+            prop_assert_eq!(found.unexpected(), Vec::<&str>::new());
+            let lost: Vec<_> = gpx.places.difference(&found.places).collect();
+            prop_assert!(lost.is_empty(), "{format:?} lost {lost:?}");
+            // Only whole sections have altitudes, and none is made up.
+            prop_assert!(found.high.is_subset(&gpx.high), "{format:?}: {:?}", found.high.difference(&gpx.high));
+        }
+    }
+
+    #[test]
+    fn a_table_of_trips_gives_back_both_ends_of_each(trips in days::trips()) {
+        let memory = days::memory(&trips);
+        let (table, whole) = (Again::of(&memory, Format::Csv), Again::of(&memory, Format::Geojson));
+        prop_assert_eq!(table.unexpected(), Vec::<&str>::new());
+        let made_up: Vec<_> = table.places.difference(&whole.places).collect();
+        prop_assert!(made_up.is_empty(), "{made_up:?}");
+        prop_assert!(table.places.len() + table.refused.len() <= 2 * trips.len());
+        prop_assert_eq!(table.places.is_empty() && table.refused.is_empty(), trips.is_empty());
+    }
+}
+
+#[test]
+fn every_form_of_a_diary_is_known_by_its_first_bytes() {
+    let mut runner = TestRunner::deterministic();
+    let days = std::iter::repeat_with(|| days::trips().new_tree(&mut runner).expect("a diary").current());
+    let trips = days.take(100).find(|trips| !trips.is_empty()).expect("one with trips");
+    let memory = days::memory(&trips);
+    for (format, of) in FORMS {
+        assert_eq!(detect(&written(&memory, format)), Some(of), "{format:?}");
     }
 }

@@ -142,7 +142,7 @@ fn check_feature(feature: &Value) {
 /// A position on the globe.
 fn position(value: &Value) -> [f64; 2] {
     let numbers: Vec<f64> = value.as_array().expect("a list").iter().filter_map(Value::as_f64).collect();
-    let [longitude, latitude] = numbers[..] else { panic!("{value}") };
+    let ([longitude, latitude] | [longitude, latitude, _]) = numbers[..] else { panic!("{value}") };
     assert!(longitude.abs() <= 180.0 && latitude.abs() <= 90.0, "{value}");
     [longitude, latitude]
 }

@@ -5,15 +5,19 @@
 The folder has diaries by number: 0.geojson, 0.timeline, 0.gpx, 0.kml, 0.csv, 1.geojson, …
 """
 import csv
+import io
 import json
 import math
 import pathlib
 import sys
 import warnings
 
+import fastkml
 import geojson
 import gpxpy
 import pandas
+from fastkml import validator
+from lxml import etree
 from shapely.geometry import shape
 
 # What programs warn of today they refuse tomorrow.
@@ -31,7 +35,7 @@ def positions(geometry):
 
 def geometry_problems(geometry):
     for line in positions(geometry):
-        for longitude, latitude in line:
+        for longitude, latitude, *_ in line:
             if not (math.isfinite(longitude) and abs(longitude) <= 180 and abs(latitude) <= 90):
                 yield f"position {longitude} {latitude}"
         for a, b in zip(line, line[1:]):
@@ -47,6 +51,8 @@ def read_geojson(text):
         geometry = feature["geometry"]
         if geometry is None:
             continue
+        if len({len(position) for line in positions(geometry) for position in line}) > 1:
+            yield "positions with and without an altitude in one geometry"
         if not shape(geometry).is_valid:
             yield f"a {geometry['type']} that is not valid: {geometry['coordinates']}"
         yield from geometry_problems(geometry)
@@ -92,8 +98,23 @@ def read_gpx(text):
                     yield f"from {a} to {b}"
 
 
+def placemarks(feature):
+    for part in getattr(feature, "features", []):
+        yield from placemarks(part)
+    if isinstance(feature, fastkml.Placemark):
+        yield feature
+
+
 def read_kml(text):
     import xml.etree.ElementTree as tree
+
+    # The schema of the Open Geospatial Consortium, with Google's extension.
+    schema = validator.get_schema_parser(pathlib.Path(fastkml.__file__).parent / "schema" / "kml22gx.xsd")
+    if not schema.validate(etree.fromstring(text.encode())):
+        yield f"not valid: {schema.error_log}"
+    for placemark in placemarks(fastkml.KML.parse(io.BytesIO(text.encode()), strict=True)):
+        if placemark.geometry is None or placemark.geometry.is_empty:
+            yield f"a placemark without a line: {placemark.name}"
 
     kml, gx = "{http://www.opengis.net/kml/2.2}", "{http://www.google.com/kml/ext/2.2}"
     root = tree.fromstring(text)

@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-use zip::ZipArchive;
+use flate2::Crc;
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
+use zip::{CompressionMethod, ZipArchive};
 
 use crate::format::{LOOKED_AT_BYTES, detect};
 use crate::{Format, ReadError, Takes, read};
 
 /// How many files a zip may have.
 pub const MEMBERS_MAX: usize = 20_000;
+/// The file in an archive of a person that has everything; the others are the same diary in other forms.
+pub const ARCHIVED: &str = "everything.json";
 /// A packed file may expand to this in any case, bytes.
 const EXPANDED_BYTES_FREE: u64 = 1 << 20;
 
@@ -42,7 +45,11 @@ pub struct Opened {
 enum Kind {
     Plain(Bytes),
     Gzip(Bytes),
-    Zip(Box<ZipArchive<BufReader<Bytes>>>),
+    Zip {
+        archive: Box<ZipArchive<BufReader<Bytes>>>,
+        /// The one member that is read, in an archive of a person.
+        only: Option<usize>,
+    },
 }
 
 /// One part of a file: all of it, or a file within a zip.
@@ -79,14 +86,16 @@ pub fn open_source(
     file.seek(SeekFrom::Start(0))?;
     let kind = match head.as_slice() {
         [0x1f, 0x8b, ..] => Kind::Gzip(file),
-        [b'P', b'K', 3 | 5, ..] => Kind::Zip(Box::new(archive(file)?)),
+        [b'P', b'K', 3 | 5, ..] => {
+            let archive = Box::new(archive(file)?);
+            Kind::Zip { only: archive.index_for_name(ARCHIVED), archive }
+        }
         _ => Kind::Plain(file),
     };
     Ok(Opened { kind, file_bytes, bounds, named })
 }
 
 fn archive(file: Bytes) -> io::Result<ZipArchive<BufReader<Bytes>>> {
-    let bad = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let archive =
         ZipArchive::new(BufReader::new(file)).map_err(|error| bad(format!("the zip is damaged: {error}")))?;
     match archive.len() {
@@ -99,7 +108,7 @@ impl Opened {
     /// How many parts it may have. Parts of no known format are passed over.
     pub fn parts(&self) -> usize {
         match &self.kind {
-            Kind::Zip(archive) => archive.len(),
+            Kind::Zip { archive, .. } => archive.len(),
             _ => 1,
         }
     }
@@ -107,9 +116,9 @@ impl Opened {
     /// The size of all parts as far as it is known before they are read, bytes; for gzip, that of the packed file.
     pub fn bytes(&mut self) -> u64 {
         match &mut self.kind {
-            Kind::Zip(archive) => {
-                let sizes =
-                    (0..archive.len()).map(|index| archive.by_index(index).map_or(0, |member| member.size()));
+            Kind::Zip { archive, only } => {
+                let read = only.map_or(0..archive.len(), |only| only..only + 1);
+                let sizes = read.map(|index| archive.by_index(index).map_or(0, |member| member.size()));
                 sizes.fold(0, u64::saturating_add).min(self.bounds.expanded_bytes_max)
             }
             _ => self.file_bytes,
@@ -146,7 +155,8 @@ impl Opened {
                 let plain = Counted::new(MultiGzDecoder::new(packed), bounded, &mut none);
                 part(index, named, plain, begin, take).map(Some)
             }
-            Kind::Zip(archive) => {
+            Kind::Zip { only: Some(only), .. } if *only != index => Ok(None),
+            Kind::Zip { archive, .. } => {
                 let member = archive.by_index(index).map_err(|error| damaged(&error))?;
                 if member.is_dir() {
                     return Ok(None);
@@ -162,7 +172,65 @@ impl Opened {
 }
 
 fn damaged(error: &zip::result::ZipError) -> ReadError {
-    ReadError::Read(io::Error::new(io::ErrorKind::InvalidData, format!("the zip is damaged: {error}")))
+    ReadError::Read(bad(format!("the zip is damaged: {error}")))
+}
+
+fn bad(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// Opens [`ARCHIVED`] of an archive of a person; `None`: the file is no such archive.
+///
+/// # Errors
+/// The error of the operating system; `InvalidData` where a zip is damaged or has too many files, and when reading, where
+/// it expands to more than its bound or is not what its checksum says.
+pub fn archived(path: &Path, bounds: Bounds) -> io::Result<Option<impl Read + use<>>> {
+    let opened = open(path, bounds, None)?;
+    let Kind::Zip { mut archive, only: Some(only) } = opened.kind else { return Ok(None) };
+    let damaged = |error: zip::result::ZipError| bad(format!("the zip is damaged: {error}"));
+    let member = archive.by_index(only).map_err(damaged)?;
+    let (packed, method, crc) = (member.compressed_size(), member.compression(), member.crc32());
+    let start = member.data_start().ok_or_else(|| bad("the zip is damaged".to_owned()))?;
+    drop(member);
+    let mut file = archive.into_inner();
+    file.seek(SeekFrom::Start(start))?;
+    let allowed = opened.file_bytes.saturating_mul(bounds.expansion_max);
+    let left = allowed.clamp(EXPANDED_BYTES_FREE, bounds.expanded_bytes_max.max(EXPANDED_BYTES_FREE));
+    let source = match method {
+        CompressionMethod::Stored => Packed::Stored(file.take(packed)),
+        CompressionMethod::Deflated => Packed::Deflated(DeflateDecoder::new(file.take(packed))),
+        _ => return Err(bad(format!("{ARCHIVED} is packed in another way than by `cellar user export`"))),
+    };
+    Ok(Some(Member { source, left, wanted: crc, crc: Crc::new() }))
+}
+
+/// A member of a zip whose file it owns.
+struct Member {
+    source: Packed,
+    left: u64,
+    wanted: u32,
+    crc: Crc,
+}
+
+enum Packed {
+    Stored(io::Take<BufReader<Bytes>>),
+    Deflated(DeflateDecoder<io::Take<BufReader<Bytes>>>),
+}
+
+impl Read for Member {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match &mut self.source {
+            Packed::Stored(source) => source.read(buffer)?,
+            Packed::Deflated(source) => source.read(buffer)?,
+        };
+        self.crc.update(&buffer[..read]);
+        if read == 0 && !buffer.is_empty() && self.crc.sum() != self.wanted {
+            return Err(bad(format!("{ARCHIVED} is damaged: it is not what its checksum says")));
+        }
+        let too_much = || bad(format!("{ARCHIVED} expands to too many bytes for the size of its file"));
+        self.left = self.left.checked_sub(read as u64).ok_or_else(too_much)?;
+        Ok(read)
+    }
 }
 
 /// The buffer of a source, bytes.

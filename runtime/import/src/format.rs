@@ -9,7 +9,8 @@ pub const LOOKED_AT_BYTES: usize = 64 << 10;
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Entries in the reference's form: a JSON array, or one entry a line.
+    /// Entries in the reference's form: a JSON array, one entry a line, or an export of everything about a person, of
+    /// which what phones and people said is read.
     Emission,
     /// GPX 1.0 and 1.1.
     Gpx,
@@ -124,7 +125,8 @@ fn of_xml(text: &str) -> Option<Format> {
 }
 
 /// Names that only one format has; the first that occurs decides.
-const MEMBERS: [(&str, Format); 22] = [
+const MEMBERS: [(&str, Format); 23] = [
+    ("\"cellar-export-", Format::Emission),
     ("\"FeatureCollection\"", Format::Geojson),
     ("\"Feature\"", Format::Geojson),
     ("\"LineString\"", Format::Geojson),

@@ -1,4 +1,6 @@
 //! Tables with a heading: the columns are guessed from their names, and the guess is told.
+//!
+//! A table of trips has the columns of a place twice, with `start_` and `end_` before their names: a row has two fixes.
 
 use std::io::BufRead;
 
@@ -106,9 +108,20 @@ fn plain_name(name: &str) -> String {
     parts.join("_")
 }
 
+/// What stands before the names of the columns for both ends of a trip.
+const ENDS: [&str; 2] = ["start_", "end_"];
+
 impl Columns {
-    fn guess(heading: &[String]) -> Option<Self> {
-        let names: Vec<String> = heading.iter().map(|name| plain_name(name)).collect();
+    /// The columns of a place, or those of both ends of a trip.
+    fn guess_all(heading: &[String]) -> Option<Vec<Self>> {
+        let of_end = |end: &str| Self::guess(heading, end);
+        of_end("").map(|columns| vec![columns]).or_else(|| ENDS.into_iter().map(of_end).collect())
+    }
+
+    /// The columns whose names begin with `end`.
+    fn guess(heading: &[String], end: &str) -> Option<Self> {
+        let own = |name: &String| plain_name(name).strip_prefix(end).map(str::to_owned).unwrap_or_default();
+        let names: Vec<String> = heading.iter().map(own).collect();
         let find = |column: Column| {
             column.names().iter().find_map(|known| names.iter().position(|name| *name == plain_name(known)))
         };
@@ -179,7 +192,7 @@ fn names(line: &str) -> Vec<String> {
 
 /// Whether a line names columns of places and times.
 pub fn is_a_heading(line: &str) -> bool {
-    Columns::guess(&names(line)).is_some()
+    Columns::guess_all(&names(line)).is_some()
 }
 
 /// Reads a table.
@@ -189,9 +202,10 @@ pub fn read(source: &mut dyn BufRead, take: Takes<'_>) -> Result<(), ReadError> 
     std::io::Read::take(&mut *source, ROW_BYTES_MAX).read_until(b'\n', &mut heading)?;
     let begin = heading.len() as u64;
     let heading = String::from_utf8_lossy(&heading).into_owned();
-    let columns = Columns::guess(&names(&heading))
+    let columns = Columns::guess_all(&names(&heading))
         .ok_or_else(|| broken(0, "its first line names no columns for latitude, longitude and time"))?;
-    if take(Item::Columns(columns.told.clone())).is_break() {
+    let of_all: Vec<&str> = columns.iter().map(|columns| columns.told.as_str()).collect();
+    if take(Item::Columns(of_all.join("; "))).is_break() {
         return Ok(());
     }
     let mut rows = ReaderBuilder::new()
@@ -214,12 +228,14 @@ pub fn read(source: &mut dyn BufRead, take: Takes<'_>) -> Result<(), ReadError> 
                 });
             }
         }
-        let item = match columns.fix(&row) {
-            Ok(fix) => Item::Reading { reading: Reading::Fix(fix), raw: "" },
-            Err(why) => Item::Refused(Refused::new(at, why, &told(&row))),
-        };
-        if take(item).is_break() {
-            return Ok(());
+        for columns in &columns {
+            let item = match columns.fix(&row) {
+                Ok(fix) => Item::Reading { reading: Reading::Fix(fix), raw: "" },
+                Err(why) => Item::Refused(Refused::new(at, why, &told(&row))),
+            };
+            if take(item).is_break() {
+                return Ok(());
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::trouble::Trouble;
 
 const PAGE: &str = "docs/reference-differences.md";
 /// The folders of tests.
-const FOLDERS: [&str; 3] = ["cells", "handshake", "runtime"];
+pub(super) const FOLDERS: [&str; 3] = ["cells", "handshake", "runtime"];
 /// The beginning of a line that names a row.
 const MARKER: &str = "// Row:";
 
@@ -54,13 +54,13 @@ struct Row {
 
 /// A line of a source that names a row.
 #[derive(Debug, PartialEq)]
-struct Marker {
+pub(super) struct Marker {
     /// From 1.
-    line: usize,
-    /// The beginning of the row; `None`: the line is not such a comment.
-    row: Option<String>,
+    pub(super) line: usize,
+    /// What it quotes, such as the beginning of the row; `None`: the line is not such a comment.
+    pub(super) row: Option<String>,
     /// The test below it, if there is one.
-    test: Option<String>,
+    pub(super) test: Option<String>,
 }
 
 impl Pairing {
@@ -70,7 +70,7 @@ impl Pairing {
         let mut pairing = Self { rows: rows_of(&page), strays: Vec::new() };
         for (path, text) in sources(&FOLDERS)? {
             let file = path.display().to_string();
-            markers_in(&text).into_iter().for_each(|marker| pairing.take(&file, marker));
+            markers_in(&text, MARKER).into_iter().for_each(|marker| pairing.take(&file, marker));
         }
         Ok(pairing)
     }
@@ -121,10 +121,11 @@ fn rows_of(page: &str) -> Vec<Row> {
     lines.filter(|row| !is_head(row)).collect()
 }
 
-fn markers_in(source: &str) -> Vec<Marker> {
+/// The comments of a source that begin with `beginning` and quote something.
+pub(super) fn markers_in(source: &str, beginning: &str) -> Vec<Marker> {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let markers = lines.iter().enumerate().filter_map(|(index, line)| {
-        let rest = line.strip_prefix(MARKER)?.trim();
+        let rest = line.strip_prefix(beginning)?.trim();
         let row = rest.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let row = row.filter(|row| !row.is_empty()).map(str::to_owned);
         Some(Marker { line: index + 1, row, test: test_at(&lines[index + 1..]) })
@@ -152,7 +153,7 @@ mod tests {
 
     fn pairing_of(source: &str) -> Pairing {
         let mut pairing = Pairing { rows: rows_of(ROWS), strays: Vec::new() };
-        markers_in(source).into_iter().for_each(|marker| pairing.take("a.rs", marker));
+        markers_in(source, MARKER).into_iter().for_each(|marker| pairing.take("a.rs", marker));
         pairing
     }
 

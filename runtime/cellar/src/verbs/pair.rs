@@ -159,7 +159,7 @@ pub(super) fn shown(opened: &PairingOpened, minutes: u64) -> Result<String, Fail
 }
 
 /// A file for the code. If no code is written to it, an existing file stays as it was and a new one is removed.
-struct Png {
+pub(super) struct Png {
     path: PathBuf,
     file: File,
     is_new: bool,
@@ -167,7 +167,7 @@ struct Png {
 }
 
 impl Png {
-    fn create(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         let mut options = OpenOptions::new();
         options.write(true).mode(0o600);
         let (file, is_new) = match options.clone().create_new(true).open(path) {
@@ -178,7 +178,7 @@ impl Png {
         Ok(Self { path: path.to_owned(), file, is_new, written: false })
     }
 
-    fn write(mut self, qr: &str) -> Result<(), Failure> {
+    pub(super) fn write(mut self, qr: &str) -> Result<(), Failure> {
         let (image, pixels) = bitmap(qr)?;
         if self.file.metadata().is_ok_and(|found| found.is_file()) {
             self.file.set_len(0).map_err(|error| no_png(&self.path, &error))?;

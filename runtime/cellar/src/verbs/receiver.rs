@@ -1,6 +1,11 @@
 //! `cellar receiver`: trackers from the shops.
 
-use super::pair::picture;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use super::pair::{Png, picture};
 use super::{Options, Who, administer, carry_out, moment_of_ms, show};
 use runtime_host::admin::{
     AddReceiver, ListReceivers, ReceiverAdded, ReceiverSummary, RevokeReceiver, TrackerApp,
@@ -13,7 +18,7 @@ use runtime_program::{Failure, console};
 pub enum Verb {
     /// Show an address and a code with which an app from the shops reports to a person's diary, and to nothing else
     #[command(
-        after_help = "Example:\n  cellar receiver add Ada --app owntracks\n  cellar receiver add Ada --app traccar --name 'old phone' --time-zone Europe/Berlin\n  cellar receiver add Ada --app overland --base https://trackers.example"
+        after_help = "Example:\n  cellar receiver add Ada --app owntracks\n  cellar receiver add Ada --app traccar --name 'old phone' --time-zone Europe/Berlin\n  cellar receiver add Ada --app overland --base https://trackers.example\n  cellar receiver add Ada --app gpslogger --settings gpslogger.properties"
     )]
     Add {
         #[command(flatten)]
@@ -31,6 +36,12 @@ pub enum Verb {
         /// Where the app reaches the host, for a proxy in front of it; without it the host's own address
         #[arg(long, value_name = "URL")]
         base: Option<String>,
+        /// A file that does not exist yet, for the settings that the app takes as a file: GPSLogger's .properties
+        #[arg(long, value_name = "FILE")]
+        settings: Option<PathBuf>,
+        /// Write the code to scan into this PNG file too
+        #[arg(long, value_name = "FILE")]
+        png: Option<PathBuf>,
     },
     /// List a person's receivers, revoked ones included
     #[command(after_help = "Example:\n  cellar receiver list Ada")]
@@ -76,9 +87,14 @@ impl From<App> for TrackerApp {
 /// [`Failure`] with the remedy.
 pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
     match verb {
-        Verb::Add { who, app, name, time_zone, base } => {
+        Verb::Add { who, app, name, time_zone, base, settings, png } => {
+            // Before anything is made: the address is shown only once.
+            let settings = settings.map(|path| Settings::create(app, path)).transpose()?;
+            let png = png.as_deref().map(Png::create).transpose()?;
             let ask = AddReceiver { person: who.name(), app: app.into(), name, time_zone, base };
             let added = administer(options, ask)?;
+            png.map_or(Ok(()), |png| png.write(&added.link))?;
+            settings.map_or(Ok(()), |file| file.write(added.settings.as_deref().unwrap_or_default()))?;
             if !options.json {
                 console::line(picture(&added.link)?)?;
             }
@@ -96,6 +112,38 @@ pub fn run(verb: Verb, options: &Options) -> Result<(), Failure> {
     }
 }
 
+/// A new file for settings, which only its owner may read. It is removed if nothing is written to it.
+struct Settings {
+    path: PathBuf,
+    file: File,
+    written: bool,
+}
+
+impl Settings {
+    fn create(app: App, path: PathBuf) -> Result<Self, Failure> {
+        if app != App::Gpslogger {
+            return Err(Failure::new("only GPSLogger takes a file of settings", "leave out --settings"));
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|error| Failure::of_file(&path, &error))?;
+        Ok(Self { path, file, written: false })
+    }
+
+    fn write(mut self, text: &str) -> Result<(), Failure> {
+        self.file.write_all(text.as_bytes()).map_err(|error| Failure::of_file(&self.path, &error))?;
+        self.written = true;
+        Ok(())
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        if !self.written {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
 fn tell_added(added: &ReceiverAdded) -> String {
     let how = match added.app {
         TrackerApp::OwnTracks => {
@@ -106,7 +154,7 @@ fn tell_added(added: &ReceiverAdded) -> String {
         }
         TrackerApp::Traccar => "Scan this in Traccar Client, under Settings.",
         TrackerApp::GpsLogger => {
-            "Scan this, copy the text, and put it into GPSLogger under Logging details, Log to custom URL, URL."
+            "Scan this, copy the text, and put it into GPSLogger under Logging details, Log to custom URL, URL; or write a file with --settings."
         }
     };
     let mut told = format!(
@@ -148,7 +196,9 @@ fn tell_list(all: &[ReceiverSummary], person: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use runtime_host::admin::{Ask, Context, PhoneAddress};
+    use std::path::Path;
+
+    use runtime_host::admin::{Ask, Context, PhoneAddress, tracker_link};
     use runtime_host::config::Config;
 
     use super::super::open_runtime;
@@ -188,6 +238,67 @@ mod tests {
             );
         let grids = image.detect_grids();
         grids.first()?.decode().ok().map(|(_, text)| text)
+    }
+
+    /// The address of samples, which leads nowhere.
+    const SAMPLE: &str = "https://host.example/r/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn docs() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+    }
+
+    fn sample(app: TrackerApp) -> (PathBuf, String) {
+        let path = docs().join(format!("pictures/tracker-{}.png", app.name()));
+        (path, tracker_link(app, SAMPLE, "my phone"))
+    }
+
+    /// The text of the code in a picture.
+    fn scanned_from(path: &Path) -> String {
+        let file = std::io::BufReader::new(File::open(path).expect("a picture"));
+        let mut decoder = png::Decoder::new(file);
+        decoder.set_transformations(png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().expect("a PNG");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
+        let info = reader.next_frame(&mut pixels).expect("a frame");
+        let (width, height) = (info.width as usize, info.height as usize);
+        let mut image =
+            rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
+        image.detect_grids().first().expect("a code").decode().expect("it reads").1
+    }
+
+    #[test]
+    fn the_samples_of_the_page_about_phones_are_what_the_command_shows() {
+        let page = fs::read_to_string(docs().join("phones.md")).expect("the page");
+        for app in TrackerApp::ALL {
+            let (path, link) = sample(app);
+            assert_eq!(scanned_from(&path), link, "run the ignored test that writes the pictures");
+            let text = format!("    {link}\n");
+            assert!(page.contains(&text), "docs/phones.md lacks {link}");
+            assert!(page.contains(&format!("(pictures/tracker-{}.png)", app.name())), "{app:?}");
+        }
+    }
+
+    #[test]
+    #[ignore = "writes docs/pictures"]
+    fn the_pictures_of_samples_are_written() {
+        for app in TrackerApp::ALL {
+            let (path, link) = sample(app);
+            Png::create(&path).expect("a file").write(&link).expect("written");
+        }
+    }
+
+    #[test]
+    fn settings_are_written_into_a_new_file_of_their_owner_or_leave_none() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("gpslogger.properties");
+        assert!(Settings::create(App::Overland, path.clone()).is_err() && !path.exists());
+        drop(Settings::create(App::Gpslogger, path.clone()).expect("a file"));
+        assert!(!path.exists(), "nothing was written to it");
+        Settings::create(App::Gpslogger, path.clone()).expect("a file").write("a=b\n").expect("written");
+        assert_eq!(fs::read_to_string(&path).expect("there"), "a=b\n");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        assert!(Settings::create(App::Gpslogger, path.clone()).is_err() && path.exists());
     }
 
     #[test]

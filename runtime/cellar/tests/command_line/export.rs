@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::binary::{CELLAR, cellar, program};
+use crate::support::binary::{CELLAR, cellar, json as verb, program};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -205,4 +205,57 @@ fn a_day_is_the_persons_own_day_and_of_utc_where_no_phone_told_its_zone() {
     let none = cellar(&[&span[..], &["last week"]].concat());
     assert_eq!(none.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&none.stderr).contains("2024-03-05T08:00"), "the forms are named");
+}
+
+#[test]
+fn an_archive_has_everything_and_the_diary_in_every_form_and_gives_the_person_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (data, elsewhere, dump, archive) = (at("data"), at("elsewhere"), at("dump.json"), at("ada.zip"));
+    let mut entries = diary();
+    for (number, minutes) in [(900, 0.0), (901, 1.0)] {
+        let fix = json!({"latitude": 47.5 + minutes, "longitude": 8.5, "ts": START + 60.0 * minutes, "accuracy": 5});
+        entries.as_array_mut().expect("entries").push(entry(number, "background/location", fix));
+    }
+    fs::write(&dump, entries.to_string()).expect("written");
+    done(&["user", "add", "--data", &data, "Ada", "--unattended"]);
+    done(&["user", "import", "--data", &data, "--into", "Ada", &dump]);
+    let diary_of = |data: &str, format: &str| done(&["export", "--data", data, "Ada", "--format", format]);
+    let exported = verb(&["user", "export", "--data", &data, "Ada", "--output", &archive]);
+    let timeseries = exported["entries"]["timeseries"].as_u64().expect("a number");
+    assert_eq!(fs::metadata(&archive).expect("there").permissions().mode() & 0o777, 0o600);
+
+    // The very files that the other commands write.
+    let mut zip = zip::ZipArchive::new(fs::File::open(&archive).expect("there")).expect("a zip");
+    let mut file =
+        |name: &str| std::io::read_to_string(zip.by_name(name).expect("it is in it")).expect("text");
+    for format in ["geojson", "gpx", "kml", "csv"] {
+        assert_eq!(file(&format!("diary.{format}")), diary_of(&data, format), "{format}");
+    }
+    let digests = file("sha256sums");
+    for line in digests.lines() {
+        let (wanted, name) = line.split_once("  ").expect("a digest and a name");
+        let digest = ring::digest::digest(&ring::digest::SHA256, file(name).as_bytes());
+        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, wanted, "{name}");
+    }
+    assert_eq!(digests.lines().count(), 5);
+
+    let imported = verb(&["user", "import", "--data", &elsewhere, &archive]);
+    assert_eq!(imported["entries"]["timeseries"], timeseries);
+    assert_eq!(diary_of(&elsewhere, "geojson"), diary_of(&data, "geojson"));
+
+    // Another person takes what phones said, once, and computes the rest.
+    done(&["user", "add", "--data", &data, "Bob", "--unattended"]);
+    for stored in [2, 0] {
+        let taken = verb(&["import", "--data", &data, "Bob", &archive]);
+        let progress = &taken["progress"];
+        assert_eq!((&progress["refused"], &progress["others"]), (&json!(0), &json!(stored)), "{taken}");
+    }
+    // What was changed on the way is not taken for what it says.
+    let mut bytes = fs::read(&archive).expect("read");
+    bytes[200] ^= 1;
+    fs::write(&archive, bytes).expect("written");
+    let refused = cellar(&["user", "import", "--data", &at("third"), &archive]);
+    assert_eq!(refused.status.code(), Some(1), "{}", String::from_utf8_lossy(&refused.stdout));
 }

@@ -63,10 +63,15 @@ pub(super) struct Home {
 }
 
 pub(super) fn home() -> Home {
+    home_with(&[])
+}
+
+/// `more`: options of the host.
+fn home_with(more: &[&str]) -> Home {
     let folder = tempfile::tempdir().expect("a folder");
     let [data, state, day] = ["data", "phone", "day.json"].map(|name| within(folder.path(), name));
     write_day(Path::new(&day));
-    let host = serve_at(&data, "127.0.0.1:0", &[]);
+    let host = serve_at(&data, "127.0.0.1:0", more);
     verb(&["pair", "--data", &data, "owner", "--cancel"]);
     let shown = verb(&["pair", "--data", &data, "owner", "--admin", "--no-phrase", "--detach"]);
     pair(&data, "owner", &state, &["--scan", shown["qr"].as_str().expect("a code")]);
@@ -337,6 +342,49 @@ fn a_phone_pairs_by_the_code_on_the_screen_and_the_owner_looks_forgets_and_erase
     assert!(refused(&["user", "status", "--data", &home.data, "owner"]).contains("owner"));
     console.stop();
     home.host.stop();
+}
+
+/// What a browser finds that adds a tracker of that name on the page, reports as its app, and revokes it; and the list of
+/// trackers then.
+fn tracked(name: &str) -> Option<(Value, Value)> {
+    let (script, chromium) = browser_with("console.mjs")?;
+    let home = home_with(&["--legacy"]);
+    let console = open(&["owner", "--data", &home.data]);
+    let asked = json!({ "link": console.link, "chromium": chromium, "track": name });
+    let found = Talking::begin(&script, &asked).end();
+    let list = verb(&["receiver", "list", "--data", &home.data, "owner"]);
+    console.stop();
+    home.host.stop();
+    Some((found, list))
+}
+
+#[test]
+fn a_tracker_reports_by_the_code_on_the_screen_and_the_page_says_when_its_first_point_came() {
+    let Some((found, list)) = tracked("my phone") else { return };
+    let overland = found["overland"]["text"].as_str().expect("a link");
+    assert!(overland.starts_with("overland://setup?url=https%3A%2F%2F127.0.0.1%3A"), "{overland}");
+    for app in ["overland", "gpslogger"] {
+        assert_eq!(found[app]["scanned"], found[app]["text"], "the picture and the text are one setting");
+    }
+    let gpslogger = found["gpslogger"]["text"].as_str().expect("a link");
+    let settings = found["settings"].as_str().expect("a file");
+    assert!(settings.contains(&format!("log_customurl_url={gpslogger}\n")), "{settings}");
+    assert_eq!(found["answer"], json!({ "status": 200, "body": "{\"result\":\"ok\"}" }));
+    assert!(found["tracked"].as_str().expect("a text").contains("First point at"), "{found}");
+    assert_eq!(found["refused"]["status"], 404, "{found}");
+    let of = |index: usize, member: &str| &list[index][member];
+    assert_eq!((of(0, "app"), of(0, "status")), (&json!("gpslogger"), &json!("waiting")), "{list}");
+    assert_eq!((of(1, "app"), of(1, "status")), (&json!("overland"), &json!("revoked")), "{list}");
+    assert_eq!((of(1, "name"), of(1, "time_zone")), (&json!("my phone"), &json!("UTC")), "{list}");
+    assert!(of(0, "first_seen_ms").is_null() && of(1, "first_seen_ms").is_u64(), "{list}");
+}
+
+#[test]
+fn attack_253_a_script_as_the_name_of_a_tracker_is_shown_and_not_run() {
+    let Some((found, list)) = tracked(SCRIPT) else { return };
+    assert_eq!(found["marks"], 0, "no script ran");
+    assert!(found["tracked"].as_str().expect("a text").contains(SCRIPT), "{found}");
+    assert_eq!(list[1]["name"], SCRIPT);
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn export(
     };
     // Told first: whatever the diary has, its owner sees that it left.
     let told = person.command_begins(&command, reader.device, vec![read], now()).map_err(logged)?;
-    let mut source = Stored { snapshot: person.store.snapshot(), entries: 0 };
+    let mut source = Stored::new(person.store.snapshot());
     let (written, text) = match &output {
         Some(output) => (into_file(&mut source, format, [from, to], output)?, None),
         None => {
@@ -171,13 +171,17 @@ fn write_synced(
 }
 
 /// One person's store as the source of a diary.
-struct Stored {
+pub(super) struct Stored {
     snapshot: Snapshot,
     /// How many entries were read.
     entries: u64,
 }
 
 impl Stored {
+    pub(super) fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot, entries: 0 }
+    }
+
     fn visit(&mut self, query: &Query, visit: Visit<'_>) -> Result<(), ReadError> {
         let mut cursor = self.snapshot.find(query)?;
         let entries = &mut self.entries;

@@ -5,6 +5,11 @@
 //! and as hex digits where not, without those that hold a private key. `origins` is `{"key", "timeseries", "errors"}`: for each id, the digest of what the
 //! phone had sent, and the key of these digests, so that a resend is recognised wherever the entries are imported
 //! (docs/decisions/0009).
+//!
+//! Where the file is named `.zip`, it is an archive of that file and of the diary in every form for other programs
+//! ([`archive`]).
+
+mod archive;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -43,7 +48,7 @@ pub(super) const ORIGIN_AREAS: [Area; 2] = [Area::Timeseries, Area::Errors];
 pub struct ExportPerson {
     /// The person, by name or id.
     pub person: String,
-    /// The file: an absolute path, at which no file exists yet.
+    /// The file: an absolute path, at which no file exists yet. One that ends with `.zip` becomes an archive.
     pub output: PathBuf,
 }
 
@@ -79,8 +84,16 @@ fn export(runtime: &Runtime, user: UserId, output: &Path) -> Result<Exported, Fa
     // Told first: whatever the file has, its owner sees that it left.
     let told = person.console_begins("export", reads(&snapshot), now()).map_err(logged)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(output).map_err(of_file)?;
-    let written =
-        write_all(&file, &snapshot, user, &record.name, record.created_ts, &person.store.origins_key());
+    let about = About {
+        user,
+        name: &record.name,
+        created_ts: record.created_ts,
+        origins_key: &person.store.origins_key(),
+    };
+    let written = match output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) {
+        true => archive::write(&file, snapshot, &about),
+        false => write_plain(&file, &snapshot, &about),
+    };
     let counts = written.map_err(|error| {
         // An incomplete export must not be mistaken for a complete one.
         let _ = std::fs::remove_file(output);
@@ -106,15 +119,28 @@ fn reads(snapshot: &Snapshot) -> Vec<AuditRead> {
     AREAS.map(of_area).into_iter().chain([documents]).collect()
 }
 
-fn write_all(
-    file: &File,
-    snapshot: &Snapshot,
+/// Whose export it is.
+struct About<'a> {
     user: UserId,
-    name: &str,
+    name: &'a str,
     created_ts: f64,
-    origins_key: &[u8],
-) -> io::Result<BTreeMap<String, u64>> {
+    origins_key: &'a [u8],
+}
+
+fn write_plain(file: &File, snapshot: &Snapshot, about: &About<'_>) -> io::Result<BTreeMap<String, u64>> {
     let mut out = BufWriter::with_capacity(1 << 20, file);
+    let counts = write_all(&mut out, snapshot, about)?;
+    out.flush()?;
+    file.sync_all()?;
+    Ok(counts)
+}
+
+fn write_all(
+    out: &mut impl Write,
+    snapshot: &Snapshot,
+    about: &About<'_>,
+) -> io::Result<BTreeMap<String, u64>> {
+    let About { user, name, created_ts, origins_key } = *about;
     let of_user = json!({ "id": user.to_string(), "name": name, "created_ts": created_ts });
     write!(
         out,
@@ -134,15 +160,13 @@ fn write_all(
     for (name, area) in AREAS {
         write!(out, ",\n\"{name}\":[")?;
         let mut told = String::new();
-        counts.insert(name.to_owned(), write_area(&mut out, snapshot, user, area, &mut told)?);
+        counts.insert(name.to_owned(), write_area(out, snapshot, user, area, &mut told)?);
         write!(out, "\n]")?;
         if ORIGIN_AREAS.contains(&area) {
             origins.push_str(&format!(",\n\"{name}\":{{{told}\n}}"));
         }
     }
     writeln!(out, ",\n\"origins\":{{\"key\":\"{}\"{origins}}}}}", hex(origins_key))?;
-    out.flush()?;
-    file.sync_all()?;
     Ok(counts)
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use cells_model::sent::{SetAside, why_unreadable};
 use cells_model::structure::depth_of;
 use cells_model::text::{Member, members, value_of};
+use runtime_import::{Bounds, archived};
 use runtime_store::{Batch, CheckedEntry, NewEntry, Store};
 use runtime_user::people::PeopleError;
 use runtime_user::stream::{BadStream, Bracket, JsonStream};
@@ -25,6 +26,7 @@ use super::ask::{Ask, Context};
 use super::export::{AREAS, FORMAT};
 use super::remedy::logged;
 use crate::http::service::now;
+use runtime_program::input::{EXPANDED_BYTES_MAX, EXPANSION_MAX};
 use runtime_program::{Failure, Input};
 
 /// Number of entries in one commit.
@@ -77,7 +79,13 @@ impl Ask for ImportPerson {
 
 /// Reads a file into `into`, or as the person of the export.
 fn import(context: &Context<'_>, into: Option<UserId>, input: &Path) -> Result<Imported, Failure> {
-    let open = || Input::open(input);
+    let bounds = Bounds { expansion_max: EXPANSION_MAX, expanded_bytes_max: EXPANDED_BYTES_MAX };
+    let open = || -> io::Result<Box<dyn io::Read>> {
+        match archived(input, bounds)? {
+            Some(whole) => Ok(Box::new(whole)),
+            None => Ok(Box::new(Input::open(input)?)),
+        }
+    };
     let of_file = |error: io::Error| {
         Failure::new(
             format!("cannot read {}: {error}", input.display()),
@@ -105,7 +113,7 @@ fn import(context: &Context<'_>, into: Option<UserId>, input: &Path) -> Result<I
 }
 
 /// Opens the file of an import from its start.
-type Opens<'o> = &'o dyn Fn() -> io::Result<Input>;
+type Opens<'o> = &'o dyn Fn() -> io::Result<Box<dyn io::Read>>;
 
 fn unread(error: BadStream) -> Failure {
     Failure::of(&error, IS_IT)

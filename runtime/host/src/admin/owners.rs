@@ -15,7 +15,7 @@ use super::intake::BeginImport;
 use super::parcels::Given;
 
 /// The commands that a device may give, each with the scope that it needs.
-pub const DEVICE_COMMANDS: [(&str, Scope); 17] = [
+pub const DEVICE_COMMANDS: [(&str, Scope); 18] = [
     ("status", Scope::PipelineRead),
     ("watch", Scope::PipelineRead),
     ("pipeline-status", Scope::PipelineRead),
@@ -31,13 +31,14 @@ pub const DEVICE_COMMANDS: [(&str, Scope); 17] = [
     ("places", Scope::DatastreamsRead),
     ("forget-preview", Scope::DatastreamsRead),
     ("device-list", Scope::Admin),
+    ("receiver-list", Scope::Admin),
     ("lock", Scope::Admin),
     // Less, a pause, its end, or none: what is resumed has its owner's consent already.
     ("cell-change", Scope::Admin),
 ];
 
 /// What the page may also do at the console.
-pub const CONSOLE_COMMANDS: [&str; 18] = [
+pub const CONSOLE_COMMANDS: [&str; 20] = [
     "pair-open",
     "pair-status",
     "pair-answer",
@@ -45,6 +46,8 @@ pub const CONSOLE_COMMANDS: [&str; 18] = [
     "device-revoke",
     "cell-install",
     "cell-update",
+    "receiver-add",
+    "receiver-revoke",
     "cell-remove",
     "parcel-begin",
     "parcel-add",
@@ -211,6 +214,17 @@ mod tests {
         }
         assert!(OPERATOR_COMMANDS.iter().all(|name| !CONSOLE_COMMANDS.contains(name)));
         assert!(matches!(asked(json!({ "command": "host-status" })), Ok((None, false)) | Err(_)));
+    }
+
+    #[test]
+    fn attack_252_a_device_adds_no_way_into_the_diary_and_takes_none_away() {
+        let add = json!({ "command": "receiver-add", "app": "traccar", "name": null, "time_zone": null, "base": null });
+        let revoke = json!({ "command": "receiver-revoke", "receiver": "phone" });
+        for body in [add, revoke] {
+            assert!(matches!(asked(body.clone()), Ok((None, true))), "{body}");
+        }
+        let list = asked(json!({ "command": "receiver-list" }));
+        assert!(matches!(list, Ok((Some(Scope::Admin), true))), "{list:?}");
     }
 
     #[test]

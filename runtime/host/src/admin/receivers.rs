@@ -2,6 +2,8 @@
 
 mod links;
 
+pub use links::tracker_link;
+
 use handshake::receiver::PathSecret;
 use jiff::tz::TimeZone;
 use runtime_program::{Failure, typed};
@@ -74,6 +76,10 @@ pub struct ReceiverAdded {
     pub address: String,
     /// What sets the app up when it is opened or scanned. It contains the address.
     pub link: String,
+    /// A file of settings that sets the app up, too, where the app takes one: GPSLogger's `.properties`. It contains the
+    /// address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
     /// Whether the receiver is refused until one of the person's phones has signed for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits: bool,
@@ -96,9 +102,10 @@ impl Ask for AddReceiver {
         runtime.owners().vouch_unsigned(user).map_err(logged)?;
         let waits = runtime.owners().needs_signature(user).map_err(logged)?;
         let address = address(&base, &secret);
-        let link = links::link(self.app, &address, &name);
+        let link = tracker_link(self.app, &address, &name);
+        let settings = links::settings(self.app, &link);
         let (id, receiver) = (user.dashed(), receiver.id());
-        Ok(ReceiverAdded { id, receiver, app: self.app, name, address, link, waits })
+        Ok(ReceiverAdded { id, receiver, app: self.app, name, address, link, settings, waits })
     }
 }
 
@@ -162,6 +169,8 @@ pub struct ReceiverSummary {
     pub status: String,
     /// When it was added, ms since 1970.
     pub added_ms: u64,
+    /// Its first contact, ms since 1970; none: it waits for it, or came before this was noted.
+    pub first_seen_ms: Option<u64>,
     /// Its last contact, to the day, ms since 1970.
     pub last_seen_ms: Option<u64>,
 }
@@ -186,8 +195,17 @@ impl Ask for ListReceivers {
                 _ => "active",
             };
             let (id, status) = (receiver.id(), status.to_owned());
-            let Receiver { app, name, time_zone, added_ms, last_seen_ms, .. } = receiver;
-            ReceiverSummary { receiver: id, app, name, time_zone, status, added_ms, last_seen_ms }
+            let Receiver { app, name, time_zone, added_ms, first_seen_ms, last_seen_ms, .. } = receiver;
+            ReceiverSummary {
+                receiver: id,
+                app,
+                name,
+                time_zone,
+                status,
+                added_ms,
+                first_seen_ms,
+                last_seen_ms,
+            }
         };
         Ok(all.into_iter().map(summary).collect())
     }

@@ -210,6 +210,7 @@ mod tests {
             include_str!("../../../../cells/datastreams-get/cell.toml"),
             include_str!("../../../../cells/custom-labels/cell.toml"),
             include_str!("../../../../cells/result-metrics/cell.toml"),
+            include_str!("../../../../cells/result-heatmap/cell.toml"),
             include_str!("../../../../cells/receivers/cell.toml"),
         ] {
             paths.add(&Manifest::parse(manifest).expect("a manifest")).expect("paths of their own");
@@ -235,12 +236,22 @@ mod tests {
             ("/api//customlabel/get", "custom-labels", "get"),
             ("/api//customlabel/update", "custom-labels", "update"),
             ("/api//result/metrics/yyyy_mm_dd", "result-metrics", "yyyy_mm_dd"),
+            ("/api//result/heatmap/pop.route/local_date", "result-heatmap", "local_date"),
         ] {
             let Ok(Route::Cell(target)) = Route::find_behind_api(&paths(), &Method::POST, path) else {
                 panic!("{path}");
             };
             assert_eq!((&*target.cell, target.rest.as_str()), (cell, rest));
         }
+    }
+
+    // Route: "/datastreams/get"
+    #[test]
+    fn entries_are_asked_for_without_a_type_of_time_as_well() {
+        let Ok(Route::Cell(target)) = Route::find(&paths(), &Method::POST, "/datastreams/get") else {
+            panic!("a path of a cell");
+        };
+        assert_eq!((&*target.cell, target.rest.as_str()), ("datastreams-get", ""));
     }
 
     fn behind_api(path: &str) -> u16 {
@@ -310,6 +321,7 @@ mod tests {
     }
 
     // Row: "`GET /redirect/<route>`"
+    // Route: "/redirect/<route>"
     #[test]
     fn a_redirect_leads_to_the_app_and_to_no_other_host() {
         for (path, query, wanted) in [
@@ -335,14 +347,17 @@ mod tests {
         assert_eq!(status(Method::POST, "/redirect/join"), 405);
     }
 
-    // Row: "Answers the app's old timeline, heatmaps"
+    // Row: "Answers the app's old timeline"
+    // Route: "/timeline/getTrips/<YYYY-MM-DD>"
+    // Route: "/result/heatmap/incidents/<any>"
+    // Route: "/join.group/<id>"
+    // Route: "/habiticaRegister"
+    // Route: "/habiticaProxy"
     #[test]
     fn routes_of_the_reference_that_are_left_out_are_unknown() {
         for path in [
             "/timeline/getTrips/2016-07-27",
-            "/result/heatmap/pop.route/timestamp",
-            "/incidents",
-            "/join.group",
+            "/join.group/1",
             "/habiticaRegister",
             "/habiticaProxy",
             "/result/heatmap/incidents/local_date",

@@ -102,6 +102,16 @@ async fn onboarded(cloud: &Cloud) -> App {
     app
 }
 
+// Route: "/profile/create"
+// Route: "/profile/get"
+// Route: "/profile/update"
+// Route: "/usercache/get"
+// Route: "/usercache/put"
+// Route: "/datastreams/find_entries/<time_type>"
+// Route: "/pipeline/get_range_ts"
+// Route: "/pipeline/get_complete_ts"
+// Route: "/result/metrics/<time_type>"
+// Route: "/result/heatmap/pop.route/<timestamp or local_date>"
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_app_onboards_syncs_and_shows_a_diary_that_its_labels_reach() {
     let cloud = legacy().await;
@@ -144,9 +154,22 @@ async fn the_app_onboards_syncs_and_shows_a_diary_that_its_labels_reach() {
     assert_eq!((&row["date"], &row["nUsers"]), (&json!("2023-11-15"), &json!(1)));
     assert_eq!(row["mode_confirm_cargo_bike"], trip["data"]["distance"]);
     assert_eq!(metrics["response_count"][0]["mode_confirm_cargo_bike"], json!({ "responded": 1 }));
+
+    // What older apps draw on a map.
+    let asked = json!({
+        "start_time": 0, "end_time": 9_999_999_999_u64, "modes": ["BICYCLING"], "sel_region": null, "aggregate": false,
+    });
+    let heat = app.call("result/heatmap/pop.route/timestamp", asked).await;
+    let points = heat["lnglat"].as_array().unwrap();
+    let is_on_the_way = |point: &Value| (point[0].as_f64().unwrap() - 13.4).abs() < 1e-9;
+    assert!(points.len() > 20 && points.iter().all(is_on_the_way), "{heat}");
     cloud.stop().await;
 }
 
+// Route: "/customlabel/get"
+// Route: "/customlabel/insert"
+// Route: "/customlabel/update"
+// Route: "/customlabel/delete"
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_apps_own_labels_are_kept_and_come_by_use() {
     let cloud = legacy().await;

@@ -328,6 +328,7 @@ async fn a_bad_profile_update_is_refused_and_changes_nothing() {
     host.stopped().await;
 }
 
+// Route: "/"
 #[tokio::test]
 async fn the_page_says_what_this_is_and_runs_nothing() {
     let host = start(Fake::new(Cells::Count), Limits::roomy()).await;

@@ -12,9 +12,28 @@ const TIMES: [&str; 9] =
 /// Members that have the times of a line's points.
 const TIMES_OF_LINE: [&str; 4] = ["coordTimes", "coordinateTimes", "times", "timestamps"];
 
-/// A feature, or a geometry with the members of one.
+/// How deep collections may lie within one another.
+const COLLECTIONS_MAX: usize = 4;
+
+/// A feature, a collection of them, or a geometry with the members of a feature.
 pub fn feature(record: &mut Record<'_, '_>) -> Result<(), &'static str> {
+    feature_within(record, 0)
+}
+
+fn feature_within(record: &mut Record<'_, '_>, depth: usize) -> Result<(), &'static str> {
     let text = record.text;
+    if let Some(features) = value_of(text, "features").filter(|features| features.starts_with('[')) {
+        if depth == COLLECTIONS_MAX {
+            return Err("it has collections within collections within collections");
+        }
+        let mut wrong = Ok(());
+        for feature in items(features).ok_or("its features are no list")? {
+            record.text = feature;
+            wrong = feature_within(record, depth + 1).and(wrong);
+        }
+        record.text = text;
+        return wrong;
+    }
     let geometry = match value_of(text, "geometry") {
         Some("null") | None if value_of(text, "coordinates").is_some() => text,
         // It is nowhere, such as a trip beside its sections: there is nothing to read.
@@ -27,7 +46,12 @@ pub fn feature(record: &mut Record<'_, '_>) -> Result<(), &'static str> {
     let kind = value_of(geometry, "type").and_then(text::string).ok_or("its geometry has no type")?;
     match kind.as_ref() {
         "Point" => point(record, coordinates, properties),
-        "LineString" => line(record, coordinates, &times_of(properties).ok_or("its points have no times")?),
+        "LineString" => match (times_of(properties), ends_of(properties)) {
+            (None, Some(times)) => {
+                ends(record, &items(coordinates).ok_or("its coordinates are no list")?, &times)
+            }
+            (times, _) => line(record, coordinates, &times.ok_or("its points have no times")?),
+        },
         "MultiLineString" => lines(record, coordinates, properties),
         _ => Err("its geometry is neither a point nor a line"),
     }
@@ -41,8 +65,11 @@ fn point(record: &mut Record<'_, '_>, coordinates: &str, properties: &str) -> Re
     let raw = record.text;
     let ts = match property(properties, &TIMES) {
         Some(time) => moment(time).ok_or("it has no time")?,
-        // A line that did not move is a point with the times of all its points.
-        None => return stay(record, coordinates, &times_of(properties).ok_or("it has no time")?),
+        // A line that did not move is a point with the times of all its points; a place has those of a stay.
+        None => {
+            let times = times_of(properties).or_else(|| ends_of(properties));
+            return stay(record, coordinates, &times.ok_or("it has no time")?);
+        }
     };
     let of = |names: &[&str]| property(properties, names).and_then(number);
     let place = position(coordinates).ok_or("it has no place")?;
@@ -85,6 +112,13 @@ fn times_of(properties: &str) -> Option<Vec<&str>> {
     items(list)
 }
 
+/// When a place or a stop was reached and left, as diaries have it; one of the two may be unknown.
+fn ends_of(properties: &str) -> Option<Vec<&str>> {
+    let ends = ["enter_ts", "exit_ts"].map(|name| property(properties, &[name]));
+    let ends: Vec<&str> = ends.into_iter().flatten().collect();
+    (!ends.is_empty()).then_some(ends)
+}
+
 fn items(list: &str) -> Option<Vec<&str>> {
     let items = cells_json::list::items(list.as_bytes()).ok()?;
     items.into_iter().map(|item| std::str::from_utf8(item).ok().map(str::trim)).collect()
@@ -97,10 +131,13 @@ fn stay(record: &mut Record<'_, '_>, coordinates: &str, times: &[&str]) -> Resul
 
 /// Lines whose times are a list for each, or one list for all.
 fn lines(record: &mut Record<'_, '_>, coordinates: &str, properties: &str) -> Result<(), &'static str> {
-    let times = times_of(properties).ok_or("its points have no times")?;
     let each = items(coordinates).ok_or("its coordinates are no lists")?;
     let places: Option<Vec<_>> = each.into_iter().map(items).collect();
     let places = places.ok_or("its coordinates are no lists")?.concat();
+    let times = match (times_of(properties), ends_of(properties)) {
+        (None, Some(times)) => return ends(record, &places, &times),
+        (times, _) => times.ok_or("its points have no times")?,
+    };
     let nested = times.first().is_some_and(|first| first.starts_with('['));
     let times = match nested {
         true => times
@@ -112,6 +149,14 @@ fn lines(record: &mut Record<'_, '_>, coordinates: &str, properties: &str) -> Re
         false => times,
     };
     positions(record, &places, &times)
+}
+
+/// The two ends of a line that has times for these alone.
+fn ends(record: &mut Record<'_, '_>, places: &[&str], times: &[&str]) -> Result<(), &'static str> {
+    match places {
+        [first, .., last] => positions(record, &[first, last], times),
+        places => positions(record, places, times),
+    }
 }
 
 fn line(record: &mut Record<'_, '_>, coordinates: &str, times: &[&str]) -> Result<(), &'static str> {

@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 
 use cells_json::scan::check;
 use cells_json::text::{self, members};
+use cells_model::keys::is_analysis;
 
 use crate::{Fix, Format, Item, RAW_BYTES_MAX, ReadError, Reading, Refused, Takes};
 use stream::{BadStream, Bracket, ITEM_BYTES_MAX, JsonStream};
@@ -68,6 +69,7 @@ fn lists(format: Format) -> &'static [&'static str] {
         Format::Geojson => &["features", "locations"],
         Format::Owntracks => &["dawarich-export", "points", "locations", "data"],
         Format::Traccar => &["positions", "data"],
+        Format::Emission => &["timeseries", "usercache"],
         _ => &[],
     }
 }
@@ -84,6 +86,9 @@ fn reads(format: Format) -> Reads {
     }
 }
 
+/// How an export of everything about a person begins.
+const EXPORT: &[u8] = b"{\"format\":\"cellar-export-";
+
 /// An entry of a dump is for the reader of entries.
 fn entry(record: &mut Record<'_, '_>) -> Result<(), &'static str> {
     let text = record.text;
@@ -93,8 +98,9 @@ fn entry(record: &mut Record<'_, '_>) -> Result<(), &'static str> {
 
 /// Reads a file of a format that is JSON.
 pub fn read(format: Format, source: &mut dyn BufRead, take: Takes<'_>) -> Result<(), ReadError> {
+    let is_export = format == Format::Emission && source.fill_buf()?.starts_with(EXPORT);
     let mut stream = JsonStream::new(source);
-    let mut walk = Walk { format, reads: reads(format), take, item: Vec::new() };
+    let mut walk = Walk { format, is_export, reads: reads(format), take, item: Vec::new() };
     walk.document(&mut stream).map_err(|error| broken(format, error))
 }
 
@@ -108,6 +114,9 @@ fn broken(format: Format, error: BadStream) -> ReadError {
 
 struct Walk<'t> {
     format: Format,
+    /// Whether it is an export of everything about a person: what phones and people said counts, since results are
+    /// computed again.
+    is_export: bool,
     reads: Reads,
     take: Takes<'t>,
     item: Vec<u8>,
@@ -132,7 +141,7 @@ impl Walk<'_> {
 
     /// Whether an object at the top holds records, or is one.
     fn has_list_within(&self) -> bool {
-        self.format != Format::Emission
+        self.format != Format::Emission || self.is_export
     }
 
     fn object<R: BufRead>(
@@ -150,13 +159,13 @@ impl Walk<'_> {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
-                Some(b'{') if depth < OBJECTS_MAX && !is_of_record(self.format, &name) => {
+                Some(b'{') if depth < OBJECTS_MAX && !self.is_export && !is_of_record(self.format, &name) => {
                     if self.object(stream, depth + 1)?.is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
                 // The members of an object that is a record itself: a single feature, a line of a log.
-                _ if depth == 0 => {
+                _ if depth == 0 && !self.is_export => {
                     stream.value(&mut self.item)?;
                     if own.len() + self.item.len() <= ITEM_BYTES_MAX {
                         own.extend_from_slice(if own.is_empty() { b"{\"" } else { b",\"" });
@@ -195,8 +204,19 @@ impl Walk<'_> {
     }
 
     fn record(&mut self, bytes: &[u8], at: u64) -> ControlFlow<()> {
+        if self.is_export && !is_said(bytes) {
+            return ControlFlow::Continue(());
+        }
         give(self.format, self.reads, bytes, at, self.take)
     }
+}
+
+/// Whether an entry of an export came from a phone or a person, and is not hidden. What cannot be read is for its reader.
+fn is_said(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return true };
+    let key = text::value_of(text, "metadata").and_then(|metadata| text::value_of(metadata, "key"));
+    let is_result = key.and_then(text::string).is_some_and(|key| is_analysis(&key));
+    !is_result && text::value_of(text, "invalid") != Some("true")
 }
 
 /// Whether a member of that name is part of a record, which is kept whole.

@@ -5,11 +5,11 @@ use std::io::{Cursor, Read, Write as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
-use runtime_import::{Format, ReadError};
+use runtime_import::{ARCHIVED, Format, ReadError};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::support::{Found, file, fit, of, of_file};
+use crate::support::{BOUNDS, Found, file, fit, of, of_file};
 
 /// A file of each format.
 pub fn samples() -> Vec<(Format, Vec<u8>)> {
@@ -186,6 +186,49 @@ fn gzip_and_zip_are_read_directly_and_what_a_zip_has_besides_is_passed_over() {
             found.readings.len() + found.entries.len(),
             2 * (plain.readings.len() + plain.entries.len())
         );
+    }
+}
+
+/// All of the export in an archive, and how its reading ended.
+fn archived(bytes: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+    let (_folder, path) = file("ada.zip", bytes);
+    let Some(mut export) = runtime_import::archived(&path, BOUNDS)? else { return Ok(None) };
+    let mut whole = Vec::new();
+    export.read_to_end(&mut whole).map(|_| Some(whole))
+}
+
+#[test]
+fn an_archive_of_a_person_gives_the_export_alone() {
+    let export =
+        br#"{"format":"cellar-export-1","timeseries":[{"metadata":{"key":"a/b"},"data":{}}]}"#.to_vec();
+    let table = b"lat,lon,time\n47.5,8.25,1709625600\n".to_vec();
+    let bytes = zipped(&[("diary.csv", table.clone()), (ARCHIVED, export.clone())]);
+    assert_eq!(archived(&bytes).expect("sound"), Some(export));
+    let (_folder, path) = file("ada.zip", &bytes);
+    let (found, formats, done) = of_file(&path);
+    done.expect("sound");
+    assert_eq!((found.entries.len(), found.readings.len(), formats), (1, 0, vec![Format::Emission]));
+    for other in [zipped(&[("diary.csv", table.clone())]), gz(table.as_slice()), table] {
+        assert_eq!(archived(&other).expect("sound"), None);
+    }
+}
+
+#[test]
+fn attack_254_an_archive_of_a_person_that_was_changed_or_expands_without_measure_is_refused() {
+    let text = "[1,2,3]".repeat(1_000).into_bytes();
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file(ARCHIVED, stored).expect("begun");
+    zip.write_all(&text).expect("written");
+    let mut bytes = zip.finish().expect("written").into_inner();
+    assert_eq!(archived(&bytes).expect("sound").as_deref(), Some(text.as_slice()));
+    bytes[200] ^= 1;
+    let changed = archived(&bytes).expect_err("it was changed");
+    assert!(changed.to_string().contains("not what its checksum says"), "{changed}");
+    let bomb = archived(&zipped(&[(ARCHIVED, vec![b' '; 64 << 20])])).expect_err("it expands");
+    assert!(bomb.to_string().contains("expands to too many bytes"), "{bomb}");
+    for length in 0..bytes.len().min(400) {
+        let _ = archived(&bytes[..length]);
     }
 }
 

@@ -119,6 +119,48 @@ fn geojson_gives_points_lines_with_times_and_overlands_motion_and_battery() {
 }
 
 #[test]
+fn collections_within_collections_and_stays_of_a_diary_are_read() {
+    let place = r#"{"type":"Feature","geometry":{"type":"Point","coordinates":[8.25,47.5]},"properties":{"enter_ts":1709625600,"exit_ts":1709625660}}"#;
+    let first = r#"{"type":"Feature","geometry":{"type":"Point","coordinates":[8.25,47.5]},"properties":{"exit_ts":1709625600}}"#;
+    let stop = r#"{"type":"Feature","geometry":{"type":"LineString","coordinates":[[8.25,47.5],[8.26,47.6]]},"properties":{"enter_ts":1709625600,"exit_ts":1709625660}}"#;
+    let of = |features: &str| format!(r#"{{"type":"FeatureCollection","features":[{features}]}}"#);
+    let found = sound(Format::Geojson, &format!("[{}]", of(&format!("{},{first}", of(&of(place))))));
+    let here = fix(T, 47.5, 8.25);
+    assert_eq!(found.fixes(), [here, Fix { ts: T + 60.0, ..here }, here]);
+    assert_eq!(sound(Format::Geojson, stop).fixes(), [here, fix(T + 60.0, 47.6, 8.26)]);
+    let deep = sound(Format::Geojson, &format!("[{}]", of(&of(&of(&of(&of(place)))))));
+    assert_eq!(deep.why(), ["it has collections within collections within collections"]);
+}
+
+#[test]
+fn a_table_of_trips_gives_both_ends_of_each() {
+    let text = "start_time,end_time,start_latitude,start_longitude,end_latitude,end_longitude,trip\n\
+        2024-03-05T08:00:00.000000Z,2024-03-05T08:01:00.000000Z,47.5,8.25,,,x\n";
+    let found = sound(Format::Csv, text);
+    assert_eq!((found.fixes(), found.why()), (vec![fix(T, 47.5, 8.25)], vec!["it has no latitude"]));
+    assert_eq!(
+        found.columns,
+        ["latitude from \"start_latitude\", longitude from \"start_longitude\", time from \"start_time\"; \
+          latitude from \"end_latitude\", longitude from \"end_longitude\", time from \"end_time\""]
+    );
+}
+
+#[test]
+fn an_export_of_everything_gives_what_phones_and_people_said() {
+    let entry = |key: &str, more: &str| format!(r#"{{"metadata":{{"key":"{key}"}},"data":{{}}{more}}}"#);
+    let [fix, label] = ["background/location", "manual/mode_confirm"].map(|key| entry(key, ""));
+    let hidden = entry("background/location", r#","invalid":true"#);
+    let result = entry("analysis/confirmed_trip", "");
+    let text = format!(
+        "{{\"format\":\"cellar-export-1\",\n\"user\":{{\"id\":\"0\"}},\"documents\":{{\"a\":{{\"json\":{{\"timeseries\":[{fix}]}}}}}},\
+         \"timeseries\":[{fix},{result},{hidden},{label}],\"usercache\":[{fix}],\"errors\":[{fix}],\"audit\":[{fix}],\
+         \"origins\":{{\"key\":\"00\",\"timeseries\":{{}}}}}}\n"
+    );
+    let found = sound(Format::Emission, &text);
+    assert_eq!(found.entries, [fix.clone(), label, fix]);
+}
+
+#[test]
 fn a_table_tells_how_its_columns_were_guessed() {
     let text =
         "Date Time;Lat;Lng;Speed (km/h);Note\n2024-03-05 08:00:00;47,5;8,25;36;\"a;b\"\nyesterday;1;2;;\n";

@@ -16,7 +16,7 @@ pub const SEGMENTS_MAX: usize = 5;
 
 /// How long a path may be, bytes: a sealed upload stores its length in one byte.
 const PATH_BYTES_MAX: usize = 128;
-/// How long the segment after a path may be, bytes.
+/// How long a segment may be, bytes.
 const REST_BYTES_MAX: usize = 32;
 
 /// A path that leads to a cell, as its manifest describes it.
@@ -46,7 +46,8 @@ impl EndpointPath {
         let count = segments.len() + usize::from(rest.is_some());
         let fits = count <= SEGMENTS_MAX && path.len() <= PATH_BYTES_MAX;
         let own = HOSTS_OWN.contains(&segments[0]);
-        if !fits || own || !segments.iter().chain(&rest.as_deref()).all(|segment| is_segment(segment)) {
+        let named = rest.as_deref().is_none_or(is_segment);
+        if !fits || own || !named || !segments.iter().all(|segment| is_fixed(segment)) {
             return None;
         }
         let template = match rest {
@@ -99,6 +100,13 @@ fn installed(name: &str, rest: &[&str]) -> Option<Target> {
 fn is_segment(segment: &str) -> bool {
     let plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     (1..=REST_BYTES_MAX).contains(&segment.len()) && segment.bytes().all(plain)
+}
+
+/// The same with A-Z, and with dots that are not at its ends: the reference has `getTrips` and `pop.route`.
+fn is_fixed(segment: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let ends = segment.starts_with('.') || segment.ends_with('.');
+    (1..=REST_BYTES_MAX).contains(&segment.len()) && segment.bytes().all(plain) && !ends
 }
 
 /// The target of a request. Found once, by [`Paths::find`], and carried through the call.
@@ -208,9 +216,9 @@ mod tests {
             };
             EndpointPath::new(&written, Scope::Profile).is_some()
         };
-        assert!(path("notes") && path("a/b/c/d/e"));
+        assert!(path("notes") && path("a/b/c/d/e") && path("timeline/getTrips") && path("heatmap/pop.route"));
         let own = HOSTS_OWN.map(|own| format!("{own}/x"));
-        let other = ["", "/a", "a/", "a//b", "a/B", "a/.", "a/..", "a b", "a/%20", "a/b/c/d/e/f"];
+        let other = ["", "/a", "a/", "a//b", "a/b.", "a/.b", "a/.", "a/..", "a b", "a/%20", "a/b/c/d/e/f"];
         for bad in own.iter().map(String::as_str).chain(other) {
             assert!(!path(bad), "{bad}");
         }

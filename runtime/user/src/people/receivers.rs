@@ -36,6 +36,9 @@ pub struct Receiver {
     pub time_zone: Option<String>,
     /// When it was added, ms since 1970.
     pub added_ms: u64,
+    /// Its first contact, ms since 1970: what its owner waits for while they set the app up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen_ms: Option<u64>,
     /// Its last contact, to the day, ms since 1970; `None`: it waits for the first point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_ms: Option<u64>,
@@ -122,6 +125,7 @@ impl People {
             name: name.to_owned(),
             time_zone: time_zone.map(str::to_owned),
             added_ms: now_ms,
+            first_seen_ms: None,
             last_seen_ms: None,
             revoked_ms: None,
         };
@@ -185,6 +189,9 @@ impl People {
         }
         self.change(receiving.user, |record| {
             for receiver in record.receivers.iter_mut().filter(|receiver| receiver.hash() == Some(hash)) {
+                if receiver.last_seen_ms.is_none() {
+                    receiver.first_seen_ms = Some(now_ms);
+                }
                 receiver.last_seen_ms = Some(day_of(now_ms));
             }
         })
@@ -220,6 +227,10 @@ mod tests {
         again.note_receiver(&again.receiving(&segment).expect("known"), NOW_MS).expect("noted");
         assert!(!again.receiving(&segment).expect("known").is_news(NOW_MS + 1_000));
         assert!(again.receiving(&segment).expect("known").is_news(NOW_MS + DAY_MS));
+        again.note_receiver(&again.receiving(&segment).expect("known"), NOW_MS + DAY_MS).expect("noted");
+        let noted = again.receivers(ada).expect("listed").remove(0);
+        let seen = (noted.first_seen_ms, noted.last_seen_ms);
+        assert_eq!(seen, (Some(NOW_MS), Some(day_of(NOW_MS + DAY_MS))), "the first contact stays");
         again.revoke_receiver(ada, &receiver.id(), NOW_MS).expect("revoked");
         assert!(again.receiving(&segment).is_none());
         let listed = again.receivers(ada).expect("listed");

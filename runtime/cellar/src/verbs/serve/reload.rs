@@ -97,7 +97,11 @@ impl Reloader {
         // The requested values are compared, not those that the system allowed.
         let restart = |config: &Config| Config {
             tls: self.started.tls.clone(),
-            web: Web { acme: config.web.acme.clone(), map: config.web.map.clone(), ..self.started.web.clone() },
+            web: Web {
+                acme: config.web.acme.clone(),
+                map: config.web.map.clone(),
+                ..self.started.web.clone()
+            },
             log: self.started.log.clone(),
             limits: runtime_host::config::Limits {
                 connections_max: self.started.limits.connections_max,

@@ -157,13 +157,15 @@ pub enum Verb {
     /// Admit a suspended person again
     #[command(after_help = "Example:\n  cellar user resume Ada")]
     Resume(Who),
-    /// Write everything that is stored about a person into one readable file
-    #[command(after_help = "Example:\n  cellar user export Ada --output ada.json")]
+    /// Write everything that is stored about a person into one readable file, or an archive
+    #[command(
+        after_help = "Example:\n  cellar user export Ada --output ada.json\n  cellar user export Ada --output ada.zip"
+    )]
     Export {
         #[command(flatten)]
         /// The person.
         who: Who,
-        /// A file that does not exist yet
+        /// A file that does not exist yet; where it ends with .zip, an archive that has the diary in every form, too
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
     },

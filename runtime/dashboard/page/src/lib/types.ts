@@ -51,6 +51,27 @@ export interface Device {
   last_seen_ms: number;
 }
 
+/** A tracker from the shops. */
+export interface Receiver {
+  receiver: string;
+  app: string;
+  name: string;
+  time_zone: string | null;
+  status: 'waiting' | 'active' | 'unsigned' | 'revoked';
+  added_ms: number;
+  first_seen_ms: number | null;
+  last_seen_ms: number | null;
+}
+
+export interface ReceiverAdded {
+  receiver: string;
+  app: string;
+  name: string;
+  link: string;
+  settings?: string;
+  waits?: boolean;
+}
+
 export interface Read {
   what: string;
   area?: string;

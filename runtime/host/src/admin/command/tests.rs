@@ -224,7 +224,7 @@ fn of_owners() -> Vec<String> {
                 "time_zone": "Europe/Berlin", "base": null }),
             &[
                 json!({ "id": USER, "receiver": "receiver-00", "app": "gpslogger", "name": "phone",
-                    "address": "https://x/r/a", "link": "https://x/r/a?lat=%LAT" }),
+                    "address": "https://x/r/a", "link": "https://x/r/a?lat=%LAT", "settings": "log_customurl_enabled=true" }),
                 json!({ "id": USER, "receiver": "receiver-00", "app": "overland", "name": "phone",
                     "address": "https://x/r/a", "link": "overland://setup?url=a", "waits": true }),
             ],
@@ -232,7 +232,7 @@ fn of_owners() -> Vec<String> {
         check::<ListReceivers>(
             of_person("receiver-list"),
             &[json!([{ "receiver": "receiver-00", "app": "traccar", "name": "phone", "time_zone": null,
-                "status": "waiting", "added_ms": 1, "last_seen_ms": null }])],
+                "status": "waiting", "added_ms": 1, "first_seen_ms": null, "last_seen_ms": null }])],
         ),
         check::<RevokeReceiver>(
             json!({ "command": "receiver-revoke", "person": "Ada", "receiver": "phone" }),
@@ -334,7 +334,6 @@ fn of_data() -> Vec<String> {
         check::<ShowPlaces>(
             json!({ "command": "places", "person": "Ada" }),
             &[json!({ "id": USER, "places": [{ "name": "Work", "longitude": 8.5, "latitude": 47.25 }] })],
-        ),
         ),
         check::<BeginParcel>(
             json!({ "command": "parcel-begin", "person": "Ada", "name": "a.gpx", "bytes": 9 }),
@@ -481,6 +480,9 @@ fn check_shown(name: &str, command: Value, answer: &Value) {
         "cell-show" => check::<ShowCell>(command, answers),
         "export-diary" => check::<ExportDiary>(command, answers),
         "device-list" => check::<ListDevices>(command, answers),
+        "receiver-list" => check::<ListReceivers>(command, answers),
+        "receiver-add" => check::<AddReceiver>(command, answers),
+        "receiver-revoke" => check::<RevokeReceiver>(command, answers),
         "watch" => check::<WatchPerson>(command, answers),
         "days" => check::<ShowDays>(command, answers),
         "heat-map" => check::<ShowHeat>(command, answers),

@@ -9,11 +9,14 @@ use super::TrackerApp;
 /// OwnTracks' number of the mode in which it sends over HTTP.
 const OWNTRACKS_HTTP: u8 = 3;
 
+/// How often GPSLogger should log, s.
+const GPSLOGGER_EVERY_S: u32 = 30;
+
 /// The parameters that GPSLogger fills in, by the names that `cells/receivers` reads.
 const GPSLOGGER: &str = "lat=%LAT&lon=%LON&timestamp=%TIMESTAMP&speed=%SPD&bearing=%DIR&altitude=%ALT&accuracy=%ACC&batt=%BATT&charging=%ISCHARGING&prov=%PROV&sat=%SAT";
 
 /// The link by which an app sends to that address.
-pub(super) fn link(app: TrackerApp, address: &str, name: &str) -> String {
+pub fn tracker_link(app: TrackerApp, address: &str, name: &str) -> String {
     match app {
         TrackerApp::OwnTracks => {
             let config = json!({
@@ -32,6 +35,17 @@ pub(super) fn link(app: TrackerApp, address: &str, name: &str) -> String {
     }
 }
 
+/// The file of settings that GPSLogger takes as a profile: it sends to that link, by the names of its own settings.
+pub(super) fn settings(app: TrackerApp, link: &str) -> Option<String> {
+    (app == TrackerApp::GpsLogger).then(|| {
+        format!(
+            "log_customurl_enabled=true\nlog_customurl_url={link}\nlog_customurl_method=GET\nlog_customurl_body=\n\
+             log_customurl_headers=\nlog_satellite_locations=true\nlog_network_locations=true\n\
+             time_before_logging={GPSLOGGER_EVERY_S}\n"
+        )
+    })
+}
+
 /// A text as the value of a parameter; a space is `%20`, since some apps take a plus for a plus.
 fn encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
@@ -45,7 +59,7 @@ mod tests {
 
     #[test]
     fn each_app_gets_a_link_of_its_own_form_that_leads_to_the_address() {
-        let link = |app| link(app, ADDRESS, "my phone");
+        let link = |app| tracker_link(app, ADDRESS, "my phone");
         let owntracks = link(TrackerApp::OwnTracks);
         let inline = owntracks.strip_prefix("owntracks:///config?inline=").expect("its form");
         let inline =
@@ -66,5 +80,10 @@ mod tests {
             template.starts_with(&format!("{ADDRESS}?lat=%LAT&lon=%LON&timestamp=%TIMESTAMP&")),
             "{template}"
         );
+        let settings = settings(TrackerApp::GpsLogger, &template).expect("a file");
+        assert!(settings.lines().all(|line| line.contains('=')), "{settings}");
+        assert!(settings.contains(&format!("\nlog_customurl_url={template}\n")), "{settings}");
+        let others = [TrackerApp::OwnTracks, TrackerApp::Overland, TrackerApp::Traccar];
+        assert!(others.into_iter().all(|app| super::settings(app, ADDRESS).is_none()));
     }
 }

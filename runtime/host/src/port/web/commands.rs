@@ -22,7 +22,7 @@ pub(super) fn needs_step_up(command: &Command) -> bool {
 
 /// Whether the page asks this again and again by itself, so that it shows no owner.
 pub(super) fn is_idle(command: &Command) -> bool {
-    matches!(command, Command::PersonStatus(_))
+    matches!(command, Command::PersonStatus(_) | Command::ListReceivers(_))
 }
 
 #[cfg(test)]

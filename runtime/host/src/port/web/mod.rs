@@ -125,8 +125,6 @@ impl Web {
         found.map_or_else(|| answer::refused(&Refusal::unknown_route()), answer::file)
     }
 
-    }
-
     /// Says where phones reach the host; a second time it changes nothing.
     pub(crate) fn tell_address(&self, address: String) {
         let _ = self.address.set(PhoneAddress::of_pairing(address));
