@@ -238,3 +238,29 @@ fn of_others<'a>(sent: &'a [Sent], trip: &Chosen) -> impl Iterator<Item = EntryI
         points.ids[first..behind.max(first)].iter().copied()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::points::{Departure, Unseen};
+
+    #[test]
+    fn a_departure_counts_unless_the_person_came_to_the_place_later() {
+        let mut points = Points::default();
+        for (number, ts) in [(1, 0.0), (2, 1_000.0), (3, 1_100.0)] {
+            points.ids.push(EntryId([number; 12]));
+            points.ts.push(ts);
+        }
+        let departure = Some(Departure { from: 0, ts: 700.0 });
+        let unseen = Unseen { departure, arrival_ts: Some(1_050.0) };
+        let found =
+            Segments { trips: vec![(1, 2)], unseen: BTreeMap::from([(1, unseen)]), ..Segments::default() };
+        let times = |arrived_ts: f64| {
+            ends(&points, &found, (1, 2), arrived_ts).map(|end| (end.id, end.made_ts, end.ts))
+        };
+        let [before, behind] = [times(600.0), times(800.0)];
+        assert_eq!(before[0], (points.ids[0], 0.0, 700.0));
+        assert_eq!(behind[0], (points.ids[1], 1_000.0, 1_000.0));
+        assert_eq!((before[1], behind[1]), ((points.ids[2], 1_100.0, 1_050.0), before[1]));
+    }
+}

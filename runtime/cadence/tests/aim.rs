@@ -1,15 +1,16 @@
-//! A small sample of the comparison. The whole one, `cellar bench cadence`, has ten times as many days.
+//! The comparison over other people than those of `cellar bench cadence`.
 
+use runtime_cadence::judge::Score;
 use runtime_cadence::{App, Line, Sample, compare, table};
 use runtime_simulator::Phone;
 
-/// Two people for ten days have about 60 trips: one trip more or less must not decide. So where the reference is right
-/// about nearly all of them, ours may be wrong about two; otherwise it may miss or split half as many and one.
+/// Ten people for twenty days have about 700 trips: one trip more or less must not decide. So where the reference is
+/// right about nearly all of them, ours may be wrong about two; otherwise it may miss or split half as many and one.
 const SPARE: usize = 1;
 const SPARE_WHERE_ALL_IS_WELL: usize = 2;
 
 fn sample() -> Sample {
-    Sample { seeds: vec![11, 12], days: 10 }
+    Sample { seeds: (101..=110).collect(), days: 20 }
 }
 
 #[test]
@@ -27,7 +28,7 @@ fn at_every_cadence_of_another_app_ours_misses_and_splits_at_most_half_as_many_t
             sample().seeds,
             line.app
         );
-        assert!(line.ours.truth > 30, "{shown}");
+        assert!(line.ours.truth > 200, "{shown}");
     }
 }
 
@@ -36,10 +37,10 @@ fn at_every_cadence_of_another_app_ours_misses_and_splits_at_most_half_as_many_t
 fn histories_in_files_have_no_fewer_of_their_trips_at_any_cadence_than_as_points_of_a_phone() {
     for app in App::in_files() {
         let line = compare(app, &sample());
-        let (ours, unnamed) = (line.ours.wrong(), line.unnamed.wrong());
+        let wrong = |score: &Score| score.wrong() + score.invented;
+        let (ours, unnamed) = (wrong(&line.ours), wrong(&line.unnamed));
         println!("seeds {:?}, {}: {ours} wrong by ours, {unnamed} by time", sample().seeds, line.app);
-        assert!(ours <= unnamed.max(SPARE_WHERE_ALL_IS_WELL), "seeds {:?}, {}", sample().seeds, line.app);
-        assert!(line.ours.invented <= line.unnamed.invented.max(SPARE_WHERE_ALL_IS_WELL), "{}", line.app);
+        assert!(ours <= unnamed + SPARE, "seeds {:?}, {}", sample().seeds, line.app);
     }
 }
 

@@ -12,7 +12,7 @@ import { launch, nothingYet, SIZES, start } from './start.mjs';
 
 const WAIT_MS = 30_000;
 /** Colours of the light map. */
-const COLOURS = { sea: [198, 219, 232], land: [243, 239, 230], road: [184, 80, 27], bike: [122, 79, 181], tile: [255, 0, 255], cell: [23, 89, 74] };
+const COLOURS = { sea: [198, 219, 232], land: [243, 239, 230], road: [184, 80, 27], bike: [122, 79, 181], tile: [255, 0, 255] };
 const NEAR = 4;
 
 const asked = JSON.parse(process.argv[2]);
@@ -27,9 +27,9 @@ context.on('request', (request) => {
   if (pathname === '/map.pmtiles') found.ranges.push(request.headers()['range'] ?? '');
 });
 
-/** How many points of the first map there have each colour. */
-async function colours(within = page) {
-  const { data } = PNG.sync.read(await within.locator('figure .frame').first().screenshot());
+/** How many points of the map have each colour. */
+async function colours() {
+  const { data } = PNG.sync.read(await page.locator('figure .frame').screenshot());
   const counts = Object.fromEntries(Object.keys(COLOURS).map((name) => [name, 0]));
   for (let at = 0; at < data.length; at += 4) {
     for (const [name, colour] of Object.entries(COLOURS)) {
@@ -174,17 +174,6 @@ if (asked.kind === 'server') {
     });
     found.coast = true;
     if (asked.pictures) await page.screenshot({ path: join(asked.pictures, 'map-coast.png') });
-    // Counts lie on such a map, too.
-    const section = page.getByRole('region', { name: 'Where you have been' });
-    await section.getByRole('button', { name: 'Count' }).click();
-    await section.locator('.map.visible canvas').waitFor();
-    await until('counts', async () => {
-      const counts = await colours(section);
-      return counts.cell > 20 && counts.sea > 1000;
-    });
-    found.heat = true;
-    await audit('counts on a map');
-    if (asked.pictures) await section.screenshot({ path: join(asked.pictures, 'map-heat.png') });
   }
 }
 found.marks = await page.evaluate(() => globalThis.struck ?? 0);

@@ -148,6 +148,7 @@ if (asked.package) {
   await step('read', { reads: await shown() });
   await to('cells');
   await step('update offered', { install: await look(asked.update) });
+  await install.evaluate((element) => element.scrollIntoView());
   await picture('update-desktop');
   await confirm('Update it', install);
   await install.getByText('is updated.').waitFor();

@@ -16,7 +16,7 @@ use super::{root, sources};
 
 const FOLDERS: [&str; 3] = ["cells", "handshake", "runtime"];
 /// The folders in which public constants that end with `_MAX` must have a row.
-const WATCHED: [&str; 8] = [
+const WATCHED: [&str; 9] = [
     "cells/contract/src/",
     "handshake/src/",
     "runtime/acme/src/",

@@ -480,7 +480,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("export.json");
         std::fs::write(&path, bytes).expect("written");
-        Checked::read(&Types::default(), &|| Input::open(&path))
+        Checked::read(&Types::default(), &|| Ok(Box::new(Input::open(&path)?)))
     }
 
     #[test]

@@ -9,7 +9,7 @@ import type { Base } from './base';
 import { streetFile, type StreetFile } from './file';
 import { layersOf, type Ground } from './layers';
 import { followColours, palette } from './palette';
-import type { Bounds, Over, View } from './view';
+import type { Bounds, View } from './view';
 import { workerAddress } from './worker';
 
 const NOTHING: FeatureCollection = { type: 'FeatureCollection', features: [] };
@@ -68,9 +68,9 @@ export class GroundMap {
   readonly #layers: () => LayerSpecification[];
   readonly #ends: () => void;
 
-  constructor(container: HTMLElement, base: Base, file: StreetFile | undefined, over: Over, told: Told) {
+  constructor(container: HTMLElement, base: Base, file: StreetFile | undefined, told: Told) {
     const { ground, sources } = under(base, file);
-    this.#layers = () => layersOf(ground, over, palette());
+    this.#layers = () => layersOf(ground, palette());
     const geojson = (maxzoom: number) => ({ type: 'geojson' as const, data: NOTHING, maxzoom });
     const outlines = { land: geojson(OUTLINES_ZOOM_MAX), borders: geojson(OUTLINES_ZOOM_MAX) };
     const map = new Drawn({

@@ -1,9 +1,8 @@
-// What a map draws, from below: outlines of countries, what the street map has, the tracks of a day or a grid of counts.
+// What a map draws, from below: outlines of countries, what the street map has, the tracks of a day.
 
 import type { ExpressionSpecification, LayerSpecification } from 'maplibre-gl';
 import { LOOKS_ALL } from '../modes';
 import type { Palette } from './palette';
-import type { Over } from './view';
 
 /** What lies between the outlines and what is drawn over them. */
 export type Ground = 'outlines' | 'vector' | 'raster';
@@ -135,15 +134,11 @@ function tracks(colours: Palette): LayerSpecification[] {
   ];
 }
 
-function cells(colours: Palette): LayerSpecification[] {
-  return [{ id: 'cells', type: 'fill', source: 'over', paint: { 'fill-color': colours.cell, 'fill-opacity': ['get', 'shade'] } }];
-}
-
 /** All layers, from below. */
-export function layersOf(ground: Ground, over: Over, colours: Palette): LayerSpecification[] {
+export function layersOf(ground: Ground, colours: Palette): LayerSpecification[] {
   const between: LayerSpecification[] =
     ground === 'vector' ? streets(colours)
     : ground === 'raster' ? [{ id: 'pictures', type: 'raster', source: 'streets' }]
     : [];
-  return [...outlines(colours), ...between, ...(over === 'tracks' ? tracks : cells)(colours)];
+  return [...outlines(colours), ...between, ...tracks(colours)];
 }

@@ -10,11 +10,10 @@ export interface Palette {
   building: string;
   name: string;
   halo: string;
-  cell: string;
   track: Record<'walk' | 'bike' | 'road' | 'rail' | 'other', string>;
 }
 
-type Ground = Omit<Palette, 'name' | 'halo' | 'cell' | 'track'>;
+type Ground = Omit<Palette, 'name' | 'halo' | 'track'>;
 
 const LIGHT: Ground = {
   sea: '#c6dbe8',
@@ -47,7 +46,6 @@ export function palette(): Palette {
     ...((theme ?? (dark.matches ? 'dark' : 'light')) === 'dark' ? DARK : LIGHT),
     name: own('ink'),
     halo: own('card'),
-    cell: own('accent'),
     track: { walk: own('walk'), bike: own('bike'), road: own('road'), rail: own('rail'), other: own('other') },
   };
 }

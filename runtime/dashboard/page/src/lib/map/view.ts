@@ -3,7 +3,7 @@
 import type { FeatureCollection } from 'geojson';
 import { metres, type Day } from '../diary';
 import { look } from '../modes';
-import type { Heat, Position } from '../types';
+import type { Position } from '../types';
 
 export interface View {
   width: number;
@@ -15,9 +15,6 @@ export interface View {
   south: number;
   north: number;
 }
-
-/** What is drawn over the ground. */
-export type Over = 'tracks' | 'cells';
 
 /** How a map is moved. */
 export interface Moved {
@@ -80,21 +77,6 @@ export function linesOf(day: Day, chosen: string | undefined): FeatureCollection
     })),
   );
   features.sort((a, b) => Number(b.properties.faint) - Number(a.properties.faint));
-  return { type: 'FeatureCollection', features };
-}
-
-/** The cells of a heat map. `shade`: how strong a count is, 0 to 1. */
-export function cellsOf({ west, south, step, cells }: Heat, shade: (count: number) => number): FeatureCollection {
-  const features = cells.map(([column, row, count]) => {
-    const [left, low] = [west + column * step, south + row * step];
-    const [right, high] = [left + step, low + step];
-    const ring = [[left, low], [right, low], [right, high], [left, high], [left, low]];
-    return {
-      type: 'Feature' as const,
-      properties: { shade: shade(count) },
-      geometry: { type: 'Polygon' as const, coordinates: [ring] },
-    };
-  });
   return { type: 'FeatureCollection', features };
 }
 
