@@ -31,7 +31,7 @@ impl Region {
     /// Reads a GeoJSON geometry.
     ///
     /// # Errors
-    /// [`BadRegion`].
+    /// `BadRegion`: what is wrong with it.
     pub fn read(geometry: &Value) -> Result<Self, BadRegion> {
         let coordinates = &geometry["coordinates"];
         let polygons = match geometry["type"].as_str() {

@@ -5,6 +5,7 @@
 //! time it is. Operations that need several of them are grouped by subject: [`Pipelines`], [`Diaries`].
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use handshake::token::Token;
 use runtime_pipeline::Plan;
@@ -34,6 +35,11 @@ use crate::runs::pipelines::Pipelines;
 use crate::runs::timetable::Timetable;
 use crate::settings::Settings;
 use crate::studies::Running;
+
+/// How long a run that has ended may still hold a store that is to be erased: its thread lets go a moment later.
+const ENDING: Duration = Duration::from_millis(500);
+/// The pause between two checks whether it has let go.
+const ENDING_PAUSE: Duration = Duration::from_millis(2);
 
 /// Many people's runtimes in one process.
 pub struct Runtime {
@@ -325,7 +331,17 @@ impl Runtime {
     /// [`CallError::Overloaded`] while a run of this person is under way: the person is not served any more then, and
     /// the call may be repeated.
     pub fn erase(&self, user: UserId) -> Result<Receipt, CallError> {
-        let receipt = self.owners.erase(user, || self.open_people.close(user));
+        let begun = Instant::now();
+        let closed = || {
+            while !self.open_people.close(user) {
+                if begun.elapsed() > ENDING {
+                    return false;
+                }
+                std::thread::sleep(ENDING_PAUSE);
+            }
+            true
+        };
+        let receipt = self.owners.erase(user, closed);
         self.timetable.forget(user);
         receipt
     }

@@ -1,7 +1,7 @@
 //! `docs/reference-routes.md`: a row for each route of the reference and for each route that is served beneath one of
 //! its paths.
 //!
-//! [`write`] makes the rows from the documentation of the reference and from what is served: the manifests of the cells
+//! [`write()`] makes the rows from the documentation of the reference and from what is served: the manifests of the cells
 //! and the host's own table. It fills in the tests that name a route in a comment directly above them:
 //!
 //! ```text

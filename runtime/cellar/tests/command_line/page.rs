@@ -63,19 +63,11 @@ pub(super) struct Home {
 }
 
 pub(super) fn home() -> Home {
-    home_with(&[])
-}
-
-/// `more`: options of the host.
-fn home_with(more: &[&str]) -> Home {
     let folder = tempfile::tempdir().expect("a folder");
     let [data, state, day] = ["data", "phone", "day.json"].map(|name| within(folder.path(), name));
     write_day(Path::new(&day));
-    let host = serve_at(&data, "127.0.0.1:0", more);
-    // A host that also lets phones in that cannot pair shows no code at its first start.
-    if more.is_empty() {
-        verb(&["pair", "--data", &data, "owner", "--cancel"]);
-    }
+    let host = serve_at(&data, "127.0.0.1:0", &[]);
+    verb(&["pair", "--data", &data, "owner", "--cancel"]);
     let shown = verb(&["pair", "--data", &data, "owner", "--admin", "--no-phrase", "--detach"]);
     pair(&data, "owner", &state, &["--scan", shown["qr"].as_str().expect("a code")]);
     verb(&["phone", "put", "--state", &state, "--input", &day]);
@@ -351,13 +343,16 @@ fn a_phone_pairs_by_the_code_on_the_screen_and_the_owner_looks_forgets_and_erase
 /// trackers then.
 fn tracked(name: &str) -> Option<(Value, Value)> {
     let (script, chromium) = browser::with("console.mjs")?;
-    let home = home_with(&["--legacy"]);
-    let console = open(&["owner", "--data", &home.data]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = within(folder.path(), "data");
+    // Nobody has paired a phone there, which would have to sign for the tracker.
+    let host = serve_at(&data, "127.0.0.1:0", &["--legacy"]);
+    let console = open(&["owner", "--data", &data]);
     let asked = json!({ "link": console.link, "chromium": chromium, "track": name });
     let found = Talking::begin(&script, &asked).end();
-    let list = verb(&["receiver", "list", "--data", &home.data, "owner"]);
+    let list = verb(&["receiver", "list", "--data", &data, "owner"]);
     console.stop();
-    home.host.stop();
+    host.stop();
     Some((found, list))
 }
 
