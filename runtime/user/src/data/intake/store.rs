@@ -184,14 +184,14 @@ fn id_of(bytes: &[u8]) -> EntryId {
     id
 }
 
-/// What tells entries apart within a run.
+/// What tells entries apart within a run: all twelve bytes in eight.
 fn short(id: EntryId) -> u64 {
     let [low, high] = [&id.0[..8], &id.0[4..]].map(|part| {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(part);
         u64::from_le_bytes(bytes)
     });
-    low.rotate_left(32) ^ high
+    low ^ high
 }
 
 impl Progress {
@@ -223,5 +223,17 @@ impl Progress {
             refused: self.refused,
         };
         serde_json::to_vec(&position).expect("numbers and digits are JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_takes_no_two_of_a_million_entries_for_one() {
+        let told: HashSet<u64> =
+            (0..1_000_000_u32).map(|number| short(id_of(&number.to_le_bytes()))).collect();
+        assert_eq!(told.len(), 1_000_000);
     }
 }
