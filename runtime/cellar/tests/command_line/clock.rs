@@ -3,11 +3,9 @@
 use crate::support::binary;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
 
-use binary::{CELLAR, Serving, cellar, json, parse, program, text, write_day};
+use binary::{CELLAR, Serving, cellar, json, program, text, write_day};
 use serde_json::Value;
 
 /// Where distributions put it.
@@ -28,17 +26,12 @@ fn library() -> Option<&'static str> {
 
 /// A host whose clock is what the environment says.
 fn serve(data: &str, config: &str, environment: &[(&str, &str)]) -> Serving {
-    let mut child = program(CELLAR)
+    let mut serve = program(CELLAR);
+    serve
         .args(["serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--log-format", "json"])
         .args(["--legacy", "--config", config])
-        .envs(environment.iter().copied())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    Serving { child, ready: parse(&line) }
+        .envs(environment.iter().copied());
+    Serving::start(&mut serve)
 }
 
 fn trips(data: &str) -> Option<u64> {

@@ -1,13 +1,8 @@
 //! `cellar import`: a dry run says what there is, the import stores it once, with a host or without one.
 
 use std::fs;
-use std::path::Path;
 
-use crate::support::binary::{cellar, json, serve_at, text};
-
-fn within(folder: &Path, name: &str) -> String {
-    folder.join(name).to_str().expect("a text").to_owned()
-}
+use crate::support::binary::{cellar, json, serve_at, text, within};
 
 const GPX: &str = r#"<gpx version="1.1"><trk><trkseg>
 <trkpt lat="47.5" lon="8.25"><time>2011-03-05T08:00:00Z</time></trkpt>

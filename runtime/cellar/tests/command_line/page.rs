@@ -10,7 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::binary::{
-    CELLAR, Serving, json as verb, pair, parse, program, refused, serve_at, text, until, within, write_day,
+    CELLAR, Serving, json as verb, pair, parse, program, refused, serve_at, started, text, until, within,
+    write_day,
 };
 use crate::support::browser::{self, Talking, assert_sound_but_marks, look, looked, target};
 use crate::support::packages;
@@ -309,15 +310,9 @@ fn a_phone_pairs_by_the_code_on_the_screen_and_the_owner_looks_forgets_and_erase
     let mut page = Talking::begin(&script, &asked);
     let qr = page.next()["qr"].as_str().expect("the code is read from the screen").to_owned();
     let second = within(home.folder.path(), "second");
-    let mut phone = program(CELLAR)
-        .args(["phone", "pair", "--json", "--state", &second, "--name", "second", "--scan", &qr])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    BufReader::new(phone.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    assert_eq!(page.next()["digits"], parse(&line)["digits"], "the phone and the page show the same");
+    let pair = ["phone", "pair", "--json", "--state", &second, "--name", "second", "--scan", &qr];
+    let (phone, shown) = started(program(CELLAR).args(pair));
+    assert_eq!(page.next()["digits"], shown["digits"], "the phone and the page show the same");
     page.go_on();
     let ended = phone.wait_with_output().expect("it ends");
     assert!(ended.status.success(), "{}", text(&ended.stderr));

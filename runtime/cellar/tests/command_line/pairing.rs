@@ -3,11 +3,13 @@
 use crate::support::binary;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use binary::{CELLAR, Serving, cellar, json, pair, parse, program, refused, serve_at, text, write_day};
+use binary::{
+    CELLAR, Serving, cellar, json, pair, parse, program, refused, serve_at, text, typed, write_day,
+};
 
 fn serve(data: &str, listen: &str) -> Serving {
     serve_at(data, listen, &[])
@@ -61,17 +63,7 @@ fn a_person_pairs_two_phones_locks_loses_both_and_the_phrase_waits_a_day() {
     // Nobody is left who could unlock, but for who wrote the words down.
     let host = serve(&data, &listen);
     assert_eq!(status()["store"], "locked");
-    let recover = |words: &str| {
-        let mut recovering = program(CELLAR)
-            .args(["user", "recover", "--data", &data, "owner", "--json"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        recovering.stdin.take().expect("piped").write_all(words.as_bytes()).expect("written");
-        recovering.wait_with_output().expect("it ends")
-    };
+    let recover = |words: &str| typed(&["user", "recover", "--data", &data, "owner", "--json"], words);
     let nonsense = recover("one two three\n");
     assert_eq!(nonsense.status.code(), Some(1));
     // The console has revoked both phones, and neither has signed that it is out: they have a day to notice.
@@ -192,16 +184,9 @@ fn a_phrase_is_read_as_it_stands_on_paper() {
         .collect();
     for paper in [rows.join("\n"), words.join("\r\n").to_uppercase(), format!("\n\n  {}", words.join(",  "))]
     {
-        let mut recovering = program(CELLAR)
-            .args(["user", "recover", "--data", &data, "owner", "--json"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        recovering.stdin.take().expect("piped").write_all(paper.as_bytes()).expect("written");
+        let recovered = typed(&["user", "recover", "--data", &data, "owner", "--json"], &paper);
         // The words are read. What they open waits a day, since only the console has revoked the phone.
-        let told = text(&recovering.wait_with_output().expect("it ends").stderr);
+        let told = text(&recovered.stderr);
         assert!(told.contains("the phrase opens the data from"), "{told}");
     }
     host.stop();

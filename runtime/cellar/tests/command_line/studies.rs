@@ -1,13 +1,12 @@
 //! Studies, as researchers, operators and owners give the commands.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 
 use serde_json::Value;
 
-use crate::support::binary::{CELLAR, cellar, json, parse, program, refused, text, within};
+use crate::support::binary::{CELLAR, cellar, json, program, refused, started, text, within};
 
 /// Whether the programs that a study needs beside `cellar` are here; says so where one is not.
 fn are_here(programs: &[&str]) -> bool {
@@ -114,16 +113,10 @@ struct Aggregator {
 impl Aggregator {
     fn start(folder: String) -> Self {
         let made = json(&["aggregator", "init", &folder]);
-        let mut child = program(CELLAR)
-            .args(["--json", "aggregator", "serve", &folder, "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let serve = ["--json", "aggregator", "serve", &folder, "--listen", "127.0.0.1:0"];
+        let (child, ready) = started(program(CELLAR).args(serve));
         let of = |value: &Value, name: &str| value[name].as_str().expect("a text").to_owned();
-        Self { child, folder, address: of(&parse(&line), "listen"), key: of(&made, "key") }
+        Self { child, folder, address: of(&ready, "listen"), key: of(&made, "key") }
     }
 
     /// How many reports it has counted, as its operator is told.

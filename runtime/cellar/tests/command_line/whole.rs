@@ -2,7 +2,7 @@
 //! leads to.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -14,7 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::binary::{
-    CELLAR, cellar, json as verb, pair, parse, program, refused, serve_at, text, until, within, write_day,
+    CELLAR, cellar, json as verb, pair, parse, program, refused, serve_at, started, text, typed, until,
+    within, write_day,
 };
 use crate::support::browser::{self, Talking};
 use crate::support::packages;
@@ -34,15 +35,9 @@ fn reads(key: &str) -> String {
 
 /// A phone that pairs by a code and has shown its digits.
 fn phone_that_pairs(state: &str, qr: &str) -> (Child, Value) {
-    let mut phone = program(CELLAR)
-        .args(["phone", "pair", "--json", "--state", state, "--name", "my phone", "--scan", qr])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    BufReader::new(phone.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    (phone, parse(&line)["digits"].clone())
+    let pair = ["phone", "pair", "--json", "--state", state, "--name", "my phone", "--scan", qr];
+    let (phone, shown) = started(program(CELLAR).args(pair));
+    (phone, shown["digits"].clone())
 }
 
 /// The browser's part, step by step.
@@ -142,17 +137,7 @@ fn a_person_does_everything_at_their_own_name_from_the_first_code_to_the_erasure
 
 /// The console says the same of the words as the page.
 fn checks_words(data: &str, words: &str) {
-    let check = |typed: &str| {
-        let mut checking = program(CELLAR)
-            .args(["user", "check-phrase", "--data", data, "owner", "--json"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        checking.stdin.take().expect("piped").write_all(typed.as_bytes()).expect("written");
-        checking.wait_with_output().expect("it ends")
-    };
+    let check = |words: &str| typed(&["user", "check-phrase", "--data", data, "owner", "--json"], words);
     assert_eq!(parse(&text(&check(&format!("{words}\n")).stdout))["opens"], true);
     assert_eq!(parse(&text(&check(&format!("{}vote\n", "zoo ".repeat(23))).stdout))["opens"], false);
     assert_eq!(check("one two three\n").status.code(), Some(1));

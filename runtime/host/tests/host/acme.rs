@@ -56,10 +56,7 @@ async fn a_certificate_is_renewed_when_a_third_of_its_life_is_left_and_open_conn
     let host = begin(&acme, None, pace()).await;
     let user = host.cloud.add("Ada");
     let name = host.name_of(user);
-    let (mut opened, ()) = tokio::join!(host.page(&acme, &name), async {
-        acme.reached().await;
-        acme.go();
-    });
+    let mut opened = host.first_page(&acme, &name).await;
     assert!(answers(&mut opened, &name).await);
     let first_ends = host.status().first_ends_ts.expect("one certificate");
     acme.reached().await;

@@ -71,10 +71,7 @@ async fn attack_210_a_server_that_misbehaves_leads_the_host_nowhere_and_changes_
     let host = begin(&acme, None, pace()).await;
     let user = host.cloud.add("Ada");
     let name = host.name_of(user);
-    let (mut opened, ()) = tokio::join!(host.page(&acme, &name), async {
-        acme.reached().await;
-        acme.go();
-    });
+    let mut opened = host.first_page(&acme, &name).await;
     acme.reached().await;
     let before = std::fs::read(host.file_of(user)).unwrap();
     let whims = |change: fn(&mut Whims)| {

@@ -1,7 +1,7 @@
 //! The binary, as people and scripts start it: verbs, and a host that runs beside them.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -37,6 +37,24 @@ pub fn json(args: &[&str]) -> Value {
     parse(&text(&output.stdout))
 }
 
+/// Starts a program that goes on; answers the first line that it prints, as JSON.
+pub fn started(command: &mut Command) -> (Child, Value) {
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("it starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    (child, parse(&line))
+}
+
+/// What `cellar` says to somebody who types this.
+pub fn typed(args: &[&str], words: &str) -> Output {
+    let mut asking = program(CELLAR);
+    asking.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut asking = asking.spawn().expect("it starts");
+    asking.stdin.take().expect("piped").write_all(words.as_bytes()).expect("written");
+    asking.wait_with_output().expect("it ends")
+}
+
 /// A host that runs, and what it said when it was ready.
 pub struct Serving {
     pub child: Child,
@@ -45,19 +63,17 @@ pub struct Serving {
 
 /// Starts a host over a data folder at that address.
 pub fn serve_at(data: &str, listen: &str, more: &[&str]) -> Serving {
-    let mut child = program(CELLAR)
-        .args(["serve", "--json", "--data", data, "--listen", listen, "--log-format", "json"])
-        .args(more)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    Serving { child, ready: parse(&line) }
+    let mut serve = program(CELLAR);
+    serve.args(["serve", "--json", "--data", data, "--listen", listen, "--log-format", "json"]).args(more);
+    Serving::start(&mut serve)
 }
 
 impl Serving {
+    pub fn start(serve: &mut Command) -> Self {
+        let (child, ready) = started(serve);
+        Self { child, ready }
+    }
+
     /// Stops it as an operator does; answers its log.
     pub fn stop(self) -> String {
         let process = Pid::from_child(&self.child);

@@ -98,6 +98,15 @@ impl Certified {
         }
     }
 
+    /// The same, where the server holds the order for which that browser waits: it goes on to where it holds the next one.
+    pub async fn first_page(&self, acme: &Acme, name: &str) -> TlsStream<TcpStream> {
+        let held = async {
+            acme.reached().await;
+            acme.go();
+        };
+        tokio::join!(self.page(acme, name), held).0
+    }
+
     /// A browser at that name; an error: it does not know the authority of what it is shown.
     pub async fn browse(&self, acme: &Acme, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
         browse(self.cloud.address, acme, name).await
