@@ -76,9 +76,7 @@ impl Shape {
                 Self { geometry: point(Some(first.coordinates)), points: points.to_vec() }
             }
             _ => {
-                let mut pieces = pieces(points);
-                // A line that only touches the meridian has no part on the other side.
-                pieces.retain(|piece| !is_one_place(piece));
+                let pieces = pieces(points);
                 let high = points.iter().all(|point| point.altitude.is_some());
                 match pieces.len() {
                     1 => Self::of_one(pieces.concat(), high),

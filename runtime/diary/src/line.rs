@@ -6,12 +6,18 @@ use cells_geometry::degrees_east;
 use crate::Fix;
 
 /// The pieces of a line, in order; each stays on its side of the 180th meridian. Where the line is cut, both pieces
-/// have the point of the cut, with interpolated time and altitude. A piece may be a single point.
+/// have the point of the cut, with interpolated time and altitude. A line that begins on that meridian lies on the side to
+/// which it leads. There is a piece of a single place only where the whole line is one.
 pub fn pieces(points: &[Fix]) -> Vec<Vec<Fix>> {
     let mut pieces = Vec::new();
     let mut piece: Vec<Fix> = Vec::with_capacity(points.len());
     for point in points {
         match piece.last() {
+            Some(last) if is_cut(last, point) && piece.iter().all(is_on_meridian) => {
+                let side = point.coordinates[0];
+                piece.iter_mut().for_each(|begun| *begun = on_side_of(begun, side));
+                piece.push(*point);
+            }
             Some(last) if is_cut(last, point) => {
                 let (before, behind) = cut(last, point);
                 push_new(&mut piece, before);
@@ -40,6 +46,10 @@ fn is_same_place([a_longitude, a_latitude]: [f64; 2], [b_longitude, b_latitude]:
     a_latitude == b_latitude && degrees_east(a_longitude, b_longitude) == 0.0
 }
 
+fn is_on_meridian(point: &Fix) -> bool {
+    point.coordinates[0].abs() == 180.0
+}
+
 /// Whether the short way from one point to the next crosses the 180th meridian. A point exactly on that meridian
 /// belongs to the side of the point before it.
 fn is_cut(from: &Fix, to: &Fix) -> bool {
@@ -50,7 +60,7 @@ fn is_cut(from: &Fix, to: &Fix) -> bool {
 /// The point; on the 180th meridian, with the longitude of that side.
 fn on_side_of(point: &Fix, side: f64) -> Fix {
     let [longitude, latitude] = point.coordinates;
-    let longitude = if longitude.abs() == 180.0 { longitude.copysign(side) } else { longitude };
+    let longitude = if is_on_meridian(point) { longitude.copysign(side) } else { longitude };
     Fix { coordinates: [longitude, latitude], ..*point }
 }
 
@@ -114,13 +124,14 @@ mod tests {
         assert_eq!(longitudes(&line(&[179.5, -180.0, 179.5])), [[179.5, 180.0, 179.5]]);
         assert_eq!(longitudes(&line(&[-179.5, 180.0, -180.0])), [[-179.5, -180.0, -180.0]]);
         assert_eq!(longitudes(&line(&[179.5, 180.0, -179.5])), [vec![179.5, 180.0], vec![-180.0, -179.5]]);
-        assert_eq!(longitudes(&line(&[180.0, -179.5])), [vec![180.0], vec![-180.0, -179.5]]);
+        assert_eq!(longitudes(&line(&[180.0, -179.5])), [[-180.0, -179.5]]);
+        assert_eq!(longitudes(&line(&[-180.0, -180.0, 179.5])), [[180.0, 180.0, 179.5]]);
     }
 
     proptest! {
         #[test]
         fn no_piece_leads_round_the_world_and_no_point_is_lost(
-            start in -180.0..=180.0, steps in prop::collection::vec(-2.0..2.0, 0..40),
+            start in prop_oneof![-180.0..=180.0, Just(180.0), Just(-180.0)], steps in prop::collection::vec(-2.0..2.0, 0..40),
         ) {
             let mut longitude: f64 = start;
             let mut points = vec![fix(0.0, start, 0.0)];
@@ -133,6 +144,7 @@ mod tests {
                 prop_assert!((pair[0].coordinates[0] - pair[1].coordinates[0]).abs() <= 180.0);
                 prop_assert!(pair[0].ts <= pair[1].ts);
             }
+            prop_assert!(pieces.len() == 1 || !pieces.iter().any(|piece| is_one_place(piece)));
             let flat: Vec<Fix> = pieces.concat();
             prop_assert!(flat.iter().all(|point| point.coordinates[0].abs() <= 180.0));
             for point in &points {

@@ -28,6 +28,9 @@ const FORMS: [(Format, Of); 5] = [
 /// A place at a moment: ms, and ten millionths of a degree.
 type Place = (i64, i64, i64);
 
+/// The last longitude that all forms have, ten millionths of a degree.
+const EDGE: i64 = 1_799_999_999;
+
 /// What a diary's file gives when it is read again.
 #[derive(Debug, Default)]
 struct Again {
@@ -46,7 +49,7 @@ impl Again {
                 Item::Reading { reading: Reading::Fix(fix), .. } => {
                     let whole = |number: f64, parts: f64| (number * parts).round() as i64;
                     // GPX has no longitude of 180, and its eastern edge is a hundredth of a second before it.
-                    let longitude = whole(fix.longitude, 1e7).clamp(-1_799_999_999, 1_799_999_999);
+                    let longitude = whole(fix.longitude, 1e7).clamp(-EDGE, EDGE);
                     // Files have milliseconds, cut and not rounded.
                     let ms = (fix.ts * 1e3 + 1e-3).floor() as i64;
                     let place = (ms, whole(fix.latitude, 1e7), longitude);
@@ -62,6 +65,15 @@ impl Again {
         found
     }
 
+    /// The places of another file that this one does not have. Forms round moments differently: one millisecond less or
+    /// more is the same.
+    fn lacks(&self, other: &BTreeSet<Place>) -> Vec<Place> {
+        let has = |&(ms, latitude, longitude): &Place| {
+            (ms - 1..=ms + 1).any(|ms| self.places.contains(&(ms, latitude, longitude)))
+        };
+        other.iter().filter(|place| !has(place)).copied().collect()
+    }
+
     /// Reasons besides the one that a diary itself may cause: that it has a place at 0° north, 0° east.
     fn unexpected(&self) -> Vec<&'static str> {
         self.refused.iter().copied().filter(|why| !why.starts_with("its place is 0")).collect()
@@ -74,8 +86,17 @@ fn written(memory: &Memory, format: Format) -> Vec<u8> {
     out
 }
 
+fn cases() -> u32 {
+    if std::env::var_os("CELLAR_LONG").is_some() { 5_000 } else { 64 }
+}
+
+/// The same place on the 180th meridian, seen from its other side.
+fn other_side(&(ms, latitude, longitude): &Place) -> Option<Place> {
+    (longitude.abs() == EDGE).then_some((ms, latitude, -longitude))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn gpx_and_kml_give_back_the_same_places_and_times(trips in days::trips()) {
@@ -93,7 +114,12 @@ proptest! {
         for format in [Format::Geojson, Format::Timeline] {
             let found = Again::of(&memory, format);
             prop_assert_eq!(found.unexpected(), Vec::<&str>::new());
-            let lost: Vec<_> = gpx.places.difference(&found.places).collect();
+            // GPX draws a trip without a line from its start to its end. Where that way is cut, both sides have a point,
+            // which nobody recorded unless the trip begins there.
+            let mut lost = found.lacks(&gpx.places);
+            lost.retain(|place| {
+                other_side(place).is_none_or(|other| !gpx.places.contains(&other) && !found.places.contains(&other))
+            });
             prop_assert!(lost.is_empty(), "{format:?} lost {lost:?}");
             // Only whole sections have altitudes, and none is made up.
             prop_assert!(found.high.is_subset(&gpx.high), "{format:?}: {:?}", found.high.difference(&gpx.high));
@@ -105,7 +131,7 @@ proptest! {
         let memory = days::memory(&trips);
         let (table, whole) = (Again::of(&memory, Format::Csv), Again::of(&memory, Format::Geojson));
         prop_assert_eq!(table.unexpected(), Vec::<&str>::new());
-        let made_up: Vec<_> = table.places.difference(&whole.places).collect();
+        let made_up = whole.lacks(&table.places);
         prop_assert!(made_up.is_empty(), "{made_up:?}");
         prop_assert!(table.places.len() + table.refused.len() <= 2 * trips.len());
         prop_assert_eq!(table.places.is_empty() && table.refused.is_empty(), trips.is_empty());
