@@ -19,9 +19,9 @@ use super::{FAULTS_MAX, Fault, Given, IntakeError, Wish};
 use crate::data::parcels::Handed;
 
 /// How many records one chunk has: this bounds the work that a crash repeats.
-pub const RECORDS_PER_CHUNK: usize = 5_000;
+pub const RECORDS_PER_CHUNK: usize = 2_500;
 /// How much text one chunk has, bytes; one record more at most.
-pub const CHUNK_BYTES_MAX: usize = 8 << 20;
+pub const CHUNK_BYTES_MAX: usize = 4 << 20;
 /// How much of a file tells which one it is, bytes.
 const TELLING_BYTES: u64 = 64 << 10;
 
