@@ -11,7 +11,7 @@ use crate::trouble::Trouble;
 use crate::workspace::Workspace;
 
 /// The targets that `fuzz/Cargo.toml` lists.
-pub(crate) const TARGETS: [&str; 30] = [
+pub(crate) const TARGETS: [&str; 32] = [
     "json_entry",
     "json_members",
     "json_request",
@@ -40,6 +40,8 @@ pub(crate) const TARGETS: [&str; 30] = [
     "import_owntracks",
     "import_traccar",
     "import_emission",
+    "import_packed",
+    "import_archived",
     "receivers",
     "aggregator",
 ];

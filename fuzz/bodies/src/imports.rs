@@ -1,8 +1,14 @@
 //! Files that people import: any bytes, read as each of the formats.
 
+use std::io::{Cursor, Read as _};
 use std::ops::ControlFlow;
 
-use runtime_import::{Entries, Format, Item, Reading, detect, read};
+use runtime_import::{Bounds, Entries, Format, Item, Reading, detect, open_source, read};
+
+/// How far a packed file may expand here.
+const BOUNDS: Bounds = Bounds { expansion_max: 20, expanded_bytes_max: 1 << 21 };
+/// More than one read of a part gives, bytes.
+const BUFFER_BYTES: u64 = 1 << 20;
 
 /// Whatever the bytes are, reading them ends, every fix is on the globe, and every reading becomes entries with one id
 /// each.
@@ -94,4 +100,41 @@ pub fn traccar(bytes: &[u8]) {
 /// Files of e-mission dumps: any bytes are read to their end, or refused.
 pub fn emission(bytes: &[u8]) {
     body(Format::Emission, bytes);
+}
+
+/// Files that may be a zip, packed with gzip, or plain: no part gives more bytes than the bounds allow, and each is read to
+/// its end, passed over or refused.
+pub fn packed(bytes: &[u8]) {
+    let source = Box::new(Cursor::new(bytes.to_vec()));
+    let Ok(mut opened) = open_source(source, bytes.len() as u64, BOUNDS, None) else { return };
+    assert!(opened.bytes() <= BOUNDS.expanded_bytes_max.max(bytes.len() as u64));
+    for part in 0..opened.parts().min(64) {
+        let (mut begun, mut most) = (false, 0);
+        let done = opened.read(
+            part,
+            &mut |found| {
+                assert_eq!(found.index, part);
+                begun = true;
+            },
+            &mut |read| most = most.max(read),
+            &mut |_| ControlFlow::Continue(()),
+        );
+        // What was read when the bound was found to be exceeded counts.
+        let most_allowed = BOUNDS.expanded_bytes_max.max(bytes.len() as u64) + BUFFER_BYTES;
+        assert!(most <= most_allowed, "{most} bytes were read");
+        assert!(begun || !matches!(done, Ok(Some(_))));
+    }
+}
+
+/// The archive of a person within any bytes: what it gives ends within the bounds.
+pub fn archived(bytes: &[u8]) {
+    let source = Box::new(Cursor::new(bytes.to_vec()));
+    let Ok(opened) = open_source(source, bytes.len() as u64, BOUNDS, None) else { return };
+    let Ok(Some(mut diary)) = opened.archived() else { return };
+    let mut text = Vec::new();
+    let read = diary.read_to_end(&mut text);
+    assert!(text.len() as u64 <= BOUNDS.expanded_bytes_max, "{} bytes were given", text.len());
+    if let Err(error) = read {
+        assert!(!error.to_string().is_empty());
+    }
 }

@@ -26,7 +26,7 @@ pub use runtime_store::block::fuzz_decode as block_decode;
 pub type Body = fn(&[u8]);
 
 /// A target by its name and its body.
-pub const TARGETS: [(&str, Body); 30] = [
+pub const TARGETS: [(&str, Body); 32] = [
     ("json_entry", put_and_take_in),
     ("json_members", json_members),
     ("json_request", request_for_entries),
@@ -55,6 +55,8 @@ pub const TARGETS: [(&str, Body); 30] = [
     ("import_owntracks", imports::owntracks),
     ("import_traccar", imports::traccar),
     ("import_emission", imports::emission),
+    ("import_packed", imports::packed),
+    ("import_archived", imports::archived),
     ("receivers", receivers),
     ("aggregator", aggregator),
 ];

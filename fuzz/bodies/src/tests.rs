@@ -6,6 +6,15 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// A zip of several files, one packed with gzip, and archives of a person.
+const PACKED: [&[u8]; 5] = [
+    include_bytes!("../../seeds/import_packed/deflated.zip"),
+    include_bytes!("../../seeds/import_packed/stored.zip"),
+    include_bytes!("../../seeds/import_packed/gpx.gz"),
+    include_bytes!("../../seeds/import_archived/deflated.zip"),
+    include_bytes!("../../seeds/import_archived/stored.zip"),
+];
+
 fn cases() -> ProptestConfig {
     ProptestConfig::with_cases(if std::env::var_os("CELLAR_LONG").is_some() { 200_000 } else { 2_000 })
 }
@@ -143,6 +152,20 @@ proptest! {
     #[test]
     fn members_are_found_in_any_object(text in object(value())) {
         json_members(text.as_bytes());
+    }
+
+    #[test]
+    fn packed_files_that_were_changed_or_cut_break_no_promise(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        end in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        for sample in PACKED {
+            let mut bytes = sample.to_vec();
+            changes.iter().for_each(|(at, byte)| bytes[at.index(sample.len())] = *byte);
+            bytes.truncate(end.map_or(sample.len(), |end| end.index(sample.len())));
+            imports::packed(&bytes);
+            imports::archived(&bytes);
+        }
     }
 
     #[test]

@@ -125,6 +125,12 @@ impl Opened {
         }
     }
 
+    /// How much a packed part may give, bytes.
+    fn expanded_bytes_max(&self) -> u64 {
+        let allowed = self.file_bytes.saturating_mul(self.bounds.expansion_max);
+        allowed.clamp(EXPANDED_BYTES_FREE, self.bounds.expanded_bytes_max.max(EXPANDED_BYTES_FREE))
+    }
+
     /// Reads one part. `begin` is told its format before the first item, and `progress` how many bytes were read: of the
     /// part, or of the packed file. Gives `None` for a part of a zip that is of no known format.
     ///
@@ -137,9 +143,7 @@ impl Opened {
         progress: &mut dyn FnMut(u64),
         take: Takes<'_>,
     ) -> Result<Option<Part>, ReadError> {
-        let allowed = self.file_bytes.saturating_mul(self.bounds.expansion_max);
-        let bounded =
-            allowed.clamp(EXPANDED_BYTES_FREE, self.bounds.expanded_bytes_max.max(EXPANDED_BYTES_FREE));
+        let bounded = self.expanded_bytes_max();
         let named = self.named;
         match &mut self.kind {
             Kind::Plain(file) => {
@@ -169,6 +173,31 @@ impl Opened {
             }
         }
     }
+
+    /// What [`ARCHIVED`] has, of an archive of a person; `None`: the file is no such archive.
+    ///
+    /// # Errors
+    /// The error of the operating system; `InvalidData` where a zip is damaged, and when reading, where it expands to more
+    /// than its bound or is not what its checksum says.
+    pub fn archived(self) -> io::Result<Option<impl Read + use<>>> {
+        let left = self.expanded_bytes_max();
+        let Kind::Zip { mut archive, only: Some(only) } = self.kind else { return Ok(None) };
+        let damaged = |error: zip::result::ZipError| bad(format!("the zip is damaged: {error}"));
+        let member = archive.by_index(only).map_err(damaged)?;
+        let (packed, method, crc) = (member.compressed_size(), member.compression(), member.crc32());
+        let start = member.data_start().ok_or_else(|| bad("the zip is damaged".to_owned()))?;
+        drop(member);
+        let mut file = archive.into_inner();
+        file.seek(SeekFrom::Start(start))?;
+        let source = match method {
+            CompressionMethod::Stored => Packed::Stored(file.take(packed)),
+            CompressionMethod::Deflated => Packed::Deflated(DeflateDecoder::new(file.take(packed))),
+            _ => {
+                return Err(bad(format!("{ARCHIVED} is packed in another way than by `cellar user export`")));
+            }
+        };
+        Ok(Some(Member { source, left, wanted: crc, crc: Crc::new() }))
+    }
 }
 
 fn damaged(error: &zip::result::ZipError) -> ReadError {
@@ -177,31 +206,6 @@ fn damaged(error: &zip::result::ZipError) -> ReadError {
 
 fn bad(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-/// Opens [`ARCHIVED`] of an archive of a person; `None`: the file is no such archive.
-///
-/// # Errors
-/// The error of the operating system; `InvalidData` where a zip is damaged or has too many files, and when reading, where
-/// it expands to more than its bound or is not what its checksum says.
-pub fn archived(path: &Path, bounds: Bounds) -> io::Result<Option<impl Read + use<>>> {
-    let opened = open(path, bounds, None)?;
-    let Kind::Zip { mut archive, only: Some(only) } = opened.kind else { return Ok(None) };
-    let damaged = |error: zip::result::ZipError| bad(format!("the zip is damaged: {error}"));
-    let member = archive.by_index(only).map_err(damaged)?;
-    let (packed, method, crc) = (member.compressed_size(), member.compression(), member.crc32());
-    let start = member.data_start().ok_or_else(|| bad("the zip is damaged".to_owned()))?;
-    drop(member);
-    let mut file = archive.into_inner();
-    file.seek(SeekFrom::Start(start))?;
-    let allowed = opened.file_bytes.saturating_mul(bounds.expansion_max);
-    let left = allowed.clamp(EXPANDED_BYTES_FREE, bounds.expanded_bytes_max.max(EXPANDED_BYTES_FREE));
-    let source = match method {
-        CompressionMethod::Stored => Packed::Stored(file.take(packed)),
-        CompressionMethod::Deflated => Packed::Deflated(DeflateDecoder::new(file.take(packed))),
-        _ => return Err(bad(format!("{ARCHIVED} is packed in another way than by `cellar user export`"))),
-    };
-    Ok(Some(Member { source, left, wanted: crc, crc: Crc::new() }))
 }
 
 /// A member of a zip whose file it owns.

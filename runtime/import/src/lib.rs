@@ -25,7 +25,7 @@ mod xml;
 use std::io::{self, BufRead};
 use std::ops::ControlFlow;
 
-pub use archive::{ARCHIVED, Bounds, Opened, Part, Source, archived, open, open_source};
+pub use archive::{ARCHIVED, Bounds, Opened, Part, Source, open, open_source};
 pub use entry::{Entries, Texts};
 pub use format::{Format, detect};
 pub use moment::seconds;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use cells_model::sent::{SetAside, why_unreadable};
 use cells_model::structure::depth_of;
 use cells_model::text::{Member, members, value_of};
-use runtime_import::{Bounds, archived};
+use runtime_import::Bounds;
 use runtime_store::{Batch, CheckedEntry, NewEntry, Store};
 use runtime_user::people::PeopleError;
 use runtime_user::stream::{BadStream, Bracket, JsonStream};
@@ -81,7 +81,7 @@ impl Ask for ImportPerson {
 fn import(context: &Context<'_>, into: Option<UserId>, input: &Path) -> Result<Imported, Failure> {
     let bounds = Bounds { expansion_max: EXPANSION_MAX, expanded_bytes_max: EXPANDED_BYTES_MAX };
     let open = || -> io::Result<Box<dyn io::Read>> {
-        match archived(input, bounds)? {
+        match runtime_import::open(input, bounds, None)?.archived()? {
             Some(whole) => Ok(Box::new(whole)),
             None => Ok(Box::new(Input::open(input)?)),
         }

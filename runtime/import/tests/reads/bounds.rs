@@ -192,7 +192,7 @@ fn gzip_and_zip_are_read_directly_and_what_a_zip_has_besides_is_passed_over() {
 /// All of the export in an archive, and how its reading ended.
 fn archived(bytes: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
     let (_folder, path) = file("ada.zip", bytes);
-    let Some(mut export) = runtime_import::archived(&path, BOUNDS)? else { return Ok(None) };
+    let Some(mut export) = runtime_import::open(&path, BOUNDS, None)?.archived()? else { return Ok(None) };
     let mut whole = Vec::new();
     export.read_to_end(&mut whole).map(|_| Some(whole))
 }
