@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::support::binary::{CELLAR, cellar, json as verb, program};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::support::binary::{CELLAR, Running, cellar, json as verb, program};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const START: f64 = 1_700_000_000.0;
@@ -142,12 +142,9 @@ fn a_diary_leaves_in_each_form_with_and_without_a_host() {
     let later = export(&["gpx", "--from", &(START + 1.0).to_string(), "--to", "2023-11-15T00:00:00Z"]);
     assert_eq!((later.matches("<trk>").count(), later.matches("<trkpt").count()), (1, 2), "{later}");
 
-    let mut host = program(CELLAR)
-        .args(["serve", "--data", &data, "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
+    let mut host = program(CELLAR);
+    host.args(["serve", "--data", &data, "--listen", "127.0.0.1:0"]);
+    let mut host = Running::start(host.stdout(Stdio::piped()).stderr(Stdio::null()));
     let mut line = String::new();
     BufReader::new(host.stdout.take().expect("piped")).read_line(&mut line).expect("it is ready");
     let file = at("diary.csv");
@@ -160,8 +157,7 @@ fn a_diary_leaves_in_each_form_with_and_without_a_host() {
     assert_eq!(again.status.code(), Some(1));
     let words = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(words.contains("File exists") && words.contains("name a new file"), "{words}");
-    kill_process(Pid::from_child(&host), Signal::TERM).expect("it runs");
-    host.wait().expect("it ends");
+    host.stop(Signal::TERM);
 }
 
 #[test]

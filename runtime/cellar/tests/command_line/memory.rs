@@ -4,14 +4,14 @@
 #![cfg(all(target_os = "linux", not(feature = "unwiped")))]
 #![allow(clippy::unwrap_used, reason = "what is not there has failed a test already")]
 
-use crate::support::binary::{CELLAR, program};
+use crate::support::binary::{CELLAR, Running, program};
 use crate::support::cloud;
 use crate::support::remains;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use cloud::{everything, put_body};
@@ -35,7 +35,7 @@ fn json(args: &[&str]) -> Value {
 
 /// A host in a process of its own; its log is beside its data.
 struct Host {
-    child: Child,
+    child: Running,
     ready: Value,
     /// Its sockets while nobody is connected.
     sockets: usize,
@@ -46,16 +46,10 @@ impl Host {
         let (config, data) = (folder.join("host.toml"), folder.join("data"));
         fs::write(&config, "[pipeline]\nautomatic = false\n").unwrap();
         let log = fs::File::options().append(true).create(true).open(folder.join("log")).unwrap();
-        let mut child = program(CELLAR)
-            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--log-format", "json"])
-            .arg("--data")
-            .arg(data)
-            .arg("--config")
-            .arg(config)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut serve = program(CELLAR);
+        serve.args(["serve", "--json", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+        serve.arg("--data").arg(data).arg("--config").arg(config);
+        let mut child = Running::start(serve.stdout(Stdio::piped()).stderr(log));
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not ready: {line:?}"));
@@ -97,13 +91,6 @@ impl Host {
             remains.found
         );
         remains
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

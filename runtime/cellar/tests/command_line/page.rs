@@ -4,14 +4,14 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::binary::{
-    CELLAR, Serving, json as verb, pair, parse, program, refused, serve_at, started, text, until, within,
-    write_day,
+    CELLAR, Running, Serving, json as verb, pair, parse, program, refused, serve_at, started, text, until,
+    within, write_day,
 };
 use crate::support::browser::{self, Talking, assert_sound_but_marks, look, looked, target};
 use crate::support::packages;
@@ -23,7 +23,7 @@ const MORE: &str = "\"><script>globalThis.struck=1</script>";
 
 /// `cellar open`, and the link that it printed.
 pub(super) struct Opened {
-    child: Child,
+    child: Running,
     pub(super) link: String,
     _output: BufReader<ChildStdout>,
 }
@@ -33,12 +33,8 @@ pub(super) fn open(args: &[&str]) -> Opened {
 }
 
 fn open_with(command: &mut Command, args: &[&str]) -> Opened {
-    let mut child = command
-        .args([&["open", "--json"], args].concat())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Running::start(piped.args([&["open", "--json"], args].concat()));
     let mut output = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();
     output.read_line(&mut line).expect("a line");
@@ -49,9 +45,7 @@ fn open_with(command: &mut Command, args: &[&str]) -> Opened {
 
 impl Opened {
     pub(super) fn stop(self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
-        let ended = self.child.wait_with_output().expect("it ends");
-        assert!(ended.status.success(), "{}", text(&ended.stderr));
+        self.child.stop(Signal::INT);
     }
 }
 
@@ -254,9 +248,8 @@ fn attack_189_a_device_that_is_revoked_loses_its_page_within_seconds_and_the_pag
     let home = home();
     let opened = open(&["--state", &home.state]);
     let until = "This device was removed from your devices and is shut out";
-    let mut looking = look(&script, &json!({ "link": opened.link, "chromium": chromium, "until": until }))
-        .spawn()
-        .expect("node starts");
+    let asked = json!({ "link": opened.link, "chromium": chromium, "until": until });
+    let mut looking = Running::start(&mut look(&script, &asked));
     let mut output = BufReader::new(looking.stdout.take().expect("piped"));
     let mut line = String::new();
     output.read_line(&mut line).expect("a line");
@@ -264,7 +257,7 @@ fn attack_189_a_device_that_is_revoked_loses_its_page_within_seconds_and_the_pag
     verb(&["device", "revoke", "--data", &home.data, "owner", "phone"]);
     line.clear();
     output.read_line(&mut line).expect("a line");
-    let ended = looking.wait_with_output().expect("it ends");
+    let ended = looking.ended();
     assert!(ended.status.success(), "{}", text(&ended.stderr));
     assert_eq!(parse(&line)["said"], true);
     opened.stop();
@@ -314,7 +307,7 @@ fn a_phone_pairs_by_the_code_on_the_screen_and_the_owner_looks_forgets_and_erase
     let (phone, shown) = started(program(CELLAR).args(pair));
     assert_eq!(page.next()["digits"], shown["digits"], "the phone and the page show the same");
     page.go_on();
-    let ended = phone.wait_with_output().expect("it ends");
+    let ended = phone.ended();
     assert!(ended.status.success(), "{}", text(&ended.stderr));
     let found = page.end();
     assert_eq!(found["same"], true, "the picture and the text are one code");

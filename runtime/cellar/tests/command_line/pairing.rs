@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use binary::{
-    CELLAR, Serving, cellar, json, pair, parse, program, refused, serve_at, text, typed, write_day,
+    CELLAR, Running, Serving, cellar, json, pair, parse, program, refused, serve_at, text, typed, write_day,
 };
 
 fn serve(data: &str, listen: &str) -> Serving {
@@ -103,13 +103,9 @@ fn a_code_is_drawn_as_a_picture_and_a_pairing_can_be_called_off() {
 
 /// Whether a phone that is given this code shows digits; nobody lets it in.
 fn shows_digits(data: &str, person: &str, code: &[&str], state: &str) -> bool {
-    let mut phone = program(CELLAR)
-        .args(["phone", "pair", "--json", "--state", state, "--name", "  phone \n"])
-        .args(code)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let mut phone = program(CELLAR);
+    phone.args(["phone", "pair", "--json", "--state", state, "--name", "  phone \n"]).args(code);
+    let mut phone = Running::start(phone.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let mut line = String::new();
     BufReader::new(phone.stdout.take().expect("piped")).read_line(&mut line).expect("a line or the end");
     json(&["pair", "--data", data, "--cancel", person]);
@@ -217,11 +213,10 @@ fn nothing_secret_is_shown_where_no_phone_could_come() {
     silent(&["pair", "--data", &data, "--detach", "nobody"], "nobody");
     // Somebody who waits for the owner's word is not driven away by another code.
     let shown = json(&["pair", "--data", &data, "owner", "--no-phrase", "--detach"]);
-    let mut phone = program(CELLAR)
-        .args(["phone", "pair", "--state", &at("phone"), "--scan", shown["qr"].as_str().expect("a code")])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let code = shown["qr"].as_str().expect("a code");
+    let mut phone = program(CELLAR);
+    phone.args(["phone", "pair", "--state", &at("phone"), "--scan", code]);
+    let mut phone = Running::start(phone.stdout(Stdio::piped()));
     let mut line = String::new();
     BufReader::new(phone.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     silent(&["pair", "--data", &data, "--detach", "owner"], "open already");

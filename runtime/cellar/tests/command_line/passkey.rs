@@ -13,7 +13,9 @@ use serde_json::json;
 
 use super::map::{Tiles, map_of};
 use super::page::SCRIPT;
-use crate::support::binary::{json as verb, pair, parse, refused, serve_at, text, until, within, write_day};
+use crate::support::binary::{
+    Running, json as verb, pair, parse, refused, serve_at, text, until, within, write_day,
+};
 use crate::support::browser;
 
 #[test]
@@ -45,13 +47,7 @@ fn attack_200_a_browser_makes_a_passkey_signs_in_and_out_and_steps_up_and_no_nam
     let asked = json!({
         "address": address, "chromium": chromium, "spki": BASE64.encode(&pin), "code": window["code"], "name": SCRIPT,
     });
-    let mut looking = Command::new("node")
-        .arg(script)
-        .arg(asked.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("node starts");
+    let mut looking = Running::start(&mut browser::look(&script, &asked));
     let mut output = BufReader::new(looking.stdout.take().expect("piped"));
     let mut line = String::new();
     output.read_line(&mut line).expect("a line");
@@ -60,7 +56,7 @@ fn attack_200_a_browser_makes_a_passkey_signs_in_and_out_and_steps_up_and_no_nam
     }
     let mut rest = String::new();
     output.read_to_string(&mut rest).expect("UTF-8");
-    let ended = looking.wait_with_output().expect("it ends");
+    let ended = looking.ended();
     assert!(ended.status.success(), "{line}{rest}{}\n{}", text(&ended.stderr), host.stop());
     let found = parse(rest.trim());
     for kind in ["elsewhere", "complaints", "attacked", "violations"] {

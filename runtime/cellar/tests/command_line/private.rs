@@ -3,30 +3,11 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::support::binary::{CELLAR, json, program, until, within};
-
-/// A host, which does not outlive a test that fails.
-struct Host(Child);
-
-impl Host {
-    /// Ends it as a service manager does.
-    fn end(mut self) {
-        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("it runs");
-        assert!(self.0.wait().expect("it ends").success());
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        // It has ended already where all is well.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::support::binary::{CELLAR, Running, json, program, until, within};
 
 /// Everything below a folder whose mode gives somebody else a right.
 fn open_to_others(folder: &Path) -> Vec<String> {
@@ -50,14 +31,9 @@ fn attack_103_a_first_start_writes_no_secret_to_a_journal() {
         let folder = tempfile::tempdir().expect("a folder");
         let (data, journal) = (within(folder.path(), "data"), folder.path().join("journal"));
         let file = File::create(&journal).expect("made");
-        let host = program(CELLAR)
-            .args(["serve", "--data", &data, "--listen", "127.0.0.1:0"])
-            .args(more)
-            .stdin(Stdio::null())
-            .stderr(file.try_clone().expect("a second handle"))
-            .stdout(file)
-            .spawn();
-        let host = Host(host.expect("it starts"));
+        let mut host = program(CELLAR);
+        host.args(["serve", "--data", &data, "--listen", "127.0.0.1:0"]).args(more).stdin(Stdio::null());
+        let host = Running::start(host.stderr(file.try_clone().expect("a second handle")).stdout(file));
         let written = || fs::read_to_string(&journal).expect("text");
         until("it listens", || written().contains("listening at"));
         // What the journal names can be done now: no window is open that would be in its way.
@@ -65,7 +41,7 @@ fn attack_103_a_first_start_writes_no_secret_to_a_journal() {
             true => json(&["pair", "--data", &data, "--detach", "--no-phrase", "owner"]),
             false => json(&["user", "token", "--data", &data, "owner"]),
         };
-        host.end();
+        host.stop(Signal::TERM);
         let journal = written();
         assert!(journal.contains(command), "{journal}");
         for secret in ["UPC1:", "cellar://", "Or type", "token=", "\u{2588}", "\u{2580}"] {
@@ -93,13 +69,12 @@ fn attack_102_no_file_of_a_host_is_open_to_others_whatever_the_mask_of_its_calle
     let added = open_mask(&["user", "add", "--data", &data, "--unattended", "Ada"]).status();
     assert!(added.expect("it starts").success());
     let listen = ["--listen", "127.0.0.1:0", "--legacy", "--ready-file", &ready];
-    let host = open_mask(&[&["serve", "--data", &data], &listen[..]].concat()).spawn();
-    let host = Host(host.expect("it starts"));
+    let host = Running::start(&mut open_mask(&[&["serve", "--data", &data], &listen[..]].concat()));
     until("the host is ready", || Path::new(&ready).exists());
     // The store is opened, so that its files are there.
     json(&["user", "status", "--data", &data, "Ada"]);
     let open = open_to_others(Path::new(&data));
-    host.end();
+    host.stop(Signal::TERM);
     assert_eq!(open, Vec::<String>::new());
     assert_eq!(fs::metadata(&data).expect("there").permissions().mode() & 0o777, 0o700);
 }

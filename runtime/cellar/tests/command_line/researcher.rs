@@ -4,32 +4,22 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use runtime_package::Package;
 use runtime_simulator::{Person, Phone};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::cells::{TARGET, can_build, can_compile};
 use crate::languages::tools;
-use crate::support::binary::{CELLAR, text};
+use crate::support::binary::{CELLAR, Running, text};
 
 /// A researcher's folder, and the shell in which lines are typed.
 struct Desk {
     home: tempfile::TempDir,
     /// What `export` has set.
     set: Vec<(String, String)>,
-    host: Option<Child>,
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        if let Some(mut host) = self.host.take() {
-            let _ = kill_process(Pid::from_child(&host), Signal::TERM);
-            let _ = host.wait();
-        }
-    }
+    host: Option<Running>,
 }
 
 fn root() -> PathBuf {
@@ -66,7 +56,7 @@ impl Desk {
         }
         if line.starts_with("cellar serve") {
             let mut host = self.shell(&format!("exec {line} --json"));
-            let mut host = host.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+            let mut host = Running::start(host.stdout(Stdio::piped()).stderr(Stdio::null()));
             let mut ready = String::new();
             BufReader::new(host.stdout.take().expect("piped")).read_line(&mut ready).expect("a line");
             self.host = Some(host);

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Child;
 
 use serde_json::Value;
 
-use crate::support::binary::{CELLAR, cellar, json, program, refused, started, text, within};
+use crate::support::binary::{CELLAR, Running, cellar, json, program, refused, started, text, within};
 
 /// Whether the programs that a study needs beside `cellar` are here; says so where one is not.
 fn are_here(programs: &[&str]) -> bool {
@@ -104,7 +103,7 @@ fn a_study_is_checked_signed_published_joined_left_and_answered() {
 
 /// An aggregator that runs, as its operator starts it.
 struct Aggregator {
-    child: Child,
+    _running: Running,
     folder: String,
     address: String,
     key: String,
@@ -114,22 +113,14 @@ impl Aggregator {
     fn start(folder: String) -> Self {
         let made = json(&["aggregator", "init", &folder]);
         let serve = ["--json", "aggregator", "serve", &folder, "--listen", "127.0.0.1:0"];
-        let (child, ready) = started(program(CELLAR).args(serve));
+        let (_running, ready) = started(program(CELLAR).args(serve));
         let of = |value: &Value, name: &str| value[name].as_str().expect("a text").to_owned();
-        Self { child, folder, address: of(&ready, "listen"), key: of(&made, "key") }
+        Self { _running, folder, address: of(&ready, "listen"), key: of(&made, "key") }
     }
 
     /// How many reports it has counted, as its operator is told.
     fn counted(&self) -> Value {
         json(&["aggregator", "status", &self.folder])[0]["people"].clone()
-    }
-}
-
-impl Drop for Aggregator {
-    fn drop(&mut self) {
-        // One that has ended already needs no end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use binary::{
-    CELLAR, Serving, cellar, json, parse, program, refused, serve_at, text, until, within, write_day,
+    CELLAR, Running, Serving, cellar, json, parse, program, refused, serve_at, text, until, within, write_day,
 };
 use runtime_wire::tls::Identity;
 use rustix::process::{Pid, Signal, kill_process};
@@ -113,7 +113,7 @@ fn start(data: &str, more: &[&str], set: impl FnOnce(&mut Command)) -> Serving {
         .args(more);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     set(&mut command);
-    let mut child = command.spawn().expect("it starts");
+    let mut child = Running::start(&mut command);
     until("the host is ready", || {
         let over = child.try_wait().expect("it can be waited for");
         assert!(over.is_none(), "the host ended: {over:?}");

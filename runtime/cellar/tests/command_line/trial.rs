@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::cells::{TARGET, can_build, can_compile};
-use crate::support::binary::{CELLAR, json, parse, program, text, within};
+use crate::support::binary::{CELLAR, Running, json, parse, program, text, within};
 
 /// Whether cells can be tried here; says so where they cannot.
 fn can_try() -> bool {
@@ -83,7 +83,7 @@ fn a_watched_cell_is_tried_again_after_each_change_until_it_is_stopped() {
     }
     let home = tempfile::tempdir().expect("a folder");
     let folder = new_stage(home.path(), "watched");
-    let mut watching = of_cell("watch", &folder).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut watching = Running::start(of_cell("watch", &folder).stdout(Stdio::piped()));
     let mut lines = BufReader::new(watching.stdout.take().expect("piped")).lines();
     let mut next = || lines.next().expect("a line").expect("text");
     let first = next();
@@ -96,6 +96,5 @@ fn a_watched_cell_is_tried_again_after_each_change_until_it_is_stopped() {
     fs::write(&source, sound).expect("written");
     let again = next();
     assert!(again.starts_with("passed: "), "{again}");
-    kill_process(Pid::from_child(&watching), Signal::INT).expect("it runs");
-    assert!(watching.wait().expect("it ends").success());
+    watching.stop(Signal::INT);
 }

@@ -6,16 +6,16 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use data_encoding::{BASE64, HEXLOWER};
 use runtime_wire::tls::Identity;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::binary::{
-    CELLAR, cellar, json as verb, pair, parse, program, refused, serve_at, started, text, typed, until,
-    within, write_day,
+    CELLAR, Running, cellar, json as verb, pair, parse, program, refused, serve_at, started, text, typed,
+    until, within, write_day,
 };
 use crate::support::browser::{self, Talking};
 use crate::support::packages;
@@ -34,7 +34,7 @@ fn reads(key: &str) -> String {
 }
 
 /// A phone that pairs by a code and has shown its digits.
-fn phone_that_pairs(state: &str, qr: &str) -> (Child, Value) {
+fn phone_that_pairs(state: &str, qr: &str) -> (Running, Value) {
     let pair = ["phone", "pair", "--json", "--state", state, "--name", "my phone", "--scan", qr];
     let (phone, shown) = started(program(CELLAR).args(pair));
     (phone, shown["digits"].clone())
@@ -168,7 +168,7 @@ fn pairs_and_puts(page: &mut Steps, data: &str, [tablet, phone, day]: [&str; 3])
     assert_eq!(page.shown["digits"], digits, "the phone and the page show the same");
     page.says("who", &["my phone"]);
     page.go_on();
-    let ended = pairing.wait_with_output().expect("it ends");
+    let ended = pairing.ended();
     assert!(ended.status.success(), "{}", text(&ended.stderr));
     page.next("paired");
     page.says("phones", &["my phone", "tablet"]);
@@ -267,7 +267,7 @@ fn takes_and_erases(page: &mut Steps, data: &str) {
 
 /// The demonstration that goes on until it is stopped, and the link that it has printed.
 struct Demo {
-    child: Child,
+    child: Running,
     link: String,
     said: BufReader<std::process::ChildStderr>,
 }
@@ -283,7 +283,7 @@ fn demo(path: Option<&str>) -> Option<Demo> {
     if let Some(path) = path {
         command.env("PATH", path).env("DISPLAY", ":0");
     }
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut child = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let mut said = BufReader::new(child.stderr.take().expect("piped"));
     let mut all = String::new();
     let link = loop {
@@ -300,9 +300,9 @@ fn demo(path: Option<&str>) -> Option<Demo> {
 impl Demo {
     fn stop(self) {
         let Self { child, said, .. } = self;
-        kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+        child.signal(Signal::INT);
         let rest: Vec<_> = said.lines().map_while(Result::ok).collect();
-        let ended = child.wait_with_output().expect("it ends");
+        let ended = child.ended();
         assert!(ended.status.success(), "{rest:?}");
     }
 }

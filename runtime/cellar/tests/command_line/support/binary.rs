@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -37,10 +38,60 @@ pub fn json(args: &[&str]) -> Value {
     parse(&text(&output.stdout))
 }
 
+/// A program that runs. It does not outlive its test, not even one that fails.
+pub struct Running(Option<Child>);
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        Self(Some(command.spawn().expect("it starts")))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self), signal).expect("it runs");
+    }
+
+    /// Waits for its end; gives what it printed to pipes that nobody has taken.
+    pub fn ended(mut self) -> Output {
+        let child = self.0.take().expect("only this takes it");
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// Ends it as a person or a service manager does; it must succeed.
+    pub fn stop(self, signal: Signal) -> Output {
+        self.signal(signal);
+        let output = self.ended();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        output
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().expect("it is taken only where it ends")
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().expect("it is taken only where it ends")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may have ended.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 /// Starts a program that goes on; answers the first line that it prints, as JSON.
-pub fn started(command: &mut Command) -> (Child, Value) {
-    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().expect("it starts");
+pub fn started(command: &mut Command) -> (Running, Value) {
+    let mut child = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
     (child, parse(&line))
@@ -50,14 +101,14 @@ pub fn started(command: &mut Command) -> (Child, Value) {
 pub fn typed(args: &[&str], words: &str) -> Output {
     let mut asking = program(CELLAR);
     asking.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut asking = asking.spawn().expect("it starts");
+    let mut asking = Running::start(&mut asking);
     asking.stdin.take().expect("piped").write_all(words.as_bytes()).expect("written");
-    asking.wait_with_output().expect("it ends")
+    asking.ended()
 }
 
 /// A host that runs, and what it said when it was ready.
 pub struct Serving {
-    pub child: Child,
+    pub child: Running,
     pub ready: Value,
 }
 
@@ -76,11 +127,7 @@ impl Serving {
 
     /// Stops it as an operator does; answers its log.
     pub fn stop(self) -> String {
-        let process = Pid::from_child(&self.child);
-        kill_process(process, Signal::TERM).expect("it runs");
-        let output = self.child.wait_with_output().expect("it ends");
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stderr)
+        text(&self.child.stop(Signal::TERM).stderr)
     }
 }
 
@@ -100,21 +147,10 @@ pub fn refused(args: &[&str]) -> String {
 
 /// A phone that pairs: it shows digits, and ends when its owner has decided.
 pub fn pair(data: &str, user: &str, state: &str, code: &[&str]) {
-    let mut phone = program(CELLAR)
-        .args([
-            "phone",
-            "pair",
-            "--json",
-            "--state",
-            state,
-            "--name",
-            state.rsplit('/').next().expect("a name"),
-        ])
-        .args(code)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let name = state.rsplit('/').next().expect("a name");
+    let mut phone = program(CELLAR);
+    phone.args(["phone", "pair", "--json", "--state", state, "--name", name]).args(code);
+    let mut phone = Running::start(phone.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let mut lines = BufReader::new(phone.stdout.take().expect("piped"));
     let mut line = String::new();
     lines.read_line(&mut line).expect("a line");
@@ -122,7 +158,7 @@ pub fn pair(data: &str, user: &str, state: &str, code: &[&str]) {
     let wrong = if digits == "000000" { "000001" } else { "000000" };
     assert!(refused(&["device", "approve", "--data", data, user, wrong]).contains("not the phone's"));
     json(&["device", "approve", "--data", data, user, &digits]);
-    let ended = phone.wait_with_output().expect("it ends");
+    let ended = phone.ended();
     assert!(ended.status.success(), "{}", text(&ended.stderr));
 }
 

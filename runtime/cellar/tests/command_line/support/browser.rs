@@ -2,11 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::binary::{CELLAR, parse, text};
+use super::binary::{CELLAR, Running, parse, text};
 
 /// Cargo's target folder.
 pub fn target() -> PathBuf {
@@ -52,13 +52,13 @@ pub fn assert_sound_but_marks(found: &Value) {
 
 /// A browser at the console's page that talks with its test.
 pub struct Talking {
-    child: Child,
+    child: Running,
     output: BufReader<ChildStdout>,
 }
 
 impl Talking {
     pub fn begin(script: &Path, asked: &Value) -> Self {
-        let mut child = look(script, asked).stdin(Stdio::piped()).spawn().expect("node starts");
+        let mut child = Running::start(look(script, asked).stdin(Stdio::piped()));
         let output = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, output }
     }
@@ -83,7 +83,7 @@ impl Talking {
 
     pub fn end(mut self) -> Value {
         let found = self.next();
-        let ended = self.child.wait_with_output().expect("it ends");
+        let ended = self.child.ended();
         assert!(ended.status.success(), "{}", text(&ended.stderr));
         assert_sound_but_marks(&found);
         found
