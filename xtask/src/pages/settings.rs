@@ -7,7 +7,7 @@ use std::fs;
 
 use super::root;
 
-const CONFIG: &str = "runtime/host/src/config.rs";
+const CONFIG: [&str; 2] = ["runtime/host/src/config.rs", "runtime/host/src/config/sections.rs"];
 
 /// Struct → its public fields with their types.
 fn structs(source: &str) -> BTreeMap<&str, Vec<(&str, &str)>> {
@@ -39,7 +39,8 @@ fn settings(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_field_of_the_configuration_is_a_setting_in_the_sample_and_the_other_way_round() {
-    let source = fs::read_to_string(root().join(CONFIG)).expect("the configuration");
+    let source =
+        CONFIG.map(|file| fs::read_to_string(root().join(file)).expect("the configuration")).concat();
     let structs = structs(&source);
     let mut fields = BTreeSet::new();
     for (name, kind) in &structs["Config"] {

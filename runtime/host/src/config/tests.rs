@@ -1,5 +1,9 @@
 //! Settings: what is read, what is refused, and what a document names.
 
+use std::collections::BTreeSet;
+
+use runtime_user::PublisherId;
+
 use super::*;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/cellar.toml");

@@ -212,6 +212,18 @@ impl<'o> Locks<'o> {
         }
     }
 
+    /// Changes the data key if a revocation asked for it.
+    pub(super) fn rotate_if_due(self, user: UserId) -> Result<(), OwnerError> {
+        if self.owners.owner(user)?.state().access.rotation_due {
+            self.rotate_key(user)?;
+            self.owners.change_access(user, |access| {
+                access.rotation_due = false;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     /// Replaces the data key, and every holder's slot with it. A holder of the old key with a copy of the disk can
     /// still read earlier data, but nothing that is written from now on.
     ///

@@ -18,6 +18,7 @@
 
 mod access;
 mod browser;
+mod devices;
 mod drain;
 mod erase;
 mod held;
@@ -47,9 +48,9 @@ use runtime_store::{CommitError, KeyError, OpenError, ReadError};
 use crate::error::CallError;
 use crate::people::PeopleError;
 
-pub use access::DeviceSummary;
 pub use access::Owners;
 pub use browser::BrowserClaim;
+pub use devices::DeviceSummary;
 pub use drain::is_private_document;
 pub use erase::Receipt;
 use held::HeldKeys;
