@@ -6,7 +6,7 @@ import { launch, nothingYet, start } from './start.mjs';
 
 const asked = JSON.parse(process.argv[2]);
 const browser = await launch(asked.chromium);
-const { context, page, settled, mapped } = await start(browser, asked.link, nothingYet());
+const { context, page, settled, tracks, mapped } = await start(browser, asked.link, nothingYet());
 let bytes = 0;
 const session = await context.newCDPSession(page);
 await session.send('Network.enable');
@@ -21,7 +21,7 @@ const pressed = performance.now();
 await page.evaluate(() => {
   location.hash = '#/diary';
 });
-await page.locator('figure svg path.track').first().waitFor();
+await tracks.first().waitFor();
 const day_ms = performance.now() - pressed;
 await mapped();
 const map = { bytes: bytes - first.bytes, ms: performance.now() - pressed };

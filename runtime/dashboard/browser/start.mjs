@@ -99,6 +99,9 @@ export async function start(browser, link, found) {
     await settled();
   }
 
+  /** The tracks of a day: lines until the map has come, which draws them itself. */
+  const tracks = page.locator('figure svg path.track, figure .map.visible canvas');
+
   /** Waits until the map of the day has come, in browsers that have one. */
   async function mapped() {
     const hasMap = await page.evaluate(() => document.createElement('canvas').getContext('webgl2') !== null);
@@ -161,7 +164,7 @@ export async function start(browser, link, found) {
     await page.locator('dialog[open]').getByRole('button', { name, exact: true }).click();
   }
 
-  return { context, page, settled, to, mapped, audit, auditThemes, everyWay, everyScreen, confirm };
+  return { context, page, settled, to, tracks, mapped, audit, auditThemes, everyWay, everyScreen, confirm };
 }
 
 /** What is found on the way. */
