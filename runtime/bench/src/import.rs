@@ -170,7 +170,11 @@ struct Stored {
 impl Stored {
     /// From how many points were stored when.
     fn of(steps: &[(u64, Duration)]) -> Self {
-        let (all, took) = steps.last().copied().unwrap_or_default();
+        // In the last step the store is put in order, too.
+        let Some(((all, took), steps)) = steps.split_last() else {
+            return Self { all: 0.0, first: 0.0, last: 0.0 };
+        };
+        let stored = steps.last().map_or(0, |(points, _)| *points);
         let rate = |from: u64, to: u64| {
             let before = steps.iter().rfind(|(points, _)| *points <= from);
             let after = steps.iter().find(|(points, _)| *points >= to);
@@ -178,9 +182,8 @@ impl Stored {
                 (to - from) as f64 / (*ended - *begun).as_secs_f64()
             })
         };
-        // At its end, the store is put in order.
-        let whole = all as f64 / took.as_secs_f64();
-        Self { all: whole, first: rate(0, COMPARED), last: rate(all.saturating_sub(COMPARED), all) }
+        let all = *all as f64 / took.as_secs_f64();
+        Self { all, first: rate(0, COMPARED), last: rate(stored.saturating_sub(COMPARED), stored) }
     }
 }
 
