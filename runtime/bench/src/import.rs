@@ -22,6 +22,7 @@ use runtime_user::{Runtime, Settings};
 
 use super::rounds::Comparison;
 use super::{BenchError, Figures};
+use crate::memory_of::peak_resident_mb;
 
 /// How large the files are that are only read, bytes.
 const RECORDS_BYTES: usize = if cfg!(debug_assertions) { 16 << 20 } else { 2_000_000_000 };
@@ -42,7 +43,9 @@ const POINTS_A_SECOND_MIN: f64 = 500_000.0;
 const MEMORY_MB_MAX: f64 = 150.0;
 
 pub(super) fn run() -> Figures {
-    let before_mb = peak_mb(true)?;
+    // The peak is counted from here on.
+    fs::write("/proc/self/clear_refs", "5")?;
+    let before_mb = peak_resident_mb();
     let mut figures = Vec::new();
     let files = [
         ("Records.json", Format::GoogleRecords, "{\"locations\":[", records(BLOCK), RECORDS_BYTES, "null]}"),
@@ -69,7 +72,7 @@ pub(super) fn run() -> Figures {
         &share_min,
         met,
     ));
-    let more_mb = peak_mb(false)? - before_mb;
+    let more_mb = peak_resident_mb() - before_mb;
     let met = more_mb <= MEMORY_MB_MAX;
     figures.push(Comparison::figure("memory at the peak", more_mb, "MB", "at most 150", met));
     Ok(figures)
@@ -223,15 +226,4 @@ fn stored() -> Result<Stored, BenchError> {
     }
     runtime.shutdown();
     Ok(Stored::of(&steps))
-}
-
-/// The most memory that the process had, MB; since now, where it is begun anew.
-fn peak_mb(anew: bool) -> Result<f64, BenchError> {
-    if anew {
-        fs::write("/proc/self/clear_refs", "5")?;
-    }
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    Ok(kib.unwrap_or(f64::NAN) / 1e3)
 }

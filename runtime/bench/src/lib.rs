@@ -9,6 +9,7 @@ mod command;
 mod disk;
 mod endpoint;
 mod handshake;
+mod history;
 mod import;
 mod instance;
 mod limits;
@@ -24,6 +25,7 @@ mod put;
 mod rounds;
 mod sample;
 mod scan;
+mod served;
 mod table;
 mod wake;
 
@@ -40,7 +42,7 @@ pub use rounds::Comparison;
 /// The choice of benchmarks.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page, import, cadence; all of them if none is named
+    /// One of instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page, import, history, cadence; all of them if none is named
     name: Option<String>,
 }
 
@@ -50,7 +52,7 @@ pub struct Args {
 pub enum BenchError {
     /// No benchmark of that name.
     #[error(
-        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page, import or cadence"
+        "no benchmark is called {0}: use instance, endpoint, handshake, put, scan, disk, people, pipeline, limits, wake, memory, neighbours, cells, page, import, history or cadence"
     )]
     Unknown(String),
     /// The result cannot be printed.
@@ -85,7 +87,7 @@ pub type Figures = Result<Vec<Comparison>, BenchError>;
 /// One benchmark: its name, its question, and the function that answers it.
 type Benchmark = (&'static str, &'static str, fn() -> Figures);
 
-const BENCHMARKS: [Benchmark; 16] = [
+const BENCHMARKS: [Benchmark; 17] = [
     ("instance", "What does a fresh instance cost, and do two threads make twice as many?", instance::run),
     ("endpoint", "What does a cell add to a request?", endpoint::run),
     ("handshake", "What does it cost the host to let a paired phone in?", handshake::run),
@@ -101,6 +103,11 @@ const BENCHMARKS: [Benchmark; 16] = [
     ("cells", "What does a cell from elsewhere cost, in each language?", cells::run),
     ("page", "How long does an owner wait for their page, with ten years of data?", page::run),
     ("import", "How fast and in how much memory is a large history imported?", import::run),
+    (
+        "history",
+        "What does a file of 2 GB cost a host, and is anything lost when the host is killed meanwhile?",
+        history::run,
+    ),
     (
         "cadence",
         "Are trips as good at the cadence of another app as at e-mission's? (seeds 1 to 10, 20 days each)",

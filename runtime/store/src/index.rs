@@ -1,5 +1,6 @@
 //! What is known of a store without reading its blocks: an immutable tree that snapshots share.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
@@ -7,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use runtime_types::{Area, EntryId, Stream, TimeField};
 
 use crate::keys::SealId;
-use crate::layout::Body;
+use crate::layout::{Body, Span};
 use crate::rows::RowSet;
 
 /// A block as one commit left it: its body never changes, its dead and invalid rows may in the next commit.
@@ -35,11 +36,41 @@ pub(crate) struct StreamBlocks {
     pub stream: Arc<Stream>,
     /// Ordered by least position, then number.
     pub blocks: Vec<Arc<BlockInfo>>,
-    /// The first and last `write_ts` of all rows, s: most puts are later than all existing rows.
+    /// The first and last `write_ts` of all rows, and of some that are gone, s: most puts are later than all of them.
     write_ts: Option<RangeInclusive<f64>>,
+    /// The largest id of all rows, and of some that are gone.
     max_id: EntryId,
     /// Made when an id is first looked for.
     by_id: OnceLock<Vec<IdSpan>>,
+}
+
+/// What a commit does to one block of a stream.
+#[derive(Debug)]
+pub(crate) enum BlockChange {
+    Added(Arc<BlockInfo>),
+    /// Its body is as before, its rows are marked as said here.
+    Marked(Arc<BlockInfo>),
+    Removed(Arc<BlockInfo>),
+}
+
+impl BlockChange {
+    pub fn info(&self) -> &Arc<BlockInfo> {
+        match self {
+            Self::Added(info) | Self::Marked(info) | Self::Removed(info) => info,
+        }
+    }
+}
+
+/// The order of the blocks of a stream: by least position, then number.
+fn in_order(a: &Arc<BlockInfo>, b: &Arc<BlockInfo>) -> Ordering {
+    let by_position = a.body.min_position().total_cmp(&b.body.min_position());
+    by_position.then(a.body.number.cmp(&b.body.number))
+}
+
+fn covering(range: Option<RangeInclusive<f64>>, span: Option<Span>) -> Option<RangeInclusive<f64>> {
+    let Some(span) = span else { return range };
+    let (first, last) = range.map_or((span.min, span.max), RangeInclusive::into_inner);
+    Some(first.min(span.min)..=last.max(span.max))
 }
 
 /// The ids of a block, in a list ordered by the least one.
@@ -54,18 +85,51 @@ struct IdSpan {
 }
 
 impl StreamBlocks {
-    pub fn new(stream: Arc<Stream>, mut blocks: Vec<Arc<BlockInfo>>) -> Self {
-        let by_position = |info: &Arc<BlockInfo>| (info.body.min_position(), info.body.number);
-        blocks.sort_by(|a, b| {
-            let (a, b) = (by_position(a), by_position(b));
-            a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
-        });
-        let spans = || blocks.iter().filter_map(|info| info.body.span(TimeField::WriteTs));
-        let first = spans().map(|span| span.min).min_by(f64::total_cmp);
-        let last = spans().map(|span| span.max).max_by(f64::total_cmp);
-        let write_ts = first.zip(last).map(|(first, last)| first..=last);
-        let max_id = blocks.iter().map(|info| info.body.max_id).max().unwrap_or(EntryId::NONE);
-        Self { stream, blocks, write_ts, max_id, by_id: OnceLock::new() }
+    /// The blocks of a stream, in any order.
+    pub fn new(stream: Arc<Stream>, blocks: Vec<Arc<BlockInfo>>) -> Self {
+        Self::empty(stream).after(blocks.into_iter().map(BlockChange::Added).collect())
+    }
+
+    /// A stream without a block.
+    pub fn empty(stream: Arc<Stream>) -> Self {
+        Self { stream, blocks: Vec::new(), write_ts: None, max_id: EntryId::NONE, by_id: OnceLock::new() }
+    }
+
+    /// The blocks after these changes, each of another block. The others are copied without a look at them: there may
+    /// be tens of thousands.
+    pub fn after(&self, mut changes: Vec<BlockChange>) -> Self {
+        changes.sort_by(|a, b| in_order(a.info(), b.info()));
+        let mut blocks = Vec::with_capacity(self.blocks.len() + changes.len());
+        let (mut write_ts, mut max_id) = (self.write_ts.clone(), self.max_id);
+        let mut rest = self.blocks.as_slice();
+        for change in changes {
+            let before = rest.partition_point(|info| in_order(info, change.info()).is_lt());
+            blocks.extend_from_slice(&rest[..before]);
+            rest = &rest[before..];
+            if let BlockChange::Added(info) = change {
+                write_ts = covering(write_ts, info.body.span(TimeField::WriteTs));
+                max_id = max_id.max(info.body.max_id);
+                blocks.push(info);
+                continue;
+            }
+            let number = change.info().body.number;
+            let (was, others) = rest.split_first().expect("a block that changes is one of the stream");
+            debug_assert_eq!(was.body.number, number, "and at its place");
+            rest = others;
+            if let BlockChange::Marked(info) = change {
+                blocks.push(info);
+            }
+        }
+        blocks.extend_from_slice(rest);
+        Self { stream: Arc::clone(&self.stream), blocks, write_ts, max_id, by_id: OnceLock::new() }
+    }
+
+    /// The blocks of a month.
+    pub fn of_month(&self, month: i32) -> &[Arc<BlockInfo>] {
+        // Their order is that of their positions, and so of their months.
+        let from = self.blocks.partition_point(|info| info.body.month < month);
+        let blocks = &self.blocks[from..];
+        &blocks[..blocks.partition_point(|info| info.body.month == month)]
     }
 
     /// Blocks in which a row with that `write_ts` may be.
@@ -163,6 +227,11 @@ mod tests {
     }
 
     fn block(stream: &Arc<Stream>, number: u64, [one, other]: [u16; 2]) -> Arc<BlockInfo> {
+        let mut spans = [None; FIELDS];
+        let [min, max] = [one.min(other), one.max(other)].map(f64::from);
+        for field in [TimeField::Position, TimeField::WriteTs] {
+            spans[field as usize] = Some(Span { min, max, rows: 1 });
+        }
         let body = Body {
             number,
             stream: Arc::clone(stream),
@@ -175,13 +244,70 @@ mod tests {
             seal: [0; 24],
             min_id: id(one.min(other)),
             max_id: id(one.max(other)),
-            spans: [None; FIELDS],
+            spans,
         };
         let (dead, invalid) = (RowSet::default(), RowSet::default());
         Arc::new(BlockInfo { body: Arc::new(body), dead, invalid, digest: [0; 32] })
     }
 
+    /// What a change does, how many a commit makes at the most, and to which block.
+    fn changes() -> impl Strategy<Value = Vec<Vec<(u8, usize, [u16; 2])>>> {
+        let change = (0..4_u8, 0..64_usize, [0..60_u16, 0..60_u16]);
+        prop::collection::vec(prop::collection::vec(change, 0..8), 0..8)
+    }
+
     proptest! {
+        #[test]
+        fn a_list_that_was_changed_is_the_one_that_would_be_made_anew(commits in changes()) {
+            let key = "background/location".parse().expect("a key");
+            let stream = Arc::new(Stream { area: Area::Timeseries, key });
+            let mut list = StreamBlocks::empty(Arc::clone(&stream));
+            let mut plain: BTreeMap<u64, Arc<BlockInfo>> = BTreeMap::new();
+            let mut number = 0;
+            for commit in commits {
+                let mut changed = BTreeMap::new();
+                for (what, which, span) in commit {
+                    let old = plain.values().nth(which % plain.len().max(1)).map(Arc::clone);
+                    let change = match (what, old) {
+                        (0, Some(old)) => BlockChange::Removed(old),
+                        (1, Some(old)) => {
+                            let mut dead = RowSet::default();
+                            dead.insert(0);
+                            let body = Arc::clone(&old.body);
+                            let invalid = RowSet::default();
+                            BlockChange::Marked(Arc::new(BlockInfo { body, dead, invalid, digest: [1; 32] }))
+                        }
+                        _ => {
+                            number += 1;
+                            BlockChange::Added(block(&stream, number, span))
+                        }
+                    };
+                    changed.insert(change.info().body.number, change);
+                }
+                for change in changed.values() {
+                    match change {
+                        BlockChange::Removed(info) => plain.remove(&info.body.number),
+                        BlockChange::Added(info) | BlockChange::Marked(info) => {
+                            plain.insert(info.body.number, Arc::clone(info))
+                        }
+                    };
+                }
+                list = list.after(changed.into_values().collect());
+                let anew = StreamBlocks::new(Arc::clone(&stream), plain.values().cloned().collect());
+                let told = |list: &StreamBlocks| -> Vec<(u64, u32)> {
+                    list.blocks.iter().map(|info| (info.body.number, info.dead.len())).collect()
+                };
+                prop_assert_eq!(told(&list), told(&anew));
+                prop_assert!(list.max_id >= anew.max_id);
+                for at in 0..60 {
+                    let written = |list: &StreamBlocks| -> Vec<u64> {
+                        list.written_at(f64::from(at)).map(|info| info.body.number).collect()
+                    };
+                    prop_assert_eq!(written(&list), written(&anew));
+                }
+            }
+        }
+
         #[test]
         fn an_id_is_looked_for_in_exactly_the_blocks_whose_ids_reach_over_it(
             spans in prop::collection::vec([0..60_u16, 0..60_u16], 0..40), asked in 0..64_u16,

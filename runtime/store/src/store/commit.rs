@@ -154,9 +154,13 @@ impl Group<'_> {
             let dead = touched.get(&info.body.number).map_or(info.dead.len(), |touched| touched.dead.len());
             info.body.rows - dead
         };
-        let fresh = |info: &&Arc<BlockInfo>| info.body.month == self.month && info.body.codec == Codec::Rows;
-        let mut tails: Vec<_> =
-            stream.blocks.iter().filter(fresh).map(|info| (Arc::clone(info), live(info))).collect();
+        let fresh = |info: &&Arc<BlockInfo>| info.body.codec == Codec::Rows;
+        let mut tails: Vec<_> = stream
+            .of_month(self.month)
+            .iter()
+            .filter(fresh)
+            .map(|info| (Arc::clone(info), live(info)))
+            .collect();
         tails.retain(|(_, live)| (1..TAIL_ROWS_MAX).contains(live));
         tails.sort_by_key(|(info, _)| std::cmp::Reverse(info.body.number));
         let mut together = self.rows.rows.len() as u32;

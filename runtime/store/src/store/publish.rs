@@ -9,7 +9,7 @@ use runtime_types::Stream;
 use crate::CommitError;
 use crate::draft::Draft;
 use crate::engine::{Key, Op};
-use crate::index::{BlockInfo, Document, Index, StreamBlocks};
+use crate::index::{BlockChange, BlockInfo, Document, Index, StreamBlocks};
 use crate::layout::{Body, Superblock, encode_descriptor, encode_document_name};
 use crate::rows::RowSet;
 use crate::vault::Vault;
@@ -219,25 +219,25 @@ pub(super) fn publish(
         streams: index.streams.clone(),
         documents: index.documents.clone(),
     };
-    let mut replaced: HashMap<u64, Option<Arc<BlockInfo>>> = HashMap::new();
+    let mut blocks = Vec::new();
     for info in changes.removed.values() {
         making.remove_block(info);
-        replaced.insert(info.body.number, None);
+        blocks.push(BlockChange::Removed(Arc::clone(info)));
     }
     for (info, dead, invalid) in changes.marked {
         making.toggle(&info.digest);
         let marked = making.put_descriptor(Arc::clone(&info.body), dead, invalid)?;
-        replaced.insert(info.body.number, Some(marked));
+        blocks.push(BlockChange::Marked(marked));
     }
-    let (mut added, mut decoded) = (Vec::new(), Vec::new());
+    let mut decoded = Vec::new();
     for mut draft in changes.drafts {
         let soon_read = draft.decoded.take();
         let info = making.put_block(draft)?;
         decoded.extend(soon_read.map(|block| (info.body.number, block)));
-        added.push(info);
+        blocks.push(BlockChange::Added(info));
     }
     let buried = changes.removed.into_values().map(|info| Arc::clone(&info.body)).collect();
-    renew_streams(&mut next, &replaced, added);
+    renew_streams(&mut next, blocks);
     change_documents(&mut making, &mut next, changes.documents)?;
     let index = finish(making, writer, next, buried, when)?;
     // Not earlier: the number of a block that was not committed is given to another block.
@@ -245,33 +245,21 @@ pub(super) fn publish(
     Ok(index)
 }
 
-/// Rebuilds the lists of the streams that changed.
-fn renew_streams(
-    next: &mut Index,
-    replaced: &HashMap<u64, Option<Arc<BlockInfo>>>,
-    added: Vec<Arc<BlockInfo>>,
-) {
-    let mut by_stream: BTreeMap<Arc<Stream>, Vec<Arc<BlockInfo>>> = BTreeMap::new();
-    for info in added {
-        by_stream.entry(Arc::clone(&info.body.stream)).or_default().push(info);
+/// Renews the lists of the streams that changed.
+fn renew_streams(next: &mut Index, blocks: Vec<BlockChange>) {
+    let mut by_stream: BTreeMap<Arc<Stream>, Vec<BlockChange>> = BTreeMap::new();
+    for change in blocks {
+        by_stream.entry(Arc::clone(&change.info().body.stream)).or_default().push(change);
     }
-    for stream in next.streams.values() {
-        if stream.blocks.iter().any(|info| replaced.contains_key(&info.body.number)) {
-            by_stream.entry(Arc::clone(&stream.stream)).or_default();
-        }
-    }
-    for (stream, mut blocks) in by_stream {
-        for info in next.streams.get(&*stream).into_iter().flat_map(|stream| &stream.blocks) {
-            match replaced.get(&info.body.number) {
-                None => blocks.push(Arc::clone(info)),
-                Some(Some(marked)) => blocks.push(Arc::clone(marked)),
-                Some(None) => {}
-            }
-        }
-        if blocks.is_empty() {
+    for (stream, changes) in by_stream {
+        let after = match next.streams.get(&*stream) {
+            Some(before) => before.after(changes),
+            None => StreamBlocks::empty(Arc::clone(&stream)).after(changes),
+        };
+        if after.blocks.is_empty() {
             next.streams.remove(&*stream);
         } else {
-            next.streams.insert((*stream).clone(), Arc::new(StreamBlocks::new(stream, blocks)));
+            next.streams.insert((*stream).clone(), Arc::new(after));
         }
     }
 }

@@ -357,8 +357,9 @@ impl Person {
         Ok(())
     }
 
-    /// Rewrites every block that is due for it, and writes everything that waits to disk.
+    /// As [`Self::settle`], for every block that is due.
     pub(crate) fn settle_all(&self) -> Result<(), CommitError> {
+        self.settle()?;
         while self.store.settle()?.more {}
         Ok(())
     }

@@ -19,9 +19,12 @@ use super::{FAULTS_MAX, Fault, Given, IntakeError, Wish};
 use crate::data::parcels::Handed;
 
 /// How many records one chunk has: this bounds the work that a crash repeats.
-pub const RECORDS_PER_CHUNK: usize = 2_500;
+pub const RECORDS_PER_CHUNK: usize = 1_250;
 /// How much text one chunk has, bytes; one record more at most.
-pub const CHUNK_BYTES_MAX: usize = 4 << 20;
+pub const CHUNK_BYTES_MAX: usize = 2 << 20;
+/// The room for the text of a chunk, bytes: most never outgrow it. A text that grows is copied each time, and the
+/// memory that it leaves is of little use to others.
+const TEXT_ROOM_BYTES: usize = CHUNK_BYTES_MAX + (64 << 10);
 /// How much of a file tells which one it is, bytes.
 const TELLING_BYTES: u64 = 64 << 10;
 
@@ -56,6 +59,13 @@ pub(super) struct Chunk {
     pub formats: Vec<String>,
     pub columns: Vec<String>,
     pub ended: bool,
+}
+
+impl Chunk {
+    fn with_room() -> Self {
+        let pieces = Vec::with_capacity(RECORDS_PER_CHUNK);
+        Self { pieces, texts: String::with_capacity(TEXT_ROOM_BYTES), ..Self::default() }
+    }
 }
 
 /// Files that are open.
@@ -140,7 +150,7 @@ struct Worker {
 
 impl Worker {
     fn new(sender: SyncSender<Chunk>, entries: Entries, skip: u64) -> Self {
-        let (chunk, file) = (Chunk::default(), String::new());
+        let (chunk, file) = (Chunk::with_room(), String::new());
         Self { sender, entries, skip, chunk, format: Format::Emission, file, faults: 0, gone: false }
     }
 
@@ -246,7 +256,7 @@ impl Worker {
 
     fn send(&mut self) {
         let bytes = self.chunk.bytes;
-        self.gone |= self.sender.send(std::mem::take(&mut self.chunk)).is_err();
+        self.gone |= self.sender.send(std::mem::replace(&mut self.chunk, Chunk::with_room())).is_err();
         self.chunk.bytes = bytes;
     }
 }

@@ -35,13 +35,17 @@ impl Diaries<'_> {
         // A stage that ran meanwhile would go past entries that it has not seen.
         let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = person.store.snapshot_ahead();
+        let mut batch = Batch::new();
+        if !intake.dry_run {
+            batch.reserve(chunk.texts.len());
+        }
         let mut making = Making {
             person: &person,
             snapshot: &snapshot,
             progress: &mut intake.progress,
             compared: intake.dry_run.then_some(&mut intake.compared),
             fresh: HashSet::new(),
-            batch: Batch::new(),
+            batch,
         };
         for piece in &chunk.pieces {
             match piece {
@@ -77,12 +81,14 @@ impl Diaries<'_> {
         }
         let stages = self.runtime.stages_of(&person)?;
         late::judge(&stages, &snapshot, 0, &mut batch)?;
-        person.commit(batch).map_err(CallError::Commit)?;
+        let ended = chunk.ended;
+        drop((chunk.texts, chunk.pieces, chunk.dumps, snapshot));
+        // Blocks take their final form along the way, and reach the disk together with the batch: an hour's import must
+        // not end with a minute of silence, and the next run must not find that work undone.
+        person.commit_ahead(batch).map_err(CallError::Commit)?;
+        let settled = if ended { person.settle_all() } else { person.settle() };
+        settled.map_err(CallError::Commit)?;
         self.runtime.timetable().data_arrived(user);
-        if chunk.ended {
-            // So many entries need settled blocks; otherwise the next run would have to do that work.
-            person.settle_all().map_err(CallError::Commit)?;
-        }
         Ok(())
     }
 }
