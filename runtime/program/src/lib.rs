@@ -1,7 +1,7 @@
 //! The code that all programs of this project share: how they read input, print, log, fail and stop.
 //!
 //! * Contents: [`console`] (standard output and error), [`exit`] (the exit status), [`failure`] (one line: what
-//!   happened and what to do), [`logs`], [`signals`], [`resources`] (what the operating system allows), [`typed`] and
+//!   happened and what to do), [`logs`], [`memory`], [`signals`], [`resources`] (what the operating system allows), [`typed`] and
 //!   [`when`] (what people type), [`input`] (files that people name).
 //! * Not here: what any single program does.
 
@@ -13,6 +13,7 @@ pub mod exit;
 pub mod failure;
 pub mod input;
 pub mod logs;
+pub mod memory;
 pub mod resources;
 pub mod signals;
 pub mod typed;
