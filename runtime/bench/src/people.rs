@@ -3,7 +3,7 @@
 //! * Work: people are added as an operator adds them, each with a folder on disk; then a host is started over that data
 //!   folder, and over an empty one, and left idle.
 //! * Reports: resident memory of that host; the memory that each person adds; the time that adding one takes.
-//! * Estimate: a person is an id, a digest and their entries in two maps: 200 bytes. The host itself is 20 to 40 MB.
+//! * Estimate: a person is an id, a digest and their entries in two maps: 200 bytes. The host itself is 80 MB.
 
 use std::path::Path;
 use std::thread;

@@ -53,10 +53,11 @@ impl Served {
     }
 }
 
-/// `cellar VERB --data DATA`, without the settings of this machine; it says only what goes wrong.
+/// `cellar VERB --data DATA`, without the settings of this machine. What it answers is dropped; its log and its errors are
+/// shown.
 pub(crate) fn command(verb: &str, data: &Path) -> Result<Command, BenchError> {
     let mut command = Command::new(beside_this("cellar")?);
     command.env("CELLAR_CONFIG", "/dev/null").arg(verb).arg("--data").arg(data);
-    command.env("CELLAR_LOG", "error").stdin(Stdio::null()).stdout(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     Ok(command)
 }

@@ -1,8 +1,8 @@
 //! The code that all programs of this project share: how they read input, print, log, fail and stop.
 //!
 //! * Contents: [`console`] (standard output and error), [`exit`] (the exit status), [`failure`] (one line: what
-//!   happened and what to do), [`logs`], [`memory`], [`signals`], [`resources`] (what the operating system allows), [`typed`] and
-//!   [`when`] (what people type), [`input`] (files that people name).
+//!   happened and what to do), [`logs`], [`memory`], [`signals`], [`resources`] (what the operating system allows),
+//!   [`typed`] and [`when`] (what people type), [`input`] (files that people name).
 //! * Not here: what any single program does.
 
 // Printing panics where it fails, so all output goes through `console` or the log.

@@ -83,8 +83,8 @@ impl Diaries<'_> {
         late::judge(&stages, &snapshot, 0, &mut batch)?;
         let ended = chunk.ended;
         drop((chunk.texts, chunk.pieces, chunk.dumps, snapshot));
-        // Blocks take their final form along the way, and reach the disk together with the batch: an hour's import must
-        // not end with a minute of silence, and the next run must not find that work undone.
+        // Blocks take their final form along the way, and reach the disk together with the batch: a long import must
+        // not end in silence, and the next run must not find that work undone.
         person.commit_ahead(batch).map_err(CallError::Commit)?;
         let settled = if ended { person.settle_all() } else { person.settle() };
         settled.map_err(CallError::Commit)?;
