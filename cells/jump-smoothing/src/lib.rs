@@ -6,7 +6,8 @@
 //! are marked so.
 //!
 //! * Units: seconds, metres, degrees. The window is on `data.end_ts` of sections, closed at both ends.
-//! * Memory: about 60 bytes a location and 30 a section of the window.
+//! * Memory: about 60 bytes a location and 30 a section of the window. A back-log with more than
+//!   [`ROWS_A_RUN`] locations is cut behind a section, and the run asks to be run again.
 //! * State: how many random numbers were drawn ([`record`]); empty for a person without an iPhone.
 //! * Not here: leaving the points out (`CLEAN_RESAMPLING`).
 
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use cells_geometry::Position;
-use cells_locations::{Locations, Sampling};
+use cells_locations::{Locations, ROWS_A_RUN, Sampling};
 use cells_sdk::model::EntryId;
 use cells_sdk::{Level, Log, Outcome, ReadEntries, Run, RunError, WriteEntries, warn_count};
 
@@ -36,6 +37,15 @@ use zigzag::Misfit;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
+    run_over(runtime, run, ROWS_A_RUN)
+}
+
+/// As [`run`], with another number in place of [`ROWS_A_RUN`].
+pub fn run_over<R: ReadEntries + WriteEntries + Log>(
+    runtime: &mut R,
+    run: &Run,
+    rows_a_run: usize,
+) -> Result<Outcome, RunError> {
     let mut record = Record::read(&run.state).unwrap_or_else(|bad| {
         // The random numbers are arbitrary anyway; a person's pipeline need not stop for them.
         runtime.log(
@@ -46,7 +56,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     });
     record.take_back(run.start);
     let mut lots = record.lots();
-    let Found { sections, unreadable } = store::sections(runtime, run)?;
+    let Found { sections, unreadable, more } = store::sections(runtime, run, rows_a_run)?;
     let locations = store::locations(runtime, run, &sections)?;
     let mut smoothings = Vec::with_capacity(sections.len());
     let mut misfits = BTreeMap::<Misfit, Vec<EntryId>>::new();
@@ -65,7 +75,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     store::write(runtime, run, &smoothings)?;
     report(runtime, &misfits, unreadable);
     let processed_through = sections.last().map(|section| section.end_ts);
-    Ok(Outcome { processed_through, state: record.write(&lots), more: false })
+    Ok(Outcome { processed_through, state: record.write(&lots), more })
 }
 
 /// The points of those rows.

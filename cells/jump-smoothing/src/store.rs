@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
-use cells_locations::{Locations, read, without_exact_duplicates};
+use cells_locations::{Locations, end_after, read, up_to_pause, without_exact_duplicates};
 use cells_sdk::model::EntryId;
 use cells_sdk::model::analysis::Smoothing;
 use cells_sdk::model::text::{number, string, value_of};
-use cells_sdk::{Output, Query, ReadEntries, Run, RunError, TimeField, WriteEntries, for_each_entry};
+use cells_sdk::{
+    Output, Query, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries, walk_entries,
+};
 
 use crate::points::Points;
 use crate::smooth::Smoothed;
@@ -40,6 +42,9 @@ impl Section {
     }
 }
 
+/// How many sections one run takes, if they have few points.
+const SECTIONS_A_RUN: usize = 5_000;
+
 /// What [`sections`] found.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -47,39 +52,66 @@ pub struct Found {
     pub sections: Vec<Section>,
     /// How many have no start that can be read.
     pub unreadable: usize,
+    /// Whether some were left to the next run.
+    pub more: bool,
 }
 
-/// The sections that ended within the window.
-pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Found, RunError> {
+/// The sections that ended within the window; of a back-log, the first that have about that many points.
+pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run, rows_a_run: usize) -> Result<Found, RunError> {
     let query = run.window(&[SECTION], TimeField::EndTs);
-    let mut found = Found::default();
-    for_each_entry(runtime, &query, |_, entry| {
-        match value_of(entry.data, "start_ts").and_then(number) {
+    let (mut found, mut unreadable) = (Found::default(), Vec::new());
+    walk_entries(runtime, &query, |_, entry| {
+        let start_ts = value_of(entry.data, "start_ts").and_then(number);
+        // Up to a pause, as `up_to_pause` has it.
+        let begins = start_ts.map_or(entry.time, |start_ts| start_ts.min(entry.time));
+        let pauses = found.sections.last().is_some_and(|last| begins - last.end_ts > WINDOW_GAP_S);
+        if found.sections.len() >= SECTIONS_A_RUN && pauses {
+            found.more = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        match start_ts {
             Some(start_ts) => {
                 let device = value_of(entry.data, "device").and_then(string).map(Cow::into_owned);
                 found.sections.push(Section { id: entry.id, start_ts, end_ts: entry.time, device });
             }
-            None => found.unreadable += 1,
+            None => unreadable.push(entry.time),
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
+    let spans: Vec<(f64, f64)> =
+        found.sections.iter().map(|section| (section.start_ts, section.end_ts)).collect();
+    if let Some(points) = points_of(run, &found.sections)
+        && let Some(end) = end_after(runtime, &points, rows_a_run)?
+        && let taken = up_to_pause(&spans, end)
+        && taken < spans.len()
+    {
+        found.sections.truncate(taken);
+        unreadable.retain(|ended| *ended <= spans[taken - 1].1);
+        found.more = true;
+    }
+    found.unreadable = unreadable.len();
     Ok(found)
+}
+
+/// The query for the points of sections, where there are any.
+///
+/// Quirk: the reference uses the window of the sections' ends for the locations too. So points before the last run's
+/// mark are missing from a section that began before it.
+fn points_of(run: &Run, sections: &[Section]) -> Option<Query> {
+    let end = sections.last()?.end_ts;
+    let first = sections.iter().map(|section| section.start_ts).fold(f64::INFINITY, f64::min);
+    let start = run.start.map_or(first, |start| start.max(first));
+    Some(Query::of(&[LOCATION], TimeField::DataTs).between(Some(start), Some(end)))
 }
 
 /// The locations of those sections in the order of their times, by the device that they name: of all devices for
 /// sections that name none.
-///
-/// Quirk: the reference uses the window of the sections' ends for the locations too. So points before the last run's
-/// mark are missing from a section that began before it.
 pub fn locations<R: ReadEntries>(
     runtime: &mut R,
     run: &Run,
     sections: &[Section],
 ) -> Result<BTreeMap<Option<String>, Locations>, RunError> {
-    let Some(last) = sections.last() else { return Ok(BTreeMap::new()) };
-    let first = sections.iter().map(|section| section.start_ts).fold(f64::INFINITY, f64::min);
-    let start = run.start.map_or(first, |start| start.max(first));
-    let query = Query::of(&[LOCATION], TimeField::DataTs).between(Some(start), Some(last.end_ts));
+    let Some(query) = points_of(run, sections) else { return Ok(BTreeMap::new()) };
     let mut locations = read(runtime, &query)?;
     let placed: Vec<bool> = (0..locations.len()).map(|row| locations.is_placed(row)).collect();
     locations.retain(|row| placed[row]);

@@ -1,6 +1,6 @@
 //! Whole runs of the stage, on made-up days.
 
-use cells_jump_smoothing::run;
+use cells_jump_smoothing::{run, run_over};
 use cells_sdk::testing::Memory;
 use cells_sdk::{Area, Level, Outcome, Run};
 use proptest::prelude::*;
@@ -153,6 +153,30 @@ fn random_numbers_continue_from_run_to_run() {
     let mut in_two = day(in_two);
     assert_eq!(in_two.run(first), whole);
     assert_eq!(in_two.thrown_out(), at_once.thrown_out());
+}
+
+// Row: "Reads the points of all sections"
+#[test]
+fn a_backlog_that_is_taken_in_parts_has_the_smoothings_of_one_run() {
+    let later = |phone: Phone| Phone { section_start: phone.ts, ..phone };
+    let days = || (0..8).fold(Phone::iphone(), |phone, _| later(day(phone)));
+    let mut whole = days();
+    let in_one = whole.run(Outcome::default());
+    // A day has some fifty points.
+    for (rows_a_run, runs_min) in [(1, 8), (60, 8), (120, 4), (300, 2)] {
+        let (mut parts, mut runs) = (days(), 0);
+        let in_parts = parts.memory.run_stage(
+            |memory, window| {
+                runs += 1;
+                run_over(memory, window, rows_a_run)
+            },
+            NOW,
+            Outcome::default(),
+        );
+        assert_eq!(in_parts.expect("the stage works"), in_one);
+        assert!(runs >= runs_min, "{runs} runs of {rows_a_run} rows");
+        assert_eq!(parts.thrown_out(), whole.thrown_out());
+    }
 }
 
 // Row: "Points are made up in an iPhone's silences"

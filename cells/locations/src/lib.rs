@@ -6,12 +6,14 @@
 //!   duplicates and single entries.
 //! * Not here: the use of the locations (each stage).
 
+mod backlog;
 mod columns;
 mod duplicates;
 mod point_text;
 mod repeats;
 mod single;
 
+pub use backlog::{ROWS_A_RUN, end_after, up_to_pause};
 pub use columns::{ANY_CADENCE, Locations, Sampling, read};
 pub use duplicates::without_exact_duplicates;
 pub use point_text::{BadPoint, PointText};

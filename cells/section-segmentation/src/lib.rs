@@ -5,7 +5,8 @@
 //! entry by entry; odd rules are the reference's and are marked so.
 //!
 //! * Units: seconds, metres, degrees. The window is on `data.end_ts` of trips, closed at both ends.
-//! * Memory: about 85 bytes a point, 24 bytes a motion activity and 400 bytes a trip of the window.
+//! * Memory: about 85 bytes a point, 24 bytes a motion activity and 400 bytes a trip of the window. A back-log with more
+//!   than [`ROWS_A_RUN`] of these is cut behind a trip, and the run asks to be run again.
 //! * Not here: which points are wrong (`JUMP_SMOOTHING`), and the kind of vehicle (`MODE_INFERENCE`).
 //!
 //! Two groups of files can be read one after the other; [`run`] joins them. In each, a file uses only earlier ones:
@@ -33,6 +34,7 @@ pub mod verdict;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use cells_locations::ROWS_A_RUN;
 use cells_sdk::{Documents, Level, Log, Outcome, ReadEntries, Run, RunError, WriteEntries, warn_count};
 
 use beacons::{Beacons, VEHICLES, Vehicles};
@@ -52,7 +54,16 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
     runtime: &mut R,
     run: &Run,
 ) -> Result<Outcome, RunError> {
-    let found = trips(runtime, run)?;
+    run_over(runtime, run, ROWS_A_RUN)
+}
+
+/// As [`run`], with another number in place of [`ROWS_A_RUN`].
+pub fn run_over<R: ReadEntries + WriteEntries + Documents + Log>(
+    runtime: &mut R,
+    run: &Run,
+    rows_a_run: usize,
+) -> Result<Outcome, RunError> {
+    let found = trips(runtime, run, rows_a_run)?;
     let mut pointless = 0;
     if !found.trips.is_empty() {
         let readings = Readings::of_devices(runtime, run, &found.trips)?;
@@ -73,9 +84,9 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
         store::write(runtime, run, &cuts)?;
         warn_count(runtime, unreadable, "motion activities have no known kind: passed over");
     }
-    warn_count(runtime, found.unreadable, "trips cannot be read: left without sections");
+    warn_count(runtime, found.unreadable.len(), "trips cannot be read: left without sections");
     warn_count(runtime, pointless, "trips have no points: left without sections");
-    Ok(Outcome { processed_through: found.through, state: Vec::new(), more: false })
+    Ok(Outcome { processed_through: found.through, state: Vec::new(), more: found.more })
 }
 
 /// The readings in the time of a run's trips, of one device where the trips name one.

@@ -1,15 +1,15 @@
 //! Reads trips, with the points and motions of their time.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use cells_geometry::Position;
-use cells_locations::{ANY_CADENCE, Locations, read, without_exact_duplicates};
+use cells_locations::{ANY_CADENCE, Locations, end_after, read, up_to_pause, without_exact_duplicates};
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::device::device_name;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::{EntryId, Point, text};
-use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, for_each_entry};
+use cells_sdk::{Query, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, for_each_entry, walk_entries};
 use serde::Deserialize;
 
 use crate::ends::{Moment, POINT, Row};
@@ -38,6 +38,10 @@ pub struct Trip {
     pub device: Option<String>,
 }
 
+/// How many trips one run takes, if they have few readings: at some 1 KB for each of their sections, its writes stay
+/// well under the limit of a run.
+const TRIPS_A_RUN: usize = 1_000;
+
 /// The result of [`trips`].
 #[derive(Debug, Default)]
 pub struct Trips {
@@ -45,8 +49,10 @@ pub struct Trips {
     pub trips: Vec<Trip>,
     /// End of the last one, readable or not, s.
     pub through: Option<f64>,
-    /// How many cannot be read.
-    pub unreadable: usize,
+    /// When those ended that cannot be read, s.
+    pub unreadable: Vec<f64>,
+    /// Whether some were left to the next run.
+    pub more: bool,
 }
 
 #[derive(Deserialize)]
@@ -70,19 +76,55 @@ struct LocalZone {
     timezone: String,
 }
 
-/// The trips that ended within the window.
-pub fn trips<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<Trips, RunError> {
+/// The trips that ended within the window; of a back-log, the first that have about that many rows of
+/// readings.
+pub fn trips<R: ReadEntries>(runtime: &mut R, run: &Run, rows_a_run: usize) -> Result<Trips, RunError> {
     let query = run.window(&[TRIP], TimeField::EndTs);
     let mut found = Trips::default();
-    for_each_entry(runtime, &query, |_, entry| {
+    walk_entries(runtime, &query, |_, entry| {
+        let trip = serde_json::from_str(entry.data).map(|data| trip(entry.id, data)).ok();
+        // Up to a pause, as `up_to_pause` has it.
+        let begins = trip.as_ref().map_or(entry.time, |trip| trip.start.ts.min(entry.time));
+        let pauses = found.through.is_some_and(|through| begins - through > WINDOW_GAP_S);
+        if found.trips.len() + found.unreadable.len() >= TRIPS_A_RUN && pauses {
+            found.more = true;
+            return Ok(ControlFlow::Break(()));
+        }
         found.through = Some(entry.time);
-        match serde_json::from_str(entry.data) {
-            Ok(data) => found.trips.push(trip(entry.id, data)),
-            Err(_) => found.unreadable += 1,
+        match trip {
+            Some(trip) => found.trips.push(trip),
+            None => found.unreadable.push(entry.time),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    found.end_after_readings(runtime, run, rows_a_run)?;
+    Ok(found)
+}
+
+impl Trips {
+    /// Leaves trips to the next run whose readings are too many for this one.
+    fn end_after_readings<R: ReadEntries>(
+        &mut self,
+        runtime: &mut R,
+        run: &Run,
+        rows_a_run: usize,
+    ) -> Result<(), RunError> {
+        if self.trips.is_empty() {
+            return Ok(());
+        }
+        let (start, end) = span(run, &self.trips);
+        let readings = Query::of(&[POINT, MOTION], TimeField::DataTs).between(Some(start), Some(end));
+        let Some(end) = end_after(runtime, &readings, rows_a_run)? else { return Ok(()) };
+        let spans: Vec<(f64, f64)> = self.trips.iter().map(|trip| (trip.start.ts, trip.end.ts)).collect();
+        let taken = up_to_pause(&spans, end);
+        if taken < spans.len() {
+            let through = spans[taken - 1].1;
+            self.trips.truncate(taken);
+            self.unreadable.retain(|ended| *ended <= through);
+            (self.through, self.more) = (Some(through), true);
         }
         Ok(())
-    })?;
-    Ok(found)
+    }
 }
 
 fn trip(id: EntryId, data: TripData) -> Trip {

@@ -2,7 +2,7 @@
 
 use cells_sdk::testing::Memory;
 use cells_sdk::{Area, Outcome, TimeField, WriteEntries as _};
-use cells_section_segmentation::run;
+use cells_section_segmentation::{run, run_over};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -97,6 +97,12 @@ impl Phone {
     /// Ten minutes on foot, twenty in a vehicle, ten on foot.
     fn commute(self) -> Self {
         self.trip(|phone| phone.goes(WALKING, 600, 1.2).goes(IN_VEHICLE, 1200, 15.0).goes(WALKING, 600, 1.2))
+    }
+
+    /// A trip without anything but its end.
+    fn unreadable_trip(self) -> Self {
+        let data = json!({"end_ts": DAY + self.at - 1_800.0});
+        self.entry("segmentation/raw_trip", &data)
     }
 
     fn run(&mut self, last: Outcome) -> Outcome {
@@ -199,6 +205,47 @@ fn a_second_run_continues_after_the_last_trip() {
     phone = phone.commute();
     phone.run(outcome);
     assert_eq!(phone.made(SECTION).len(), 6);
+}
+
+// Row: "Reads the readings of all trips"
+#[test]
+fn a_backlog_that_is_taken_in_parts_has_the_sections_of_one_run() {
+    let commutes = || {
+        (0..9).fold(Phone::new(), |phone, number| {
+            // The third follows so soon that a window between it and the second would lose what it begins with.
+            let pause_s = if number == 2 { 3.0 } else { 3600.0 };
+            let phone = Phone { at: phone.at + pause_s, ..phone.commute() };
+            if number == 5 { phone.unreadable_trip() } else { phone }
+        })
+    };
+    let mut whole = commutes();
+    let in_one = whole.run(Outcome::default());
+    // A commute has 241 points and 40 motions.
+    for (rows_a_run, runs_min) in [(1, 8), (300, 8), (700, 4), (2_000, 2)] {
+        let (mut parts, mut runs) = (commutes(), 0);
+        let in_parts = parts.memory.run_stage(
+            |memory, window| {
+                runs += 1;
+                run_over(memory, window, rows_a_run)
+            },
+            NOW,
+            Outcome::default(),
+        );
+        assert_eq!(in_parts.expect("the stage works"), in_one);
+        assert!(runs >= runs_min, "{runs} runs of {rows_a_run} rows");
+        let told = |phone: &Phone, key: &str| -> Vec<(f64, f64, Value)> {
+            let span = |entry: &Value| {
+                let ends = if key == STOP { ["enter_ts", "exit_ts"] } else { ["start_ts", "end_ts"] };
+                let [start, end] = ends.map(|name| seconds(entry, name));
+                (start, end, entry["sensed_mode"].clone())
+            };
+            phone.made(key).iter().map(span).collect()
+        };
+        for key in [SECTION, STOP] {
+            assert_eq!(told(&parts, key), told(&whole, key), "{rows_a_run} rows a run");
+        }
+        assert_eq!(parts.warnings(), whole.warnings());
+    }
 }
 
 // Row: "Flickers at the end"

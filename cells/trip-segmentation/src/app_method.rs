@@ -19,10 +19,9 @@
 use std::ops::Range;
 
 use cells_geometry::{Position, between, distance};
-use cells_sdk::mark_past;
 
 use crate::between::{SEEN_S, SILENCE_S, WALK_M_S, arrival, departure};
-use crate::points::{Points, Segments, Unseen};
+use crate::points::{Points, Segments, Unseen, done_before};
 
 /// How long somebody stays at least, s: a longer wait than most at a stop or a light. The reference waits five minutes
 /// where points are half a minute apart, and nine where they are a minute apart.
@@ -56,16 +55,10 @@ pub fn segment(points: &Points, rows: Range<usize>) -> Segments {
             segments.trips.push((start, end));
             segments.unseen.extend((unseen != Unseen::default()).then_some((start, unseen)));
         }
-        segments.done_through = done_before(points, step.resume).or(segments.done_through);
+        segments.done_through = done_before(&points.write_ts, step.resume).or(segments.done_through);
         start = step.resume;
     }
     segments
-}
-
-/// The mark behind which the next window begins with that row; `None` where all were written at once.
-fn done_before(points: &Points, row: usize) -> Option<f64> {
-    let written = points.write_ts[row];
-    points.write_ts[..row].iter().rfind(|earlier| **earlier < written).map(|earlier| mark_past(*earlier))
 }
 
 /// What a search found out.

@@ -3,7 +3,7 @@
 //! A phone that stays sends nothing, so a trip ends before a silence. The reference calls it
 //! `DwellSegmentationDistFilter`; its notes also require a step of 50 m over the silence, but its code does not.
 
-use crate::points::{Segments, Track};
+use crate::points::{Behind, Segments, Track, done_before};
 use crate::signals::{Signals, happened_before};
 use crate::time_method::{next_where, steps};
 
@@ -17,7 +17,7 @@ const STEP_M: f64 = 50.0;
 const SLOW_M_S: f64 = (STEP_M * 2.0) / (SILENCE_S / 2.0);
 
 /// Finds the trips of a track.
-pub fn segment(track: Track<'_>, signals: &Signals) -> Segments {
+pub fn segment(track: Track<'_>, signals: &Signals, behind: Behind) -> Segments {
     let count = track.ts.len();
     let steps = steps(track);
     let restarted = happened_before(track.ts, &signals.restarts);
@@ -33,12 +33,20 @@ pub fn segment(track: Track<'_>, signals: &Signals) -> Segments {
                 || silence > LONG_SILENCE_S
                 || steps[row] / silence < SLOW_M_S);
         if ended && row > start {
+            let next = next_start[row - 1];
+            if behind == Behind::More && next == count {
+                break;
+            }
             segments.trips.push((start, row - 1));
-            segments.done_through = Some(track.write_ts[row]);
-            start = next_start[row - 1];
+            segments.done_through = match behind {
+                Behind::Nothing => Some(track.write_ts[row]),
+                Behind::More | Behind::TooMuch => done_before(track.write_ts, next),
+            };
+            start = next;
         }
     }
-    let stopped = || signals.stops.iter().any(|stop| stop.ts > track.ts[count - 1]);
+    let stopped =
+        || behind == Behind::Nothing && signals.stops.iter().any(|stop| stop.ts > track.ts[count - 1]);
     if start < count && stopped() {
         segments.trips.push((start, count - 1));
         segments.done_through = Some(track.write_ts[count - 1]);
@@ -66,7 +74,7 @@ mod tests {
             ts.push(time);
             positions.push(Position { latitude, longitude: 8.0 });
         }
-        segment(Track { ts: &ts, write_ts: &ts, positions: &positions }, signals)
+        segment(Track { ts: &ts, write_ts: &ts, positions: &positions }, signals, Behind::Nothing)
     }
 
     fn at(ts: f64) -> Vec<Moment> {

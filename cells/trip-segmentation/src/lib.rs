@@ -11,8 +11,12 @@
 //! this has no effect.
 //!
 //! * Units: seconds, metres, degrees. The window is on `metadata.write_ts`, closed at both ends.
-//! * Memory: about 100 bytes a point and 16 bytes a motion activity of the window; texts are read one at a time.
-//! * State: where devices stay that share a token with the carried one ([`tracks`]); empty where there are none.
+//! * Memory: about 150 bytes a point and 70 bytes a motion activity of the window; texts are read one at a time. Of a
+//!   back-log, a run takes [`ROWS_A_RUN`] of these, as if it ran at the moment when the last of them was written, and
+//!   asks to be run again; where no trip ended in them, the next run takes four times as many. What has no end within
+//!   so many is no trip: the earlier half is passed over.
+//! * State: where devices stay that share a token with the carried one ([`tracks`]), and how much the next run reads
+//!   ([`memory`]); mostly empty.
 //! * Not here: which readings are good enough (`cells/accuracy-filter`), and how a trip was travelled.
 //!
 //! Read in this order, in which each file uses only earlier ones:
@@ -41,55 +45,104 @@ mod store;
 pub mod time_method;
 pub mod tracks;
 
-use cells_locations::{Sampling, read, without_exact_duplicates};
+use cells_locations::{ROWS_A_RUN, Sampling, end_after, read, without_exact_duplicates};
 use cells_sdk::model::EntryId;
-use cells_sdk::{Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WriteEntries, warn_count};
+use cells_sdk::{
+    Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WriteEntries, mark_past, warn_count,
+};
 
 use chain::{Chain, Way};
 use fix::{Fix, KEY};
 use memory::Memory;
 use method::{first_named, segment};
-use points::{Points, SortedOut};
+use points::{Behind, Points, SortedOut};
 use reconsider::reconsidered;
 use several::{Carried, End, Found, Sent, carried, devices, ends};
-use signals::Signals;
+use signals::{MOTION, Signals};
 use store::{LastTrip, OpenEntry};
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
+    run_over(runtime, run, ROWS_A_RUN)
+}
+
+/// As [`run`], with another number in place of [`ROWS_A_RUN`].
+pub fn run_over<R: ReadEntries + WriteEntries + Log>(
+    runtime: &mut R,
+    run: &Run,
+    rows_a_run: usize,
+) -> Result<Outcome, RunError> {
     let mut memory = Memory::read(&run.state).unwrap_or_else(|bad| {
         // The state's content is found again in time; a person's pipeline need not stop for it.
         runtime.log(Level::Warn, &format!("the stage's memory cannot be read and is emptied: {bad}"));
         Memory::default()
     });
     memory.take_back(run.start);
+    let rows = memory.rows(rows_a_run);
+    let end = end_after(runtime, &run.window(&[KEY, MOTION], TimeField::WriteTs), rows)?;
+    let Some(end) = end else {
+        memory.take_usual();
+        let Part { done_through, .. } = part(runtime, run, Behind::Nothing, &mut memory)?;
+        return Ok(Outcome { processed_through: done_through, state: memory.write(), more: false });
+    };
+    let more = memory.take_more(rows_a_run);
+    let behind = if more { Behind::More } else { Behind::TooMuch };
+    let Part { done_through, middle } = part(runtime, &Run { end, ..run.clone() }, behind, &mut memory)?;
+    let mut processed_through = done_through;
+    if processed_through.is_some() {
+        memory.take_usual();
+    } else if middle.is_none() {
+        // Without points nothing else counts.
+        processed_through = Some(mark_past(end));
+    } else if !more {
+        warn_count(runtime, rows / 2, "readings without the end of a trip: passed over");
+        processed_through = middle;
+    }
+    Ok(Outcome { processed_through, state: memory.write(), more: true })
+}
+
+/// What a run found in the part of its window that it takes.
+struct Part {
+    /// `write_ts` of the last point that need not be read again, s; `None` where no trip ended.
+    done_through: Option<f64>,
+    /// `write_ts` of the point in the middle, s.
+    middle: Option<f64>,
+}
+
+/// Finds and writes the trips of one window.
+fn part<R: ReadEntries + WriteEntries + Log>(
+    runtime: &mut R,
+    run: &Run,
+    behind: Behind,
+    memory: &mut Memory,
+) -> Result<Part, RunError> {
     let written = run.window(&[KEY], TimeField::WriteTs);
     let locations = read(runtime, &written)?;
     let locations = without_exact_duplicates(runtime, &written, locations)?;
     let locations = reconsidered(runtime, run, &written, locations)?;
-    let sent = devices(&locations, &mut memory);
+    let middle = locations.columns().write_ts.get(locations.len() / 2).copied();
+    let sent = devices(&locations, memory);
     drop(locations);
     let condemned: Vec<EntryId> = sent.iter().flat_map(|sent| sent.sorted.condemned()).collect();
     if !condemned.is_empty() {
         runtime.mark_invalid(&condemned)?;
     }
     report(runtime, &sent);
-    let (trips, done_through);
-    let state = memory.write();
     let last = if sent.iter().any(Sent::is_stamped) { LastTrip::find(runtime)? } else { None };
     let one =
         sent.len() == 1 && sent[0].is_carried() && last.as_ref().is_none_or(|last| last.device.is_none());
-    let (one_signals, signals);
     if sent.iter().all(|sent| sent.sorted.points.is_empty()) {
-        return Ok(Outcome { state, ..Outcome::default() });
+        return Ok(Part { done_through: None, middle });
     }
+    let (trips, done_through);
+    let (one_signals, signals);
     let open = OpenEntry::find(runtime)?;
     if one {
         one_signals = Signals::read(runtime, run.start, run.end)?;
-        (trips, done_through) = of_one(&sent[0].sorted.points, &one_signals, run.end);
+        (trips, done_through) = of_one(&sent[0].sorted.points, &one_signals, run.end, behind);
     } else {
         signals = Signals::read_by_device(runtime, run.start, run.end)?;
-        let carried = carried(&sent, &signals, run.end, open.as_ref(), last.as_ref());
+        let carried = carried(&sent, &signals, (run.end, behind), open.as_ref(), last.as_ref());
         if !carried.of_others.is_empty() {
             runtime.mark_invalid(&carried.of_others)?;
         }
@@ -98,12 +151,17 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     }
     let device = last.as_ref().and_then(|last| last.device.as_deref());
     write_trips(runtime, run, &trips, open, device)?;
-    Ok(Outcome { processed_through: done_through, state, more: false })
+    Ok(Part { done_through, middle })
 }
 
 /// The trips of a person who has one device, or whose entries do not name their device.
-fn of_one<'a>(points: &Points, signals: &'a Signals, run_end: f64) -> (Vec<Found<'a>>, Option<f64>) {
-    let found = segment(points, signals, run_end);
+fn of_one<'a>(
+    points: &Points,
+    signals: &'a Signals,
+    run_end: f64,
+    behind: Behind,
+) -> (Vec<Found<'a>>, Option<f64>) {
+    let found = segment(points, signals, run_end, behind);
     let trips = found.segments.trips.iter().map(|trip| {
         let [start, end] = ends(points, &found.segments, *trip, f64::NEG_INFINITY);
         Found { start, end, method: found.method, signals, device: None }

@@ -1,17 +1,25 @@
-//! The stage's state: where devices stay that share a token with the carried one.
+//! The stage's state: where devices stay that share a token with the carried one, and how much the next run reads.
 //!
-//! It is a JSON object, `{"stays":[{"device":…,"latitude":…,"longitude":…,"radius_m":…,"since":…},…]}`; empty until
-//! there is such a device. A run that starts earlier again drops what points of its window have shown.
+//! It is a JSON object, `{"stays":[{"device":…,"latitude":…,"longitude":…,"radius_m":…,"since":…},…],"rows":…}`; empty
+//! until there is such a device. A run that starts earlier again drops what points of its window have shown.
 
 use cells_geometry::Position;
 use serde::{Deserialize, Serialize};
 
 use crate::tracks::Stay;
 
+/// How many times as many rows as usual a run takes where no trip ended in as many: with
+/// [`ROWS_A_RUN`](cells_locations::ROWS_A_RUN), at some 150 bytes each, they are 60 % of what a stage may have.
+const MORE: usize = 4;
+
 /// Where devices stay.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
+    #[serde(default)]
     stays: Vec<Known>,
+    /// How many rows of readings the next run takes, where that is not the usual number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rows: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,9 +64,26 @@ impl Memory {
         }));
     }
 
+    /// How many rows of readings a run takes, which usually is `usual`.
+    pub fn rows(&self, usual: usize) -> usize {
+        self.rows.unwrap_or(usual).clamp(usual, MORE * usual)
+    }
+
+    /// The next run takes as many as usual.
+    pub fn take_usual(&mut self) {
+        self.rows = None;
+    }
+
+    /// The next run takes more; false where that is not possible.
+    pub fn take_more(&mut self, usual: usize) -> bool {
+        let is_usual = self.rows(usual) < MORE * usual;
+        self.rows = Some(MORE * usual);
+        is_usual
+    }
+
     /// The state for the next run.
     pub fn write(&self) -> Vec<u8> {
-        if self.stays.is_empty() {
+        if *self == Self::default() {
             return Vec::new();
         }
         serde_json::to_vec(self).expect("texts and finite numbers are always JSON")
@@ -84,5 +109,18 @@ mod tests {
         read.take_back(None);
         assert_eq!(read, Memory::default());
         assert!(Memory::read(b"nonsense").is_err());
+    }
+
+    #[test]
+    fn a_run_takes_more_until_it_has_taken_the_most_and_then_as_many_as_usual() {
+        let mut memory = Memory::default();
+        assert!(memory.take_more(100));
+        memory = Memory::read(&memory.write()).expect("sound");
+        assert_eq!(memory.rows(100), 400);
+        assert!(!memory.take_more(100));
+        memory.take_usual();
+        assert_eq!((memory.rows(100), memory.write()), (100, Vec::new()));
+        let wild = Memory::read(br#"{"rows":18446744073709551615}"#).expect("sound");
+        assert_eq!(wild.rows(100), 400);
     }
 }

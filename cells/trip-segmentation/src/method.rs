@@ -2,7 +2,7 @@
 
 use cells_locations::{ANY_CADENCE, Sampling};
 
-use crate::points::{Points, Segments};
+use crate::points::{Behind, Points, Segments};
 use crate::signals::Signals;
 use crate::{app_method, distance_method, time_method};
 
@@ -22,12 +22,12 @@ impl Segmentation {
     }
 }
 
-/// Finds the trips of a run that reads up to `run_end`, s; the points are not empty.
+/// Finds the trips of a run that reads up to `run_end`, s, with that behind it; the points are not empty.
 ///
 /// All points go to the only method that any of them names. If both of the reference's are named, each gets the rows
 /// from the first to the last that name it. Points that an app chose in another way have their own method where no
 /// point names one of the reference's.
-pub fn segment(points: &Points, signals: &Signals, run_end: f64) -> Segmentation {
+pub fn segment(points: &Points, signals: &Signals, run_end: f64, behind: Behind) -> Segmentation {
     let method = first_named(points).unwrap_or(UNNAMED_IS_TIME);
     let other = match method {
         Sampling::Time => Some(Sampling::Distance),
@@ -35,8 +35,8 @@ pub fn segment(points: &Points, signals: &Signals, run_end: f64) -> Segmentation
         Sampling::App => None,
     };
     let segments = match other.filter(|other| points.sampling.contains(&Some(*other))) {
-        Some(other) => segment_mixed(points, signals, run_end, [method, other]),
-        None => segment_by(method, points, 0..points.len(), signals),
+        Some(other) => segment_mixed(points, signals, run_end, behind, [method, other]),
+        None => segment_by(method, points, 0..points.len(), signals, behind),
     };
     Segmentation { segments, method }
 }
@@ -55,14 +55,21 @@ pub fn first_named(points: &Points) -> Option<Sampling> {
 /// by write times between the points' own times, and the trips are put in the order of the ranges. Ranges that overlap
 /// (both phones at once, or there and back) give overlapping trips; of two ranges that begin at the same moment only
 /// the later method's trips remain.
-fn segment_mixed(points: &Points, signals: &Signals, run_end: f64, methods: [Sampling; 2]) -> Segments {
+fn segment_mixed(
+    points: &Points,
+    signals: &Signals,
+    run_end: f64,
+    behind: Behind,
+    methods: [Sampling; 2],
+) -> Segments {
     let mut parts = methods.map(|method| {
         let names_it = |named: &Option<Sampling>| *named == Some(method);
         let first = points.sampling.iter().position(names_it).expect("both are named");
         let last = points.sampling.iter().rposition(names_it).expect("both are named");
         let until = points.ts.get(last + 1).copied().unwrap_or(run_end);
         let own = signals.written_within(points.ts[first], until);
-        (points.ts[first], segment_by(method, points, first..last + 1, &own))
+        let behind = if last + 1 == points.len() { behind } else { Behind::Nothing };
+        (points.ts[first], segment_by(method, points, first..last + 1, &own, behind))
     });
     let done_through = parts.iter().filter_map(|(_, part)| part.done_through).reduce(f64::max);
     parts.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -76,12 +83,13 @@ fn segment_by(
     points: &Points,
     rows: std::ops::Range<usize>,
     signals: &Signals,
+    behind: Behind,
 ) -> Segments {
     let first = rows.start;
     let track = points.track(rows);
     let mut segments = match method {
-        Sampling::Time => time_method::segment(track, signals),
-        Sampling::Distance => distance_method::segment(track, signals),
+        Sampling::Time => time_method::segment(track, signals, behind),
+        Sampling::Distance => distance_method::segment(track, signals, behind),
         Sampling::App => return app_method::segment(points, first..first + track.ts.len()),
     };
     for (start, end) in &mut segments.trips {

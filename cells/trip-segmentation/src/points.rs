@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cells_geometry::Position;
 use cells_locations::Locations;
+use cells_sdk::mark_past;
 use cells_sdk::model::EntryId;
 use cells_sdk::model::plausible::is_nowhere;
 
@@ -119,6 +120,26 @@ pub struct Track<'a> {
     pub write_ts: &'a [f64],
     /// Where.
     pub positions: &'a [Position],
+}
+
+/// What follows the points of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// Nothing that is known: the reference's windows end so.
+    Nothing,
+    /// More of a back-log. The next run reads what is behind the last trip once more, so a trip counts only where the
+    /// next one's start is known: then it is the trip of a window without an end.
+    More,
+    /// More, but the next run cannot read what is behind the last trip together with it: the last stay reaches to the
+    /// end of this window.
+    TooMuch,
+}
+
+/// The mark behind which the next window begins with that row, for the number of rows with the one behind the last;
+/// `None` where all were written at once.
+pub fn done_before(write_ts: &[f64], row: usize) -> Option<f64> {
+    let written = write_ts.get(row).copied().unwrap_or(f64::INFINITY);
+    write_ts[..row].iter().rfind(|earlier| **earlier < written).map(|earlier| mark_past(*earlier))
 }
 
 /// The ends of a trip that lie between two points.

@@ -11,7 +11,7 @@ use crate::fix::position;
 use crate::follow::{Before, Chosen, Device, Followed, follow};
 use crate::memory::Memory;
 use crate::method::{Segmentation, segment};
-use crate::points::{Points, Segments, SortedOut, has_place};
+use crate::points::{Behind, Points, Segments, SortedOut, has_place};
 use crate::signals::Signals;
 use crate::store::{LastTrip, OpenEntry};
 use crate::tracks::{Point, split};
@@ -154,11 +154,11 @@ pub struct Carried<'a> {
 
 static NO_SIGNALS: Signals = Signals { motion: Vec::new(), restarts: Vec::new(), stops: Vec::new() };
 
-/// Finds the trips of a run that reads up to `run_end`, s.
+/// Finds the trips of a run that reads up to `run_end`, s, with that behind it.
 pub fn carried<'a>(
     sent: &'a [Sent],
     signals: &'a BTreeMap<Option<String>, Signals>,
-    run_end: f64,
+    (run_end, behind): (f64, Behind),
     open: Option<&OpenEntry>,
     last: Option<&LastTrip>,
 ) -> Carried<'a> {
@@ -167,7 +167,7 @@ pub fn carried<'a>(
         .iter()
         .map(|sent| match sent.stays {
             true => (Segmentation::none(), true),
-            false => of_device(&sent.sorted.points, signals_of(sent), run_end),
+            false => of_device(&sent.sorted.points, signals_of(sent), run_end, behind),
         })
         .collect();
     let devices: Vec<Device<'_>> = sent
@@ -194,12 +194,12 @@ pub fn carried<'a>(
 
 /// The trips in one device's points. A device that has fallen silent is assumed to stay where it was last: its last
 /// trip ends as if a point came now.
-fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation, bool) {
+fn of_device(points: &Points, signals: &Signals, run_end: f64, behind: Behind) -> (Segmentation, bool) {
     let (Some(position), Some(written)) = (points.positions.last(), points.write_ts.last()) else {
         return (Segmentation::none(), true);
     };
     if run_end - written <= SILENT_S {
-        return (segment(points, signals, run_end), false);
+        return (segment(points, signals, run_end, behind), false);
     }
     let mut points = points.clone();
     points.ids.push(EntryId::NONE);
@@ -208,7 +208,7 @@ fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation,
     points.sampling.push(points.sampling[points.len() - 2]);
     points.accuracy_m.push(f64::NAN);
     points.positions.push(*position);
-    let mut found = segment(&points, signals, run_end);
+    let mut found = segment(&points, signals, run_end, Behind::Nothing);
     let last = points.len() - 2;
     found.segments.trips.retain(|(start, _)| *start <= last);
     found.segments.trips.iter_mut().for_each(|(_, end)| *end = (*end).min(last));

@@ -28,7 +28,7 @@ pub struct Signals {
     pub stops: Vec<Moment>,
 }
 
-const MOTION: &str = "background/motion_activity";
+pub(crate) const MOTION: &str = "background/motion_activity";
 const TRANSITION: &str = "statemachine/transition";
 
 fn written(key: &str, start: Option<f64>, end: f64) -> Query {

@@ -6,7 +6,7 @@
 use cells_geometry::column_distance;
 use cells_sdk::model::plausible::LATE_S;
 
-use crate::points::{Segments, Track};
+use crate::points::{Behind, Segments, Track, done_before};
 use crate::signals::{Signals, happened_before};
 
 /// How long the phone must stay, s.
@@ -29,16 +29,16 @@ const SLOW_M_S: f64 = DWELL_M / DWELL_S;
 const RESTART_SILENCE_S: f64 = 60.0;
 
 /// Finds the trips of a track.
-pub fn segment(track: Track<'_>, signals: &Signals) -> Segments {
+pub fn segment(track: Track<'_>, signals: &Signals, behind: Behind) -> Segments {
     let rows: Vec<usize> = (0..track.ts.len()).filter(|row| is_timely(track, *row)).collect();
     if rows.len() == track.ts.len() {
-        return Search::new(track, signals).run();
+        return Search::new(track, signals, behind).run();
     }
     let pick = |column: &[f64]| rows.iter().map(|row| column[*row]).collect::<Vec<_>>();
     let (ts, write_ts) = (pick(track.ts), pick(track.write_ts));
     let positions: Vec<_> = rows.iter().map(|row| track.positions[*row]).collect();
     let timely = Track { ts: &ts, write_ts: &write_ts, positions: &positions };
-    let mut segments = Search::new(timely, signals).run();
+    let mut segments = Search::new(timely, signals, behind).run();
     for (start, end) in &mut segments.trips {
         (*start, *end) = (rows[*start], rows[*end]);
     }
@@ -53,6 +53,7 @@ pub fn is_timely(track: Track<'_>, row: usize) -> bool {
 
 struct Search<'a> {
     track: Track<'a>,
+    behind: Behind,
     stops: bool,
     /// Whether tracking was restarted since the previous point.
     restarted: Vec<bool>,
@@ -68,11 +69,12 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(track: Track<'a>, signals: &Signals) -> Self {
+    fn new(track: Track<'a>, signals: &Signals, behind: Behind) -> Self {
         let steps = steps(track);
         let last = track.ts.last().copied().unwrap_or(f64::INFINITY);
         Self {
-            stops: signals.stops.iter().any(|stop| stop.ts > last),
+            behind,
+            stops: behind == Behind::Nothing && signals.stops.iter().any(|stop| stop.ts > last),
             restarted: happened_before(track.ts, &signals.restarts),
             moving: happened_before(track.ts, &signals.motion),
             next_start: next_where(track.ts.len(), |row| {
@@ -98,7 +100,10 @@ impl<'a> Search<'a> {
             };
             let (ended_before, trip_end) = self.trip_end(end, start);
             start = if ended_before {
-                self.close(start, trip_end, end);
+                match self.behind {
+                    Behind::Nothing => self.close(start, trip_end, end),
+                    Behind::More | Behind::TooMuch => self.close_before(start, trip_end, end),
+                }
                 end
             } else {
                 self.start_after(end, start, trip_end)
@@ -112,19 +117,28 @@ impl<'a> Search<'a> {
         self.segments.done_through = Some(self.track.write_ts[done_through]);
     }
 
+    /// Closes a trip; the next one starts at `next`, the number of rows where that is unknown.
+    fn close_before(&mut self, start: usize, end: usize, next: usize) {
+        self.segments.trips.push((start, end));
+        self.segments.done_through = done_before(self.track.write_ts, next);
+    }
+
     /// Closes a trip whose end was seen at `end`, and returns where the next one starts.
     fn start_after(&mut self, end: usize, start: usize, trip_end: usize) -> usize {
         let count = self.track.ts.len();
         let next = self.next_start[end];
-        if next < count {
-            self.close(start, trip_end, next - 1);
-            next
-        } else {
-            // Without a step away the next trip starts right here, and ends again where the stay continues: long stays
-            // at the end of a window give many short trips in the reference.
-            self.close(start, trip_end, (end + 1).min(count - 1));
-            end + 1
+        match self.behind {
+            Behind::Nothing if next < count => self.close(start, trip_end, next - 1),
+            Behind::Nothing => {
+                // Without a step away the next trip starts right here, and ends again where the stay continues: long
+                // stays at the end of a window give many short trips in the reference.
+                self.close(start, trip_end, (end + 1).min(count - 1));
+                return end + 1;
+            }
+            Behind::More if next == count => {}
+            Behind::More | Behind::TooMuch => self.close_before(start, trip_end, next),
         }
+        next
     }
 
     /// Whether `row` shows that a trip which began at `start` has ended.

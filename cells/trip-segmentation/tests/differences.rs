@@ -4,7 +4,7 @@ use cells_geometry::{Position, column_distance, distance};
 use cells_sdk::model::time::local;
 use cells_sdk::testing::Memory;
 use cells_sdk::{Area, Outcome, WriteEntries as _};
-use cells_trip_segmentation::points::{Segments, Track};
+use cells_trip_segmentation::points::{Behind, Segments, Track};
 use cells_trip_segmentation::signals::{Moment, Signals};
 use cells_trip_segmentation::{distance_method, run, time_method};
 use serde_json::Value;
@@ -54,14 +54,14 @@ fn with_transition(memory: Memory, ts: f64, transition: u8) -> Memory {
 
 /// The segments of the track, as if it was written at once.
 fn segments(
-    method: fn(Track<'_>, &Signals) -> Segments,
+    method: fn(Track<'_>, &Signals, Behind) -> Segments,
     points: &[(f64, f64)],
     signals: &Signals,
 ) -> Vec<(usize, usize)> {
     let ts: Vec<f64> = points.iter().map(|(ts, _)| *ts).collect();
     let positions: Vec<Position> =
         points.iter().map(|(_, latitude)| Position { latitude: *latitude, longitude: 8.5 }).collect();
-    method(Track { ts: &ts, write_ts: &ts, positions: &positions }, signals).trips
+    method(Track { ts: &ts, write_ts: &ts, positions: &positions }, signals, Behind::Nothing).trips
 }
 
 fn at(ts: f64) -> Vec<Moment> {

@@ -2,7 +2,7 @@
 
 use cells_sdk::testing::{Memory, Stored};
 use cells_sdk::{Area, Outcome, TimeField};
-use cells_trip_segmentation::run;
+use cells_trip_segmentation::{run, run_over};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -12,6 +12,10 @@ const LOCATION: &str = "background/filtered_location";
 const TRIP: &str = "segmentation/raw_trip";
 const PLACE: &str = "segmentation/raw_place";
 const UNTRACKED: &str = "segmentation/raw_untracked";
+
+const TIME: &str = r#","filter":"time""#;
+const DISTANCE: &str = r#","filter":"distance""#;
+const APP: &str = r#","filter":"app""#;
 
 /// A phone that is carried north and south.
 struct Phone {
@@ -23,7 +27,7 @@ struct Phone {
 
 impl Phone {
     fn new() -> Self {
-        Self { memory: Memory::new(), ts: DAY, latitude: 47.0, filter: r#","filter":"time""# }
+        Self { memory: Memory::new(), ts: DAY, latitude: 47.0, filter: TIME }
     }
 
     /// Points 29 s apart; a step of 0.003 degrees is about 330 m.
@@ -324,6 +328,113 @@ fn local_times_that_a_point_lacks_are_worked_out_from_its_zone() {
     assert_eq!(trip["end_local_dt"]["timezone"], "Europe/Zurich");
     assert!(trip["end_fmt_time"].as_str().expect("a text").ends_with("+01:00"), "{trip}");
     assert_eq!(trip["end_loc"]["coordinates"][0], 8.5);
+}
+
+/// Runs the stage as the runtime does, with so many rows a run; what each run came to.
+fn run_in_parts(phone: &mut Phone, rows_a_run: usize) -> (Outcome, usize) {
+    let mut runs = 0;
+    let outcome = phone.memory.run_stage(
+        |memory, window| {
+            runs += 1;
+            assert!(runs < 1_000, "it never ends");
+            run_over(memory, window, rows_a_run)
+        },
+        NOW,
+        Outcome::default(),
+    );
+    (outcome.expect("the stage works"), runs)
+}
+
+/// What is told of trips or places, without the ids.
+fn told(phone: &Phone, key: &str) -> Vec<Value> {
+    let mut made = phone.made(key);
+    for entry in &mut made {
+        let entry = entry.as_object_mut().expect("an object");
+        entry.retain(|name, value| name != "_id" && value.get("$oid").is_none());
+    }
+    made
+}
+
+// Row: "Reads everything that was written since its mark"
+#[test]
+fn a_backlog_that_is_taken_in_parts_has_the_trips_of_one_run() {
+    let stays: fn(Phone) -> Phone = |phone| phone.day_out();
+    let is_silent: fn(Phone) -> Phone = |phone| {
+        let phone = phone.moves(20, 0.003);
+        Phone { ts: phone.ts + 3_600.0, ..phone }.moves(3, 0.0)
+    };
+    let cases = [
+        (TIME, stays, 60),
+        (TIME, stays, 36),
+        (TIME, stays, 100),
+        (TIME, is_silent, 40),
+        (TIME, is_silent, 70),
+        (DISTANCE, is_silent, 30),
+        (DISTANCE, is_silent, 70),
+        (APP, stays, 60),
+        (APP, stays, 100),
+    ];
+    for (filter, day, rows_a_run) in cases {
+        let days = |phone: Phone| (0..12).fold(phone, |phone, _| day(phone)).moves(20, 0.003);
+        let (mut whole, mut parts) = [(); 2].map(|()| days(Phone { filter, ..Phone::new() })).into();
+        let (in_one, one) = run_in_parts(&mut whole, 100_000);
+        let (in_parts, many) = run_in_parts(&mut parts, rows_a_run);
+        assert_eq!((whole.made(TRIP).len(), one), (12, 1));
+        assert!(many > 4, "{many} runs of {rows_a_run} rows");
+        for key in [TRIP, PLACE, UNTRACKED] {
+            assert!(told(&parts, key) == told(&whole, key), "{key}: {filter}, {rows_a_run} rows a run");
+        }
+        assert_linked(&parts);
+        assert_eq!(in_parts.state, in_one.state);
+    }
+}
+
+#[test]
+fn a_trip_of_more_points_than_one_run_takes_is_found_by_a_run_that_takes_more() {
+    let mut phone = Phone::new().day_out().moves(150, 0.003).moves(15, 0.0).day_out().moves(1, 0.003);
+    let (outcome, runs) = run_in_parts(&mut phone, 60);
+    assert_eq!(phone.made(TRIP).len(), 3);
+    assert!(runs > 2, "{runs}");
+    assert_eq!((outcome.state, phone.warnings()), (Vec::new(), String::new()));
+}
+
+#[test]
+fn who_never_rests_holds_up_no_later_trip() {
+    let mut phone = Phone::new().moves(2_000, 0.003).moves(15, 0.0).day_out().moves(1, 0.003);
+    run_in_parts(&mut phone, 50);
+    let trips = phone.made(TRIP);
+    assert_eq!(trips.len(), 2, "the end of the long one, and the short one");
+    assert!(trips[0]["duration"].as_f64() < Some(200.0 * 29.0), "{}", trips[0]);
+    assert!(phone.warnings().contains("100 readings without the end of a trip"), "{}", phone.warnings());
+    assert_linked(&phone);
+}
+
+#[test]
+fn who_lies_still_for_years_holds_up_no_later_trip() {
+    // The reference finds a short trip at the beginning of every window that begins in a stay.
+    for (filter, trips) in [(TIME, 11), (APP, 1)] {
+        let phone = Phone { filter, ..Phone::new() };
+        let mut phone = phone.moves(2_000, 0.0).day_out().moves(1, 0.003);
+        run_in_parts(&mut phone, 50);
+        let found = phone.made(TRIP);
+        assert_eq!(found.len(), trips, "{filter}");
+        assert!(found[trips - 1]["distance"].as_f64() > Some(6_000.0), "{}", found[trips - 1]);
+    }
+}
+
+#[test]
+fn motion_without_points_is_passed_over() {
+    let mut phone = Phone::new();
+    for _ in 0..300 {
+        phone.ts += 10.0;
+        let data = format!(r#"{{"ts":{},"type":7,"confidence":90}}"#, phone.ts);
+        let ts = phone.ts;
+        phone = phone.entry("background/motion_activity", ts, &data);
+    }
+    let mut phone = phone.day_out().moves(1, 0.003);
+    let (_, runs) = run_in_parts(&mut phone, 50);
+    assert_eq!(phone.made(TRIP).len(), 1);
+    assert!(runs < 12, "{runs}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use cells_locations::Sampling;
 use cells_sdk::WINDOW_GAP_S;
 use cells_sdk::model::EntryId;
 use cells_trip_segmentation::method::segment;
-use cells_trip_segmentation::points::Points;
+use cells_trip_segmentation::points::{Behind, Points};
 use cells_trip_segmentation::signals::{Moment, Signals};
 use runtime_simulator::{Cadence, Report};
 use serde_json::Value;
@@ -112,7 +112,8 @@ pub(crate) fn in_nightly_runs(points: &Points, signals: &Signals, nights: &[f64]
             continue;
         }
         let window = rows(points, first..behind);
-        let segments = segment(&window, &signals.written_within(start, *night), *night).segments;
+        let segments =
+            segment(&window, &signals.written_within(start, *night), *night, Behind::Nothing).segments;
         let interval = |trip: &(usize, usize)| {
             let (start_ts, end_ts) = segments.times(&window, *trip);
             Interval::new(start_ts, end_ts)

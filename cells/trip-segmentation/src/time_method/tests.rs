@@ -28,7 +28,11 @@ impl Day {
     }
 
     fn segment(&self, signals: &Signals) -> Segments {
-        segment(Track { ts: &self.ts, write_ts: &self.ts, positions: &self.positions }, signals)
+        segment(
+            Track { ts: &self.ts, write_ts: &self.ts, positions: &self.positions },
+            signals,
+            Behind::Nothing,
+        )
     }
 
     fn trips(&self) -> Vec<(usize, usize)> {
@@ -111,10 +115,10 @@ fn points_that_were_written_late_are_skipped() {
     write_ts[3] += 1000.0;
     let track = Track { ts: &day.ts, write_ts: &write_ts, positions: &day.positions };
     // The rows are those of the whole track.
-    assert_eq!(segment(track, &Signals::default()).trips[0], (0, 23));
+    assert_eq!(segment(track, &Signals::default(), Behind::Nothing).trips[0], (0, 23));
     let all_late: Vec<f64> = day.ts.iter().map(|ts| ts + 1000.0).collect();
     let track = Track { write_ts: &all_late, ..track };
-    assert_eq!(segment(track, &Signals::default()), Segments::default());
+    assert_eq!(segment(track, &Signals::default(), Behind::Nothing), Segments::default());
 }
 
 /// The rules one by one, without optimisations.

@@ -1,5 +1,6 @@
 //! The state of the store at one moment.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use runtime_types::{Area, EntryId, Query, Stream, StreamKey, TimeField};
@@ -117,14 +118,23 @@ impl Snapshot {
 
     /// Whether an entry with that id exists in an area; no text is read.
     pub fn has_id(&self, area: Area, id: EntryId) -> Result<bool, ReadError> {
-        for info in self.index.area(area).flat_map(|stream| stream.with_id(id)) {
+        Ok(!self.known_ids(area, &[id])?.is_empty())
+    }
+
+    /// Those of the ids that entries of an area have. Each block in which one of them may be is read once, however many
+    /// of them it has; no text is read.
+    pub fn known_ids(&self, area: Area, ids: &[EntryId]) -> Result<HashSet<EntryId>, ReadError> {
+        let blocks = self.index.area(area).flat_map(|stream| ids.iter().flat_map(|id| stream.with_id(*id)));
+        let blocks: BTreeMap<u64, &BlockInfo> =
+            blocks.map(|info| (info.body.number, info.as_ref())).collect();
+        let wanted: HashSet<EntryId> = ids.iter().copied().collect();
+        let mut known = HashSet::new();
+        for info in blocks.values() {
             let meta = self.vault.meta(&info.body)?;
-            let mut rows = (0..).zip(meta.ids());
-            if rows.any(|(row, found)| *found == id && !info.dead.contains(row)) {
-                return Ok(true);
-            }
+            let live = (0..).zip(meta.ids()).filter(|(row, _)| !info.dead.contains(*row));
+            known.extend(live.map(|(_, id)| *id).filter(|id| wanted.contains(id)));
         }
-        Ok(false)
+        Ok(known)
     }
 
     /// Whether its owner deleted this entry for good; the entry is as it would be put or set aside.

@@ -1,5 +1,6 @@
 //! Tests that every engine must pass.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -170,6 +171,9 @@ fn check(snapshot: &Snapshot, model: &Model, random: &mut Random, what: &str) {
             assert_eq!(format!("{here:?}"), format!("{row:?}"), "{what}");
             assert!(snapshot.has_id(area, id).unwrap(), "{what}");
         }
+        let there: HashSet<EntryId> = model.ids(area).into_iter().collect();
+        let asked: Vec<EntryId> = there.iter().copied().chain([EntryId([9; 12])]).collect();
+        assert_eq!(snapshot.known_ids(area, &asked).unwrap(), there, "{what}");
         assert_eq!(snapshot.find_id(area, EntryId([9; 12])).unwrap(), None, "{what}");
     }
     assert_eq!(snapshot.streams().iter().map(|(_, rows)| rows).sum::<u64>(), in_all, "{what}");

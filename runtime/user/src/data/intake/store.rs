@@ -10,6 +10,7 @@ use runtime_types::{Area, StreamKey, UserId};
 
 use super::reader::{Chunk, Entry, Piece};
 use super::{COMPARED_MAX, Intake, IntakeError, POSITION, Position, Progress};
+use crate::cells::types::Types;
 use crate::data::Diaries;
 use crate::data::dump::Item;
 use crate::error::CallError;
@@ -32,33 +33,27 @@ impl Diaries<'_> {
         now: f64,
     ) -> Result<(), IntakeError> {
         let person = self.runtime.person(user)?;
-        // A stage that ran meanwhile would go past entries that it has not seen.
-        let _no_stage = person.pipeline.lock().unwrap_or_else(PoisonError::into_inner);
+        // A stage that ran meanwhile would go past entries that it has not seen. A dry run waits for none.
+        let _no_stage =
+            (!intake.dry_run).then(|| person.pipeline.lock().unwrap_or_else(PoisonError::into_inner));
         let snapshot = person.store.snapshot_ahead();
         let mut batch = Batch::new();
         if !intake.dry_run {
             batch.reserve(chunk.texts.len());
         }
+        let records = chunk.read(self.runtime.catalogue().types());
         let mut making = Making {
             person: &person,
-            snapshot: &snapshot,
+            known: known(&snapshot, &records)?,
             progress: &mut intake.progress,
             compared: intake.dry_run.then_some(&mut intake.compared),
-            fresh: HashSet::new(),
             batch,
         };
-        for piece in &chunk.pieces {
-            match piece {
-                Piece::Reading { is_point, ts, first, second } => {
-                    making.reading(*is_point, *ts, &chunk.texts, first, second.as_ref())?;
-                }
-                Piece::Dump(range) => {
-                    let types = self.runtime.catalogue().types();
-                    making.entry(&chunk.dumps[range.clone()], types, now)?;
-                }
-            }
+        for record in &records {
+            making.add(record, &chunk.texts, now);
         }
         let mut batch = making.batch;
+        drop(records);
         let progress = &mut intake.progress;
         progress.records += chunk.records;
         progress.refused += chunk.refused;
@@ -93,91 +88,123 @@ impl Diaries<'_> {
     }
 }
 
+/// A record of a chunk.
+enum Record<'c> {
+    Reading {
+        is_point: bool,
+        ts: f64,
+        first: &'c Entry,
+        second: Option<&'c Entry>,
+    },
+    Dump(Item),
+    /// An entry of a dump that is none, and why.
+    Refused(&'c [u8], &'static str),
+}
+
+impl Record<'_> {
+    /// Where its entry is, or the first of two.
+    fn place(&self) -> Option<(Area, EntryId)> {
+        match self {
+            Record::Reading { first, .. } => Some((Area::Timeseries, first.id)),
+            Record::Dump(item) => Some(item.place()),
+            Record::Refused(..) => None,
+        }
+    }
+}
+
+impl Chunk {
+    fn read(&self, types: &Types) -> Vec<Record<'_>> {
+        let read = |piece| match piece {
+            &Piece::Reading { is_point, ts, ref first, ref second } => {
+                Record::Reading { is_point, ts, first, second: second.as_ref() }
+            }
+            Piece::Dump(range) => {
+                let bytes = &self.dumps[range.clone()];
+                match Item::read(bytes, types) {
+                    Ok(item) => Record::Dump(item.or_id(id_of(bytes))),
+                    Err(why) => Record::Refused(bytes, why),
+                }
+            }
+        };
+        self.pieces.iter().map(read).collect()
+    }
+}
+
+/// Those of the records' entries that are here already.
+fn known(snapshot: &Snapshot, records: &[Record<'_>]) -> Result<HashSet<(Area, EntryId)>, CallError> {
+    let places: Vec<(Area, EntryId)> = records.iter().filter_map(Record::place).collect();
+    let mut known = HashSet::new();
+    for area in Area::ALL {
+        let ids: Vec<EntryId> = places.iter().filter(|place| place.0 == area).map(|place| place.1).collect();
+        let ids = snapshot.known_ids(area, &ids).map_err(CallError::Read)?;
+        known.extend(ids.into_iter().map(|id| (area, id)));
+    }
+    Ok(known)
+}
+
 /// A batch that is being made of a chunk.
 struct Making<'m> {
     person: &'m Person,
-    snapshot: &'m Snapshot,
+    /// The entries of the chunk that are here already, and those of this batch.
+    known: HashSet<(Area, EntryId)>,
     progress: &'m mut Progress,
     /// In a dry run: what is compared at its end.
     compared: Option<&'m mut Vec<u64>>,
-    /// The entries of this batch.
-    fresh: HashSet<EntryId>,
     batch: Batch,
 }
 
 impl Making<'_> {
+    fn add(&mut self, record: &Record<'_>, texts: &str, now: f64) {
+        match record {
+            Record::Reading { ts, .. } => self.progress.saw(*ts),
+            Record::Dump(item) => item.write_ts().into_iter().for_each(|ts| self.progress.saw(ts)),
+            Record::Refused(bytes, why) => return self.progress.refuse(bytes, why),
+        }
+        if !record.place().is_some_and(|place| self.is_new(place)) {
+            self.progress.duplicates += 1;
+            return;
+        }
+        let is_dry = self.compared.is_some();
+        match record {
+            &Record::Reading { is_point, first, second, .. } => {
+                self.progress.points += u64::from(is_point);
+                self.progress.others += u64::from(!is_point);
+                if !is_dry {
+                    [Some(first), second].into_iter().flatten().for_each(|entry| self.insert(entry, texts));
+                }
+            }
+            Record::Dump(item) => {
+                match item.place() {
+                    (Area::Errors, _) => self.progress.set_aside += 1,
+                    _ => self.progress.others += 1,
+                }
+                if !is_dry {
+                    item.add(&self.person.store, now, &mut self.batch);
+                }
+            }
+            Record::Refused(..) => {}
+        }
+    }
+
     /// Whether an entry is not here yet. In a dry run, those within the files are compared at the end.
-    fn is_new(&mut self, area: Area, id: EntryId) -> Result<bool, CallError> {
-        let known = self.snapshot.has_id(area, id).map_err(CallError::Read)?;
+    fn is_new(&mut self, place: (Area, EntryId)) -> bool {
         match &mut self.compared {
-            _ if known => Ok(false),
+            None => self.known.insert(place),
+            Some(_) if self.known.contains(&place) => false,
             Some(compared) => {
                 if compared.len() < COMPARED_MAX {
-                    compared.push(short(id));
+                    compared.push(short(place.1));
                 }
-                Ok(true)
+                true
             }
-            None => Ok(self.fresh.insert(id)),
         }
     }
 
-    fn reading(
-        &mut self,
-        is_point: bool,
-        ts: f64,
-        texts: &str,
-        first: &Entry,
-        second: Option<&Entry>,
-    ) -> Result<(), CallError> {
-        self.progress.saw(ts);
-        if !self.is_new(Area::Timeseries, first.id)? {
-            self.progress.duplicates += 1;
-            return Ok(());
-        }
-        match is_point {
-            true => self.progress.points += 1,
-            false => self.progress.others += 1,
-        }
-        if self.compared.is_some() {
-            return Ok(());
-        }
-        for entry in [Some(first), second].into_iter().flatten() {
-            let key = StreamKey::parse(entry.key).expect("the keys of imports name streams");
-            let [metadata, data, extra] =
-                [&entry.metadata, &entry.data, &entry.extra].map(|range| &texts[range.clone()]);
-            self.batch.insert(Area::Timeseries, NewEntry { id: Some(entry.id), key, metadata, data, extra });
-        }
-        Ok(())
-    }
-
-    fn entry(&mut self, bytes: &[u8], types: &crate::cells::types::Types, now: f64) -> Result<(), CallError> {
-        let item = match Item::read(bytes, types) {
-            Ok(item) => item,
-            Err(why) => {
-                self.progress.refused += 1;
-                let text = String::from_utf8_lossy(&bytes[..bytes.len().min(super::FAULT_TEXT_BYTES)]);
-                let (file, text) = ("dump".to_owned(), text.into_owned());
-                self.progress.faults.push(super::Fault { file, at: 0, why: format!("it {why}"), text });
-                return Ok(());
-            }
-        };
-        if let Some(ts) = item.write_ts() {
-            self.progress.saw(ts);
-        }
-        let item = item.or_id(id_of(bytes));
-        let (area, id) = item.place();
-        if !self.is_new(area, id)? {
-            self.progress.duplicates += 1;
-            return Ok(());
-        }
-        match area {
-            Area::Errors => self.progress.set_aside += 1,
-            _ => self.progress.others += 1,
-        }
-        if self.compared.is_none() {
-            item.add(&self.person.store, now, &mut self.batch);
-        }
-        Ok(())
+    fn insert(&mut self, entry: &Entry, texts: &str) {
+        let key = StreamKey::parse(entry.key).expect("the keys of imports name streams");
+        let [metadata, data, extra] =
+            [&entry.metadata, &entry.data, &entry.extra].map(|range| &texts[range.clone()]);
+        self.batch.insert(Area::Timeseries, NewEntry { id: Some(entry.id), key, metadata, data, extra });
     }
 }
 
@@ -201,6 +228,13 @@ fn short(id: EntryId) -> u64 {
 }
 
 impl Progress {
+    fn refuse(&mut self, bytes: &[u8], why: &str) {
+        self.refused += 1;
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(super::FAULT_TEXT_BYTES)]);
+        let (file, text) = ("dump".to_owned(), text.into_owned());
+        self.faults.push(super::Fault { file, at: 0, why: format!("it {why}"), text });
+    }
+
     fn saw(&mut self, ts: f64) {
         let [from, to] = self.span.unwrap_or([ts, ts]);
         self.span = Some([from.min(ts), to.max(ts)]);
