@@ -73,7 +73,7 @@ pub fn settle<R: ReadEntries>(
     let end = if window.is_cut() { window.end_ts() } else { run.end };
     let mut rows = BTreeMap::new();
     for (device, wanted) in &wanted {
-        rows.extend(read_rows(runtime, run.start, end, device.as_deref(), wanted)?);
+        rows.extend(read_rows(runtime, inputs.points_start, end, device.as_deref(), wanted)?);
     }
     for (section, id) in &mut alone {
         if !rows.contains_key(id) {

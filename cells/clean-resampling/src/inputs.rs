@@ -20,20 +20,40 @@ pub struct Inputs {
     pub anchors: Anchors,
     /// What smoothing has deleted.
     pub deleted: Deleted,
+    /// Where the window's points begin, s; of a back-log that was cut, those that its sections need.
+    pub points_start: Option<f64>,
+}
+
+/// How much one run takes of a back-log.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    /// About how many points it makes.
+    pub points_max: f64,
+    /// About how many readings it reads.
+    pub rows_max: usize,
+}
+
+impl Share {
+    /// The share where nothing of this one could be decided without later entries.
+    #[must_use]
+    pub fn larger(self) -> Self {
+        Self { points_max: 4.0 * self.points_max, rows_max: 4 * self.rows_max }
+    }
 }
 
 impl Inputs {
-    /// Reads the run's window, or as much of it as will make about `points_max` points.
-    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run, points_max: f64) -> Result<Self, RunError> {
-        let window = Window::read(runtime, run.start, run.end, points_max)?;
+    /// Reads the run's window, or that share of it.
+    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run, share: Share) -> Result<Self, RunError> {
+        let window = Window::read(runtime, run, share)?;
         let (mut points, mut zones) = (Points::default(), ZoneTable::default());
         let (mut anchors, mut deleted) = (Anchors::default(), Deleted::default());
+        let points_start = if window.is_cut() { window.sections_start_ts() } else { run.start };
         if !window.sections.is_empty() {
-            let (start, end) = (run.start.map(|start| start - BEFORE_S), window.end_ts().min(run.end));
+            let (start, end) = (points_start.map(|start| start - BEFORE_S), window.end_ts().min(run.end));
             points = Points::read(runtime, start, end, &window.devices(), &mut zones)?;
             anchors = Anchors::find(runtime, &window, &points, &mut zones)?;
             deleted = Deleted::read(runtime, &window)?;
         }
-        Ok(Self { window, points, zones, anchors, deleted })
+        Ok(Self { window, points, zones, anchors, deleted, points_start })
     }
 }

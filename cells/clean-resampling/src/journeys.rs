@@ -72,7 +72,7 @@ impl Journeys {
 
 /// Cleans a section of a trip, by its number; `None`: it would have too many points.
 fn clean_section(inputs: &Inputs, raw: usize, journey: &Journey) -> Result<Option<Cleaned>, RunError> {
-    let Inputs { window, points, zones, anchors, deleted } = inputs;
+    let Inputs { window, points, zones, anchors, deleted, .. } = inputs;
     let section = &window.sections[raw];
     let (trip, known) = (&journey.entry.data.known, &section.data.known);
     let device = known.device.as_deref();

@@ -36,7 +36,8 @@
 //!   and stops and `data.ts` of points, closed at both ends. The mark is the arrival at the last raw place, but never
 //!   one from which a trip of the window would be read again: an old fix leaves trips that end before they begin.
 //! * Memory: about 100 bytes for each point of the window and 100 bytes for each point made. A back-log that would make
-//!   more than some 20,000 points is cut after a trip, and the run asks to be run again.
+//!   more than some 20,000 points, or that has more than [`ROWS_A_RUN`], is cut after a trip, and the run asks to be run
+//!   again.
 //! * Not here: names of places (no network), and the inference of how a section was really travelled.
 
 // Used by every step.
@@ -69,10 +70,12 @@ mod entries;
 mod phone_point;
 mod write;
 
+use cells_locations::ROWS_A_RUN;
 use cells_sdk::{Log, Outcome, ReadEntries, Run, RunError, WriteEntries, warn_count};
 
 use chain::Chain;
 use inputs::Inputs;
+pub use inputs::Share;
 use journeys::Journeys;
 use open::OpenPlace;
 use write::Sources;
@@ -84,7 +87,16 @@ const GOES_ON: &[u8] = b"goes on";
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
-    let (inputs, journeys) = read_and_clean(runtime, run)?;
+    run_over(runtime, run, Share { points_max: POINTS_A_RUN, rows_max: ROWS_A_RUN })
+}
+
+/// As [`run`], with another share.
+pub fn run_over<R: ReadEntries + WriteEntries + Log>(
+    runtime: &mut R,
+    run: &Run,
+    share: Share,
+) -> Result<Outcome, RunError> {
+    let (inputs, journeys) = read_and_clean(runtime, run, share)?;
     report(runtime, run, &inputs, journeys.too_long)?;
     let more = inputs.window.is_cut();
     let state = if more { GOES_ON.to_vec() } else { Vec::new() };
@@ -96,16 +108,19 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
 }
 
 /// Steps 1 and 2: the window, or the part of a back-log that one run processes.
-fn read_and_clean<R: ReadEntries>(runtime: &mut R, run: &Run) -> Result<(Inputs, Journeys), RunError> {
-    let mut points_max = POINTS_A_RUN;
+fn read_and_clean<R: ReadEntries>(
+    runtime: &mut R,
+    run: &Run,
+    mut share: Share,
+) -> Result<(Inputs, Journeys), RunError> {
     loop {
-        let mut inputs = Inputs::read(runtime, run, points_max)?;
+        let mut inputs = Inputs::read(runtime, run, share)?;
         let mut journeys = Journeys::clean(&inputs)?;
         if !inputs.window.is_cut() || journeys.cut(&mut inputs.window) {
             return Ok((inputs, journeys));
         }
         // Nothing in it could be decided without later entries.
-        points_max *= 4.0;
+        share = share.larger();
     }
 }
 

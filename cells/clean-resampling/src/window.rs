@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
+use cells_locations::end_after;
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::segmentation::{Place, Section, Stop, Trip};
 use cells_sdk::model::{EntryId, Kept};
@@ -17,7 +18,8 @@ use cells_sdk::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::points::INTERVAL_S;
+use crate::inputs::Share;
+use crate::points::{INTERVAL_S, KEY as POINT};
 
 pub(crate) const TRIP: &str = "segmentation/raw_trip";
 pub(crate) const UNTRACKED: &str = "segmentation/raw_untracked";
@@ -71,22 +73,23 @@ pub struct Window {
 }
 
 impl Window {
-    /// Reads the window; ends early where the journeys so far will make `points_max` points or more.
-    pub fn read<R: ReadEntries>(
-        runtime: &mut R,
-        start: Option<f64>,
-        end: f64,
-        points_max: f64,
-    ) -> Result<Self, RunError> {
+    /// Reads the window; ends early where the journeys so far will make as many points, or have as many readings, as
+    /// the share has.
+    pub fn read<R: ReadEntries>(runtime: &mut R, run: &Run, share: Share) -> Result<Self, RunError> {
+        let Run { start, end, .. } = *run;
         let keys = [TRIP, UNTRACKED, PLACE, SECTION, STOP];
-        let query =
-            Query::of(&keys, TimeField::Position).between(start.map(|start| start - BEFORE_S), Some(end));
+        let from = start.map(|start| start - BEFORE_S);
+        let query = Query::of(&keys, TimeField::Position).between(from, Some(end));
+        let readings = Query::of(&[POINT], TimeField::DataTs).between(from, Some(end));
+        let readings_end = end_after(runtime, &readings, share.rows_max)?.unwrap_or(f64::INFINITY);
         let mut window = Self::default();
         let mut points = 0.0;
         walk_entries(runtime, &query, |_, entry| {
             let begun = start.is_none_or(|start| entry.time >= start);
             let is_journey = entry.key == TRIP || entry.key == UNTRACKED;
-            if begun && is_journey && points >= points_max {
+            let is_full =
+                points >= share.points_max || (entry.time > readings_end && !window.journeys.is_empty());
+            if begun && is_journey && is_full {
                 window.cut_before = Some(entry.time);
                 return Ok(ControlFlow::Break(()));
             }
@@ -193,6 +196,11 @@ impl Window {
     /// The devices that its sections name.
     pub fn devices(&self) -> BTreeSet<String> {
         self.sections.iter().filter_map(|section| section.data.known.device.clone()).collect()
+    }
+
+    /// When the first of its sections begins, s; `None` without sections.
+    pub fn sections_start_ts(&self) -> Option<f64> {
+        self.sections.iter().map(|section| section.data.known.start_ts).reduce(f64::min)
     }
 
     /// When the last of its journeys ended, s.

@@ -11,12 +11,14 @@ pub mod config;
 pub mod rules;
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use cells_sdk::model::page::Entry;
 use cells_sdk::model::text::with_members;
 use cells_sdk::model::time::{Zone, Zones};
 use cells_sdk::{
-    Log, Outcome, Output, ReadEntries, Run, RunError, TimeField, WriteEntries, for_each_entry, warn_count,
+    Log, Outcome, Output, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries, walk_entries,
+    warn_count,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -25,25 +27,30 @@ use rules::{Expected, Prediction, expectation, mode_at};
 
 const INFERRED: &str = "analysis/inferred_trip";
 const EXPECTED: &str = "analysis/expected_trip";
+/// How much one run writes at least, if there is as much, bytes: half of what a run may write.
+const RUN_BYTES: usize = 32 << 20;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let ended = run.window(&[INFERRED], TimeField::EndTs);
     let (mut output, mut zones) = (Output::new(run), Zones::new());
-    let (mut last, mut unread) = (None, 0);
-    for_each_entry(runtime, &ended, |runtime, entry| {
+    let (mut last, mut unread, mut more) = (None, 0, false);
+    walk_entries(runtime, &ended, |runtime, entry| {
+        // A run may end only where no trip is lost in the gap to the next one.
+        if output.bytes() > RUN_BYTES && last.is_some_and(|last| entry.time - last > WINDOW_GAP_S) {
+            more = true;
+            return Ok(ControlFlow::Break(()));
+        }
         last = Some(entry.time);
         match expected_trip(&entry, &mut zones) {
-            Some(data) => output.insert(runtime, EXPECTED, &data),
-            None => {
-                unread += 1;
-                Ok(())
-            }
+            Some(data) => output.insert(runtime, EXPECTED, &data)?,
+            None => unread += 1,
         }
+        Ok(ControlFlow::Continue(()))
     })?;
     output.finish(runtime)?;
     warn_count(runtime, unread, "trips cannot be read: passed over");
-    Ok(Outcome { processed_through: last, state: Vec::new(), more: false })
+    Ok(Outcome { processed_through: last, state: Vec::new(), more })
 }
 
 /// The members of a trip that the stage reads.

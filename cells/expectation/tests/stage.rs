@@ -108,6 +108,23 @@ fn an_unknown_time_zone_does_not_stop_a_trip() {
 }
 
 #[test]
+fn a_backlog_of_years_is_cut_into_runs_that_lose_no_trip() {
+    // 200 KB each, three in each cluster of 4 s.
+    let padding = format!(r#"{{"padding":"{}","#, "x".repeat(200_000));
+    let end_ts = |n: u32| RELAXED - 1e6 + f64::from(n / 3) * 900.0 + f64::from(n % 3) * 2.0;
+    let trips: Vec<String> =
+        (0..300).map(|n| trip(end_ts(n) - 300.0, end_ts(n), json!([])).replacen('{', &padding, 1)).collect();
+    let mut memory = memory_with(&trips);
+    let mut runs = 0;
+    let counted = |memory: &mut Memory, run: &cells_sdk::Run| {
+        runs += 1;
+        cells_expectation::run(memory, run)
+    };
+    memory.run_stage(counted, RELAXED + 600.0, Outcome::default()).unwrap();
+    assert_eq!((memory.of_key("analysis/expected_trip").len(), runs), (300, 2));
+}
+
+#[test]
 fn written_entries_match_the_schemas_of_the_manifest() {
     let mut memory = memory_with(&[trip(RELAXED - 600.0, RELAXED, json!([]))]);
     memory.run_stage(cells_expectation::run, RELAXED + 600.0, Outcome::default()).unwrap();

@@ -12,10 +12,12 @@
 mod guess;
 mod output;
 
+use std::ops::ControlFlow;
+
 use cells_sdk::model::Point;
 use cells_sdk::{
-    Documents, Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WriteEntries, for_each_entry,
-    warn_count,
+    Documents, Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries,
+    walk_entries, warn_count,
 };
 use cells_similarity::{Ends, MODEL_DOCUMENT, TripModel};
 use serde::Deserialize;
@@ -24,6 +26,8 @@ use serde_json::value::RawValue;
 use output::Guesses;
 
 const CLEANED: &str = "analysis/cleaned_trip";
+/// How much one run writes at least, if there is as much, bytes: half of what a run may write.
+const RUN_BYTES: usize = 32 << 20;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
@@ -34,8 +38,13 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
     let mut output = Guesses::new(run);
     // Read at the first trip: most runs have none.
     let mut model: Option<Option<TripModel>> = None;
-    let (mut last, mut unread) = (None, 0);
-    for_each_entry(runtime, &ended, |runtime, entry| {
+    let (mut last, mut unread, mut more) = (None, 0, false);
+    walk_entries(runtime, &ended, |runtime, entry| {
+        // A run may end only where no trip is lost in the gap to the next one.
+        if output.bytes() > RUN_BYTES && last.is_some_and(|last| entry.time - last > WINDOW_GAP_S) {
+            more = true;
+            return Ok(ControlFlow::Break(()));
+        }
         if model.is_none() {
             model = Some(stored_model(runtime)?);
         }
@@ -49,11 +58,11 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
             Err(_) => false,
         };
         unread += usize::from(!added);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     output.finish(runtime)?;
     warn_count(runtime, unread, "trips cannot be read: passed over");
-    Ok(Outcome { processed_through: last, state: Vec::new(), more: false })
+    Ok(Outcome { processed_through: last, state: Vec::new(), more })
 }
 
 /// The members of a trip that the stage reads.

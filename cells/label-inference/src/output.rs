@@ -60,6 +60,11 @@ impl Guesses {
         Ok(true)
     }
 
+    /// How many bytes were added.
+    pub fn bytes(&self) -> usize {
+        self.output.bytes()
+    }
+
     /// Writes the rest.
     pub fn finish<R: WriteEntries>(mut self, runtime: &mut R) -> Result<(), RunError> {
         self.end_piece(runtime)?;

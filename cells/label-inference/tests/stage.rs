@@ -163,6 +163,25 @@ fn a_long_backlog_is_written_in_consistent_pieces() {
 }
 
 #[test]
+fn a_backlog_of_years_is_cut_into_runs_that_lose_no_trip() {
+    let metadata = r#"{"key":"analysis/cleaned_trip","write_ts":1}"#;
+    // 200 KB each, three in each cluster of 4 s.
+    let padding = format!(r#"{{"padding":"{}","#, "x".repeat(200_000));
+    let mut memory = Memory::new();
+    for n in 0..300_u32 {
+        let trip = trip(NOW - 1e6 + f64::from(n / 3) * 900.0 + f64::from(n % 3) * 2.0, HOME, WORK);
+        memory = memory.with_entry(Area::Timeseries, metadata, &trip.replacen('{', &padding, 1));
+    }
+    let mut runs = 0;
+    let counted = |memory: &mut Memory, run: &cells_sdk::Run| {
+        runs += 1;
+        cells_label_inference::run(memory, run)
+    };
+    memory.run_stage(counted, NOW, Outcome::default()).expect("the stage works");
+    assert_eq!((memory.of_key("analysis/inferred_trip").len(), runs), (300, 2));
+}
+
+#[test]
 fn written_entries_match_the_schemas_of_the_manifest() {
     let mut memory = two_trips().with_document(MODEL_DOCUMENT, model().to_document());
     run(&mut memory);

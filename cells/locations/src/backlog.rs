@@ -6,9 +6,9 @@
 use cells_sdk::limits::ROWS_MAX;
 use cells_sdk::{Failure, LocationSource, Query, ReadEntries, RunError, TimeField, WINDOW_GAP_S};
 
-/// How many rows of readings one run takes, if one is enough to finish something. At about 100 bytes each they are a
-/// tenth of a stage's memory; three days of a phone that records every second.
-pub const ROWS_A_RUN: usize = 250_000;
+/// How many rows of readings one run takes, if these are enough to finish something: a day of a phone that records every
+/// second, and more. Their texts are a fifth of what a run may read.
+pub const ROWS_A_RUN: usize = 100_000;
 
 /// The time of a query's row number `rows_max`, s, by the field that the query is ordered by; `None` where there are no
 /// more rows than that. A run that ends there has all rows of that time, so perhaps a few more.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::tracks::Stay;
 
-/// How many times as many rows as usual a run takes where no trip ended in as many: with
-/// [`ROWS_A_RUN`](cells_locations::ROWS_A_RUN), at some 150 bytes each, they are 60 % of what a stage may have.
+/// How many times as many rows as usual a run takes where no trip ended in as many. With
+/// [`ROWS_A_RUN`](cells_locations::ROWS_A_RUN), the texts of the longest trip are less than later stages may read.
 const MORE: usize = 4;
 
 /// Where devices stay.

@@ -125,6 +125,15 @@ impl Diary {
         self.journey("segmentation/raw_trip", trip, start, end)
     }
 
+    /// Points of a tracker that goes on while its owner rests, 10 s apart.
+    pub fn rest(mut self, count: u32) -> Self {
+        for _ in 0..count {
+            self.ts += 10.0;
+            self.point();
+        }
+        self
+    }
+
     /// A span without readings, which ends `metres` away.
     pub fn silence(mut self, metres: f64) -> Self {
         let start = (self.ts + 5.0, self.metres);

@@ -1,6 +1,6 @@
 //! The state that one run leaves to the next.
 
-use cells_clean_resampling::run;
+use cells_clean_resampling::{Share, run, run_over};
 use cells_sdk::testing::Memory;
 use cells_sdk::{Area, Outcome};
 use serde_json::{Value, json};
@@ -27,16 +27,17 @@ fn the_next_run_continues_from_the_open_place() {
     let pieces = Diary { memory: pieces, ..Diary::new() };
     assert_linked(&pieces);
     for key in MADE {
-        let without_links = |diary: &Diary| -> Vec<Value> {
-            let mut made = diary.made(key);
-            for data in &mut made {
-                let members = data.as_object_mut().expect("an object");
-                members.retain(|_, value| value.get("$oid").is_none());
-            }
-            made
-        };
-        assert_eq!(without_links(&pieces), without_links(&whole), "{key}");
+        assert_eq!(without_links(&pieces, key), without_links(&whole, key), "{key}");
     }
+}
+
+fn without_links(diary: &Diary, key: &str) -> Vec<Value> {
+    let mut made = diary.made(key);
+    for data in &mut made {
+        let members = data.as_object_mut().expect("an object");
+        members.retain(|_, value| value.get("$oid").is_none());
+    }
+    made
 }
 
 #[test]
@@ -69,6 +70,28 @@ fn a_long_backlog_is_cut_into_runs_that_give_the_same_result() {
     assert_eq!(outcome.processed_through, Some(diary.ts));
     assert!(!outcome.more);
     assert_eq!(diary.made(POINT).len(), 6 * 4001);
+}
+
+// Row: "A back-log is one window"
+#[test]
+fn a_backlog_with_many_readings_is_cut_into_runs_that_give_the_same_result() {
+    let days = || (0..8).fold(Diary::new(), |diary, _| diary.trip(0.0, &[WALK, DRIVE], 0.0).rest(40));
+    let (whole, in_one) = days().cleaned();
+    for (rows_max, runs_min) in [(1, 8), (50, 8), (150, 4), (400, 2)] {
+        let (mut parts, mut runs) = (days().closed(), 0);
+        let share = Share { points_max: 20_000.0, rows_max };
+        let counted = |memory: &mut Memory, window: &cells_sdk::Run| {
+            runs += 1;
+            run_over(memory, window, share)
+        };
+        let in_parts = parts.memory.run_stage(counted, NOW, Outcome::default()).expect("the stage works");
+        assert!(runs >= runs_min, "{runs} runs of {rows_max} readings");
+        assert_linked(&parts);
+        for key in MADE {
+            assert!(without_links(&parts, key) == without_links(&whole, key), "{key}: {rows_max} readings");
+        }
+        assert_eq!(in_parts, in_one);
+    }
 }
 
 /// A raw span without readings that leads back in time, as an old fix leaves it.
