@@ -7,16 +7,17 @@
 //!   otherwise have no diary.
 //!
 //! * Units: seconds, metres, degrees. The window is on `metadata.write_ts`, closed at both ends.
-//! * Memory: 53 bytes a location of the window and one page of texts.
+//! * Memory: 53 bytes a location of the window and one page of texts. Of a back-log, a run takes
+//!   [`LOCATIONS_A_RUN`] and asks to be run again.
 //! * Not here: whether it runs at all; phones that filter themselves do not need it.
 
 use std::collections::{BTreeMap, HashSet};
 
-use cells_locations::{Locations, read, without_exact_duplicates};
+use cells_locations::{Locations, end_after, read, without_exact_duplicates};
 use cells_sdk::model::EntryId;
 use cells_sdk::model::rows::Row;
 use cells_sdk::{
-    Outcome, Output, Query, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries, for_each_entry,
+    Outcome, Output, Query, ReadEntries, Run, RunError, TimeField, WriteEntries, for_each_entry, mark_past,
 };
 use serde_json::value::RawValue;
 
@@ -24,52 +25,41 @@ const LOCATION: &str = "background/location";
 const FILTERED: &str = "background/filtered_location";
 /// Radius of the circle that likely holds the true place, m (exclusive).
 const ACCURACY_M_MAX: f64 = 200.0;
+/// The state of a run that is to continue with a window.
+const GOES_ON: &[u8] = b"goes on";
 /// The reference compares times by the whole millisecond.
 const MILLIS_A_SECOND: f64 = 1000.0;
-/// How many locations one run processes at least, if there are as many: at some 700 bytes each, its writes stay well
-/// under the limit of a run. Another run continues.
+/// How many locations one run takes: at some 700 bytes each, its writes stay well under the limit of a run.
 const LOCATIONS_A_RUN: usize = 40_000;
+/// How far around the part that a run takes of a back-log locations count as copied in the same window, s: the same fix
+/// may have been filtered a little earlier or later.
+const AROUND_S: f64 = 3_600.0;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
     let written = |key| Query::of(&[key], TimeField::WriteTs).between(run.start, Some(run.end));
-    let mut locations = read(runtime, &written(LOCATION))?;
-    let whole = locations.len();
-    locations.truncate(end_of_run(&locations.columns().write_ts));
-    let more = locations.len() < whole;
+    let end = end_after(runtime, &written(LOCATION), LOCATIONS_A_RUN)?;
+    let within = written(LOCATION).between(run.start, Some(end.unwrap_or(run.end)));
+    let locations = read(runtime, &within)?;
     let Some(last) = locations.columns().write_ts.last().copied() else {
         return Ok(Outcome::default());
     };
-    let within = written(LOCATION).between(run.start, Some(if more { last } else { run.end }));
     // Locations that earlier runs of the same back-log copied count as copied in the same window.
-    let backlog_start = if run.state.is_empty() { run.start } else { start_from(&run.state) };
-    let filtered = written(FILTERED).between(backlog_start, Some(run.end));
-
+    let goes_on = run.state == GOES_ON;
+    let filtered = written(FILTERED).between(
+        run.start.map(|start| if goes_on { start - AROUND_S } else { start }),
+        Some(end.map_or(run.end, |end| run.end.min(end + AROUND_S))),
+    );
     let unique = without_exact_duplicates(runtime, &within, locations)?;
     let known = read(runtime, &filtered)?;
     let copied: HashSet<usize> = accepted(&unique, &known).into_iter().map(quirk::copied_row).collect();
     drop((unique, known));
     copy(runtime, run, &within, &copied)?;
-    let state = if more { state_of(backlog_start) } else { Vec::new() };
-    Ok(Outcome { processed_through: Some(last), state, more })
-}
-
-/// The state between the runs of one back-log: where it started, s; eight bytes, NaN for "at the beginning".
-fn state_of(backlog_start: Option<f64>) -> Vec<u8> {
-    backlog_start.unwrap_or(f64::NAN).to_le_bytes().to_vec()
-}
-
-fn start_from(state: &[u8]) -> Option<f64> {
-    let start = f64::from_le_bytes(state.try_into().ok()?);
-    start.is_finite().then_some(start)
-}
-
-/// How many locations a run processes: all, or up to a pause after the first [`LOCATIONS_A_RUN`] that is long enough
-/// that nothing is lost between the mark and the next run.
-fn end_of_run(write_ts: &[f64]) -> usize {
-    (LOCATIONS_A_RUN..write_ts.len())
-        .find(|row| write_ts[*row] - write_ts[row - 1] > WINDOW_GAP_S)
-        .unwrap_or(write_ts.len())
+    let more = end.is_some();
+    let state = if more { GOES_ON.to_vec() } else { Vec::new() };
+    // The next window of a back-log begins behind the last location, whatever lies between them.
+    let processed_through = Some(if more { mark_past(last) } else { last });
+    Ok(Outcome { processed_through, state, more })
 }
 
 /// The rows of `locations` to be copied to the filtered stream, whose entries of the same window are `known`.

@@ -91,13 +91,15 @@ fn a_run_without_new_entries_keeps_the_mark() {
 
 // Row: "Reads everything at once"
 #[test]
-fn a_backlog_is_cut_at_a_pause_and_loses_nothing() {
+fn a_backlog_is_cut_into_runs_and_loses_nothing() {
     let mut dump = String::from("[");
-    for row in 0..40_100_u32 {
-        let pause = if row >= 40_050 { 60.0 } else { 0.0 };
-        let ts = DAY + f64::from(row) * 2.0 + pause;
-        // The last one has the millisecond of the first, which an earlier run has copied, and another place.
-        let data = if row == 40_099 { fix(DAY, 47.5, 10.0) } else { fix(ts, 47.0, 10.0) };
+    for row in 0..80_100_u32 {
+        // One each second, without a pause; two were written at the moment at which the first run ends.
+        let ts = DAY + f64::from(if row == 40_000 { 39_999 } else { row });
+        // One has the millisecond of one that the run before has copied, and another place.
+        let data =
+            if row == 40_050 { fix(DAY + 39_000.0, 47.5, 10.0) } else { fix(ts, 47.0 + ts % 7.0, 10.0) };
+        let data = if row == 40_000 { fix(ts, 48.5, 10.0) } else { data };
         let metadata = format!(r#"{{"key":"{LOCATION}","write_ts":{ts}}}"#);
         dump += &format!(r#"{{"_id":{{"$oid":"{:024x}"}},"metadata":{metadata},"data":{data}}},"#, row + 1);
     }
@@ -108,15 +110,15 @@ fn a_backlog_is_cut_at_a_pause_and_loses_nothing() {
         .run_stage(
             |memory, window| {
                 let outcome = run(memory, window)?;
-                runs.push((outcome.processed_through.map(|mark| mark - DAY), outcome.more));
+                runs.push((outcome.processed_through.map(|mark| (mark - DAY).round()), outcome.more));
                 Ok::<_, cells_sdk::RunError>(outcome)
             },
             NOW,
             Outcome::default(),
         )
         .expect("works");
-    assert_eq!(runs, [(Some(80_098.0), true), (Some(80_258.0), false)]);
-    assert_eq!(made(&memory).len(), 40_099);
+    assert_eq!(runs, [(Some(39_994.0), true), (Some(79_995.0), true), (Some(80_099.0), false)]);
+    assert_eq!(made(&memory).len(), 80_099);
     assert!(outcome.state.is_empty());
 }
 

@@ -73,7 +73,7 @@ pub fn run_over<R: ReadEntries + WriteEntries + Log>(
         }
     }
     store::write(runtime, run, &smoothings)?;
-    report(runtime, &misfits, unreadable);
+    report(runtime, &misfits, unreadable.len());
     let processed_through = sections.last().map(|section| section.end_ts);
     Ok(Outcome { processed_through, state: record.write(&lots), more })
 }

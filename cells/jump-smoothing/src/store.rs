@@ -50,8 +50,8 @@ const SECTIONS_A_RUN: usize = 5_000;
 pub struct Found {
     /// In the order of their ends.
     pub sections: Vec<Section>,
-    /// How many have no start that can be read.
-    pub unreadable: usize,
+    /// When those ended that have no start that can be read, s.
+    pub unreadable: Vec<f64>,
     /// Whether some were left to the next run.
     pub more: bool,
 }
@@ -59,7 +59,7 @@ pub struct Found {
 /// The sections that ended within the window; of a back-log, the first that have about that many points.
 pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run, rows_a_run: usize) -> Result<Found, RunError> {
     let query = run.window(&[SECTION], TimeField::EndTs);
-    let (mut found, mut unreadable) = (Found::default(), Vec::new());
+    let mut found = Found::default();
     walk_entries(runtime, &query, |_, entry| {
         let start_ts = value_of(entry.data, "start_ts").and_then(number);
         // Up to a pause, as `up_to_pause` has it.
@@ -74,23 +74,34 @@ pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run, rows_a_run: usize) -
                 let device = value_of(entry.data, "device").and_then(string).map(Cow::into_owned);
                 found.sections.push(Section { id: entry.id, start_ts, end_ts: entry.time, device });
             }
-            None => unreadable.push(entry.time),
+            None => found.unreadable.push(entry.time),
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    let spans: Vec<(f64, f64)> =
-        found.sections.iter().map(|section| (section.start_ts, section.end_ts)).collect();
-    if let Some(points) = points_of(run, &found.sections)
-        && let Some(end) = end_after(runtime, &points, rows_a_run)?
-        && let taken = up_to_pause(&spans, end)
-        && taken < spans.len()
-    {
-        found.sections.truncate(taken);
-        unreadable.retain(|ended| *ended <= spans[taken - 1].1);
-        found.more = true;
-    }
-    found.unreadable = unreadable.len();
+    found.end_after_points(runtime, run, rows_a_run)?;
     Ok(found)
+}
+
+impl Found {
+    /// Leaves sections to the next run whose points are too many for this one.
+    fn end_after_points<R: ReadEntries>(
+        &mut self,
+        runtime: &mut R,
+        run: &Run,
+        rows_a_run: usize,
+    ) -> Result<(), RunError> {
+        let Some(points) = points_of(run, &self.sections) else { return Ok(()) };
+        let Some(end) = end_after(runtime, &points, rows_a_run)? else { return Ok(()) };
+        let spans: Vec<(f64, f64)> =
+            self.sections.iter().map(|section| (section.start_ts, section.end_ts)).collect();
+        let taken = up_to_pause(&spans, end);
+        if taken < spans.len() {
+            self.sections.truncate(taken);
+            self.unreadable.retain(|ended| *ended <= spans[taken - 1].1);
+            self.more = true;
+        }
+        Ok(())
+    }
 }
 
 /// The query for the points of sections, where there are any.

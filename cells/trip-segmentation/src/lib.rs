@@ -48,7 +48,8 @@ pub mod tracks;
 use cells_locations::{ROWS_A_RUN, Sampling, end_after, read, without_exact_duplicates};
 use cells_sdk::model::EntryId;
 use cells_sdk::{
-    Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WriteEntries, mark_past, warn_count,
+    Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries, mark_past,
+    warn_count,
 };
 
 use chain::{Chain, Way};
@@ -88,7 +89,9 @@ pub fn run_over<R: ReadEntries + WriteEntries + Log>(
     let more = memory.take_more(rows_a_run);
     let behind = if more { Behind::More } else { Behind::TooMuch };
     let Part { done_through, middle } = part(runtime, &Run { end, ..run.clone() }, behind, &mut memory)?;
-    let mut processed_through = done_through;
+    // Of several devices, the points of one that is still on its way are needed again.
+    let goes_on = |mark: &f64| run.start.is_none_or(|start| mark + WINDOW_GAP_S > start);
+    let mut processed_through = done_through.filter(goes_on);
     if processed_through.is_some() {
         memory.take_usual();
     } else if middle.is_none() {
@@ -166,7 +169,11 @@ fn of_one<'a>(
         let [start, end] = ends(points, &found.segments, *trip, f64::NEG_INFINITY);
         Found { start, end, method: found.method, signals, device: None }
     });
-    (trips.collect(), found.segments.done_through)
+    let trips: Vec<Found<'a>> = trips.collect();
+    // Where all points were written at once, nothing tells those of the last trip from those behind it.
+    let last = || if trips.is_empty() { None } else { points.write_ts.last().copied().map(mark_past) };
+    let done_through = found.segments.done_through.or_else(last);
+    (trips, done_through)
 }
 
 /// Links trips to the chain, at whose end `device` was carried.

@@ -23,11 +23,13 @@ struct Phone {
     ts: f64,
     latitude: f64,
     filter: &'static str,
+    /// When its points were written; none: a second after each.
+    written: Option<f64>,
 }
 
 impl Phone {
     fn new() -> Self {
-        Self { memory: Memory::new(), ts: DAY, latitude: 47.0, filter: TIME }
+        Self { memory: Memory::new(), ts: DAY, latitude: 47.0, filter: TIME, written: None }
     }
 
     /// Points 29 s apart; a step of 0.003 degrees is about 330 m.
@@ -46,7 +48,7 @@ impl Phone {
     }
 
     fn point(self, ts: f64) -> Self {
-        let (latitude, write_ts) = (self.latitude, self.ts + 1.0);
+        let (latitude, write_ts) = (self.latitude, self.written.unwrap_or(self.ts + 1.0));
         let (local_dt, fmt_time) = cells_sdk::model::time::local(ts, "Europe/Zurich").expect("sound");
         let local_dt = serde_json::to_string(&local_dt).expect("plain");
         let data = format!(
@@ -419,6 +421,24 @@ fn who_lies_still_for_years_holds_up_no_later_trip() {
         let found = phone.made(TRIP);
         assert_eq!(found.len(), trips, "{filter}");
         assert!(found[trips - 1]["distance"].as_f64() > Some(6_000.0), "{}", found[trips - 1]);
+    }
+}
+
+#[test]
+fn points_that_were_written_at_once_make_each_trip_once() {
+    // The time method leaves out points that were written late.
+    for filter in [DISTANCE, APP] {
+        let day = |phone: Phone| {
+            let phone = phone.day_out();
+            Phone { ts: phone.ts + 3_600.0, ..phone }.moves(3, 0.0)
+        };
+        let mut phone = Phone { filter, written: Some(DAY + 20_000.0), ..Phone::new() };
+        phone = day(day(phone)).moves(1, 0.003);
+        let (outcome, _) = run_in_parts(&mut phone, 50);
+        let found = phone.made(TRIP).len();
+        assert_eq!(found, 2, "{filter}");
+        phone.memory.run_stage(run, NOW + 86_400.0, outcome).expect("the stage works");
+        assert_eq!(phone.made(TRIP).len(), found, "{filter}");
     }
 }
 

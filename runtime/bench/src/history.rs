@@ -159,6 +159,7 @@ impl Format {
             let what = format!("the host was not killed half way, but after {resumed} of {points} points");
             return Err(BenchError::Network(what));
         }
+        let stored = folder_bytes(&store)? as f64 / points as f64;
         let stages = run_beside(Served::start(&data)?, stages_of(&data, user)?, None)?;
         let mut again = import_of(&data, user, &file)?;
         again.arg("--dry-run");
@@ -166,7 +167,6 @@ impl Format {
         self.expect("points are known to a second import", again.counted("duplicates"), points)?;
         let [trips, trips_made] = [self.check(&data, user, points)?, trips_in(points as i64)];
         let rate = |points: u64, ended: &Ended| points as f64 / ended.took.as_secs_f64();
-        let stored = folder_bytes(&store)? as f64 / points as f64;
         let host_mb = first.host_mb.max(second.host_mb);
         let row = |what: &str, figure, unit| {
             Comparison::figure(&format!("{}: {what}", self.name), figure, unit, "", true)
