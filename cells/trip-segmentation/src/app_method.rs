@@ -36,6 +36,9 @@ const WALK_M_MAX: f64 = 1_500.0;
 const RIDE_M_S: f64 = 5.0;
 /// A point outside that is followed by one inside within this time is a bad fix, s.
 const BAD_FIX_S: f64 = 300.0;
+/// Somebody who is this much of the circle off its middle, and goes on to leave it within this time, s, is on the way.
+const INNER: f64 = 0.5;
+const RIM_S: f64 = 600.0;
 /// What remains this near to a place is no trip, m.
 pub const EXCURSION_M: f64 = 200.0;
 /// A place that is not left for this long is looked at no more but for its last points, s.
@@ -131,6 +134,19 @@ impl Cluster {
         self.lasts_s(points) >= SETTLED_S && distance(self.middle, points.positions[row]) <= SETTLED_M
     }
 
+    /// The last row at the place and the first on the way, given the first outside. Somebody who waits for a bus at the
+    /// rim has left already.
+    fn departure(&self, points: &Points, outside: usize) -> (usize, usize) {
+        let is_inner =
+            |row: usize| distance(self.middle, points.positions[row]) <= INNER * Self::radius_m(points, row);
+        let at_rim = |row: &usize| points.ts[outside] - points.ts[*row] <= RIM_S;
+        let rim = (self.first + 1..outside).rev().take_while(at_rim).take_while(|row| !is_inner(*row));
+        match rim.last() {
+            Some(first) if is_inner(first - 1) => (first - 1, first),
+            _ => (self.last, outside),
+        }
+    }
+
     fn lasts_s(&self, points: &Points) -> f64 {
         points.ts[self.last] - points.ts[self.first]
     }
@@ -193,16 +209,16 @@ impl<'a> Search<'a> {
 
     fn arrived(&self) -> Step {
         let (points, place) = (self.points, &self.place);
-        let left = self.left.expect("who arrives has left");
+        let (last, left) = place.departure(points, self.left.expect("who arrives has left"));
         let end = self.arriving.as_ref().map_or(left, |arriving| arriving.first);
         let away_m = |row: usize| distance(place.middle, points.positions[row]);
         let went = (left..=end).any(|row| away_m(row) > EXCURSION_M.max(Cluster::radius_m(points, row)));
         // Behind the last point at the place, unless that is too old to say when it was left.
-        let start = if points.ts[left] - points.ts[place.last] > SEEN_S { left } else { place.last };
+        let start = if points.ts[left] - points.ts[last] > SEEN_S { left } else { last };
         // Whether the last row is at the place, or on the way to a place without a point, is known by a second one.
         let seen = self.arriving.as_ref().is_some_and(|arriving| arriving.last > arriving.first);
         let unseen = Unseen {
-            departure: departure(points, place.middle, place.last, left..end + 1),
+            departure: departure(points, place.middle, last, left..end + 1),
             arrival_ts: if seen { arrival(points, start..end + 1) } else { None },
         };
         Step { trip: went.then_some(((start, end), unseen)), resume: end }

@@ -51,15 +51,19 @@ fn way_m(points: &Points, ends: (Position, Position), (before, behind): (usize, 
     (silence_s > SEEN_S && (way_m < UNSEEN_M || silence_s <= SILENCE_S)).then_some(way_m)
 }
 
-/// The pace from a row to the first of others that is so far from it, or to the last of them, m/s.
+/// The pace from a row to the first of others that is so far from it, or to the last of them, m/s. One that is so far
+/// while the next is not is a bad fix.
 fn pace_m_s(points: &Points, from: usize, way_m: f64, others: impl Iterator<Item = usize>) -> f64 {
-    let (mut lasts_s, mut goes_m) = (0.0, 0.0);
+    let (mut pace, mut was_reached) = (None, false);
     for row in others {
-        lasts_s = (points.ts[row] - points.ts[from]).abs();
-        goes_m = distance(points.positions[row], points.positions[from]);
-        if lasts_s >= PACE_S && goes_m >= way_m {
+        let lasts_s = (points.ts[row] - points.ts[from]).abs();
+        let goes_m = distance(points.positions[row], points.positions[from]);
+        let is_reached = lasts_s >= PACE_S && goes_m >= way_m;
+        if is_reached && was_reached {
             break;
         }
+        pace = (lasts_s > 0.0).then(|| (goes_m / lasts_s).max(WALK_M_S));
+        was_reached = is_reached;
     }
-    if lasts_s > 0.0 { (goes_m / lasts_s).max(WALK_M_S) } else { UNKNOWN_M_S }
+    pace.unwrap_or(UNKNOWN_M_S)
 }

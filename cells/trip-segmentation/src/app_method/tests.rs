@@ -147,6 +147,40 @@ fn a_bad_fix_a_walk_around_the_house_and_a_wait_at_a_stop_are_neither_trips_nor_
 }
 
 #[test]
+fn who_waits_at_the_rim_of_a_place_has_left_it() {
+    let way = |waits_s: f64| -> Vec<(f64, f64)> {
+        let rides_s = 1_860.0 + waits_s;
+        let legs = [
+            leg(10.0, (0.0, 0.0), (1_800.0, 0.0)),
+            leg(10.0, (1_800.0, 0.0), (1_860.0, 90.0)),
+            leg(10.0, (1_860.0, 90.0), (rides_s, 90.0)),
+            leg(10.0, (rides_s, 90.0), (rides_s + 600.0, 5_000.0)),
+            leg(10.0, (rides_s + 600.0, 5_000.0), (rides_s + 2_000.0, 5_000.0)),
+        ];
+        legs.concat()
+    };
+    let start = |waits_s: f64| trips(&way(waits_s))[0].0;
+    for waits_s in [0.0, 300.0, 500.0] {
+        assert!(
+            (start(waits_s) - 1_830.0).abs() <= 10.0,
+            "half way to the rim, {waits_s} s: {}",
+            start(waits_s)
+        );
+    }
+    assert_eq!(start(1_200.0), 3_060.0, "who stays there for twenty minutes is at the place");
+}
+
+#[test]
+fn a_bad_fix_says_nothing_about_the_pace() {
+    let mut way = [vec![(0.0, 0.0), (60.0, 0.0)], leg(10.0, (4_000.0, 400.0), (4_800.0, 1_200.0))].concat();
+    way.extend(leg(10.0, (4_800.0, 1_200.0), (6_000.0, 1_200.0)));
+    let sound = trips(&way);
+    assert_eq!(sound[0].0, 3_600.0, "400 m at 1 m/s");
+    way[12].1 = 3_000.0;
+    assert_eq!(trips(&way), sound);
+}
+
+#[test]
 fn the_circle_of_a_place_grows_with_the_accuracy_of_points() {
     let wander = |accuracy_m: f64| -> Vec<(f64, f64, f64)> {
         (0..40).map(|at| (f64::from(at) * 500.0, if at % 4 < 2 { 0.0 } else { 210.0 }, accuracy_m)).collect()
