@@ -8,7 +8,7 @@
 //!
 //! * Units: seconds, metres, degrees. The window is on `metadata.write_ts`, closed at both ends.
 //! * Memory: 53 bytes a location of the window and one page of texts. Of a back-log, a run takes
-//!   [`LOCATIONS_A_RUN`] and asks to be run again.
+//!   `LOCATIONS_A_RUN` and asks to be run again.
 //! * Not here: whether it runs at all; phones that filter themselves do not need it.
 
 use std::collections::{BTreeMap, HashSet};

@@ -16,7 +16,7 @@
 //!   asks to be run again; where no trip ended in them, the next run takes four times as many. What has no end within
 //!   so many is no trip: the earlier half is passed over.
 //! * State: where devices stay that share a token with the carried one ([`tracks`]), and how much the next run reads
-//!   ([`memory`]); mostly empty.
+//!   (`memory.rs`); mostly empty.
 //! * Not here: which readings are good enough (`cells/accuracy-filter`), and how a trip was travelled.
 //!
 //! Read in this order, in which each file uses only earlier ones:
