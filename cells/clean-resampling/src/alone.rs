@@ -69,8 +69,8 @@ pub fn settle<R: ReadEntries>(
         let device = window.sections[section.raw].data.known.device.clone();
         wanted.entry(device).or_default().insert(*id);
     }
-    // For a back-log that was cut, only this part: the next run reads what follows.
-    let end = if window.is_cut() { window.end_ts() } else { run.end };
+    // Of a back-log, only this part: the next run reads what follows.
+    let end = if window.is_part() { window.end_ts() } else { run.end };
     let mut rows = BTreeMap::new();
     for (device, wanted) in &wanted {
         rows.extend(read_rows(runtime, inputs.points_start, end, device.as_deref(), wanted)?);

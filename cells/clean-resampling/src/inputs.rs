@@ -20,7 +20,7 @@ pub struct Inputs {
     pub anchors: Anchors,
     /// What smoothing has deleted.
     pub deleted: Deleted,
-    /// Where the window's points begin, s; of a back-log that was cut, those that its sections need.
+    /// Where the window's points begin, s; of a back-log, those that its sections need.
     pub points_start: Option<f64>,
 }
 
@@ -47,7 +47,7 @@ impl Inputs {
         let window = Window::read(runtime, run, share)?;
         let (mut points, mut zones) = (Points::default(), ZoneTable::default());
         let (mut anchors, mut deleted) = (Anchors::default(), Deleted::default());
-        let points_start = if window.is_cut() { window.sections_start_ts() } else { run.start };
+        let points_start = if window.is_part() { window.sections_start_ts() } else { run.start };
         if !window.sections.is_empty() {
             let (start, end) = (points_start.map(|start| start - BEFORE_S), window.end_ts().min(run.end));
             points = Points::read(runtime, start, end, &window.devices(), &mut zones)?;

@@ -66,6 +66,8 @@ pub struct Window {
     pub stops: Vec<Raw<Stop>>,
     /// The start of the first trip that was left for the next run, s.
     pub cut_before: Option<f64>,
+    /// Whether it has more readings than the share.
+    is_long: bool,
     /// The start of the last trip or span that was read, also where it is skipped, s.
     last_start_ts: Option<f64>,
     /// Entries that cannot be read.
@@ -81,8 +83,9 @@ impl Window {
         let from = start.map(|start| start - BEFORE_S);
         let query = Query::of(&keys, TimeField::Position).between(from, Some(end));
         let readings = Query::of(&[POINT], TimeField::DataTs).between(from, Some(end));
-        let readings_end = end_after(runtime, &readings, share.rows_max)?.unwrap_or(f64::INFINITY);
-        let mut window = Self::default();
+        let readings_end = end_after(runtime, &readings, share.rows_max)?;
+        let mut window = Self { is_long: readings_end.is_some(), ..Self::default() };
+        let readings_end = readings_end.unwrap_or(f64::INFINITY);
         let mut points = 0.0;
         walk_entries(runtime, &query, |_, entry| {
             let begun = start.is_none_or(|start| entry.time >= start);
@@ -168,6 +171,11 @@ impl Window {
     /// Whether the run was ended early.
     pub fn is_cut(&self) -> bool {
         self.cut_before.is_some()
+    }
+
+    /// Whether it is part of a back-log, of whose readings only those of its journeys are read.
+    pub fn is_part(&self) -> bool {
+        self.is_cut() || self.is_long
     }
 
     /// Leaves the journeys from `index` on to the next run.
