@@ -31,9 +31,9 @@ const GOES_ON: &[u8] = b"goes on";
 const MILLIS_A_SECOND: f64 = 1000.0;
 /// How many locations one run takes: at some 700 bytes each, its writes stay well under the limit of a run.
 const LOCATIONS_A_RUN: usize = 40_000;
-/// How far around the part that a run takes of a back-log locations count as copied in the same window, s: the same fix
-/// may have been filtered a little earlier or later.
-const AROUND_S: f64 = 3_600.0;
+/// A part of a back-log knows the filtered locations that were written this long before and after it, s: a phone that
+/// sends a fix again does so within a day or two.
+const AROUND_S: f64 = 2.0 * 86_400.0;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {

@@ -7,6 +7,9 @@ use crate::points::{Points, ZoneTable};
 use crate::smoothing::Deleted;
 use crate::window::{BEFORE_S, Window};
 
+/// Of a back-log, points are read from this long before the first section, s: a trip may be found to begin earlier.
+const AROUND_S: f64 = 3_600.0;
+
 /// The inputs of a run. If the window has no sections, only the window is read.
 #[derive(Debug)]
 pub struct Inputs {
@@ -47,7 +50,8 @@ impl Inputs {
         let window = Window::read(runtime, run, share)?;
         let (mut points, mut zones) = (Points::default(), ZoneTable::default());
         let (mut anchors, mut deleted) = (Anchors::default(), Deleted::default());
-        let points_start = if window.is_part() { window.sections_start_ts() } else { run.start };
+        let around = window.sections_start_ts().filter(|_| window.is_part()).map(|start| start - AROUND_S);
+        let points_start = run.start.into_iter().chain(around).reduce(f64::max);
         if !window.sections.is_empty() {
             let (start, end) = (points_start.map(|start| start - BEFORE_S), window.end_ts().min(run.end));
             points = Points::read(runtime, start, end, &window.devices(), &mut zones)?;

@@ -62,7 +62,7 @@ pub fn sections<R: ReadEntries>(runtime: &mut R, run: &Run, rows_a_run: usize) -
     let mut found = Found::default();
     walk_entries(runtime, &query, |_, entry| {
         let start_ts = value_of(entry.data, "start_ts").and_then(number);
-        // Up to a pause, as `up_to_pause` has it.
+        // Up to a pause before the next one; that others overlap it is not known here.
         let begins = start_ts.map_or(entry.time, |start_ts| start_ts.min(entry.time));
         let pauses = found.sections.last().is_some_and(|last| begins - last.end_ts > WINDOW_GAP_S);
         if found.sections.len() >= SECTIONS_A_RUN && pauses {

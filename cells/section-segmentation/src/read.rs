@@ -83,7 +83,7 @@ pub fn trips<R: ReadEntries>(runtime: &mut R, run: &Run, rows_a_run: usize) -> R
     let mut found = Trips::default();
     walk_entries(runtime, &query, |_, entry| {
         let trip = serde_json::from_str(entry.data).map(|data| trip(entry.id, data)).ok();
-        // Up to a pause, as `up_to_pause` has it.
+        // Up to a pause before the next one; that others overlap it is not known here.
         let begins = trip.as_ref().map_or(entry.time, |trip| trip.start.ts.min(entry.time));
         let pauses = found.through.is_some_and(|through| begins - through > WINDOW_GAP_S);
         if found.trips.len() + found.unreadable.len() >= TRIPS_A_RUN && pauses {

@@ -58,7 +58,9 @@ pub fn segment(points: &Points, rows: Range<usize>) -> Segments {
             segments.trips.push((start, end));
             segments.unseen.extend((unseen != Unseen::default()).then_some((start, unseen)));
         }
-        segments.done_through = done_before(&points.write_ts, step.resume).or(segments.done_through);
+        // The row of the arrival is the first at the place, and read again.
+        let end = segments.trips.last().map(|trip| trip.1.saturating_sub(1));
+        segments.done_through = done_before(&points.write_ts, end, step.resume).or(segments.done_through);
         start = step.resume;
     }
     segments
@@ -140,8 +142,9 @@ impl Cluster {
         let is_inner =
             |row: usize| distance(self.middle, points.positions[row]) <= INNER * Self::radius_m(points, row);
         let at_rim = |row: &usize| points.ts[outside] - points.ts[*row] <= RIM_S;
-        let rim = (self.first + 1..outside).rev().take_while(at_rim).take_while(|row| !is_inner(*row));
-        match rim.last() {
+        // A row outside of the circle that another one inside followed was a bad fix.
+        let is_rim = |row: &usize| at_rim(row) && self.holds(points, *row) && !is_inner(*row);
+        match (self.first + 1..outside).rev().take_while(is_rim).last() {
             Some(first) if is_inner(first - 1) => (first - 1, first),
             _ => (self.last, outside),
         }
@@ -209,10 +212,11 @@ impl<'a> Search<'a> {
 
     fn arrived(&self) -> Step {
         let (points, place) = (self.points, &self.place);
-        let (last, left) = place.departure(points, self.left.expect("who arrives has left"));
+        let outside = self.left.expect("who arrives has left");
+        let (last, left) = place.departure(points, outside);
         let end = self.arriving.as_ref().map_or(left, |arriving| arriving.first);
         let away_m = |row: usize| distance(place.middle, points.positions[row]);
-        let went = (left..=end).any(|row| away_m(row) > EXCURSION_M.max(Cluster::radius_m(points, row)));
+        let went = (outside..=end).any(|row| away_m(row) > EXCURSION_M.max(Cluster::radius_m(points, row)));
         // Behind the last point at the place, unless that is too old to say when it was left.
         let start = if points.ts[left] - points.ts[last] > SEEN_S { left } else { last };
         // Whether the last row is at the place, or on the way to a place without a point, is known by a second one.

@@ -34,13 +34,18 @@ pub fn segment(track: Track<'_>, signals: &Signals, behind: Behind) -> Segments 
                 || steps[row] / silence < SLOW_M_S);
         if ended && row > start {
             let next = next_start[row - 1];
-            if behind == Behind::More && next == count {
+            let counts = match behind {
+                Behind::Nothing => true,
+                Behind::More => next < count,
+                Behind::TooMuch => next < count || segments.trips.is_empty(),
+            };
+            if !counts {
                 break;
             }
             segments.trips.push((start, row - 1));
             segments.done_through = match behind {
                 Behind::Nothing => Some(track.write_ts[row]),
-                Behind::More | Behind::TooMuch => done_before(track.write_ts, next),
+                Behind::More | Behind::TooMuch => done_before(track.write_ts, Some(row - 1), next),
             };
             start = next;
         }

@@ -97,9 +97,11 @@ pub fn run_over<R: ReadEntries + WriteEntries + Log>(
     } else if middle.is_none() {
         // Without points nothing else counts.
         processed_through = Some(mark_past(end));
+        memory.take_usual();
     } else if !more {
-        warn_count(runtime, rows / 2, "readings without the end of a trip: passed over");
-        processed_through = middle;
+        let (count, written) = middle.unzip();
+        warn_count(runtime, count.unwrap_or(0), "points without the end of a trip: passed over");
+        processed_through = written;
     }
     Ok(Outcome { processed_through, state: memory.write(), more: true })
 }
@@ -108,8 +110,8 @@ pub fn run_over<R: ReadEntries + WriteEntries + Log>(
 struct Part {
     /// `write_ts` of the last point that need not be read again, s; `None` where no trip ended.
     done_through: Option<f64>,
-    /// `write_ts` of the point in the middle, s.
-    middle: Option<f64>,
+    /// The number of the point in the middle, and its `write_ts`, s.
+    middle: Option<(usize, f64)>,
 }
 
 /// Finds and writes the trips of one window.
@@ -123,7 +125,8 @@ fn part<R: ReadEntries + WriteEntries + Log>(
     let locations = read(runtime, &written)?;
     let locations = without_exact_duplicates(runtime, &written, locations)?;
     let locations = reconsidered(runtime, run, &written, locations)?;
-    let middle = locations.columns().write_ts.get(locations.len() / 2).copied();
+    let middle = locations.len() / 2;
+    let middle = locations.columns().write_ts.get(middle).map(|written| (middle, *written));
     let sent = devices(&locations, memory);
     drop(locations);
     let condemned: Vec<EntryId> = sent.iter().flat_map(|sent| sent.sorted.condemned()).collect();
@@ -140,12 +143,13 @@ fn part<R: ReadEntries + WriteEntries + Log>(
     let (trips, done_through);
     let (one_signals, signals);
     let open = OpenEntry::find(runtime)?;
+    let signals_start = memory.signals_start(run.start);
     if one {
-        one_signals = Signals::read(runtime, run.start, run.end)?;
+        one_signals = Signals::read(runtime, signals_start, run.end)?;
         (trips, done_through) = of_one(&sent[0].sorted.points, &one_signals, run.end, behind);
     } else {
-        signals = Signals::read_by_device(runtime, run.start, run.end)?;
-        let carried = carried(&sent, &signals, (run.end, behind), open.as_ref(), last.as_ref());
+        signals = Signals::read_by_device(runtime, signals_start, run.end)?;
+        let carried = carried(&sent, &signals, run.end, open.as_ref(), last.as_ref());
         if !carried.of_others.is_empty() {
             runtime.mark_invalid(&carried.of_others)?;
         }
@@ -153,6 +157,7 @@ fn part<R: ReadEntries + WriteEntries + Log>(
         (trips, done_through) = (carried.trips, carried.done_through);
     }
     let device = last.as_ref().and_then(|last| last.device.as_deref());
+    memory.signals_from(trips.last().filter(|_| behind != Behind::Nothing).map(|trip| trip.end.made_ts));
     write_trips(runtime, run, &trips, open, device)?;
     Ok(Part { done_through, middle })
 }
@@ -169,11 +174,7 @@ fn of_one<'a>(
         let [start, end] = ends(points, &found.segments, *trip, f64::NEG_INFINITY);
         Found { start, end, method: found.method, signals, device: None }
     });
-    let trips: Vec<Found<'a>> = trips.collect();
-    // Where all points were written at once, nothing tells those of the last trip from those behind it.
-    let last = || if trips.is_empty() { None } else { points.write_ts.last().copied().map(mark_past) };
-    let done_through = found.segments.done_through.or_else(last);
-    (trips, done_through)
+    (trips.collect(), found.segments.done_through)
 }
 
 /// Links trips to the chain, at whose end `device` was carried.

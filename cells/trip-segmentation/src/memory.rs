@@ -1,7 +1,9 @@
-//! The stage's state: where devices stay that share a token with the carried one, and how much the next run reads.
+//! The stage's state: where devices stay that share a token with the carried one, and within a back-log what the next
+//! run reads.
 //!
-//! It is a JSON object, `{"stays":[{"device":…,"latitude":…,"longitude":…,"radius_m":…,"since":…},…],"rows":…}`; empty
-//! until there is such a device. A run that starts earlier again drops what points of its window have shown.
+//! It is a JSON object, `{"stays":[{"device":…,"latitude":…,"longitude":…,"radius_m":…,"since":…},…],"rows":…,
+//! "signals_from":…}`; empty where there is neither. A run that starts earlier again drops what points of its window
+//! have shown.
 
 use cells_geometry::Position;
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use crate::tracks::Stay;
 /// [`ROWS_A_RUN`](cells_locations::ROWS_A_RUN), the texts of the longest trip are less than later stages may read.
 const MORE: usize = 4;
 
-/// Where devices stay.
+/// What one run leaves to the next.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(default)]
@@ -20,6 +22,10 @@ pub struct Memory {
     /// How many rows of readings the next run takes, where that is not the usual number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<usize>,
+    /// Where the next part of a back-log begins to read signals, s: at the end of the last trip, since one before the
+    /// start of the next trip may tell what was between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signals_from: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +85,16 @@ impl Memory {
         let is_usual = self.rows(usual) < MORE * usual;
         self.rows = Some(MORE * usual);
         is_usual
+    }
+
+    /// Where a run begins to read signals whose window begins at `start`, s.
+    pub fn signals_start(&self, start: Option<f64>) -> Option<f64> {
+        start.map(|start| self.signals_from.map_or(start, |from| from.min(start)))
+    }
+
+    /// The next run begins to read signals there, s; `None`: where its window begins.
+    pub fn signals_from(&mut self, from: Option<f64>) {
+        self.signals_from = from;
     }
 
     /// The state for the next run.

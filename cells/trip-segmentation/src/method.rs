@@ -35,7 +35,7 @@ pub fn segment(points: &Points, signals: &Signals, run_end: f64, behind: Behind)
         Sampling::App => None,
     };
     let segments = match other.filter(|other| points.sampling.contains(&Some(*other))) {
-        Some(other) => segment_mixed(points, signals, run_end, behind, [method, other]),
+        Some(other) => segment_mixed(points, signals, run_end, [method, other]),
         None => segment_by(method, points, 0..points.len(), signals, behind),
     };
     Segmentation { segments, method }
@@ -55,21 +55,15 @@ pub fn first_named(points: &Points) -> Option<Sampling> {
 /// by write times between the points' own times, and the trips are put in the order of the ranges. Ranges that overlap
 /// (both phones at once, or there and back) give overlapping trips; of two ranges that begin at the same moment only
 /// the later method's trips remain.
-fn segment_mixed(
-    points: &Points,
-    signals: &Signals,
-    run_end: f64,
-    behind: Behind,
-    methods: [Sampling; 2],
-) -> Segments {
+fn segment_mixed(points: &Points, signals: &Signals, run_end: f64, methods: [Sampling; 2]) -> Segments {
     let mut parts = methods.map(|method| {
         let names_it = |named: &Option<Sampling>| *named == Some(method);
         let first = points.sampling.iter().position(names_it).expect("both are named");
         let last = points.sampling.iter().rposition(names_it).expect("both are named");
         let until = points.ts.get(last + 1).copied().unwrap_or(run_end);
         let own = signals.written_within(points.ts[first], until);
-        let behind = if last + 1 == points.len() { behind } else { Behind::Nothing };
-        (points.ts[first], segment_by(method, points, first..last + 1, &own, behind))
+        // Each ends somewhere: a part of a back-log is read like the window of a run at its end.
+        (points.ts[first], segment_by(method, points, first..last + 1, &own, Behind::Nothing))
     });
     let done_through = parts.iter().filter_map(|(_, part)| part.done_through).reduce(f64::max);
     parts.sort_by(|a, b| a.0.total_cmp(&b.0));

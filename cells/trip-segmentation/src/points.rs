@@ -130,16 +130,20 @@ pub enum Behind {
     /// More of a back-log. The next run reads what is behind the last trip once more, so a trip counts only where the
     /// next one's start is known: then it is the trip of a window without an end.
     More,
-    /// More, but the next run cannot read what is behind the last trip together with it: the last stay reaches to the
-    /// end of this window.
+    /// More, but the next run cannot read more than this one did: where no trip counts, the first counts nevertheless,
+    /// and the stay behind it reaches to the end of this window.
     TooMuch,
 }
 
-/// The mark behind which the next window begins with that row, for the number of rows with the one behind the last;
-/// `None` where all were written at once.
-pub fn done_before(write_ts: &[f64], row: usize) -> Option<f64> {
+/// The mark behind which the next window begins with that row, after a last trip that ended with the row `end`. `row`
+/// may be the number of rows: then the mark is behind all of them. Rows that were written at once cannot be told apart:
+/// then the window rather begins later, since a trip must not be made twice. `None` where there is no trip and all rows
+/// before it were written with it.
+pub fn done_before(write_ts: &[f64], end: Option<usize>, row: usize) -> Option<f64> {
     let written = write_ts.get(row).copied().unwrap_or(f64::INFINITY);
-    write_ts[..row].iter().rfind(|earlier| **earlier < written).map(|earlier| mark_past(*earlier))
+    let earlier = write_ts[..row].iter().rfind(|earlier| **earlier < written).copied();
+    let ended = end.map(|end| write_ts[end]);
+    earlier.into_iter().chain(ended).reduce(f64::max).map(mark_past)
 }
 
 /// The ends of a trip that lie between two points.

@@ -154,11 +154,12 @@ pub struct Carried<'a> {
 
 static NO_SIGNALS: Signals = Signals { motion: Vec::new(), restarts: Vec::new(), stops: Vec::new() };
 
-/// Finds the trips of a run that reads up to `run_end`, s, with that behind it.
+/// Finds the trips of a run that reads up to `run_end`, s. What is chosen does not depend on when runs take place, so a
+/// part of a back-log is read like the window of a run at its end.
 pub fn carried<'a>(
     sent: &'a [Sent],
     signals: &'a BTreeMap<Option<String>, Signals>,
-    (run_end, behind): (f64, Behind),
+    run_end: f64,
     open: Option<&OpenEntry>,
     last: Option<&LastTrip>,
 ) -> Carried<'a> {
@@ -167,7 +168,7 @@ pub fn carried<'a>(
         .iter()
         .map(|sent| match sent.stays {
             true => (Segmentation::none(), true),
-            false => of_device(&sent.sorted.points, signals_of(sent), run_end, behind),
+            false => of_device(&sent.sorted.points, signals_of(sent), run_end),
         })
         .collect();
     let devices: Vec<Device<'_>> = sent
@@ -194,12 +195,12 @@ pub fn carried<'a>(
 
 /// The trips in one device's points. A device that has fallen silent is assumed to stay where it was last: its last
 /// trip ends as if a point came now.
-fn of_device(points: &Points, signals: &Signals, run_end: f64, behind: Behind) -> (Segmentation, bool) {
+fn of_device(points: &Points, signals: &Signals, run_end: f64) -> (Segmentation, bool) {
     let (Some(position), Some(written)) = (points.positions.last(), points.write_ts.last()) else {
         return (Segmentation::none(), true);
     };
     if run_end - written <= SILENT_S {
-        return (segment(points, signals, run_end, behind), false);
+        return (segment(points, signals, run_end, Behind::Nothing), false);
     }
     let mut points = points.clone();
     points.ids.push(EntryId::NONE);

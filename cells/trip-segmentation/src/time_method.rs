@@ -120,7 +120,7 @@ impl<'a> Search<'a> {
     /// Closes a trip; the next one starts at `next`, the number of rows where that is unknown.
     fn close_before(&mut self, start: usize, end: usize, next: usize) {
         self.segments.trips.push((start, end));
-        self.segments.done_through = done_before(self.track.write_ts, next);
+        self.segments.done_through = done_before(self.track.write_ts, Some(end), next);
     }
 
     /// Closes a trip whose end was seen at `end`, and returns where the next one starts.
@@ -136,6 +136,7 @@ impl<'a> Search<'a> {
                 return end + 1;
             }
             Behind::More if next == count => {}
+            Behind::TooMuch if next == count && !self.segments.trips.is_empty() => {}
             Behind::More | Behind::TooMuch => self.close_before(start, trip_end, next),
         }
         next

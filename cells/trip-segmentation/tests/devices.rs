@@ -170,23 +170,40 @@ fn points_of_a_device_that_stayed_elsewhere_are_invalid_only_in_trips_and_this_i
     assert_eq!(paired.hidden_ts(), Vec::<f64>::new());
 }
 
+/// Days of a person with two devices.
+fn days(seed: u64) -> [Vec<Phone>; 4] {
+    let phone = || carry("token-a", "android");
+    [
+        vec![phone(), tablet("token-a", "android", HOME, 300.0, 20.0, seed)],
+        vec![phone(), tablet("token-b", "android", HOME, 600.0, 50.0, seed)],
+        vec![phone(), carry("token-a", "ios").later(11.0)],
+        vec![carry("token-a", "ios"), tablet("token-b", "android", WORK, 120.0, 20.0, seed)],
+    ]
+}
+
 #[test]
 fn one_run_per_upload_gives_the_diary_of_a_single_run() {
-    let days = |seed: u64| {
-        let phone = || carry("token-a", "android");
-        [
-            vec![phone(), tablet("token-a", "android", HOME, 300.0, 20.0, seed)],
-            vec![phone(), tablet("token-b", "android", HOME, 600.0, 50.0, seed)],
-            vec![phone(), carry("token-a", "ios").later(11.0)],
-            vec![carry("token-a", "ios"), tablet("token-b", "android", WORK, 120.0, 20.0, seed)],
-        ]
-    };
     for seed in 0..25 {
         for (number, phones) in days(seed).into_iter().enumerate() {
             let once = Day::of(&phones);
             let often = Day::in_uploads(&phones, seed);
             often.assert_sound(&format!("seed {seed}, day {number}"));
             once.assert_same_trips(&often, &format!("seed {seed}, day {number}"));
+        }
+    }
+}
+
+#[test]
+fn a_backlog_that_is_taken_in_parts_gives_the_diary_of_a_single_run() {
+    for seed in 0..8 {
+        for (number, phones) in days(seed).into_iter().enumerate() {
+            let once = Day::of(&phones);
+            for rows_a_run in [150, 250, 400] {
+                let what = format!("seed {seed}, day {number}, {rows_a_run} rows a run");
+                let parts = Day::in_parts(&phones, rows_a_run);
+                parts.assert_sound(&what);
+                once.assert_same_trips(&parts, &what);
+            }
         }
     }
 }

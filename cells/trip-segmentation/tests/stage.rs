@@ -23,13 +23,13 @@ struct Phone {
     ts: f64,
     latitude: f64,
     filter: &'static str,
-    /// When its points were written; none: a second after each.
-    written: Option<f64>,
+    /// How often its points are written, s; none: a second after each.
+    batch_s: Option<f64>,
 }
 
 impl Phone {
     fn new() -> Self {
-        Self { memory: Memory::new(), ts: DAY, latitude: 47.0, filter: TIME, written: None }
+        Self { memory: Memory::new(), ts: DAY, latitude: 47.0, filter: TIME, batch_s: None }
     }
 
     /// Points 29 s apart; a step of 0.003 degrees is about 330 m.
@@ -48,7 +48,11 @@ impl Phone {
     }
 
     fn point(self, ts: f64) -> Self {
-        let (latitude, write_ts) = (self.latitude, self.written.unwrap_or(self.ts + 1.0));
+        let latitude = self.latitude;
+        let write_ts = match self.batch_s {
+            Some(batch_s) => DAY + ((self.ts - DAY) / batch_s).ceil() * batch_s,
+            None => self.ts + 1.0,
+        };
         let (local_dt, fmt_time) = cells_sdk::model::time::local(ts, "Europe/Zurich").expect("sound");
         let local_dt = serde_json::to_string(&local_dt).expect("plain");
         let data = format!(
@@ -407,7 +411,7 @@ fn who_never_rests_holds_up_no_later_trip() {
     let trips = phone.made(TRIP);
     assert_eq!(trips.len(), 2, "the end of the long one, and the short one");
     assert!(trips[0]["duration"].as_f64() < Some(200.0 * 29.0), "{}", trips[0]);
-    assert!(phone.warnings().contains("100 readings without the end of a trip"), "{}", phone.warnings());
+    assert!(phone.warnings().contains("100 points without the end of a trip"), "{}", phone.warnings());
     assert_linked(&phone);
 }
 
@@ -426,19 +430,34 @@ fn who_lies_still_for_years_holds_up_no_later_trip() {
 
 #[test]
 fn points_that_were_written_at_once_make_each_trip_once() {
-    // The time method leaves out points that were written late.
-    for filter in [DISTANCE, APP] {
-        let day = |phone: Phone| {
-            let phone = phone.day_out();
-            Phone { ts: phone.ts + 3_600.0, ..phone }.moves(3, 0.0)
-        };
-        let mut phone = Phone { filter, written: Some(DAY + 20_000.0), ..Phone::new() };
-        phone = day(day(phone)).moves(1, 0.003);
-        let (outcome, _) = run_in_parts(&mut phone, 50);
-        let found = phone.made(TRIP).len();
-        assert_eq!(found, 2, "{filter}");
-        phone.memory.run_stage(run, NOW + 86_400.0, outcome).expect("the stage works");
-        assert_eq!(phone.made(TRIP).len(), found, "{filter}");
+    // A batch ends in the middle of each day: within a trip, in a stay, and all in one.
+    for batch_s in [700.0, 1_000.0, 5_000.0, 100_000.0] {
+        // The time method leaves out points that were written late.
+        for filter in [DISTANCE, APP] {
+            let silent = |phone: Phone| Phone { ts: phone.ts + 3_600.0, ..phone }.moves(3, 0.0);
+            let mut phone = Phone { filter, batch_s: Some(batch_s), ..Phone::new() };
+            phone = (0..3).fold(phone, |phone, _| silent(phone.day_out())).moves(1, 0.003);
+            let (outcome, _) = run_in_parts(&mut phone, 50);
+            phone.memory.run_stage(run, NOW + 86_400.0, outcome).expect("the stage works");
+            let starts: Vec<f64> =
+                phone.made(TRIP).iter().map(|trip| trip["start_ts"].as_f64().expect("a number")).collect();
+            let ends = phone.made(TRIP).into_iter().map(|trip| trip["end_ts"].as_f64().expect("a number"));
+            let overlap = ends.zip(&starts[1..]).any(|(end, next)| *next < end);
+            assert!(!starts.is_empty() && !overlap, "{filter}, batches of {batch_s} s: {starts:?}");
+        }
+    }
+}
+
+#[test]
+fn what_happened_between_a_trip_and_the_next_is_known_to_the_part_that_begins_with_that() {
+    let day = |phone: Phone| phone.moves(20, 0.003).moves(15, 0.0).transition(2, 3).moves(3, 0.0);
+    let days = || (0..6).fold(Phone::new(), |phone, _| day(phone)).moves(20, 0.003);
+    let (mut whole, mut parts) = (days(), days());
+    run_in_parts(&mut whole, 100_000);
+    let (_, runs) = run_in_parts(&mut parts, 60);
+    assert!(runs > 3 && whole.made(UNTRACKED).len() == 5, "{runs} runs, {}", whole.made(UNTRACKED).len());
+    for key in [TRIP, PLACE, UNTRACKED] {
+        assert!(told(&parts, key) == told(&whole, key), "{key}");
     }
 }
 

@@ -171,6 +171,15 @@ fn who_waits_at_the_rim_of_a_place_has_left_it() {
 }
 
 #[test]
+fn a_bad_fix_before_a_walk_around_the_house_makes_no_trip_of_it() {
+    let mut way = leg(60.0, (0.0, 0.0), (6_000.0, 0.0));
+    way[80].1 = 3_000.0;
+    way[81..83].iter_mut().for_each(|point| point.1 = 70.0);
+    way[83..92].iter_mut().for_each(|point| point.1 = 150.0);
+    assert_eq!(trips(&way), []);
+}
+
+#[test]
 fn a_bad_fix_says_nothing_about_the_pace() {
     let mut way = [vec![(0.0, 0.0), (60.0, 0.0)], leg(10.0, (4_000.0, 400.0), (4_800.0, 1_200.0))].concat();
     way.extend(leg(10.0, (4_800.0, 1_200.0), (6_000.0, 1_200.0)));

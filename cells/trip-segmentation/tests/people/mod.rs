@@ -1,8 +1,8 @@
 //! An invented person, the phones in their pocket, and the devices that they leave at home.
 
 use cells_sdk::testing::{Memory, Stored};
-use cells_sdk::{Area, Outcome, TimeField};
-use cells_trip_segmentation::run;
+use cells_sdk::{Area, Outcome, Run, TimeField};
+use cells_trip_segmentation::{run, run_over};
 use serde_json::Value;
 
 const LOCATION: &str = "background/filtered_location";
@@ -230,6 +230,16 @@ impl Day {
         let mut day = Self { memory: Memory::new(), outcome: Outcome::default(), now };
         day.upload(&in_order(phones), now);
         day.run(now);
+        day
+    }
+
+    /// Everything is uploaded at once, and runs take so many rows of readings.
+    pub fn in_parts(phones: &[Phone], rows_a_run: usize) -> Self {
+        let now = MORNING + 86_400.0;
+        let mut day = Self { memory: Memory::new(), outcome: Outcome::default(), now };
+        day.upload(&in_order(phones), now);
+        let over = |memory: &mut Memory, run: &Run| run_over(memory, run, rows_a_run);
+        day.outcome = day.memory.run_stage(over, now, Outcome::default()).expect("the stage works");
         day
     }
 
