@@ -279,4 +279,22 @@ mod tests {
             .collect();
         assert_eq!(told.len(), 1_000_000);
     }
+
+    #[test]
+    fn what_occurs_twice_in_the_files_is_a_duplicate_whatever_it_is() {
+        let of = |points, others, set_aside, compared: &[u64]| {
+            let mut progress = Progress { points, others, set_aside, ..Progress::default() };
+            progress.count_alike(compared.to_vec());
+            [progress.points, progress.others, progress.set_aside, progress.duplicates]
+        };
+        assert_eq!(of(3, 0, 0, &[5, 7, 5]), [2, 0, 0, 1]);
+        assert_eq!(of(0, 0, 2, &[5, 5]), [0, 0, 1, 1], "an entry of a dump that cannot be read");
+        assert_eq!(of(0, 1, 2, &[5, 5, 5]), [0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn entries_of_two_areas_with_one_id_are_two() {
+        let id = id_of(b"one");
+        assert_ne!(short((Area::Timeseries, id)), short((Area::Errors, id)));
+    }
 }
