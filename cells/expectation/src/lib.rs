@@ -17,8 +17,7 @@ use cells_sdk::model::page::Entry;
 use cells_sdk::model::text::with_members;
 use cells_sdk::model::time::{Zone, Zones};
 use cells_sdk::{
-    Log, Outcome, Output, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries, walk_entries,
-    warn_count,
+    Log, Outcome, Output, ReadEntries, Run, RunError, TimeField, WriteEntries, walk_entries, warn_count,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -27,8 +26,6 @@ use rules::{Expected, Prediction, expectation, mode_at};
 
 const INFERRED: &str = "analysis/inferred_trip";
 const EXPECTED: &str = "analysis/expected_trip";
-/// How much one run writes at least, if there is as much, bytes: half of what a run may write.
-const RUN_BYTES: usize = 32 << 20;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> Result<Outcome, RunError> {
@@ -36,8 +33,7 @@ pub fn run<R: ReadEntries + WriteEntries + Log>(runtime: &mut R, run: &Run) -> R
     let (mut output, mut zones) = (Output::new(run), Zones::new());
     let (mut last, mut unread, mut more) = (None, 0, false);
     walk_entries(runtime, &ended, |runtime, entry| {
-        // A run may end only where no trip is lost in the gap to the next one.
-        if output.bytes() > RUN_BYTES && last.is_some_and(|last| entry.time - last > WINDOW_GAP_S) {
+        if output.may_end_before(last, entry.time) {
             more = true;
             return Ok(ControlFlow::Break(()));
         }

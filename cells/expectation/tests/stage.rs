@@ -115,12 +115,7 @@ fn a_backlog_of_years_is_cut_into_runs_that_lose_no_trip() {
     let trips: Vec<String> =
         (0..300).map(|n| trip(end_ts(n) - 300.0, end_ts(n), json!([])).replacen('{', &padding, 1)).collect();
     let mut memory = memory_with(&trips);
-    let mut runs = 0;
-    let counted = |memory: &mut Memory, run: &cells_sdk::Run| {
-        runs += 1;
-        cells_expectation::run(memory, run)
-    };
-    memory.run_stage(counted, RELAXED + 600.0, Outcome::default()).unwrap();
+    let (_, runs) = memory.run_counted(cells_expectation::run, RELAXED + 600.0, Outcome::default()).unwrap();
     assert_eq!((memory.of_key("analysis/expected_trip").len(), runs), (300, 2));
 }
 

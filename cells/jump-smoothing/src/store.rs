@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
-use cells_locations::{Locations, end_after, read, up_to_pause, without_exact_duplicates};
+use cells_locations::{Locations, read, spans_taken, without_exact_duplicates};
 use cells_sdk::model::EntryId;
 use cells_sdk::model::analysis::Smoothing;
 use cells_sdk::model::text::{number, string, value_of};
@@ -91,10 +91,9 @@ impl Found {
         rows_a_run: usize,
     ) -> Result<(), RunError> {
         let Some(points) = points_of(run, &self.sections) else { return Ok(()) };
-        let Some(end) = end_after(runtime, &points, rows_a_run)? else { return Ok(()) };
         let spans: Vec<(f64, f64)> =
             self.sections.iter().map(|section| (section.start_ts, section.end_ts)).collect();
-        let taken = up_to_pause(&spans, end);
+        let taken = spans_taken(runtime, &points, rows_a_run, &spans)?;
         if taken < spans.len() {
             self.sections.truncate(taken);
             self.unreadable.retain(|ended| *ended <= spans[taken - 1].1);

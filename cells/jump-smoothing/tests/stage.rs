@@ -164,16 +164,11 @@ fn a_backlog_that_is_taken_in_parts_has_the_smoothings_of_one_run() {
     let in_one = whole.run(Outcome::default());
     // A day has some fifty points.
     for (rows_a_run, runs_min) in [(1, 8), (60, 8), (120, 4), (300, 2)] {
-        let (mut parts, mut runs) = (days(), 0);
-        let in_parts = parts.memory.run_stage(
-            |memory, window| {
-                runs += 1;
-                run_over(memory, window, rows_a_run)
-            },
-            NOW,
-            Outcome::default(),
-        );
-        assert_eq!(in_parts.expect("the stage works"), in_one);
+        let mut parts = days();
+        let over = |memory: &mut Memory, window: &Run| run_over(memory, window, rows_a_run);
+        let (in_parts, runs) =
+            parts.memory.run_counted(over, NOW, Outcome::default()).expect("the stage works");
+        assert_eq!(in_parts, in_one);
         assert!(runs >= runs_min, "{runs} runs of {rows_a_run} rows");
         assert_eq!(parts.thrown_out(), whole.thrown_out());
     }

@@ -16,8 +16,8 @@ use std::ops::ControlFlow;
 
 use cells_sdk::model::Point;
 use cells_sdk::{
-    Documents, Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries,
-    walk_entries, warn_count,
+    Documents, Level, Log, Outcome, ReadEntries, Run, RunError, TimeField, WriteEntries, walk_entries,
+    warn_count,
 };
 use cells_similarity::{Ends, MODEL_DOCUMENT, TripModel};
 use serde::Deserialize;
@@ -26,8 +26,6 @@ use serde_json::value::RawValue;
 use output::Guesses;
 
 const CLEANED: &str = "analysis/cleaned_trip";
-/// How much one run writes at least, if there is as much, bytes: half of what a run may write.
-const RUN_BYTES: usize = 32 << 20;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
@@ -40,8 +38,7 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
     let mut model: Option<Option<TripModel>> = None;
     let (mut last, mut unread, mut more) = (None, 0, false);
     walk_entries(runtime, &ended, |runtime, entry| {
-        // A run may end only where no trip is lost in the gap to the next one.
-        if output.bytes() > RUN_BYTES && last.is_some_and(|last| entry.time - last > WINDOW_GAP_S) {
+        if output.may_end_before(last, entry.time) {
             more = true;
             return Ok(ControlFlow::Break(()));
         }

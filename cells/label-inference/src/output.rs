@@ -60,9 +60,9 @@ impl Guesses {
         Ok(true)
     }
 
-    /// How many bytes were added.
-    pub fn bytes(&self) -> usize {
-        self.output.bytes()
+    /// As [`Output::may_end_before`].
+    pub fn may_end_before(&self, last: Option<f64>, next: f64) -> bool {
+        self.output.may_end_before(last, next)
     }
 
     /// Writes the rest.

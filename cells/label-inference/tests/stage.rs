@@ -172,12 +172,8 @@ fn a_backlog_of_years_is_cut_into_runs_that_lose_no_trip() {
         let trip = trip(NOW - 1e6 + f64::from(n / 3) * 900.0 + f64::from(n % 3) * 2.0, HOME, WORK);
         memory = memory.with_entry(Area::Timeseries, metadata, &trip.replacen('{', &padding, 1));
     }
-    let mut runs = 0;
-    let counted = |memory: &mut Memory, run: &cells_sdk::Run| {
-        runs += 1;
-        cells_label_inference::run(memory, run)
-    };
-    memory.run_stage(counted, NOW, Outcome::default()).expect("the stage works");
+    let (_, runs) =
+        memory.run_counted(cells_label_inference::run, NOW, Outcome::default()).expect("the stage works");
     assert_eq!((memory.of_key("analysis/inferred_trip").len(), runs), (300, 2));
 }
 

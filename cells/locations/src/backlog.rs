@@ -37,10 +37,21 @@ pub fn end_after<R: ReadEntries>(
     Ok(None)
 }
 
-/// How many of these spans, from their start to their end in s and in the order of their ends, one run takes: those
-/// that ended by `end`, but one at least, and only up to a pause. Behind it the next run's window begins, so that
-/// nothing of a later span is lost.
-pub fn up_to_pause(spans: &[(f64, f64)], end: f64) -> usize {
+/// How many of these spans, from their start to their end in s and in the order of their ends, one run takes whose
+/// readings are those of the query by `data.ts`: those with the first `rows_max` of them, but one at least, and only up
+/// to a pause. Behind it the next run's window begins, so that nothing of a later span is lost.
+pub fn spans_taken<R: ReadEntries>(
+    runtime: &mut R,
+    readings: &Query,
+    rows_max: usize,
+    spans: &[(f64, f64)],
+) -> Result<usize, RunError> {
+    let end = end_after(runtime, readings, rows_max)?;
+    Ok(end.map_or(spans.len(), |end| up_to_pause(spans, end)))
+}
+
+/// How many of these spans ended by `end`, but one at least, and only up to a pause.
+fn up_to_pause(spans: &[(f64, f64)], end: f64) -> usize {
     let mut first = spans.len();
     if spans.last().is_none_or(|span| span.1 <= end) {
         return first;

@@ -13,7 +13,7 @@ mod point_text;
 mod repeats;
 mod single;
 
-pub use backlog::{ROWS_A_RUN, end_after, up_to_pause};
+pub use backlog::{ROWS_A_RUN, end_after, spans_taken};
 pub use columns::{ANY_CADENCE, Locations, Sampling, read};
 pub use duplicates::without_exact_duplicates;
 pub use point_text::{BadPoint, PointText};

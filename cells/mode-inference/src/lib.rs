@@ -18,8 +18,8 @@ use std::ops::ControlFlow;
 
 use cells_sdk::model::inference::PredictedMode;
 use cells_sdk::{
-    Documents, Log, Outcome, Output, ReadEntries, Run, RunError, TimeField, WINDOW_GAP_S, WriteEntries,
-    walk_entries, warn_count,
+    Documents, Log, Outcome, Output, ReadEntries, Run, RunError, TimeField, WriteEntries, walk_entries,
+    warn_count,
 };
 
 use output::add;
@@ -28,8 +28,6 @@ use section::Wire;
 use transit::extract::Extract;
 
 const CLEANED: &str = "analysis/cleaned_section";
-/// How much one run writes at least, if there is as much, bytes: half of what a run may write.
-const RUN_BYTES: usize = 32 << 20;
 
 /// One run of the stage.
 pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
@@ -40,8 +38,7 @@ pub fn run<R: ReadEntries + WriteEntries + Documents + Log>(
     let (mut output, mut extract) = (Output::new(run), Extract::new());
     let (mut last, mut more, mut doubts) = (None, false, Doubts::default());
     walk_entries(runtime, &ended, |runtime, entry| {
-        // A run may end only where no section is lost in the gap to the next one.
-        if output.bytes() > RUN_BYTES && last.is_some_and(|last| entry.time - last > WINDOW_GAP_S) {
+        if output.may_end_before(last, entry.time) {
             more = true;
             return Ok(ControlFlow::Break(()));
         }

@@ -153,12 +153,7 @@ fn a_backlog_of_years_is_cut_into_runs_that_lose_no_section() {
         .map(|n| section(NOW - 1e6 + f64::from(n / 3) * 900.0 + f64::from(n % 3) * 2.0, ON_FOOT, 15_000))
         .collect();
     let mut memory = memory_with(&sections);
-    let mut runs = 0;
-    let counted = |memory: &mut Memory, run: &cells_sdk::Run| {
-        runs += 1;
-        cells_mode_inference::run(memory, run)
-    };
-    memory.run_stage(counted, NOW, Outcome::default()).unwrap();
+    let (_, runs) = memory.run_counted(cells_mode_inference::run, NOW, Outcome::default()).unwrap();
     assert_eq!(memory.of_key("analysis/inferred_section").len(), 300);
     assert_eq!(runs, 2);
 }

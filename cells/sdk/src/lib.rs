@@ -12,7 +12,7 @@
 //! | why a run was given up | [`RunError`], whose text has its causes |
 //! | the entries of a window, of a query, of ids; the first that fits | [`Run::window`], [`for_each_entry`], [`walk_entries`], [`find_entry`], [`for_each_by_id`], [`Pages`] |
 //! | where the next window begins | [`WINDOW_GAP_S`], [`mark_past`] |
-//! | entries on their way out, dated, with ids that are drawn first | [`Output`] |
+//! | entries on their way out, dated, with ids that are drawn first; whether a run has written enough | [`Output`] |
 //! | a word to the owner about what did not count | [`warn_count`] |
 //! | more than the memory of a stage holds | [`State`] |
 //! | what the owner agreed to; the head of a request | [`Terms`], [`RequestHead`] |

@@ -4,12 +4,14 @@ use cells_model::EntryId;
 use cells_model::rows::{Row, Rows};
 use cells_model::time::ServerMetadata;
 
-use crate::{Level, Log, Run, RunError, WriteEntries};
+use crate::{Level, Log, Run, RunError, WINDOW_GAP_S, WriteEntries};
 
 /// The size at which buffered rows are sent, bytes: small, since a guest pays for growing its memory.
 const CALL_BYTES: usize = 32 << 10;
 /// How far the last row of a call may exceed that without being copied, bytes.
 const LAST_ROW_BYTES: usize = 4 << 10;
+/// How much one run writes at least, if there is as much, bytes: half of what a run may write.
+const RUN_BYTES: usize = 32 << 20;
 /// The difference between the dates of two entries of one run, s: the smallest that a local time shows.
 const APART_S: f64 = 1e-6;
 
@@ -108,6 +110,12 @@ impl Output {
     pub fn take_ids<R: WriteEntries>(&mut self, runtime: &mut R) -> Result<Vec<EntryId>, RunError> {
         self.send(runtime)?;
         Ok(std::mem::take(&mut self.ids))
+    }
+
+    /// Whether the run has written enough and may end before an entry at `next`, s, whose mark would be `last`, s: where
+    /// a back-log goes on and nothing is lost in the gap between the two.
+    pub fn may_end_before(&self, last: Option<f64>, next: f64) -> bool {
+        self.bytes > RUN_BYTES && last.is_some_and(|last| next - last > WINDOW_GAP_S)
     }
 
     /// How many bytes were added, as rows are packed.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 
 use cells_geometry::Position;
-use cells_locations::{ANY_CADENCE, Locations, end_after, read, up_to_pause, without_exact_duplicates};
+use cells_locations::{ANY_CADENCE, Locations, read, spans_taken, without_exact_duplicates};
 use cells_sdk::model::background::MotionType;
 use cells_sdk::model::device::device_name;
 use cells_sdk::model::page::Entry;
@@ -114,9 +114,8 @@ impl Trips {
         }
         let (start, end) = span(run, &self.trips);
         let readings = Query::of(&[POINT, MOTION], TimeField::DataTs).between(Some(start), Some(end));
-        let Some(end) = end_after(runtime, &readings, rows_a_run)? else { return Ok(()) };
         let spans: Vec<(f64, f64)> = self.trips.iter().map(|trip| (trip.start.ts, trip.end.ts)).collect();
-        let taken = up_to_pause(&spans, end);
+        let taken = spans_taken(runtime, &readings, rows_a_run, &spans)?;
         if taken < spans.len() {
             let through = spans[taken - 1].1;
             self.trips.truncate(taken);

@@ -1,7 +1,7 @@
 //! Whole runs of the stage, on made-up trips.
 
 use cells_sdk::testing::Memory;
-use cells_sdk::{Area, Outcome, TimeField, WriteEntries as _};
+use cells_sdk::{Area, Outcome, Run, TimeField, WriteEntries as _};
 use cells_section_segmentation::{run, run_over};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -222,16 +222,11 @@ fn a_backlog_that_is_taken_in_parts_has_the_sections_of_one_run() {
     let in_one = whole.run(Outcome::default());
     // A commute has 241 points and 40 motions.
     for (rows_a_run, runs_min) in [(1, 8), (300, 8), (700, 4), (2_000, 2)] {
-        let (mut parts, mut runs) = (commutes(), 0);
-        let in_parts = parts.memory.run_stage(
-            |memory, window| {
-                runs += 1;
-                run_over(memory, window, rows_a_run)
-            },
-            NOW,
-            Outcome::default(),
-        );
-        assert_eq!(in_parts.expect("the stage works"), in_one);
+        let mut parts = commutes();
+        let over = |memory: &mut Memory, window: &Run| run_over(memory, window, rows_a_run);
+        let (in_parts, runs) =
+            parts.memory.run_counted(over, NOW, Outcome::default()).expect("the stage works");
+        assert_eq!(in_parts, in_one);
         assert!(runs >= runs_min, "{runs} runs of {rows_a_run} rows");
         let told = |phone: &Phone, key: &str| -> Vec<(f64, f64, Value)> {
             let span = |entry: &Value| {

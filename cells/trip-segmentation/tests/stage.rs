@@ -1,7 +1,7 @@
 //! Whole runs of the stage, on made-up days.
 
 use cells_sdk::testing::{Memory, Stored};
-use cells_sdk::{Area, Outcome, TimeField};
+use cells_sdk::{Area, Outcome, Run, TimeField};
 use cells_trip_segmentation::{run, run_over};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -338,17 +338,8 @@ fn local_times_that_a_point_lacks_are_worked_out_from_its_zone() {
 
 /// Runs the stage as the runtime does, with so many rows a run; what each run came to.
 fn run_in_parts(phone: &mut Phone, rows_a_run: usize) -> (Outcome, usize) {
-    let mut runs = 0;
-    let outcome = phone.memory.run_stage(
-        |memory, window| {
-            runs += 1;
-            assert!(runs < 1_000, "it never ends");
-            run_over(memory, window, rows_a_run)
-        },
-        NOW,
-        Outcome::default(),
-    );
-    (outcome.expect("the stage works"), runs)
+    let over = |memory: &mut Memory, window: &Run| run_over(memory, window, rows_a_run);
+    phone.memory.run_counted(over, NOW, Outcome::default()).expect("the stage works")
 }
 
 /// What is told of trips or places, without the ids.

@@ -2,7 +2,7 @@
 
 use cells_clean_resampling::{Share, run, run_over};
 use cells_sdk::testing::Memory;
-use cells_sdk::{Area, Outcome};
+use cells_sdk::{Area, Outcome, Run};
 use serde_json::{Value, json};
 
 use crate::diary::*;
@@ -57,13 +57,8 @@ fn a_long_backlog_is_cut_into_runs_that_give_the_same_result() {
     let long = |diary: Diary| diary.trip(0.0, &[(6001, 20.0, 0)], 0.0);
     let mut diary = (0..6).fold(Diary::new(), |diary, _| long(diary));
     diary.raw_place(None, (0.0, 0.0));
-    let mut runs = 0;
-    let counted = |memory: &mut Memory, window: &cells_sdk::Run| {
-        runs += 1;
-        run(memory, window)
-    };
-    let outcome =
-        diary.memory.run_stage(counted, diary.ts + 100.0, Outcome::default()).expect("the stage works");
+    let (outcome, runs) =
+        diary.memory.run_counted(run, diary.ts + 100.0, Outcome::default()).expect("the stage works");
     assert_eq!(runs, 2, "36,006 points");
     assert_linked(&diary);
     assert_eq!(diary.made(TRIP).len(), 6);
@@ -78,13 +73,11 @@ fn a_backlog_with_many_readings_is_cut_into_runs_that_give_the_same_result() {
     let days = || (0..8).fold(Diary::new(), |diary, _| diary.trip(0.0, &[WALK, DRIVE], 0.0).rest(40));
     let (whole, in_one) = days().cleaned();
     for (rows_max, runs_min) in [(1, 8), (50, 8), (150, 4), (400, 2)] {
-        let (mut parts, mut runs) = (days().closed(), 0);
+        let mut parts = days().closed();
         let share = Share { points_max: 20_000.0, rows_max };
-        let counted = |memory: &mut Memory, window: &cells_sdk::Run| {
-            runs += 1;
-            run_over(memory, window, share)
-        };
-        let in_parts = parts.memory.run_stage(counted, NOW, Outcome::default()).expect("the stage works");
+        let over = |memory: &mut Memory, window: &Run| run_over(memory, window, share);
+        let (in_parts, runs) =
+            parts.memory.run_counted(over, NOW, Outcome::default()).expect("the stage works");
         assert!(runs >= runs_min, "{runs} runs of {rows_max} readings");
         assert_linked(&parts);
         for key in MADE {
@@ -111,7 +104,7 @@ fn readings_of_a_rest_that_has_more_of_them_than_a_run_takes_are_not_read() {
     for (rows_max, read) in [(10_000, 300), (100, 31)] {
         let mut diary = days();
         let share = Share { points_max: 20_000.0, rows_max };
-        let over = |memory: &mut Memory, window: &cells_sdk::Run| run_over(memory, window, share);
+        let over = |memory: &mut Memory, window: &Run| run_over(memory, window, share);
         diary.memory.run_stage(over, NOW, Outcome::default()).expect("the stage works");
         let told: String = diary.memory.log_lines().iter().map(|line| line.1.clone()).collect();
         let want = format!("{read} points have no time or no place: passed over");

@@ -32,6 +32,8 @@ use crate::{
 };
 
 const KEYS_MAX: usize = 64;
+/// More runs than any back-log of a test needs.
+const RUNS_MAX: usize = 1_000;
 
 /// One person's runtime in memory.
 #[derive(Debug)]
@@ -263,6 +265,23 @@ impl Memory {
             }
             last = outcome;
         }
+    }
+
+    /// As [`Self::run_stage`]; also returns how many runs there were. Panics where these do not end.
+    pub fn run_counted<E: Into<String>>(
+        &mut self,
+        mut stage: impl FnMut(&mut Self, &Run) -> Result<Outcome, E>,
+        now: f64,
+        last: Outcome,
+    ) -> Result<(Outcome, usize), String> {
+        let mut runs = 0;
+        let counted = |memory: &mut Self, run: &Run| {
+            runs += 1;
+            assert!(runs <= RUNS_MAX, "the stage asks to be run again for ever");
+            stage(memory, run)
+        };
+        let outcome = self.run_stage(counted, now, last)?;
+        Ok((outcome, runs))
     }
 
     /// The committed entries of an area in the order of their creation.
