@@ -36,8 +36,8 @@
 //!   and stops and `data.ts` of points, closed at both ends. The mark is the arrival at the last raw place, but never
 //!   one from which a trip of the window would be read again: an old fix leaves trips that end before they begin.
 //! * Memory: about 100 bytes for each point of the window and 100 bytes for each point made. A back-log that would make
-//!   more than some 20,000 points, or that has more than [`ROWS_A_RUN`] readings, is cut after a trip, and the run asks to be run
-//!   again.
+//!   more than some 20,000 points, or that has more than [`ROWS_A_RUN`] readings, is cut after a trip, and the run asks
+//!   to be run again.
 //! * Not here: names of places (no network), and the inference of how a section was really travelled.
 
 // Used by every step.

@@ -84,11 +84,16 @@ pub fn run_over<R: ReadEntries + WriteEntries + Log>(
     let Some(end) = end else {
         memory.take_usual();
         let Part { done_through, .. } = part(runtime, run, Behind::Nothing, &mut memory)?;
+        memory.signals_from(None);
         return Ok(Outcome { processed_through: done_through, state: memory.write(), more: false });
     };
     let more = memory.take_more(rows_a_run);
     let behind = if more { Behind::More } else { Behind::TooMuch };
-    let Part { done_through, middle } = part(runtime, &Run { end, ..run.clone() }, behind, &mut memory)?;
+    let Part { done_through, middle, last_end } =
+        part(runtime, &Run { end, ..run.clone() }, behind, &mut memory)?;
+    if last_end.is_some() {
+        memory.signals_from(last_end);
+    }
     // Of several devices, the points of one that is still on its way are needed again.
     let goes_on = |mark: &f64| run.start.is_none_or(|start| mark + WINDOW_GAP_S > start);
     let mut processed_through = done_through.filter(goes_on);
@@ -112,6 +117,8 @@ struct Part {
     done_through: Option<f64>,
     /// The number of the point in the middle, and its `write_ts`, s.
     middle: Option<(usize, f64)>,
+    /// When the last of its trips ended, s.
+    last_end: Option<f64>,
 }
 
 /// Finds and writes the trips of one window.
@@ -138,7 +145,7 @@ fn part<R: ReadEntries + WriteEntries + Log>(
     let one =
         sent.len() == 1 && sent[0].is_carried() && last.as_ref().is_none_or(|last| last.device.is_none());
     if sent.iter().all(|sent| sent.sorted.points.is_empty()) {
-        return Ok(Part { done_through: None, middle });
+        return Ok(Part { done_through: None, middle, last_end: None });
     }
     let (trips, done_through);
     let (one_signals, signals);
@@ -157,9 +164,8 @@ fn part<R: ReadEntries + WriteEntries + Log>(
         (trips, done_through) = (carried.trips, carried.done_through);
     }
     let device = last.as_ref().and_then(|last| last.device.as_deref());
-    memory.signals_from(trips.last().filter(|_| behind != Behind::Nothing).map(|trip| trip.end.made_ts));
     write_trips(runtime, run, &trips, open, device)?;
-    Ok(Part { done_through, middle })
+    Ok(Part { done_through, middle, last_end: trips.last().map(|trip| trip.end.made_ts) })
 }
 
 /// The trips of a person who has one device, or whose entries do not name their device.
